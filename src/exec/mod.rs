@@ -1,0 +1,36 @@
+//! The executor: plays a session's steps over a stream, judges the replies, and tells what happens.
+//!
+//! It knows no socket and no clock but through the traits here: `net/` has the real ones, tests have their own.
+
+mod ports;
+
+pub use ports::{Clock, ConnectError, ConnectOptions, Connected, Interrupt, Network, Stream, TlsFailure, TlsOptions};
+
+use crate::event::{Observer, Outcome};
+use crate::session::{Session, Sources, Value};
+
+/// What a run is given beside the session.
+pub struct Settings {
+    /// `--server`, in place of the session's.
+    pub server: Option<String>,
+    /// `--var` and `--vars`, in place of `[vars]`.
+    pub variables: Vec<(String, Value)>,
+    pub show_secrets: bool,
+    pub seed: Option<u64>,
+    pub connect: ConnectOptions,
+    /// `--dry-run`: secrets without a value get a placeholder, the certificate of the embedded server is trusted.
+    pub dry_run: bool,
+}
+
+/// Runs a session to its end. Everything is read and rendered that can be before the first byte is sent.
+pub fn run(
+    session: &Session,
+    settings: &Settings,
+    sources: &dyn Sources,
+    network: &mut dyn Network,
+    clock: &dyn Clock,
+    observer: &mut dyn Observer,
+) -> Outcome {
+    let _ = (session, settings, sources, network, clock, observer);
+    todo!()
+}

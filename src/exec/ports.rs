@@ -1,0 +1,110 @@
+//! The executor's doors to the world: streams, connecting, time.
+
+use crate::session::{CloseHow, Server, TlsFacts, TlsVersion};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+/// A connection. All waiting ends at an absolute deadline.
+pub trait Stream {
+    /// Reads what is there, waiting until `deadline`; `Ok(0)` is the end. At the deadline: `ErrorKind::TimedOut`.
+    fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize>;
+    /// Reads what has arrived already, in a buffer or in the socket, without waiting; `None` where nothing has.
+    fn read_waiting(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>>;
+    /// Writes some of `bytes`, one at least. At the deadline: `ErrorKind::TimedOut`.
+    fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize>;
+    /// The TLS handshake, from here on everything is inside.
+    fn start_tls(&mut self, options: &TlsOptions, deadline: Instant) -> Result<TlsFacts, TlsFailure>;
+    fn close(&mut self, how: CloseHow) -> io::Result<()>;
+}
+
+/// Opens connections.
+pub trait Network {
+    /// Resolves and connects, trying each address in turn until `deadline`.
+    fn connect(
+        &mut self,
+        server: &Server,
+        options: &ConnectOptions,
+        deadline: Instant,
+    ) -> Result<(Box<dyn Stream>, Connected), ConnectError>;
+}
+
+/// How connections are made.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    pub source: Option<IpAddr>,
+    pub ipv4_only: bool,
+    pub ipv6_only: bool,
+    /// `--resolve HOST:PORT:ADDR`.
+    pub resolve: Vec<(String, u16, IpAddr)>,
+}
+
+/// What a new connection is.
+#[derive(Clone, Debug)]
+pub struct Connected {
+    /// `127.0.0.1:2525`, `[::1]:25` or a socket's path.
+    pub address: String,
+    /// Whether it does not leave the machine: a loopback address or a UNIX socket.
+    pub local: bool,
+    pub resolved: Vec<IpAddr>,
+    /// `None` for UNIX sockets.
+    pub peer: Option<SocketAddr>,
+}
+
+#[derive(Debug)]
+pub enum ConnectError {
+    CannotResolve {
+        host: String,
+        why: String,
+    },
+    /// No address could be connected to; the last one and its error.
+    CannotConnect {
+        address: String,
+        why: String,
+    },
+}
+
+/// What a handshake needs. Certificates and keys are PEM.
+#[derive(Clone, Debug)]
+pub struct TlsOptions {
+    /// For SNI and verification.
+    pub server_name: String,
+    pub verify: bool,
+    pub ca: Vec<u8>,
+    pub system_roots: bool,
+    pub min_version: Option<TlsVersion>,
+    pub max_version: Option<TlsVersion>,
+    pub client_cert: Option<(Vec<u8>, Vec<u8>)>,
+    pub alpn: Vec<String>,
+}
+
+/// Why a handshake failed.
+#[derive(Debug)]
+pub enum TlsFailure {
+    /// The certificate is not to be trusted: why in words, and what it says (subject, names, issuer, dates).
+    Certificate {
+        why: String,
+        details: Vec<String>,
+    },
+    TimedOut,
+    /// The settings are of no use: a CA or key that is none, a name that is none.
+    Settings(String),
+    /// Any other reason.
+    Other(String),
+}
+
+/// A signal that asked the program to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupt {
+    pub name: &'static str,
+    pub at: Instant,
+}
+
+/// Time and interruption.
+pub trait Clock {
+    fn now(&self) -> Instant;
+    fn timestamp(&self) -> jiff::Timestamp;
+    /// Sleeps until then, or until an interruption.
+    fn sleep_until(&self, until: Instant);
+    fn interrupted(&self) -> Option<Interrupt>;
+}

@@ -1,0 +1,28 @@
+//! The session file: its model, reading with places, validation, expectations, templates, and the
+//! short form's expansion. Pure: files are asked for through [`Sources`].
+
+mod diagnostic;
+mod duration;
+mod expect;
+mod expression;
+mod facts;
+mod file;
+mod model;
+mod scope;
+mod server;
+mod show;
+mod sources;
+mod template;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity, SourceMap, Span};
+pub use duration::parse_duration;
+pub use expect::{CodePattern, EnhancedPattern, Expect, ReplyPattern};
+pub use expression::Expression;
+pub use facts::{EhloFacts, PeerFacts, ReplyFacts, SessionFacts, TlsFacts};
+pub use file::load;
+pub use model::*;
+pub use scope::{Scope, Value};
+pub use server::{Address, Scheme, Server};
+pub use show::show;
+pub use sources::{SourceError, SourceFile, Sources};
+pub use template::{RenderError, Template, Templates};

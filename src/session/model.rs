@@ -1,0 +1,305 @@
+//! What a session file says, after reading and validation.
+
+use super::{Diagnostic, Expect, Expression, SourceMap, Span, Template, Templates, Value};
+use regex::Regex;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One session: everything that its file and its includes say.
+pub struct Session {
+    /// The file's name without its folder.
+    pub name: String,
+    pub sources: SourceMap,
+    pub templates: Templates,
+    /// Warnings of the reading, such as a literal secret.
+    pub warnings: Vec<Diagnostic>,
+    pub description: Option<Template>,
+    /// A URL; parsed when rendered. `None`: `--server` must give it.
+    pub server: Option<Template>,
+    pub client_name: Option<Template>,
+    pub timeout: Option<Duration>,
+    pub connect_timeout: Duration,
+    /// The local address to bind.
+    pub source: Option<std::net::IpAddr>,
+    pub tags: Vec<String>,
+    pub requires: Vec<String>,
+    pub xfail: Option<String>,
+    /// In the order of the file.
+    pub vars: Vec<Variable>,
+    pub secrets: Vec<Variable>,
+    /// Whether a `[tls]` table stands in the file.
+    pub has_tls: bool,
+    pub tls: TlsSettings,
+    pub auth: Option<AuthSettings>,
+    pub message: Option<Message>,
+    /// `[message]`'s implied parts stand here already, spelled out as steps whose `implied` is true.
+    pub open: Vec<Step>,
+    pub steps: Vec<Step>,
+    pub close: Vec<Step>,
+}
+
+/// A name of `[vars]` or `[secrets]`.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    pub name: String,
+    pub span: Span,
+    pub source: ValueSource,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug)]
+pub enum ValueSource {
+    /// As it stands; a string of `[vars]` is a template over the names above it, one of `[secrets]` is taken as it is.
+    Template(Template),
+    Literal(Value),
+    Env {
+        name: String,
+        default: Option<Value>,
+    },
+    /// One final line end is dropped.
+    File {
+        path: SourcePath,
+        default: Option<Value>,
+    },
+    Command {
+        argv: Vec<String>,
+        default: Option<Value>,
+    },
+    /// `login`, `password` or `account` of the session's host.
+    Netrc {
+        field: String,
+        default: Option<Value>,
+    },
+    Prompt {
+        text: String,
+        default: Option<Value>,
+    },
+}
+
+/// A file that a session names: relative to the session file's folder (an include's paths are rebased to it), or
+/// absolute. A template where the file wrote one.
+#[derive(Clone, Debug)]
+pub struct SourcePath {
+    /// What the file wrote.
+    pub written: Template,
+    /// The folder it is relative to, itself relative to the session file's: empty but in includes.
+    pub base: PathBuf,
+    pub span: Span,
+}
+
+/// `[tls]`.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    pub ca: Option<SourcePath>,
+    pub system_roots: bool,
+    pub verify: bool,
+    pub server_name: Option<Template>,
+    pub min_version: Option<TlsVersion>,
+    pub max_version: Option<TlsVersion>,
+    pub client_cert: Option<SourcePath>,
+    pub client_key: Option<SourcePath>,
+    pub alpn: Vec<String>,
+    /// For the implied steps; `None`: as the address says.
+    pub starttls: Option<StarttlsPolicy>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    Tls10,
+    Tls11,
+    Tls12,
+    Tls13,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StarttlsPolicy {
+    Required,
+    Opportunistic,
+    Never,
+}
+
+/// `[auth]`, or an `auth` step's table.
+#[derive(Clone, Debug)]
+pub struct AuthSettings {
+    pub span: Span,
+    /// `None`: the strongest that both sides have.
+    pub mechanism: Option<crate::smtp::sasl::Mechanism>,
+    pub user: Option<Template>,
+    pub password: Option<Template>,
+    pub token: Option<Template>,
+    pub authzid: Option<Template>,
+    pub initial_response: bool,
+    pub allow_plaintext: bool,
+}
+
+/// `[message]`, or a `message` step's table. What is not built yet is refused when the file is read.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub span: Span,
+    /// Header addresses as written; each is a template.
+    pub from: Template,
+    pub to: Vec<Template>,
+    pub cc: Vec<Template>,
+    pub bcc: Vec<Template>,
+    pub reply_to: Vec<Template>,
+    pub subject: Option<Template>,
+    pub date: Option<Template>,
+    pub message_id: Option<Template>,
+    pub headers: Vec<(String, Template)>,
+    pub text: Option<Content>,
+    pub envelope_from: Option<Template>,
+    pub envelope_to: Option<Vec<Template>>,
+    /// ESMTP parameters for MAIL and RCPT, as they stand.
+    pub mail_params: Option<Template>,
+    pub rcpt_params: Option<Template>,
+    pub on_refused: OnRefused,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRefused {
+    Abort,
+    Skip,
+}
+
+/// Text in the file, or a file's content.
+#[derive(Clone, Debug)]
+pub enum Content {
+    Text(Template),
+    /// `template`: its content is a template too.
+    File {
+        path: SourcePath,
+        template: bool,
+    },
+}
+
+/// Bytes for `raw`.
+#[derive(Clone, Debug)]
+pub enum RawBytes {
+    Text(Template),
+    /// Of `hex` and `base64`.
+    Bytes(Vec<u8>),
+    File(SourcePath),
+}
+
+/// One step: an action and what goes with it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its table's first line: `[[step]]`, or the inline table.
+    pub span: Span,
+    /// Whether `[message]` implied it; `span` is then `[message]`'s.
+    pub implied: bool,
+    pub action: Action,
+    /// `None` where the action has none, and for `raw` without one.
+    pub expect: Option<Expect>,
+    pub name: Option<Template>,
+    pub asserts: Vec<Expression>,
+    pub captures: Vec<Capture>,
+    pub timeout: Option<Duration>,
+    pub delay: Option<Duration>,
+    pub condition: Option<Expression>,
+    pub repeat: u32,
+    pub retry: Option<StepRetry>,
+    pub on_fail: OnFail,
+    pub chunk: Option<Chunk>,
+    pub always: bool,
+    pub with: Vec<Variable>,
+    /// The connection's name; `None` is `main`, or the group's.
+    pub on: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Sends nothing, waits for a reply.
+    Wait,
+    Send(Template),
+    Raw(RawBytes),
+    Hello {
+        verb: HelloVerb,
+        name: Option<Template>,
+    },
+    Starttls {
+        policy: StarttlsStep,
+        inject_check: bool,
+    },
+    Tls,
+    Auth(AuthSettings),
+    Login,
+    /// `message = true` is the session's `[message]`, copied here.
+    Message(Box<Message>),
+    Body {
+        content: Content,
+        dot_stuffing: bool,
+    },
+    /// Each sends something and has its own `expect`.
+    Pipeline(Vec<Step>),
+    /// `steps`, and what an `include` became.
+    Steps(Vec<Step>),
+    Quit,
+    Sleep(Duration),
+    Close(CloseHow),
+    Connect,
+    Proxy {
+        version: u8,
+        source: SocketAddr,
+        destination: SocketAddr,
+    },
+    /// Attribute names in upper case, and their values before xtext.
+    Xclient(Vec<(String, Template)>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HelloVerb {
+    Ehlo,
+    Helo,
+    Lhlo,
+}
+
+/// The `starttls` step's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StarttlsStep {
+    /// `true`: whether or not it was offered.
+    Always,
+    Required,
+    Opportunistic,
+}
+
+/// How a connection is ended by the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseHow {
+    /// FIN; inside TLS a close_notify first.
+    Fin,
+    /// RST.
+    Reset,
+    /// The sending half only.
+    Write,
+}
+
+#[derive(Clone, Debug)]
+pub struct Capture {
+    pub name: String,
+    pub pattern: Regex,
+    pub span: Span,
+}
+
+/// `retry = { times = 3, wait = "60s", on = "4xx" }` of a step.
+#[derive(Clone, Debug)]
+pub struct StepRetry {
+    pub times: u32,
+    pub wait: Duration,
+    pub on: Expect,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFail {
+    Stop,
+    Continue,
+    Quit,
+}
+
+/// Writes in pieces of `size` bytes, `every` apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    pub size: usize,
+    pub every: Duration,
+}

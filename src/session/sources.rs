@@ -1,0 +1,35 @@
+//! The door through which sessions ask for files, environment, commands: opened by `source/`.
+
+use std::io::Read;
+use std::path::Path;
+
+/// An opened regular file.
+pub struct SourceFile {
+    pub reader: Box<dyn Read + Send>,
+    /// Its length in bytes when it was opened.
+    pub length: u64,
+}
+
+/// Why a source gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceError {
+    /// There is no value, or it is not allowed: exit 65. The text says what to do.
+    Refused(String),
+    /// A file cannot be read: exit 66.
+    Unreadable(String),
+}
+
+/// What a session may reach. Paths are relative to the session file's folder, or absolute.
+pub trait Sources {
+    /// Opens content beneath the roots.
+    fn open(&self, path: &Path) -> Result<SourceFile, SourceError>;
+    /// Opens a file of `[tls]`, which may be anywhere, and reads it.
+    fn read_tls(&self, path: &Path) -> Result<Vec<u8>, SourceError>;
+    fn env(&self, name: &str) -> Result<Option<String>, SourceError>;
+    /// Standard output of a command that ended well, at most 1 MiB.
+    fn command(&self, argv: &[String]) -> Result<Vec<u8>, SourceError>;
+    /// `login`, `password` or `account` of `host` in `~/.netrc`.
+    fn netrc(&self, host: &str, field: &str) -> Result<Option<String>, SourceError>;
+    /// Asks on the terminal, without echo.
+    fn prompt(&self, text: &str) -> Result<String, SourceError>;
+}

@@ -1,0 +1,11 @@
+//! What RFC 5321 and its extensions say, as pure functions over bytes: no socket, file or clock.
+
+pub mod address;
+pub mod capabilities;
+pub mod content;
+pub mod limits;
+pub mod lines;
+pub mod proxy;
+pub mod reply;
+pub mod sasl;
+pub mod xtext;
