@@ -18,7 +18,9 @@ pub struct Settings {
     pub show_secrets: bool,
     pub seed: Option<u64>,
     pub connect: ConnectOptions,
-    /// `--dry-run`: secrets without a value get a placeholder, the certificate of the embedded server is trusted.
+    /// Certificates to trust besides the session's own, as PEM: `--ca`, and the embedded server's under `--dry-run`.
+    pub ca: Vec<u8>,
+    /// `--dry-run`: secrets without a value get a placeholder. (The embedded server's certificate is in `ca`.)
     pub dry_run: bool,
 }
 
