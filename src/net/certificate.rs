@@ -1,0 +1,126 @@
+//! Certificates for the embedded server: made at start, signed by a CA that is made with them, P-256 throughout.
+
+use super::keys;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use native_tls::{Identity, TlsAcceptor};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, date_time_ymd,
+};
+
+/// How long a certificate made at start is good for: longer than any run, and than what `tls.peer.days_left` is
+/// usually asked for.
+const DAYS: i64 = 365;
+
+/// A server's certificate and key, in PEM.
+#[derive(Clone)]
+pub struct ServerCertificate {
+    /// The server's own certificate first.
+    pub chain_pem: String,
+    pub key_pem: String,
+    /// What a client is to trust: the issuer that was made with the certificate; the chain itself where it came from files.
+    pub ca_pem: String,
+}
+
+impl ServerCertificate {
+    /// Makes a CA and a certificate for these host names and IP addresses (`localhost`, `127.0.0.1`, `::1`).
+    pub fn make<S: AsRef<str>>(names: &[S]) -> Result<Self, String> {
+        Self::make_valid(names, -1, DAYS)
+    }
+
+    /// As [`Self::make`], valid from so many days after today to so many: for tests of what clients refuse.
+    pub fn make_valid<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<Self, String> {
+        let words = |error: rcgen::Error| format!("cannot make a certificate: {error}");
+        let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        // The validity of the CA always holds today: it is the server's that may be asked to be out of date.
+        let mut params = CertificateParams::new(Vec::new()).map_err(words)?;
+        params.distinguished_name = common_name("mailrun CA, made at start");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        validity(&mut params, from.min(-1), until.max(DAYS))?;
+        let ca_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(words)?;
+        let ca = params.self_signed(&ca_key).map_err(words)?;
+        let issuer = Issuer::new(params, ca_key);
+
+        let subject = names.first().map_or("localhost", String::as_str).to_owned();
+        let mut params = CertificateParams::new(names).map_err(words)?;
+        params.distinguished_name = common_name(&subject);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        validity(&mut params, from, until)?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(words)?;
+        let certificate = params.signed_by(&key, &issuer).map_err(words)?;
+        Ok(Self { chain_pem: certificate.pem(), key_pem: key.serialize_pem(), ca_pem: ca.pem() })
+    }
+
+    /// A certificate (with what else belongs to its chain behind it) and its key as they stand in files.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, String> {
+        let chain_pem = String::from_utf8(chain.to_vec()).map_err(|_| "the certificate is not PEM".to_owned())?;
+        let made = Self { ca_pem: chain_pem.clone(), chain_pem, key_pem: keys::to_pkcs8_pem(key)? };
+        // An acceptor takes a key that is another certificate's and then fails every handshake; a connector says so.
+        let checked = native_tls::TlsConnector::builder().identity(made.identity()?).build();
+        checked.map(|_| made).map_err(|error| format!("certificate and key do not belong together: {error}"))
+    }
+
+    pub fn identity(&self) -> Result<Identity, String> {
+        Identity::from_pkcs8(self.chain_pem.as_bytes(), self.key_pem.as_bytes())
+            .map_err(|error| format!("certificate and key are of no use: {error}"))
+    }
+
+    /// What a server's side of handshakes is made with. Costs a little: make one per server.
+    pub fn acceptor(&self) -> Result<TlsAcceptor, String> {
+        TlsAcceptor::new(self.identity()?).map_err(|error| format!("certificate and key do not serve: {error}"))
+    }
+}
+
+fn common_name(name: &str) -> DistinguishedName {
+    let mut distinguished = DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    distinguished
+}
+
+fn validity(params: &mut CertificateParams, from: i64, until: i64) -> Result<(), String> {
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let day = |offset: i64| -> Result<Date, String> {
+        let span = jiff::Span::new().try_days(offset).map_err(|error| error.to_string())?;
+        today.checked_add(span).map_err(|error| error.to_string())
+    };
+    let (from, until) = (day(from)?, day(until)?);
+    let time = |date: Date| date_time_ymd(date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs());
+    params.not_before = time(from);
+    params.not_after = time(until);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_made_at_start_serves() {
+        let made = ServerCertificate::make(&["localhost", "127.0.0.1", "::1"]).expect("names are names");
+        made.acceptor().expect("certificate and key belong together");
+        let (_, pem) = x509_parser::pem::parse_x509_pem(made.chain_pem.as_bytes()).expect("PEM");
+        let certificate = pem.parse_x509().expect("X.509");
+        assert_eq!(certificate.subject().to_string(), "CN=localhost");
+        assert!(certificate.validity().is_valid());
+        let names =
+            certificate.subject_alternative_name().expect("well-formed").expect("there").value.general_names.len();
+        assert_eq!(names, 3);
+    }
+
+    #[test]
+    fn files_that_do_not_belong_together_are_refused() {
+        let (one, other) = (ServerCertificate::make(&["a.example"]), ServerCertificate::make(&["b.example"]));
+        let (one, other) = (one.expect("a name"), other.expect("a name"));
+        let both = ServerCertificate::from_pem(one.chain_pem.as_bytes(), one.key_pem.as_bytes());
+        assert!(both.expect("they belong together").acceptor().is_ok());
+        let mixed = ServerCertificate::from_pem(one.chain_pem.as_bytes(), other.key_pem.as_bytes());
+        assert!(mixed.is_err_and(|error| error.contains("belong together")));
+        assert!(ServerCertificate::from_pem(b"", one.key_pem.as_bytes()).is_err());
+        assert!(ServerCertificate::from_pem(one.chain_pem.as_bytes(), b"none").is_err());
+    }
+}
