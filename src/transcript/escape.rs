@@ -1,8 +1,17 @@
 //! Escapes: nothing that a server sends can move a cursor, deceive a reader or forge a line.
+//!
+//! ```text
+//! line   = *( char / escape / "[secret]" ) [ "\n" / "\c" ]
+//! escape = "\\" / "\x" 2HEXDIG
+//! ```
 
-use crate::smtp::lines::WireLine;
-use std::fmt;
+use super::Body;
+use crate::smtp::lines::{LineEnd, WireLine};
+use std::fmt::{self, Write};
 use std::ops::Range;
+
+/// What stands in a transcript for a secret.
+pub(super) const SECRET: &str = "[secret]";
 
 /// Text that is safe to show anywhere: escaped, and without secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,29 +26,177 @@ impl Shown {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.pad(&self.0)
+    }
+}
+
+impl AsRef<str> for Shown {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 
 /// Appends a wire line as the transcript shows it: escapes, `[secret]` for each hidden range, the mark of its end.
+///
+/// `hidden` is ascending and apart, as [`super::Redactor::find`] gives it; a range that is not is cut to what is left.
 pub fn notation(line: WireLine<'_>, hidden: &[Range<usize>], out: &mut String) {
-    let _ = (line, hidden, out);
-    todo!()
+    let bytes = line.bytes;
+    let mut from = 0;
+    for range in hidden {
+        let start = range.start.clamp(from, bytes.len());
+        let end = range.end.clamp(start, bytes.len());
+        piece(&bytes[from..start], false, out);
+        out.push_str(SECRET);
+        from = end;
+    }
+    piece(&bytes[from..], true, out);
+    match line.end {
+        LineEnd::CrLf => {}
+        LineEnd::Lf => out.push_str("\\n"),
+        LineEnd::Missing => out.push_str("\\c"),
+    }
 }
 
 /// Text from outside for remarks, errors and reports: the same escapes, but a backslash, a line's last space and
 /// `[secret]` stay as they are.
 pub fn printable(text: &[u8]) -> String {
-    let _ = text;
-    todo!()
+    let mut out = String::with_capacity(text.len());
+    each_valid(text, &mut out, |valid, out| escape(valid, false, out));
+    out
+}
+
+/// Appends the printed form of a connection's name: as in a line, and no bracket in it can end it.
+pub(super) fn name_notation(name: &str, out: &mut String) {
+    for c in name.chars() {
+        match c {
+            '[' | ']' | ' ' => write_bytes(c, out),
+            c => escape(c.encode_utf8(&mut [0; 4]), true, out),
+        }
+    }
 }
 
 /// The way back from [`notation`].
-pub fn unescape(text: &str) -> Result<super::Body, String> {
-    let _ = text;
-    todo!()
+pub fn unescape(text: &str) -> Result<Body, String> {
+    unescape_at(text).map_err(|(_, why)| why)
+}
+
+/// As [`unescape`]; an error comes with the byte at which it is.
+pub(super) fn unescape_at(text: &str) -> Result<Body, (usize, String)> {
+    let mut pieces = Vec::new();
+    let mut piece = Vec::new();
+    let mut end = LineEnd::CrLf;
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let stop = rest.find(['\\', '[']).unwrap_or(rest.len());
+        piece.extend_from_slice(&rest.as_bytes()[..stop]);
+        let rest = &rest[stop..];
+        at += stop;
+        if rest.starts_with(SECRET) {
+            pieces.push(std::mem::take(&mut piece));
+            at += SECRET.len();
+        } else if rest.starts_with('[') {
+            piece.push(b'[');
+            at += 1;
+        } else if rest.starts_with("\\\\") {
+            piece.push(b'\\');
+            at += 2;
+        } else if let Some(hex) = rest.strip_prefix("\\x") {
+            let byte = hex.get(..2).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+            let byte = byte.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+            piece.push(byte.ok_or_else(|| (at, "\\x wants two hexadecimal digits, as in \\x20".to_owned()))?);
+            at += 4;
+        } else if rest == "\\n" || rest == "\\c" {
+            end = if rest == "\\n" { LineEnd::Lf } else { LineEnd::Missing };
+            at += 2;
+        } else if rest.starts_with("\\n") || rest.starts_with("\\c") {
+            return Err((at, format!("{} can only end a line; within it a line feed is \\x0a", &rest[..2])));
+        } else if !rest.is_empty() {
+            return Err((at, "a backslash begins \\\\, \\xNN, or at the line's end \\n or \\c".to_owned()));
+        }
+    }
+    pieces.push(piece);
+    Ok(Body { pieces, end })
+}
+
+/// A stretch between secrets; `last` where the line ends behind it.
+fn piece(bytes: &[u8], last: bool, out: &mut String) {
+    let space = if last && bytes.last() == Some(&b' ') { 1 } else { 0 };
+    let (bytes, space) = bytes.split_at(bytes.len() - space);
+    each_valid(bytes, out, |valid, out| escape(valid, true, out));
+    if !space.is_empty() {
+        out.push_str("\\x20");
+    }
+}
+
+/// Gives the stretches that are valid UTF-8 to `valid`, and writes every other byte as an escape.
+fn each_valid(bytes: &[u8], out: &mut String, mut valid: impl FnMut(&str, &mut String)) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => valid(text, out),
+        Err(_) => {
+            for chunk in bytes.utf8_chunks() {
+                valid(chunk.valid(), out);
+                chunk.invalid().iter().for_each(|b| write_byte(*b, out));
+            }
+        }
+    }
+}
+
+/// `reversible` escapes what the notation itself uses, too.
+fn escape(text: &str, reversible: bool, out: &mut String) {
+    let mut from = 0;
+    let mut at = 0;
+    // Whole stretches of plain ASCII are copied at once: this runs for every line of a batch.
+    while let Some(byte) = text.as_bytes().get(at) {
+        let (width, plain) = match byte {
+            b'\\' => (1, !reversible),
+            b'[' => (1, !(reversible && text[at..].starts_with(SECRET))),
+            0x20..=0x7e => (1, true),
+            0x00..=0x1f | 0x7f => (1, false),
+            _ => {
+                let c = text[at..].chars().next().expect("at is a boundary before the end");
+                (c.len_utf8(), !deceptive(c))
+            }
+        };
+        if !plain {
+            out.push_str(&text[from..at]);
+            match byte {
+                b'\\' => out.push_str("\\\\"),
+                _ => text.as_bytes()[at..at + width].iter().for_each(|b| write_byte(*b, out)),
+            }
+            from = at + width;
+        }
+        at += width;
+    }
+    out.push_str(&text[from..]);
+}
+
+fn write_bytes(c: char, out: &mut String) {
+    c.encode_utf8(&mut [0; 4]).bytes().for_each(|b| write_byte(b, out));
+}
+
+fn write_byte(byte: u8, out: &mut String) {
+    let _ = write!(out, "\\x{byte:02x}"); // a String takes everything
+}
+
+/// Characters beyond ASCII that a reader cannot see or that change how others are shown: C1 controls, line and
+/// paragraph separators, Unicode's format characters (bidirectional overrides, zero-width, tags) and the rest of
+/// Default_Ignorable_Code_Point, interlinear annotation, noncharacters.
+fn deceptive(c: char) -> bool {
+    matches!(c,
+        '\u{80}'..='\u{9f}'
+        | '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}'
+        | '\u{8e2}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fdd0}'..='\u{fdef}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        || (c as u32) & 0xfffe == 0xfffe
 }

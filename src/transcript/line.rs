@@ -1,6 +1,7 @@
 //! One line of a transcript.
 
-use crate::smtp::lines::LineEnd;
+use super::escape::{SECRET, name_notation, notation, printable};
+use crate::smtp::lines::{LineEnd, WireLine};
 use std::fmt;
 use std::time::Duration;
 
@@ -17,6 +18,18 @@ pub enum Mark {
     Comment,
 }
 
+impl Mark {
+    /// Its letter.
+    pub fn letter(self) -> char {
+        match self {
+            Self::Client => 'C',
+            Self::Server => 'S',
+            Self::Remark => '*',
+            Self::Comment => '#',
+        }
+    }
+}
+
 /// What a wire line held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
@@ -25,18 +38,97 @@ pub struct Body {
     pub end: LineEnd,
 }
 
+impl Body {
+    /// A line without secrets.
+    pub fn plain(bytes: impl Into<Vec<u8>>, end: LineEnd) -> Self {
+        Self { pieces: vec![bytes.into()], end }
+    }
+
+    /// Its bytes without its end; `None` where a secret is in it.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self.pieces.as_slice() {
+            [] => Some(&[]),
+            [piece] => Some(piece),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = String::new();
+        for (i, bytes) in self.pieces.iter().enumerate() {
+            let last = i + 1 == self.pieces.len();
+            if last {
+                notation(WireLine { bytes, end: self.end }, &[], &mut out);
+            } else {
+                // An empty hidden range at the piece's end is the secret that follows it.
+                notation(WireLine { bytes, end: LineEnd::CrLf }, &[bytes.len()..bytes.len()], &mut out);
+                debug_assert!(out.ends_with(SECRET));
+            }
+        }
+        f.write_str(&out)
+    }
+}
+
 /// One line of a transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    Wire { mark: Mark, connection: Option<String>, time: Option<Duration>, body: Body },
-    Remark { connection: Option<String>, time: Option<Duration>, text: String },
+    /// `mark` is [`Mark::Client`] or [`Mark::Server`].
+    Wire {
+        mark: Mark,
+        connection: Option<String>,
+        time: Option<Duration>,
+        body: Body,
+    },
+    Remark {
+        connection: Option<String>,
+        time: Option<Duration>,
+        text: String,
+    },
     Comment(String),
     Blank,
 }
 
+/// Appends what stands before a line's text: `   0.012 S[b]:`, without the space that parts it from a text.
+/// `connection` is `None` for `main`. Time is shown in whole milliseconds.
+pub fn prefix(mark: Mark, connection: Option<&str>, time: Option<Duration>, out: &mut String) {
+    use fmt::Write;
+    if let Some(time) = time {
+        let _ = write!(out, "{:>4}.{:03} ", time.as_secs(), time.subsec_millis());
+    }
+    out.push(mark.letter());
+    if let Some(name) = connection {
+        out.push('[');
+        name_notation(name, out);
+        out.push(']');
+    }
+    out.push(':');
+}
+
 impl fmt::Display for Record {
+    /// Without a line end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let _ = f;
-        todo!()
+        let mut out = String::new();
+        let text = match self {
+            Self::Blank => return Ok(()),
+            Self::Comment(text) => {
+                out.push('#');
+                printable(text.as_bytes())
+            }
+            Self::Remark { connection, time, text } => {
+                prefix(Mark::Remark, connection.as_deref(), *time, &mut out);
+                printable(text.as_bytes())
+            }
+            Self::Wire { mark, connection, time, body } => {
+                prefix(*mark, connection.as_deref(), *time, &mut out);
+                body.to_string()
+            }
+        };
+        f.write_str(&out)?;
+        if !text.is_empty() {
+            write!(f, " {text}")?;
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,97 @@
+//! The forms in which one secret is looked for.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use std::ops::Range;
+
+/// Longer forms are looked for by their beginning, and hide all that follows it. Keeps the automaton small.
+const LONGEST: usize = 16 * 1024;
+
+/// What is looked for, and what is hidden where it is found.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Form {
+    pub bytes: Vec<u8>,
+    pub extent: Extent,
+}
+
+/// What a match hides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    Exact,
+    /// The whole run of base64 around it: the secret is a part of what was encoded, and the characters at its edges
+    /// hold bits of it.
+    Run,
+    /// Everything behind it.
+    ToEnd,
+}
+
+impl Extent {
+    pub fn around(self, bytes: &[u8], hit: Range<usize>) -> Range<usize> {
+        match self {
+            Self::Exact => hit,
+            Self::ToEnd => hit.start..bytes.len(),
+            Self::Run => {
+                let before = bytes[..hit.start].iter().rev().take_while(|b| in_base64(**b)).count();
+                let after = bytes[hit.end..].iter().take_while(|b| in_base64(**b)).count();
+                let padding = bytes[hit.end + after..].iter().take(2).take_while(|b| **b == b'=').count();
+                hit.start - before..hit.end + after + padding
+            }
+        }
+    }
+}
+
+/// Without `-` of the URL-safe alphabet: a run must not reach over a reply's `250-`.
+fn in_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
+}
+
+/// A secret as it is and inside base64.
+pub(super) fn of_secret(secret: &[u8]) -> Vec<Form> {
+    let mut forms = vec![exact(secret.to_vec())];
+    let secret = &secret[..secret.len().min(LONGEST)];
+    for offset in 0..3 {
+        for alphabet in [&STANDARD, &URL_SAFE] {
+            // Which characters the secret alone decides depends on where it stands in a group of three bytes.
+            let mut padded = vec![0; offset];
+            padded.extend_from_slice(secret);
+            let encoded = alphabet.encode(&padded);
+            let inner = &encoded[(offset * 8).div_ceil(6)..padded.len() * 8 / 6];
+            forms.push(Form { bytes: inner.as_bytes().to_vec(), extent: Extent::Run });
+        }
+    }
+    forms
+}
+
+/// A SASL response: as it crosses the wire, and as it is where that is long enough to be told from other text.
+pub(super) fn of_response(response: &[u8]) -> Vec<Form> {
+    let encoded = STANDARD.encode(response);
+    let bare = encoded.trim_end_matches('=').len();
+    let mut forms = vec![exact(encoded.as_bytes().to_vec())];
+    if response.len() >= super::Redactor::SHORT {
+        forms.push(exact(encoded.as_bytes()[..bare].to_vec()));
+        forms.push(exact(response.to_vec()));
+    }
+    forms
+}
+
+fn exact(mut bytes: Vec<u8>) -> Form {
+    let extent = if bytes.len() > LONGEST { Extent::ToEnd } else { Extent::Exact };
+    bytes.truncate(LONGEST);
+    Form { bytes, extent }
+}
+
+/// Finds a short secret, as it is and as base64 that stands alone.
+pub(super) fn find_short(bytes: &[u8], secret: &[u8], found: &mut Vec<Range<usize>>) {
+    let encoded = STANDARD.encode(secret);
+    occurrences(bytes, secret).for_each(|range| found.push(range));
+    for range in occurrences(bytes, encoded.as_bytes()) {
+        if Extent::Run.around(bytes, range.clone()) == range {
+            found.push(range);
+        }
+    }
+}
+
+fn occurrences<'a>(bytes: &'a [u8], wanted: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
+    let starts = bytes.windows(wanted.len()).enumerate().filter(move |(_, window)| *window == wanted);
+    starts.map(|(start, window)| start..start + window.len())
+}
