@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod event;
 pub mod exec;
+pub mod message;
 pub mod net;
 pub mod report;
 pub mod serve;

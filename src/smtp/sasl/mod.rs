@@ -113,12 +113,19 @@ pub trait Exchange {
     fn start(&mut self) -> Result<Option<Response>, SaslError>;
     /// Answers a decoded challenge.
     fn respond(&mut self, challenge: &[u8]) -> Result<Response, SaslError>;
-    /// At a 235: whether the exchange may end here. `data` is the decoded additional data, where there is some.
-    fn finish(&mut self) -> Result<(), SaslError>;
+    /// At a 235: whether the exchange may end here. `data` is the decoded additional data, where there is some (see
+    /// [`additional_data`]); only SCRAM looks at it.
+    fn finish(&mut self, data: Option<&[u8]>) -> Result<(), SaslError>;
 }
 
 /// Begins an exchange. `nonce` is the client's for SCRAM: printable, without comma.
 pub fn exchange(mechanism: Mechanism, credentials: Credentials, nonce: &str) -> Box<dyn Exchange> {
     let _ = (mechanism, credentials, nonce);
+    todo!()
+}
+
+/// What a server may have put behind the code of its 235 as base64 (RFC 5802 allows it, RFC 4954 has no place for it).
+pub fn additional_data(reply: &super::reply::Reply) -> Option<Vec<u8>> {
+    let _ = reply;
     todo!()
 }
