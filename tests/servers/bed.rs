@@ -1,0 +1,110 @@
+//! What every server's bed needs: a folder, ports, a process that is ended by its id, and the program under test.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Where `install.sh` put the servers.
+pub fn installed(name: &str) -> PathBuf {
+    let root = std::env::var_os("MAILRUN_TEST_SERVERS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers"), PathBuf::from);
+    let path = root.join(name);
+    assert!(path.exists(), "{} is missing: run `make test-servers`, which installs it", path.display());
+    path
+}
+
+/// A folder that everybody may enter: the servers drop their privileges.
+pub fn folder() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    tempfile::Builder::new()
+        .prefix("mailrun-bed-")
+        .permissions(std::fs::Permissions::from_mode(0o755))
+        .tempdir()
+        .expect("a temporary folder can be made")
+}
+
+/// Ports that were free a moment ago.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let held: [TcpListener; N] =
+        std::array::from_fn(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port is free"));
+    std::array::from_fn(|i| held[i].local_addr().expect("a bound socket has an address").port())
+}
+
+/// Waits until somebody listens.
+pub fn wait_for_port(port: u16, log: &Path) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(
+            Instant::now() < end,
+            "nobody listens on {port}; the log says:\n{}",
+            std::fs::read_to_string(log).unwrap_or_default()
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Waits until `path` holds a file that ends in `suffix`, and reads the only one.
+pub fn wait_for_file(path: &Path, suffix: &str) -> Vec<u8> {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let mut found = std::fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+            .map(|entry| entry.path())
+            .filter(|file| file.to_string_lossy().ends_with(suffix));
+        if let Some(file) = found.next() {
+            assert_eq!(found.next(), None, "one mail was sent, several arrived in {}", path.display());
+            return std::fs::read(file).expect("the mail can be read");
+        }
+        assert!(Instant::now() < end, "no mail arrived in {}", path.display());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A server's process, ended by its id.
+pub struct Process(pub Child);
+
+impl Process {
+    pub fn start(command: &mut Command, log: &Path) -> Self {
+        let log = std::fs::File::create(log).expect("the log can be written");
+        Self(
+            command
+                .stdin(Stdio::null())
+                .stdout(log.try_clone().expect("a file handle can be doubled"))
+                .stderr(log)
+                .spawn()
+                .expect("the server starts"),
+        )
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs the program under test.
+pub fn mailrun(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mailrun"))
+        .args(arguments)
+        .env("SMTP_PASSWORD", "secret")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .output()
+        .expect("mailrun starts")
+}
+
+/// The exit status that was wanted, or both outputs.
+pub fn assert_status(output: &Output, status: i32) {
+    assert_eq!(
+        output.status.code(),
+        Some(status),
+        "\n{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

@@ -1,0 +1,81 @@
+//! A session with STARTTLS and AUTH delivers its mail byte for byte.
+
+use crate::aiosmtpd::Aiosmtpd;
+use crate::bed::{assert_status, mailrun, wait_for_file};
+use crate::certificates::Certificates;
+use crate::postfix::Postfix;
+
+const SESSION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/sessions/starttls-auth.toml");
+/// What the session's body is, with the line ends that cross the wire.
+const SENT: &str = concat!(
+    "From: user@test\r\nTo: bob@test\r\nSubject: =?UTF-8?Q?odd_lines?=\r\nMessage-ID: <odd@client.example>\r\n",
+    "Date: Sat, 21 Nov 2026 08:00:00 +0000\r\n\r\n",
+    "QUIT\r\nRCPT TO:<nobody@test>\r\n.\r\n..\r\n.dot\r\n\r\n\ttab and trailing space \r\nlast\r\n\r\n"
+);
+
+fn send(port: u16, certificates: &Certificates, arguments: &[&str]) -> std::process::Output {
+    send_to(&format!("smtp://localhost:{port}"), certificates, arguments)
+}
+
+fn send_to(server: &str, certificates: &Certificates, arguments: &[&str]) -> std::process::Output {
+    let ca = certificates.ca.to_str().expect("temporary folders have plain names");
+    mailrun(&[&["run", "--server", server, "--ca", ca, SESSION], arguments].concat())
+}
+
+#[test]
+#[ignore = "needs a real server: make test-servers"]
+fn aiosmtpd_gets_the_mail_byte_for_byte() {
+    let server = Aiosmtpd::start();
+    assert_status(&send(server.port, &server.certificates, &[]), 0);
+    assert_eq!(String::from_utf8_lossy(&wait_for_file(&server.mail, ".eml")), SENT);
+    let envelope = String::from_utf8(wait_for_file(&server.mail, ".json")).expect("JSON is UTF-8");
+    for part in [r#""from": "user@test""#, r#""to": ["bob@test"]"#, r#""tls": true"#, r#""user": "user""#] {
+        assert!(envelope.contains(part), "{envelope} lacks {part}");
+    }
+}
+
+#[test]
+#[ignore = "needs a real server: make test-servers"]
+fn aiosmtpd_refuses_a_wrong_password() {
+    let server = Aiosmtpd::start();
+    assert_status(&send(server.port, &server.certificates, &["--var", "user=nobody"]), 77);
+}
+
+#[test]
+#[ignore = "needs a real server: make test-servers"]
+fn postfix_gets_the_mail_byte_for_byte_behind_the_headers_that_it_adds() {
+    let server = Postfix::start("");
+    assert_status(&send(server.port, &server.certificates, &[]), 0);
+    let arrived = String::from_utf8(wait_for_file(&server.mail, "")).expect("the mail is ASCII");
+    // Postfix keeps mail with the system's line ends, below its own Received header.
+    let sent = SENT.replace("\r\n", "\n");
+    let (added, kept) = arrived.split_at(arrived.find("From: user@test\n").expect("the mail's first header is there"));
+    assert_eq!(kept, sent);
+    assert!(added.contains("(Authenticated sender: user)") || added.contains("with ESMTPSA"), "{added}");
+}
+
+#[test]
+#[ignore = "needs a real server: make test-servers"]
+fn postfix_takes_the_same_session_with_tls_from_the_first_byte() {
+    let server = Postfix::start("");
+    let url = format!("smtps://localhost:{}", server.tls_port);
+    assert_status(&send_to(&url, &server.certificates, &[]), 0);
+    let arrived = wait_for_file(&server.mail, "");
+    assert!(arrived.ends_with(SENT.replace("\r\n", "\n").as_bytes()), "{}", String::from_utf8_lossy(&arrived));
+}
+
+#[test]
+#[ignore = "needs a real server: make test-servers"]
+fn postfix_refuses_a_wrong_password() {
+    let server = Postfix::start("");
+    assert_status(&send(server.port, &server.certificates, &["--var", "user=nobody"]), 77);
+}
+
+#[test]
+#[ignore = "needs a real server: make test-servers"]
+fn postfix_with_a_certificate_of_an_unknown_authority_is_refused() {
+    let server = Postfix::start("");
+    let other = crate::bed::folder();
+    let stranger = Certificates::make(other.path());
+    assert_status(&send(server.port, &stranger, &[]), 77);
+}

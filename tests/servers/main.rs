@@ -1,0 +1,10 @@
+//! Real mail servers, each started in a temporary folder on loopback ports, never the system's own instance.
+//!
+//! They need root and what `tests/servers/install.sh` brings, so they are ignored by a plain `cargo test`;
+//! `make test-servers` installs and runs them.
+
+mod aiosmtpd;
+mod bed;
+mod certificates;
+mod delivery;
+mod postfix;
