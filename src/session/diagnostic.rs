@@ -23,27 +23,65 @@ pub struct Place {
 /// The texts of the files that make up a session.
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
-    files: Vec<(String, String)>,
+    files: Vec<SourceText>,
+}
+
+#[derive(Clone, Debug)]
+struct SourceText {
+    name: String,
+    text: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
 }
 
 impl SourceMap {
     /// Gives the file's index for [`Span`].
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> usize {
-        self.files.push((name.into(), text.into()));
+        let text = text.into();
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        self.files.push(SourceText { name: name.into(), text, lines });
         self.files.len() - 1
     }
 
+    /// The file's name as it was given; empty for an index that [`SourceMap::add`] did not give.
     pub fn name(&self, file: usize) -> &str {
-        &self.files[file].0
+        self.files.get(file).map_or("", |file| &file.name)
     }
 
+    /// The whole text of the file.
     pub fn text(&self, file: usize) -> &str {
-        &self.files[file].1
+        self.files.get(file).map_or("", |file| &file.text)
     }
 
+    /// What stands there.
+    pub fn snippet(&self, span: &Span) -> &str {
+        self.text(span.file).get(span.bytes.clone()).unwrap_or("")
+    }
+
+    /// File, line and column of the span's first byte.
     pub fn place(&self, span: &Span) -> Place {
-        let _ = span;
-        todo!()
+        let (line, start) = self.line_at(span);
+        let text = self.text(span.file);
+        let at = text.floor_char_boundary(span.bytes.start);
+        let column = text.get(start..at).map_or(0, |before| before.chars().count()) + 1;
+        Place { file: self.name(span.file).to_owned(), line: line + 1, column }
+    }
+
+    /// The index of the line that the span begins in, and that line's first byte.
+    fn line_at(&self, span: &Span) -> (usize, usize) {
+        let Some(file) = self.files.get(span.file) else { return (0, 0) };
+        let line = file.lines.partition_point(|start| *start <= span.bytes.start).saturating_sub(1);
+        (line, file.lines.get(line).copied().unwrap_or(0))
+    }
+
+    /// The line that the span begins in, without its end, and the span within it; at most up to the line's end.
+    pub(super) fn line(&self, span: &Span) -> (&str, Range<usize>) {
+        let (_, start) = self.line_at(span);
+        let text = self.text(span.file).get(start..).unwrap_or("");
+        let line = text.split('\n').next().unwrap_or("").trim_end_matches('\r');
+        let from = line.floor_char_boundary(span.bytes.start.saturating_sub(start));
+        let to = line.ceil_char_boundary(span.bytes.end.saturating_sub(start).min(line.len())).max(from);
+        (line, from..to)
     }
 }
 
@@ -69,6 +107,25 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
+impl Diagnostic {
+    pub fn error(span: Span, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { severity: Severity::Error, no_input: false, span, message, label: None, help: None }
+    }
+
+    pub fn warning(span: Span, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(span, message) }
+    }
+
+    pub fn with_label(self, label: impl Into<String>) -> Self {
+        Self { label: Some(label.into()), ..self }
+    }
+
+    pub fn with_help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
 /// All that one reading found, in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
@@ -84,7 +141,50 @@ impl Diagnostics {
     /// All of them as text for a terminal or a pipe: `file:line:column: error: message`, the line, a caret, help.
     /// Text from the file is escaped.
     pub fn render(&self, colour: bool) -> String {
-        let _ = colour;
-        todo!()
+        super::snippet::render(&self.list, &self.sources, colour)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn place(text: &str, at: usize) -> (usize, usize) {
+        let mut sources = SourceMap::default();
+        let file = sources.add("a.toml", text);
+        let place = sources.place(&Span { file, bytes: at..at });
+        assert_eq!(place.file, "a.toml");
+        (place.line, place.column)
+    }
+
+    #[test]
+    fn lines_and_columns_count_from_one() {
+        let table = [
+            ("", 0, (1, 1), "an empty file"),
+            ("ab\ncd", 0, (1, 1), "the first byte"),
+            ("ab\ncd", 1, (1, 2), "in a line"),
+            ("ab\ncd", 2, (1, 3), "a line's end belongs to it"),
+            ("ab\ncd", 3, (2, 1), "the next line"),
+            ("ab\r\ncd", 4, (2, 1), "CRLF ends a line"),
+            ("é=1", 2, (1, 2), "columns are characters"),
+            ("é=1", 1, (1, 1), "within a character: where it begins"),
+            ("ab", 99, (1, 3), "beyond the end: the end"),
+            ("a\n", 2, (2, 1), "behind the last line's end"),
+        ];
+        for (text, at, expected, why) in table {
+            assert_eq!(place(text, at), expected, "{why}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_span_has_a_place(text in "(.|\n)*", file in 0usize..3, from in 0usize..50, length in 0usize..50) {
+            let mut sources = SourceMap::default();
+            sources.add("x", text);
+            let span = Span { file, bytes: from..from + length };
+            sources.place(&span);
+            sources.line(&span);
+        }
     }
 }

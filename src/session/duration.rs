@@ -2,8 +2,131 @@
 
 use std::time::Duration;
 
-/// Gives what is wrong with it, in words that name the accepted forms.
+/// Longer than any run, and far from where an `Instant` overflows.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// ```abnf
+/// duration = 1*( *SP number unit )
+/// number   = 1*DIGIT [ "." 1*9DIGIT ]
+/// unit     = "ms" / "s" / "m" / "h"
+/// ```
+///
+/// The parts are added: `1m 30s`. Gives what is wrong with it, in words that name the accepted forms.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let _ = text;
-    todo!()
+    let wrong =
+        |why: &str| Err(format!("\"{text}\" is not a duration{why}: write \"500ms\", \"30s\", \"5m\" or \"1h\""));
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return wrong("");
+    }
+    let mut sum = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, behind) = rest.split_at(digits);
+        let letters = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(letters);
+        let nanos_per_unit: u128 = match unit {
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            "" => return wrong(" without its unit"),
+            _ => return wrong(""),
+        };
+        let Some(nanos) = scaled(number, nanos_per_unit) else { return wrong("") };
+        sum = match from_nanos(nanos).and_then(|part| sum.checked_add(part)).filter(|sum| *sum <= LONGEST) {
+            Some(sum) => sum,
+            None => return Err(format!("\"{text}\" is too long: a year is the most")),
+        };
+        rest = behind.trim_start();
+    }
+    Ok(sum)
+}
+
+/// `1.5` times `unit`, in whole nanoseconds. `None` where it is not a number, or out of reach.
+fn scaled(number: &str, unit: u128) -> Option<u128> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if whole.is_empty() || whole.len() > 18 || fraction.is_empty() || fraction.len() > 9 || fraction.contains('.') {
+        return None;
+    }
+    let parts = fraction.parse::<u128>().ok()? * unit / 10u128.pow(fraction.len() as u32);
+    Some(whole.parse::<u128>().ok()? * unit + parts)
+}
+
+/// `Duration::from_nanos_u128` panics where this says `None`.
+fn from_nanos(nanos: u128) -> Option<Duration> {
+    let seconds = u64::try_from(nanos / 1_000_000_000).ok()?;
+    Some(Duration::new(seconds, (nanos % 1_000_000_000) as u32))
+}
+
+/// The shortest text that [`parse_duration`] reads as this duration, to the millisecond.
+pub(super) fn duration_text(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    match millis {
+        0 => "0s".to_owned(),
+        _ if millis % 3_600_000 == 0 => format!("{}h", millis / 3_600_000),
+        _ if millis % 60_000 == 0 => format!("{}m", millis / 60_000),
+        _ if millis % 1_000 == 0 => format!("{}s", millis / 1_000),
+        _ => format!("{millis}ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_are_numbers_with_units() {
+        let table = [
+            ("500ms", 500, "milliseconds"),
+            ("30s", 30_000, "seconds"),
+            ("5m", 300_000, "minutes"),
+            ("1h", 3_600_000, "hours"),
+            ("1.5s", 1_500, "a fraction"),
+            ("0.001s", 1, "leading zeros in the fraction count"),
+            ("1m 30s", 90_000, "parts are added"),
+            ("1m30s", 90_000, "without a space too"),
+            (" 2s ", 2_000, "spaces around it"),
+            ("0s", 0, "nothing is a duration"),
+        ];
+        for (text, millis, why) in table {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_duration_is_told_the_forms() {
+        let table = [
+            ("", "empty"),
+            ("30", "no unit"),
+            ("s", "no number"),
+            ("30 seconds", "a word"),
+            ("-5s", "negative"),
+            (".5s", "no whole part"),
+            ("1.s", "no fraction"),
+            ("1.2.3s", "two points"),
+            ("5 m", "a space between number and unit"),
+            ("5M", "units are lower case"),
+            ("\u{661}s", "digits are ASCII"),
+        ];
+        for (text, why) in table {
+            let error = parse_duration(text).expect_err(why);
+            assert!(error.contains("\"30s\""), "{why}: {error}");
+        }
+        assert!(parse_duration("99999999999999h").expect_err("beyond a year").contains("a year"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_gets_an_answer(text in ".*") {
+            let _ = parse_duration(&text);
+        }
+
+        #[test]
+        fn what_is_printed_is_read_back(millis in 0u64..31_536_000_000) {
+            let duration = Duration::from_millis(millis);
+            prop_assert_eq!(parse_duration(&duration_text(duration)), Ok(duration));
+        }
+    }
 }

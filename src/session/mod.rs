@@ -11,6 +11,7 @@ mod model;
 mod scope;
 mod server;
 mod show;
+mod snippet;
 mod sources;
 mod template;
 
@@ -23,6 +24,6 @@ pub use file::load;
 pub use model::*;
 pub use scope::{Scope, Value};
 pub use server::{Address, Scheme, Server};
-pub use show::show;
+pub use show::{ShowOptions, show};
 pub use sources::{SourceError, SourceFile, Sources};
 pub use template::{RenderError, Template, Templates};

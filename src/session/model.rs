@@ -153,6 +153,10 @@ pub struct Message {
     /// ESMTP parameters for MAIL and RCPT, as they stand.
     pub mail_params: Option<Template>,
     pub rcpt_params: Option<Template>,
+    /// Whether PIPELINING is used where it is offered.
+    pub pipelining: bool,
+    /// Whether CHUNKING is used where it is offered.
+    pub chunking: bool,
     pub on_refused: OnRefused,
 }
 

@@ -1,0 +1,224 @@
+//! How diagnostics look: the place and the message on a line of their own, then the source's line with carets.
+//!
+//! ```text
+//! smoke.toml:4:1: error: unknown key "expct"
+//!   |
+//! 4 | expct = 220
+//!   | ^^^^^ did you mean "expect"?
+//!   = help: …
+//! ```
+//!
+//! A line and its carets is all that is shown, so this is simpler than a crate that must be talked into beginning
+//! with `file:line:column`, and it decides itself what may reach a terminal.
+
+use super::{Diagnostic, Severity, SourceMap};
+use anstyle::{AnsiColor, Style};
+use std::fmt::Write;
+use std::ops::Range;
+
+/// More than these are counted and not shown.
+const MOST_SHOWN: usize = 200;
+/// How much of a long line is shown before and behind the place, in characters.
+const BEFORE: usize = 50;
+const BEHIND: usize = 70;
+
+const ERROR: Style = AnsiColor::BrightRed.on_default().bold();
+const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
+const GUTTER: Style = AnsiColor::BrightBlue.on_default().bold();
+const BOLD: Style = Style::new().bold();
+
+pub(super) fn render(list: &[Diagnostic], sources: &SourceMap, colour: bool) -> String {
+    let mut out = String::new();
+    for diagnostic in list.iter().take(MOST_SHOWN) {
+        one(diagnostic, sources, &Paint { colour }, &mut out);
+    }
+    if let Some(more @ 1..) = list.len().checked_sub(MOST_SHOWN) {
+        let _ = writeln!(out, "… and {more} more");
+    }
+    out
+}
+
+struct Paint {
+    colour: bool,
+}
+
+impl Paint {
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+fn one(diagnostic: &Diagnostic, sources: &SourceMap, paint: &Paint, out: &mut String) {
+    let (word, style) = match diagnostic.severity {
+        Severity::Error => ("error", ERROR),
+        Severity::Warning => ("warning", WARNING),
+    };
+    let place = sources.place(&diagnostic.span);
+    let message = paint.paint(BOLD, &visible(&diagnostic.message));
+    let word = paint.paint(style, word);
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{}:{}:{}: {word}: {message}", visible(&place.file), place.line, place.column);
+
+    let (line, span) = sources.line(&diagnostic.span);
+    let (shown, indent, carets) = excerpt(line, span);
+    let number = place.line.to_string();
+    let gap = " ".repeat(number.len());
+    let bar = paint.paint(GUTTER, "|");
+    let label = diagnostic.label.as_deref().map(|label| format!(" {}", visible(label))).unwrap_or_default();
+    let marks = paint.paint(style, &format!("{}{label}", "^".repeat(carets)));
+    let _ = writeln!(out, "{gap} {bar}");
+    let _ = writeln!(out, "{} {bar} {shown}", paint.paint(GUTTER, &number));
+    let _ = writeln!(out, "{gap} {bar} {}{marks}", " ".repeat(indent));
+    if let Some(help) = &diagnostic.help {
+        let _ = writeln!(out, "{gap} {} {} {}", paint.paint(GUTTER, "="), paint.paint(BOLD, "help:"), visible(help));
+    }
+}
+
+/// The part of a line around a place, made visible; how many columns stand before the place, and how many it takes.
+fn excerpt(line: &str, span: Range<usize>) -> (String, usize, usize) {
+    let (before, rest) = line.split_at(span.start);
+    let (marked, behind) = rest.split_at(span.end - span.start);
+    let start = before.char_indices().rev().nth(BEFORE - 1).map_or(0, |(at, _)| at);
+    let marked_end = marked.char_indices().nth(BEHIND).map_or(marked.len(), |(at, _)| at);
+    let left = BEHIND - marked[..marked_end].chars().count();
+    let behind_end = behind.char_indices().nth(left).map_or(behind.len(), |(at, _)| at);
+    let behind_end = if marked_end < marked.len() { 0 } else { behind_end };
+
+    let mut head = if start > 0 { "…".to_owned() } else { String::new() };
+    head.push_str(&visible(&before[start..]));
+    let marked_shown = visible(&marked[..marked_end]);
+    let tail = visible(&behind[..behind_end]);
+    let cut = marked_end < marked.len() || behind_end < behind.len();
+    let text = format!("{head}{marked_shown}{tail}{}", if cut { "…" } else { "" });
+    (text.trim_end().to_owned(), columns(&head), columns(&marked_shown).max(1))
+}
+
+/// Text that can move no cursor and deceive no reader: what transcripts show as `\xNN` is shown so here, byte by byte.
+/// A backslash stays one, since what is shown is a TOML file in which backslashes are escapes already; a tab is four
+/// spaces.
+pub(super) fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => out.push_str("    "),
+            c if deceives(c) => {
+                let mut buffer = [0; 4];
+                for byte in c.encode_utf8(&mut buffer).bytes() {
+                    let _ = write!(out, "\\x{byte:02x}");
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// C0, DEL and C1 controls, separators, zero-width characters, bidirectional marks, overrides and isolates, tags.
+fn deceives(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The columns that the text takes on a terminal: two for East Asian wide characters and emoji, else one.
+fn columns(text: &str) -> usize {
+    let wide = |c: &char| {
+        matches!(*c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
+            | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}'
+            | '\u{20000}'..='\u{3fffd}')
+    };
+    text.chars().count() + text.chars().filter(wide).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Diagnostics, Span};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rendered(name: &str, text: &str, bytes: Range<usize>, change: impl Fn(&mut Diagnostic)) -> String {
+        let mut all = Diagnostics::default();
+        let file = all.sources.add(name, text);
+        let mut diagnostic = Diagnostic::error(Span { file, bytes }, "unknown key \"expct\"");
+        change(&mut diagnostic);
+        all.list.push(diagnostic);
+        all.render(false)
+    }
+
+    #[test]
+    fn an_error_shows_place_line_caret_and_help() {
+        let text = rendered("smoke.toml", "[[step]]\nexpct = 220\n", 9..14, |d| {
+            d.label = Some("did you mean \"expect\"?".to_owned());
+            d.help = Some("steps that send nothing must have one".to_owned());
+        });
+        let expected = "\
+smoke.toml:2:1: error: unknown key \"expct\"
+  |
+2 | expct = 220
+  | ^^^^^ did you mean \"expect\"?
+  = help: steps that send nothing must have one
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_span_over_several_lines_is_marked_in_its_first() {
+        let text = rendered("a", "x = {\n y = 1,\n}\n", 4..15, |d| d.severity = Severity::Warning);
+        assert_eq!(text, "a:1:5: warning: unknown key \"expct\"\n  |\n1 | x = {\n  |     ^\n");
+    }
+
+    #[test]
+    fn a_place_at_the_end_of_the_file_has_a_caret_too() {
+        let text = rendered("a", "x = 1\n", 6..6, |_| {});
+        assert_eq!(text, "a:2:1: error: unknown key \"expct\"\n  |\n2 | \n  | ^\n");
+    }
+
+    #[test]
+    fn nothing_of_the_file_reaches_the_terminal_raw() {
+        let text =
+            rendered("a\x1b[2J.toml", "\t\"\x1b[31mé\u{202e}\" = 1", 1..14, |d| d.message = "bad \r\n".to_owned());
+        assert!(text.chars().all(|c| c == '\n' || !deceives(c)), "{text:?}");
+        assert!(text.starts_with("a\\x1b[2J.toml:1:2: error: bad \\x0d\\x0a\n"), "{text}");
+        assert!(text.contains("\n1 |     \"\\x1b[31mé\\xe2\\x80\\xae\" = 1\n  |     ^^^"), "{text}");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_place() {
+        let line = format!("{}HERE{}", "a".repeat(1_000_000), "b".repeat(1_000_000));
+        let text = rendered("a", &line, 1_000_000..1_000_004, |_| {});
+        assert!(text.len() < 500, "{}", text.len());
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "a:1:1000001: error: unknown key \"expct\"");
+        assert_eq!(lines[2].find("HERE").map(|at| lines[2][..at].chars().count()), lines[3].find('^'));
+        assert!(lines[2].starts_with("1 | …aa") && lines[2].ends_with("bb…"), "{}", lines[2]);
+    }
+
+    #[test]
+    fn a_thousand_errors_are_counted() {
+        let mut all = Diagnostics::default();
+        let file = all.sources.add("a", "x");
+        all.list = vec![Diagnostic::error(Span { file, bytes: 0..1 }, "no"); 1_000];
+        assert!(all.render(false).ends_with("… and 800 more\n"));
+    }
+
+    #[test]
+    fn colours_only_where_asked_for() {
+        let mut all = Diagnostics::default();
+        let file = all.sources.add("a", "x");
+        all.list = vec![Diagnostic::error(Span { file, bytes: 0..1 }, "no").with_help("yes")];
+        assert!(all.render(true).contains("\x1b["));
+        assert!(!all.render(false).contains('\x1b'));
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_and_span_can_be_shown(text in "(.|\n|\r|\t){0,300}", from in 0usize..320, length in 0usize..320) {
+            let shown = rendered("x", &text, from..from + length, |_| {});
+            prop_assert!(shown.chars().all(|c| c == '\n' || !deceives(c)));
+            prop_assert!(shown.contains('^'));
+        }
+    }
+}
