@@ -22,6 +22,26 @@ pub struct Settings {
     pub ca: Vec<u8>,
     /// `--dry-run`: secrets without a value get a placeholder. (The embedded server's certificate is in `ca`.)
     pub dry_run: bool,
+    /// This machine's name: `client_name`'s default, and `hostname()`.
+    pub hostname: String,
+    /// In which `now()` and a message's date are shown.
+    pub zone: jiff::tz::TimeZone,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            server: None,
+            variables: Vec::new(),
+            show_secrets: false,
+            seed: None,
+            connect: ConnectOptions::default(),
+            ca: Vec::new(),
+            dry_run: false,
+            hostname: String::new(),
+            zone: jiff::tz::TimeZone::UTC,
+        }
+    }
 }
 
 /// Runs a session to its end. Everything is read and rendered that can be before the first byte is sent.
