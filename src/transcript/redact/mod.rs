@@ -13,6 +13,7 @@ use super::Shown;
 use super::escape::SECRET;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use forms::Form;
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -124,10 +125,20 @@ impl Redactor {
 
     /// Text for remarks, errors and reports: secrets hidden, then escaped.
     pub fn shown(&self, text: impl AsRef<[u8]>) -> Shown {
-        let text = text.as_ref();
+        Shown::new(self.visible(text.as_ref()))
+    }
+
+    /// As [`Redactor::shown`] for text of several lines, such as a reply's: ` / ` stands between them.
+    pub fn shown_lines(&self, text: impl AsRef<[u8]>) -> Shown {
+        let visible = self.visible(text.as_ref());
+        let lines: Vec<&[u8]> = visible.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l)).collect();
+        Shown::new(lines.join(&b" / "[..]))
+    }
+
+    fn visible<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
         let hidden = self.find(text);
         if hidden.is_empty() {
-            return Shown::new(text);
+            return Cow::Borrowed(text);
         }
         let mut visible = Vec::with_capacity(text.len());
         let mut from = 0;
@@ -137,7 +148,7 @@ impl Redactor {
             from = range.end;
         }
         visible.extend_from_slice(&text[from..]);
-        Shown::new(visible)
+        Cow::Owned(visible)
     }
 
     fn search(&self, bytes: &[u8], found: &mut Vec<Range<usize>>) {

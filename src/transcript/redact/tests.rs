@@ -93,6 +93,12 @@ fn hiding_comes_before_escaping() {
 }
 
 #[test]
+fn lines_of_a_text_are_shown_in_one() {
+    let redactor = knowing(&["two\nlines"]);
+    assert_eq!(redactor.shown_lines("5.1.1 a two\nlines\r\nb\x1b").as_str(), "5.1.1 a [secret] / b\\x1b");
+}
+
+#[test]
 fn a_long_secret_hides_what_follows_its_beginning() {
     let long = "0123456789abcdef".repeat(4096);
     assert_eq!(knowing(&[&long]).shown(format!("x {long} y")).as_str(), "x [secret]");

@@ -1,0 +1,84 @@
+//! What can happen.
+
+use super::{Line, Outcome, StepId, Verdict};
+use crate::session::TlsFacts;
+use crate::transcript::Shown;
+use std::time::Duration;
+
+/// The facts.
+#[derive(Debug)]
+pub enum Fact<'a> {
+    SessionStarted {
+        name: Shown,
+        server: Shown,
+    },
+    HostResolved {
+        host: Shown,
+        addresses: Vec<std::net::IpAddr>,
+    },
+    Connected {
+        address: Shown,
+    },
+    TlsStarted {
+        tls: &'a TlsFacts,
+        verify: bool,
+    },
+    /// Logged before it is written.
+    LineSent(Line<'a>),
+    /// Logged before it is judged.
+    LineReceived(Line<'a>),
+    Paused {
+        duration: Duration,
+    },
+    /// The server ended the connection with FIN.
+    ClosedByServer,
+    /// The server ended the connection with RST.
+    ResetByServer,
+    ClosedByClient {
+        how: crate::session::CloseHow,
+    },
+    StepStarted {
+        step: &'a StepId,
+    },
+    StepFinished {
+        step: &'a StepId,
+        verdict: &'a Verdict,
+        elapsed: Duration,
+    },
+    /// Worth saying, and no failure.
+    Noted(Note),
+    SessionFinished {
+        outcome: &'a Outcome,
+    },
+}
+
+/// Things worth saying that are no failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// STARTTLS was opportunistic and the server did not offer it, or refused it: the session goes on in clear.
+    InClear { why: Shown },
+    /// The certificate was not verified, and why not.
+    NotVerified { why: Shown },
+    /// A base64 prompt of the server's, decoded (`--verbose` shows it).
+    Prompt { text: Shown },
+    /// What EHLO's reply offers, a keyword with its parameters each (`--verbose` shows it).
+    Capabilities { list: Vec<Shown> },
+    /// A message was delivered; QUIT failed behind it.
+    QuitFailed { why: Shown },
+    /// A secret is so short that it is hidden only where it is sent.
+    ShortSecret { name: Shown },
+    /// A step failed temporarily and is tried again.
+    Retrying { attempt: u32, times: u32, wait: Duration },
+    /// What a recipient's reply said.
+    Recipient { address: Shown, outcome: RecipientOutcome, reply: Shown },
+    /// A sleeping or interrupted program says so.
+    Interrupted { signal: &'static str },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecipientOutcome {
+    Accepted,
+    Refused,
+    Deferred,
+    Unknown,
+}

@@ -1,0 +1,125 @@
+//! What can happen in a session: facts in the past tense, with time and step, and verdicts.
+//!
+//! Facts carry no colour, no layout, no report's settings. Text from outside is [`Shown`]: redacted and escaped
+//! where the fact is made, so that no report can leak or be forged.
+
+mod cause;
+mod fact;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use cause::{Cause, FailedAssert, Failure, Got, Words, thousands};
+pub use fact::{Fact, Note, RecipientOutcome};
+pub use status::Status;
+
+use crate::session::Place;
+use crate::smtp::lines::WireLine;
+use crate::transcript::Shown;
+use std::ops::Range;
+use std::time::Duration;
+
+/// Something that happened.
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// Since the session's first connection was made; zero before.
+    pub at: Duration,
+    /// The connection's name; `main` is the default one.
+    pub connection: &'a str,
+    pub fact: Fact<'a>,
+}
+
+/// A line on the wire. Its secret parts cannot be had from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    line: WireLine<'a>,
+    hidden: &'a [Range<usize>],
+    /// Whether it is mail content.
+    pub content: bool,
+}
+
+impl<'a> Line<'a> {
+    pub fn new(line: WireLine<'a>, hidden: &'a [Range<usize>], content: bool) -> Self {
+        Self { line, hidden, content }
+    }
+
+    /// Appends it as the transcript shows it.
+    pub fn notation(&self, out: &mut String) {
+        crate::transcript::notation(self.line, self.hidden, out);
+    }
+
+    /// Its length on the wire in bytes, with its end.
+    pub fn wire_length(&self) -> usize {
+        use crate::smtp::lines::LineEnd;
+        self.line.bytes.len()
+            + match self.line.end {
+                LineEnd::CrLf => 2,
+                LineEnd::Lf => 1,
+                LineEnd::Missing => 0,
+            }
+    }
+}
+
+/// Which step an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepId {
+    /// Counted from 1 over `open`, `step`, `close` as the file has them; the group's number for steps in a group.
+    pub number: usize,
+    /// `name`, or the action: `EHLO client.example`.
+    pub title: Shown,
+    pub place: Place,
+    /// In `repeat`, from 1.
+    pub repetition: Option<u32>,
+    /// Of `retry`, from 1.
+    pub attempt: u32,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Passed,
+    /// Answered otherwise than expected.
+    Failed(Failure),
+    /// No answer to judge.
+    Error(Failure),
+    Skipped(SkipReason),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SkipReason {
+    /// Its `if` was false.
+    Condition,
+    /// An earlier failure stopped the session, or the connection is unusable.
+    EarlierFailure,
+    /// `opportunistic` and not offered.
+    NotOffered,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub status: Status,
+    /// The first failure.
+    pub failure: Option<Failure>,
+    /// Steps that ran, whatever came of them.
+    pub steps_run: usize,
+    /// Skipped as a whole, and why (`requires`).
+    pub skipped: Option<Shown>,
+}
+
+/// Hears what happens. Reports and transcripts are observers, and nothing else.
+pub trait Observer {
+    fn observe(&mut self, event: &Event<'_>);
+}
+
+impl<T: Observer + ?Sized> Observer for &mut T {
+    fn observe(&mut self, event: &Event<'_>) {
+        (**self).observe(event);
+    }
+}
+
+impl<T: Observer + ?Sized> Observer for Box<T> {
+    fn observe(&mut self, event: &Event<'_>) {
+        (**self).observe(event);
+    }
+}

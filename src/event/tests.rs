@@ -1,0 +1,106 @@
+//! What the facts say in words.
+
+use super::*;
+use crate::smtp::reply::{ReplyCode, ReplyError};
+
+fn shown(text: &str) -> Shown {
+    Shown::new(text)
+}
+
+#[test]
+fn every_cause_is_a_sentence() {
+    let code = |code| ReplyCode::new(code).expect("three digits");
+    let reply = || Got::Reply { code: 550, text: shown("5.1.1 no") };
+    let unexpected = |got| Cause::Unexpected { expected: shown("250"), got };
+    let assert = |expression, values: &[(&str, &str)]| FailedAssert {
+        expression: shown(expression),
+        place: Place::default(),
+        values: values.iter().map(|(name, value)| (shown(name), shown(value))).collect(),
+    };
+    let slow = || assert("reply.elapsed < 0.5", &[("reply.elapsed", "0.7")]);
+    let table = [
+        (unexpected(reply()), "expected 250, got 550"),
+        (unexpected(Got::Reply { code: 42, text: shown("") }), "expected 250, got 042"),
+        (unexpected(Got::Closed), "expected 250, but the server closed the connection"),
+        (unexpected(Got::Nothing), "expected 250, but nothing came"),
+        (Cause::AssertsFailed(vec![slow()]), "assert failed: reply.elapsed < 0.5 (reply.elapsed = 0.7)"),
+        (
+            Cause::AssertsFailed(vec![slow(), assert("false", &[])]),
+            "2 asserts failed: reply.elapsed < 0.5 (reply.elapsed = 0.7); false",
+        ),
+        (
+            Cause::TimedOut {
+                waiting_for: shown("the greeting"),
+                limit: Duration::from_secs(300),
+                section: Some("RFC 5321 §4.5.3.2.1"),
+            },
+            "timed out after 5m, waiting for the greeting (the limit of RFC 5321 §4.5.3.2.1)",
+        ),
+        (
+            Cause::TimedOut { waiting_for: shown("the greeting"), limit: Duration::from_secs(1), section: None },
+            "timed out after 1s, waiting for the greeting",
+        ),
+        (
+            Cause::DeliveryUnknown { why: shown("the server closed the connection") },
+            "no reply came to the content (the server closed the connection): the message may have been delivered, or not",
+        ),
+        (
+            Cause::NotSmtp(ReplyError::CodeChanged { first: code(250), now: code(550) }),
+            "what the server sent is not SMTP: the code changed from 250 to 550 within a reply",
+        ),
+        (Cause::NotSmtp(ReplyError::TooManyLines), "what the server sent is not SMTP: a reply of over 10,000 lines"),
+        (
+            Cause::CannotConnect { address: shown("127.0.0.1:1"), why: shown("connection refused") },
+            "cannot connect to 127.0.0.1:1: connection refused",
+        ),
+        (
+            Cause::Recipients { refused: vec![(shown("b@example.com"), shown("550 5.1.1 one"))] },
+            "1 recipient was refused: <b@example.com>: 550 5.1.1 one",
+        ),
+    ];
+    for (cause, sentence) in table {
+        assert_eq!(cause.to_string(), sentence);
+    }
+}
+
+#[test]
+fn a_failure_names_the_line_of_its_step() {
+    let mut failure = Failure {
+        status: Status::Failed,
+        place: Place { file: "a\u{1b}.toml".into(), line: 14, column: 1 },
+        cause: Cause::Unexpected { expected: shown("250"), got: Got::Reply { code: 550, text: shown("") } },
+    };
+    assert_eq!(failure.to_string(), "expected 250, got 550 (a\\x1b.toml:14)");
+    failure.place = Place::default();
+    assert_eq!(failure.to_string(), "expected 250, got 550", "no place where there is none");
+}
+
+#[test]
+fn durations_are_said_as_session_files_write_them() {
+    let table = [(0, "0s"), (700, "700ms"), (1000, "1s"), (1500, "1s 500ms"), (90_000, "1m 30s"), (3_600_000, "1h")];
+    for (ms, words) in table {
+        assert_eq!(Words(Duration::from_millis(ms)).to_string(), words);
+    }
+    assert_eq!(Words(Duration::from_micros(3)).to_string(), "under 1ms");
+    assert_eq!([999, 1000, 1_234_567].map(thousands), ["999", "1,000", "1,234,567"]);
+}
+
+#[test]
+fn of_several_ends_the_worst_is_the_programs() {
+    let order = [70, 73, 65, 66, 77, 78, 76, 1, 74, 68, 69, 75, 64];
+    let of = |code: u8| Status::ALL.into_iter().find(|s| s.code() == code).expect("a code of the table");
+    for pair in order.windows(2) {
+        assert_eq!(Status::worst([of(pair[1]), of(0), of(pair[0])]), of(pair[0]));
+    }
+    assert_eq!(Status::worst([]), Status::Passed);
+    assert_eq!(Status::worst([Status::Software, Status::Interrupted]), Status::Interrupted);
+}
+
+#[test]
+fn statuses_bear_their_names() {
+    let codes: std::collections::HashSet<u8> = Status::ALL.map(Status::code).into_iter().collect();
+    assert_eq!(codes.len(), Status::ALL.len(), "each has its own code");
+    assert_eq!(Status::TempFail.name(), "EX_TEMPFAIL");
+    assert_eq!(Status::CantCreate.name(), "EX_CANTCREAT");
+    assert_eq!(Status::Failed.name(), "");
+}
