@@ -1,5 +1,6 @@
 //! Expressions of `assert` and `if`.
 
+use super::template::words;
 use super::{Diagnostic, RenderError, Scope, Span, Templates};
 
 /// A minijinja expression, checked when the file is read.
@@ -7,30 +8,88 @@ use super::{Diagnostic, RenderError, Scope, Span, Templates};
 pub struct Expression {
     pub source: String,
     pub span: Span,
+    /// Its index in [`Templates`].
+    compiled: usize,
 }
 
 /// What became of an `assert`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evaluation {
     pub holds: bool,
-    /// The names and attributes in it with their values, for a failed assert: `ehlo.size = 1000`.
+    /// The names and attributes in it with their values, for a failed assert (empty where it holds): `ehlo.size`, `1000`.
     pub values: Vec<(String, String)>,
 }
 
 impl Expression {
     /// `raw` as in [`Templates::compile`].
-    pub fn compile(source: &str, span: Span, raw: &str, templates: &Templates) -> Result<Self, Diagnostic> {
-        let _ = (source, span, raw, templates);
-        todo!()
+    pub fn compile(source: &str, span: Span, raw: &str, templates: &mut Templates) -> Result<Self, Diagnostic> {
+        let compiled = templates.add_expression(source, &span, raw)?;
+        Ok(Self { source: source.to_owned(), span, compiled })
     }
 
+    /// A value that is no boolean counts by its truth. What hangs on a fact that is none (`tls.verified` before the
+    /// handshake) does not hold; any other undefined name is an error.
     pub fn evaluate(&self, templates: &Templates, scope: &Scope) -> Result<Evaluation, RenderError> {
-        let _ = (templates, scope);
-        todo!()
+        let holds = match templates.evaluate(self.compiled, &self.source, scope) {
+            Ok(value) => value.is_true(),
+            Err(error) if hangs_on_none(&error, scope) => false,
+            Err(error) => return Err(error),
+        };
+        let values = if holds { Vec::new() } else { self.values(templates, scope) };
+        Ok(Evaluation { holds, values })
     }
 
+    fn values(&self, templates: &Templates, scope: &Scope) -> Vec<(String, String)> {
+        let mut values: Vec<(String, String)> = Vec::new();
+        for path in words::paths(&self.source) {
+            let Some((path, value)) = nearest(&self.source[path], templates, scope) else { continue };
+            if !values.iter().any(|(known, _)| known == path) {
+                values.push((path.to_owned(), shown(&value)));
+            }
+        }
+        values
+    }
+
+    /// The names that it uses, but for functions.
     pub fn names(&self, templates: &Templates) -> Vec<String> {
-        let _ = templates;
-        todo!()
+        self.names_at(templates).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// As [`Expression::names`], each with its first place.
+    pub fn names_at(&self, templates: &Templates) -> Vec<(String, Span)> {
+        templates.names_of(self.compiled, &self.source)
+    }
+}
+
+/// Whether what is undefined is an attribute of something that is none now.
+fn hangs_on_none(error: &RenderError, scope: &Scope) -> bool {
+    let Some(path) = &error.undefined else { return false };
+    let root = path.split(['.', '[']).next().unwrap_or_default();
+    root != path && scope.get(root).is_some_and(|value| value.is_none())
+}
+
+/// The value of `path`, or of the longest part of it that has one.
+fn nearest<'a>(mut path: &'a str, templates: &Templates, scope: &Scope) -> Option<(&'a str, minijinja::Value)> {
+    loop {
+        if let Some(value) = templates.peek(path, scope) {
+            return Some((path, value));
+        }
+        path = &path[..path.rfind(['.', '['])?];
+    }
+}
+
+/// The longest value that a failed assert shows, in characters.
+const SHOWN: usize = 500;
+
+fn shown(value: &minijinja::Value) -> String {
+    let text = match value.as_str() {
+        Some(text) => format!("\"{text}\""),
+        // As the language writes them: true, false, none.
+        None if value.is_none() || bool::try_from(value.clone()).is_ok() => value.to_string().to_lowercase(),
+        None => value.to_string(),
+    };
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }

@@ -1,6 +1,33 @@
 //! Templates: strings with `{{ … }}`, compiled when the file is read, rendered when a step runs.
+//!
+//! A string without markup stands for itself and never comes near the engine, which is built when first needed.
 
-use super::{Diagnostic, Scope, Span};
+mod filters;
+mod quoted;
+pub(super) mod words;
+
+use super::facts::known_attributes;
+use super::scope::FUNCTIONS;
+use super::{Diagnostic, Scope, Severity, Span};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use std::io;
+use std::ops::Range;
+use std::sync::OnceLock;
+use words::{Role, Word};
+
+/// The instructions that one rendering may take.
+pub const FUEL: u64 = 10_000_000;
+
+/// The bytes that one rendering may give.
+pub const RESULT_LIMIT: usize = 16 << 20;
+
+/// What makes a template of an expression, so that it can be compiled once and its value be had.
+const BEFORE_EXPRESSION: &str = "{%set it=";
+const BEHIND_EXPRESSION: &str = "%}";
+
+/// Templates of this kind of name are HTML: values in them are escaped.
+const HTML: &str = "html ";
 
 /// A string of the session file.
 #[derive(Clone, Debug)]
@@ -8,13 +35,30 @@ pub struct Template {
     /// As it stands in the file, after TOML's escapes.
     pub source: String,
     pub span: Span,
-    /// The compiled template's name in [`Templates`]; `None` where the string has no markup and stands for itself.
-    pub(super) compiled: Option<String>,
+    /// The index of the compiled template in [`Templates`]; `None` where the string has no markup and stands for itself.
+    pub(super) compiled: Option<usize>,
 }
 
 /// The session's compiled templates and the environment that they run in.
 pub struct Templates {
-    // minijinja::Environment<'static>, …
+    environment: OnceLock<Environment<'static>>,
+    compiled: Vec<Compiled>,
+}
+
+/// Where a compiled template or expression comes from.
+struct Compiled {
+    name: String,
+    /// Of the string in the file.
+    span: Span,
+    raw: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Html,
+    Expression,
 }
 
 /// A template or an expression that could not be rendered; the session ends with 65.
@@ -23,35 +67,203 @@ pub struct RenderError {
     /// Points into the string.
     pub span: Span,
     pub message: String,
+    /// What has no value (`tls.peer`), where that is why.
+    pub undefined: Option<String>,
+}
+
+/// What went wrong, and where in the template's source.
+struct Trouble {
+    message: String,
+    range: Option<Range<usize>>,
+    undefined: Option<String>,
 }
 
 impl Templates {
     pub fn new() -> Self {
-        todo!()
+        Self { environment: OnceLock::new(), compiled: Vec::new() }
     }
 
     /// Compiles. `raw` is the string as the file wrote it, quotes and escapes included, so that errors can point into it.
     pub fn compile(&mut self, source: &str, span: Span, raw: &str) -> Result<Template, Diagnostic> {
-        let _ = (source, span, raw);
-        todo!()
+        self.compile_template(source, span, raw, Kind::Text)
+    }
+
+    /// As [`Templates::compile`] for a part in HTML: values that come in are HTML-escaped.
+    pub fn compile_html(&mut self, source: &str, span: Span, raw: &str) -> Result<Template, Diagnostic> {
+        self.compile_template(source, span, raw, Kind::Html)
+    }
+
+    fn compile_template(&mut self, source: &str, span: Span, raw: &str, kind: Kind) -> Result<Template, Diagnostic> {
+        let compiled = if words::has_markup(source) { Some(self.add(source, &span, raw, kind)?) } else { None };
+        Ok(Template { source: source.to_owned(), span, compiled })
+    }
+
+    /// Compiles an expression; gives its index.
+    pub(super) fn add_expression(&mut self, source: &str, span: &Span, raw: &str) -> Result<usize, Diagnostic> {
+        self.environment();
+        self.add(source, span, raw, Kind::Expression)
+    }
+
+    fn add(&mut self, source: &str, span: &Span, raw: &str, kind: Kind) -> Result<usize, Diagnostic> {
+        self.environment();
+        let environment = self.environment.get_mut().expect("the environment was made on the line above");
+        let index = self.compiled.len();
+        let name = format!("{}{index}", if kind == Kind::Html { HTML } else { "" });
+        let result = match kind {
+            // An expression first alone, so that none can end the statement that it is put in.
+            Kind::Expression => environment.compile_expression(source).map(drop).and_then(|()| {
+                let statement = [BEFORE_EXPRESSION, source, BEHIND_EXPRESSION].concat();
+                environment.add_template_owned(name.clone(), statement)
+            }),
+            Kind::Text | Kind::Html => environment.add_template_owned(name.clone(), source.to_owned()),
+        };
+        let found = match kind {
+            Kind::Expression => words::of_expression(source),
+            Kind::Text | Kind::Html => words::of_template(source),
+        };
+        let trouble = match result {
+            Err(error) => Some((trouble(&error, None, source), None)),
+            Ok(()) => unknown_word(environment, source, &found)
+                .map(|trouble| (trouble, None))
+                .or_else(|| unknown_attribute(environment, &name, source, &found)),
+        };
+        if let Some((trouble, label)) = trouble {
+            return Err(Diagnostic {
+                severity: Severity::Error,
+                no_input: false,
+                span: point(span, raw, source, trouble.range),
+                message: trouble.message,
+                label,
+                help: None,
+            });
+        }
+        self.compiled.push(Compiled { name, span: span.clone(), raw: raw.to_owned(), kind });
+        Ok(index)
     }
 
     /// Renders, within the fuel and size of the contract.
     pub fn render(&self, template: &Template, scope: &Scope) -> Result<String, RenderError> {
-        let _ = (template, scope);
-        todo!()
+        let Some(index) = template.compiled else { return Ok(template.source.clone()) };
+        let compiled = self.compiled(index);
+        let mut output = Limited::default();
+        self.environment()
+            .get_template(&compiled.name)
+            .and_then(|ready| ready.render_captured_to(scope.root(), &mut output).map(drop))
+            .and_then(|()| output.text())
+            .map_err(|error| compiled.error(&error, &template.source))
     }
 
-    /// Renders text that did not stand in the session file: a file's with `template = true`.
-    pub fn render_text(&self, text: &str, name: &str, scope: &Scope) -> Result<String, RenderError> {
-        let _ = (text, name, scope);
-        todo!()
+    /// Evaluates an expression.
+    pub(super) fn evaluate(&self, index: usize, source: &str, scope: &Scope) -> Result<minijinja::Value, RenderError> {
+        let compiled = self.compiled(index);
+        let value = self
+            .environment()
+            .get_template(&compiled.name)
+            .and_then(|ready| ready.render_captured_to(scope.root(), io::sink()))
+            .map(|captured| captured.state().lookup("it").unwrap_or_default());
+        match value {
+            Ok(value) if value.is_undefined() => Err(RenderError {
+                span: compiled.span.clone(),
+                message: undefined_words(source.trim()),
+                undefined: Some(source.trim().to_owned()),
+            }),
+            Ok(value) => Ok(value),
+            Err(error) => Err(compiled.error(&error, source)),
+        }
     }
 
-    /// The names that a template uses and does not set itself.
+    /// The value of a name with its attributes, where it has one.
+    pub(super) fn peek(&self, path: &str, scope: &Scope) -> Option<minijinja::Value> {
+        let value = self.environment().compile_expression(path).ok()?.eval(scope.root()).ok()?;
+        (!value.is_undefined()).then_some(value)
+    }
+
+    /// Renders text that did not stand in the session file: a file's with `template = true`. `name` is that file's, for
+    /// the message; `at` is where the session file names it.
+    pub fn render_text(&self, text: &str, name: &str, at: &Span, scope: &Scope) -> Result<String, RenderError> {
+        self.render_other(text, name, at, scope, "text")
+    }
+
+    /// As [`Templates::render_text`] for HTML: values that come in are HTML-escaped.
+    pub fn render_html(&self, text: &str, name: &str, at: &Span, scope: &Scope) -> Result<String, RenderError> {
+        self.render_other(text, name, at, scope, HTML)
+    }
+
+    fn render_other(
+        &self,
+        text: &str,
+        name: &str,
+        at: &Span,
+        scope: &Scope,
+        kind: &str,
+    ) -> Result<String, RenderError> {
+        if !words::has_markup(text) {
+            return Ok(text.to_owned());
+        }
+        let mut output = Limited::default();
+        let environment = self.environment();
+        let rendered = environment
+            .template_from_named_str(kind, text)
+            .and_then(|ready| ready.render_captured_to(scope.root(), &mut output).map(drop))
+            .and_then(|()| output.text());
+        rendered.map_err(|error| {
+            let trouble = trouble(&error, Some(kind), text);
+            let line = match trouble.range {
+                Some(range) => 1 + text.as_bytes().iter().take(range.start).filter(|&&byte| byte == b'\n').count(),
+                None => error.line().unwrap_or(1),
+            };
+            let message = format!("{} ({name}:{line})", trouble.message);
+            RenderError { span: at.clone(), message, undefined: trouble.undefined }
+        })
+    }
+
+    /// The names that a template uses and does not set itself; neither functions nor what it asks about with `is
+    /// defined` or `default`.
     pub fn names(&self, template: &Template) -> Vec<String> {
-        let _ = template;
-        todo!()
+        self.names_at(template).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// As [`Templates::names`], each with its first place.
+    pub fn names_at(&self, template: &Template) -> Vec<(String, Span)> {
+        template.compiled.map_or(Vec::new(), |index| self.names_of(index, &template.source))
+    }
+
+    pub(super) fn names_of(&self, index: usize, source: &str) -> Vec<(String, Span)> {
+        let compiled = self.compiled(index);
+        let environment = self.environment();
+        let (undeclared, found) = match compiled.kind {
+            Kind::Expression => (
+                environment.compile_expression(source).map(|ready| ready.undeclared_variables(false)),
+                words::of_expression(source),
+            ),
+            Kind::Text | Kind::Html => (
+                environment.get_template(&compiled.name).map(|ready| ready.undeclared_variables(false)),
+                words::of_template(source),
+            ),
+        };
+        let mut names: Vec<(Option<usize>, String)> = undeclared
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|name| !is_function(environment, name) && !words::asked_about(source, &found, name))
+            .map(|name| (words::place_of(source, &found, &name), name))
+            .collect();
+        names.sort();
+        names
+            .into_iter()
+            .map(|(at, name)| {
+                let range = at.map(|at| at..at + name.len());
+                let span = point(&compiled.span, &compiled.raw, source, range);
+                (name, span)
+            })
+            .collect()
+    }
+
+    fn compiled(&self, index: usize) -> &Compiled {
+        self.compiled.get(index).expect("templates are rendered by the Templates that compiled them")
+    }
+
+    fn environment(&self) -> &Environment<'static> {
+        self.environment.get_or_init(environment)
     }
 }
 
@@ -60,3 +272,167 @@ impl Default for Templates {
         Self::new()
     }
 }
+
+impl Compiled {
+    fn error(&self, error: &Error, source: &str) -> RenderError {
+        let mut trouble = trouble(error, Some(&self.name), source);
+        if self.kind == Kind::Expression {
+            let shift = |at: usize| at.saturating_sub(BEFORE_EXPRESSION.len()).min(source.len());
+            trouble.range = trouble.range.map(|range| shift(range.start)..shift(range.end));
+        }
+        RenderError {
+            span: point(&self.span, &self.raw, source, trouble.range),
+            message: trouble.message,
+            undefined: trouble.undefined,
+        }
+    }
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let mut syntax = SyntaxConfig::builder();
+    syntax.keep_trailing_newline(true);
+    environment.set_syntax(syntax.build().expect("minijinja's own delimiters are valid"));
+    environment.set_fuel(Some(FUEL));
+    // Errors then name what is undefined.
+    environment.set_debug(true);
+    environment.set_auto_escape_callback(
+        |name| {
+            if name.starts_with(HTML) { AutoEscape::Html } else { AutoEscape::None }
+        },
+    );
+    filters::add(&mut environment);
+    environment
+}
+
+/// The place of `range` of `source`, a string that stands at `span` as `raw`.
+fn point(span: &Span, raw: &str, source: &str, range: Option<Range<usize>>) -> Span {
+    match range.and_then(|range| quoted::locate(raw, source, range)) {
+        Some(place) => Span { file: span.file, bytes: span.bytes.start + place.start..span.bytes.start + place.end },
+        None => span.clone(),
+    }
+}
+
+fn is_function(environment: &Environment<'_>, name: &str) -> bool {
+    FUNCTIONS.contains(&name) || environment.globals().any(|(global, _)| global == name)
+}
+
+/// A filter or test that does not exist.
+fn unknown_word(environment: &Environment<'_>, source: &str, found: &[Word]) -> Option<Trouble> {
+    found.iter().find_map(|word| {
+        let (what, question) = match word.role {
+            Role::Filter => ("filter", "it is filter"),
+            Role::Test => ("test", "it is test"),
+            _ => return None,
+        };
+        let name = &source[word.bytes.clone()];
+        let context = minijinja::context! { it => name };
+        let known = environment.compile_expression(question).and_then(|asked| asked.eval(context));
+        match known {
+            Ok(answer) if !answer.is_true() => Some(Trouble {
+                message: format!("unknown {what} \"{name}\""),
+                range: Some(word.bytes.clone()),
+                undefined: None,
+            }),
+            _ => None,
+        }
+    })
+}
+
+/// An attribute that the fact before it never has: `reply.cod`. The nearest one becomes the label.
+fn unknown_attribute(
+    environment: &Environment<'_>,
+    template: &str,
+    source: &str,
+    found: &[Word],
+) -> Option<(Trouble, Option<String>)> {
+    let undeclared = environment.get_template(template).ok()?.undeclared_variables(false);
+    found.iter().enumerate().find_map(|(index, word)| {
+        let text = |word: &Word| &source[word.bytes.clone()];
+        if word.role != Role::Name || !undeclared.contains(text(word)) {
+            return None;
+        }
+        let mut path = vec![text(word)];
+        let mut end = word.bytes.end;
+        for next in found.get(index + 1..)? {
+            if next.role != Role::Attribute || next.called || source[end..next.bytes.start].trim() != "." {
+                return None;
+            }
+            let known = known_attributes(&path)?;
+            if !known.contains(&text(next)) {
+                let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, text(next)));
+                let close = nearest.filter(|known| strsim::damerau_levenshtein(known, text(next)) <= 2);
+                let label = match close {
+                    Some(known) => format!("did you mean \"{known}\"?"),
+                    None => format!("it has {}", known.join(", ")),
+                };
+                let message = format!("\"{}\" has no \"{}\"", path.join("."), text(next));
+                let trouble = Trouble { message, range: Some(next.bytes.clone()), undefined: None };
+                return Some((trouble, Some(label)));
+            }
+            path.push(text(next));
+            end = next.bytes.end;
+        }
+        None
+    })
+}
+
+fn undefined_words(name: &str) -> String {
+    format!("undefined name \"{name}\"")
+}
+
+/// Says an engine's error in our words. `own` is the template's name, where the error may come from another.
+fn trouble(error: &Error, own: Option<&str>, source: &str) -> Trouble {
+    let mine = own.is_none() || error.name().is_none() || error.name() == own;
+    let range = error.range().filter(|_| mine);
+    let mut undefined = None;
+    let message = match error.kind() {
+        ErrorKind::OutOfFuel => format!("a template may take {FUEL} instructions, this one takes more"),
+        ErrorKind::WriteFailure => format!("a template may give {} MiB, this one gives more", RESULT_LIMIT >> 20),
+        ErrorKind::UndefinedError => {
+            let named = error.detail().and_then(between_backticks).map(str::to_owned);
+            let sliced = || range.clone().and_then(|range| source.get(range)).map(str::to_owned);
+            undefined = named.or_else(sliced);
+            undefined.as_deref().map_or_else(|| "undefined value".to_owned(), undefined_words)
+        }
+        ErrorKind::UnknownFunction if error.detail().is_none() => "unknown function".to_owned(),
+        kind => match error.detail() {
+            Some(detail) => format!("{kind}: {detail}"),
+            None => kind.to_string(),
+        },
+    };
+    Trouble { message, range, undefined }
+}
+
+fn between_backticks(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once('`')?;
+    rest.rsplit_once('`').map(|(name, _)| name)
+}
+
+/// A rendering's result, which ends in an error when it grows too big.
+#[derive(Default)]
+struct Limited(Vec<u8>);
+
+impl Limited {
+    fn text(self) -> Result<String, Error> {
+        String::from_utf8(self.0).map_err(|_| Error::new(ErrorKind::BadSerialization, "the result is not text"))
+    }
+}
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > RESULT_LIMIT - self.0.len() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! `now()`, `uuid()`, `random(n)`, `hostname()`.
+
+use super::{Moment, Outside};
+use minijinja::value::{Object, ObjectRepr, Value, from_args};
+use minijinja::{Error, ErrorKind, State};
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+/// The names of the functions here.
+pub const FUNCTIONS: [&str; 4] = ["now", "uuid", "random", "hostname"];
+
+/// The most letters that one `random(…)` gives.
+pub const LETTERS_LIMIT: usize = 1 << 20;
+
+/// What functions and filters know of the world.
+pub struct World {
+    pub outside: Outside,
+    /// `None`: the system's randomness.
+    seeded: Option<Mutex<fastrand::Rng>>,
+}
+
+impl World {
+    pub fn new(seed: Option<u64>, outside: Outside) -> Self {
+        Self { outside, seeded: seed.map(|seed| Mutex::new(fastrand::Rng::with_seed(seed))) }
+    }
+
+    pub fn now(&self) -> jiff::Timestamp {
+        (self.outside.now)()
+    }
+
+    pub fn letters(&self, count: usize) -> String {
+        match &self.seeded {
+            Some(source) => {
+                let mut source = source.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                (0..count).map(|_| source.lowercase()).collect()
+            }
+            None => fresh_letters(count),
+        }
+    }
+
+    /// A random UUID (RFC 9562 §5.4).
+    fn uuid(&self) -> String {
+        let mut bytes = [0; 16];
+        match &self.seeded {
+            Some(source) => source.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fill(&mut bytes),
+            None => fill(&mut bytes),
+        }
+        let bits = (u128::from_be_bytes(bytes) & !(0xf << 76) & !(0b11 << 62)) | (4 << 76) | (0b10 << 62);
+        let hex = format!("{bits:032x}");
+        [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    }
+}
+
+/// Shows nothing of it.
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("world")
+    }
+}
+
+impl Object for World {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+}
+
+/// Random small letters from the system's randomness, whatever the seed: for a Message-ID, which must not come twice.
+pub fn fresh_letters(count: usize) -> String {
+    let mut bytes = vec![0; count];
+    fill(&mut bytes);
+    // 256 is no multiple of 26: the letters a to v are a little likelier, which no use of them minds.
+    bytes.into_iter().map(|byte| char::from(b'a' + byte % 26)).collect()
+}
+
+fn fill(bytes: &mut [u8]) {
+    if getrandom::fill(bytes).is_err() {
+        // A system without randomness: the generator seeds itself from the process and the time.
+        fastrand::Rng::new().fill(bytes);
+    }
+}
+
+/// One of the functions.
+pub struct Function {
+    kind: Kind,
+    world: Arc<World>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Now,
+    Uuid,
+    Random,
+    Hostname,
+}
+
+impl Function {
+    pub fn find(name: &str, world: &Arc<World>) -> Option<Self> {
+        let kind = match name {
+            "now" => Kind::Now,
+            "uuid" => Kind::Uuid,
+            "random" => Kind::Random,
+            "hostname" => Kind::Hostname,
+            _ => return None,
+        };
+        Some(Self { kind, world: world.clone() })
+    }
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("function")
+    }
+}
+
+impl Object for Function {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        if let Kind::Random = self.kind {
+            let (count,): (usize,) = from_args(args)?;
+            if count > LETTERS_LIMIT {
+                let what = format!("random gives at most {LETTERS_LIMIT} letters");
+                return Err(Error::new(ErrorKind::InvalidOperation, what));
+            }
+            return Ok(Value::from(self.world.letters(count)));
+        }
+        let () = from_args(args)?;
+        Ok(match self.kind {
+            Kind::Now => Value::from_object(Moment::new(self.world.now(), &self.world.outside.zone)),
+            Kind::Uuid => Value::from(self.world.uuid()),
+            Kind::Hostname | Kind::Random => Value::from(self.world.outside.hostname.as_str()),
+        })
+    }
+}
