@@ -57,9 +57,10 @@ pub enum ValueSource {
         name: String,
         default: Option<Value>,
     },
-    /// One final line end is dropped.
+    /// One final line end is dropped. `template`: what the file holds is a template too.
     File {
         path: SourcePath,
+        template: bool,
         default: Option<Value>,
     },
     Command {

@@ -3,7 +3,7 @@
 //! A string without markup stands for itself and never comes near the engine, which is built when first needed.
 
 mod filters;
-mod quoted;
+pub(super) mod quoted;
 pub(super) mod words;
 
 use super::facts::known_attributes;
