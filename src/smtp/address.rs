@@ -1,8 +1,24 @@
 //! The Mailbox of RFC 5321 §4.1.2, with the UTF-8 of RFC 6531 §3.3.
+//!
+//! ```abnf
+//! Mailbox = Local-part "@" ( Domain / address-literal )
+//! Local-part = Dot-string / Quoted-string
+//! Dot-string = Atom *("." Atom)
+//! Quoted-string = DQUOTE *QcontentSMTP DQUOTE
+//! Domain = sub-domain *("." sub-domain)
+//! sub-domain = Let-dig [Ldh-str] / U-label
+//! address-literal = "[" ( IPv4-address-literal / IPv6-address-literal / General-address-literal ) "]"
+//! ```
+//!
+//! The lengths of RFC 5321 §4.5.3.1 are the server's to judge.
+
+use std::fmt;
+use std::net::Ipv6Addr;
 
 /// An address as it stands between `<` and `>` in MAIL and RCPT.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mailbox {
+    /// As it was written, with the quotes of a quoted string.
     pub local: String,
     /// Empty for the null path and for the bare `postmaster` of RFC 5321 §4.1.1.3.
     pub domain: String,
@@ -16,12 +32,57 @@ pub struct AddressError {
     pub why: &'static str,
 }
 
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (at byte {})", self.why, self.at + 1)
+    }
+}
+
+impl std::error::Error for AddressError {}
+
 impl Mailbox {
+    /// The empty reverse path.
+    pub const NULL: Self = Self { local: String::new(), domain: String::new() };
+
     /// Parses `local@domain`, `"quoted"@domain`, `local@[192.0.2.1]`, and the empty text or `<>` as the null path.
     /// Comments, line breaks and spaces outside quotes are errors.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let _ = text;
-        todo!()
+        if text.is_empty() || text == "<>" {
+            return Ok(Self::NULL);
+        }
+        if text.eq_ignore_ascii_case("postmaster") {
+            return Ok(Self { local: text.to_owned(), domain: String::new() });
+        }
+        let (mailbox, length) = Self::parse_prefix(text)?;
+        match text[length..].chars().next() {
+            None => Ok(mailbox),
+            Some(next) => {
+                Err(AddressError { at: length, why: misplaced(next).unwrap_or("the address should end here") })
+            }
+        }
+    }
+
+    /// Parses the Mailbox that `text` begins with; gives its length too.
+    pub fn parse_prefix(text: &str) -> Result<(Self, usize), AddressError> {
+        let mut parser = Parser { text, at: 0 };
+        parser.local_part()?;
+        let local = text[..parser.at].to_owned();
+        match parser.peek() {
+            Some('@') => parser.at += 1,
+            Some(next) => {
+                return Err(
+                    parser.error(misplaced(next).unwrap_or("this character needs quotes around the part before the @"))
+                );
+            }
+            None => return Err(parser.error("an address needs an @ and a domain")),
+        }
+        let domain = parser.at;
+        if parser.peek() == Some('[') {
+            parser.literal()?
+        } else {
+            parser.domain()?
+        }
+        Ok((Self { local, domain: text[domain..parser.at].to_owned() }, parser.at))
     }
 
     pub fn is_null(&self) -> bool {
@@ -31,5 +92,279 @@ impl Mailbox {
     /// Whether it needs SMTPUTF8 (RFC 6531).
     pub fn is_internationalized(&self) -> bool {
         !self.local.is_ascii() || !self.domain.is_ascii()
+    }
+}
+
+/// Without `<` and `>`; nothing for the null path.
+impl fmt::Display for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.local)?;
+        if self.domain.is_empty() { Ok(()) } else { write!(f, "@{}", self.domain) }
+    }
+}
+
+/// What to say about characters that people put into addresses.
+fn misplaced(c: char) -> Option<&'static str> {
+    Some(match c {
+        '\r' | '\n' => "an address has no line break",
+        '\0' => "an address has no NUL",
+        ' ' | '\t' => "an address has no space outside quotes",
+        '(' | ')' => "an address has no comment",
+        '<' | '>' => "an address is written without < and > here",
+        ',' | ';' => "one address is wanted here, not a list",
+        '@' => "an address has one @",
+        c if c.is_control() => "an address has no control character",
+        _ => return None,
+    })
+}
+
+/// atext of RFC 5322 §3.2.3 and UTF8-non-ascii of RFC 6531 §3.3, but for control characters and spaces.
+pub fn is_atext(c: char) -> bool {
+    match c {
+        c if c.is_ascii() => c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c),
+        c => !c.is_control() && !c.is_whitespace(),
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Parser<'_> {
+    fn peek(&self) -> Option<char> {
+        self.text[self.at..].chars().next()
+    }
+
+    fn error(&self, why: &'static str) -> AddressError {
+        AddressError { at: self.at, why }
+    }
+
+    /// Passes over characters of one kind, and says whether there was any.
+    fn skip(&mut self, is: impl Fn(char) -> bool) -> bool {
+        let rest = &self.text[self.at..];
+        let length = rest.find(|c| !is(c)).unwrap_or(rest.len());
+        self.at += length;
+        length > 0
+    }
+
+    fn local_part(&mut self) -> Result<(), AddressError> {
+        if self.peek() == Some('"') {
+            return self.quoted_string();
+        }
+        loop {
+            if !self.skip(is_atext) {
+                return Err(self.error(match self.peek() {
+                    Some('.') => "a dot neither begins the part before the @ nor follows a dot, except in quotes",
+                    Some('@') if self.at == 0 => "there is nothing before the @",
+                    Some('@') => "a dot does not end the part before the @, except in quotes",
+                    Some(c) => misplaced(c).unwrap_or("this character needs quotes around the part before the @"),
+                    None => "an address needs an @ and a domain",
+                }));
+            }
+            if self.peek() != Some('.') {
+                return Ok(());
+            }
+            self.at += 1;
+        }
+    }
+
+    /// ```abnf
+    /// QcontentSMTP = qtextSMTP / quoted-pairSMTP
+    /// qtextSMTP = %d32-33 / %d35-91 / %d93-126 / UTF8-non-ascii
+    /// quoted-pairSMTP = %d92 %d32-126
+    /// ```
+    fn quoted_string(&mut self) -> Result<(), AddressError> {
+        let opening = self.at;
+        self.at += 1;
+        loop {
+            match self.peek() {
+                None => return Err(AddressError { at: opening, why: "this quote is not closed" }),
+                Some('"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some('\\') => {
+                    self.at += 1;
+                    match self.peek() {
+                        Some(' '..='~') => self.at += 1,
+                        _ => return Err(self.error("a backslash stands before a printable ASCII character")),
+                    }
+                }
+                Some(c) if c.is_control() => {
+                    return Err(self.error(misplaced(c).unwrap_or("this is no part of an address")));
+                }
+                Some(c) => self.at += c.len_utf8(),
+            }
+        }
+    }
+
+    fn domain(&mut self) -> Result<(), AddressError> {
+        let is_label = |c: char| c.is_ascii_alphanumeric() || c == '-' || (!c.is_ascii() && is_atext(c));
+        loop {
+            let label = self.at;
+            if self.peek() == Some('-') {
+                return Err(self.error("a label of a domain begins with a letter or digit"));
+            }
+            if !self.skip(is_label) {
+                return Err(self.error(match self.peek() {
+                    Some('.') => "a label of the domain is empty",
+                    Some('_') => "a domain has no underscore",
+                    Some(c) => misplaced(c).unwrap_or("this is no part of a domain"),
+                    None if self.text.ends_with('.') => "a domain does not end in a dot",
+                    None => "the domain is missing",
+                }));
+            }
+            if self.text[label..self.at].ends_with('-') {
+                self.at -= 1;
+                return Err(self.error("a label of a domain ends in a letter or digit"));
+            }
+            match self.peek() {
+                Some('.') => self.at += 1,
+                Some('_') => return Err(self.error("a domain has no underscore")),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// RFC 5321 §4.1.3.
+    fn literal(&mut self) -> Result<(), AddressError> {
+        let opening = self.at;
+        self.at += 1;
+        // dcontent, and the colon that the IPv6 and general forms have.
+        self.skip(|c| matches!(c, '!'..='Z' | '^'..='~'));
+        let inside = &self.text[opening + 1..self.at];
+        match self.peek() {
+            Some(']') => self.at += 1,
+            Some(c) => return Err(self.error(misplaced(c).unwrap_or("this is no part of an address literal"))),
+            None => return Err(AddressError { at: opening, why: "this bracket is not closed" }),
+        }
+        let fine = match inside.split_once(':') {
+            None => is_ipv4(inside),
+            Some((tag, address)) if tag.eq_ignore_ascii_case("IPv6") => address.parse::<Ipv6Addr>().is_ok(),
+            Some((tag, content)) => {
+                let is_ldh = |c: char| c.is_ascii_alphanumeric() || c == '-';
+                !tag.is_empty()
+                    && tag.chars().all(is_ldh)
+                    && !tag.ends_with('-')
+                    && !content.is_empty()
+                    && !is_bare_ipv6(inside)
+            }
+        };
+        if fine {
+            return Ok(());
+        }
+        let why = if is_bare_ipv6(inside) {
+            "an IPv6 address literal is written [IPv6:…]"
+        } else {
+            "the brackets hold no IPv4 address, IPv6:address or tag:content"
+        };
+        Err(AddressError { at: opening + 1, why })
+    }
+}
+
+fn is_bare_ipv6(text: &str) -> bool {
+    text.parse::<Ipv6Addr>().is_ok()
+}
+
+/// `Snum 3("." Snum)` with `Snum = 1*3DIGIT`, 0 to 255; zeros may lead.
+fn is_ipv4(text: &str) -> bool {
+    let mut count = 0;
+    text.split('.').all(|snum| {
+        count += 1;
+        (1..=3).contains(&snum.len())
+            && snum.bytes().all(|b| b.is_ascii_digit())
+            && snum.parse::<u16>().is_ok_and(|n| n <= 255)
+    }) && count == 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn mailboxes_are_taken_as_they_are() {
+        let table = [
+            ("a@example.com", "a", "example.com", "the usual"),
+            ("first.last+tag@sub.example.com", "first.last+tag", "sub.example.com", "dots and a plus"),
+            ("!#$%&'*+-/=?^_`{|}~@x", "!#$%&'*+-/=?^_`{|}~", "x", "all of atext"),
+            ("\"a b\"@x", "\"a b\"", "x", "a quoted string keeps its quotes"),
+            ("\"a@b\\\" c\"@x", "\"a@b\\\" c\"", "x", "an @ and an escaped quote"),
+            ("\"\"@x", "\"\"", "x", "an empty quoted string"),
+            ("\"ü\"@x", "\"ü\"", "x", "UTF-8 in quotes (RFC 6531)"),
+            ("jürgen@bücher.example", "jürgen", "bücher.example", "UTF-8 (RFC 6531)"),
+            ("a@123.example", "a", "123.example", "a label may begin with a digit"),
+            ("a@xn--bcher-kva.example", "a", "xn--bcher-kva.example", "hyphens within"),
+            ("a@localhost", "a", "localhost", "one label"),
+            ("a@[192.0.2.1]", "a", "[192.0.2.1]", "an IPv4 literal"),
+            ("a@[IPv6:2001:db8::1]", "a", "[IPv6:2001:db8::1]", "an IPv6 literal"),
+            ("a@[ipv6:::ffff:192.0.2.1]", "a", "[ipv6:::ffff:192.0.2.1]", "its tag in lower case, IPv4 within"),
+            ("a@[x-tag:content]", "a", "[x-tag:content]", "a general literal"),
+            ("", "", "", "the null path"),
+            ("<>", "", "", "the null path in brackets"),
+            ("Postmaster", "Postmaster", "", "RFC 5321 §4.1.1.3"),
+        ];
+        for (text, local, domain, why) in table {
+            let expected = Mailbox { local: local.to_owned(), domain: domain.to_owned() };
+            assert_eq!(Mailbox::parse(text), Ok(expected), "{why}");
+        }
+        assert!(Mailbox::NULL.is_null());
+        assert_eq!(Mailbox::NULL.to_string(), "");
+    }
+
+    #[test]
+    fn errors_say_where_and_why() {
+        let table = [
+            ("a", 1, "an address needs an @ and a domain"),
+            ("@x", 0, "there is nothing before the @"),
+            ("a@", 2, "the domain is missing"),
+            ("a@b@c", 3, "an address has one @"),
+            ("a b@c", 1, "an address has no space outside quotes"),
+            (" a@c", 0, "an address has no space outside quotes"),
+            ("a@c ", 3, "an address has no space outside quotes"),
+            ("a@c(comment)", 3, "an address has no comment"),
+            ("a\r\nRCPT TO:<x@y>@c", 1, "an address has no line break"),
+            ("a@c\n", 3, "an address has no line break"),
+            ("a@c\0", 3, "an address has no NUL"),
+            ("\"a\r\n\"@c", 2, "an address has no line break"),
+            ("<a@c>", 0, "an address is written without < and > here"),
+            ("a@c> SIZE=5", 3, "an address is written without < and > here"),
+            ("a@c,b@d", 3, "one address is wanted here, not a list"),
+            (".a@c", 0, "a dot neither begins the part before the @ nor follows a dot, except in quotes"),
+            ("a..b@c", 2, "a dot neither begins the part before the @ nor follows a dot, except in quotes"),
+            ("a.@c", 2, "a dot does not end the part before the @, except in quotes"),
+            ("a[b@c", 1, "this character needs quotes around the part before the @"),
+            ("\"a@c", 0, "this quote is not closed"),
+            ("\"a\\", 3, "a backslash stands before a printable ASCII character"),
+            ("a@c.", 4, "a domain does not end in a dot"),
+            ("a@c..d", 4, "a label of the domain is empty"),
+            ("a@-c", 2, "a label of a domain begins with a letter or digit"),
+            ("a@c-.d", 3, "a label of a domain ends in a letter or digit"),
+            ("a@c_d", 3, "a domain has no underscore"),
+            ("a@[192.0.2.256]", 3, "the brackets hold no IPv4 address, IPv6:address or tag:content"),
+            ("a@[192.0.2]", 3, "the brackets hold no IPv4 address, IPv6:address or tag:content"),
+            ("a@[]", 3, "the brackets hold no IPv4 address, IPv6:address or tag:content"),
+            ("a@[2001:db8::1]", 3, "an IPv6 address literal is written [IPv6:…]"),
+            ("a@[IPv6:x]", 3, "the brackets hold no IPv4 address, IPv6:address or tag:content"),
+            ("a@[192.0.2.1", 2, "this bracket is not closed"),
+            ("a@[192.0.2.1]x", 13, "the address should end here"),
+            ("a\u{85}b@c", 1, "an address has no control character"),
+        ];
+        for (text, at, why) in table {
+            assert_eq!(Mailbox::parse(text), Err(AddressError { at, why }), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_is_one_line_and_prints_as_it_was(text in prop_oneof!["\\PC*", "[a-c\"\\\\.@ ]{0,9}@[a-c.:\\[\\]0-9-]{0,9}", ".*"]) {
+            if let Ok(mailbox) = Mailbox::parse(&text) {
+                prop_assert!(!text.contains(['\r', '\n', '\0']));
+                if text != "<>" {
+                    prop_assert_eq!(mailbox.to_string(), text);
+                }
+            }
+        }
     }
 }
