@@ -1,0 +1,329 @@
+//! The command line as clap reads it: commands, options, their help.
+//!
+//! What is not built yet is not here, and so not in `--help` either.
+
+use super::values;
+use crate::session::Server;
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXIT_STATUSES: &str = "\
+Exit status (sysexits.h; where several sessions end differently, the gravest):
+    0  everything passed
+    1  an expectation or assert failed
+   64  the command line is wrong
+   65  a session file, its rows or a rendered value is not valid, or a source has no value or is not allowed
+   66  a file that a session names cannot be read, or there is no session
+   68  the host name does not resolve
+   69  cannot connect, or the connection was lost
+   70  a bug in mailrun
+   73  a transcript or other output cannot be written
+   74  content was complete and no reply came: it may have been delivered; trying again may send it twice
+   75  a 4xx, or a timeout: trying later may help
+   76  what the server sent is not SMTP, or the TLS handshake failed
+   77  authentication refused, or the certificate is not to be trusted
+   78  the server lacks what the session needs
+  130  ended by Ctrl-C; 143 by SIGTERM
+
+Every option can also be given as an environment variable: --connect-timeout as MAILRUN_CONNECT_TIMEOUT. Lists stand one
+per line, flags are 1; the command line wins, and an empty variable counts as not set.";
+
+/// Plays scripted SMTP dialogues from session files.
+///
+/// A session file lists what to send to a mail server and which replies to expect. mailrun plays it, logs every line of
+/// both sides, and ends with a status that cron jobs and CI can act on.
+#[derive(Debug, Parser)]
+#[command(name = "mailrun", version, after_help = EXIT_STATUSES, subcommand_required = true, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run sessions and print each transcript
+    Run(Box<RunArguments>),
+    /// Read and validate sessions; touches no network
+    Check(CheckArguments),
+    /// Print a session with everything implied and included spelled out
+    Show(ShowArguments),
+    /// Play a transcript's server, or keep mail
+    Serve(ServeArguments),
+    /// Print the base64 that AUTH wants
+    AuthString(AuthStringArguments),
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  mailrun run report.toml                         send what the file says and show the dialogue
+  mailrun run --dry-run report.toml               the same against a server inside mailrun: nothing leaves the machine
+  mailrun run --quiet nightly/                    for cron: prints nothing unless something failed
+  mailrun run --server smtp://127.0.0.1:2525 --var to=ann@example.com hello.toml
+  mailrun run --transcript 'logs/{session}.log' sessions/
+
+Standard output has the transcripts, standard error remarks and errors. `mailrun --help` lists the exit statuses.";
+
+/// Runs sessions one after another and prints each transcript.
+///
+/// All files are read first: what is wrong with any of them is reported, and the others run.
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunArguments {
+    /// Session files, folders (every *.toml below, sorted, but for names that begin with `_`), globs; `-` is standard
+    /// input
+    #[arg(value_name = "SESSION", required = true, value_hint = ValueHint::AnyPath)]
+    pub sessions: Vec<PathBuf>,
+    #[command(flatten)]
+    pub meaning: MeaningArguments,
+    #[command(flatten)]
+    pub dry: DryRunArguments,
+    #[command(flatten)]
+    pub output: OutputArguments,
+    #[command(flatten)]
+    pub connect: ConnectArguments,
+}
+
+/// What changes what a session means.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What the session means")]
+pub struct MeaningArguments {
+    /// The server in place of the file's: smtp://, smtps://, lmtp://, smtp+unix://, lmtp+unix://
+    #[arg(long, value_name = "URL", value_parser = values::server)]
+    pub server: Option<Server>,
+    /// Set a variable, in place of [vars]; repeatable. The value is text: use --vars for numbers and booleans
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::variable)]
+    pub var: Vec<(String, String)>,
+    /// Set variables from a TOML file of strings, numbers and booleans; repeatable, --var wins
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub vars: Vec<PathBuf>,
+    /// Let sessions read files below this folder too, besides their own; repeatable
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub file_root: Vec<PathBuf>,
+    /// Let sessions run the commands that their { command = … } name
+    #[arg(long)]
+    pub allow_commands: bool,
+    /// Make random values repeatable
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Colour on the terminal; NO_COLOR and CLICOLOR_FORCE are honoured
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Trying it out")]
+pub struct DryRunArguments {
+    /// Run against a server inside mailrun on a loopback port: nothing leaves the machine
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where --dry-run keeps the mail; a temporary folder otherwise, named at the end
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub sink: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArguments {
+    /// Write the whole transcript to a file; `{session}` in the name gives one file each
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub transcript: Option<PathBuf>,
+    /// Put the seconds since connecting in front of each line
+    #[arg(long)]
+    pub timestamps: bool,
+    /// Show message content whole; it is cut at 40 lines on a terminal otherwise
+    #[arg(long)]
+    pub full: bool,
+    /// Show secrets in the transcript and in errors
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Print nothing unless something failed, and then the transcript and the diagnosis
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Add remarks: resolved addresses, the certificate, decoded prompts, capabilities
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connecting")]
+pub struct ConnectArguments {
+    /// The deadline for each step, in place of the files' `timeout`: 30s, 500ms, 5m
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub timeout: Option<Duration>,
+    /// The deadline for connecting and for TLS handshakes, in place of the files' `connect_timeout`
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub connect_timeout: Option<Duration>,
+    /// Trust the certificates in this PEM file, besides the system's and the session's; repeatable
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca: Vec<PathBuf>,
+    /// Do not verify certificates; said in the result
+    #[arg(long)]
+    pub insecure: bool,
+    /// Connect over IPv4 only
+    #[arg(long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Connect over IPv6 only
+    #[arg(long)]
+    pub ipv6: bool,
+    /// Connect to ADDR where HOST:PORT is meant; repeatable
+    #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = values::resolve)]
+    pub resolve: Vec<(String, u16, IpAddr)>,
+}
+
+/// Reads and validates sessions, and lists the servers, files, environment variables and commands that they reach.
+///
+/// Touches no network, runs no command, and says all that is wrong in one go.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mailrun check sessions/")]
+pub struct CheckArguments {
+    /// Session files, folders, globs; `-` is standard input
+    #[arg(value_name = "SESSION", required = true, value_hint = ValueHint::AnyPath)]
+    pub sessions: Vec<PathBuf>,
+    #[command(flatten)]
+    pub meaning: MeaningArguments,
+}
+
+/// Prints a session as a session file that runs the same, with implied steps and includes spelled out.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mailrun show report.toml > spelled-out.toml")]
+pub struct ShowArguments {
+    /// A session file; `-` is standard input
+    #[arg(value_name = "SESSION", value_hint = ValueHint::FilePath)]
+    pub session: PathBuf,
+    #[command(flatten)]
+    pub meaning: MeaningArguments,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  mailrun serve bug-17.txt                            play the transcript's S: side to whoever connects
+  mailrun serve bug-17.txt -- ./client                listen on a free port, run the client with MAILRUN_SERVER set to
+                                                      the URL; 0 only where both came to their end
+  mailrun serve --sink mail --listen 127.0.0.1:2525   accept mail and keep it as mail/*.eml
+
+The first line on standard output is `listening on ADDRESS:PORT`.";
+
+/// Plays the server's side of a transcript, or accepts mail and keeps it.
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub struct ServeArguments {
+    /// A transcript to play
+    #[arg(value_name = "FILE", required_unless_present = "sink", conflicts_with = "sink", value_hint = ValueHint::FilePath)]
+    pub script: Option<PathBuf>,
+    /// Accept mail and keep it in this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub sink: Option<PathBuf>,
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:2525, with a COMMAND 127.0.0.1:0]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// TLS from the first byte
+    #[arg(long)]
+    pub tls: bool,
+    /// The certificate as PEM, with its chain; one is made at start otherwise
+    #[arg(long, value_name = "FILE", requires = "key", value_hint = ValueHint::FilePath)]
+    pub cert: Option<PathBuf>,
+    /// The certificate's key as PEM
+    #[arg(long, value_name = "FILE", requires = "cert", value_hint = ValueHint::FilePath)]
+    pub key: Option<PathBuf>,
+    /// Write the issuer of the certificate that was made, for clients to trust
+    #[arg(long, value_name = "FILE", conflicts_with = "cert", value_hint = ValueHint::FilePath)]
+    pub write_ca: Option<PathBuf>,
+    /// End after that many connections
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub connections: Option<u64>,
+    /// Keep what clients sent, a file for each connection
+    #[arg(long, value_name = "DIR", conflicts_with = "sink", value_hint = ValueHint::DirPath)]
+    pub store: Option<PathBuf>,
+    /// A command to run against the server
+    #[arg(value_name = "COMMAND", last = true, value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
+
+const AUTH_STRING_EXAMPLES: &str = "\
+Examples:
+  mailrun auth-string PLAIN --user ann@example.com    asks for the password
+  printf '%s\\n' ann secret | mailrun auth-string LOGIN
+  mailrun auth-string CRAM-MD5 --user tim --challenge PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+
+  mailrun auth-string --decode AHRpbQB0YW5zdGFhZg==
+
+A password on the command line can be seen by other users of the machine: leave it out, or set MAILRUN_PASSWORD.";
+
+/// Prints the base64 that AUTH wants, alone, a line each.
+///
+/// What is missing is asked for on a terminal, or read from standard input, a line each, in the order user, password
+/// or token, challenge.
+#[derive(Debug, Args)]
+#[command(after_help = AUTH_STRING_EXAMPLES)]
+pub struct AuthStringArguments {
+    /// PLAIN, LOGIN, CRAM-MD5, XOAUTH2, OAUTHBEARER, EXTERNAL or ANONYMOUS
+    #[arg(value_name = "MECHANISM", required_unless_present = "decode")]
+    pub mechanism: Option<String>,
+    /// The base64 to decode; read from standard input where there is none
+    #[arg(value_name = "BASE64", requires = "decode")]
+    pub encoded: Vec<String>,
+    /// The user's name
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// The password
+    #[arg(long, value_name = "PASSWORD")]
+    pub password: Option<String>,
+    /// The token, for XOAUTH2 and OAUTHBEARER
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// The authorization identity: who to act as
+    #[arg(long, value_name = "USER")]
+    pub authzid: Option<String>,
+    /// The server's challenge, for CRAM-MD5
+    #[arg(long, value_name = "BASE64")]
+    pub challenge: Option<String>,
+    /// The other way: show what base64 says, a line each, a NUL as \x00
+    #[arg(long)]
+    pub decode: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_exit_status_is_in_the_help() {
+        use crate::event::Status::*;
+        for status in [
+            Passed,
+            Failed,
+            Usage,
+            DataErr,
+            NoInput,
+            NoHost,
+            Unavailable,
+            Software,
+            CantCreate,
+            IoErr,
+            TempFail,
+            Protocol,
+            NoPerm,
+            Config,
+            Interrupted,
+            Terminated,
+        ] {
+            let code = status.code().to_string();
+            assert!(EXIT_STATUSES.split_whitespace().any(|word| word == code), "{code} is missing");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Options from the environment: `--connect-timeout` as `MAILRUN_CONNECT_TIMEOUT`.
+//!
+//! Variables become arguments in front of those that were given, so that clap reads, checks and defaults both in one
+//! way. One that the command line gives too, or contradicts, is left out. Lists stand one per line, flags are `1`, an
+//! empty variable counts as not set.
+
+use super::arguments::Arguments;
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// What was read, and which options came from the environment.
+#[derive(Debug)]
+pub struct Read {
+    pub arguments: Arguments,
+    from_environment: Vec<String>,
+}
+
+impl Read {
+    /// Where an option came from, for errors: `--vars` or `MAILRUN_VARS`.
+    pub fn origin(&self, long: &str) -> String {
+        if self.from_environment.iter().any(|l| l == long) { variable(long) } else { format!("--{long}") }
+    }
+}
+
+/// Reads the command line, completed from the environment. `arguments` begins with the program's name.
+pub fn read(arguments: Vec<OsString>, lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Read, clap::Error> {
+    // First without the environment, and without complaint, only to see what the command line gives.
+    let given = Arguments::command().ignore_errors(true).try_get_matches_from(&arguments).ok();
+    let mut definition = Arguments::command();
+    definition.build();
+    let mut all = arguments;
+    let mut from_environment = Vec::new();
+    if let Some((name, matches)) = given.as_ref().and_then(ArgMatches::subcommand)
+        && let Some(command) = definition.find_subcommand(name)
+        && let Some(place) = all.iter().skip(1).position(|argument| argument == name)
+    {
+        let extra;
+        (extra, from_environment) = arguments_for(command, matches, lookup)?;
+        all.splice(place + 2..place + 2, extra);
+    }
+    Arguments::command()
+        .try_get_matches_from(all)
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+        .map_err(|error| name_the_variable(error, &from_environment))
+        .map(|arguments| Read { arguments, from_environment })
+}
+
+/// The arguments that the environment gives a command, and their options' names.
+fn arguments_for(
+    command: &Command,
+    given: &ArgMatches,
+    lookup: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<(Vec<OsString>, Vec<String>), clap::Error> {
+    let on_command_line = |arg: &Arg| {
+        given.try_contains_id(arg.get_id().as_str()).is_ok()
+            && given.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
+    };
+    let mut extra = Vec::new();
+    let mut names = Vec::new();
+    for arg in command.get_arguments() {
+        let Some(long) = arg.get_long().filter(|long| !matches!(*long, "help" | "version")) else { continue };
+        let Some(value) = lookup(&variable(long)).filter(|value| !value.is_empty()) else { continue };
+        let contradicted = command
+            .get_arguments()
+            .any(|other| on_command_line(other) && (conflicts(command, arg, other) || conflicts(command, other, arg)));
+        if on_command_line(arg) || contradicted {
+            continue;
+        }
+        match arg.get_action() {
+            ArgAction::SetTrue => match value.as_bytes() {
+                b"1" | b"true" => extra.push(format!("--{long}").into()),
+                b"0" | b"false" => continue,
+                _ => return Err(bad_flag(long, &value)),
+            },
+            ArgAction::Append => {
+                for line in value.as_bytes().split(|b| *b == b'\n') {
+                    let line = line.strip_suffix(b"\r").unwrap_or(line);
+                    if !line.is_empty() {
+                        extra.push(option(long, line));
+                    }
+                }
+            }
+            _ => extra.push(option(long, value.as_bytes())),
+        }
+        names.push(long.to_owned());
+    }
+    Ok((extra, names))
+}
+
+fn conflicts(command: &Command, one: &Arg, other: &Arg) -> bool {
+    command.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id())
+}
+
+fn option(long: &str, value: &[u8]) -> OsString {
+    let mut argument = format!("--{long}=").into_bytes();
+    argument.extend_from_slice(value);
+    OsString::from_vec(argument)
+}
+
+/// `MAILRUN_CONNECT_TIMEOUT` for `connect-timeout`.
+pub fn variable(long: &str) -> String {
+    format!("MAILRUN_{}", long.replace('-', "_").to_ascii_uppercase())
+}
+
+fn bad_flag(long: &str, value: &OsStr) -> clap::Error {
+    let value = crate::transcript::printable(value.as_bytes());
+    let message = format!("invalid value '{value}' for '{} (--{long})': expected 1, or 0", variable(long));
+    Arguments::command().error(clap::error::ErrorKind::InvalidValue, message)
+}
+
+/// An error about an option says `--timeout <TIME>`; where the value came from the environment, it names the variable.
+fn name_the_variable(mut error: clap::Error, from_environment: &[String]) -> clap::Error {
+    if let Some(ContextValue::String(about)) = error.get(ContextKind::InvalidArg) {
+        let long = about.trim_start_matches("--").split([' ', '=']).next().unwrap_or_default();
+        if from_environment.iter().any(|l| l == long) {
+            let named = ContextValue::String(format!("{} ({about})", variable(long)));
+            error.insert(ContextKind::InvalidArg, named);
+        }
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests;

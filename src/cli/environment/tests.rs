@@ -1,0 +1,98 @@
+use super::super::arguments::Command;
+use super::*;
+use std::time::Duration;
+
+fn read_with(line: &[&str], environment: &[(&str, &str)]) -> Result<Read, clap::Error> {
+    let arguments = std::iter::once("mailrun").chain(line.iter().copied()).map(OsString::from).collect();
+    read(arguments, &|name| environment.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value)))
+}
+
+fn run(line: &[&str], environment: &[(&str, &str)]) -> super::super::arguments::RunArguments {
+    match read_with(line, environment).expect("the arguments are valid").arguments.command {
+        Command::Run(run) => *run,
+        other => panic!("not run: {other:?}"),
+    }
+}
+
+#[test]
+fn options_come_from_the_environment() {
+    let run = run(
+        &["run", "a.toml"],
+        &[
+            ("MAILRUN_CONNECT_TIMEOUT", "3s"),
+            ("MAILRUN_SEED", "7"),
+            ("MAILRUN_DRY_RUN", "1"),
+            ("MAILRUN_TRANSCRIPT", "-odd name.log"),
+            ("MAILRUN_FILE_ROOT", "/srv/a\n\n/srv/b\r\n"),
+        ],
+    );
+    assert_eq!(run.connect.connect_timeout, Some(Duration::from_secs(3)));
+    assert_eq!(run.meaning.seed, Some(7));
+    assert!(run.dry.dry_run);
+    assert_eq!(run.output.transcript.as_deref(), Some(std::path::Path::new("-odd name.log")));
+    assert_eq!(run.meaning.file_root, ["/srv/a", "/srv/b"].map(std::path::PathBuf::from));
+}
+
+#[test]
+fn the_command_line_wins() {
+    let table: [(&[&str], &[(&str, &str)], &str); 5] = [
+        (&["run", "--seed", "1", "a.toml"], &[("MAILRUN_SEED", "2")], "the same option"),
+        (&["run", "--seed=1", "a.toml"], &[("MAILRUN_SEED", "nonsense")], "a value that is not used is not read"),
+        (&["run", "--seed=1", "a.toml"], &[("MAILRUN_SEED", "")], "an empty variable is not set"),
+        (&["run", "--seed=1", "run"], &[("MAILRUN_QUIET", "0")], "0 leaves a flag alone; a file may be named run"),
+        (
+            &["run", "--seed=1", "--verbose", "a.toml"],
+            &[("MAILRUN_QUIET", "1")],
+            "an option that contradicts one given",
+        ),
+    ];
+    for (line, environment, why) in table {
+        let run = run(line, environment);
+        assert_eq!((run.meaning.seed, run.output.quiet), (Some(1), false), "{why}");
+    }
+}
+
+#[test]
+fn a_value_on_the_command_line_may_hold_line_breaks() {
+    let run = run(&["run", "--var", "x=a\r\nb", "a.toml"], &[("MAILRUN_VARS", "v.toml")]);
+    assert_eq!(run.meaning.var, [("x".to_owned(), "a\r\nb".to_owned())]);
+    assert_eq!(run.meaning.vars.len(), 1);
+}
+
+#[test]
+fn an_error_names_where_the_value_came_from() {
+    let table: [(&[&str], &[(&str, &str)], &str, &str); 5] = [
+        (&["run", "a.toml"], &[("MAILRUN_TIMEOUT", "soon")], "MAILRUN_TIMEOUT", "a variable"),
+        (&["run", "--timeout", "soon", "a.toml"], &[], "'--timeout <TIME>'", "the option"),
+        (&["run", "a.toml"], &[("MAILRUN_DRY_RUN", "maybe")], "MAILRUN_DRY_RUN", "a flag"),
+        (&["run", "a.toml"], &[("MAILRUN_COLOR", "blue")], "MAILRUN_COLOR", "one of several words"),
+        (&["run", "a.toml"], &[("MAILRUN_VAR", "a=1\nb")], "MAILRUN_VAR", "a line of a list"),
+    ];
+    for (line, environment, name, why) in table {
+        let error = read_with(line, environment).expect_err(why);
+        let text = error.render().to_string();
+        assert!(text.contains(name), "{why}: {text}");
+        assert!(error.use_stderr(), "{why}");
+    }
+}
+
+#[test]
+fn origins_are_told_apart() {
+    let read = read_with(&["run", "--vars", "v.toml", "a.toml"], &[("MAILRUN_CA", "ca.pem")]).expect("valid");
+    assert_eq!((read.origin("vars").as_str(), read.origin("ca").as_str()), ("--vars", "MAILRUN_CA"));
+}
+
+#[test]
+fn a_file_to_serve_wins_over_a_sink_in_the_environment() {
+    let read = read_with(&["serve", "t.txt"], &[("MAILRUN_SINK", "mail")]).expect("valid");
+    let Command::Serve(serve) = read.arguments.command else { panic!("not serve") };
+    assert_eq!((serve.script.is_some(), serve.sink), (true, None));
+}
+
+#[test]
+fn a_command_to_serve_keeps_its_own_options() {
+    let read = read_with(&["serve", "t.txt", "--", "run", "--listen", "x"], &[]).expect("valid");
+    let Command::Serve(serve) = read.arguments.command else { panic!("not serve") };
+    assert_eq!(serve.command, ["run", "--listen", "x"]);
+    assert_eq!(serve.listen, None);
+}

@@ -1,0 +1,92 @@
+//! How options' values are read. What is wrong is said in words; clap adds the option's name.
+
+use crate::session::{Server, parse_duration};
+use std::net::IpAddr;
+use std::time::Duration;
+
+pub fn server(text: &str) -> Result<Server, String> {
+    Server::parse(text)
+}
+
+/// A deadline of nothing would end every step at once, so zero is refused.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// `NAME=VALUE`. The value may hold anything, line breaks and `=` too.
+pub fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    if !is_name(name) {
+        return Err("a name is letters, digits and _, and begins with no digit".to_owned());
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// What a template can name.
+pub fn is_name(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.chars().all(|c| c == '_' || c.is_alphanumeric())
+}
+
+/// `HOST:PORT:ADDR`; an IPv6 address stands with or without brackets, and so does an IPv6 host with them.
+pub fn resolve(text: &str) -> Result<(String, u16, IpAddr), String> {
+    let (host, rest) = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once("]:"),
+        None => text.split_once(':'),
+    }
+    .ok_or("expected HOST:PORT:ADDR, as in mail.example.com:587:192.0.2.1")?;
+    let (port, address) =
+        rest.split_once(':').ok_or("expected HOST:PORT:ADDR, as in mail.example.com:587:192.0.2.1")?;
+    if host.is_empty() {
+        return Err("the host is missing".to_owned());
+    }
+    let port = port.parse().map_err(|_| format!("{port:?} is not a port, expected 1 to 65535"))?;
+    let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']')).unwrap_or(address);
+    let address = bare.parse().map_err(|_| format!("{address:?} is not an IP address"))?;
+    Ok((host.to_owned(), port, address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_read() {
+        let table = [
+            ("to=ann", Some(("to", "ann")), "plain"),
+            ("to=", Some(("to", "")), "an empty value is a value"),
+            ("to=a=b\r\nc", Some(("to", "a=b\r\nc")), "only the first = divides"),
+            ("to", None, "no value"),
+            ("=x", None, "no name"),
+            ("1a=x", None, "no name in a template"),
+            ("a b=x", None, "no name in a template"),
+        ];
+        for (text, expected, why) in table {
+            let expected = expected.map(|(n, v)| (n.to_owned(), v.to_owned()));
+            assert_eq!(variable(text).ok(), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn resolutions_are_read() {
+        let table = [
+            ("mx.example:25:192.0.2.1", Some(("mx.example", 25, "192.0.2.1")), "IPv4"),
+            ("mx.example:25:2001:db8::1", Some(("mx.example", 25, "2001:db8::1")), "IPv6 bare"),
+            ("mx.example:25:[::1]", Some(("mx.example", 25, "::1")), "IPv6 in brackets"),
+            ("[::1]:25:127.0.0.1", Some(("::1", 25, "127.0.0.1")), "a host in brackets"),
+            ("mx.example:25", None, "no address"),
+            ("mx.example:smtp:192.0.2.1", None, "no port"),
+            (":25:192.0.2.1", None, "no host"),
+            ("mx.example:25:elsewhere", None, "a name is no address"),
+        ];
+        for (text, expected, why) in table {
+            let expected =
+                expected.map(|(h, p, a)| (h.to_owned(), p, a.parse().expect("the table's addresses are valid")));
+            assert_eq!(resolve(text).ok(), expected, "{why}");
+        }
+    }
+}
