@@ -4,6 +4,8 @@
 
 mod ports;
 
+/// What the traits speak of, for those who implement them.
+pub use crate::session::{Address, CloseHow, PeerFacts, Server, TlsFacts, TlsVersion};
 pub use ports::{Clock, ConnectError, ConnectOptions, Connected, Interrupt, Network, Stream, TlsFailure, TlsOptions};
 
 use crate::event::{Observer, Outcome};

@@ -5,13 +5,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-/// A connection. All waiting ends at an absolute deadline.
+/// A connection. All waiting ends at an absolute deadline, and a connection whose read timed out may be read again.
+/// Errors beside those of the system: `ErrorKind::InvalidData` where what came is not TLS or breaks it (a server that
+/// refuses a client's certificate under TLS 1.3 shows so, at the first read), `NotConnected` after `close`.
 pub trait Stream {
     /// Reads what is there, waiting until `deadline`; `Ok(0)` is the end. At the deadline: `ErrorKind::TimedOut`.
     fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize>;
     /// Reads what has arrived already, in a buffer or in the socket, without waiting; `None` where nothing has.
     fn read_waiting(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>>;
-    /// Writes some of `bytes`, one at least. At the deadline: `ErrorKind::TimedOut`.
+    /// Writes some of `bytes`, one at least. At the deadline: `ErrorKind::TimedOut`; a write behind it must begin with
+    /// the same bytes, which TLS may have encrypted already.
     fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize>;
     /// The TLS handshake, from here on everything is inside.
     fn start_tls(&mut self, options: &TlsOptions, deadline: Instant) -> Result<TlsFacts, TlsFailure>;
@@ -65,7 +68,7 @@ pub enum ConnectError {
 }
 
 /// What a handshake needs. Certificates and keys are PEM.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsOptions {
     /// For SNI and verification.
     pub server_name: String,

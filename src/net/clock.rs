@@ -1,0 +1,109 @@
+//! The machine's time, and the signals that ask the program to end.
+
+use crate::exec::{Clock, Interrupt};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// How long a sleep goes on without a look at the signals.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// The system's clock. Clones share what they know of signals, so that each thread may have one.
+///
+/// SIGPIPE needs no care: Rust's runtime ignores it before `main`, and the sockets here send with MSG_NOSIGNAL, so a
+/// peer that went away is an error of the write and never the end of the program.
+#[derive(Clone, Debug, Default)]
+pub struct SystemClock {
+    /// The number of the signal that came, 0 until then.
+    signal: Arc<AtomicUsize>,
+    noticed: Arc<OnceLock<Interrupt>>,
+}
+
+impl SystemClock {
+    /// A clock that no signal interrupts.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A clock that notices SIGINT and SIGTERM. The first signal is told by [`Clock::interrupted`]; a second one, of
+    /// either kind, ends the program at once with 130 or 143. For `main`, once.
+    pub fn with_signals() -> io::Result<Self> {
+        let clock = Self::default();
+        let armed = Arc::new(AtomicBool::new(false));
+        for (signal, status) in [(SIGINT, 130), (SIGTERM, 143)] {
+            // The order matters: actions run as registered, so the first signal finds the flag unset and sets it.
+            flag::register_conditional_shutdown(signal, status, Arc::clone(&armed))?;
+            flag::register(signal, Arc::clone(&armed))?;
+            flag::register_usize(signal, Arc::clone(&clock.signal), usize::try_from(signal).unwrap_or_default())?;
+        }
+        Ok(clock)
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn timestamp(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    fn sleep_until(&self, until: Instant) {
+        while self.interrupted().is_none() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(SLICE));
+        }
+    }
+
+    fn interrupted(&self) -> Option<Interrupt> {
+        let name = match self.signal.load(Ordering::Relaxed) {
+            0 => return None,
+            signal if i32::try_from(signal) == Ok(SIGTERM) => "SIGTERM",
+            _ => "SIGINT",
+        };
+        // A handler cannot read the clock: the time is when somebody first looked.
+        Some(*self.noticed.get_or_init(|| Interrupt { name, at: Instant::now() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_without_signals_sleeps_to_the_end() {
+        let clock = SystemClock::new();
+        let until = clock.now() + Duration::from_millis(20);
+        clock.sleep_until(until);
+        assert!(clock.now() >= until);
+        assert_eq!(clock.interrupted(), None);
+    }
+
+    #[test]
+    fn a_signal_ends_a_sleep_and_keeps_its_first_name_and_time() {
+        let clock = SystemClock::new();
+        clock.signal.store(usize::try_from(SIGTERM).expect("a small number"), Ordering::Relaxed);
+        let until = clock.now() + Duration::from_secs(600);
+        clock.sleep_until(until);
+        assert!(clock.now() < until);
+        let first = clock.interrupted().expect("it came");
+        assert_eq!(first.name, "SIGTERM");
+        clock.signal.store(usize::try_from(SIGINT).expect("a small number"), Ordering::Relaxed);
+        assert_eq!(clock.clone().interrupted(), Some(first));
+    }
+
+    #[test]
+    fn a_real_signal_is_noticed() {
+        let clock = SystemClock::with_signals().expect("signals can be handled");
+        signal_hook::low_level::raise(SIGINT).expect("a signal can be raised");
+        clock.sleep_until(clock.now() + Duration::from_secs(600));
+        assert_eq!(clock.interrupted().map(|interrupt| interrupt.name), Some("SIGINT"));
+    }
+}

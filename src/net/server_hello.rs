@@ -1,0 +1,247 @@
+//! What a server's first flight says in the clear: version and cipher suite (RFC 8446 §4.1.3, RFC 5246 §7.4.1.3), and up
+//! to TLS 1.2 its certificate (RFC 5246 §7.4.2). native-tls tells neither version nor suite.
+//!
+//! Pure, lenient, and without panics: what is cut short or no TLS tells less, never an error.
+
+use super::cipher_suites;
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FirstFlight {
+    pub version: Option<u16>,
+    pub cipher: Option<u16>,
+    /// The server's own certificate, DER. In TLS 1.3 it is encrypted.
+    pub certificate: Option<Vec<u8>>,
+}
+
+const CHANGE_CIPHER_SPEC: u8 = 20;
+const HANDSHAKE: u8 = 22;
+const SERVER_HELLO: u8 = 2;
+const CERTIFICATE: u8 = 11;
+const SUPPORTED_VERSIONS: u16 = 43;
+
+/// The random that makes a ServerHello a HelloRetryRequest (RFC 8446 §4.1.3).
+const RETRY: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
+    0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
+impl FirstFlight {
+    /// Reads the bytes that a server sent in a handshake, from the first one.
+    pub fn read(bytes: &[u8]) -> Self {
+        let mut flight = Self::default();
+        let messages = clear_messages(bytes);
+        let mut rest = messages.as_slice();
+        while let Some((kind, body, behind)) = message(rest) {
+            match kind {
+                SERVER_HELLO => flight.hello(body),
+                CERTIFICATE if flight.certificate.is_none() => flight.certificate = first_certificate(body),
+                _ => {}
+            }
+            rest = behind;
+        }
+        flight
+    }
+
+    fn hello(&mut self, body: &[u8]) {
+        if let Some((version, cipher)) = server_hello(body) {
+            // A HelloRetryRequest names both too; the ServerHello behind it repeats them (RFC 8446 §4.1.4).
+            (self.version, self.cipher) = (Some(version), Some(cipher));
+        }
+    }
+
+    /// `TLSv1.3`; a number that has no name as `0x7F1C`.
+    pub fn version_name(&self) -> Option<String> {
+        self.version.map(|version| match version {
+            0x0300 => "SSLv3".to_owned(),
+            0x0301 => "TLSv1.0".to_owned(),
+            0x0302 => "TLSv1.1".to_owned(),
+            0x0303 => "TLSv1.2".to_owned(),
+            0x0304 => "TLSv1.3".to_owned(),
+            other => format!("0x{other:04X}"),
+        })
+    }
+
+    /// IANA's name of the cipher suite; `0xC02F` style where it is not known here.
+    pub fn cipher_name(&self) -> Option<String> {
+        self.cipher.map(|id| cipher_suites::name(id).map_or_else(|| format!("0x{id:04X}"), str::to_owned))
+    }
+}
+
+/// The handshake messages that are in the clear, out of their records (RFC 8446 §5.1): up to the first other record.
+fn clear_messages(mut bytes: &[u8]) -> Vec<u8> {
+    let mut messages = Vec::new();
+    while let Some((&[kind, _, _, high, low], behind)) = bytes.split_first_chunk::<5>() {
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let (content, behind) = behind.split_at_checked(length).unwrap_or((behind, &[]));
+        match kind {
+            HANDSHAKE => messages.extend_from_slice(content),
+            // A HelloRetryRequest is followed by a change_cipher_spec that means nothing (RFC 8446 §D.4), and then by
+            // the ServerHello in the clear. Elsewhere all is encrypted behind it.
+            CHANGE_CIPHER_SPEC if ends_in_retry(&messages) => {}
+            _ => break,
+        }
+        bytes = behind;
+    }
+    messages
+}
+
+fn ends_in_retry(messages: &[u8]) -> bool {
+    matches!(message(messages), Some((SERVER_HELLO, body, [])) if body.get(2..34) == Some(&RETRY[..]))
+}
+
+/// The first message: `msg_type(1) length(3) body`, and what is behind it.
+fn message(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&kind, rest) = bytes.split_first()?;
+    let (body, behind) = prefixed::<3>(rest)?;
+    Some((kind, body, behind))
+}
+
+/// A vector with a length of `N` bytes before it, and what is behind it.
+fn prefixed<const N: usize>(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<N>()?;
+    rest.split_at_checked(length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
+}
+
+/// `legacy_version(2) random(32) session_id<0..32> cipher_suite(2) compression(1) extensions<0..2^16-1>`: version and suite.
+fn server_hello(body: &[u8]) -> Option<(u16, u16)> {
+    let (legacy, rest) = body.split_first_chunk::<2>()?;
+    let (_random, rest) = rest.split_first_chunk::<32>()?;
+    let (_session, rest) = prefixed::<1>(rest)?;
+    let (cipher, rest) = rest.split_first_chunk::<2>()?;
+    let extensions = rest.get(1..).and_then(prefixed::<2>).map_or(&[][..], |(extensions, _)| extensions);
+    let version = selected_version(extensions).unwrap_or(u16::from_be_bytes(*legacy));
+    Some((version, u16::from_be_bytes(*cipher)))
+}
+
+/// What the extension supported_versions says (RFC 8446 §4.2.1); without it the legacy field counts.
+fn selected_version(mut extensions: &[u8]) -> Option<u16> {
+    while let Some((kind, rest)) = extensions.split_first_chunk::<2>() {
+        let (data, behind) = prefixed::<2>(rest)?;
+        if u16::from_be_bytes(*kind) == SUPPORTED_VERSIONS {
+            return data.first_chunk::<2>().copied().map(u16::from_be_bytes);
+        }
+        extensions = behind;
+    }
+    None
+}
+
+/// `certificate_list<0..2^24-1>` of `ASN.1Cert<1..2^24-1>` (RFC 5246 §7.4.2); the sender's own is the first.
+fn first_certificate(body: &[u8]) -> Option<Vec<u8>> {
+    let (list, _) = prefixed::<3>(body)?;
+    let (certificate, _) = prefixed::<3>(list)?;
+    Some(certificate.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record(kind: u8, content: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(content.len()).expect("a short record").to_be_bytes();
+        [&[kind, 3, 3][..], &length, content].concat()
+    }
+
+    fn handshake(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len()).expect("a short message").to_be_bytes();
+        [&[kind][..], &length[1..], body].concat()
+    }
+
+    fn hello(random: [u8; 32], cipher: u16, extensions: &[u8]) -> Vec<u8> {
+        let mut body = vec![3, 3];
+        body.extend(random);
+        body.extend([2, 7, 7]);
+        body.extend(cipher.to_be_bytes());
+        body.push(0);
+        if !extensions.is_empty() {
+            body.extend(u16::try_from(extensions.len()).expect("few extensions").to_be_bytes());
+            body.extend(extensions);
+        }
+        handshake(SERVER_HELLO, &body)
+    }
+
+    const RENEGOTIATION: &[u8] = &[0xff, 0x01, 0, 1, 0];
+    const TLS13: &[u8] = &[0, 43, 0, 2, 3, 4];
+
+    #[test]
+    fn version_and_suite_are_read() {
+        let certificate = handshake(CERTIFICATE, &[0, 0, 6, 0, 0, 3, 1, 2, 3]);
+        let tls12 = [hello([1; 32], 0xc02f, RENEGOTIATION), certificate.clone()].concat();
+        let tls13 = hello([1; 32], 0x1302, &[RENEGOTIATION, TLS13].concat());
+        let retry = hello(RETRY, 0x1301, TLS13);
+        let (first, second) = tls12.split_at(20);
+        let ccs = record(CHANGE_CIPHER_SPEC, &[1]);
+        let der = Some(vec![1, 2, 3]);
+        for (bytes, version, cipher, certificate, why) in [
+            (record(HANDSHAKE, &tls12), "TLSv1.2", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", der.clone(), "one record"),
+            (
+                [record(HANDSHAKE, first), record(HANDSHAKE, second)].concat(),
+                "TLSv1.2",
+                "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+                der.clone(),
+                "a message may be cut over records",
+            ),
+            (
+                record(HANDSHAKE, &hello([1; 32], 0x002f, &[])),
+                "TLSv1.2",
+                "TLS_RSA_WITH_AES_128_CBC_SHA",
+                None,
+                "no extensions",
+            ),
+            (record(HANDSHAKE, &hello([1; 32], 0xfffe, &[])), "TLSv1.2", "0xFFFE", None, "a suite without a name"),
+            (
+                [record(HANDSHAKE, &tls13), ccs.clone(), record(23, &[9; 40])].concat(),
+                "TLSv1.3",
+                "TLS_AES_256_GCM_SHA384",
+                None,
+                "the rest is encrypted",
+            ),
+            (
+                [record(HANDSHAKE, &retry), ccs.clone(), record(HANDSHAKE, &tls13)].concat(),
+                "TLSv1.3",
+                "TLS_AES_256_GCM_SHA384",
+                None,
+                "the second ServerHello counts",
+            ),
+            (
+                [record(HANDSHAKE, &tls12), ccs, record(HANDSHAKE, &tls13)].concat(),
+                "TLSv1.2",
+                "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+                der,
+                "what looks like a message behind change_cipher_spec is encrypted",
+            ),
+        ] {
+            let flight = FirstFlight::read(&bytes);
+            assert_eq!(flight.version_name().as_deref(), Some(version), "{why}");
+            assert_eq!(flight.cipher_name().as_deref(), Some(cipher), "{why}");
+            assert_eq!(flight.certificate, certificate, "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_tls_tells_nothing() {
+        for bytes in [&b""[..], b"220 mx.example.com ESMTP\r\n", &[22, 3, 3, 0, 2, 2, 0], &[21, 3, 3, 0, 2, 2, 40]] {
+            assert_eq!(FirstFlight::read(bytes), FirstFlight::default());
+        }
+    }
+
+    #[test]
+    fn every_cut_is_read_without_trouble() {
+        let whole = record(HANDSHAKE, &hello([1; 32], 0x1301, TLS13));
+        for end in 0..whole.len() {
+            assert_eq!(FirstFlight::read(&whole[..end]).version, None, "cut at {end}");
+        }
+        assert_eq!(FirstFlight::read(&whole).version, Some(0x0304));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = FirstFlight::read(&bytes);
+            let _ = FirstFlight::read(&record(HANDSHAKE, &bytes));
+            let _ = FirstFlight::read(&record(HANDSHAKE, &handshake(SERVER_HELLO, &bytes)));
+            let _ = FirstFlight::read(&record(HANDSHAKE, &handshake(CERTIFICATE, &bytes)));
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! A socket whose waiting ends at an absolute deadline: what a byte now and then cannot stretch (RFC 5321 §4.5.3.2).
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+use socket2::Socket;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The longest wait within one system call. Short enough that nearly every call waits for the same time, so that the
+/// socket's timeout is set once and not before every read; a deadline further away is several waits.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// What is kept of a server's first flight: enough for any ServerHello and certificate chain.
+const RECORDED: usize = 128 * 1024;
+
+/// What was seen beneath a TLS handshake. Shared, because a failed handshake takes the socket with it.
+#[derive(Clone, Debug, Default)]
+pub struct Recording(Arc<Mutex<Seen>>);
+
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The server's bytes, from the first one.
+    pub bytes: Vec<u8>,
+    /// Whether the server ended the connection.
+    pub ended: bool,
+}
+
+impl Recording {
+    pub fn take(&self) -> Seen {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn add(&self, bytes: &[u8]) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.ended |= bytes.is_empty();
+        let room = RECORDED.saturating_sub(seen.bytes.len());
+        seen.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    }
+}
+
+/// A blocking socket with a deadline for each call. As `Read` and `Write` it says `WouldBlock` at the deadline, since
+/// that is what leaves a TLS stream above it usable.
+#[derive(Debug)]
+pub struct DeadlineSocket {
+    socket: Socket,
+    /// `None`: without waiting.
+    deadline: Option<Instant>,
+    /// What SO_RCVTIMEO and SO_SNDTIMEO are; zero: not yet set.
+    read_wait: Duration,
+    write_wait: Duration,
+    ended: bool,
+    recording: Option<Recording>,
+}
+
+impl DeadlineSocket {
+    pub fn new(socket: Socket) -> Self {
+        Self {
+            socket,
+            deadline: None,
+            read_wait: Duration::ZERO,
+            write_wait: Duration::ZERO,
+            ended: false,
+            recording: None,
+        }
+    }
+
+    /// What is read and written from here on waits until then.
+    pub fn wait_until(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
+    }
+
+    /// What is read and written from here on does not wait.
+    pub fn do_not_wait(&mut self) {
+        self.deadline = None;
+    }
+
+    pub fn record(&mut self, recording: Option<Recording>) {
+        self.recording = recording;
+    }
+
+    /// Whether the other side has ended its sending.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// The time that the next call may wait in the kernel, set where it is another than before; `None`: no waiting.
+    /// At the deadline: `WouldBlock`.
+    fn arm(&mut self, direction: Direction) -> io::Result<bool> {
+        let Some(deadline) = self.deadline else { return Ok(false) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let set = match direction {
+            Direction::Read => &mut self.read_wait,
+            Direction::Write => &mut self.write_wait,
+        };
+        if let Some(wait) = wait_for(left, *set) {
+            match direction {
+                Direction::Read => self.socket.set_read_timeout(Some(wait))?,
+                Direction::Write => self.socket.set_write_timeout(Some(wait))?,
+            }
+            *set = wait;
+        }
+        Ok(true)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Read,
+    Write,
+}
+
+/// The wait to set with so much time left, or `None` where the one that is set will do: not too long for the
+/// deadline, and long enough that few waits lead there.
+fn wait_for(left: Duration, set: Duration) -> Option<Duration> {
+    // Rounded up: a wait that is cut short by the clock's grain would only be followed by another one.
+    let left = Duration::from_millis(u64::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
+    let wanted = left.min(SLICE);
+    (set > wanted || set * 2 < wanted).then_some(wanted)
+}
+
+impl Read for DeadlineSocket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let flags = if self.arm(Direction::Read)? { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
+            match rustix::net::recv(&self.socket, &mut *buffer, flags) {
+                Ok((_, count)) => {
+                    self.ended |= count == 0 && !buffer.is_empty();
+                    if let Some(recording) = &self.recording {
+                        recording.add(buffer.get(..count).unwrap_or_default());
+                    }
+                    return Ok(count);
+                }
+                // A signal handler ran, or a slice is over: whether time is left, `arm` knows.
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) if self.deadline.is_some() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl Write for DeadlineSocket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            // NOSIGNAL: a peer that is gone is an error here, whatever the process does about SIGPIPE.
+            let waits = self.arm(Direction::Write)?;
+            let flags = if waits { SendFlags::NOSIGNAL } else { SendFlags::NOSIGNAL | SendFlags::DONTWAIT };
+            match rustix::net::send(&self.socket, bytes, flags) {
+                Ok(count) => return Ok(count),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) if self.deadline.is_some() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sockets_timeout_is_set_only_where_that_helps() {
+        let ms = Duration::from_millis;
+        for (left, set, wanted, why) in [
+            (ms(30_000), ms(0), Some(ms(1000)), "nothing is set yet"),
+            (ms(30_000), ms(1000), None, "a hot loop sets nothing"),
+            (ms(300_000), ms(1000), None, "nor does a step with another deadline"),
+            (ms(1000), ms(1000), None, "a second is still a second"),
+            (ms(999), ms(1000), Some(ms(999)), "it would wait too long"),
+            (ms(999), ms(998), None, "a little short is another short wait"),
+            (ms(30_000), ms(200), Some(ms(1000)), "far too short would wake for nothing"),
+            (Duration::from_micros(1), ms(1000), Some(ms(1)), "never zero, which means for ever"),
+            (Duration::from_micros(199_001), ms(200), None, "rounded up: the same wait again"),
+            (Duration::MAX, ms(0), Some(ms(1000)), "no deadline overflows"),
+        ] {
+            assert_eq!(wait_for(left, set), wanted, "{why}");
+        }
+    }
+}
