@@ -1,0 +1,20 @@
+//! `mailrun serve FILE -- COMMAND…`: a command that finds a server in its environment.
+
+use super::{Running, Summary};
+use std::ffi::OsString;
+use std::io;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+/// How long connections may go on when the command has ended.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs `command` with `MAILRUN_SERVER` set to the server's URL; then ends the server. Passed is only where the
+/// command succeeded and [`Summary::passed`] says yes, too. The error is the command's, which could not be started.
+pub fn run_with_command(server: Running, command: &[OsString]) -> Result<(ExitStatus, Summary), io::Error> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command was given"));
+    };
+    let status = Command::new(program).args(arguments).env("MAILRUN_SERVER", &server.url).status()?;
+    Ok((status, server.stop(GRACE)))
+}

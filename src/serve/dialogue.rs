@@ -1,0 +1,53 @@
+//! What a server's connection is driven by: bytes go in, turns come out. No socket is named here.
+
+use super::script::Pace;
+use std::time::Duration;
+
+/// What is to be done next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Wait for bytes from the client.
+    Read,
+    Write {
+        bytes: Vec<u8>,
+        pace: Option<Pace>,
+    },
+    /// The handshake. `may_fail`: its failure is part of the script.
+    StartTls {
+        may_fail: bool,
+    },
+    Wait(Duration),
+    Close,
+    Reset,
+}
+
+/// One side of a connection, played without I/O.
+pub(super) trait Dialogue {
+    fn turn(&mut self) -> Turn;
+    /// Bytes that the client sent.
+    fn received(&mut self, bytes: &[u8]);
+    /// Takes what was received and not yet used: what follows is inside TLS.
+    fn take_input(&mut self) -> Vec<u8>;
+    fn tls_started(&mut self, tls: TlsSeen);
+    /// The client sends no more, or the connection broke.
+    fn ended(&mut self, how: End);
+    /// What went wrong, once it is known.
+    fn problem(&self) -> Option<String>;
+}
+
+/// How the client's side ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Closed,
+    /// Nothing came for as long as the server waits.
+    Idle,
+    /// The server is being stopped.
+    Stopped,
+}
+
+/// What is known of a handshake that succeeded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct TlsSeen {
+    /// `tls-server-end-point` (RFC 5929 §4.1).
+    pub(super) server_end_point: Option<Vec<u8>>,
+}

@@ -1,0 +1,442 @@
+//! Listening, a thread for each connection, and an end that leaves none behind.
+
+use super::channel::{Channel, Socket};
+use super::dialogue::{Dialogue, End, Turn};
+use super::player::Player;
+use super::proxy;
+use super::script::Pace;
+use super::sink::Sink;
+use super::store::Maildrop;
+use super::{Behaviour, Config, Listen};
+use crate::net::certificate::ServerCertificate;
+use native_tls::TlsAcceptor;
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The most connections at a time; a further one is told 421.
+const MOST: usize = 256;
+const READ: usize = 64 * 1024;
+
+/// A server that is running.
+pub struct Running {
+    /// For `--server`: `smtp://127.0.0.1:41025`.
+    pub url: String,
+    /// `127.0.0.1:41025`, or the socket's path.
+    pub address: String,
+    /// What a client is to trust.
+    pub ca_pem: String,
+    shared: Arc<Shared>,
+    listening: Option<JoinHandle<()>>,
+}
+
+/// How one connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionEnd {
+    /// Which of the server's connections, counted from 1.
+    pub connection: usize,
+    /// What went wrong: where the client parted from its script.
+    pub problem: Option<String>,
+}
+
+/// What happened to all connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// In the order in which they began.
+    pub ends: Vec<ConnectionEnd>,
+    /// Scripts that nobody came for.
+    pub unplayed: usize,
+}
+
+impl Summary {
+    /// Whether every script was played to its end.
+    pub fn passed(&self) -> bool {
+        self.problems().is_empty()
+    }
+
+    /// What went wrong, a line each.
+    pub fn problems(&self) -> Vec<String> {
+        let told = self.ends.iter().filter_map(|end| {
+            let problem = end.problem.as_ref()?;
+            Some(format!("connection {}: {problem}", end.connection))
+        });
+        let unplayed = (self.unplayed > 0).then(|| match self.unplayed {
+            1 => "the script of one connection was not played: nobody connected".to_owned(),
+            n => format!("the scripts of {n} connections were not played: nobody connected"),
+        });
+        told.chain(unplayed).collect()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    stopping: bool,
+    live: HashMap<usize, Socket>,
+    begun: usize,
+    ends: Vec<ConnectionEnd>,
+}
+
+struct Shared {
+    config: Config,
+    certificate: ServerCertificate,
+    acceptor: OnceLock<Result<TlsAcceptor, String>>,
+    maildrop: Option<Maildrop>,
+    state: Mutex<State>,
+    changed: Condvar,
+    wake: Wake,
+}
+
+/// How a listener that waits is woken: by a connection.
+enum Wake {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+impl Listener {
+    fn accept(&self) -> io::Result<Socket> {
+        Ok(match self {
+            Self::Tcp(listener) => Socket::Tcp(listener.accept()?.0),
+            Self::Unix(listener, _) => Socket::Unix(listener.accept()?.0),
+        })
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix(_, path) = self {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Opens the listener and serves in the background. What goes wrong here is a certificate, an address or a folder.
+pub fn start(config: Config) -> Result<Running, String> {
+    let certificate = match &config.certificate {
+        Some(certificate) => certificate.clone(),
+        None => {
+            let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+            names.extend(config.names.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
+            ServerCertificate::make(&names)?
+        }
+    };
+    let maildrop = match &config.behaviour {
+        Behaviour::Sink(options) => options.store.as_deref().map(Maildrop::open).transpose()?,
+        Behaviour::Script(_) => None,
+    };
+    let (listener, address, wake) = listen(&config.listen)?;
+    let scheme = match (config.tls, config.lmtp) {
+        (true, _) => "smtps",
+        (false, true) => "lmtp",
+        (false, false) => "smtp",
+    };
+    let url = match &config.listen {
+        Listen::Tcp(_) => format!("{scheme}://{address}"),
+        Listen::Unix(_) => format!("{scheme}+unix://{address}"),
+    };
+    let ca_pem = certificate.ca_pem.clone();
+    let shared = Arc::new(Shared {
+        config,
+        certificate,
+        acceptor: OnceLock::new(),
+        maildrop,
+        state: Mutex::default(),
+        changed: Condvar::new(),
+        wake,
+    });
+    let listening = spawn("listener", {
+        let shared = shared.clone();
+        move || shared.listen(&listener)
+    })?;
+    Ok(Running { url, address, ca_pem, shared, listening: Some(listening) })
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(run).map_err(|error| format!("cannot start a thread: {error}"))
+}
+
+fn listen(at: &Listen) -> Result<(Listener, String, Wake), String> {
+    match at {
+        Listen::Tcp(address) => {
+            let cannot = |error: io::Error| format!("cannot listen on {address}: {error}");
+            let listener = TcpListener::bind(address).map_err(cannot)?;
+            let bound = listener.local_addr().map_err(cannot)?;
+            let mut wake = bound;
+            if bound.ip().is_unspecified() {
+                wake.set_ip(if bound.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+            }
+            Ok((Listener::Tcp(listener), bound.to_string(), Wake::Tcp(wake)))
+        }
+        Listen::Unix(path) => {
+            let listener =
+                UnixListener::bind(path).map_err(|error| format!("cannot listen on {}: {error}", path.display()))?;
+            Ok((Listener::Unix(listener, path.clone()), path.display().to_string(), Wake::Unix(path.clone())))
+        }
+    }
+}
+
+impl Running {
+    /// Waits until the server ends by itself: after the connections that it was given.
+    pub fn wait(mut self) -> Summary {
+        self.join()
+    }
+
+    /// Takes no more connections, waits `grace` for those that are there, then ends them with 421.
+    pub fn stop(mut self, grace: Duration) -> Summary {
+        self.shared.stop(grace);
+        self.join()
+    }
+
+    /// What ends a server from elsewhere, a signal's handler say, while [`Self::wait`] waits.
+    pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
+        let shared = self.shared.clone();
+        move || shared.stop(Duration::ZERO)
+    }
+
+    fn join(&mut self) -> Summary {
+        if let Some(thread) = self.listening.take() {
+            let _ = thread.join();
+        }
+        let mut state = self.shared.state();
+        let mut ends = std::mem::take(&mut state.ends);
+        ends.sort_by_key(|end| end.connection);
+        let scripts = match &self.shared.config.behaviour {
+            Behaviour::Script(script) => script.connections.len(),
+            Behaviour::Sink(_) => 0,
+        };
+        Summary { ends, unplayed: scripts.saturating_sub(state.begun) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.listening.is_some() {
+            self.shared.stop(Duration::ZERO);
+            self.join();
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A connection's thread that panicked leaves counters that are still true.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self, grace: Duration) {
+        let end = Instant::now() + grace;
+        let mut state = self.state();
+        while !state.live.is_empty() {
+            let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else { break };
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.stopping = true;
+        for socket in state.live.values() {
+            socket.shutdown(Shutdown::Read);
+        }
+        drop(state);
+        self.changed.notify_all();
+        let _ = match &self.wake {
+            Wake::Tcp(address) => TcpStream::connect_timeout(address, Duration::from_secs(1)).map(drop),
+            Wake::Unix(path) => UnixStream::connect(path).map(drop),
+        };
+    }
+
+    fn stopping(&self) -> bool {
+        self.state().stopping
+    }
+
+    /// Waits, unless the server is being stopped.
+    fn pause(&self, duration: Duration) {
+        let end = Instant::now() + duration;
+        let mut state = self.state();
+        while !state.stopping {
+            let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else { break };
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn listen(self: &Arc<Self>, listener: &Listener) {
+        let mut threads: Vec<JoinHandle<()>> = Vec::new();
+        let mut number = 0;
+        while self.config.connections.is_none_or(|most| number < most) {
+            let socket = match listener.accept() {
+                Ok(socket) => socket,
+                // Out of descriptors, or a client that left before it was accepted: neither ends the server.
+                Err(_) if !self.stopping() => {
+                    self.pause(Duration::from_millis(10));
+                    continue;
+                }
+                Err(_) => break,
+            };
+            if self.stopping() {
+                break;
+            }
+            threads.retain(|thread| !thread.is_finished());
+            let Some(handle) = self.admit(number + 1, &socket) else {
+                if let Ok(mut channel) = Channel::new(socket, Duration::from_secs(1)) {
+                    let _ = channel.write_all(b"421 4.3.2 too many connections\r\n");
+                }
+                continue;
+            };
+            number += 1;
+            let shared = self.clone();
+            let begun = spawn("connection", move || {
+                let _handle = handle;
+                shared.connection(number, socket);
+            });
+            threads.extend(begun);
+        }
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+
+    /// Counts a connection in, where there is room for it.
+    fn admit(self: &Arc<Self>, number: usize, socket: &Socket) -> Option<Live> {
+        let mut state = self.state();
+        if state.live.len() >= MOST {
+            return None;
+        }
+        state.live.insert(number, socket.try_clone().ok()?);
+        state.begun += 1;
+        Some(Live { shared: self.clone(), number })
+    }
+
+    fn connection(&self, number: usize, socket: Socket) {
+        let mut dialogue: Box<dyn Dialogue + '_> = match &self.config.behaviour {
+            Behaviour::Script(script) => match script.connections.get((number - 1) % script.connections.len().max(1)) {
+                Some(script) => Box::new(Player::new(script)),
+                None => return,
+            },
+            Behaviour::Sink(options) => {
+                Box::new(Sink::new(options, self.maildrop.as_ref().map(Maildrop::mailbox), nonce()))
+            }
+        };
+        let failed = match Channel::new(socket, self.config.idle) {
+            Ok(mut channel) => self.play(number, &mut channel, dialogue.as_mut()).err(),
+            Err(error) => Some(error.to_string()),
+        };
+        let problem = failed.or_else(|| dialogue.problem());
+        if let (Some(log), Some(problem)) = (&self.config.log, &problem) {
+            log(&format!("*: {problem}"));
+        }
+        self.state().ends.push(ConnectionEnd { connection: number, problem });
+    }
+
+    fn acceptor(&self) -> Result<&TlsAcceptor, String> {
+        self.acceptor.get_or_init(|| self.certificate.acceptor()).as_ref().map_err(Clone::clone)
+    }
+
+    /// Does what the dialogue says until it says that the connection ends.
+    fn play(&self, number: usize, channel: &mut Channel, dialogue: &mut dyn Dialogue) -> Result<(), String> {
+        if self.config.tls {
+            let header = match self.config.behaviour {
+                Behaviour::Sink(_) => self.proxy(channel, dialogue)?,
+                Behaviour::Script(_) => Vec::new(),
+            };
+            let tls = channel.start_tls(self.acceptor()?, header);
+            dialogue.tls_started(tls.map_err(|why| format!("the TLS handshake failed: {why}"))?);
+        }
+        let mut buffer = vec![0; READ];
+        loop {
+            match dialogue.turn() {
+                Turn::Read => match channel.read(&mut buffer) {
+                    Ok(0) => dialogue.ended(if self.stopping() { End::Stopped } else { End::Closed }),
+                    Ok(read) => dialogue.received(&buffer[..read]),
+                    Err(_) if self.stopping() => dialogue.ended(End::Stopped),
+                    Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                        dialogue.ended(End::Idle);
+                    }
+                    Err(_) => dialogue.ended(End::Closed),
+                },
+                Turn::Write { bytes, pace } => {
+                    if self.write(channel, &bytes, pace).is_err() {
+                        dialogue.ended(End::Closed);
+                        channel.close();
+                        return Ok(());
+                    }
+                }
+                Turn::StartTls { may_fail } => match channel.start_tls(self.acceptor()?, dialogue.take_input()) {
+                    Ok(tls) => dialogue.tls_started(tls),
+                    Err(_) if may_fail => dialogue.ended(End::Closed),
+                    Err(why) => return Err(format!("the TLS handshake failed: {why}")),
+                },
+                Turn::Wait(duration) => self.pause(duration),
+                Turn::Close => {
+                    channel.close();
+                    return Ok(());
+                }
+                Turn::Reset => {
+                    // The second handle would keep the connection open.
+                    self.state().live.remove(&number);
+                    channel.reset();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// A PROXY header stands before TLS. Gives what was read behind it.
+    fn proxy(&self, channel: &mut Channel, dialogue: &mut dyn Dialogue) -> Result<Vec<u8>, String> {
+        let mut read = Vec::new();
+        let mut buffer = [0; 1024];
+        loop {
+            match proxy::find(&read) {
+                proxy::Found::Header { length, .. } => {
+                    let rest = read.split_off(length);
+                    dialogue.received(&read);
+                    return Ok(rest);
+                }
+                proxy::Found::None => return Ok(read),
+                proxy::Found::More => match channel.read(&mut buffer) {
+                    Ok(0) => return Err("the connection ended before a TLS handshake".to_owned()),
+                    Ok(length) => read.extend_from_slice(&buffer[..length]),
+                    Err(error) => return Err(error.to_string()),
+                },
+            }
+        }
+    }
+
+    fn write(&self, channel: &mut Channel, bytes: &[u8], pace: Option<Pace>) -> io::Result<()> {
+        let size = pace.map(|pace| pace.size).or(self.config.pieces).unwrap_or(bytes.len()).max(1);
+        for (index, piece) in bytes.chunks(size).enumerate() {
+            if let Some(pace) = pace.filter(|pace| index > 0 && !pace.every.is_zero()) {
+                self.pause(pace.every);
+            }
+            if self.stopping() && pace.is_some() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            channel.write_all(piece)?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts a connection out at its thread's end, however that ends.
+struct Live {
+    shared: Arc<Shared>,
+    number: usize,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.shared.state().live.remove(&self.number);
+        self.shared.changed.notify_all();
+    }
+}
+
+/// For challenges: random letters and digits.
+fn nonce() -> String {
+    std::iter::repeat_with(fastrand::alphanumeric).take(24).collect()
+}

@@ -1,0 +1,433 @@
+//! The sink's side of SMTP (RFC 5321) and LMTP (RFC 2033): bytes in, replies and mail out, no socket and no file.
+
+mod auth;
+mod command;
+mod envelope;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use super::SinkOptions;
+use super::dialogue::{Dialogue, End, TlsSeen, Turn};
+use super::proxy;
+use super::rules::{CONNECT, CONTENT};
+use crate::smtp::content::ContentDecoder;
+pub(super) use envelope::{Envelope, Mailbox};
+use session::Session;
+use std::collections::VecDeque;
+
+/// The longest command line. RFC 5321 §4.5.3.1.4 asks for 512 and more for each extension; RFC 4954 §4 for 12,288.
+const MAX_LINE: usize = 12_288;
+/// The largest message.
+const MAX_SIZE: u64 = 1 << 30;
+/// RFC 5321 §4.5.3.1.8 asks for 100.
+const MAX_RECIPIENTS: usize = 10_000;
+
+/// What the next bytes are.
+enum Phase {
+    /// The connection's first bytes: a PROXY header or a command.
+    First,
+    Command,
+    /// A SASL response.
+    Auth(auth::Exchange),
+    Data(ContentDecoder),
+    Bdat {
+        left: u64,
+        last: bool,
+        /// The refusal that follows the octets, where they are not wanted.
+        refusal: Option<String>,
+    },
+    /// A line that was too long, up to its end.
+    Skip,
+}
+
+/// One client's connection.
+pub(super) struct Sink<'a> {
+    options: &'a SinkOptions,
+    mailbox: Option<Box<dyn Mailbox + 'a>>,
+    input: Vec<u8>,
+    /// How much of `input` is used up.
+    used: usize,
+    phase: Phase,
+    session: Session,
+    secrets: auth::Secrets,
+    /// How often each rule fitted.
+    counts: Vec<u32>,
+    /// What a rule says in place of the next reply.
+    instead: Option<Vec<u8>>,
+    out: Vec<u8>,
+    turns: VecDeque<Turn>,
+    greeted: bool,
+    closing: bool,
+    /// Unstuffed content on its way to the mailbox.
+    content: Vec<u8>,
+    /// Why the mail in progress cannot be kept.
+    failed: Option<String>,
+}
+
+impl<'a> Sink<'a> {
+    pub(super) fn new(options: &'a SinkOptions, mailbox: Option<Box<dyn Mailbox + 'a>>, nonce: String) -> Self {
+        let password = options.password.as_ref().map(|password| password.reveal().to_owned());
+        Self {
+            options,
+            mailbox,
+            input: Vec::new(),
+            used: 0,
+            phase: Phase::First,
+            session: Session::default(),
+            secrets: auth::Secrets { password, nonce, channel_binding: None },
+            counts: Vec::new(),
+            instead: None,
+            out: Vec::new(),
+            turns: VecDeque::new(),
+            greeted: false,
+            closing: false,
+            content: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// Appends a reply; `\n` stands between its lines, each of which comes with its code.
+    fn reply(&mut self, text: &str) {
+        if let Some(instead) = self.instead.take() {
+            self.out.extend_from_slice(&instead);
+            return;
+        }
+        for line in text.split('\n') {
+            self.out.extend_from_slice(line.as_bytes());
+            self.out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.out.is_empty() {
+            let bytes = std::mem::take(&mut self.out);
+            self.turns.push_back(Turn::Write { bytes, pace: None });
+        }
+    }
+
+    fn close(&mut self) {
+        self.closing = true;
+    }
+
+    /// Looks for a rule. Gives whether the command is to have its effect; its reply is the rule's where there is one.
+    fn ruled(&mut self, verb: &str, argument: &str) -> bool {
+        let Some(rule) = self.options.rules.find(&mut self.counts, verb, argument) else { return true };
+        if let Some(delay) = rule.delay {
+            self.flush();
+            self.turns.push_back(Turn::Wait(delay));
+        }
+        if rule.close {
+            self.closing = true;
+        }
+        if rule.lets() {
+            self.instead = Some(rule.reply.clone());
+            return true;
+        }
+        self.out.extend_from_slice(&rule.reply);
+        false
+    }
+
+    fn greet(&mut self) {
+        self.greeted = true;
+        if self.ruled(CONNECT, "") {
+            self.reply("220 localhost ESMTP mailrun sink");
+        }
+    }
+
+    /// Uses up the input as far as it goes.
+    fn process(&mut self) {
+        while !self.closing && self.turns.back() != Some(&Turn::StartTls { may_fail: false }) {
+            let before = (self.used, std::mem::discriminant(&self.phase));
+            self.advance();
+            if before == (self.used, std::mem::discriminant(&self.phase)) {
+                break;
+            }
+        }
+        self.input.drain(..self.used);
+        self.used = 0;
+    }
+
+    fn advance(&mut self) {
+        match std::mem::replace(&mut self.phase, Phase::Command) {
+            Phase::First => self.first(),
+            Phase::Command => self.line(),
+            Phase::Auth(exchange) => self.auth_line(exchange),
+            Phase::Data(decoder) => self.data(decoder),
+            Phase::Bdat { left, last, refusal } => self.octets(left, last, refusal),
+            Phase::Skip => self.skip(),
+        }
+    }
+
+    fn first(&mut self) {
+        match proxy::find(&self.input) {
+            proxy::Found::Header { length, source } => {
+                self.used += length;
+                self.session.proxied_for = Some(source);
+            }
+            proxy::Found::More => self.phase = Phase::First,
+            proxy::Found::None => {}
+        }
+    }
+
+    /// Takes a line without its CRLF from the input. A line that is none is answered here.
+    fn take_line(&mut self) -> Option<String> {
+        let rest = self.input.get(self.used..).unwrap_or_default();
+        let Some(at) = rest.iter().position(|byte| *byte == b'\n') else {
+            if rest.len() > MAX_LINE {
+                self.phase = Phase::Skip;
+            }
+            return None;
+        };
+        let line = rest[..at].to_vec();
+        self.used += at + 1;
+        let wrong = match line.strip_suffix(b"\r") {
+            _ if line.len() > MAX_LINE => "500 5.5.6 line too long",
+            // RFC 5321 §2.3.8: nothing else than CRLF ends a line.
+            None => "500 5.5.2 a line ends in CRLF, this one in a bare LF",
+            Some(line) => match std::str::from_utf8(line) {
+                Ok(line) if !line.contains('\0') => return Some(line.to_owned()),
+                Ok(_) => "500 5.5.2 a line holds no NUL",
+                Err(_) => "500 5.5.2 a line is UTF-8",
+            },
+        };
+        self.reply(wrong);
+        None
+    }
+
+    fn skip(&mut self) {
+        let rest = self.input.get(self.used..).unwrap_or_default();
+        match rest.iter().position(|byte| *byte == b'\n') {
+            Some(at) => {
+                self.used += at + 1;
+                self.reply("500 5.5.6 line too long");
+            }
+            None => {
+                self.used = self.input.len();
+                self.phase = Phase::Skip;
+            }
+        }
+    }
+
+    fn line(&mut self) {
+        if let Some(line) = self.take_line() {
+            self.command(&line);
+        }
+    }
+
+    fn auth_line(&mut self, mut exchange: auth::Exchange) {
+        let before = self.used;
+        let Some(line) = self.take_line() else {
+            // A line that was not one ends the exchange; one that is not there yet does not.
+            if self.used == before && !matches!(self.phase, Phase::Skip) {
+                self.phase = Phase::Auth(exchange);
+            }
+            return;
+        };
+        if line == "*" {
+            // RFC 4954 §4.
+            return self.reply("501 5.7.0 authentication cancelled");
+        }
+        match decode(&line) {
+            Some(response) => {
+                let step = exchange.respond(&response);
+                self.auth_step(exchange, step);
+            }
+            None => self.reply("501 5.5.2 not base64"),
+        }
+    }
+
+    fn auth_step(&mut self, exchange: auth::Exchange, step: auth::Step) {
+        match step {
+            auth::Step::Challenge(challenge) => {
+                self.reply(&format!("334 {}", encode(&challenge)));
+                self.phase = Phase::Auth(exchange);
+            }
+            auth::Step::Done(who) => {
+                self.session.authenticated = Some(who);
+                self.reply("235 2.7.0 accepted");
+            }
+            auth::Step::Wrong => self.reply("535 5.7.8 authentication credentials invalid"),
+            auth::Step::Malformed(why) => self.reply(&format!("501 5.5.2 {why}")),
+        }
+    }
+
+    fn begin_content(&mut self) {
+        self.session.size = 0;
+        self.failed = self.mailbox.as_mut().and_then(|mailbox| mailbox.begin().err());
+    }
+
+    /// Passes on what is in `content`.
+    fn keep(&mut self) {
+        self.session.size += self.content.len() as u64;
+        if self.failed.is_none() && self.session.size <= MAX_SIZE {
+            self.failed = self.mailbox.as_mut().and_then(|mailbox| mailbox.content(&self.content).err());
+        }
+        self.content.clear();
+    }
+
+    fn data(&mut self, mut decoder: ContentDecoder) {
+        let rest = self.input.get(self.used..).unwrap_or_default();
+        let (used, done) = decoder.push(rest, &mut self.content);
+        self.used += used;
+        self.keep();
+        if done {
+            self.end_content(false);
+        } else {
+            self.phase = Phase::Data(decoder);
+        }
+    }
+
+    fn octets(&mut self, left: u64, last: bool, refusal: Option<String>) {
+        let rest = self.input.get(self.used..).unwrap_or_default();
+        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+        if refusal.is_none() {
+            self.content.extend_from_slice(&rest[..taken]);
+            self.keep();
+        }
+        self.used += taken;
+        let left = left - taken as u64;
+        match (left, refusal) {
+            (1.., refusal) => self.phase = Phase::Bdat { left, last, refusal },
+            (0, Some(refusal)) => self.reply(&refusal),
+            (0, None) if last => self.end_content(true),
+            (0, None) => {
+                let size = self.session.size;
+                self.reply(&format!("250 2.0.0 {size} octets so far"));
+            }
+        }
+    }
+
+    /// Content is complete: keep it, and say so; over LMTP to each recipient (RFC 2033 §4.2).
+    fn end_content(&mut self, by_bdat: bool) {
+        let envelope = self.session.take_envelope();
+        let recipients = envelope.rcpt.len();
+        let refusal = if envelope.size > MAX_SIZE {
+            Some("552 5.3.4 message size exceeds fixed maximum message size".to_owned())
+        } else {
+            self.failed.take().map(|_| "451 4.3.0 the mail cannot be kept".to_owned())
+        };
+        // BDAT's own rules have been asked already.
+        let _ = by_bdat;
+        let lmtp = envelope.lmtp;
+        // PRDR answers each of several recipients, then all of them (draft-hall-prdr).
+        let prdr = !lmtp && recipients > 1 && envelope.mail_params.contains_key("PRDR");
+        if prdr && refusal.is_none() {
+            self.reply("353 content analysis has started");
+        }
+        let answers = if lmtp { recipients } else { 1 };
+        let mut wanted = false;
+        let mut verdicts = Vec::new();
+        for _ in 0..answers {
+            let lets = refusal.is_some() || self.ruled_content();
+            wanted |= lets && refusal.is_none();
+            verdicts.push((lets, self.instead.take(), std::mem::take(&mut self.out)));
+        }
+        let kept = match (&mut self.mailbox, wanted) {
+            (Some(mailbox), true) => mailbox.commit(&envelope),
+            (Some(mailbox), false) => {
+                mailbox.abandon();
+                Ok(String::new())
+            }
+            (None, _) => Ok("nothing".to_owned()),
+        };
+        let reply = match (refusal, kept) {
+            (Some(refusal), _) => refusal,
+            (None, Ok(name)) => format!("250 2.0.0 kept as {name}"),
+            (None, Err(_)) => "451 4.3.0 the mail cannot be kept".to_owned(),
+        };
+        for (index, (lets, instead, said)) in verdicts.into_iter().enumerate() {
+            self.out.extend_from_slice(&said);
+            if !lets {
+                continue;
+            }
+            if prdr && reply.starts_with('2') {
+                for recipient in &envelope.rcpt {
+                    self.reply(&format!("250 2.1.5 <{}> ok", recipient.address));
+                }
+            }
+            self.instead = instead;
+            match envelope.rcpt.get(index).filter(|_| lmtp) {
+                Some(recipient) => self.reply(&format!("{reply} for <{}>", recipient.address)),
+                None => self.reply(&reply),
+            }
+        }
+    }
+
+    /// A rule for content may delay: what was said so far goes out before.
+    fn ruled_content(&mut self) -> bool {
+        self.ruled(CONTENT, "")
+    }
+
+    fn starttls(&mut self) {
+        self.reply("220 2.0.0 go ahead");
+        self.flush();
+        // RFC 3207 §4.2: what was said in the clear is forgotten, what was pipelined behind is dropped.
+        self.used = self.input.len();
+        self.turns.push_back(Turn::StartTls { may_fail: false });
+    }
+}
+
+/// Base64 of an AUTH exchange. `=` is the empty initial response (RFC 4954 §4).
+fn decode(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
+fn encode(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+impl Dialogue for Sink<'_> {
+    fn turn(&mut self) -> Turn {
+        if !self.greeted {
+            self.greet();
+        }
+        if self.turns.is_empty() {
+            self.process();
+            if self.turns.back() != Some(&Turn::StartTls { may_fail: false }) {
+                self.flush();
+            }
+        }
+        match self.turns.pop_front() {
+            Some(turn) => turn,
+            None if self.closing => Turn::Close,
+            None => Turn::Read,
+        }
+    }
+
+    fn received(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+    }
+
+    fn take_input(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.input)
+    }
+
+    fn tls_started(&mut self, tls: TlsSeen) {
+        if !matches!(self.phase, Phase::First) {
+            self.phase = Phase::Command;
+        }
+        self.session.tls_started();
+        self.secrets.channel_binding = tls.server_end_point;
+    }
+
+    fn ended(&mut self, how: End) {
+        if let Some(mailbox) = &mut self.mailbox {
+            mailbox.abandon();
+        }
+        match how {
+            End::Closed => {}
+            // RFC 5321 §4.5.3.2.7, §3.8.
+            End::Idle => self.out.extend_from_slice(b"421 4.4.2 nothing came for too long\r\n"),
+            End::Stopped => self.out.extend_from_slice(b"421 4.3.2 shutting down\r\n"),
+        }
+        self.phase = Phase::Command;
+        self.closing = true;
+    }
+
+    fn problem(&self) -> Option<String> {
+        None
+    }
+}

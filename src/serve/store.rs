@@ -1,0 +1,113 @@
+//! A folder of received mail: `NAME.eml` byte for byte, and its envelope beside it as `NAME.json`.
+
+use super::sink::{Envelope, Mailbox};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Names of mails are unique in this process by their counter, and among processes by time and process.
+#[derive(Debug)]
+pub(super) struct Maildrop {
+    folder: PathBuf,
+    counter: AtomicU32,
+}
+
+impl Maildrop {
+    /// Makes the folder where it is not there.
+    pub(super) fn open(folder: &Path) -> Result<Self, String> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
+        Ok(Self { folder: folder.to_owned(), counter: AtomicU32::new(1) })
+    }
+
+    /// For one connection.
+    pub(super) fn mailbox(&self) -> Box<dyn Mailbox + '_> {
+        Box::new(Delivery { maildrop: self, begun: None })
+    }
+}
+
+struct Delivery<'a> {
+    maildrop: &'a Maildrop,
+    begun: Option<Begun>,
+}
+
+struct Begun {
+    file: BufWriter<File>,
+    temporary: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Beside<'a> {
+    #[serde(flatten)]
+    envelope: &'a Envelope,
+    received: String,
+}
+
+fn create(path: &Path) -> Result<File, String> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.map_err(|error| format!("cannot create {}: {error}", path.display()))
+}
+
+impl Delivery<'_> {
+    fn commit_begun(&self, begun: Begun, envelope: &Envelope) -> Result<String, String> {
+        let Begun { mut file, temporary } = begun;
+        let cannot = |error: std::io::Error| format!("cannot keep {}: {error}", temporary.display());
+        file.flush().map_err(cannot)?;
+        drop(file);
+        let now = Timestamp::now();
+        let number = self.maildrop.counter.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{}-{number:04}", now.strftime("%Y%m%dT%H%M%S.%6f"), std::process::id());
+        let mut text = serde_json::to_string_pretty(&Beside { envelope, received: now.to_string() })
+            .map_err(|error| error.to_string())?;
+        text.push('\n');
+        let json = temporary.with_extension("json.part");
+        create(&json)?.write_all(text.as_bytes()).map_err(cannot)?;
+        // Who sees the mail finds its envelope beside it.
+        std::fs::rename(&json, self.maildrop.folder.join(format!("{name}.json"))).map_err(cannot)?;
+        std::fs::rename(&temporary, self.maildrop.folder.join(format!("{name}.eml"))).map_err(cannot)?;
+        Ok(name)
+    }
+}
+
+impl Mailbox for Delivery<'_> {
+    fn begin(&mut self) -> Result<(), String> {
+        self.abandon();
+        let number = self.maildrop.counter.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.maildrop.folder.join(format!(".{}-{number:04}.part", std::process::id()));
+        // One that a killed process of the same number left behind.
+        let _ = std::fs::remove_file(&temporary);
+        let file = BufWriter::new(create(&temporary)?);
+        self.begun = Some(Begun { file, temporary });
+        Ok(())
+    }
+
+    fn content(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let Some(begun) = &mut self.begun else { return Err("no mail was begun".to_owned()) };
+        begun.file.write_all(bytes).map_err(|error| format!("cannot write {}: {error}", begun.temporary.display()))
+    }
+
+    fn commit(&mut self, envelope: &Envelope) -> Result<String, String> {
+        let begun = self.begun.take().ok_or("no mail was begun")?;
+        let temporary = begun.temporary.clone();
+        self.commit_begun(begun, envelope).inspect_err(|_| {
+            let _ = std::fs::remove_file(&temporary);
+        })
+    }
+
+    fn abandon(&mut self) {
+        if let Some(Begun { file, temporary }) = self.begun.take() {
+            drop(file);
+            let _ = std::fs::remove_file(temporary);
+        }
+    }
+}
+
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
