@@ -3,10 +3,15 @@
 pub mod certificate;
 mod cipher_suites;
 mod clock;
+mod connection;
 mod distrust;
 mod keys;
 mod peer;
+mod probe;
 pub mod server_hello;
 mod socket;
+mod sockets;
+mod tls;
 
 pub use clock::SystemClock;
+pub use sockets::Sockets;

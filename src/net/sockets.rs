@@ -1,0 +1,333 @@
+//! Resolving and connecting.
+
+use super::connection::Connection;
+use super::socket::DeadlineSocket;
+use super::tls::Connectors;
+use crate::exec::{Address, ConnectError, ConnectOptions, Connected, Network, Server, Stream};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// The least time that an address is tried for, where as much is left.
+const LEAST: Duration = Duration::from_secs(2);
+
+/// The network of this machine. Clones share their TLS connectors, which are dear to build.
+#[derive(Clone, Default)]
+pub struct Sockets {
+    connectors: Connectors,
+}
+
+impl Sockets {
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+/// Where a connection leads, for one more of its kind.
+#[derive(Clone, Debug)]
+pub enum Target {
+    Tcp { address: SocketAddr, source: Option<IpAddr> },
+    Unix(PathBuf),
+}
+
+impl Target {
+    pub fn connect(&self, deadline: Instant) -> io::Result<DeadlineSocket> {
+        let socket = match self {
+            Self::Tcp { address, source } => connect_tcp(*address, *source, deadline)?,
+            Self::Unix(path) => connect_unix(path, deadline)?,
+        };
+        Ok(DeadlineSocket::new(socket))
+    }
+}
+
+impl Network for Sockets {
+    fn connect(
+        &mut self,
+        server: &Server,
+        options: &ConnectOptions,
+        deadline: Instant,
+    ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
+        let (socket, target, connected) = match &server.address {
+            Address::Unix(path) => {
+                let target = Target::Unix(path.clone());
+                let address = path.display().to_string();
+                let socket = target.connect(deadline).map_err(|error| cannot_connect(&address, &error))?;
+                (socket, target, Connected { address, local: true, resolved: Vec::new(), peer: None })
+            }
+            Address::Tcp { host, port } => connect_host(host, *port, options, deadline)?,
+        };
+        let stream = Connection::new(socket, target, server.is_lmtp(), self.connectors.clone());
+        Ok((Box::new(stream), connected))
+    }
+}
+
+fn connect_host(
+    host: &str,
+    port: u16,
+    options: &ConnectOptions,
+    deadline: Instant,
+) -> Result<(DeadlineSocket, Target, Connected), ConnectError> {
+    let addresses = resolve(host, port, options, deadline)
+        .map_err(|why| ConnectError::CannotResolve { host: host.to_owned(), why })?;
+    let resolved: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+    let source = options.source;
+    let fitting = |address: &&SocketAddr| source.is_none_or(|source| source.is_ipv4() == address.is_ipv4());
+    let candidates: Vec<SocketAddr> = addresses.iter().filter(fitting).copied().collect();
+    let mut failed = ConnectError::CannotConnect {
+        address: addresses.first().map_or_else(|| format!("{host}:{port}"), SocketAddr::to_string),
+        why: "no address of the source address's family".to_owned(),
+    };
+    for (tried, address) in candidates.iter().enumerate() {
+        // An address that does not answer leaves the others their share of the time.
+        let left = deadline.saturating_duration_since(Instant::now());
+        let others = u32::try_from(candidates.len() - tried).unwrap_or(u32::MAX).max(1);
+        let until = Instant::now() + (left / others).max(LEAST.min(left));
+        let target = Target::Tcp { address: *address, source };
+        match target.connect(until) {
+            Ok(socket) => {
+                let connected = Connected {
+                    address: address.to_string(),
+                    local: address.ip().to_canonical().is_loopback(),
+                    resolved,
+                    peer: Some(*address),
+                };
+                return Ok((socket, target, connected));
+            }
+            Err(error) => failed = cannot_connect(&address.to_string(), &error),
+        }
+    }
+    Err(failed)
+}
+
+/// The addresses to try, in their order; one at least.
+fn resolve(host: &str, port: u16, options: &ConnectOptions, deadline: Instant) -> Result<Vec<SocketAddr>, String> {
+    let overrides = options.resolve.iter();
+    let given = overrides.filter(|(name, at, _)| name.eq_ignore_ascii_case(host) && *at == port);
+    let mut addresses: Vec<SocketAddr> = given.map(|(_, _, ip)| SocketAddr::new(*ip, port)).collect();
+    if addresses.is_empty() {
+        addresses = match host.parse::<IpAddr>() {
+            Ok(ip) => vec![SocketAddr::new(ip, port)],
+            Err(_) => look_up(host, port, deadline)?,
+        };
+    }
+    let mut seen = Vec::new();
+    for address in addresses {
+        let wanted = !(options.ipv4_only && address.is_ipv6() || options.ipv6_only && address.is_ipv4());
+        if wanted && !seen.contains(&address) {
+            seen.push(address);
+        }
+    }
+    match seen.is_empty() {
+        false => Ok(seen),
+        true if options.ipv4_only => Err("it has no IPv4 address".to_owned()),
+        true if options.ipv6_only => Err("it has no IPv6 address".to_owned()),
+        true => Err("it has no address".to_owned()),
+    }
+}
+
+/// The system's resolver, which knows no deadline: it runs in a thread that is left behind where it takes too long.
+fn look_up(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, String> {
+    let (sender, receiver) = mpsc::channel();
+    let name = host.to_owned();
+    let thread = std::thread::Builder::new().name("resolver".to_owned());
+    let looked_up = move || {
+        let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        // Nobody waits any more: nothing to do.
+        let _ = sender.send(found);
+    };
+    thread.spawn(looked_up).map_err(|error| error.to_string())?;
+    match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        Ok(found) => found.map_err(|error| {
+            let text = error.to_string();
+            text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
+        }),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err("timed out".to_owned()),
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err("the system's resolver failed".to_owned()),
+    }
+}
+
+fn connect_tcp(address: SocketAddr, source: Option<IpAddr>, deadline: Instant) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if let Some(source) = source {
+        socket.bind(&SocketAddr::new(source, 0).into()).map_err(|error| match error.kind() {
+            io::ErrorKind::AddrNotAvailable => io::Error::other(format!("{source} is no address of this machine")),
+            _ => error,
+        })?;
+    }
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    socket.connect_timeout(&address.into(), left)?;
+    // A port of the ephemeral range where nobody listens may be given to the very socket that connects to it.
+    if socket.local_addr()?.as_socket() == Some(address) {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    // What is written is written whole, a turn at a time: Nagle's algorithm would hold its last segment back.
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket)
+}
+
+fn connect_unix(path: &Path, deadline: Instant) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let address = SockAddr::unix(path).map_err(|_| io::Error::other("the path is too long for a socket"))?;
+    // A UNIX socket connects at once or, where the server's queue is full, not yet; only the latter is waited for.
+    socket.set_nonblocking(true)?;
+    loop {
+        match socket.connect(&address) {
+            Ok(()) => break,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        std::thread::sleep(left.min(Duration::from_millis(10)));
+    }
+    socket.set_nonblocking(false)?;
+    Ok(socket)
+}
+
+fn cannot_connect(address: &str, error: &io::Error) -> ConnectError {
+    ConnectError::CannotConnect { address: address.to_owned(), why: words(error) }
+}
+
+/// What the system said, without its number.
+fn words(error: &io::Error) -> String {
+    let known = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused",
+        io::ErrorKind::ConnectionReset => "connection reset",
+        io::ErrorKind::TimedOut => "timed out",
+        io::ErrorKind::HostUnreachable => "no route to the host",
+        io::ErrorKind::NetworkUnreachable => "the network is unreachable",
+        io::ErrorKind::NotFound => "there is no such socket",
+        io::ErrorKind::PermissionDenied => "permission denied",
+        _ => "",
+    };
+    if !known.is_empty() {
+        return known.to_owned();
+    }
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Scheme;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::os::unix::net::UnixListener;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    fn tcp(host: &str, port: u16) -> Server {
+        Server { scheme: Scheme::Smtp, address: Address::Tcp { host: host.to_owned(), port } }
+    }
+
+    fn connect(server: &Server, options: &ConnectOptions) -> Result<Connected, ConnectError> {
+        Sockets::new().connect(server, options, soon()).map(|(_, connected)| connected)
+    }
+
+    fn listening() -> (TcpListener, u16) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = listener.local_addr().expect("it is bound").port();
+        (listener, port)
+    }
+
+    #[test]
+    fn a_literal_and_a_name_of_the_loopback_address_connect() {
+        let (_listener, port) = listening();
+        for host in ["127.0.0.1", "localhost"] {
+            let connected = connect(&tcp(host, port), &ConnectOptions::default()).expect("somebody listens");
+            assert!(connected.local);
+            assert_eq!(connected.address, format!("127.0.0.1:{port}"));
+            assert!(connected.resolved.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        }
+    }
+
+    #[test]
+    fn names_can_be_given_addresses() {
+        let (_listener, port) = listening();
+        let closed = "::1".parse().expect("an address");
+        let resolve = vec![
+            ("mx.example".to_owned(), port, closed),
+            ("mx.example".to_owned(), port, IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            ("mx.example".to_owned(), port.wrapping_add(1), closed),
+        ];
+        let options = ConnectOptions { resolve, ..ConnectOptions::default() };
+        let connected = connect(&tcp("MX.example", port), &options).expect("the second address answers");
+        assert_eq!(connected.resolved.len(), 2);
+        assert_eq!(connected.address, format!("127.0.0.1:{port}"));
+    }
+
+    #[test]
+    fn a_source_address_is_bound() {
+        let (listener, port) = listening();
+        let source = Some("127.0.0.9".parse().expect("an address"));
+        let options = ConnectOptions { source, ..ConnectOptions::default() };
+        let _connected = connect(&tcp("127.0.0.1", port), &options).expect("all of 127/8 is this machine's");
+        let (_, peer) = listener.accept().expect("it connected");
+        assert_eq!(Some(peer.ip()), source);
+    }
+
+    #[test]
+    fn why_nothing_connects_is_said_in_words() {
+        let (listener, port) = listening();
+        drop(listener);
+        let ip = |text: &str| Some(text.parse::<IpAddr>().expect("an address"));
+        let plain = ConnectOptions::default;
+        for (host, options, words) in [
+            ("127.0.0.1", plain(), "connection refused"),
+            ("127.0.0.1", ConnectOptions { source: ip("::1"), ..plain() }, "family"),
+            (
+                "127.0.0.1",
+                ConnectOptions { source: ip("192.0.2.1"), ..plain() },
+                "192.0.2.1 is no address of this machine",
+            ),
+            ("127.0.0.1", ConnectOptions { ipv6_only: true, ..plain() }, "no IPv6 address"),
+            ("::1", ConnectOptions { ipv4_only: true, ..plain() }, "no IPv4 address"),
+        ] {
+            let why = match connect(&tcp(host, port), &options).expect_err(words) {
+                ConnectError::CannotConnect { address, why } => {
+                    assert_eq!(address, format!("127.0.0.1:{port}"));
+                    why
+                }
+                ConnectError::CannotResolve { why, .. } => why,
+            };
+            assert!(why.contains(words), "{why}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_none_do_not_resolve() {
+        for host in ["", "a b", "nul\0in.name", &"x".repeat(300)] {
+            let error = connect(&tcp(host, 25), &ConnectOptions::default()).expect_err(host);
+            assert!(matches!(error, ConnectError::CannotResolve { .. }), "{host:?}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_unix_socket_connects_and_says_why_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("lmtp");
+        let server = |path: &Path| Server { scheme: Scheme::Lmtp, address: Address::Unix(path.to_owned()) };
+        let _listener = UnixListener::bind(&path).expect("a socket in an empty folder");
+        let connected = connect(&server(&path), &ConnectOptions::default()).expect("somebody listens");
+        assert!(connected.local && connected.peer.is_none());
+        assert_eq!(connected.address, path.display().to_string());
+        let long = folder.path().join("x".repeat(200));
+        for (path, words) in [(folder.path().join("none"), "no such socket"), (long, "too long")] {
+            let Err(ConnectError::CannotConnect { why, .. }) = connect(&server(&path), &ConnectOptions::default())
+            else {
+                panic!("{} connected", path.display());
+            };
+            assert!(why.contains(words), "{why}");
+        }
+    }
+}

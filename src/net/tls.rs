@@ -1,0 +1,222 @@
+//! The native-tls edge: connectors, handshakes, and what its errors mean.
+
+use super::distrust;
+use super::keys;
+use super::peer::Peer;
+use super::server_hello::FirstFlight;
+use super::socket::{DeadlineSocket, Recording, Seen};
+use crate::exec::{TlsFacts, TlsFailure, TlsOptions, TlsVersion};
+use jiff::Timestamp;
+use native_tls::{Certificate, HandshakeError, Identity, Protocol, TlsConnector, TlsStream};
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// How many connectors are kept. A run needs one or two.
+const KEPT: usize = 8;
+
+/// Connectors that were built. Building one takes about 20 ms, since it loads the system's roots: each is built at its
+/// first use, and once.
+#[derive(Clone, Default)]
+pub struct Connectors(Arc<Mutex<Vec<(TlsOptions, TlsConnector)>>>);
+
+impl Connectors {
+    pub fn get(&self, options: &TlsOptions) -> Result<TlsConnector, TlsFailure> {
+        // The name is no part of a connector.
+        let options = TlsOptions { server_name: String::new(), ..options.clone() };
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, connector)) = kept.iter().find(|(of, _)| *of == options) {
+            return Ok(connector.clone());
+        }
+        let connector = build(&options).map_err(TlsFailure::Settings)?;
+        if kept.len() >= KEPT {
+            kept.remove(0);
+        }
+        kept.push((options, connector.clone()));
+        Ok(connector)
+    }
+}
+
+fn build(options: &TlsOptions) -> Result<TlsConnector, String> {
+    let mut builder = TlsConnector::builder();
+    builder.danger_accept_invalid_certs(!options.verify).danger_accept_invalid_hostnames(!options.verify);
+    builder.disable_built_in_roots(!options.system_roots || !options.verify);
+    if !options.ca.is_empty() {
+        let trusted = Certificate::stack_from_pem(&options.ca)
+            .map_err(|error| format!("the trusted certificates are not PEM: {}", reason(&error.to_string())))?;
+        if trusted.is_empty() {
+            return Err("there is no PEM certificate among the trusted ones".to_owned());
+        }
+        for certificate in trusted {
+            builder.add_root_certificate(certificate);
+        }
+    }
+    if let (Some(min), Some(max)) = (options.min_version, options.max_version)
+        && min > max
+    {
+        return Err("the minimum version is above the maximum".to_owned());
+    }
+    // Without a minimum native-tls's own holds: 1.2 (RFC 8996), or less where the maximum asks for it.
+    let least = Some(options.min_version.unwrap_or(TlsVersion::Tls12));
+    builder.min_protocol_version(least.min(options.max_version.or(least)).map(protocol));
+    builder.max_protocol_version(options.max_version.map(protocol));
+    if let Some((certificate, key)) = &options.client_cert {
+        let key = keys::to_pkcs8_pem(key).map_err(|error| format!("the client's key is of no use: {error}"))?;
+        let identity = Identity::from_pkcs8(certificate, key.as_bytes())
+            .map_err(|error| format!("the client certificate is of no use: {}", reason(&error.to_string())))?;
+        builder.identity(identity);
+    }
+    if options.alpn.iter().any(|name| name.is_empty() || name.len() > 255) {
+        return Err("an ALPN name has 1 to 255 bytes".to_owned());
+    }
+    let alpn: Vec<&str> = options.alpn.iter().map(String::as_str).collect();
+    builder.request_alpns(&alpn);
+    builder.build().map_err(|error| match reason(&error.to_string()) {
+        mismatch if mismatch.contains("mismatch") => "the client's key is not its certificate's".to_owned(),
+        other => other,
+    })
+}
+
+fn protocol(version: TlsVersion) -> Protocol {
+    match version {
+        TlsVersion::Tls10 => Protocol::Tlsv10,
+        TlsVersion::Tls11 => Protocol::Tlsv11,
+        TlsVersion::Tls12 => Protocol::Tlsv12,
+        TlsVersion::Tls13 => Protocol::Tlsv13,
+    }
+}
+
+/// The name for SNI and verification: no brackets, no final dot. An address is verified as one, and is never sent as SNI
+/// (RFC 6066 §3).
+pub fn server_name(given: &str) -> Result<String, TlsFailure> {
+    let name = given.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if name.parse::<IpAddr>().is_ok() || (!name.is_empty() && name.len() <= 253 && name.bytes().all(is_name)) {
+        return Ok(name.to_owned());
+    }
+    let hint = if name.is_ascii() { "" } else { " (an internationalized name is written with xn-- here)" };
+    Err(TlsFailure::Settings(format!("{given:?} is no server's name for TLS{hint}")))
+}
+
+/// The handshake. `distrusted` is asked for the failure where verification failed, with the reason and the certificate
+/// as far as it was sent in the clear.
+pub fn handshake(
+    connector: &TlsConnector,
+    mut socket: DeadlineSocket,
+    name: &str,
+    verify: bool,
+    deadline: Instant,
+    distrusted: impl FnOnce(&str, Option<Vec<u8>>) -> TlsFailure,
+) -> Result<(TlsStream<DeadlineSocket>, TlsFacts), TlsFailure> {
+    let recording = Recording::default();
+    socket.record(Some(recording.clone()));
+    socket.wait_until(deadline);
+    let mut result = connector.connect(name, socket);
+    let mut stream = loop {
+        match result {
+            Ok(stream) => break stream,
+            Err(HandshakeError::WouldBlock(_)) if Instant::now() >= deadline => return Err(TlsFailure::TimedOut),
+            Err(HandshakeError::WouldBlock(middle)) => result = middle.handshake(),
+            Err(HandshakeError::Failure(error)) => {
+                let seen = recording.take();
+                let text = error.to_string();
+                return Err(match verification_failure(&text).filter(|_| verify) {
+                    Some(why) => distrusted(why, FirstFlight::read(&seen.bytes).certificate),
+                    None => TlsFailure::Other(handshake_failure(&error, &text, &seen)),
+                });
+            }
+        }
+    };
+    stream.get_mut().record(None);
+    let flight = FirstFlight::read(&recording.take().bytes);
+    let certificate = stream.peer_certificate().ok().flatten().and_then(|certificate| certificate.to_der().ok());
+    let peer = certificate.as_deref().and_then(Peer::from_der);
+    if verify && let Some(objection) = peer.as_ref().and_then(|peer| distrust::only_common_name(peer, name)) {
+        // Nothing has been written inside but the handshake; the connection is closed with the stream.
+        stream.get_mut().do_not_wait();
+        let _ = stream.shutdown();
+        return Err(TlsFailure::Certificate { why: objection.why, details: objection.details });
+    }
+    let facts = TlsFacts {
+        version: flight.version_name(),
+        cipher: flight.cipher_name(),
+        alpn: stream.negotiated_alpn().ok().flatten().map(|alpn| String::from_utf8_lossy(&alpn).into_owned()),
+        peer: peer.map(|peer| peer.facts),
+        verified: verify,
+        server_end_point: stream.tls_server_end_point().ok().flatten(),
+    };
+    Ok((stream, facts))
+}
+
+/// A failed verification, explained.
+pub fn distrusted(reason: &str, certificate: Option<&[u8]>, name: &str) -> TlsFailure {
+    let peer = certificate.and_then(Peer::from_der);
+    let explanation = distrust::explain(reason, peer.as_ref(), name, Timestamp::now());
+    TlsFailure::Certificate { why: explanation.why, details: explanation.details }
+}
+
+/// Why the library does not trust the certificate, where that is what failed. OpenSSL's text ends in the reason:
+/// `error:0A000086:SSL routines:…:certificate verify failed:…:1883: (certificate has expired)`.
+fn verification_failure(text: &str) -> Option<&str> {
+    let failed = text.contains("certificate verify failed");
+    // Other platforms' words; an alert is the server's complaint about ours.
+    let other = text.contains("certificate") && text.contains("trust") && !text.contains("alert");
+    let inside = || text.strip_suffix(')').and_then(|text| text.rsplit_once('(')).map(|(_, reason)| reason);
+    (failed || other).then(|| inside().unwrap_or(text))
+}
+
+/// Any other failure of a handshake, in words.
+fn handshake_failure(error: &native_tls::Error, text: &str, seen: &Seen) -> String {
+    let system = std::error::Error::source(error).and_then(system_error);
+    let said = reason(text);
+    if system == Some(io::ErrorKind::ConnectionReset) || text.contains("Connection reset by peer") {
+        "the server reset the connection in the handshake".to_owned()
+    } else if seen.ended {
+        "the server closed the connection in the handshake".to_owned()
+    } else if let Some(words) = alert(&said) {
+        words
+    } else if !seen.bytes.is_empty() && !(20..=23).contains(seen.bytes.first().unwrap_or(&0)) {
+        format!("what the server sent is not TLS ({said})")
+    } else if said.contains("unsupported protocol") || said.contains("no protocols available") {
+        format!("no TLS version in common ({said})")
+    } else {
+        said
+    }
+}
+
+fn system_error(mut error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
+    loop {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        error = error.source()?;
+    }
+}
+
+/// What the server complained of (RFC 8446 §6.2), where it did.
+fn alert(said: &str) -> Option<String> {
+    let (_, alert) = said.split_once("alert ")?;
+    let of_certificates = ["certificate", "unknown ca", "access denied"].iter().any(|word| alert.contains(word));
+    Some(match alert.trim_start_matches("number ") {
+        "protocol version" => "the server refused: no TLS version in common (alert protocol version)".to_owned(),
+        _ if of_certificates => format!("the server refused the client's certificate, or its absence (alert {alert})"),
+        _ => format!("the server refused the handshake (alert {alert})"),
+    })
+}
+
+/// What broke TLS behind the handshake.
+pub fn broken(error: &io::Error) -> io::Error {
+    let said = reason(&error.to_string());
+    io::Error::new(io::ErrorKind::InvalidData, alert(&said).unwrap_or_else(|| format!("TLS: {said}")))
+}
+
+/// OpenSSL's reason out of `error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`; any other text as it is.
+fn reason(text: &str) -> String {
+    let reason = text.strip_prefix("error:").and_then(|text| text.split(':').nth(3));
+    reason.filter(|reason| !reason.is_empty()).unwrap_or(text).to_owned()
+}
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;
