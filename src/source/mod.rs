@@ -1,1 +1,224 @@
-//! To be furnished.
+//! What sessions read: their own files, content beneath the roots, the environment, commands, netrc, a terminal.
+//!
+//! A session file may come from a stranger: nothing here reads outside its roots, runs a command unasked, or waits
+//! for a FIFO.
+
+mod beneath;
+mod command;
+mod glob;
+mod netrc;
+mod prompt;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+pub use sessions::{SessionPath, find_sessions, session_text};
+
+use crate::session::{SourceError, SourceFile, Sources};
+use crate::transcript::Shown;
+use beneath::{Denied, Root};
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The most that a file of `[vars]`, `[secrets]` or `[tls]`, a netrc and a command's output may hold.
+pub const SMALL: u64 = 1 << 20;
+
+/// The most content that is taken from standard input, which is kept in memory.
+pub const STANDARD_INPUT: u64 = 64 << 20;
+
+/// The sources of one session file, from the real world.
+pub struct Files {
+    /// The session file's folder first, then those of `--file-root`.
+    roots: Vec<Root>,
+    allow_commands: bool,
+    /// What came on standard input, once it was asked for.
+    standard_input: Mutex<Option<Arc<[u8]>>>,
+}
+
+impl Files {
+    /// `session_folder` and `file_roots` are opened here, so that later renaming changes nothing.
+    pub fn new(session_folder: &Path, file_roots: &[PathBuf], allow_commands: bool) -> Result<Self, SourceError> {
+        let mut roots = vec![Root::open(session_folder)?];
+        for folder in file_roots {
+            roots.push(Root::open(folder)?);
+        }
+        Ok(Self { roots, allow_commands, standard_input: Mutex::new(None) })
+    }
+
+    /// The session file's folder, links resolved.
+    fn folder(&self) -> &Path {
+        self.roots.first().map_or(Path::new("."), |root| &root.resolved)
+    }
+
+    fn open_content(&self, path: &Path) -> Result<File, SourceError> {
+        let climbs = path.components().any(|part| part == Component::ParentDir);
+        for (index, root) in self.roots.iter().enumerate() {
+            // A relative path is the session file's; beneath a --file-root it is tried where that can mean no other.
+            if index > 0 && climbs && path.is_relative() {
+                continue;
+            }
+            if let Some(file) = root.inside(path).and_then(|inside| root.open_beneath(&inside).ok()) {
+                return Ok(file);
+            }
+        }
+        // Another way to a place beneath a root: over an absolute link, or over `..` into a --file-root. The place is
+        // found first, and then opened beneath its root like any other.
+        let whole = self.folder().join(path);
+        let place = whole.canonicalize().unwrap_or_else(|_| normalized(&whole));
+        let mut denied = Denied::Outside;
+        for root in &self.roots {
+            let Ok(inside) = place.strip_prefix(&root.resolved) else { continue };
+            match root.open_beneath(inside) {
+                Ok(file) => return Ok(file),
+                Err(why) => denied = why,
+            }
+        }
+        Err(match denied {
+            Denied::Failed(error) => unreadable(path, &error),
+            Denied::Outside => SourceError::Refused(format!(
+                "{} lies outside the session file's folder: --file-root DIR allows another one",
+                shown(path)
+            )),
+        })
+    }
+
+    fn standard_input(&self) -> Result<SourceFile, SourceError> {
+        let mut kept = self.standard_input.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = match &*kept {
+            Some(bytes) => bytes.clone(),
+            None => {
+                sessions::take_standard_input()?;
+                let bytes: Arc<[u8]> = read_limited(io::stdin().lock(), STANDARD_INPUT, "standard input")?.into();
+                kept.insert(bytes).clone()
+            }
+        };
+        Ok(SourceFile { length: bytes.len() as u64, reader: Box::new(Cursor::new(bytes)) })
+    }
+}
+
+impl Sources for Files {
+    fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
+        if path == Path::new("-") {
+            return self.standard_input();
+        }
+        let file = self.open_content(path)?;
+        let length = regular_length(&file, path)?;
+        Ok(SourceFile { reader: Box::new(file), length })
+    }
+
+    fn read_tls(&self, path: &Path) -> Result<Vec<u8>, SourceError> {
+        let file = beneath::open_anywhere(&self.folder().join(path)).map_err(|error| unreadable(path, &error))?;
+        regular_length(&file, path)?;
+        read_limited(file, SMALL, &shown(path))
+    }
+
+    fn env(&self, name: &str) -> Result<Option<String>, SourceError> {
+        match std::env::var(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(SourceError::Refused(format!("the environment variable {} is not UTF-8", Shown::new(name))))
+            }
+        }
+    }
+
+    fn command(&self, argv: &[String]) -> Result<Vec<u8>, SourceError> {
+        if !self.allow_commands {
+            let name = argv.first().map_or("", String::as_str);
+            let what = format!("the command {:?} was not run: --allow-commands allows it", Shown::new(name).as_str());
+            return Err(SourceError::Refused(what));
+        }
+        command::run(argv, self.folder(), command::TIMEOUT)
+    }
+
+    fn netrc(&self, host: &str, field: &str) -> Result<Option<String>, SourceError> {
+        let path = match (std::env::var_os("NETRC"), std::env::var_os("HOME")) {
+            (Some(path), _) if !path.is_empty() => PathBuf::from(path),
+            (_, Some(home)) => Path::new(&home).join(".netrc"),
+            _ => return Ok(None),
+        };
+        let file = match beneath::open_anywhere(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(&path, &error)),
+        };
+        regular_length(&file, &path)?;
+        let bytes = read_limited(file, SMALL, &shown(&path))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| SourceError::Refused(format!("{} is not UTF-8", shown(&path))))?;
+        Ok(netrc::look_up(&text, host, field))
+    }
+
+    fn prompt(&self, text: &str) -> Result<String, SourceError> {
+        prompt::ask(text)
+    }
+}
+
+/// A path for messages: quoted and escaped.
+fn shown(path: &Path) -> String {
+    format!("\"{}\"", Shown::new(path.as_os_str().as_bytes()))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> SourceError {
+    SourceError::Unreadable(format!("cannot read {}: {}", shown(path), words(error)))
+}
+
+/// The system's words for an error, without its number.
+fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::NXIO) => "it is a socket or a device, not a regular file".to_owned(),
+        _ => text.to_lowercase(),
+    }
+}
+
+/// The length of a regular file; anything else is refused, so that nothing waits for a FIFO or reads a device.
+fn regular_length(file: &File, path: &Path) -> Result<u64, SourceError> {
+    use std::os::unix::fs::FileTypeExt;
+    let about = file.metadata().map_err(|error| unreadable(path, &error))?;
+    let kind = about.file_type();
+    let what = match () {
+        () if kind.is_file() => return Ok(about.len()),
+        () if kind.is_dir() => "a folder",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    Err(SourceError::Unreadable(format!("cannot read {}: it is {what}, not a regular file", shown(path))))
+}
+
+/// Reads all, at most `limit` bytes.
+fn read_limited(reader: impl Read, limit: u64, name: &str) -> Result<Vec<u8>, SourceError> {
+    let mut bytes = Vec::new();
+    let read = reader.take(limit + 1).read_to_end(&mut bytes);
+    read.map_err(|error| SourceError::Unreadable(format!("cannot read {name}: {}", words(&error))))?;
+    if bytes.len() as u64 > limit {
+        let what = format!("{name} holds more than {} MiB, which is the most that is read here", limit >> 20);
+        return Err(SourceError::Refused(what));
+    }
+    Ok(bytes)
+}
+
+/// Reads a whole content file of at most 1 MiB: for variables and secrets.
+pub fn read_small(sources: &dyn Sources, path: &Path) -> Result<Vec<u8>, SourceError> {
+    read_limited(sources.open(path)?.reader, SMALL, &shown(path))
+}
+
+/// Without `.` and `..`, by the words alone.
+fn normalized(path: &Path) -> PathBuf {
+    let mut result = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                result.pop();
+            }
+            other => result.push(other),
+        }
+    }
+    result
+}

@@ -1,0 +1,101 @@
+//! Runs `{ command = […] }`: no shell, nothing to read, a limited time, a limited output.
+
+use super::{SMALL, SourceError, words};
+use crate::transcript::Shown;
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// How long a command may take.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether a command that closed its output has ended.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Standard output of a command that ended well.
+pub fn run(argv: &[String], folder: &Path, timeout: Duration) -> Result<Vec<u8>, SourceError> {
+    let deadline = Instant::now() + timeout;
+    let Some((name, arguments)) = argv.split_first() else {
+        return Err(SourceError::Refused("a command needs a name".to_owned()));
+    };
+    let failed = |what: String| SourceError::Refused(format!("the command \"{}\" {what}", Shown::new(name)));
+    // A name with a slash is a path, relative to the session file like any other; one without is looked for in PATH.
+    let mut command = if name.contains('/') { Command::new(folder.join(name)) } else { Command::new(name) };
+    command.args(arguments).current_dir(folder);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().map_err(|error| failed(format!("cannot be run: {}", words(&error))))?;
+    let mut child = Guard(child);
+
+    let output = collect(child.0.stdout.take(), SMALL as usize);
+    let complaint = collect(child.0.stderr.take(), SMALL as usize);
+    let late = || failed(format!("took more than {} s", timeout.as_secs_f64()));
+    // Whichever comes first: the output's end or the deadline.
+    let output = output.recv_timeout(deadline.saturating_duration_since(Instant::now())).map_err(|_| late())?;
+    if output.len() > SMALL as usize {
+        return Err(failed("gave more than 1 MiB".to_owned()));
+    }
+    let status = child.wait(deadline).ok_or_else(late)?;
+    if status.success() {
+        return Ok(output);
+    }
+    let complaint = complaint.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
+    Err(failed(how_it_ended(status, &complaint)))
+}
+
+fn how_it_ended(status: ExitStatus, complaint: &[u8]) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    let ended = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with status {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "failed".to_owned(),
+    };
+    let last = complaint.split(|&byte| byte == b'\n').rfind(|line| !line.trim_ascii().is_empty());
+    match last {
+        Some(line) => format!("{ended}: {}", Shown::new(&line.trim_ascii()[..line.trim_ascii().len().min(500)])),
+        None => ended,
+    }
+}
+
+/// Reads to the end on a thread of its own, so that neither output can block the other; keeps a byte more than `limit`.
+fn collect(reader: Option<impl Read + Send + 'static>, limit: usize) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let Some(mut reader) = reader else { return };
+        // What fails to be read ends it, like its end; nobody listening any more is no error either.
+        let _ = reader.by_ref().take(limit as u64 + 1).read_to_end(&mut bytes);
+        let _ = sender.send(bytes);
+        // The rest is thrown away, so that a talkative command does not stop at a full pipe.
+        let _ = io::copy(&mut reader, &mut io::sink());
+    });
+    receiver
+}
+
+/// A child that does not outlive us.
+struct Guard(Child);
+
+impl Guard {
+    /// `None` at the deadline.
+    fn wait(&mut self, deadline: Instant) -> Option<ExitStatus> {
+        loop {
+            if let Ok(Some(status)) = self.0.try_wait() {
+                return Some(status);
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !matches!(self.0.try_wait(), Ok(Some(_))) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Session files: which ones the command line means, and their texts.
+
+use super::{SourceError, glob, read_limited, shown, unreadable};
+use crate::transcript::Shown;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The most that a session file may hold.
+const LARGEST: u64 = 16 << 20;
+
+/// Folders are searched this deep.
+const DEEPEST: usize = 64;
+
+/// A session file, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionPath {
+    File(PathBuf),
+    /// `-`.
+    StandardInput,
+}
+
+impl SessionPath {
+    /// Its name for people.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.to_string_lossy().into_owned(),
+            Self::StandardInput => "-".to_owned(),
+        }
+    }
+
+    /// The folder that its paths are relative to, after links are resolved; the current one for standard input and
+    /// pipes.
+    pub fn folder(&self) -> PathBuf {
+        let resolved = match self {
+            Self::File(path) if path.is_file() => path.canonicalize().ok(),
+            _ => None,
+        };
+        let parent = resolved.as_deref().and_then(Path::parent);
+        parent.map_or_else(|| PathBuf::from("."), Path::to_owned)
+    }
+}
+
+/// The sessions that the arguments mean, in their order: files, folders, patterns, `-`. An argument that means none
+/// is an error and does not hide the others.
+pub fn find_sessions(arguments: &[String]) -> Vec<Result<SessionPath, SourceError>> {
+    arguments.iter().flat_map(|argument| find(argument)).collect()
+}
+
+fn find(argument: &str) -> Vec<Result<SessionPath, SourceError>> {
+    if argument == "-" {
+        return vec![Ok(SessionPath::StandardInput)];
+    }
+    let path = Path::new(argument);
+    let mut found = Vec::new();
+    let searched = if path.is_dir() {
+        search(path, &mut found, 0)
+    } else if glob::is_pattern(argument) && !path.exists() {
+        expand(path, &mut found)
+    } else {
+        // Whether it can be read is seen when it is.
+        found.push(path.to_owned());
+        Ok(())
+    };
+    if let Err(error) = searched {
+        return vec![Err(error)];
+    }
+    if found.is_empty() {
+        let what = if path.is_dir() { "no session file (*.toml) in" } else { "no file fits" };
+        return vec![Err(SourceError::Unreadable(format!("{what} {}", shown(path))))];
+    }
+    found.into_iter().map(|path| Ok(SessionPath::File(path))).collect()
+}
+
+/// Every `*.toml` below, sorted by path, but for names and folders that begin with `_`.
+fn search(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<(), SourceError> {
+    if depth > DEEPEST {
+        let what = format!("cannot search {}: folders nest deeper than {DEEPEST}", shown(folder));
+        return Err(SourceError::Unreadable(what));
+    }
+    for (path, name) in entries(folder)? {
+        if name.starts_with('_') {
+            continue;
+        }
+        // A link to a folder is not followed: it may lead around in circles.
+        if path.is_dir() {
+            if !path.is_symlink() {
+                search(&path, found, depth + 1)?;
+            }
+        } else if name.ends_with(".toml") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The entries of a folder with their names, sorted.
+fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, SourceError> {
+    let list = || fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>();
+    let list = list().map_err(|error| unreadable(folder, &error))?;
+    let mut entries: Vec<_> =
+        list.into_iter().map(|entry| (entry.path(), entry.file_name().to_string_lossy().into_owned())).collect();
+    entries.sort();
+    Ok(entries)
+}
+
+/// The files, and the sessions of the folders, that fit a pattern.
+fn expand(pattern: &Path, found: &mut Vec<PathBuf>) -> Result<(), SourceError> {
+    let mut places = vec![PathBuf::new()];
+    for component in pattern.components() {
+        let mut next = Vec::new();
+        let name = component.as_os_str().to_string_lossy();
+        for place in places {
+            match component {
+                Component::Normal(_) if name == "**" => below(&place, &mut next, 0),
+                Component::Normal(_) if glob::is_pattern(&name) => {
+                    let folder = if place.as_os_str().is_empty() { Path::new(".") } else { &place };
+                    // What cannot be listed has nothing that fits.
+                    for (_, entry) in entries(folder).unwrap_or_default() {
+                        if glob::fits(&name, &entry) {
+                            next.push(place.join(entry));
+                        }
+                    }
+                }
+                other => next.push(place.join(other)),
+            }
+        }
+        places = next;
+    }
+    places.retain(|place| place.exists());
+    places.sort();
+    places.dedup();
+    for place in places {
+        if place.is_dir() {
+            search(&place, found, 0)?;
+        } else {
+            found.push(place);
+        }
+    }
+    Ok(())
+}
+
+/// A folder and all folders below it, but for hidden ones, includes' and links.
+fn below(folder: &Path, places: &mut Vec<PathBuf>, depth: usize) {
+    places.push(folder.to_owned());
+    let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    for (_, name) in entries(listed).unwrap_or_default() {
+        let inner = folder.join(&name);
+        if depth < DEEPEST && !name.starts_with(['.', '_']) && inner.is_dir() && !inner.is_symlink() {
+            below(&inner, places, depth + 1);
+        }
+    }
+}
+
+/// The text of a session file, which may be a pipe.
+pub fn session_text(path: &SessionPath) -> Result<String, SourceError> {
+    let bytes = match path {
+        SessionPath::StandardInput => {
+            take_standard_input()?;
+            read_limited(io::stdin().lock(), LARGEST, "standard input")?
+        }
+        SessionPath::File(file) => {
+            let opened = File::open(file).map_err(|error| unreadable(file, &error))?;
+            if opened.metadata().is_ok_and(|about| about.is_dir()) {
+                return Err(SourceError::Unreadable(format!("cannot read {}: it is a folder", shown(file))));
+            }
+            read_limited(opened, LARGEST, &shown(file))?
+        }
+    };
+    decode(bytes, &path.name())
+}
+
+/// UTF-8, without a byte order mark.
+fn decode(bytes: Vec<u8>, name: &str) -> Result<String, SourceError> {
+    let mut text = String::from_utf8(bytes).map_err(|error| {
+        let sound = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..sound]);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let byte = error.as_bytes().get(sound).copied().unwrap_or_default();
+        let place = format!("{}:{line}:{column}", Shown::new(name));
+        SourceError::Refused(format!("{place}: the byte 0x{byte:02x} is not UTF-8, as a session file has to be"))
+    })?;
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(text)
+}
+
+/// Whether standard input was read; it can be only once.
+static STANDARD_INPUT_TAKEN: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn take_standard_input() -> Result<(), SourceError> {
+    if STANDARD_INPUT_TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(SourceError::Refused("standard input (-) was read already, it can be only once".to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{decode, find_sessions};
+    use crate::session::SourceError;
+    use std::fs;
+
+    #[test]
+    fn arguments_mean_sessions() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| format!("{}/{name}", folder.path().display());
+        fs::create_dir_all(at("sub/_inc")).unwrap();
+        fs::create_dir_all(at("_common")).unwrap();
+        fs::create_dir_all(at("empty")).unwrap();
+        for name in ["b.toml", "a.toml", "_x.toml", "n.txt", "sub/c.toml", "sub/_inc/d.toml", "_common/e.toml"] {
+            fs::write(at(name), "").unwrap();
+        }
+        let table: [(&str, &[&str], &str); 8] = [
+            ("b.toml", &["b.toml"], "a file"),
+            ("", &["a.toml", "b.toml", "sub/c.toml"], "a folder, sorted, without includes"),
+            ("*.toml", &["a.toml", "b.toml"], "a pattern"),
+            ("**/*.toml", &["a.toml", "b.toml", "sub/c.toml"], "a pattern over folders"),
+            ("s?b", &["sub/c.toml"], "a pattern that fits a folder"),
+            ("_x.toml", &["_x.toml"], "an include, when asked for by name"),
+            ("missing.toml", &["missing.toml"], "a missing file is found missing when it is read"),
+            ("n.txt", &["n.txt"], "a name that has another end"),
+        ];
+        for (argument, expected, why) in table {
+            let found: Vec<_> = find_sessions(&[at(argument)]).into_iter().map(|path| path.unwrap().name()).collect();
+            let expected: Vec<_> = expected.iter().map(|name| at(name)).collect();
+            assert_eq!(found, expected, "{why}");
+        }
+        for argument in ["empty", "*.none"] {
+            let found = find_sessions(&[at(argument), at("a.toml")]);
+            assert!(matches!(&found[..], [Err(SourceError::Unreadable(_)), Ok(_)]), "{argument}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn text_is_utf8() {
+        assert_eq!(decode(b"\xef\xbb\xbfa = 1".to_vec(), "x"), Ok("a = 1".to_owned()));
+        let wrong = decode(b"a = 1\nb = \"\xc3\xa4\xff\"".to_vec(), "x.toml");
+        let expected = "x.toml:2:7: the byte 0xff is not UTF-8, as a session file has to be";
+        assert_eq!(wrong, Err(SourceError::Refused(expected.to_owned())));
+    }
+}

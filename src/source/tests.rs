@@ -1,0 +1,213 @@
+//! What may be read, and what may not.
+
+use super::{Files, SMALL, beneath::Denied, beneath::Root, command, read_small};
+use crate::session::{SourceError, Sources};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// `session/` holds the session file, `shared/` is a --file-root, `other/` is neither.
+struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let world = Self { folder: tempfile::tempdir().unwrap() };
+        for name in ["session/sub", "shared/deep", "other"] {
+            fs::create_dir_all(world.path(name)).unwrap();
+        }
+        for name in ["session/a.txt", "session/sub/b.txt", "shared/c.txt", "shared/deep/d.txt", "other/secret.txt"] {
+            fs::write(world.path(name), name).unwrap();
+        }
+        let links = [
+            ("session/inward", "sub/b.txt".into()),
+            ("session/inward_absolute", world.path("session/a.txt")),
+            ("session/inward_folder", "sub".into()),
+            ("session/outward", "../other/secret.txt".into()),
+            ("session/outward_absolute", world.path("other/secret.txt")),
+            ("session/outward_folder", world.path("other")),
+            ("session/to_shared", world.path("shared/c.txt")),
+            ("session/dangling", world.path("other/nothing")),
+            ("session/circle", "circle".into()),
+            ("session/magic", "/proc/self/cmdline".into()),
+        ];
+        for (name, target) in links {
+            symlink(target, world.path(name)).unwrap();
+        }
+        mknodat(CWD, world.path("session/fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        std::os::unix::net::UnixListener::bind(world.path("session/socket")).unwrap();
+        symlink(world.path("session"), world.path("session_link")).unwrap();
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn files(&self) -> Files {
+        Files::new(&self.path("session_link"), &[self.path("shared")], false).unwrap()
+    }
+
+    fn read(&self, path: &Path) -> Result<String, SourceError> {
+        let mut text = String::new();
+        self.files().open(path)?.reader.read_to_string(&mut text).unwrap();
+        Ok(text)
+    }
+}
+
+#[test]
+fn content_is_read_beneath_the_roots() {
+    let world = World::new();
+    let table: [(PathBuf, &str, &str); 13] = [
+        ("a.txt".into(), "session/a.txt", "beside the session file"),
+        ("./sub/b.txt".into(), "session/sub/b.txt", "in a folder below"),
+        ("sub/../a.txt".into(), "session/a.txt", "a way that stays inside"),
+        (world.path("session/a.txt"), "session/a.txt", "an absolute path beneath"),
+        (world.path("session_link/a.txt"), "session/a.txt", "an absolute path by the folder's other name"),
+        ("inward".into(), "session/sub/b.txt", "a link that stays inside"),
+        ("inward_absolute".into(), "session/a.txt", "an absolute link that stays inside"),
+        ("inward_folder/b.txt".into(), "session/sub/b.txt", "a link to a folder inside"),
+        ("c.txt".into(), "shared/c.txt", "in a --file-root"),
+        ("../shared/c.txt".into(), "shared/c.txt", "up and down into a --file-root"),
+        ("to_shared".into(), "shared/c.txt", "a link into a --file-root"),
+        (world.path("shared/deep/d.txt"), "shared/deep/d.txt", "an absolute path in a --file-root"),
+        (world.path("shared/deep/../c.txt"), "shared/c.txt", "with a detour"),
+    ];
+    for (path, expected, why) in table {
+        assert_eq!(world.read(&path).as_deref(), Ok(expected), "{why}");
+    }
+}
+
+#[test]
+fn nothing_is_read_outside_the_roots() {
+    let world = World::new();
+    let table: [(PathBuf, &str); 13] = [
+        ("../other/secret.txt".into(), "up and out"),
+        ("sub/../../other/secret.txt".into(), "out by a detour"),
+        (world.path("other/secret.txt"), "an absolute path"),
+        ("/etc/passwd".into(), "a file of the system"),
+        ("/etc/no-such-file".into(), "what is missing outside is not told from what is there"),
+        ("../other/missing".into(), "nor here"),
+        ("outward".into(), "a link out"),
+        ("outward_absolute".into(), "an absolute link out"),
+        ("outward_folder/secret.txt".into(), "a link to a folder outside"),
+        ("dangling".into(), "a link out to nothing"),
+        ("magic".into(), "a link into /proc"),
+        (world.path("session/../other/secret.txt"), "an absolute path that leads out"),
+        ("..".into(), "the folder above"),
+    ];
+    for (path, why) in table {
+        match world.read(&path) {
+            Err(SourceError::Refused(text)) => {
+                assert!(text.contains("--file-root"), "{why}: {text}");
+                assert!(!text.contains("other/secret.txt") || path.ends_with("other/secret.txt"), "{why}: {text}");
+            }
+            other => panic!("{why}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn only_regular_files_are_read() {
+    let world = World::new();
+    let table = [
+        ("fifo", "a FIFO", "nothing waits for a FIFO's other end"),
+        ("socket", "socket", "a socket"),
+        ("sub", "a folder", "a folder"),
+        ("missing", "no such file", "a missing file"),
+        ("a.txt/x", "not a directory", "a file as a folder"),
+        ("circle", "symbolic link", "a link to itself"),
+        ("../shared/missing", "no such file", "missing in a --file-root"),
+        ("", "a folder", "no name"),
+        ("a\0b", "cannot read", "a name that no file can have"),
+    ];
+    for (path, words, why) in table {
+        match world.read(Path::new(path)) {
+            Err(SourceError::Unreadable(text)) => assert!(text.contains(words), "{why}: {text}"),
+            other => panic!("{why}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn without_openat2_links_are_not_followed() {
+    let world = World::new();
+    let root = Root::open(&world.path("session")).unwrap();
+    for (path, why) in [("inward", "a file"), ("inward_folder/b.txt", "a folder"), ("../a", "up"), ("/etc", "absolute")]
+    {
+        assert!(matches!(root.walk(Path::new(path)), Err(Denied::Outside)), "{why}");
+    }
+    let mut text = String::new();
+    root.walk(Path::new("./sub/b.txt")).unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "session/sub/b.txt");
+    assert!(matches!(root.walk(Path::new("missing")), Err(Denied::Failed(_))));
+}
+
+#[test]
+fn small_files_are_small() {
+    let world = World::new();
+    fs::write(world.path("session/full"), vec![b'x'; SMALL as usize]).unwrap();
+    fs::write(world.path("session/over"), vec![b'x'; SMALL as usize + 1]).unwrap();
+    let files = world.files();
+    assert_eq!(read_small(&files, Path::new("full")).unwrap().len(), SMALL as usize);
+    let over = read_small(&files, Path::new("over"));
+    assert!(matches!(&over, Err(SourceError::Refused(text)) if text.contains("1 MiB")), "{over:?}");
+    assert!(files.read_tls(Path::new("over")).is_err());
+    assert_eq!(files.read_tls(&world.path("other/secret.txt")), Ok(b"other/secret.txt".to_vec()), "may be anywhere");
+    assert_eq!(files.read_tls(Path::new("../other/secret.txt")), Ok(b"other/secret.txt".to_vec()), "relative");
+    assert!(matches!(files.read_tls(Path::new("fifo")), Err(SourceError::Unreadable(_))));
+}
+
+fn run(world: &World, argv: &[&str], timeout: Duration) -> Result<String, String> {
+    let argv: Vec<String> = argv.iter().map(|&argument| argument.to_owned()).collect();
+    let output = command::run(&argv, &world.path("session").canonicalize().unwrap(), timeout);
+    match output {
+        Ok(bytes) => Ok(String::from_utf8(bytes).unwrap()),
+        Err(SourceError::Refused(text) | SourceError::Unreadable(text)) => Err(text),
+    }
+}
+
+#[test]
+fn commands_run_when_allowed() {
+    let world = World::new();
+    let refused = world.files().command(&["true".to_owned()]);
+    assert!(matches!(refused, Err(SourceError::Refused(text)) if text.contains("--allow-commands")));
+
+    let script = world.path("session/sub/tool");
+    fs::write(&script, "#!/bin/sh\ncat sub/b.txt\n").unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let minute = Duration::from_secs(60);
+    let noisy = "head -c 3000000 /dev/zero >&2; echo done";
+    let table: [(&[&str], Result<&str, &str>, &str); 9] = [
+        (&["printf", "%s|", "a b", "$HOME"], Ok("a b|$HOME|"), "no shell in between"),
+        (&["sub/tool"], Ok("session/sub/b.txt"), "a path and the working folder are the session file's"),
+        (&["cat"], Ok(""), "nothing to read"),
+        (&["sh", "-c", noisy], Ok("done\n"), "standard error does not block"),
+        (&["sh", "-c", "echo first >&2; echo 'no \u{1b}[2Jkey' >&2; exit 3"], Err(r"status 3: no \x1b[2Jkey"), "why"),
+        (&["sh", "-c", "kill -9 $$"], Err("signal 9"), "a signal"),
+        (&["no-such-command-here"], Err("cannot be run: no such file"), "a missing command"),
+        (&["head", "-c", "1048577", "/dev/zero"], Err("more than 1 MiB"), "too much"),
+        (&[], Err("needs a name"), "nothing"),
+    ];
+    for (argv, expected, why) in table {
+        match (run(&world, argv, minute), expected) {
+            (Ok(output), Ok(expected)) => assert_eq!(output, expected, "{why}"),
+            (Err(error), Err(expected)) => assert!(error.contains(expected), "{why}: {error}"),
+            (got, _) => panic!("{why}: {got:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_command_that_does_not_end_is_ended() {
+    let world = World::new();
+    let late = Duration::from_millis(50);
+    for argv in [&["sleep", "1000"][..], &["sh", "-c", "exec >&-; exec sleep 1000"], &["yes"]] {
+        let error = run(&world, argv, late).expect_err("it does not end by itself");
+        assert!(error.contains("took more than") || error.contains("1 MiB"), "{error}");
+    }
+}
