@@ -1,1 +1,84 @@
-//! To be furnished.
+//! Reports: observers that turn a run's events into something to read, and the files they are written to.
+//!
+//! Each hears the same events and matches them exhaustively: a new fact stops the build in every report.
+
+pub mod file;
+mod held;
+pub mod terminal;
+pub mod transcript;
+
+pub use file::AtomicFile;
+pub use held::Held;
+pub use terminal::Terminal;
+pub use transcript::{Options, TranscriptWriter};
+
+use crate::event::{Event, Observer};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Feeds several observers, and goes on with the others where one fails.
+#[derive(Default)]
+pub struct FanOut<'a> {
+    observers: Vec<Option<Box<dyn Observer + 'a>>>,
+}
+
+impl<'a> FanOut<'a> {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Events reach observers in the order in which they were added.
+    pub fn add(&mut self, observer: impl Observer + 'a) {
+        self.observers.push(Some(Box::new(observer)));
+    }
+
+    /// How many observers panicked: a bug of the program, which must end it with `EX_SOFTWARE`.
+    pub fn broken(&self) -> usize {
+        self.observers.iter().filter(|observer| observer.is_none()).count()
+    }
+}
+
+impl Observer for FanOut<'_> {
+    fn observe(&mut self, event: &Event<'_>) {
+        for slot in &mut self.observers {
+            let Some(observer) = slot else { continue };
+            // What a panicking observer leaves behind is never looked at again.
+            if catch_unwind(AssertUnwindSafe(|| observer.observe(event))).is_err() {
+                *slot = None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Fact;
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    struct Counting<'a>(&'a Cell<u32>);
+    impl Observer for Counting<'_> {
+        fn observe(&mut self, _: &Event<'_>) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    struct Broken;
+    impl Observer for Broken {
+        fn observe(&mut self, _: &Event<'_>) {
+            std::panic::resume_unwind(Box::new("a bug"));
+        }
+    }
+
+    #[test]
+    fn all_are_fed_even_when_one_fails() {
+        let heard = Cell::new(0);
+        let mut all = FanOut::new();
+        all.add(Broken);
+        all.add(Counting(&heard));
+        for _ in 0..2 {
+            all.observe(&Event { at: Duration::ZERO, connection: "main", fact: Fact::ClosedByServer });
+        }
+        assert_eq!((heard.get(), all.broken()), (2, 1));
+    }
+}

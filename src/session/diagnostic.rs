@@ -67,6 +67,18 @@ impl SourceMap {
         Place { file: self.name(span.file).to_owned(), line: line + 1, column }
     }
 
+    /// The way back from [`SourceMap::place`]: from there to the line's end, without the comma behind an inline table.
+    pub fn span_at(&self, place: &Place) -> Option<Span> {
+        let file = self.files.iter().position(|file| file.name == place.file)?;
+        let line = place.line.checked_sub(1)?;
+        let SourceText { text, lines, .. } = &self.files[file];
+        let start = *lines.get(line)?;
+        let rest = text.get(start..)?.lines().next().unwrap_or("");
+        let column = rest.char_indices().map(|(at, _)| at).nth(place.column.saturating_sub(1)).unwrap_or(rest.len());
+        let end = rest.trim_end().trim_end_matches(',').len().max(column);
+        Some(Span { file, bytes: start + column..start + end })
+    }
+
     /// The index of the line that the span begins in, and that line's first byte.
     fn line_at(&self, span: &Span) -> (usize, usize) {
         let Some(file) = self.files.get(span.file) else { return (0, 0) };

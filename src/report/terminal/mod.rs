@@ -1,0 +1,219 @@
+//! The diagnosis of a session that failed, for standard error: what is wrong, where, what was expected, what came.
+//!
+//! ```text
+//! smoke.toml:6:3: error: expected 250, got 550
+//!   |
+//! 6 |   { send = "RCPT TO:<b@example.com>", expect = 250 },
+//!   |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+//!   = step 4: RCPT TO:<b@example.com>
+//!   = got: 550 5.1.1 no such user
+//! smoke.toml: failed, status 1
+//! ```
+
+mod literals;
+mod notes;
+#[cfg(test)]
+mod tests;
+
+pub use literals::literals;
+
+use crate::event::{Cause, Event, Fact, Failure, Note, Observer, Outcome, Status, StepId, Verdict, thousands};
+use crate::session::{Diagnostic, Diagnostics, Place, SourceMap};
+use crate::transcript::{Redactor, Shown, printable};
+use std::io::{self, Write};
+
+/// More failures of one session are counted and not shown.
+const MOST: usize = 50;
+
+/// Writes what went wrong when a session ends; nothing where nothing did.
+pub struct Terminal<W: Write> {
+    out: W,
+    /// Its sources; its list is made anew for each diagnosis.
+    session: Diagnostics,
+    redactor: Redactor,
+    colour: bool,
+    quiet: bool,
+    name: Shown,
+    warnings: Vec<String>,
+    told: Vec<Failure>,
+    text: String,
+    more: usize,
+    error: Option<io::Error>,
+}
+
+impl<W: Write> Terminal<W> {
+    /// For one session's file. `redactor` hides the secrets that stand in the file itself: see [`literals`].
+    pub fn new(out: W, sources: SourceMap, redactor: Redactor, colour: bool) -> Self {
+        Self {
+            out,
+            session: Diagnostics { list: Vec::new(), sources },
+            redactor,
+            colour,
+            quiet: false,
+            name: Shown::default(),
+            warnings: Vec::new(),
+            told: Vec::new(),
+            text: String::new(),
+            more: 0,
+            error: None,
+        }
+    }
+
+    /// Warnings are shown only where the session failed, too.
+    pub fn quiet(self) -> Self {
+        Self { quiet: true, ..self }
+    }
+
+    /// The first failure to write.
+    pub fn error(&self) -> Option<&io::Error> {
+        self.error.as_ref()
+    }
+
+    /// Tells a failure, unless it was told: a group fails for the step in it that did.
+    fn failure(&mut self, failure: &Failure, step: Option<&StepId>) {
+        if self.told.contains(failure) {
+            return;
+        }
+        if self.told.len() >= MOST {
+            self.more += 1;
+            return;
+        }
+        let gutter = match &failure.cause {
+            Cause::AssertsFailed(failed) => {
+                for one in failed {
+                    let values: Vec<String> =
+                        one.values.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+                    let place = if one.place.file.is_empty() { &failure.place } else { &one.place };
+                    self.point(place, &format!("assert failed: {}", one.expression), &values.join(", "));
+                }
+                failure.place.line
+            }
+            cause => {
+                self.point(&failure.place, &cause.to_string(), "");
+                failure.place.line
+            }
+        };
+        let gutter = " ".repeat(gutter.max(1).to_string().len());
+        let step = step.map(notes::step);
+        for note in step.into_iter().chain(notes::of(failure)) {
+            self.text.push_str(&format!("{gutter} = {note}\n"));
+        }
+        self.told.push(failure.clone());
+    }
+
+    /// `file:line:column: error: message`, the source's line and a caret; without a place, the session's name instead.
+    fn point(&mut self, place: &Place, message: &str, label: &str) {
+        match self.session.sources.span_at(place) {
+            Some(span) => {
+                let mut diagnostic = Diagnostic::error(span, message);
+                if !label.is_empty() {
+                    diagnostic = diagnostic.with_label(label);
+                }
+                self.session.list = vec![diagnostic];
+                let rendered = self.session.render(self.colour);
+                self.text.push_str(&self.redacted(&rendered));
+            }
+            None => {
+                let name = match (place.file.is_empty(), self.name.is_empty()) {
+                    (false, _) => format!("{}:{}:{}: ", printable(place.file.as_bytes()), place.line, place.column),
+                    (true, false) => format!("{}: ", self.name),
+                    (true, true) => String::new(),
+                };
+                let (red, plain) = if self.colour { ("\x1b[1;91m", "\x1b[0m") } else { ("", "") };
+                self.text.push_str(&format!("{name}{red}error{plain}: {message}\n"));
+                if !label.is_empty() {
+                    self.text.push_str(&format!("  = {label}\n"));
+                }
+            }
+        }
+    }
+
+    /// The source's line may hold a literal secret.
+    fn redacted(&self, rendered: &str) -> String {
+        let mut out = String::with_capacity(rendered.len());
+        let mut from = 0;
+        for range in self.redactor.find(rendered.as_bytes()) {
+            let (start, end) = (rendered.floor_char_boundary(range.start), rendered.ceil_char_boundary(range.end));
+            out.push_str(&rendered[from..start.max(from)]);
+            out.push_str("[secret]");
+            from = end.max(from);
+        }
+        out.push_str(&rendered[from..]);
+        out
+    }
+
+    fn finish(&mut self, outcome: &Outcome) {
+        if let Some(failure) = &outcome.failure {
+            self.failure(failure, None);
+        }
+        if self.more > 0 {
+            self.text.push_str(&format!("… and {} more failures\n", thousands(self.more)));
+        }
+        let failed = outcome.status != Status::Passed;
+        if failed {
+            let name = match outcome.status.name() {
+                "" => String::new(),
+                name => format!(" ({name})"),
+            };
+            self.text.push_str(&format!("{}: failed, status {}{name}\n", self.name, outcome.status.code()));
+        }
+        let mut text = String::new();
+        if failed || !self.quiet {
+            self.warnings.iter().for_each(|warning| text.push_str(&format!("{}: warning: {warning}\n", self.name)));
+        }
+        text.push_str(&self.text);
+        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        if let Err(error) = written {
+            self.error.get_or_insert(error);
+        }
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        self.warnings.clear();
+        self.told.clear();
+        self.text.clear();
+        self.more = 0;
+    }
+}
+
+impl<W: Write> Observer for Terminal<W> {
+    fn observe(&mut self, event: &Event<'_>) {
+        match &event.fact {
+            Fact::SessionStarted { name, server: _ } => {
+                self.forget();
+                self.name = name.clone();
+            }
+            Fact::StepFinished { step, verdict, elapsed: _ } => match verdict {
+                Verdict::Failed(failure) | Verdict::Error(failure) => self.failure(failure, Some(step)),
+                Verdict::Passed | Verdict::Skipped(_) => {}
+            },
+            Fact::Noted(note) => match note {
+                Note::ShortSecret { name } => self.warnings.push(format!(
+                    "the secret {name} has fewer than {} characters: it is hidden only where it is sent",
+                    Redactor::SHORT
+                )),
+                // The transcript has them.
+                Note::InClear { .. }
+                | Note::NotVerified { .. }
+                | Note::Prompt { .. }
+                | Note::Capabilities { .. }
+                | Note::QuitFailed { .. }
+                | Note::Retrying { .. }
+                | Note::Recipient { .. }
+                | Note::Interrupted { .. } => {}
+            },
+            Fact::SessionFinished { outcome } => self.finish(outcome),
+            Fact::HostResolved { .. }
+            | Fact::Connected { .. }
+            | Fact::TlsStarted { .. }
+            | Fact::LineSent(_)
+            | Fact::LineReceived(_)
+            | Fact::Paused { .. }
+            | Fact::ClosedByServer
+            | Fact::ResetByServer
+            | Fact::ClosedByClient { .. }
+            | Fact::StepStarted { .. } => {}
+        }
+    }
+}

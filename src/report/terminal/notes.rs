@@ -1,0 +1,55 @@
+//! What stands below a diagnosis: what came, what a certificate says, what may help.
+
+use crate::event::{Cause, Failure, Got, StepId};
+
+/// `step 4: RCPT TO:<b@example.com>, repetition 2, attempt 3`.
+pub(super) fn step(step: &StepId) -> String {
+    let mut out = format!("step {}: {}", step.number, step.title);
+    if let Some(repetition) = step.repetition {
+        out.push_str(&format!(", repetition {repetition}"));
+    }
+    if step.attempt > 1 {
+        out.push_str(&format!(", attempt {}", step.attempt));
+    }
+    out
+}
+
+pub(super) fn of(failure: &Failure) -> Vec<String> {
+    let help = |text: &str| vec![format!("help: {text}")];
+    match &failure.cause {
+        Cause::Unexpected { expected: _, got: Got::Reply { code, text } } => {
+            vec![format!("got: {code:03} {text}").trim_end().to_owned()]
+        }
+        Cause::Certificate { why: _, details } => {
+            let mut notes: Vec<String> = details.iter().map(|detail| detail.to_string()).collect();
+            notes.push(
+                "help: `ca = \"FILE\"` in [tls] trusts an issuer; `verify = false` trusts any certificate".into(),
+            );
+            notes
+        }
+        Cause::Lacking { what: _, help: Some(text) } => help(text.as_str()),
+        Cause::TimedOut { section: Some(_), .. } => {
+            help("`timeout = \"30s\"`, for the step or the session, sets another limit")
+        }
+        Cause::DeliveryUnknown { .. } => help("trying again may send the message twice (RFC 1047)"),
+        Cause::Injected { .. } => help("`inject_check = false` beside `starttls` looks at what the server does next"),
+        Cause::Unexpected { .. }
+        | Cause::AssertsFailed(_)
+        | Cause::CaptureMissed { .. }
+        | Cause::TimedOut { .. }
+        | Cause::Lost { .. }
+        | Cause::NotSmtp(_)
+        | Cause::LineTooLong
+        | Cause::OutOfTurn { .. }
+        | Cause::CannotResolve { .. }
+        | Cause::CannotConnect { .. }
+        | Cause::TlsFailed { .. }
+        | Cause::AuthRefused { .. }
+        | Cause::Lacking { .. }
+        | Cause::Sasl { .. }
+        | Cause::BadValue { .. }
+        | Cause::Unreadable { .. }
+        | Cause::Recipients { .. }
+        | Cause::Interrupted { .. } => Vec::new(),
+    }
+}

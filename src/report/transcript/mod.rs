@@ -1,0 +1,237 @@
+//! The transcript, written from events while they happen.
+
+mod cut;
+mod remarks;
+#[cfg(test)]
+mod tests;
+
+use crate::event::{Event, Fact, Failure, Line, Note, Observer, Verdict};
+use crate::transcript::{Mark, prefix, printable};
+use cut::Cut;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// What is kept in memory before it is written.
+const BUFFER: usize = 64 * 1024;
+
+/// How a transcript is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The seconds since connecting stand in front.
+    pub timestamps: bool,
+    /// Message content is shown whole, and not cut past 40 lines: always so in files.
+    pub full: bool,
+    /// More remarks: resolved addresses, certificate, decoded prompts, capabilities.
+    pub verbose: bool,
+    /// Somebody watches: every line is written at once. Otherwise many are written together.
+    pub live: bool,
+}
+
+/// Writes the transcript of one session, or of several one behind the other.
+///
+/// A failure to write is remembered for [`TranscriptWriter::error`], and nothing more is written then: the session
+/// itself goes on.
+pub struct TranscriptWriter<W: Write> {
+    out: W,
+    options: Options,
+    /// Whole lines.
+    buffer: String,
+    /// The connections whose content is being cut.
+    cuts: Vec<(String, Cut)>,
+    /// The session's first failure that was told, and the latest since a line crossed the wire.
+    first_told: Option<Failure>,
+    last_told: Option<Failure>,
+    error: Option<io::Error>,
+}
+
+impl<W: Write> TranscriptWriter<W> {
+    pub fn new(out: W, options: Options) -> Self {
+        let buffer = String::new();
+        Self { out, options, buffer, cuts: Vec::new(), first_told: None, last_told: None, error: None }
+    }
+
+    /// The first failure to write.
+    pub fn error(&self) -> Option<&io::Error> {
+        self.error.as_ref()
+    }
+
+    /// Writes what is still in memory; gives the first failure to write.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.flush();
+        self.error.take().map_or(Ok(()), Err)
+    }
+
+    /// What is written to.
+    pub fn get_ref(&self) -> &W {
+        &self.out
+    }
+
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
+    fn write_buffer(&mut self) {
+        if self.error.is_none()
+            && let Err(error) = self.out.write_all(self.buffer.as_bytes())
+        {
+            self.error = Some(error);
+        }
+        self.buffer.clear();
+    }
+
+    fn flush(&mut self) {
+        self.write_buffer();
+        if self.error.is_none()
+            && let Err(error) = self.out.flush()
+        {
+            self.error = Some(error);
+        }
+    }
+
+    /// Begins a line, lets `text` append to it, and ends it.
+    fn line(&mut self, mark: Mark, connection: &str, at: Duration, text: impl FnOnce(&mut String)) {
+        let connection = (connection != "main").then_some(connection);
+        prefix(mark, connection, self.options.timestamps.then_some(at), &mut self.buffer);
+        self.buffer.push(' ');
+        let bare = self.buffer.len();
+        text(&mut self.buffer);
+        if self.buffer.len() == bare {
+            self.buffer.pop(); // an empty line is `C:` alone
+        }
+        self.buffer.push('\n');
+    }
+
+    fn remark(&mut self, event: &Event<'_>, text: &str) {
+        // A remark is one line, whatever it was made of.
+        self.line(Mark::Remark, event.connection, event.at, |out| out.push_str(&printable(text.as_bytes())));
+    }
+
+    fn wire(&mut self, mark: Mark, event: &Event<'_>, line: &Line<'_>) {
+        self.last_told = None;
+        self.line(mark, event.connection, event.at, |out| line.notation(out));
+    }
+
+    /// Whether this line of content is past what is shown.
+    fn is_cut(&mut self, connection: &str, line: &Line<'_>) -> bool {
+        if self.options.full {
+            return false;
+        }
+        match self.cuts.iter_mut().find(|(name, _)| name == connection) {
+            Some((_, cut)) => cut.takes(line.wire_length()),
+            None => {
+                let mut cut = Cut::default();
+                let taken = cut.takes(line.wire_length());
+                self.cuts.push((connection.to_owned(), cut));
+                taken
+            }
+        }
+    }
+
+    /// Something else than content: what was cut is told.
+    fn end_of_content(&mut self, event: &Event<'_>) {
+        let Some(index) = self.cuts.iter().position(|(name, _)| name == event.connection) else { return };
+        let (_, cut) = self.cuts.swap_remove(index);
+        if let Some(words) = cut.words() {
+            self.remark(event, &words);
+        }
+    }
+
+    fn failure(&mut self, event: &Event<'_>, failure: &Failure) {
+        if self.last_told.as_ref() == Some(failure) {
+            return; // the group of a step that failed
+        }
+        self.remark(event, &failure.to_string());
+        self.first_told.get_or_insert_with(|| failure.clone());
+        self.last_told = Some(failure.clone());
+    }
+}
+
+impl<W: Write> Observer for TranscriptWriter<W> {
+    fn observe(&mut self, event: &Event<'_>) {
+        if let Fact::LineSent(line) = &event.fact
+            && line.content
+        {
+            if !self.is_cut(event.connection, line) {
+                self.wire(Mark::Client, event, line);
+            }
+            if self.buffer.len() >= BUFFER {
+                self.write_buffer();
+            }
+            return; // content is shown when the next thing happens
+        }
+        self.end_of_content(event);
+        match &event.fact {
+            Fact::LineSent(line) => self.wire(Mark::Client, event, line),
+            Fact::LineReceived(line) => self.wire(Mark::Server, event, line),
+            Fact::SessionStarted { name, server } => {
+                self.first_told = None;
+                self.last_told = None;
+                if self.options.verbose {
+                    self.remark(event, &format!("session {name}, server {server}"));
+                }
+            }
+            Fact::HostResolved { host, addresses } => {
+                if self.options.verbose {
+                    self.remark(event, &remarks::resolved(host, addresses));
+                }
+            }
+            Fact::Connected { address } => self.remark(event, &format!("connected to {address}")),
+            Fact::TlsStarted { tls, verify: _ } => {
+                self.remark(event, &remarks::tls_started(tls));
+                if self.options.verbose {
+                    remarks::tls_details(tls).iter().for_each(|text| self.remark(event, text));
+                }
+            }
+            Fact::Paused { duration } => {
+                self.remark(event, &format!("paused for {}", crate::event::Words(*duration)));
+            }
+            Fact::ClosedByServer => self.remark(event, "closed by the server"),
+            Fact::ResetByServer => self.remark(event, "reset by the server"),
+            Fact::ClosedByClient { how } => self.remark(event, remarks::closed(*how)),
+            Fact::StepStarted { step: _ } => {}
+            Fact::StepFinished { step, verdict, elapsed: _ } => match verdict {
+                Verdict::Passed => {}
+                Verdict::Failed(failure) | Verdict::Error(failure) => self.failure(event, failure),
+                Verdict::Skipped(reason) => {
+                    if self.options.verbose {
+                        self.remark(event, &remarks::skipped(&step.title, reason));
+                    }
+                }
+            },
+            Fact::Noted(note) => self.note(event, note),
+            Fact::SessionFinished { outcome } => {
+                if let Some(why) = &outcome.skipped {
+                    self.remark(event, &format!("skipped: {why}"));
+                }
+                if let Some(failure) = &outcome.failure
+                    && self.first_told.as_ref() != Some(failure)
+                {
+                    self.failure(event, failure); // of no step: it could not connect, say
+                }
+                self.flush();
+            }
+        }
+        if self.options.live {
+            self.flush();
+        } else if self.buffer.len() >= BUFFER {
+            self.write_buffer();
+        }
+    }
+}
+
+impl<W: Write> TranscriptWriter<W> {
+    fn note(&mut self, event: &Event<'_>, note: &Note) {
+        if self.options.verbose || !remarks::is_detail(note) {
+            self.remark(event, &remarks::note(note));
+        }
+    }
+}
+
+impl<W: Write> Drop for TranscriptWriter<W> {
+    /// What broke a run is in its transcript, even where nobody came to finish it.
+    fn drop(&mut self) {
+        if !self.buffer.is_empty() {
+            self.flush();
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What the transcript remarks about facts that are no lines.
+
+use crate::event::{Note, RecipientOutcome, SkipReason, Words};
+use crate::session::{CloseHow, TlsFacts};
+use crate::transcript::Shown;
+use std::net::IpAddr;
+
+pub(super) fn resolved(host: &Shown, addresses: &[IpAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+    format!("{host} resolves to {}", addresses.join(", "))
+}
+
+/// `TLS started: TLSv1.3, CN=mx.example.com, verified`.
+pub(super) fn tls_started(tls: &TlsFacts) -> String {
+    let subject = tls.peer.as_ref().map(|peer| if peer.subject.is_empty() { "no subject" } else { &peer.subject });
+    let verified = if tls.verified { "verified" } else { "not verified" };
+    let parts = [tls.version.as_deref(), subject, Some(verified)];
+    format!("TLS started: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+/// Of `--verbose`.
+pub(super) fn tls_details(tls: &TlsFacts) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some(cipher) = &tls.cipher {
+        out.push(format!("cipher: {cipher}"));
+    }
+    if let Some(alpn) = &tls.alpn {
+        out.push(format!("ALPN: {alpn}"));
+    }
+    if let Some(peer) = &tls.peer {
+        out.push(format!("certificate's subject: {}", peer.subject));
+        out.push(format!("certificate's names: {}", peer.sans.join(", ")));
+        out.push(format!("certificate's issuer: {}", peer.issuer));
+        out.push(format!("certificate is valid from {} to {}", peer.not_before, peer.not_after));
+        out.push(format!("certificate's SHA-256: {}", peer.sha256));
+    }
+    out
+}
+
+pub(super) fn closed(how: CloseHow) -> &'static str {
+    match how {
+        CloseHow::Fin => "closed by the client",
+        CloseHow::Reset => "reset by the client",
+        CloseHow::Write => "sending half closed by the client",
+    }
+}
+
+pub(super) fn skipped(title: &Shown, reason: &SkipReason) -> String {
+    let why = match reason {
+        SkipReason::Condition => "its condition is false",
+        SkipReason::EarlierFailure => "something failed before it",
+        SkipReason::NotOffered => "the server does not offer it",
+    };
+    format!("skipped {title}: {why}")
+}
+
+/// Whether only `--verbose` shows it.
+pub(super) fn is_detail(note: &Note) -> bool {
+    match note {
+        Note::Prompt { .. } | Note::Capabilities { .. } => true,
+        Note::Recipient { outcome, .. } => *outcome == RecipientOutcome::Accepted,
+        Note::InClear { .. }
+        | Note::NotVerified { .. }
+        | Note::QuitFailed { .. }
+        | Note::ShortSecret { .. }
+        | Note::Retrying { .. }
+        | Note::Interrupted { .. } => false,
+    }
+}
+
+pub(super) fn note(note: &Note) -> String {
+    match note {
+        Note::InClear { why } => format!("going on in clear: {why}"),
+        Note::NotVerified { why } => format!("certificate not verified: {why}"),
+        Note::Prompt { text } => format!("prompt: {text}"),
+        Note::Capabilities { list } => {
+            let list: Vec<&str> = list.iter().map(Shown::as_str).collect();
+            format!("capabilities: {}", if list.is_empty() { "none".to_owned() } else { list.join(", ") })
+        }
+        Note::QuitFailed { why } => format!("the message was delivered; QUIT failed behind it: {why}"),
+        Note::ShortSecret { name } => format!("the secret {name} is short: it is hidden only where it is sent"),
+        Note::Retrying { attempt, times, wait } => {
+            format!("failed for now: attempt {attempt} of {times} in {}", Words(*wait))
+        }
+        Note::Recipient { address, outcome, reply } => {
+            let outcome = match outcome {
+                RecipientOutcome::Accepted => "accepted",
+                RecipientOutcome::Refused => "refused",
+                RecipientOutcome::Deferred => "deferred",
+                RecipientOutcome::Unknown => "unknown",
+            };
+            format!("recipient <{address}> {outcome}: {reply}")
+        }
+        Note::Interrupted { signal } => format!("interrupted by {signal}"),
+    }
+}
