@@ -1,0 +1,159 @@
+//! `mailrun auth-string`: the base64 that AUTH wants, and the way back.
+
+use super::arguments::AuthStringArguments;
+use super::console;
+use crate::event::Status;
+use crate::smtp::sasl::{Credentials, Mechanism, exchange};
+use crate::transcript::printable;
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use std::io::{BufRead, Read};
+
+/// Some servers leave the padding out, and some paste loses it.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// No credential is longer; what comes beyond is no line.
+const LONGEST: u64 = 1 << 20;
+
+/// Why there is nothing to print.
+type Failure = (Status, String);
+
+/// Where missing values come from.
+pub trait Questions {
+    /// Asks for a line; `hidden` for what must not be seen while it is typed. `None` where input has ended.
+    fn ask(&mut self, what: &str, hidden: bool) -> std::io::Result<Option<String>>;
+}
+
+pub fn main(arguments: AuthStringArguments) -> Status {
+    let mut input = Input;
+    let lines = if arguments.decode { decode(arguments, &mut input) } else { encode(arguments, &mut input) };
+    match lines {
+        Ok(lines) => console::print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>()),
+        Err((status, message)) => {
+            console::error(&message);
+            status
+        }
+    }
+}
+
+/// The base64, a line for each message of the mechanism.
+fn encode(arguments: AuthStringArguments, input: &mut dyn Questions) -> Result<Vec<String>, Failure> {
+    let name = arguments.mechanism.unwrap_or_default();
+    let mechanism = Mechanism::parse(&name).map_err(|unknown| {
+        (Status::Usage, format!("{}: {}", printable(unknown.name.as_bytes()), printable(unknown.why.as_bytes())))
+    })?;
+    let (user, password, token, challenge) = match mechanism {
+        Mechanism::Plain | Mechanism::Login => (true, true, false, false),
+        Mechanism::CramMd5 => (true, true, false, true),
+        Mechanism::Xoauth2 | Mechanism::OauthBearer => (true, false, true, false),
+        Mechanism::External | Mechanism::Anonymous => (false, false, false, false),
+        Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus | Mechanism::ScramSha256 | Mechanism::ScramSha1 => {
+            let why = format!("{mechanism} answers a nonce that the server makes up: use `auth` in a session file");
+            return Err((Status::Usage, why));
+        }
+    };
+    let mut need = |needed: bool, given: Option<String>, what: &str, hidden: bool| match given {
+        None if needed => answer(input, what, hidden),
+        given => Ok(given.unwrap_or_default()),
+    };
+    let credentials = Credentials {
+        user: need(user, arguments.user, "user", false)?,
+        password: need(password, arguments.password, "password", true)?,
+        token: need(token, arguments.token, "token", true)?,
+        authzid: arguments.authzid.unwrap_or_default(),
+        ..Credentials::default()
+    };
+    let challenge = need(challenge, arguments.challenge, "challenge", false)?;
+    let challenge =
+        LENIENT.decode(challenge.trim()).map_err(|why| (Status::Usage, format!("the challenge is not base64: {why}")))?;
+
+    // RFC 4616 §2: NUL divides PLAIN's fields, and no other mechanism has a use for it.
+    for (what, value) in [
+        ("user", &credentials.user),
+        ("password", &credentials.password),
+        ("token", &credentials.token),
+        ("authorization identity", &credentials.authzid),
+    ] {
+        if value.contains(['\0', '\r', '\n']) {
+            return Err((Status::DataErr, format!("the {what} holds a line break or a NUL")));
+        }
+    }
+
+    let mut exchange = exchange(mechanism, credentials, "");
+    let mut messages = Vec::new();
+    messages.extend(exchange.start().map_err(failed)?);
+    match mechanism {
+        Mechanism::Login => {
+            for prompt in [&b"Username:"[..], b"Password:"].iter().skip(messages.len()) {
+                messages.push(exchange.respond(prompt).map_err(failed)?);
+            }
+        }
+        Mechanism::CramMd5 => messages.push(exchange.respond(&challenge).map_err(failed)?),
+        _ => {}
+    }
+    // RFC 4954 §4: an initial response that is empty stands as `=`.
+    Ok(messages.iter().map(|m| if m.bytes.is_empty() { "=".to_owned() } else { STANDARD.encode(&m.bytes) }).collect())
+}
+
+fn failed(why: crate::smtp::sasl::SaslError) -> Failure {
+    (Status::DataErr, printable(why.to_string().as_bytes()))
+}
+
+fn answer(input: &mut dyn Questions, what: &str, hidden: bool) -> Result<String, Failure> {
+    match input.ask(what, hidden) {
+        Ok(Some(line)) => Ok(line),
+        Ok(None) => Err((Status::DataErr, format!("the {what} is missing: give --{what}, or a line on standard input"))),
+        Err(why) => Err((Status::NoInput, format!("cannot read the {what}: {why}"))),
+    }
+}
+
+/// What base64 says, a line each.
+fn decode(arguments: AuthStringArguments, input: &mut dyn Questions) -> Result<Vec<String>, Failure> {
+    let mut encoded = arguments.encoded;
+    // The mechanism may be left out: base64 is the same in all.
+    if let Some(first) = arguments.mechanism.filter(|name| Mechanism::parse(name).is_err()) {
+        encoded.insert(0, first);
+    }
+    if encoded.is_empty() {
+        while let Some(line) = input.ask("base64", false).map_err(|why| (Status::NoInput, why.to_string()))? {
+            encoded.push(line);
+        }
+    }
+    encoded
+        .iter()
+        .map(|line| match line.trim() {
+            "=" => Ok(String::new()),
+            text => LENIENT
+                .decode(text)
+                .map(|bytes| printable(&bytes))
+                .map_err(|why| (Status::DataErr, format!("{} is not base64: {why}", printable(text.as_bytes())))),
+        })
+        .collect()
+}
+
+/// Standard input: a question on a terminal, else the next line.
+struct Input;
+
+impl Questions for Input {
+    fn ask(&mut self, what: &str, hidden: bool) -> std::io::Result<Option<String>> {
+        console::ask(what, hidden, || {
+            let mut line = Vec::new();
+            std::io::stdin().lock().take(LONGEST).read_until(b'\n', &mut line)?;
+            if line.is_empty() {
+                return Ok(None);
+            }
+            if line.pop_if(|b| *b == b'\n').is_some() {
+                line.pop_if(|b| *b == b'\r');
+            }
+            String::from_utf8(line).map(Some).map_err(|_| std::io::Error::other("it is not UTF-8"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! Standard output, standard error and the terminal.
+//!
+//! Nothing here panics where `println!` would: a reader that went away must not stop a run that still has mail to send.
+
+use crate::event::Status;
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Says that something is wrong.
+pub fn error(message: &str) {
+    say(&format!("mailrun: {message}"));
+}
+
+/// A line on standard error. Where that cannot be written there is nobody to tell.
+pub fn say(line: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}", line.trim_end_matches('\n'));
+}
+
+/// Writes what a command is for.
+pub fn print(text: &str) -> Status {
+    let (mut out, failed) = Output::new();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    failed.status()
+}
+
+/// Whether standard error shows colours.
+pub fn colours() -> bool {
+    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}
+
+/// Standard output for data: where its reader went away the rest is dropped quietly, any other failure is kept for the
+/// end, and in neither case is the run disturbed.
+pub struct Output {
+    out: io::Stdout,
+    gone: bool,
+    failed: Failed,
+}
+
+/// Whether standard output could not be written.
+#[derive(Clone, Default)]
+pub struct Failed(Arc<AtomicBool>);
+
+impl Failed {
+    pub fn status(&self) -> Status {
+        if self.0.load(Ordering::Relaxed) { Status::CantCreate } else { Status::Passed }
+    }
+}
+
+impl Output {
+    pub fn new() -> (Self, Failed) {
+        let failed = Failed::default();
+        (Self { out: io::stdout(), gone: false, failed: failed.clone() }, failed)
+    }
+
+    fn give_up(&mut self, why: io::Error) {
+        self.gone = true;
+        if why.kind() != io::ErrorKind::BrokenPipe {
+            self.failed.0.store(true, Ordering::Relaxed);
+            error(&format!("cannot write to standard output: {why}"));
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.gone {
+            match self.out.write(bytes) {
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => return Err(why),
+                Err(why) => self.give_up(why),
+                Ok(written) => return Ok(written),
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.gone && let Err(why) = self.out.flush() {
+            self.give_up(why);
+        }
+        Ok(())
+    }
+}
+
+/// Asks on the terminal, where standard input is one, and reads with `read`. `hidden` input is not shown.
+pub fn ask<T>(what: &str, hidden: bool, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let input = io::stdin();
+    if !input.is_terminal() {
+        return read();
+    }
+    let _ = write!(io::stderr(), "{what}: ");
+    let _ = io::stderr().flush();
+    if !hidden {
+        return read();
+    }
+    let _silence = Silence::new();
+    let answer = read();
+    say("");
+    answer
+}
+
+/// The terminal without echo; as it was when this is dropped.
+struct Silence(Option<rustix::termios::Termios>);
+
+impl Silence {
+    fn new() -> Self {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(io::stdin()).ok();
+        if let Some(before) = &before {
+            let mut silent = before.clone();
+            silent.local_modes.remove(LocalModes::ECHO);
+            let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &silent);
+        }
+        Self(before)
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Flush, before);
+        }
+    }
+}

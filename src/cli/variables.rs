@@ -1,0 +1,102 @@
+//! `--var` and `--vars`: names that the command line sets in place of `[vars]`.
+
+use super::arguments::MeaningArguments;
+use super::values::is_name;
+use crate::event::Status;
+use crate::session::{Diagnostic, Diagnostics, SourceMap, Span, Value};
+use crate::transcript::printable;
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use toml::de::{DeTable, DeValue};
+
+/// The names that the command line sets, and their values: `--var` hides `--vars`, and of two the later wins.
+///
+/// `origin` tells where an option came from, for errors.
+pub fn read(
+    arguments: &MeaningArguments,
+    origin: &dyn Fn(&str) -> String,
+) -> Result<Vec<(String, Value)>, (Status, String)> {
+    let mut all = BTreeMap::new();
+    for path in &arguments.vars {
+        let text = std::fs::read(path).map_err(|why| {
+            let name = printable(path.as_os_str().as_bytes());
+            (Status::NoInput, format!("{}: cannot read {name}: {why}", origin("vars")))
+        })?;
+        all.extend(parse(path, &String::from_utf8_lossy(&text)).map_err(|why| (Status::DataErr, why))?);
+    }
+    // What stands on a command line is text: whoever wants a number has --vars.
+    all.extend(arguments.var.iter().map(|(name, value)| (name.clone(), Value::Text(value.clone()))));
+    Ok(all.into_iter().collect())
+}
+
+/// Reads a file of `--vars`. Gives all that is wrong with it, rendered.
+fn parse(path: &Path, text: &str) -> Result<Vec<(String, Value)>, String> {
+    let mut found = Diagnostics { list: Vec::new(), sources: SourceMap::default() };
+    let file = found.sources.add(path.to_string_lossy(), text);
+    let span = |bytes| Span { file, bytes };
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        found.list.push(Diagnostic::error(span(error.span().unwrap_or_default()), error.message()));
+    }
+    let mut variables = Vec::new();
+    for (name, value) in table.into_inner() {
+        if !is_name(name.get_ref()) {
+            let message = format!("{:?} is no name that a template can use", name.get_ref());
+            found.list.push(Diagnostic::error(span(name.span()), message));
+            continue;
+        }
+        match value_of(value.get_ref()) {
+            Some(value) => variables.push((name.into_inner().into_owned(), value)),
+            None => {
+                let message = format!("expected a string, a number or a boolean for {:?}", name.get_ref());
+                found.list.push(Diagnostic::error(span(value.span()), message));
+            }
+        }
+    }
+    if found.has_errors() { Err(found.render(super::console::colours())) } else { Ok(variables) }
+}
+
+fn value_of(value: &DeValue<'_>) -> Option<Value> {
+    Some(match value {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Boolean(truth) => Value::Boolean(*truth),
+        DeValue::Integer(number) => Value::Integer(i64::from_str_radix(number.as_str(), number.radix()).ok()?),
+        DeValue::Float(number) => Value::Float(number.as_str().parse().ok()?),
+        DeValue::Datetime(moment) => Value::Text(moment.to_string()),
+        DeValue::Array(_) | DeValue::Table(_) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_keep_their_types() {
+        let text = "a = \"x\"\nb = 0x10\nc = 1.5\nd = true\ne = 2026-11-21\n";
+        let expected = [
+            ("a", Value::Text("x".into())),
+            ("b", Value::Integer(16)),
+            ("c", Value::Float(1.5)),
+            ("d", Value::Boolean(true)),
+            ("e", Value::Text("2026-11-21".into())),
+        ];
+        let found = parse(Path::new("v.toml"), text).expect("the file is valid");
+        assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value)));
+    }
+
+    #[test]
+    fn mistakes_are_placed() {
+        let table = [
+            ("a = [1]\n", "v.toml:1:5", "a list is no variable"),
+            ("a = 1\n\"b c\" = 2\n", "v.toml:2:1", "no template can name it"),
+            ("a = \n", "v.toml:1:", "no TOML"),
+            ("a = 99999999999999999999\n", "v.toml:1:5", "no number of 64 bits"),
+        ];
+        for (text, place, why) in table {
+            let message = parse(Path::new("v.toml"), text).expect_err(why);
+            assert!(message.contains(place), "{why}: {message}");
+        }
+    }
+}
