@@ -29,7 +29,7 @@ pub trait Questions {
     fn ask(&mut self, what: &str, hidden: bool) -> std::io::Result<Option<String>>;
 }
 
-pub fn main(arguments: AuthStringArguments) -> Status {
+pub fn main(arguments: &AuthStringArguments) -> Status {
     let mut input = Input;
     let lines = if arguments.decode { decode(arguments, &mut input) } else { encode(arguments, &mut input) };
     match lines {
@@ -42,9 +42,9 @@ pub fn main(arguments: AuthStringArguments) -> Status {
 }
 
 /// The base64, a line for each message of the mechanism.
-fn encode(arguments: AuthStringArguments, input: &mut dyn Questions) -> Result<Vec<String>, Failure> {
-    let name = arguments.mechanism.unwrap_or_default();
-    let mechanism = Mechanism::parse(&name).map_err(|unknown| {
+fn encode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<Vec<String>, Failure> {
+    let name = arguments.mechanism.as_deref().unwrap_or_default();
+    let mechanism = Mechanism::parse(name).map_err(|unknown| {
         (Status::Usage, format!("{}: {}", printable(unknown.name.as_bytes()), printable(unknown.why.as_bytes())))
     })?;
     let (user, password, token, challenge) = match mechanism {
@@ -57,20 +57,21 @@ fn encode(arguments: AuthStringArguments, input: &mut dyn Questions) -> Result<V
             return Err((Status::Usage, why));
         }
     };
-    let mut need = |needed: bool, given: Option<String>, what: &str, hidden: bool| match given {
+    let mut need = |needed: bool, given: &Option<String>, what: &str, hidden: bool| match given {
         None if needed => answer(input, what, hidden),
-        given => Ok(given.unwrap_or_default()),
+        given => Ok(given.clone().unwrap_or_default()),
     };
     let credentials = Credentials {
-        user: need(user, arguments.user, "user", false)?,
-        password: need(password, arguments.password, "password", true)?,
-        token: need(token, arguments.token, "token", true)?,
-        authzid: arguments.authzid.unwrap_or_default(),
+        user: need(user, &arguments.user, "user", false)?,
+        password: need(password, &arguments.password, "password", true)?,
+        token: need(token, &arguments.token, "token", true)?,
+        authzid: arguments.authzid.clone().unwrap_or_default(),
         ..Credentials::default()
     };
-    let challenge = need(challenge, arguments.challenge, "challenge", false)?;
-    let challenge =
-        LENIENT.decode(challenge.trim()).map_err(|why| (Status::Usage, format!("the challenge is not base64: {why}")))?;
+    let challenge = need(challenge, &arguments.challenge, "challenge", false)?;
+    let challenge = LENIENT
+        .decode(challenge.trim())
+        .map_err(|why| (Status::Usage, format!("the challenge is not base64: {why}")))?;
 
     // RFC 4616 §2: NUL divides PLAIN's fields, and no other mechanism has a use for it.
     for (what, value) in [
@@ -101,23 +102,25 @@ fn encode(arguments: AuthStringArguments, input: &mut dyn Questions) -> Result<V
 }
 
 fn failed(why: crate::smtp::sasl::SaslError) -> Failure {
-    (Status::DataErr, printable(why.to_string().as_bytes()))
+    (Status::DataErr, printable(format!("{why:?}").as_bytes()))
 }
 
 fn answer(input: &mut dyn Questions, what: &str, hidden: bool) -> Result<String, Failure> {
     match input.ask(what, hidden) {
         Ok(Some(line)) => Ok(line),
-        Ok(None) => Err((Status::DataErr, format!("the {what} is missing: give --{what}, or a line on standard input"))),
+        Ok(None) => {
+            Err((Status::DataErr, format!("the {what} is missing: give --{what}, or a line on standard input")))
+        }
         Err(why) => Err((Status::NoInput, format!("cannot read the {what}: {why}"))),
     }
 }
 
 /// What base64 says, a line each.
-fn decode(arguments: AuthStringArguments, input: &mut dyn Questions) -> Result<Vec<String>, Failure> {
-    let mut encoded = arguments.encoded;
+fn decode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<Vec<String>, Failure> {
+    let mut encoded = arguments.encoded.clone();
     // The mechanism may be left out: base64 is the same in all.
-    if let Some(first) = arguments.mechanism.filter(|name| Mechanism::parse(name).is_err()) {
-        encoded.insert(0, first);
+    if let Some(first) = arguments.mechanism.as_ref().filter(|name| Mechanism::parse(name).is_err()) {
+        encoded.insert(0, first.clone());
     }
     if encoded.is_empty() {
         while let Some(line) = input.ask("base64", false).map_err(|why| (Status::NoInput, why.to_string()))? {

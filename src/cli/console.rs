@@ -75,7 +75,9 @@ impl Write for Output {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if !self.gone && let Err(why) = self.out.flush() {
+        if !self.gone
+            && let Err(why) = self.out.flush()
+        {
             self.give_up(why);
         }
         Ok(())

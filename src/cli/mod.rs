@@ -1,17 +1,50 @@
 //! Arguments, exit statuses, wiring.
 
 mod arguments;
+mod auth_string;
+mod console;
 mod environment;
+mod serve;
 mod values;
+mod variables;
 
+use crate::event::Status;
+use arguments::{Color, Command};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
+/// The program.
 pub fn main() -> ExitCode {
-    match environment::read(std::env::args_os().collect(), &|name| std::env::var_os(name)) {
-        Ok(_) => ExitCode::from(70),
-        Err(e) => {
-            let _ = e.print();
-            ExitCode::from(64)
+    std::panic::set_hook(Box::new(|info| {
+        console::error(&format!("internal error: {info}"));
+        console::error("this is a bug in mailrun: please report it, with the session file and the transcript");
+    }));
+    // A panic is told by the hook; what was being written is finished while the stack unwinds.
+    let status = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Status::Software);
+    ExitCode::from(status.code())
+}
+
+fn run() -> Status {
+    let read = match environment::read(std::env::args_os().collect(), &|name| std::env::var_os(name)) {
+        Ok(read) => read,
+        Err(error) => {
+            let _ = error.print();
+            // Help and version are no errors (clap gives 2 for the others, which sysexits.h does not know).
+            return if error.use_stderr() { Status::Usage } else { Status::Passed };
         }
+    };
+    match &read.arguments.command {
+        Command::Serve(arguments) => serve::main(arguments),
+        Command::AuthString(arguments) => auth_string::main(arguments),
+        _ => todo!(),
+    }
+}
+
+/// Colours as `--color` says; `auto` leaves it to the terminal, NO_COLOR and CLICOLOR_FORCE.
+fn colour(color: Color) {
+    match color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
     }
 }

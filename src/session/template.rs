@@ -39,6 +39,13 @@ pub struct Template {
     pub(super) compiled: Option<usize>,
 }
 
+impl Template {
+    /// Whether it has no markup and stands for itself.
+    pub fn is_literal(&self) -> bool {
+        self.compiled.is_none()
+    }
+}
+
 /// The session's compiled templates and the environment that they run in.
 pub struct Templates {
     environment: OnceLock<Environment<'static>>,

@@ -18,7 +18,7 @@ fn auth_string(line: &[&str], input: &[&'static str]) -> Result<Vec<String>, Fai
     }
     let arguments = Only::try_parse_from(std::iter::once(&"auth-string").chain(line)).expect("valid").arguments;
     let mut input = Lines(input.to_vec());
-    if arguments.decode { decode(arguments, &mut input) } else { encode(arguments, &mut input) }
+    if arguments.decode { decode(&arguments, &mut input) } else { encode(&arguments, &mut input) }
 }
 
 #[test]
@@ -44,7 +44,9 @@ fn each_mechanism_gives_its_lines() {
         (
             &["XOAUTH2", "--user", "someuser@example.com", "--token", "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg"],
             &[],
-            &["dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZGOWRmdDRxbVRjMk52YjNSbGNrQmhkSFJoZG1semRHRXVZMjl0Q2cBAQ=="],
+            &[
+                "dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZGOWRmdDRxbVRjMk52YjNSbGNrQmhkSFJoZG1semRHRXVZMjl0Q2cBAQ==",
+            ],
             "Google's example",
         ),
         (&["EXTERNAL"], &[], &["="], "RFC 4954 §4: an empty initial response"),

@@ -1,0 +1,133 @@
+//! `mailrun serve`: a server from a transcript, from rules, or one that keeps mail.
+
+use super::arguments::ServeArguments;
+use super::console;
+use crate::event::Status;
+use crate::net::certificate::ServerCertificate;
+use crate::serve::{self, Behaviour, Config, Listen, Rules, Script, SinkOptions, Summary};
+use crate::transcript::printable;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Why nothing is served.
+type Failure = (Status, String);
+
+const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2525);
+
+pub fn main(arguments: &ServeArguments) -> Status {
+    match serve(arguments) {
+        Ok(status) => status,
+        Err((status, message)) => {
+            message.lines().for_each(console::error);
+            status
+        }
+    }
+}
+
+fn serve(arguments: &ServeArguments) -> Result<Status, Failure> {
+    let mut config = Config::new(behaviour(arguments)?);
+    config.tls = arguments.tls;
+    config.connections = arguments.connections.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    config.log = Some(Arc::new(console::say));
+    if let (Some(chain), Some(key)) = (&arguments.cert, &arguments.key) {
+        let made = ServerCertificate::from_pem(&read(chain)?, &read(key)?);
+        config.certificate = Some(made.map_err(|why| (Status::DataErr, why))?);
+    }
+    let default = if arguments.command.is_empty() { DEFAULT } else { SocketAddr::new(DEFAULT.ip(), 0) };
+    config.listen = Listen::Tcp(arguments.listen.unwrap_or(default));
+
+    let server = serve::start(config).map_err(|why| (Status::Unavailable, why))?;
+    if let Some(path) = &arguments.write_ca {
+        std::fs::write(path, &server.ca_pem)
+            .map_err(|why| (Status::CantCreate, format!("cannot write {}: {why}", shown(path))))?;
+    }
+    if !arguments.command.is_empty() {
+        // Standard output is the command's own.
+        let (status, summary) = serve::run_with_command(server, &arguments.command).map_err(|why| {
+            let name = arguments.command.first().map(|name| printable(name.as_bytes())).unwrap_or_default();
+            (Status::Unavailable, format!("cannot run {name}: {why}"))
+        })?;
+        if !status.success() {
+            console::error(&format!("the command ended with {status}"));
+        }
+        let script = report(&summary);
+        return Ok(if status.success() { script } else { Status::Failed });
+    }
+
+    let signal = end_at_a_signal(server.stopper());
+    let said = console::print(&format!("listening on {}\n", server.address));
+    let summary = server.wait();
+    let script = report(&summary);
+    Ok(match signal.load(Ordering::Relaxed) {
+        0 => Status::worst([script, said]),
+        SIGINT_NUMBER => Status::Interrupted,
+        _ => Status::Terminated,
+    })
+}
+
+const SIGINT_NUMBER: usize = SIGINT as usize;
+
+/// Says what went wrong.
+fn report(summary: &Summary) -> Status {
+    summary.problems().iter().for_each(|problem| console::error(problem));
+    if summary.passed() { Status::Passed } else { Status::Failed }
+}
+
+/// Stops the server at Ctrl-C or SIGTERM. Gives where the signal's number will stand.
+fn end_at_a_signal(stop: impl Fn() + Send + 'static) -> Arc<AtomicUsize> {
+    let number = Arc::new(AtomicUsize::new(0));
+    let noticed = Arc::clone(&number);
+    // Without signals the server still serves: they end the program the system's way.
+    if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) {
+        std::thread::spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                noticed.store(usize::try_from(signal).unwrap_or(SIGINT_NUMBER), Ordering::Relaxed);
+                stop();
+            }
+        });
+    }
+    number
+}
+
+fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, Failure> {
+    let Some(path) = &arguments.script else {
+        let store = arguments.sink.as_deref().map(folder).transpose()?;
+        return Ok(Behaviour::Sink(SinkOptions { store, ..SinkOptions::default() }));
+    };
+    let text =
+        String::from_utf8(read(path)?).map_err(|_| (Status::DataErr, format!("{} is not UTF-8", shown(path))))?;
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        let rules = Rules::parse(&text).map_err(|errors| wrong(path, &errors))?;
+        let store = arguments.store.as_deref().map(folder).transpose()?;
+        return Ok(Behaviour::Sink(SinkOptions { store, rules, ..SinkOptions::default() }));
+    }
+    if arguments.store.is_some() {
+        let why = "--store keeps what a server of rules accepts; a transcript's server accepts nothing".to_owned();
+        return Err((Status::Usage, why));
+    }
+    Ok(Behaviour::Script(Script::parse(&text).map_err(|errors| wrong(path, &errors))?))
+}
+
+fn wrong(path: &Path, errors: &[impl std::fmt::Display]) -> Failure {
+    let lines: Vec<_> = errors.iter().map(|e| printable(format!("{}:{e}", path.display()).as_bytes())).collect();
+    (Status::DataErr, lines.join("\n"))
+}
+
+/// Makes the folder, where it is not there.
+fn folder(path: &Path) -> Result<std::path::PathBuf, Failure> {
+    std::fs::create_dir_all(path)
+        .map(|()| path.to_owned())
+        .map_err(|why| (Status::CantCreate, format!("cannot make the folder {}: {why}", shown(path))))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|why| (Status::NoInput, format!("cannot read {}: {why}", shown(path))))
+}
+
+fn shown(path: &Path) -> String {
+    printable(path.as_os_str().as_bytes())
+}
