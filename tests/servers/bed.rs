@@ -63,6 +63,23 @@ pub fn wait_for_file(path: &Path, suffix: &str) -> Vec<u8> {
     }
 }
 
+/// A server that runs.
+pub struct Server {
+    pub name: &'static str,
+    /// STARTTLS and AUTH.
+    pub port: u16,
+    /// TLS from the first byte, and AUTH.
+    pub tls_port: u16,
+    /// Its password is `secret`.
+    pub user: &'static str,
+    /// The mechanisms that it offers inside TLS.
+    pub mechanisms: &'static [&'static str],
+    /// Where mail arrives, a file each.
+    pub mail: PathBuf,
+    /// What ends the server and removes its folder when it is dropped.
+    pub _alive: Box<dyn std::any::Any>,
+}
+
 /// A server's process, ended by its id.
 pub struct Process(pub Child);
 
@@ -107,4 +124,18 @@ pub fn assert_status(output: &Output, status: i32) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// Puts a password into a database of Cyrus SASL, made where it is missing.
+pub fn add_sasl_password(database: &Path, user: &str, password: &str) {
+    use std::io::Write;
+    let mut child = Command::new(installed("sasl").join("usr/sbin/saslpasswd2"))
+        .args(["-p", "-c", "-u", "test", "-f"])
+        .arg(database)
+        .arg(user)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("saslpasswd2 starts");
+    child.stdin.take().expect("its input is a pipe").write_all(password.as_bytes()).expect("it reads the password");
+    assert!(child.wait().expect("it ends").success(), "saslpasswd2 failed");
 }

@@ -1,9 +1,8 @@
 //! A session with STARTTLS and AUTH delivers its mail byte for byte.
 
-use crate::aiosmtpd::Aiosmtpd;
 use crate::bed::{assert_status, mailrun, wait_for_file};
-use crate::certificates::Certificates;
-use crate::postfix::Postfix;
+use crate::certificates::{Authority, Certificate, Kind};
+use crate::{aiosmtpd, postfix};
 
 const SESSION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/sessions/starttls-auth.toml");
 /// What the session's body is, with the line ends that cross the wire.
@@ -13,20 +12,21 @@ const SENT: &str = concat!(
     "QUIT\r\nRCPT TO:<nobody@test>\r\n.\r\n..\r\n.dot\r\n\r\n\ttab and trailing space \r\nlast\r\n\r\n"
 );
 
-fn send(port: u16, certificates: &Certificates, arguments: &[&str]) -> std::process::Output {
-    send_to(&format!("smtp://localhost:{port}"), certificates, arguments)
+fn send(port: u16, certificate: &Certificate, arguments: &[&str]) -> std::process::Output {
+    send_to(&format!("smtp://localhost:{port}"), certificate, arguments)
 }
 
-fn send_to(server: &str, certificates: &Certificates, arguments: &[&str]) -> std::process::Output {
-    let ca = certificates.ca.to_str().expect("temporary folders have plain names");
+fn send_to(server: &str, certificate: &Certificate, arguments: &[&str]) -> std::process::Output {
+    let ca = certificate.ca.to_str().expect("temporary folders have plain names");
     mailrun(&[&["run", "--server", server, "--ca", ca, SESSION], arguments].concat())
 }
 
 #[test]
 #[ignore = "needs a real server: make test-servers"]
 fn aiosmtpd_gets_the_mail_byte_for_byte() {
-    let server = Aiosmtpd::start();
-    assert_status(&send(server.port, &server.certificates, &[]), 0);
+    let certificate = Authority::new().issue(Kind::Good);
+    let server = aiosmtpd::start(&certificate);
+    assert_status(&send(server.port, &certificate, &[]), 0);
     assert_eq!(String::from_utf8_lossy(&wait_for_file(&server.mail, ".eml")), SENT);
     let envelope = String::from_utf8(wait_for_file(&server.mail, ".json")).expect("JSON is UTF-8");
     for part in [r#""from": "user@test""#, r#""to": ["bob@test"]"#, r#""tls": true"#, r#""user": "user""#] {
@@ -37,15 +37,17 @@ fn aiosmtpd_gets_the_mail_byte_for_byte() {
 #[test]
 #[ignore = "needs a real server: make test-servers"]
 fn aiosmtpd_refuses_a_wrong_password() {
-    let server = Aiosmtpd::start();
-    assert_status(&send(server.port, &server.certificates, &["--var", "user=nobody"]), 77);
+    let certificate = Authority::new().issue(Kind::Good);
+    let server = aiosmtpd::start(&certificate);
+    assert_status(&send(server.port, &certificate, &["--var", "user=nobody"]), 77);
 }
 
 #[test]
 #[ignore = "needs a real server: make test-servers"]
 fn postfix_gets_the_mail_byte_for_byte_behind_the_headers_that_it_adds() {
-    let server = Postfix::start("");
-    assert_status(&send(server.port, &server.certificates, &[]), 0);
+    let certificate = Authority::new().issue(Kind::Good);
+    let server = postfix::start(&certificate, "");
+    assert_status(&send(server.port, &certificate, &[]), 0);
     let arrived = String::from_utf8(wait_for_file(&server.mail, "")).expect("the mail is ASCII");
     // Postfix keeps mail with the system's line ends, below its own Received header.
     let sent = SENT.replace("\r\n", "\n");
@@ -57,9 +59,10 @@ fn postfix_gets_the_mail_byte_for_byte_behind_the_headers_that_it_adds() {
 #[test]
 #[ignore = "needs a real server: make test-servers"]
 fn postfix_takes_the_same_session_with_tls_from_the_first_byte() {
-    let server = Postfix::start("");
+    let certificate = Authority::new().issue(Kind::Good);
+    let server = postfix::start(&certificate, "");
     let url = format!("smtps://localhost:{}", server.tls_port);
-    assert_status(&send_to(&url, &server.certificates, &[]), 0);
+    assert_status(&send_to(&url, &certificate, &[]), 0);
     let arrived = wait_for_file(&server.mail, "");
     assert!(arrived.ends_with(SENT.replace("\r\n", "\n").as_bytes()), "{}", String::from_utf8_lossy(&arrived));
 }
@@ -67,15 +70,16 @@ fn postfix_takes_the_same_session_with_tls_from_the_first_byte() {
 #[test]
 #[ignore = "needs a real server: make test-servers"]
 fn postfix_refuses_a_wrong_password() {
-    let server = Postfix::start("");
-    assert_status(&send(server.port, &server.certificates, &["--var", "user=nobody"]), 77);
+    let certificate = Authority::new().issue(Kind::Good);
+    let server = postfix::start(&certificate, "");
+    assert_status(&send(server.port, &certificate, &["--var", "user=nobody"]), 77);
 }
 
 #[test]
 #[ignore = "needs a real server: make test-servers"]
 fn postfix_with_a_certificate_of_an_unknown_authority_is_refused() {
-    let server = Postfix::start("");
-    let other = crate::bed::folder();
-    let stranger = Certificates::make(other.path());
+    let certificate = Authority::new().issue(Kind::Good);
+    let server = postfix::start(&certificate, "");
+    let stranger = Authority::new().issue(Kind::Good);
     assert_status(&send(server.port, &stranger, &[]), 77);
 }

@@ -4,7 +4,13 @@
 //! `make test-servers` installs and runs them.
 
 mod aiosmtpd;
+mod authentication;
 mod bed;
 mod certificates;
 mod delivery;
+mod dovecot;
+mod exim;
+mod namespace;
 mod postfix;
+mod sendmail;
+mod verification;

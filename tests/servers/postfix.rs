@@ -1,64 +1,61 @@
 //! Postfix 3.7 of Debian 12, with a configuration, queue and mail folder of its own.
 
-use crate::bed::{folder, free_ports, installed, wait_for_port};
-use crate::certificates::Certificates;
+use crate::bed::{Server, add_sasl_password, folder, free_ports, wait_for_port};
+use crate::certificates::Certificate;
 use std::fs;
-use std::os::unix::fs::chown;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
 use std::process::Command;
 
-pub struct Postfix {
-    /// STARTTLS and AUTH.
-    pub port: u16,
-    /// TLS from the first byte, and AUTH.
-    pub tls_port: u16,
-    pub certificates: Certificates,
-    /// Mail for `bob@test` arrives here.
-    pub mail: PathBuf,
-    master: i32,
-    _folder: tempfile::TempDir,
-}
+/// PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1 and SCRAM-SHA-256 for `user` with `secret`; mail for `bob@test` is kept. `extra`
+/// goes into main.cf.
+pub fn start(certificate: &Certificate, extra: &str) -> Server {
+    let folder = folder();
+    let root = folder.path();
+    let (user, group) = ids("postfix");
+    for name in ["etc", "etc/sasl", "spool", "data", "mail"] {
+        fs::create_dir(root.join(name)).expect("a folder can be made");
+    }
+    for name in ["data", "mail"] {
+        chown(root.join(name), Some(user), Some(group)).expect("the tests run as root");
+    }
+    let [port, tls_port] = free_ports();
+    let write = |name: &str, text: String| fs::write(root.join("etc").join(name), text).expect("a file can be written");
+    write("main.cf", main_cf(root, certificate, user, group, extra));
+    write("master.cf", master_cf(port, tls_port));
+    write("sasl/smtpd.conf", sasl_conf(root));
+    let database = root.join("etc/sasl/db");
+    add_sasl_password(&database, "user", "secret");
+    fs::set_permissions(&database, fs::Permissions::from_mode(0o640)).expect("the tests run as root");
+    for path in ["etc/sasl", "etc/sasl/smtpd.conf", "etc/sasl/db"] {
+        chown(root.join(path), Some(0), Some(group)).expect("the tests run as root");
+    }
 
-impl Postfix {
-    /// `user` with `secret` may log in; `extra` goes into main.cf.
-    pub fn start(extra: &str) -> Self {
-        let folder = folder();
-        let root = folder.path().to_path_buf();
-        let certificates = Certificates::make(&root);
-        let (user, group) = ids("postfix");
-        for name in ["etc", "etc/sasl", "spool", "data", "mail"] {
-            fs::create_dir(root.join(name)).expect("a folder can be made");
-        }
-        for name in ["data", "mail"] {
-            chown(root.join(name), Some(user), Some(group)).expect("the tests run as root");
-        }
-        let [port, tls_port] = free_ports();
-        let write =
-            |name: &str, text: String| fs::write(root.join("etc").join(name), text).expect("a file can be written");
-        write("main.cf", main_cf(&root, &certificates, user, group, extra));
-        write("master.cf", master_cf(port, tls_port));
-        write("sasl/smtpd.conf", sasl_conf(&root));
-        add_password(&root, "user", "secret");
-        for path in ["etc/sasl", "etc/sasl/smtpd.conf", "etc/sasl/db"] {
-            chown(root.join(path), Some(0), Some(group)).expect("the tests run as root");
-        }
-
-        let started = Command::new("postfix").arg("-c").arg(root.join("etc")).arg("start").output();
-        let started = started.expect("postfix is installed");
-        assert!(started.status.success(), "postfix does not start: {}", String::from_utf8_lossy(&started.stderr));
-        let log = root.join("maillog");
-        wait_for_port(port, &log);
-        wait_for_port(tls_port, &log);
-        let master = fs::read_to_string(root.join("spool/pid/master.pid")).expect("master writes its process id");
-        let master = master.trim().parse().expect("a process id is a number");
-        Self { port, tls_port, certificates, mail: root.join("mail/bob/new"), master, _folder: folder }
+    let started = Command::new("postfix").arg("-c").arg(root.join("etc")).arg("start").output();
+    let started = started.expect("postfix is installed");
+    assert!(started.status.success(), "postfix does not start: {}", String::from_utf8_lossy(&started.stderr));
+    let log = root.join("maillog");
+    wait_for_port(port, &log);
+    wait_for_port(tls_port, &log);
+    let master = fs::read_to_string(root.join("spool/pid/master.pid")).expect("master writes its process id");
+    let master = Master(master.trim().parse().expect("a process id is a number"));
+    Server {
+        name: "Postfix",
+        port,
+        tls_port,
+        user: "user",
+        mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"],
+        mail: root.join("mail/bob/new"),
+        _alive: Box::new((master, folder)),
     }
 }
 
-impl Drop for Postfix {
+/// Postfix's first process, which leads a process group of its own; ending it by its id ends its daemons.
+struct Master(i32);
+
+impl Drop for Master {
     fn drop(&mut self) {
-        // Master leads a process group of its own; ending it by its id ends its daemons.
-        for (signal, target) in [("-TERM", self.master), ("-KILL", -self.master)] {
+        for (signal, target) in [("-TERM", self.0), ("-KILL", -self.0)] {
             let _ = Command::new("kill").arg(signal).arg("--").arg(target.to_string()).output();
         }
     }
@@ -73,10 +70,9 @@ fn ids(user: &str) -> (u32, u32) {
     (id("-u"), id("-g"))
 }
 
-fn main_cf(root: &Path, certificates: &Certificates, user: u32, group: u32, extra: &str) -> String {
+fn main_cf(root: &Path, certificate: &Certificate, user: u32, group: u32, extra: &str) -> String {
     let root = root.display();
-    let certificate = certificates.certificate.display();
-    let key = certificates.key.display();
+    let (pem, key) = (certificate.pem.display(), certificate.key.display());
     format!(
         "compatibility_level = 3.6
 config_directory = {root}/etc
@@ -106,7 +102,7 @@ smtpd_sasl_local_domain = test
 smtpd_sasl_security_options = noanonymous
 smtpd_tls_security_level = may
 smtpd_tls_auth_only = yes
-smtpd_tls_cert_file = {certificate}
+smtpd_tls_cert_file = {pem}
 smtpd_tls_key_file = {key}
 {extra}
 "
@@ -147,19 +143,4 @@ mech_list: PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256
 ",
         root.display()
     )
-}
-
-fn add_password(root: &Path, user: &str, password: &str) {
-    use std::io::Write;
-    let mut child = Command::new(installed("sasl").join("usr/sbin/saslpasswd2"))
-        .args(["-p", "-c", "-u", "test", "-f"])
-        .arg(root.join("etc/sasl/db"))
-        .arg(user)
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .expect("saslpasswd2 starts");
-    child.stdin.take().expect("its input is a pipe").write_all(password.as_bytes()).expect("it reads the password");
-    assert!(child.wait().expect("it ends").success(), "saslpasswd2 failed");
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(root.join("etc/sasl/db"), fs::Permissions::from_mode(0o640)).expect("the tests run as root");
 }
