@@ -1,53 +1,20 @@
 //! SASL's arithmetic (RFC 4422) for SMTP AUTH (RFC 4954): messages in, messages out, nothing sent.
 
+mod cram;
+mod fixed;
+mod mechanism;
+mod oauth;
+mod scram;
+pub mod server;
+mod words;
+
+pub use mechanism::{Choice, Mechanism, UnknownMechanism};
+pub use words::{Part, auth_string, describe};
+
+use super::reply::{EnhancedCode, Reply};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::fmt;
-
-/// The mechanisms that mailrun speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mechanism {
-    ScramSha256Plus,
-    ScramSha1Plus,
-    ScramSha256,
-    ScramSha1,
-    CramMd5,
-    Plain,
-    Login,
-    OauthBearer,
-    Xoauth2,
-    External,
-    Anonymous,
-}
-
-impl Mechanism {
-    /// By its registered name, without regard to case. DIGEST-MD5 and NTLM are errors that say that they are
-    /// left out on purpose.
-    pub fn parse(name: &str) -> Result<Self, UnknownMechanism> {
-        let _ = name;
-        todo!()
-    }
-
-    pub fn name(self) -> &'static str {
-        todo!()
-    }
-
-    /// Whether the credentials can be read from the wire.
-    pub fn is_plaintext(self) -> bool {
-        matches!(self, Self::Plain | Self::Login | Self::OauthBearer | Self::Xoauth2)
-    }
-}
-
-impl fmt::Display for Mechanism {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownMechanism {
-    pub name: String,
-    /// Why it is not spoken, where that is on purpose; else the names that are known.
-    pub why: String,
-}
 
 /// Who logs in. Text is UTF-8; SCRAM applies SASLprep (RFC 4013) to it.
 #[derive(Clone, Default)]
@@ -65,22 +32,6 @@ pub struct Credentials {
     pub plus_offered: bool,
 }
 
-/// Picks the strongest that both sides have. `tls`: whether a channel binding is there; `encrypted`: whether
-/// plain text mechanisms may be used; `client_certificate`: whether EXTERNAL makes sense.
-pub struct Choice<'a> {
-    pub offered: &'a [String],
-    pub has_password: bool,
-    pub has_token: bool,
-    pub channel_binding: bool,
-    pub client_certificate: bool,
-}
-
-impl Choice<'_> {
-    pub fn strongest(&self) -> Option<Mechanism> {
-        todo!()
-    }
-}
-
 /// A message for the server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response {
@@ -88,6 +39,16 @@ pub struct Response {
     pub bytes: Vec<u8>,
     /// Whether it is made of the password or token, and so hidden.
     pub secret: bool,
+}
+
+impl Response {
+    fn open(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { bytes: bytes.into(), secret: false }
+    }
+
+    fn secret(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { bytes: bytes.into(), secret: true }
+    }
 }
 
 /// Why an exchange cannot go on.
@@ -103,11 +64,29 @@ pub enum SaslError {
     BadSignature,
     /// A nonce, iteration count or error of the server's that ends the exchange (RFC 5802 §5.1).
     Refused(String),
-    /// User or password has characters that SASLprep forbids (RFC 4013).
+    /// A credential that the mechanism cannot carry: characters that SASLprep forbids (RFC 4013), a NUL in PLAIN,
+    /// a channel binding that is not there.
     Unpreparable(&'static str),
 }
 
+impl fmt::Display for SaslError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnexpectedChallenge => f.write_str("the server asks for more after the mechanism's last message"),
+            Self::EarlySuccess => f.write_str("the server says success before the mechanism's last message"),
+            Self::BadChallenge(why) | Self::Refused(why) => f.write_str(why),
+            Self::BadSignature => f.write_str("the server did not prove that it knows the password"),
+            Self::Unpreparable(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for SaslError {}
+
 /// One exchange. `start` once; then for each challenge `respond`; at the server's success `finish`.
+///
+/// Where the client's first message waits for an empty challenge (`initial_response = false`), it is the caller who
+/// holds it back, and who finds a success before it early.
 pub trait Exchange {
     /// The client's first message where the mechanism has one; `None` where the server speaks first.
     fn start(&mut self) -> Result<Option<Response>, SaslError>;
@@ -120,12 +99,48 @@ pub trait Exchange {
 
 /// Begins an exchange. `nonce` is the client's for SCRAM: printable, without comma.
 pub fn exchange(mechanism: Mechanism, credentials: Credentials, nonce: &str) -> Box<dyn Exchange> {
-    let _ = (mechanism, credentials, nonce);
-    todo!()
+    match mechanism {
+        Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus | Mechanism::ScramSha256 | Mechanism::ScramSha1 => {
+            Box::new(scram::Scram::new(mechanism, credentials, nonce))
+        }
+        Mechanism::CramMd5 => Box::new(cram::CramMd5::new(credentials)),
+        Mechanism::OauthBearer | Mechanism::Xoauth2 => Box::new(oauth::Oauth::new(mechanism, credentials)),
+        Mechanism::Plain => Box::new(fixed::plain(&credentials)),
+        Mechanism::Login => Box::new(fixed::login(credentials)),
+        Mechanism::External => Box::new(fixed::external(credentials)),
+        Mechanism::Anonymous => Box::new(fixed::anonymous(credentials)),
+    }
 }
 
-/// What a server may have put behind the code of its 235 as base64 (RFC 5802 allows it, RFC 4954 has no place for it).
-pub fn additional_data(reply: &super::reply::Reply) -> Option<Vec<u8>> {
-    let _ = reply;
-    todo!()
+/// What a server may have put behind the code of its 235 as base64: RFC 5802 §5 allows a last message beside the
+/// outcome, RFC 4954 has no place for it, some servers send it all the same.
+pub fn additional_data(reply: &Reply) -> Option<Vec<u8>> {
+    let [line] = reply.lines.as_slice() else { return None };
+    let text = std::str::from_utf8(line).ok()?.trim();
+    let text = match text.split_once(' ') {
+        Some((code, rest)) if EnhancedCode::parse(code).is_some() => rest.trim_start(),
+        _ => text,
+    };
+    STANDARD.decode(text).ok().filter(|data| !data.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::reply::ReplyParser;
+
+    #[test]
+    fn additional_data_is_one_word_of_base64() {
+        let table: &[(&str, Option<&[u8]>)] = &[
+            ("235 dj1hYmM=", Some(b"v=abc")),
+            ("235 2.7.0 dj1hYmM=", Some(b"v=abc")),
+            ("235 2.7.0 Authentication successful", None),
+            ("235", None),
+            ("235 2.7.0", None),
+        ];
+        for (line, data) in table {
+            let reply = ReplyParser::default().line(line.as_bytes()).ok().flatten().expect("one line is a reply");
+            assert_eq!(additional_data(&reply).as_deref(), *data, "{line}");
+        }
+    }
 }
