@@ -58,8 +58,6 @@ fn decode(raw: &str) -> Option<(String, Vec<Piece>)> {
                     continue;
                 }
             },
-            // CR LF of the file is one newline in the value.
-            '\r' if multi && rest.starts_with("\r\n") => ('\n', 2),
             c => (c, c.len_utf8()),
         };
         pieces.push(Piece { value: value.len(), written: at..at + length });

@@ -1,5 +1,12 @@
-use super::super::{Expression, Outside, Scope, Span, Template, Templates, Value};
+use super::super::{
+    EhloFacts, Expression, Outside, PeerFacts, ReplyFacts, Scope, SessionFacts, Span, Template, Templates,
+};
+use super::super::{TlsFacts, Value};
+use super::quoted::locate;
+use crate::smtp::reply::{Reply, ReplyCode};
+use proptest::prelude::*;
 use std::sync::Arc;
+use std::time::Duration;
 
 fn scope() -> Scope {
     let now: jiff::Timestamp = "2026-11-03T07:08:09Z".parse().expect("a time");
@@ -63,4 +70,310 @@ fn expressions_tell_what_they_saw() {
     assert!(!evaluation.holds);
     assert_eq!(evaluation.values, [("count".to_owned(), "3".to_owned()), ("user".to_owned(), "\"anna\"".to_owned())]);
     assert_eq!(expression.names(&templates), ["count", "user"]);
+}
+
+/// The error for a TOML string as written, and what its place covers there.
+fn error_at(raw: &str) -> (String, String) {
+    let file = format!("subject = {raw}\n");
+    let source = value_of(&file, "subject");
+    let span = Span { file: 0, bytes: 10..10 + raw.len() };
+    let mut templates = Templates::new();
+    let (message, place) = match templates.compile(&source, span, raw) {
+        Err(diagnostic) => (diagnostic.message, diagnostic.span),
+        Ok(template) => {
+            let error = templates.render(&template, &scope()).expect_err("it was to fail");
+            (error.message, error.span)
+        }
+    };
+    (message, file[place.bytes].to_owned())
+}
+
+fn value_of(file: &str, key: &str) -> String {
+    let table: toml::Table = toml::from_str(file).expect("TOML");
+    table[key].as_str().expect("a string").to_owned()
+}
+
+#[test]
+fn errors_point_into_the_string() {
+    let table = [
+        (r#""Hello {{ name }}""#, r#"undefined name "name""#, "name", "rendering, in a basic string"),
+        (r#"'Hello {{ name }}'"#, r#"undefined name "name""#, "name", "in a literal string"),
+        (r#""\u00e4\t\x41\e {{ name }}""#, r#"undefined name "name""#, "name", "behind escapes"),
+        ("\"\"\"\n  a \\\n   {{ name }}\"\"\"", r#"undefined name "name""#, "name", "behind a continued line"),
+        ("'''\r\na\r\n{{ name }}'''", r#"undefined name "name""#, "name", "behind line ends"),
+        (
+            r#""{{ user user }}""#,
+            "syntax error: unexpected identifier, expected end of variable block",
+            "user",
+            "syntax",
+        ),
+        (r#""{% if user %}""#, "syntax error: unexpected end of input, expected end of block", "", "no end"),
+        (r#""{{ 'a' + 1 }}""#, "invalid operation", "'a' + 1", "an operation"),
+        (r#""{{ user | upcase }}""#, r#"unknown filter "upcase""#, "upcase", "a filter, when the file is read"),
+        (r#""{{ user is matchin('x') }}""#, r#"unknown test "matchin""#, "matchin", "a test, when the file is read"),
+        (r#""{{ reply.cod }}""#, r#""reply" has no "cod""#, "cod", "an attribute, when the file is read"),
+        (r#""{{ tls.peer.subjet }}""#, r#""tls.peer" has no "subjet""#, "subjet", "an attribute of an attribute"),
+        (r#""{{ user.name }}""#, r#"undefined name "user.name""#, "user.name", "an attribute that is not there"),
+        (r#""{{ reply.code }}""#, r#"undefined name "reply""#, "reply", "a fact before there is one"),
+    ];
+    for (raw, message, place, why) in table {
+        let (got, at) = error_at(raw);
+        assert!(got.starts_with(message), "{why}: {raw}: {got}");
+        assert!(at.contains(place) && at.len() <= place.len() + 5, "{why}: {raw} points at {at}");
+    }
+}
+
+#[test]
+fn limits_are_errors_that_name_them() {
+    let table = [
+        ("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}", "instructions", "fuel"),
+        ("{% for a in range(2) %}{{ 'x' * 9000000 }}{% endfor %}", "16 MiB", "a result in pieces"),
+        ("{{ 'x' * 16777217 }}", "16 MiB", "a result in one piece"),
+        ("{{ random(99999999) }}", "at most 1048576 letters", "letters"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "recursion limit", "endless recursion"),
+    ];
+    for (source, words, why) in table {
+        let error = render(source).expect_err(why);
+        assert!(error.contains(words), "{why}: {error}");
+    }
+    let nested = format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000));
+    assert!(render(&nested).expect_err("nesting").contains("recursion"), "nesting");
+    assert_eq!(render("{{ 'x' * 16777216 }}").map(|text| text.len()), Ok(16 << 20), "the limit itself is within");
+}
+
+#[test]
+fn names_are_told_with_their_places() {
+    let mut templates = Templates::new();
+    let source = "{{ now() }} {% set own = 1 %}{{ own }} {{ reply.user }} {{ 'no' ~ user|upper }} {% for r in rows %}{{ r.a }}\
+                  {{ loop.index }}{% endfor %}{{ maybe | default('') }}{% if sure is not defined %}{% endif %}\
+                  {% raw %}{{ raw }}{% endraw %}{# {{ comment }} #} {{ dict(key=value) }} {{ user }}";
+    let source = source.replace("reply.user", "a.user");
+    let template = compile(&mut templates, &source).unwrap();
+    let names = templates.names_at(&template);
+    let words: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(words, ["a", "user", "rows", "value"]);
+    for (name, span) in names {
+        // The literal's quote stands at 100.
+        assert_eq!(source[span.bytes.start - 101..span.bytes.end - 101], name);
+    }
+    let first = source.find("~ user").expect("it is there") + 2;
+    assert_eq!(templates.names_at(&template)[1].1.bytes.start, 101 + first, "not the attribute of that name");
+}
+
+fn running() -> Scope {
+    let mut scope = scope();
+    let lines = vec![b"2.1.5 queued as 4F2A".to_vec(), b"more \xff".to_vec()];
+    let reply = Reply { code: ReplyCode::new(250).expect("three digits"), lines };
+    scope.set_reply(Some(ReplyFacts { reply, elapsed: Duration::from_millis(730) }));
+    let keywords = [("SIZE", "1000"), ("AUTH", "PLAIN LOGIN"), ("STARTTLS", "")];
+    let keywords = keywords.map(|(keyword, parameters)| (keyword.to_owned(), parameters.to_owned())).into();
+    scope.set_ehlo(EhloFacts { name: Some("mx.example".to_owned()), greeting: "hello".to_owned(), keywords });
+    let peer = PeerFacts {
+        subject: "CN=mx.example".to_owned(),
+        issuer: "CN=ca".to_owned(),
+        sans: vec!["mx.example".to_owned()],
+        not_before: "2026-01-01T00:00:00Z".parse().expect("a time"),
+        not_after: "2026-11-05T07:08:08Z".parse().expect("a time"),
+        sha256: "00ff".to_owned(),
+    };
+    let version = Some("TLSv1.3".to_owned());
+    scope.set_tls(Some(TlsFacts { version, peer: Some(peer), verified: true, ..TlsFacts::default() }));
+    let server = "smtp://mx.example".to_owned();
+    scope.set_session(SessionFacts { name: "a.toml".to_owned(), server, sent: 10, ..SessionFacts::default() });
+    scope.set_loop(Some(2));
+    scope
+}
+
+fn evaluate(source: &str, scope: &Scope) -> Result<(bool, String), String> {
+    let mut templates = Templates::new();
+    let expression = Expression::compile(source, Span::default(), "", &mut templates).map_err(|error| error.message)?;
+    let evaluation = expression.evaluate(&templates, scope).map_err(|error| error.message)?;
+    let values: Vec<_> = evaluation.values.iter().map(|(path, value)| format!("{path} = {value}")).collect();
+    Ok((evaluation.holds, values.join(", ")))
+}
+
+#[test]
+fn expressions_see_the_running_session() {
+    let holds = [
+        r"reply.code == 250 and reply.enhanced == '2.1.5' and reply.lines | length == 2",
+        r"reply.text is matching('queued as \w+') and reply.text is not matching('^queued')",
+        r"reply.elapsed < 0.8 and reply.elapsed > 0.7",
+        r#""STARTTLS" in ehlo.capabilities and "starttls" in ehlo.capabilities and "X" not in ehlo.capabilities"#,
+        r#"ehlo.capabilities.SIZE == "1000" and ehlo.capabilities["AUTH"] == "PLAIN LOGIN""#,
+        r#"ehlo.size == 1000 and "LOGIN" in ehlo.auth and ehlo.name == "mx.example" and ehlo.text == "hello""#,
+        r#"tls and tls.version == "TLSv1.3" and tls.verified and tls.cipher is none"#,
+        r#"tls.peer.subject == "CN=mx.example" and tls.peer.days_left == 1 and "mx.example" in tls.peer.sans"#,
+        r#"tls.peer.not_after > now() and tls.peer.not_before | date("%Y") == "2026""#,
+        r#"session.sent == 10 and session.received == 0 and session.name == "a.toml""#,
+        r"loop.index == 2",
+        r"'anna'",
+        r"(user == 'anna') if count == 3 else false",
+    ];
+    for source in holds {
+        assert_eq!(evaluate(source, &running()), Ok((true, String::new())), "{source}");
+    }
+    let fails = [
+        ("ehlo.size > 1000", "ehlo.size = 1000", "an attribute"),
+        ("reply.lines[0] == 'x'", "reply.lines[0] = \"2.1.5 queued as 4F2A\"", "an index"),
+        (
+            "ehlo.capabilities['SIZE'] == 'count'",
+            "ehlo.capabilities['SIZE'] = \"1000\"",
+            "a key, not what a string says",
+        ),
+        ("not tls.verified", "tls.verified = true", "a truth"),
+        ("user | upper == 'anna'", "user = \"anna\"", "not the filter"),
+        ("reply.text is matching('^x')", "reply.text = \"2.1.5 queued as 4F2A\nmore \u{fffd}\"", "not the test"),
+        ("0", "", "what is no truth counts by its own"),
+        ("count == 4 or count == 5", "count = 3", "each once"),
+    ];
+    for (source, values, why) in fails {
+        assert_eq!(evaluate(source, &running()), Ok((false, values.to_owned())), "{why}: {source}");
+    }
+}
+
+#[test]
+fn what_hangs_on_none_does_not_hold_and_what_is_undefined_is_an_error() {
+    let table = [
+        ("tls", Ok((false, "tls = none".to_owned())), "no handshake"),
+        ("tls.verified", Ok((false, "tls = none".to_owned())), "an attribute of none"),
+        ("tls.peer.days_left > 14", Ok((false, "tls = none".to_owned())), "deeper"),
+        ("ehlo.size > 10", Ok((false, "ehlo.size = none".to_owned())), "a size that was not said"),
+        ("reply.code == 250", Err("undefined name \"reply\"".to_owned()), "no reply yet"),
+        ("usr == 'anna'", Err("undefined name \"usr\"".to_owned()), "a typo compared"),
+        ("usr", Err("undefined name \"usr\"".to_owned()), "a typo alone"),
+        ("loop.index", Err("undefined name \"loop\"".to_owned()), "outside of repeat"),
+        ("1 +", Err("syntax error: unexpected end of input, expected expression".to_owned()), "syntax"),
+        ("1 %}{% set it = 2", Err("syntax error: unexpected `}`".to_owned()), "a way out"),
+    ];
+    for (source, expected, why) in table {
+        assert_eq!(evaluate(source, &scope()), expected, "{why}: {source}");
+    }
+}
+
+#[test]
+fn later_layers_hide_earlier_ones() {
+    let mut templates = Templates::new();
+    let template = compile(&mut templates, "{{ user }}").unwrap();
+    let mut scope = scope();
+    scope.push(vec![("user".to_owned(), Value::Text("with".to_owned()))]);
+    assert_eq!(templates.render(&template, &scope).unwrap(), "with");
+    scope.pop();
+    scope.set("user", Value::Boolean(true));
+    assert_eq!(templates.render(&template, &scope).unwrap(), "True");
+    assert!(scope.has("tls") && !scope.has("reply"));
+}
+
+#[test]
+fn a_seed_repeats_what_is_random() {
+    let render_all = || {
+        let mut scope = scope();
+        let mut templates = Templates::new();
+        let template = compile(&mut templates, "{{ uuid() }} {{ random(20) }}").unwrap();
+        (
+            templates.render(&template, &scope).unwrap(),
+            templates.render(&template, &scope).unwrap(),
+            scope.random_letters(5),
+        )
+    };
+    let (first, second, letters) = render_all();
+    assert_eq!(render_all(), (first.clone(), second.clone(), letters));
+    assert_ne!(first, second, "each call gives another");
+    assert_eq!(&first[14..15], "4", "the version");
+    assert!(["8", "9", "a", "b"].contains(&&first[19..20]), "the variant");
+    assert_ne!(super::super::fresh_letters(20), super::super::fresh_letters(20), "no seed");
+}
+
+#[test]
+fn files_are_templates_too() {
+    let mut templates = Templates::new();
+    let at = Span { file: 0, bytes: 5..9 };
+    let scope = scope();
+    assert_eq!(templates.render_text("{{ tag }}\n", "b.txt", &at, &scope).unwrap(), "<b>\n");
+    assert_eq!(templates.render_html("{{ tag }}", "b.html", &at, &scope).unwrap(), "&lt;b&gt;");
+    let html = templates.compile_html("<p>{{ tag }}", Span::default(), "").unwrap();
+    assert_eq!(templates.render(&html, &scope).unwrap(), "<p>&lt;b&gt;");
+    for (text, expected) in [
+        ("a\n{{ nobody }}", "undefined name \"nobody\" (b.txt:2)"),
+        ("a\n\n{{ 1 1 }}", "syntax error: unexpected integer, expected end of variable block (b.txt:3)"),
+    ] {
+        let error = templates.render_text(text, "b.txt", &at, &scope).unwrap_err();
+        assert_eq!((error.message.as_str(), error.span), (expected, at.clone()));
+    }
+}
+
+/// A character of a value, and a way to write it between these quotes.
+fn written(multi: bool, basic: bool) -> BoxedStrategy<(String, String)> {
+    let plain = prop_oneof!["[a-z {}%ä€]", Just("𝄞".to_owned())].prop_map(|c| (c.clone(), c));
+    if !basic {
+        let newline = if multi { Just("\n".to_owned()) } else { Just("x".to_owned()) };
+        return prop_oneof![4 => plain, 1 => newline.prop_map(|c| (c.clone(), c))].boxed();
+    }
+    let escapes = proptest::sample::select(vec![
+        ("\n", "\\n"),
+        ("\t", "\\t"),
+        ("\"", "\\\""),
+        ("\\", "\\\\"),
+        ("\u{1b}", "\\e"),
+        ("A", "\\x41"),
+        ("ä", "\\u00E4"),
+        ("𝄞", "\\U0001D11E"),
+    ]);
+    let escapes = escapes.prop_map(|(value, written)| (value.to_owned(), written.to_owned()));
+    let only_multi = if multi { vec![("\n", "\n"), ("", "\\\n   "), ("", "\\  \n\n ")] } else { vec![("b", "b")] };
+    let only_multi =
+        proptest::sample::select(only_multi).prop_map(|(value, written)| (value.to_owned(), written.to_owned()));
+    prop_oneof![3 => plain, 2 => escapes, 1 => only_multi].boxed()
+}
+
+proptest! {
+    #[test]
+    fn places_are_right_in_all_kinds_of_strings(
+        (quotes, pieces) in prop_oneof![
+            (Just("\""), proptest::collection::vec(written(false, true), 0..20)),
+            (Just("'"), proptest::collection::vec(written(false, false), 0..20)),
+            (Just("\"\"\""), proptest::collection::vec(written(true, true), 0..20)),
+            (Just("'''"), proptest::collection::vec(written(true, false), 0..20)),
+        ],
+        trimmed in any::<bool>(),
+        pick in any::<proptest::sample::Index>(),
+    ) {
+        let open = if trimmed && quotes.len() == 3 { format!("{quotes}\n") } else { format!("{quotes}x") };
+        let head = if open.ends_with('x') { "x" } else { "" };
+        let value: String = head.to_owned() + &pieces.iter().map(|(value, _)| value.as_str()).collect::<String>();
+        let raw: String = open.clone() + &pieces.iter().map(|(_, raw)| raw.as_str()).collect::<String>() + "x" + quotes;
+        let value = value + "x";
+        // A continued line takes the white space behind it, whoever wrote that: then the value is another one.
+        prop_assume!(value_of(&format!("a = {raw}"), "a") == value);
+        let chosen = pick.index(pieces.len() + 1);
+        let (mut in_value, mut in_raw) = (head.len(), open.len());
+        for (value, raw) in &pieces[..chosen.min(pieces.len())] {
+            in_value += value.len();
+            in_raw += raw.len();
+        }
+        let (value_length, raw_length) = pieces.get(chosen).map_or((1, 1), |(value, raw)| (value.len(), raw.len()));
+        if value_length > 0 {
+            let place = locate(&raw, &value, in_value..in_value + value_length);
+            prop_assert_eq!(place, Some(in_raw..in_raw + raw_length));
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(
+        text in r#"(\{\{|\}\}|\{%|%\}|\{#|#\}|raw|endraw|set|for|in|if|endif|endfor|is|not|user|reply|\.|\||\(|\)|\[|\]|"|'|\\| |=|-|1|ä|\PC){0,24}"#,
+        raw in r#"("|'|\\|u|x|\n|\PC){0,12}"#,
+    ) {
+        let mut templates = Templates::new();
+        let scope = running();
+        let span = Span { file: 0, bytes: 0..raw.len() };
+        if let Ok(template) = templates.compile(&text, span.clone(), &raw) {
+            templates.names_at(&template);
+            let _ = templates.render(&template, &scope);
+        }
+        if let Ok(expression) = Expression::compile(&text, span, &raw, &mut templates) {
+            expression.names_at(&templates);
+            let _ = expression.evaluate(&templates, &scope);
+        }
+        let _ = templates.render_text(&text, "x", &Span::default(), &scope);
+        locate(&raw, &text, 1..3);
+    }
 }
