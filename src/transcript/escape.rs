@@ -126,8 +126,8 @@ pub(super) fn unescape_at(text: &str) -> Result<Body, (usize, String)> {
     Ok(Body { pieces, end })
 }
 
-/// A stretch between secrets; `last` where the line ends behind it.
-fn piece(bytes: &[u8], last: bool, out: &mut String) {
+/// Appends a stretch between secrets; `last` where the line ends behind it.
+pub(super) fn piece(bytes: &[u8], last: bool, out: &mut String) {
     let space = if last && bytes.last() == Some(&b' ') { 1 } else { 0 };
     let (bytes, space) = bytes.split_at(bytes.len() - space);
     each_valid(bytes, out, |valid, out| escape(valid, true, out));

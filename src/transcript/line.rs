@@ -1,6 +1,6 @@
 //! One line of a transcript.
 
-use super::escape::{SECRET, name_notation, notation, printable};
+use super::escape::{SECRET, name_notation, notation, piece, printable};
 use crate::smtp::lines::{LineEnd, WireLine};
 use std::fmt;
 use std::time::Duration;
@@ -57,16 +57,15 @@ impl Body {
 impl fmt::Display for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::new();
-        for (i, bytes) in self.pieces.iter().enumerate() {
-            let last = i + 1 == self.pieces.len();
-            if last {
-                notation(WireLine { bytes, end: self.end }, &[], &mut out);
-            } else {
-                // An empty hidden range at the piece's end is the secret that follows it.
-                notation(WireLine { bytes, end: LineEnd::CrLf }, &[bytes.len()..bytes.len()], &mut out);
-                debug_assert!(out.ends_with(SECRET));
-            }
+        let (last, before) = match self.pieces.split_last() {
+            Some((last, before)) => (last.as_slice(), before),
+            None => (&[][..], &[][..]),
+        };
+        for bytes in before {
+            piece(bytes, false, &mut out);
+            out.push_str(SECRET);
         }
+        notation(WireLine { bytes: last, end: self.end }, &[], &mut out);
         f.write_str(&out)
     }
 }

@@ -1,5 +1,7 @@
 //! The notation, both ways.
 
+#![expect(clippy::single_range_in_vec_init, reason = "lists of hidden ranges often have one")]
+
 use super::*;
 use crate::smtp::lines::{LineEnd, WireLine};
 use proptest::prelude::*;

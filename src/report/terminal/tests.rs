@@ -80,7 +80,7 @@ fn every_failed_assert_is_shown_with_its_values() {
         place: place(3, 3),
         cause: Cause::AssertsFailed(vec![assert("reply.code == 251", 2), assert("false", 3)]),
     };
-    let text = said(&[failure.clone()], outcome(Status::Failed, Some(failure)), true, &[]);
+    let text = said(std::slice::from_ref(&failure), outcome(Status::Failed, Some(failure.clone())), true, &[]);
     assert!(text.contains("smoke.toml:2:5: error: assert failed: reply.code == 251\n"), "{text}");
     assert!(text.contains("smoke.toml:3:5: error: assert failed: false\n"), "{text}");
     assert_eq!(text.matches("^ reply.code = 250").count(), 2, "{text}");

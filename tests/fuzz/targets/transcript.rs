@@ -1,0 +1,38 @@
+//! Transcripts: whatever is read is printed so that it reads the same, and every line is shown reversibly.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mailrun::smtp::lines::{LineEnd, WireLine};
+use mailrun::transcript::{Body, Record, Redactor, notation, parse, printable, unescape};
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut shown = String::new();
+    notation(WireLine { bytes, end: LineEnd::Missing }, &[], &mut shown);
+    assert!(!shown.contains(char::is_control));
+    assert_eq!(unescape(&shown), Ok(Body::plain(bytes, LineEnd::Missing)));
+    assert!(!printable(bytes).contains(char::is_control));
+
+    // A record holds its time in more digits than it prints, and its remarks as somebody wrote them: after one
+    // printing nothing changes any more.
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(records) = parse(&text) {
+        let printed = print(&records);
+        let again = parse(&printed).expect("what is printed can be read");
+        assert_eq!(print(&again), printed);
+    }
+
+    // The first bytes are a secret, which must be found in the rest wherever it stands.
+    let (secret, rest) = text.split_at(text.floor_char_boundary(8));
+    let mut redactor = Redactor::default();
+    if redactor.add(secret) && !secret.is_empty() {
+        let hidden = redactor.find(rest.as_bytes());
+        for (at, _) in rest.match_indices(secret) {
+            assert!(hidden.iter().any(|range| range.start <= at && at + secret.len() <= range.end));
+        }
+    }
+});
+
+fn print(records: &[Record]) -> String {
+    records.iter().map(|record| format!("{record}\n")).collect()
+}
