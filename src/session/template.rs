@@ -4,9 +4,9 @@
 
 mod filters;
 pub(super) mod quoted;
+mod trouble;
 pub(super) mod words;
 
-use super::facts::known_attributes;
 use super::scope::FUNCTIONS;
 use super::{Diagnostic, Scope, Severity, Span};
 use minijinja::syntax::SyntaxConfig;
@@ -14,7 +14,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use std::io;
 use std::ops::Range;
 use std::sync::OnceLock;
-use words::{Role, Word};
+use trouble::{trouble, undefined_words, unknown_attribute, unknown_word};
 
 /// The instructions that one rendering may take.
 pub const FUEL: u64 = 10_000_000;
@@ -76,13 +76,6 @@ pub struct RenderError {
     pub message: String,
     /// What has no value (`tls.peer`), where that is why.
     pub undefined: Option<String>,
-}
-
-/// What went wrong, and where in the template's source.
-struct Trouble {
-    message: String,
-    range: Option<Range<usize>>,
-    undefined: Option<String>,
 }
 
 impl Templates {
@@ -323,98 +316,6 @@ fn point(span: &Span, raw: &str, source: &str, range: Option<Range<usize>>) -> S
 
 fn is_function(environment: &Environment<'_>, name: &str) -> bool {
     FUNCTIONS.contains(&name) || environment.globals().any(|(global, _)| global == name)
-}
-
-/// A filter or test that does not exist.
-fn unknown_word(environment: &Environment<'_>, source: &str, found: &[Word]) -> Option<Trouble> {
-    found.iter().find_map(|word| {
-        let (what, question) = match word.role {
-            Role::Filter => ("filter", "it is filter"),
-            Role::Test => ("test", "it is test"),
-            _ => return None,
-        };
-        let name = &source[word.bytes.clone()];
-        let context = minijinja::context! { it => name };
-        let known = environment.compile_expression(question).and_then(|asked| asked.eval(context));
-        match known {
-            Ok(answer) if !answer.is_true() => Some(Trouble {
-                message: format!("unknown {what} \"{name}\""),
-                range: Some(word.bytes.clone()),
-                undefined: None,
-            }),
-            _ => None,
-        }
-    })
-}
-
-/// An attribute that the fact before it never has: `reply.cod`. The nearest one becomes the label.
-fn unknown_attribute(
-    environment: &Environment<'_>,
-    template: &str,
-    source: &str,
-    found: &[Word],
-) -> Option<(Trouble, Option<String>)> {
-    let undeclared = environment.get_template(template).ok()?.undeclared_variables(false);
-    found.iter().enumerate().find_map(|(index, word)| {
-        let text = |word: &Word| &source[word.bytes.clone()];
-        if word.role != Role::Name || !undeclared.contains(text(word)) {
-            return None;
-        }
-        let mut path = vec![text(word)];
-        let mut end = word.bytes.end;
-        for next in found.get(index + 1..)? {
-            if next.role != Role::Attribute || next.called || source[end..next.bytes.start].trim() != "." {
-                return None;
-            }
-            let known = known_attributes(&path)?;
-            if !known.contains(&text(next)) {
-                let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, text(next)));
-                let close = nearest.filter(|known| strsim::damerau_levenshtein(known, text(next)) <= 2);
-                let label = match close {
-                    Some(known) => format!("did you mean \"{known}\"?"),
-                    None => format!("it has {}", known.join(", ")),
-                };
-                let message = format!("\"{}\" has no \"{}\"", path.join("."), text(next));
-                let trouble = Trouble { message, range: Some(next.bytes.clone()), undefined: None };
-                return Some((trouble, Some(label)));
-            }
-            path.push(text(next));
-            end = next.bytes.end;
-        }
-        None
-    })
-}
-
-fn undefined_words(name: &str) -> String {
-    format!("undefined name \"{name}\"")
-}
-
-/// Says an engine's error in our words. `own` is the template's name, where the error may come from another.
-fn trouble(error: &Error, own: Option<&str>, source: &str) -> Trouble {
-    let mine = own.is_none() || error.name().is_none() || error.name() == own;
-    let range = error.range().filter(|_| mine);
-    let mut undefined = None;
-    let message = match error.kind() {
-        ErrorKind::OutOfFuel => format!("a template may take {FUEL} instructions, this one takes more"),
-        ErrorKind::WriteFailure => format!("a template may give {} MiB, this one gives more", RESULT_LIMIT >> 20),
-        ErrorKind::UndefinedError => {
-            let named = error.detail().and_then(between_backticks).map(str::to_owned);
-            let sliced = || range.clone().and_then(|range| source.get(range)).map(str::to_owned);
-            undefined = named.or_else(sliced);
-            undefined.as_deref().map_or_else(|| "undefined value".to_owned(), undefined_words)
-        }
-        ErrorKind::UnknownFunction if error.detail().is_none() => "unknown function".to_owned(),
-        kind => match error.detail() {
-            Some(detail) => format!("{kind}: {detail}"),
-            None => kind.to_string(),
-        },
-    };
-    Trouble { message, range, undefined }
-}
-
-fn between_backticks(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once('`')?;
-    rest.rsplit_once('`').map(|(name, _)| name)
 }
 
 /// A rendering's result, which ends in an error when it grows too big.
