@@ -1,0 +1,237 @@
+use super::*;
+use crate::smtp::address::Mailbox;
+use mail_parser::MessageParser;
+use proptest::prelude::*;
+
+fn draft(text: &str) -> Draft {
+    Draft {
+        from: list("Reports <reports@example.com>"),
+        to: list("team@example.com"),
+        subject: Some("Nightly report".to_owned()),
+        date: "Mon, 2 Nov 2026 08:00:00 +0000".to_owned(),
+        message_id: "1@client.example".to_owned(),
+        text: text.to_owned(),
+        ..Draft::default()
+    }
+}
+
+fn list(text: &str) -> Vec<Address> {
+    parse_address_list(text).expect("the test's own addresses")
+}
+
+fn built(draft: &Draft) -> String {
+    String::from_utf8(build(draft).expect("a sound draft")).expect("addresses are UTF-8, the rest is ASCII")
+}
+
+fn header_lines(draft: &Draft, name: &str) -> String {
+    let mail = built(draft);
+    let (headers, _) = mail.split_once("\r\n\r\n").expect("headers end in an empty line");
+    let unfolded = headers.replace("\r\n ", " ").replace("\r\n\t", "\t");
+    let prefix = format!("{name}: ");
+    unfolded.split("\r\n").filter_map(|line| line.strip_prefix(&prefix)).collect::<Vec<_>>().join("|")
+}
+
+#[test]
+fn a_plain_mail_is_what_a_person_would_write() {
+    assert_eq!(
+        built(&draft("hello\n.dot\n")),
+        "Date: Mon, 2 Nov 2026 08:00:00 +0000\r\n\
+         From: Reports <reports@example.com>\r\n\
+         To: team@example.com\r\n\
+         Subject: Nightly report\r\n\
+         Message-ID: <1@client.example>\r\n\
+         MIME-Version: 1.0\r\n\
+         Content-Type: text/plain; charset=utf-8\r\n\
+         Content-Transfer-Encoding: 7bit\r\n\
+         \r\n\
+         hello\n.dot\n"
+    );
+}
+
+#[test]
+fn text_is_carried_by_what_fits() {
+    let long = "x".repeat(999);
+    let table = [
+        ("", "7bit", "nothing"),
+        ("hello\r\n.\r\n..\nRSET\nQUIT\n", "7bit", "ASCII stays as it is"),
+        (&long[..998], "7bit", "a line that just fits"),
+        (&long, "quoted-printable", "a line that is too long"),
+        ("Grüße aus dem Büro in der schönen Stadt am Fluss\n", "quoted-printable", "some umlauts"),
+        ("Привет, мир\n", "base64", "hardly any ASCII"),
+        ("a long enough text with one NUL\0 in it\n", "quoted-printable", "RFC 5321 §2.3.8 has no NUL"),
+        (
+            "ü trailing space \nand tab\t\nand = signs, all of it long enough to be quoted printable",
+            "quoted-printable",
+            "what lines lose",
+        ),
+    ];
+    for (text, encoding, why) in table {
+        let mail = draft(text);
+        assert_eq!(header_lines(&mail, "Content-Transfer-Encoding"), encoding, "{why}");
+        let bytes = build(&mail).expect("a sound draft");
+        let parsed = MessageParser::new().parse(&bytes).expect("it is a mail");
+        let body = parsed.body_text(0).unwrap_or_default().replace("\r\n", "\n");
+        assert_eq!(body, text.replace("\r\n", "\n"), "{why}");
+        if encoding != "7bit" {
+            assert!(bytes.is_ascii(), "{why}");
+            let (_, body) =
+                built(&mail).split_once("\r\n\r\n").map(|(h, b)| (h.to_owned(), b.to_owned())).expect("two parts");
+            assert!(body.split("\r\n").all(|line| line.len() <= 76), "{why}");
+        }
+    }
+}
+
+#[test]
+fn headers_are_encoded_and_folded() {
+    let subject = ["Grüße:"; 30].join(" ");
+    let names =
+        "Jürgen Groß <j@example.com>, \"Last, First\" <l@example.com>, plain@example.com, O'Neil J. <o@example.com>";
+    let mail = Draft { subject: Some(subject.clone()), cc: list(&format!("{names}, {names}, {names}")), ..draft("x") };
+    let bytes = build(&mail).expect("a sound draft");
+    assert!(bytes.is_ascii());
+    assert!(bytes.split(|b| *b == b'\n').all(|line| line.len() <= 79), "{}", String::from_utf8_lossy(&bytes));
+    let parsed = MessageParser::new().parse(&bytes).expect("it is a mail");
+    assert_eq!(parsed.subject(), Some(subject.as_str()));
+    let found: Vec<_> =
+        parsed.cc().into_iter().flat_map(|list| list.iter()).map(|a| (a.name(), a.address())).take(4).collect();
+    assert_eq!(
+        found,
+        [
+            (Some("Jürgen Groß"), Some("j@example.com")),
+            (Some("Last, First"), Some("l@example.com")),
+            (None, Some("plain@example.com")),
+            (Some("O'Neil J."), Some("o@example.com")),
+        ]
+    );
+}
+
+#[test]
+fn own_headers_stand_as_they_are_or_take_a_place() {
+    let own = |name: &str, value: &str| Draft { headers: vec![(name.into(), value.into())], ..draft("x") };
+    let table = [
+        ("X-Job", "nightly", "nightly", "ASCII is not touched"),
+        ("X-Job", "=?utf-8?Q?x?=", "=?utf-8?Q?x?=", "nor is what is encoded already"),
+        ("List-Unsubscribe", "<mailto:a@b>, <https://c/d>", "<mailto:a@b>, <https://c/d>", "nor is structure"),
+        ("subject", "mine", "mine", "it takes the place of ours"),
+        ("Date", "yesterday", "yesterday", "even a wrong one: testers want it"),
+        ("X-Empty", "", "", "an empty value"),
+        ("X-Name", "Grüße", "=?utf-8?B?R3LDvMOfZQ==?=", "what is not ASCII is encoded"),
+    ];
+    for (name, value, written, why) in table {
+        assert_eq!(header_lines(&own(name, value), name), written, "{why}");
+    }
+    assert_eq!(header_lines(&own("subject", "mine"), "Subject"), "", "no second subject");
+}
+
+#[test]
+fn several_authors_have_a_sender() {
+    let mail = Draft { from: list("a@example.com, b@example.com"), ..draft("x") };
+    assert_eq!(header_lines(&mail, "From"), "a@example.com, b@example.com");
+    assert_eq!(header_lines(&mail, "Sender"), "a@example.com", "RFC 5322 §3.6.2");
+}
+
+#[test]
+fn what_would_forge_a_header_is_an_error() {
+    let sound = || draft("x");
+    let mailbox = |local: &str| Mailbox { local: local.into(), domain: "example.com".into() };
+    let from = |name: &str, local: &str| vec![Address { name: Some(name.into()), mailbox: mailbox(local) }];
+    let own = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    let table = [
+        (Draft { subject: Some("a\r\nBcc: x@y".into()), ..sound() }, "Subject", "a line break in the subject"),
+        (Draft { subject: Some("a\0".into()), ..sound() }, "Subject", "a NUL"),
+        (Draft { date: "a\nb".into(), ..sound() }, "Date", "a bare LF"),
+        (Draft { message_id: "<a\rb>".into(), ..sound() }, "Message-ID", "a bare CR"),
+        (Draft { message_id: "<a@b> <c@d>".into(), ..sound() }, "Message-ID", "two identifiers"),
+        (Draft { from: from("a\nb", "a"), ..sound() }, "From", "a line break in a name"),
+        (Draft { from: from("a", "a\nb"), ..sound() }, "From", "a line break in an address"),
+        (Draft { headers: own("X-A", "a\nb"), ..sound() }, "X-A", "a line break in an own header"),
+        (Draft { headers: own("X A", "a"), ..sound() }, "X A", "a space in a name"),
+        (Draft { headers: own("X:", "a"), ..sound() }, "X:", "a colon in a name"),
+        (Draft { headers: own("Ü", "a"), ..sound() }, "Ü", "a name that is not ASCII"),
+        (Draft { headers: own("", "a"), ..sound() }, "", "no name"),
+        (Draft { headers: own("BCC", "a@b"), ..sound() }, "BCC", "blind recipients"),
+        (Draft { headers: own("X-Long", &"x".repeat(1000)), ..sound() }, "X-Long", "a word that no line holds"),
+    ];
+    for (draft, field, why) in table {
+        assert_eq!(build(&draft).map_err(|e| e.field), Err(field.to_owned()), "{why}");
+    }
+}
+
+#[test]
+fn address_lists_are_read() {
+    let table = [
+        ("a@b", "|a@b", "bare"),
+        ("<a@b>", "|a@b", "in brackets"),
+        ("Name <a@b>", "Name|a@b", "with a name"),
+        ("  First   J. Last\t<a@b> ", "First J. Last|a@b", "spaces and a dot"),
+        ("\"Last, First\" <a@b>", "Last, First|a@b", "a comma in quotes"),
+        ("\"a \\\" \\\\ b\" <a@b>", "a \" \\ b|a@b", "escapes in quotes"),
+        ("\"a\" b \"c\" <a@b>", "a b c|a@b", "words and quotes"),
+        ("Jürgen <j@bücher.example>", "Jürgen|j@bücher.example", "UTF-8"),
+        ("a@b, C <c@d>,e@[192.0.2.1]", "|a@b; C|c@d; |e@[192.0.2.1]", "several"),
+        ("\"x,y\"@b,c@d", "|\"x,y\"@b; |c@d", "a comma in a quoted local part"),
+        ("Team: a@b, C <c@d>;, e@f", "|a@b; C|c@d; |e@f", "a group's members"),
+        ("undisclosed recipients:;", "", "an empty group"),
+        ("<>", "|", "the null path"),
+    ];
+    for (text, expected, why) in table {
+        let found = list(text).into_iter().map(|a| format!("{}|{}", a.name.unwrap_or_default(), a.mailbox));
+        assert_eq!(found.collect::<Vec<_>>().join("; "), expected, "{why}");
+    }
+}
+
+#[test]
+fn broken_address_lists_say_where() {
+    let table = [
+        ("", "an address is missing here (at byte 1)"),
+        ("a@b,", "an address is missing here (at byte 5)"),
+        ("a@b,,c@d", "an address is missing here (at byte 5)"),
+        ("a@b c@d", "the address should end here, or a comma follow (at byte 5)"),
+        ("a@b; c@d", "the address should end here, or a comma follow (at byte 4)"),
+        ("Name a@b", "an address has no space outside quotes (at byte 5)"),
+        ("Name <a@b", "the address should end here with > (at byte 10)"),
+        ("Name <a b@c>", "an address has no space outside quotes (at byte 8)"),
+        ("\"Name <a@b>", "this quote is not closed (at byte 1)"),
+        ("a@b (comment)", "an address has no comment (at byte 5)"),
+        ("Team: a@b", "a group ends in a semicolon (at byte 10)"),
+        ("Team: Sub: a@b;;", "this character needs quotes around the part before the @ (at byte 10)"),
+        ("a@b\r\nBcc: c@d", "an address has no line break and no NUL (at byte 4)"),
+        ("name", "an address needs an @ and a domain (at byte 5)"),
+    ];
+    for (text, why) in table {
+        let error = parse_address_list(text).expect_err(text);
+        assert_eq!((error.field.as_str(), error.why.as_str()), (text, why));
+    }
+}
+
+#[test]
+fn addresses_that_are_not_ascii_need_smtputf8() {
+    assert!(!draft("ü").is_internationalized(), "text and names are encoded");
+    assert!(Draft { cc: list("jürgen@example.com"), ..draft("x") }.is_internationalized());
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_address_parser_panic(text in prop_oneof!["\\PC*", "[a-b@<>\",:;\\\\\\[\\] .(ü]{0,20}"]) {
+        let _ = parse_address_list(&text);
+    }
+
+    #[test]
+    fn a_built_mail_is_read_back(
+        subject in "[a-zü=?_\"\\\\,.:<>@ \\t-]{0,90}",
+        name in "[a-zü=?_\"\\\\,.:;()<>@ -]{1,60}",
+        text in "[a-zü\u{4e00}=. \t\n]{0,300}",
+    ) {
+        let from = vec![Address { name: Some(name.clone()), mailbox: list("a@example.com")[0].mailbox.clone() }];
+        let mail = Draft { from, subject: Some(subject.clone()), ..draft(&text) };
+        let bytes = build(&mail).expect("a sound draft");
+        let parsed = MessageParser::new().parse(&bytes).expect("it is a mail");
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        prop_assert_eq!(words(parsed.subject().unwrap_or_default()), words(&subject));
+        let from = parsed.from().and_then(|from| from.first()).expect("there is an author");
+        prop_assert_eq!(from.address(), Some("a@example.com"));
+        prop_assert_eq!(words(from.name().unwrap_or_default()), words(&name));
+        let body = parsed.body_text(0).unwrap_or_default().replace("\r\n", "\n");
+        prop_assert_eq!(body, text);
+    }
+}
