@@ -2,6 +2,7 @@
 //!
 //! A string without markup stands for itself and never comes near the engine, which is built when first needed.
 
+mod bounds;
 mod filters;
 pub(super) mod quoted;
 mod trouble;
@@ -303,6 +304,7 @@ fn environment() -> Environment<'static> {
         },
     );
     filters::add(&mut environment);
+    bounds::add(&mut environment);
     environment
 }
 

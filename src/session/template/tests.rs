@@ -52,6 +52,8 @@ fn templates_render() {
         ("{{ tag }}", "<b>", "nothing is escaped"),
         ("{{ uuid()|length }}", "36", "a UUID"),
         ("{{ random(8)|length }}", "8", "random letters"),
+        ("{{ 'a\nb' | indent(2) }} {{ 'aa' | replace('a', 'bc') }}", "a\n  b bcbc", "bounded filters still work"),
+        ("{{ '%03d %s' | format(7, user) }} {{ [1,2,3] | batch(2) | list | length }}", "007 anna 2", "these too"),
         ("{{ missing | default('x') }}", "x", "a default is allowed to ask"),
         ("{{ 'a.b' is matching('a\\.b') }}", "True", "a regex in a template's string"),
         ("{{ 'ab cd' is matching('\\bcd') }}", "True", r"\b is a word's edge"),
@@ -130,6 +132,14 @@ fn limits_are_errors_that_name_them() {
         ("{% for a in range(2) %}{{ 'x' * 9000000 }}{% endfor %}", "16 MiB", "a result in pieces"),
         ("{{ 'x' * 16777217 }}", "16 MiB", "a result in one piece"),
         ("{{ random(99999999) }}", "at most 1048576 letters", "letters"),
+        ("{{ 'x' | indent(9223372036854775807) }}", "longer than", "an indentation"),
+        ("{{ 'x' | indent(width=99999999999) }}", "longer than", "an indentation by name"),
+        ("{{ ('x' * 9000) | replace('x', 'y' * 9000) }}", "longer than", "a replacement"),
+        ("{{ [1] | batch(99999999999, 0) }}", "longer than", "a filled batch"),
+        ("{{ [1] | slice(99999999999) }}", "longer than", "slices"),
+        ("{{ '%099999999999d' | format(1) }}", "longer than", "a width"),
+        ("{{ '%*d' | format(99999999999, 1) }}", "longer than", "a width among the arguments"),
+        ("{{ now() | date('%99999999999Y') }}", "date: ", "a width in a date"),
         ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "recursion limit", "endless recursion"),
     ];
     for (source, words, why) in table {
