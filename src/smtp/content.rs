@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn only_crlf_dot_crlf_ends_content() {
-        let table: &[(&[u8], &[u8], usize, bool, &str)] = &[
+        type Case<'a> = (&'a [u8], &'a [u8], usize, bool, &'a str);
+        let table: &[Case] = &[
             (b".\r\nNEXT", b"", 3, true, "empty content; what follows is not touched"),
             (b"a\r\n.\r\nNEXT", b"a\r\n", 6, true, "the usual"),
             (b"a\n.\nb\r\n.\r\n", b"a\n.\nb\r\n", 10, true, "bare LFs end nothing"),

@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn lines_end_in_lf_and_keep_how() {
         use LineEnd::*;
-        let table: &[(&[u8], &[(&[u8], LineEnd)], &[u8], &str)] = &[
+        type Case<'a> = (&'a [u8], &'a [(&'a [u8], LineEnd)], &'a [u8], &'a str);
+        let table: &[Case] = &[
             (b"", &[], b"", "nothing is no line"),
             (b"220 a\r\n", &[(b"220 a", CrLf)], b"", "the usual"),
             (b"a\nb\r\n", &[(b"a", Lf), (b"b", CrLf)], b"", "a bare LF ends a line too"),

@@ -41,11 +41,11 @@ impl Mechanism {
             return Ok(mechanism);
         }
         let why = match name.to_ascii_uppercase().as_str() {
-            "DIGEST-MD5" => "is left out on purpose: RFC 6331 moved it to historic; SCRAM took its place".to_owned(),
+            "DIGEST-MD5" => "left out on purpose: RFC 6331 moved it to historic; SCRAM took its place".to_owned(),
             "NTLM" | "GSS-SPNEGO" => {
-                "is left out on purpose: it is weak, proprietary and withdrawn by its maker".to_owned()
+                "left out on purpose: it is weak, proprietary and withdrawn by its maker".to_owned()
             }
-            _ => format!("is not known: there are {}", Self::ALL.map(Self::name).join(", ")),
+            _ => format!("not known; there are {}", Self::ALL.map(Self::name).join(", ")),
         };
         Err(UnknownMechanism { name: name.to_owned(), why })
     }
@@ -92,7 +92,7 @@ pub struct UnknownMechanism {
 
 impl fmt::Display for UnknownMechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the mechanism {} {}", self.name, self.why)
+        write!(f, "the mechanism {} is {}", self.name, self.why)
     }
 }
 

@@ -9,7 +9,7 @@ pub mod server;
 mod words;
 
 pub use mechanism::{Choice, Mechanism, UnknownMechanism};
-pub use words::{Part, auth_string, describe};
+pub use words::{Part, describe};
 
 use super::reply::{EnhancedCode, Reply};
 use base64::Engine;

@@ -1,40 +1,4 @@
-//! For `auth-string`: what AUTH wants for given credentials, and what such a string says.
-
-use super::{Credentials, Mechanism, SaslError, exchange};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-/// The base64 lines that AUTH wants, in their order. CRAM-MD5 needs `challenge`, decoded; SCRAM gives its first message,
-/// and the proof for a `challenge` that continues `nonce`. An empty message is `=` (RFC 4954 §4).
-pub fn auth_string(
-    mechanism: Mechanism,
-    credentials: &Credentials,
-    challenge: Option<&[u8]>,
-    nonce: &str,
-) -> Result<Vec<String>, SaslError> {
-    let mut exchange = exchange(mechanism, credentials.clone(), nonce);
-    let mut messages: Vec<Vec<u8>> = exchange.start()?.map(|response| response.bytes).into_iter().collect();
-    match (mechanism, challenge) {
-        (Mechanism::Login, _) => {
-            for prompt in ["Username:", "Password:"] {
-                messages.push(exchange.respond(prompt.as_bytes())?.bytes);
-            }
-        }
-        (Mechanism::CramMd5, None) => {
-            return Err(SaslError::BadChallenge("CRAM-MD5 answers a challenge, and none is given".to_owned()));
-        }
-        (Mechanism::CramMd5, Some(challenge)) => messages.push(exchange.respond(challenge)?.bytes),
-        (
-            Mechanism::ScramSha1 | Mechanism::ScramSha256 | Mechanism::ScramSha1Plus | Mechanism::ScramSha256Plus,
-            Some(challenge),
-        ) => {
-            messages.push(exchange.respond(challenge)?.bytes);
-        }
-        _ => {}
-    }
-    let line = |message: &Vec<u8>| if message.is_empty() { "=".to_owned() } else { STANDARD.encode(message) };
-    Ok(messages.iter().map(line).collect())
-}
+//! What a message of an exchange says, in words: for people who look at a dialogue.
 
 /// A part of a message, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,35 +125,6 @@ fn prompt(text: &str) -> Option<(&'static str, Vec<Part>)> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    fn tim() -> Credentials {
-        Credentials {
-            user: "tim".into(),
-            password: "tanstaaftanstaaf".into(),
-            token: "tok".into(),
-            ..Credentials::default()
-        }
-    }
-
-    #[test]
-    fn strings_are_what_auth_wants() {
-        let cram: &[u8] = b"<1896.697170952@postoffice.reston.mci.net>";
-        let table: &[(Mechanism, Option<&[u8]>, &[&str])] = &[
-            (Mechanism::Plain, None, &["AHRpbQB0YW5zdGFhZnRhbnN0YWFm"]),
-            (Mechanism::Login, None, &["dGlt", "dGFuc3RhYWZ0YW5zdGFhZg=="]),
-            (Mechanism::CramMd5, Some(cram), &["dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw"]),
-            (Mechanism::External, None, &["="]),
-            (Mechanism::ScramSha1, None, &["biwsbj10aW0scj1ub25jZQ=="]),
-            (Mechanism::Xoauth2, None, &["dXNlcj10aW0BYXV0aD1CZWFyZXIgdG9rAQE="]),
-        ];
-        for (mechanism, challenge, lines) in table {
-            let found = auth_string(*mechanism, &tim(), *challenge, "nonce");
-            assert_eq!(found, Ok(lines.iter().map(|l| (*l).to_owned()).collect()), "{mechanism}");
-        }
-        assert!(auth_string(Mechanism::CramMd5, &tim(), None, "").is_err(), "a challenge is missing");
-        let continued = auth_string(Mechanism::ScramSha1, &tim(), Some(b"r=nonce2,s=QSXC,i=4096"), "nonce");
-        assert_eq!(continued.map(|lines| lines.len()), Ok(2));
-    }
 
     #[test]
     fn messages_are_told_in_words() {
