@@ -162,6 +162,7 @@ impl<W: Write> Terminal<W> {
             self.warnings.iter().for_each(|warning| text.push_str(&format!("{}: warning: {warning}\n", self.name)));
         }
         text.push_str(&self.text);
+        let text = no_commands(&text);
         let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
         if let Err(error) = written {
             self.error.get_or_insert(error);
@@ -175,6 +176,21 @@ impl<W: Write> Terminal<W> {
         self.text.clear();
         self.more = 0;
     }
+}
+
+/// Under GitHub Actions a line that begins with `::` is a command: no file's or session's name can make one.
+fn no_commands(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        match line.strip_prefix(':') {
+            Some(rest) if rest.starts_with(':') => {
+                out.push_str("\\x3a");
+                out.push_str(rest);
+            }
+            _ => out.push_str(line),
+        }
+    }
+    out
 }
 
 impl<W: Write> Observer for Terminal<W> {

@@ -138,3 +138,8 @@ fn a_thousand_failures_are_counted() {
     let text = said(&failures, outcome(Status::Failed, None), true, &[]);
     assert!(text.contains("\n… and 950 more failures\n"), "{text}");
 }
+
+#[test]
+fn no_name_becomes_a_command_of_github_actions() {
+    assert_eq!(no_commands("::error::x\nsmoke.toml: a ::b\n:c\n"), "\\x3a:error::x\nsmoke.toml: a ::b\n:c\n");
+}

@@ -4,6 +4,7 @@
 //! is and with other encodings undone ([`views`]). All matches count, overlapping ones too, and are merged, so that a
 //! secret inside another leaks nothing of it.
 
+mod folded;
 mod forms;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,8 @@ impl fmt::Debug for Secret {
 pub struct Redactor {
     off: bool,
     forms: Vec<Form>,
+    /// Whether a secret has a space in it.
+    spaces: bool,
     /// Made of `forms` when it is first needed.
     automaton: OnceLock<Option<AhoCorasick>>,
 }
@@ -72,6 +75,7 @@ impl Redactor {
         if secret.chars().count() < Self::SHORT {
             return false;
         }
+        self.spaces |= secret.contains(' ');
         let mut forms = forms::of_secret(secret.as_bytes());
         for line in secret.split(['\r', '\n']).filter(|line| line.len() < secret.len()) {
             // Wire lines are cut before they are looked at, so the secret's lines come one by one.
@@ -113,7 +117,7 @@ impl Redactor {
         if !self.off {
             for secret in used.iter().filter(|s| !s.is_empty() && s.chars().count() < Self::SHORT) {
                 forms::find_short(bytes, secret.as_bytes(), &mut found);
-                views::each(bytes, |view| {
+                views::each(bytes, secret.contains(' '), |view| {
                     let mut within = Vec::new();
                     forms::find_short(&view.bytes, secret.as_bytes(), &mut within);
                     found.extend(within.into_iter().map(|range| view.outside(range)));
@@ -154,7 +158,10 @@ impl Redactor {
     fn search(&self, bytes: &[u8], found: &mut Vec<Range<usize>>) {
         let Some(automaton) = self.automaton() else { return };
         self.search_in(automaton, bytes, found);
-        views::each(bytes, |view| {
+        if folded::is_candidate(bytes) && self.forms.iter().any(|form| folded::is_part(bytes, form)) {
+            found.push(0..bytes.len());
+        }
+        views::each(bytes, self.spaces, |view| {
             let mut within = Vec::new();
             self.search_in(automaton, &view.bytes, &mut within);
             found.extend(within.into_iter().map(|range| view.outside(range)));

@@ -99,6 +99,23 @@ fn lines_of_a_text_are_shown_in_one() {
 }
 
 #[test]
+fn base64_that_is_folded_within_a_secret_shows_neither_part() {
+    let redactor = knowing(&["hunter2-Zaphod"]);
+    for before in 30..80 {
+        let encoded = STANDARD.encode(format!("{:x<before$}hunter2-Zaphod{:y<60}", "", ""));
+        let secret = before * 4 / 3 + 1..(before + 14) * 4 / 3; // characters that hold nothing else
+        let (first, second) = encoded.split_at(76);
+        let shown = |line: &str| redactor.find(line.as_bytes()).is_empty();
+        let parts =
+            [(first, secret.start.min(76)..secret.end.min(76)), (second, secret.start.max(76)..secret.end.max(76))];
+        for (line, part) in parts {
+            assert!(part.len() < 6 || !shown(line), "{before}: {line}");
+        }
+    }
+    assert!(redactor.find(b"eHh4eHh4eHh4eHh4eHh4eHh4eHh4").is_empty(), "other base64 stays");
+}
+
+#[test]
 fn a_long_secret_hides_what_follows_its_beginning() {
     let long = "0123456789abcdef".repeat(4096);
     assert_eq!(knowing(&[&long]).shown(format!("x {long} y")).as_str(), "x [secret]");

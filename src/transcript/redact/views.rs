@@ -22,62 +22,51 @@ impl View {
     }
 }
 
-/// What an encoded character was, and how many bytes it took.
-type Unit = (char, usize);
-
-/// Looks at bytes that begin with one of the rule's marks; `None` where they are not encoded after all.
+/// Looks at bytes that begin with the rule's mark; `None` where they are not encoded after all.
 type Rule = fn(&[u8]) -> Option<Decoded>;
 
+/// What an encoded character was, and how many bytes it took.
 enum Decoded {
     Byte(u8, usize),
-    Char(Unit),
+    Char(char, usize),
 }
 
-/// The rules, with the bytes that begin an encoded character.
-const RULES: &[(&[u8], Rule)] = &[
-    (b"%", |b| hex_byte(b)),
-    (b"%+", |b| if b.first() == Some(&b'+') { Some(Decoded::Byte(b' ', 1)) } else { hex_byte(b) }),
-    (b"+", |b| hex_byte(b)),
-    (b"=", |b| hex_byte(b)),
-    (b"\\", backslash),
-    (b"&", entity),
-];
+/// The rules, with the byte that begins an encoded character.
+const RULES: &[(u8, Rule)] =
+    &[(b'%', hex_byte), (b'+', hex_byte), (b'=', hex_byte), (b'\\', backslash), (b'&', entity)];
 
-/// Gives every view that differs from the text itself.
-pub(super) fn each(bytes: &[u8], mut look: impl FnMut(View)) {
-    for (marks, rule) in RULES {
-        if bytes.iter().any(|b| marks.contains(b))
-            && let Some(view) = decode(bytes, marks, *rule)
-        {
-            look(view);
+/// Gives every view that differs from the text itself. `spaces`: a plus may have been a space, as in forms.
+pub(super) fn each(bytes: &[u8], spaces: bool, mut look: impl FnMut(View)) {
+    RULES.iter().filter_map(|(mark, rule)| decode(bytes, *mark, *rule)).for_each(&mut look);
+    if spaces && bytes.contains(&b'+') {
+        let form: Vec<u8> = bytes.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+        match decode(&form, b'%', hex_byte) {
+            Some(view) => look(view),
+            None => look(View { from: (0..form.len()).map(|at| at..at + 1).collect(), bytes: form }),
         }
     }
 }
 
-fn decode(bytes: &[u8], marks: &[u8], rule: Rule) -> Option<View> {
-    let mut view = View { bytes: Vec::with_capacity(bytes.len()), from: Vec::with_capacity(bytes.len()) };
-    let mut changed = false;
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let decoded = if marks.contains(byte) { rule(&bytes[at..]) } else { None };
-        let mut buffer = [0; 4];
-        let (unit, width): (&[u8], usize) = match decoded {
-            None => (std::slice::from_ref(byte), 1),
+/// `None` where nothing is encoded: most text is not, and costs no memory then.
+fn decode(bytes: &[u8], mark: u8, rule: Rule) -> Option<View> {
+    let encoded = |at: usize| (bytes[at] == mark).then(|| rule(&bytes[at..])).flatten();
+    let mut at = (0..bytes.len()).find(|at| encoded(*at).is_some())?;
+    let mut view = View { bytes: bytes[..at].to_vec(), from: (0..at).map(|at| at..at + 1).collect() };
+    while at < bytes.len() {
+        let mut buffer = [bytes[at], 0, 0, 0];
+        let (length, width) = match encoded(at) {
+            None => (1, 1),
             Some(Decoded::Byte(byte, width)) => {
-                changed = true;
                 buffer[0] = byte;
-                (&buffer[..1], width)
+                (1, width)
             }
-            Some(Decoded::Char((c, width))) => {
-                changed = true;
-                (c.encode_utf8(&mut buffer).as_bytes(), width)
-            }
+            Some(Decoded::Char(c, width)) => (c.encode_utf8(&mut buffer).len(), width),
         };
-        view.bytes.extend_from_slice(unit);
-        view.from.extend(std::iter::repeat_n(at..at + width, unit.len()));
+        view.bytes.extend_from_slice(&buffer[..length]);
+        view.from.extend(std::iter::repeat_n(at..at + width, length));
         at += width;
     }
-    changed.then_some(view)
+    Some(view)
 }
 
 /// `%3D`, `+3D`, `=3D`.
@@ -98,12 +87,12 @@ fn backslash(bytes: &[u8]) -> Option<Decoded> {
         b'u' => {
             let first = hex(bytes.get(2..6)?)?;
             match char::from_u32(first) {
-                Some(c) => Decoded::Char((c, 6)),
+                Some(c) => Decoded::Char(c, 6),
                 None => {
                     let second = bytes.get(6..12)?.strip_prefix(b"\\u").and_then(hex)?;
                     let low = second.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
                     let high = first.checked_sub(0xd800).filter(|high| *high < 0x400)?;
-                    Decoded::Char((char::from_u32(0x10000 + (high << 10) + low)?, 12))
+                    Decoded::Char(char::from_u32(0x10000 + (high << 10) + low)?, 12)
                 }
             }
         }
@@ -125,7 +114,7 @@ fn entity(bytes: &[u8]) -> Option<Decoded> {
         [b'#', digits @ ..] => char::from_u32(std::str::from_utf8(digits).ok()?.parse().ok()?)?,
         _ => return None,
     };
-    Some(Decoded::Char((c, end + 1)))
+    Some(Decoded::Char(c, end + 1))
 }
 
 fn hex(digits: &[u8]) -> Option<u32> {
