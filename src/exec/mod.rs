@@ -2,14 +2,33 @@
 //!
 //! It knows no socket and no clock but through the traits here: `net/` has the real ones, tests have their own.
 
+mod actions;
+mod channel;
+mod farewell;
+mod judge;
+mod narrate;
+mod player;
 mod ports;
+mod prepare;
+mod soundness;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod variables;
 
 /// What the traits speak of, for those who implement them.
 pub use crate::session::{Address, CloseHow, PeerFacts, Server, TlsFacts, TlsVersion};
 pub use ports::{Clock, ConnectError, ConnectOptions, Connected, Interrupt, Network, Stream, TlsFailure, TlsOptions};
 
-use crate::event::{Observer, Outcome};
+use crate::event::{Fact, Failure, Note, Observer, Outcome, Status};
 use crate::session::{Session, Sources, Value};
+use crate::transcript::{Redactor, Shown};
+use narrate::Narrator;
+use player::{MAIN, Player};
+use steps::Flow;
+use trouble::Trouble;
+use variables::Reader;
 
 /// What a run is given beside the session.
 pub struct Settings {
@@ -55,6 +74,80 @@ pub fn run(
     clock: &dyn Clock,
     observer: &mut dyn Observer,
 ) -> Outcome {
-    let _ = (session, settings, sources, network, clock, observer);
-    todo!()
+    let redactor = if settings.show_secrets { Redactor::off() } else { Redactor::default() };
+    let mut narrator = Narrator::new(observer, clock, redactor);
+    let mut reader = Reader { session, settings, sources, host: None };
+    let prepared = match prepare::prepare(&mut reader, &mut narrator) {
+        Ok(prepared) => prepared,
+        Err(trouble) => {
+            let started = Fact::SessionStarted { name: narrator.shown(&session.name), server: Shown::default() };
+            narrator.tell(MAIN, started);
+            let outcome = failed(prepare::failure(session, trouble), 0);
+            narrator.tell(MAIN, Fact::SessionFinished { outcome: &outcome });
+            return outcome;
+        }
+    };
+    let short_names = prepared.gathered.short_names.clone();
+    let mut player = Player::new(&reader, prepared, network, narrator);
+    // Passwords are learnt while the session is looked through, before anything is told.
+    let sound = soundness::check(&mut player);
+    let name = player.narrator.shown(&session.name);
+    let server = player.narrator.shown(player.server.to_string());
+    player.narrator.tell(MAIN, Fact::SessionStarted { name, server });
+    for name in short_names {
+        let name = player.narrator.shown(name);
+        player.narrator.note(MAIN, Note::ShortSecret { name });
+    }
+    let outcome = match sound.and_then(|()| open_main(&mut player)) {
+        Ok(()) => play(&mut player, Flow::On),
+        Err(trouble) => {
+            player.interrupted = trouble.interrupt(clock);
+            player.failure = Some(prepare::failure(session, trouble));
+            play(&mut player, Flow::Over)
+        }
+    };
+    player.narrator.tell(MAIN, Fact::SessionFinished { outcome: &outcome });
+    outcome
+}
+
+fn open_main(player: &mut Player<'_>) -> Result<(), Trouble> {
+    let mut main = player.take_channel(MAIN);
+    let connected = player.connect(&mut main);
+    player.put_channel(main);
+    connected
+}
+
+/// Plays all sections and ends all connections.
+fn play(player: &mut Player<'_>, flow: Flow) -> Outcome {
+    let session = player.session;
+    let mut number = 0;
+    let flow = player.section(&session.open, &mut number, flow);
+    let flow = player.section(&session.steps, &mut number, flow);
+    // `on_fail = "quit"` stops the steps, and [[close]] runs as if nothing had happened.
+    let closing = if flow == Flow::Quitting { Flow::On } else { flow };
+    let flow = player.section(&session.close, &mut number, closing).max(flow);
+    if flow == Flow::On {
+        let main = player.take_channel(MAIN);
+        // A session that is all prelude has come to the point where `requires` is looked at.
+        player.lacks_required(&main);
+        player.put_channel(main);
+    }
+    farewell::part(player, flow);
+    let mut outcome = match player.failure.take() {
+        Some(failure) => failed(failure, player.steps_run),
+        None => Outcome {
+            status: Status::Passed,
+            failure: None,
+            steps_run: player.steps_run,
+            skipped: player.skipped.take(),
+        },
+    };
+    if let Some(interrupt) = player.interrupted {
+        outcome.status = trouble::signal_status(interrupt);
+    }
+    outcome
+}
+
+fn failed(failure: Failure, steps_run: usize) -> Outcome {
+    Outcome { status: failure.status, failure: Some(failure), steps_run, skipped: None }
 }

@@ -478,6 +478,3 @@ impl Compiler<'_> {
         self.ended = true;
     }
 }
-
-#[cfg(test)]
-mod tests;

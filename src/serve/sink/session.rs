@@ -245,10 +245,10 @@ impl Sink<'_> {
             refusal = Some("552 5.3.4 message size exceeds fixed maximum message size".to_owned());
         }
         if refusal.is_none() {
-            // The reply comes behind the octets.
-            self.flush();
+            let said = self.out.len();
             if !self.ruled("BDAT", argument) {
-                let reply = std::mem::take(&mut self.out);
+                // The reply comes behind the octets.
+                let reply = self.out.split_off(said.min(self.out.len()));
                 refusal = Some(String::from_utf8_lossy(&reply).trim_end().replace("\r\n", "\n"));
             }
         }

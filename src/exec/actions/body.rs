@@ -1,0 +1,277 @@
+//! Content on its way through DATA, block by block (RFC 5321 §4.1.1.4), and the `body` step.
+
+use super::expected;
+use crate::event::{Cause, Status};
+use crate::exec::channel::{Answer, Channel, End, Turn, Unwritten};
+use crate::exec::judge;
+use crate::exec::player::Player;
+use crate::exec::trouble::{Limit, Trouble};
+use crate::session::{Chunk, CloseHow, Content, Expect, Span, Step};
+use crate::smtp::content::ContentEncoder;
+use crate::smtp::limits::Wait;
+use std::io::{Cursor, Read};
+use std::time::Duration;
+
+/// What one deadline is for.
+const BLOCK: usize = 64 * 1024;
+/// How long a server has to say why it did not take the content.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// The line that ends content.
+const DOT: &[u8] = b".\r\n";
+
+/// Content before it is encoded.
+pub struct Source {
+    pub reader: Box<dyn Read + Send>,
+    /// What the file said its length was.
+    pub length: Option<u64>,
+    pub name: String,
+    pub span: Span,
+    /// Short secrets that it may hold.
+    pub used: Vec<String>,
+}
+
+impl Source {
+    pub fn text(text: impl Into<Vec<u8>>, span: &Span, used: Vec<String>) -> Self {
+        Self {
+            reader: Box::new(Cursor::new(text.into())),
+            length: None,
+            name: "the text".into(),
+            span: span.clone(),
+            used,
+        }
+    }
+
+    /// Reads a block; a file that ends early or grows cannot be sent whole.
+    fn read(&mut self, player: &Player<'_>, buffer: &mut [u8], so_far: u64) -> Result<usize, Trouble> {
+        let fail = |why: String| {
+            Err(Trouble {
+                severs: true,
+                ..Trouble::unreadable(&player.narrator, format!("{}: {why}", self.name)).at(&self.span)
+            })
+        };
+        let count = loop {
+            match self.reader.read(buffer) {
+                Ok(count) => break count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return fail(error.to_string()),
+            }
+        };
+        match self.length {
+            Some(length) if count == 0 && so_far < length => fail(format!("{so_far} bytes came of {length}")),
+            Some(length) if so_far + count as u64 > length => {
+                fail(format!("it grew beyond its {length} bytes while it was read"))
+            }
+            _ => Ok(count),
+        }
+    }
+}
+
+/// Opens what `body` or `text` says.
+pub fn open(player: &Player<'_>, content: &Content) -> Result<Source, Trouble> {
+    match content {
+        Content::Text(template) => {
+            Ok(Source::text(player.render(template)?, &template.span, player.secrets_in(template)))
+        }
+        Content::File { path, template } => {
+            let resolved = player.resolve(path)?;
+            let name = resolved.display().to_string();
+            let narrator = &player.narrator;
+            let file =
+                player.sources.open(&resolved).map_err(|error| Trouble::source(narrator, &error).at(&path.span))?;
+            if !template {
+                let (reader, length) = (file.reader, Some(file.length));
+                return Ok(Source { reader, length, name, span: path.span.clone(), used: Vec::new() });
+            }
+            let mut text = String::new();
+            let limit = 16 << 20;
+            file.reader
+                .take(limit + 1)
+                .read_to_string(&mut text)
+                .map_err(|error| Trouble::unreadable(narrator, format!("{name}: {error}")).at(&path.span))?;
+            if text.len() as u64 > limit {
+                let what = format!("{name} holds more than 16 MiB, the limit of a template");
+                return Err(Trouble::bad_value(narrator, what).at(&path.span));
+            }
+            let rendered = player
+                .session
+                .templates
+                .render_text(&text, &name, &path.span, &player.scope)
+                .map_err(|error| Trouble::bad_value(narrator, error.message).at(&error.span))?;
+            Ok(Source::text(rendered, &path.span, Vec::new()))
+        }
+    }
+}
+
+/// The `body` step: content, dot, reply.
+pub fn body(
+    player: &mut Player<'_>,
+    channel: &mut Channel,
+    step: &Step,
+    content: &Content,
+    stuffing: bool,
+) -> Result<(), Trouble> {
+    let expect = expected(player, step)?;
+    // Behind a 354 content that cannot be had can only be given up with the connection.
+    let source = open(player, content).map_err(|trouble| Trouble { severs: true, ..trouble })?;
+    let sending = Sending { stuffing, timeout: step.timeout, chunk: step.chunk, expect };
+    if send(player, channel, source, &sending)? == Sent::AnsweredEarly {
+        return Ok(());
+    }
+    let limit = player.limit(step.timeout, Wait::DataTermination);
+    reply(player, channel, expect, limit)
+}
+
+/// How content is sent.
+pub struct Sending<'s> {
+    pub stuffing: bool,
+    pub timeout: Option<Duration>,
+    pub chunk: Option<Chunk>,
+    pub expect: &'s Expect,
+}
+
+/// How sending ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The content is complete, and its reply is due.
+    Complete,
+    /// The server refused it before the end, which was expected; the connection is closed.
+    AnsweredEarly,
+}
+
+/// Writes content and its final dot.
+pub fn send(
+    player: &mut Player<'_>,
+    channel: &mut Channel,
+    mut source: Source,
+    sending: &Sending<'_>,
+) -> Result<Sent, Trouble> {
+    if !channel.is_open() {
+        return Err(Trouble::lost(&player.narrator, &End::Absent));
+    }
+    match channel.turn(&mut player.narrator) {
+        Turn::Ours => {}
+        Turn::Ended(end) => return Err(Trouble::lost(&player.narrator, &end)),
+        Turn::Spoke { text, answer } => return Err(judge::out_of_turn(&player.narrator, &text, &answer)),
+    }
+    channel.in_message = true;
+    let result = blocks(player, channel, &mut source, sending);
+    if !matches!(result, Ok(Sent::Complete)) {
+        channel.in_message = false;
+    }
+    if result.as_ref().is_ok_and(|sent| *sent == Sent::AnsweredEarly) {
+        channel.close(&mut player.narrator, CloseHow::Fin);
+        channel.broken = true;
+    }
+    result
+}
+
+fn blocks(
+    player: &mut Player<'_>,
+    channel: &mut Channel,
+    source: &mut Source,
+    sending: &Sending<'_>,
+) -> Result<Sent, Trouble> {
+    let mut encoder = ContentEncoder::new(sending.stuffing);
+    let (mut input, mut out, mut so_far) = (vec![0; BLOCK], Vec::new(), 0);
+    loop {
+        let count = source.read(player, &mut input, so_far)?;
+        if count == 0 {
+            break;
+        }
+        so_far += count as u64;
+        // A block leaves when the next has been read, so that the last one and the dot leave in one write.
+        if out.len() >= BLOCK {
+            let whole = memchr::memrchr(b'\n', &out).map_or(out.len(), |lf| lf + 1);
+            let rest = out.split_off(whole);
+            player.narrator.sent(&channel.name, &out, true, &source.used);
+            if block(player, channel, &out, sending, false)? == Sent::AnsweredEarly {
+                return Ok(Sent::AnsweredEarly);
+            }
+            out = rest;
+        }
+        encoder.push(input.get(..count).unwrap_or_default(), &mut out);
+    }
+    encoder.finish(&mut out);
+    let (content, dot) = out.split_at(out.len().saturating_sub(DOT.len()));
+    player.narrator.sent(&channel.name, content, true, &source.used);
+    player.narrator.sent(&channel.name, dot, false, &[]);
+    block(player, channel, &out, sending, true)
+}
+
+/// Writes a block within its deadline, after a look whether the server has answered already.
+fn block(
+    player: &mut Player<'_>,
+    channel: &mut Channel,
+    bytes: &[u8],
+    sending: &Sending<'_>,
+    last: bool,
+) -> Result<Sent, Trouble> {
+    let limit = player.limit(sending.timeout, Wait::DataBlock);
+    match channel.spoke_early() {
+        Ok(false) => {}
+        Ok(true) => return early(player, channel, sending, limit, Unwritten::Early),
+        Err(end) => return early(player, channel, sending, limit, Unwritten::Ended(end)),
+    }
+    let (written, result) = channel.write_paced(&mut player.narrator, bytes, sending.chunk, limit.at, true);
+    let Err(stop) = result else { return Ok(Sent::Complete) };
+    // The dot itself has left: whether the rest of its line did is not for us to know.
+    let dot_left = last && written + DOT.len() > bytes.len();
+    match stop {
+        Unwritten::TimedOut | Unwritten::Ended(_) if dot_left => {
+            Err(Trouble::delivery_unknown(&player.narrator, "writing failed within the last line"))
+        }
+        stop => early(player, channel, sending, limit, stop),
+    }
+}
+
+/// Content was not taken to its end: what the server said is read, shown and judged. 4yz and 5yz are the reply to the
+/// content; a 2yz cannot be.
+fn early(
+    player: &mut Player<'_>,
+    channel: &mut Channel,
+    sending: &Sending<'_>,
+    limit: Limit,
+    stop: Unwritten,
+) -> Result<Sent, Trouble> {
+    if let Unwritten::Interrupted(interrupt) = stop {
+        return Err(Trouble::interrupted(interrupt));
+    }
+    let timed_out = |player: &Player<'_>| Trouble::timed_out(&player.narrator, "the server to take the content", limit);
+    // Once the deadline has passed only what is there already counts.
+    if matches!(stop, Unwritten::TimedOut) && !matches!(channel.spoke_early(), Ok(true)) {
+        return Err(timed_out(player));
+    }
+    let until = player.narrator.now() + LAST_WORDS;
+    let trouble = match (channel.answer(&mut player.narrator, until), stop) {
+        (answer @ Answer::Reply(_), _) if answer.refuses() => {
+            match player.judge(sending.expect, answer, "the reply to the content", limit) {
+                Ok(_) => return Ok(Sent::AnsweredEarly),
+                Err(trouble) => trouble,
+            }
+        }
+        (Answer::Reply(facts), _) => {
+            let text = player.narrator.shown(judge::reply_words(&facts.reply));
+            Trouble::severing(Status::Protocol, Cause::OutOfTurn { text })
+        }
+        (Answer::Malformed(malformed), _) => Trouble::malformed(&malformed),
+        (Answer::Interrupted(interrupt), _) => Trouble::interrupted(interrupt),
+        (_, Unwritten::Ended(end)) | (Answer::Ended(end), _) => Trouble::lost(&player.narrator, &end),
+        (Answer::Nothing { .. }, _) => timed_out(player),
+    };
+    Err(Trouble { severs: true, ..trouble })
+}
+
+/// The reply to complete content. Where none comes the mail may have been delivered (RFC 1047).
+pub fn reply(player: &mut Player<'_>, channel: &mut Channel, expect: &Expect, limit: Limit) -> Result<(), Trouble> {
+    let answer = channel.answer(&mut player.narrator, limit.at);
+    channel.in_message = false;
+    let lenient = expect.close() || expect.silence();
+    match &answer {
+        Answer::Ended(end) if !lenient => Err(Trouble::delivery_unknown(&player.narrator, end.words())),
+        Answer::Nothing { .. } if !lenient => {
+            let why = format!("nothing came within {:?}", limit.duration);
+            Err(Trouble::delivery_unknown(&player.narrator, &why))
+        }
+        _ => player.judge(expect, answer, "the reply to the content", limit).map(drop),
+    }
+}

@@ -1,0 +1,136 @@
+//! Steps of a line: none, `send`, `raw`, `ehlo`, `helo`, `lhlo`.
+
+use super::{Command, exchange, expected};
+use crate::exec::channel::Channel;
+use crate::exec::player::Player;
+use crate::exec::trouble::Trouble;
+use crate::session::{Action, HelloVerb, RawBytes, Step, Template};
+use crate::smtp::limits::Wait;
+use std::io::Read;
+
+/// What `raw = { file = … }` may hold: it is sent in one go.
+const RAW_LIMIT: u64 = 64 << 20;
+
+/// The line that a step sends, where it sends one: rendered once, for the title and the wire.
+pub fn rendered_title(player: &Player<'_>, step: &Step) -> Result<Option<String>, Trouble> {
+    match &step.action {
+        Action::Send(template) => player.render_line(template).map(Some),
+        Action::Hello { verb, name } => {
+            let name = match name {
+                Some(name) => player.render_line(name)?,
+                None => player.client_name.clone(),
+            };
+            let verb = match verb {
+                HelloVerb::Ehlo => "EHLO",
+                HelloVerb::Helo => "HELO",
+                HelloVerb::Lhlo => "LHLO",
+            };
+            Ok(Some(format!("{verb} {name}")))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Waits for a reply.
+pub fn wait(player: &mut Player<'_>, channel: &mut Channel, step: &Step) -> Result<(), Trouble> {
+    let expect = expected(player, step)?;
+    // The first reply on a connection is the greeting (RFC 5321 §4.3.1).
+    let (wait, what) = match channel.reply {
+        None => (Wait::Greeting, "the greeting"),
+        Some(_) => (Wait::Other, "a reply"),
+    };
+    let limit = player.limit(step.timeout, wait);
+    let answer = channel.answer(&mut player.narrator, limit.at);
+    player.judge(expect, answer, what, limit)?;
+    read_through(player, channel, step, limit.at);
+    Ok(())
+}
+
+pub fn send(
+    player: &mut Player<'_>,
+    channel: &mut Channel,
+    step: &Step,
+    template: &Template,
+    line: Option<String>,
+) -> Result<(), Trouble> {
+    let line = match line {
+        Some(line) => line,
+        None => player.render_line(template)?,
+    };
+    put_line(player, channel, step, line, player.secrets_in(template))
+}
+
+pub fn hello(player: &mut Player<'_>, channel: &mut Channel, step: &Step, line: Option<String>) -> Result<(), Trouble> {
+    let line = match line {
+        Some(line) => line,
+        None => rendered_title(player, step)?.unwrap_or_default(),
+    };
+    put_line(player, channel, step, line, Vec::new())
+}
+
+fn put_line(
+    player: &mut Player<'_>,
+    channel: &mut Channel,
+    step: &Step,
+    line: String,
+    used: Vec<String>,
+) -> Result<(), Trouble> {
+    let expect = expected(player, step)?;
+    let bytes = (line + "\r\n").into_bytes();
+    let command = Command { used, chunk: step.chunk, ..Command::line(&bytes, expect, step.timeout) };
+    finish(player, channel, step, &command)
+}
+
+/// Sends bytes as they are. They may be anything, so whether the server spoke before is not asked.
+pub fn raw(player: &mut Player<'_>, channel: &mut Channel, step: &Step, raw: &RawBytes) -> Result<(), Trouble> {
+    let (bytes, used) = raw_bytes(player, raw)?;
+    let command = Command {
+        bytes: &bytes,
+        used,
+        chunk: step.chunk,
+        wait: Wait::of_command(&bytes),
+        timeout: step.timeout,
+        expect: step.expect.as_ref(),
+        paired: false,
+        reply_to: None,
+    };
+    finish(player, channel, step, &command)
+}
+
+/// The bytes of a `raw`, and the short secrets in them.
+pub fn raw_bytes(player: &Player<'_>, raw: &RawBytes) -> Result<(Vec<u8>, Vec<String>), Trouble> {
+    match raw {
+        RawBytes::Text(template) => Ok((player.render(template)?.into_bytes(), player.secrets_in(template))),
+        RawBytes::Bytes(bytes) => Ok((bytes.clone(), Vec::new())),
+        RawBytes::File(path) => {
+            let resolved = player.resolve(path)?;
+            let narrator = &player.narrator;
+            let file =
+                player.sources.open(&resolved).map_err(|error| Trouble::source(narrator, &error).at(&path.span))?;
+            let mut bytes = Vec::new();
+            file.reader.take(RAW_LIMIT + 1).read_to_end(&mut bytes).map_err(|error| {
+                Trouble::unreadable(narrator, format!("{}: {error}", resolved.display())).at(&path.span)
+            })?;
+            if bytes.len() as u64 > RAW_LIMIT {
+                let what = format!("{} holds more than 64 MiB, the limit of raw", resolved.display());
+                return Err(Trouble::bad_value(narrator, what).at(&path.span));
+            }
+            Ok((bytes, Vec::new()))
+        }
+    }
+}
+
+fn finish(player: &mut Player<'_>, channel: &mut Channel, step: &Step, command: &Command<'_>) -> Result<(), Trouble> {
+    let until = player.limit(step.timeout, command.wait).at;
+    exchange(player, channel, command)?;
+    read_through(player, channel, step, until);
+    Ok(())
+}
+
+/// Where what is not SMTP was expected, the rest of a line that was too long is read, so that the next reply is whole.
+fn read_through(player: &mut Player<'_>, channel: &mut Channel, step: &Step, until: std::time::Instant) {
+    let expected = step.expect.as_ref().is_some_and(|expect| expect.malformed());
+    if expected && !channel.read_through_line(&mut player.narrator, until) {
+        channel.close(&mut player.narrator, crate::session::CloseHow::Fin);
+    }
+}

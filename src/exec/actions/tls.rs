@@ -1,0 +1,121 @@
+//! TLS: `starttls`, `tls`, and the handshake (RFC 3207).
+
+use super::{Command, Done, exchange, expected};
+use crate::event::{Cause, Fact, Note, Status};
+use crate::exec::channel::{Channel, End, Turn};
+use crate::exec::judge;
+use crate::exec::player::Player;
+use crate::exec::ports::TlsFailure;
+use crate::exec::trouble::Trouble;
+use crate::session::{StarttlsStep, Step};
+use crate::transcript::Shown;
+
+pub fn starttls(
+    player: &mut Player<'_>,
+    channel: &mut Channel,
+    step: &Step,
+    policy: StarttlsStep,
+    inject_check: bool,
+) -> Result<Done, Trouble> {
+    if !channel.ehlo.has("STARTTLS") {
+        match policy {
+            StarttlsStep::Always => {}
+            StarttlsStep::Required => return Err(not_offered()),
+            StarttlsStep::Opportunistic => {
+                player.note(channel, Note::InClear { why: Shown::new("the server does not offer STARTTLS") });
+                return Ok(Done::NotOffered);
+            }
+        }
+    }
+    let expect = expected(player, step)?;
+    let command = Command { chunk: step.chunk, ..Command::line(b"STARTTLS\r\n", expect, step.timeout) };
+    let replies = channel.replies;
+    let result = exchange(player, channel, &command);
+    let Some(code) = channel.reply.as_ref().filter(|_| channel.replies > replies).map(|facts| facts.reply.code) else {
+        return result.map(|_| Done::Passed);
+    };
+    match result {
+        Err(trouble) if policy == StarttlsStep::Opportunistic && !trouble.severs && code.class() > 3 => {
+            refused(player, channel);
+            Ok(Done::Passed)
+        }
+        Err(trouble) => Err(trouble),
+        // Where a refusal was expected there is no handshake.
+        Ok(_) if code.class() != 2 => Ok(Done::Passed),
+        Ok(_) => {
+            nothing_injected(player, channel, inject_check)?;
+            let verify = player.tls.verify;
+            handshake(player, channel, verify, "verify = false")?;
+            Ok(Done::Passed)
+        }
+    }
+}
+
+pub fn not_offered() -> Trouble {
+    Trouble::new(
+        Status::Config,
+        Cause::Lacking {
+            what: Shown::new("STARTTLS"),
+            help: Some(Shown::new("starttls = \"opportunistic\" in [tls] goes on in clear where it is not offered")),
+        },
+    )
+}
+
+/// An opportunistic STARTTLS was refused: the session goes on in clear and says so.
+pub fn refused(player: &mut Player<'_>, channel: &Channel) {
+    let reply = channel.reply.as_ref().map(|facts| judge::reply_words(&facts.reply)).unwrap_or_default();
+    let why = player.narrator.shown(format!("the server refused STARTTLS: {reply}"));
+    player.note(channel, Note::InClear { why });
+}
+
+/// The handshake alone.
+pub fn tls(player: &mut Player<'_>, channel: &mut Channel) -> Result<(), Trouble> {
+    if !channel.is_open() {
+        return Err(Trouble::lost(&player.narrator, &End::Absent));
+    }
+    if channel.after_starttls {
+        nothing_injected(player, channel, true)?;
+    } else {
+        match channel.turn(&mut player.narrator) {
+            Turn::Ours => {}
+            Turn::Ended(end) => return Err(Trouble::lost(&player.narrator, &end)),
+            Turn::Spoke { text, answer } => return Err(judge::out_of_turn(&player.narrator, &text, &answer)),
+        }
+    }
+    let verify = player.tls.verify;
+    handshake(player, channel, verify, "verify = false")
+}
+
+/// Bytes in the clear behind the reply to STARTTLS would be taken for a reply inside TLS (CVE-2011-0411's kind): they
+/// are shown, and are a protocol error where `check` says so.
+pub fn nothing_injected(player: &mut Player<'_>, channel: &mut Channel, check: bool) -> Result<(), Trouble> {
+    let text = channel.take_injected(&mut player.narrator);
+    if text.is_empty() || !check {
+        return Ok(());
+    }
+    Err(Trouble::severing(Status::Protocol, Cause::Injected { text: player.narrator.shown(text) }))
+}
+
+/// Starts TLS on the connection. `unverified` says why the certificate is not verified, where it is not.
+pub fn handshake(
+    player: &mut Player<'_>,
+    channel: &mut Channel,
+    verify: bool,
+    unverified: &str,
+) -> Result<(), Trouble> {
+    let limit = player.connect_limit();
+    let options = crate::exec::TlsOptions { verify, ..player.tls.clone() };
+    let Some(stream) = channel.stream() else { return Err(Trouble::lost(&player.narrator, &End::Absent)) };
+    let facts = stream.start_tls(&options, limit.at).map_err(|failure| {
+        match (player.narrator.clock.interrupted(), &failure) {
+            (Some(interrupt), TlsFailure::TimedOut | TlsFailure::Other(_)) => Trouble::interrupted(interrupt),
+            _ => Trouble::tls(&player.narrator, failure, limit),
+        }
+    })?;
+    player.narrator.tell(&channel.name, Fact::TlsStarted { tls: &facts, verify });
+    if !verify {
+        player.note(channel, Note::NotVerified { why: Shown::new(unverified) });
+    }
+    channel.encrypted_now(facts);
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! The end of a session: QUIT where the dialogue allows it and something went wrong, and all connections closed.
+
+use super::channel::{Channel, Turn};
+use super::player::Player;
+use super::steps::Flow;
+use crate::session::CloseHow;
+use std::time::Duration;
+
+/// How long QUIT's reply is awaited behind a failure.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Ends all connections. What comes of it changes no verdict.
+pub fn part(player: &mut Player<'_>, flow: Flow) {
+    for mut channel in player.take_channels() {
+        // A session that came to its end has said what it had to say.
+        if flow > Flow::On && channel.may_quit() {
+            quit(player, &mut channel);
+        }
+        channel.close(&mut player.narrator, CloseHow::Fin);
+    }
+}
+
+fn quit(player: &mut Player<'_>, channel: &mut Channel) {
+    if !matches!(channel.turn(&mut player.narrator), Turn::Ours) {
+        return;
+    }
+    player.narrator.sent(&channel.name, b"QUIT\r\n", false, &[]);
+    let until = player.narrator.now() + PATIENCE;
+    if let (_, Ok(())) = channel.write(&mut player.narrator, b"QUIT\r\n", until, false) {
+        channel.answer(&mut player.narrator, until);
+    }
+}

@@ -1,0 +1,65 @@
+//! Tells what happens. Secrets are hidden and text is escaped here: nothing behind `exec` can leak or be forged.
+
+use super::ports::Clock;
+use crate::event::{Event, Fact, Line, Note, Observer};
+use crate::smtp::lines::{WireLine, split_lines};
+use crate::transcript::{Redactor, Shown};
+use std::time::{Duration, Instant};
+
+/// The observer, and what facts need: the time, and the secrets to hide.
+pub struct Narrator<'a> {
+    observer: &'a mut dyn Observer,
+    pub clock: &'a dyn Clock,
+    pub redactor: Redactor,
+    /// When the first connection was made.
+    started: Option<Instant>,
+}
+
+impl<'a> Narrator<'a> {
+    pub fn new(observer: &'a mut dyn Observer, clock: &'a dyn Clock, redactor: Redactor) -> Self {
+        Self { observer, clock, redactor, started: None }
+    }
+
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// From here on events have a time.
+    pub fn start(&mut self) {
+        self.started.get_or_insert(self.clock.now());
+    }
+
+    /// Since the first connection was made.
+    pub fn elapsed(&self) -> Duration {
+        self.started.map_or(Duration::ZERO, |started| self.clock.now().saturating_duration_since(started))
+    }
+
+    pub fn tell(&mut self, connection: &str, fact: Fact<'_>) {
+        let at = self.elapsed();
+        self.observer.observe(&Event { at, connection, fact });
+    }
+
+    pub fn note(&mut self, connection: &str, note: Note) {
+        self.tell(connection, Fact::Noted(note));
+    }
+
+    /// Tells the lines of what is about to be written. `used` are the secrets in it that are too short to be looked
+    /// for everywhere.
+    pub fn sent(&mut self, connection: &str, bytes: &[u8], content: bool, used: &[String]) {
+        let used: Vec<&str> = used.iter().map(String::as_str).collect();
+        for line in split_lines(bytes) {
+            let hidden = self.redactor.find_sent(line.bytes, &used);
+            self.tell(connection, Fact::LineSent(Line::new(line, &hidden, content)));
+        }
+    }
+
+    pub fn received(&mut self, connection: &str, line: WireLine<'_>) {
+        let hidden = self.redactor.find(line.bytes);
+        self.tell(connection, Fact::LineReceived(Line::new(line, &hidden, false)));
+    }
+
+    /// Text from outside for facts: secrets hidden, then escaped.
+    pub fn shown(&self, text: impl AsRef<[u8]>) -> Shown {
+        self.redactor.shown(text)
+    }
+}

@@ -1,0 +1,265 @@
+//! What a running session has at hand: its names, its connections, its deadlines.
+
+use super::Settings;
+use super::channel::{Answer, Channel};
+use super::judge;
+use super::narrate::Narrator;
+use super::ports::{ConnectError, Interrupt, Network, TlsOptions};
+use super::trouble::{Limit, Trouble};
+use super::variables::{self, Gathered, Reader, ShortSecrets};
+use crate::event::{Cause, Fact, Failure, Note, Status};
+use crate::session::{
+    Address, Expect, Expression, ReplyFacts, Scheme, Scope, Server, Session, SessionFacts, SourcePath, Sources,
+    Template, Value,
+};
+use crate::smtp::limits::Wait;
+use crate::transcript::Shown;
+use regex::Regex;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// The default connection's name.
+pub const MAIN: &str = "main";
+
+/// A session at play.
+pub struct Player<'a> {
+    pub session: &'a Session,
+    pub settings: &'a Settings,
+    pub sources: &'a dyn Sources,
+    pub network: &'a mut dyn Network,
+    pub narrator: Narrator<'a>,
+    pub scope: Scope,
+    pub server: Server,
+    pub client_name: String,
+    pub tls: TlsOptions,
+    /// Those at rest; the one that a step uses is with the step.
+    channels: Vec<Channel>,
+    short: ShortSecrets,
+    /// What templates take for the present.
+    moment: Arc<Mutex<jiff::Timestamp>>,
+    pub failure: Option<Failure>,
+    pub steps_run: usize,
+    pub interrupted: Option<Interrupt>,
+    /// Whether `requires` was looked at.
+    pub requires_seen: bool,
+    pub skipped: Option<Shown>,
+    /// The Message-ID of the session's message, once it is made.
+    pub message_id: Option<String>,
+}
+
+/// What a player is made of, besides what runs it.
+pub struct Prepared {
+    pub scope: Scope,
+    pub gathered: Gathered,
+    pub client_name: String,
+    pub tls: TlsOptions,
+    pub moment: Arc<Mutex<jiff::Timestamp>>,
+}
+
+impl<'a> Player<'a> {
+    pub fn new(reader: &Reader<'a>, prepared: Prepared, network: &'a mut dyn Network, narrator: Narrator<'a>) -> Self {
+        Self {
+            session: reader.session,
+            settings: reader.settings,
+            sources: reader.sources,
+            network,
+            narrator,
+            scope: prepared.scope,
+            server: prepared.gathered.server,
+            client_name: prepared.client_name,
+            tls: prepared.tls,
+            channels: Vec::new(),
+            short: prepared.gathered.short,
+            moment: prepared.moment,
+            failure: None,
+            steps_run: 0,
+            interrupted: None,
+            requires_seen: reader.session.requires.is_empty(),
+            skipped: None,
+            message_id: None,
+        }
+    }
+
+    /// Takes a connection for a step; one that was never used is new and not open.
+    pub fn take_channel(&mut self, name: &str) -> Channel {
+        match self.channels.iter().position(|channel| channel.name == name) {
+            Some(index) => self.channels.remove(index),
+            None => Channel::new(name),
+        }
+    }
+
+    pub fn put_channel(&mut self, channel: Channel) {
+        // `main` first: so it is the first to say QUIT.
+        let index = if channel.name == MAIN { 0 } else { self.channels.len() };
+        self.channels.insert(index, channel);
+    }
+
+    pub fn take_channels(&mut self) -> Vec<Channel> {
+        std::mem::take(&mut self.channels)
+    }
+
+    /// Connects. TLS from the first byte waits until the first step that is no `proxy`.
+    pub fn connect(&mut self, channel: &mut Channel) -> Result<(), Trouble> {
+        let mut options = self.settings.connect.clone();
+        options.source = options.source.or(self.session.source);
+        let deadline = self.narrator.now() + self.session.connect_timeout;
+        let (stream, connected) = self.network.connect(&self.server, &options, deadline).map_err(|error| {
+            if let Some(interrupt) = self.narrator.clock.interrupted() {
+                return Trouble::interrupted(interrupt);
+            }
+            match error {
+                ConnectError::CannotResolve { host, why } => Trouble::severing(
+                    Status::NoHost,
+                    Cause::CannotResolve { host: self.narrator.shown(host), why: self.narrator.shown(why) },
+                ),
+                ConnectError::CannotConnect { address, why } => Trouble::severing(
+                    Status::Unavailable,
+                    Cause::CannotConnect { address: self.narrator.shown(address), why: self.narrator.shown(why) },
+                ),
+            }
+        })?;
+        self.narrator.start();
+        if let Address::Tcp { host, .. } = &self.server.address
+            && !connected.resolved.is_empty()
+            && host.parse::<std::net::IpAddr>().is_err()
+        {
+            let (host, addresses) = (self.narrator.shown(host), connected.resolved.clone());
+            self.narrator.tell(&channel.name, Fact::HostResolved { host, addresses });
+        }
+        let address = self.narrator.shown(&connected.address);
+        self.narrator.tell(&channel.name, Fact::Connected { address });
+        channel.open(stream, connected);
+        channel.tls_due = self.server.scheme == Scheme::Smtps;
+        Ok(())
+    }
+
+    /// The deadline that begins now: the step's, the session's, or RFC 5321's for what is waited for.
+    pub fn limit(&self, step: Option<Duration>, wait: Wait) -> Limit {
+        let (duration, section) = match step.or(self.session.timeout) {
+            Some(duration) => (duration, None),
+            None => (wait.limit(), wait.section()),
+        };
+        self.limit_of(duration, section)
+    }
+
+    /// The deadline of connecting and of a handshake.
+    pub fn connect_limit(&self) -> Limit {
+        self.limit_of(self.session.connect_timeout, None)
+    }
+
+    fn limit_of(&self, duration: Duration, section: Option<&'static str>) -> Limit {
+        let now = self.narrator.now();
+        // A duration that no clock can hold never passes: a year stands for it.
+        let at = now.checked_add(duration).unwrap_or(now + Duration::from_secs(31_536_000));
+        Limit { at, duration, section }
+    }
+
+    pub fn render(&self, template: &Template) -> Result<String, Trouble> {
+        variables::render(self.session, &self.scope, &self.narrator, template)
+    }
+
+    /// As [`Player::render`]; CR, LF and NUL are errors.
+    pub fn render_line(&self, template: &Template) -> Result<String, Trouble> {
+        variables::render_line(self.session, &self.scope, &self.narrator, template)
+    }
+
+    pub fn resolve(&self, path: &SourcePath) -> Result<PathBuf, Trouble> {
+        variables::resolve(self.session, &self.scope, &self.narrator, path)
+    }
+
+    /// Whether an expression holds, and what its names were.
+    pub fn evaluate(&self, expression: &Expression) -> Result<crate::session::Evaluation, Trouble> {
+        expression
+            .evaluate(&self.session.templates, &self.scope)
+            .map_err(|error| Trouble::bad_value(&self.narrator, error.message).at(&error.span))
+    }
+
+    /// The short secrets that a template's result may hold.
+    pub fn secrets_in(&self, template: &Template) -> Vec<String> {
+        if self.short.is_empty() { Vec::new() } else { self.short.used(&self.session.templates.names(template)) }
+    }
+
+    pub fn judge(
+        &self,
+        expect: &Expect,
+        answer: Answer,
+        waiting_for: &str,
+        limit: Limit,
+    ) -> Result<Option<ReplyFacts>, Trouble> {
+        judge::judge(&self.narrator, expect, answer, waiting_for, limit, &mut |pattern| {
+            let source = self.render(pattern)?;
+            Regex::new(&source).map_err(|error| Trouble::bad_value(&self.narrator, error.to_string()).at(&pattern.span))
+        })
+    }
+
+    /// Makes templates see what the connection is now.
+    pub fn show_facts(&mut self, channel: &Channel) {
+        *self.moment.lock().expect("no one panics while holding the moment") = self.narrator.clock.timestamp();
+        self.scope.set_reply(channel.reply.clone());
+        self.scope.set_ehlo(channel.ehlo.clone());
+        self.scope.set_tls(channel.tls.clone());
+        let others = self.channels.iter();
+        let (sent, received) =
+            others.fold((channel.sent, channel.received), |sum, other| (sum.0 + other.sent, sum.1 + other.received));
+        self.scope.set_session(SessionFacts {
+            name: self.session.name.clone(),
+            server: self.server.to_string(),
+            elapsed: self.narrator.elapsed(),
+            sent,
+            received,
+        });
+    }
+
+    /// Sleeps, and says so; an interruption ends it.
+    pub fn pause(&mut self, connection: &str, duration: Duration) -> Result<(), Trouble> {
+        self.narrator.tell(connection, Fact::Paused { duration });
+        let until = self.limit_of(duration, None).at;
+        while self.narrator.now() < until {
+            if let Some(interrupt) = self.narrator.clock.interrupted() {
+                return Err(Trouble::interrupted(interrupt));
+            }
+            self.narrator.clock.sleep_until(until);
+        }
+        Ok(())
+    }
+
+    /// The step's own variables.
+    pub fn with(&self, variables: &[crate::session::Variable]) -> Result<Vec<(String, Value)>, Trouble> {
+        let reader = Reader {
+            session: self.session,
+            settings: self.settings,
+            sources: self.sources,
+            host: Some(self.server.host().to_owned()),
+        };
+        variables
+            .iter()
+            .map(|variable| match reader.value(&variable.source, &self.scope, &self.narrator) {
+                Ok(Some(value)) => Ok((variable.name.clone(), value)),
+                Ok(None) => {
+                    Err(Trouble::bad_value(&self.narrator, format!("{} has no value", variable.name))
+                        .at(&variable.span))
+                }
+                Err(trouble) => Err(trouble.at(&variable.span)),
+            })
+            .collect()
+    }
+
+    /// The first of `requires` that the server does not offer.
+    pub fn lacks_required(&mut self, channel: &Channel) -> bool {
+        if std::mem::replace(&mut self.requires_seen, true) {
+            return false;
+        }
+        let missing: Vec<&str> =
+            self.session.requires.iter().map(String::as_str).filter(|wanted| !channel.ehlo.satisfies(wanted)).collect();
+        if missing.is_empty() {
+            return false;
+        }
+        self.skipped = Some(self.narrator.shown(format!("the server does not offer {}", missing.join(", "))));
+        true
+    }
+
+    pub fn note(&mut self, channel: &Channel, note: Note) {
+        self.narrator.note(&channel.name, note);
+    }
+}

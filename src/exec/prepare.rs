@@ -1,0 +1,75 @@
+//! Makes ready what a session needs before its first connection: values, its name, the files of `[tls]`.
+
+use super::narrate::Narrator;
+use super::player::Prepared;
+use super::ports::TlsOptions;
+use super::trouble::Trouble;
+use super::variables::{self, Reader};
+use crate::event::Failure;
+use crate::session::{Outside, Scope, Session, SourcePath};
+use std::sync::{Arc, Mutex};
+
+/// The name of a machine that has none: an address literal (RFC 5321 §4.1.3).
+const NAMELESS: &str = "[127.0.0.1]";
+
+pub fn prepare(reader: &mut Reader<'_>, narrator: &mut Narrator<'_>) -> Result<Prepared, Trouble> {
+    let (session, settings) = (reader.session, reader.settings);
+    let moment = Arc::new(Mutex::new(narrator.clock.timestamp()));
+    let now = moment.clone();
+    let outside = Outside {
+        now: Arc::new(move || *now.lock().expect("no one panics while holding the moment")),
+        hostname: settings.hostname.clone(),
+        zone: settings.zone.clone(),
+    };
+    let mut scope = Scope::new(settings.seed, outside);
+    let gathered = reader.gather(&mut scope, narrator)?;
+    let client_name = match &session.client_name {
+        Some(template) => variables::render_line(session, &scope, narrator, template)?,
+        None if is_name(&settings.hostname) => settings.hostname.clone(),
+        None => NAMELESS.to_owned(),
+    };
+    let server_name = match &session.tls.server_name {
+        Some(template) => variables::render_line(session, &scope, narrator, template)?,
+        None => gathered.server.host().to_owned(),
+    };
+    let read = |path: &Option<SourcePath>| match path {
+        None => Ok(None),
+        Some(path) => {
+            let resolved = variables::resolve(session, &scope, narrator, path)?;
+            let bytes = reader.sources.read_tls(&resolved);
+            bytes.map(Some).map_err(|error| Trouble::source(narrator, &error).at(&path.span))
+        }
+    };
+    let mut ca = read(&session.tls.ca)?.unwrap_or_default();
+    ca.extend_from_slice(&settings.ca);
+    let client_cert = match (read(&session.tls.client_cert)?, read(&session.tls.client_key)?) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        // One file may hold both.
+        (Some(both), None) => Some((both.clone(), both)),
+        (None, _) => None,
+    };
+    let tls = TlsOptions {
+        server_name,
+        verify: session.tls.verify,
+        ca,
+        system_roots: session.tls.system_roots,
+        min_version: session.tls.min_version,
+        max_version: session.tls.max_version,
+        client_cert,
+        alpn: session.tls.alpn.clone(),
+    };
+    Ok(Prepared { scope, gathered, client_name, tls, moment })
+}
+
+/// Whether EHLO can be said with it.
+fn is_name(hostname: &str) -> bool {
+    !hostname.is_empty()
+        && hostname.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+}
+
+/// What went wrong outside of any step: where the file says the server, if nowhere better.
+pub fn failure(session: &Session, trouble: Trouble) -> Failure {
+    let span = trouble.span.clone().or_else(|| session.server.as_ref().map(|server| server.span.clone()));
+    let place = session.sources.place(&span.unwrap_or_default());
+    trouble.failure(place)
+}

@@ -1,0 +1,184 @@
+//! Renders, before anything is sent, all that depends on variables and secrets alone, and opens the files that it
+//! names: what would be refused later is refused now.
+
+use super::actions;
+use super::player::Player;
+use super::trouble::Trouble;
+use crate::session::{
+    Action, AuthSettings, Content, Message, RawBytes, SourcePath, Step, Template, ValueSource, Variable,
+};
+use std::collections::HashSet;
+
+/// The names whose values do not change while the session runs.
+type Known = HashSet<String>;
+
+/// Checks all steps that are sure to run as far as the file is concerned.
+pub fn check(player: &mut Player<'_>) -> Result<(), Trouble> {
+    let session = player.session;
+    let mut known: Known = session.vars.iter().chain(&session.secrets).map(|variable| variable.name.clone()).collect();
+    known.extend(player.settings.variables.iter().map(|(name, _)| name.clone()));
+    let sections = [&session.open, &session.steps, &session.close];
+    for section in sections {
+        forget_captures(section, &mut known);
+    }
+    for section in sections {
+        steps(player, section, &known)?;
+    }
+    if let Some(auth) = &session.auth {
+        credentials(player, auth, &known)?;
+    }
+    Ok(())
+}
+
+fn forget_captures(steps: &[Step], known: &mut Known) {
+    for step in steps {
+        for capture in &step.captures {
+            known.remove(&capture.name);
+        }
+        if let Action::Steps(members) | Action::Pipeline(members) = &step.action {
+            forget_captures(members, known);
+        }
+    }
+}
+
+fn steps(player: &mut Player<'_>, steps: &[Step], known: &Known) -> Result<(), Trouble> {
+    for step in steps {
+        // Whether it runs is not known yet.
+        if step.condition.is_some() {
+            continue;
+        }
+        let fixed = step.with.iter().all(|variable| is_fixed(player, variable, known));
+        let mut own = known.clone();
+        for variable in &step.with {
+            if fixed {
+                own.insert(variable.name.clone());
+            } else {
+                own.remove(&variable.name);
+            }
+        }
+        let with = if fixed { player.with(&step.with)? } else { Vec::new() };
+        player.scope.push(with);
+        let checked = action(player, &step.action, &own).map_err(|trouble| trouble.at(&step.span));
+        player.scope.pop();
+        checked?;
+    }
+    Ok(())
+}
+
+fn is_fixed(player: &Player<'_>, variable: &Variable, known: &Known) -> bool {
+    match &variable.source {
+        ValueSource::Template(template) => is_known(player, template, known),
+        ValueSource::Literal(_) => true,
+        _ => false,
+    }
+}
+
+fn is_known(player: &Player<'_>, template: &Template, known: &Known) -> bool {
+    player.session.templates.names(template).iter().all(|name| known.contains(name))
+}
+
+fn action(player: &mut Player<'_>, action: &Action, known: &Known) -> Result<(), Trouble> {
+    match action {
+        Action::Send(template) => line(player, template, known),
+        Action::Hello { name: Some(template), .. } => line(player, template, known),
+        Action::Raw(RawBytes::Text(template)) => text(player, template, known),
+        Action::Raw(RawBytes::File(path)) => file(player, path, known),
+        Action::Body { content: body, .. } => content(player, body, known),
+        Action::Auth(settings) => credentials(player, settings, known),
+        Action::Message(message) => mail(player, message, known),
+        Action::Pipeline(members) | Action::Steps(members) => steps(player, members, known),
+        Action::Xclient(attributes) => attributes.iter().try_for_each(|(_, value)| line(player, value, known)),
+        Action::Wait
+        | Action::Raw(RawBytes::Bytes(_))
+        | Action::Hello { name: None, .. }
+        | Action::Starttls { .. }
+        | Action::Tls
+        | Action::Login
+        | Action::Quit
+        | Action::Sleep(_)
+        | Action::Close(_)
+        | Action::Connect
+        | Action::Proxy { .. } => Ok(()),
+    }
+}
+
+fn line(player: &Player<'_>, template: &Template, known: &Known) -> Result<(), Trouble> {
+    if is_known(player, template, known) { player.render_line(template).map(drop) } else { Ok(()) }
+}
+
+fn text(player: &Player<'_>, template: &Template, known: &Known) -> Result<(), Trouble> {
+    if is_known(player, template, known) { player.render(template).map(drop) } else { Ok(()) }
+}
+
+fn file(player: &Player<'_>, path: &SourcePath, known: &Known) -> Result<(), Trouble> {
+    if !is_known(player, &path.written, known) {
+        return Ok(());
+    }
+    let resolved = player.resolve(path)?;
+    match player.sources.open(&resolved) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Trouble::source(&player.narrator, &error).at(&path.span)),
+    }
+}
+
+fn content(player: &Player<'_>, content: &Content, known: &Known) -> Result<(), Trouble> {
+    match content {
+        Content::Text(template) => text(player, template, known),
+        Content::File { path, .. } => file(player, path, known),
+    }
+}
+
+/// Password and token are secrets wherever they come from: known to the redactor before anything is told.
+fn credentials(player: &mut Player<'_>, settings: &AuthSettings, known: &Known) -> Result<(), Trouble> {
+    for template in [&settings.user, &settings.authzid].into_iter().flatten() {
+        line(player, template, known)?;
+    }
+    for template in [&settings.password, &settings.token].into_iter().flatten() {
+        if is_known(player, template, known) {
+            let secret = player.render_line(template)?;
+            if !secret.is_empty() {
+                player.narrator.redactor.add(&secret);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn mail(player: &mut Player<'_>, message: &Message, known: &Known) -> Result<(), Trouble> {
+    let lists = [&message.to, &message.cc, &message.bcc, &message.reply_to];
+    let mut templates: Vec<&Template> = lists.into_iter().flatten().chain([&message.from]).collect();
+    templates.extend(message.envelope_to.iter().flatten());
+    templates
+        .extend([&message.subject, &message.date, &message.message_id, &message.envelope_from].into_iter().flatten());
+    templates.extend([&message.mail_params, &message.rcpt_params].into_iter().flatten());
+    templates.extend(message.headers.iter().map(|(_, value)| value));
+    match &message.text {
+        Some(Content::Text(template)) => templates.push(template),
+        Some(Content::File { path, template: false }) => templates.push(&path.written),
+        Some(Content::File { path, template: true }) => {
+            // What its text names is not known before it is rendered.
+            file(player, path, known)?;
+            for template in templates {
+                line(player, template, known)?;
+            }
+            return Ok(());
+        }
+        None => {}
+    }
+    if templates.iter().all(|template| is_known(player, template, known)) {
+        return actions::compose(player, message).map(drop);
+    }
+    // A text may hold line breaks; all else is a line.
+    let text_template = match &message.text {
+        Some(Content::Text(template)) => Some(template.span.clone()),
+        _ => None,
+    };
+    for template in templates {
+        if Some(&template.span) == text_template.as_ref() {
+            text(player, template, known)?;
+        } else {
+            line(player, template, known)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,439 @@
+//! The step loop: conditions, repetition, retries, what follows a failure, captures and asserts.
+
+use super::actions::{self, Done};
+use super::channel::Channel;
+use super::player::{MAIN, Player};
+use super::trouble::{self, Trouble};
+use crate::event::{Cause, Fact, FailedAssert, Note, SkipReason, StepId, Verdict};
+use crate::session::{Action, CloseHow, OnFail, ReplyFacts, Step, Template, Value};
+use crate::transcript::Shown;
+
+/// What a list of steps leaves to those that follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flow {
+    #[default]
+    On,
+    /// A failure stopped the session: what is `always` still runs.
+    Stopped,
+    /// As `Stopped`, but `[[close]]` runs as a whole.
+    Quitting,
+    /// Nothing runs any more: the session is skipped, or was interrupted.
+    Over,
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy)]
+struct Position<'p> {
+    number: usize,
+    /// The group's connection.
+    connection: &'p str,
+    repetition: Option<u32>,
+}
+
+impl Player<'_> {
+    /// Plays a section's steps. `number` counts the steps of all sections.
+    pub fn section(&mut self, steps: &[Step], number: &mut usize, mut flow: Flow) -> Flow {
+        for step in steps {
+            *number += 1;
+            let position = Position { number: *number, connection: MAIN, repetition: None };
+            flow = flow.max(self.step(step, position, flow));
+        }
+        flow
+    }
+
+    /// Plays a step, group or not. `before` is what earlier steps left.
+    fn step(&mut self, step: &Step, position: Position<'_>, before: Flow) -> Flow {
+        let connection = step.on.as_deref().unwrap_or(position.connection);
+        let position = Position { connection, ..position };
+        if before == Flow::Over || (before > Flow::On && !step.always) {
+            return match &step.action {
+                // What is `always` in a group runs though the group does not.
+                Action::Steps(members) if before < Flow::Over && has_always(members) => {
+                    self.group(members, position, before)
+                }
+                _ => {
+                    self.skip(step, position, SkipReason::EarlierFailure);
+                    before
+                }
+            };
+        }
+        let layered = match self.with(&step.with) {
+            Ok(with) => {
+                self.scope.push(with);
+                true
+            }
+            Err(trouble) => {
+                let (id, failing) = (self.identify(step, position, 1, None), Err(trouble));
+                return self.failing_before(step, &id, position, failing);
+            }
+        };
+        let flow = self.repeated(step, position);
+        if layered {
+            self.scope.pop();
+        }
+        flow.max(before)
+    }
+
+    fn repeated(&mut self, step: &Step, position: Position<'_>) -> Flow {
+        let mut flow = Flow::On;
+        for index in 1..=step.repeat.max(1) {
+            let repetition = if step.repeat > 1 { Some(index) } else { position.repetition };
+            let position = Position { repetition, ..position };
+            if repetition.is_some() {
+                self.scope.set_loop(repetition);
+            }
+            flow = self.once(step, position);
+            if step.repeat > 1 {
+                // What a surrounding group counts is its own again.
+                self.scope.set_loop(None);
+            }
+            if flow > Flow::On {
+                break;
+            }
+        }
+        flow
+    }
+
+    fn once(&mut self, step: &Step, position: Position<'_>) -> Flow {
+        let channel = self.take_channel(position.connection);
+        self.show_facts(&channel);
+        self.put_channel(channel);
+        if let Some(condition) = &step.condition {
+            match self.evaluate(condition) {
+                Ok(evaluation) if evaluation.holds => {}
+                Ok(_) => {
+                    self.skip(step, position, SkipReason::Condition);
+                    return Flow::On;
+                }
+                Err(trouble) => {
+                    let id = self.identify(step, position, 1, None);
+                    return self.failing_before(step, &id, position, Err(trouble));
+                }
+            }
+        }
+        match &step.action {
+            Action::Steps(members) => {
+                if let Some(delay) = step.delay
+                    && let Err(trouble) = self.pause(position.connection, delay)
+                {
+                    let id = self.identify(step, position, 1, None);
+                    return self.failing_before(step, &id, position, Err(trouble));
+                }
+                match self.group(members, position, Flow::On) {
+                    Flow::Stopped => after(step.on_fail),
+                    flow => flow,
+                }
+            }
+            _ => self.attempts(step, position),
+        }
+    }
+
+    fn group(&mut self, members: &[Step], position: Position<'_>, mut flow: Flow) -> Flow {
+        for member in members {
+            flow = flow.max(self.step(member, position, flow));
+        }
+        flow
+    }
+
+    /// A step that is no group, as often as its `retry` allows.
+    fn attempts(&mut self, step: &Step, position: Position<'_>) -> Flow {
+        let mut channel = self.take_channel(position.connection);
+        let flow = if channel.broken && !matches!(step.action, Action::Connect | Action::Sleep(_)) {
+            self.skip(step, position, SkipReason::EarlierFailure);
+            Flow::On
+        } else {
+            self.attempts_on(&mut channel, step, position)
+        };
+        self.put_channel(channel);
+        flow
+    }
+
+    fn attempts_on(&mut self, channel: &mut Channel, step: &Step, position: Position<'_>) -> Flow {
+        let times = step.retry.as_ref().map_or(0, |retry| retry.times);
+        let (line, mut unrendered) = match actions::rendered_title(self, step) {
+            Ok(line) => (line, None),
+            Err(trouble) => (None, Some(trouble)),
+        };
+        for attempt in 1..=times.saturating_add(1) {
+            let id = self.identify(step, position, attempt, line.as_deref());
+            let started = self.narrator.now();
+            self.narrator.tell(&channel.name, Fact::StepStarted { step: &id });
+            let replies = channel.replies;
+            let result = match unrendered.take() {
+                Some(trouble) => Err(trouble),
+                None => self.attempt(channel, step, line.clone(), attempt == 1),
+            };
+            let again = attempt <= times
+                && channel.replies > replies
+                && !channel.broken
+                && self.asks_again(channel, step, &result);
+            let result = if again { result } else { self.conclude(channel, step, result, channel.replies > replies) };
+            let elapsed = self.narrator.now().saturating_duration_since(started);
+            if attempt == 1 {
+                self.steps_run += 1;
+            }
+            let flow = self.finish(channel, step, &id, result, elapsed, again);
+            let Some(retry) = step.retry.as_ref().filter(|_| again && flow < Flow::Over) else { return flow };
+            let note = Note::Retrying { attempt: attempt + 1, times: retry.times, wait: retry.wait };
+            self.note(channel, note);
+            if let Err(trouble) = self.pause(&channel.name, retry.wait) {
+                return self.finish(channel, step, &id, Err(trouble), elapsed, false);
+            }
+        }
+        Flow::On
+    }
+
+    /// Whether `retry` wants the step sent again.
+    fn asks_again(&self, channel: &Channel, step: &Step, result: &Result<Done, Trouble>) -> bool {
+        let severed = result.as_ref().is_err_and(|trouble| trouble.severs);
+        match (&step.retry, &channel.reply) {
+            (Some(retry), Some(facts)) if !severed && channel.is_open() && facts.reply.code.get() != 421 => {
+                retry.on.accepts(&facts.reply, &mut |pattern| regex::Regex::new(&self.render(pattern).ok()?).ok())
+            }
+            _ => false,
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        channel: &mut Channel,
+        step: &Step,
+        line: Option<String>,
+        first: bool,
+    ) -> Result<Done, Trouble> {
+        if let Some(interrupt) = self.narrator.clock.interrupted() {
+            return Err(Trouble::interrupted(interrupt));
+        }
+        if let Some(delay) = step.delay.filter(|_| first) {
+            self.pause(&channel.name, delay)?;
+        }
+        let offline = matches!(step.action, Action::Connect | Action::Sleep(_));
+        if !offline && !channel.was_open() {
+            self.connect(channel)?;
+        }
+        if channel.tls_due && !offline && !matches!(step.action, Action::Proxy { .. } | Action::Close(_)) {
+            let verify = self.tls.verify;
+            actions::handshake(self, channel, verify, "verify = false")?;
+        }
+        let prelude = offline || is_prelude(&step.action);
+        if !prelude && channel.name == MAIN && self.lacks_required(channel) {
+            return Ok(Done::SkipSession);
+        }
+        actions::act(self, channel, step, line)
+    }
+
+    /// Captures and asserts, where the step passed.
+    fn conclude(
+        &mut self,
+        channel: &Channel,
+        step: &Step,
+        result: Result<Done, Trouble>,
+        replied: bool,
+    ) -> Result<Done, Trouble> {
+        let done = result?;
+        if done == Done::Passed {
+            self.show_facts(channel);
+            look_closer(self, channel, step, channel.reply.as_ref().filter(|_| replied))?;
+        }
+        Ok(done)
+    }
+
+    /// Tells the verdict, keeps the first failure, and says what follows from it.
+    fn finish(
+        &mut self,
+        channel: &mut Channel,
+        step: &Step,
+        id: &StepId,
+        result: Result<Done, Trouble>,
+        elapsed: std::time::Duration,
+        again: bool,
+    ) -> Flow {
+        let (verdict, flow) = match result {
+            Ok(Done::Passed) => (Verdict::Passed, Flow::On),
+            Ok(Done::NotOffered) => (Verdict::Skipped(SkipReason::NotOffered), Flow::On),
+            Ok(Done::SkipSession) => {
+                let verdict =
+                    if is_prelude(&step.action) { Verdict::Passed } else { Verdict::Skipped(SkipReason::Condition) };
+                (verdict, Flow::Over)
+            }
+            Err(trouble) => {
+                let severs = trouble.severs;
+                let interrupted = matches!(trouble.cause, Cause::Interrupted { .. });
+                let place = match &trouble.span {
+                    Some(span) => self.session.sources.place(span),
+                    None => id.place.clone(),
+                };
+                let failure = trouble.failure(place);
+                if !again {
+                    self.failure.get_or_insert_with(|| failure.clone());
+                }
+                let verdict = trouble::verdict(failure);
+                self.narrator.tell(&channel.name, Fact::StepFinished { step: id, verdict: &verdict, elapsed });
+                if interrupted {
+                    self.interrupted = self.narrator.clock.interrupted();
+                }
+                if severs {
+                    channel.broken = true;
+                    channel.close(&mut self.narrator, CloseHow::Fin);
+                }
+                return if interrupted {
+                    Flow::Over
+                } else if again {
+                    Flow::On
+                } else {
+                    after(step.on_fail)
+                };
+            }
+        };
+        self.narrator.tell(&channel.name, Fact::StepFinished { step: id, verdict: &verdict, elapsed });
+        flow
+    }
+
+    /// A step that failed before it could begin.
+    fn failing_before(
+        &mut self,
+        step: &Step,
+        id: &StepId,
+        position: Position<'_>,
+        result: Result<Done, Trouble>,
+    ) -> Flow {
+        let mut channel = self.take_channel(position.connection);
+        self.narrator.tell(&channel.name, Fact::StepStarted { step: id });
+        let flow = self.finish(&mut channel, step, id, result, std::time::Duration::ZERO, false);
+        self.put_channel(channel);
+        flow
+    }
+
+    /// Tells that a step, or a group with all its steps, does not run.
+    fn skip(&mut self, step: &Step, position: Position<'_>, reason: SkipReason) {
+        let id = self.identify(step, position, 1, None);
+        let connection = position.connection;
+        self.narrator.tell(connection, Fact::StepStarted { step: &id });
+        let verdict = Verdict::Skipped(reason);
+        self.narrator
+            .tell(connection, Fact::StepFinished { step: &id, verdict: &verdict, elapsed: std::time::Duration::ZERO });
+    }
+
+    fn identify(&self, step: &Step, position: Position<'_>, attempt: u32, line: Option<&str>) -> StepId {
+        let title = match (&step.name, &step.action) {
+            (Some(name), _) => self.render(name).unwrap_or_else(|_| name.source.clone()),
+            // A short secret is hidden only in the line: the title shows the template.
+            (None, Action::Send(template)) if !self.secrets_in(template).is_empty() => template.source.clone(),
+            (None, action) => line.map_or_else(|| words(action), str::to_owned),
+        };
+        let mut shown = self.narrator.shown(title);
+        // A title is for people: what would fill a screen is cut, once the secrets are out.
+        if let Some((at, _)) = shown.as_str().char_indices().nth(200) {
+            shown = Shown::new(shown.as_str().get(..at).unwrap_or_default());
+        }
+        StepId {
+            number: position.number,
+            title: shown,
+            place: self.session.sources.place(&step.span),
+            repetition: position.repetition,
+            attempt,
+        }
+    }
+}
+
+/// Captures, then asserts: all that do not hold are told.
+pub fn look_closer(
+    player: &mut Player<'_>,
+    _channel: &Channel,
+    step: &Step,
+    facts: Option<&ReplyFacts>,
+) -> Result<(), Trouble> {
+    let text = facts.map(|facts| facts.reply.text()).unwrap_or_default();
+    for capture in &step.captures {
+        let Some(found) = capture.pattern.captures(&text) else {
+            let shown = |text: &str| player.narrator.shown(text);
+            let (name, pattern, text) = (shown(&capture.name), shown(capture.pattern.as_str()), shown(&text));
+            let cause = Cause::CaptureMissed { name, pattern, text };
+            return Err(Trouble::new(crate::event::Status::Failed, cause));
+        };
+        let value = found.get(1).or_else(|| found.get(0)).map_or("", |value| value.as_str());
+        player.scope.set(&capture.name, Value::Text(value.to_owned()));
+    }
+    let mut failed = Vec::new();
+    for assert in &step.asserts {
+        let evaluation = player.evaluate(assert)?;
+        if !evaluation.holds {
+            let shown = |text: &String| player.narrator.shown(text);
+            failed.push(FailedAssert {
+                expression: shown(&assert.source),
+                place: player.session.sources.place(&assert.span),
+                values: evaluation.values.iter().map(|(name, value)| (shown(name), shown(value))).collect(),
+            });
+        }
+    }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Trouble::new(crate::event::Status::Failed, Cause::AssertsFailed(failed)))
+    }
+}
+
+fn after(on_fail: OnFail) -> Flow {
+    match on_fail {
+        OnFail::Stop => Flow::Stopped,
+        OnFail::Continue => Flow::On,
+        OnFail::Quit => Flow::Quitting,
+    }
+}
+
+fn has_always(steps: &[Step]) -> bool {
+    steps.iter().any(|step| step.always || matches!(&step.action, Action::Steps(members) if has_always(members)))
+}
+
+/// Whether the step belongs to what comes before `requires` is looked at.
+fn is_prelude(action: &Action) -> bool {
+    let greets = |template: &Template| {
+        let verb = template.source.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+        matches!(verb.as_str(), "EHLO" | "HELO" | "LHLO" | "STARTTLS")
+    };
+    match action {
+        Action::Wait
+        | Action::Hello { .. }
+        | Action::Starttls { .. }
+        | Action::Tls
+        | Action::Login
+        | Action::Proxy { .. }
+        | Action::Xclient(_)
+        | Action::Connect
+        | Action::Sleep(_) => true,
+        Action::Send(template) => greets(template),
+        Action::Raw(_)
+        | Action::Auth(_)
+        | Action::Message(_)
+        | Action::Body { .. }
+        | Action::Pipeline(_)
+        | Action::Steps(_)
+        | Action::Quit
+        | Action::Close(_) => false,
+    }
+}
+
+/// An action in words, for a step without a name.
+fn words(action: &Action) -> String {
+    let words = match action {
+        Action::Wait => "wait for a reply",
+        Action::Send(template) => &template.source,
+        Action::Raw(_) => "raw bytes",
+        Action::Hello { .. } => "EHLO",
+        Action::Starttls { .. } => "STARTTLS",
+        Action::Tls => "TLS handshake",
+        Action::Auth(_) => "AUTH",
+        Action::Login => "log in",
+        Action::Message(_) => "message",
+        Action::Body { .. } => "content",
+        Action::Pipeline(members) => return format!("pipeline of {}", members.len()),
+        Action::Steps(members) => return format!("group of {}", members.len()),
+        Action::Quit => "QUIT",
+        Action::Sleep(duration) => return format!("sleep {duration:?}"),
+        Action::Close(_) => "close",
+        Action::Connect => "connect",
+        Action::Proxy { .. } => "PROXY",
+        Action::Xclient(_) => "XCLIENT",
+    };
+    words.to_owned()
+}

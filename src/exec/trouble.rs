@@ -1,0 +1,147 @@
+//! What can go wrong while a step runs: a cause, the status that follows from it, and what it leaves of the connection.
+
+use super::channel::{End, Malformed};
+use super::narrate::Narrator;
+use super::ports::{Interrupt, TlsFailure};
+use crate::event::{Cause, Failure, Status, Verdict};
+use crate::session::{Place, SourceError, Span};
+use std::time::Duration;
+
+/// A step's failure, before it is known where the step stands.
+#[derive(Debug)]
+pub struct Trouble {
+    pub status: Status,
+    pub cause: Cause,
+    /// Whether nothing more may be sent on the connection: it is closed at once, without QUIT.
+    pub severs: bool,
+    /// Where it went wrong, where that is not the step.
+    pub span: Option<Span>,
+}
+
+/// A deadline, and how it came to be: for the message when it passes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    pub at: std::time::Instant,
+    pub duration: Duration,
+    /// The section that sets it, where it is a default.
+    pub section: Option<&'static str>,
+}
+
+impl Trouble {
+    /// The connection is still in step: QUIT may be sent.
+    pub fn new(status: Status, cause: Cause) -> Self {
+        Self { status, cause, severs: false, span: None }
+    }
+
+    /// Nothing more may be sent.
+    pub fn severing(status: Status, cause: Cause) -> Self {
+        Self { status, cause, severs: true, span: None }
+    }
+
+    pub fn at(mut self, span: &Span) -> Self {
+        self.span.get_or_insert_with(|| span.clone());
+        self
+    }
+
+    pub fn bad_value(narrator: &Narrator<'_>, what: impl AsRef<[u8]>) -> Self {
+        Self::new(Status::DataErr, Cause::BadValue { what: narrator.shown(what) })
+    }
+
+    pub fn unreadable(narrator: &Narrator<'_>, what: impl AsRef<[u8]>) -> Self {
+        Self::new(Status::NoInput, Cause::Unreadable { what: narrator.shown(what) })
+    }
+
+    pub fn source(narrator: &Narrator<'_>, error: &SourceError) -> Self {
+        match error {
+            SourceError::Refused(what) => Self::bad_value(narrator, what),
+            SourceError::Unreadable(what) => Self::unreadable(narrator, what),
+        }
+    }
+
+    pub fn timed_out(narrator: &Narrator<'_>, waiting_for: &str, limit: Limit) -> Self {
+        let (limit, section) = (limit.duration, limit.section);
+        Self::severing(Status::TempFail, Cause::TimedOut { waiting_for: narrator.shown(waiting_for), limit, section })
+    }
+
+    pub fn lost(narrator: &Narrator<'_>, end: &End) -> Self {
+        let why = narrator.shown(end.words());
+        match end {
+            // What came is not what TLS wants: not an end, but a peer that does not keep to the protocol.
+            End::Garbled(_) => Self::severing(Status::Protocol, Cause::TlsFailed { why }),
+            _ => Self::severing(Status::Unavailable, Cause::Lost { why }),
+        }
+    }
+
+    /// Content was complete, and no reply came (RFC 1047).
+    pub fn delivery_unknown(narrator: &Narrator<'_>, why: &str) -> Self {
+        Self::severing(Status::IoErr, Cause::DeliveryUnknown { why: narrator.shown(why) })
+    }
+
+    pub fn malformed(malformed: &Malformed) -> Self {
+        let cause = match malformed {
+            Malformed::Reply(error) => Cause::NotSmtp(error.clone()),
+            Malformed::LineTooLong => Cause::LineTooLong,
+        };
+        Self::severing(Status::Protocol, cause)
+    }
+
+    pub fn interrupted(interrupt: Interrupt) -> Self {
+        Self::severing(signal_status(interrupt), Cause::Interrupted { signal: interrupt.name })
+    }
+
+    pub fn tls(narrator: &Narrator<'_>, failure: TlsFailure, limit: Limit) -> Self {
+        match failure {
+            TlsFailure::Certificate { why, details } => Self::severing(
+                Status::NoPerm,
+                Cause::Certificate {
+                    why: narrator.shown(why),
+                    details: details.iter().map(|detail| narrator.shown(detail)).collect(),
+                },
+            ),
+            TlsFailure::TimedOut => Self::timed_out(narrator, "the TLS handshake", limit),
+            TlsFailure::Settings(what) => Self { severs: true, ..Self::bad_value(narrator, what) },
+            TlsFailure::Other(why) => Self::severing(Status::Protocol, Cause::TlsFailed { why: narrator.shown(why) }),
+        }
+    }
+
+    /// The interruption, where that is what went wrong.
+    pub fn interrupt(&self, clock: &dyn super::Clock) -> Option<Interrupt> {
+        if matches!(self.cause, Cause::Interrupted { .. }) { clock.interrupted() } else { None }
+    }
+
+    pub fn failure(self, place: Place) -> Failure {
+        Failure { status: self.status, place, cause: self.cause }
+    }
+}
+
+/// Failed where there was an answer to judge, error where there was none.
+pub fn verdict(failure: Failure) -> Verdict {
+    match failure.cause {
+        Cause::Unexpected { .. }
+        | Cause::AssertsFailed(_)
+        | Cause::CaptureMissed { .. }
+        | Cause::AuthRefused { .. }
+        | Cause::Lacking { .. }
+        | Cause::Recipients { .. } => Verdict::Failed(failure),
+        Cause::TimedOut { .. }
+        | Cause::Lost { .. }
+        | Cause::DeliveryUnknown { .. }
+        | Cause::NotSmtp(_)
+        | Cause::LineTooLong
+        | Cause::OutOfTurn { .. }
+        | Cause::Injected { .. }
+        | Cause::CannotResolve { .. }
+        | Cause::CannotConnect { .. }
+        | Cause::Certificate { .. }
+        | Cause::TlsFailed { .. }
+        | Cause::Sasl { .. }
+        | Cause::BadValue { .. }
+        | Cause::Unreadable { .. }
+        | Cause::Interrupted { .. } => Verdict::Error(failure),
+    }
+}
+
+/// 143 where the system asked (SIGTERM), 130 where a person did.
+pub fn signal_status(interrupt: Interrupt) -> Status {
+    if interrupt.name.contains("TERM") { Status::Terminated } else { Status::Interrupted }
+}

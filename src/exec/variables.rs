@@ -1,0 +1,311 @@
+//! Gives the names of `[vars]` and `[secrets]` their values, before anything is sent, and teaches the redactor the
+//! secrets.
+
+use super::Settings;
+use super::narrate::Narrator;
+use super::trouble::Trouble;
+use crate::session::{
+    Scope, Server, Session, SourceError, SourcePath, Sources, Template, Value, ValueSource, Variable,
+};
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::PathBuf;
+
+/// What a file of `[vars]` or `[secrets]` may hold.
+const LIMIT: u64 = 1 << 20;
+/// A secret's value under `--dry-run` where it has none.
+const PLACEHOLDER: &str = "dry-run-placeholder";
+
+/// What values are made from.
+pub struct Reader<'a> {
+    pub session: &'a Session,
+    pub settings: &'a Settings,
+    pub sources: &'a dyn Sources,
+    /// For netrc; `None` before the server's URL is known.
+    pub host: Option<String>,
+}
+
+/// The short secrets, by the names of the variables that hold or contain them.
+#[derive(Default)]
+pub struct ShortSecrets {
+    by_name: HashMap<String, Vec<String>>,
+}
+
+impl ShortSecrets {
+    /// The short secrets that a template's result may hold.
+    pub fn used(&self, names: &[String]) -> Vec<String> {
+        names.iter().filter_map(|name| self.by_name.get(name)).flatten().cloned().collect()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    fn inherit(&mut self, name: &str, from: &[String]) {
+        let used = self.used(from);
+        if !used.is_empty() {
+            self.by_name.insert(name.to_owned(), used);
+        }
+    }
+}
+
+/// What became of the names.
+pub struct Gathered {
+    pub server: Server,
+    pub short: ShortSecrets,
+    /// The names of secrets that are too short to be hidden everywhere.
+    pub short_names: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// Reads all values. Secrets come first, so that variables may hold them; what waits for another name waits.
+    pub fn gather(&mut self, scope: &mut Scope, narrator: &mut Narrator<'_>) -> Result<Gathered, Trouble> {
+        let mut gathered = Pending { short: ShortSecrets::default(), short_names: Vec::new() };
+        for (name, value) in &self.settings.variables {
+            scope.set(name, value.clone());
+        }
+        let overridden = |variable: &Variable| self.settings.variables.iter().any(|(name, _)| *name == variable.name);
+        let (ready, late): (Vec<_>, Vec<_>) = self.session.secrets.iter().partition(|secret| !self.waits(secret));
+        let (vars, netrc_vars): (Vec<_>, Vec<_>) = self
+            .session
+            .vars
+            .iter()
+            .filter(|variable| !overridden(variable))
+            .partition(|variable| !matches!(variable.source, ValueSource::Netrc { .. }));
+        for secret in ready {
+            self.secret(secret, scope, narrator, &mut gathered)?;
+        }
+        for variable in vars {
+            self.variable(variable, scope, narrator, &mut gathered)?;
+        }
+        let server = self.server(scope, narrator)?;
+        self.host = Some(server.host().to_owned());
+        for variable in netrc_vars {
+            self.variable(variable, scope, narrator, &mut gathered)?;
+        }
+        for secret in late {
+            self.secret(secret, scope, narrator, &mut gathered)?;
+        }
+        Ok(Gathered { server, short: gathered.short, short_names: gathered.short_names })
+    }
+
+    /// Whether the secret's source needs a variable or the server's name.
+    fn waits(&self, secret: &Variable) -> bool {
+        match &secret.source {
+            ValueSource::Netrc { .. } => true,
+            ValueSource::File { path, .. } => !self.session.templates.names(&path.written).is_empty(),
+            ValueSource::Template(template) => !self.session.templates.names(template).is_empty(),
+            ValueSource::Literal(_)
+            | ValueSource::Env { .. }
+            | ValueSource::Command { .. }
+            | ValueSource::Prompt { .. } => false,
+        }
+    }
+
+    fn secret(
+        &self,
+        secret: &Variable,
+        scope: &mut Scope,
+        narrator: &mut Narrator<'_>,
+        gathered: &mut Pending,
+    ) -> Result<(), Trouble> {
+        let value = match self.value(&secret.source, scope, narrator) {
+            Ok(Some(value)) => value,
+            Ok(None) if self.settings.dry_run => Value::Text(PLACEHOLDER.into()),
+            Ok(None) => return Err(self.no_value(secret, narrator)),
+            Err(trouble) => return Err(trouble.at(&secret.span)),
+        };
+        let text = value.to_string();
+        if !text.is_empty() && !narrator.redactor.add(&text) {
+            gathered.short.by_name.insert(secret.name.clone(), vec![text]);
+            gathered.short_names.push(secret.name.clone());
+        }
+        scope.set(&secret.name, value);
+        Ok(())
+    }
+
+    fn variable(
+        &self,
+        variable: &Variable,
+        scope: &mut Scope,
+        narrator: &mut Narrator<'_>,
+        gathered: &mut Pending,
+    ) -> Result<(), Trouble> {
+        match self.value(&variable.source, scope, narrator) {
+            Ok(Some(value)) => scope.set(&variable.name, value),
+            Ok(None) => return Err(self.no_value(variable, narrator)),
+            Err(trouble) => return Err(trouble.at(&variable.span)),
+        }
+        if let ValueSource::Template(template) = &variable.source {
+            gathered.short.inherit(&variable.name, &self.session.templates.names(template));
+        }
+        Ok(())
+    }
+
+    /// `Ok(None)`: the source has no value, and no default stands in for it.
+    pub fn value(
+        &self,
+        source: &ValueSource,
+        scope: &Scope,
+        narrator: &Narrator<'_>,
+    ) -> Result<Option<Value>, Trouble> {
+        let found = match source {
+            ValueSource::Template(template) => {
+                return render(self.session, scope, narrator, template).map(|text| Some(Value::Text(text)));
+            }
+            ValueSource::Literal(value) => return Ok(Some(value.clone())),
+            ValueSource::Env { name, default } => (self.sources.env(name), default),
+            ValueSource::Prompt { text, default } => match self.sources.prompt(text) {
+                Err(_) if self.settings.dry_run => (Ok(None), default),
+                answer => (answer.map(Some), default),
+            },
+            ValueSource::Netrc { field, default } => {
+                (self.sources.netrc(self.host.as_deref().unwrap_or_default(), field), default)
+            }
+            ValueSource::Command { argv, default } => match self.sources.command(argv) {
+                Err(_) if self.settings.dry_run => (Ok(None), default),
+                output => (output.and_then(|bytes| text_of(bytes, "the command's output")).map(Some), default),
+            },
+            ValueSource::File { path, template, default } => {
+                let resolved = resolve(self.session, scope, narrator, path)?;
+                match self.file(&resolved) {
+                    Err(SourceError::Unreadable(_)) if default.is_some() || self.settings.dry_run => {
+                        (Ok(None), default)
+                    }
+                    Ok(text) if *template => {
+                        let rendered = self.session.templates.render_text(
+                            &text,
+                            &resolved.display().to_string(),
+                            &path.span,
+                            scope,
+                        );
+                        let text =
+                            rendered.map_err(|error| Trouble::bad_value(narrator, error.message).at(&error.span))?;
+                        return Ok(Some(Value::Text(text)));
+                    }
+                    content => (content.map(Some), default),
+                }
+            }
+        };
+        match found {
+            (Ok(Some(text)), _) => Ok(Some(Value::Text(text))),
+            (Ok(None), default) => Ok(default.clone()),
+            (Err(error), _) => Err(Trouble::source(narrator, &error)),
+        }
+    }
+
+    fn file(&self, path: &std::path::Path) -> Result<String, SourceError> {
+        let file = self.sources.open(path)?;
+        let mut bytes = Vec::new();
+        file.reader
+            .take(LIMIT + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| SourceError::Unreadable(format!("{}: {error}", path.display())))?;
+        if bytes.len() as u64 > LIMIT {
+            return Err(SourceError::Refused(format!(
+                "{} holds more than 1 MiB, the limit of a value's file",
+                path.display()
+            )));
+        }
+        text_of(bytes, &path.display().to_string())
+    }
+
+    fn no_value(&self, variable: &Variable, narrator: &Narrator<'_>) -> Trouble {
+        let what = match &variable.source {
+            ValueSource::Env { name, .. } => {
+                format!("{} has no value: the environment variable {name} is not set", variable.name)
+            }
+            ValueSource::Netrc { field, .. } => {
+                let host = self.host.as_deref().unwrap_or_default();
+                format!("{} has no value: ~/.netrc has no {field} for {host}", variable.name)
+            }
+            _ => format!("{} has no value", variable.name),
+        };
+        Trouble::bad_value(narrator, what).at(&variable.span)
+    }
+
+    /// The server's URL: `--server`, or the file's.
+    fn server(&self, scope: &Scope, narrator: &Narrator<'_>) -> Result<Server, Trouble> {
+        let (url, span) = match (&self.settings.server, &self.session.server) {
+            (Some(url), _) => (url.clone(), None),
+            (None, Some(template)) => (render(self.session, scope, narrator, template)?, Some(&template.span)),
+            (None, None) => {
+                let what = "no server: give `server = \"smtp://host\"` in the file or --server URL";
+                return Err(Trouble::bad_value(narrator, what));
+            }
+        };
+        Server::parse(&url).map_err(|why| {
+            let trouble = Trouble::bad_value(narrator, format!("server \"{url}\": {why}"));
+            match span {
+                Some(span) => trouble.at(span),
+                None => trouble,
+            }
+        })
+    }
+}
+
+struct Pending {
+    short: ShortSecrets,
+    short_names: Vec<String>,
+}
+
+/// UTF-8, without one final line end.
+fn text_of(bytes: Vec<u8>, what: &str) -> Result<String, SourceError> {
+    let mut text = String::from_utf8(bytes).map_err(|_| SourceError::Refused(format!("{what} is not UTF-8 text")))?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}
+
+/// Renders; an error points at its place in the string.
+pub fn render(
+    session: &Session,
+    scope: &Scope,
+    narrator: &Narrator<'_>,
+    template: &Template,
+) -> Result<String, Trouble> {
+    session
+        .templates
+        .render(template, scope)
+        .map_err(|error| Trouble::bad_value(narrator, error.message).at(&error.span))
+}
+
+/// Renders what goes into a command line: no line break may come in with it.
+pub fn render_line(
+    session: &Session,
+    scope: &Scope,
+    narrator: &Narrator<'_>,
+    template: &Template,
+) -> Result<String, Trouble> {
+    let text = render(session, scope, narrator, template)?;
+    match text.bytes().find_map(forbidden) {
+        Some(name) => {
+            let what = format!("a rendered value holds {name}, which would end or break the line: {text}");
+            Err(Trouble::bad_value(narrator, what).at(&template.span))
+        }
+        None => Ok(text),
+    }
+}
+
+fn forbidden(byte: u8) -> Option<&'static str> {
+    match byte {
+        b'\r' => Some("a CR"),
+        b'\n' => Some("an LF"),
+        0 => Some("a NUL"),
+        _ => None,
+    }
+}
+
+/// Where a path of the file leads.
+pub fn resolve(
+    session: &Session,
+    scope: &Scope,
+    narrator: &Narrator<'_>,
+    path: &SourcePath,
+) -> Result<PathBuf, Trouble> {
+    Ok(path.base.join(render_line(session, scope, narrator, &path.written)?))
+}
