@@ -3,7 +3,6 @@
 //! What is not built yet is not here, and so not in `--help` either.
 
 use super::values;
-use crate::session::Server;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
@@ -75,7 +74,7 @@ pub struct RunArguments {
     /// Session files, folders (every *.toml below, sorted, but for names that begin with `_`), globs; `-` is standard
     /// input
     #[arg(value_name = "SESSION", required = true, value_hint = ValueHint::AnyPath)]
-    pub sessions: Vec<PathBuf>,
+    pub sessions: Vec<String>,
     #[command(flatten)]
     pub meaning: MeaningArguments,
     #[command(flatten)]
@@ -92,7 +91,7 @@ pub struct RunArguments {
 pub struct MeaningArguments {
     /// The server in place of the file's: smtp://, smtps://, lmtp://, smtp+unix://, lmtp+unix://
     #[arg(long, value_name = "URL", value_parser = values::server)]
-    pub server: Option<Server>,
+    pub server: Option<String>,
     /// Set a variable, in place of [vars]; repeatable. The value is text: use --vars for numbers and booleans
     #[arg(long, value_name = "NAME=VALUE", value_parser = values::variable)]
     pub var: Vec<(String, String)>,
@@ -188,7 +187,7 @@ pub struct ConnectArguments {
 pub struct CheckArguments {
     /// Session files, folders, globs; `-` is standard input
     #[arg(value_name = "SESSION", required = true, value_hint = ValueHint::AnyPath)]
-    pub sessions: Vec<PathBuf>,
+    pub sessions: Vec<String>,
     #[command(flatten)]
     pub meaning: MeaningArguments,
 }
@@ -199,7 +198,7 @@ pub struct CheckArguments {
 pub struct ShowArguments {
     /// A session file; `-` is standard input
     #[arg(value_name = "SESSION", value_hint = ValueHint::FilePath)]
-    pub session: PathBuf,
+    pub session: String,
     #[command(flatten)]
     pub meaning: MeaningArguments,
 }

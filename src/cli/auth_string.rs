@@ -102,7 +102,7 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<
 }
 
 fn failed(why: crate::smtp::sasl::SaslError) -> Failure {
-    (Status::DataErr, printable(format!("{why:?}").as_bytes()))
+    (Status::DataErr, printable(why.to_string().as_bytes()))
 }
 
 fn answer(input: &mut dyn Questions, what: &str, hidden: bool) -> Result<String, Failure> {

@@ -4,8 +4,9 @@ use crate::session::{Server, parse_duration};
 use std::net::IpAddr;
 use std::time::Duration;
 
-pub fn server(text: &str) -> Result<Server, String> {
-    Server::parse(text)
+/// A server's URL, as it was given.
+pub fn server(text: &str) -> Result<String, String> {
+    Server::parse(text).map(|_| text.to_owned())
 }
 
 /// A deadline of nothing would end every step at once, so zero is refused.

@@ -1,0 +1,96 @@
+//! `mailrun check` and `mailrun show`: sessions read, and no network touched.
+
+use super::arguments::{CheckArguments, ShowArguments};
+use super::console;
+use super::reach::{NamedFile, reach};
+use super::sessions::{Loaded, Meaning, tell, warn};
+use crate::event::Status;
+use crate::session::{Diagnostic, Diagnostics, ShowOptions, SourceError, Sources, Span, show};
+use crate::source::SessionPath;
+use crate::transcript::printable;
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+
+/// Reads and validates, and lists what each session reaches.
+pub fn check(arguments: &CheckArguments, origin: &dyn Fn(&str) -> String) -> Status {
+    let meaning = match Meaning::new(&arguments.meaning, origin) {
+        Ok(meaning) => meaning,
+        Err(status) => return status,
+    };
+    let (loaded, mut ends) = meaning.read(&arguments.sessions);
+    for one in &loaded {
+        let (status, text) = examine(one, arguments.meaning.server.as_deref());
+        ends.push(status);
+        ends.push(console::print(&text));
+    }
+    Status::worst(ends)
+}
+
+/// Says what is wrong with a session that was read. Gives how it ends, and what it reaches as text.
+fn examine(one: &Loaded, server: Option<&str>) -> (Status, String) {
+    let (reach, named) = reach(&one.session, server);
+    let mut list = one.session.warnings.clone();
+    let readable_by_others = match &one.path {
+        SessionPath::File(path) => path.metadata().is_ok_and(|about| about.permissions().mode() & 0o044 != 0),
+        SessionPath::StandardInput => false,
+    };
+    if reach.literal_secrets && readable_by_others {
+        let what = "the file holds a secret and can be read by others";
+        let warning = Diagnostic::warning(Span { file: 0, bytes: 0..0 }, what);
+        list.push(warning.with_help("chmod 600 keeps them out; { env = \"NAME\" } keeps the secret out of the file"));
+    }
+    list.extend(named.iter().filter_map(|file| missing(file, one)));
+    let found = Diagnostics { list, sources: one.session.sources.clone() };
+    let status = if found.list.is_empty() { Status::Passed } else { tell(&found) };
+    if status != Status::Passed {
+        return (status, String::new());
+    }
+    let mut text = format!("{}: OK\n", printable(one.path.name().as_bytes()));
+    for (title, names) in [
+        ("servers", &reach.servers),
+        ("files", &files(one, &reach.files)),
+        ("environment", &reach.environment),
+        ("commands", &reach.commands),
+    ] {
+        for (index, name) in names.iter().enumerate() {
+            text.push_str(&format!("  {:<13}{name}\n", if index == 0 { title } else { "" }));
+        }
+    }
+    (status, text)
+}
+
+/// With the includes, which are read already.
+fn files(one: &Loaded, named: &BTreeSet<String>) -> BTreeSet<String> {
+    let includes = (1..one.session.sources.len()).map(|file| printable(one.session.sources.name(file).as_bytes()));
+    named.iter().cloned().chain(includes).collect()
+}
+
+/// Why a file whose name is known cannot be read.
+fn missing(file: &NamedFile<'_>, one: &Loaded) -> Option<Diagnostic> {
+    let path = file.literal()?;
+    let opened = if file.tls { one.files.read_tls(&path).map(drop) } else { one.files.open(&path).map(drop) };
+    let (no_input, message) = match opened.err()? {
+        SourceError::Unreadable(message) => (true, message),
+        SourceError::Refused(message) => (false, message),
+    };
+    Some(Diagnostic { no_input, ..Diagnostic::error(file.path.span.clone(), message) })
+}
+
+/// Prints a session as a session file that runs the same.
+pub fn show_session(arguments: &ShowArguments, origin: &dyn Fn(&str) -> String) -> Status {
+    let meaning = match Meaning::new(&arguments.meaning, origin) {
+        Ok(meaning) => meaning,
+        Err(status) => return status,
+    };
+    let (mut loaded, mut ends) = meaning.read(std::slice::from_ref(&arguments.session));
+    if loaded.len() > 1 {
+        console::error(&format!("show prints one session, and {} were found", loaded.len()));
+        return Status::Usage;
+    }
+    if let Some(one) = loaded.pop() {
+        let options = ShowOptions { server: arguments.meaning.server.clone(), variables: meaning.variables };
+        warn(one.session.warnings.clone(), &one.session.sources);
+        ends.push(console::print(&show(&one.session, &options)));
+    }
+    Status::worst(ends)
+}

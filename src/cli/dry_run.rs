@@ -1,0 +1,154 @@
+//! `--dry-run`: every connection leads to a sink inside the program, whatever server the session names.
+//!
+//! Nothing is resolved, and nothing leaves the machine. A sink is started for each host that is named, with a
+//! certificate for that name, which the session's handshakes trust; so what is checked of names and certificates is
+//! checked as it would be.
+
+use crate::exec::{ConnectError, ConnectOptions, Connected, Network, Stream, TlsFailure, TlsOptions};
+use crate::net::Sockets;
+use crate::serve::{self, Behaviour, Config, Running, SinkOptions};
+use crate::session::{Address, CloseHow, Scheme, Server, TlsFacts};
+use crate::transcript::Secret;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a sink waits for its clients at the end: they have gone already.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// The sinks of a run.
+pub struct DryRun {
+    store: PathBuf,
+    sockets: Sockets,
+    sinks: HashMap<Key, Running>,
+    password: Option<String>,
+    /// What certificates are for, beside the host: the session's `server_name`.
+    names: Vec<String>,
+}
+
+/// Sinks differ in their certificates, in how they begin, and in the password that they know.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    names: Vec<String>,
+    tls: bool,
+    password: Option<String>,
+}
+
+impl DryRun {
+    /// Mail is kept in `store`, which is there.
+    pub fn new(store: &Path, sockets: Sockets) -> Self {
+        Self { store: store.to_owned(), sockets, sinks: HashMap::new(), password: None, names: Vec::new() }
+    }
+
+    /// What the next session needs: the password that SCRAM is checked with, and the names that it wants in certificates.
+    pub fn prepare(&mut self, password: Option<String>, names: Vec<String>) {
+        self.password = password;
+        self.names = names;
+    }
+
+    fn sink(&mut self, server: &Server) -> Result<&Running, String> {
+        let mut names = vec![server.host().to_owned()];
+        names.extend(self.names.iter().filter(|name| **name != server.host()).cloned());
+        let key = Key { names, tls: server.scheme == Scheme::Smtps, password: self.password.clone() };
+        match self.sinks.entry(key) {
+            std::collections::hash_map::Entry::Occupied(sink) => Ok(sink.into_mut()),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                let options = SinkOptions {
+                    store: Some(self.store.clone()),
+                    password: place.key().password.clone().map(Secret::new),
+                    ..SinkOptions::default()
+                };
+                let mut config = Config::new(Behaviour::Sink(options));
+                config.tls = place.key().tls;
+                config.names = place.key().names.clone();
+                Ok(place.insert(serve::start(config)?))
+            }
+        }
+    }
+
+    /// Ends the sinks: what they were given is kept by then.
+    pub fn stop(&mut self) {
+        for (_, sink) in self.sinks.drain() {
+            sink.stop(GRACE);
+        }
+    }
+}
+
+impl Network for DryRun {
+    fn connect(
+        &mut self,
+        server: &Server,
+        _: &ConnectOptions,
+        deadline: Instant,
+    ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
+        let meant = match &server.address {
+            Address::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+            Address::Tcp { host, port } => format!("{host}:{port}"),
+            Address::Unix(path) => path.display().to_string(),
+        };
+        let failed = |why| ConnectError::CannotConnect { address: meant.clone(), why };
+        let (address, ca) = {
+            let sink = self.sink(server).map_err(failed)?;
+            let address: SocketAddr = sink.address.parse().map_err(|_| failed("the sink has no address".to_owned()))?;
+            (address, sink.ca_pem.clone().into_bytes())
+        };
+        let sink = Server {
+            scheme: server.scheme,
+            address: Address::Tcp { host: address.ip().to_string(), port: address.port() },
+        };
+        // The local address, the family and --resolve are about the server that is meant.
+        let (stream, connected) = self.sockets.connect(&sink, &ConnectOptions::default(), deadline)?;
+        let connected = Connected {
+            address: format!("{meant} (dry run)"),
+            local: is_local(server),
+            resolved: Vec::new(),
+            ..connected
+        };
+        Ok((Box::new(Trusting { stream, ca }), connected))
+    }
+}
+
+/// Whether the server that is meant is on this machine, as far as its name tells.
+fn is_local(server: &Server) -> bool {
+    match &server.address {
+        Address::Unix(_) => true,
+        Address::Tcp { host, .. } => {
+            host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        }
+    }
+}
+
+/// A stream to a sink, whose certificate's issuer is trusted beside what the session trusts.
+struct Trusting {
+    stream: Box<dyn Stream>,
+    ca: Vec<u8>,
+}
+
+impl Stream for Trusting {
+    fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+        self.stream.read(buffer, deadline)
+    }
+
+    fn read_waiting(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        self.stream.read_waiting(buffer)
+    }
+
+    fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize> {
+        self.stream.write(bytes, deadline)
+    }
+
+    fn start_tls(&mut self, options: &TlsOptions, deadline: Instant) -> Result<TlsFacts, TlsFailure> {
+        let mut options = options.clone();
+        if !options.ca.ends_with(b"\n") && !options.ca.is_empty() {
+            options.ca.push(b'\n');
+        }
+        options.ca.extend_from_slice(&self.ca);
+        self.stream.start_tls(&options, deadline)
+    }
+
+    fn close(&mut self, how: CloseHow) -> io::Result<()> {
+        self.stream.close(how)
+    }
+}

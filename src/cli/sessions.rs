@@ -1,0 +1,86 @@
+//! Finds and reads the sessions that the command line means. What is wrong with one does not hide the others.
+
+use super::arguments::MeaningArguments;
+use super::{console, variables};
+use crate::event::Status;
+use crate::session::{
+    Diagnostic, Diagnostics, Session, Severity, SourceError, SourceMap, Span, Value, load,
+};
+use crate::source::{Files, SessionPath, find_sessions, session_text};
+
+/// A session that can run.
+pub struct Loaded {
+    pub path: SessionPath,
+    pub session: Session,
+    pub files: Files,
+}
+
+/// What the command line says of all sessions.
+pub struct Meaning<'a> {
+    pub arguments: &'a MeaningArguments,
+    pub variables: Vec<(String, Value)>,
+}
+
+impl<'a> Meaning<'a> {
+    /// Reads the files of `--vars`. The error is said already.
+    pub fn new(arguments: &'a MeaningArguments, origin: &dyn Fn(&str) -> String) -> Result<Self, Status> {
+        match variables::read(arguments, origin) {
+            Ok(variables) => Ok(Self { arguments, variables }),
+            Err((status, message)) => {
+                console::error(&message);
+                Err(status)
+            }
+        }
+    }
+
+    /// Reads all sessions; says what is wrong with the others, and gives how each of those ended.
+    pub fn read(&self, sessions: &[String]) -> (Vec<Loaded>, Vec<Status>) {
+        let mut loaded = Vec::new();
+        let mut broken = Vec::new();
+        for path in find_sessions(sessions) {
+            match path.map_err(refused).and_then(|path| self.load(path)) {
+                Ok(session) => loaded.push(session),
+                Err(status) => broken.push(status),
+            }
+        }
+        (loaded, broken)
+    }
+
+    fn load(&self, path: SessionPath) -> Result<Loaded, Status> {
+        let text = session_text(&path).map_err(refused)?;
+        let files = Files::new(&path.folder(), &self.arguments.file_root, self.arguments.allow_commands).map_err(refused)?;
+        let names: Vec<_> = self.variables.iter().map(|(name, _)| name.clone()).collect();
+        let session = load(&path.name(), &text, &files, &names).map_err(|found| tell(&found))?;
+        if session.server.is_none() && self.arguments.server.is_none() {
+            let span = Span { file: 0, bytes: 0..0 };
+            let missing = Diagnostic::error(span, "no server is given")
+                .with_help("write server = \"smtp://host:port\" at the top, or give --server URL");
+            return Err(tell(&Diagnostics { list: vec![missing], sources: session.sources }));
+        }
+        Ok(Loaded { path, session, files })
+    }
+}
+
+/// Says why something cannot be read.
+fn refused(why: SourceError) -> Status {
+    let (status, message) = match why {
+        SourceError::Refused(message) => (Status::DataErr, message),
+        SourceError::Unreadable(message) => (Status::NoInput, message),
+    };
+    console::error(&message);
+    status
+}
+
+/// Says all that was found. Gives how the session ends for it.
+pub fn tell(found: &Diagnostics) -> Status {
+    console::say(&found.render(console::colours()));
+    let errors = found.list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    Status::worst(errors.map(|error| if error.no_input { Status::NoInput } else { Status::DataErr }))
+}
+
+/// Says warnings.
+pub fn warn(list: Vec<Diagnostic>, sources: &SourceMap) {
+    if !list.is_empty() {
+        tell(&Diagnostics { list, sources: sources.clone() });
+    }
+}
