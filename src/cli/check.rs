@@ -61,7 +61,7 @@ fn examine(one: &Loaded, server: Option<&str>) -> (Status, String) {
 
 /// With the includes, which are read already.
 fn files(one: &Loaded, named: &BTreeSet<String>) -> BTreeSet<String> {
-    let includes = (1..one.session.sources.len()).map(|file| printable(one.session.sources.name(file).as_bytes()));
+    let includes = one.session.sources.names().skip(1).map(|name| printable(name.as_bytes()));
     named.iter().cloned().chain(includes).collect()
 }
 

@@ -4,15 +4,21 @@
 //! certificate for that name, which the session's handshakes trust; so what is checked of names and certificates is
 //! checked as it would be.
 
+use super::sessions::Loaded;
+use crate::exec::Settings;
 use crate::exec::{ConnectError, ConnectOptions, Connected, Network, Stream, TlsFailure, TlsOptions};
 use crate::net::Sockets;
 use crate::serve::{self, Behaviour, Config, Running, SinkOptions};
-use crate::session::{Address, CloseHow, Scheme, Server, TlsFacts};
+use crate::session::{
+    Address, CloseHow, Outside, Scheme, Scope, Server, Sources, TlsFacts, Value, ValueSource, Variable,
+};
+use crate::source::read_small;
 use crate::transcript::Secret;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a sink waits for its clients at the end: they have gone already.
@@ -151,4 +157,53 @@ impl Stream for Trusting {
     fn close(&mut self, how: CloseHow) -> io::Result<()> {
         self.stream.close(how)
     }
+}
+
+/// The password of `[auth]`, for the sink to check SCRAM and CRAM-MD5 with; `None` where only the dialogue can tell it.
+///
+/// Values that ask a person or run a command are left out: the run does that, once.
+pub fn password(one: &Loaded, settings: &Settings) -> Option<String> {
+    let session = &one.session;
+    let password = session.auth.as_ref()?.password.as_ref()?;
+    let outside = Outside {
+        now: Arc::new(jiff::Timestamp::now),
+        hostname: settings.hostname.clone(),
+        zone: settings.zone.clone(),
+    };
+    let mut scope = Scope::new(settings.seed, outside);
+    for variable in session.vars.iter().chain(&session.secrets) {
+        if let Some(value) = value(variable, one, &scope) {
+            scope.set(&variable.name, value);
+        }
+    }
+    for (name, value) in &settings.variables {
+        scope.set(name, value.clone());
+    }
+    session.templates.render(password, &scope).ok()
+}
+
+fn value(variable: &Variable, one: &Loaded, scope: &Scope) -> Option<Value> {
+    match &variable.source {
+        ValueSource::Template(template) => one.session.templates.render(template, scope).ok().map(Value::Text),
+        ValueSource::Literal(value) => Some(value.clone()),
+        ValueSource::Env { name, default } => one.files.env(name).ok()?.map(Value::Text).or(default.clone()),
+        ValueSource::File { path, default, .. } => {
+            let name = one.session.templates.render(&path.written, scope).ok()?;
+            match read_small(&one.files, &path.base.join(name)) {
+                Ok(bytes) => {
+                    let text = String::from_utf8(bytes).ok()?;
+                    let text = text.strip_suffix('\n').map(|t| t.strip_suffix('\r').unwrap_or(t)).unwrap_or(&text);
+                    Some(Value::Text(text.to_owned()))
+                }
+                Err(_) => default.clone(),
+            }
+        }
+        ValueSource::Netrc { .. } | ValueSource::Command { .. } | ValueSource::Prompt { .. } => None,
+    }
+}
+
+/// The names that a session wants in certificates beside the host's.
+pub fn names(one: &Loaded) -> Vec<String> {
+    let name = one.session.tls.server_name.iter().filter(|name| name.is_literal());
+    name.map(|name| name.source.clone()).collect()
 }

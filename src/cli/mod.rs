@@ -2,9 +2,17 @@
 
 mod arguments;
 mod auth_string;
+mod check;
 mod console;
+mod dry_run;
 mod environment;
+mod machine;
+mod outcome;
+mod reach;
+mod run;
 mod serve;
+mod sessions;
+mod transcripts;
 mod values;
 mod variables;
 
@@ -20,11 +28,11 @@ pub fn main() -> ExitCode {
         console::error("this is a bug in mailrun: please report it, with the session file and the transcript");
     }));
     // A panic is told by the hook; what was being written is finished while the stack unwinds.
-    let status = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Status::Software);
+    let status = catch_unwind(AssertUnwindSafe(dispatch)).unwrap_or(Status::Software);
     ExitCode::from(status.code())
 }
 
-fn run() -> Status {
+fn dispatch() -> Status {
     let read = match environment::read(std::env::args_os().collect(), &|name| std::env::var_os(name)) {
         Ok(read) => read,
         Err(error) => {
@@ -33,10 +41,22 @@ fn run() -> Status {
             return if error.use_stderr() { Status::Usage } else { Status::Passed };
         }
     };
+    let origin = |long: &str| read.origin(long);
     match &read.arguments.command {
+        Command::Run(arguments) => {
+            colour(arguments.meaning.color);
+            run::main(arguments, &origin)
+        }
+        Command::Check(arguments) => {
+            colour(arguments.meaning.color);
+            check::check(arguments, &origin)
+        }
+        Command::Show(arguments) => {
+            colour(arguments.meaning.color);
+            check::show_session(arguments, &origin)
+        }
         Command::Serve(arguments) => serve::main(arguments),
         Command::AuthString(arguments) => auth_string::main(arguments),
-        _ => todo!(),
     }
 }
 

@@ -3,9 +3,7 @@
 use super::arguments::MeaningArguments;
 use super::{console, variables};
 use crate::event::Status;
-use crate::session::{
-    Diagnostic, Diagnostics, Session, Severity, SourceError, SourceMap, Span, Value, load,
-};
+use crate::session::{Diagnostic, Diagnostics, Session, Severity, SourceError, SourceMap, Span, Value, load};
 use crate::source::{Files, SessionPath, find_sessions, session_text};
 
 /// A session that can run.
@@ -48,7 +46,8 @@ impl<'a> Meaning<'a> {
 
     fn load(&self, path: SessionPath) -> Result<Loaded, Status> {
         let text = session_text(&path).map_err(refused)?;
-        let files = Files::new(&path.folder(), &self.arguments.file_root, self.arguments.allow_commands).map_err(refused)?;
+        let files =
+            Files::new(&path.folder(), &self.arguments.file_root, self.arguments.allow_commands).map_err(refused)?;
         let names: Vec<_> = self.variables.iter().map(|(name, _)| name.clone()).collect();
         let session = load(&path.name(), &text, &files, &names).map_err(|found| tell(&found))?;
         if session.server.is_none() && self.arguments.server.is_none() {

@@ -48,6 +48,11 @@ impl SourceMap {
         self.files.get(file).map_or("", |file| &file.name)
     }
 
+    /// The names of all files, the session's own first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.name.as_str())
+    }
+
     /// The whole text of the file.
     pub fn text(&self, file: usize) -> &str {
         self.files.get(file).map_or("", |file| &file.text)

@@ -10,6 +10,9 @@ impl Questions for Lines {
     }
 }
 
+/// Arguments, standard input, what must come of them, why.
+type Case<T> = (&'static [&'static str], &'static [&'static str], T, &'static str);
+
 fn auth_string(line: &[&str], input: &[&'static str]) -> Result<Vec<String>, Failure> {
     #[derive(Parser)]
     struct Only {
@@ -23,14 +26,21 @@ fn auth_string(line: &[&str], input: &[&'static str]) -> Result<Vec<String>, Fai
 
 #[test]
 fn each_mechanism_gives_its_lines() {
-    let challenge = "PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+";
-    let table: [(&[&str], &[&'static str], &[&str], &str); 8] = [
+    let table: [Case<&[&str]>; 8] = [
         (&["PLAIN", "--user", "tim", "--password", "tanstaaf"], &[], &["AHRpbQB0YW5zdGFhZg=="], "one line"),
         (&["plain", "--user=tim"], &["tanstaaf"], &["AHRpbQB0YW5zdGFhZg=="], "the password is asked for"),
         (&["PLAIN", "--authzid=a"], &["tim", "tanstaaf"], &["YQB0aW0AdGFuc3RhYWY="], "an authorization identity"),
         (&["LOGIN"], &["tim", "tanstaaf"], &["dGlt", "dGFuc3RhYWY="], "user and password a line each"),
         (
-            &["CRAM-MD5", "--user", "tim", "--password", "tanstaaftanstaaf", "--challenge", challenge],
+            &[
+                "CRAM-MD5",
+                "--user",
+                "tim",
+                "--password",
+                "tanstaaftanstaaf",
+                "--challenge",
+                "PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+",
+            ],
             &[],
             &["dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw"],
             "RFC 2195 §2",
@@ -59,15 +69,15 @@ fn each_mechanism_gives_its_lines() {
 
 #[test]
 fn what_cannot_be_made_is_refused() {
-    let table: [(&[&str], &[&'static str], Status, &str, &str); 6] = [
-        (&["PLAIN", "--user=tim"], &[], Status::DataErr, "password", "input ended"),
-        (&["PLAIN", "--user=t\nim"], &["x"], Status::DataErr, "line break", "it would be another command"),
-        (&["SCRAM-SHA-256"], &[], Status::Usage, "nonce", "the server's nonce is unknown"),
-        (&["NTLM"], &[], Status::Usage, "NTLM", "not spoken"),
-        (&["CRAM-MD5", "--user=a", "--password=b", "--challenge=%"], &[], Status::Usage, "base64", "no challenge"),
-        (&["--decode", "%%%%"], &[], Status::DataErr, "base64", "not base64"),
+    let table: [Case<(Status, &str)>; 6] = [
+        (&["PLAIN", "--user=tim"], &[], (Status::DataErr, "password"), "input ended"),
+        (&["PLAIN", "--user=t\nim"], &["x"], (Status::DataErr, "line break"), "it would be another command"),
+        (&["SCRAM-SHA-256"], &[], (Status::Usage, "nonce"), "the server's nonce is unknown"),
+        (&["NTLM"], &[], (Status::Usage, "NTLM"), "not spoken"),
+        (&["CRAM-MD5", "--user=a", "--password=b", "--challenge=%"], &[], (Status::Usage, "base64"), "no challenge"),
+        (&["--decode", "%%%%"], &[], (Status::DataErr, "base64"), "not base64"),
     ];
-    for (line, input, status, word, why) in table {
+    for (line, input, (status, word), why) in table {
         let (got, message) = auth_string(line, input).expect_err(why);
         assert_eq!(got, status, "{why}");
         assert!(message.contains(word), "{why}: {message}");
@@ -76,7 +86,7 @@ fn what_cannot_be_made_is_refused() {
 
 #[test]
 fn base64_is_shown_in_the_clear() {
-    let table: [(&[&str], &[&'static str], &[&str], &str); 5] = [
+    let table: [Case<&[&str]>; 5] = [
         (&["--decode", "AHRpbQB0YW5zdGFhZg=="], &[], &["\\x00tim\\x00tanstaaf"], "alone"),
         (&["PLAIN", "--decode", "AHRpbQB0YW5zdGFhZg"], &[], &["\\x00tim\\x00tanstaaf"], "without padding"),
         (&["--decode"], &["VXNlcm5hbWU6", "UGFzc3dvcmQ6"], &["Username:", "Password:"], "from standard input"),

@@ -1,0 +1,182 @@
+//! `--transcript FILE`: opened before anything is sent, one for all sessions or, with `{session}`, one for each.
+
+use crate::report::{AtomicFile, Options, TranscriptWriter};
+use crate::transcript::printable;
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// Stands in a file's name for the session's.
+const PLACE: &str = "{session}";
+
+/// The files of a run.
+pub struct Transcripts {
+    files: Vec<(PathBuf, AtomicFile)>,
+    /// Whether there is a file for each session.
+    apart: bool,
+    failure: Option<String>,
+}
+
+impl Transcripts {
+    /// Creates what `target` asks for. `sessions` are their files' names.
+    pub fn create(target: Option<&Path>, sessions: &[&str]) -> Result<Self, String> {
+        let apart = target.is_some_and(names_sessions);
+        let paths = match target {
+            None => Vec::new(),
+            Some(target) if apart => apart_names(sessions).iter().map(|name| put(target, name)).collect(),
+            Some(target) => vec![target.to_owned()],
+        };
+        let create = |path: PathBuf| match AtomicFile::growing(&path) {
+            Ok(file) => Ok((path, file)),
+            Err(why) => Err(format!("cannot create the transcript {}: {why}", shown(&path))),
+        };
+        let files = paths.into_iter().map(create).collect::<Result<_, _>>()?;
+        Ok(Self { files, apart, failure: None })
+    }
+
+    /// What a session's transcript is written with. `header` tells sessions in one file apart.
+    pub fn writer(
+        &mut self,
+        session: usize,
+        options: Options,
+        header: Option<&str>,
+    ) -> Option<TranscriptWriter<Headed<&mut AtomicFile>>> {
+        let (index, header) = if self.apart { (session, None) } else { (0, header) };
+        let (_, file) = self.files.get_mut(index)?;
+        Some(TranscriptWriter::new(Headed::new(header, file), options))
+    }
+
+    /// Remembers that a transcript could not be written.
+    pub fn failed(&mut self, why: &io::Error) {
+        self.failure.get_or_insert_with(|| format!("cannot write the transcript: {why}"));
+    }
+
+    /// Gives all files their names. Says the first failure.
+    pub fn finish(self) -> Result<(), String> {
+        let mut failure = self.failure;
+        for (path, file) in self.files {
+            if let Err(why) = file.commit() {
+                failure.get_or_insert_with(|| format!("cannot write the transcript {}: {why}", shown(&path)));
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+fn names_sessions(target: &Path) -> bool {
+    target.as_os_str().as_bytes().windows(PLACE.len()).any(|window| window == PLACE.as_bytes())
+}
+
+/// Puts a session's name into the file's.
+fn put(target: &Path, name: &str) -> PathBuf {
+    let mut rest = target.as_os_str().as_bytes();
+    let mut result = Vec::new();
+    while let Some((byte, behind)) = rest.split_first() {
+        if let Some(behind) = rest.strip_prefix(PLACE.as_bytes()) {
+            result.extend_from_slice(name.as_bytes());
+            rest = behind;
+        } else {
+            result.push(*byte);
+            rest = behind;
+        }
+    }
+    PathBuf::from(std::ffi::OsString::from_vec(result))
+}
+
+/// The sessions' names without `.toml`; of several alike, the later ones are numbered.
+fn apart_names(sessions: &[&str]) -> Vec<String> {
+    let mut taken = HashSet::new();
+    sessions
+        .iter()
+        .map(|name| {
+            let stem = match name.strip_suffix(".toml").unwrap_or(name) {
+                "" | "-" => "stdin",
+                stem => stem,
+            };
+            // A name is a file's, without its folder; it stays one whatever it was made of.
+            let stem = stem.replace('/', "_");
+            let mut name = stem.clone();
+            let mut number = 1;
+            while !taken.insert(name.clone()) {
+                number += 1;
+                name = format!("{stem}-{number}");
+            }
+            name
+        })
+        .collect()
+}
+
+fn shown(path: &Path) -> String {
+    printable(path.as_os_str().as_bytes())
+}
+
+/// Writes `*: session NAME` in front of what is written, once there is something.
+pub struct Headed<W> {
+    header: Option<String>,
+    out: W,
+}
+
+impl<W: Write> Headed<W> {
+    /// `name` is printable.
+    pub fn new(name: Option<&str>, out: W) -> Self {
+        Self { header: name.map(|name| format!("*: session {name}\n")), out }
+    }
+}
+
+impl<W: Write> Write for Headed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(header) = self.header.take() {
+            self.out.write_all(header.as_bytes())?;
+        }
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::read_to_string;
+
+    #[test]
+    fn sessions_of_one_name_do_not_share_a_file() {
+        let names = apart_names(&["a.toml", "b", "a.toml", "-", "a-2.toml"]);
+        assert_eq!(names, ["a", "b", "a-2", "stdin", "a-2-2"]);
+    }
+
+    #[test]
+    fn the_name_is_put_wherever_it_is_asked_for() {
+        let table = [
+            ("logs/{session}.log", "logs/a.log", "in the name"),
+            ("{session}/{session}", "a/a", "more than once"),
+            ("{sessio}", "{sessio}", "another word"),
+        ];
+        for (target, expected, why) in table {
+            assert_eq!(put(Path::new(target), "a"), Path::new(expected), "{why}");
+        }
+    }
+
+    #[test]
+    fn one_file_holds_all_sessions() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let target = folder.path().join("t.log");
+        let mut transcripts = Transcripts::create(Some(&target), &["a.toml", "b.toml"]).expect("it can be created");
+        for (index, name) in ["a.toml", "b.toml"].into_iter().enumerate() {
+            let mut writer = transcripts.writer(index, Options::default(), Some(name)).expect("there is a file");
+            writer.get_mut().write_all(b"C: QUIT\n").expect("the file can be written");
+        }
+        transcripts.finish().expect("it can be named");
+        let text = read_to_string(target).expect("it stands");
+        assert_eq!(text, "*: session a.toml\nC: QUIT\n*: session b.toml\nC: QUIT\n");
+    }
+
+    #[test]
+    fn a_transcript_that_cannot_be_created_is_told_before_anything_is_sent() {
+        let error = Transcripts::create(Some(Path::new("/nowhere/t.log")), &["a.toml"]).err().expect("it cannot");
+        assert!(error.contains("/nowhere/t.log"), "{error}");
+    }
+}
