@@ -195,18 +195,26 @@ impl Dialogue for Player {
         self.end = Some(how);
     }
 
-    /// A script that was not played to its end is a problem, too.
+    /// A script that was not played to its end is a problem, too. A client need not hear the last of it: one that
+    /// has its fill of an endless reply leaves, and that may be what is tried.
     fn problem(&self) -> Option<String> {
-        self.problem.clone().or_else(|| {
-            let left = self.ops.iter().find_map(|op| match op {
-                Op::Expect(expected) => Some(format!("expected {}", describe(expected))),
-                Op::Send { bytes, .. } => Some(format!("not sent: {}", quoted(bytes.trim_ascii_end()))),
-                Op::AnyOrder(groups) if !groups.is_empty() => Some("expected the rest of `any order`".to_owned()),
-                Op::StartTls => Some("expected a TLS handshake".to_owned()),
-                _ => None,
-            });
-            left.map(|left| format!("{left}, got the end of the connection"))
-        })
+        if self.problem.is_some() {
+            return self.problem.clone();
+        }
+        let waits = |op: &Op| !matches!(op, Op::Send { .. } | Op::Wait(_) | Op::AwaitEnd | Op::PerhapsTls);
+        let left = self.ops.iter().any(waits).then(|| self.ops.iter().find_map(left_over)).flatten()?;
+        Some(format!("expected {left}, got the end of the connection"))
+    }
+}
+
+/// What the client was still to do or to hear.
+fn left_over(op: &Op) -> Option<String> {
+    match op {
+        Op::Expect(expected) => Some(describe(expected)),
+        Op::Send { bytes, .. } => Some(format!("a client that hears {}", quoted(bytes.trim_ascii_end()))),
+        Op::AnyOrder(groups) => groups.iter().flatten().find_map(left_over),
+        Op::StartTls => Some("a TLS handshake".to_owned()),
+        Op::PerhapsTls | Op::Wait(_) | Op::Close | Op::Reset | Op::AwaitEnd => None,
     }
 }
 
@@ -302,21 +310,24 @@ fn quoted(line: &[u8]) -> String {
 
 fn describe(expected: &Expected) -> String {
     let body = match &expected.what {
-        What::Exact(body) | What::Verb(body) => body,
+        What::Exact(body) => body,
+        What::Verb(body) => return quoted(body.pieces.first().map_or(&[][..], |piece| verb(piece))),
         What::Any(_) => return "a line".to_owned(),
         What::Content => return "content".to_owned(),
     };
-    if let What::Verb(body) = &expected.what {
-        let wanted = body.pieces.first().map_or(&[][..], |piece| verb(piece));
-        return quoted(wanted);
+    // A byte stands for each secret.
+    let bytes = body.pieces.join(&b'?');
+    let mut hidden = Vec::new();
+    let mut at = 0;
+    for piece in body.pieces.iter().take(body.pieces.len().saturating_sub(1)) {
+        at += piece.len();
+        hidden.push(at..at + 1);
+        at += 1;
     }
     let mut text = String::new();
-    for (index, piece) in body.pieces.iter().enumerate() {
-        if index > 0 {
-            text.push_str("[secret]");
-        }
-        let end = if index + 1 == body.pieces.len() { body.end } else { LineEnd::CrLf };
-        notation(WireLine { bytes: piece, end }, &[], &mut text);
-    }
+    notation(WireLine { bytes: &bytes, end: body.end }, &hidden, &mut text);
     format!("\"{text}\"")
 }
+
+#[cfg(test)]
+mod tests;

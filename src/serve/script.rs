@@ -478,3 +478,6 @@ impl Compiler<'_> {
         self.ended = true;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,9 +76,16 @@ impl Summary {
 #[derive(Default)]
 struct State {
     stopping: bool,
-    live: HashMap<usize, Socket>,
+    live: HashMap<usize, Open>,
     begun: usize,
     ends: Vec<ConnectionEnd>,
+}
+
+/// A connection that is open.
+struct Open {
+    socket: Socket,
+    /// Nothing is left to be said: only the client's end is waited for.
+    finished: bool,
 }
 
 struct Shared {
@@ -236,13 +243,13 @@ impl Shared {
     fn stop(&self, grace: Duration) {
         let end = Instant::now() + grace;
         let mut state = self.state();
-        while !state.live.is_empty() {
+        while state.live.values().any(|open| !open.finished) {
             let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else { break };
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.stopping = true;
-        for socket in state.live.values() {
-            socket.shutdown(Shutdown::Read);
+        for open in state.live.values() {
+            open.socket.shutdown(Shutdown::Read);
         }
         drop(state);
         self.changed.notify_all();
@@ -305,10 +312,10 @@ impl Shared {
     /// Counts a connection in, where there is room for it.
     fn admit(self: &Arc<Self>, number: usize, socket: &Socket) -> Option<Live> {
         let mut state = self.state();
-        if state.live.len() >= MOST {
+        if state.stopping || state.live.len() >= MOST {
             return None;
         }
-        state.live.insert(number, socket.try_clone().ok()?);
+        state.live.insert(number, Open { socket: socket.try_clone().ok()?, finished: false });
         state.begun += 1;
         Some(Live { shared: self.clone(), number })
     }
@@ -363,7 +370,7 @@ impl Shared {
                 Turn::Write { bytes, pace } => {
                     if self.write(channel, &bytes, pace).is_err() {
                         dialogue.ended(End::Closed);
-                        channel.close();
+                        self.close(number, channel);
                         return Ok(());
                     }
                 }
@@ -374,7 +381,7 @@ impl Shared {
                 },
                 Turn::Wait(duration) => self.pause(duration),
                 Turn::Close => {
-                    channel.close();
+                    self.close(number, channel);
                     return Ok(());
                 }
                 Turn::Reset => {
@@ -385,6 +392,14 @@ impl Shared {
                 }
             }
         }
+    }
+
+    fn close(&self, number: usize, channel: &mut Channel) {
+        if let Some(open) = self.state().live.get_mut(&number) {
+            open.finished = true;
+        }
+        self.changed.notify_all();
+        channel.close();
     }
 
     /// A PROXY header stands before TLS. Gives what was read behind it.

@@ -57,7 +57,11 @@ impl CodePattern {
     }
 
     fn accepts(self, code: ReplyCode) -> bool {
-        let digits = [code.get() / 100, code.get() / 10 % 10, code.get() % 10];
+        self.accepts_code(code.get())
+    }
+
+    pub(super) fn accepts_code(self, code: u16) -> bool {
+        let digits = [code / 100, code / 10 % 10, code % 10];
         self.0.iter().zip(digits).all(|(wanted, digit)| wanted.is_none_or(|wanted| u16::from(wanted) == digit))
     }
 }

@@ -272,7 +272,7 @@ impl<'a> Sink<'a> {
         self.used += used;
         self.keep();
         if done {
-            self.end_content(false);
+            self.end_content();
         } else {
             self.phase = Phase::Data(decoder);
         }
@@ -289,8 +289,10 @@ impl<'a> Sink<'a> {
         let left = left - taken as u64;
         match (left, refusal) {
             (1.., refusal) => self.phase = Phase::Bdat { left, last, refusal },
+            // A rule that only closes answers nothing.
+            (0, Some(refusal)) if refusal.is_empty() => {}
             (0, Some(refusal)) => self.reply(&refusal),
-            (0, None) if last => self.end_content(true),
+            (0, None) if last => self.end_content(),
             (0, None) => {
                 let size = self.session.size;
                 self.reply(&format!("250 2.0.0 {size} octets so far"));
@@ -299,7 +301,7 @@ impl<'a> Sink<'a> {
     }
 
     /// Content is complete: keep it, and say so; over LMTP to each recipient (RFC 2033 §4.2).
-    fn end_content(&mut self, by_bdat: bool) {
+    fn end_content(&mut self) {
         let envelope = self.session.take_envelope();
         let recipients = envelope.rcpt.len();
         let refusal = if envelope.size > MAX_SIZE {
@@ -307,8 +309,6 @@ impl<'a> Sink<'a> {
         } else {
             self.failed.take().map(|_| "451 4.3.0 the mail cannot be kept".to_owned())
         };
-        // BDAT's own rules have been asked already.
-        let _ = by_bdat;
         let lmtp = envelope.lmtp;
         // PRDR answers each of several recipients, then all of them (draft-hall-prdr).
         let prdr = !lmtp && recipients > 1 && envelope.mail_params.contains_key("PRDR");
@@ -319,7 +319,7 @@ impl<'a> Sink<'a> {
         let mut wanted = false;
         let mut verdicts = Vec::new();
         for _ in 0..answers {
-            let lets = refusal.is_some() || self.ruled_content();
+            let lets = refusal.is_some() || self.ruled(CONTENT, "");
             wanted |= lets && refusal.is_none();
             verdicts.push((lets, self.instead.take(), std::mem::take(&mut self.out)));
         }
@@ -352,11 +352,6 @@ impl<'a> Sink<'a> {
                 None => self.reply(&reply),
             }
         }
-    }
-
-    /// A rule for content may delay: what was said so far goes out before.
-    fn ruled_content(&mut self) -> bool {
-        self.ruled(CONTENT, "")
     }
 
     fn starttls(&mut self) {

@@ -245,10 +245,10 @@ impl Sink<'_> {
             refusal = Some("552 5.3.4 message size exceeds fixed maximum message size".to_owned());
         }
         if refusal.is_none() {
-            let said = self.out.len();
+            // The reply comes behind the octets.
+            self.flush();
             if !self.ruled("BDAT", argument) {
-                // The reply comes behind the octets.
-                let reply = self.out.split_off(said.min(self.out.len()));
+                let reply = std::mem::take(&mut self.out);
                 refusal = Some(String::from_utf8_lossy(&reply).trim_end().replace("\r\n", "\n"));
             }
         }

@@ -1,0 +1,175 @@
+//! Reads a session file: all its mistakes in one go, each with its place.
+//!
+//! `toml` gives spanned tables and every syntax error; the readers here walk them and go on behind each mistake, where
+//! serde would stop at the first. What is read is a [`Session`] with nothing left to look up: includes are steps, and
+//! what `[message]` implies stands there.
+
+mod action;
+mod auth;
+mod expect;
+mod fields;
+mod implied;
+mod include;
+mod keys;
+mod message;
+mod names;
+mod scalars;
+mod step;
+#[cfg(test)]
+mod tests;
+mod top;
+mod values;
+
+pub use keys::{Key, Keys, Kind, TABLES};
+
+use super::{AuthSettings, Diagnostic, Diagnostics, Message, Session, Severity, SourceMap, Sources, Span, Templates};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use toml::de::DeTable;
+
+pub(super) use fields::nearest;
+
+/// The most steps that a session may have once its includes stand in it.
+const MOST_STEPS: usize = 100_000;
+
+/// Reads, validates and expands a session. `name` is the file's name as given; includes are read through `sources`.
+/// `overridden` are the names that `--var` and `--vars` give beside `[vars]`.
+pub fn load(name: &str, text: &str, sources: &dyn Sources, overridden: &[String]) -> Result<Session, Diagnostics> {
+    let mut reader = Reader::new(name, text, sources);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    reader.syntax(errors);
+    let session = reader.session(table.get_ref());
+    let session = match session {
+        Some(mut session) if !reader.has_errors() => {
+            session.sources = std::mem::take(&mut reader.map);
+            session.templates = std::mem::take(&mut reader.templates);
+            let undefined = names::undefined(&session, overridden);
+            if undefined.is_empty() {
+                session.warnings = sorted(reader.found);
+                return Ok(session);
+            }
+            reader.found.extend(undefined);
+            reader.map = std::mem::take(&mut session.sources);
+            return Err(Diagnostics { list: sorted(reader.found), sources: reader.map });
+        }
+        session => session,
+    };
+    // Names that nothing defines are mistakes of their own: told beside the others, where what was read is enough.
+    if let Some(mut session) = session.filter(|_| !reader.broken.contains(&0)) {
+        session.templates = std::mem::take(&mut reader.templates);
+        reader.found.extend(names::undefined(&session, overridden));
+    }
+    Err(Diagnostics { list: sorted(reader.found), sources: reader.map })
+}
+
+/// In the order of the files, and each once.
+fn sorted(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut seen = HashSet::new();
+    found.retain(|one| seen.insert((one.span.clone(), one.message.clone())));
+    found.sort_by_key(|one| (one.span.file, one.span.bytes.start));
+    found
+}
+
+/// What is known while a file is read.
+struct Reader<'s> {
+    sources: &'s dyn Sources,
+    map: SourceMap,
+    templates: Templates,
+    found: Vec<Diagnostic>,
+    /// The file that is being read.
+    file: usize,
+    /// Its folder, relative to the session file's.
+    base: PathBuf,
+    /// Files with syntax errors: what is missing there may just not have been understood.
+    broken: HashSet<usize>,
+    /// The lines with syntax errors, by file and line.
+    broken_lines: HashSet<(usize, usize)>,
+    /// The session file and the includes that are open, for cycles.
+    open: Vec<PathBuf>,
+    included: HashMap<PathBuf, (usize, Rc<str>)>,
+    included_bytes: usize,
+    steps: usize,
+    /// Whether `[message]` and `[auth]` stand in the file, and what they say where that could be read.
+    has_message: bool,
+    message: Option<Message>,
+    has_auth: bool,
+    auth: Option<AuthSettings>,
+}
+
+impl<'s> Reader<'s> {
+    fn new(name: &str, text: &str, sources: &'s dyn Sources) -> Self {
+        let mut map = SourceMap::default();
+        let file = map.add(name, text);
+        let own = Path::new(name).file_name().map_or_else(|| PathBuf::from(name), PathBuf::from);
+        Self {
+            sources,
+            map,
+            templates: Templates::new(),
+            found: Vec::new(),
+            file,
+            base: PathBuf::new(),
+            broken: HashSet::new(),
+            broken_lines: HashSet::new(),
+            open: vec![own],
+            included: HashMap::new(),
+            included_bytes: 0,
+            steps: 0,
+            has_message: false,
+            message: None,
+            has_auth: false,
+            auth: None,
+        }
+    }
+
+    fn has_errors(&self) -> bool {
+        self.found.iter().any(|one| one.severity == Severity::Error)
+    }
+
+    fn span(&self, bytes: Range<usize>) -> Span {
+        Span { file: self.file, bytes }
+    }
+
+    /// Adds what is wrong with what stands there.
+    fn tell(&mut self, one: Diagnostic) {
+        // What stands in a line with a syntax error was perhaps read wrongly.
+        if self.broken.contains(&one.span.file) {
+            let line = self.map.place(&one.span).line;
+            if self.broken_lines.contains(&(one.span.file, line)) {
+                return;
+            }
+        }
+        self.found.push(one);
+    }
+
+    fn error(&mut self, bytes: Range<usize>, message: impl Into<String>) {
+        let span = self.span(bytes);
+        self.tell(Diagnostic::error(span, message));
+    }
+
+    /// Adds that something is missing; not in a file with syntax errors, where it may just not have been understood.
+    fn missing(&mut self, one: Diagnostic) {
+        if !self.broken.contains(&one.span.file) {
+            self.found.push(one);
+        }
+    }
+
+    fn syntax(&mut self, errors: Vec<toml::de::Error>) {
+        for error in errors {
+            let span = self.span(error.span().unwrap_or_default());
+            // One place is told once, however many things are open there.
+            if self.broken.contains(&self.file) && self.found.last().is_some_and(|last| last.span == span) {
+                continue;
+            }
+            self.broken.insert(self.file);
+            let line = self.map.place(&span).line;
+            self.broken_lines.insert((self.file, line));
+            let message = match error.message() {
+                deep if deep.contains("recursion depth") => "values nest more than 80 deep".to_owned(),
+                other => other.to_owned(),
+            };
+            self.found.push(Diagnostic::error(span, message));
+        }
+    }
+}

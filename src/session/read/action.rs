@@ -1,0 +1,160 @@
+//! Reads what a step does.
+
+use super::Reader;
+use super::fields::{Field, Fields};
+use super::keys;
+use super::step::Within;
+use crate::session::{Action, CloseHow, Diagnostic, HelloVerb, StarttlsStep, Template};
+use std::net::SocketAddr;
+use toml::de::DeValue;
+
+impl Reader<'_> {
+    /// `beside`: the step's keys, for those that only one action has.
+    pub(super) fn action(&mut self, field: Field<'_>, beside: &Fields<'_>) -> Option<Action> {
+        match field.name {
+            "send" => {
+                let line = self.template(field)?;
+                self.one_line(&line);
+                Some(Action::Send(line))
+            }
+            "raw" => self.raw(field).map(Action::Raw),
+            "ehlo" => self.hello(field, HelloVerb::Ehlo),
+            "helo" => self.hello(field, HelloVerb::Helo),
+            "lhlo" => self.hello(field, HelloVerb::Lhlo),
+            "starttls" => {
+                let inject_check = beside.get("inject_check").and_then(|field| self.boolean(field)).unwrap_or(true);
+                let policy = match field.value.get_ref() {
+                    DeValue::Boolean(true) => StarttlsStep::Always,
+                    _ => match self.one_of(field, &["required", "opportunistic"])? {
+                        0 => StarttlsStep::Required,
+                        _ => StarttlsStep::Opportunistic,
+                    },
+                };
+                Some(Action::Starttls { policy, inject_check })
+            }
+            "tls" => self.only_true(field).map(|()| Action::Tls),
+            "login" => self.only_true(field).map(|()| Action::Login),
+            "quit" => self.only_true(field).map(|()| Action::Quit),
+            "connect" => self.only_true(field).map(|()| Action::Connect),
+            "auth" => self.auth(field),
+            "message" => self.message_step(field),
+            "body" => {
+                let dot_stuffing = beside.get("dot_stuffing").and_then(|field| self.boolean(field)).unwrap_or(true);
+                self.content(field).map(|content| Action::Body { content, dot_stuffing })
+            }
+            "pipeline" => self.group(field, Within::Pipeline).map(Action::Pipeline),
+            "steps" => self.group(field, Within::Session).map(Action::Steps),
+            "sleep" => self.duration(field).map(Action::Sleep),
+            "close" => match field.value.get_ref() {
+                DeValue::Boolean(true) => Some(Action::Close(CloseHow::Fin)),
+                _ => Some(Action::Close(match self.one_of(field, &["reset", "write"])? {
+                    0 => CloseHow::Reset,
+                    _ => CloseHow::Write,
+                })),
+            },
+            "proxy" => self.proxy(field),
+            "xclient" => self.xclient(field),
+            _ => None,
+        }
+    }
+
+    /// A line that is no template shows now what would be refused when it is sent.
+    fn one_line(&mut self, line: &Template) {
+        if line.compiled.is_none() && line.source.contains(['\r', '\n', '\0']) {
+            let wrong = Diagnostic::error(line.span.clone(), "\"send\" is one line: CR, LF and NUL are never sent");
+            self.tell(wrong.with_help("\"raw\" sends any bytes"));
+        }
+    }
+
+    fn hello(&mut self, field: Field<'_>, verb: HelloVerb) -> Option<Action> {
+        let name = match field.value.get_ref() {
+            DeValue::Boolean(true) => None,
+            _ => {
+                let name = self.template(field)?;
+                self.one_line(&name);
+                Some(name)
+            }
+        };
+        Some(Action::Hello { verb, name })
+    }
+
+    fn auth(&mut self, field: Field<'_>) -> Option<Action> {
+        match field.value.get_ref() {
+            DeValue::Boolean(true) => {
+                if !self.has_auth {
+                    let span = self.value_span(field.value);
+                    self.missing(Diagnostic::error(span, "\"auth = true\" needs [auth] in the session file"));
+                }
+                self.auth.clone().map(Action::Auth)
+            }
+            DeValue::Table(table) => self.auth_settings(table, field.value.span()).map(Action::Auth),
+            _ => self.wrong_kind(field),
+        }
+    }
+
+    fn message_step(&mut self, field: Field<'_>) -> Option<Action> {
+        let message = match field.value.get_ref() {
+            DeValue::Boolean(true) => {
+                if !self.has_message {
+                    let span = self.value_span(field.value);
+                    self.missing(Diagnostic::error(span, "\"message = true\" needs [message] in the session file"));
+                }
+                self.message.clone()?
+            }
+            DeValue::Table(table) => self.message(table, field.value.span())?,
+            _ => return self.wrong_kind(field),
+        };
+        Some(Action::Message(Box::new(message)))
+    }
+
+    fn group(&mut self, field: Field<'_>, within: Within) -> Option<Vec<crate::session::Step>> {
+        if field.value.get_ref().as_array().is_some_and(|values| values.is_empty()) {
+            self.error(field.value.span(), format!("\"{}\" has no step", field.name));
+            return None;
+        }
+        Some(self.steps(field, within))
+    }
+
+    fn proxy(&mut self, field: Field<'_>) -> Option<Action> {
+        let table = self.table(field)?;
+        let fields = self.fields(table, field.value.span(), &keys::PROXY);
+        let version = fields.get("version").map_or(Some(2), |field| self.integer(field));
+        let source = self.needed(&fields, "source", Self::socket_address);
+        let destination = self.needed(&fields, "destination", Self::socket_address);
+        let (version, source, destination) = (u8::try_from(version?).ok()?, source?, destination?);
+        if source.is_ipv4() != destination.is_ipv4() {
+            self.error(field.value.span(), "\"source\" and \"destination\" must both be IPv4 or both be IPv6");
+        }
+        Some(Action::Proxy { version, source, destination })
+    }
+
+    fn socket_address(&mut self, field: Field<'_>) -> Option<SocketAddr> {
+        let text = self.plain(field)?;
+        text.parse().ok().or_else(|| self.wrong_kind(field))
+    }
+
+    fn xclient(&mut self, field: Field<'_>) -> Option<Action> {
+        let table = self.table(field)?;
+        let fields = self.fields(table, field.value.span(), &keys::XCLIENT);
+        if table.is_empty() {
+            self.error(field.value.span(), "\"xclient\" says nothing: addr, name, helo and others");
+            return None;
+        }
+        let names: Vec<_> = keys::XCLIENT.keys.iter().map(|key| key.name).collect();
+        let mut attributes = Vec::with_capacity(names.len());
+        for field in fields.those_of(&names) {
+            let value = match field.value.get_ref() {
+                DeValue::String(text) => self.compile(text, field.value),
+                DeValue::Integer(number) if field.name.ends_with("port") => {
+                    match super::scalars::integer(number).filter(|port| (0..=65535).contains(port)) {
+                        Some(port) => self.compile(&port.to_string(), field.value),
+                        None => self.wrong_kind(field),
+                    }
+                }
+                _ => self.wrong_kind(field),
+            };
+            attributes.extend(value.map(|value| (field.name.to_ascii_uppercase(), value)));
+        }
+        Some(Action::Xclient(attributes))
+    }
+}

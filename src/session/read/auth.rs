@@ -1,0 +1,131 @@
+//! Reads `[auth]` and `[tls]`.
+
+use super::Reader;
+use super::fields::Field;
+use super::keys;
+use crate::session::{AuthSettings, Diagnostic, StarttlsPolicy, TlsSettings, TlsVersion};
+use crate::smtp::sasl::Mechanism;
+use std::ops::Range;
+use toml::de::DeTable;
+
+const VERSIONS: [TlsVersion; 4] = [TlsVersion::Tls10, TlsVersion::Tls11, TlsVersion::Tls12, TlsVersion::Tls13];
+
+impl Reader<'_> {
+    pub(super) fn auth_settings(&mut self, table: &DeTable<'_>, at: Range<usize>) -> Option<AuthSettings> {
+        let fields = self.fields(table, at, &keys::AUTH);
+        let mechanism = fields.get("mechanism").and_then(|field| self.mechanism(field));
+        let settings = AuthSettings {
+            span: fields.span.clone(),
+            mechanism,
+            user: fields.get("user").and_then(|field| self.template(field)),
+            password: fields.get("password").and_then(|field| self.template(field)),
+            token: fields.get("token").and_then(|field| self.template(field)),
+            authzid: fields.get("authzid").and_then(|field| self.template(field)),
+            initial_response: fields.get("initial_response").and_then(|field| self.boolean(field)).unwrap_or(true),
+            allow_plaintext: fields.get("allow_plaintext").and_then(|field| self.boolean(field)).unwrap_or(false),
+        };
+        for (name, value) in [("password", &settings.password), ("token", &settings.token)] {
+            if let Some(value) = value.as_ref().filter(|value| value.compiled.is_none() && !value.source.is_empty()) {
+                let warning = Diagnostic::warning(value.span.clone(), format!("the {name} stands in the file"));
+                self.tell(
+                    warning.with_help("put it under [secrets] as { env = \"NAME\" }, and write \"{{ … }}\" here"),
+                );
+            }
+        }
+        if settings.mechanism.is_some() || !fields.has("mechanism") {
+            self.what_auth_lacks(&settings, |name| fields.has(name));
+        }
+        Some(settings)
+    }
+
+    fn mechanism(&mut self, field: Field<'_>) -> Option<Mechanism> {
+        let name = self.word(field)?;
+        Mechanism::parse(&name)
+            .map_err(|unknown| {
+                let text = format!("mechanism \"{}\" is not known: {}", unknown.name, unknown.why);
+                self.error(field.value.span(), text);
+            })
+            .ok()
+    }
+
+    /// What a mechanism cannot do without.
+    fn what_auth_lacks(&mut self, settings: &AuthSettings, has: impl Fn(&str) -> bool) {
+        use Mechanism::*;
+        let needed: &[&str] = match settings.mechanism {
+            Some(External | Anonymous) => &[],
+            Some(OauthBearer) => &["token"],
+            Some(Xoauth2) => &["user", "token"],
+            Some(_) => &["user", "password"],
+            None if has("token") || !(has("user") || has("password")) => &[],
+            None => &["user", "password"],
+        };
+        for name in needed.iter().filter(|name| !has(name)) {
+            let span = settings.span.clone();
+            let who = settings.mechanism.map_or("logging in".to_owned(), |mechanism| mechanism.to_string());
+            self.missing(Diagnostic::error(span, format!("{who} needs \"{name}\"")));
+        }
+    }
+
+    pub(super) fn tls_settings(&mut self, field: Option<Field<'_>>) -> TlsSettings {
+        let mut settings = TlsSettings {
+            ca: None,
+            system_roots: true,
+            verify: true,
+            server_name: None,
+            min_version: None,
+            max_version: None,
+            client_cert: None,
+            client_key: None,
+            alpn: Vec::new(),
+            starttls: None,
+        };
+        let Some(field) = field else { return settings };
+        let Some(table) = self.table(field) else { return settings };
+        let fields = self.fields(table, field.value.span(), &keys::TLS);
+        settings.ca = fields.get("ca").and_then(|field| self.path(field));
+        settings.system_roots = fields.get("system_roots").and_then(|field| self.boolean(field)).unwrap_or(true);
+        settings.verify = fields.get("verify").and_then(|field| self.boolean(field)).unwrap_or(true);
+        settings.server_name = fields.get("server_name").and_then(|field| self.template(field));
+        settings.min_version = fields.get("min_version").and_then(|field| self.tls_version(field));
+        settings.max_version = fields.get("max_version").and_then(|field| self.tls_version(field));
+        settings.client_cert = fields.get("client_cert").and_then(|field| self.path(field));
+        settings.client_key = fields.get("client_key").and_then(|field| self.path(field));
+        settings.alpn = fields.get("alpn").and_then(|field| self.list(field, Self::protocol)).unwrap_or_default();
+        settings.starttls = fields.get("starttls").and_then(|field| {
+            let which = self.one_of(field, &["required", "opportunistic", "never"])?;
+            [StarttlsPolicy::Required, StarttlsPolicy::Opportunistic, StarttlsPolicy::Never].get(which).copied()
+        });
+        if let (Some(min), Some(max)) = (settings.min_version, settings.max_version)
+            && let Some(field) = fields.get("max_version").filter(|_| min > max)
+        {
+            self.error(field.value.span(), "\"max_version\" is older than \"min_version\"");
+        }
+        for (one, other) in [("client_cert", "client_key"), ("client_key", "client_cert")] {
+            if let Some(field) = fields.get(one).filter(|_| !fields.has(other)) {
+                let span = self.span(field.key_bytes());
+                self.missing(Diagnostic::error(span, format!("\"{one}\" needs \"{other}\" beside it")));
+            }
+        }
+        if let Some(field) = fields.get("system_roots").filter(|_| !settings.system_roots && settings.verify)
+            && !fields.has("ca")
+        {
+            let span = self.value_span(field.value);
+            self.missing(Diagnostic::error(span, "without the system's roots and without \"ca\" nothing is trusted"));
+        }
+        settings
+    }
+
+    fn tls_version(&mut self, field: Field<'_>) -> Option<TlsVersion> {
+        let which = self.one_of(field, &["1.0", "1.1", "1.2", "1.3"])?;
+        VERSIONS.get(which).copied()
+    }
+
+    /// 1 to 255 bytes (RFC 7301 §3.1).
+    fn protocol(&mut self, field: Field<'_>) -> Option<String> {
+        let name = self.plain(field)?;
+        if name.is_empty() || name.len() > 255 {
+            return self.must_be(field, "of names of 1 to 255 bytes");
+        }
+        Some(name)
+    }
+}

@@ -1,0 +1,149 @@
+//! Reads `[message]`, and a `message` step's table.
+
+use super::Reader;
+use super::fields::{Field, Fields, in_order};
+use super::keys;
+use crate::session::{Diagnostic, Message, OnRefused, Template};
+use crate::smtp::address::Mailbox;
+use std::ops::Range;
+use toml::de::DeTable;
+
+/// Headers that are made from keys, and what makes them.
+const OWN_HEADERS: [(&str, &str); 10] = [
+    ("From", "from"),
+    ("To", "to"),
+    ("Cc", "cc"),
+    ("Bcc", "bcc"),
+    ("Reply-To", "reply_to"),
+    ("Subject", "subject"),
+    ("Date", "date"),
+    ("Message-ID", "message_id"),
+    ("MIME-Version", "text"),
+    ("Content-Type", "text"),
+];
+
+impl Reader<'_> {
+    pub(super) fn message(&mut self, table: &DeTable<'_>, at: Range<usize>) -> Option<Message> {
+        let fields = self.fields(table, at, &keys::MESSAGE);
+        for name in ["html", "attach", "eml"] {
+            if let Some(field) = fields.get(name) {
+                self.not_built(field.key_bytes(), &format!("\"{name}\" in a message"));
+            }
+        }
+        let prdr = fields.get("prdr").and_then(|field| self.boolean(field).map(|asked| (field, asked)));
+        if let Some((field, true)) = prdr {
+            self.not_built(field.key_bytes(), "\"prdr\" in a message");
+        }
+        let from = fields.get("from").and_then(|field| self.template(field));
+        if !fields.has("from") && !fields.has("eml") {
+            self.missing(Diagnostic::error(fields.span.clone(), "a message needs \"from\""));
+        }
+        let recipients = ["to", "cc", "bcc", "envelope_to"];
+        if !recipients.iter().any(|name| fields.has(name)) {
+            let text = "a message needs recipients: \"to\", \"cc\", \"bcc\" or \"envelope_to\"";
+            self.missing(Diagnostic::error(fields.span.clone(), text));
+        }
+        let to = self.addresses(&fields, "to");
+        let cc = self.addresses(&fields, "cc");
+        let bcc = self.addresses(&fields, "bcc");
+        let reply_to = self.addresses(&fields, "reply_to");
+        let envelope_to = fields.get("envelope_to").map(|_| self.addresses(&fields, "envelope_to"));
+        let none = to.is_empty() && cc.is_empty() && bcc.is_empty() && envelope_to.is_none();
+        let empty = envelope_to.as_ref().is_some_and(Vec::is_empty);
+        if let Some(field) = fields.those_of(&recipients).first().filter(|field| (none || empty) && is_empty(field)) {
+            self.error(field.value.span(), "this message has no recipient");
+        }
+        if let Some(from) = &from {
+            self.address(from, false);
+        }
+        let envelope_from = fields.get("envelope_from").and_then(|field| self.template(field));
+        if let Some(from) = &envelope_from {
+            self.address(from, true);
+        }
+        let params = fields.get("params").and_then(|field| {
+            let table = self.table(field)?;
+            Some(self.fields(table, field.value.span(), &keys::PARAMS))
+        });
+        let param = |reader: &mut Self, name| {
+            params.as_ref().and_then(|fields| fields.get(name)).and_then(|f| reader.template(f))
+        };
+        Some(Message {
+            span: fields.span.clone(),
+            from: from?,
+            to,
+            cc,
+            bcc,
+            reply_to,
+            subject: fields.get("subject").and_then(|field| self.template(field)),
+            date: fields.get("date").and_then(|field| self.template(field)),
+            message_id: fields.get("message_id").and_then(|field| self.template(field)),
+            headers: fields.get("headers").map(|field| self.headers(field)).unwrap_or_default(),
+            text: fields.get("text").and_then(|field| self.content(field)),
+            envelope_from,
+            envelope_to,
+            mail_params: param(self, "mail"),
+            rcpt_params: param(self, "rcpt"),
+            pipelining: fields.get("pipelining").and_then(|field| self.boolean(field)).unwrap_or(true),
+            chunking: fields.get("chunking").and_then(|field| self.boolean(field)).unwrap_or(true),
+            on_refused: match fields.get("on_refused").and_then(|field| self.one_of(field, &["abort", "skip"])) {
+                Some(1) => OnRefused::Skip,
+                _ => OnRefused::Abort,
+            },
+        })
+    }
+
+    fn addresses(&mut self, fields: &Fields<'_>, name: &'static str) -> Vec<Template> {
+        let addresses = fields.get(name).and_then(|field| self.templates(field)).unwrap_or_default();
+        for address in &addresses {
+            self.address(address, false);
+        }
+        addresses
+    }
+
+    /// Checks an address that is no template: `local@domain`, or `Name <local@domain>`.
+    fn address(&mut self, written: &Template, null: bool) {
+        if written.compiled.is_some() {
+            return;
+        }
+        let text = written.source.trim();
+        let bare = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
+            Some((_, bare)) => bare,
+            None => text,
+        };
+        let why = match Mailbox::parse(bare) {
+            Ok(mailbox) if mailbox.is_null() && !null => "it is empty".to_owned(),
+            Ok(_) => return,
+            Err(error) => error.why.to_owned(),
+        };
+        let wrong = Diagnostic::error(written.span.clone(), format!("\"{}\" is not an address: {why}", written.source));
+        let several = bare.contains(',') && bare.matches('@').count() > 1;
+        self.tell(if several { wrong.with_help("several stand in a list: [\"…\", \"…\"]") } else { wrong });
+    }
+
+    fn headers(&mut self, field: Field<'_>) -> Vec<(String, Template)> {
+        let Some(table) = self.table(field) else { return Vec::new() };
+        let mut headers = Vec::with_capacity(table.len());
+        for (name, value) in in_order(table) {
+            let field = field.entry(name.get_ref(), value);
+            // RFC 5322 §3.6.8: printable ASCII but the colon.
+            if name.get_ref().is_empty() || !name.get_ref().bytes().all(|b| b.is_ascii_graphic() && b != b':') {
+                let text = format!("\"{}\" is not a header's name: printable ASCII without a colon", name.get_ref());
+                self.error(name.span(), text);
+            }
+            if let Some((_, key)) = OWN_HEADERS.iter().find(|(own, _)| own.eq_ignore_ascii_case(name.get_ref())) {
+                let text = format!("the header {} is made from \"{key}\"", name.get_ref());
+                self.error(name.span(), text);
+            }
+            let value = match value.get_ref().as_str() {
+                Some(text) => self.compile(text, value),
+                None => self.must_be(field, "a string"),
+            };
+            headers.extend(value.map(|value| (name.get_ref().to_string(), value)));
+        }
+        headers
+    }
+}
+
+fn is_empty(field: &Field<'_>) -> bool {
+    field.value.get_ref().as_array().is_some_and(|values| values.is_empty())
+}

@@ -1,0 +1,203 @@
+//! Finds names in templates and expressions that nothing defines.
+//!
+//! A name is known from where it is set: variables and secrets everywhere, captures in the steps behind, `with` in its
+//! step. Whether a step that captures really ran is not known before it runs; its captures count as known.
+
+use super::nearest;
+use crate::session::{
+    Action, AuthSettings, Content, Diagnostic, Expect, Expression, Message, RawBytes, ReplyPattern, Scope, Session,
+    SourcePath, Span, Step, Template, ValueSource, Variable,
+};
+use std::collections::HashMap;
+
+/// What templates and expressions use and nothing defines.
+pub(super) fn undefined(session: &Session, overridden: &[String]) -> Vec<Diagnostic> {
+    let mut names = Names { session, known: HashMap::new(), found: Vec::new() };
+    names.add(Scope::FACTS.iter().copied());
+    names.add(overridden.iter().map(String::as_str));
+    names.add(session.secrets.iter().map(|secret| secret.name.as_str()));
+    // A variable may use those above it.
+    names.variables(&session.vars);
+    names.variables(&session.secrets);
+    for template in [&session.description, &session.server, &session.client_name].into_iter().flatten() {
+        names.template(template);
+    }
+    names.tls();
+    for step in session.open.iter().chain(&session.steps).chain(&session.close) {
+        names.step(step);
+    }
+    // What [auth] and [message] use may be captured by the steps that use them: looked at with all names known.
+    session.auth.iter().for_each(|auth| names.auth(auth));
+    session.message.iter().for_each(|message| names.message(message));
+    names.found
+}
+
+struct Names<'s> {
+    session: &'s Session,
+    /// How many times each is set just now: a step's `with` ends with it.
+    known: HashMap<&'s str, usize>,
+    found: Vec<Diagnostic>,
+}
+
+impl<'s> Names<'s> {
+    fn add(&mut self, names: impl Iterator<Item = &'s str>) {
+        for name in names {
+            *self.known.entry(name).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, variables: &'s [Variable]) {
+        for variable in variables {
+            if let Some(times) = self.known.get_mut(variable.name.as_str()) {
+                *times = times.saturating_sub(1);
+            }
+        }
+    }
+
+    fn template(&mut self, template: &Template) {
+        self.all(self.session.templates.names_at(template));
+    }
+
+    fn templates<'t>(&mut self, templates: impl IntoIterator<Item = &'t Template>) {
+        templates.into_iter().for_each(|template| self.template(template));
+    }
+
+    fn expression(&mut self, expression: &Expression) {
+        self.all(expression.names_at(&self.session.templates));
+    }
+
+    fn all(&mut self, used: Vec<(String, Span)>) {
+        for (name, span) in used {
+            if self.known.get(name.as_str()).is_some_and(|times| *times > 0) {
+                continue;
+            }
+            let mut wrong = Diagnostic::error(span, format!("nothing defines the name \"{name}\""));
+            let known = self.known.iter().filter(|(_, times)| **times > 0).map(|(known, _)| *known);
+            let mut known: Vec<_> = known.collect();
+            known.sort_unstable();
+            if name == "row" {
+                wrong.help = Some("\"row\" is known where [rows] stands".to_owned());
+            } else if let Some(meant) = nearest(&name, known.into_iter()) {
+                wrong.label = Some(format!("did you mean \"{meant}\"?"));
+            } else if self.session.vars.iter().any(|variable| variable.name == name) {
+                wrong.help = Some("it is set further down: a variable can use those above it".to_owned());
+            } else {
+                wrong.help =
+                    Some("names come from [vars], [secrets], --var, `with`, and captures of earlier steps".to_owned());
+            }
+            self.found.push(wrong);
+        }
+    }
+
+    fn path(&mut self, path: &SourcePath) {
+        self.template(&path.written);
+    }
+
+    fn content(&mut self, content: &Content) {
+        match content {
+            Content::Text(text) => self.template(text),
+            Content::File { path, .. } => self.path(path),
+        }
+    }
+
+    fn variables(&mut self, variables: &'s [Variable]) {
+        for variable in variables {
+            match &variable.source {
+                ValueSource::Template(template) => self.template(template),
+                ValueSource::File { path, .. } => self.path(path),
+                _ => {}
+            }
+            self.add(std::iter::once(variable.name.as_str()));
+        }
+    }
+
+    fn tls(&mut self) {
+        let tls = &self.session.tls;
+        self.templates(&tls.server_name);
+        [&tls.ca, &tls.client_cert, &tls.client_key].into_iter().flatten().for_each(|path| self.path(path));
+    }
+
+    fn auth(&mut self, auth: &AuthSettings) {
+        self.templates([&auth.user, &auth.password, &auth.token, &auth.authzid].into_iter().flatten());
+    }
+
+    fn message(&mut self, message: &Message) {
+        self.template(&message.from);
+        for list in [&message.to, &message.cc, &message.bcc, &message.reply_to] {
+            self.templates(list);
+        }
+        self.templates(message.envelope_to.iter().flatten());
+        self.templates(message.headers.iter().map(|(_, value)| value));
+        let single = [
+            &message.subject,
+            &message.date,
+            &message.message_id,
+            &message.envelope_from,
+            &message.mail_params,
+            &message.rcpt_params,
+        ];
+        self.templates(single.into_iter().flatten());
+        message.text.iter().for_each(|text| self.content(text));
+    }
+
+    fn step(&mut self, step: &'s Step) {
+        self.variables(&step.with);
+        if step.repeat > 1 {
+            // The second time round, what the first captured is known.
+            self.captures(step);
+        }
+        step.condition.iter().for_each(|condition| self.expression(condition));
+        self.templates(&step.name);
+        self.action(&step.action);
+        step.expect.iter().for_each(|expect| self.expect(expect));
+        step.retry.iter().for_each(|retry| self.expect(&retry.on));
+        // Captures are taken before the step is judged by its asserts.
+        self.add(step.captures.iter().map(|capture| capture.name.as_str()));
+        step.asserts.iter().for_each(|assert| self.expression(assert));
+        self.remove(&step.with);
+    }
+
+    fn captures(&mut self, step: &'s Step) {
+        self.add(step.captures.iter().map(|capture| capture.name.as_str()));
+        if let Action::Steps(steps) | Action::Pipeline(steps) = &step.action {
+            steps.iter().for_each(|step| self.captures(step));
+        }
+    }
+
+    fn expect(&mut self, expect: &Expect) {
+        for pattern in &expect.any_of {
+            if let ReplyPattern::Reply { text: Some(text), .. } = pattern {
+                self.template(text);
+            }
+        }
+    }
+
+    fn action(&mut self, action: &'s Action) {
+        match action {
+            Action::Send(line) => self.template(line),
+            Action::Raw(RawBytes::Text(text)) => self.template(text),
+            Action::Raw(RawBytes::File(path)) => self.path(path),
+            Action::Hello { name, .. } => self.templates(name),
+            // [auth] and [message] are looked at by themselves; a step's own are not the session's.
+            Action::Auth(auth) if self.session.auth.as_ref().is_none_or(|own| own.span != auth.span) => self.auth(auth),
+            Action::Message(message) if self.session.message.as_ref().is_none_or(|own| own.span != message.span) => {
+                self.message(message);
+            }
+            Action::Body { content, .. } => self.content(content),
+            Action::Pipeline(steps) | Action::Steps(steps) => steps.iter().for_each(|step| self.step(step)),
+            Action::Xclient(attributes) => self.templates(attributes.iter().map(|(_, value)| value)),
+            Action::Auth(_)
+            | Action::Message(_)
+            | Action::Raw(RawBytes::Bytes(_))
+            | Action::Wait
+            | Action::Starttls { .. }
+            | Action::Tls
+            | Action::Login
+            | Action::Quit
+            | Action::Sleep(_)
+            | Action::Close(_)
+            | Action::Connect
+            | Action::Proxy { .. } => {}
+        }
+    }
+}

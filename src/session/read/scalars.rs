@@ -1,0 +1,189 @@
+//! Reads strings, numbers, durations, words and lists; a wrong type is told in the words of the key.
+
+use super::Reader;
+use super::fields::{Field, Node};
+use super::keys::Kind;
+use crate::session::template::quoted;
+use crate::session::{Diagnostic, Expression, Span, Template, parse_duration};
+use regex::Regex;
+use std::time::Duration;
+use toml::de::{DeInteger, DeTable, DeValue};
+
+impl Reader<'_> {
+    /// Tells that the value is not of the key's kind.
+    pub(super) fn wrong_kind<T>(&mut self, field: Field<'_>) -> Option<T> {
+        self.must_be(field, &field.key.kind.to_string())
+    }
+
+    /// Tells that the value is not `what`, and gives nothing.
+    pub(super) fn must_be<T>(&mut self, field: Field<'_>, what: &str) -> Option<T> {
+        let got = match field.value.get_ref() {
+            DeValue::Array(array) if array.is_empty() => "an empty list".to_owned(),
+            DeValue::Array(_) => "a list".to_owned(),
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Float(number) => number.as_str().to_owned(),
+            DeValue::Boolean(truth) => truth.to_string(),
+            DeValue::Datetime(_) => "a date".to_owned(),
+            DeValue::String(text) if text.chars().count() <= 40 => format!("\"{text}\""),
+            DeValue::String(_) => "this string".to_owned(),
+            DeValue::Table(_) => "a table".to_owned(),
+        };
+        self.error(field.value.span(), format!("\"{}\" must be {what}, not {got}", field.name));
+        None
+    }
+
+    pub(super) fn value_span(&self, value: &Node<'_>) -> Span {
+        self.span(value.span())
+    }
+
+    /// A string that is taken as it is.
+    pub(super) fn plain(&mut self, field: Field<'_>) -> Option<String> {
+        match field.value.get_ref() {
+            DeValue::String(text) => Some(text.clone().into_owned()),
+            _ => self.wrong_kind(field),
+        }
+    }
+
+    /// As [`Reader::plain`], and not empty.
+    pub(super) fn word(&mut self, field: Field<'_>) -> Option<String> {
+        let text = self.plain(field)?;
+        if text.trim().is_empty() {
+            self.error(field.value.span(), format!("\"{}\" is empty", field.name));
+            return None;
+        }
+        Some(text)
+    }
+
+    pub(super) fn template(&mut self, field: Field<'_>) -> Option<Template> {
+        match field.value.get_ref() {
+            DeValue::String(text) => self.compile(text, field.value),
+            _ => self.wrong_kind(field),
+        }
+    }
+
+    pub(super) fn compile(&mut self, text: &str, value: &Node<'_>) -> Option<Template> {
+        let span = self.value_span(value);
+        let compiled = self.templates.compile(text, span.clone(), self.map.snippet(&span));
+        compiled.map_err(|wrong| self.tell(wrong)).ok()
+    }
+
+    pub(super) fn expression(&mut self, field: Field<'_>) -> Option<Expression> {
+        let DeValue::String(text) = field.value.get_ref() else {
+            return self.must_be(field, &Kind::Expression.to_string());
+        };
+        let span = self.value_span(field.value);
+        let compiled = Expression::compile(text, span.clone(), self.map.snippet(&span), &mut self.templates);
+        compiled.map_err(|wrong| self.tell(wrong)).ok()
+    }
+
+    pub(super) fn boolean(&mut self, field: Field<'_>) -> Option<bool> {
+        field.value.get_ref().as_bool().or_else(|| self.wrong_kind(field))
+    }
+
+    /// `true`, of keys that take nothing else.
+    pub(super) fn only_true(&mut self, field: Field<'_>) -> Option<()> {
+        match field.value.get_ref() {
+            DeValue::Boolean(true) => Some(()),
+            _ => self.wrong_kind(field),
+        }
+    }
+
+    /// An integer within the key's limits.
+    pub(super) fn integer(&mut self, field: Field<'_>) -> Option<i64> {
+        let number = field.value.get_ref().as_integer().and_then(integer);
+        let within = |number: &i64| match field.key.kind {
+            Kind::Integer { least, most } => (least..=most).contains(number),
+            _ => true,
+        };
+        number.filter(within).or_else(|| self.wrong_kind(field))
+    }
+
+    pub(super) fn count(&mut self, field: Field<'_>) -> Option<u32> {
+        self.integer(field).and_then(|number| u32::try_from(number).ok())
+    }
+
+    pub(super) fn duration(&mut self, field: Field<'_>) -> Option<Duration> {
+        let DeValue::String(text) = field.value.get_ref() else {
+            return self.wrong_kind(field);
+        };
+        parse_duration(text).map_err(|why| self.error(field.value.span(), why)).ok()
+    }
+
+    /// A deadline: no time at all is none.
+    pub(super) fn deadline(&mut self, field: Field<'_>) -> Option<Duration> {
+        let duration = self.duration(field)?;
+        if duration.is_zero() {
+            self.error(field.value.span(), format!("\"{}\" must be longer than nothing", field.name));
+            return None;
+        }
+        Some(duration)
+    }
+
+    /// One of the key's words; gives which.
+    pub(super) fn one_of(&mut self, field: Field<'_>, words: &[&'static str]) -> Option<usize> {
+        let text = field.value.get_ref().as_str();
+        text.and_then(|text| words.iter().position(|word| *word == text)).or_else(|| self.wrong_kind(field))
+    }
+
+    pub(super) fn table<'a>(&mut self, field: Field<'a>) -> Option<&'a DeTable<'a>> {
+        field.value.get_ref().as_table().or_else(|| self.wrong_kind(field))
+    }
+
+    /// What `read` makes of each value of a list; what it refuses is left out.
+    pub(super) fn list<T>(
+        &mut self,
+        field: Field<'_>,
+        mut read: impl FnMut(&mut Self, Field<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let DeValue::Array(values) = field.value.get_ref() else {
+            return self.wrong_kind(field);
+        };
+        Some(values.iter().filter_map(|value| read(self, field.with_value(value))).collect())
+    }
+
+    /// A regular expression; what is wrong with it is told where it stands in the string.
+    pub(super) fn regex(&mut self, field: Field<'_>) -> Option<Regex> {
+        let DeValue::String(text) = field.value.get_ref() else {
+            return self.must_be(field, &Kind::Regex.to_string());
+        };
+        match Regex::new(text) {
+            Ok(regex) => Some(regex),
+            Err(error) => {
+                let (why, at) = regex_trouble(&error);
+                let whole = self.value_span(field.value);
+                let at = at.map(|at| text.char_indices().nth(at).map_or(text.len(), |(at, _)| at));
+                let place = at.and_then(|at| quoted::locate(self.map.snippet(&whole), text, at..at + 1));
+                let bytes = match place {
+                    Some(place) => whole.bytes.start + place.start..whole.bytes.start + place.end,
+                    None => whole.bytes,
+                };
+                let span = self.span(bytes);
+                self.tell(Diagnostic::error(span, format!("\"{}\" is not a regular expression: {why}", field.name)));
+                None
+            }
+        }
+    }
+}
+
+/// `None` where it does not fit.
+pub(super) fn integer(number: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// Why it is none, in one line, and at which of its characters. The crate says it in several lines for a terminal:
+/// the pattern, carets below it, and `error: …`.
+fn regex_trouble(error: &regex::Error) -> (String, Option<usize>) {
+    let text = error.to_string();
+    let why = text.lines().rev().find_map(|line| line.strip_prefix("error: "));
+    let carets: Vec<_> = text.lines().filter(|line| line.trim_start().starts_with('^')).collect();
+    // The pattern stands four columns in; over several lines it is shown otherwise.
+    let at = match carets[..] {
+        [carets] if text.lines().count() == 4 => carets.find('^').and_then(|at| at.checked_sub(4)),
+        _ => None,
+    };
+    match (why, error) {
+        (Some(why), _) => (why.to_owned(), at),
+        (None, regex::Error::CompiledTooBig(limit)) => (format!("it takes more than {limit} bytes"), None),
+        (None, _) => (text.lines().last().unwrap_or_default().to_owned(), None),
+    }
+}

@@ -1,0 +1,298 @@
+//! Reads a step: its one action, and what goes with it.
+
+use super::expect::expect_codes;
+use super::fields::{Field, Fields, in_order};
+use super::keys::{self, ACTIONS};
+use super::values::Names;
+use super::{MOST_STEPS, Reader};
+use crate::session::{Action, Capture, Chunk, Diagnostic, Expect, OnFail, ReplyPattern, Step, StepRetry};
+use std::ops::Range;
+use std::time::Duration;
+use toml::de::DeTable;
+
+/// Where a step stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// In `[[step]]` and the like, an include, or `steps`.
+    Session,
+    /// In `pipeline`.
+    Pipeline,
+}
+
+/// What an action does with `expect`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expects {
+    Must,
+    /// These codes where none is given.
+    Default(&'static [&'static str]),
+    Optional,
+    Not,
+}
+
+/// What may stand beside an action.
+pub(super) struct Rules {
+    pub expects: Expects,
+    /// Whether something is written: `chunk`.
+    writes: bool,
+    /// Whether it is steps as one: few keys hold for a group.
+    group: bool,
+    timeout: bool,
+}
+
+/// The contract's table of actions; `""` is the step without one.
+fn rules(action: &str) -> Rules {
+    let rules = |expects, writes| Rules { expects, writes, group: false, timeout: true };
+    match action {
+        "" => rules(Expects::Must, false),
+        "send" | "body" => rules(Expects::Must, true),
+        "raw" => rules(Expects::Optional, true),
+        "ehlo" | "helo" | "lhlo" | "message" => rules(Expects::Default(&["250"]), true),
+        "starttls" | "xclient" => rules(Expects::Default(&["220"]), true),
+        "auth" => rules(Expects::Default(&["235"]), true),
+        "quit" => rules(Expects::Default(&["221"]), true),
+        "pipeline" | "proxy" => rules(Expects::Not, true),
+        "sleep" | "close" => Rules { timeout: false, ..rules(Expects::Not, false) },
+        "steps" | "include" => Rules { timeout: false, group: true, ..rules(Expects::Not, false) },
+        _ => rules(Expects::Not, false),
+    }
+}
+
+/// What holds for a group of steps, and what for one in a pipeline.
+const FOR_GROUPS: [&str; 6] = ["name", "if", "repeat", "with", "on_fail", "on"];
+const IN_PIPELINES: [&str; 6] = ["name", "expect", "assert", "capture", "if", "with"];
+const PIPELINED: [&str; 7] = ["send", "raw", "ehlo", "helo", "lhlo", "body", "quit"];
+const MODIFIERS: [&str; 14] = [
+    "name", "expect", "assert", "capture", "timeout", "delay", "if", "repeat", "retry", "on_fail", "chunk", "always",
+    "with", "on",
+];
+
+impl Reader<'_> {
+    /// The steps of a list.
+    pub(super) fn steps(&mut self, field: Field<'_>, within: Within) -> Vec<Step> {
+        let tables = self.step_tables(field);
+        let mut steps = Vec::with_capacity(tables.len().min(MOST_STEPS));
+        for (table, value) in tables {
+            self.steps += 1;
+            if self.steps > MOST_STEPS {
+                self.error(value.span(), format!("more than {MOST_STEPS} steps"));
+                break;
+            }
+            steps.extend(self.step(table, value.span(), within));
+        }
+        steps
+    }
+
+    fn step(&mut self, table: &DeTable<'_>, at: Range<usize>, within: Within) -> Option<Step> {
+        let fields = self.fields(table, at, &keys::STEP);
+        let actions = fields.those_of(&ACTIONS);
+        if let [first, second, ..] = actions[..] {
+            let text = format!("a step has one action: \"{}\" and \"{}\" both stand here", first.name, second.name);
+            self.error(second.key_bytes(), text);
+        }
+        let chosen = actions.first().copied();
+        let title = chosen.map_or("", |field| field.name);
+        let rules = rules(title);
+        self.misplaced(&fields, title, &rules, within);
+
+        let with = self.variables(fields.get("with"), Names::With);
+        let mut step = Step {
+            span: fields.span.clone(),
+            implied: false,
+            action: Action::Wait,
+            expect: None,
+            name: fields.get("name").and_then(|field| self.template(field)),
+            asserts: fields.get("assert").map(|field| self.asserts(field)).unwrap_or_default(),
+            captures: fields.get("capture").map(|field| self.captures(field)).unwrap_or_default(),
+            timeout: fields.get("timeout").and_then(|field| self.deadline(field)),
+            delay: fields.get("delay").and_then(|field| self.duration(field)),
+            condition: fields.get("if").and_then(|field| self.expression(field)),
+            repeat: fields.get("repeat").and_then(|field| self.count(field)).unwrap_or(1),
+            retry: fields.get("retry").and_then(|field| self.step_retry(field)),
+            on_fail: match fields.get("on_fail").and_then(|f| self.one_of(f, &["stop", "continue", "quit"])) {
+                Some(1) => OnFail::Continue,
+                Some(2) => OnFail::Quit,
+                _ => OnFail::Stop,
+            },
+            chunk: fields.get("chunk").and_then(|field| self.chunk(field)),
+            always: fields.get("always").and_then(|field| self.boolean(field)).unwrap_or(false),
+            with,
+            on: fields.get("on").and_then(|field| self.connection(field)),
+        };
+        step.expect = self.expectation(&fields, title, &rules, within);
+        if title == "include" {
+            let (steps, variables) = self.include(chosen?, &step.with)?;
+            step.with.extend(variables);
+            step.action = Action::Steps(steps);
+        } else if let Some(chosen) = chosen {
+            step.action = self.action(chosen, &fields)?;
+        }
+        if let (Action::Raw(_), None) = (&step.action, &step.expect)
+            && !fields.has("expect")
+        {
+            self.nothing_to_judge(&fields);
+        }
+        Some(step)
+    }
+
+    /// Tells the keys that have no meaning where they stand.
+    fn misplaced(&mut self, fields: &Fields<'_>, title: &str, rules: &Rules, within: Within) {
+        if within == Within::Pipeline {
+            let at = fields.those_of(&ACTIONS).first().map_or(fields.span.bytes.clone(), Field::key_bytes);
+            if !PIPELINED.contains(&title) && (!title.is_empty() || !PIPELINED.iter().any(|name| fields.has(name))) {
+                let what =
+                    if title.is_empty() { "a step without an action".to_owned() } else { format!("\"{title}\"") };
+                let text = format!("{what} cannot stand in a pipeline: {} can", PIPELINED.join(", "));
+                self.error(at, text);
+            }
+        }
+        for field in fields.those_of(&MODIFIERS) {
+            let replies = !matches!(rules.expects, Expects::Not);
+            let why = match field.name {
+                // Told where `expect` is read.
+                "expect" => continue,
+                name if within == Within::Pipeline && !IN_PIPELINES.contains(&name) => {
+                    format!("\"{name}\" cannot stand in a pipeline: write it beside \"pipeline\"")
+                }
+                name if rules.group && !FOR_GROUPS.contains(&name) => {
+                    format!("\"{name}\" has no meaning beside \"{title}\": write it in its steps")
+                }
+                name @ ("capture" | "retry") if !replies => {
+                    format!("\"{name}\" has no meaning beside \"{title}\": there is no reply of its own")
+                }
+                "chunk" if !rules.writes => match title {
+                    "" => "\"chunk\" has no meaning where nothing is written".to_owned(),
+                    _ => format!("\"chunk\" has no meaning beside \"{title}\""),
+                },
+                "timeout" if !rules.timeout => format!("\"timeout\" has no meaning beside \"{title}\""),
+                _ => continue,
+            };
+            self.error(field.key_bytes(), why);
+        }
+        for (name, action) in [("inject_check", "starttls"), ("dot_stuffing", "body")] {
+            if let Some(field) = fields.get(name).filter(|_| title != action) {
+                self.error(field.key_bytes(), format!("\"{name}\" stands only beside \"{action}\""));
+            }
+        }
+    }
+
+    fn expectation(&mut self, fields: &Fields<'_>, title: &str, rules: &Rules, within: Within) -> Option<Expect> {
+        let written = fields.get("expect");
+        match (rules.expects, written) {
+            (Expects::Not, Some(field)) => {
+                let wrong = Diagnostic::error(self.span(field.key_bytes()), format!("\"{title}\" takes no \"expect\""));
+                let help = match title {
+                    "pipeline" | "steps" | "include" => "each of its steps has its own",
+                    "login" | "tls" | "connect" => "it succeeds or it fails",
+                    _ => "the server has nothing to answer",
+                };
+                self.tell(wrong.with_help(help));
+                None
+            }
+            (_, Some(field)) => {
+                let expect = self.expect(field)?;
+                let mute = |p: &ReplyPattern| matches!(p, ReplyPattern::Silence);
+                if within == Within::Pipeline && expect.any_of.iter().any(mute) {
+                    self.error(field.value.span(), "\"silence\" cannot be expected in a pipeline");
+                }
+                Some(expect)
+            }
+            (Expects::Default(codes), None) => Some(expect_codes(fields.span.clone(), codes)),
+            (Expects::Must, None) if !fields.has("expect") && fields.those_of(&ACTIONS).len() < 2 => {
+                let what = match title {
+                    "" => "a step without an action waits for a reply: \"expect\" is missing".to_owned(),
+                    title => format!("\"expect\" is missing: \"{title}\" must say which reply it awaits"),
+                };
+                let wrong = Diagnostic::error(fields.span.clone(), what);
+                self.missing(wrong.with_help("for example: expect = 250, expect = \"2xx\", expect = \"any\""));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// A `raw` without `expect` reads nothing.
+    fn nothing_to_judge(&mut self, fields: &Fields<'_>) {
+        for field in fields.those_of(&["capture", "retry"]) {
+            let text = format!("\"{}\" needs \"expect\" beside \"raw\": without it nothing is read", field.name);
+            self.error(field.key_bytes(), text);
+        }
+    }
+
+    fn asserts(&mut self, field: Field<'_>) -> Vec<crate::session::Expression> {
+        if field.value.get_ref().is_str() {
+            return self.expression(field).into_iter().collect();
+        }
+        self.list(field, Self::expression).unwrap_or_default()
+    }
+
+    fn captures(&mut self, field: Field<'_>) -> Vec<Capture> {
+        let Some(table) = self.table(field) else { return Vec::new() };
+        let mut captures = Vec::with_capacity(table.len());
+        for (name, value) in in_order(table) {
+            self.name(name.get_ref(), self.span(name.span()));
+            let field = field.entry(name.get_ref(), value);
+            let span = self.value_span(value);
+            captures.extend(self.regex(field).map(|pattern| Capture {
+                name: name.get_ref().to_string(),
+                pattern,
+                span,
+            }));
+        }
+        captures
+    }
+
+    fn step_retry(&mut self, field: Field<'_>) -> Option<StepRetry> {
+        let table = self.table(field)?;
+        let fields = self.fields(table, field.value.span(), &keys::STEP_RETRY);
+        let times = self.needed(&fields, "times", |reader, field| reader.count(field));
+        let wait = fields.get("wait").map_or(Some(Duration::ZERO), |field| self.duration(field));
+        let on = match fields.get("on") {
+            None => Some(expect_codes(fields.span.clone(), &["4xx"])),
+            Some(field) => {
+                let on = self.expect(field)?;
+                if on.close() || on.silence() || on.malformed() {
+                    self.error(field.value.span(), "\"on\" names replies: it is not sent again without one");
+                }
+                Some(on)
+            }
+        };
+        Some(StepRetry { times: times?, wait: wait?, on: on? })
+    }
+
+    fn chunk(&mut self, field: Field<'_>) -> Option<Chunk> {
+        let table = self.table(field)?;
+        let fields = self.fields(table, field.value.span(), &keys::CHUNK);
+        let size = self.needed(&fields, "size", |reader, field| reader.count(field));
+        let every = fields.get("every").map_or(Some(Duration::ZERO), |field| self.duration(field));
+        Some(Chunk { size: size? as usize, every: every? })
+    }
+
+    /// A key that must stand in its table.
+    pub(super) fn needed<T>(
+        &mut self,
+        fields: &Fields<'_>,
+        name: &'static str,
+        read: impl FnOnce(&mut Self, Field<'_>) -> Option<T>,
+    ) -> Option<T> {
+        match fields.get(name) {
+            Some(field) => read(self, field),
+            None => {
+                if !fields.has(name) {
+                    let text = format!("\"{name}\" is missing");
+                    self.missing(Diagnostic::error(fields.span.clone(), text));
+                }
+                None
+            }
+        }
+    }
+
+    /// Its name stands in the transcript's marks.
+    fn connection(&mut self, field: Field<'_>) -> Option<String> {
+        let name = self.plain(field)?;
+        let good = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if name.is_empty() || name.len() > 64 || !name.chars().all(good) {
+            return self.must_be(field, "a name of letters, digits, - and _");
+        }
+        Some(name)
+    }
+}

@@ -1,0 +1,59 @@
+//! Session files, good and bad, and what reading them gives.
+
+mod bad;
+mod good;
+mod includes;
+mod robust;
+
+use crate::session::{Diagnostics, Session, SourceError, SourceFile, Sources, load};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Files in memory beside the session file.
+#[derive(Default)]
+pub(in crate::session) struct Files(pub HashMap<&'static str, String>);
+
+impl Sources for Files {
+    fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
+        let text = self.0.get(path.to_str().unwrap_or_default()).cloned();
+        let text = text.ok_or(SourceError::Unreadable("no such file".to_owned()))?;
+        Ok(SourceFile { length: text.len() as u64, reader: Box::new(std::io::Cursor::new(text.into_bytes())) })
+    }
+
+    fn read_tls(&self, _: &Path) -> Result<Vec<u8>, SourceError> {
+        Err(SourceError::Refused("reading a session opens no file of [tls]".to_owned()))
+    }
+
+    fn env(&self, _: &str) -> Result<Option<String>, SourceError> {
+        Err(SourceError::Refused("reading a session looks up no environment".to_owned()))
+    }
+
+    fn command(&self, _: &[String]) -> Result<Vec<u8>, SourceError> {
+        Err(SourceError::Refused("reading a session runs no command".to_owned()))
+    }
+
+    fn netrc(&self, _: &str, _: &str) -> Result<Option<String>, SourceError> {
+        Err(SourceError::Refused("reading a session opens no netrc".to_owned()))
+    }
+
+    fn prompt(&self, _: &str) -> Result<String, SourceError> {
+        Err(SourceError::Refused("reading a session asks nobody".to_owned()))
+    }
+}
+
+fn read(text: &str) -> Result<Session, Diagnostics> {
+    load("case.toml", text, &Files::default(), &[])
+}
+
+/// The session; what is wrong with it ends the test.
+fn good(text: &str) -> Session {
+    read(text).unwrap_or_else(|wrong| panic!("{text}\n{}", wrong.render(false)))
+}
+
+/// What was wrong, as it is shown.
+fn wrong(text: &str) -> String {
+    match read(text) {
+        Ok(_) => panic!("this was read without an error:\n{text}"),
+        Err(wrong) => wrong.render(false),
+    }
+}

@@ -1,0 +1,318 @@
+//! Every mistake has its place and its words.
+
+use super::{read, wrong};
+use crate::session::Severity;
+
+/// The text before `⟦` and the rest behind it are the file; the mark is where the error must point.
+fn case(file: &str) -> (String, String) {
+    let at = file.find('⟦').unwrap_or_else(|| panic!("no mark in {file}"));
+    let text = file.replace('⟦', "");
+    let before = &text[..at];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (text, format!("case.toml:{line}:{column}: error: "))
+}
+
+fn all(table: &[(&str, &str, &str)]) {
+    for (file, words, why) in table {
+        let (text, place) = case(file);
+        let shown = wrong(&text);
+        let found = shown.lines().any(|line| line.starts_with(&place));
+        assert!(found && shown.contains(words), "{why}: wanted {place} … {words}\n{text}\n{shown}");
+        let errors = shown.lines().filter(|line| line.contains(": error: ")).count();
+        assert_eq!(errors, 1, "{why}: one mistake is told once\n{text}\n{shown}");
+    }
+}
+
+/// A step that is right, for files whose mistake is elsewhere.
+macro_rules! file {
+    ($text:literal) => {
+        concat!($text, "\n[[step]]\nexpect = 220\n")
+    };
+}
+
+/// A step among others.
+macro_rules! step {
+    ($text:literal) => {
+        concat!("step = [\n  { expect = 220 },\n  ", $text, ",\n]\n")
+    };
+}
+
+#[test]
+fn syntax() {
+    all(&[
+        (file!("a = ⟦\n"), "string values must be quoted", "a key without a value"),
+        (file!("timeout = \"1s\"\n⟦timeout = \"2s\""), "duplicate key", "a key twice"),
+        ("step = [ { expect = 220⟦", "unclosed", "an inline table without an end"),
+        (file!("x = ⟦1x"), "must be quoted", "no number"),
+    ]);
+}
+
+#[test]
+fn nesting_has_a_limit_that_is_named() {
+    let shown = wrong(&format!("vars = {{ a = {}1{} }}", "[".repeat(200), "]".repeat(200)));
+    assert!(shown.contains("more than 80 deep"), "{shown}");
+}
+
+#[test]
+fn top_level() {
+    all(&[
+        (file!("⟦colour = 1"), "\"colour\"", "an unknown key"),
+        (file!("⟦servr = \"smtp://x\""), "did you mean \"server\"?", "a mistyped key"),
+        (file!("⟦client-name = \"x\""), "did you mean \"client_name\"?", "a dash for a low line"),
+        (file!("⟦steps = 1"), "did you mean \"step\"?", "plural"),
+        (file!("server = ⟦25"), "\"server\" must be a string, not 25", "a wrong type"),
+        (file!("server = ⟦\"http://x\""), "unknown scheme", "another protocol"),
+        (file!("server = \"smtp://{{ ⟦hst }}\"\n[vars]\nhost = \"x\""), "did you mean \"host\"?", "an undefined name"),
+        (file!("timeout = ⟦30"), "a duration such as", "a number for a duration"),
+        (file!("timeout = ⟦\"30\""), "without its unit", "no unit"),
+        (file!("timeout = ⟦\"0s\""), "longer than nothing", "no time at all"),
+        (file!("connect_timeout = ⟦\"soon\""), "not a duration", "a word"),
+        (file!("source = ⟦\"localhost\""), "an IP address", "a name"),
+        (file!("tags = ⟦\"smoke\""), "a list", "a string for a list"),
+        (file!("tags = [\"smoke\", ⟦1]"), "a list, each", "a number in the list"),
+        (file!("requires = [⟦\"\"]"), "empty", "an empty capability"),
+        (file!("xfail = ⟦true"), "the reason", "without a reason"),
+        (file!("⟦[rows]\nfile = \"x.csv\""), "[rows] is not built yet", "rows"),
+        (file!("⟦[retry]\ntimes = 3"), "[retry] is not built yet", "retry"),
+        ("⟦server = \"smtp://x\"\n", "no step", "nothing to do"),
+        ("⟦", "no step", "an empty file"),
+        ("⟦step = []", "no step", "an empty list"),
+        ("⟦[step]\nexpect = 220", "write [[step]]", "a table for a list"),
+        ("step = ⟦1", "a list of steps", "a number for a list"),
+        ("step = [{ expect = 220 }, ⟦\"QUIT\"]", "each a table", "a string for a step"),
+    ]);
+}
+
+#[test]
+fn variables_and_secrets() {
+    all(&[
+        (file!("vars = ⟦1"), "a table of names", "no table"),
+        (file!("[vars]\n⟦a-b = 1"), "templates cannot use", "a name with a dash"),
+        (file!("[vars]\n⟦1a = 1"), "templates cannot use", "a digit first"),
+        (file!("[vars]\na = ⟦[1]"), "not a list", "a list"),
+        (file!("[vars]\na = ⟦2024-01-01"), "not a date", "a date"),
+        (file!("[vars]\na = ⟦99999999999999999999"), "64 bits", "a huge number"),
+        (file!("[vars]\na = ⟦{}"), "must have one of: env", "an empty source"),
+        (file!("[vars]\na = { ⟦enw = \"X\" }"), "did you mean \"env\"?", "a mistyped source"),
+        (file!("[vars]\na = { env = \"X\", ⟦file = \"y\" }"), "only one may stand", "two sources"),
+        (file!("[vars]\na = { env = ⟦\"\" }"), "empty", "no variable's name"),
+        (file!("[vars]\na = { command = ⟦[] }"), "begins with a program", "no program"),
+        (file!("[vars]\na = { command = ⟦\"date\" }"), "a list", "a command line"),
+        (file!("[vars]\na = { netrc = ⟦\"pass\" }"), "\"login\", \"password\" or \"account\"", "an unknown field"),
+        (file!("[vars]\na = { env = \"X\", default = ⟦[] }"), "not an empty list", "a list for a default"),
+        (file!("[vars]\na = { env = \"X\", ⟦template = true }"), "only beside \"file\"", "no file"),
+        (file!("[vars]\na = { file = ⟦\"\" }"), "an empty path", "no path"),
+        (file!("[vars]\na = { ⟦csv = \"x.csv\" }"), "not built yet", "a table of rows"),
+        (file!("[secrets]\na = { ⟦json = \"x\" }"), "one text", "a table as a secret"),
+        (file!("[vars]\na = { env = \"X\" }\n[secrets]\n⟦a = { env = \"Y\" }"), "under [vars] too", "a name twice"),
+        (file!("[vars]\na = \"{{ ⟦b }}\"\nb = \"x\""), "further down", "a variable that is not set yet"),
+        (file!("[vars]\na = \"{{ ⟦b \""), "unexpected end", "a template without its end"),
+    ]);
+}
+
+#[test]
+fn tls() {
+    all(&[
+        (file!("[tls]\n⟦cafile = \"x\""), "in [tls]", "an unknown key"),
+        (file!("[tls]\nverify = ⟦\"no\""), "true or false", "a word for a boolean"),
+        (file!("[tls]\nmin_version = ⟦\"1.4\""), "\"1.3\"", "an unknown version"),
+        (file!("[tls]\nmin_version = \"1.3\"\nmax_version = ⟦\"1.2\""), "older than", "an empty range"),
+        (file!("[tls]\n⟦client_cert = \"x.pem\""), "needs \"client_key\"", "a certificate without its key"),
+        (file!("[tls]\n⟦client_key = \"x.pem\""), "needs \"client_cert\"", "a key without its certificate"),
+        (file!("[tls]\nsystem_roots = ⟦false"), "nothing is trusted", "no roots at all"),
+        (file!("[tls]\nstarttls = ⟦\"always\""), "\"required\", \"opportunistic\" or \"never\"", "an unknown policy"),
+        (file!("[tls]\nalpn = [⟦\"\"]"), "1 to 255", "an empty protocol"),
+        (file!("tls = ⟦true"), "a table with ca", "no table"),
+    ]);
+}
+
+#[test]
+fn auth() {
+    all(&[
+        (file!("[auth]\nmechanism = ⟦\"NTLM\"\nuser = \"u\"\npassword = \"p\""), "NTLM", "left out on purpose"),
+        (file!("[auth]\nmechanism = ⟦\"DIGEST-MD5\""), "DIGEST-MD5", "left out on purpose"),
+        (file!("[auth]\nmechanism = ⟦\"PLAN\""), "PLAN", "unknown"),
+        (file!("⟦[auth]\npassword = \"{{ p }}\"\n[secrets]\np = { env = \"P\" }"), "needs \"user\"", "no user"),
+        (file!("⟦[auth]\nuser = \"u\""), "needs \"password\"", "no password"),
+        (file!("⟦[auth]\nmechanism = \"OAUTHBEARER\"\nuser = \"u\""), "OAUTHBEARER needs \"token\"", "no token"),
+        (file!("[auth]\nuser = \"u\"\n⟦pasword = \"p\""), "did you mean \"password\"?", "mistyped, and so not missing"),
+        (step!("{ auth = ⟦true }"), "needs [auth]", "no [auth]"),
+        (step!("{ auth = ⟦\"PLAIN\" }"), "must be true or a table", "a string"),
+        (step!("{ auth = ⟦{ user = \"u\" } }"), "needs \"password\"", "in a step, too"),
+    ]);
+}
+
+#[test]
+fn actions() {
+    all(&[
+        (step!("{ send = \"QUIT\", ⟦quit = true }"), "\"send\" and \"quit\"", "two actions"),
+        (step!("⟦{ send = \"NOOP\" }"), "\"expect\" is missing", "no expect"),
+        (step!("⟦{ body = \"x\" }"), "\"expect\" is missing", "no expect"),
+        (step!("⟦{ name = \"x\" }"), "waits for a reply: \"expect\" is missing", "neither action nor expect"),
+        (step!("⟦{}"), "\"expect\" is missing", "nothing at all"),
+        (step!("{ send = \"NOOP\", ⟦expct = 250 }"), "did you mean \"expect\"?", "mistyped, and so not missing"),
+        (step!("{ send = ⟦1, expect = 250 }"), "must be a string", "a number"),
+        (step!("{ send = ⟦\"a\\r\\nb\", expect = 250 }"), "one line", "two lines"),
+        (step!("{ send = \"{{ ⟦nobody }}\", expect = 250 }"), "nothing defines the name \"nobody\"", "undefined"),
+        (step!("{ send = \"{{ ⟦row.email }}\", expect = 250 }"), "[rows]", "no rows"),
+        (step!("{ raw = ⟦1 }"), "a string or a table with hex", "a number"),
+        (step!("{ raw = ⟦{} }"), "must have one of: hex, base64, file", "no bytes"),
+        (step!("{ raw = { hex = ⟦\"4e4\" } }"), "hexadecimal", "half a byte"),
+        (step!("{ raw = { hex = ⟦\"+1\" } }"), "hexadecimal", "a sign"),
+        (step!("{ raw = { base64 = ⟦\"!\" } }"), "base64", "not base64"),
+        (step!("{ raw = { hex = \"00\", ⟦file = \"x\" } }"), "only one", "two forms"),
+        (step!("{ raw = \"x\", ⟦capture = { a = 'b' } }"), "nothing is read", "no reply to look at"),
+        (step!("{ ehlo = ⟦false }"), "true or a string", "false is no action"),
+        (step!("{ starttls = ⟦\"never\" }"), "\"required\" or \"opportunistic\"", "an unknown policy"),
+        (step!("{ tls = true, ⟦expect = 220 }"), "takes no \"expect\"", "no reply"),
+        (step!("{ login = true, ⟦expect = 220 }"), "takes no \"expect\"", "it has its own"),
+        (step!("{ sleep = \"1s\", ⟦expect = 250 }"), "takes no \"expect\"", "no reply"),
+        (step!("{ close = true, ⟦expect = 250 }"), "takes no \"expect\"", "no reply"),
+        (step!("{ connect = true, ⟦expect = 220 }"), "takes no \"expect\"", "no reply"),
+        (step!("{ steps = [{ quit = true }], ⟦expect = 250 }"), "each of its steps has its own", "a group"),
+        (step!("{ pipeline = [{ quit = true }], ⟦expect = 250 }"), "each of its steps has its own", "a group"),
+        (step!("{ close = ⟦\"now\" }"), "\"reset\" or \"write\"", "an unknown way"),
+        (step!("{ sleep = ⟦5 }"), "a duration", "a number"),
+        (step!("{ quit = ⟦\"yes\" }"), "must be true", "a string"),
+        (step!("{ send = \"x\", expect = 250, ⟦inject_check = false }"), "only beside \"starttls\"", "elsewhere"),
+        (step!("{ send = \"x\", expect = 250, ⟦dot_stuffing = false }"), "only beside \"body\"", "elsewhere"),
+        (step!("{ body = ⟦1, expect = 250 }"), "a string or a table with file", "a number"),
+        (step!("{ body = { ⟦flie = \"x\" }, expect = 250 }"), "did you mean \"file\"?", "mistyped"),
+        (step!("{ message = ⟦true }"), "needs [message]", "no [message]"),
+        (step!("{ pipeline = ⟦[] }"), "has no step", "an empty group"),
+        (step!("{ steps = ⟦[] }"), "has no step", "an empty group"),
+        (step!("{ pipeline = [{ ⟦sleep = \"1s\" }] }"), "cannot stand in a pipeline", "nothing to write"),
+        (step!("{ pipeline = [⟦{ expect = 250 }] }"), "cannot stand in a pipeline", "nothing to write"),
+        (step!("{ pipeline = [⟦{ send = \"x\" }] }"), "\"expect\" is missing", "no expect"),
+        (step!("{ pipeline = [{ quit = true, ⟦timeout = \"1s\" }] }"), "beside \"pipeline\"", "one deadline for all"),
+        (step!("{ steps = [{ quit = true }], ⟦always = true }"), "no meaning beside \"steps\"", "a group"),
+        (
+            step!("{ proxy = { version = ⟦3, source = \"192.0.2.1:1\", destination = \"192.0.2.1:1\" } }"),
+            "1 to 2",
+            "v3",
+        ),
+        (step!("{ proxy = { source = ⟦\"192.0.2.1\", destination = \"192.0.2.1:1\" } }"), "192.0.2.1:4000", "no port"),
+        (step!("{ proxy = ⟦{ source = \"192.0.2.1:1\" } }"), "\"destination\" is missing", "half"),
+        (step!("{ proxy = ⟦{ source = \"192.0.2.1:1\", destination = \"[::1]:1\" } }"), "both be", "mixed"),
+        (step!("{ xclient = ⟦{} }"), "says nothing", "empty"),
+        (step!("{ xclient = { ⟦adr = \"x\" } }"), "did you mean \"addr\"?", "mistyped"),
+        (step!("{ xclient = { port = ⟦65536 } }"), "65535", "beyond the last port"),
+        (step!("{ include = ⟦\"x.toml\" }"), "no such file", "no file"),
+        (step!("{ include = ⟦\"{{ x }}.toml\" }"), "cannot be a template", "a template"),
+    ]);
+}
+
+#[test]
+fn modifiers() {
+    all(&[
+        (step!("{ quit = true, assert = ⟦1 }"), "a list", "a number"),
+        (step!("{ quit = true, assert = [⟦1] }"), "an expression", "a number in the list"),
+        (step!("{ quit = true, assert = [\"⟦rply.code == 221\"] }"), "did you mean \"reply\"?", "mistyped"),
+        (step!("{ quit = true, capture = { a = '⟦(' } }"), "not a regular expression", "an open group"),
+        (step!("{ quit = true, capture = { a = \"\\\\w⟦(\" } }"), "not a regular expression", "behind an escape"),
+        (step!("{ quit = true, capture = { a = ⟦1 } }"), "a regular expression", "a number"),
+        (step!("{ quit = true, capture = { ⟦a-b = 'x' } }"), "templates cannot use", "a name with a dash"),
+        (step!("{ sleep = \"1s\", ⟦capture = { a = 'x' } }"), "no reply of its own", "nothing to look at"),
+        (step!("{ quit = true, repeat = ⟦0 }"), "from 1", "never"),
+        (step!("{ quit = true, repeat = ⟦-1 }"), "from 1", "less than never"),
+        (step!("{ quit = true, retry = ⟦{ wait = \"1s\" } }"), "\"times\" is missing", "without end"),
+        (step!("{ quit = true, retry = { times = 3, on = ⟦\"close\" } }"), "names replies", "no reply"),
+        (step!("{ quit = true, on_fail = ⟦\"ignore\" }"), "\"stop\", \"continue\" or \"quit\"", "unknown"),
+        (step!("{ quit = true, chunk = ⟦{} }"), "\"size\" is missing", "no size"),
+        (step!("{ quit = true, chunk = { size = ⟦0 } }"), "from 1", "nothing"),
+        (step!("{ expect = 250, ⟦chunk = { size = 1 } }"), "nothing is written", "nothing to cut"),
+        (step!("{ sleep = \"1s\", ⟦timeout = \"1s\" }"), "no meaning", "nothing to wait for"),
+        (step!("{ quit = true, always = ⟦1 }"), "true or false", "a number"),
+        (step!("{ quit = true, on = ⟦\"a b\" }"), "letters, digits", "a space"),
+        (step!("{ quit = true, if = \"1 ⟦+\" }"), "unexpected end", "half an expression"),
+    ]);
+}
+
+#[test]
+fn expectations() {
+    all(&[
+        (step!("{ expect = ⟦1000 }"), "0 to 999", "four digits"),
+        (step!("{ expect = ⟦-1 }"), "0 to 999", "negative"),
+        (step!("{ expect = ⟦2.5 }"), "a code such as", "a float"),
+        (step!("{ expect = ⟦\"25\" }"), "three digits", "two digits"),
+        (step!("{ expect = ⟦\"x50\" }"), "three digits", "the class open"),
+        (step!("{ expect = ⟦\"clsoe\" }"), "did you mean \"close\"?", "mistyped"),
+        (step!("{ expect = ⟦[] }"), "nothing could pass", "an empty list"),
+        (step!("{ expect = [250, ⟦[251]] }"), "a code such as", "a list in a list"),
+        (step!("{ expect = ⟦{} }"), "says nothing", "an empty table"),
+        (step!("{ expect = { code = ⟦\"2\" } }"), "three digits", "one digit"),
+        (step!("{ expect = { ⟦cod = 250 } }"), "did you mean \"code\"?", "mistyped"),
+        (step!("{ expect = { enhanced = ⟦\"3.0.0\" } }"), "an enhanced code", "no such class"),
+        (step!("{ expect = { text = '⟦(' } }"), "not a regular expression", "an open group"),
+        (step!("{ expect = { lines = ⟦0 } }"), "from 1", "no line at all"),
+    ]);
+}
+
+/// A message that lacks nothing else.
+macro_rules! message {
+    ($text:literal) => {
+        concat!("[message]\nfrom = \"a@b.c\"\nto = [\"d@e.f\"]\n", $text, "\n")
+    };
+}
+
+#[test]
+fn messages() {
+    all(&[
+        ("⟦[message]\nto = [\"a@b.c\"]", "needs \"from\"", "no author"),
+        ("⟦[message]\nfrom = \"a@b.c\"", "needs recipients", "nobody to send to"),
+        ("[message]\nfrom = \"a@b.c\"\nto = ⟦[]", "no recipient", "an empty list"),
+        ("[message]\nfrom = ⟦\"nobody\"\nto = [\"a@b.c\"]", "not an address", "no domain"),
+        ("[message]\nfrom = \"a@b.c\"\nto = ⟦\"a@b.c, d@e.f\"", "stand in a list", "two in one"),
+        ("[message]\nfrom = \"a@b.c\"\nto = [\"x@y.z\", ⟦\"a b@c.d\"]", "not an address", "a space"),
+        (message!("cc = [⟦1]"), "a list, each a string", "a number"),
+        (message!("⟦html = \"<p>\""), "\"html\" in a message is not built yet", "html"),
+        (message!("⟦attach = [\"x\"]"), "\"attach\" in a message is not built yet", "attach"),
+        (message!("⟦eml = \"x.eml\""), "\"eml\" in a message is not built yet", "eml"),
+        (message!("⟦prdr = true"), "\"prdr\" in a message is not built yet", "prdr"),
+        (message!("⟦subjct = \"x\""), "did you mean \"subject\"?", "mistyped"),
+        (message!("headers = { ⟦\"X Y\" = \"x\" }"), "a header's name", "a space"),
+        (message!("headers = { ⟦\"X:\" = \"x\" }"), "a header's name", "a colon"),
+        (message!("headers = { ⟦subject = \"x\" }"), "made from \"subject\"", "a key's header"),
+        (message!("headers = { X = ⟦1 }"), "must be a string", "a number"),
+        (message!("params = { ⟦data = \"x\" }"), "in \"params\"", "no such command"),
+        (message!("on_refused = ⟦\"stop\""), "\"abort\" or \"skip\"", "unknown"),
+        (message!("text = { ⟦fil = \"x\" }"), "did you mean \"file\"?", "mistyped"),
+        (message!("subject = \"{{ ⟦nobody }}\""), "nothing defines", "an undefined name, told once"),
+        (message!("⟦[[step]]\nexpect = 220"), "the implied [[open]]", "a greeting that was read already"),
+    ]);
+}
+
+#[test]
+fn all_mistakes_are_told_in_the_order_of_the_file() {
+    let shown = wrong(
+        "server=\"smtp://x\"\ncolour = 1\n[[step]]\nexpct = 220\n[[step]]\nsend = \"NOOP\"\n[[step]]\nsend = \"{{ x }}\"\nexpect = 250\n",
+    );
+    let places: Vec<_> = shown.lines().filter_map(|line| line.strip_prefix("case.toml:")).collect();
+    let starts: Vec<_> = places.iter().filter_map(|place| place.split(": ").next()).collect();
+    assert_eq!(starts, ["2:1", "4:1", "5:1", "8:12"], "{shown}");
+}
+
+#[test]
+fn what_is_missing_is_not_told_of_a_file_with_broken_syntax() {
+    let shown = wrong("colour = 1\n[[step]]\nexpect = \n[[step]]\nsend = \"x\"\nexpect = 250\n");
+    assert!(shown.contains("case.toml:1:1: error: unknown key \"colour\""), "{shown}");
+    assert!(shown.contains("case.toml:3:"), "{shown}");
+    assert_eq!(shown.matches(": error: ").count(), 2, "{shown}");
+}
+
+#[test]
+fn literal_secrets_are_warned_about() {
+    let session = read("[secrets]\npw = \"hunter2\"\n[auth]\nuser = \"u\"\npassword = \"x\"\n[[step]]\nexpect = 220\n");
+    let warnings = session.map_err(|wrong| wrong.render(false)).expect("a warning is no error").warnings;
+    assert_eq!(warnings.len(), 2);
+    assert!(warnings.iter().all(|warning| warning.severity == Severity::Warning));
+    let quoted = warnings.iter().any(|warning| format!("{warning:?}").contains("hunter2"));
+    assert!(!quoted, "a warning quotes no secret");
+}
+
+#[test]
+fn too_many_steps_are_refused_by_name() {
+    let shown = wrong(&format!("step = [{}]", "{ expect = 220 },".repeat(100_001)));
+    assert!(shown.contains("more than 100000 steps"), "{shown}");
+}

@@ -1,0 +1,221 @@
+//! Reads `[vars]`, `[secrets]`, `with`, and the files that content comes from.
+
+use super::Reader;
+use super::fields::{Field, Fields, Node, in_order};
+use super::keys::{self, Kind};
+use super::scalars::integer;
+use crate::session::{Content, Diagnostic, RawBytes, Scope, SourcePath, Span, Template, Value, ValueSource, Variable};
+use base64::Engine;
+use toml::de::{DeTable, DeValue};
+
+/// Where a name gets its value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Names {
+    Vars,
+    Secrets,
+    With,
+}
+
+const SOURCES: [&str; 7] = ["env", "file", "command", "netrc", "prompt", "csv", "json"];
+
+impl Reader<'_> {
+    pub(super) fn variables(&mut self, field: Option<Field<'_>>, names: Names) -> Vec<Variable> {
+        let Some(field) = field else { return Vec::new() };
+        let Some(table) = self.table(field) else { return Vec::new() };
+        let mut variables = Vec::with_capacity(table.len());
+        for (name, value) in in_order(table) {
+            let span = self.span(name.span());
+            self.name(name.get_ref(), span.clone());
+            let field = field.entry(name.get_ref(), value);
+            let source = self.value_source(field, names);
+            variables.extend(source.map(|source| Variable { name: name.get_ref().to_string(), span, source }));
+        }
+        variables
+    }
+
+    /// Whether templates can use the name.
+    pub(super) fn name(&mut self, name: &str, span: Span) {
+        let mut letters = name.chars();
+        let good = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+            && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !good {
+            let wrong = Diagnostic::error(span, format!("\"{name}\" is a name that templates cannot use"));
+            self.tell(wrong.with_help("letters, digits and _, and no digit first"));
+        } else if Scope::FACTS.contains(&name) || name == "row" {
+            self.tell(Diagnostic::warning(span, format!("\"{name}\" hides what this name otherwise is")));
+        }
+    }
+
+    fn value_source(&mut self, field: Field<'_>, names: Names) -> Option<ValueSource> {
+        match field.value.get_ref() {
+            DeValue::Table(table) => self.source(table, field, names),
+            DeValue::String(text) if names != Names::Secrets => {
+                self.compile(text, field.value).map(ValueSource::Template)
+            }
+            _ => {
+                let value = self.literal(field)?;
+                if names == Names::Secrets {
+                    let span = self.value_span(field.value);
+                    let warning =
+                        Diagnostic::warning(span, format!("the secret \"{}\" stands in the file", field.name));
+                    self.tell(warning.with_help("{ env = \"NAME\" }, { file = … } or { command = … } keep it out"));
+                }
+                Some(ValueSource::Literal(value))
+            }
+        }
+    }
+
+    fn literal(&mut self, field: Field<'_>) -> Option<Value> {
+        match field.value.get_ref() {
+            DeValue::String(text) => Some(Value::Text(text.to_string())),
+            DeValue::Boolean(truth) => Some(Value::Boolean(*truth)),
+            DeValue::Integer(number) => match integer(number) {
+                Some(number) => Some(Value::Integer(number)),
+                None => self.must_be(field, "a number of 64 bits"),
+            },
+            DeValue::Float(number) => match number.as_str().parse() {
+                Ok(number) => Some(Value::Float(number)),
+                Err(_) => self.must_be(field, "a number"),
+            },
+            _ => self.must_be(field, &Kind::Value.to_string()),
+        }
+    }
+
+    fn source(&mut self, table: &DeTable<'_>, at: Field<'_>, names: Names) -> Option<ValueSource> {
+        let fields = self.fields(table, at.value.span(), &keys::SOURCE);
+        let default = fields.get("default").and_then(|field| self.literal(field));
+        let chosen = self.only_one(&fields, &SOURCES, at)?;
+        let template = fields.get("template");
+        if let Some(template) = template.filter(|_| chosen.name != "file") {
+            self.error(template.key_bytes(), "\"template\" stands only beside \"file\"");
+        }
+        match chosen.name {
+            "env" => self.word(chosen).map(|name| ValueSource::Env { name, default }),
+            "file" => {
+                let template = template.and_then(|field| self.boolean(field)).unwrap_or(false);
+                self.path(chosen).map(|path| ValueSource::File { path, template, default })
+            }
+            "command" => {
+                let argv = self.list(chosen, Self::plain)?;
+                if argv.first().is_none_or(String::is_empty) {
+                    return self.must_be(chosen, "a list that begins with a program");
+                }
+                Some(ValueSource::Command { argv, default })
+            }
+            "netrc" => {
+                let fields = ["login", "password", "account"];
+                let which = self.one_of(chosen, &fields)?;
+                Some(ValueSource::Netrc { field: fields.get(which)?.to_string(), default })
+            }
+            "prompt" => self.plain(chosen).map(|text| ValueSource::Prompt { text, default }),
+            table if names == Names::Secrets => {
+                self.error(chosen.key_bytes(), format!("a secret is one text, and \"{table}\" gives a table"));
+                None
+            }
+            table => {
+                self.not_built(chosen.key_bytes(), &format!("{{ {table} = … }}"));
+                None
+            }
+        }
+    }
+
+    /// The one of `names` that stands in the table; another number of them is told.
+    pub(super) fn only_one<'a>(
+        &mut self,
+        fields: &Fields<'a>,
+        names: &[&'static str],
+        at: Field<'_>,
+    ) -> Option<Field<'a>> {
+        let there = fields.those_of(names);
+        match there[..] {
+            [one] => Some(one),
+            [] => {
+                if !names.iter().any(|name| fields.has(name)) {
+                    let text = format!("\"{}\" must have one of: {}", at.name, names.join(", "));
+                    self.missing(Diagnostic::error(fields.span.clone(), text));
+                }
+                None
+            }
+            [first, second, ..] => {
+                self.error(
+                    second.key_bytes(),
+                    format!("\"{}\" and \"{}\": only one may stand", first.name, second.name),
+                );
+                None
+            }
+        }
+    }
+
+    pub(super) fn not_built(&mut self, bytes: std::ops::Range<usize>, what: &str) {
+        self.error(bytes, format!("{what} is not built yet: this version of mailrun cannot do it"));
+    }
+
+    pub(super) fn path(&mut self, field: Field<'_>) -> Option<SourcePath> {
+        let written = self.template(field)?;
+        if written.source.is_empty() {
+            self.error(field.value.span(), format!("\"{}\" is an empty path", field.name));
+            return None;
+        }
+        let span = written.span.clone();
+        Some(SourcePath { written, base: self.base.clone(), span })
+    }
+
+    /// Text, or a file with it.
+    pub(super) fn content(&mut self, field: Field<'_>) -> Option<Content> {
+        match field.value.get_ref() {
+            DeValue::String(text) => self.compile(text, field.value).map(Content::Text),
+            DeValue::Table(table) => {
+                let fields = self.fields(table, field.value.span(), &keys::CONTENT_FILE);
+                let template = fields.get("template").and_then(|field| self.boolean(field)).unwrap_or(false);
+                let file = self.only_one(&fields, &["file"], field)?;
+                self.path(file).map(|path| Content::File { path, template })
+            }
+            _ => self.wrong_kind(field),
+        }
+    }
+
+    /// The bytes of `raw`.
+    pub(super) fn raw(&mut self, field: Field<'_>) -> Option<RawBytes> {
+        match field.value.get_ref() {
+            DeValue::String(text) => self.compile(text, field.value).map(RawBytes::Text),
+            DeValue::Table(table) => {
+                let fields = self.fields(table, field.value.span(), &keys::RAW);
+                let chosen = self.only_one(&fields, &["hex", "base64", "file"], field)?;
+                match chosen.name {
+                    "file" => self.path(chosen).map(RawBytes::File),
+                    name => {
+                        let text: String = self.plain(chosen)?.split_ascii_whitespace().collect();
+                        let bytes = match name {
+                            "hex" => hex(&text),
+                            _ => base64::engine::general_purpose::STANDARD.decode(&text).ok(),
+                        };
+                        bytes.map(RawBytes::Bytes).or_else(|| self.wrong_kind(chosen))
+                    }
+                }
+            }
+            _ => self.wrong_kind(field),
+        }
+    }
+
+    /// A list of strings, or a single one.
+    pub(super) fn templates(&mut self, field: Field<'_>) -> Option<Vec<Template>> {
+        match field.value.get_ref() {
+            DeValue::String(text) => Some(vec![self.compile(text, field.value)?]),
+            _ => self.list(field, |reader, item: Field<'_>| reader.string_of(item.value, item)),
+        }
+    }
+
+    fn string_of(&mut self, value: &Node<'_>, field: Field<'_>) -> Option<Template> {
+        match value.get_ref() {
+            DeValue::String(text) => self.compile(text, value),
+            _ => self.wrong_kind(field),
+        }
+    }
+}
+
+/// Pairs of hexadecimal digits.
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
+}
