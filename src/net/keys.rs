@@ -3,12 +3,46 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use native_tls::{Identity, TlsConnector};
 use x509_parser::pem::Pem;
 
 /// AlgorithmIdentifier of RSA keys: `SEQUENCE { rsaEncryption, NULL }` (RFC 8017 A.1).
 const RSA: &[u8] = &[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 /// The OID id-ecPublicKey (RFC 5480 §2.1.1).
 const EC: &[u8] = &[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+
+/// A certificate, with its chain behind it, and its key. That they belong together is seen when a connector is built;
+/// an acceptor takes them as they are and fails every handshake, so [`belongs`] is for that.
+pub fn identity(chain: &[u8], key: &[u8]) -> Result<Identity, String> {
+    let key = to_pkcs8_pem(key)?;
+    // OpenSSL keeps an RSA and an EC pair side by side, and takes a key of the other kind for half of a second pair.
+    if let (Some(certificates), Some(keys)) = (certificate_algorithm(chain), key_algorithm(&key))
+        && certificates != keys
+    {
+        return Err("the key is not this certificate's".to_owned());
+    }
+    Identity::from_pkcs8(chain, key.as_bytes()).map_err(|_| "the certificate is not PEM".to_owned())
+}
+
+/// Whether certificate and key are a pair.
+pub fn belongs(identity: &Identity) -> bool {
+    TlsConnector::builder().identity(identity.clone()).build().is_ok()
+}
+
+/// The OID of the first certificate's public key.
+fn certificate_algorithm(chain: &[u8]) -> Option<Vec<u8>> {
+    let certificate = Pem::iter_from_buffer(chain).flatten().find(|block| block.label == "CERTIFICATE")?;
+    Some(certificate.parse_x509().ok()?.public_key().algorithm.algorithm.as_bytes().to_vec())
+}
+
+/// The OID in PrivateKeyInfo: `SEQUENCE { version, SEQUENCE { OID, … }, … }`.
+fn key_algorithm(pkcs8: &str) -> Option<Vec<u8>> {
+    let (_, block) = x509_parser::pem::parse_x509_pem(pkcs8.as_bytes()).ok()?;
+    let (_, info, _) = split(&block.contents)?;
+    let (_, _version, rest) = split(info)?;
+    let (_, algorithm, _) = split(rest)?;
+    Some(split(algorithm)?.1.to_vec())
+}
 
 /// The first private key in these PEM blocks, as a PKCS#8 PEM block. The error is in words.
 pub fn to_pkcs8_pem(pem: &[u8]) -> Result<String, String> {
@@ -125,6 +159,14 @@ mod tests {
         assert_eq!(to_pkcs8_pem(RSA_PKCS1.as_bytes()), to_pkcs8_pem(RSA_PKCS8.as_bytes()));
         let both = format!("{CERTIFICATE}{RSA_PKCS8}");
         assert!(to_pkcs8_pem(both.as_bytes()).is_ok(), "certificate and key may share a file");
+    }
+
+    #[test]
+    fn a_key_of_another_kind_is_not_the_certificates() {
+        assert!(identity(CERTIFICATE.as_bytes(), RSA_PKCS1.as_bytes()).is_ok_and(|pair| belongs(&pair)));
+        assert!(identity(EC_CERTIFICATE.as_bytes(), EC_SEC1.as_bytes()).is_ok_and(|pair| belongs(&pair)));
+        assert!(identity(CERTIFICATE.as_bytes(), EC_SEC1.as_bytes()).is_err());
+        assert!(identity(EC_CERTIFICATE.as_bytes(), RSA_PKCS8.as_bytes()).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::server_hello::FirstFlight;
 use super::socket::{DeadlineSocket, Recording, Seen};
 use crate::exec::{TlsFacts, TlsFailure, TlsOptions, TlsVersion};
 use jiff::Timestamp;
-use native_tls::{Certificate, HandshakeError, Identity, Protocol, TlsConnector, TlsStream};
+use native_tls::{Certificate, HandshakeError, Protocol, TlsConnector, TlsStream};
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,9 +62,8 @@ fn build(options: &TlsOptions) -> Result<TlsConnector, String> {
     builder.min_protocol_version(least.min(options.max_version.or(least)).map(protocol));
     builder.max_protocol_version(options.max_version.map(protocol));
     if let Some((certificate, key)) = &options.client_cert {
-        let key = keys::to_pkcs8_pem(key).map_err(|error| format!("the client's key is of no use: {error}"))?;
-        let identity = Identity::from_pkcs8(certificate, key.as_bytes())
-            .map_err(|error| format!("the client certificate is of no use: {}", reason(&error.to_string())))?;
+        let identity = keys::identity(certificate, key);
+        let identity = identity.map_err(|why| format!("the client certificate and its key are of no use: {why}"))?;
         builder.identity(identity);
     }
     if options.alpn.iter().any(|name| name.is_empty() || name.len() > 255) {
@@ -73,7 +72,9 @@ fn build(options: &TlsOptions) -> Result<TlsConnector, String> {
     let alpn: Vec<&str> = options.alpn.iter().map(String::as_str).collect();
     builder.request_alpns(&alpn);
     builder.build().map_err(|error| match reason(&error.to_string()) {
-        mismatch if mismatch.contains("mismatch") => "the client's key is not its certificate's".to_owned(),
+        mismatch if mismatch.contains("mismatch") => {
+            "the client certificate and its key are of no use: the key is not this certificate's".to_owned()
+        }
         other => other,
     })
 }
@@ -219,4 +220,4 @@ fn reason(text: &str) -> String {
 
 #[cfg(test)]
 #[path = "tls_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -1,1 +1,380 @@
-use super::*;
+//! Handshakes over loopback sockets: facts, every kind of bad certificate, and what else goes wrong.
+
+use crate::exec::*;
+use crate::net::Sockets;
+use crate::net::certificate::ServerCertificate;
+use crate::session::Scheme;
+use openssl::pkey::PKey;
+use openssl::ssl::{SslAcceptor, SslMethod, SslVersion};
+use openssl::x509::X509;
+use rcgen::{CertificateParams, DistinguishedName, DnType, Issuer, KeyPair, SanType, date_time_ymd};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(20)
+}
+
+fn options(name: &str, ca: &str) -> TlsOptions {
+    TlsOptions {
+        server_name: name.to_owned(),
+        verify: true,
+        ca: ca.as_bytes().to_vec(),
+        system_roots: false,
+        min_version: None,
+        max_version: None,
+        client_cert: None,
+        alpn: Vec::new(),
+    }
+}
+
+/// A server for so many connections.
+fn serving(connections: usize, part: impl Fn(TcpStream) + Send + 'static) -> (Box<dyn Stream>, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    let thread = std::thread::spawn(move || {
+        for _ in 0..connections {
+            part(listener.accept().expect("a client").0);
+        }
+    });
+    let server = Server { scheme: Scheme::Smtp, address: Address::Tcp { host: "127.0.0.1".to_owned(), port } };
+    let (stream, _) = Sockets::new().connect(&server, &ConnectOptions::default(), soon()).expect("it listens");
+    (stream, thread)
+}
+
+/// A handshake from the first byte, and then whatever comes: a failed one may be followed by a second look.
+fn handshake(
+    acceptor: &SslAcceptor,
+    connections: usize,
+    options: &TlsOptions,
+) -> (Result<TlsFacts, TlsFailure>, Box<dyn Stream>) {
+    let acceptor = acceptor.clone();
+    let (mut stream, thread) = serving(connections, move |socket| {
+        if let Ok(mut tls) = acceptor.accept(socket) {
+            let mut said = Vec::new();
+            let _ = tls.read_to_end(&mut said);
+            assert_eq!(said, b"", "nothing may be said inside");
+        }
+    });
+    let result = stream.start_tls(options, soon());
+    stream.close(CloseHow::Fin).expect("closed");
+    thread.join().expect("as many connections as there should be");
+    (result, stream)
+}
+
+/// By OpenSSL itself: what native-tls makes for servers has no TLS 1.3.
+pub fn acceptor_of(chain: &str, key: &str, max: Option<SslVersion>) -> SslAcceptor {
+    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).expect("an acceptor");
+    let chain = X509::stack_from_pem(chain.as_bytes()).expect("PEM");
+    builder.set_certificate(chain.first().expect("a certificate")).expect("a certificate");
+    builder.set_private_key(&PKey::private_key_from_pem(key.as_bytes()).expect("PEM")).expect("its key");
+    builder.set_max_proto_version(max).expect("a version");
+    builder.build()
+}
+
+/// Made by hand, since no `ServerCertificate` is that bad.
+struct Made {
+    pem: String,
+    key: String,
+    ca: String,
+}
+
+impl Made {
+    fn acceptor(&self, max: Option<SslVersion>) -> SslAcceptor {
+        acceptor_of(&self.pem, &self.key, max)
+    }
+}
+
+fn made(self_signed: bool, change: impl FnOnce(&mut CertificateParams)) -> Made {
+    let mut ca_params = CertificateParams::new(Vec::new()).expect("no names");
+    ca_params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    ca_params.distinguished_name.push(DnType::CommonName, "Test CA");
+    let ca_key = KeyPair::generate().expect("a key");
+    let ca = ca_params.self_signed(&ca_key).expect("a CA").pem();
+    let mut params = CertificateParams::new(vec!["mail.example".to_owned()]).expect("a name");
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::OrganizationName, "Example, Inc.");
+    params.distinguished_name.push(DnType::CommonName, "mail.example");
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2099, 1, 1);
+    change(&mut params);
+    let key = KeyPair::generate().expect("a key");
+    let certificate = match self_signed {
+        true => params.self_signed(&key),
+        false => params.signed_by(&key, &Issuer::new(ca_params, ca_key)),
+    };
+    let pem = certificate.expect("a certificate").pem();
+    Made { pem, key: key.serialize_pem(), ca }
+}
+
+#[test]
+fn the_facts_of_each_version_are_told() {
+    let made = made(false, |_| {});
+    for (max, version, suite) in
+        [(SslVersion::TLS1_2, "TLSv1.2", "TLS_ECDHE_ECDSA_WITH_"), (SslVersion::TLS1_3, "TLSv1.3", "TLS_")]
+    {
+        let facts = handshake(&made.acceptor(Some(max)), 1, &options("mail.example", &made.ca)).0;
+        let facts = facts.expect("a good certificate");
+        assert_eq!(facts.version.as_deref(), Some(version));
+        assert!(facts.cipher.as_deref().is_some_and(|cipher| cipher.starts_with(suite)), "{:?}", facts.cipher);
+        assert!(facts.verified);
+        let peer = facts.peer.expect("a server has a certificate");
+        assert_eq!(peer.subject, "CN=mail.example,O=Example\\, Inc.");
+        assert_eq!(peer.issuer, "CN=Test CA");
+        assert_eq!(peer.sans, ["mail.example"]);
+        assert_eq!(peer.not_after.to_string(), "2099-01-01T00:00:00Z");
+        assert_eq!(peer.sha256.len(), 64);
+        let end_point = facts.server_end_point.expect("the signature is of SHA-256");
+        let hex: String = end_point.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, peer.sha256, "RFC 5929 §4.1");
+    }
+}
+
+#[test]
+fn the_versions_asked_for_are_the_ones_offered() {
+    let made = made(false, |_| {});
+    let acceptor = made.acceptor(None);
+    for (min, max, version) in [
+        (None, Some(TlsVersion::Tls12), "TLSv1.2"),
+        (Some(TlsVersion::Tls13), None, "TLSv1.3"),
+        (Some(TlsVersion::Tls12), Some(TlsVersion::Tls12), "TLSv1.2"),
+    ] {
+        let asked = TlsOptions { min_version: min, max_version: max, ..options("mail.example", &made.ca) };
+        assert_eq!(handshake(&acceptor, 1, &asked).0.expect("in common").version.as_deref(), Some(version));
+    }
+}
+
+#[test]
+fn names_are_matched_as_rfc_9525_has_it() {
+    let acceptor = |names: &[&str]| {
+        let certificate = ServerCertificate::make(names).expect("names");
+        (acceptor_of(&certificate.chain_pem, &certificate.key_pem, None), certificate.ca_pem)
+    };
+    for (names, wanted, good) in [
+        (&["*.mail.example"][..], "mx.mail.example", true),
+        (&["*.mail.example"], "MX.Mail.Example.", true),
+        (&["*.mail.example"], "mail.example", false),
+        (&["*.mail.example"], "a.b.mail.example", false),
+        (&["127.0.0.1"], "127.0.0.1", true),
+        (&["::1"], "[::1]", true),
+        (&["127.0.0.2"], "127.0.0.1", false),
+        (&["localhost"], "127.0.0.1", false),
+    ] {
+        let (acceptor, ca) = acceptor(names);
+        let result = handshake(&acceptor, if good { 1 } else { 2 }, &options(wanted, &ca)).0;
+        assert_eq!(result.is_ok(), good, "{names:?} for {wanted}");
+    }
+}
+
+#[test]
+fn each_bad_certificate_is_refused_with_its_reason_and_what_it_says() {
+    let renamed = |name: &str| {
+        let name = name.to_owned();
+        move |params: &mut CertificateParams| {
+            params.subject_alt_names = vec![SanType::DnsName(name.try_into().expect("ASCII"))];
+        }
+    };
+    let other_ca = ServerCertificate::make(&["mail.example"]).expect("a name").ca_pem;
+    for (made, ca, why) in [
+        (made(false, |params| params.not_after = date_time_ymd(2020, 2, 1)), None, "expired on 2020-02-01"),
+        (made(false, |params| params.not_before = date_time_ymd(2098, 3, 1)), None, "not yet valid until 2098-03-01"),
+        (made(false, renamed("mx.example")), None, "names mx.example, wanted mail.example"),
+        (
+            made(false, renamed("mail.example\0.evil.example")),
+            None,
+            "a NUL in a name, names mail.example\0.evil.example, wanted mail.example",
+        ),
+        (
+            made(false, |params| params.subject_alt_names.clear()),
+            None,
+            "names mail.example only as its CN, which does not count: it has no subjectAltName",
+        ),
+        (made(false, |_| {}), Some(other_ca), "issuer unknown: not signed by a known authority (CN=Test CA)"),
+        (made(true, |_| {}), None, "self-signed, and not among the trusted certificates"),
+    ] {
+        for max in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+            // In TLS 1.2 the certificate is seen in the clear, and a CN shows after a handshake that was good so far:
+            // only else is it asked for once more.
+            let connections = if max == SslVersion::TLS1_2 || why.contains("CN, which") { 1 } else { 2 };
+            let acceptor = made.acceptor(Some(max));
+            let asked = options("mail.example", ca.as_deref().unwrap_or(&made.ca));
+            let (result, mut stream) = handshake(&acceptor, connections, &asked);
+            let Err(TlsFailure::Certificate { why: said, details }) = result else {
+                panic!("{why}: {result:?}");
+            };
+            assert_eq!(said, why, "{max:?}");
+            assert!(details.iter().any(|line| line.starts_with("valid: 20")), "{why}: {details:?}");
+            assert!(details.contains(&"subject: CN=mail.example,O=Example\\, Inc.".to_owned()), "{details:?}");
+            let error = stream.write(b"MAIL FROM:<>\r\n", soon()).expect_err("closed");
+            assert_eq!(error.kind(), std::io::ErrorKind::NotConnected);
+        }
+        // Unverified, the same is a good connection whose facts say so.
+        let unverified = TlsOptions { verify: false, ..options("mail.example", "") };
+        let facts = handshake(&made.acceptor(None), 1, &unverified).0.expect(why);
+        assert!(!facts.verified && facts.peer.is_some(), "{why}");
+    }
+}
+
+#[test]
+fn behind_starttls_the_second_look_speaks_smtp_up_to_the_handshake_and_no_further() {
+    let made = made(false, |params| params.not_after = date_time_ymd(2020, 2, 1));
+    let acceptor = made.acceptor(Some(SslVersion::TLS1_3));
+    let (mut stream, thread) = serving(2, move |socket| {
+        let mut lines = BufReader::new(socket);
+        let mut line = String::new();
+        lines.get_mut().write_all(b"220-mx\r\n220 ready\r\n").expect("written");
+        lines.read_line(&mut line).expect("a line");
+        lines.get_mut().write_all(b"250-mx\r\n250 STARTTLS\r\n").expect("written");
+        lines.read_line(&mut line).expect("a line");
+        lines.get_mut().write_all(b"220 go\r\n").expect("written");
+        assert_eq!(line, "EHLO client.example\r\nSTARTTLS\r\n");
+        if let Ok(mut tls) = acceptor.accept(lines.into_inner()) {
+            let mut said = Vec::new();
+            let _ = tls.read_to_end(&mut said);
+            assert_eq!(said, b"");
+        }
+    });
+    let mut buffer = [0; 100];
+    for command in [&b""[..], b"EHLO client.example\r\n", b"STARTTLS\r\n"] {
+        if !command.is_empty() {
+            assert_eq!(stream.write(command, soon()).expect("written"), command.len());
+        }
+        let mut reply = Vec::new();
+        while !reply.ends_with(b"\n")
+            || reply.split(|byte| *byte == b'\n').rev().nth(1).is_some_and(|line| line.get(3) == Some(&b'-'))
+        {
+            let count = stream.read(&mut buffer, soon()).expect("a reply");
+            reply.extend_from_slice(&buffer[..count]);
+        }
+    }
+    let failure = stream.start_tls(&options("mail.example", &made.ca), soon()).expect_err("expired");
+    let TlsFailure::Certificate { why, .. } = failure else { panic!("{failure:?}") };
+    assert_eq!(why, "expired on 2020-02-01");
+    thread.join().expect("two connections, each with its dialogue");
+}
+
+#[test]
+fn a_second_look_that_fails_leaves_the_reason() {
+    let made = made(false, |params| params.not_after = date_time_ymd(2020, 2, 1));
+    let acceptor = made.acceptor(Some(SslVersion::TLS1_3));
+    // The listener is gone with its only connection.
+    let result = handshake(&acceptor, 1, &options("mail.example", &made.ca)).0;
+    let Err(TlsFailure::Certificate { why, details }) = result else { panic!("{result:?}") };
+    assert!(why.contains("expired"), "{why}");
+    assert!(details.is_empty() || why.contains("2020"), "{details:?}");
+}
+
+#[test]
+fn whatever_else_goes_wrong_has_its_own_words() {
+    let made = made(false, |_| {});
+    let tls12 = made.acceptor(Some(SslVersion::TLS1_2));
+    let plain = || options("mail.example", &made.ca);
+    type Part = Box<dyn Fn(TcpStream) + Send>;
+    let parts: [(Part, TlsOptions, &str); 5] = [
+        (
+            Box::new(|mut socket| socket.write_all(b"554 5.5.1 I speak no TLS at all\r\n").expect("written")),
+            plain(),
+            "not TLS",
+        ),
+        (
+            Box::new(|mut socket| {
+                let _ = socket.read(&mut [0; 4096]);
+            }),
+            plain(),
+            "closed the connection",
+        ),
+        (
+            Box::new(|mut socket| {
+                let _ = socket.read(&mut [0; 4096]);
+                socket2::Socket::from(socket).set_linger(Some(Duration::ZERO)).expect("an option of sockets");
+            }),
+            plain(),
+            "reset the connection",
+        ),
+        (
+            Box::new(move |socket| {
+                let _ = tls12.accept(socket);
+            }),
+            TlsOptions { min_version: Some(TlsVersion::Tls13), ..plain() },
+            "no TLS version in common",
+        ),
+        (
+            Box::new(|mut socket| {
+                let _ = socket.read(&mut [0; 4096]);
+                socket.write_all(&[21, 3, 3, 0, 2, 2, 40]).expect("an alert is written");
+            }),
+            plain(),
+            "refused the handshake",
+        ),
+    ];
+    for (part, options, words) in parts {
+        let (mut stream, thread) = serving(1, part);
+        let failure = stream.start_tls(&options, soon()).expect_err(words);
+        let TlsFailure::Other(said) = failure else { panic!("{words}: {failure:?}") };
+        assert!(said.contains(words), "{said}");
+        thread.join().expect("it did its part");
+    }
+}
+
+#[test]
+fn a_handshake_ends_at_its_deadline() {
+    let (mut stream, thread) = serving(1, |mut socket| {
+        // Until the client goes.
+        let _ = socket.read_to_end(&mut Vec::new());
+    });
+    let deadline = Instant::now() + Duration::from_millis(50);
+    let failure = stream.start_tls(&options("mail.example", ""), deadline).expect_err("nobody answers");
+    assert!(matches!(failure, TlsFailure::TimedOut), "{failure:?}");
+    thread.join().expect("the socket was closed");
+}
+
+#[test]
+fn settings_that_are_of_no_use_are_said_before_anything_is_sent() {
+    let plain = || options("mail.example", "");
+    let rsa = (include_bytes!("testdata/rsa.crt").to_vec(), include_bytes!("testdata/rsa.pkcs1.key").to_vec());
+    let ec = (include_bytes!("testdata/ec.crt").to_vec(), include_bytes!("testdata/ec.sec1.key").to_vec());
+    let (mut stream, thread) = serving(1, |mut socket| {
+        let mut said = Vec::new();
+        socket.read_to_end(&mut said).expect("read to the end");
+        assert_eq!(said, b"");
+    });
+    for (options, words) in [
+        (options("", ""), "no server's name"),
+        (options("a b", ""), "no server's name"),
+        (options("nul\0.example", ""), "no server's name"),
+        (options("bücher.example", ""), "xn--"),
+        (options("mail.example", "no PEM"), "no PEM certificate"),
+        (options("mail.example", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "not PEM"),
+        (TlsOptions { client_cert: Some((rsa.0.clone(), ec.1.clone())), ..plain() }, "not this certificate's"),
+        (TlsOptions { client_cert: Some((rsa.0.clone(), Vec::new())), ..plain() }, "no private key"),
+        (TlsOptions { client_cert: Some((Vec::new(), ec.1.clone())), ..plain() }, "client certificate"),
+        (TlsOptions { alpn: vec![String::new()], ..plain() }, "ALPN"),
+        (
+            TlsOptions { min_version: Some(TlsVersion::Tls13), max_version: Some(TlsVersion::Tls12), ..plain() },
+            "above the maximum",
+        ),
+    ] {
+        let failure = stream.start_tls(&options, soon()).expect_err(words);
+        let TlsFailure::Settings(said) = failure else { panic!("{words}: {failure:?}") };
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    stream.close(CloseHow::Fin).expect("still open until now");
+    thread.join().expect("nothing was sent");
+}
+
+#[test]
+fn a_client_certificate_is_taken_in_each_kind_of_key() {
+    let made = made(false, |_| {});
+    let acceptor = made.acceptor(None);
+    for (certificate, key) in [
+        (&include_bytes!("testdata/rsa.crt")[..], &include_bytes!("testdata/rsa.pkcs1.key")[..]),
+        (include_bytes!("testdata/rsa.crt"), include_bytes!("testdata/rsa.pkcs8.key")),
+        (include_bytes!("testdata/ec.crt"), include_bytes!("testdata/ec.sec1.key")),
+    ] {
+        let client_cert = Some((certificate.to_vec(), key.to_vec()));
+        let asked = TlsOptions { client_cert, ..options("mail.example", &made.ca) };
+        assert!(handshake(&acceptor, 1, &asked).0.is_ok());
+    }
+}
