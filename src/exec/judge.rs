@@ -81,7 +81,7 @@ fn status_of(expect: &Expect, reply: &Reply) -> Status {
 }
 
 pub fn got_reply(narrator: &Narrator<'_>, reply: &Reply) -> Got {
-    Got::Reply { code: reply.code.get(), text: narrator.shown(reply.text()) }
+    Got::Reply { code: reply.code.get(), text: narrator.redactor.shown_lines(reply.text()) }
 }
 
 /// A reply where none was due: a 421 is the 4yz that it is (RFC 5321 §3.8), all else a protocol error.
