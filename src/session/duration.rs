@@ -59,8 +59,11 @@ fn from_nanos(nanos: u128) -> Option<Duration> {
     Some(Duration::new(seconds, (nanos % 1_000_000_000) as u32))
 }
 
-/// The shortest text that [`parse_duration`] reads as this duration, to the millisecond.
+/// The shortest text that [`parse_duration`] reads as this duration.
 pub(super) fn duration_text(duration: Duration) -> String {
+    if duration.subsec_nanos() % 1_000_000 != 0 {
+        return format!("{}.{:09}s", duration.as_secs(), duration.subsec_nanos());
+    }
     let millis = duration.as_millis();
     match millis {
         0 => "0s".to_owned(),
@@ -124,9 +127,10 @@ mod tests {
         }
 
         #[test]
-        fn what_is_printed_is_read_back(millis in 0u64..31_536_000_000) {
-            let duration = Duration::from_millis(millis);
-            prop_assert_eq!(parse_duration(&duration_text(duration)), Ok(duration));
+        fn what_is_printed_is_read_back(millis in 0u64..31_536_000_000, nanos in 0u64..1_000_000_000) {
+            for duration in [Duration::from_millis(millis), Duration::from_nanos(nanos)] {
+                prop_assert_eq!(parse_duration(&duration_text(duration)), Ok(duration));
+            }
         }
     }
 }

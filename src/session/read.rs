@@ -16,7 +16,7 @@ mod names;
 mod scalars;
 mod step;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod top;
 mod values;
 

@@ -1,6 +1,19 @@
 //! Prints a session as a session file that runs the same, with everything implied and included spelled out.
 
-use super::{Session, Value};
+mod step;
+#[cfg(test)]
+mod tests;
+mod toml;
+
+use super::duration::duration_text;
+use super::template::words::has_markup;
+use super::{
+    AuthSettings, Content, Message, OnRefused, Session, SourcePath, StarttlsPolicy, Step, Template, TlsSettings,
+    TlsVersion, Value, ValueSource, Variable,
+};
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
 
 /// What the command line gave in place of the file's.
 #[derive(Clone, Debug, Default)]
@@ -11,7 +24,318 @@ pub struct ShowOptions {
     pub variables: Vec<(String, Value)>,
 }
 
+/// Keys and their values, written.
+type Pairs = Vec<(String, String)>;
+
+/// Literal secrets are not shown: they become `{ env = "NAME" }`, and so do the defaults of secrets. Paths are relative
+/// to the session file's folder.
 pub fn show(session: &Session, options: &ShowOptions) -> String {
-    let _ = (session, options);
-    todo!()
+    let mut shower = Shower { session, literals: Vec::new() };
+    // Steps and tables first: the literal passwords in them become secrets.
+    let auth = session.auth.as_ref().map(|auth| shower.auth(auth));
+    let message = session.message.as_ref().map(|message| shower.message(message, toml::text));
+    let mut steps = String::new();
+    for (name, list) in [("open", &session.open), ("step", &session.steps), ("close", &session.close)] {
+        for step in list {
+            let _ = writeln!(steps, "\n[[{name}]]");
+            lines(&shower.step(step, true), &mut steps);
+        }
+    }
+
+    let mut out = String::new();
+    lines(&shower.top(options), &mut out);
+    let mut tables = vec![("vars", shower.vars(options)), ("secrets", shower.secrets())];
+    tables.retain(|(_, pairs)| !pairs.is_empty());
+    tables.extend(session.has_tls.then(|| ("tls", tls(&session.tls))));
+    tables.extend(auth.map(|auth| ("auth", auth)));
+    tables.extend(message.map(|message| ("message", message)));
+    for (name, pairs) in tables {
+        let gap = if out.is_empty() { "" } else { "\n" };
+        let _ = writeln!(out, "{gap}[{name}]");
+        lines(&pairs, &mut out);
+    }
+    let steps = if out.is_empty() { steps.trim_start() } else { &steps };
+    out + steps
+}
+
+fn lines(pairs: &[(String, String)], out: &mut String) {
+    for (name, value) in pairs {
+        let _ = writeln!(out, "{} = {value}", toml::key(name));
+    }
+}
+
+struct Shower<'s> {
+    session: &'s Session,
+    /// Passwords and tokens that stood in the file, and the names that they get under `[secrets]`.
+    literals: Vec<(String, String)>,
+}
+
+impl Shower<'_> {
+    fn top(&self, options: &ShowOptions) -> Pairs {
+        let session = self.session;
+        let mut pairs = Pairs::new();
+        pairs.template("description", &session.description);
+        match &options.server {
+            Some(server) => pairs.add("server", toml::string(&as_template(server))),
+            None => pairs.template("server", &session.server),
+        }
+        pairs.template("client_name", &session.client_name);
+        pairs.duration("timeout", session.timeout);
+        pairs.duration("connect_timeout", Some(session.connect_timeout).filter(|t| *t != Duration::from_secs(30)));
+        pairs.some("source", session.source.map(|source| toml::string(&source.to_string())));
+        for (name, words) in [("tags", &session.tags), ("requires", &session.requires)] {
+            pairs.unless(words.is_empty(), name, toml::list(words.iter().map(|word| toml::string(word))));
+        }
+        pairs.some("xfail", session.xfail.as_deref().map(toml::string));
+        // Without the list [message] would imply one.
+        for (name, list) in [("open", &session.open), ("step", &session.steps), ("close", &session.close)] {
+            pairs.unless(session.message.is_none() || !list.is_empty(), name, "[]".to_owned());
+        }
+        pairs
+    }
+
+    /// What the command line gave stands first: everything below may use it.
+    fn vars(&self, options: &ShowOptions) -> Pairs {
+        let secret = |name: &str| self.session.secrets.iter().any(|secret| secret.name == name);
+        let mut pairs = Pairs::new();
+        for (name, given) in options.variables.iter().filter(|(name, _)| !secret(name)) {
+            // The last one given wins.
+            pairs.retain(|(known, _)| known != name);
+            pairs.push((name.clone(), literal_variable(given)));
+        }
+        for variable in &self.session.vars {
+            if !options.variables.iter().any(|(name, _)| *name == variable.name) {
+                pairs.push((variable.name.clone(), source(&variable.source, false)));
+            }
+        }
+        pairs
+    }
+
+    fn secrets(&self) -> Pairs {
+        let env = |name: &str| toml::table(&[("env".to_owned(), toml::string(&name.to_uppercase()))]);
+        let mut pairs = Pairs::new();
+        for secret in &self.session.secrets {
+            let value = match &secret.source {
+                ValueSource::Literal(_) | ValueSource::Template(_) => env(&secret.name),
+                other => source(other, true),
+            };
+            pairs.push((secret.name.clone(), value));
+        }
+        pairs.extend(self.literals.iter().map(|(name, _)| (name.clone(), env(name))));
+        pairs
+    }
+
+    fn auth(&mut self, auth: &AuthSettings) -> Pairs {
+        let mut pairs = Pairs::new();
+        pairs.some("mechanism", auth.mechanism.map(|mechanism| toml::string(mechanism.name())));
+        pairs.template("user", &auth.user);
+        for (name, value) in [("password", &auth.password), ("token", &auth.token)] {
+            let value = value.as_ref().map(|value| self.hidden(name, value));
+            pairs.some(name, value);
+        }
+        pairs.template("authzid", &auth.authzid);
+        pairs.unless(auth.initial_response, "initial_response", "false".to_owned());
+        pairs.unless(!auth.allow_plaintext, "allow_plaintext", "true".to_owned());
+        pairs
+    }
+
+    /// A password or token; one that stands in the file becomes a secret of that name.
+    fn hidden(&mut self, what: &str, value: &Template) -> String {
+        if value.compiled.is_some() || value.source.is_empty() {
+            return toml::string(&value.source);
+        }
+        let known = self.literals.iter().find(|(_, text)| *text == value.source).map(|(name, _)| name.clone());
+        let name = known.unwrap_or_else(|| {
+            let taken = |name: &str| {
+                let named = |variables: &[Variable]| variables.iter().any(|variable| variable.name == name);
+                named(&self.session.vars)
+                    || named(&self.session.secrets)
+                    || self.literals.iter().any(|(known, _)| known == name)
+            };
+            let numbered = (2..).map(|number| format!("{what}_{number}"));
+            let mut names = std::iter::once(what.to_owned()).chain(numbered);
+            let name = names.find(|name| !taken(name)).unwrap_or_default();
+            self.literals.push((name.clone(), value.source.clone()));
+            name
+        });
+        toml::string(&format!("{{{{ {name} }}}}"))
+    }
+
+    /// `long`: how texts of several lines are written.
+    fn message(&self, message: &Message, long: fn(&str) -> String) -> Pairs {
+        let mut pairs = Pairs::new();
+        let addresses = |list: &[Template]| toml::list(list.iter().map(|address| toml::string(&address.source)));
+        pairs.add("from", toml::string(&message.from.source));
+        let lists = [("to", &message.to), ("cc", &message.cc), ("bcc", &message.bcc), ("reply_to", &message.reply_to)];
+        for (name, list) in lists {
+            pairs.unless(list.is_empty(), name, addresses(list));
+        }
+        pairs.template("subject", &message.subject);
+        pairs.template("date", &message.date);
+        pairs.template("message_id", &message.message_id);
+        let headers: Pairs =
+            message.headers.iter().map(|(name, value)| (name.clone(), toml::string(&value.source))).collect();
+        pairs.unless(headers.is_empty(), "headers", toml::table(&headers));
+        pairs.some("text", message.text.as_ref().map(|text| content(text, long)));
+        pairs.template("envelope_from", &message.envelope_from);
+        pairs.some("envelope_to", message.envelope_to.as_deref().map(addresses));
+        let mut params = Pairs::new();
+        params.template("mail", &message.mail_params);
+        params.template("rcpt", &message.rcpt_params);
+        pairs.unless(params.is_empty(), "params", toml::table(&params));
+        pairs.unless(message.pipelining, "pipelining", "false".to_owned());
+        pairs.unless(message.chunking, "chunking", "false".to_owned());
+        pairs.unless(message.on_refused == OnRefused::Abort, "on_refused", "\"skip\"".to_owned());
+        pairs
+    }
+}
+
+fn tls(tls: &TlsSettings) -> Pairs {
+    let version = |version: Option<TlsVersion>| {
+        version.map(|version| match version {
+            TlsVersion::Tls10 => "\"1.0\"".to_owned(),
+            TlsVersion::Tls11 => "\"1.1\"".to_owned(),
+            TlsVersion::Tls12 => "\"1.2\"".to_owned(),
+            TlsVersion::Tls13 => "\"1.3\"".to_owned(),
+        })
+    };
+    let mut pairs = Pairs::new();
+    pairs.some("ca", tls.ca.as_ref().map(path));
+    pairs.unless(tls.system_roots, "system_roots", "false".to_owned());
+    pairs.unless(tls.verify, "verify", "false".to_owned());
+    pairs.template("server_name", &tls.server_name);
+    pairs.some("min_version", version(tls.min_version));
+    pairs.some("max_version", version(tls.max_version));
+    pairs.some("client_cert", tls.client_cert.as_ref().map(path));
+    pairs.some("client_key", tls.client_key.as_ref().map(path));
+    pairs.unless(tls.alpn.is_empty(), "alpn", toml::list(tls.alpn.iter().map(|name| toml::string(name))));
+    let policy = tls.starttls.map(|policy| match policy {
+        StarttlsPolicy::Required => "\"required\"".to_owned(),
+        StarttlsPolicy::Opportunistic => "\"opportunistic\"".to_owned(),
+        StarttlsPolicy::Never => "\"never\"".to_owned(),
+    });
+    pairs.some("starttls", policy);
+    pairs
+}
+
+fn content(content: &Content, long: fn(&str) -> String) -> String {
+    match content {
+        Content::Text(text) => long(&text.source),
+        Content::File { path: file, template } => {
+            let mut pairs = Pairs::new();
+            pairs.add("file", path(file));
+            pairs.unless(!template, "template", "true".to_owned());
+            toml::table(&pairs)
+        }
+    }
+}
+
+/// As the session file would write it: an include's is rebased.
+fn path(path: &SourcePath) -> String {
+    let written = &path.written.source;
+    if path.base.as_os_str().is_empty() || Path::new(written).is_absolute() {
+        return toml::string(written);
+    }
+    toml::string(&format!("{}/{written}", path.base.display()))
+}
+
+/// `hide`: whether a default is a secret too.
+fn source(source: &ValueSource, hide: bool) -> String {
+    let (mut pairs, default) = match source {
+        ValueSource::Template(template) => return toml::string(&template.source),
+        ValueSource::Literal(value) => return literal(value),
+        ValueSource::Env { name, default } => (vec![("env".to_owned(), toml::string(name))], default),
+        ValueSource::File { path: file, template, default } => {
+            let mut pairs = vec![("file".to_owned(), path(file))];
+            pairs.unless(!template, "template", "true".to_owned());
+            (pairs, default)
+        }
+        ValueSource::Command { argv, default } => {
+            (vec![("command".to_owned(), toml::list(argv.iter().map(|word| toml::string(word))))], default)
+        }
+        ValueSource::Netrc { field, default } => (vec![("netrc".to_owned(), toml::string(field))], default),
+        ValueSource::Prompt { text, default } => (vec![("prompt".to_owned(), toml::string(text))], default),
+    };
+    pairs.some("default", default.as_ref().filter(|_| !hide).map(literal));
+    toml::table(&pairs)
+}
+
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Text(text) => toml::string(text),
+        Value::Integer(number) => number.to_string(),
+        Value::Float(number) if number.is_nan() => "nan".to_owned(),
+        Value::Float(number) if number.is_infinite() => if *number > 0.0 { "inf" } else { "-inf" }.to_owned(),
+        // `1.0` and `1e300`, never `1`: it stays a float.
+        Value::Float(number) => format!("{number:?}"),
+        Value::Boolean(truth) => truth.to_string(),
+    }
+}
+
+/// As `[vars]` writes a value that is no template.
+fn literal_variable(value: &Value) -> String {
+    match value {
+        Value::Text(text) => toml::string(&as_template(text)),
+        other => literal(other),
+    }
+}
+
+/// A template that renders to the text.
+fn as_template(text: &str) -> String {
+    if !has_markup(text) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 20);
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        match (c, characters.peek()) {
+            ('{', Some('{' | '%' | '#')) => out.push_str("{{ '{' }}"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Adding to [`Pairs`].
+trait Add {
+    fn add(&mut self, name: &str, value: String);
+
+    fn some(&mut self, name: &str, value: Option<String>) {
+        if let Some(value) = value {
+            self.add(name, value);
+        }
+    }
+
+    fn unless(&mut self, not: bool, name: &str, value: String) {
+        self.some(name, (!not).then_some(value));
+    }
+
+    fn template(&mut self, name: &str, template: &Option<Template>) {
+        self.some(name, template.as_ref().map(|template| toml::string(&template.source)));
+    }
+
+    fn duration(&mut self, name: &str, duration: Option<Duration>) {
+        self.some(name, duration.map(|duration| toml::string(&duration_text(duration))));
+    }
+}
+
+impl Add for Pairs {
+    fn add(&mut self, name: &str, value: String) {
+        self.push((name.to_owned(), value));
+    }
+}
+
+/// Whether both are the same table of the file.
+fn same(one: &super::Span, other: Option<&super::Span>) -> bool {
+    other == Some(one)
+}
+
+/// The steps of a group, each in a line.
+fn group(steps: &[Step], shower: &mut Shower<'_>, lines: bool) -> String {
+    let tables = steps.iter().map(|step| toml::table(&shower.step(step, false)));
+    if lines {
+        format!("[\n{}]", tables.map(|table| format!("  {table},\n")).collect::<String>())
+    } else {
+        toml::list(tables)
+    }
 }

@@ -114,7 +114,7 @@ pub(super) fn visible(text: &str) -> String {
 }
 
 /// C0, DEL and C1 controls, separators, zero-width characters, bidirectional marks, overrides and isolates, tags.
-fn deceives(c: char) -> bool {
+pub(super) fn deceives(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'

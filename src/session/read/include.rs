@@ -54,6 +54,10 @@ impl Reader<'_> {
         let mut variables = self.variables(fields.get("vars"), Names::With);
         variables.retain(|own| !with.iter().any(|given| given.name == own.name));
         let steps = match fields.get("step") {
+            Some(field) if field.value.get_ref().as_array().is_some_and(|values| values.is_empty()) => {
+                self.error(field.value.span(), "this included file has no step");
+                Vec::new()
+            }
             Some(field) => self.steps(field, Within::Session),
             None => {
                 if !fields.has("step") {

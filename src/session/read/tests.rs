@@ -5,6 +5,8 @@ mod good;
 mod includes;
 mod robust;
 
+pub(in crate::session) use good::EVERY_KEY;
+
 use crate::session::{Diagnostics, Session, SourceError, SourceFile, Sources, load};
 use std::collections::HashMap;
 use std::path::Path;

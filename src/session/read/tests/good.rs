@@ -5,7 +5,7 @@ use crate::session::*;
 use std::time::Duration;
 
 /// A file that has every key that is built.
-pub(super) const EVERY_KEY: &str = r#"
+pub(in crate::session) const EVERY_KEY: &str = r#"
 description = "everything at {{ host }}"
 server = "smtp://{{ host }}:2525"
 client_name = "client.example"

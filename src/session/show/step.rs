@@ -1,0 +1,168 @@
+//! A step's keys.
+
+use super::{Add, Pairs, Shower, content, group, path, same, source, toml};
+use crate::session::duration::duration_text;
+use crate::session::{
+    Action, CloseHow, CodePattern, EnhancedPattern, Expect, HelloVerb, OnFail, RawBytes, ReplyPattern, StarttlsStep,
+    Step,
+};
+use std::fmt::Write;
+
+impl Shower<'_> {
+    /// `lines`: whether its values may take several lines.
+    pub(super) fn step(&mut self, step: &Step, lines: bool) -> Pairs {
+        let mut pairs = Pairs::new();
+        pairs.template("name", &step.name);
+        self.action(&step.action, lines, &mut pairs);
+        pairs.some("expect", step.expect.as_ref().map(expect));
+        let asserts = toml::list(step.asserts.iter().map(|assert| toml::string(&assert.source)));
+        pairs.unless(step.asserts.is_empty(), "assert", asserts);
+        let captures = step.captures.iter();
+        let captures: Pairs = captures.map(|one| (one.name.clone(), toml::regex(one.pattern.as_str()))).collect();
+        pairs.unless(captures.is_empty(), "capture", toml::table(&captures));
+        pairs.duration("timeout", step.timeout);
+        pairs.duration("delay", step.delay);
+        pairs.some("if", step.condition.as_ref().map(|condition| toml::string(&condition.source)));
+        pairs.unless(step.repeat == 1, "repeat", step.repeat.to_string());
+        if let Some(retry) = &step.retry {
+            let mut table = Pairs::new();
+            table.add("times", retry.times.to_string());
+            table.unless(retry.wait.is_zero(), "wait", toml::string(&duration_text(retry.wait)));
+            table.add("on", expect(&retry.on));
+            pairs.add("retry", toml::table(&table));
+        }
+        match step.on_fail {
+            OnFail::Stop => {}
+            OnFail::Continue => pairs.add("on_fail", "\"continue\"".to_owned()),
+            OnFail::Quit => pairs.add("on_fail", "\"quit\"".to_owned()),
+        }
+        if let Some(chunk) = &step.chunk {
+            let mut table = Pairs::new();
+            table.add("size", chunk.size.to_string());
+            table.unless(chunk.every.is_zero(), "every", toml::string(&duration_text(chunk.every)));
+            pairs.add("chunk", toml::table(&table));
+        }
+        pairs.unless(!step.always, "always", "true".to_owned());
+        let with: Pairs = step.with.iter().map(|one| (one.name.clone(), source(&one.source, false))).collect();
+        pairs.unless(with.is_empty(), "with", toml::table(&with));
+        pairs.some("on", step.on.as_deref().map(toml::string));
+        pairs
+    }
+
+    fn action(&mut self, action: &Action, lines: bool, pairs: &mut Pairs) {
+        let long = if lines { toml::text } else { toml::string };
+        let yes = || "true".to_owned();
+        match action {
+            Action::Wait => {}
+            Action::Send(line) => pairs.add("send", toml::string(&line.source)),
+            Action::Raw(bytes) => pairs.add("raw", raw(bytes)),
+            Action::Hello { verb, name } => {
+                let verb = match verb {
+                    HelloVerb::Ehlo => "ehlo",
+                    HelloVerb::Helo => "helo",
+                    HelloVerb::Lhlo => "lhlo",
+                };
+                pairs.add(verb, name.as_ref().map_or_else(yes, |name| toml::string(&name.source)));
+            }
+            Action::Starttls { policy, inject_check } => {
+                let policy = match policy {
+                    StarttlsStep::Always => "true",
+                    StarttlsStep::Required => "\"required\"",
+                    StarttlsStep::Opportunistic => "\"opportunistic\"",
+                };
+                pairs.add("starttls", policy.to_owned());
+                pairs.unless(*inject_check, "inject_check", "false".to_owned());
+            }
+            Action::Tls => pairs.add("tls", yes()),
+            Action::Auth(auth) if same(&auth.span, self.session.auth.as_ref().map(|auth| &auth.span)) => {
+                pairs.add("auth", yes());
+            }
+            Action::Auth(auth) => {
+                let table = toml::table(&self.auth(auth));
+                pairs.add("auth", table);
+            }
+            Action::Login => pairs.add("login", yes()),
+            Action::Message(message) => {
+                let own = self.session.message.as_ref().map(|message| &message.span);
+                let table = toml::table(&self.message(message, toml::string));
+                pairs.add("message", if same(&message.span, own) { yes() } else { table });
+            }
+            Action::Body { content: text, dot_stuffing } => {
+                pairs.add("body", content(text, long));
+                pairs.unless(*dot_stuffing, "dot_stuffing", "false".to_owned());
+            }
+            Action::Pipeline(steps) => pairs.add("pipeline", group(steps, self, lines)),
+            Action::Steps(steps) => pairs.add("steps", group(steps, self, lines)),
+            Action::Quit => pairs.add("quit", yes()),
+            Action::Sleep(duration) => pairs.duration("sleep", Some(*duration)),
+            Action::Close(CloseHow::Fin) => pairs.add("close", yes()),
+            Action::Close(CloseHow::Reset) => pairs.add("close", "\"reset\"".to_owned()),
+            Action::Close(CloseHow::Write) => pairs.add("close", "\"write\"".to_owned()),
+            Action::Connect => pairs.add("connect", yes()),
+            Action::Proxy { version, source, destination } => {
+                let mut table = Pairs::new();
+                table.add("version", version.to_string());
+                table.add("source", toml::string(&source.to_string()));
+                table.add("destination", toml::string(&destination.to_string()));
+                pairs.add("proxy", toml::table(&table));
+            }
+            Action::Xclient(attributes) => {
+                let attributes = attributes.iter();
+                let table: Pairs =
+                    attributes.map(|(name, value)| (name.to_lowercase(), toml::string(&value.source))).collect();
+                pairs.add("xclient", toml::table(&table));
+            }
+        }
+    }
+}
+
+fn raw(bytes: &RawBytes) -> String {
+    match bytes {
+        RawBytes::Text(text) => toml::string(&text.source),
+        RawBytes::File(file) => toml::table(&[("file".to_owned(), path(file))]),
+        RawBytes::Bytes(bytes) => {
+            let mut hex = String::with_capacity(bytes.len() * 2);
+            for byte in bytes {
+                let _ = write!(hex, "{byte:02x}");
+            }
+            toml::table(&[("hex".to_owned(), toml::string(&hex))])
+        }
+    }
+}
+
+fn expect(expect: &Expect) -> String {
+    match &expect.any_of[..] {
+        [one] => pattern(one),
+        several => toml::list(several.iter().map(pattern)),
+    }
+}
+
+fn pattern(pattern: &ReplyPattern) -> String {
+    match pattern {
+        ReplyPattern::Any => "\"any\"".to_owned(),
+        ReplyPattern::Close => "\"close\"".to_owned(),
+        ReplyPattern::Silence => "\"silence\"".to_owned(),
+        ReplyPattern::Malformed => "\"malformed\"".to_owned(),
+        ReplyPattern::Reply { code: codes, enhanced: None, text: None, lines: None } if codes.len() == 1 => {
+            codes.iter().map(code).collect()
+        }
+        ReplyPattern::Reply { code: codes, enhanced, text, lines } => {
+            let mut table = Pairs::new();
+            match &codes[..] {
+                [] => {}
+                [one] => table.add("code", code(one)),
+                several => table.add("code", toml::list(several.iter().map(code))),
+            }
+            table.some("enhanced", enhanced.as_ref().map(EnhancedPattern::to_string).map(|text| toml::string(&text)));
+            table.some("text", text.as_ref().map(|text| toml::regex(&text.source)));
+            table.some("lines", lines.map(|lines| lines.to_string()));
+            toml::table(&table)
+        }
+    }
+}
+
+/// A number where TOML can have it: no `x`, no zero first.
+fn code(code: &CodePattern) -> String {
+    let text = code.to_string();
+    if text.contains('x') || text.starts_with('0') { toml::string(&text) } else { text }
+}

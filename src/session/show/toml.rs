@@ -1,0 +1,82 @@
+//! Writes TOML values so that they are read back as they were, and can be printed to any terminal.
+
+use crate::session::snippet::deceives;
+use std::fmt::Write;
+
+/// A basic string. What could move a cursor or deceive a reader is escaped.
+pub fn string(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            c => character(c, &mut out),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A text of several lines in several lines; any other as [`string`].
+pub fn text(text: &str) -> String {
+    if !text.trim_end_matches('\n').contains('\n') {
+        return string(text);
+    }
+    // A newline right behind the opening quotes is not part of the text.
+    let mut out = "\"\"\"\n".to_owned();
+    for c in text.chars() {
+        match c {
+            '\n' => out.push('\n'),
+            '"' => out.push_str("\\\""),
+            c => character(c, &mut out),
+        }
+    }
+    // Spaces at a line's end would be stripped by editors.
+    out = out.replace(" \n", "\\u0020\n");
+    out.push_str("\"\"\"");
+    out
+}
+
+/// A literal string where there are backslashes to keep, as in regular expressions; else a basic one.
+pub fn regex(text: &str) -> String {
+    let plain = !text.contains('\'') && !text.chars().any(deceives);
+    if text.contains('\\') && plain { format!("'{text}'") } else { string(text) }
+}
+
+fn character(c: char, out: &mut String) {
+    match c {
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        c if deceives(c) => {
+            // Writing to a String cannot fail.
+            let _ = if u32::from(c) > 0xffff {
+                write!(out, "\\U{:08x}", u32::from(c))
+            } else {
+                write!(out, "\\u{:04x}", u32::from(c))
+            };
+        }
+        c => out.push(c),
+    }
+}
+
+/// A key, in quotes where it must be.
+pub fn key(name: &str) -> String {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    if bare { name.to_owned() } else { string(name) }
+}
+
+/// `{ a = 1, b = 2 }`.
+pub fn table(pairs: &[(String, String)]) -> String {
+    if pairs.is_empty() {
+        return "{}".to_owned();
+    }
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{} = {value}", key(name))).collect();
+    format!("{{ {} }}", pairs.join(", "))
+}
+
+/// `[a, b]`.
+pub fn list(values: impl Iterator<Item = String>) -> String {
+    format!("[{}]", values.collect::<Vec<_>>().join(", "))
+}
