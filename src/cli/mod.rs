@@ -21,6 +21,11 @@ use arguments::{Color, Command};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
+/// The commands and options as clap knows them, for whoever writes or checks documentation.
+pub fn definition() -> clap::Command {
+    <arguments::Arguments as clap::CommandFactory>::command()
+}
+
 /// The program.
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
