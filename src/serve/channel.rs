@@ -1,6 +1,7 @@
 //! A client's connection as the server has it: TCP or UNIX, in clear or inside TLS.
 
 use super::dialogue::TlsSeen;
+use crate::net::server_hello::FirstFlight;
 use native_tls::{HandshakeError, TlsAcceptor, TlsStream};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -13,6 +14,8 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 /// socket that is closed with bytes unread takes back what it has not delivered.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
+/// A ServerHello stands well within this.
+const FLIGHT: usize = 4096;
 
 #[derive(Debug)]
 pub(super) enum Socket {
@@ -56,6 +59,8 @@ pub(super) struct Wire {
     socket: Socket,
     back: Vec<u8>,
     deadline: Option<Instant>,
+    /// What the server sent in the handshake, its beginning: it tells version and cipher, native-tls does not.
+    flight: Option<Vec<u8>>,
 }
 
 impl Wire {
@@ -88,10 +93,14 @@ impl Read for Wire {
 impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.limit()?;
-        match &mut self.socket {
-            Socket::Tcp(socket) => socket.write(bytes),
-            Socket::Unix(socket) => socket.write(bytes),
+        let written = match &mut self.socket {
+            Socket::Tcp(socket) => socket.write(bytes)?,
+            Socket::Unix(socket) => socket.write(bytes)?,
+        };
+        if let Some(flight) = self.flight.as_mut().filter(|flight| flight.len() < FLIGHT) {
+            flight.extend_from_slice(bytes.get(..written).unwrap_or(bytes));
         }
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -121,7 +130,7 @@ impl Channel {
             socket.set_nodelay(true)?;
         }
         socket.timeouts(idle)?;
-        Ok(Self { layer: Layer::Plain(Wire { socket, back: Vec::new(), deadline: None }), idle })
+        Ok(Self { layer: Layer::Plain(Wire { socket, back: Vec::new(), deadline: None, flight: None }), idle })
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -157,6 +166,7 @@ impl Channel {
         };
         wire.back = received;
         wire.deadline = Some(Instant::now() + HANDSHAKE);
+        wire.flight = Some(Vec::new());
         let mut stream = match acceptor.accept(wire) {
             Ok(stream) => stream,
             // A socket's timeout shows as WouldBlock.
@@ -165,10 +175,11 @@ impl Channel {
         };
         let wire = stream.get_mut();
         wire.deadline = None;
+        let version = FirstFlight::read(&wire.flight.take().unwrap_or_default()).version_name();
         wire.socket.timeouts(self.idle).map_err(|error| error.to_string())?;
         let server_end_point = stream.tls_server_end_point().ok().flatten();
         self.layer = Layer::Tls(Box::new(stream));
-        Ok(TlsSeen { server_end_point })
+        Ok(TlsSeen { version, server_end_point })
     }
 
     fn wire(&mut self) -> Option<&mut Wire> {

@@ -48,6 +48,8 @@ pub(super) enum End {
 /// What is known of a handshake that succeeded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct TlsSeen {
+    /// `TLSv1.3`.
+    pub(super) version: Option<String>,
     /// `tls-server-end-point` (RFC 5929 §4.1).
     pub(super) server_end_point: Option<Vec<u8>>,
 }

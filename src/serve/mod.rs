@@ -4,8 +4,10 @@
 
 mod channel;
 mod command;
+mod compile;
 mod dialogue;
 mod direction;
+mod listener;
 mod player;
 mod proxy;
 mod rules;
@@ -13,6 +15,7 @@ mod script;
 mod server;
 mod sink;
 mod store;
+mod summary;
 
 #[cfg(test)]
 mod tests;
@@ -22,11 +25,12 @@ use crate::transcript::Secret;
 pub use command::run_with_command;
 pub use rules::{Rules, RulesError};
 pub use script::{ConnectionScript, Script, ScriptError};
-pub use server::{ConnectionEnd, Running, Summary, start};
+pub use server::{Running, start};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+pub use summary::{ConnectionEnd, Summary};
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,19 +2,19 @@
 
 use super::channel::{Channel, Socket};
 use super::dialogue::{Dialogue, End, Turn};
+use super::listener::{Listener, Wake, listen};
 use super::player::Player;
 use super::proxy;
 use super::script::Pace;
 use super::sink::Sink;
 use super::store::Maildrop;
+use super::summary::{ConnectionEnd, Summary};
 use super::{Behaviour, Config, Listen};
 use crate::net::certificate::ServerCertificate;
 use native_tls::TlsAcceptor;
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::net::Shutdown;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -33,44 +33,6 @@ pub struct Running {
     pub ca_pem: String,
     shared: Arc<Shared>,
     listening: Option<JoinHandle<()>>,
-}
-
-/// How one connection ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConnectionEnd {
-    /// Which of the server's connections, counted from 1.
-    pub connection: usize,
-    /// What went wrong: where the client parted from its script.
-    pub problem: Option<String>,
-}
-
-/// What happened to all connections.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// In the order in which they began.
-    pub ends: Vec<ConnectionEnd>,
-    /// Scripts that nobody came for.
-    pub unplayed: usize,
-}
-
-impl Summary {
-    /// Whether every script was played to its end.
-    pub fn passed(&self) -> bool {
-        self.problems().is_empty()
-    }
-
-    /// What went wrong, a line each.
-    pub fn problems(&self) -> Vec<String> {
-        let told = self.ends.iter().filter_map(|end| {
-            let problem = end.problem.as_ref()?;
-            Some(format!("connection {}: {problem}", end.connection))
-        });
-        let unplayed = (self.unplayed > 0).then(|| match self.unplayed {
-            1 => "the script of one connection was not played: nobody connected".to_owned(),
-            n => format!("the scripts of {n} connections were not played: nobody connected"),
-        });
-        told.chain(unplayed).collect()
-    }
 }
 
 #[derive(Default)]
@@ -98,36 +60,11 @@ struct Shared {
     wake: Wake,
 }
 
-/// How a listener that waits is woken: by a connection.
-enum Wake {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
-
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
-}
-
-impl Listener {
-    fn accept(&self) -> io::Result<Socket> {
-        Ok(match self {
-            Self::Tcp(listener) => Socket::Tcp(listener.accept()?.0),
-            Self::Unix(listener, _) => Socket::Unix(listener.accept()?.0),
-        })
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Self::Unix(_, path) = self {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
 /// Opens the listener and serves in the background. What goes wrong here is a certificate, an address or a folder.
 pub fn start(config: Config) -> Result<Running, String> {
+    if config.tls && (config.lmtp || matches!(config.listen, Listen::Unix(_))) {
+        return Err("no URL says LMTP, or a UNIX socket, with TLS from the first byte".to_owned());
+    }
     let certificate = match &config.certificate {
         Some(certificate) => certificate.clone(),
         None => {
@@ -170,26 +107,6 @@ pub fn start(config: Config) -> Result<Running, String> {
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
     let thread = std::thread::Builder::new().name(name.to_owned());
     thread.spawn(run).map_err(|error| format!("cannot start a thread: {error}"))
-}
-
-fn listen(at: &Listen) -> Result<(Listener, String, Wake), String> {
-    match at {
-        Listen::Tcp(address) => {
-            let cannot = |error: io::Error| format!("cannot listen on {address}: {error}");
-            let listener = TcpListener::bind(address).map_err(cannot)?;
-            let bound = listener.local_addr().map_err(cannot)?;
-            let mut wake = bound;
-            if bound.ip().is_unspecified() {
-                wake.set_ip(if bound.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
-            }
-            Ok((Listener::Tcp(listener), bound.to_string(), Wake::Tcp(wake)))
-        }
-        Listen::Unix(path) => {
-            let listener =
-                UnixListener::bind(path).map_err(|error| format!("cannot listen on {}: {error}", path.display()))?;
-            Ok((Listener::Unix(listener, path.clone()), path.display().to_string(), Wake::Unix(path.clone())))
-        }
-    }
 }
 
 impl Running {
@@ -253,10 +170,7 @@ impl Shared {
         }
         drop(state);
         self.changed.notify_all();
-        let _ = match &self.wake {
-            Wake::Tcp(address) => TcpStream::connect_timeout(address, Duration::from_secs(1)).map(drop),
-            Wake::Unix(path) => UnixStream::connect(path).map(drop),
-        };
+        self.wake.wake();
     }
 
     fn stopping(&self) -> bool {

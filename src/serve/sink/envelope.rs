@@ -17,7 +17,9 @@ pub(in crate::serve) struct Envelope {
     pub protocol: String,
     pub lmtp: bool,
     pub smtputf8: bool,
-    pub tls: bool,
+    /// `TLSv1.3`, or `TLS` where the version could not be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<Authenticated>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -20,7 +20,7 @@ enum Hello {
 pub(super) struct Session {
     hello: Hello,
     helo: String,
-    tls: bool,
+    tls: Option<String>,
     pub(super) authenticated: Option<Authenticated>,
     pub(super) proxied_for: Option<String>,
     xclient: BTreeMap<String, String>,
@@ -33,10 +33,11 @@ pub(super) struct Session {
 
 impl Session {
     /// RFC 3207 §4.2: nothing that was said in the clear counts any more.
-    pub(super) fn tls_started(&mut self) {
+    pub(super) fn tls_started(&mut self, version: Option<String>) {
         let proxied_for = self.proxied_for.take();
         let xclient = std::mem::take(&mut self.xclient);
-        *self = Self { tls: true, proxied_for, xclient, ..Self::default() };
+        let tls = Some(version.unwrap_or_else(|| "TLS".to_owned()));
+        *self = Self { tls, proxied_for, xclient, ..Self::default() };
     }
 
     fn reset(&mut self) {
@@ -54,7 +55,7 @@ impl Session {
             Hello::Helo | Hello::None => "SMTP".to_owned(),
             hello => {
                 let base = if hello == Hello::Lhlo { "LMTP" } else { "ESMTP" };
-                let tls = if self.tls { "S" } else { "" };
+                let tls = if self.tls.is_some() { "S" } else { "" };
                 let auth = if self.authenticated.is_some() { "A" } else { "" };
                 format!("{base}{tls}{auth}")
             }
@@ -67,7 +68,7 @@ impl Session {
             helo: self.helo.clone(),
             protocol,
             lmtp,
-            tls: self.tls,
+            tls: self.tls.clone(),
             auth: self.authenticated.clone(),
             xclient: self.xclient.clone(),
             proxied_for: self.proxied_for.clone(),
@@ -161,7 +162,7 @@ impl Sink<'_> {
         ];
         lines.extend(plain.map(str::to_owned));
         lines.push(format!("SIZE {MAX_SIZE}"));
-        if !self.session.tls {
+        if self.session.tls.is_none() {
             lines.push("STARTTLS".to_owned());
         }
         lines.push("XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT".to_owned());
@@ -267,7 +268,7 @@ impl Sink<'_> {
         if !argument.is_empty() {
             return self.reply("501 5.5.4 STARTTLS has no parameters");
         }
-        if self.session.tls {
+        if self.session.tls.is_some() {
             return self.reply("503 5.5.1 TLS has started already");
         }
         if self.session.hello == Hello::None {

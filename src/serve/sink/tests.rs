@@ -53,7 +53,7 @@ fn talk(options: &SinkOptions, sent: &[u8], piece: usize, mailbox: Memory) -> St
             Turn::StartTls { .. } => {
                 said.push_str("<tls>");
                 assert!(sink.take_input().is_empty(), "what came in the clear is dropped");
-                sink.tls_started(TlsSeen { server_end_point: Some(b"binding".to_vec()) });
+                sink.tls_started(TlsSeen { version: None, server_end_point: Some(b"binding".to_vec()) });
             }
             Turn::Wait(_) => said.push_str("<wait>"),
             Turn::Close | Turn::Reset => return said + "<close>",
@@ -374,6 +374,46 @@ fn cram_md5_is_checked_where_the_password_is_known() {
 }
 
 const CRAM_DIGEST: &str = "c1ff80ab02f5de6ba28e3a31ab8b28e5";
+
+/// The program's own client against its own server: SCRAM's two sides are written apart from each other, the client's
+/// is held to the RFCs' vectors.
+#[test]
+fn scram_lets_in_who_knows_the_password() {
+    use crate::smtp::sasl::{Credentials, Mechanism, exchange};
+    let mechanisms =
+        [Mechanism::ScramSha1, Mechanism::ScramSha256, Mechanism::ScramSha1Plus, Mechanism::ScramSha256Plus];
+    for (mechanism, password) in mechanisms.into_iter().flat_map(|m| [(m, "pen\u{ad}cil"), (m, "pencils")]) {
+        let plus = mechanism.name().ends_with("-PLUS");
+        let binding = plus.then(|| b"binding".to_vec());
+        let credentials = Credentials {
+            user: "u,=r".to_owned(),
+            password: password.to_owned(),
+            channel_binding: binding.clone(),
+            plus_offered: plus,
+            ..Credentials::default()
+        };
+        let mut client = exchange(mechanism, credentials, "client-nonce");
+        let secrets = super::auth::Secrets {
+            password: Some("pencil".to_owned()),
+            nonce: "nonce".to_owned(),
+            channel_binding: binding,
+        };
+        let mut server = super::auth::Exchange::new(mechanism.name(), secrets).expect("it is offered");
+        let first = client.start().expect("it starts").expect("the client speaks first");
+        let mut step = server.start(Some(first.bytes));
+        while let super::auth::Step::Challenge(challenge) = &step {
+            let response = client.respond(challenge).expect("the server's messages are right");
+            step = server.respond(&response.bytes);
+        }
+        match step {
+            super::auth::Step::Done(who) => {
+                assert_eq!((password, who.user.as_str()), ("pen\u{ad}cil", "u,=r"), "{mechanism}");
+                client.finish(None).expect("the server's signature was right");
+            }
+            other => assert_eq!((password, other), ("pencils", super::auth::Step::Wrong), "{mechanism}"),
+        }
+    }
+}
 
 #[test]
 fn tls_begins_and_what_was_said_before_is_forgotten() {

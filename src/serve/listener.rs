@@ -1,0 +1,67 @@
+//! Sockets that listen.
+
+use super::Listen;
+use super::channel::Socket;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a listener that waits is woken: by a connection.
+pub(super) enum Wake {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Wake {
+    /// An error means that nobody waits any more.
+    pub(super) fn wake(&self) {
+        let _ = match self {
+            Self::Tcp(address) => TcpStream::connect_timeout(address, Duration::from_secs(1)).map(drop),
+            Self::Unix(path) => UnixStream::connect(path).map(drop),
+        };
+    }
+}
+
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+impl Listener {
+    pub(super) fn accept(&self) -> io::Result<Socket> {
+        Ok(match self {
+            Self::Tcp(listener) => Socket::Tcp(listener.accept()?.0),
+            Self::Unix(listener, _) => Socket::Unix(listener.accept()?.0),
+        })
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix(_, path) = self {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+pub(super) fn listen(at: &Listen) -> Result<(Listener, String, Wake), String> {
+    match at {
+        Listen::Tcp(address) => {
+            let cannot = |error: io::Error| format!("cannot listen on {address}: {error}");
+            let listener = TcpListener::bind(address).map_err(cannot)?;
+            let bound = listener.local_addr().map_err(cannot)?;
+            let mut wake = bound;
+            if bound.ip().is_unspecified() {
+                wake.set_ip(if bound.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+            }
+            Ok((Listener::Tcp(listener), bound.to_string(), Wake::Tcp(wake)))
+        }
+        Listen::Unix(path) => {
+            let listener =
+                UnixListener::bind(path).map_err(|error| format!("cannot listen on {}: {error}", path.display()))?;
+            Ok((Listener::Unix(listener, path.clone()), path.display().to_string(), Wake::Unix(path.clone())))
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Content on its way to the mailbox, by DATA and by BDAT, and the reply to it.
+
+use super::super::rules::CONTENT;
+use super::{MAX_SIZE, Phase, Sink};
+use crate::smtp::content::ContentDecoder;
+
+impl Sink<'_> {
+    pub(super) fn begin_content(&mut self) {
+        self.session.size = 0;
+        self.failed = self.mailbox.as_mut().and_then(|mailbox| mailbox.begin().err());
+    }
+
+    /// Passes on what is in `content`.
+    fn keep(&mut self) {
+        self.session.size += self.content.len() as u64;
+        if self.failed.is_none() && self.session.size <= MAX_SIZE {
+            self.failed = self.mailbox.as_mut().and_then(|mailbox| mailbox.content(&self.content).err());
+        }
+        self.content.clear();
+    }
+
+    pub(super) fn data(&mut self, mut decoder: ContentDecoder) {
+        let rest = self.input.get(self.used..).unwrap_or_default();
+        let (used, done) = decoder.push(rest, &mut self.content);
+        self.used += used;
+        self.keep();
+        if done {
+            self.end_content();
+        } else {
+            self.phase = Phase::Data(decoder);
+        }
+    }
+
+    pub(super) fn octets(&mut self, left: u64, last: bool, refusal: Option<String>) {
+        let rest = self.input.get(self.used..).unwrap_or_default();
+        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+        if refusal.is_none() {
+            self.content.extend_from_slice(&rest[..taken]);
+            self.keep();
+        }
+        self.used += taken;
+        let left = left - taken as u64;
+        match (left, refusal) {
+            (1.., refusal) => self.phase = Phase::Bdat { left, last, refusal },
+            // A rule that only closes answers nothing.
+            (0, Some(refusal)) if refusal.is_empty() => {}
+            (0, Some(refusal)) => self.reply(&refusal),
+            (0, None) if last => self.end_content(),
+            (0, None) => {
+                let size = self.session.size;
+                self.reply(&format!("250 2.0.0 {size} octets so far"));
+            }
+        }
+    }
+
+    /// Content is complete: keep it, and say so; over LMTP to each recipient (RFC 2033 §4.2).
+    fn end_content(&mut self) {
+        let envelope = self.session.take_envelope();
+        let recipients = envelope.rcpt.len();
+        let refusal = if envelope.size > MAX_SIZE {
+            Some("552 5.3.4 message size exceeds fixed maximum message size".to_owned())
+        } else {
+            self.failed.take().map(|_| "451 4.3.0 the mail cannot be kept".to_owned())
+        };
+        let lmtp = envelope.lmtp;
+        // PRDR answers each of several recipients, then all of them (draft-hall-prdr).
+        let prdr = !lmtp && recipients > 1 && envelope.mail_params.contains_key("PRDR");
+        if prdr && refusal.is_none() {
+            self.reply("353 content analysis has started");
+        }
+        let answers = if lmtp { recipients } else { 1 };
+        let mut wanted = false;
+        let mut verdicts = Vec::new();
+        for _ in 0..answers {
+            let lets = refusal.is_some() || self.ruled(CONTENT, "");
+            wanted |= lets && refusal.is_none();
+            verdicts.push((lets, self.instead.take(), std::mem::take(&mut self.out)));
+        }
+        let kept = match (&mut self.mailbox, wanted) {
+            (Some(mailbox), true) => mailbox.commit(&envelope),
+            (Some(mailbox), false) => {
+                mailbox.abandon();
+                Ok(String::new())
+            }
+            (None, _) => Ok("nothing".to_owned()),
+        };
+        let reply = match (refusal, kept) {
+            (Some(refusal), _) => refusal,
+            (None, Ok(name)) => format!("250 2.0.0 kept as {name}"),
+            (None, Err(_)) => "451 4.3.0 the mail cannot be kept".to_owned(),
+        };
+        for (index, (lets, instead, said)) in verdicts.into_iter().enumerate() {
+            self.out.extend_from_slice(&said);
+            if !lets {
+                continue;
+            }
+            if prdr && reply.starts_with('2') {
+                for recipient in &envelope.rcpt {
+                    self.reply(&format!("250 2.1.5 <{}> ok", recipient.address));
+                }
+            }
+            self.instead = instead;
+            match envelope.rcpt.get(index).filter(|_| lmtp) {
+                Some(recipient) => self.reply(&format!("{reply} for <{}>", recipient.address)),
+                None => self.reply(&reply),
+            }
+        }
+    }
+}

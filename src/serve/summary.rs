@@ -1,0 +1,39 @@
+//! What happened to a server's connections.
+
+/// How one connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionEnd {
+    /// Which of the server's connections, counted from 1.
+    pub connection: usize,
+    /// What went wrong: where the client parted from its script.
+    pub problem: Option<String>,
+}
+
+/// What happened to all connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// In the order in which they began.
+    pub ends: Vec<ConnectionEnd>,
+    /// Scripts that nobody came for.
+    pub unplayed: usize,
+}
+
+impl Summary {
+    /// Whether every script was played to its end.
+    pub fn passed(&self) -> bool {
+        self.problems().is_empty()
+    }
+
+    /// What went wrong, a line each.
+    pub fn problems(&self) -> Vec<String> {
+        let told = self.ends.iter().filter_map(|end| {
+            let problem = end.problem.as_ref()?;
+            Some(format!("connection {}: {problem}", end.connection))
+        });
+        let unplayed = (self.unplayed > 0).then(|| match self.unplayed {
+            1 => "the script of one connection was not played: nobody connected".to_owned(),
+            n => format!("the scripts of {n} connections were not played: nobody connected"),
+        });
+        told.chain(unplayed).collect()
+    }
+}
