@@ -1,8 +1,8 @@
 //! A client's connection as the server has it: TCP or UNIX, in clear or inside TLS.
 
 use super::dialogue::TlsSeen;
-use crate::net::server_hello::FirstFlight;
-use native_tls::{HandshakeError, TlsAcceptor, TlsStream};
+use super::tls::Acceptor;
+use openssl::ssl::{HandshakeError, SslStream};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -14,8 +14,6 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 /// socket that is closed with bytes unread takes back what it has not delivered.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
-/// A ServerHello stands well within this.
-const FLIGHT: usize = 4096;
 
 #[derive(Debug)]
 pub(super) enum Socket {
@@ -59,8 +57,6 @@ pub(super) struct Wire {
     socket: Socket,
     back: Vec<u8>,
     deadline: Option<Instant>,
-    /// What the server sent in the handshake, its beginning: it tells version and cipher, native-tls does not.
-    flight: Option<Vec<u8>>,
 }
 
 impl Wire {
@@ -93,14 +89,10 @@ impl Read for Wire {
 impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.limit()?;
-        let written = match &mut self.socket {
-            Socket::Tcp(socket) => socket.write(bytes)?,
-            Socket::Unix(socket) => socket.write(bytes)?,
-        };
-        if let Some(flight) = self.flight.as_mut().filter(|flight| flight.len() < FLIGHT) {
-            flight.extend_from_slice(bytes.get(..written).unwrap_or(bytes));
+        match &mut self.socket {
+            Socket::Tcp(socket) => socket.write(bytes),
+            Socket::Unix(socket) => socket.write(bytes),
         }
-        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -110,7 +102,7 @@ impl Write for Wire {
 
 enum Layer {
     Plain(Wire),
-    Tls(Box<TlsStream<Wire>>),
+    Tls(Box<SslStream<Wire>>),
     /// A handshake failed, or the connection was given up.
     Gone,
 }
@@ -130,7 +122,7 @@ impl Channel {
             socket.set_nodelay(true)?;
         }
         socket.timeouts(idle)?;
-        Ok(Self { layer: Layer::Plain(Wire { socket, back: Vec::new(), deadline: None, flight: None }), idle })
+        Ok(Self { layer: Layer::Plain(Wire { socket, back: Vec::new(), deadline: None }), idle })
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -156,7 +148,7 @@ impl Channel {
     }
 
     /// The server's side of the handshake. `received`: what was read already and belongs to it.
-    pub(super) fn start_tls(&mut self, acceptor: &TlsAcceptor, received: Vec<u8>) -> Result<TlsSeen, String> {
+    pub(super) fn start_tls(&mut self, acceptor: &Acceptor, received: Vec<u8>) -> Result<TlsSeen, String> {
         let mut wire = match std::mem::replace(&mut self.layer, Layer::Gone) {
             Layer::Plain(wire) => wire,
             other => {
@@ -166,18 +158,18 @@ impl Channel {
         };
         wire.back = received;
         wire.deadline = Some(Instant::now() + HANDSHAKE);
-        wire.flight = Some(Vec::new());
-        let mut stream = match acceptor.accept(wire) {
+        let mut stream = match acceptor.ssl.accept(wire) {
             Ok(stream) => stream,
             // A socket's timeout shows as WouldBlock.
             Err(HandshakeError::WouldBlock(_)) => return Err("the handshake took too long".to_owned()),
-            Err(HandshakeError::Failure(error)) => return Err(error.to_string()),
+            Err(HandshakeError::Failure(stream)) => return Err(stream.error().to_string()),
+            Err(HandshakeError::SetupFailure(error)) => return Err(error.to_string()),
         };
         let wire = stream.get_mut();
         wire.deadline = None;
-        let version = FirstFlight::read(&wire.flight.take().unwrap_or_default()).version_name();
         wire.socket.timeouts(self.idle).map_err(|error| error.to_string())?;
-        let server_end_point = stream.tls_server_end_point().ok().flatten();
+        let version = Some(stream.ssl().version_str().to_owned());
+        let server_end_point = acceptor.server_end_point.clone();
         self.layer = Layer::Tls(Box::new(stream));
         Ok(TlsSeen { version, server_end_point })
     }

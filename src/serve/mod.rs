@@ -16,6 +16,7 @@ mod server;
 mod sink;
 mod store;
 mod summary;
+mod tls;
 
 #[cfg(test)]
 mod tests;

@@ -9,9 +9,9 @@ use super::script::Pace;
 use super::sink::Sink;
 use super::store::Maildrop;
 use super::summary::{ConnectionEnd, Summary};
+use super::tls::Acceptor;
 use super::{Behaviour, Config, Listen};
 use crate::net::certificate::ServerCertificate;
-use native_tls::TlsAcceptor;
 use std::collections::HashMap;
 use std::io;
 use std::net::Shutdown;
@@ -53,7 +53,7 @@ struct Open {
 struct Shared {
     config: Config,
     certificate: ServerCertificate,
-    acceptor: OnceLock<Result<TlsAcceptor, String>>,
+    acceptor: OnceLock<Result<Acceptor, String>>,
     maildrop: Option<Maildrop>,
     state: Mutex<State>,
     changed: Condvar,
@@ -255,8 +255,8 @@ impl Shared {
         self.state().ends.push(ConnectionEnd { connection: number, problem });
     }
 
-    fn acceptor(&self) -> Result<&TlsAcceptor, String> {
-        self.acceptor.get_or_init(|| self.certificate.acceptor()).as_ref().map_err(Clone::clone)
+    fn acceptor(&self) -> Result<&Acceptor, String> {
+        self.acceptor.get_or_init(|| Acceptor::new(&self.certificate)).as_ref().map_err(Clone::clone)
     }
 
     /// Does what the dialogue says until it says that the connection ends.
