@@ -79,7 +79,6 @@ impl Run {
         let made = || ServerCertificate::make(&["localhost"]).expect("a certificate can be made");
         let certificate = self.certificate.unwrap_or_else(made);
         config.certificate = Some(certificate.clone());
-        config.connections = Some(self.script.matches("*: connected").count());
         let server = serve::start(config).expect("a loopback port is free");
         // The session says how it would reach the true server: with TLS from the first byte or not.
         let text = std::fs::read_to_string(&self.session).expect("the session can be read");
