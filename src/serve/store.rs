@@ -38,6 +38,7 @@ struct Delivery<'a> {
 struct Begun {
     file: BufWriter<File>,
     temporary: PathBuf,
+    number: u32,
 }
 
 #[derive(Serialize)]
@@ -54,12 +55,11 @@ fn create(path: &Path) -> Result<File, String> {
 
 impl Delivery<'_> {
     fn commit_begun(&self, begun: Begun, envelope: &Envelope) -> Result<String, String> {
-        let Begun { mut file, temporary } = begun;
+        let Begun { mut file, temporary, number } = begun;
         let cannot = |error: std::io::Error| format!("cannot keep {}: {error}", temporary.display());
         file.flush().map_err(cannot)?;
         drop(file);
         let now = Timestamp::now();
-        let number = self.maildrop.counter.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{}-{number:04}", now.strftime("%Y%m%dT%H%M%S.%6f"), std::process::id());
         let mut text = serde_json::to_string_pretty(&Beside { envelope, received: now.to_string() })
             .map_err(|error| error.to_string())?;
@@ -81,7 +81,7 @@ impl Mailbox for Delivery<'_> {
         // One that a killed process of the same number left behind.
         let _ = std::fs::remove_file(&temporary);
         let file = BufWriter::new(create(&temporary)?);
-        self.begun = Some(Begun { file, temporary });
+        self.begun = Some(Begun { file, temporary, number });
         Ok(())
     }
 
@@ -99,7 +99,7 @@ impl Mailbox for Delivery<'_> {
     }
 
     fn abandon(&mut self) {
-        if let Some(Begun { file, temporary }) = self.begun.take() {
+        if let Some(Begun { file, temporary, .. }) = self.begun.take() {
             drop(file);
             let _ = std::fs::remove_file(temporary);
         }
