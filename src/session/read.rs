@@ -40,28 +40,23 @@ pub fn load(name: &str, text: &str, sources: &dyn Sources, overridden: &[String]
     let mut reader = Reader::new(name, text, sources);
     let (table, errors) = DeTable::parse_recoverable(text);
     reader.syntax(errors);
-    let session = reader.session(table.get_ref());
-    let session = match session {
-        Some(mut session) if !reader.has_errors() => {
-            session.sources = std::mem::take(&mut reader.map);
-            session.templates = std::mem::take(&mut reader.templates);
-            let undefined = names::undefined(&session, overridden);
-            if undefined.is_empty() {
-                session.warnings = sorted(reader.found);
-                return Ok(session);
-            }
-            reader.found.extend(undefined);
-            reader.map = std::mem::take(&mut session.sources);
-            return Err(Diagnostics { list: sorted(reader.found), sources: reader.map });
+    let mut session = reader.session(table.get_ref());
+    session.sources = std::mem::take(&mut reader.map);
+    session.templates = std::mem::take(&mut reader.templates);
+    // Where syntax is broken, what defines a name may just not have been understood; and where a step is, its captures
+    // were meant to be there.
+    if reader.broken.is_empty() {
+        let mut known = overridden.to_vec();
+        if reader.has_errors() {
+            known.extend(reader.named.drain());
         }
-        session => session,
-    };
-    // Names that nothing defines are mistakes of their own: told beside the others, where what was read is enough.
-    if let Some(mut session) = session.filter(|_| !reader.broken.contains(&0)) {
-        session.templates = std::mem::take(&mut reader.templates);
-        reader.found.extend(names::undefined(&session, overridden));
+        reader.found.extend(names::undefined(&session, &known));
     }
-    Err(Diagnostics { list: sorted(reader.found), sources: reader.map })
+    if reader.has_errors() {
+        return Err(Diagnostics { list: sorted(reader.found), sources: session.sources });
+    }
+    session.warnings = sorted(reader.found);
+    Ok(session)
 }
 
 /// In the order of the files, and each once.
@@ -91,6 +86,8 @@ struct Reader<'s> {
     included: HashMap<PathBuf, (usize, Rc<str>)>,
     included_bytes: usize,
     steps: usize,
+    /// Every name that something in the files sets.
+    named: HashSet<String>,
     /// Whether `[message]` and `[auth]` stand in the file, and what they say where that could be read.
     has_message: bool,
     message: Option<Message>,
@@ -116,6 +113,7 @@ impl<'s> Reader<'s> {
             included: HashMap::new(),
             included_bytes: 0,
             steps: 0,
+            named: HashSet::new(),
             has_message: false,
             message: None,
             has_auth: false,

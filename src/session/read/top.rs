@@ -15,7 +15,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Reader<'_> {
     /// Everything but the texts and templates, which the reader keeps until the end.
-    pub(super) fn session(&mut self, table: &DeTable<'_>) -> Option<Session> {
+    pub(super) fn session(&mut self, table: &DeTable<'_>) -> Session {
         let fields = self.fields(table, 0..0, &keys::SESSION);
         for name in ["rows", "retry"] {
             if let Some(field) = fields.get(name) {
@@ -46,9 +46,8 @@ impl Reader<'_> {
             let wrong = Diagnostic::error(self.span(0..0), "this file has no step");
             self.missing(wrong.with_help("write [[step]], or [message] for the standard steps"));
         }
-        let implied = self.imply(open, steps, close);
-        let [open, steps, close] = implied;
-        Some(Session {
+        let [open, steps, close] = self.imply(open, steps, close);
+        Session {
             name: Path::new(self.map.name(0)).file_name().unwrap_or_default().to_string_lossy().into_owned(),
             sources: SourceMap::default(),
             templates: Templates::new(),
@@ -74,7 +73,7 @@ impl Reader<'_> {
             open,
             steps,
             close,
-        })
+        }
     }
 
     /// A URL; what is wrong with one that is no template is told now.

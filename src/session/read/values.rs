@@ -35,6 +35,7 @@ impl Reader<'_> {
 
     /// Whether templates can use the name.
     pub(super) fn name(&mut self, name: &str, span: Span) {
+        self.named.insert(name.to_owned());
         let mut letters = name.chars();
         let good = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
             && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');

@@ -302,6 +302,13 @@ fn what_is_missing_is_not_told_of_a_file_with_broken_syntax() {
 }
 
 #[test]
+fn what_a_broken_step_would_have_captured_is_not_told_missing() {
+    let shown =
+        wrong("step = [{ send = 1, expect = 250, capture = { a = 'x' } }, { send = \"{{ a }}\", expect = 250 }]");
+    assert_eq!(shown.matches(": error: ").count(), 1, "{shown}");
+}
+
+#[test]
 fn literal_secrets_are_warned_about() {
     let session = read("[secrets]\npw = \"hunter2\"\n[auth]\nuser = \"u\"\npassword = \"x\"\n[[step]]\nexpect = 220\n");
     let warnings = session.map_err(|wrong| wrong.render(false)).expect("a warning is no error").warnings;
