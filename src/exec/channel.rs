@@ -3,12 +3,13 @@
 //! Every wait ends at an absolute deadline and is cut in slices, so that an interruption is noticed. Lines are told
 //! before they are judged; what a connection's end or a deadline leaves of a line is told too.
 
+use super::answer::{Answer, End, Malformed, Turn, Unwritten};
 use super::narrate::Narrator;
-use super::ports::{Clock, Connected, Interrupt, Stream};
+use super::ports::{Clock, Connected, Stream};
 use crate::event::Fact;
 use crate::session::{Chunk, CloseHow, EhloFacts, ReplyFacts, TlsFacts};
 use crate::smtp::lines::{LineCutter, split_lines};
-use crate::smtp::reply::{ReplyError, ReplyParser};
+use crate::smtp::reply::ReplyParser;
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
@@ -20,79 +21,6 @@ const GRACE: Duration = Duration::from_secs(5);
 const OUT_OF_TURN: Duration = Duration::from_secs(1);
 /// What is read through of a line that is no line, at most.
 const OVERLONG: usize = 1 << 20;
-
-/// How the server ended a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    Fin,
-    Reset,
-    /// The system's word for it.
-    Failed(String),
-    /// Inside TLS came what is not TLS.
-    Garbled(String),
-    /// There was no connection any more.
-    Absent,
-}
-
-impl End {
-    pub fn words(&self) -> &str {
-        match self {
-            Self::Fin => "the server closed the connection",
-            Self::Reset => "the server reset the connection",
-            Self::Failed(why) | Self::Garbled(why) => why,
-            Self::Absent => "the connection was closed before (a step with connect = true opens a new one)",
-        }
-    }
-}
-
-/// Why what came is not SMTP.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Malformed {
-    Reply(ReplyError),
-    LineTooLong,
-}
-
-/// What came of waiting for a reply.
-#[derive(Debug)]
-pub enum Answer {
-    Reply(ReplyFacts),
-    Ended(End),
-    /// The deadline passed; whether a part of a reply had come.
-    Nothing {
-        partial: bool,
-    },
-    Malformed(Malformed),
-    Interrupted(Interrupt),
-}
-
-impl Answer {
-    /// Whether it is a 4yz or 5yz reply.
-    pub fn refuses(&self) -> bool {
-        matches!(self, Self::Reply(facts) if matches!(facts.reply.code.class(), 4 | 5))
-    }
-}
-
-/// Why writing stopped, and how many bytes were taken before.
-#[derive(Debug)]
-pub enum Unwritten {
-    TimedOut,
-    Ended(End),
-    Interrupted(Interrupt),
-    /// The server spoke while content was being written.
-    Early,
-}
-
-/// What a look before writing found.
-#[derive(Debug)]
-pub enum Turn {
-    Ours,
-    Ended(End),
-    /// The server spoke: what it said, as text, and as an answer.
-    Spoke {
-        text: Vec<u8>,
-        answer: Answer,
-    },
-}
 
 #[derive(Default)]
 pub struct Channel {

@@ -1,6 +1,7 @@
 //! The end of a session: QUIT where the dialogue allows it and something went wrong, and all connections closed.
 
-use super::channel::{Channel, Turn};
+use super::answer::Turn;
+use super::channel::Channel;
 use super::player::Player;
 use super::steps::Flow;
 use crate::session::CloseHow;
@@ -12,8 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Ends all connections. What comes of it changes no verdict.
 pub fn part(player: &mut Player<'_>, flow: Flow) {
     for mut channel in player.take_channels() {
-        // A session that came to its end has said what it had to say.
-        if flow > Flow::On && channel.may_quit() {
+        // A session that came to its end has said what it had to say; one that a signal ended has no time for it.
+        if flow > Flow::On && channel.may_quit() && player.interrupted.is_none() {
             quit(player, &mut channel);
         }
         channel.close(&mut player.narrator, CloseHow::Fin);

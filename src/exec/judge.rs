@@ -1,6 +1,6 @@
 //! Holds what came against what was expected.
 
-use super::channel::{Answer, End};
+use super::answer::{Answer, End};
 use super::narrate::Narrator;
 use super::trouble::{Limit, Trouble};
 use crate::event::{Cause, Got, Status};

@@ -3,7 +3,9 @@
 //! It knows no socket and no clock but through the traits here: `net/` has the real ones, tests have their own.
 
 mod actions;
+mod answer;
 mod channel;
+mod closer;
 mod farewell;
 mod judge;
 mod narrate;
@@ -16,6 +18,7 @@ mod steps;
 mod tests;
 mod trouble;
 mod variables;
+mod words;
 
 /// What the traits speak of, for those who implement them.
 pub use crate::session::{Address, CloseHow, PeerFacts, Server, TlsFacts, TlsVersion};

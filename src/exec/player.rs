@@ -1,7 +1,8 @@
 //! What a running session has at hand: its names, its connections, its deadlines.
 
 use super::Settings;
-use super::channel::{Answer, Channel};
+use super::answer::Answer;
+use super::channel::Channel;
 use super::judge;
 use super::narrate::Narrator;
 use super::ports::{ConnectError, Interrupt, Network, TlsOptions};

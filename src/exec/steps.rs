@@ -2,10 +2,12 @@
 
 use super::actions::{self, Done};
 use super::channel::Channel;
+use super::closer::look_closer;
 use super::player::{MAIN, Player};
 use super::trouble::{self, Trouble};
-use crate::event::{Cause, Fact, FailedAssert, Note, SkipReason, StepId, Verdict};
-use crate::session::{Action, CloseHow, OnFail, ReplyFacts, Step, Template, Value};
+use super::words::{is_prelude, words};
+use crate::event::{Cause, Fact, Note, SkipReason, StepId, Verdict};
+use crate::session::{Action, CloseHow, OnFail, Step};
 use crate::transcript::Shown;
 
 /// What a list of steps leaves to those that follow.
@@ -233,7 +235,7 @@ impl Player<'_> {
         let done = result?;
         if done == Done::Passed {
             self.show_facts(channel);
-            look_closer(self, channel, step, channel.reply.as_ref().filter(|_| replied))?;
+            look_closer(self, step, channel.reply.as_ref().filter(|_| replied))?;
         }
         Ok(done)
     }
@@ -336,43 +338,6 @@ impl Player<'_> {
     }
 }
 
-/// Captures, then asserts: all that do not hold are told.
-pub fn look_closer(
-    player: &mut Player<'_>,
-    _channel: &Channel,
-    step: &Step,
-    facts: Option<&ReplyFacts>,
-) -> Result<(), Trouble> {
-    let text = facts.map(|facts| facts.reply.text()).unwrap_or_default();
-    for capture in &step.captures {
-        let Some(found) = capture.pattern.captures(&text) else {
-            let shown = |text: &str| player.narrator.shown(text);
-            let (name, pattern, text) = (shown(&capture.name), shown(capture.pattern.as_str()), shown(&text));
-            let cause = Cause::CaptureMissed { name, pattern, text };
-            return Err(Trouble::new(crate::event::Status::Failed, cause));
-        };
-        let value = found.get(1).or_else(|| found.get(0)).map_or("", |value| value.as_str());
-        player.scope.set(&capture.name, Value::Text(value.to_owned()));
-    }
-    let mut failed = Vec::new();
-    for assert in &step.asserts {
-        let evaluation = player.evaluate(assert)?;
-        if !evaluation.holds {
-            let shown = |text: &String| player.narrator.shown(text);
-            failed.push(FailedAssert {
-                expression: shown(&assert.source),
-                place: player.session.sources.place(&assert.span),
-                values: evaluation.values.iter().map(|(name, value)| (shown(name), shown(value))).collect(),
-            });
-        }
-    }
-    if failed.is_empty() {
-        Ok(())
-    } else {
-        Err(Trouble::new(crate::event::Status::Failed, Cause::AssertsFailed(failed)))
-    }
-}
-
 fn after(on_fail: OnFail) -> Flow {
     match on_fail {
         OnFail::Stop => Flow::Stopped,
@@ -383,57 +348,4 @@ fn after(on_fail: OnFail) -> Flow {
 
 fn has_always(steps: &[Step]) -> bool {
     steps.iter().any(|step| step.always || matches!(&step.action, Action::Steps(members) if has_always(members)))
-}
-
-/// Whether the step belongs to what comes before `requires` is looked at.
-fn is_prelude(action: &Action) -> bool {
-    let greets = |template: &Template| {
-        let verb = template.source.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
-        matches!(verb.as_str(), "EHLO" | "HELO" | "LHLO" | "STARTTLS")
-    };
-    match action {
-        Action::Wait
-        | Action::Hello { .. }
-        | Action::Starttls { .. }
-        | Action::Tls
-        | Action::Login
-        | Action::Proxy { .. }
-        | Action::Xclient(_)
-        | Action::Connect
-        | Action::Sleep(_) => true,
-        Action::Send(template) => greets(template),
-        Action::Raw(_)
-        | Action::Auth(_)
-        | Action::Message(_)
-        | Action::Body { .. }
-        | Action::Pipeline(_)
-        | Action::Steps(_)
-        | Action::Quit
-        | Action::Close(_) => false,
-    }
-}
-
-/// An action in words, for a step without a name.
-fn words(action: &Action) -> String {
-    let words = match action {
-        Action::Wait => "wait for a reply",
-        Action::Send(template) => &template.source,
-        Action::Raw(_) => "raw bytes",
-        Action::Hello { .. } => "EHLO",
-        Action::Starttls { .. } => "STARTTLS",
-        Action::Tls => "TLS handshake",
-        Action::Auth(_) => "AUTH",
-        Action::Login => "log in",
-        Action::Message(_) => "message",
-        Action::Body { .. } => "content",
-        Action::Pipeline(members) => return format!("pipeline of {}", members.len()),
-        Action::Steps(members) => return format!("group of {}", members.len()),
-        Action::Quit => "QUIT",
-        Action::Sleep(duration) => return format!("sleep {duration:?}"),
-        Action::Close(_) => "close",
-        Action::Connect => "connect",
-        Action::Proxy { .. } => "PROXY",
-        Action::Xclient(_) => "XCLIENT",
-    };
-    words.to_owned()
 }

@@ -1,6 +1,6 @@
 //! What can go wrong while a step runs: a cause, the status that follows from it, and what it leaves of the connection.
 
-use super::channel::{End, Malformed};
+use super::answer::{End, Malformed};
 use super::narrate::Narrator;
 use super::ports::{Interrupt, TlsFailure};
 use crate::event::{Cause, Failure, Status, Verdict};

@@ -208,7 +208,7 @@ impl Talk {
     ) -> Result<(), Trouble> {
         let facts = channel.reply.clone().ok_or_else(|| self.sasl(player, Status::Protocol, "no reply"))?;
         let limit = player.limit(self.timeout, Wait::Other);
-        let answer = crate::exec::channel::Answer::Reply(facts);
+        let answer = crate::exec::answer::Answer::Reply(facts);
         let judged = player.judge(expect, answer, "the reply to AUTH", limit);
         if reply.code.class() == 2 {
             // Success is only success where the mechanism says so too: before any verdict.

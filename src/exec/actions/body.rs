@@ -2,7 +2,8 @@
 
 use super::expected;
 use crate::event::{Cause, Status};
-use crate::exec::channel::{Answer, Channel, End, Turn, Unwritten};
+use crate::exec::answer::{Answer, End, Turn, Unwritten};
+use crate::exec::channel::Channel;
 use crate::exec::judge;
 use crate::exec::player::Player;
 use crate::exec::trouble::{Limit, Trouble};

@@ -2,7 +2,8 @@
 
 use super::{Command, exchange, expected};
 use crate::event::Note;
-use crate::exec::channel::{Channel, End};
+use crate::exec::answer::End;
+use crate::exec::channel::Channel;
 use crate::exec::player::Player;
 use crate::exec::trouble::Trouble;
 use crate::session::{CloseHow, EhloFacts, Step, Template};

@@ -10,7 +10,8 @@ mod message;
 mod pipeline;
 mod tls;
 
-use super::channel::{Answer, Channel, End, Turn, Unwritten};
+use super::answer::{Answer, End, Turn, Unwritten};
+use super::channel::Channel;
 use super::judge;
 use super::player::Player;
 use super::trouble::{Limit, Trouble};

@@ -3,9 +3,10 @@
 use super::body;
 use super::line::{raw_bytes, rendered_title};
 use super::{Command, hear_hello, put};
-use crate::exec::channel::{Answer, Channel};
+use crate::exec::answer::Answer;
+use crate::exec::channel::Channel;
+use crate::exec::closer::look_closer;
 use crate::exec::player::Player;
-use crate::exec::steps;
 use crate::exec::trouble::{Limit, Trouble};
 use crate::session::{Action, Step, Value};
 use crate::smtp::content::ContentEncoder;
@@ -128,7 +129,7 @@ fn replies(
     let mut first: Option<Trouble> = None;
     for (member, answer, limit) in answers {
         player.scope.push(member.with.clone());
-        let judged = judged(player, channel, member, answer, limit);
+        let judged = judged(player, member, answer, limit);
         player.scope.pop();
         if let Err(trouble) = judged {
             let severs = trouble.severs;
@@ -142,13 +143,7 @@ fn replies(
     }
 }
 
-fn judged(
-    player: &mut Player<'_>,
-    channel: &Channel,
-    member: &Member<'_>,
-    answer: Answer,
-    limit: Limit,
-) -> Result<(), Trouble> {
+fn judged(player: &mut Player<'_>, member: &Member<'_>, answer: Answer, limit: Limit) -> Result<(), Trouble> {
     let Some(expect) = &member.step.expect else { return Ok(()) };
     let is_content = matches!(member.step.action, Action::Body { .. });
     let end = match &answer {
@@ -163,5 +158,5 @@ fn judged(
     let waiting_for = if is_content { "the reply to the content".to_owned() } else { waiting_for };
     let facts = player.judge(expect, answer, &waiting_for, limit)?;
     player.scope.set_reply(facts.clone());
-    steps::look_closer(player, channel, member.step, facts.as_ref())
+    look_closer(player, member.step, facts.as_ref())
 }

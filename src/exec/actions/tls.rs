@@ -2,7 +2,8 @@
 
 use super::{Command, Done, exchange, expected};
 use crate::event::{Cause, Fact, Note, Status};
-use crate::exec::channel::{Channel, End, Turn};
+use crate::exec::answer::{End, Turn};
+use crate::exec::channel::Channel;
 use crate::exec::judge;
 use crate::exec::player::Player;
 use crate::exec::ports::TlsFailure;

@@ -1,0 +1,134 @@
+//! Dialogues with a scripted server: each at every chunk size, over virtual time.
+
+mod dialogues;
+mod server;
+mod timing;
+
+use crate::event::{Event, Fact, Note, Observer, Outcome, Verdict};
+use crate::exec::{Settings, run};
+use crate::session::{SourceError, SourceFile, Sources, load};
+use server::{Act, Scripts, Time};
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Files in memory; `short.eml` is said to be longer than it is.
+struct Files;
+
+impl Sources for Files {
+    fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
+        match path.to_str() {
+            Some("short.eml") => Ok(SourceFile { reader: Box::new(&b"half a mail\n"[..]), length: 100 }),
+            Some("mail.eml") => Ok(SourceFile { reader: Box::new(&b"a mail\n"[..]), length: 7 }),
+            // Some blocks, in lines.
+            Some("big.eml") => {
+                let text = "0123456789012345678901234567890123456789012345678901234567890\n".repeat(5000);
+                let length = text.len() as u64;
+                Ok(SourceFile { reader: Box::new(std::io::Cursor::new(text)), length })
+            }
+            _ => Err(SourceError::Unreadable(format!("{}: no such file", path.display()))),
+        }
+    }
+
+    fn read_tls(&self, path: &Path) -> Result<Vec<u8>, SourceError> {
+        Err(SourceError::Unreadable(format!("{}: no such file", path.display())))
+    }
+
+    fn env(&self, name: &str) -> Result<Option<String>, SourceError> {
+        Ok((name == "PW").then(|| "hunter2-Zaphod".to_owned()))
+    }
+
+    fn command(&self, _: &[String]) -> Result<Vec<u8>, SourceError> {
+        Err(SourceError::Refused("commands are not allowed".into()))
+    }
+
+    fn netrc(&self, _: &str, _: &str) -> Result<Option<String>, SourceError> {
+        Ok(None)
+    }
+
+    fn prompt(&self, _: &str) -> Result<String, SourceError> {
+        Err(SourceError::Refused("no terminal".into()))
+    }
+}
+
+/// What happened, a line each.
+#[derive(Default)]
+struct Log(String);
+
+impl Observer for Log {
+    fn observe(&mut self, event: &Event<'_>) {
+        let mark = if event.connection == "main" { String::new() } else { format!("[{}]", event.connection) };
+        let mut line = String::new();
+        match &event.fact {
+            Fact::LineSent(sent) => {
+                line = format!("C{mark}: ");
+                sent.notation(&mut line);
+            }
+            Fact::LineReceived(received) => {
+                line = format!("S{mark}: ");
+                received.notation(&mut line);
+            }
+            Fact::ClosedByServer => line = format!("*{mark}: closed by the server"),
+            Fact::ResetByServer => line = format!("*{mark}: reset by the server"),
+            Fact::ClosedByClient { .. } => line = format!("*{mark}: closed"),
+            Fact::TlsStarted { .. } => line = format!("*{mark}: TLS"),
+            Fact::StepFinished { step, verdict, .. } => match verdict {
+                Verdict::Passed => {}
+                Verdict::Failed(failure) => line = format!("failed: {} at {}", failure.cause, failure.place.line),
+                Verdict::Error(failure) => line = format!("error: {} at {}", failure.cause, failure.place.line),
+                Verdict::Skipped(reason) => line = format!("skipped {}: {} {reason:?}", step.number, step.title),
+            },
+            Fact::Noted(Note::Recipient { address, outcome, reply }) => {
+                line = format!("{address} {outcome:?}: {reply}")
+            }
+            Fact::Noted(note) => line = format!("note: {note:?}"),
+            _ => {}
+        }
+        if !line.is_empty() {
+            self.0 += &line;
+            self.0.push('\n');
+        }
+    }
+}
+
+/// How a run went.
+struct Ran {
+    outcome: Outcome,
+    log: String,
+    elapsed: Duration,
+    wire: Vec<Vec<u8>>,
+}
+
+impl Ran {
+    fn wire(&self) -> String {
+        String::from_utf8_lossy(&self.wire.concat()).into_owned()
+    }
+}
+
+fn once(toml: &str, scripts: &[Vec<Act>], piece: usize) -> Ran {
+    let text = format!("server = \"smtp://127.0.0.1\"\nclient_name = \"me\"\n{toml}");
+    let session =
+        load("case.toml", &text, &Files, &[]).unwrap_or_else(|wrong| panic!("{text}\n{}", wrong.render(false)));
+    let (time, wire) = (Time::new(), Rc::new(RefCell::new(Vec::new())));
+    let mut network = Scripts { scripts: scripts.to_vec().into(), time: time.clone(), piece, wire: wire.clone() };
+    let mut log = Log::default();
+    let outcome = run(&session, &Settings::default(), &Files, &mut network, time.as_ref(), &mut log);
+    let wire = wire.take();
+    Ran { outcome, log: log.0, elapsed: time.elapsed(), wire }
+}
+
+/// Runs the session at every chunk size, with the same result.
+fn play(toml: &str, script: &[Act]) -> Ran {
+    play_all(toml, &[script.to_vec()])
+}
+
+fn play_all(toml: &str, scripts: &[Vec<Act>]) -> Ran {
+    let whole = once(toml, scripts, usize::MAX);
+    for piece in 1..=16 {
+        let cut = once(toml, scripts, piece);
+        assert_eq!(cut.outcome, whole.outcome, "in pieces of {piece}");
+        assert_eq!(cut.log, whole.log, "in pieces of {piece}");
+    }
+    whole
+}

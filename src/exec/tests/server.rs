@@ -1,0 +1,258 @@
+//! A scripted server in memory, over virtual time: waiting moves the clock to what is waited for.
+
+use crate::exec::{
+    Clock, CloseHow, ConnectError, ConnectOptions, Connected, Interrupt, Network, Server, Stream, TlsFacts, TlsFailure,
+    TlsOptions,
+};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// What the server does.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Bytes, as they are.
+    Say(&'static str),
+    /// Awaits a line that begins so.
+    Hear(&'static str),
+    /// Awaits so many bytes of content, and forgets them.
+    Heard(usize),
+    /// Awaits content up to its dot.
+    Content,
+    /// Lets time pass.
+    After(Duration),
+    /// A byte, each so long after the one before.
+    Drip(&'static str, Duration),
+    /// Ends the connection.
+    Fin,
+    Reset,
+    /// Takes no more bytes.
+    Stall,
+    /// From here on what is written is lost, and fails after so many bytes.
+    BreakAfter(usize),
+    /// A signal comes now.
+    Signal,
+}
+
+/// Time that passes only where someone waits.
+pub struct Time {
+    start: Instant,
+    now: Cell<Instant>,
+    signal: Cell<Option<Instant>>,
+}
+
+impl Time {
+    pub fn new() -> Rc<Self> {
+        let now = Instant::now();
+        Rc::new(Self { start: now, now: Cell::new(now), signal: Cell::new(None) })
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.now.get() - self.start
+    }
+
+    fn reach(&self, at: Instant) {
+        self.now.set(self.now.get().max(at));
+    }
+}
+
+impl Clock for Time {
+    fn now(&self) -> Instant {
+        self.now.get()
+    }
+
+    fn timestamp(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+
+    fn sleep_until(&self, until: Instant) {
+        self.reach(until);
+    }
+
+    fn interrupted(&self) -> Option<Interrupt> {
+        let at = self.signal.get().filter(|at| *at <= self.now.get())?;
+        Some(Interrupt { name: "SIGINT", at })
+    }
+}
+
+/// Gives each connection its script.
+pub struct Scripts {
+    pub scripts: VecDeque<Vec<Act>>,
+    pub time: Rc<Time>,
+    /// The most bytes that one read gives.
+    pub piece: usize,
+    /// All that clients wrote, and in which pieces.
+    pub wire: Rc<RefCell<Vec<Vec<u8>>>>,
+}
+
+impl Network for Scripts {
+    fn connect(
+        &mut self,
+        server: &Server,
+        _: &ConnectOptions,
+        _: Instant,
+    ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
+        let Some(acts) = self.scripts.pop_front() else {
+            return Err(ConnectError::CannotConnect { address: server.to_string(), why: "connection refused".into() });
+        };
+        let stream = Scripted {
+            acts: acts.into(),
+            time: self.time.clone(),
+            piece: self.piece,
+            wire: self.wire.clone(),
+            heard: Vec::new(),
+            said: VecDeque::new(),
+            next_at: None,
+            breaks: None,
+            stalled: false,
+        };
+        let connected = Connected { address: "127.0.0.1:25".into(), local: true, resolved: Vec::new(), peer: None };
+        Ok((Box::new(stream), connected))
+    }
+}
+
+struct Scripted {
+    acts: VecDeque<Act>,
+    time: Rc<Time>,
+    piece: usize,
+    wire: Rc<RefCell<Vec<Vec<u8>>>>,
+    heard: Vec<u8>,
+    said: VecDeque<u8>,
+    /// When the act in front is due.
+    next_at: Option<Instant>,
+    breaks: Option<usize>,
+    stalled: bool,
+}
+
+enum Found {
+    Bytes,
+    End(io::Result<usize>),
+    /// Nothing before then; `None`: nothing until the client speaks.
+    Later(Option<Instant>),
+}
+
+impl Scripted {
+    /// Plays on as far as time and what was heard allow.
+    fn advance(&mut self) -> Found {
+        loop {
+            if !self.said.is_empty() {
+                return Found::Bytes;
+            }
+            let Some(act) = self.acts.front().cloned() else { return Found::Later(None) };
+            match act {
+                Act::Say(text) => self.said.extend(text.bytes()),
+                Act::Hear(start) => match self.heard.iter().position(|byte| *byte == b'\n') {
+                    Some(lf) => {
+                        let line: Vec<u8> = self.heard.drain(..=lf).collect();
+                        assert!(
+                            line.starts_with(start.as_bytes()),
+                            "wanted {start}, got {}",
+                            String::from_utf8_lossy(&line)
+                        );
+                    }
+                    None => return Found::Later(None),
+                },
+                Act::Heard(count) if self.heard.len() < count => return Found::Later(None),
+                Act::Heard(count) => drop(self.heard.drain(..count)),
+                Act::Content => match memchr::memmem::find(&self.heard, b"\r\n.\r\n") {
+                    Some(at) => drop(self.heard.drain(..at + 5)),
+                    None if self.heard.starts_with(b".\r\n") => drop(self.heard.drain(..3)),
+                    None => return Found::Later(None),
+                },
+                Act::After(wait) => {
+                    if let Some(at) = self.due(wait) {
+                        return Found::Later(Some(at));
+                    }
+                }
+                Act::Drip(text, every) => {
+                    if let Some(at) = self.due(every) {
+                        return Found::Later(Some(at));
+                    }
+                    self.next_at = None;
+                    self.said.extend(text.bytes().next());
+                    let rest = text.get(1..).unwrap_or_default();
+                    if !rest.is_empty() {
+                        self.acts[0] = Act::Drip(rest, every);
+                        continue;
+                    }
+                }
+                Act::Fin => return Found::End(Ok(0)),
+                Act::Reset => return Found::End(Err(ErrorKind::ConnectionReset.into())),
+                Act::Stall => self.stalled = true,
+                Act::BreakAfter(count) => self.breaks = Some(count),
+                Act::Signal => self.time.signal.set(Some(self.time.now())),
+            }
+            self.next_at = None;
+            self.acts.pop_front();
+        }
+    }
+
+    /// When the act in front is due, if it is not yet.
+    fn due(&mut self, wait: Duration) -> Option<Instant> {
+        let now = self.time.now();
+        let at = *self.next_at.get_or_insert(now + wait);
+        (at > now).then_some(at)
+    }
+
+    fn take(&mut self, buffer: &mut [u8]) -> usize {
+        let count = self.piece.min(buffer.len()).min(self.said.len());
+        for (slot, byte) in buffer.iter_mut().zip(self.said.drain(..count)) {
+            *slot = byte;
+        }
+        count
+    }
+}
+
+impl Stream for Scripted {
+    fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+        loop {
+            match self.advance() {
+                Found::Bytes => return Ok(self.take(buffer)),
+                Found::End(end) => return end,
+                Found::Later(Some(at)) if at <= deadline => self.time.reach(at),
+                Found::Later(_) => {
+                    self.time.reach(deadline);
+                    return Err(ErrorKind::TimedOut.into());
+                }
+            }
+        }
+    }
+
+    fn read_waiting(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match self.advance() {
+            Found::Bytes => Ok(Some(self.take(buffer))),
+            Found::End(end) => end.map(Some),
+            Found::Later(_) => Ok(None),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize> {
+        self.advance();
+        if self.stalled {
+            self.time.reach(deadline);
+            return Err(ErrorKind::TimedOut.into());
+        }
+        let count = match &mut self.breaks {
+            Some(0) => return Err(ErrorKind::BrokenPipe.into()),
+            Some(left) => {
+                let count = bytes.len().min(*left);
+                *left -= count;
+                count
+            }
+            None => bytes.len(),
+        };
+        self.heard.extend_from_slice(&bytes[..count]);
+        self.wire.borrow_mut().push(bytes[..count].to_vec());
+        Ok(count)
+    }
+
+    fn start_tls(&mut self, _: &TlsOptions, _: Instant) -> Result<TlsFacts, TlsFailure> {
+        Ok(TlsFacts { version: Some("TLSv1.3".into()), ..TlsFacts::default() })
+    }
+
+    fn close(&mut self, _: CloseHow) -> io::Result<()> {
+        Ok(())
+    }
+}
