@@ -7,7 +7,7 @@ use super::steps::Flow;
 use crate::session::CloseHow;
 use std::time::Duration;
 
-/// How long QUIT's reply is awaited behind a failure.
+/// How long QUIT's reply is awaited behind a failure, and the server's end behind its 221.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Ends all connections. What comes of it changes no verdict.
@@ -16,6 +16,10 @@ pub fn part(player: &mut Player<'_>, flow: Flow) {
         // A session that came to its end has said what it had to say; one that a signal ended has no time for it.
         if flow > Flow::On && channel.may_quit() && player.interrupted.is_none() {
             quit(player, &mut channel);
+        } else if flow == Flow::On && channel.reply.as_ref().is_some_and(|facts| facts.reply.code.get() == 221) {
+            // RFC 5321 §4.1.1.10: behind 221 it is the server that closes, whoever wrote the QUIT.
+            let until = player.narrator.now() + PATIENCE;
+            channel.await_close(&mut player.narrator, until);
         }
         channel.close(&mut player.narrator, CloseHow::Fin);
     }

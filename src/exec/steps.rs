@@ -215,7 +215,7 @@ impl Player<'_> {
         }
         if channel.tls_due && !offline && !matches!(step.action, Action::Proxy { .. } | Action::Close(_)) {
             let verify = self.tls.verify;
-            actions::handshake(self, channel, verify, "verify = false")?;
+            actions::handshake(self, channel, verify, None)?;
         }
         let prelude = offline || is_prelude(&step.action);
         if !prelude && channel.name == MAIN && self.lacks_required(channel) {

@@ -77,8 +77,7 @@ fn starttls(player: &mut Player<'_>, channel: &mut Channel, timeout: Option<Dura
     tls::nothing_injected(player, channel, true)?;
     let trusting = local && policy.is_none() && !player.session.has_tls && player.settings.ca.is_empty();
     let verify = player.tls.verify && !trusting;
-    let why =
-        if player.tls.verify { "the server is on this machine, and there is no [tls] table" } else { "verify = false" };
+    let why = (trusting && player.tls.verify).then_some("the server is on this machine, and there is no [tls] table");
     tls::handshake(player, channel, verify, why)?;
     Ok(true)
 }

@@ -46,7 +46,7 @@ pub fn starttls(
         Ok(_) => {
             nothing_injected(player, channel, inject_check)?;
             let verify = player.tls.verify;
-            handshake(player, channel, verify, "verify = false")?;
+            handshake(player, channel, verify, None)?;
             Ok(Done::Passed)
         }
     }
@@ -84,7 +84,7 @@ pub fn tls(player: &mut Player<'_>, channel: &mut Channel) -> Result<(), Trouble
         }
     }
     let verify = player.tls.verify;
-    handshake(player, channel, verify, "verify = false")
+    handshake(player, channel, verify, None)
 }
 
 /// Bytes in the clear behind the reply to STARTTLS would be taken for a reply inside TLS (CVE-2011-0411's kind): they
@@ -97,12 +97,12 @@ pub fn nothing_injected(player: &mut Player<'_>, channel: &mut Channel, check: b
     Err(Trouble::severing(Status::Protocol, Cause::Injected { text: player.narrator.shown(text) }))
 }
 
-/// Starts TLS on the connection. `unverified` says why the certificate is not verified, where it is not.
+/// Starts TLS on the connection. `unverified` says why the certificate is not verified, where nobody asked for that.
 pub fn handshake(
     player: &mut Player<'_>,
     channel: &mut Channel,
     verify: bool,
-    unverified: &str,
+    unverified: Option<&str>,
 ) -> Result<(), Trouble> {
     let limit = player.connect_limit();
     let options = crate::exec::TlsOptions { verify, ..player.tls.clone() };
@@ -114,8 +114,8 @@ pub fn handshake(
         }
     })?;
     player.narrator.tell(&channel.name, Fact::TlsStarted { tls: &facts, verify });
-    if !verify {
-        player.note(channel, Note::NotVerified { why: Shown::new(unverified) });
+    if let Some(why) = unverified {
+        player.note(channel, Note::NotVerified { why: Shown::new(why) });
     }
     channel.encrypted_now(facts);
     Ok(())

@@ -1,7 +1,7 @@
 //! Deadlines and interruptions, in virtual time.
 
 use super::play;
-use super::server::Act::{After, Content, Drip, Hear, Say, Signal, Stall};
+use super::server::Act::{After, Content, Drip, Fin, Hear, Say, Signal, Stall};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -62,6 +62,14 @@ fn quit_waits_two_seconds_for_the_server_to_close() {
     let ran =
         play("step = [{ expect = 220 }, { quit = true }]", &[Say("220 mx\r\n"), Hear("QUIT"), Say("221 bye\r\n")]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (0, 2 * SECOND), "{}", ran.log);
+}
+
+#[test]
+fn the_server_closes_behind_its_221_whoever_wrote_the_quit() {
+    let toml = "step = [{ expect = 220 }, { send = 'QUIT', expect = 221 }]";
+    let ran = play(toml, &[Say("220 mx\r\n"), Hear("QUIT"), Say("221 bye\r\n"), After(SECOND), Fin]);
+    assert_eq!((ran.outcome.status.code(), ran.elapsed), (0, SECOND));
+    assert!(ran.log.ends_with("S: 221 bye\n*: closed by the server\n"), "{}", ran.log);
 }
 
 #[test]
