@@ -1,0 +1,391 @@
+//! Keeps `docs/` and the README true: what they show is read by the program's own readers, their tables are held
+//! against the program's own.
+//!
+//! What a block is stands behind its fence: `toml` is a session, `toml fragment` a part of one, `toml refused` one that
+//! is not built yet, `toml include` a file for an `include` (its first line names it), `toml rules` a server's rules,
+//! `transcript` a transcript, `script` one for `mailrun serve`.
+
+use mailrun::event::Status;
+use mailrun::serve::{Rules, Script};
+use mailrun::session::{Diagnostics, Session, SourceError, SourceFile, Sources, TABLES, load};
+use mailrun::transcript;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+const PAGES: [&str; 5] = ["README.md", "docs/session-file.md", "docs/transcript.md", "docs/cli.md", "docs/serve.md"];
+
+fn page(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// A fenced block.
+struct Block {
+    page: &'static str,
+    /// Of its fence, counted from 1.
+    line: usize,
+    /// What stands behind the fence.
+    kind: String,
+    text: String,
+}
+
+impl Block {
+    fn place(&self) -> String {
+        format!("{}:{}", self.page, self.line)
+    }
+}
+
+fn blocks() -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for name in PAGES {
+        let mut open: Option<Block> = None;
+        for (index, line) in page(name).lines().enumerate() {
+            match (line.strip_prefix("```"), &mut open) {
+                (Some(kind), None) => {
+                    let kind = kind.trim().to_owned();
+                    open = Some(Block { page: name, line: index + 1, kind, text: String::new() });
+                }
+                (Some(_), Some(_)) => blocks.extend(open.take()),
+                (None, Some(block)) => {
+                    block.text.push_str(line);
+                    block.text.push('\n');
+                }
+                (None, None) => {}
+            }
+        }
+        assert!(open.is_none(), "{name}: a block has no end");
+    }
+    blocks
+}
+
+fn of_kind<'b>(blocks: &'b [Block], kind: &str) -> Vec<&'b Block> {
+    let found: Vec<_> = blocks.iter().filter(|block| block.kind == kind).collect();
+    assert!(!found.is_empty(), "there is no block of kind `{kind}`");
+    found
+}
+
+/// The included files that the pages show; nothing else can be read.
+#[derive(Default)]
+struct Shown(BTreeMap<String, String>);
+
+impl Shown {
+    fn of(blocks: &[Block]) -> Self {
+        let name = |block: &Block| {
+            let first = block.text.lines().next().unwrap_or_default();
+            first.strip_prefix("# ").unwrap_or_else(|| panic!("{}: name the file", block.place())).to_owned()
+        };
+        Self(of_kind(blocks, "toml include").into_iter().map(|block| (name(block), block.text.clone())).collect())
+    }
+}
+
+fn refused<T>() -> Result<T, SourceError> {
+    Err(SourceError::Refused("reading a session asks for nothing but includes".to_owned()))
+}
+
+impl Sources for Shown {
+    fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
+        let Some(text) = self.0.get(&path.display().to_string()) else {
+            return Err(SourceError::Unreadable("the pages do not show it".to_owned()));
+        };
+        let bytes = text.clone().into_bytes();
+        Ok(SourceFile { length: bytes.len() as u64, reader: Box::new(std::io::Cursor::new(bytes)) })
+    }
+
+    fn read_tls(&self, _: &Path) -> Result<Vec<u8>, SourceError> {
+        refused()
+    }
+
+    fn env(&self, _: &str) -> Result<Option<String>, SourceError> {
+        refused()
+    }
+
+    fn command(&self, _: &[String]) -> Result<Vec<u8>, SourceError> {
+        refused()
+    }
+
+    fn netrc(&self, _: &str, _: &str) -> Result<Option<String>, SourceError> {
+        refused()
+    }
+
+    fn prompt(&self, _: &str) -> Result<String, SourceError> {
+        refused()
+    }
+}
+
+fn read(text: &str, shown: &Shown) -> Result<Session, Diagnostics> {
+    load("block.toml", text, shown, &[])
+}
+
+#[test]
+fn every_session_that_is_shown_can_be_read() {
+    let blocks = blocks();
+    let shown = Shown::of(&blocks);
+    for block in of_kind(&blocks, "toml") {
+        if let Err(wrong) = read(&block.text, &shown) {
+            panic!("{}\n{}", block.place(), wrong.render(false));
+        }
+    }
+}
+
+#[test]
+fn every_fragment_that_is_shown_can_be_read_in_a_session() {
+    let blocks = blocks();
+    for block in of_kind(&blocks, "toml fragment") {
+        let text = format!("{}\n[[step]]\nexpect = 220\n", block.text);
+        // A fragment may use what stands in another part of the file.
+        let overridden = ["password".to_owned()];
+        if let Err(wrong) = load("block.toml", &text, &Shown::default(), &overridden) {
+            panic!("{}\n{}", block.place(), wrong.render(false));
+        }
+    }
+}
+
+#[test]
+fn what_the_pages_say_is_not_built_is_refused() {
+    let blocks = blocks();
+    for block in of_kind(&blocks, "toml refused") {
+        let text = if block.text.contains("[message]") {
+            block.text.clone()
+        } else {
+            format!("{}\n[[step]]\nexpect = 220\n", block.text)
+        };
+        let Err(wrong) = read(&text, &Shown::default()) else { panic!("{}: this was read", block.place()) };
+        let words = wrong.render(false);
+        assert!(words.contains("is not built yet"), "{}\n{words}", block.place());
+    }
+}
+
+#[test]
+fn every_transcript_that_is_shown_can_be_read_and_every_script_served() {
+    let blocks = blocks();
+    for block in of_kind(&blocks, "transcript") {
+        if let Err(errors) = transcript::parse(&block.text) {
+            panic!("{}: {errors:?}", block.place());
+        }
+    }
+    for block in of_kind(&blocks, "script") {
+        if let Err(errors) = Script::parse(&block.text) {
+            panic!("{}: {errors:?}", block.place());
+        }
+    }
+    for block in of_kind(&blocks, "toml rules") {
+        if let Err(errors) = Rules::parse(&block.text) {
+            panic!("{}: {errors:?}", block.place());
+        }
+    }
+}
+
+#[test]
+fn no_block_is_of_a_kind_that_nobody_checks() {
+    // Commands and their output: nothing reads those.
+    let known =
+        ["", "sh", "toml", "toml fragment", "toml refused", "toml include", "toml rules", "transcript", "script"];
+    for block in blocks() {
+        assert!(known.contains(&block.kind.as_str()), "{}: `{}`", block.place(), block.kind);
+        let dialogue = block.text.lines().any(|line| line.starts_with("S: ") || line.starts_with("C: "));
+        assert!(!(dialogue && block.kind.is_empty()), "{}: a transcript is marked as one", block.place());
+    }
+}
+
+/// The lines of a page below a heading, up to the next one of its level or above.
+fn section(page: &str, heading: &str) -> String {
+    let level = heading.chars().take_while(|c| *c == '#').count();
+    let mut lines = page.lines().skip_while(|line| *line != heading);
+    assert!(lines.next().is_some(), "there is no heading `{heading}`");
+    let mut fenced = false;
+    lines
+        .take_while(|line| {
+            fenced ^= line.starts_with("```");
+            let depth = line.chars().take_while(|c| *c == '#').count();
+            fenced || depth == 0 || depth > level
+        })
+        .fold(String::new(), |text, line| text + line + "\n")
+}
+
+/// The tables of a text: the first cell of the header, and the rows.
+fn tables(text: &str) -> Vec<(String, Vec<Vec<String>>)> {
+    let mut tables: Vec<(String, Vec<Vec<String>>)> = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        let Some(row) = line.strip_prefix('|') else {
+            inside = false;
+            continue;
+        };
+        let row = row.trim_end().trim_end_matches('|').replace("\\|", "\u{0}");
+        let cells: Vec<_> = row.split('|').map(|cell| cell.trim().replace('\u{0}', "|")).collect();
+        if !inside {
+            tables.push((cells[0].clone(), Vec::new()));
+            inside = true;
+        } else if let Some((_, rows)) = tables.last_mut().filter(|_| !cells.iter().all(|cell| cell == "---")) {
+            rows.push(cells);
+        }
+    }
+    tables
+}
+
+/// What stands in a cell between its first backticks.
+fn code(cell: &str) -> Option<&str> {
+    cell.split('`').nth(1)
+}
+
+/// Where session-file.md has the keys of a table of the program's.
+fn heading(table: &str) -> &'static str {
+    match table {
+        "a session file" => "## Top-level keys",
+        "an included file" => "## Includes",
+        "[tls]" => "## `[tls]`",
+        "[auth]" => "## `[auth]`",
+        "[message]" | "an attachment" | "\"params\"" => "## `[message]`",
+        "[rows]" | "[retry]" => "## Not built yet",
+        "a step" | "\"raw\"" | "content" | "\"proxy\"" | "\"xclient\"" | "\"retry\"" | "\"chunk\"" => "## Steps",
+        "\"expect\"" => "## `expect`",
+        "a source" => "## Variables and secrets",
+        other => panic!("session-file.md has no section for the keys of {other}"),
+    }
+}
+
+#[test]
+fn every_key_is_documented_and_no_other() {
+    let page = page("docs/session-file.md");
+    // Refused as wholes: there is nothing to say of their keys yet.
+    let later = ["[rows]", "[retry]", "an attachment"];
+    let mut declared: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for keys in TABLES.iter().filter(|keys| !later.contains(&keys.table)) {
+        let names = keys.keys.iter().map(|key| key.name.to_owned());
+        declared.entry(heading(keys.table)).or_default().extend(names);
+    }
+    for (heading, names) in &declared {
+        let text = section(&page, heading);
+        let rows = tables(&text).into_iter().filter(|(first, _)| ["key", "action"].contains(&first.as_str()));
+        let cells: BTreeSet<_> =
+            rows.flat_map(|(_, rows)| rows).filter_map(|row| code(&row[0]).map(str::to_owned)).collect();
+        assert_eq!(&cells, names, "the keys below {heading} of docs/session-file.md, and those of the program");
+    }
+}
+
+#[test]
+fn the_documented_rules_have_the_keys_of_the_program() {
+    let text = section(&page("docs/serve.md"), "## Rules");
+    for (_, rows) in tables(&text) {
+        for row in rows {
+            let key = code(&row[0]).expect("a key stands in backticks");
+            let value = match row[1].as_str() {
+                "integer" => "1",
+                "boolean" => "true",
+                "duration" => "\"1s\"",
+                _ => "\"250 x\"",
+            };
+            let needed = if key == "verb" { "" } else { "verb = \"RCPT\"\n" };
+            let reply = if key == "reply" { "" } else { "reply = \"250 x\"\n" };
+            let value = if key == "verb" { "\"RCPT\"" } else { value };
+            let rules = format!("[[on]]\n{needed}{reply}{key} = {value}\n");
+            assert!(Rules::parse(&rules).is_ok(), "{key}: {:?}", Rules::parse(&rules));
+        }
+    }
+}
+
+#[test]
+fn the_exit_statuses_are_those_of_the_program() {
+    let text = section(&page("docs/cli.md"), "## Exit statuses");
+    let rows = tables(&text).into_iter().next().expect("the section has a table").1;
+    let documented: Vec<(u8, String)> = rows
+        .iter()
+        .map(|row| {
+            let number = row[0].split_whitespace().next().and_then(|word| word.parse().ok());
+            (number.expect("a row begins with its status"), code(&row[0]).unwrap_or_default().to_owned())
+        })
+        .collect();
+    let statuses: Vec<_> = Status::ALL.iter().map(|status| (status.code(), status.name().to_owned())).collect();
+    assert_eq!(documented, statuses);
+
+    // The README takes some together.
+    let text = section(&page("README.md"), "## Exit statuses");
+    let rows = tables(&text).into_iter().next().expect("the section has a table").1;
+    let numbers = |cell: &String| cell.split(", ").map(|number| number.parse::<u8>().expect(cell)).collect::<Vec<_>>();
+    let documented: Vec<u8> = rows.iter().flat_map(|row| numbers(&row[0])).collect();
+    assert_eq!(documented, Status::ALL.map(Status::code));
+}
+
+#[test]
+fn the_order_of_several_statuses_is_that_of_the_program() {
+    let text = section(&page("docs/cli.md"), "## Exit statuses");
+    let (_, list) = text.split_once("the first of ").expect("the order is told");
+    let list = list.split_once(" that occurred").expect("the list has an end").0;
+    let order: Vec<u8> = list.split(", ").map(|number| number.parse().expect(number)).collect();
+    let find = |code: &u8| *Status::ALL.iter().find(|status| status.code() == *code).expect("it is a status");
+    for (index, first) in order.iter().enumerate() {
+        for later in &order[index..] {
+            assert_eq!(Status::worst([find(later), find(first)]).code(), *first, "{first} stands before {later}");
+        }
+    }
+    // 0, 130 and 143 have no place in it.
+    assert_eq!(order.len(), Status::ALL.len() - 3);
+}
+
+/// The options of a command as its table should show them, with their variables.
+fn options(command: &clap::Command) -> BTreeSet<(String, String)> {
+    let options = command.get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"));
+    options
+        .filter_map(|arg| {
+            let long = arg.get_long()?;
+            let value = match arg.get_action() {
+                clap::ArgAction::SetTrue => String::new(),
+                _ => arg.get_value_names().and_then(|names| names.first()).map(|name| format!(" {name}"))?,
+            };
+            let variable = format!("MAILRUN_{}", long.replace('-', "_").to_uppercase());
+            Some((format!("--{long}{value}"), variable))
+        })
+        .collect()
+}
+
+#[test]
+fn every_command_and_option_is_documented_and_no_other() {
+    let page = page("docs/cli.md");
+    let mut definition = mailrun::cli::definition();
+    definition.build();
+    let names: Vec<_> = definition.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let names: Vec<_> = names.into_iter().filter(|name| name != "help").collect();
+    let headings: Vec<_> =
+        page.lines().filter_map(|line| line.strip_prefix("## `mailrun ")?.strip_suffix('`')).collect();
+    assert_eq!(headings, names, "a section for each command");
+    for name in names {
+        let command = definition.find_subcommand_mut(&name).expect("it was listed");
+        let text = section(&page, &format!("## `mailrun {name}`"));
+        let usage = command.render_usage().to_string();
+        assert!(text.contains(&format!("```\n{usage}\n```")), "{name}: the page lacks\n{usage}");
+        let rows = tables(&text).into_iter().filter(|(first, _)| first == "option").flat_map(|(_, rows)| rows);
+        let documented: BTreeSet<_> = rows
+            .map(|row| {
+                // A short form stands before the long one.
+                let option = row[0].split('`').find(|part| part.starts_with("--")).expect("a row names its option");
+                (option.to_owned(), code(&row[1]).expect("a row names its variable").to_owned())
+            })
+            .collect();
+        assert_eq!(documented, options(command), "the options of {name}");
+    }
+}
+
+#[test]
+fn links_between_the_pages_lead_somewhere() {
+    // As GitHub names a heading: small letters, `-` for spaces, and no other signs.
+    let anchor = |heading: &str| -> String {
+        let text = heading.trim_start_matches('#').trim().to_lowercase();
+        text.chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect()
+    };
+    for name in PAGES {
+        let text = page(name);
+        let folder = Path::new(name).parent().expect("a page has a folder");
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://")) {
+            let (file, place) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { name.to_owned() } else { folder.join(file).display().to_string() };
+            let linked = page(&file);
+            let found = place.is_empty() || linked.lines().any(|line| line.starts_with('#') && anchor(line) == place);
+            assert!(found, "{name}: `{target}` leads nowhere");
+        }
+    }
+}
