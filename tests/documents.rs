@@ -45,7 +45,7 @@ fn a_self_signed_certificate_is_refused_with_the_reason_and_nothing_is_sent_behi
     let name = "atmail-25-starttls-refused";
     let ran = run(name, true).exits(77);
     let errors = ran.errors();
-    for word in ["self-signed", "CN=self-signed.example", &format!("sessions/documents/{name}.toml:14")] {
+    for word in ["self-signed", "CN=self-signed.example", &format!("sessions/documents/{name}.toml:13")] {
         assert!(errors.contains(word), "{word:?} is missing in\n{errors}");
     }
     let transcript = without_address(&ran.transcript());

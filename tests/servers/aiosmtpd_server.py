@@ -12,7 +12,7 @@ PASSWORDS = {b"user": b"secret"}
 
 
 def authenticate(server, session, envelope, mechanism, data):
-    return AuthResult(success=PASSWORDS.get(data.login) == data.password, handled=False)
+    return AuthResult(success=PASSWORDS.get(data.login) == data.password, handled=False, auth_data=data)
 
 
 class Keeper:

@@ -40,7 +40,7 @@ for name in "$@"; do case $name in
   postfix)  install_packages postfix libsasl2-modules; unpack sasl sasl2-bin ;;
   aiosmtpd) [ -x "$dir/venv/bin/python" ] && "$dir/venv/bin/python" -c 'import aiosmtpd' 2>/dev/null || {
               echo "installing aiosmtpd"; python3 -m venv "$dir/venv"; "$dir/venv/bin/pip" install -q --disable-pip-version-check aiosmtpd==1.4.6; } ;;
-  exim)     unpack exim exim4-daemon-heavy exim4-base exim4-config libspf2-2 libmariadb3 mariadb-common ;;
+  exim)     unpack exim exim4-daemon-heavy exim4-base exim4-config libidn12 libspf2-2 libmariadb3 mariadb-common ;;
   dovecot)  install_packages postfix; unpack dovecot dovecot-core dovecot-lmtpd dovecot-submissiond libexttextcat-2.0-0 libstemmer0d liblua5.4-0 libtirpc3 ;;
   sendmail) unpack sasl sasl2-bin; unpack sendmail sendmail-bin sendmail-base sendmail-cf libwrap0 m4 ;;
   *) echo "install.sh: unknown server: $name" >&2; exit 64 ;;
