@@ -2,6 +2,9 @@ use super::super::arguments::Command;
 use super::*;
 use std::time::Duration;
 
+/// Arguments, environment, what must come of them, why.
+type Case<T> = (&'static [&'static str], &'static [(&'static str, &'static str)], T, &'static str);
+
 fn read_with(line: &[&str], environment: &[(&str, &str)]) -> Result<Read, clap::Error> {
     let arguments = std::iter::once("mailrun").chain(line.iter().copied()).map(OsString::from).collect();
     read(arguments, &|name| environment.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value)))
@@ -35,18 +38,19 @@ fn options_come_from_the_environment() {
 
 #[test]
 fn the_command_line_wins() {
-    let table: [(&[&str], &[(&str, &str)], &str); 5] = [
-        (&["run", "--seed", "1", "a.toml"], &[("MAILRUN_SEED", "2")], "the same option"),
-        (&["run", "--seed=1", "a.toml"], &[("MAILRUN_SEED", "nonsense")], "a value that is not used is not read"),
-        (&["run", "--seed=1", "a.toml"], &[("MAILRUN_SEED", "")], "an empty variable is not set"),
-        (&["run", "--seed=1", "run"], &[("MAILRUN_QUIET", "0")], "0 leaves a flag alone; a file may be named run"),
+    let table: [Case<()>; 5] = [
+        (&["run", "--seed", "1", "a.toml"], &[("MAILRUN_SEED", "2")], (), "the same option"),
+        (&["run", "--seed=1", "a.toml"], &[("MAILRUN_SEED", "nonsense")], (), "a value that is not used is not read"),
+        (&["run", "--seed=1", "a.toml"], &[("MAILRUN_SEED", "")], (), "an empty variable is not set"),
+        (&["run", "--seed=1", "run"], &[("MAILRUN_QUIET", "0")], (), "0 leaves a flag alone; a file may be named run"),
         (
             &["run", "--seed=1", "--verbose", "a.toml"],
             &[("MAILRUN_QUIET", "1")],
+            (),
             "an option that contradicts one given",
         ),
     ];
-    for (line, environment, why) in table {
+    for (line, environment, (), why) in table {
         let run = run(line, environment);
         assert_eq!((run.meaning.seed, run.output.quiet), (Some(1), false), "{why}");
     }
@@ -61,7 +65,7 @@ fn a_value_on_the_command_line_may_hold_line_breaks() {
 
 #[test]
 fn an_error_names_where_the_value_came_from() {
-    let table: [(&[&str], &[(&str, &str)], &str, &str); 5] = [
+    let table: [Case<&str>; 5] = [
         (&["run", "a.toml"], &[("MAILRUN_TIMEOUT", "soon")], "MAILRUN_TIMEOUT", "a variable"),
         (&["run", "--timeout", "soon", "a.toml"], &[], "'--timeout <TIME>'", "the option"),
         (&["run", "a.toml"], &[("MAILRUN_DRY_RUN", "maybe")], "MAILRUN_DRY_RUN", "a flag"),
