@@ -14,13 +14,13 @@ Exit status (sysexits.h; where several sessions end differently, the gravest):
     0  everything passed
     1  an expectation or assert failed
    64  the command line is wrong
-   65  a session file, its rows or a rendered value is not valid, or a source has no value or is not allowed
+   65  a session file or a rendered value is not valid, or a source has no value or is refused
    66  a file that a session names cannot be read, or there is no session
    68  the host name does not resolve
    69  cannot connect, or the connection was lost
    70  a bug in mailrun
    73  a transcript or other output cannot be written
-   74  content was complete and no reply came: it may have been delivered; trying again may send it twice
+   74  content was complete and no reply came: delivered or not, trying again may send it twice
    75  a 4xx, or a timeout: trying later may help
    76  what the server sent is not SMTP, or the TLS handshake failed
    77  authentication refused, or the certificate is not to be trusted
@@ -57,9 +57,9 @@ pub enum Command {
 
 const RUN_EXAMPLES: &str = "\
 Examples:
-  mailrun run report.toml                         send what the file says and show the dialogue
-  mailrun run --dry-run report.toml               the same against a server inside mailrun: nothing leaves the machine
-  mailrun run --quiet nightly/                    for cron: prints nothing unless something failed
+  mailrun run report.toml               send what the file says and show the dialogue
+  mailrun run --dry-run report.toml     the same against a server inside mailrun
+  mailrun run --quiet nightly/          for cron: prints nothing unless something failed
   mailrun run --server smtp://127.0.0.1:2525 --var to=ann@example.com hello.toml
   mailrun run --transcript 'logs/{session}.log' sessions/
 
@@ -205,10 +205,10 @@ pub struct ShowArguments {
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
-  mailrun serve bug-17.txt                            play the transcript's S: side to whoever connects
-  mailrun serve bug-17.txt -- ./client                listen on a free port, run the client with MAILRUN_SERVER set to
-                                                      the URL; 0 only where both came to their end
-  mailrun serve --sink mail --listen 127.0.0.1:2525   accept mail and keep it as mail/*.eml
+  mailrun serve bug-17.txt               play the transcript's S: side to whoever connects
+  mailrun serve bug-17.txt -- ./client   run the client with MAILRUN_SERVER set to the server's URL;
+                                         0 only where both came to their end
+  mailrun serve --sink mail              accept mail and keep it as mail/*.eml
 
 The first line on standard output is `listening on ADDRESS:PORT`.";
 
@@ -216,7 +216,7 @@ The first line on standard output is `listening on ADDRESS:PORT`.";
 #[derive(Debug, Args)]
 #[command(after_help = SERVE_EXAMPLES)]
 pub struct ServeArguments {
-    /// A transcript to play
+    /// A transcript to play, or rules by command (*.toml)
     #[arg(value_name = "FILE", required_unless_present = "sink", conflicts_with = "sink", value_hint = ValueHint::FilePath)]
     pub script: Option<PathBuf>,
     /// Accept mail and keep it in this folder
@@ -240,7 +240,7 @@ pub struct ServeArguments {
     /// End after that many connections
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub connections: Option<u64>,
-    /// Keep what clients sent, a file for each connection
+    /// Where a server of rules keeps the mail that it accepts
     #[arg(long, value_name = "DIR", conflicts_with = "sink", value_hint = ValueHint::DirPath)]
     pub store: Option<PathBuf>,
     /// A command to run against the server

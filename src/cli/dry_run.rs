@@ -8,6 +8,7 @@ use super::sessions::Loaded;
 use crate::exec::Settings;
 use crate::exec::{ConnectError, ConnectOptions, Connected, Network, Stream, TlsFailure, TlsOptions};
 use crate::net::Sockets;
+use crate::net::certificate::ServerCertificate;
 use crate::serve::{self, Behaviour, Config, Running, SinkOptions};
 use crate::session::{
     Address, CloseHow, Outside, Scheme, Scope, Server, Sources, TlsFacts, Value, ValueSource, Variable,
@@ -68,7 +69,7 @@ impl DryRun {
                 };
                 let mut config = Config::new(Behaviour::Sink(options));
                 config.tls = place.key().tls;
-                config.names = place.key().names.clone();
+                config.certificate = Some(ServerCertificate::make(&place.key().names)?);
                 Ok(place.insert(serve::start(config)?))
             }
         }

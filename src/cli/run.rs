@@ -225,7 +225,9 @@ impl Player<'_> {
         }
         let Counted { status, remark } = judge(outcome.ok().as_ref(), one.session.xfail.as_deref(), &watcher);
         let worth_saying = !options.quiet || status != Status::Passed;
-        for line in remark.into_iter().chain(watcher.summary()).filter(|_| worth_saying) {
+        let unverified = "certificates were not verified: --insecure".to_owned();
+        let unverified = self.arguments.connect.insecure.then_some(unverified);
+        for line in remark.into_iter().chain(watcher.summary()).chain(unverified).filter(|_| worth_saying) {
             console::say(&format!("{name}: {line}"));
         }
         if broken { vec![status, Status::Software] } else { vec![status] }

@@ -86,7 +86,7 @@ impl Sink<'_> {
         };
         let reply = match (refusal, kept) {
             (Some(refusal), _) => refusal,
-            (None, Ok(name)) => format!("250 2.0.0 kept as {name}"),
+            (None, Ok(name)) => format!("250 2.0.0 queued as {name}"),
             (None, Err(_)) => "451 4.3.0 the mail cannot be kept".to_owned(),
         };
         for (index, (lets, instead, said)) in verdicts.into_iter().enumerate() {

@@ -113,7 +113,7 @@ fn a_mail_is_kept_byte_for_byte_with_its_envelope() {
          C:
          C: ..stuffed
          C: .
-         S: 250 2.0.0 kept as NAME
+         S: 250 2.0.0 queued as NAME
          C: QUIT
          S: 221 …",
     );
@@ -229,7 +229,7 @@ fn lmtp_answers_each_recipient() {
          C: DATA
          S: 354 …
          C: .
-         S: 250 2.0.0 kept as NAME for <a@b.example>
+         S: 250 2.0.0 queued as NAME for <a@b.example>
          S: 550 5.1.1 no
          C: QUIT
          S: 221 …",
@@ -263,7 +263,7 @@ fn rules_replace_replies_and_their_effects() {
             "450 4.2.0 later",
             "251 elsewhere",
             "354 go ahead, and end with a dot",
-            "250 2.0.0 kept as NAME",
+            "250 2.0.0 queued as NAME",
             "<close>"
         ]
     );
@@ -295,11 +295,11 @@ fn rules_that_are_wrong_are_told_with_their_place() {
 fn prdr_answers_each_of_several_recipients() {
     let envelope = "C: HELO x\nS: 250 …\nC: MAIL FROM:<> PRDR\nS: 250 …\nC: RCPT TO:<a@b.example>\nS: 250 …\n";
     let end = "C: DATA\nS: 354 …\nC: .\n";
-    dialogue("one", &format!("{envelope}{end}S: 250 2.0.0 kept as NAME"));
+    dialogue("one", &format!("{envelope}{end}S: 250 2.0.0 queued as NAME"));
     dialogue(
         "two",
         &format!(
-            "{envelope}C: RCPT TO:<c@b.example>\nS: 250 …\n{end}S: 353 …\nS: 250 2.1.5 <a@b.example> ok\nS: 250 2.1.5 <c@b.example> ok\nS: 250 2.0.0 kept as NAME"
+            "{envelope}C: RCPT TO:<c@b.example>\nS: 250 …\n{end}S: 353 …\nS: 250 2.1.5 <a@b.example> ok\nS: 250 2.1.5 <c@b.example> ok\nS: 250 2.0.0 queued as NAME"
         ),
     );
 }
