@@ -21,8 +21,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const DOT: &[u8] = b".\r\n";
 
 /// Content before it is encoded.
-pub struct Source {
-    pub reader: Box<dyn Read + Send>,
+pub struct Source<'s> {
+    pub reader: Box<dyn Read + Send + 's>,
     /// What the file said its length was.
     pub length: Option<u64>,
     pub name: String,
@@ -31,7 +31,7 @@ pub struct Source {
     pub used: Vec<String>,
 }
 
-impl Source {
+impl Source<'_> {
     pub fn text(text: impl Into<Vec<u8>>, span: &Span, used: Vec<String>) -> Self {
         Self {
             reader: Box::new(Cursor::new(text.into())),
@@ -68,7 +68,7 @@ impl Source {
 }
 
 /// Opens what `body` or `text` says.
-pub fn open(player: &Player<'_>, content: &Content) -> Result<Source, Trouble> {
+pub fn open(player: &Player<'_>, content: &Content) -> Result<Source<'static>, Trouble> {
     match content {
         Content::Text(template) => {
             Ok(Source::text(player.render(template)?, &template.span, player.secrets_in(template)))
@@ -143,7 +143,7 @@ pub enum Sent {
 pub fn send(
     player: &mut Player<'_>,
     channel: &mut Channel,
-    mut source: Source,
+    mut source: Source<'_>,
     sending: &Sending<'_>,
 ) -> Result<Sent, Trouble> {
     if !channel.is_open() {
@@ -169,7 +169,7 @@ pub fn send(
 fn blocks(
     player: &mut Player<'_>,
     channel: &mut Channel,
-    source: &mut Source,
+    source: &mut Source<'_>,
     sending: &Sending<'_>,
 ) -> Result<Sent, Trouble> {
     let mut encoder = ContentEncoder::new(sending.stuffing);

@@ -9,22 +9,26 @@ use crate::message::{Address, Draft, MessageError, build, parse_address_list};
 use crate::session::{Message, Template, fresh_letters};
 use crate::smtp::address::Mailbox;
 use crate::smtp::content::ContentEncoder;
+use std::borrow::Cow;
 use std::io::Read;
 
 /// A mail that is ready to be sent.
-pub struct Mail {
+pub struct Mail<'a> {
     pub from: Mailbox,
     /// Each once, in order.
     pub recipients: Vec<Mailbox>,
-    pub content: Vec<u8>,
+    /// Short secrets that it may hold.
     pub used: Vec<String>,
-    mail_params: String,
-    rcpt_params: String,
+    /// ESMTP parameters of the session's own, as they stand behind MAIL and RCPT; empty where there are none.
+    pub mail_params: String,
+    pub rcpt_params: String,
+    /// With CRLF line ends.
+    content: Cow<'a, [u8]>,
     internationalized: bool,
 }
 
 /// Renders and builds. Everything that is wrong with it shows here, before anything is sent.
-pub fn compose(player: &mut Player<'_>, message: &Message) -> Result<Mail, Trouble> {
+pub fn compose<'a>(player: &mut Player<'a>, message: &Message) -> Result<Mail<'a>, Trouble> {
     let from = addresses(player, std::slice::from_ref(&message.from))?;
     let (to, cc) = (addresses(player, &message.to)?, addresses(player, &message.cc)?);
     let bcc = addresses(player, &message.bcc)?;
@@ -73,13 +77,17 @@ pub fn compose(player: &mut Player<'_>, message: &Message) -> Result<Mail, Troub
     let date = date.unwrap_or_else(|| now(player));
     let message_id = id.unwrap_or_else(|| message_id(player, &envelope_from));
     let draft = Draft { from, to, cc, reply_to, subject, date, message_id, headers, text };
-    let content = build(&draft).map_err(|error| wrong(player, &error, message))?;
+    let built = build(&draft).map_err(|error| wrong(player, &error, message))?;
+    let mut content = Vec::new();
+    let mut encoder = ContentEncoder::new(false);
+    encoder.push(&built, &mut content);
+    encoder.end_line(&mut content);
     let internationalized = draft.is_internationalized()
         || std::iter::once(&envelope_from).chain(&recipients).any(Mailbox::is_internationalized);
     Ok(Mail {
         from: envelope_from,
         recipients,
-        content,
+        content: content.into(),
         used,
         mail_params: mail_params.unwrap_or_default(),
         rcpt_params: rcpt_params.unwrap_or_default(),
@@ -87,7 +95,7 @@ pub fn compose(player: &mut Player<'_>, message: &Message) -> Result<Mail, Troub
     })
 }
 
-impl Mail {
+impl Mail<'_> {
     /// MAIL with the parameters that the server offers and the mail needs; what it needs and the server lacks is an
     /// error (RFC 1870 §6, RFC 6152 §3, RFC 6531 §3.4).
     pub fn mail_line(&self, player: &Player<'_>, channel: &Channel) -> Result<String, Trouble> {
@@ -107,13 +115,13 @@ impl Mail {
             }
             line += &format!(" SIZE={size}");
         }
-        if !self.content.is_ascii() && !given("BODY") {
+        if self.eight_bit() && !given("BODY") {
             if !ehlo.has("8BITMIME") {
                 return lacking("8BITMIME, which the message needs".to_owned());
             }
             line += " BODY=8BITMIME";
         }
-        if self.internationalized && !given("SMTPUTF8") {
+        if self.internationalized() && !given("SMTPUTF8") {
             if !ehlo.has("SMTPUTF8") {
                 return lacking("SMTPUTF8, which the message's addresses need".to_owned());
             }
@@ -127,12 +135,25 @@ impl Mail {
     }
 
     /// Its octets with CRLF line ends, before stuffing (RFC 1870 §3).
-    fn size(&self) -> u64 {
-        let mut out = Vec::new();
-        let mut encoder = ContentEncoder::new(false);
-        encoder.push(&self.content, &mut out);
-        encoder.end_line(&mut out);
-        out.len() as u64
+    pub fn size(&self) -> u64 {
+        self.content.len() as u64
+    }
+
+    /// Whether bytes beyond ASCII stand in it, whatever the server takes: without 8BITMIME it cannot be sent.
+    pub fn eight_bit(&self) -> bool {
+        !self.content.is_ascii()
+    }
+
+    /// Whether its headers or its envelope need SMTPUTF8 (RFC 6531).
+    pub fn internationalized(&self) -> bool {
+        self.internationalized
+    }
+
+    /// The whole content with CRLF line ends, not stuffed and without the dot: exactly [`Mail::size`] octets, else the
+    /// reading fails with an error whose words name what cannot be sent (a file that became shorter, longer, or cannot
+    /// be read). What was sent so far is then never ended with a dot.
+    pub fn open(&self, _eight_bit_allowed: bool) -> Result<Box<dyn Read + Send + '_>, std::io::Error> {
+        Ok(Box::new(&*self.content))
     }
 }
 

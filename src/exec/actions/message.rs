@@ -28,7 +28,7 @@ pub fn message(player: &mut Player<'_>, channel: &mut Channel, step: &Step, mess
 struct Transaction<'t> {
     step: &'t Step,
     message: &'t Message,
-    mail: &'t Mail,
+    mail: &'t Mail<'t>,
     /// Of the reply to the content.
     expect: &'t Expect,
     /// The recipients that were refused, and the replies.
@@ -165,7 +165,15 @@ impl Transaction<'_> {
 
     fn content(&mut self, player: &mut Player<'_>, channel: &mut Channel, accepted: &[Mailbox]) -> Result<(), Trouble> {
         let timeout = self.step.timeout;
-        let source = Source::text(self.mail.content.clone(), &self.message.span, self.mail.used.clone());
+        let unreadable =
+            |error: std::io::Error| Trouble::unreadable(&player.narrator, error.to_string()).at(&self.message.span);
+        let source = Source {
+            reader: self.mail.open(channel.ehlo.has("8BITMIME")).map_err(unreadable)?,
+            length: Some(self.mail.size()),
+            name: "the message".to_owned(),
+            span: self.message.span.clone(),
+            used: self.mail.used.clone(),
+        };
         let sending = Sending { stuffing: true, timeout, chunk: self.step.chunk, expect: self.expect };
         if body::send(player, channel, source, &sending)? == Sent::AnsweredEarly {
             return Ok(());
