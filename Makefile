@@ -49,9 +49,9 @@ test: prerequisites ## check formatting and lints, run all tests, check the fuzz
 	if [ -f tests/fuzz/Cargo.toml ]; then cargo check --locked --manifest-path tests/fuzz/Cargo.toml; fi
 
 .PHONY: test-servers
-test-servers: prerequisites ## run sessions against Postfix and aiosmtpd on loopback ports, installing them first
+test-servers: prerequisites ## run sessions against Postfix, Exim, Dovecot, Sendmail and aiosmtpd, installing them first
 	@$(call install_packages,python3 python3-venv)
-	tests/servers/install.sh $(SERVERS) postfix aiosmtpd
+	tests/servers/install.sh $(SERVERS)
 	MAILRUN_TEST_SERVERS=$(SERVERS) cargo test --locked --test servers -- --ignored
 
 .PHONY: bench

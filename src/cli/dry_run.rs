@@ -55,7 +55,7 @@ impl DryRun {
         self.names = names;
     }
 
-    fn sink(&mut self, server: &Server) -> Result<&Running, String> {
+    fn sink(&mut self, server: &Server) -> anyhow::Result<&Running> {
         let mut names = vec![server.host().to_owned()];
         names.extend(self.names.iter().filter(|name| **name != server.host()).cloned());
         let key = Key { names, tls: server.scheme == Scheme::Smtps, password: self.password.clone() };
@@ -97,7 +97,7 @@ impl Network for DryRun {
         };
         let failed = |why| ConnectError::CannotConnect { address: meant.clone(), why };
         let (address, ca) = {
-            let sink = self.sink(server).map_err(failed)?;
+            let sink = self.sink(server).map_err(|error| failed(format!("{error:#}")))?;
             let address: SocketAddr = sink.address.parse().map_err(|_| failed("the sink has no address".to_owned()))?;
             (address, sink.ca_pem.clone().into_bytes())
         };

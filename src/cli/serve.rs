@@ -35,12 +35,12 @@ fn serve(arguments: &ServeArguments) -> Result<Status, Failure> {
     config.log = Some(Arc::new(console::say));
     if let (Some(chain), Some(key)) = (&arguments.cert, &arguments.key) {
         let made = ServerCertificate::from_pem(&read(chain)?, &read(key)?);
-        config.certificate = Some(made.map_err(|why| (Status::DataErr, why))?);
+        config.certificate = Some(made.map_err(|error| (Status::DataErr, format!("{error:#}")))?);
     }
     let default = if arguments.command.is_empty() { DEFAULT } else { SocketAddr::new(DEFAULT.ip(), 0) };
     config.listen = Listen::Tcp(arguments.listen.unwrap_or(default));
 
-    let server = serve::start(config).map_err(|why| (Status::Unavailable, why))?;
+    let server = serve::start(config).map_err(|error| (Status::Unavailable, format!("{error:#}")))?;
     if let Some(path) = &arguments.write_ca {
         std::fs::write(path, &server.ca_pem)
             .map_err(|why| (Status::CantCreate, format!("cannot write {}: {why}", shown(path))))?;

@@ -1,6 +1,7 @@
 //! Certificates for the embedded server: made at start, signed by a CA that is made with them, P-256 throughout.
 
 use super::keys;
+use anyhow::{Context, Result, anyhow, ensure};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -26,53 +27,55 @@ pub struct ServerCertificate {
 
 impl ServerCertificate {
     /// Makes a CA and a certificate for these host names and IP addresses (`localhost`, `127.0.0.1`, `::1`).
-    pub fn make<S: AsRef<str>>(names: &[S]) -> Result<Self, String> {
+    pub fn make<S: AsRef<str>>(names: &[S]) -> Result<Self> {
         Self::make_valid(names, -1, DAYS)
     }
 
     /// As [`Self::make`], valid from so many days after today to so many: for tests of what clients refuse.
-    pub fn make_valid<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<Self, String> {
-        let words = |error: rcgen::Error| format!("cannot make a certificate: {error}");
+    pub fn make_valid<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<Self> {
+        Self::sign(names, from, until).context("cannot make a certificate")
+    }
+
+    fn sign<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<Self> {
         let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
         // The validity of the CA always holds today: it is the server's that may be asked to be out of date.
-        let mut params = CertificateParams::new(Vec::new()).map_err(words)?;
+        let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name = common_name("mailrun CA, made at start");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         validity(&mut params, from.min(-1), until.max(DAYS))?;
-        let ca_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(words)?;
-        let ca = params.self_signed(&ca_key).map_err(words)?;
+        let ca_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let ca = params.self_signed(&ca_key)?;
         let issuer = Issuer::new(params, ca_key);
 
         let subject = names.first().map_or("localhost", String::as_str).to_owned();
-        let mut params = CertificateParams::new(names).map_err(words)?;
+        let mut params = CertificateParams::new(names)?;
         params.distinguished_name = common_name(&subject);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         validity(&mut params, from, until)?;
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(words)?;
-        let certificate = params.signed_by(&key, &issuer).map_err(words)?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let certificate = params.signed_by(&key, &issuer)?;
         Ok(Self { chain_pem: certificate.pem(), key_pem: key.serialize_pem(), ca_pem: ca.pem() })
     }
 
     /// A certificate (with what else belongs to its chain behind it) and its key as they stand in files.
-    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, String> {
-        let chain_pem = String::from_utf8(chain.to_vec()).map_err(|_| "the certificate is not PEM".to_owned())?;
-        let made = Self { ca_pem: chain_pem.clone(), chain_pem, key_pem: keys::to_pkcs8_pem(key)? };
-        match keys::belongs(&made.identity()?) {
-            true => Ok(made),
-            false => Err("the key is not this certificate's".to_owned()),
-        }
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self> {
+        let chain_pem = String::from_utf8(chain.to_vec()).map_err(|_| anyhow!("the certificate is not PEM"))?;
+        let key_pem = keys::to_pkcs8_pem(key).map_err(anyhow::Error::msg)?;
+        let made = Self { ca_pem: chain_pem.clone(), chain_pem, key_pem };
+        ensure!(keys::belongs(&made.identity()?), "the key is not this certificate's");
+        Ok(made)
     }
 
-    pub fn identity(&self) -> Result<Identity, String> {
-        keys::identity(self.chain_pem.as_bytes(), self.key_pem.as_bytes())
+    pub fn identity(&self) -> Result<Identity> {
+        keys::identity(self.chain_pem.as_bytes(), self.key_pem.as_bytes()).map_err(anyhow::Error::msg)
     }
 
     /// What a server's side of handshakes is made with. Costs a little: make one per server.
-    pub fn acceptor(&self) -> Result<TlsAcceptor, String> {
-        TlsAcceptor::new(self.identity()?).map_err(|error| format!("certificate and key do not serve: {error}"))
+    pub fn acceptor(&self) -> Result<TlsAcceptor> {
+        TlsAcceptor::new(self.identity()?).context("certificate and key do not serve")
     }
 }
 
@@ -82,12 +85,9 @@ fn common_name(name: &str) -> DistinguishedName {
     distinguished
 }
 
-fn validity(params: &mut CertificateParams, from: i64, until: i64) -> Result<(), String> {
+fn validity(params: &mut CertificateParams, from: i64, until: i64) -> Result<()> {
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let day = |offset: i64| -> Result<Date, String> {
-        let span = jiff::Span::new().try_days(offset).map_err(|error| error.to_string())?;
-        today.checked_add(span).map_err(|error| error.to_string())
-    };
+    let day = |offset: i64| -> Result<Date> { Ok(today.checked_add(jiff::Span::new().try_days(offset)?)?) };
     let (from, until) = (day(from)?, day(until)?);
     let time = |date: Date| date_time_ymd(date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs());
     params.not_before = time(from);
@@ -119,7 +119,7 @@ mod tests {
         let both = ServerCertificate::from_pem(one.chain_pem.as_bytes(), one.key_pem.as_bytes());
         assert!(both.expect("they belong together").acceptor().is_ok());
         let mixed = ServerCertificate::from_pem(one.chain_pem.as_bytes(), other.key_pem.as_bytes());
-        assert!(mixed.is_err_and(|error| error.contains("not this certificate's")));
+        assert!(mixed.is_err_and(|error| error.to_string().contains("not this certificate's")));
         assert!(ServerCertificate::from_pem(b"", one.key_pem.as_bytes()).is_err());
         assert!(ServerCertificate::from_pem(one.chain_pem.as_bytes(), b"none").is_err());
     }

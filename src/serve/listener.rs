@@ -2,6 +2,7 @@
 
 use super::Listen;
 use super::channel::Socket;
+use anyhow::Context;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -46,12 +47,12 @@ impl Drop for Listener {
     }
 }
 
-pub(super) fn listen(at: &Listen) -> Result<(Listener, String, Wake), String> {
+pub(super) fn listen(at: &Listen) -> anyhow::Result<(Listener, String, Wake)> {
     match at {
         Listen::Tcp(address) => {
-            let cannot = |error: io::Error| format!("cannot listen on {address}: {error}");
-            let listener = TcpListener::bind(address).map_err(cannot)?;
-            let bound = listener.local_addr().map_err(cannot)?;
+            let cannot = || format!("cannot listen on {address}");
+            let listener = TcpListener::bind(address).with_context(cannot)?;
+            let bound = listener.local_addr().with_context(cannot)?;
             let mut wake = bound;
             if bound.ip().is_unspecified() {
                 wake.set_ip(if bound.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
@@ -59,8 +60,7 @@ pub(super) fn listen(at: &Listen) -> Result<(Listener, String, Wake), String> {
             Ok((Listener::Tcp(listener), bound.to_string(), Wake::Tcp(wake)))
         }
         Listen::Unix(path) => {
-            let listener =
-                UnixListener::bind(path).map_err(|error| format!("cannot listen on {}: {error}", path.display()))?;
+            let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
             Ok((Listener::Unix(listener, path.clone()), path.display().to_string(), Wake::Unix(path.clone())))
         }
     }

@@ -12,6 +12,7 @@ use super::summary::{ConnectionEnd, Summary};
 use super::tls::Acceptor;
 use super::{Behaviour, Config, Listen};
 use crate::net::certificate::ServerCertificate;
+use anyhow::{Context, bail};
 use std::collections::HashMap;
 use std::io;
 use std::net::Shutdown;
@@ -61,9 +62,9 @@ struct Shared {
 }
 
 /// Opens the listener and serves in the background. What goes wrong here is a certificate, an address or a folder.
-pub fn start(config: Config) -> Result<Running, String> {
+pub fn start(config: Config) -> anyhow::Result<Running> {
     if config.tls && (config.lmtp || matches!(config.listen, Listen::Unix(_))) {
-        return Err("no URL says LMTP, or a UNIX socket, with TLS from the first byte".to_owned());
+        bail!("no URL says LMTP, or a UNIX socket, with TLS from the first byte");
     }
     let certificate = match &config.certificate {
         Some(certificate) => certificate.clone(),
@@ -104,9 +105,9 @@ pub fn start(config: Config) -> Result<Running, String> {
     Ok(Running { url, address, ca_pem, shared, listening: Some(listening) })
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
     let thread = std::thread::Builder::new().name(name.to_owned());
-    thread.spawn(run).map_err(|error| format!("cannot start a thread: {error}"))
+    thread.spawn(run).context("cannot start a thread")
 }
 
 impl Running {

@@ -1,6 +1,7 @@
 //! A folder of received mail: `NAME.eml` byte for byte, and its envelope beside it as `NAME.json`.
 
 use super::sink::{Envelope, Mailbox};
+use anyhow::Context;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -18,9 +19,9 @@ pub(super) struct Maildrop {
 
 impl Maildrop {
     /// Makes the folder where it is not there.
-    pub(super) fn open(folder: &Path) -> Result<Self, String> {
+    pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
+        made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
         Ok(Self { folder: folder.to_owned(), counter: AtomicU32::new(1) })
     }
 

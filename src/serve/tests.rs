@@ -323,7 +323,7 @@ fn what_cannot_be_listened_on_is_an_error() {
     let first = start(sink(folder.path())).expect("it starts");
     let address = first.address.parse().expect("an address");
     let second = start(Config { listen: Listen::Tcp(address), ..sink(folder.path()) });
-    assert!(second.err().is_some_and(|why| why.contains(&first.address)));
+    assert!(second.err().is_some_and(|why| why.to_string().contains(&first.address)));
     std::fs::write(folder.path().join("file"), "").expect("a file");
     assert!(start(Config::sink(folder.path().join("file"))).is_err(), "a file is no folder");
 }
