@@ -22,7 +22,7 @@ const DOT: &[u8] = b".\r\n";
 
 /// Content before it is encoded.
 pub struct Source<'s> {
-    pub reader: Box<dyn Read + Send + 's>,
+    pub reader: Box<dyn Read + 's>,
     /// What the file said its length was.
     pub length: Option<u64>,
     pub name: String,

@@ -152,7 +152,7 @@ impl Mail<'_> {
     /// The whole content with CRLF line ends, not stuffed and without the dot: exactly [`Mail::size`] octets, else the
     /// reading fails with an error whose words name what cannot be sent (a file that became shorter, longer, or cannot
     /// be read). What was sent so far is then never ended with a dot.
-    pub fn open(&self, _eight_bit_allowed: bool) -> Result<Box<dyn Read + Send + '_>, std::io::Error> {
+    pub fn open(&self, _eight_bit_allowed: bool) -> Result<Box<dyn Read + '_>, std::io::Error> {
         Ok(Box::new(&*self.content))
     }
 }
