@@ -249,3 +249,17 @@ pub fn thousands(number: usize) -> String {
     }
     out
 }
+
+/// A size as people read it: `312 bytes`, `96 kB`, `1.2 MB`.
+pub fn bytes(count: u64) -> String {
+    match count {
+        1 => "1 byte".to_owned(),
+        0..1_000 => format!("{count} bytes"),
+        1_000..999_500 => format!("{} kB", (count + 500) / 1_000),
+        // One decimal, rounded down: exact in integers at any size.
+        _ => {
+            let millions = usize::try_from(count / 1_000_000).unwrap_or(usize::MAX);
+            format!("{}.{} MB", thousands(millions), count / 100_000 % 10)
+        }
+    }
+}

@@ -69,6 +69,8 @@ pub enum Note {
     ShortSecret { name: Shown },
     /// A step failed temporarily and is tried again.
     Retrying { attempt: u32, times: u32, wait: Duration },
+    /// A server took a message for so many recipients; its size in octets, and the name that it said to have given it.
+    Sent { recipients: usize, size: u64, queue_id: Option<Shown> },
     /// What a recipient's reply said.
     Recipient { address: Shown, outcome: RecipientOutcome, reply: Shown },
     /// A sleeping or interrupted program says so.

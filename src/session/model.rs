@@ -158,6 +158,8 @@ pub struct Message {
     pub pipelining: bool,
     /// Whether CHUNKING is used where it is offered.
     pub chunking: bool,
+    /// Whether a reply per recipient is asked for where PRDR is offered.
+    pub prdr: bool,
     pub on_refused: OnRefused,
 }
 

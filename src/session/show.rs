@@ -185,6 +185,7 @@ impl Shower<'_> {
         pairs.unless(params.is_empty(), "params", toml::table(&params));
         pairs.unless(message.pipelining, "pipelining", "false".to_owned());
         pairs.unless(message.chunking, "chunking", "false".to_owned());
+        pairs.unless(!message.prdr, "prdr", "true".to_owned());
         pairs.unless(message.on_refused == OnRefused::Abort, "on_refused", "\"skip\"".to_owned());
         pairs
     }

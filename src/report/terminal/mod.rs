@@ -216,6 +216,7 @@ impl<W: Write> Observer for Terminal<W> {
                 | Note::Capabilities { .. }
                 | Note::QuitFailed { .. }
                 | Note::Retrying { .. }
+                | Note::Sent { .. }
                 | Note::Recipient { .. }
                 | Note::Interrupted { .. } => {}
             },

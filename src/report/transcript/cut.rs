@@ -1,6 +1,6 @@
 //! Message content past 40 lines is counted and not shown.
 
-use crate::event::thousands;
+use crate::event::{bytes, thousands};
 
 /// The lines of content that are shown where not all of it is.
 const SHOWN: usize = 40;
@@ -28,16 +28,6 @@ impl Cut {
     /// `… 1,234 more lines (96 kB)`, where any were cut.
     pub fn words(&self) -> Option<String> {
         let lines = if self.lines == 1 { "line" } else { "lines" };
-        (self.lines > 0).then(|| format!("… {} more {lines} ({})", thousands(self.lines), size(self.bytes)))
-    }
-}
-
-/// `312 bytes`, `96 kB`, `1.2 MB`.
-pub(super) fn size(bytes: usize) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} bytes"),
-        1_000..999_500 => format!("{} kB", (bytes + 500) / 1_000),
-        // One decimal, rounded down: exact in integers at any size.
-        _ => format!("{}.{} MB", thousands(bytes / 1_000_000), bytes / 100_000 % 10),
+        (self.lines > 0).then(|| format!("… {} more {lines} ({})", thousands(self.lines), bytes(self.bytes as u64)))
     }
 }

@@ -1,6 +1,6 @@
 //! What the transcript remarks about facts that are no lines.
 
-use crate::event::{Note, RecipientOutcome, SkipReason, Words};
+use crate::event::{Note, RecipientOutcome, SkipReason, Words, bytes, thousands};
 use crate::session::{CloseHow, TlsFacts};
 use crate::transcript::Shown;
 use std::net::IpAddr;
@@ -57,7 +57,7 @@ pub(super) fn skipped(title: &Shown, reason: &SkipReason) -> String {
 /// Whether only `--verbose` shows it.
 pub(super) fn is_detail(note: &Note) -> bool {
     match note {
-        Note::Prompt { .. } | Note::Capabilities { .. } => true,
+        Note::Prompt { .. } | Note::Capabilities { .. } | Note::Sent { .. } => true,
         Note::Recipient { outcome, .. } => *outcome == RecipientOutcome::Accepted,
         Note::InClear { .. }
         | Note::NotVerified { .. }
@@ -81,6 +81,11 @@ pub(super) fn note(note: &Note) -> String {
         Note::ShortSecret { name } => format!("the secret {name} is short: it is hidden only where it is sent"),
         Note::Retrying { attempt, times, wait } => {
             format!("failed for now: attempt {attempt} of {times} in {}", Words(*wait))
+        }
+        Note::Sent { recipients, size, queue_id } => {
+            let plural = if *recipients == 1 { "recipient" } else { "recipients" };
+            let queued = queue_id.as_ref().map_or(String::new(), |id| format!(", queued as {id}"));
+            format!("sent to {} {plural}, {}{queued}", thousands(*recipients), bytes(*size))
         }
         Note::Recipient { address, outcome, reply } => {
             let outcome = match outcome {

@@ -1,7 +1,7 @@
 //! Events in, the contract's text out.
 
 use super::*;
-use crate::event::{Cause, Got, Outcome, RecipientOutcome, SkipReason, Status, StepId};
+use crate::event::{Cause, Got, Outcome, RecipientOutcome, SkipReason, Status, StepId, bytes};
 use crate::session::{CloseHow, PeerFacts, Place, TlsFacts};
 use crate::smtp::lines::{LineEnd, WireLine};
 use crate::transcript::{Record, Shown, parse};
@@ -249,10 +249,10 @@ fn a_certificate_can_forge_no_line() {
 #[test]
 fn sizes_are_rounded_for_people() {
     let table = [(999, "999 bytes"), (1_000, "1 kB"), (96_252, "96 kB"), (999_499, "999 kB"), (31_460_000, "31.4 MB")];
-    for (bytes, words) in table {
-        assert_eq!(cut::size(bytes), words);
+    for (count, words) in table {
+        assert_eq!(bytes(count), words);
     }
-    assert_eq!(cut::size(usize::MAX), "18,446,744,073,709.5 MB");
+    assert_eq!(bytes(u64::MAX), "18,446,744,073,709.5 MB");
 }
 
 /// Takes some bytes, then has no room.

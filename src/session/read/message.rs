@@ -30,10 +30,6 @@ impl Reader<'_> {
                 self.not_built(field.key_bytes(), &format!("\"{name}\" in a message"));
             }
         }
-        let prdr = fields.get("prdr").and_then(|field| self.boolean(field).map(|asked| (field, asked)));
-        if let Some((field, true)) = prdr {
-            self.not_built(field.key_bytes(), "\"prdr\" in a message");
-        }
         let from = fields.get("from").and_then(|field| self.template(field));
         if !fields.has("from") && !fields.has("eml") {
             self.missing(Diagnostic::error(fields.span.clone(), "a message needs \"from\""));
@@ -85,6 +81,7 @@ impl Reader<'_> {
             rcpt_params: param(self, "rcpt"),
             pipelining: fields.get("pipelining").and_then(|field| self.boolean(field)).unwrap_or(true),
             chunking: fields.get("chunking").and_then(|field| self.boolean(field)).unwrap_or(true),
+            prdr: fields.get("prdr").and_then(|field| self.boolean(field)).unwrap_or(false),
             on_refused: match fields.get("on_refused").and_then(|field| self.one_of(field, &["abort", "skip"])) {
                 Some(1) => OnRefused::Skip,
                 _ => OnRefused::Abort,

@@ -269,7 +269,6 @@ fn messages() {
         (message!("⟦html = \"<p>\""), "\"html\" in a message is not built yet", "html"),
         (message!("⟦attach = [\"x\"]"), "\"attach\" in a message is not built yet", "attach"),
         (message!("⟦eml = \"x.eml\""), "\"eml\" in a message is not built yet", "eml"),
-        (message!("⟦prdr = true"), "\"prdr\" in a message is not built yet", "prdr"),
         (message!("⟦subjct = \"x\""), "did you mean \"subject\"?", "mistyped"),
         (message!("headers = { ⟦\"X Y\" = \"x\" }"), "a header's name", "a space"),
         (message!("headers = { ⟦\"X:\" = \"x\" }"), "a header's name", "a colon"),
