@@ -1,5 +1,6 @@
 //! What a run wants to know of this machine.
 
+use jiff::tz::TimeZone;
 use std::io;
 
 /// The host's name; empty where it has none.
@@ -8,8 +9,13 @@ pub fn hostname() -> String {
 }
 
 /// The time zone of `TZ`, or of the system.
-pub fn zone() -> jiff::tz::TimeZone {
-    jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC)
+pub fn zone() -> TimeZone {
+    // Finding the zone's name walks through the whole zone database; its rules alone stand in one small file.
+    let rules = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
+    rules
+        .and_then(|rules| TimeZone::tzif("local", &rules).ok())
+        .or_else(|| TimeZone::try_system().ok())
+        .unwrap_or(TimeZone::UTC)
 }
 
 /// Whether standard output is a file, where nobody waits for the next line.
