@@ -51,19 +51,21 @@ pub fn judge(
         Answer::Ended(End::Fin | End::Reset) if expect.close() => Ok(None),
         Answer::Ended(end @ (End::Fin | End::Reset)) if expect.silence() => {
             let got = if end == End::Fin { Got::Closed } else { Got::Reset };
-            Err(Trouble::severing(Status::Failed, unexpected(got)))
+            Err(at_expectation(Trouble::severing(Status::Failed, unexpected(got)), expect))
         }
         Answer::Ended(end) => Err(Trouble::lost(narrator, &end)),
         Answer::Nothing { partial: false } if expect.silence() => Ok(None),
         Answer::Nothing { partial: false } if expect.close() => {
-            Err(Trouble::new(Status::Failed, unexpected(Got::Nothing)))
+            Err(at_expectation(Trouble::new(Status::Failed, unexpected(Got::Nothing)), expect))
         }
         Answer::Nothing { partial: true } if expect.silence() || expect.close() => {
-            Err(Trouble::severing(Status::Failed, unexpected(Got::Bytes)))
+            Err(at_expectation(Trouble::severing(Status::Failed, unexpected(Got::Bytes)), expect))
         }
         Answer::Nothing { .. } => Err(Trouble::timed_out(narrator, waiting_for, limit)),
         Answer::Malformed(_) if expect.malformed() => Ok(None),
-        Answer::Malformed(_) if expect.silence() => Err(Trouble::severing(Status::Failed, unexpected(Got::Malformed))),
+        Answer::Malformed(_) if expect.silence() => {
+            Err(at_expectation(Trouble::severing(Status::Failed, unexpected(Got::Malformed)), expect))
+        }
         Answer::Malformed(malformed) => Err(Trouble::malformed(&malformed)),
         Answer::Interrupted(interrupt) => Err(Trouble::interrupted(interrupt)),
     }
@@ -72,7 +74,12 @@ pub fn judge(
 /// A reply that was not expected.
 pub fn mismatch(narrator: &Narrator<'_>, expect: &Expect, reply: &Reply) -> Trouble {
     let cause = Cause::Unexpected { expected: narrator.shown(&expect.words), got: got_reply(narrator, reply) };
-    Trouble::new(status_of(expect, reply), cause)
+    at_expectation(Trouble::new(status_of(expect, reply), cause), expect)
+}
+
+/// What was not met is where it went wrong; the program's own expectations stand nowhere.
+fn at_expectation(trouble: Trouble, expect: &Expect) -> Trouble {
+    if expect.span == Span::default() { trouble } else { trouble.at(&expect.span) }
 }
 
 /// 75 where trying later may help: a 4yz where the step expects none.

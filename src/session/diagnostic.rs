@@ -74,7 +74,7 @@ impl SourceMap {
         Place { file: self.name(span.file).to_owned(), line: line + 1, column }
     }
 
-    /// The way back from [`SourceMap::place`]: from there to the line's end, without the comma behind an inline table.
+    /// The way back from [`SourceMap::place`]: the value or table header that begins there, at most to the line's end.
     pub fn span_at(&self, place: &Place) -> Option<Span> {
         let file = self.files.iter().position(|file| file.name == place.file)?;
         let line = place.line.checked_sub(1)?;
@@ -82,7 +82,10 @@ impl SourceMap {
         let start = *lines.get(line)?;
         let rest = text.get(start..)?.lines().next().unwrap_or("");
         let column = rest.char_indices().map(|(at, _)| at).nth(place.column.saturating_sub(1)).unwrap_or(rest.len());
-        let end = rest.trim_end().trim_end_matches(',').len().max(column);
+        let end = match value_end(&rest[column..]) {
+            Some(length) => column + length,
+            None => rest.trim_end().trim_end_matches(',').len().max(column),
+        };
         Some(Span { file, bytes: start + column..start + end })
     }
 
@@ -93,6 +96,12 @@ impl SourceMap {
         (line, file.lines.get(line).copied().unwrap_or(0))
     }
 
+    /// A line's text, counted from 1.
+    pub(super) fn text_of_line(&self, file: usize, line: usize) -> Option<&str> {
+        let SourceText { text, lines, .. } = self.files.get(file)?;
+        text.get(*lines.get(line.checked_sub(1)?)?..)?.lines().next()
+    }
+
     /// The line that the span begins in, without its end, and the span within it; at most up to the line's end.
     pub(super) fn line(&self, span: &Span) -> (&str, Range<usize>) {
         let (_, start) = self.line_at(span);
@@ -101,6 +110,54 @@ impl SourceMap {
         let from = line.floor_char_boundary(span.bytes.start.saturating_sub(start));
         let to = line.ceil_char_boundary(span.bytes.end.saturating_sub(start).min(line.len())).max(from);
         (line, from..to)
+    }
+}
+
+/// Where the TOML value at the beginning of `text` ends: behind its quote, its bracket, its last letter or digit.
+/// `None` where it goes on in the next line.
+fn value_end(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let quoted = |from: usize| {
+        let quote = bytes[from];
+        let mut at = from + 1;
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'\\' if quote == b'"' => at += 1,
+                byte if *byte == quote => return Some(at + 1),
+                _ => {}
+            }
+            at += 1;
+        }
+        None
+    };
+    match bytes.first()? {
+        b'"' | b'\'' if bytes.get(..3).is_some_and(|three| three.iter().all(|b| *b == bytes[0])) => None,
+        b'"' | b'\'' => quoted(0),
+        b'[' | b'{' => {
+            let (mut depth, mut at) = (0usize, 0);
+            while let Some(byte) = bytes.get(at) {
+                match byte {
+                    b'"' | b'\'' => at = quoted(at)? - 1,
+                    b'[' | b'{' => depth += 1,
+                    b']' | b'}' => depth = depth.saturating_sub(1),
+                    b'#' => return None,
+                    _ => {}
+                }
+                at += 1;
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+            None
+        }
+        byte if byte.is_ascii_alphanumeric() => {
+            let bare = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'.');
+            let length = bytes.iter().take_while(|byte| bare(byte)).count();
+            // A key is shown with its value.
+            let key = text[length..].trim_start().starts_with('=');
+            (!key).then_some(length)
+        }
+        _ => None,
     }
 }
 
@@ -118,6 +175,9 @@ pub struct Diagnostic {
     /// A file that the session names cannot be read (exit 66, else 65).
     pub no_input: bool,
     pub span: Span,
+    /// The line from which on the source is shown, where that is not the span's own: a step's first one, for what went
+    /// wrong in a later one.
+    pub shown_from: Option<usize>,
     /// What is wrong, in a sentence without a full stop: `unknown key "expct"`.
     pub message: String,
     /// Stands behind the caret: `did you mean "expect"?`
@@ -129,11 +189,16 @@ pub struct Diagnostic {
 impl Diagnostic {
     pub fn error(span: Span, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { severity: Severity::Error, no_input: false, span, message, label: None, help: None }
+        Self { severity: Severity::Error, no_input: false, span, shown_from: None, message, label: None, help: None }
     }
 
     pub fn warning(span: Span, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(span, message) }
+    }
+
+    /// Shows the source from that line on, counted from 1, where it stands a little before the span's.
+    pub fn shown_from(self, line: usize) -> Self {
+        Self { shown_from: Some(line), ..self }
     }
 
     pub fn with_label(self, label: impl Into<String>) -> Self {
@@ -193,6 +258,30 @@ mod tests {
         ];
         for (text, at, expected, why) in table {
             assert_eq!(place(text, at), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn the_way_back_from_a_place_ends_with_the_value() {
+        let table = [
+            ("[[step]]", 1, "[[step]]", "a header"),
+            ("  { send = \"a]}\", expect = 250 }, # x", 3, "{ send = \"a]}\", expect = 250 }", "an inline table"),
+            ("{ send = \"x\", expect = 250 }", 24, "250", "a number"),
+            ("expect = \"2xx\" # any", 10, "\"2xx\"", "a string"),
+            ("expect = [250, \"2xx\"]", 10, "[250, \"2xx\"]", "a list"),
+            ("expect = 250  ", 1, "expect = 250", "a key with its value"),
+            ("steps = [ { expect = 1 },  ", 9, "[ { expect = 1 }", "what goes on in the next line"),
+            ("x = \"a\\\"b\"", 5, "\"a\\\"b\"", "an escaped quote"),
+        ];
+        for (text, column, expected, why) in table {
+            let mut sources = SourceMap::default();
+            sources.add("a", text);
+            let place = Place { file: "a".to_owned(), line: 1, column };
+            assert_eq!(
+                sources.span_at(&place).map(|span| sources.snippet(&span).to_owned()).as_deref(),
+                Some(expected),
+                "{why}"
+            );
         }
     }
 

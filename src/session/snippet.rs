@@ -21,6 +21,8 @@ const MOST_SHOWN: usize = 200;
 /// How much of a long line is shown before and behind the place, in characters.
 const BEFORE: usize = 50;
 const BEHIND: usize = 70;
+/// How many lines are shown before the place, where they are asked for.
+const MOST_LINES: usize = 12;
 
 const ERROR: Style = AnsiColor::BrightRed.on_default().bold();
 const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
@@ -67,6 +69,13 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, paint: &Paint, out: &mut St
     let label = diagnostic.label.as_deref().map(|label| format!(" {}", visible(label))).unwrap_or_default();
     let marks = paint.paint(style, &format!("{}{label}", "^".repeat(carets)));
     let _ = writeln!(out, "{gap} {bar}");
+    let first = diagnostic.shown_from.filter(|first| (*first..=*first + MOST_LINES).contains(&place.line));
+    for before in first.unwrap_or(place.line)..place.line {
+        let text = sources.text_of_line(diagnostic.span.file, before).unwrap_or_default();
+        let (text, _, _) = excerpt(text, 0..0);
+        let number = paint.paint(GUTTER, &format!("{before:>width$}", width = number.len()));
+        let _ = writeln!(out, "{}", format!("{number} {bar} {text}").trim_end());
+    }
     let _ = writeln!(out, "{} {bar} {shown}", paint.paint(GUTTER, &number));
     let _ = writeln!(out, "{gap} {bar} {}{marks}", " ".repeat(indent));
     if let Some(help) = &diagnostic.help {
@@ -162,6 +171,16 @@ smoke.toml:2:1: error: unknown key \"expct\"
   = help: steps that send nothing must have one
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_lines_before_are_shown_where_they_are_asked_for() {
+        let text = rendered("a", "[[step]]\nsend = \"NOOP\"\n\nexpect = 250\n", 33..36, |d| d.shown_from = Some(1));
+        let expected = "  |\n1 | [[step]]\n2 | send = \"NOOP\"\n3 |\n4 | expect = 250\n  |          ^^^\n";
+        assert!(text.ends_with(expected), "{text}");
+        let far = "\n".repeat(100) + "expect = 250";
+        let text = rendered("a", &far, 100..106, |d| d.shown_from = Some(1));
+        assert_eq!(text.lines().count(), 4, "what stands far away is left out: {text}");
     }
 
     #[test]

@@ -132,6 +132,7 @@ impl Templates {
             return Err(Diagnostic {
                 severity: Severity::Error,
                 no_input: false,
+                shown_from: None,
                 span: point(span, raw, source, trouble.range),
                 message: trouble.message,
                 label,

@@ -84,28 +84,31 @@ impl<W: Write> Terminal<W> {
                     let values: Vec<String> =
                         one.values.iter().map(|(name, value)| format!("{name} = {value}")).collect();
                     let place = if one.place.file.is_empty() { &failure.place } else { &one.place };
-                    self.point(place, &format!("assert failed: {}", one.expression), &values.join(", "));
+                    self.point(place, step, &format!("assert failed: {}", one.expression), &values.join(", "));
                 }
                 failure.place.line
             }
             cause => {
-                self.point(&failure.place, &cause.to_string(), "");
+                self.point(&failure.place, step, &cause.to_string(), "");
                 failure.place.line
             }
         };
         let gutter = " ".repeat(gutter.max(1).to_string().len());
-        let step = step.map(notes::step);
+        let step = step.map(|step| notes::step(step, &failure.place));
         for note in step.into_iter().chain(notes::of(failure)) {
             self.text.push_str(&format!("{gutter} = {note}\n"));
         }
         self.told.push(failure.clone());
     }
 
-    /// `file:line:column: error: message`, the source's line and a caret; without a place, the session's name instead.
-    fn point(&mut self, place: &Place, message: &str, label: &str) {
+    /// `file:line:column: error: message`, the source from the step's beginning on and a caret; without a place, the session's name instead.
+    fn point(&mut self, place: &Place, step: Option<&StepId>, message: &str, label: &str) {
         match self.session.sources.span_at(place) {
             Some(span) => {
                 let mut diagnostic = Diagnostic::error(span, message);
+                if let Some(step) = step.filter(|step| step.place.file == place.file) {
+                    diagnostic = diagnostic.shown_from(step.place.line);
+                }
                 if !label.is_empty() {
                     diagnostic = diagnostic.with_label(label);
                 }

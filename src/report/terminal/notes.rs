@@ -1,15 +1,21 @@
 //! What stands below a diagnosis: what came, what a certificate says, what may help.
 
 use crate::event::{Cause, Failure, Got, StepId};
+use crate::session::Place;
+use crate::transcript::printable;
 
-/// `step 4: RCPT TO:<b@example.com>, repetition 2, attempt 3`.
-pub(super) fn step(step: &StepId) -> String {
+/// `step 4: RCPT TO:<b@example.com>, repetition 2, attempt 3`, and where it begins, if that is another line than the
+/// failure's.
+pub(super) fn step(step: &StepId, failure: &Place) -> String {
     let mut out = format!("step {}: {}", step.number, step.title);
     if let Some(repetition) = step.repetition {
         out.push_str(&format!(", repetition {repetition}"));
     }
     if step.attempt > 1 {
         out.push_str(&format!(", attempt {}", step.attempt));
+    }
+    if (&step.place.file, step.place.line) != (&failure.file, failure.line) && !step.place.file.is_empty() {
+        out.push_str(&format!(" ({}:{})", printable(step.place.file.as_bytes()), step.place.line));
     }
     out
 }
