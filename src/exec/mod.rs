@@ -25,7 +25,7 @@ pub use crate::session::{Address, CloseHow, PeerFacts, Server, TlsFacts, TlsVers
 pub use ports::{Clock, ConnectError, ConnectOptions, Connected, Interrupt, Network, Stream, TlsFailure, TlsOptions};
 
 use crate::event::{Fact, Failure, Note, Observer, Outcome, Status};
-use crate::session::{Session, Sources, Value};
+use crate::session::{Action, Session, Sources, Step, Value};
 use crate::transcript::{Redactor, Shown};
 use narrate::Narrator;
 use player::{MAIN, Player};
@@ -113,11 +113,24 @@ pub fn run(
     outcome
 }
 
+/// The first connection is opened by itself, but where the first step does it.
 fn open_main(player: &mut Player<'_>) -> Result<(), Trouble> {
+    let session = player.session;
+    if begins_with_connect([&session.open, &session.steps, &session.close].into_iter().flatten()) {
+        return Ok(());
+    }
     let mut main = player.take_channel(MAIN);
     let connected = player.connect(&mut main);
     player.put_channel(main);
     connected
+}
+
+fn begins_with_connect<'s>(mut steps: impl Iterator<Item = &'s Step>) -> bool {
+    match steps.next().map(|step| &step.action) {
+        Some(Action::Connect) => true,
+        Some(Action::Steps(members)) => begins_with_connect(members.iter()),
+        _ => false,
+    }
 }
 
 /// Plays all sections and ends all connections.

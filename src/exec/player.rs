@@ -11,7 +11,7 @@ use super::variables::{self, Gathered, Reader, ShortSecrets};
 use crate::event::{Cause, Fact, Failure, Note, Status};
 use crate::session::{
     Address, Expect, Expression, ReplyFacts, Scheme, Scope, Server, Session, SessionFacts, SourcePath, Sources,
-    Template, Value,
+    Template, Value, Variable,
 };
 use crate::smtp::limits::Wait;
 use crate::transcript::Shown;
@@ -225,25 +225,32 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// The step's own variables.
-    pub fn with(&self, variables: &[crate::session::Variable]) -> Result<Vec<(String, Value)>, Trouble> {
+    /// The step's own variables. Each may use those before it.
+    pub fn with(&mut self, variables: &[Variable]) -> Result<Vec<(String, Value)>, Trouble> {
+        self.scope.push(Vec::new());
+        let values = variables.iter().map(|variable| self.own_variable(variable)).collect();
+        self.scope.pop();
+        values
+    }
+
+    fn own_variable(&mut self, variable: &Variable) -> Result<(String, Value), Trouble> {
         let reader = Reader {
             session: self.session,
             settings: self.settings,
             sources: self.sources,
             host: Some(self.server.host().to_owned()),
         };
-        variables
-            .iter()
-            .map(|variable| match reader.value(&variable.source, &self.scope, &self.narrator) {
-                Ok(Some(value)) => Ok((variable.name.clone(), value)),
-                Ok(None) => {
-                    Err(Trouble::bad_value(&self.narrator, format!("{} has no value", variable.name))
-                        .at(&variable.span))
-                }
-                Err(trouble) => Err(trouble.at(&variable.span)),
-            })
-            .collect()
+        match reader.value(&variable.source, &self.scope, &self.narrator) {
+            Ok(Some(value)) => {
+                self.scope.add(&variable.name, value.clone());
+                Ok((variable.name.clone(), value))
+            }
+            Ok(None) => {
+                let what = format!("{} has no value", variable.name);
+                Err(Trouble::bad_value(&self.narrator, what).at(&variable.span))
+            }
+            Err(trouble) => Err(trouble.at(&variable.span)),
+        }
     }
 
     /// The first of `requires` that the server does not offer.

@@ -47,14 +47,19 @@ fn steps(player: &mut Player<'_>, steps: &[Step], known: &Known) -> Result<(), T
         if step.condition.is_some() {
             continue;
         }
-        let fixed = step.with.iter().all(|variable| is_fixed(player, variable, known));
         let mut own = known.clone();
+        let mut fixed = true;
         for variable in &step.with {
+            // It may use those before it.
+            fixed &= is_fixed(player, variable, &own);
             if fixed {
                 own.insert(variable.name.clone());
             } else {
                 own.remove(&variable.name);
             }
+        }
+        if !fixed {
+            own.retain(|name| !step.with.iter().any(|variable| variable.name == *name));
         }
         let with = if fixed { player.with(&step.with)? } else { Vec::new() };
         player.scope.push(with);

@@ -176,7 +176,7 @@ impl Player<'_> {
             }
             let flow = self.finish(channel, step, &id, result, elapsed, again);
             let Some(retry) = step.retry.as_ref().filter(|_| again && flow < Flow::Over) else { return flow };
-            let note = Note::Retrying { attempt: attempt + 1, times: retry.times, wait: retry.wait };
+            let note = Note::Retrying { attempt: attempt + 1, times: times.saturating_add(1), wait: retry.wait };
             self.note(channel, note);
             if let Err(trouble) = self.pause(&channel.name, retry.wait) {
                 return self.finish(channel, step, &id, Err(trouble), elapsed, false);

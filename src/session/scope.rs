@@ -118,6 +118,13 @@ impl Scope {
         self.names_mut().layers.push(layer);
     }
 
+    /// Adds a name to the newest layer.
+    pub fn add(&mut self, name: &str, value: Value) {
+        if let Some(layer) = self.names_mut().layers.last_mut() {
+            layer.push((name.to_owned(), value.rendered()));
+        }
+    }
+
     pub fn pop(&mut self) {
         self.names_mut().layers.pop();
     }

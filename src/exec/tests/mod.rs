@@ -1,6 +1,7 @@
 //! Dialogues with a scripted server: each at every chunk size, over virtual time.
 
 mod dialogues;
+mod names;
 mod server;
 mod timing;
 
@@ -21,6 +22,10 @@ impl Sources for Files {
         match path.to_str() {
             Some("short.eml") => Ok(SourceFile { reader: Box::new(&b"half a mail\n"[..]), length: 100 }),
             Some("mail.eml") => Ok(SourceFile { reader: Box::new(&b"a mail\n"[..]), length: 7 }),
+            Some("chain.toml") => {
+                let text = "[vars]\na = 'x'\nb = '{{ a }}y'\n[[step]]\nsend = 'NOOP {{ b }}'\nexpect = 250\n";
+                Ok(SourceFile { reader: Box::new(text.as_bytes()), length: text.len() as u64 })
+            }
             // Some blocks, in lines.
             Some("big.eml") => {
                 let text = "0123456789012345678901234567890123456789012345678901234567890\n".repeat(5000);

@@ -17,13 +17,19 @@ impl Reader<'_> {
                 return None;
             }
             DeValue::Array(values) => {
-                let patterns: Vec<_> = values.iter().map(|value| self.reply_pattern(field.with_value(value))).collect();
+                let patterns: Vec<_> = values.iter().map(|value| self.alternative(field.with_value(value))).collect();
                 patterns.into_iter().collect::<Option<Vec<_>>>()?
             }
-            DeValue::Table(_) => vec![self.reply_table(field)?],
-            _ => vec![self.reply_pattern(field)?],
+            _ => vec![self.alternative(field)?],
         };
         Some(expectation(self.value_span(field.value), any_of))
+    }
+
+    fn alternative(&mut self, field: Field<'_>) -> Option<ReplyPattern> {
+        match field.value.get_ref() {
+            DeValue::Table(_) => self.reply_table(field),
+            _ => self.reply_pattern(field),
+        }
     }
 
     /// A code or one of the words.

@@ -325,3 +325,10 @@ fn a_byte_order_mark_and_crlf_are_fine() {
     assert_eq!(session.sources.place(&session.steps[0].span).line, 2);
     assert!(super::wrong("\u{feff}colour = 1").starts_with("case.toml:1:1: error"));
 }
+
+#[test]
+fn an_expectation_may_be_one_of_several_tables() {
+    let session = good("[[step]]\nexpect = [220, { code = 554, text = 'busy' }, \"close\"]\n");
+    let words = session.steps[0].expect.as_ref().map(|expect| expect.words.as_str());
+    assert_eq!(words, Some("220 or 554, text matching \"busy\" or close"));
+}

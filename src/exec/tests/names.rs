@@ -1,0 +1,48 @@
+//! Variables of a step and of an include; what is said of retries; which connection is the first.
+
+use super::server::Act::{Fin, Hear, Say};
+use super::{play, play_all};
+
+const GREETING: super::Act = Say("220 mx ready\r\n");
+
+#[test]
+fn a_steps_variables_may_use_those_before_them() {
+    for (why, steps) in [
+        ("with", "{ send = 'NOOP {{ b }}', expect = 250, with = { z = 'x', b = '{{ z }}y' } }"),
+        (
+            "a group's with",
+            "{ steps = [ { send = 'NOOP {{ b }}', expect = 250 } ], with = { a = 'x', b = '{{ a }}y' } }",
+        ),
+        ("an include's own", "{ include = 'chain.toml' }"),
+        ("an include's own behind what with gave", "{ include = 'chain.toml', with = { a = 'x' } }"),
+        ("what is hidden", "{ send = 'NOOP {{ v }}', expect = 250, with = { v = '{{ v }}y' } }"),
+    ] {
+        let toml = format!("vars = {{ v = 'x' }}\nstep = [ {{ expect = 220 }}, {steps} ]");
+        let ran = play(&toml, &[GREETING, Hear("NOOP xy\r"), Say("250 ok\r\n")]);
+        assert_eq!(ran.outcome.status.code(), 0, "{why}: {}", ran.log);
+    }
+}
+
+#[test]
+fn attempts_are_counted_with_the_first_one() {
+    let toml =
+        "step = [ { expect = 220 }, { send = 'NOOP', expect = 250, retry = { times = 2, wait = '1s', on = '4xx' } } ]";
+    let later = [Hear("NOOP"), Say("450 later\r\n")];
+    let ran = play(toml, &[&[GREETING][..], &later, &later, &later].concat());
+    assert_eq!(ran.outcome.status.code(), 75, "{}", ran.log);
+    assert_eq!(ran.log.matches("C: NOOP").count(), 3, "sent, and sent again twice: {}", ran.log);
+    assert!(ran.log.contains("attempt: 2, times: 3") && ran.log.contains("attempt: 3, times: 3"), "{}", ran.log);
+}
+
+#[test]
+fn a_session_that_begins_with_connect_opens_one_connection_for_it() {
+    let round = "{ connect = true }, { expect = 220 }, { send = 'QUIT', expect = 221 }";
+    let server = vec![GREETING, Hear("QUIT"), Say("221 bye\r\n"), Fin];
+    for (why, toml, connections) in [
+        ("a step", format!("step = [ {round} ]"), 1),
+        ("a group's first step", format!("step = [ {{ steps = [ {round} ], repeat = 3 }} ]"), 3),
+    ] {
+        let ran = play_all(&toml, &vec![server.clone(); connections]);
+        assert_eq!((ran.outcome.status.code(), ran.wire.len()), (0, connections), "{why}: {}", ran.log);
+    }
+}
