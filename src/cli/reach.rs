@@ -54,6 +54,9 @@ pub fn reach<'a>(session: &'a Session, server: Option<&str>) -> (Reach, Vec<Name
     if let Some(message) = &session.message {
         walk.message(message);
     }
+    if let Some(rows) = session.rows.as_ref().filter(|rows| rows.file.written.source != "-") {
+        walk.file(&rows.file, false);
+    }
     for steps in [&session.open, &session.steps, &session.close] {
         walk.steps(steps);
     }

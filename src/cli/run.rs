@@ -74,6 +74,11 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
         if clock.interrupted().is_some() {
             break;
         }
+        if one.session.rows.is_some() || one.session.retry.is_some() {
+            console::error("[rows] and [retry] are read and not run yet: this version of mailrun cannot do it");
+            ends.push(Status::DataErr);
+            continue;
+        }
         overrule(arguments, one);
         let player = Player { arguments, settings: &settings, clock: &clock, several };
         ends.extend(player.play(one, index, &mut network, &mut output, &mut transcripts));
@@ -189,11 +194,12 @@ impl Player<'_> {
         // The failure of a session that shall fail is no news for --quiet.
         let silent = options.quiet && one.session.xfail.is_some();
         let redactor = if options.show_secrets { Redactor::off() } else { literals(&one.session) };
-        let errors: Box<dyn io::Write> = if silent { Box::new(io::sink()) } else { Box::new(anstream::stderr()) };
+        let errors: Box<dyn io::Write + Send> =
+            if silent { Box::new(io::sink()) } else { Box::new(anstream::stderr()) };
         let terminal = Terminal::new(errors, one.session.sources.clone(), redactor, console::colours());
         let mut terminal = if options.quiet { terminal.quiet() } else { terminal };
         let header = self.several.then_some(name.as_str());
-        let out: Box<dyn io::Write> = if silent { Box::new(io::sink()) } else { Box::new(output) };
+        let out: Box<dyn io::Write + Send> = if silent { Box::new(io::sink()) } else { Box::new(output) };
         let mut written = Written::new(options, Headed::new(header, out));
         let mut file = transcripts.writer(index, self.file_options(), header);
         let mut watcher = Watcher::default();

@@ -1,6 +1,6 @@
 //! What can happen.
 
-use super::{Line, Outcome, StepId, Verdict};
+use super::{Line, Outcome, RowId, StepId, Verdict};
 use crate::session::TlsFacts;
 use crate::transcript::Shown;
 use std::time::Duration;
@@ -36,6 +36,15 @@ pub enum Fact<'a> {
     ResetByServer,
     ClosedByClient {
         how: crate::session::CloseHow,
+    },
+    /// A row's turn of the steps begins, or another attempt at it.
+    RowStarted {
+        row: &'a RowId,
+    },
+    /// Its failure may be that of a step, told already, or of the row itself.
+    RowFinished {
+        row: &'a RowId,
+        outcome: &'a Outcome,
     },
     StepStarted {
         step: &'a StepId,

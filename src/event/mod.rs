@@ -74,6 +74,17 @@ pub struct StepId {
     pub attempt: u32,
 }
 
+/// Which row an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowId {
+    /// From 1, in the order of the file.
+    pub number: u64,
+    /// Its key, or its number where the session names no key.
+    pub key: Shown,
+    /// Of the batch's `[retry]`, from 1.
+    pub attempt: u32,
+}
+
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

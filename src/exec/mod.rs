@@ -12,11 +12,13 @@ mod narrate;
 mod player;
 mod ports;
 mod prepare;
+mod rows;
 mod soundness;
 mod steps;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod turns;
 mod variables;
 mod words;
 
@@ -24,11 +26,13 @@ mod words;
 pub use crate::session::{Address, CloseHow, PeerFacts, Server, TlsFacts, TlsVersion};
 pub use ports::{Clock, ConnectError, ConnectOptions, Connected, Interrupt, Network, Stream, TlsFailure, TlsOptions};
 
-use crate::event::{Fact, Failure, Note, Observer, Outcome, Status};
+use crate::event::{Event, Fact, Failure, Note, Observer, Outcome, Status};
 use crate::session::{Action, Session, Sources, Step, Value};
 use crate::transcript::{Redactor, Shown};
 use narrate::Narrator;
-use player::{MAIN, Player};
+use player::{MAIN, Player, Prepared};
+pub use rows::{Feed, Once, Row};
+use std::time::{Duration, Instant};
 use steps::Flow;
 use trouble::Trouble;
 use variables::Reader;
@@ -77,43 +81,17 @@ pub fn run(
     clock: &dyn Clock,
     observer: &mut dyn Observer,
 ) -> Outcome {
-    let redactor = if settings.show_secrets { Redactor::off() } else { Redactor::default() };
-    let mut narrator = Narrator::new(observer, clock, redactor);
-    let mut reader = Reader { session, settings, sources, host: None };
-    let prepared = match prepare::prepare(&mut reader, &mut narrator) {
-        Ok(prepared) => prepared,
-        Err(trouble) => {
-            let started = Fact::SessionStarted { name: narrator.shown(&session.name), server: Shown::default() };
-            narrator.tell(MAIN, started);
-            let outcome = failed(prepare::failure(session, trouble), 0);
-            narrator.tell(MAIN, Fact::SessionFinished { outcome: &outcome });
-            return outcome;
-        }
+    let mut lane = Lane::default();
+    let outcome = match Ready::new(session, settings, sources, clock, observer) {
+        Ok(ready) => ready.connection(&mut lane, &mut Once::default(), network, clock, observer),
+        Err(outcome) => outcome,
     };
-    let short_names = prepared.gathered.short_names.clone();
-    let mut player = Player::new(&reader, prepared, network, narrator);
-    // Passwords are learnt while the session is looked through, before anything is told.
-    let sound = soundness::check(&mut player);
-    let name = player.narrator.shown(&session.name);
-    let server = player.narrator.shown(player.server.to_string());
-    player.narrator.tell(MAIN, Fact::SessionStarted { name, server });
-    for name in short_names {
-        let name = player.narrator.shown(name);
-        player.narrator.note(MAIN, Note::ShortSecret { name });
-    }
-    let outcome = match sound.and_then(|()| open_main(&mut player)) {
-        Ok(()) => play(&mut player, Flow::On),
-        Err(trouble) => {
-            player.interrupted = trouble.interrupt(clock);
-            player.failure = Some(prepare::failure(session, trouble));
-            play(&mut player, Flow::Over)
-        }
-    };
-    player.narrator.tell(MAIN, Fact::SessionFinished { outcome: &outcome });
+    lane.tell(clock, observer, Fact::SessionFinished { outcome: &outcome });
     outcome
 }
 
-/// The first connection is opened by itself, but where the first step does it.
+use crate::event::{Event, Fact, Failure, Note, Observer, Outcome, Status};
+use crate::session::{Action, Session, Sources, Step, Value};
 fn open_main(player: &mut Player<'_>) -> Result<(), Trouble> {
     let session = player.session;
     if begins_with_connect([&session.open, &session.steps, &session.close].into_iter().flatten()) {
@@ -138,7 +116,7 @@ fn play(player: &mut Player<'_>, flow: Flow) -> Outcome {
     let session = player.session;
     let mut number = 0;
     let flow = player.section(&session.open, &mut number, flow);
-    let flow = player.section(&session.steps, &mut number, flow);
+    let flow = turns::play(player, &mut number, flow);
     // `on_fail = "quit"` stops the steps, and [[close]] runs as if nothing had happened.
     let closing = if flow == Flow::Quitting { Flow::On } else { flow };
     let flow = player.section(&session.close, &mut number, closing).max(flow);

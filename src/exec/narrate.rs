@@ -1,5 +1,7 @@
 //! Tells what happens. Secrets are hidden and text is escaped here: nothing behind `exec` can leak or be forged.
 
+use super::Lane;
+use super::player::MAIN;
 use super::ports::Clock;
 use crate::event::{Event, Fact, Line, Note, Observer};
 use crate::smtp::lines::{WireLine, split_lines};
@@ -12,12 +14,20 @@ pub struct Narrator<'a> {
     pub clock: &'a dyn Clock,
     pub redactor: Redactor,
     /// When the first connection was made.
-    started: Option<Instant>,
+    pub started: Option<Instant>,
+    /// What `main` is called here.
+    lane: Option<String>,
 }
 
 impl<'a> Narrator<'a> {
     pub fn new(observer: &'a mut dyn Observer, clock: &'a dyn Clock, redactor: Redactor) -> Self {
-        Self { observer, clock, redactor, started: None }
+        Self { observer, clock, redactor, started: None, lane: None }
+    }
+
+    /// Goes on where another connection of the same session began.
+    pub fn take_lane(&mut self, lane: &Lane) {
+        self.started = lane.started;
+        self.lane = lane.name.clone();
     }
 
     pub fn now(&self) -> Instant {
@@ -36,7 +46,14 @@ impl<'a> Narrator<'a> {
 
     pub fn tell(&mut self, connection: &str, fact: Fact<'_>) {
         let at = self.elapsed();
-        self.observer.observe(&Event { at, connection, fact });
+        match &self.lane {
+            None => self.observer.observe(&Event { at, connection, fact }),
+            Some(lane) if connection == MAIN => self.observer.observe(&Event { at, connection: lane, fact }),
+            Some(lane) => {
+                let connection = format!("{lane}_{connection}");
+                self.observer.observe(&Event { at, connection: &connection, fact });
+            }
+        }
     }
 
     pub fn note(&mut self, connection: &str, note: Note) {

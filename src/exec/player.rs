@@ -6,6 +6,7 @@ use super::channel::Channel;
 use super::judge;
 use super::narrate::Narrator;
 use super::ports::{ConnectError, Interrupt, Network, TlsOptions};
+use super::rows::{Feed, Row};
 use super::trouble::{Limit, Trouble};
 use super::variables::{self, Gathered, Reader, ShortSecrets};
 use crate::event::{Cause, Fact, Failure, Note, Status};
@@ -13,6 +14,7 @@ use crate::session::{
     Address, Expect, Expression, ReplyFacts, Scheme, Scope, Server, Session, SessionFacts, SourcePath, Sources,
     Template, Value, Variable,
 };
+use crate::smtp::address::Mailbox;
 use crate::smtp::limits::Wait;
 use crate::transcript::Shown;
 use regex::Regex;
@@ -47,9 +49,13 @@ pub struct Player<'a> {
     pub skipped: Option<Shown>,
     /// The Message-ID of the session's message, once it is made.
     pub message_id: Option<String>,
+    pub feed: &'a mut dyn Feed,
+    /// The row whose turn it is.
+    pub row: Row,
 }
 
 /// What a player is made of, besides what runs it.
+#[derive(Clone)]
 pub struct Prepared {
     pub scope: Scope,
     pub gathered: Gathered,
@@ -59,7 +65,13 @@ pub struct Prepared {
 }
 
 impl<'a> Player<'a> {
-    pub fn new(reader: &Reader<'a>, prepared: Prepared, network: &'a mut dyn Network, narrator: Narrator<'a>) -> Self {
+    pub fn new(
+        reader: &Reader<'a>,
+        prepared: Prepared,
+        network: &'a mut dyn Network,
+        narrator: Narrator<'a>,
+        feed: &'a mut dyn Feed,
+    ) -> Self {
         Self {
             session: reader.session,
             settings: reader.settings,
@@ -79,6 +91,8 @@ impl<'a> Player<'a> {
             requires_seen: reader.session.requires.is_empty(),
             skipped: None,
             message_id: None,
+            feed,
+            row: Row::default(),
         }
     }
 
@@ -265,6 +279,17 @@ impl<'a> Player<'a> {
         }
         self.skipped = Some(self.narrator.shown(format!("the server does not offer {}", missing.join(", "))));
         true
+    }
+
+    /// To be called before the last byte of content leaves: a ledger records that the row is being sent, and to whom.
+    /// Where that cannot be done, the connection is closed and the message was not sent.
+    pub fn seal(&mut self, recipients: &[Mailbox]) -> Result<(), Trouble> {
+        let recipients: Vec<String> =
+            recipients.iter().map(|recipient| self.narrator.shown(recipient.to_string()).as_str().to_owned()).collect();
+        self.feed.sending(&self.row, self.message_id.as_deref(), &recipients).map_err(|why| {
+            let what = self.narrator.shown(why);
+            Trouble::severing(Status::CantCreate, Cause::BadValue { what })
+        })
     }
 
     pub fn note(&mut self, channel: &Channel, note: Note) {

@@ -26,7 +26,7 @@ pub struct Reader<'a> {
 }
 
 /// The short secrets, by the names of the variables that hold or contain them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct ShortSecrets {
     by_name: HashMap<String, Vec<String>>,
 }
@@ -50,6 +50,7 @@ impl ShortSecrets {
 }
 
 /// What became of the names.
+#[derive(Clone)]
 pub struct Gathered {
     pub server: Server,
     pub short: ShortSecrets,

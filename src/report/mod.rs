@@ -15,10 +15,11 @@ pub use transcript::{Options, TranscriptWriter};
 use crate::event::{Event, Observer};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Feeds several observers, and goes on with the others where one fails.
+/// Feeds several observers, and goes on with the others where one fails. They may be fed from several threads, one
+/// at a time: a batch has a thread for each connection.
 #[derive(Default)]
 pub struct FanOut<'a> {
-    observers: Vec<Option<Box<dyn Observer + 'a>>>,
+    observers: Vec<Option<Box<dyn Observer + Send + 'a>>>,
 }
 
 impl<'a> FanOut<'a> {
@@ -27,7 +28,7 @@ impl<'a> FanOut<'a> {
     }
 
     /// Events reach observers in the order in which they were added.
-    pub fn add(&mut self, observer: impl Observer + 'a) {
+    pub fn add(&mut self, observer: impl Observer + Send + 'a) {
         self.observers.push(Some(Box::new(observer)));
     }
 
@@ -53,13 +54,13 @@ impl Observer for FanOut<'_> {
 mod tests {
     use super::*;
     use crate::event::Fact;
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
-    struct Counting<'a>(&'a Cell<u32>);
+    struct Counting<'a>(&'a AtomicU32);
     impl Observer for Counting<'_> {
         fn observe(&mut self, _: &Event<'_>) {
-            self.0.set(self.0.get() + 1);
+            self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -72,13 +73,13 @@ mod tests {
 
     #[test]
     fn all_are_fed_even_when_one_fails() {
-        let heard = Cell::new(0);
+        let heard = AtomicU32::new(0);
         let mut all = FanOut::new();
         all.add(Broken);
         all.add(Counting(&heard));
         for _ in 0..2 {
             all.observe(&Event { at: Duration::ZERO, connection: "main", fact: Fact::ClosedByServer });
         }
-        assert_eq!((heard.get(), all.broken()), (2, 1));
+        assert_eq!((heard.load(Ordering::Relaxed), all.broken()), (2, 1));
     }
 }

@@ -33,10 +33,35 @@ pub struct Session {
     pub tls: TlsSettings,
     pub auth: Option<AuthSettings>,
     pub message: Option<Message>,
+    pub rows: Option<RowsSettings>,
+    pub retry: Option<RetrySettings>,
     /// `[message]`'s implied parts stand here already, spelled out as steps whose `implied` is true.
     pub open: Vec<Step>,
     pub steps: Vec<Step>,
     pub close: Vec<Step>,
+}
+
+/// `[rows]`.
+#[derive(Clone, Debug)]
+pub struct RowsSettings {
+    pub span: Span,
+    pub file: SourcePath,
+    /// The column that names a row, and where the file says so.
+    pub key: Option<(String, Span)>,
+    pub connections: u32,
+    pub per_connection: u32,
+    pub in_flight: u32,
+    /// Rows a second.
+    pub rate: Option<f64>,
+}
+
+/// `[retry]`, or `--retry N`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetrySettings {
+    pub times: u32,
+    pub wait: Duration,
+    pub backoff: f64,
+    pub max_wait: Option<Duration>,
 }
 
 /// A name of `[vars]` or `[secrets]`.

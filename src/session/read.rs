@@ -13,6 +13,7 @@ mod include;
 mod keys;
 mod message;
 mod names;
+mod rows;
 mod scalars;
 mod step;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod top;
 mod values;
 
 pub use keys::{Key, Keys, Kind, TABLES};
+pub use rows::parse_rate;
 
 use super::{AuthSettings, Diagnostic, Diagnostics, Message, Session, Severity, SourceMap, Sources, Span, Templates};
 use std::collections::{HashMap, HashSet};

@@ -59,8 +59,9 @@ pub struct Outside {
     pub zone: jiff::tz::TimeZone,
 }
 
-/// Names and their values. Later layers hide earlier ones: facts (`reply`, `ehlo`, `tls`, `session`, `loop`), variables
+/// Names and their values. A clone is of its own from then on, but for the source of random values. Later layers hide earlier ones: facts (`reply`, `ehlo`, `tls`, `session`, `loop`), variables
 /// and secrets, captures, then each `with`.
+#[derive(Clone)]
 pub struct Scope {
     /// Shared with a rendering while it lasts; alone at all other times, so that setting a name copies nothing.
     names: Arc<Names>,
@@ -76,6 +77,7 @@ struct Names {
     tls: Option<Arc<TlsFacts>>,
     session: Arc<SessionFacts>,
     repetition: Option<u32>,
+    row: Option<Rendered>,
 }
 
 impl Scope {
@@ -93,6 +95,7 @@ impl Scope {
             tls: None,
             session: Arc::default(),
             repetition: None,
+            row: None,
         };
         Self { names: Arc::new(names) }
     }
@@ -150,6 +153,11 @@ impl Scope {
         self.names_mut().repetition = index;
     }
 
+    /// `row`; `None` where the session has no rows.
+    pub fn set_row(&mut self, row: Option<&super::RowValue>) {
+        self.names_mut().row = row.map(super::RowValue::rendered);
+    }
+
     /// A random text of small letters, from the seeded source: also for boundaries and nonces.
     pub fn random_letters(&mut self, count: usize) -> String {
         self.names.world.letters(count)
@@ -189,6 +197,7 @@ impl Names {
             }),
             "session" => Some(Rendered::from_dyn_object(self.session.clone())),
             "loop" => self.repetition.map(|index| Rendered::from_object(Repetition(index))),
+            "row" => self.row.clone(),
             WORLD => Some(Rendered::from_dyn_object(self.world.clone())),
             _ => Function::find(name, &self.world).map(Rendered::from_object),
         }

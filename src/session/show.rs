@@ -8,8 +8,8 @@ mod toml;
 use super::duration::duration_text;
 use super::template::words::has_markup;
 use super::{
-    AuthSettings, Content, Message, OnRefused, Session, SourcePath, StarttlsPolicy, Step, Template, TlsSettings,
-    TlsVersion, Value, ValueSource, Variable,
+    AuthSettings, Content, Message, OnRefused, RetrySettings, RowsSettings, Session, SourcePath, StarttlsPolicy, Step,
+    Template, TlsSettings, TlsVersion, Value, ValueSource, Variable,
 };
 use std::fmt::Write;
 use std::path::Path;
@@ -49,6 +49,8 @@ pub fn show(session: &Session, options: &ShowOptions) -> String {
     tables.extend(session.has_tls.then(|| ("tls", tls(&session.tls))));
     tables.extend(auth.map(|auth| ("auth", auth)));
     tables.extend(message.map(|message| ("message", message)));
+    tables.extend(session.rows.as_ref().map(|settings| ("rows", rows(settings))));
+    tables.extend(session.retry.as_ref().map(|settings| ("retry", retry(settings))));
     for (name, pairs) in tables {
         let gap = if out.is_empty() { "" } else { "\n" };
         let _ = writeln!(out, "{gap}[{name}]");
@@ -232,6 +234,26 @@ fn content(content: &Content, long: fn(&str) -> String) -> String {
 }
 
 /// As the session file would write it: an include's is rebased.
+fn rows(rows: &RowsSettings) -> Pairs {
+    let mut pairs = Pairs::new();
+    pairs.add("file", path(&rows.file));
+    pairs.some("key", rows.key.as_ref().map(|(key, _)| toml::string(key)));
+    pairs.unless(rows.connections == 1, "connections", rows.connections.to_string());
+    pairs.unless(rows.per_connection == 100, "per_connection", rows.per_connection.to_string());
+    pairs.unless(rows.in_flight == 1, "in_flight", rows.in_flight.to_string());
+    pairs.some("rate", rows.rate.map(|rate| toml::string(&format!("{rate}/s"))));
+    pairs
+}
+
+fn retry(retry: &RetrySettings) -> Pairs {
+    let mut pairs = Pairs::new();
+    pairs.add("times", retry.times.to_string());
+    pairs.duration("wait", Some(retry.wait));
+    pairs.unless(retry.backoff == 2.0, "backoff", retry.backoff.to_string());
+    pairs.duration("max_wait", retry.max_wait);
+    pairs
+}
+
 fn path(path: &SourcePath) -> String {
     let written = &path.written.source;
     if path.base.as_os_str().is_empty() || Path::new(written).is_absolute() {

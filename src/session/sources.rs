@@ -19,8 +19,8 @@ pub enum SourceError {
     Unreadable(String),
 }
 
-/// What a session may reach. Paths are relative to the session file's folder, or absolute.
-pub trait Sources {
+/// What a session may reach; a batch's connections ask from several threads. Paths are relative to the session file's folder, or absolute.
+pub trait Sources: Sync {
     /// Opens content beneath the roots.
     fn open(&self, path: &Path) -> Result<SourceFile, SourceError>;
     /// Opens a file of `[tls]`, which may be anywhere, and reads it.

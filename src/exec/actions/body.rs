@@ -8,6 +8,7 @@ use crate::exec::judge;
 use crate::exec::player::Player;
 use crate::exec::trouble::{Limit, Trouble};
 use crate::session::{Chunk, CloseHow, Content, Expect, Span, Step};
+use crate::smtp::address::Mailbox;
 use crate::smtp::content::ContentEncoder;
 use crate::smtp::limits::Wait;
 use std::io::{Cursor, Read};
@@ -114,7 +115,7 @@ pub fn body(
     let expect = expected(player, step)?;
     // Behind a 354 content that cannot be had can only be given up with the connection.
     let source = open(player, content).map_err(|trouble| Trouble { severs: true, ..trouble })?;
-    let sending = Sending { stuffing, timeout: step.timeout, chunk: step.chunk, expect };
+    let sending = Sending { stuffing, timeout: step.timeout, chunk: step.chunk, expect, recipients: &[] };
     if send(player, channel, source, &sending)? == Sent::AnsweredEarly {
         return Ok(());
     }
@@ -128,6 +129,8 @@ pub struct Sending<'s> {
     pub timeout: Option<Duration>,
     pub chunk: Option<Chunk>,
     pub expect: &'s Expect,
+    /// Whom it is for, as far as that is known: for the ledger.
+    pub recipients: &'s [Mailbox],
 }
 
 /// How sending ended that did not fail.
@@ -194,6 +197,7 @@ fn blocks(
     }
     encoder.finish(&mut out);
     let (content, dot) = out.split_at(out.len().saturating_sub(DOT.len()));
+    player.seal(sending.recipients)?;
     player.narrator.sent(&channel.name, content, true, &source.used);
     player.narrator.sent(&channel.name, dot, false, &[]);
     block(player, channel, &out, sending, true)

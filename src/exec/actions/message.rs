@@ -174,7 +174,8 @@ impl Transaction<'_> {
             span: self.message.span.clone(),
             used: self.mail.used.clone(),
         };
-        let sending = Sending { stuffing: true, timeout, chunk: self.step.chunk, expect: self.expect };
+        let sending =
+            Sending { stuffing: true, timeout, chunk: self.step.chunk, expect: self.expect, recipients: accepted };
         if body::send(player, channel, source, &sending)? == Sent::AnsweredEarly {
             return Ok(());
         }

@@ -223,6 +223,10 @@ impl<W: Write> Observer for Terminal<W> {
                 | Note::Recipient { .. }
                 | Note::Interrupted { .. } => {}
             },
+            Fact::RowFinished { row: _, outcome } => {
+                // That of a step is told already.
+                outcome.failure.iter().for_each(|failure| self.failure(failure, None));
+            }
             Fact::SessionFinished { outcome } => self.finish(outcome),
             Fact::HostResolved { .. }
             | Fact::Connected { .. }
@@ -233,6 +237,7 @@ impl<W: Write> Observer for Terminal<W> {
             | Fact::ClosedByServer
             | Fact::ResetByServer
             | Fact::ClosedByClient { .. }
+            | Fact::RowStarted { .. }
             | Fact::StepStarted { .. } => {}
         }
     }

@@ -41,13 +41,24 @@ pub struct TranscriptWriter<W: Write> {
     /// The session's first failure that was told, and the latest since a line crossed the wire.
     first_told: Option<Failure>,
     last_told: Option<Failure>,
+    /// The first failure that was told of the row that each connection is at.
+    rows_told: Vec<(String, Failure)>,
     error: Option<io::Error>,
 }
 
 impl<W: Write> TranscriptWriter<W> {
     pub fn new(out: W, options: Options) -> Self {
         let buffer = String::new();
-        Self { out, options, buffer, cuts: Vec::new(), first_told: None, last_told: None, error: None }
+        Self {
+            out,
+            options,
+            buffer,
+            cuts: Vec::new(),
+            first_told: None,
+            last_told: None,
+            rows_told: Vec::new(),
+            error: None,
+        }
     }
 
     /// The first failure to write.
@@ -142,6 +153,9 @@ impl<W: Write> TranscriptWriter<W> {
         }
         self.remark(event, &failure.to_string());
         self.first_told.get_or_insert_with(|| failure.clone());
+        if !self.rows_told.iter().any(|(name, _)| name == event.connection) {
+            self.rows_told.push((event.connection.to_owned(), failure.clone()));
+        }
         self.last_told = Some(failure.clone());
     }
 }
@@ -189,6 +203,7 @@ impl<W: Write> Observer for TranscriptWriter<W> {
             Fact::ResetByServer => self.remark(event, "reset by the server"),
             Fact::ClosedByClient { how } => self.remark(event, remarks::closed(*how)),
             Fact::StepStarted { step: _ } => {}
+            Fact::RowStarted { row: _ } => self.rows_told.retain(|(name, _)| name != event.connection),
             Fact::StepFinished { step, verdict, elapsed: _ } => match verdict {
                 Verdict::Passed => {}
                 Verdict::Failed(failure) | Verdict::Error(failure) => self.failure(event, failure),
@@ -198,6 +213,13 @@ impl<W: Write> Observer for TranscriptWriter<W> {
                     }
                 }
             },
+            Fact::RowFinished { row: _, outcome } => {
+                if let Some(failure) = &outcome.failure
+                    && !self.rows_told.iter().any(|(name, told)| name == event.connection && told == failure)
+                {
+                    self.failure(event, failure); // of no step: a line of the file that is too short, say
+                }
+            }
             Fact::Noted(note) => self.note(event, note),
             Fact::SessionFinished { outcome } => {
                 if let Some(why) = &outcome.skipped {

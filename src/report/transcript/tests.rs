@@ -34,6 +34,8 @@ fn again<'a>(fact: &Fact<'a>) -> Fact<'a> {
         Fact::ClosedByServer => Fact::ClosedByServer,
         Fact::ResetByServer => Fact::ResetByServer,
         Fact::ClosedByClient { how } => Fact::ClosedByClient { how: *how },
+        Fact::RowStarted { row } => Fact::RowStarted { row },
+        Fact::RowFinished { row, outcome } => Fact::RowFinished { row, outcome },
         Fact::StepStarted { step } => Fact::StepStarted { step },
         Fact::StepFinished { step, verdict, elapsed } => Fact::StepFinished { step, verdict, elapsed: *elapsed },
         Fact::Noted(note) => Fact::Noted(note.clone()),

@@ -15,6 +15,8 @@ pub(super) fn undefined(session: &Session, overridden: &[String]) -> Vec<Diagnos
     let mut names = Names { session, known: HashMap::new(), found: Vec::new() };
     names.add(Scope::FACTS.iter().copied());
     names.add(overridden.iter().map(String::as_str));
+    // A row is there while the steps run.
+    names.add(session.rows.iter().map(|_| "row"));
     names.add(session.secrets.iter().map(|secret| secret.name.as_str()));
     // A variable may use those above it.
     names.variables(&session.vars);

@@ -17,11 +17,8 @@ impl Reader<'_> {
     /// Everything but the texts and templates, which the reader keeps until the end.
     pub(super) fn session(&mut self, table: &DeTable<'_>) -> Session {
         let fields = self.fields(table, 0..0, &keys::SESSION);
-        for name in ["rows", "retry"] {
-            if let Some(field) = fields.get(name) {
-                self.later(field);
-            }
-        }
+        let rows = fields.get("rows").and_then(|field| self.rows(field));
+        let retry = fields.get("retry").and_then(|field| self.retry_settings(field));
         let vars = self.variables(fields.get("vars"), Names::Vars);
         let secrets = self.variables(fields.get("secrets"), Names::Secrets);
         for secret in secrets.iter().filter(|secret| vars.iter().any(|var| var.name == secret.name)) {
@@ -70,6 +67,8 @@ impl Reader<'_> {
             tls,
             auth: self.auth.take(),
             message: self.message.take(),
+            rows,
+            retry,
             open,
             steps,
             close,
@@ -90,13 +89,5 @@ impl Reader<'_> {
     fn address_to_bind(&mut self, field: Field<'_>) -> Option<IpAddr> {
         let text = self.plain(field)?;
         text.parse().ok().or_else(|| self.wrong_kind(field))
-    }
-
-    /// A table that is declared and not built yet.
-    fn later(&mut self, field: Field<'_>) {
-        let keys = if field.name == "rows" { &keys::ROWS } else { &keys::RETRY };
-        let Some(table) = self.table(field) else { return };
-        self.fields(table, field.value.span(), keys);
-        self.not_built(field.value.span(), keys.table);
     }
 }

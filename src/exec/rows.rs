@@ -1,0 +1,59 @@
+//! The door through which rows come in and their ends go out: a plain session is the batch of one row.
+
+use crate::event::{Outcome, RowId};
+use crate::session::RowValue;
+
+/// One turn of the `step` section.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    /// `None` where the session has no rows: nothing is told of its turn then.
+    pub id: Option<RowId>,
+    /// What templates see as `row`.
+    pub value: Option<RowValue>,
+    /// The Message-ID of an earlier attempt, which this one carries too.
+    pub message_id: Option<String>,
+    /// The recipients, as facts show them, that have had the message, or are not to have it.
+    pub done: Vec<String>,
+    /// What is wrong with the row itself, such as a line that is too short: none of its steps run.
+    pub broken: Option<String>,
+}
+
+/// Rows for one connection, and what became of them.
+pub trait Feed {
+    /// The next row; `None` leads to `[[close]]`.
+    fn next(&mut self) -> Option<Row>;
+
+    /// Takes back a row that [`Feed::next`] gave: nothing of it was done, since the connection had ended.
+    fn returned(&mut self, _row: Row) {}
+
+    /// Told before the last byte of content leaves, once for each message. Where it cannot be recorded the connection
+    /// is closed instead, and nothing was sent. `recipients` are as facts show them.
+    fn sending(&mut self, _row: &Row, _message_id: Option<&str>, _recipients: &[String]) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// How a row ended, and its Message-ID where it has got one.
+    fn finished(&mut self, _row: &Row, _outcome: &Outcome, _message_id: Option<&str>) {}
+
+    /// Whether there may be another row behind one that failed. Where there is none a failure ends the session as it
+    /// does without rows.
+    fn goes_on(&self) -> bool {
+        true
+    }
+}
+
+/// The one turn of a session without rows.
+#[derive(Debug, Default)]
+pub struct Once {
+    taken: bool,
+}
+
+impl Feed for Once {
+    fn next(&mut self) -> Option<Row> {
+        (!std::mem::replace(&mut self.taken, true)).then(Row::default)
+    }
+
+    fn goes_on(&self) -> bool {
+        false
+    }
+}

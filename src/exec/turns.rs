@@ -1,0 +1,155 @@
+//! The turns of the `step` section: one for each row, and one where there are none.
+
+use super::Row;
+use super::answer::{Answer, Turn};
+use super::player::{MAIN, Player};
+use super::steps::Flow;
+use super::trouble::{Trouble, signal_status};
+use crate::event::{Fact, Outcome, Status};
+use crate::session::{Action, CloseHow, Span, Step};
+use crate::smtp::limits::Wait;
+
+/// Plays the rows that this connection gets. `flow` is what `open` left; gives what is left to `close`.
+pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> Flow {
+    let (session, open) = (player.session, *number);
+    if !player.feed.goes_on() {
+        // The one turn is taken behind a failure of `open` too, for what is `always`.
+        if let Some(row) = player.feed.next() {
+            player.message_id = row.message_id.clone();
+            player.scope.set_row(row.value.as_ref());
+            player.row = row;
+            flow = player.section(&session.steps, number, flow);
+            let outcome = outcome(player, 0, player.failure.clone());
+            player.feed.finished(&player.row, &outcome, player.message_id.as_deref());
+        }
+        return flow;
+    }
+    let captures = has_captures(&session.steps);
+    let mut to_reset = false;
+    while flow == Flow::On {
+        let Some(row) = player.feed.next() else { break };
+        if row.broken.is_none() && !is_ready(player, std::mem::take(&mut to_reset)) {
+            player.feed.returned(row);
+            return Flow::Stopped;
+        }
+        *number = open;
+        let kept = captures.then(|| player.scope.clone());
+        let sent = sent(player);
+        let (left, failed) = turn(player, row, number);
+        if let Some(scope) = kept {
+            player.scope = scope;
+        }
+        flow = match left {
+            // A row's failure is that row's alone.
+            Flow::Stopped => Flow::On,
+            other => other,
+        };
+        to_reset = failed && self::sent(player) > sent && speaks_itself(&session.steps);
+        if flow == Flow::On && !is_usable(player) {
+            return if failed { Flow::Stopped } else { Flow::On };
+        }
+    }
+    flow
+}
+
+/// One row's turn; gives what its steps left, and whether it failed.
+fn turn(player: &mut Player<'_>, row: Row, number: &mut usize) -> (Flow, bool) {
+    let session = player.session;
+    player.message_id = row.message_id.clone();
+    player.scope.set_row(row.value.as_ref());
+    player.row = row;
+    if let Some(id) = &player.row.id {
+        player.narrator.tell(MAIN, Fact::RowStarted { row: id });
+    }
+    let (before, steps) = (player.failure.take(), player.steps_run);
+    let flow = match player.row.broken.take() {
+        None => player.section(&session.steps, number, Flow::On),
+        Some(why) => {
+            let trouble = Trouble::bad_value(&player.narrator, why);
+            let span = session.rows.as_ref().map_or_else(Span::default, |rows| rows.file.span.clone());
+            player.failure = Some(trouble.failure(session.sources.place(&span)));
+            Flow::On
+        }
+    };
+    let failure = std::mem::replace(&mut player.failure, before);
+    let failed = failure.is_some();
+    let outcome = outcome(player, player.steps_run - steps, failure);
+    if let Some(id) = &player.row.id {
+        player.narrator.tell(MAIN, Fact::RowFinished { row: id, outcome: &outcome });
+    }
+    player.feed.finished(&player.row, &outcome, player.message_id.as_deref());
+    player.scope.set_row(None);
+    (flow, failed)
+}
+
+fn outcome(player: &Player<'_>, steps_run: usize, failure: Option<crate::event::Failure>) -> Outcome {
+    let mut status = failure.as_ref().map_or(Status::Passed, |failure| failure.status);
+    if let Some(interrupt) = player.interrupted {
+        status = signal_status(interrupt);
+    }
+    Outcome { status, failure, steps_run, skipped: player.skipped.clone() }
+}
+
+/// Bytes that were sent on the main connection.
+fn sent(player: &mut Player<'_>) -> u64 {
+    let main = player.take_channel(MAIN);
+    let sent = main.sent;
+    player.put_channel(main);
+    sent
+}
+
+/// Whether another row can go over the connection.
+fn is_usable(player: &mut Player<'_>) -> bool {
+    let main = player.take_channel(MAIN);
+    let ended = main.reply.as_ref().is_some_and(|facts| facts.reply.code.get() == 221);
+    let usable = main.may_quit() && !ended;
+    player.put_channel(main);
+    usable
+}
+
+/// Looks, before a row is begun, whether the server is still there, and ends the transaction that a failed row left.
+/// What `message` sends does that itself.
+fn is_ready(player: &mut Player<'_>, to_reset: bool) -> bool {
+    let mut main = player.take_channel(MAIN);
+    let ready = if main.replies == 0 || main.unpaired {
+        // Nothing was said yet: the row's own steps await the greeting.
+        true
+    } else {
+        match main.turn(&mut player.narrator) {
+            Turn::Ours => !to_reset || reset(player, &mut main),
+            Turn::Ended(_) => false,
+            Turn::Spoke { .. } => {
+                main.close(&mut player.narrator, CloseHow::Fin);
+                main.broken = true;
+                false
+            }
+        }
+    };
+    player.put_channel(main);
+    ready
+}
+
+/// RSET (RFC 5321 §4.1.1.5); whether it was accepted.
+fn reset(player: &mut Player<'_>, main: &mut super::channel::Channel) -> bool {
+    let limit = player.limit(None, Wait::Other);
+    player.narrator.sent(&main.name, b"RSET\r\n", false, &[]);
+    let (_, written) = main.write(&mut player.narrator, b"RSET\r\n", limit.at, false);
+    let answer = written.is_ok().then(|| main.answer(&mut player.narrator, limit.at));
+    matches!(answer, Some(Answer::Reply(facts)) if facts.reply.code.class() == 2)
+}
+
+fn has_captures(steps: &[Step]) -> bool {
+    steps.iter().any(|step| {
+        !step.captures.is_empty()
+            || matches!(&step.action, Action::Steps(members) | Action::Pipeline(members) if has_captures(members))
+    })
+}
+
+/// Whether the steps speak SMTP in their own words, so that a transaction may be open where they stopped.
+fn speaks_itself(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match &step.action {
+        Action::Send(_) | Action::Raw(_) | Action::Body { .. } | Action::Pipeline(_) => true,
+        Action::Steps(members) => speaks_itself(members),
+        _ => false,
+    })
+}

@@ -1,0 +1,106 @@
+//! Reads `[rows]` and `[retry]`.
+
+use super::fields::Field;
+use super::{Reader, keys};
+use crate::session::{Diagnostic, RetrySettings, RowsSettings};
+use std::time::Duration;
+use toml::de::DeValue;
+
+/// `per_connection`'s default.
+const PER_CONNECTION: u32 = 100;
+
+impl Reader<'_> {
+    pub(super) fn rows(&mut self, field: Field<'_>) -> Option<RowsSettings> {
+        let at = field.value.span();
+        let table = self.table(field)?;
+        let fields = self.fields(table, at.clone(), &keys::ROWS);
+        let file = fields.get("file").map(|field| self.path(field));
+        if file.is_none() && !fields.has("file") {
+            let wrong = Diagnostic::error(self.span(at.clone()), "[rows] needs \"file\"");
+            self.missing(wrong.with_help("write file = \"people.csv\", or \"-\" for standard input"));
+        }
+        let key = fields.get("key").and_then(|field| Some((self.word(field)?, self.value_span(field.value))));
+        let mut count = |name| fields.get(name).and_then(|field| self.count(field));
+        let (connections, per_connection, in_flight) =
+            (count("connections"), count("per_connection"), count("in_flight"));
+        if in_flight.is_some_and(|in_flight| in_flight > 1)
+            && let Some(field) = fields.get("in_flight")
+        {
+            let what =
+                "this version of mailrun keeps one message in flight on a connection, whatever \"in_flight\" says";
+            self.tell(Diagnostic::warning(self.span(field.key_bytes()), what));
+        }
+        let rate = fields.get("rate").and_then(|field| {
+            let text = self.plain(field)?;
+            parse_rate(&text).map_err(|why| self.error(field.value.span(), why)).ok()
+        });
+        Some(RowsSettings {
+            span: self.span(at),
+            file: file??,
+            key,
+            connections: connections.unwrap_or(1),
+            per_connection: per_connection.unwrap_or(PER_CONNECTION),
+            in_flight: in_flight.unwrap_or(1),
+            rate,
+        })
+    }
+
+    pub(super) fn retry_settings(&mut self, field: Field<'_>) -> Option<RetrySettings> {
+        let at = field.value.span();
+        let table = self.table(field)?;
+        let fields = self.fields(table, at.clone(), &keys::RETRY);
+        let times = fields.get("times").map(|field| self.count(field));
+        if times.is_none() && !fields.has("times") {
+            self.missing(Diagnostic::error(self.span(at), "[retry] needs \"times\""));
+        }
+        let wait = fields.get("wait").and_then(|field| self.duration(field));
+        let max_wait = fields.get("max_wait").and_then(|field| self.duration(field));
+        let backoff = fields.get("backoff").and_then(|field| self.backoff(field));
+        let defaults = RetrySettings::times(times??);
+        Some(RetrySettings {
+            wait: wait.unwrap_or(defaults.wait),
+            backoff: backoff.unwrap_or(defaults.backoff),
+            max_wait: max_wait.or(defaults.max_wait),
+            ..defaults
+        })
+    }
+
+    fn backoff(&mut self, field: Field<'_>) -> Option<f64> {
+        let number = match field.value.get_ref() {
+            DeValue::Float(number) => number.as_str().replace('_', "").parse::<f64>().ok(),
+            DeValue::Integer(number) => i32::from_str_radix(number.as_str(), number.radix()).ok().map(f64::from),
+            _ => None,
+        };
+        number.filter(|number| (1.0..=1000.0).contains(number)).or_else(|| self.wrong_kind(field))
+    }
+}
+
+impl RetrySettings {
+    /// What `--retry N` means.
+    pub fn times(times: u32) -> Self {
+        Self { times, wait: Duration::from_secs(1), backoff: 2.0, max_wait: None }
+    }
+}
+
+/// ```abnf
+/// rate = 1*DIGIT [ "." 1*DIGIT ] "/" ( "s" / "m" / "h" )
+/// ```
+///
+/// Gives it by the second.
+pub fn parse_rate(text: &str) -> Result<f64, String> {
+    let wrong = || format!("\"{text}\" is not a rate: write \"10/s\", \"600/m\" or \"5000/h\"");
+    let (number, unit) = text.trim().split_once('/').ok_or_else(wrong)?;
+    let seconds = match unit.trim() {
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    let number = number.trim();
+    if !number.starts_with(|first: char| first.is_ascii_digit()) || number.contains(['e', 'E']) {
+        return Err(wrong());
+    }
+    let rate = number.parse::<f64>().map_err(|_| wrong())? / seconds;
+    // Less than one in ten days is no rate that anybody waits for, and a clock must be able to hold the pauses.
+    if (1e-6..=1e9).contains(&rate) { Ok(rate) } else { Err(wrong()) }
+}

@@ -1,0 +1,73 @@
+//! What templates see as `row`.
+
+use minijinja::value::{Enumerator, Object, Value};
+use serde_json::Value as Json;
+use std::fmt;
+use std::sync::Arc;
+
+/// A row's values by the names of its columns.
+#[derive(Clone)]
+pub struct RowValue(Value);
+
+impl RowValue {
+    /// Of a line of CSV or TSV. The columns' names are shared by all rows.
+    pub fn of_fields(columns: Arc<[String]>, fields: Vec<String>) -> Self {
+        Self(Value::from_object(Fields { columns, fields }))
+    }
+
+    /// Of a line of JSON Lines: an object.
+    pub fn of_json(object: &serde_json::Map<String, Json>) -> Self {
+        Self(object.iter().map(|(name, value)| (name.as_str(), of_json(value))).collect())
+    }
+
+    /// A column's value as text, where there is such a column.
+    pub fn text(&self, column: &str) -> Option<String> {
+        let value = self.0.get_attr(column).ok()?;
+        (!value.is_undefined() && !value.is_none()).then(|| value.to_string())
+    }
+
+    pub(super) fn rendered(&self) -> Value {
+        self.0.clone()
+    }
+}
+
+/// serde_json nests 128 deep at most, and so does this.
+fn of_json(value: &Json) -> Value {
+    match value {
+        Json::Null => Value::from(()),
+        Json::Bool(truth) => Value::from(*truth),
+        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(number), _) => Value::from(number),
+            (None, Some(number)) => Value::from(number),
+            (None, None) => Value::from(number.to_string()),
+        },
+        Json::String(text) => Value::from(text.as_str()),
+        Json::Array(values) => values.iter().map(of_json).collect(),
+        Json::Object(entries) => entries.iter().map(|(name, value)| (name.as_str(), of_json(value))).collect(),
+    }
+}
+
+/// Shows no value: some may be secrets.
+impl fmt::Debug for RowValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("row")
+    }
+}
+
+#[derive(Debug)]
+struct Fields {
+    columns: Arc<[String]>,
+    fields: Vec<String>,
+}
+
+impl Object for Fields {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        let index = self.columns.iter().position(|column| column == name)?;
+        self.fields.get(index).map(|field| Value::from(field.as_str()))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.columns.iter().map(|column| Value::from(column.as_str())).collect())
+    }
+}
