@@ -31,7 +31,7 @@ unpack() {
   [ -e "$into/.done" ] && return 0
   update; echo "unpacking $*"
   mkdir -p "$into" "$dir/packages"
-  (cd "$dir/packages" && apt-get download -qq "$@")
+  (cd "$dir/packages" && apt-get download -qq -o APT::Sandbox::User=root "$@")
   for p in "$@"; do dpkg -x "$dir"/packages/"$p"_*.deb "$into"; done
   touch "$into/.done"
 }
