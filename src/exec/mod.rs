@@ -90,8 +90,118 @@ pub fn run(
     outcome
 }
 
-use crate::event::{Event, Fact, Failure, Note, Observer, Outcome, Status};
-use crate::session::{Action, Session, Sources, Step, Value};
+/// One of the connections that play a session in parallel.
+#[derive(Clone, Debug, Default)]
+pub struct Lane {
+    /// What the session calls `main` is called so in events; `None` for the first one.
+    pub name: Option<String>,
+    /// When the session's first connection was made.
+    pub started: Option<Instant>,
+}
+
+impl Lane {
+    /// Tells something of the whole session.
+    pub fn tell(&self, clock: &dyn Clock, observer: &mut dyn Observer, fact: Fact<'_>) {
+        let at = self.started.map_or(Duration::ZERO, |started| clock.now().saturating_duration_since(started));
+        observer.observe(&Event { at, connection: self.name.as_deref().unwrap_or(MAIN), fact });
+    }
+}
+
+/// A session whose names have their values, and that was looked through: ready for its connections.
+pub struct Ready<'a> {
+    session: &'a Session,
+    settings: &'a Settings,
+    sources: &'a dyn Sources,
+    prepared: Prepared,
+    redactor: Redactor,
+}
+
+impl<'a> Ready<'a> {
+    /// Reads and renders all that can be before anything is sent, and tells that the session started; the outcome
+    /// where it cannot go on.
+    pub fn new(
+        session: &'a Session,
+        settings: &'a Settings,
+        sources: &'a dyn Sources,
+        clock: &dyn Clock,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Outcome> {
+        let redactor = if settings.show_secrets { Redactor::off() } else { Redactor::default() };
+        let mut narrator = Narrator::new(observer, clock, redactor);
+        let mut reader = Reader { session, settings, sources, host: None };
+        let prepared = match prepare::prepare(&mut reader, &mut narrator) {
+            Ok(prepared) => prepared,
+            Err(trouble) => {
+                let started = Fact::SessionStarted { name: narrator.shown(&session.name), server: Shown::default() };
+                narrator.tell(MAIN, started);
+                return Err(failed(prepare::failure(session, trouble), 0));
+            }
+        };
+        let (mut feed, mut nowhere) = (Once::default(), Nowhere);
+        let mut player = Player::new(&reader, prepared.clone(), &mut nowhere, narrator, &mut feed);
+        // Passwords are learnt while the session is looked through, before anything is told.
+        let sound = soundness::check(&mut player);
+        let name = player.narrator.shown(&session.name);
+        let server = player.narrator.shown(player.server.to_string());
+        player.narrator.tell(MAIN, Fact::SessionStarted { name, server });
+        for name in &prepared.gathered.short_names {
+            let name = player.narrator.shown(name);
+            player.narrator.note(MAIN, Note::ShortSecret { name });
+        }
+        let redactor = player.narrator.redactor.clone();
+        match sound {
+            Ok(()) => Ok(Self { session, settings, sources, prepared, redactor }),
+            Err(trouble) => Err(failed(prepare::failure(session, trouble), 0)),
+        }
+    }
+
+    /// Plays one connection: `open`, `step` for each row that `feed` gives, `close`. The failures of rows are told to
+    /// `feed`; the outcome is that of the connection, and of the one turn of a session without rows.
+    pub fn connection(
+        &self,
+        lane: &mut Lane,
+        feed: &mut dyn Feed,
+        network: &mut dyn Network,
+        clock: &dyn Clock,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        let mut narrator = Narrator::new(observer, clock, self.redactor.clone());
+        narrator.take_lane(lane);
+        let reader = Reader { session: self.session, settings: self.settings, sources: self.sources, host: None };
+        let mut player = Player::new(&reader, self.prepared.clone(), network, narrator, feed);
+        let outcome = match open_main(&mut player) {
+            Ok(()) => play(&mut player, Flow::On),
+            Err(trouble) => {
+                player.interrupted = trouble.interrupt(clock);
+                player.failure = Some(prepare::failure(self.session, trouble));
+                play(&mut player, Flow::Over)
+            }
+        };
+        lane.started = player.narrator.started;
+        outcome
+    }
+
+    /// What `text` is in facts: secrets hidden, and escaped.
+    pub fn shown(&self, text: &str) -> Shown {
+        self.redactor.shown(text)
+    }
+}
+
+/// No network: for looking a session through.
+struct Nowhere;
+
+impl Network for Nowhere {
+    fn connect(
+        &mut self,
+        server: &Server,
+        _: &ConnectOptions,
+        _: Instant,
+    ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
+        Err(ConnectError::CannotConnect { address: server.to_string(), why: "nothing is sent yet".to_owned() })
+    }
+}
+
+/// The first connection is opened by itself, but where the first step does it.
 fn open_main(player: &mut Player<'_>) -> Result<(), Trouble> {
     let session = player.session;
     if begins_with_connect([&session.open, &session.steps, &session.close].into_iter().flatten()) {
