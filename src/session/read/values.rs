@@ -57,6 +57,7 @@ impl Reader<'_> {
                 let value = self.literal(field)?;
                 if names == Names::Secrets {
                     let span = self.value_span(field.value);
+                    self.map.hide(span.clone());
                     let warning =
                         Diagnostic::warning(span, format!("the secret \"{}\" stands in the file", field.name));
                     self.tell(warning.with_help("{ env = \"NAME\" }, { file = … } or { command = … } keep it out"));
@@ -84,6 +85,10 @@ impl Reader<'_> {
 
     fn source(&mut self, table: &DeTable<'_>, at: Field<'_>, names: Names) -> Option<ValueSource> {
         let fields = self.fields(table, at.value.span(), &keys::SOURCE);
+        if let Some(field) = fields.get("default").filter(|_| names == Names::Secrets) {
+            let span = self.value_span(field.value);
+            self.map.hide(span);
+        }
         let default = fields.get("default").and_then(|field| self.literal(field));
         let chosen = self.only_one(&fields, &SOURCES, at)?;
         let template = fields.get("template");
