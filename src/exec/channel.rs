@@ -111,6 +111,27 @@ impl Channel {
     /// Waits for a whole reply.
     pub fn answer(&mut self, narrator: &mut Narrator<'_>, until: Instant) -> Answer {
         let answer = self.next_answer(narrator, until);
+        self.keep(answer)
+    }
+
+    /// The reply that has come already, or the end; nothing where neither has.
+    pub fn answered(&mut self, narrator: &mut Narrator<'_>) -> Option<Answer> {
+        loop {
+            match self.take_line(narrator) {
+                Ok(Some(Taken::Reply(facts))) => return Some(self.keep(Answer::Reply(facts))),
+                Ok(Some(Taken::Part)) => continue,
+                Ok(None) => {}
+                Err(malformed) => return Some(Answer::Malformed(malformed)),
+            }
+            match self.look() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(end) => return Some(Answer::Ended(self.ended(narrator, end))),
+            }
+        }
+    }
+
+    fn keep(&mut self, answer: Answer) -> Answer {
         if let Answer::Reply(facts) = &answer {
             self.unpaired = false;
             self.replies += 1;

@@ -1,6 +1,7 @@
 //! What a running session has at hand: its names, its connections, its deadlines.
 
 use super::Settings;
+use super::actions::Ahead;
 use super::answer::Answer;
 use super::channel::Channel;
 use super::judge;
@@ -52,6 +53,8 @@ pub struct Player<'a> {
     pub feed: &'a mut dyn Feed,
     /// The row whose turn it is.
     pub row: Row,
+    /// The message whose envelope left with the end of the one before.
+    pub ahead: Option<Ahead<'a>>,
 }
 
 /// What a player is made of, besides what runs it.
@@ -93,6 +96,7 @@ impl<'a> Player<'a> {
             message_id: None,
             feed,
             row: Row::default(),
+            ahead: None,
         }
     }
 

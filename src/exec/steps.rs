@@ -1,6 +1,6 @@
 //! The step loop: conditions, repetition, retries, what follows a failure, captures and asserts.
 
-use super::actions::{self, Done};
+use super::actions::{self, Done, Next};
 use super::channel::Channel;
 use super::closer::look_closer;
 use super::player::{MAIN, Player};
@@ -30,14 +30,17 @@ struct Position<'p> {
     /// The group's connection.
     connection: &'p str,
     repetition: Option<u32>,
+    /// The message that follows, if one does.
+    next: Option<Next<'p>>,
 }
 
 impl Player<'_> {
     /// Plays a section's steps. `number` counts the steps of all sections.
     pub fn section(&mut self, steps: &[Step], number: &mut usize, mut flow: Flow) -> Flow {
-        for step in steps {
+        for (index, step) in steps.iter().enumerate() {
             *number += 1;
-            let position = Position { number: *number, connection: MAIN, repetition: None };
+            let next = steps.get(index + 1).and_then(|step| Next::of(step, MAIN, None));
+            let position = Position { number: *number, connection: MAIN, repetition: None, next };
             flow = flow.max(self.step(step, position, flow));
         }
         flow
@@ -46,7 +49,9 @@ impl Player<'_> {
     /// Plays a step, group or not. `before` is what earlier steps left.
     fn step(&mut self, step: &Step, position: Position<'_>, before: Flow) -> Flow {
         let connection = step.on.as_deref().unwrap_or(position.connection);
-        let position = Position { connection, ..position };
+        // What follows does not see this step's own variables.
+        let next = position.next.filter(|_| step.with.is_empty());
+        let position = Position { connection, next, ..position };
         if before == Flow::Over || (before > Flow::On && !step.always) {
             return match &step.action {
                 // What is `always` in a group runs though the group does not.
@@ -80,7 +85,12 @@ impl Player<'_> {
         let mut flow = Flow::On;
         for index in 1..=step.repeat.max(1) {
             let repetition = if step.repeat > 1 { Some(index) } else { position.repetition };
-            let position = Position { repetition, ..position };
+            let again = if index < step.repeat { Some(index + 1) } else { None };
+            let next = match again {
+                Some(again) => Next::again(step, position.connection, again),
+                None => position.next,
+            };
+            let position = Position { repetition, next, ..position };
             if repetition.is_some() {
                 self.scope.set_loop(repetition);
             }
@@ -131,8 +141,12 @@ impl Player<'_> {
     }
 
     fn group(&mut self, members: &[Step], position: Position<'_>, mut flow: Flow) -> Flow {
-        for member in members {
-            flow = flow.max(self.step(member, position, flow));
+        for (index, member) in members.iter().enumerate() {
+            let next = match members.get(index + 1) {
+                Some(member) => Next::of(member, position.connection, position.repetition),
+                None => position.next,
+            };
+            flow = flow.max(self.step(member, Position { next, ..position }, flow));
         }
         flow
     }
@@ -163,7 +177,7 @@ impl Player<'_> {
             let replies = channel.replies;
             let result = match unrendered.take() {
                 Some(trouble) => Err(trouble),
-                None => self.attempt(channel, step, line.clone(), attempt == 1),
+                None => self.attempt(channel, step, line.clone(), attempt == 1, position.next),
             };
             let again = attempt <= times
                 && channel.replies > replies
@@ -175,6 +189,9 @@ impl Player<'_> {
                 self.steps_run += 1;
             }
             let flow = self.finish(channel, step, &id, result, elapsed, again);
+            if flow > Flow::On || channel.broken {
+                actions::settle(self, channel);
+            }
             let Some(retry) = step.retry.as_ref().filter(|_| again && flow < Flow::Over) else { return flow };
             let note = Note::Retrying { attempt: attempt + 1, times: times.saturating_add(1), wait: retry.wait };
             self.note(channel, note);
@@ -202,6 +219,7 @@ impl Player<'_> {
         step: &Step,
         line: Option<String>,
         first: bool,
+        next: Option<Next<'_>>,
     ) -> Result<Done, Trouble> {
         if let Some(interrupt) = self.narrator.clock.interrupted() {
             return Err(Trouble::interrupted(interrupt));
@@ -221,7 +239,7 @@ impl Player<'_> {
         if !prelude && channel.name == MAIN && self.lacks_required(channel) {
             return Ok(Done::SkipSession);
         }
-        actions::act(self, channel, step, line)
+        actions::act(self, channel, step, line, next)
     }
 
     /// Captures and asserts, where the step passed.

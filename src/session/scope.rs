@@ -158,6 +158,11 @@ impl Scope {
         self.names_mut().row = row.map(super::RowValue::rendered);
     }
 
+    /// What [`Scope::set_loop`] set.
+    pub fn loop_index(&self) -> Option<u32> {
+        self.names.repetition
+    }
+
     /// A random text of small letters, from the seeded source: also for boundaries and nonces.
     pub fn random_letters(&mut self, count: usize) -> String {
         self.names.world.letters(count)

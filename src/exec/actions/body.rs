@@ -1,7 +1,7 @@
 //! Content on its way through DATA, block by block (RFC 5321 §4.1.1.4), and the `body` step.
 
 use super::expected;
-use crate::event::{Cause, Status};
+use crate::event::{Cause, Status, Words};
 use crate::exec::answer::{Answer, End, Turn, Unwritten};
 use crate::exec::channel::Channel;
 use crate::exec::judge;
@@ -115,7 +115,8 @@ pub fn body(
     let expect = expected(player, step)?;
     // Behind a 354 content that cannot be had can only be given up with the connection.
     let source = open(player, content).map_err(|trouble| Trouble { severs: true, ..trouble })?;
-    let sending = Sending { stuffing, timeout: step.timeout, chunk: step.chunk, expect, recipients: &[] };
+    let (timeout, chunk) = (step.timeout, step.chunk);
+    let sending = Sending { stuffing, timeout, chunk, expect, recipients: &[], behind: None };
     if send(player, channel, source, &sending)? == Sent::AnsweredEarly {
         return Ok(());
     }
@@ -131,6 +132,15 @@ pub struct Sending<'s> {
     pub expect: &'s Expect,
     /// Whom it is for, as far as that is known: for the ledger.
     pub recipients: &'s [Mailbox],
+    /// Commands that leave in one write with the dot (RFC 2920 §3.1).
+    pub behind: Option<Behind<'s>>,
+}
+
+/// Command lines, and the short secrets in them.
+#[derive(Clone, Copy)]
+pub struct Behind<'s> {
+    pub lines: &'s [u8],
+    pub used: &'s [String],
 }
 
 /// How sending ended that did not fail.
@@ -188,7 +198,7 @@ fn blocks(
             let whole = memchr::memrchr(b'\n', &out).map_or(out.len(), |lf| lf + 1);
             let rest = out.split_off(whole);
             player.narrator.sent(&channel.name, &out, true, &source.used);
-            if block(player, channel, &out, sending, false)? == Sent::AnsweredEarly {
+            if block(player, channel, &out, sending, None)? == Sent::AnsweredEarly {
                 return Ok(Sent::AnsweredEarly);
             }
             out = rest;
@@ -200,16 +210,22 @@ fn blocks(
     player.seal(sending.recipients)?;
     player.narrator.sent(&channel.name, content, true, &source.used);
     player.narrator.sent(&channel.name, dot, false, &[]);
-    block(player, channel, &out, sending, true)
+    let end = out.len();
+    if let Some(behind) = sending.behind {
+        player.narrator.sent(&channel.name, behind.lines, false, behind.used);
+        out.extend_from_slice(behind.lines);
+    }
+    block(player, channel, &out, sending, Some(end))
 }
 
-/// Writes a block within its deadline, after a look whether the server has answered already.
+/// Writes a block within its deadline, after a look whether the server has answered already. `end` is where the content
+/// ends in the last one.
 fn block(
     player: &mut Player<'_>,
     channel: &mut Channel,
     bytes: &[u8],
     sending: &Sending<'_>,
-    last: bool,
+    end: Option<usize>,
 ) -> Result<Sent, Trouble> {
     let limit = player.limit(sending.timeout, Wait::DataBlock);
     match channel.spoke_early() {
@@ -220,7 +236,7 @@ fn block(
     let (written, result) = channel.write_paced(&mut player.narrator, bytes, sending.chunk, limit.at, true);
     let Err(stop) = result else { return Ok(Sent::Complete) };
     // The dot itself has left: whether the rest of its line did is not for us to know.
-    let dot_left = last && written + DOT.len() > bytes.len();
+    let dot_left = end.is_some_and(|end| written + DOT.len() > end);
     match stop {
         Unwritten::TimedOut | Unwritten::Ended(_) if dot_left => {
             Err(Trouble::delivery_unknown(&player.narrator, "writing failed within the last line"))
@@ -270,13 +286,22 @@ fn early(
 pub fn reply(player: &mut Player<'_>, channel: &mut Channel, expect: &Expect, limit: Limit) -> Result<(), Trouble> {
     let answer = channel.answer(&mut player.narrator, limit.at);
     channel.in_message = false;
-    let lenient = expect.close() || expect.silence();
-    match &answer {
-        Answer::Ended(end) if !lenient => Err(Trouble::delivery_unknown(&player.narrator, end.words())),
-        Answer::Nothing { .. } if !lenient => {
-            let why = format!("nothing came within {:?}", limit.duration);
-            Err(Trouble::delivery_unknown(&player.narrator, &why))
-        }
+    judged(player, expect, answer, limit)
+}
+
+/// Judges what came where the reply to complete content was due.
+pub fn judged(player: &Player<'_>, expect: &Expect, answer: Answer, limit: Limit) -> Result<(), Trouble> {
+    match unanswered(&answer, limit) {
+        Some(why) if !expect.close() && !expect.silence() => Err(Trouble::delivery_unknown(&player.narrator, &why)),
         _ => player.judge(expect, answer, "the reply to the content", limit).map(drop),
+    }
+}
+
+/// Why no reply came, where the connection or the time was at its end.
+pub fn unanswered(answer: &Answer, limit: Limit) -> Option<String> {
+    match answer {
+        Answer::Ended(end) => Some(end.words().to_owned()),
+        Answer::Nothing { .. } => Some(format!("nothing came within {}", Words(limit.duration))),
+        _ => None,
     }
 }

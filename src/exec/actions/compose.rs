@@ -1,8 +1,6 @@
 //! Makes the mail and its envelope of what `[message]` says.
 
 use super::body;
-use crate::event::{Cause, Status};
-use crate::exec::channel::Channel;
 use crate::exec::player::Player;
 use crate::exec::trouble::Trouble;
 use crate::message::{Address, Draft, MessageError, build, parse_address_list};
@@ -96,44 +94,6 @@ pub fn compose<'a>(player: &mut Player<'a>, message: &Message) -> Result<Mail<'a
 }
 
 impl Mail<'_> {
-    /// MAIL with the parameters that the server offers and the mail needs; what it needs and the server lacks is an
-    /// error (RFC 1870 §6, RFC 6152 §3, RFC 6531 §3.4).
-    pub fn mail_line(&self, player: &Player<'_>, channel: &Channel) -> Result<String, Trouble> {
-        let ehlo = &channel.ehlo;
-        let lacking = |what: String| {
-            Err(Trouble::new(Status::Config, Cause::Lacking { what: player.narrator.shown(what), help: None }))
-        };
-        let mut line = format!("MAIL FROM:<{}>", self.from);
-        let given = |keyword: &str| {
-            let given = self.mail_params.to_ascii_uppercase();
-            given.split_whitespace().any(|word| word.split('=').next() == Some(keyword))
-        };
-        if ehlo.has("SIZE") && !given("SIZE") {
-            let size = self.size();
-            if let Some(limit) = ehlo.size().filter(|limit| size > *limit) {
-                return lacking(format!("room for a message of {size} bytes (SIZE {limit})"));
-            }
-            line += &format!(" SIZE={size}");
-        }
-        if self.eight_bit() && !given("BODY") {
-            if !ehlo.has("8BITMIME") {
-                return lacking("8BITMIME, which the message needs".to_owned());
-            }
-            line += " BODY=8BITMIME";
-        }
-        if self.internationalized() && !given("SMTPUTF8") {
-            if !ehlo.has("SMTPUTF8") {
-                return lacking("SMTPUTF8, which the message's addresses need".to_owned());
-            }
-            line += " SMTPUTF8";
-        }
-        Ok(with_params(line, &self.mail_params))
-    }
-
-    pub fn rcpt_line(&self, recipient: &Mailbox) -> String {
-        with_params(format!("RCPT TO:<{recipient}>"), &self.rcpt_params)
-    }
-
     /// Its octets with CRLF line ends, before stuffing (RFC 1870 §3).
     pub fn size(&self) -> u64 {
         self.content.len() as u64
@@ -155,10 +115,6 @@ impl Mail<'_> {
     pub fn open(&self, _eight_bit_allowed: bool) -> Result<Box<dyn Read + '_>, std::io::Error> {
         Ok(Box::new(&*self.content))
     }
-}
-
-fn with_params(line: String, params: &str) -> String {
-    if params.is_empty() { line + "\r\n" } else { format!("{line} {params}\r\n") }
 }
 
 fn addresses(player: &Player<'_>, templates: &[Template]) -> Result<Vec<Address>, Trouble> {

@@ -6,9 +6,9 @@ mod compose;
 mod connection;
 mod line;
 mod login;
-mod message;
 mod pipeline;
 mod tls;
+mod transaction;
 
 use super::answer::{Answer, End, Turn, Unwritten};
 use super::channel::Channel;
@@ -23,6 +23,7 @@ use std::time::Duration;
 pub use compose::compose;
 pub use line::rendered_title;
 pub use tls::handshake;
+pub use transaction::{Ahead, Next, settle};
 
 /// How an action ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +35,14 @@ pub enum Done {
     SkipSession,
 }
 
-/// Does what a step says. `line` is what was rendered of it for its title.
-pub fn act(player: &mut Player<'_>, channel: &mut Channel, step: &Step, line: Option<String>) -> Result<Done, Trouble> {
+/// Does what a step says. `line` is what was rendered of it for its title, `next` the message that follows a message.
+pub fn act(
+    player: &mut Player<'_>,
+    channel: &mut Channel,
+    step: &Step,
+    line: Option<String>,
+    next: Option<Next<'_>>,
+) -> Result<Done, Trouble> {
     match &step.action {
         Action::Wait => line::wait(player, channel, step)?,
         Action::Send(template) => line::send(player, channel, step, template, line)?,
@@ -47,7 +54,7 @@ pub fn act(player: &mut Player<'_>, channel: &mut Channel, step: &Step, line: Op
         Action::Tls => tls::tls(player, channel)?,
         Action::Auth(settings) => auth::auth(player, channel, settings, step)?,
         Action::Login => return login::login(player, channel, step),
-        Action::Message(message) => message::message(player, channel, step, message)?,
+        Action::Message(message) => transaction::message(player, channel, step, message, next)?,
         Action::Body { content, dot_stuffing } => body::body(player, channel, step, content, *dot_stuffing)?,
         Action::Pipeline(members) => pipeline::pipeline(player, channel, step, members)?,
         Action::Quit => connection::quit(player, channel, step)?,

@@ -146,11 +146,7 @@ fn replies(
 fn judged(player: &mut Player<'_>, member: &Member<'_>, answer: Answer, limit: Limit) -> Result<(), Trouble> {
     let Some(expect) = &member.step.expect else { return Ok(()) };
     let is_content = matches!(member.step.action, Action::Body { .. });
-    let end = match &answer {
-        Answer::Ended(end) => Some(end.words().to_owned()),
-        Answer::Nothing { .. } => Some(format!("nothing came within {:?}", limit.duration)),
-        _ => None,
-    };
+    let end = body::unanswered(&answer, limit);
     if let Some(why) = end.filter(|_| is_content && !expect.close() && !expect.silence()) {
         return Err(Trouble::delivery_unknown(&player.narrator, &why));
     }

@@ -1,0 +1,131 @@
+//! The message that follows on the same connection: its envelope leaves in one write with the end of the one before
+//! (RFC 2920 §3.1), so that a message costs one round trip.
+
+use super::envelope::{Line, Order, Plan};
+use crate::exec::answer::Answer;
+use crate::exec::channel::Channel;
+use crate::exec::player::Player;
+use crate::session::{Action, CloseHow, Content, Message, Step, Template};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How long the replies to an envelope are awaited that nobody wants any more.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The message that is sure to follow if the one before it is delivered.
+#[derive(Clone, Copy)]
+pub struct Next<'s> {
+    message: &'s Message,
+    connection: &'s str,
+    repetition: Option<u32>,
+}
+
+impl<'s> Next<'s> {
+    /// What `step` begins with, if that is a message and nothing comes before it. `connection` is that of the group
+    /// around it, `repetition` what its `loop.index` will be.
+    pub fn of(step: &'s Step, connection: &'s str, repetition: Option<u32>) -> Option<Self> {
+        // What is between the two messages, or decides whether there is a second one, comes first.
+        if step.condition.is_some() || step.delay.is_some() || !step.with.is_empty() || step.always {
+            return None;
+        }
+        let connection = step.on.as_deref().unwrap_or(connection);
+        let repetition = if step.repeat > 1 { Some(1) } else { repetition };
+        Self::begun(step, connection, repetition)
+    }
+
+    /// What a further repetition of `step` begins with: its own variables are there already.
+    pub fn again(step: &'s Step, connection: &'s str, repetition: u32) -> Option<Self> {
+        if step.condition.is_some() || step.delay.is_some() {
+            return None;
+        }
+        Self::begun(step, connection, Some(repetition))
+    }
+
+    fn begun(step: &'s Step, connection: &'s str, repetition: Option<u32>) -> Option<Self> {
+        match &step.action {
+            Action::Message(message) if step.chunk.is_none() => Some(Self { message, connection, repetition }),
+            Action::Steps(members) => Self::of(members.first()?, connection, repetition),
+            _ => None,
+        }
+    }
+}
+
+/// A message whose envelope has left, and what was sent of it.
+pub struct Ahead<'a> {
+    pub(super) plan: Plan<'a>,
+    pub(super) lines: VecDeque<Line>,
+}
+
+impl<'a> Ahead<'a> {
+    /// Makes the message ready that follows, where its envelope may leave with this one's end. `reset`: whether RSET
+    /// stands before it. Where it cannot be made its own step will say why.
+    pub(super) fn prepare(
+        player: &mut Player<'a>,
+        channel: &Channel,
+        step: &Step,
+        plan: &Plan<'_>,
+        next: Option<Next<'_>>,
+        reset: bool,
+    ) -> Option<Self> {
+        let next = next.filter(|next| next.connection == channel.name)?;
+        let alone = !plan.pipelined || step.retry.is_some() || step.chunk.is_some();
+        if alone || depends(player, step, next.message) {
+            return None;
+        }
+        let index = player.scope.loop_index();
+        player.scope.set_loop(next.repetition);
+        let plan = Plan::new(player, channel, next.message);
+        player.scope.set_loop(index);
+        let plan = plan.ok().filter(|plan| plan.pipelined)?;
+        Some(Self { lines: plan.envelope(reset).into(), plan })
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.lines.iter().flat_map(|line| line.text.bytes()).collect()
+    }
+}
+
+/// Whether a message says something that is not known before the one before it is answered.
+fn depends(player: &Player<'_>, step: &Step, message: &Message) -> bool {
+    let templates = &player.session.templates;
+    let later =
+        |name: &str| matches!(name, "reply" | "session") || step.captures.iter().any(|capture| capture.name == name);
+    match said_by(message) {
+        Some(said) => said.into_iter().any(|template| templates.names(template).iter().any(|name| later(name))),
+        None => true,
+    }
+}
+
+/// The templates that a message is made of; `None` where a file holds one, whose names nobody knows yet.
+fn said_by(message: &Message) -> Option<Vec<&Template>> {
+    let lists = [&message.to, &message.cc, &message.bcc, &message.reply_to];
+    let mut said: Vec<&Template> = lists.into_iter().flatten().chain([&message.from]).collect();
+    let single = [&message.subject, &message.date, &message.message_id, &message.envelope_from];
+    said.extend(single.into_iter().chain([&message.mail_params, &message.rcpt_params]).flatten());
+    said.extend(message.envelope_to.iter().flatten().chain(message.headers.iter().map(|(_, value)| value)));
+    match &message.text {
+        Some(Content::Text(template)) => said.push(template),
+        Some(Content::File { path, template: false }) => said.push(&path.written),
+        Some(Content::File { template: true, .. }) => return None,
+        None => {}
+    }
+    Some(said)
+}
+
+/// Takes back an envelope whose message will not be sent: its replies are read; where the server waits for content then,
+/// the connection is closed without a dot.
+pub fn settle(player: &mut Player<'_>, channel: &mut Channel) {
+    let Some(ahead) = player.ahead.take() else { return };
+    let until = player.narrator.now() + PATIENCE;
+    for line in ahead.lines {
+        match channel.answer(&mut player.narrator, until) {
+            Answer::Reply(facts) if line.order == Order::Data && facts.reply.code.get() == 354 => {}
+            Answer::Reply(facts) if facts.reply.code.get() == 421 => return,
+            Answer::Reply(_) => continue,
+            Answer::Ended(_) | Answer::Nothing { .. } | Answer::Malformed(_) | Answer::Interrupted(_) => {}
+        }
+        channel.broken = true;
+        channel.close(&mut player.narrator, CloseHow::Fin);
+        return;
+    }
+}

@@ -1,0 +1,186 @@
+//! Content through BDAT (RFC 3030 §2): octets as they are, in chunks, behind RCPT in one write where that may be.
+
+use super::ahead::Ahead;
+use super::envelope::{Line, Order};
+use super::{Transaction, judge};
+use crate::exec::answer::{Answer, End, Turn, Unwritten};
+use crate::exec::channel::Channel;
+use crate::exec::player::Player;
+use crate::exec::trouble::{Limit, Trouble};
+use crate::smtp::limits::Wait;
+use std::io::{self, ErrorKind, Read};
+use std::time::Duration;
+
+/// The most octets of a chunk. A chunk is held whole, since LAST is said only of content that is there to its end; at a
+/// megabyte that is little memory, and a reply for each is little to read.
+const CHUNK: usize = 1 << 20;
+/// What one deadline is for.
+const BLOCK: usize = 64 * 1024;
+/// How long a server has to say why it did not take the content.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+impl Transaction<'_> {
+    /// Sends the content, `envelope` in front of it, and reads all replies. A chunk that is refused is the last.
+    pub(super) fn chunks(
+        &mut self,
+        player: &mut Player<'_>,
+        channel: &mut Channel,
+        mut envelope: Vec<Line>,
+    ) -> Result<(), Trouble> {
+        let mut reader = self.open(player)?;
+        let (mut content, mut begun) = (Vec::new(), false);
+        loop {
+            let last = fill(reader.as_mut(), &mut content).map_err(|error| {
+                let trouble = self.unreadable(player, &error);
+                // What was sent can only be given up with the connection.
+                Trouble { severs: begun || trouble.severs, ..trouble }
+            })?;
+            let rest = if last { Vec::new() } else { content.split_off(cut(&content)) };
+            let ahead =
+                if last { Ahead::prepare(player, channel, self.step, self.plan, self.next, true) } else { None };
+            begun = true;
+            self.chunk(player, channel, std::mem::take(&mut envelope), &content, last, ahead.as_ref())?;
+            if last {
+                self.complete = true;
+                channel.in_transaction = ahead.is_some();
+                player.ahead = ahead;
+                break;
+            }
+            content = rest;
+            if self.plan.pipelined {
+                self.hear_arrived(player, channel)?;
+            } else {
+                self.hear_all(player, channel)?;
+            }
+            if self.is_hopeless() {
+                break;
+            }
+        }
+        self.hear_all(player, channel)?;
+        channel.in_message = false;
+        Ok(())
+    }
+
+    /// Writes a chunk with what stands before and behind it, in one write, each block of it within its deadline.
+    fn chunk(
+        &mut self,
+        player: &mut Player<'_>,
+        channel: &mut Channel,
+        envelope: Vec<Line>,
+        content: &[u8],
+        last: bool,
+        ahead: Option<&Ahead<'_>>,
+    ) -> Result<(), Trouble> {
+        if self.awaited.is_empty() {
+            self.our_turn(player, channel)?;
+        }
+        if last {
+            player.seal(&self.left())?;
+        }
+        let mut bytes: Vec<u8> = envelope.iter().flat_map(|line| line.text.bytes()).collect();
+        let (order, word) = if last { (Order::Last, " LAST") } else { (Order::Chunk, "") };
+        let command = Line::new(order, format!("BDAT {}{word}\r\n", content.len()));
+        bytes.extend_from_slice(command.text.as_bytes());
+        let used = &self.plan.mail.used;
+        player.narrator.sent(&channel.name, &bytes, false, used);
+        player.narrator.sent(&channel.name, content, true, used);
+        bytes.extend_from_slice(content);
+        let end = bytes.len();
+        if let Some(ahead) = ahead {
+            let behind = ahead.bytes();
+            player.narrator.sent(&channel.name, &behind, false, &ahead.plan.mail.used);
+            bytes.extend_from_slice(&behind);
+        }
+        self.awaited.extend(envelope.into_iter().chain([command]));
+        channel.in_message = true;
+        let mut written = 0;
+        while written < bytes.len() {
+            let limit = player.limit(self.step.timeout, Wait::DataBlock);
+            let block = bytes.get(written..bytes.len().min(written + BLOCK)).unwrap_or_default();
+            let (count, result) = channel.write_paced(&mut player.narrator, block, self.step.chunk, limit.at, false);
+            written += count;
+            if let Err(stop) = result {
+                self.complete = last && written >= end;
+                return self.broken_off(player, channel, stop, limit);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing has arrived that no command asked for.
+    fn our_turn(&self, player: &mut Player<'_>, channel: &mut Channel) -> Result<(), Trouble> {
+        if !channel.is_open() {
+            return Err(Trouble::lost(&player.narrator, &End::Absent));
+        }
+        match channel.turn(&mut player.narrator) {
+            Turn::Ours => Ok(()),
+            Turn::Ended(end) => Err(Trouble::lost(&player.narrator, &end)),
+            Turn::Spoke { text, answer } => Err(judge::out_of_turn(&player.narrator, &text, &answer)),
+        }
+    }
+
+    /// Whether nobody can be reached any more, whatever the replies say that are still to come.
+    fn is_hopeless(&self) -> bool {
+        self.is_halted() || !self.recipients.any_left()
+    }
+
+    /// Reads the replies that have come, without waiting: a refusal ends the content.
+    fn hear_arrived(&mut self, player: &mut Player<'_>, channel: &mut Channel) -> Result<(), Trouble> {
+        while !self.awaited.is_empty() {
+            let Some(answer) = channel.answered(&mut player.narrator) else { break };
+            let Some(line) = self.awaited.pop_front() else { break };
+            let limit = player.limit(self.step.timeout, Wait::of_command(line.text.as_bytes()));
+            self.heard(player, channel, &line, answer, limit)?;
+        }
+        Ok(())
+    }
+
+    /// Writing failed: what the server said of it is read, and is what stopped the message.
+    fn broken_off(
+        &mut self,
+        player: &mut Player<'_>,
+        channel: &mut Channel,
+        stop: Unwritten,
+        limit: Limit,
+    ) -> Result<(), Trouble> {
+        let narrator = &player.narrator;
+        let trouble = match stop {
+            Unwritten::Interrupted(interrupt) => return Err(Trouble::interrupted(interrupt)),
+            _ if self.complete => Trouble::delivery_unknown(narrator, "writing failed behind the last octet"),
+            Unwritten::Ended(end) => Trouble::lost(narrator, &end),
+            Unwritten::TimedOut | Unwritten::Early => {
+                Trouble::timed_out(narrator, "the server to take the content", limit)
+            }
+        };
+        let until = player.narrator.now() + LAST_WORDS;
+        while let Some(line) = self.awaited.pop_front() {
+            match channel.answer(&mut player.narrator, until) {
+                answer @ (Answer::Reply(_) | Answer::Malformed(_)) => {
+                    self.heard(player, channel, &line, answer, limit)?;
+                }
+                _ => break,
+            }
+        }
+        Err(trouble)
+    }
+}
+
+/// Reads until there is more than a chunk. Gives whether the content has come to its end.
+fn fill(reader: &mut dyn Read, content: &mut Vec<u8>) -> io::Result<bool> {
+    let mut buffer = vec![0; BLOCK];
+    while content.len() <= CHUNK {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(true),
+            Ok(count) => content.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+/// Where a chunk ends: at a line's end, where there is one, so that the transcript shows whole lines.
+fn cut(content: &[u8]) -> usize {
+    let most = content.get(..CHUNK).unwrap_or(content);
+    memchr::memrchr(b'\n', most).map_or(most.len(), |lf| lf + 1)
+}

@@ -1,0 +1,128 @@
+//! The envelope: MAIL and RCPT with what the server offers and the mail needs, and which commands leave together.
+
+use super::super::compose::{Mail, compose};
+use crate::event::{Cause, Status};
+use crate::exec::channel::Channel;
+use crate::exec::player::Player;
+use crate::exec::trouble::Trouble;
+use crate::session::{Message, OnRefused};
+
+/// What a command is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Reset,
+    Mail,
+    /// The recipient's number.
+    Rcpt(usize),
+    Data,
+    /// BDAT, with more to come.
+    Chunk,
+    /// BDAT LAST.
+    Last,
+    /// The dot of a message that nobody takes.
+    Dot,
+}
+
+/// A command line, CRLF included.
+#[derive(Debug)]
+pub struct Line {
+    pub order: Order,
+    pub text: String,
+}
+
+impl Line {
+    pub fn new(order: Order, text: impl Into<String>) -> Self {
+        Self { order, text: text.into() }
+    }
+}
+
+/// A mail, and how it is handed to this server.
+pub struct Plan<'a> {
+    pub mail: Mail<'a>,
+    mail_line: String,
+    pub pipelined: bool,
+    pub chunked: bool,
+    /// Whether DATA or BDAT may leave before RCPT's replies have come.
+    pub eager: bool,
+    pub eight_bit: bool,
+    pub prdr: bool,
+}
+
+impl<'a> Plan<'a> {
+    /// Composes, and compares with what the server offers: what it lacks is noticed before anything is sent.
+    pub fn new(player: &mut Player<'a>, channel: &Channel, message: &Message) -> Result<Self, Trouble> {
+        let mail = compose(player, message)?;
+        let ehlo = &channel.ehlo;
+        let prdr = message.prdr && ehlo.has("PRDR") && !player.server.is_lmtp();
+        let pipelined = message.pipelining && ehlo.has("PIPELINING");
+        Ok(Self {
+            mail_line: mail_line(player, channel, &mail, prdr)?,
+            pipelined,
+            chunked: message.chunking && ehlo.has("CHUNKING"),
+            // With `abort` a recipient that is refused stops the message for all: first their replies.
+            eager: pipelined && (message.on_refused == OnRefused::Skip || mail.recipients.len() == 1),
+            eight_bit: ehlo.has("8BITMIME"),
+            prdr,
+            mail,
+        })
+    }
+
+    /// The commands up to the content, as far as they may be sent before it is known what becomes of them. `reset`:
+    /// whether RSET stands before them. BDAT is not among them: it leaves with its octets.
+    pub fn envelope(&self, reset: bool) -> Vec<Line> {
+        let mut lines = Vec::with_capacity(self.mail.recipients.len() + 3);
+        if reset {
+            lines.push(Line::new(Order::Reset, "RSET\r\n"));
+        }
+        lines.push(Line::new(Order::Mail, self.mail_line.as_str()));
+        for (index, recipient) in self.mail.recipients.iter().enumerate() {
+            let line = with_params(format!("RCPT TO:<{recipient}>"), &self.mail.rcpt_params);
+            lines.push(Line::new(Order::Rcpt(index), line));
+        }
+        if self.eager && !self.chunked {
+            lines.push(Line::new(Order::Data, "DATA\r\n"));
+        }
+        lines
+    }
+}
+
+/// MAIL with the parameters that the server offers and the mail needs; what it needs and the server lacks is an error
+/// (RFC 1870 §6, RFC 6152 §3, RFC 6531 §3.4).
+fn mail_line(player: &Player<'_>, channel: &Channel, mail: &Mail<'_>, prdr: bool) -> Result<String, Trouble> {
+    let ehlo = &channel.ehlo;
+    let lacking = |what: String| {
+        Err(Trouble::new(Status::Config, Cause::Lacking { what: player.narrator.shown(what), help: None }))
+    };
+    let given = |keyword: &str| {
+        let mut words = mail.mail_params.split_whitespace();
+        words.any(|word| word.split('=').next().is_some_and(|given| given.eq_ignore_ascii_case(keyword)))
+    };
+    let mut line = format!("MAIL FROM:<{}>", mail.from);
+    if ehlo.has("SIZE") && !given("SIZE") {
+        let size = mail.size();
+        if let Some(limit) = ehlo.size().filter(|limit| size > *limit) {
+            return lacking(format!("room for a message of {size} bytes (SIZE {limit})"));
+        }
+        line += &format!(" SIZE={size}");
+    }
+    if mail.eight_bit() && !given("BODY") {
+        if !ehlo.has("8BITMIME") {
+            return lacking("8BITMIME, which the message needs".to_owned());
+        }
+        line += " BODY=8BITMIME";
+    }
+    if mail.internationalized() && !given("SMTPUTF8") {
+        if !ehlo.has("SMTPUTF8") {
+            return lacking("SMTPUTF8, which the message's addresses need".to_owned());
+        }
+        line += " SMTPUTF8";
+    }
+    if prdr && !given("PRDR") {
+        line += " PRDR";
+    }
+    Ok(with_params(line, &mail.mail_params))
+}
+
+fn with_params(line: String, params: &str) -> String {
+    if params.is_empty() { line + "\r\n" } else { format!("{line} {params}\r\n") }
+}
