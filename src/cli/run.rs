@@ -48,8 +48,10 @@ fn prepare<'a>(arguments: &'a RunArguments, origin: &dyn Fn(&str) -> String) -> 
 fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
     let (mut loaded, mut ends) = meaning.read(&arguments.sessions);
     let names: Vec<_> = loaded.iter().map(|one| one.session.name.as_str()).collect();
+    // Where nothing can run, an older transcript stays.
+    let target = arguments.output.transcript.as_deref().filter(|_| !loaded.is_empty());
     // Before anything is sent: a run whose record cannot be kept does not begin.
-    let mut transcripts = match Transcripts::create(arguments.output.transcript.as_deref(), &names) {
+    let mut transcripts = match Transcripts::create(target, &names) {
         Ok(transcripts) => transcripts,
         Err(message) => {
             console::error(&message);

@@ -100,7 +100,10 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, Failure> {
     };
     let text =
         String::from_utf8(read(path)?).map_err(|_| (Status::DataErr, format!("{} is not UTF-8", shown(path))))?;
-    if path.extension().is_some_and(|extension| extension == "toml") {
+    // No line of a transcript begins with a bracket.
+    let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let table = lines.next().is_some_and(|line| line.starts_with("[["));
+    if table || path.extension().is_some_and(|extension| extension == "toml") {
         let rules = Rules::parse(&text).map_err(|errors| wrong(path, &errors))?;
         let store = arguments.store.as_deref().map(folder).transpose()?;
         return Ok(Behaviour::Sink(SinkOptions { store, rules, ..SinkOptions::default() }));

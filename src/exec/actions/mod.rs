@@ -15,6 +15,7 @@ use super::channel::Channel;
 use super::judge;
 use super::player::Player;
 use super::trouble::{Limit, Trouble};
+use crate::event::Note;
 use crate::session::{Action, Chunk, Expect, ReplyFacts, Step};
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::limits::Wait;
@@ -126,7 +127,7 @@ fn exchange(
     if let Answer::Reply(facts) = &answer
         && command.paired
     {
-        hear_hello(channel, command.bytes, facts);
+        hear_hello(player, channel, command.bytes, facts);
     }
     player.judge(expect, answer, &command.waiting_for(), limit)
 }
@@ -187,10 +188,14 @@ fn last_words(player: &mut Player<'_>, channel: &mut Channel, end: End, closing:
 }
 
 /// EHLO and LHLO tell what the server can do; where they are refused, and behind HELO, nothing is known.
-fn hear_hello(channel: &mut Channel, line: &[u8], facts: &ReplyFacts) {
+fn hear_hello(player: &mut Player<'_>, channel: &mut Channel, line: &[u8], facts: &ReplyFacts) {
     let extended = verb_is(line, "EHLO") || verb_is(line, "LHLO");
     if extended && facts.reply.code.class() == 2 {
         channel.ehlo = Capabilities::parse(&facts.reply);
+        let offers = channel.ehlo.keywords.iter();
+        let list = offers.map(|(keyword, parameters)| format!("{keyword} {parameters}"));
+        let list = list.map(|offer| player.narrator.shown(offer.trim_end())).collect();
+        player.note(channel, Note::Capabilities { list });
     } else if extended || verb_is(line, "HELO") {
         channel.ehlo = Capabilities::default();
     }

@@ -117,7 +117,7 @@ fn replies(
             None => channel.answer(&mut player.narrator, limit.at),
         };
         if let Answer::Reply(facts) = &answer {
-            hear_hello(channel, &member.bytes, facts);
+            hear_hello(player, channel, &member.bytes, facts);
         }
         let over = !matches!(answer, Answer::Reply(_));
         answers.push((member, answer, limit));

@@ -1,4 +1,4 @@
-//! Variables of a step and of an include; what is said of retries; which connection is the first.
+//! What a server offers; variables of a step and of an include; what is said of retries; which connection is the first.
 
 use super::server::Act::{Fin, Hear, Say};
 use super::{play, play_all};
@@ -44,5 +44,20 @@ fn a_session_that_begins_with_connect_opens_one_connection_for_it() {
     ] {
         let ran = play_all(&toml, &vec![server.clone(); connections]);
         assert_eq!((ran.outcome.status.code(), ran.wire.len()), (0, connections), "{why}: {}", ran.log);
+    }
+}
+
+#[test]
+fn what_a_server_offers_is_told_whoever_wrote_the_ehlo() {
+    for ehlo in ["{ ehlo = true }", "{ send = 'EHLO me', expect = 250 }", "{ pipeline = [ { ehlo = true } ] }"] {
+        let ran = play(
+            &format!("step = [ {{ expect = 220 }}, {ehlo} ]"),
+            &[GREETING, Hear("EHLO me"), Say("250-mx\r\n250-size 10\r\n250 DSN\r\n"), Hear("QUIT"), Say("221 bye\r\n")],
+        );
+        assert!(
+            ran.log.contains("Capabilities") && ran.log.contains("SIZE 10") && ran.log.contains("DSN"),
+            "{}",
+            ran.log
+        );
     }
 }
