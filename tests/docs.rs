@@ -249,7 +249,7 @@ fn heading(table: &str) -> &'static str {
 fn every_key_is_documented_and_no_other() {
     let page = page("docs/session-file.md");
     // Refused as wholes: there is nothing to say of their keys yet.
-    let later = ["[rows]", "[retry]", "an attachment"];
+    let later = ["[rows]", "[retry]"];
     let mut declared: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for keys in TABLES.iter().filter(|keys| !later.contains(&keys.table)) {
         let names = keys.keys.iter().map(|key| key.name.to_owned());

@@ -187,6 +187,8 @@ fn value(variable: &Variable, one: &Loaded, scope: &Scope) -> Option<Value> {
     match &variable.source {
         ValueSource::Template(template) => one.session.templates.render(template, scope).ok().map(Value::Text),
         ValueSource::Literal(value) => Some(value.clone()),
+        // No password is a table.
+        ValueSource::Csv { .. } | ValueSource::Json { .. } => None,
         ValueSource::Env { name, default } => one.files.env(name).ok()?.map(Value::Text).or(default.clone()),
         ValueSource::File { path, default, .. } => {
             let name = one.session.templates.render(&path.written, scope).ok()?;

@@ -103,7 +103,9 @@ impl<'a> Walk<'a> {
                 ValueSource::Env { name, .. } => {
                     self.reach.environment.insert(printable(name.as_bytes()));
                 }
-                ValueSource::File { path, default, .. } => {
+                ValueSource::File { path, default, .. }
+                | ValueSource::Csv { path, default }
+                | ValueSource::Json { path, default } => {
                     self.list(path);
                     if default.is_none() {
                         self.named.push(NamedFile { path, tls: false });
@@ -125,9 +127,9 @@ impl<'a> Walk<'a> {
     }
 
     fn message(&mut self, message: &'a Message) {
-        if let Some(content) = &message.text {
-            self.content(content);
-        }
+        message.contents().for_each(|content| self.content(content));
+        message.attachments.iter().for_each(|attachment| self.file(&attachment.path, false));
+        message.eml.iter().for_each(|path| self.file(path, false));
     }
 
     fn content(&mut self, content: &'a Content) {

@@ -15,6 +15,7 @@ mod prepare;
 mod rows;
 mod soundness;
 mod steps;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod trouble;

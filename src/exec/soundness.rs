@@ -150,40 +150,24 @@ fn credentials(player: &mut Player<'_>, settings: &AuthSettings, known: &Known) 
 }
 
 fn mail(player: &mut Player<'_>, message: &Message, known: &Known) -> Result<(), Trouble> {
-    let lists = [&message.to, &message.cc, &message.bcc, &message.reply_to];
-    let mut templates: Vec<&Template> = lists.into_iter().flatten().chain([&message.from]).collect();
-    templates.extend(message.envelope_to.iter().flatten());
-    templates
-        .extend([&message.subject, &message.date, &message.message_id, &message.envelope_from].into_iter().flatten());
-    templates.extend([&message.mail_params, &message.rcpt_params].into_iter().flatten());
-    templates.extend(message.headers.iter().map(|(_, value)| value));
-    match &message.text {
-        Some(Content::Text(template)) => templates.push(template),
-        Some(Content::File { path, template: false }) => templates.push(&path.written),
-        Some(Content::File { path, template: true }) => {
-            // What its text names is not known before it is rendered.
-            file(player, path, known)?;
-            for template in templates {
-                line(player, template, known)?;
-            }
-            return Ok(());
-        }
-        None => {}
-    }
-    if templates.iter().all(|template| is_known(player, template, known)) {
+    let lines = message.lines();
+    let mut all = lines.iter().copied().chain(message.contents().map(|content| match content {
+        Content::Text(template) => template,
+        Content::File { path, .. } => &path.written,
+    }));
+    // What a file that is a template names is not known before it is rendered.
+    let renders = message.contents().any(|content| matches!(content, Content::File { template: true, .. }));
+    if !renders && all.all(|template| is_known(player, template, known)) {
         return actions::compose(player, message).map(drop);
     }
-    // A text may hold line breaks; all else is a line.
-    let text_template = match &message.text {
-        Some(Content::Text(template)) => Some(template.span.clone()),
-        _ => None,
-    };
-    for template in templates {
-        if Some(&template.span) == text_template.as_ref() {
-            text(player, template, known)?;
-        } else {
-            line(player, template, known)?;
-        }
+    for template in lines {
+        line(player, template, known)?;
+    }
+    for part in message.contents() {
+        content(player, part, known)?;
+    }
+    for path in message.attachments.iter().map(|attachment| &attachment.path).chain(&message.eml) {
+        file(player, path, known)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use super::Settings;
 use super::narrate::Narrator;
+use super::tables;
 use super::trouble::Trouble;
 use crate::session::{
     Scope, Server, Session, SourceError, SourcePath, Sources, Template, Value, ValueSource, Variable,
@@ -94,7 +95,9 @@ impl Reader<'_> {
     fn waits(&self, secret: &Variable) -> bool {
         match &secret.source {
             ValueSource::Netrc { .. } => true,
-            ValueSource::File { path, .. } => !self.session.templates.names(&path.written).is_empty(),
+            ValueSource::File { path, .. } | ValueSource::Csv { path, .. } | ValueSource::Json { path, .. } => {
+                !self.session.templates.names(&path.written).is_empty()
+            }
             ValueSource::Template(template) => !self.session.templates.names(template).is_empty(),
             ValueSource::Literal(_)
             | ValueSource::Env { .. }
@@ -167,6 +170,17 @@ impl Reader<'_> {
                 Err(_) if self.settings.dry_run => (Ok(None), default),
                 output => (output.and_then(|bytes| text_of(bytes, "the command's output")).map(Some), default),
             },
+            ValueSource::Csv { path, default } | ValueSource::Json { path, default } => {
+                let resolved = resolve(self.session, scope, narrator, path)?;
+                let name = resolved.display().to_string();
+                let read = match self.bytes(&resolved) {
+                    Ok(bytes) if matches!(source, ValueSource::Csv { .. }) => tables::csv(&bytes, &name),
+                    Ok(bytes) => tables::json(&bytes, &name),
+                    Err(SourceError::Unreadable(_)) if default.is_some() => return Ok(default.clone()),
+                    Err(error) => return Err(Trouble::source(narrator, &error)),
+                };
+                return read.map(Some).map_err(|why| Trouble::bad_value(narrator, why));
+            }
             ValueSource::File { path, template, default } => {
                 let resolved = resolve(self.session, scope, narrator, path)?;
                 match self.file(&resolved) {
@@ -196,6 +210,10 @@ impl Reader<'_> {
     }
 
     fn file(&self, path: &std::path::Path) -> Result<String, SourceError> {
+        text_of(self.bytes(path)?, &path.display().to_string())
+    }
+
+    fn bytes(&self, path: &std::path::Path) -> Result<Vec<u8>, SourceError> {
         let file = self.sources.open(path)?;
         let mut bytes = Vec::new();
         file.reader
@@ -208,7 +226,7 @@ impl Reader<'_> {
                 path.display()
             )));
         }
-        text_of(bytes, &path.display().to_string())
+        Ok(bytes)
     }
 
     fn no_value(&self, variable: &Variable, narrator: &Narrator<'_>) -> Trouble {

@@ -1,6 +1,5 @@
 //! A mail's headers: checked, encoded (RFC 2047), folded (RFC 5322 §2.2.3).
 
-use super::transfer::TransferEncoding;
 use super::{Address, Draft, MessageError};
 use crate::smtp::address::is_atext;
 use mail_builder::headers::Header;
@@ -13,8 +12,8 @@ const FOLD: usize = 78;
 /// RFC 5322 §2.1.1: a line must be so long at most.
 const LIMIT: usize = 998;
 
-/// Appends all headers, each with its CRLF.
-pub fn write_all(draft: &Draft, encoding: TransferEncoding, out: &mut Vec<u8>) -> Result<(), MessageError> {
+/// Appends the mail's headers, each with its CRLF; those of its root part follow.
+pub fn write_all(draft: &Draft<'_>, out: &mut Vec<u8>) -> Result<(), MessageError> {
     for (name, value) in &draft.headers {
         check_own(name, value)?;
     }
@@ -32,10 +31,7 @@ pub fn write_all(draft: &Draft, encoding: TransferEncoding, out: &mut Vec<u8>) -
     if let Some(subject) = &draft.subject {
         headers.text("Subject", subject)?;
     }
-    headers.structured("Message-ID", &message_id(&draft.message_id)?)?;
-    headers.structured("MIME-Version", "1.0")?;
-    headers.structured("Content-Type", "text/plain; charset=utf-8")?;
-    headers.structured("Content-Transfer-Encoding", encoding.name())?;
+    headers.structured("Message-ID", &identifier("Message-ID", &draft.message_id)?)?;
 
     headers.is_own = &|_| false;
     for (name, value) in &draft.headers {
@@ -46,7 +42,7 @@ pub fn write_all(draft: &Draft, encoding: TransferEncoding, out: &mut Vec<u8>) -
             headers.text(name, value)?;
         }
     }
-    Ok(())
+    headers.structured("MIME-Version", "1.0")
 }
 
 /// ```abnf
@@ -60,8 +56,9 @@ fn check_own(name: &str, value: &str) -> Result<(), MessageError> {
     if name.eq_ignore_ascii_case("Bcc") {
         return Err(MessageError::new(name, "blind recipients never stand in the headers; `bcc` names them"));
     }
-    if name.eq_ignore_ascii_case("Content-Transfer-Encoding") {
-        return Err(MessageError::new(name, "the encoding follows from the text"));
+    let from_parts = ["MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "Content-ID"];
+    if from_parts.iter().any(|made| made.eq_ignore_ascii_case(name)) {
+        return Err(MessageError::new(name, "this header follows from the parts of the message"));
     }
     check_value(name, value)
 }
@@ -74,10 +71,10 @@ fn check_value(name: &str, value: &str) -> Result<(), MessageError> {
 }
 
 /// In `<` and `>`; empty where there is none.
-fn message_id(id: &str) -> Result<String, MessageError> {
+pub fn identifier(header: &str, id: &str) -> Result<String, MessageError> {
     let inside = id.strip_prefix('<').and_then(|id| id.strip_suffix('>')).unwrap_or(id);
     if inside.contains(|c: char| c.is_whitespace() || c.is_control() || c == '<' || c == '>') {
-        return Err(MessageError::new("Message-ID", "an identifier has no space, control character, < or > within"));
+        return Err(MessageError::new(header, "an identifier has no space, control character, < or > within"));
     }
     Ok(if inside.is_empty() { String::new() } else { format!("<{inside}>") })
 }

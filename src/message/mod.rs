@@ -1,20 +1,30 @@
-//! Builds a mail from what `[message]` says (RFC 5322, RFC 2045). Nothing random and no clock: date and Message-ID
-//! are given.
+//! Builds a mail from what `[message]` says (RFC 5322, RFC 2045), as a stream. Nothing random, no file and no clock: date
+//! and Message-ID are given, and whoever calls opens the files.
 
 mod address;
+mod eml;
 mod header;
+mod media_type;
+mod parts;
+mod source;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod transfer;
 
 pub use address::{Address, parse_address_list};
+pub use eml::{Eml, EmlError};
+pub use media_type::check as check_media_type;
+pub use parts::TextPart;
+pub use source::{Opener, Source};
+pub use stream::{Content, Stream};
 
+use sha2::{Digest, Sha256};
 use std::fmt;
-use transfer::TransferEncoding;
 
 /// What a mail is made of. `bcc` has no place here on purpose.
-#[derive(Clone, Debug, Default)]
-pub struct Draft {
+#[derive(Default)]
+pub struct Draft<'a> {
     /// Where there are several, the first is the Sender too (RFC 5322 §3.6.2).
     pub from: Vec<Address>,
     pub to: Vec<Address>,
@@ -27,8 +37,21 @@ pub struct Draft {
     pub message_id: String,
     /// Own headers, in order. One that would be written anyway (`Subject`, `Date`) takes its place.
     pub headers: Vec<(String, String)>,
-    /// The text, with any line ends.
-    pub text: String,
+    pub text: Option<TextPart<'a>>,
+    /// Beside `text`, which is what those see who do not see HTML.
+    pub html: Option<TextPart<'a>>,
+    pub attachments: Vec<Attachment<'a>>,
+}
+
+/// A file that goes with a mail.
+pub struct Attachment<'a> {
+    pub source: Source<'a>,
+    /// Its name for the recipient.
+    pub name: String,
+    /// `None`: as its name says.
+    pub media_type: Option<String>,
+    /// The Content-ID by which HTML shows it, with or without `<` and `>`: `cid:logo`.
+    pub inline: Option<String>,
 }
 
 /// What cannot be part of a mail: which field, and why.
@@ -53,7 +76,27 @@ impl fmt::Display for MessageError {
 
 impl std::error::Error for MessageError {}
 
-impl Draft {
+/// Why a mail was not built.
+#[derive(Debug)]
+pub enum BuildError {
+    Message(MessageError),
+    /// A file could not be looked through.
+    Source(std::io::Error),
+}
+
+impl From<MessageError> for BuildError {
+    fn from(error: MessageError) -> Self {
+        Self::Message(error)
+    }
+}
+
+impl From<std::io::Error> for BuildError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl Draft<'_> {
     /// Whether its headers need SMTPUTF8 (RFC 6531).
     pub fn is_internationalized(&self) -> bool {
         [&self.from, &self.to, &self.cc, &self.reply_to]
@@ -63,12 +106,18 @@ impl Draft {
     }
 }
 
-/// The mail as bytes: its headers end in CRLF, plain text stays as it is; the content encoder makes all line ends CRLF.
-pub fn build(draft: &Draft) -> Result<Vec<u8>, MessageError> {
-    let encoding = TransferEncoding::of(&draft.text);
-    let mut out = Vec::with_capacity(draft.text.len() + 1024);
-    header::write_all(draft, encoding, &mut out)?;
-    out.extend_from_slice(b"\r\n");
-    encoding.encode(&draft.text, &mut out);
-    Ok(out)
+/// What the boundaries of a mail begin with. It follows from the Message-ID, so that the same mail has the same bytes.
+/// Neither base64 nor quoted-printable can hold `=_`; what is carried as it is is looked through for it.
+pub fn boundary_stem(message_id: &str) -> String {
+    let digest = Sha256::digest(message_id.as_bytes());
+    let hex: String = digest.iter().take(10).map(|byte| format!("{byte:02x}")).collect();
+    format!("=_{hex}_")
+}
+
+/// The mail: all its line ends are CRLF, its last one too.
+pub fn build(draft: Draft<'_>) -> Result<Content<'_>, BuildError> {
+    let internationalized = draft.is_internationalized();
+    let mut content = Content { pieces: Vec::new(), eight_bit: false, internationalized };
+    parts::write(draft, &mut content)?;
+    Ok(content)
 }

@@ -101,6 +101,15 @@ pub enum ValueSource {
         text: String,
         default: Option<Value>,
     },
+    /// A list of tables, one for each row, by the names of the header row.
+    Csv {
+        path: SourcePath,
+        default: Option<Value>,
+    },
+    Json {
+        path: SourcePath,
+        default: Option<Value>,
+    },
 }
 
 /// A file that a session names: relative to the session file's folder (an include's paths are rebased to it), or
@@ -159,12 +168,12 @@ pub struct AuthSettings {
     pub allow_plaintext: bool,
 }
 
-/// `[message]`, or a `message` step's table. What is not built yet is refused when the file is read.
+/// `[message]`, or a `message` step's table.
 #[derive(Clone, Debug)]
 pub struct Message {
     pub span: Span,
-    /// Header addresses as written; each is a template.
-    pub from: Template,
+    /// Header addresses as written; each is a template. Beside `eml`, which may stand without it, the envelope's.
+    pub from: Option<Template>,
     pub to: Vec<Template>,
     pub cc: Vec<Template>,
     pub bcc: Vec<Template>,
@@ -174,6 +183,11 @@ pub struct Message {
     pub message_id: Option<Template>,
     pub headers: Vec<(String, Template)>,
     pub text: Option<Content>,
+    /// Never without `text`. Values that come into it are HTML-escaped.
+    pub html: Option<Content>,
+    pub attachments: Vec<Attachment>,
+    /// A mail that is ready, in place of all that makes one.
+    pub eml: Option<SourcePath>,
     pub envelope_from: Option<Template>,
     pub envelope_to: Option<Vec<Template>>,
     /// ESMTP parameters for MAIL and RCPT, as they stand.
@@ -186,6 +200,50 @@ pub struct Message {
     /// Whether a reply per recipient is asked for where PRDR is offered.
     pub prdr: bool,
     pub on_refused: OnRefused,
+}
+
+/// A file of `attach`.
+#[derive(Clone, Debug)]
+pub struct Attachment {
+    pub path: SourcePath,
+    /// Its name for the recipient; that of the file by default.
+    pub name: Option<Template>,
+    pub media_type: Option<Template>,
+    /// The Content-ID by which HTML shows it.
+    pub inline: Option<Template>,
+}
+
+impl Message {
+    /// Whatever is rendered as one line, paths too; neither `text` nor `html`.
+    pub fn lines(&self) -> Vec<&Template> {
+        let mut lines: Vec<&Template> = Vec::new();
+        for list in [&self.to, &self.cc, &self.bcc, &self.reply_to] {
+            lines.extend(list);
+        }
+        lines.extend(self.envelope_to.iter().flatten());
+        lines.extend(self.headers.iter().map(|(_, value)| value));
+        let single = [
+            &self.from,
+            &self.subject,
+            &self.date,
+            &self.message_id,
+            &self.envelope_from,
+            &self.mail_params,
+            &self.rcpt_params,
+        ];
+        lines.extend(single.into_iter().flatten());
+        for attachment in &self.attachments {
+            lines.push(&attachment.path.written);
+            lines.extend([&attachment.name, &attachment.media_type, &attachment.inline].into_iter().flatten());
+        }
+        lines.extend(self.eml.iter().map(|path| &path.written));
+        lines
+    }
+
+    /// `text` and `html`, where they stand.
+    pub fn contents(&self) -> impl Iterator<Item = &Content> {
+        self.text.iter().chain(&self.html)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

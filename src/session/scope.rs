@@ -26,6 +26,10 @@ pub enum Value {
     Integer(i64),
     Float(f64),
     Boolean(bool),
+    List(Vec<Value>),
+    /// In the order of its file. Names are shared: the rows of a file have the same.
+    Table(Vec<(Arc<str>, Value)>),
+    None,
 }
 
 impl Value {
@@ -35,6 +39,11 @@ impl Value {
             Self::Integer(number) => Rendered::from(number),
             Self::Float(number) => Rendered::from(number),
             Self::Boolean(truth) => Rendered::from(truth),
+            Self::List(values) => values.into_iter().map(Self::rendered).collect(),
+            Self::Table(entries) => {
+                Rendered::from_pairs(entries.into_iter().map(|(name, value)| (name, value.rendered())))
+            }
+            Self::None => Rendered::from(()),
         }
     }
 }

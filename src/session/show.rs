@@ -8,8 +8,8 @@ mod toml;
 use super::duration::duration_text;
 use super::template::words::has_markup;
 use super::{
-    AuthSettings, Content, Message, OnRefused, RetrySettings, RowsSettings, Session, SourcePath, StarttlsPolicy, Step,
-    Template, TlsSettings, TlsVersion, Value, ValueSource, Variable,
+    Attachment, AuthSettings, Content, Message, OnRefused, RetrySettings, RowsSettings, Session, SourcePath,
+    StarttlsPolicy, Step, Template, TlsSettings, TlsVersion, Value, ValueSource, Variable,
 };
 use std::fmt::Write;
 use std::path::Path;
@@ -167,7 +167,7 @@ impl Shower<'_> {
     fn message(&self, message: &Message, long: fn(&str) -> String) -> Pairs {
         let mut pairs = Pairs::new();
         let addresses = |list: &[Template]| toml::list(list.iter().map(|address| toml::string(&address.source)));
-        pairs.add("from", toml::string(&message.from.source));
+        pairs.template("from", &message.from);
         let lists = [("to", &message.to), ("cc", &message.cc), ("bcc", &message.bcc), ("reply_to", &message.reply_to)];
         for (name, list) in lists {
             pairs.unless(list.is_empty(), name, addresses(list));
@@ -179,6 +179,9 @@ impl Shower<'_> {
             message.headers.iter().map(|(name, value)| (name.clone(), toml::string(&value.source))).collect();
         pairs.unless(headers.is_empty(), "headers", toml::table(&headers));
         pairs.some("text", message.text.as_ref().map(|text| content(text, long)));
+        pairs.some("html", message.html.as_ref().map(|html| content(html, long)));
+        pairs.unless(message.attachments.is_empty(), "attach", toml::list(message.attachments.iter().map(attachment)));
+        pairs.some("eml", message.eml.as_ref().map(path));
         pairs.template("envelope_from", &message.envelope_from);
         pairs.some("envelope_to", message.envelope_to.as_deref().map(addresses));
         let mut params = Pairs::new();
@@ -233,6 +236,16 @@ fn content(content: &Content, long: fn(&str) -> String) -> String {
     }
 }
 
+/// A file alone is its path.
+fn attachment(attachment: &Attachment) -> String {
+    let mut pairs = Pairs::new();
+    pairs.add("file", path(&attachment.path));
+    pairs.template("name", &attachment.name);
+    pairs.template("type", &attachment.media_type);
+    pairs.template("inline", &attachment.inline);
+    if pairs.len() == 1 { path(&attachment.path) } else { toml::table(&pairs) }
+}
+
 /// As the session file would write it: an include's is rebased.
 fn rows(rows: &RowsSettings) -> Pairs {
     let mut pairs = Pairs::new();
@@ -278,6 +291,8 @@ fn source(source: &ValueSource, hide: bool) -> String {
         }
         ValueSource::Netrc { field, default } => (vec![("netrc".to_owned(), toml::string(field))], default),
         ValueSource::Prompt { text, default } => (vec![("prompt".to_owned(), toml::string(text))], default),
+        ValueSource::Csv { path: file, default } => (vec![("csv".to_owned(), path(file))], default),
+        ValueSource::Json { path: file, default } => (vec![("json".to_owned(), path(file))], default),
     };
     pairs.some("default", default.as_ref().filter(|_| !hide).map(literal));
     toml::table(&pairs)
@@ -292,6 +307,12 @@ fn literal(value: &Value) -> String {
         // `1.0` and `1e300`, never `1`: it stays a float.
         Value::Float(number) => format!("{number:?}"),
         Value::Boolean(truth) => truth.to_string(),
+        Value::List(values) => toml::list(values.iter().map(literal)),
+        Value::Table(entries) => {
+            toml::table(&entries.iter().map(|(name, value)| (name.to_string(), literal(value))).collect::<Pairs>())
+        }
+        // TOML has no nothing; no literal of a session file is one.
+        Value::None => "\"\"".to_owned(),
     }
 }
 

@@ -6,6 +6,7 @@ mod compose;
 mod connection;
 mod line;
 mod login;
+mod material;
 mod pipeline;
 mod tls;
 mod transaction;

@@ -44,7 +44,9 @@ fn variable(secret: &Variable, redactor: &mut Redactor) {
         | ValueSource::File { default, .. }
         | ValueSource::Command { default, .. }
         | ValueSource::Netrc { default, .. }
-        | ValueSource::Prompt { default, .. } => default.as_ref(),
+        | ValueSource::Prompt { default, .. }
+        | ValueSource::Csv { default, .. }
+        | ValueSource::Json { default, .. } => default.as_ref(),
     };
     match value {
         Some(Value::Text(text)) => {
@@ -56,6 +58,6 @@ fn variable(secret: &Variable, redactor: &mut Redactor) {
         Some(Value::Float(number)) => {
             redactor.add(&number.to_string());
         }
-        Some(Value::Boolean(_)) | None => {}
+        Some(Value::Boolean(_) | Value::List(_) | Value::Table(_) | Value::None) | None => {}
     }
 }

@@ -26,7 +26,6 @@ impl Reader<'_> {
         };
         for (name, value) in [("password", &settings.password), ("token", &settings.token)] {
             if let Some(value) = value.as_ref().filter(|value| value.compiled.is_none() && !value.source.is_empty()) {
-                self.map.hide(value.span.clone());
                 let warning = Diagnostic::warning(value.span.clone(), format!("the {name} stands in the file"));
                 self.tell(
                     warning.with_help("put it under [secrets] as { env = \"NAME\" }, and write \"{{ … }}\" here"),

@@ -107,6 +107,8 @@ const COUNT: Kind = Kind::Integer { least: 1, most: u32::MAX as i64 };
 const TEMPLATES: Kind = Kind::List(&Kind::Template);
 const CONTENT: Kind = Kind::Either(&[Kind::Template, Kind::Table(&CONTENT_FILE)]);
 const ADDRESSES: Kind = Kind::Either(&[TEMPLATES, Kind::Template]);
+const ATTACH: Kind = Kind::Either(&[Kind::Template, Kind::Table(&ATTACHMENT)]);
+const ATTACHMENTS: Kind = Kind::Either(&[Kind::List(&ATTACH), Kind::Template, Kind::Table(&ATTACHMENT)]);
 const NAME_OR_TRUE: Kind = Kind::Either(&[Kind::True, Kind::Template]);
 
 pub static SESSION: Keys = Keys {
@@ -195,7 +197,7 @@ pub static MESSAGE: Keys = Keys {
         key("headers", Kind::Map(&Kind::Template), "more headers"),
         key("text", CONTENT, "the text"),
         key("html", CONTENT, "the text in HTML"),
-        key("attach", Kind::List(&Kind::Either(&[Kind::Template, Kind::Table(&ATTACHMENT)])), "files to attach"),
+        key("attach", ATTACHMENTS, "files to attach"),
         key("eml", PATH, "a file with a message that is ready"),
         key("envelope_from", Kind::Template, "the address in MAIL in place of `from`"),
         key("envelope_to", ADDRESSES, "the addresses in RCPT in place of `to`, `cc` and `bcc`"),

@@ -3,10 +3,10 @@
 use super::Reader;
 use super::fields::{Field, Fields, in_order};
 use super::keys;
-use crate::session::{Diagnostic, Message, OnRefused, Template};
+use crate::session::{Attachment, Diagnostic, Message, OnRefused, Template};
 use crate::smtp::address::Mailbox;
 use std::ops::Range;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 /// Headers that are made from keys, and what makes them.
 const OWN_HEADERS: [(&str, &str); 10] = [
@@ -22,22 +22,36 @@ const OWN_HEADERS: [(&str, &str); 10] = [
     ("Content-Type", "text"),
 ];
 
+/// What makes a message, and so does not stand beside one that is made.
+const MADE: [&str; 8] = ["reply_to", "subject", "date", "message_id", "headers", "text", "html", "attach"];
+
 impl Reader<'_> {
     pub(super) fn message(&mut self, table: &DeTable<'_>, at: Range<usize>) -> Option<Message> {
         let fields = self.fields(table, at, &keys::MESSAGE);
-        for name in ["html", "attach", "eml"] {
-            if let Some(field) = fields.get(name) {
-                self.not_built(field.key_bytes(), &format!("\"{name}\" in a message"));
-            }
-        }
         let from = fields.get("from").and_then(|field| self.template(field));
         if !fields.has("from") && !fields.has("eml") {
             self.missing(Diagnostic::error(fields.span.clone(), "a message needs \"from\""));
         }
         let recipients = ["to", "cc", "bcc", "envelope_to"];
-        if !recipients.iter().any(|name| fields.has(name)) {
+        if !recipients.iter().any(|name| fields.has(name)) && !fields.has("eml") {
             let text = "a message needs recipients: \"to\", \"cc\", \"bcc\" or \"envelope_to\"";
             self.missing(Diagnostic::error(fields.span.clone(), text));
+        }
+        if let Some(eml) = fields.get("eml") {
+            for field in fields.those_of(&MADE) {
+                let wrong = Diagnostic::error(
+                    self.span(field.key_bytes()),
+                    format!("\"{}\" stands beside \"{}\"", field.name, eml.name),
+                );
+                self.tell(wrong.with_help(
+                    "an eml is sent as it is; from, to, cc and bcc beside it are its envelope, as envelope_from and envelope_to are",
+                ));
+            }
+        } else if let Some(html) = fields.get("html").filter(|_| !fields.has("text")) {
+            let wrong = Diagnostic::error(self.span(html.key_bytes()), "\"html\" needs \"text\" beside it");
+            self.tell(
+                wrong.with_help("text = \"…\" is what those see who do not see HTML; spam filters look for it too"),
+            );
         }
         let to = self.addresses(&fields, "to");
         let cc = self.addresses(&fields, "cc");
@@ -65,7 +79,7 @@ impl Reader<'_> {
         };
         Some(Message {
             span: fields.span.clone(),
-            from: from?,
+            from,
             to,
             cc,
             bcc,
@@ -75,6 +89,9 @@ impl Reader<'_> {
             message_id: fields.get("message_id").and_then(|field| self.template(field)),
             headers: fields.get("headers").map(|field| self.headers(field)).unwrap_or_default(),
             text: fields.get("text").and_then(|field| self.content(field)),
+            html: fields.get("html").and_then(|field| self.content(field)),
+            attachments: fields.get("attach").map(|field| self.attachments(field)).unwrap_or_default(),
+            eml: fields.get("eml").and_then(|field| self.path(field)),
             envelope_from,
             envelope_to,
             mail_params: param(self, "mail"),
@@ -86,6 +103,32 @@ impl Reader<'_> {
                 Some(1) => OnRefused::Skip,
                 _ => OnRefused::Abort,
             },
+        })
+    }
+
+    /// A file's path, or a table that says more of it; one alone may stand without a list.
+    fn attachments(&mut self, field: Field<'_>) -> Vec<Attachment> {
+        if matches!(field.value.get_ref(), DeValue::String(_) | DeValue::Table(_)) {
+            return self.attachment(field).into_iter().collect();
+        }
+        self.list(field, Self::attachment).unwrap_or_default()
+    }
+
+    fn attachment(&mut self, field: Field<'_>) -> Option<Attachment> {
+        let DeValue::Table(table) = field.value.get_ref() else {
+            let path = self.path(field)?;
+            return Some(Attachment { path, name: None, media_type: None, inline: None });
+        };
+        let fields = self.fields(table, field.value.span(), &keys::ATTACHMENT);
+        if !fields.has("file") {
+            self.missing(Diagnostic::error(fields.span.clone(), "an attachment needs \"file\""));
+        }
+        let media_type = fields.get("type").and_then(|field| self.template(field));
+        Some(Attachment {
+            path: fields.get("file").and_then(|field| self.path(field))?,
+            name: fields.get("name").and_then(|field| self.template(field)),
+            media_type,
+            inline: fields.get("inline").and_then(|field| self.template(field)),
         })
     }
 

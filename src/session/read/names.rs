@@ -106,7 +106,9 @@ impl<'s> Names<'s> {
         for variable in variables {
             match &variable.source {
                 ValueSource::Template(template) => self.template(template),
-                ValueSource::File { path, .. } => self.path(path),
+                ValueSource::File { path, .. } | ValueSource::Csv { path, .. } | ValueSource::Json { path, .. } => {
+                    self.path(path);
+                }
                 _ => {}
             }
             self.add(std::iter::once(variable.name.as_str()));
@@ -124,22 +126,8 @@ impl<'s> Names<'s> {
     }
 
     fn message(&mut self, message: &Message) {
-        self.template(&message.from);
-        for list in [&message.to, &message.cc, &message.bcc, &message.reply_to] {
-            self.templates(list);
-        }
-        self.templates(message.envelope_to.iter().flatten());
-        self.templates(message.headers.iter().map(|(_, value)| value));
-        let single = [
-            &message.subject,
-            &message.date,
-            &message.message_id,
-            &message.envelope_from,
-            &message.mail_params,
-            &message.rcpt_params,
-        ];
-        self.templates(single.into_iter().flatten());
-        message.text.iter().for_each(|text| self.content(text));
+        self.templates(message.lines());
+        message.contents().for_each(|content| self.content(content));
     }
 
     fn step(&mut self, step: &'s Step) {

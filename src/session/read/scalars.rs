@@ -67,6 +67,13 @@ impl Reader<'_> {
         compiled.map_err(|wrong| self.tell(wrong)).ok()
     }
 
+    /// As [`Reader::compile`] for HTML: values that come in are escaped.
+    pub(super) fn compile_html(&mut self, text: &str, value: &Node<'_>) -> Option<Template> {
+        let span = self.value_span(value);
+        let compiled = self.templates.compile_html(text, span.clone(), self.map.snippet(&span));
+        compiled.map_err(|wrong| self.tell(wrong)).ok()
+    }
+
     pub(super) fn expression(&mut self, field: Field<'_>) -> Option<Expression> {
         let DeValue::String(text) = field.value.get_ref() else {
             return self.must_be(field, &Kind::Expression.to_string());

@@ -57,7 +57,6 @@ impl Reader<'_> {
                 let value = self.literal(field)?;
                 if names == Names::Secrets {
                     let span = self.value_span(field.value);
-                    self.map.hide(span.clone());
                     let warning =
                         Diagnostic::warning(span, format!("the secret \"{}\" stands in the file", field.name));
                     self.tell(warning.with_help("{ env = \"NAME\" }, { file = … } or { command = … } keep it out"));
@@ -85,10 +84,6 @@ impl Reader<'_> {
 
     fn source(&mut self, table: &DeTable<'_>, at: Field<'_>, names: Names) -> Option<ValueSource> {
         let fields = self.fields(table, at.value.span(), &keys::SOURCE);
-        if let Some(field) = fields.get("default").filter(|_| names == Names::Secrets) {
-            let span = self.value_span(field.value);
-            self.map.hide(span);
-        }
         let default = fields.get("default").and_then(|field| self.literal(field));
         let chosen = self.only_one(&fields, &SOURCES, at)?;
         let template = fields.get("template");
@@ -118,10 +113,8 @@ impl Reader<'_> {
                 self.error(chosen.key_bytes(), format!("a secret is one text, and \"{table}\" gives a table"));
                 None
             }
-            table => {
-                self.not_built(chosen.key_bytes(), &format!("{{ {table} = … }}"));
-                None
-            }
+            "csv" => self.path(chosen).map(|path| ValueSource::Csv { path, default }),
+            _ => self.path(chosen).map(|path| ValueSource::Json { path, default }),
         }
     }
 
@@ -152,10 +145,6 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn not_built(&mut self, bytes: std::ops::Range<usize>, what: &str) {
-        self.error(bytes, format!("{what} is not built yet: this version of mailrun cannot do it"));
-    }
-
     pub(super) fn path(&mut self, field: Field<'_>) -> Option<SourcePath> {
         let written = self.template(field)?;
         if written.source.is_empty() {
@@ -169,6 +158,7 @@ impl Reader<'_> {
     /// Text, or a file with it.
     pub(super) fn content(&mut self, field: Field<'_>) -> Option<Content> {
         match field.value.get_ref() {
+            DeValue::String(text) if field.name == "html" => self.compile_html(text, field.value).map(Content::Text),
             DeValue::String(text) => self.compile(text, field.value).map(Content::Text),
             DeValue::Table(table) => {
                 let fields = self.fields(table, field.value.span(), &keys::CONTENT_FILE);

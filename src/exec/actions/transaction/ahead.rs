@@ -98,16 +98,13 @@ fn depends(player: &Player<'_>, step: &Step, message: &Message) -> bool {
 
 /// The templates that a message is made of; `None` where a file holds one, whose names nobody knows yet.
 fn said_by(message: &Message) -> Option<Vec<&Template>> {
-    let lists = [&message.to, &message.cc, &message.bcc, &message.reply_to];
-    let mut said: Vec<&Template> = lists.into_iter().flatten().chain([&message.from]).collect();
-    let single = [&message.subject, &message.date, &message.message_id, &message.envelope_from];
-    said.extend(single.into_iter().chain([&message.mail_params, &message.rcpt_params]).flatten());
-    said.extend(message.envelope_to.iter().flatten().chain(message.headers.iter().map(|(_, value)| value)));
-    match &message.text {
-        Some(Content::Text(template)) => said.push(template),
-        Some(Content::File { path, template: false }) => said.push(&path.written),
-        Some(Content::File { template: true, .. }) => return None,
-        None => {}
+    let mut said = message.lines();
+    for content in message.contents() {
+        match content {
+            Content::Text(template) => said.push(template),
+            Content::File { path, template: false } => said.push(&path.written),
+            Content::File { template: true, .. } => return None,
+        }
     }
     Some(said)
 }

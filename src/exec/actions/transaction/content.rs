@@ -52,7 +52,7 @@ impl<'t> Transaction<'t> {
     pub(super) fn open(&self, player: &Player<'_>) -> Result<Box<dyn Read + 't>, Trouble> {
         self.plan
             .mail
-            .open(self.plan.eight_bit)
+            .open()
             .map(|reader| -> Box<dyn Read + 't> { reader })
             .map_err(|error| self.unreadable(player, &error))
     }

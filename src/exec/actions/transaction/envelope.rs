@@ -44,7 +44,6 @@ pub struct Plan<'a> {
     pub chunked: bool,
     /// Whether DATA or BDAT may leave before RCPT's replies have come.
     pub eager: bool,
-    pub eight_bit: bool,
     pub prdr: bool,
 }
 
@@ -61,7 +60,6 @@ impl<'a> Plan<'a> {
             chunked: message.chunking && ehlo.has("CHUNKING"),
             // With `abort` a recipient that is refused stops the message for all: first their replies.
             eager: pipelined && (message.on_refused == OnRefused::Skip || mail.recipients.len() == 1),
-            eight_bit: ehlo.has("8BITMIME"),
             prdr,
             mail,
         })
