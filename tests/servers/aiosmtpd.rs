@@ -27,6 +27,7 @@ pub fn start(certificate: &Certificate) -> Server {
         user: "user",
         mechanisms: &["PLAIN", "LOGIN"],
         mail,
+        lmtp: None,
         _alive: Box::new((process, folder)),
     }
 }

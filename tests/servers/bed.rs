@@ -76,6 +76,8 @@ pub struct Server {
     pub mechanisms: &'static [&'static str],
     /// Where mail arrives, a file each.
     pub mail: PathBuf,
+    /// LMTP where it is spoken, and where mail for `user@test` arrives from there.
+    pub lmtp: Option<(u16, PathBuf)>,
     /// What ends the server and removes its folder when it is dropped.
     pub _alive: Box<dyn std::any::Any>,
 }

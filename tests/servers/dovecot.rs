@@ -39,6 +39,7 @@ chown -R vmail {root}/mail
         user: "user@test",
         mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"],
         mail: folder.path().join("relay"),
+        lmtp: Some((lmtp_port, folder.path().join("mail/user/new"))),
         _alive: Box::new((process, folder)),
     }
 }

@@ -34,6 +34,7 @@ chown -R Debian-exim /etc/exim4/server.* /run/exim4 {root}/spool {root}/logs {ro
         user: "user",
         mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5"],
         mail: folder.path().join("mail/in/new"),
+        lmtp: None,
         _alive: Box::new((process, folder)),
     }
 }

@@ -10,6 +10,7 @@ mod certificates;
 mod delivery;
 mod dovecot;
 mod exim;
+mod messages;
 mod namespace;
 mod postfix;
 mod sendmail;

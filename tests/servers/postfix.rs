@@ -46,6 +46,7 @@ pub fn start(certificate: &Certificate, extra: &str) -> Server {
         user: "user",
         mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"],
         mail: root.join("mail/bob/new"),
+        lmtp: None,
         _alive: Box::new((master, folder)),
     }
 }

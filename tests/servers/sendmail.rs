@@ -33,6 +33,7 @@ pub fn start(certificate: &Certificate) -> Server {
         user: "user@test",
         mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"],
         mail,
+        lmtp: None,
         _alive: Box::new((process, folder)),
     }
 }
