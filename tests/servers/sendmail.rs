@@ -10,11 +10,15 @@ pub fn start(certificate: &Certificate) -> Server {
     let folder = folder();
     let root = folder.path().display().to_string();
     let [port, tls_port] = free_ports();
-    let mail = folder.path().join("mail");
-    std::fs::create_dir(&mail).expect("a folder can be made");
-    std::fs::set_permissions(&mail, std::fs::Permissions::from_mode(0o777)).expect("it is ours");
+    let [mail, coming] = ["mail", "coming"].map(|name| folder.path().join(name));
+    for path in [&mail, &coming] {
+        std::fs::create_dir(path).expect("a folder can be made");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).expect("it is ours");
+    }
     add_sasl_password(&folder.path().join("sasldb"), "user", "secret");
-    let deliver = format!("#!/bin/sh\nexec cat > {root}/mail/$$.$(date +%s%N)\n");
+    // Whole or not at all: a test reads a mail as soon as it is there.
+    let deliver =
+        format!("#!/bin/sh\nname=$$.$(date +%s%N); cat > {root}/coming/$name && mv {root}/coming/$name {root}/mail/\n");
     std::fs::write(folder.path().join("deliver"), deliver).expect("it can be written");
     std::fs::write(folder.path().join("sendmail.mc"), configuration(&root, port, tls_port)).expect("the same");
     let process = namespace::start(
