@@ -4,6 +4,7 @@ mod arguments;
 mod auth_string;
 mod check;
 mod console;
+mod deliveries;
 mod dry_run;
 mod environment;
 mod machine;

@@ -1,6 +1,7 @@
 //! How a session's end counts, and what is said of it in a line.
 
-use crate::event::{Event, Fact, Note, Observer, Outcome, RecipientOutcome, SkipReason, Status, Verdict};
+use super::deliveries::Deliveries;
+use crate::event::{Event, Fact, Observer, Outcome, SkipReason, Status, Verdict};
 use crate::transcript::{Shown, printable};
 
 /// How a session counts, and what is remarked on that.
@@ -39,45 +40,19 @@ pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, watcher: &Watcher) 
     }
 }
 
-/// Counts what becomes of recipients and conditions.
+/// Counts what became of the mail, and conditions.
 #[derive(Debug, Default)]
 pub struct Watcher {
     /// Steps whose `if` was false.
     conditions: usize,
-    accepted: usize,
-    refused: usize,
-    deferred: usize,
-    unknown: usize,
-}
-
-impl Watcher {
-    /// `sent to 2 recipients, 1 refused`; nothing where no message was sent.
-    pub fn summary(&self) -> Option<String> {
-        let counts = [
-            (self.accepted, "sent to"),
-            (self.refused, "refused"),
-            (self.deferred, "deferred"),
-            (self.unknown, "unknown"),
-        ];
-        let words = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| match *word {
-            "sent to" => format!("sent to {count} recipient{}", if *count == 1 { "" } else { "s" }),
-            word => format!("{count} {word}"),
-        });
-        let words: Vec<_> = words.collect();
-        (!words.is_empty()).then(|| words.join(", "))
-    }
+    pub deliveries: Deliveries,
 }
 
 impl Observer for Watcher {
     fn observe(&mut self, event: &Event<'_>) {
+        self.deliveries.hear(&event.fact);
         match &event.fact {
             Fact::StepFinished { verdict: Verdict::Skipped(SkipReason::Condition), .. } => self.conditions += 1,
-            Fact::Noted(Note::Recipient { outcome, .. }) => match outcome {
-                RecipientOutcome::Accepted => self.accepted += 1,
-                RecipientOutcome::Refused => self.refused += 1,
-                RecipientOutcome::Deferred => self.deferred += 1,
-                RecipientOutcome::Unknown => self.unknown += 1,
-            },
             _ => {}
         }
     }
@@ -106,23 +81,6 @@ mod tests {
         for (outcome, xfail, conditions, expected, why) in table {
             let watcher = Watcher { conditions, ..Watcher::default() };
             assert_eq!(judge(outcome.as_ref(), xfail, &watcher).status, expected, "{why}");
-        }
-    }
-
-    #[test]
-    fn recipients_are_summed_up() {
-        let table = [
-            (Watcher::default(), None, "no message"),
-            (Watcher { accepted: 1, ..Watcher::default() }, Some("sent to 1 recipient"), "one"),
-            (
-                Watcher { accepted: 2, refused: 1, ..Watcher::default() },
-                Some("sent to 2 recipients, 1 refused"),
-                "some",
-            ),
-            (Watcher { deferred: 1, unknown: 1, ..Watcher::default() }, Some("1 deferred, 1 unknown"), "none"),
-        ];
-        for (watcher, expected, why) in table {
-            assert_eq!(watcher.summary().as_deref(), expected, "{why}");
         }
     }
 }

@@ -235,8 +235,11 @@ impl Player<'_> {
         let worth_saying = !options.quiet || status != Status::Passed;
         let unverified = "certificates were not verified: --insecure".to_owned();
         let unverified = self.arguments.connect.insecure.then_some(unverified);
-        for line in remark.into_iter().chain(watcher.summary()).chain(unverified).filter(|_| worth_saying) {
+        for line in remark.into_iter().chain(unverified).filter(|_| worth_saying) {
             console::say(&format!("{name}: {line}"));
+        }
+        if let Some(line) = watcher.deliveries.summary().filter(|_| worth_saying) {
+            console::say(&if self.several { format!("{name}: {line}") } else { line });
         }
         if broken { vec![status, Status::Software] } else { vec![status] }
     }
