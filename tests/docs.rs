@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-const PAGES: [&str; 5] = ["README.md", "docs/session-file.md", "docs/transcript.md", "docs/cli.md", "docs/serve.md"];
+const PAGES: [&str; 6] =
+    ["README.md", "docs/session-file.md", "docs/transcript.md", "docs/cli.md", "docs/serve.md", "docs/ci.md"];
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);

@@ -45,6 +45,9 @@ pub struct Arguments {
 pub enum Command {
     /// Run sessions and print each transcript
     Run(Box<RunArguments>),
+    /// Run sessions as a test suite: a line each, a diagnosis for each failure, a summary, reports
+    #[command(long_about = TEST_ABOUT, after_help = TEST_EXAMPLES)]
+    Test(Box<RunArguments>),
     /// Read and validate sessions; touches no network
     Check(CheckArguments),
     /// Print a session with everything implied and included spelled out
@@ -54,6 +57,21 @@ pub enum Command {
     /// Print the base64 that AUTH wants
     AuthString(AuthStringArguments),
 }
+
+const TEST_ABOUT: &str = "\
+Runs sessions as a test suite.
+
+A line for each session on standard output, a diagnosis with the dialogue around it for each failure, a summary. All files \
+are read first: one that is broken counts as an error, and the others run.";
+
+const TEST_EXAMPLES: &str = "\
+Examples:
+  mailrun test --server smtp://127.0.0.1:2525 sessions/smoke/
+  mailrun test --wait 30s --jobs 4 --junit junit.xml --html report.html sessions/
+  mailrun test --tag tls --skip-tag slow --fail-fast sessions/
+  mailrun test --json - sessions/ | jq 'select(.event == \"step_finished\")'
+
+`mailrun --help` lists the exit statuses.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -78,9 +96,13 @@ pub struct RunArguments {
     #[command(flatten)]
     pub meaning: MeaningArguments,
     #[command(flatten)]
+    pub select: SelectArguments,
+    #[command(flatten)]
     pub dry: DryRunArguments,
     #[command(flatten)]
     pub output: OutputArguments,
+    #[command(flatten)]
+    pub reports: ReportArguments,
     #[command(flatten)]
     pub connect: ConnectArguments,
 }
@@ -117,6 +139,44 @@ pub enum Color {
     Auto,
     Always,
     Never,
+}
+
+/// Which sessions, and how many at a time.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which sessions")]
+pub struct SelectArguments {
+    /// Only sessions whose file's name or path fits this pattern (*, ?, [a-z]); repeatable, any of them
+    #[arg(long, value_name = "GLOB")]
+    pub filter: Vec<String>,
+    /// Only sessions that have this tag; repeatable, any of them
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// No session that has this tag; repeatable
+    #[arg(long, value_name = "TAG")]
+    pub skip_tag: Vec<String>,
+    /// Begin no other session once one has failed
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// So many sessions at a time; what each prints stays together, in the order of the files
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reports")]
+pub struct ReportArguments {
+    /// Write a JUnit report: a suite for each session, a case for each step
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub junit: Option<PathBuf>,
+    /// Write a TAP 14 report
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub tap: Option<PathBuf>,
+    /// Write a JSON report; with `-` events go to standard output as JSON Lines, and all else to standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub json: Option<PathBuf>,
+    /// Write an HTML report: one file that holds everything
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -162,6 +222,9 @@ pub struct ConnectArguments {
     /// The deadline for connecting and for TLS handshakes, in place of the files' `connect_timeout`
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub connect_timeout: Option<Duration>,
+    /// Keep trying to connect until the server is up, for so long at most
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub wait: Option<Duration>,
     /// Trust the certificates in this PEM file, besides the system's and the session's; repeatable
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca: Vec<PathBuf>,

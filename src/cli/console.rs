@@ -29,6 +29,11 @@ pub fn colours() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
+/// Whether standard output shows colours.
+pub fn output_colours() -> bool {
+    anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+}
+
 /// Standard output for data: where its reader went away the rest is dropped quietly, any other failure is kept for the
 /// end, and in neither case is the run disturbed.
 pub struct Output {
@@ -51,6 +56,11 @@ impl Output {
     pub fn new() -> (Self, Failed) {
         let failed = Failed::default();
         (Self { out: io::stdout(), gone: false, failed: failed.clone() }, failed)
+    }
+
+    /// One more writer of the same standard output.
+    pub fn sharing(failed: &Failed) -> Self {
+        Self { out: io::stdout(), gone: false, failed: failed.clone() }
     }
 
     fn give_up(&mut self, why: io::Error) {

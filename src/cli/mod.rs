@@ -1,21 +1,29 @@
 //! Arguments, exit statuses, wiring.
 
+mod alone;
 mod arguments;
 mod auth_string;
 mod check;
 mod console;
 mod deliveries;
 mod dry_run;
+mod engine;
 mod environment;
 mod machine;
 mod outcome;
+mod patient;
 mod reach;
+mod reports;
 mod run;
+mod selection;
 mod serve;
 mod sessions;
+mod suite;
+mod test;
 mod transcripts;
 mod values;
 mod variables;
+mod workers;
 
 use crate::event::Status;
 use arguments::{Color, Command};
@@ -52,6 +60,10 @@ fn dispatch() -> Status {
         Command::Run(arguments) => {
             colour(arguments.meaning.color);
             run::main(arguments, &origin)
+        }
+        Command::Test(arguments) => {
+            colour(arguments.meaning.color);
+            test::main(arguments, &origin)
         }
         Command::Check(arguments) => {
             colour(arguments.meaning.color);

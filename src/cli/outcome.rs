@@ -2,41 +2,48 @@
 
 use super::deliveries::Deliveries;
 use crate::event::{Event, Fact, Observer, Outcome, SkipReason, Status, Verdict};
+use crate::report::record::Judgement;
 use crate::transcript::{Shown, printable};
 
 /// How a session counts, and what is remarked on that.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Counted {
     pub status: Status,
+    pub judgement: Judgement,
     pub remark: Option<String>,
 }
 
 /// Counts a session's end. `outcome` is `None` where the program itself failed.
 pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, watcher: &Watcher) -> Counted {
     let Some(outcome) = outcome else {
-        return Counted { status: Status::Software, remark: Some("ended by an internal error".to_owned()) };
+        let remark = Some("ended by an internal error".to_owned());
+        return Counted { status: Status::Software, judgement: Judgement::Error, remark };
     };
-    let counted = |status, remark: String| Counted { status, remark: Some(remark) };
     let why = xfail.map(|why| printable(why.as_bytes())).unwrap_or_default();
+    let skipped = |why: String| {
+        let remark = Some(format!("skipped: {why}"));
+        Counted { status: Status::Passed, judgement: Judgement::Skipped(why), remark }
+    };
+    let judged = |status, judgement: Judgement| Counted { status, remark: judgement.reason(), judgement };
     match outcome.status {
-        _ if outcome.skipped.is_some() => {
-            let why = outcome.skipped.as_ref().map_or("", Shown::as_str);
-            counted(Status::Passed, format!("skipped: {why}"))
-        }
+        _ if outcome.skipped.is_some() => skipped(outcome.skipped.as_ref().map_or("", Shown::as_str).to_owned()),
         Status::Passed if outcome.steps_run == 0 && watcher.conditions > 0 => {
-            counted(Status::Passed, "skipped: the `if` of every step was false".to_owned())
+            skipped("the `if` of every step was false".to_owned())
         }
         // A run that did nothing is never a success.
-        Status::Passed if outcome.steps_run == 0 => counted(Status::Failed, "no step ran".to_owned()),
-        Status::Passed if xfail.is_some() => {
-            counted(Status::Failed, format!("passed, but xfail says that it should fail: {why}"))
+        Status::Passed if outcome.steps_run == 0 => {
+            let remark = Some("no step ran".to_owned());
+            Counted { status: Status::Failed, judgement: Judgement::Failed, remark }
         }
+        Status::Passed if xfail.is_some() => judged(Status::Failed, Judgement::UnexpectedPass(why)),
+        Status::Passed => judged(Status::Passed, Judgement::Passed),
         // What the user or the program itself ended is not the failure that was expected.
-        status @ (Status::Passed | Status::Interrupted | Status::Terminated | Status::Software) => {
-            Counted { status, remark: None }
+        status @ (Status::Interrupted | Status::Terminated | Status::Software) => judged(status, Judgement::Error),
+        _ if xfail.is_some() => judged(Status::Passed, Judgement::ExpectedFailure(why)),
+        status => {
+            let answered = outcome.failure.as_ref().is_some_and(|failure| failure.cause.answered());
+            judged(status, if answered { Judgement::Failed } else { Judgement::Error })
         }
-        _ if xfail.is_some() => counted(Status::Passed, format!("failed as expected: {why}")),
-        status => Counted { status, remark: None },
     }
 }
 

@@ -35,39 +35,75 @@ impl<'a> Meaning<'a> {
     pub fn read(&self, sessions: &[String]) -> (Vec<Loaded>, Vec<Status>) {
         let mut loaded = Vec::new();
         let mut broken = Vec::new();
-        for path in find_sessions(sessions) {
-            match path.map_err(refused).and_then(|path| self.load(path)) {
+        for found in self.read_all(sessions, &|_| true) {
+            match found {
                 Ok(session) => loaded.push(session),
-                Err(status) => broken.push(status),
+                Err(one) => broken.push(one.status),
             }
         }
         (loaded, broken)
     }
 
-    fn load(&self, path: SessionPath) -> Result<Loaded, Status> {
+    /// Reads the sessions whose paths are `wanted`, in their order; says what is wrong with those that are broken.
+    pub fn read_all(&self, sessions: &[String], wanted: &dyn Fn(&str) -> bool) -> Vec<Result<Loaded, Broken>> {
+        let mut all = Vec::new();
+        for found in find_sessions(sessions) {
+            let read = match found {
+                Ok(path) if !wanted(&path.name()) => continue,
+                Ok(path) => {
+                    let name = path.name();
+                    self.load(path).map_err(|wrong| wrong.of(&name))
+                }
+                Err(why) => Err(refused(why).of("")),
+            };
+            all.push(read);
+        }
+        all
+    }
+
+    fn load(&self, path: SessionPath) -> Result<Loaded, Broken> {
         let text = session_text(&path).map_err(refused)?;
         let files =
             Files::new(&path.folder(), &self.arguments.file_root, self.arguments.allow_commands).map_err(refused)?;
         let names: Vec<_> = self.variables.iter().map(|(name, _)| name.clone()).collect();
-        let session = load(&path.name(), &text, &files, &names).map_err(|found| tell(&found))?;
+        let session = load(&path.name(), &text, &files, &names).map_err(|found| wrong(&found))?;
         if session.server.is_none() && self.arguments.server.is_none() {
             let span = Span { file: 0, bytes: 0..0 };
             let missing = Diagnostic::error(span, "no server is given")
                 .with_help("write server = \"smtp://host:port\" at the top, or give --server URL");
-            return Err(tell(&Diagnostics { list: vec![missing], sources: session.sources }));
+            return Err(wrong(&Diagnostics { list: vec![missing], sources: session.sources }));
         }
         Ok(Loaded { path, session, files })
     }
 }
 
+/// A session that cannot run. What is wrong is said already.
+pub struct Broken {
+    /// The file as it was found; empty where none was.
+    pub file: String,
+    pub status: Status,
+    /// What was said, without colour.
+    pub text: String,
+}
+
+impl Broken {
+    fn of(self, file: &str) -> Self {
+        Self { file: file.to_owned(), ..self }
+    }
+}
+
 /// Says why something cannot be read.
-fn refused(why: SourceError) -> Status {
-    let (status, message) = match why {
+fn refused(why: SourceError) -> Broken {
+    let (status, text) = match why {
         SourceError::Refused(message) => (Status::DataErr, message),
         SourceError::Unreadable(message) => (Status::NoInput, message),
     };
-    console::error(&message);
-    status
+    console::error(&text);
+    Broken { file: String::new(), status, text }
+}
+
+fn wrong(found: &Diagnostics) -> Broken {
+    Broken { file: String::new(), status: tell(found), text: found.render(false) }
 }
 
 /// Says all that was found. Gives how the session ends for it.

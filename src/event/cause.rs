@@ -122,6 +122,35 @@ pub struct FailedAssert {
     pub values: Vec<(Shown, Shown)>,
 }
 
+impl Cause {
+    /// Whether there was an answer to judge: what failed so is a failure, all else an error.
+    pub fn answered(&self) -> bool {
+        match self {
+            Self::Unexpected { .. }
+            | Self::AssertsFailed(_)
+            | Self::CaptureMissed { .. }
+            | Self::AuthRefused { .. }
+            | Self::Lacking { .. }
+            | Self::Recipients { .. } => true,
+            Self::TimedOut { .. }
+            | Self::Lost { .. }
+            | Self::DeliveryUnknown { .. }
+            | Self::NotSmtp(_)
+            | Self::LineTooLong
+            | Self::OutOfTurn { .. }
+            | Self::Injected { .. }
+            | Self::CannotResolve { .. }
+            | Self::CannotConnect { .. }
+            | Self::Certificate { .. }
+            | Self::TlsFailed { .. }
+            | Self::Sasl { .. }
+            | Self::BadValue { .. }
+            | Self::Unreadable { .. }
+            | Self::Interrupted { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -116,29 +116,7 @@ impl Trouble {
 
 /// Failed where there was an answer to judge, error where there was none.
 pub fn verdict(failure: Failure) -> Verdict {
-    match failure.cause {
-        Cause::Unexpected { .. }
-        | Cause::AssertsFailed(_)
-        | Cause::CaptureMissed { .. }
-        | Cause::AuthRefused { .. }
-        | Cause::Lacking { .. }
-        | Cause::Recipients { .. } => Verdict::Failed(failure),
-        Cause::TimedOut { .. }
-        | Cause::Lost { .. }
-        | Cause::DeliveryUnknown { .. }
-        | Cause::NotSmtp(_)
-        | Cause::LineTooLong
-        | Cause::OutOfTurn { .. }
-        | Cause::Injected { .. }
-        | Cause::CannotResolve { .. }
-        | Cause::CannotConnect { .. }
-        | Cause::Certificate { .. }
-        | Cause::TlsFailed { .. }
-        | Cause::Sasl { .. }
-        | Cause::BadValue { .. }
-        | Cause::Unreadable { .. }
-        | Cause::Interrupted { .. } => Verdict::Error(failure),
-    }
+    if failure.cause.answered() { Verdict::Failed(failure) } else { Verdict::Error(failure) }
 }
 
 /// 143 where the system asked (SIGTERM), 130 where a person did.

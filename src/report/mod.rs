@@ -2,13 +2,23 @@
 //!
 //! Each hears the same events and matches them exhaustively: a new fact stops the build in every report.
 
+pub mod annotation;
 pub mod file;
 mod held;
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod record;
+pub mod screen;
+pub mod stream;
+pub mod tap;
 pub mod terminal;
 pub mod transcript;
 
 pub use file::AtomicFile;
 pub use held::Held;
+pub use record::Recorder;
+pub use stream::Stream;
 pub use terminal::Terminal;
 pub use transcript::{Options, TranscriptWriter};
 

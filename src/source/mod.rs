@@ -12,6 +12,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
+pub use glob::fits;
 pub use sessions::{SessionPath, find_sessions, session_text};
 
 use crate::session::{SourceError, SourceFile, Sources};

@@ -181,8 +181,21 @@ impl<W: Write> Terminal<W> {
     }
 }
 
+/// One failure's diagnosis, as [`Terminal`] writes it.
+pub fn diagnosis(
+    failure: &Failure,
+    step: Option<&StepId>,
+    sources: &SourceMap,
+    redactor: Redactor,
+    colour: bool,
+) -> String {
+    let mut terminal = Terminal::new(io::sink(), sources.clone(), redactor, colour);
+    terminal.failure(failure, step);
+    no_commands(&terminal.text)
+}
+
 /// Under GitHub Actions a line that begins with `::` is a command: no file's or session's name can make one.
-fn no_commands(text: &str) -> String {
+pub fn no_commands(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         match line.strip_prefix(':') {

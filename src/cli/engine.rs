@@ -1,0 +1,143 @@
+//! What `run` and `test` need before the first session: options that make sense, settings, the way to the servers.
+
+use super::arguments::RunArguments;
+use super::console;
+use super::dry_run::DryRun;
+use super::patient::Patient;
+use super::sessions::{Loaded, Meaning};
+use super::{dry_run, machine};
+use crate::event::Status;
+use crate::exec::{ConnectOptions, Network, Settings};
+use crate::net::{Sockets, SystemClock};
+use crate::transcript::printable;
+use std::path::PathBuf;
+
+/// What can be wrong with the options beyond their form. The error is said already.
+pub fn prepare<'a>(
+    arguments: &'a RunArguments,
+    origin: &dyn Fn(&str) -> String,
+) -> Result<(Meaning<'a>, Vec<u8>), Status> {
+    // In the environment it may stand for other runs, which are dry.
+    if arguments.dry.sink.is_some() && !arguments.dry.dry_run && origin("sink") == "--sink" {
+        console::error("--sink is where --dry-run keeps the mail: give --dry-run too");
+        return Err(Status::Usage);
+    }
+    let meaning = Meaning::new(&arguments.meaning, origin)?;
+    let mut ca = Vec::new();
+    for path in &arguments.connect.ca {
+        let pem = std::fs::read(path).map_err(|why| {
+            let name = printable(path.as_os_str().as_encoded_bytes());
+            console::error(&format!("{}: cannot read {name}: {why}", origin("ca")));
+            Status::NoInput
+        })?;
+        ca.extend_from_slice(&pem);
+        ca.push(b'\n');
+    }
+    Ok((meaning, ca))
+}
+
+pub fn settings(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Settings {
+    Settings {
+        server: arguments.meaning.server.clone(),
+        variables: meaning.variables,
+        show_secrets: arguments.output.show_secrets,
+        seed: arguments.meaning.seed,
+        connect: ConnectOptions {
+            source: None,
+            ipv4_only: arguments.connect.ipv4,
+            ipv6_only: arguments.connect.ipv6,
+            resolve: arguments.connect.resolve.clone(),
+        },
+        ca,
+        dry_run: arguments.dry.dry_run,
+        hostname: machine::hostname(),
+        zone: machine::zone(),
+    }
+}
+
+/// Puts the command line's words in place of the file's.
+pub fn overrule(arguments: &RunArguments, one: &mut Loaded) {
+    let connect = &arguments.connect;
+    if connect.timeout.is_some() {
+        one.session.timeout = connect.timeout;
+    }
+    if let Some(timeout) = connect.connect_timeout {
+        one.session.connect_timeout = timeout;
+    }
+    if connect.insecure {
+        one.session.tls.verify = false;
+    }
+    // A session on a loopback address that says nothing of TLS does not verify; whoever gives a CA wants it to.
+    if !connect.ca.is_empty() {
+        one.session.has_tls = true;
+    }
+}
+
+/// Where connections lead.
+pub enum Way {
+    Net(Patient),
+    /// And whether the folder is a temporary one.
+    Dry(Box<DryRun>, PathBuf),
+}
+
+impl Way {
+    pub fn open(arguments: &RunArguments, clock: &SystemClock) -> Result<Self, (Status, String)> {
+        if !arguments.dry.dry_run {
+            return Ok(Self::Net(Patient::new(Sockets::new(), arguments.connect.wait, clock.clone())));
+        }
+        let folder = match &arguments.dry.sink {
+            Some(folder) => std::fs::create_dir_all(folder).map(|()| folder.clone()),
+            None => tempfile::Builder::new().prefix("mailrun-").tempdir().map(tempfile::TempDir::keep),
+        };
+        let folder = folder
+            .map_err(|why| (Status::CantCreate, format!("cannot make a folder for the dry run's mail: {why}")))?;
+        Ok(Self::Dry(Box::new(DryRun::new(&folder, Sockets::new())), folder))
+    }
+
+    /// One more of the same, for sessions that run at the same time.
+    pub fn another(&self) -> Self {
+        match self {
+            Self::Net(patient) => Self::Net(patient.clone()),
+            Self::Dry(_, folder) => Self::Dry(Box::new(DryRun::new(folder, Sockets::new())), folder.clone()),
+        }
+    }
+
+    /// The network that a session is played over.
+    pub fn ready(&mut self, one: &Loaded, settings: &Settings) -> &mut dyn Network {
+        match self {
+            Self::Net(patient) => patient,
+            Self::Dry(dry, _) => {
+                dry.prepare(dry_run::password(one, settings), dry_run::names(one));
+                dry.as_mut()
+            }
+        }
+    }
+
+    /// Ends what [`Way::another`] gave.
+    pub fn stop(self) {
+        if let Self::Dry(mut dry, _) = self {
+            dry.stop();
+        }
+    }
+
+    pub fn close(self, quiet: bool) {
+        let Self::Dry(mut dry, folder) = self else { return };
+        dry.stop();
+        // An empty folder is of no use to anybody; a folder that was given and is not empty stays.
+        let empty = std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none());
+        if empty && std::fs::remove_dir(&folder).is_ok() {
+            return;
+        }
+        if !quiet {
+            console::say(&format!("dry run: the mail is in {}", printable(folder.as_os_str().as_encoded_bytes())));
+        }
+    }
+}
+
+/// A clock that notices signals, where it can.
+pub fn clock() -> SystemClock {
+    SystemClock::with_signals().unwrap_or_else(|why| {
+        console::error(&format!("signals end the program at once: {why}"));
+        SystemClock::new()
+    })
+}

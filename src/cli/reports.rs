@@ -1,0 +1,161 @@
+//! The reports of a run: opened before anything is sent, written whole or not at all when it has ended.
+
+use super::arguments::ReportArguments;
+use super::console::Output;
+use crate::event::Status;
+use crate::report::record::{Record, Run};
+use crate::report::{AtomicFile, Stream, html, json, junit, stream, tap};
+use crate::transcript::{Shown, printable};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Junit,
+    Tap,
+    Json,
+    Html,
+}
+
+/// The files that were asked for, and what goes into them.
+pub struct Reports {
+    files: Vec<(Kind, PathBuf, AtomicFile)>,
+    stream: Option<Lines>,
+    records: Vec<Record>,
+    started: jiff::Timestamp,
+    began: Instant,
+}
+
+/// Standard output for `--json -`, a whole line at a time, from all sessions that run.
+#[derive(Clone)]
+pub struct Lines(Arc<Mutex<Output>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.locked().write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.locked().flush()
+    }
+}
+
+impl Lines {
+    fn locked(&self) -> std::sync::MutexGuard<'_, Output> {
+        // A line is written in one go, so what another thread left behind is whole.
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Whether events go to standard output, which then holds nothing else.
+pub fn streams(arguments: &ReportArguments) -> bool {
+    arguments.json.as_deref() == Some(Path::new("-"))
+}
+
+impl Reports {
+    /// Opens all files. `output` is standard output.
+    pub fn open(arguments: &ReportArguments, output: Output) -> Result<Self, (Status, String)> {
+        let wanted = [
+            (Kind::Junit, "junit", &arguments.junit),
+            (Kind::Tap, "tap", &arguments.tap),
+            (Kind::Json, "json", &arguments.json),
+            (Kind::Html, "html", &arguments.html),
+        ];
+        let mut files: Vec<(Kind, PathBuf, AtomicFile)> = Vec::new();
+        for (kind, option, path) in wanted {
+            let Some(path) = path.as_ref() else { continue };
+            if path == Path::new("-") {
+                if matches!(kind, Kind::Json) {
+                    continue;
+                }
+                let message = format!("--{option} is written to a file; --json - writes to standard output");
+                return Err((Status::Usage, message));
+            }
+            let name = printable(path.as_os_str().as_bytes());
+            if files.iter().any(|(_, other, _)| other == path) && !path.starts_with("/dev") {
+                return Err((Status::Usage, format!("two reports cannot be one file: {name}")));
+            }
+            let file = AtomicFile::create(path)
+                .map_err(|why| (Status::CantCreate, format!("cannot create the report {name}: {why}")))?;
+            files.push((kind, path.clone(), file));
+        }
+        let stream = streams(arguments).then(|| Lines(Arc::new(Mutex::new(output))));
+        Ok(Self { files, stream, records: Vec::new(), started: jiff::Timestamp::now(), began: Instant::now() })
+    }
+
+    /// Whether sessions are to be recorded.
+    pub fn wanted(&self) -> bool {
+        !self.files.is_empty()
+    }
+
+    /// Where the events of a session go, where they are streamed.
+    pub fn stream(&self, session: usize, file: Shown) -> Option<Stream<Lines>> {
+        self.stream.clone().map(|lines| Stream::new(lines, session, file))
+    }
+
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Keeps what a session came to.
+    pub fn add(&mut self, record: Record) {
+        if self.stream.is_some() && record.steps.is_empty() {
+            self.tell_unbegun(&record);
+        }
+        if self.wanted() {
+            self.records.push(record);
+        }
+    }
+
+    /// A session that never began has no events to tell of it.
+    fn tell_unbegun(&mut self, record: &Record) {
+        use crate::report::record::{Judgement, Outside};
+        let broken = record.failures.iter().any(|failure| matches!(failure, Outside::Broken { .. }));
+        if let Some(lines) = self.stream.as_mut().filter(|_| broken || matches!(record.judgement, Judgement::NotRun(_)))
+        {
+            let mut value = json::session(record);
+            value["event"] = if broken { "session_broken" } else { "session_not_run" }.into();
+            stream::put(lines, &value);
+        }
+    }
+
+    /// Writes all reports; says the first that could not be.
+    pub fn finish(mut self, status: Status, totals: &crate::report::record::Totals) -> Result<(), String> {
+        let elapsed = self.began.elapsed();
+        if let Some(lines) = self.stream.as_mut() {
+            let end = serde_json::json!({
+                "event": "run_finished",
+                "version": json::VERSION,
+                "status": status.code(),
+                "elapsed": json::seconds(elapsed),
+                "totals": json::totals(totals),
+            });
+            stream::put(lines, &end);
+        }
+        let run = Run { status, started: self.started, elapsed, records: self.records };
+        let mut failure = None;
+        for (kind, path, mut file) in self.files {
+            // A bug in one report is no reason to lose the others.
+            let written = catch_unwind(AssertUnwindSafe(|| -> io::Result<()> {
+                let mut out = BufWriter::new(&mut file);
+                match kind {
+                    Kind::Junit => junit::write(&run, &mut out)?,
+                    Kind::Tap => tap::write(&run, &mut out)?,
+                    Kind::Json => json::write(&run, &mut out)?,
+                    Kind::Html => html::write(&run, &mut out)?,
+                }
+                out.flush()
+            }));
+            let written = written.unwrap_or_else(|_| Err(io::Error::other("internal error")));
+            if let Err(why) = written.and_then(|()| file.commit()) {
+                let name = printable(path.as_os_str().as_bytes());
+                failure.get_or_insert_with(|| format!("cannot write the report {name}: {why}"));
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,93 @@
+//! The sessions of a run, and what `run` and `test` do alike with each of them.
+
+use super::arguments::RunArguments;
+use super::console;
+use super::engine::Way;
+use super::selection::{wants_path, wants_tags};
+use super::sessions::{Broken, Loaded, Meaning};
+use crate::event::{Observer, Outcome, Status};
+use crate::exec::{self, Clock, Settings};
+use crate::net::SystemClock;
+use crate::report::record::{Judgement, Outside, Record};
+use crate::report::terminal::literals;
+use crate::transcript::{Shown, printable};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A session that was asked for: it can run, or its file is broken.
+pub type Entry = Result<Loaded, Broken>;
+
+/// Reads all sessions that the command line selects, in their order. The error is said already.
+pub fn choose(arguments: &RunArguments, meaning: &Meaning<'_>) -> Result<Vec<Entry>, Status> {
+    let mut entries = meaning.read_all(&arguments.sessions, &|path| wants_path(&arguments.select, path));
+    entries.retain(|entry| entry.as_ref().map_or(true, |one| wants_tags(&arguments.select, &one.session)));
+    if entries.is_empty() {
+        // What was not selected is no success.
+        console::error("no session is left: --filter, --tag and --skip-tag leave out all that were found");
+        return Err(Status::NoInput);
+    }
+    Ok(entries)
+}
+
+/// The file of an entry, for people.
+pub fn file(entry: &Entry) -> Shown {
+    match entry {
+        Ok(one) => file_of(one),
+        Err(broken) if broken.file.is_empty() => Shown::new("sessions"),
+        Err(broken) => Shown::new(&broken.file),
+    }
+}
+
+pub fn file_of(one: &Loaded) -> Shown {
+    Shown::new(one.path.name())
+}
+
+/// A broken session's record.
+pub fn broken(entry: &Broken) -> Record {
+    let file = if entry.file.is_empty() { "sessions" } else { &entry.file };
+    let mut record = Record::unbegun(Shown::new(file), Judgement::Error, entry.status);
+    record.failures.push(Outside::Broken { status: entry.status, text: shown_lines(&entry.text) });
+    record
+}
+
+/// A session's record that was not begun.
+pub fn not_run(entry: &Entry, why: &str) -> Record {
+    Record::unbegun(file(entry), Judgement::NotRun(why.to_owned()), Status::Passed)
+}
+
+fn shown_lines(text: &str) -> String {
+    text.lines().map(|line| printable(line.as_bytes()) + "\n").collect()
+}
+
+/// Plays one session. A bug ends this session alone: `None`.
+pub fn perform(
+    one: &Loaded,
+    settings: &Settings,
+    way: &mut Way,
+    clock: &SystemClock,
+    observer: &mut dyn Observer,
+) -> Option<Outcome> {
+    let network = way.ready(one, settings);
+    catch_unwind(AssertUnwindSafe(|| exec::run(&one.session, settings, &one.files, network, clock, observer))).ok()
+}
+
+/// A session's description, where it needs no value.
+pub fn description(one: &Loaded) -> Option<Shown> {
+    let text = one.session.description.as_ref()?;
+    text.is_literal().then(|| literals(&one.session).shown(&text.source))
+}
+
+/// What is said of a session's end besides its verdict.
+pub fn remarks(arguments: &RunArguments, remark: Option<String>) -> Vec<String> {
+    let unverified = "certificates were not verified: --insecure".to_owned();
+    let unverified = arguments.connect.insecure.then_some(unverified);
+    remark.into_iter().chain(unverified).collect()
+}
+
+/// What the program ends with.
+pub fn end(clock: &SystemClock, ends: Vec<Status>) -> Status {
+    match clock.interrupted().map(|interrupt| interrupt.name) {
+        Some("SIGTERM") => Status::Terminated,
+        Some(_) => Status::Interrupted,
+        None => Status::worst(ends),
+    }
+}

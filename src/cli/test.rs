@@ -1,0 +1,317 @@
+//! `mailrun test`: sessions as a test suite.
+
+use super::alone;
+use super::arguments::RunArguments;
+use super::console::{self, Failed, Output};
+use super::engine::{self, Way};
+use super::outcome::{Watcher, judge};
+use super::reports::{self, Reports};
+use super::sessions::{Loaded, Meaning, warn};
+use super::suite::{self, Entry};
+use super::transcripts::Transcripts;
+use super::workers::{self, News};
+use crate::event::Status;
+use crate::exec::{Clock, Settings};
+use crate::net::SystemClock;
+use crate::report::record::{Judgement, Outside, Record, Totals};
+use crate::report::terminal::literals;
+use crate::report::{FanOut, Options, Recorder, TranscriptWriter, annotation, screen};
+use crate::transcript::Redactor;
+use std::io::{self, IsTerminal, Read, Seek, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tempfile::SpooledTempFile;
+
+/// A session's transcript is kept in memory up to here while it waits for its turn.
+const SPOOL: usize = 1 << 20;
+
+/// A run that takes no longer shows no progress.
+const SOON: Duration = Duration::from_secs(1);
+
+pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Status {
+    let (meaning, ca) = match engine::prepare(arguments, origin) {
+        Ok(prepared) => prepared,
+        Err(status) => return status,
+    };
+    match test(arguments, meaning, ca) {
+        Ok(status) => status,
+        Err((status, message)) => {
+            if !message.is_empty() {
+                console::error(&message);
+            }
+            status
+        }
+    }
+}
+
+fn test(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Result<Status, (Status, String)> {
+    let said = |status| (status, String::new());
+    let mut entries = suite::choose(arguments, &meaning).map_err(said)?;
+    entries.iter_mut().flatten().for_each(|one| engine::overrule(arguments, one));
+    let names: Vec<_> = entries.iter().flatten().map(|one| one.session.name.as_str()).collect();
+    // Where nothing can run, an older transcript stays.
+    let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
+    let transcripts = Transcripts::create(target, &names).map_err(|message| (Status::CantCreate, message))?;
+    let (output, failed) = Output::new();
+    let mut reports = Reports::open(&arguments.reports, output)?;
+    let clock = engine::clock();
+    let way = Way::open(arguments, &clock)?;
+    let settings = engine::settings(arguments, meaning, ca);
+    let mut printer = Printer::new(arguments, transcripts, &failed);
+    let mut ends = Vec::new();
+    let tester = Tester {
+        arguments,
+        settings: &settings,
+        clock: &clock,
+        entries: &entries,
+        reports: &reports,
+        stop: AtomicBool::new(false),
+    };
+    let jobs = usize::from(arguments.select.jobs.unwrap_or(1)).min(entries.len());
+    let ways: Vec<Way> = (1..jobs).map(|_| way.another()).collect();
+    let began = reports.began();
+    let mut records = Vec::new();
+    let mut ways = workers::in_order(
+        entries.len(),
+        std::iter::once(way).chain(ways).collect(),
+        &|number, way| tester.play(number, way),
+        |news| match news {
+            News::Waiting(done) => printer.progress(done, entries.len(), began.elapsed()),
+            News::Done(number, played) => {
+                let played = played.unwrap_or_else(|| Played::broken(&entries[number]));
+                ends.push(played.end);
+                let record = printer.print(&entries[number], played);
+                // Those without a step are told of where events are streamed.
+                if tester.reports.wanted() || record.steps.is_empty() {
+                    records.push(record);
+                }
+            }
+        },
+    );
+    records.into_iter().for_each(|record| reports.add(record));
+    printer.summary(began.elapsed());
+    ends.push(printer.finish());
+    ends.push(failed.status());
+    // The first one knows the folder.
+    let first = if ways.is_empty() { None } else { Some(ways.remove(0)) };
+    ways.into_iter().for_each(Way::stop);
+    if let Some(way) = first {
+        way.close(arguments.output.quiet);
+    }
+    let status = suite::end(&clock, ends);
+    match reports.finish(status, &printer.totals) {
+        Ok(()) => Ok(status),
+        Err(message) => Err((Status::worst([status, Status::CantCreate]), message)),
+    }
+}
+
+/// What came of a session.
+struct Played {
+    record: Record,
+    end: Status,
+    transcript: Option<SpooledTempFile>,
+}
+
+impl Played {
+    /// A bug ended it.
+    fn broken(entry: &Entry) -> Self {
+        let mut record = Record::unbegun(suite::file(entry), Judgement::Error, Status::Software);
+        record.failures.push(Outside::Said("ended by an internal error".to_owned()));
+        Self { record, end: Status::Software, transcript: None }
+    }
+
+    fn unbegun(record: Record, end: Status) -> Self {
+        Self { record, end, transcript: None }
+    }
+}
+
+/// Plays sessions, several at a time.
+struct Tester<'a> {
+    arguments: &'a RunArguments,
+    settings: &'a Settings,
+    clock: &'a SystemClock,
+    entries: &'a [Entry],
+    reports: &'a Reports,
+    /// `--fail-fast` has come true.
+    stop: AtomicBool,
+}
+
+impl Tester<'_> {
+    fn play(&self, number: usize, way: &mut Way) -> Played {
+        let entry = &self.entries[number];
+        let played = match entry {
+            Err(broken) => Played::unbegun(suite::broken(broken), broken.status),
+            entry if self.clock.interrupted().is_some() => {
+                Played::unbegun(suite::not_run(entry, "the run was interrupted"), Status::Passed)
+            }
+            entry if self.stop.load(Ordering::Relaxed) => {
+                Played::unbegun(suite::not_run(entry, "--fail-fast: another one failed"), Status::Passed)
+            }
+            Ok(one) => self.session(one, number, way),
+        };
+        if self.arguments.select.fail_fast && played.end != Status::Passed {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        played
+    }
+
+    fn session(&self, one: &Loaded, number: usize, way: &mut Way) -> Played {
+        let output = &self.arguments.output;
+        let mut transcript = output.transcript.is_some().then(|| SpooledTempFile::new(SPOOL));
+        let options = Options { timestamps: output.timestamps, full: true, verbose: output.verbose, live: false };
+        let mut file = transcript.as_mut().map(|spool| TranscriptWriter::new(spool, options));
+        let mut recorder = Recorder::new(output.verbose);
+        let mut watcher = Watcher::default();
+        let mut all = FanOut::new();
+        if let Some(file) = &mut file {
+            all.add(file);
+        }
+        all.add(&mut watcher);
+        all.add(&mut recorder);
+        if let Some(stream) = self.reports.stream(number + 1, suite::file_of(one)) {
+            all.add(stream);
+        }
+        let outcome = suite::perform(one, self.settings, way, self.clock, &mut all);
+        let broken = all.broken() > 0;
+        drop(all);
+        let unwritten = file.and_then(|mut file| file.finish().err());
+        let counted = judge(outcome.as_ref(), one.session.xfail.as_deref(), &watcher);
+        let mut record = recorder.finish(suite::file_of(one), counted.judgement, counted.status);
+        record.description = suite::description(one);
+        record.remarks = suite::remarks(self.arguments, counted.remark);
+        record.remarks.extend(watcher.deliveries.summary());
+        let mut end = counted.status;
+        if broken {
+            end = Status::Software;
+        } else if let Some(why) = unwritten {
+            record.remarks.push(format!("cannot write the transcript: {why}"));
+            end = Status::worst([end, Status::CantCreate]);
+        }
+        Played { record, end, transcript }
+    }
+}
+
+/// Prints what came of the sessions, in their order.
+struct Printer<'a> {
+    arguments: &'a RunArguments,
+    out: Box<dyn Write>,
+    transcripts: Option<Transcripts>,
+    totals: Totals,
+    look: screen::Look,
+    github: bool,
+    /// How many sessions have had a transcript.
+    played: usize,
+    /// Whether a line of progress stands on the terminal.
+    drawn: bool,
+}
+
+impl<'a> Printer<'a> {
+    fn new(arguments: &'a RunArguments, transcripts: Transcripts, failed: &Failed) -> Self {
+        let streams = reports::streams(&arguments.reports);
+        let colour = if streams { console::colours() } else { console::output_colours() };
+        let out: Box<dyn Write> =
+            if streams { Box::new(anstream::stderr()) } else { Box::new(Output::sharing(failed)) };
+        let (verbose, quiet) = (arguments.output.verbose, arguments.output.quiet);
+        Self {
+            arguments,
+            out,
+            transcripts: Some(transcripts),
+            totals: Totals::default(),
+            look: screen::Look { colour, verbose, quiet },
+            github: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+            played: 0,
+            drawn: false,
+        }
+    }
+
+    /// Prints one session whole.
+    fn print(&mut self, entry: &Entry, played: Played) -> Record {
+        self.erase();
+        let record = played.record;
+        self.totals.add(&record);
+        let text = match entry {
+            Err(_) => screen::session(&record, None, self.look),
+            Ok(one) => {
+                if !self.look.quiet {
+                    warn(one.session.warnings.clone(), &one.session.sources);
+                }
+                let redactor =
+                    || if self.arguments.output.show_secrets { Redactor::off() } else { literals(&one.session) };
+                let command = alone::command(self.arguments, &one.path.name());
+                let command = redactor().shown(command);
+                let source =
+                    screen::Source { sources: &one.session.sources, redactor: &redactor, command: command.as_str() };
+                screen::session(&record, Some(&source), self.look)
+            }
+        };
+        self.put(&text);
+        if self.github {
+            annotation::of(&record).iter().for_each(|line| self.put(&format!("{line}\n")));
+        }
+        if entry.is_ok() {
+            self.keep(&record, played.transcript);
+        }
+        record
+    }
+
+    fn put(&mut self, text: &str) {
+        // What cannot be written is remembered by the output itself.
+        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+    }
+
+    /// Appends a session's transcript to its file.
+    fn keep(&mut self, record: &Record, spool: Option<SpooledTempFile>) {
+        let several = self.totals.sessions > 1 || self.arguments.sessions.len() > 1;
+        let index = self.played;
+        self.played += 1;
+        let (Some(mut spool), Some(transcripts)) = (spool, self.transcripts.as_mut()) else { return };
+        let header = several.then_some(record.file.as_str());
+        let Some(mut writer) = transcripts.writer(index, Options::default(), header) else { return };
+        let copied = spool.rewind().and_then(|()| copy(&mut spool, writer.get_mut()));
+        drop(writer);
+        if let Err(why) = copied {
+            transcripts.failed(&why);
+        }
+    }
+
+    fn summary(&mut self, elapsed: Duration) {
+        self.erase();
+        let bad = self.totals.failed + self.totals.errors > 0;
+        if !self.look.quiet || bad {
+            let text = screen::summary(&self.totals, elapsed);
+            self.put(&text);
+        }
+    }
+
+    /// Gives the transcripts their names.
+    fn finish(&mut self) -> Status {
+        match self.transcripts.take().map(Transcripts::finish) {
+            Some(Err(message)) => {
+                console::error(&message);
+                Status::CantCreate
+            }
+            Some(Ok(())) | None => Status::Passed,
+        }
+    }
+
+    /// A line on a terminal, never in a file or pipe.
+    fn progress(&mut self, done: usize, all: usize, elapsed: Duration) {
+        if elapsed > SOON && !self.look.quiet && io::stderr().is_terminal() {
+            let width = 20;
+            let full = width * done / all.max(1);
+            let bar = format!("{}{}", "#".repeat(full), "-".repeat(width - full));
+            let _ = write!(io::stderr(), "\r\x1b[K[{bar}] {done} of {all} sessions, {} s ", elapsed.as_secs());
+            self.drawn = true;
+        }
+    }
+
+    fn erase(&mut self) {
+        if std::mem::take(&mut self.drawn) {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    io::copy(from, to).and_then(|_| to.flush())
+}

@@ -1,0 +1,102 @@
+//! Several sessions at a time: each worker takes the next one, and what comes of them is given back in order.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+/// How often somebody who waits is shown what is running.
+const TICK: Duration = Duration::from_millis(150);
+
+/// What the one who waits is told.
+pub enum News<T> {
+    /// Nothing new: so many are done.
+    Waiting(usize),
+    /// What came of a number, in their order; `None` where the work panicked.
+    Done(usize, Option<T>),
+}
+
+/// Does `work` for each number below `count`, one `helper` for each worker, and gives the helpers back.
+pub fn in_order<H: Send, T: Send>(
+    count: usize,
+    helpers: Vec<H>,
+    work: &(dyn Fn(usize, &mut H) -> T + Sync),
+    mut hear_of: impl FnMut(News<T>),
+) -> Vec<H> {
+    let next = &AtomicUsize::new(0);
+    let (tell, hear) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = helpers
+            .into_iter()
+            .map(|mut helper| {
+                let tell = tell.clone();
+                scope.spawn(move || {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= count {
+                            return helper;
+                        }
+                        let done = catch_unwind(AssertUnwindSafe(|| work(number, &mut helper))).ok();
+                        if tell.send((number, done)).is_err() {
+                            return helper;
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop(tell);
+        let mut early = BTreeMap::new();
+        let mut given = 0;
+        while given < count {
+            match hear.recv_timeout(TICK) {
+                Ok((number, done)) => {
+                    early.insert(number, done);
+                }
+                Err(RecvTimeoutError::Timeout) => hear_of(News::Waiting(given + early.len())),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            while let Some(done) = early.remove(&given) {
+                hear_of(News::Done(given, done));
+                given += 1;
+            }
+        }
+        workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn results_come_in_order_and_a_panic_is_one_of_them() {
+        // The first one waits for the last one, so that they cannot end in their order.
+        let (tell, hear) = mpsc::channel::<()>();
+        let hear = Mutex::new(hear);
+        let work = |number: usize, _: &mut ()| {
+            match number {
+                0 => drop(hear.lock().expect("nobody panics with it").recv()),
+                3 => std::panic::resume_unwind(Box::new("a bug")),
+                7 => tell.send(()).expect("the first one waits"),
+                _ => {}
+            }
+            number
+        };
+        let mut given = Vec::new();
+        let helpers = in_order(8, vec![(), ()], &work, |news| {
+            if let News::Done(number, done) = news {
+                given.push((number, done));
+            }
+        });
+        assert_eq!(helpers.len(), 2);
+        let expected: Vec<_> = (0..8).map(|number| (number, (number != 3).then_some(number))).collect();
+        assert_eq!(given, expected);
+    }
+
+    #[test]
+    fn nothing_to_do_is_done_at_once() {
+        in_order(0, vec![()], &|_, ()| (), |_| panic!("there is nothing"));
+    }
+}

@@ -1,0 +1,89 @@
+//! GitHub Actions' annotations: `::error file=…,line=…,col=…,title=…::message`.
+
+use super::record::{Outside, Record};
+use crate::event::{Cause, Failure, Got};
+
+/// No more than these for one session: GitHub shows ten of a step.
+const MOST: usize = 10;
+
+/// A line for each failure of a session; none where it did not fail.
+pub fn of(record: &Record) -> Vec<String> {
+    if !record.judgement.is_bad() {
+        return Vec::new();
+    }
+    let steps = record.steps.iter().filter(|step| step.is_bad());
+    let mut lines: Vec<String> = steps
+        .filter_map(|step| step.failure().map(|failure| of_failure(record, failure, &format!(", {}", step.title()))))
+        .collect();
+    lines.extend(record.failures.iter().map(|outside| match outside {
+        Outside::Failure(failure) => of_failure(record, failure, ""),
+        Outside::Broken { text, .. } => of_broken(record, text),
+        Outside::Said(text) => line(record.file.as_str(), 1, None, "mailrun", text),
+    }));
+    if lines.is_empty() {
+        let why = record.judgement.reason().unwrap_or_else(|| "failed".to_owned());
+        lines.push(line(record.file.as_str(), 1, None, "mailrun", &why));
+    }
+    lines.truncate(MOST);
+    lines
+}
+
+fn of_failure(record: &Record, failure: &Failure, step: &str) -> String {
+    let place = match &failure.cause {
+        Cause::AssertsFailed(failed) => failed.first().map_or(&failure.place, |one| &one.place),
+        _ => &failure.place,
+    };
+    let title = format!("mailrun{step}");
+    let mut message = failure.cause.to_string();
+    if let Cause::Unexpected { got: Got::Reply { text, .. }, .. } = &failure.cause {
+        message.push_str(&format!(" {text}"));
+    }
+    match place.file.is_empty() {
+        true => line(record.file.as_str(), 1, None, &title, &message),
+        false => line(&place.file, place.line, Some(place.column), &title, &message),
+    }
+}
+
+/// The first diagnostic says where: `file:line:column: error: …`.
+fn of_broken(record: &Record, text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    let rest = first.strip_prefix(record.file.as_str()).and_then(|rest| rest.strip_prefix(':'));
+    let mut parts = rest.unwrap_or_default().splitn(3, ':');
+    let number = |part: Option<&str>| part.and_then(|part| part.parse::<usize>().ok());
+    match (number(parts.next()), number(parts.next()), parts.next()) {
+        (Some(row), Some(column), Some(message)) => {
+            line(record.file.as_str(), row, Some(column), "mailrun", message.trim_start())
+        }
+        _ => line(record.file.as_str(), 1, None, "mailrun", first),
+    }
+}
+
+fn line(file: &str, row: usize, column: Option<usize>, title: &str, message: &str) -> String {
+    let column = column.map(|column| format!(",col={column}")).unwrap_or_default();
+    format!("::error file={},line={row}{column},title={}::{}", property(file), property(title), data(message))
+}
+
+/// As the toolkit's `escapeData` does it.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// As the toolkit's `escapeProperty` does it.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_name_or_message_ends_the_command() {
+        let expected = "::error file=a%3A%3A,line=3,col=5,title=x%2Cy::50%25::%0A";
+        assert_eq!(
+            line("a::", 3, Some(5), "x,y", "50%::\n").replace(",title=x%2Cy::50%25::%0A", ""),
+            "::error file=a%3A%3A,line=3,col=5"
+        );
+        assert_eq!(line("a::", 3, Some(5), "x,y", "50%::\n"), expected);
+    }
+}

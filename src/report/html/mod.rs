@@ -1,0 +1,274 @@
+//! One HTML file that holds everything: summary, a waterfall of each session's steps, transcripts with the failed lines
+//! marked. It asks the network for nothing, and its policy forbids it.
+
+use super::record::{Lines, Outside, Phase, Record, Recorded, Run, StepRecord, time};
+use crate::event::{Cause, Failure, Got};
+use crate::transcript::printable;
+use std::io::{self, Write};
+use std::time::Duration;
+
+const CSS: &str = include_str!("page.css");
+const JS: &str = include_str!("page.js");
+
+/// The states that can be filtered by, and their words.
+const STATES: [(&str, &str); 6] = [
+    ("failed", "failed"),
+    ("error", "errors"),
+    ("passed", "passed"),
+    ("skipped", "skipped"),
+    ("xfailed", "failed as expected"),
+    ("not-run", "not run"),
+];
+
+/// Writes the report.
+pub fn write(run: &Run, mut out: impl Write) -> io::Result<()> {
+    let totals = run.totals();
+    let bad = run.records.iter().filter(|record| record.judgement.is_bad()).count();
+    let title = match bad {
+        0 => format!("{} sessions, none failed", totals.sessions),
+        _ => format!("{bad} of {} sessions failed", totals.sessions),
+    };
+    write!(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" \
+         content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
+         <title>mailrun: {title}</title>\n<style>\n{CSS}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n\
+         <p>{}</p>\n<p class=\"dim\">mailrun {}, {}, exit status {}</p>\n</header>\n<main>\n",
+        text(super::screen::summary(&totals, run.elapsed).trim_end()),
+        env!("CARGO_PKG_VERSION"),
+        text(&run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
+        run.status.code()
+    )?;
+    filter(run, &mut out)?;
+    for record in &run.records {
+        session(record, &mut out)?;
+    }
+    write!(
+        out,
+        "<p id=\"none\" hidden>No session is in this state.</p>\n\
+         <p class=\"dim keys\">Keys: j and k walk through the sessions, o opens them, f goes to the next failed line.</p>\n\
+         </main>\n<script>\n{JS}</script>\n</body>\n</html>\n"
+    )?;
+    out.flush()
+}
+
+/// The states that occur, as a choice.
+fn filter(run: &Run, out: &mut impl Write) -> io::Result<()> {
+    write!(
+        out,
+        "<fieldset>\n<legend>Show</legend>\n\
+         <label><input type=\"radio\" name=\"state\" value=\"all\" checked> all ({})</label>\n",
+        run.records.len()
+    )?;
+    for (state, words) in STATES {
+        let count = run.records.iter().filter(|record| record.judgement.word() == state).count();
+        if count > 0 {
+            writeln!(out, "<label><input type=\"radio\" name=\"state\" value=\"{state}\"> {words} ({count})</label>")?;
+        }
+    }
+    writeln!(out, "</fieldset>")
+}
+
+fn session(record: &Record, out: &mut impl Write) -> io::Result<()> {
+    let word = record.judgement.word();
+    let open = if record.judgement.is_bad() { " open" } else { "" };
+    let steps = match record.steps_run() {
+        0 => String::new(),
+        1 => format!(" <span class=\"dim\">1 step, {}</span>", time(record.elapsed)),
+        many => format!(" <span class=\"dim\">{many} steps, {}</span>", time(record.elapsed)),
+    };
+    write!(
+        out,
+        "<details class=\"session\" data-state=\"{word}\"{open}>\n\
+         <summary><span class=\"word {word}\">{}</span> {}{steps}</summary>\n<div>\n",
+        word.replace('-', " "),
+        text(record.file.as_str())
+    )?;
+    let about = [
+        record.description.as_ref().map(|description| description.to_string()),
+        record.judgement.reason(),
+        (!record.server.is_empty()).then(|| format!("{}, status {}", record.server, record.status.code())),
+    ];
+    for line in about.iter().flatten().chain(&record.remarks) {
+        writeln!(out, "<p>{}</p>", text(line))?;
+    }
+    for step in record.steps.iter().filter(|step| step.is_bad()) {
+        if let Some(one) = step.failure() {
+            failure(one, Some(step), out)?;
+        }
+    }
+    for outside in &record.failures {
+        match outside {
+            Outside::Failure(one) => failure(one, None, out)?,
+            Outside::Broken { text: broken, .. } => lines_of(broken, out)?,
+            Outside::Said(said) => writeln!(out, "<p class=\"failure\">{}</p>", text(said))?,
+        }
+    }
+    waterfall(record, out)?;
+    transcript(&record.lines, out)?;
+    writeln!(out, "</div>\n</details>")
+}
+
+fn failure(failure: &Failure, step: Option<&StepRecord>, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "<div class=\"failure\">\n<p><strong>{}</strong></p>", text(&failure.cause.to_string()))?;
+    if let Some(step) = step {
+        writeln!(out, "<p>step {}: {}</p>", step.id.number, text(&step.title()))?;
+    }
+    if let Cause::Unexpected { got: Got::Reply { code, text: reply }, .. } = &failure.cause {
+        writeln!(out, "<p>got: <code>{code:03} {}</code></p>", text(reply.as_str()))?;
+    }
+    if let Cause::AssertsFailed(failed) = &failure.cause {
+        for one in failed {
+            writeln!(out, "<p><code>{}</code></p>", text(&one.to_string()))?;
+        }
+    }
+    let place = &failure.place;
+    if !place.file.is_empty() {
+        let file = text(&printable(place.file.as_bytes()));
+        writeln!(out, "<p class=\"dim\">{file}:{}:{}</p>", place.line, place.column)?;
+    }
+    writeln!(out, "</div>")
+}
+
+fn lines_of(broken: &str, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "<pre>")?;
+    for line in broken.lines() {
+        writeln!(out, "<span>{}</span>", text(line))?;
+    }
+    writeln!(out, "</pre>")
+}
+
+/// The steps as a table, and when each was at what.
+fn waterfall(record: &Record, out: &mut impl Write) -> io::Result<()> {
+    if record.steps.is_empty() {
+        return Ok(());
+    }
+    write!(
+        out,
+        "<h3>Steps</h3>\n<p class=\"key dim\"><span class=\"connect\"></span>connecting<span class=\"tls\"></span>TLS \
+         handshake<span class=\"reply\"></span>waiting for a reply<span class=\"pause\"></span>paused\
+         <span class=\"whole\"></span>other</p>\n<table>\n<thead><tr><th scope=\"col\">#</th>\
+         <th scope=\"col\">step</th><th scope=\"col\">verdict</th><th scope=\"col\">time</th>\
+         <th scope=\"col\" class=\"chart\"></th></tr></thead>\n<tbody>\n"
+    )?;
+    let whole = record.steps.iter().map(|step| step.started + step.elapsed).chain([record.elapsed]).max();
+    let whole = whole.unwrap_or_default().max(Duration::from_micros(1));
+    for step in &record.steps {
+        let word = step.word();
+        let verdict = step.skipped().map_or(word.to_owned(), |why| format!("skipped: {why}"));
+        let retried = if step.retried { ", tried again" } else { "" };
+        write!(
+            out,
+            "<tr{}><td class=\"number\">{}</td><td>{}</td><td class=\"{word}\">{verdict}{retried}</td>\
+             <td class=\"number\">{}</td><td class=\"chart\">",
+            if step.is_bad() { " class=\"bad\"" } else { "" },
+            step.id.number,
+            text(&step.title()),
+            if step.skipped().is_some() { String::new() } else { time(step.elapsed) },
+        )?;
+        bars(step, whole, out)?;
+        writeln!(out, "</td></tr>")?;
+    }
+    writeln!(out, "</tbody>\n</table>")?;
+    if record.left_out > 0 {
+        writeln!(out, "<p class=\"dim\">and {} more steps that passed</p>", record.left_out)?;
+    }
+    Ok(())
+}
+
+fn bars(step: &StepRecord, whole: Duration, out: &mut impl Write) -> io::Result<()> {
+    if step.skipped().is_some() {
+        return Ok(());
+    }
+    let told = step.phases.iter().map(|phase| format!("{} {}", phase.kind.word(), time(phase.elapsed)));
+    let told: Vec<String> = told.take(50).collect();
+    let label = if told.is_empty() { time(step.elapsed) } else { told.join(", ") };
+    write!(
+        out,
+        "<svg viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{label}\"><title>{label}</title>"
+    )?;
+    bar("whole", step.started, step.elapsed, whole, out)?;
+    for Phase { kind, started, elapsed } in step.phases.iter().take(500) {
+        bar(kind.word(), *started, *elapsed, whole, out)?;
+    }
+    write!(out, "</svg>")
+}
+
+fn bar(class: &str, started: Duration, elapsed: Duration, whole: Duration, out: &mut impl Write) -> io::Result<()> {
+    let scale = |duration: Duration| duration.as_secs_f64() / whole.as_secs_f64() * 1000.0;
+    // What takes next to no time is still to be seen.
+    let (x, width) = (scale(started).min(996.0), scale(elapsed).max(4.0));
+    let width = width.min(1000.0 - x);
+    write!(out, "<rect class=\"{class}\" x=\"{x:.1}\" width=\"{width:.1}\" height=\"10\"/>")
+}
+
+fn transcript(lines: &Lines, out: &mut impl Write) -> io::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<h3>Transcript</h3>\n<pre>")?;
+    for one in lines.head() {
+        line(one, out)?;
+    }
+    if let Some(gap) = lines.gap() {
+        writeln!(out, "<span class=\"r\">{}</span>", text(&gap))?;
+    }
+    for one in lines.tail() {
+        line(one, out)?;
+    }
+    writeln!(out, "</pre>")
+}
+
+fn line(line: &Recorded, out: &mut impl Write) -> io::Result<()> {
+    let shown = text(&line.text);
+    if line.failure {
+        return writeln!(out, "<span class=\"f\" tabindex=\"-1\">{shown}</span>");
+    }
+    let class = match line.text.as_bytes().first() {
+        Some(b'C') => "c",
+        Some(b'*') => "r",
+        _ => "s",
+    };
+    writeln!(out, "<span class=\"{class}\">{shown}</span>")
+}
+
+/// Text for elements and attributes.
+fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::Judgement;
+    use super::*;
+
+    #[test]
+    fn every_judgement_can_be_filtered() {
+        let why = || "x".to_owned();
+        let all = [
+            Judgement::Passed,
+            Judgement::Failed,
+            Judgement::Error,
+            Judgement::Skipped(why()),
+            Judgement::ExpectedFailure(why()),
+            Judgement::UnexpectedPass(why()),
+            Judgement::NotRun(why()),
+        ];
+        for judgement in all {
+            assert!(STATES.iter().any(|(state, _)| *state == judgement.word()), "{judgement:?}");
+        }
+    }
+}

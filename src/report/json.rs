@@ -1,0 +1,203 @@
+//! The JSON report: `version`, `status`, `sessions[].steps[]`. docs/report.schema.json describes it.
+
+use super::record::{Outside, Phase, Record, Run, StepRecord, Totals};
+use crate::event::{Cause, Failure, Got};
+use crate::session::Place;
+use crate::transcript::printable;
+use serde_json::{Map, Value, json};
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// Changes when a reader of the old one would not understand the new one.
+pub const VERSION: u32 = 1;
+
+/// Writes the report, a session at a time.
+pub fn write(run: &Run, mut out: impl Write) -> io::Result<()> {
+    let head = json!({
+        "version": VERSION,
+        "program": concat!("mailrun ", env!("CARGO_PKG_VERSION")),
+        "status": run.status.code(),
+        "started": run.started.to_string(),
+        "elapsed": seconds(run.elapsed),
+        "totals": totals(&run.totals()),
+    });
+    let head = head.to_string();
+    out.write_all(head.strip_suffix('}').unwrap_or(&head).as_bytes())?;
+    out.write_all(b",\n\"sessions\":[")?;
+    for (index, record) in run.records.iter().enumerate() {
+        out.write_all(if index == 0 { b"\n" } else { b",\n" })?;
+        serde_json::to_writer(&mut out, &session(record))?;
+    }
+    out.write_all(b"\n]}\n")?;
+    out.flush()
+}
+
+/// Seconds with microseconds.
+pub fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e6
+}
+
+pub fn totals(totals: &Totals) -> Value {
+    json!({
+        "sessions": totals.sessions,
+        "passed": totals.passed,
+        "failed": totals.failed,
+        "errors": totals.errors,
+        "skipped": totals.skipped,
+        "xfailed": totals.expected_failures,
+        "not_run": totals.not_run,
+        "steps": totals.steps,
+        "failures": totals.failures,
+    })
+}
+
+/// One session.
+pub fn session(record: &Record) -> Value {
+    let mut out = Map::new();
+    let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
+    put("file", record.file.as_str().into());
+    if let Some(description) = &record.description {
+        put("description", description.as_str().into());
+    }
+    if !record.server.is_empty() {
+        put("server", record.server.as_str().into());
+    }
+    put("verdict", record.judgement.word().into());
+    if let Some(reason) = record.judgement.reason() {
+        put("reason", reason.into());
+    }
+    put("status", record.status.code().into());
+    put("elapsed", seconds(record.elapsed).into());
+    put("steps", record.steps.iter().map(step).collect());
+    if record.left_out > 0 {
+        put("steps_left_out", record.left_out.into());
+    }
+    if !record.failures.is_empty() {
+        put("failures", record.failures.iter().map(outside).collect());
+    }
+    if !record.remarks.is_empty() {
+        put("remarks", record.remarks.clone().into());
+    }
+    put("transcript", record.lines.text().lines().map(Value::from).collect());
+    Value::Object(out)
+}
+
+fn outside(outside: &Outside) -> Value {
+    match outside {
+        Outside::Failure(one) => failure(one),
+        Outside::Broken { status, text } => {
+            json!({ "kind": "session-file", "message": outside.message(), "status": status.code(), "details": text })
+        }
+        Outside::Said(text) => json!({ "kind": "session", "message": text }),
+    }
+}
+
+pub fn step(step: &StepRecord) -> Value {
+    let mut out = Map::new();
+    let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
+    put("number", step.id.number.into());
+    put("title", step.id.title.as_str().into());
+    put("connection", printable(step.connection.as_bytes()).into());
+    if let Some(repetition) = step.id.repetition {
+        put("repetition", repetition.into());
+    }
+    put("attempt", step.id.attempt.into());
+    if let Some(row) = &step.row {
+        put("row", json!({ "number": row.number, "key": row.key.as_str(), "attempt": row.attempt }));
+    }
+    if step.retried {
+        put("retried", true.into());
+    }
+    put("verdict", step.word().into());
+    if let Some(why) = step.skipped() {
+        put("reason", why.into());
+    }
+    put("started", seconds(step.started).into());
+    put("elapsed", seconds(step.elapsed).into());
+    put("place", place(&step.id.place));
+    if let Some(one) = step.failure() {
+        put("failure", failure(one));
+    }
+    put("phases", step.phases.iter().map(phase).collect());
+    Value::Object(out)
+}
+
+fn phase(phase: &Phase) -> Value {
+    json!({ "kind": phase.kind.word(), "started": seconds(phase.started), "elapsed": seconds(phase.elapsed) })
+}
+
+/// `null` where there is none.
+pub fn place(place: &Place) -> Value {
+    if place.file.is_empty() {
+        return Value::Null;
+    }
+    json!({ "file": printable(place.file.as_bytes()), "line": place.line, "column": place.column })
+}
+
+/// A failure: what kind, in a sentence, and its parts.
+pub fn failure(failure: &Failure) -> Value {
+    let mut out = Map::new();
+    let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
+    put("kind", kind(&failure.cause).into());
+    put("message", failure.cause.to_string().into());
+    put("status", failure.status.code().into());
+    put("place", place(&failure.place));
+    match &failure.cause {
+        Cause::Unexpected { expected, got } => {
+            put("expected", expected.as_str().into());
+            let got = match got {
+                Got::Reply { code, text } => json!({ "code": code, "text": text.as_str() }),
+                Got::Closed => "closed".into(),
+                Got::Reset => "reset".into(),
+                Got::Nothing => "nothing".into(),
+                Got::Malformed => "malformed".into(),
+                Got::Bytes => "bytes".into(),
+            };
+            put("got", got);
+        }
+        Cause::AssertsFailed(failed) => {
+            let asserts = failed.iter().map(|one| {
+                let values: Map<String, Value> =
+                    one.values.iter().map(|(name, value)| (name.to_string(), value.as_str().into())).collect();
+                json!({ "expression": one.expression.as_str(), "place": place(&one.place), "values": values })
+            });
+            put("asserts", asserts.collect());
+        }
+        Cause::Recipients { refused } => {
+            let refused =
+                refused.iter().map(|(address, reply)| json!({ "address": address.as_str(), "reply": reply.as_str() }));
+            put("refused", refused.collect());
+        }
+        Cause::Certificate { details, .. } => {
+            put("details", details.iter().map(|detail| Value::from(detail.as_str())).collect());
+        }
+        _ => {}
+    }
+    Value::Object(out)
+}
+
+/// A word for each kind of failure.
+fn kind(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Unexpected { .. } => "unexpected",
+        Cause::AssertsFailed(_) => "assert",
+        Cause::CaptureMissed { .. } => "capture",
+        Cause::TimedOut { .. } => "timeout",
+        Cause::Lost { .. } => "lost",
+        Cause::DeliveryUnknown { .. } => "delivery-unknown",
+        Cause::NotSmtp(_) | Cause::LineTooLong => "not-smtp",
+        Cause::OutOfTurn { .. } => "out-of-turn",
+        Cause::Injected { .. } => "injected",
+        Cause::CannotResolve { .. } => "resolve",
+        Cause::CannotConnect { .. } => "connect",
+        Cause::Certificate { .. } => "certificate",
+        Cause::TlsFailed { .. } => "tls",
+        Cause::AuthRefused { .. } => "auth-refused",
+        Cause::Lacking { .. } => "lacking",
+        Cause::Sasl { .. } => "sasl",
+        Cause::BadValue { .. } => "bad-value",
+        Cause::Unreadable { .. } => "unreadable",
+        Cause::Recipients { .. } => "recipients",
+        Cause::Interrupted { .. } => "interrupted",
+    }
+}

@@ -1,0 +1,129 @@
+//! JUnit's XML: a suite for each session, a case for each step. Only what Jenkins' schema knows is written.
+
+use super::record::{Judgement, Outside, Record, Run, StepRecord, time};
+use crate::event::{Cause, Failure, Got};
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+use std::io;
+
+/// Writes the report.
+pub fn write(run: &Run, out: impl io::Write) -> io::Result<()> {
+    let mut report = Report::new("mailrun");
+    report.set_time(run.elapsed);
+    report.add_test_suites(run.records.iter().map(suite));
+    report.serialize(out).map_err(io::Error::other)
+}
+
+fn suite(record: &Record) -> TestSuite {
+    let mut suite = TestSuite::new(record.file.as_str());
+    suite.set_time(record.elapsed);
+    if !record.server.is_empty() {
+        suite.add_property(Property::new("server", record.server.as_str()));
+    }
+    if let Some(description) = &record.description {
+        suite.add_property(Property::new("description", description.as_str()));
+    }
+    suite.add_property(Property::new("status", record.status.code().to_string()));
+    let class = class(record);
+    suite.add_test_cases(record.steps.iter().filter(|step| !step.retried).map(|step| case(record, step, &class)));
+    suite.add_test_cases(record.failures.iter().map(|outside| of_session(record, outside, &class)));
+    // A session without a case would not be seen at all.
+    let said = match &record.judgement {
+        Judgement::UnexpectedPass(_) => Some(non_success(NonSuccessKind::Failure, record.judgement.reason(), "xfail")),
+        Judgement::NotRun(why) => Some(skipped(why)),
+        Judgement::Skipped(why) if record.steps.is_empty() => Some(skipped(why)),
+        Judgement::Failed | Judgement::Error if record.failure_count() == 0 => {
+            let kind =
+                if record.judgement == Judgement::Error { NonSuccessKind::Error } else { NonSuccessKind::Failure };
+            let why = record.remarks.first().cloned().unwrap_or_else(|| "it did not pass".to_owned());
+            Some(non_success(kind, Some(why), "session"))
+        }
+        _ => None,
+    };
+    if let Some(status) = said {
+        let mut case = TestCase::new("session", status);
+        case.set_classname(class);
+        suite.add_test_case(case);
+    }
+    if !record.lines.is_empty() {
+        suite.set_system_out(record.lines.text());
+    }
+    if !record.remarks.is_empty() {
+        suite.set_system_err(record.remarks.join("\n"));
+    }
+    suite
+}
+
+/// Jenkins takes what stands before the last dot for a package.
+fn class(record: &Record) -> String {
+    record.file.as_str().trim_end_matches(".toml").trim_start_matches("./").replace('.', "_").replace('/', ".")
+}
+
+fn case(record: &Record, step: &StepRecord, class: &str) -> TestCase {
+    let status = match (step.failure(), step.skipped(), &record.judgement) {
+        (Some(failure), _, Judgement::ExpectedFailure(why)) => {
+            skipped(&format!("failed as expected ({why}): {}", failure.cause))
+        }
+        (Some(failure), ..) => failed(failure, Some(step), record),
+        (None, Some(_), Judgement::Skipped(why)) => skipped(why),
+        (None, Some(why), _) => skipped(why),
+        (None, None, _) => TestCaseStatus::success(),
+    };
+    let mut case = TestCase::new(format!("{}. {}", step.id.number, step.title()), status);
+    case.set_classname(class).set_time(step.elapsed);
+    case
+}
+
+fn of_session(record: &Record, outside: &Outside, class: &str) -> TestCase {
+    let status = match (&record.judgement, outside) {
+        (Judgement::ExpectedFailure(why), _) => skipped(&format!("failed as expected ({why}): {}", outside.message())),
+        (_, Outside::Failure(failure)) => failed(failure, None, record),
+        (_, Outside::Broken { text, .. } | Outside::Said(text)) => {
+            let mut status = non_success(NonSuccessKind::Error, Some(outside.message()), "session file");
+            status.set_description(text.clone());
+            status
+        }
+    };
+    let mut case = TestCase::new("session", status);
+    case.set_classname(class);
+    case
+}
+
+fn failed(failure: &Failure, step: Option<&StepRecord>, record: &Record) -> TestCaseStatus {
+    let kind = if failure.cause.answered() { NonSuccessKind::Failure } else { NonSuccessKind::Error };
+    let mut message = failure.cause.to_string();
+    let mut text = format!("{failure}\n");
+    if let Cause::Unexpected { got: Got::Reply { code, text: reply }, .. } = &failure.cause {
+        message = format!("{message} {reply}");
+        text.push_str(&format!("got: {code:03} {reply}\n"));
+    }
+    if let Cause::AssertsFailed(failed) = &failure.cause {
+        failed.iter().for_each(|one| text.push_str(&format!("assert failed: {one}\n")));
+    }
+    if let Some(step) = step {
+        text.push_str(&format!("step {}, after {}\n\n", step.id.number, time(step.elapsed)));
+    }
+    let index = step.and_then(|step| record.steps.iter().position(|other| std::ptr::eq(step, other)));
+    record.lines.around(index, 20).iter().for_each(|line| text.push_str(&format!("{}\n", line.text)));
+    let name = match failure.status.name() {
+        "" => "expectation",
+        name => name,
+    };
+    let mut status = non_success(kind, Some(message), name);
+    status.set_description(text);
+    status
+}
+
+fn non_success(kind: NonSuccessKind, message: Option<String>, name: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(name);
+    if let Some(message) = message {
+        status.set_message(message);
+    }
+    status
+}
+
+fn skipped(why: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(why);
+    status
+}

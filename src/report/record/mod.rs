@@ -1,0 +1,298 @@
+//! What a session's events come to: its steps with their verdicts and times, its transcript, its end. Every report is
+//! made from this.
+//!
+//! Facts arrive redacted and escaped, and nothing here undoes that. What is kept is bounded: of an endless dialogue the
+//! beginning and the end, of very many steps the first ones and those that failed.
+
+mod lines;
+mod recorder;
+
+pub use lines::{Lines, Recorded};
+pub use recorder::Recorder;
+
+use crate::event::{Failure, RowId, Status, StepId, Verdict};
+use crate::transcript::Shown;
+use std::time::Duration;
+
+/// How a session counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    Passed,
+    /// Answered otherwise than expected.
+    Failed,
+    /// No answer to judge, or no session that can run.
+    Error,
+    /// And why.
+    Skipped(String),
+    /// It failed, as its `xfail` says.
+    ExpectedFailure(String),
+    /// It passed, and its `xfail` says that it should not.
+    UnexpectedPass(String),
+    /// It was never begun, and why.
+    NotRun(String),
+}
+
+impl Judgement {
+    /// A word for machines.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed | Self::UnexpectedPass(_) => "failed",
+            Self::Error => "error",
+            Self::Skipped(_) => "skipped",
+            Self::ExpectedFailure(_) => "xfailed",
+            Self::NotRun(_) => "not-run",
+        }
+    }
+
+    /// Why it is what it is, where there is more to say than what its steps say.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Passed | Self::Failed | Self::Error => None,
+            Self::Skipped(why) | Self::NotRun(why) => Some(why.clone()),
+            Self::ExpectedFailure(why) => Some(format!("failed as expected: {why}")),
+            Self::UnexpectedPass(why) => Some(format!("passed, but xfail says that it should fail: {why}")),
+        }
+    }
+
+    /// Whether it makes a run fail.
+    pub fn is_bad(&self) -> bool {
+        matches!(self, Self::Failed | Self::Error | Self::UnexpectedPass(_))
+    }
+}
+
+/// One session, as it ended.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The file as it was found.
+    pub file: Shown,
+    pub description: Option<Shown>,
+    /// Empty where no server was known yet.
+    pub server: Shown,
+    pub judgement: Judgement,
+    pub status: Status,
+    /// From before connecting until all was closed.
+    pub elapsed: Duration,
+    pub steps: Vec<StepRecord>,
+    /// Steps that passed or were skipped and are only counted.
+    pub left_out: usize,
+    /// Failures that belong to no step: it could not connect, its file is broken.
+    pub failures: Vec<Outside>,
+    pub lines: Lines,
+    /// What is remarked on its end, a line each.
+    pub remarks: Vec<String>,
+}
+
+/// A failure outside of any step.
+#[derive(Clone, Debug)]
+pub enum Outside {
+    Failure(Failure),
+    /// What is wrong with the session file, as the terminal shows it.
+    Broken {
+        status: Status,
+        text: String,
+    },
+    /// Anything else, in words.
+    Said(String),
+}
+
+impl Outside {
+    /// In a sentence.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Failure(failure) => failure.cause.to_string(),
+            Self::Broken { text, .. } => text.lines().next().unwrap_or("the session file is broken").to_owned(),
+            Self::Said(text) => text.clone(),
+        }
+    }
+}
+
+/// One step that ran, or did not.
+#[derive(Clone, Debug)]
+pub struct StepRecord {
+    pub id: StepId,
+    pub row: Option<RowId>,
+    pub connection: String,
+    pub verdict: Verdict,
+    /// Since the session began, connecting included.
+    pub started: Duration,
+    pub elapsed: Duration,
+    /// It failed and was tried again: what came of that is another record.
+    pub retried: bool,
+    pub phases: Vec<Phase>,
+}
+
+impl StepRecord {
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.verdict {
+            Verdict::Failed(failure) | Verdict::Error(failure) => Some(failure),
+            Verdict::Passed | Verdict::Skipped(_) => None,
+        }
+    }
+
+    /// Whether it makes its session fail.
+    pub fn is_bad(&self) -> bool {
+        self.failure().is_some() && !self.retried
+    }
+
+    /// `RCPT TO:<b@example.com>`, and which repetition and attempt where there are several.
+    pub fn title(&self) -> String {
+        let mut title = self.id.title.to_string();
+        if let Some(row) = &self.row {
+            title.push_str(&format!(", row {}", row.key));
+        }
+        if let Some(repetition) = self.id.repetition {
+            title.push_str(&format!(", repetition {repetition}"));
+        }
+        if self.id.attempt > 1 || self.retried {
+            title.push_str(&format!(", attempt {}", self.id.attempt));
+        }
+        title
+    }
+
+    /// A word for machines.
+    pub fn word(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Passed => "passed",
+            Verdict::Failed(_) => "failed",
+            Verdict::Error(_) => "error",
+            Verdict::Skipped(_) => "skipped",
+        }
+    }
+
+    /// Why it did not run.
+    pub fn skipped(&self) -> Option<&'static str> {
+        use crate::event::SkipReason::{Condition, EarlierFailure, NotOffered};
+        match &self.verdict {
+            Verdict::Skipped(Condition) => Some("its condition is false"),
+            Verdict::Skipped(EarlierFailure) => Some("something failed before it"),
+            Verdict::Skipped(NotOffered) => Some("the server does not offer it"),
+            Verdict::Passed | Verdict::Failed(_) | Verdict::Error(_) => None,
+        }
+    }
+}
+
+/// What a step spent its time on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phase {
+    pub kind: PhaseKind,
+    /// Since the session began.
+    pub started: Duration,
+    pub elapsed: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhaseKind {
+    /// Resolving and connecting.
+    Connect,
+    /// A TLS handshake.
+    Tls,
+    /// From the last line sent, or from connecting, to the reply's last line.
+    Reply,
+    /// A pause that the session asked for.
+    Pause,
+}
+
+impl PhaseKind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Reply => "reply",
+            Self::Pause => "pause",
+        }
+    }
+}
+
+impl Record {
+    /// A session that never began.
+    pub fn unbegun(file: Shown, judgement: Judgement, status: Status) -> Self {
+        Self {
+            file,
+            description: None,
+            server: Shown::default(),
+            judgement,
+            status,
+            elapsed: Duration::ZERO,
+            steps: Vec::new(),
+            left_out: 0,
+            failures: Vec::new(),
+            lines: Lines::default(),
+            remarks: Vec::new(),
+        }
+    }
+
+    /// Steps that ran.
+    pub fn steps_run(&self) -> usize {
+        self.steps.iter().filter(|step| step.skipped().is_none()).count() + self.left_out
+    }
+
+    /// Failures that count, of steps and others.
+    pub fn failure_count(&self) -> usize {
+        self.steps.iter().filter(|step| step.is_bad()).count() + self.failures.len()
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    pub sessions: usize,
+    pub passed: usize,
+    pub failed: usize,
+    pub errors: usize,
+    pub skipped: usize,
+    pub expected_failures: usize,
+    pub not_run: usize,
+    pub steps: usize,
+    pub failures: usize,
+}
+
+impl Totals {
+    pub fn add(&mut self, record: &Record) {
+        self.sessions += 1;
+        self.steps += record.steps_run();
+        match &record.judgement {
+            Judgement::Passed => self.passed += 1,
+            Judgement::Failed | Judgement::UnexpectedPass(_) => self.failed += 1,
+            Judgement::Error => self.errors += 1,
+            Judgement::Skipped(_) => self.skipped += 1,
+            Judgement::ExpectedFailure(_) => self.expected_failures += 1,
+            Judgement::NotRun(_) => self.not_run += 1,
+        }
+        if record.judgement.is_bad() {
+            self.failures += record.failure_count().max(1);
+        }
+    }
+}
+
+/// A whole run, as it ended.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What the program ends with.
+    pub status: Status,
+    pub started: jiff::Timestamp,
+    pub elapsed: Duration,
+    pub records: Vec<Record>,
+}
+
+impl Run {
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        self.records.iter().for_each(|record| totals.add(record));
+        totals
+    }
+}
+
+/// `1.25 s`, `12 ms`: for people.
+pub fn time(duration: Duration) -> String {
+    let millis = duration.as_secs_f64() * 1000.0;
+    if millis < 1.0 {
+        "under 1 ms".to_owned()
+    } else if millis < 999.5 {
+        format!("{millis:.0} ms")
+    } else if millis < 99_950.0 {
+        format!("{:.1} s", millis / 1000.0)
+    } else {
+        crate::event::Words(Duration::from_secs(duration.as_secs())).to_string()
+    }
+}

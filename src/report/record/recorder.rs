@@ -1,0 +1,286 @@
+//! Hears a session's events and makes its [`Record`].
+
+use super::{Judgement, Lines, Outside, Phase, PhaseKind, Record, Recorded, StepRecord};
+use crate::event::{Event, Fact, Failure, Note, Observer, Outcome, RowId, Status, Verdict};
+use crate::report::{Options, TranscriptWriter};
+use crate::transcript::Shown;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Steps that passed are only counted beyond this.
+const MOST_STEPS: usize = 20_000;
+/// Failures of rows, and of steps, are only counted beyond this.
+const MOST_FAILURES: usize = 50_000;
+
+/// What one step spent its time on is told in so many pieces.
+const MOST_PHASES: usize = 1_000;
+
+/// Hears the events of one session.
+pub struct Recorder {
+    writer: TranscriptWriter<Vec<u8>>,
+    server: Shown,
+    steps: Vec<StepRecord>,
+    left_out: usize,
+    lines: Lines,
+    connections: Vec<Connection>,
+    /// When the session began; the clock of events starts with its first connection.
+    began: Instant,
+    /// How far the clock of events is behind ours.
+    offset: Option<Duration>,
+    elapsed: Option<Duration>,
+    failure: Option<Failure>,
+    /// Of rows, and of no step.
+    row_failures: Vec<Failure>,
+}
+
+/// What is to be known of a connection to tell what its steps spent their time on.
+struct Connection {
+    name: Arc<str>,
+    /// The last thing that happened on it.
+    last: Duration,
+    /// Whether a reply is being read.
+    replying: bool,
+    /// When the step began that is open.
+    step: Option<Duration>,
+    /// What it spent its time on; or what happened ahead of the next one: the first connection is made so.
+    phases: Vec<Phase>,
+    row: Option<RowId>,
+}
+
+impl Recorder {
+    /// The session begins now.
+    pub fn new(verbose: bool) -> Self {
+        let options = Options { timestamps: false, full: false, verbose, live: true };
+        Self {
+            writer: TranscriptWriter::new(Vec::new(), options),
+            server: Shown::default(),
+            steps: Vec::new(),
+            left_out: 0,
+            lines: Lines::default(),
+            connections: Vec::new(),
+            began: Instant::now(),
+            offset: None,
+            elapsed: None,
+            failure: None,
+            row_failures: Vec::new(),
+        }
+    }
+
+    /// What was heard, judged.
+    pub fn finish(self, file: Shown, judgement: Judgement, status: Status) -> Record {
+        let told = |failure: &Failure| self.steps.iter().any(|step| step.failure() == Some(failure));
+        let mut failures: Vec<&Failure> = self.row_failures.iter().collect();
+        // A session of rows ends with the first row's failure.
+        let last = self.failure.iter().filter(|failure| !told(failure) && !self.row_failures.contains(failure));
+        failures.extend(last);
+        let failures = failures.into_iter().cloned().map(Outside::Failure).collect();
+        Record {
+            server: self.server,
+            elapsed: self.elapsed.unwrap_or_else(|| self.began.elapsed()),
+            steps: self.steps,
+            left_out: self.left_out,
+            failures,
+            lines: self.lines,
+            ..Record::unbegun(file, judgement, status)
+        }
+    }
+
+    /// The time of an event since the session began. The events' clock starts with the first connection.
+    fn time(&mut self, event: &Event<'_>) -> Duration {
+        if let Some(offset) = self.offset {
+            return offset + event.at;
+        }
+        let now = self.began.elapsed();
+        if matches!(event.fact, Fact::Connected { .. } | Fact::HostResolved { .. }) {
+            self.offset = Some(now.saturating_sub(event.at));
+        }
+        now
+    }
+
+    fn connection(&mut self, name: &str, now: Duration) -> &mut Connection {
+        let index = match self.connections.iter().position(|connection| &*connection.name == name) {
+            Some(index) => index,
+            None => {
+                let name = Arc::from(name);
+                self.connections.push(Connection {
+                    name,
+                    last: now,
+                    replying: false,
+                    step: None,
+                    phases: Vec::new(),
+                    row: None,
+                });
+                self.connections.len() - 1
+            }
+        };
+        &mut self.connections[index]
+    }
+
+    fn step_started(&mut self, connection: &str, now: Duration) {
+        let connection = self.connection(connection, now);
+        let began = connection.phases.first().map_or(now, |phase| phase.started);
+        connection.step = Some(began);
+    }
+
+    fn step_finished(&mut self, event: &Event<'_>, now: Duration) {
+        let Fact::StepFinished { step, verdict, elapsed } = &event.fact else { return };
+        let connection = self.connection(event.connection, now);
+        let (started, phases) = (connection.step.take().unwrap_or(now), std::mem::take(&mut connection.phases));
+        let row = connection.row.clone();
+        let most = if verdict_is_bad(verdict) { MOST_FAILURES } else { MOST_STEPS };
+        if self.steps.len() >= most {
+            self.left_out += 1;
+            return;
+        }
+        self.steps.push(StepRecord {
+            id: (*step).clone(),
+            row,
+            connection: event.connection.to_owned(),
+            verdict: (*verdict).clone(),
+            started,
+            elapsed: (*elapsed).max(now.saturating_sub(started)),
+            retried: false,
+            phases,
+        });
+    }
+
+    fn row_started(&mut self, connection: &str, row: &RowId, now: Duration) {
+        self.connection(connection, now).row = Some(row.clone());
+        if row.attempt > 1 {
+            // What failed at the attempt before is covered by this one.
+            let earlier = |other: &RowId| other.number == row.number && other.attempt < row.attempt;
+            for step in self.steps.iter_mut().filter(|step| step.row.as_ref().is_some_and(earlier)) {
+                step.retried |= step.failure().is_some();
+            }
+        }
+    }
+
+    /// A row's failure is that of one of its steps, which have just ended, or its own.
+    fn row_failed(&mut self, failure: Option<&Failure>) {
+        let Some(failure) = failure else { return };
+        let told = self.steps.iter().rev().take(200).any(|step| step.failure() == Some(failure));
+        if !told && self.row_failures.len() < MOST_FAILURES {
+            self.row_failures.push(failure.clone());
+        }
+    }
+
+    fn received(&mut self, connection: &str, now: Duration) {
+        let connection = self.connection(connection, now);
+        let (since, replying) = (connection.last, std::mem::replace(&mut connection.replying, true));
+        connection.last = now;
+        match connection.phases.last_mut() {
+            Some(phase) if replying && phase.kind == PhaseKind::Reply => {
+                phase.elapsed = now.saturating_sub(phase.started);
+            }
+            _ => connection.phase(PhaseKind::Reply, since, now),
+        }
+    }
+
+    fn connected(&mut self, connection: &str, now: Duration) {
+        let first = self.connections.iter().all(|known| known.phases.is_empty() && known.step.is_none());
+        let first = first && self.steps.is_empty();
+        let connection = self.connection(connection, now);
+        let since = if first { Duration::ZERO } else { connection.step.unwrap_or(now) };
+        connection.phase(PhaseKind::Connect, since, now);
+        (connection.last, connection.replying) = (now, false);
+    }
+
+    /// Takes the transcript's new lines over.
+    fn take_lines(&mut self, connection: &str, step: Option<usize>, failure: bool) {
+        if self.writer.get_ref().is_empty() {
+            return;
+        }
+        let text = std::mem::take(self.writer.get_mut());
+        let text = String::from_utf8_lossy(&text);
+        let connection = match self.connections.iter().find(|known| &*known.name == connection) {
+            Some(known) => known.name.clone(),
+            None => connection.into(),
+        };
+        for line in text.lines() {
+            // Content is written with the remark behind it.
+            let failure = failure && line.starts_with('*');
+            self.lines.push(Recorded { text: line.to_owned(), step, connection: connection.clone(), failure });
+        }
+    }
+
+    fn ended(&mut self, outcome: &Outcome, now: Duration) {
+        self.elapsed = Some(now);
+        self.failure = outcome.failure.clone();
+    }
+}
+
+impl Observer for Recorder {
+    fn observe(&mut self, event: &Event<'_>) {
+        let now = self.time(event);
+        // The step that is open, or the one that ends with this event.
+        let open = self.connections.iter().any(|known| &*known.name == event.connection && known.step.is_some());
+        let step = open.then_some(self.steps.len());
+        let mut failure = false;
+        match &event.fact {
+            Fact::SessionStarted { name: _, server } => self.server = server.clone(),
+            Fact::HostResolved { .. } => {}
+            Fact::Connected { .. } => self.connected(event.connection, now),
+            Fact::TlsStarted { .. } => {
+                let connection = self.connection(event.connection, now);
+                connection.phase(PhaseKind::Tls, connection.last, now);
+                connection.last = now;
+            }
+            Fact::LineSent(_) => {
+                let connection = self.connection(event.connection, now);
+                (connection.last, connection.replying) = (now, false);
+            }
+            Fact::LineReceived(_) => self.received(event.connection, now),
+            Fact::Paused { duration } => {
+                self.connection(event.connection, now).phase(PhaseKind::Pause, now, now + *duration);
+            }
+            Fact::ClosedByServer | Fact::ResetByServer | Fact::ClosedByClient { .. } => {}
+            Fact::RowStarted { row } => self.row_started(event.connection, row, now),
+            Fact::RowFinished { row: _, outcome } => {
+                failure = outcome.failure.is_some();
+                self.connection(event.connection, now).row = None;
+                self.row_failed(outcome.failure.as_ref());
+            }
+            Fact::StepStarted { step: _ } => self.step_started(event.connection, now),
+            Fact::StepFinished { step: _, verdict, elapsed: _ } => {
+                failure = verdict_is_bad(verdict);
+                self.step_finished(event, now);
+            }
+            Fact::Noted(note) => match note {
+                Note::Retrying { .. } => {
+                    let last = self.steps.iter_mut().rev().find(|step| step.connection == event.connection);
+                    if let Some(last) = last {
+                        last.retried = last.failure().is_some();
+                    }
+                }
+                Note::InClear { .. }
+                | Note::NotVerified { .. }
+                | Note::Prompt { .. }
+                | Note::Capabilities { .. }
+                | Note::QuitFailed { .. }
+                | Note::ShortSecret { .. }
+                | Note::Recipient { .. }
+                | Note::Sent { .. }
+                | Note::Interrupted { .. } => {}
+            },
+            Fact::SessionFinished { outcome } => {
+                failure = outcome.failure.is_some();
+                self.ended(outcome, now);
+            }
+        }
+        self.writer.observe(event);
+        self.take_lines(event.connection, step, failure);
+    }
+}
+
+impl Connection {
+    fn phase(&mut self, kind: PhaseKind, started: Duration, until: Duration) {
+        // A dialogue of one step may be endless.
+        if self.phases.len() < MOST_PHASES {
+            self.phases.push(Phase { kind, started, elapsed: until.saturating_sub(started) });
+        }
+    }
+}
+
+fn verdict_is_bad(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Failed(_) | Verdict::Error(_))
+}

@@ -1,0 +1,167 @@
+//! `--json -`: events as JSON Lines, each written when it happens.
+
+use super::json::{failure, place, seconds};
+use crate::event::{Event, Fact, Line, Note, Observer, RecipientOutcome, RowId, SkipReason, Verdict};
+use crate::session::CloseHow;
+use crate::transcript::{Shown, printable};
+use serde_json::{Map, Value, json};
+use std::io::Write;
+
+/// Writes the events of one session. Sessions that run at the same time are told apart by their numbers.
+pub struct Stream<W: Write> {
+    out: W,
+    /// From 1.
+    session: usize,
+    /// The session file, as it was found.
+    file: Shown,
+}
+
+impl<W: Write> Stream<W> {
+    /// What cannot be written is for `out` to remember.
+    pub fn new(out: W, session: usize, file: Shown) -> Self {
+        Self { out, session, file }
+    }
+}
+
+/// One line, in one write.
+pub fn put(out: &mut impl Write, value: &Value) {
+    let _ = out.write_all(format!("{value}\n").as_bytes()).and_then(|()| out.flush());
+}
+
+impl<W: Write> Observer for Stream<W> {
+    fn observe(&mut self, event: &Event<'_>) {
+        let (name, fields) = match &event.fact {
+            Fact::SessionStarted { name, server } => (
+                "session_started",
+                json!({ "file": self.file.as_str(), "name": name.as_str(), "server": server.as_str() }),
+            ),
+            Fact::HostResolved { host, addresses } => {
+                let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                ("host_resolved", json!({ "host": host.as_str(), "addresses": addresses }))
+            }
+            Fact::Connected { address } => ("connected", json!({ "address": address.as_str() })),
+            Fact::TlsStarted { tls, verify: _ } => {
+                let subject = tls.peer.as_ref().map(|peer| printable(peer.subject.as_bytes()));
+                let fields = json!({
+                    "version": tls.version, "cipher": tls.cipher, "verified": tls.verified, "subject": subject,
+                    "not_after": tls.peer.as_ref().map(|peer| peer.not_after.to_string()),
+                });
+                ("tls_started", fields)
+            }
+            Fact::LineSent(line) => ("line_sent", wire(line)),
+            Fact::LineReceived(line) => ("line_received", wire(line)),
+            Fact::Paused { duration } => ("paused", json!({ "duration": seconds(*duration) })),
+            Fact::ClosedByServer => ("closed_by_server", json!({})),
+            Fact::ResetByServer => ("reset_by_server", json!({})),
+            Fact::ClosedByClient { how } => {
+                let how = match how {
+                    CloseHow::Fin => "fin",
+                    CloseHow::Reset => "reset",
+                    CloseHow::Write => "write",
+                };
+                ("closed_by_client", json!({ "how": how }))
+            }
+            Fact::RowStarted { row } => ("row_started", row_fields(row)),
+            Fact::RowFinished { row, outcome } => {
+                let mut fields = row_fields(row);
+                fields["status"] = outcome.status.code().into();
+                fields["failure"] = outcome.failure.as_ref().map(failure).into();
+                ("row_finished", fields)
+            }
+            Fact::StepStarted { step } => {
+                let mut fields = step_fields(step);
+                fields.insert("place".to_owned(), place(&step.place));
+                ("step_started", Value::Object(fields))
+            }
+            Fact::StepFinished { step, verdict, elapsed } => {
+                let mut fields = step_fields(step);
+                let (word, more) = match verdict {
+                    Verdict::Passed => ("passed", None),
+                    Verdict::Failed(one) => ("failed", Some(("failure", failure(one)))),
+                    Verdict::Error(one) => ("error", Some(("failure", failure(one)))),
+                    Verdict::Skipped(reason) => {
+                        let reason = match reason {
+                            SkipReason::Condition => "condition",
+                            SkipReason::EarlierFailure => "earlier-failure",
+                            SkipReason::NotOffered => "not-offered",
+                        };
+                        ("skipped", Some(("reason", reason.into())))
+                    }
+                };
+                fields.insert("verdict".to_owned(), word.into());
+                fields.insert("elapsed".to_owned(), seconds(*elapsed).into());
+                fields.extend(more.map(|(key, value)| (key.to_owned(), value)));
+                ("step_finished", Value::Object(fields))
+            }
+            Fact::Noted(one) => note(one),
+            Fact::SessionFinished { outcome } => {
+                let fields = json!({
+                    "status": outcome.status.code(),
+                    "steps_run": outcome.steps_run,
+                    "failure": outcome.failure.as_ref().map(failure),
+                    "skipped": outcome.skipped.as_ref().map(Shown::as_str),
+                });
+                ("session_finished", fields)
+            }
+        };
+        let mut line = Map::new();
+        line.insert("event".to_owned(), name.into());
+        line.insert("session".to_owned(), self.session.into());
+        line.insert("at".to_owned(), seconds(event.at).into());
+        line.insert("connection".to_owned(), printable(event.connection.as_bytes()).into());
+        if let Value::Object(fields) = fields {
+            line.extend(fields);
+        }
+        put(&mut self.out, &Value::Object(line));
+    }
+}
+
+/// A line as the transcript has it, which holds no secret.
+fn wire(line: &Line<'_>) -> Value {
+    let mut text = String::new();
+    line.notation(&mut text);
+    json!({ "line": text, "bytes": line.wire_length(), "content": line.content })
+}
+
+fn step_fields(step: &crate::event::StepId) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("step".to_owned(), step.number.into());
+    fields.insert("title".to_owned(), step.title.as_str().into());
+    fields.extend(step.repetition.map(|repetition| ("repetition".to_owned(), repetition.into())));
+    fields.insert("attempt".to_owned(), step.attempt.into());
+    fields
+}
+
+fn row_fields(row: &RowId) -> Value {
+    json!({ "row": row.number, "key": row.key.as_str(), "attempt": row.attempt })
+}
+
+fn note(note: &Note) -> (&'static str, Value) {
+    match note {
+        Note::InClear { why } => ("going_on_in_clear", json!({ "why": why.as_str() })),
+        Note::NotVerified { why } => ("certificate_not_verified", json!({ "why": why.as_str() })),
+        Note::Prompt { text } => ("prompt_decoded", json!({ "text": text.as_str() })),
+        Note::Capabilities { list } => {
+            ("capabilities_told", json!({ "capabilities": list.iter().map(Shown::as_str).collect::<Vec<_>>() }))
+        }
+        Note::QuitFailed { why } => ("quit_failed", json!({ "why": why.as_str() })),
+        Note::ShortSecret { name } => ("short_secret", json!({ "name": name.as_str() })),
+        Note::Retrying { attempt, times, wait } => {
+            ("retrying", json!({ "attempt": attempt, "times": times, "wait": seconds(*wait) }))
+        }
+        Note::Recipient { address, outcome, reply } => {
+            let outcome = match outcome {
+                RecipientOutcome::Accepted => "accepted",
+                RecipientOutcome::Refused => "refused",
+                RecipientOutcome::Deferred => "deferred",
+                RecipientOutcome::Unknown => "unknown",
+            };
+            ("recipient", json!({ "address": address.as_str(), "outcome": outcome, "reply": reply.as_str() }))
+        }
+        Note::Sent { recipients, size, queue_id } => (
+            "message_sent",
+            json!({ "recipients": recipients, "size": size, "queue_id": queue_id.as_ref().map(Shown::as_str) }),
+        ),
+        Note::Interrupted { signal } => ("interrupted", json!({ "signal": signal })),
+    }
+}

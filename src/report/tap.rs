@@ -1,0 +1,142 @@
+//! TAP 14: a test point for each session with its steps as a subtest; diagnostics are YAML.
+
+use super::record::{Judgement, Outside, Record, Run, StepRecord};
+use crate::event::{Cause, Failure, Got, Status};
+use std::io::{self, Write};
+
+/// Writes the report.
+pub fn write(run: &Run, mut out: impl Write) -> io::Result<()> {
+    writeln!(out, "TAP version 14\n1..{}", run.records.len())?;
+    for (index, record) in run.records.iter().enumerate() {
+        session(index + 1, record, &mut out)?;
+    }
+    if matches!(run.status, Status::Interrupted | Status::Terminated) {
+        writeln!(out, "Bail out! ended by {}", if run.status == Status::Interrupted { "SIGINT" } else { "SIGTERM" })?;
+    }
+    out.flush()
+}
+
+fn session(number: usize, record: &Record, out: &mut impl Write) -> io::Result<()> {
+    let name = escaped(record.file.as_str());
+    let steps: Vec<&StepRecord> = record.steps.iter().filter(|step| !step.retried).collect();
+    if !steps.is_empty() {
+        writeln!(out, "# Subtest: {name}\n    1..{}", steps.len())?;
+        // What is expected to fail is a TODO in TAP's words.
+        let todo = matches!(record.judgement, Judgement::ExpectedFailure(_));
+        for (index, one) in steps.iter().enumerate() {
+            step(index + 1, one, todo, out)?;
+        }
+    }
+    let why = record.judgement.reason().map(|why| escaped(&why)).unwrap_or_default();
+    let (ok, directive) = match &record.judgement {
+        Judgement::Passed => (true, String::new()),
+        Judgement::Skipped(_) | Judgement::NotRun(_) => (true, format!(" # SKIP {why}")),
+        Judgement::ExpectedFailure(_) => (false, format!(" # TODO {why}")),
+        // With a TODO it would count as passed.
+        Judgement::UnexpectedPass(_) | Judgement::Failed | Judgement::Error => (false, String::new()),
+    };
+    writeln!(out, "{} {number} - {name}{directive}", ok_words(ok))?;
+    let mut yaml = Yaml::new("  ");
+    yaml.number("duration_ms", record.elapsed.as_secs_f64() * 1000.0);
+    if !record.server.is_empty() {
+        yaml.text("server", record.server.as_str());
+    }
+    if !ok {
+        yaml.number("status", f64::from(record.status.code()));
+        match record.failures.first() {
+            Some(Outside::Failure(failure)) => yaml.failure(failure),
+            Some(outside @ (Outside::Broken { .. } | Outside::Said(_))) => {
+                yaml.text("message", &outside.message());
+                yaml.text("severity", "error");
+                if let Outside::Broken { text, .. } = outside {
+                    yaml.text("details", text);
+                }
+            }
+            None => {
+                if let Some(why) = record.judgement.reason().or_else(|| record.remarks.first().cloned()) {
+                    yaml.text("message", &why);
+                }
+            }
+        }
+        yaml.block("transcript", &record.lines.text());
+    }
+    out.write_all(yaml.end().as_bytes())
+}
+
+fn step(number: usize, step: &StepRecord, todo: bool, out: &mut impl Write) -> io::Result<()> {
+    let failure = step.failure();
+    let directive = match (step.skipped(), failure) {
+        (Some(why), _) => format!(" # SKIP {why}"),
+        (None, Some(_)) if todo => " # TODO expected to fail".to_owned(),
+        _ => String::new(),
+    };
+    writeln!(out, "    {} {number} - {}{directive}", ok_words(failure.is_none()), escaped(&step.title()))?;
+    let mut yaml = Yaml::new("      ");
+    yaml.number("duration_ms", step.elapsed.as_secs_f64() * 1000.0);
+    if let Some(failure) = failure {
+        yaml.failure(failure);
+    }
+    out.write_all(yaml.end().as_bytes())
+}
+
+fn ok_words(ok: bool) -> &'static str {
+    if ok { "ok" } else { "not ok" }
+}
+
+/// `#` would begin a directive, and a backslash an escape.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('#', "\\#").replace(['\n', '\r'], " ")
+}
+
+/// A YAML block of diagnostics. Strings are in JSON's quotes, which YAML reads.
+struct Yaml {
+    indent: &'static str,
+    text: String,
+}
+
+impl Yaml {
+    fn new(indent: &'static str) -> Self {
+        Self { indent, text: format!("{indent}---\n") }
+    }
+
+    fn line(&mut self, text: &str) {
+        self.text.push_str(&format!("{}{text}\n", self.indent));
+    }
+
+    fn number(&mut self, key: &str, value: f64) {
+        self.line(&format!("{key}: {}", (value * 1000.0).round() / 1000.0));
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.line(&format!("{key}: {}", serde_json::Value::from(value)));
+    }
+
+    fn block(&mut self, key: &str, text: &str) {
+        if !text.is_empty() {
+            self.line(&format!("{key}:"));
+            text.lines().for_each(|line| self.line(&format!("  - {}", serde_json::Value::from(line))));
+        }
+    }
+
+    fn failure(&mut self, failure: &Failure) {
+        self.text("message", &failure.cause.to_string());
+        self.text("severity", if failure.cause.answered() { "fail" } else { "error" });
+        if let Cause::Unexpected { expected, got } = &failure.cause {
+            self.text("expected", expected.as_str());
+            if let Got::Reply { code, text } = got {
+                self.text("got", &format!("{code:03} {text}"));
+            }
+        }
+        if !failure.place.file.is_empty() {
+            self.line("at:");
+            self.line(&format!("  file: {}", serde_json::Value::from(failure.place.file.as_str())));
+            self.line(&format!("  line: {}", failure.place.line));
+            self.line(&format!("  column: {}", failure.place.column));
+        }
+    }
+
+    fn end(mut self) -> String {
+        self.line("...");
+        self.text
+    }
+}
