@@ -66,8 +66,10 @@ pub enum Cause {
         why: Shown,
         details: Vec<Shown>,
     },
+    /// TLS broke: in the handshake, or behind it.
     TlsFailed {
         why: Shown,
+        behind: bool,
     },
     AuthRefused {
         mechanism: Shown,
@@ -197,7 +199,8 @@ impl fmt::Display for Cause {
             Self::CannotResolve { host, why } => write!(f, "cannot resolve {host}: {why}"),
             Self::CannotConnect { address, why } => write!(f, "cannot connect to {address}: {why}"),
             Self::Certificate { why, .. } => write!(f, "the server's certificate is not to be trusted: {why}"),
-            Self::TlsFailed { why } => write!(f, "the TLS handshake failed: {why}"),
+            Self::TlsFailed { why, behind: false } => write!(f, "the TLS handshake failed: {why}"),
+            Self::TlsFailed { why, behind: true } => write!(f, "TLS broke behind the handshake: {why}"),
             Self::AuthRefused { mechanism, reply } => write!(f, "authentication with {mechanism} was refused: {reply}"),
             Self::Lacking { what, .. } => write!(f, "the server lacks {what}"),
             Self::Sasl { mechanism, why } => write!(f, "authentication with {mechanism} went wrong: {why}"),

@@ -145,7 +145,7 @@ impl<'a> Ready<'a> {
         let name = player.narrator.shown(&session.name);
         let server = player.narrator.shown(player.server.to_string());
         player.narrator.tell(MAIN, Fact::SessionStarted { name, server });
-        for name in &prepared.gathered.short_names {
+        for name in std::mem::take(&mut player.short_names) {
             let name = player.narrator.shown(name);
             player.narrator.note(MAIN, Note::ShortSecret { name });
         }

@@ -40,6 +40,8 @@ pub struct Player<'a> {
     /// Those at rest; the one that a step uses is with the step.
     channels: Vec<Channel>,
     short: ShortSecrets,
+    /// The names of secrets that are too short to be hidden everywhere.
+    pub short_names: Vec<String>,
     /// What templates take for the present.
     moment: Arc<Mutex<jiff::Timestamp>>,
     pub failure: Option<Failure>,
@@ -87,6 +89,7 @@ impl<'a> Player<'a> {
             tls: prepared.tls,
             channels: Vec::new(),
             short: prepared.gathered.short,
+            short_names: prepared.gathered.short_names,
             moment: prepared.moment,
             failure: None,
             steps_run: 0,

@@ -4,6 +4,7 @@
 use super::actions;
 use super::player::Player;
 use super::trouble::Trouble;
+use super::variables::one_line;
 use crate::session::{
     Action, AuthSettings, Content, Message, RawBytes, SourcePath, Step, Template, ValueSource, Variable,
 };
@@ -21,11 +22,11 @@ pub fn check(player: &mut Player<'_>) -> Result<(), Trouble> {
     for section in sections {
         forget_captures(section, &mut known);
     }
-    for section in sections {
-        steps(player, section, &known)?;
-    }
     if let Some(auth) = &session.auth {
         credentials(player, auth, &known)?;
+    }
+    for section in sections {
+        steps(player, section, &known)?;
     }
     Ok(())
 }
@@ -138,13 +139,15 @@ fn credentials(player: &mut Player<'_>, settings: &AuthSettings, known: &Known) 
     for template in [&settings.user, &settings.authzid].into_iter().flatten() {
         line(player, template, known)?;
     }
-    for template in [&settings.password, &settings.token].into_iter().flatten() {
-        if is_known(player, template, known) {
-            let secret = player.render_line(template)?;
-            if !secret.is_empty() {
-                player.narrator.redactor.add(&secret);
-            }
+    for (name, template) in [("password", &settings.password), ("token", &settings.token)] {
+        let Some(template) = template.as_ref().filter(|template| is_known(player, template, known)) else { continue };
+        let secret = player.render(template)?;
+        // Where it is made of short secrets, they were warned of by their own names.
+        let named = player.short_names.iter().any(|short| short == name) || !player.secrets_in(template).is_empty();
+        if !player.narrator.redactor.add(&secret) && !named {
+            player.short_names.push(name.to_owned());
         }
+        one_line(&player.narrator, secret, template)?;
     }
     Ok(())
 }

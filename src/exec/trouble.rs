@@ -67,7 +67,7 @@ impl Trouble {
         let why = narrator.shown(end.words());
         match end {
             // What came is not what TLS wants: not an end, but a peer that does not keep to the protocol.
-            End::Garbled(_) => Self::severing(Status::Protocol, Cause::TlsFailed { why }),
+            End::Garbled(_) => Self::severing(Status::Protocol, Cause::TlsFailed { why, behind: true }),
             _ => Self::severing(Status::Unavailable, Cause::Lost { why }),
         }
     }
@@ -100,7 +100,9 @@ impl Trouble {
             ),
             TlsFailure::TimedOut => Self::timed_out(narrator, "the TLS handshake", limit),
             TlsFailure::Settings(what) => Self { severs: true, ..Self::bad_value(narrator, what) },
-            TlsFailure::Other(why) => Self::severing(Status::Protocol, Cause::TlsFailed { why: narrator.shown(why) }),
+            TlsFailure::Other(why) => {
+                Self::severing(Status::Protocol, Cause::TlsFailed { why: narrator.shown(why), behind: false })
+            }
         }
     }
 

@@ -300,7 +300,11 @@ pub fn render_line(
     narrator: &Narrator<'_>,
     template: &Template,
 ) -> Result<String, Trouble> {
-    let text = render(session, scope, narrator, template)?;
+    one_line(narrator, render(session, scope, narrator, template)?, template)
+}
+
+/// The rendered text, where it holds nothing that ends a line.
+pub fn one_line(narrator: &Narrator<'_>, text: String, template: &Template) -> Result<String, Trouble> {
     match text.bytes().find_map(forbidden) {
         Some(name) => {
             let what = format!("a rendered value holds {name}, which would end or break the line: {text}");

@@ -12,12 +12,15 @@ pub struct FirstFlight {
     pub cipher: Option<u16>,
     /// The server's own certificate, DER. In TLS 1.3 it is encrypted.
     pub certificate: Option<Vec<u8>>,
+    /// Whether it asks for the client's (RFC 5246 §7.4.4). In TLS 1.3 that is encrypted.
+    pub asks_certificate: bool,
 }
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const HANDSHAKE: u8 = 22;
 const SERVER_HELLO: u8 = 2;
 const CERTIFICATE: u8 = 11;
+const CERTIFICATE_REQUEST: u8 = 13;
 const SUPPORTED_VERSIONS: u16 = 43;
 
 /// The random that makes a ServerHello a HelloRetryRequest (RFC 8446 §4.1.3).
@@ -35,6 +38,7 @@ impl FirstFlight {
         while let Some((kind, body, behind)) = message(rest) {
             match kind {
                 SERVER_HELLO => flight.hello(body),
+                CERTIFICATE_REQUEST => flight.asks_certificate = true,
                 CERTIFICATE if flight.certificate.is_none() => flight.certificate = first_certificate(body),
                 _ => {}
             }
@@ -163,6 +167,16 @@ mod tests {
 
     const RENEGOTIATION: &[u8] = &[0xff, 0x01, 0, 1, 0];
     const TLS13: &[u8] = &[0, 43, 0, 2, 3, 4];
+
+    #[test]
+    fn a_request_for_the_clients_certificate_is_seen() {
+        let request = handshake(CERTIFICATE_REQUEST, &[1, 64, 0, 2, 4, 3, 0, 0]);
+        let flight = |behind: &[u8]| {
+            FirstFlight::read(&record(HANDSHAKE, &[&hello([1; 32], 0xc02f, RENEGOTIATION), behind].concat()))
+        };
+        assert!(flight(&request).asks_certificate);
+        assert!(!flight(&[]).asks_certificate);
+    }
 
     #[test]
     fn version_and_suite_are_read() {

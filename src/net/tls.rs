@@ -175,6 +175,10 @@ fn handshake_failure(error: &native_tls::Error, text: &str, seen: &Seen) -> Stri
         "the server reset the connection in the handshake".to_owned()
     } else if seen.ended {
         "the server closed the connection in the handshake".to_owned()
+    } else if said.contains("alert handshake failure") && FirstFlight::read(&seen.bytes).asks_certificate {
+        // Up to TLS 1.2 that is how OpenSSL says that a certificate is missing.
+        "the server refused the handshake behind its request for a client's certificate (alert handshake failure)"
+            .into()
     } else if let Some(words) = alert(&said) {
         words
     } else if !seen.bytes.is_empty() && !(20..=23).contains(seen.bytes.first().unwrap_or(&0)) {
@@ -209,7 +213,13 @@ fn alert(said: &str) -> Option<String> {
 /// What broke TLS behind the handshake.
 pub fn broken(error: &io::Error) -> io::Error {
     let said = reason(&error.to_string());
-    io::Error::new(io::ErrorKind::InvalidData, alert(&said).unwrap_or_else(|| format!("TLS: {said}")))
+    let why = alert(&said).unwrap_or_else(|| match said.as_str() {
+        "wrong version number" | "packet length too long" | "bad record type" | "unexpected message" => {
+            format!("what the server sent is not TLS ({said})")
+        }
+        other => other.to_owned(),
+    });
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 /// OpenSSL's reason out of `error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`; any other text as it is.

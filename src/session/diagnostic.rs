@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// What stands in place of a secret.
+const HIDDEN: &str = "\"[secret]\"";
+
 /// A stretch of bytes in one of the files that make up a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Span {
@@ -24,6 +27,8 @@ pub struct Place {
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
     files: Vec<SourceText>,
+    /// Where secrets stand as they are: no message shows what is there.
+    hidden: Vec<Span>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +48,17 @@ impl SourceMap {
         let lines = std::iter::once(first).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         self.files.push(SourceText { name: name.into(), text, lines });
         self.files.len() - 1
+    }
+
+    /// What stands there is a secret.
+    pub fn hide(&mut self, span: Span) {
+        self.hidden.push(span);
+    }
+
+    /// Whether any of it is hidden.
+    pub fn hides(&self, span: &Span) -> bool {
+        let overlaps = |hidden: &Range<usize>| hidden.start < span.bytes.end && span.bytes.start < hidden.end;
+        self.hidden.iter().any(|hidden| hidden.file == span.file && overlaps(&hidden.bytes))
     }
 
     /// The file's name as it was given; empty for an index that [`SourceMap::add`] did not give.
@@ -96,20 +112,47 @@ impl SourceMap {
         (line, file.lines.get(line).copied().unwrap_or(0))
     }
 
-    /// A line's text, counted from 1.
-    pub(super) fn text_of_line(&self, file: usize, line: usize) -> Option<&str> {
-        let SourceText { text, lines, .. } = self.files.get(file)?;
-        text.get(*lines.get(line.checked_sub(1)?)?..)?.lines().next()
+    /// A line's text, counted from 1, with its secrets hidden.
+    pub(super) fn text_of_line(&self, file: usize, line: usize) -> Option<String> {
+        let start = *self.files.get(file)?.lines.get(line.checked_sub(1)?)?;
+        Some(self.line(&Span { file, bytes: start..start }).0)
     }
 
     /// The line that the span begins in, without its end, and the span within it; at most up to the line's end.
-    pub(super) fn line(&self, span: &Span) -> (&str, Range<usize>) {
+    /// Secrets in it are hidden.
+    pub(super) fn line(&self, span: &Span) -> (String, Range<usize>) {
         let (_, start) = self.line_at(span);
         let text = self.text(span.file).get(start..).unwrap_or("");
         let line = text.split('\n').next().unwrap_or("").trim_end_matches('\r');
-        let from = line.floor_char_boundary(span.bytes.start.saturating_sub(start));
-        let to = line.ceil_char_boundary(span.bytes.end.saturating_sub(start).min(line.len())).max(from);
-        (line, from..to)
+        let within = |bytes: &Range<usize>| {
+            let from = line.floor_char_boundary(bytes.start.saturating_sub(start));
+            let to = line.ceil_char_boundary(bytes.end.saturating_sub(start).min(line.len())).max(from);
+            from..to
+        };
+        let mut marked = within(&span.bytes);
+        let mut shown = line.to_owned();
+        let hidden = self.hidden.iter().filter(|hidden| hidden.file == span.file);
+        let mut hidden: Vec<_> = hidden.map(|hidden| within(&hidden.bytes)).filter(|range| !range.is_empty()).collect();
+        hidden.sort_unstable_by_key(|range| range.start);
+        // A line whose syntax is broken may be hidden from within a value on.
+        hidden.dedup_by(|next, kept| {
+            let overlaps = next.start < kept.end;
+            if overlaps {
+                kept.end = kept.end.max(next.end);
+            }
+            overlaps
+        });
+        // From the end, so that what stands before keeps its place.
+        for range in hidden.into_iter().rev() {
+            shown.replace_range(range.clone(), HIDDEN);
+            let moved = |at: usize, inside: usize| match at {
+                at if at >= range.end => at - range.len() + HIDDEN.len(),
+                at if at > range.start => range.start + inside,
+                at => at,
+            };
+            marked = moved(marked.start, 0)..moved(marked.end, HIDDEN.len());
+        }
+        (shown, marked)
     }
 }
 

@@ -11,6 +11,7 @@ mod fields;
 mod implied;
 mod include;
 mod keys;
+mod literals;
 mod message;
 mod names;
 mod rows;
@@ -41,6 +42,7 @@ const MOST_STEPS: usize = 100_000;
 pub fn load(name: &str, text: &str, sources: &dyn Sources, overridden: &[String]) -> Result<Session, Diagnostics> {
     let mut reader = Reader::new(name, text, sources);
     let (table, errors) = DeTable::parse_recoverable(text);
+    reader.hide_secrets(table.get_ref());
     reader.syntax(errors);
     let mut session = reader.session(table.get_ref());
     session.sources = std::mem::take(&mut reader.map);
@@ -165,6 +167,7 @@ impl<'s> Reader<'s> {
             self.broken.insert(self.file);
             let line = self.map.place(&span).line;
             self.broken_lines.insert((self.file, line));
+            self.hide_broken(&span);
             let message = match error.message() {
                 deep if deep.contains("recursion depth") => "values nest more than 80 deep".to_owned(),
                 other => other.to_owned(),

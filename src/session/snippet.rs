@@ -62,7 +62,7 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, paint: &Paint, out: &mut St
     let _ = writeln!(out, "{}:{}:{}: {word}: {message}", visible(&place.file), place.line, place.column);
 
     let (line, span) = sources.line(&diagnostic.span);
-    let (shown, indent, carets) = excerpt(line, span);
+    let (shown, indent, carets) = excerpt(&line, span);
     let number = place.line.to_string();
     let gap = " ".repeat(number.len());
     let bar = paint.paint(GUTTER, "|");
@@ -72,7 +72,7 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, paint: &Paint, out: &mut St
     let first = diagnostic.shown_from.filter(|first| (*first..=*first + MOST_LINES).contains(&place.line));
     for before in first.unwrap_or(place.line)..place.line {
         let text = sources.text_of_line(diagnostic.span.file, before).unwrap_or_default();
-        let (text, _, _) = excerpt(text, 0..0);
+        let (text, _, _) = excerpt(&text, 0..0);
         let number = paint.paint(GUTTER, &format!("{before:>width$}", width = number.len()));
         let _ = writeln!(out, "{}", format!("{number} {bar} {text}").trim_end());
     }
@@ -213,6 +213,25 @@ smoke.toml:2:1: error: unknown key \"expct\"
         assert_eq!(lines[0], "a:1:1000001: error: unknown key \"expct\"");
         assert_eq!(lines[2].find("HERE").map(|at| lines[2][..at].chars().count()), lines[3].find('^'));
         assert!(lines[2].starts_with("1 | …aa") && lines[2].ends_with("bb…"), "{}", lines[2]);
+    }
+
+    #[test]
+    fn a_secret_is_not_shown_and_the_caret_stands_where_it_should() {
+        let line = "x = { pw = \"hunter2\", expct = 1, pw2 = \"swordfish\" }\n";
+        let table = [(22..27, "expct", "behind it"), (6..8, "pw", "before it"), (11..20, "\"[secret]\"", "on it")];
+        for (bytes, marked, why) in table {
+            let mut all = Diagnostics::default();
+            let file = all.sources.add("a", line);
+            for secret in [39..50, 11..20] {
+                all.sources.hide(Span { file, bytes: secret });
+            }
+            all.list.push(Diagnostic::error(Span { file, bytes }, "no"));
+            let text = all.render(false);
+            let lines: Vec<_> = text.lines().collect();
+            assert_eq!(lines[2], "1 | x = { pw = \"[secret]\", expct = 1, pw2 = \"[secret]\" }", "{why}");
+            let caret = lines[3].find('^').expect("there is a caret");
+            assert_eq!(&lines[2][caret..][..lines[3].matches('^').count()], marked, "{why}");
+        }
     }
 
     #[test]

@@ -47,6 +47,12 @@ impl Template {
     }
 }
 
+/// Whether it is `{{ name }}` and nothing else.
+pub(super) fn says_a_name(source: &str) -> bool {
+    let inside = source.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+    inside.is_some_and(|name| name.trim().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
+}
+
 /// The session's compiled templates and the environment that they run in.
 pub struct Templates {
     environment: OnceLock<Environment<'static>>,

@@ -6,6 +6,7 @@ use crate::exec::channel::Channel;
 use crate::exec::judge;
 use crate::exec::player::Player;
 use crate::exec::trouble::Trouble;
+use crate::exec::variables;
 use crate::session::{Address, AuthSettings, Expect, Step, Template};
 use crate::smtp::limits::Wait;
 use crate::smtp::reply::Reply;
@@ -49,6 +50,9 @@ pub fn authenticate(
     let mut pending = reply.1;
     for _ in 0..MAX_ROUNDS {
         if reply.0.code.get() != 334 {
+            if pending.is_some() && reply.0.code.class() == 2 {
+                return Err(talk.unable(player, &SaslError::EarlySuccess));
+            }
             return talk.end(player, channel, exchange.as_mut(), expect, &reply.0);
         }
         let challenge = match talk.challenge(player, channel, &reply.0) {
@@ -74,12 +78,7 @@ fn credentials(player: &mut Player<'_>, channel: &Channel, settings: &AuthSettin
         Some(template) => player.render_line(template),
         None => Ok(String::new()),
     };
-    let (password, token) = (text(player, &settings.password)?, text(player, &settings.token)?);
-    for secret in [&password, &token] {
-        if !secret.is_empty() {
-            player.narrator.redactor.add(secret);
-        }
-    }
+    let (password, token) = (secret(player, &settings.password)?, secret(player, &settings.token)?);
     let (host, port) = match &player.server.address {
         Address::Tcp { host, port } => (host.clone(), *port),
         Address::Unix(_) => (player.server.host().to_owned(), 0),
@@ -94,6 +93,14 @@ fn credentials(player: &mut Player<'_>, channel: &Channel, settings: &AuthSettin
         channel_binding: channel.tls.as_ref().and_then(|tls| tls.server_end_point.clone()),
         plus_offered: channel.ehlo.auth().iter().any(|name| name.ends_with("-PLUS")),
     })
+}
+
+/// Learnt before anything is said about it, be it that it cannot be sent.
+fn secret(player: &mut Player<'_>, template: &Option<Template>) -> Result<String, Trouble> {
+    let Some(template) = template else { return Ok(String::new()) };
+    let text = player.render(template)?;
+    player.narrator.redactor.add(&text);
+    variables::one_line(&player.narrator, text, template)
 }
 
 /// The mechanism that is named, or the strongest that both sides have.
@@ -220,7 +227,11 @@ impl Talk {
             Err(_) if matches!(reply.code.class(), 4 | 5) => {
                 let status = if reply.code.class() == 4 { Status::TempFail } else { Status::NoPerm };
                 let mechanism = Shown::new(self.mechanism.name());
-                let reply = player.narrator.shown(judge::reply_words(reply));
+                let mut words = judge::reply_words(reply);
+                if let Some(refusal) = exchange.refusal() {
+                    words = format!("{words}; the server said {}", refusal.trim());
+                }
+                let reply = player.narrator.shown(words);
                 Err(Trouble::new(status, Cause::AuthRefused { mechanism, reply }))
             }
             Err(trouble) => Err(trouble),
@@ -232,13 +243,15 @@ impl Talk {
         match error {
             // Nothing is left to say, and the credentials are not said twice.
             SaslError::UnexpectedChallenge | SaslError::EarlySuccess => self.unable(player, error),
-            SaslError::BadSignature => self.cancel(player, channel, &words(error), Status::NoPerm),
+            SaslError::BadSignature => self.cancel(player, channel, &error.to_string(), Status::NoPerm),
             // Behind the proof the server's error is its refusal.
-            SaslError::Refused(_) if self.secret_sent => self.cancel(player, channel, &words(error), Status::NoPerm),
-            SaslError::BadChallenge(_) | SaslError::Refused(_) => {
-                self.cancel(player, channel, &words(error), Status::Protocol)
+            SaslError::Refused(_) if self.secret_sent => {
+                self.cancel(player, channel, &error.to_string(), Status::NoPerm)
             }
-            SaslError::Unpreparable(_) => self.cancel(player, channel, &words(error), Status::DataErr),
+            SaslError::BadChallenge(_) | SaslError::Refused(_) => {
+                self.cancel(player, channel, &error.to_string(), Status::Protocol)
+            }
+            SaslError::Unpreparable(_) => self.cancel(player, channel, &error.to_string(), Status::DataErr),
         }
     }
 
@@ -262,7 +275,7 @@ impl Talk {
             | SaslError::BadChallenge(_)
             | SaslError::Refused(_) => Status::Protocol,
         };
-        let mut trouble = self.sasl(player, status, &words(error));
+        let mut trouble = self.sasl(player, status, &error.to_string());
         // Nothing was sent yet: the dialogue is in step.
         trouble.severs = !matches!(error, SaslError::Unpreparable(_));
         trouble
@@ -271,15 +284,5 @@ impl Talk {
     fn sasl(&self, player: &Player<'_>, status: Status, why: &str) -> Trouble {
         let mechanism = Shown::new(self.mechanism.name());
         Trouble::severing(status, Cause::Sasl { mechanism, why: player.narrator.shown(why) })
-    }
-}
-
-fn words(error: &SaslError) -> String {
-    match error {
-        SaslError::UnexpectedChallenge => "the server asks for more behind the mechanism's last message".to_owned(),
-        SaslError::EarlySuccess => "the server says success before the mechanism's last message".to_owned(),
-        SaslError::BadChallenge(why) | SaslError::Refused(why) => why.clone(),
-        SaslError::BadSignature => "the server's signature is wrong: it does not know the password".to_owned(),
-        SaslError::Unpreparable(what) => (*what).to_owned(),
     }
 }

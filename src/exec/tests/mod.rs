@@ -1,5 +1,6 @@
 //! Dialogues with a scripted server: each at every chunk size, over virtual time.
 
+mod authentication;
 mod dialogues;
 mod names;
 mod server;

@@ -42,6 +42,7 @@ impl Reader<'_> {
         let outside = (std::mem::replace(&mut self.file, file), std::mem::replace(&mut self.base, base));
         self.open.push(key);
         let (table, errors) = DeTable::parse_recoverable(&text);
+        self.hide_secrets(table.get_ref());
         self.syntax(errors);
         let read = self.included_table(table.get_ref(), with);
         self.open.pop();

@@ -18,6 +18,7 @@ impl Reader<'_> {
     /// Tells that the value is not `what`, and gives nothing.
     pub(super) fn must_be<T>(&mut self, field: Field<'_>, what: &str) -> Option<T> {
         let got = match field.value.get_ref() {
+            _ if self.map.hides(&self.value_span(field.value)) => "what stands there".to_owned(),
             DeValue::Array(array) if array.is_empty() => "an empty list".to_owned(),
             DeValue::Array(_) => "a list".to_owned(),
             DeValue::Integer(number) => number.to_string(),

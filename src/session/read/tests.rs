@@ -3,6 +3,7 @@
 mod bad;
 mod good;
 mod includes;
+mod literals;
 mod robust;
 
 pub(in crate::session) use good::EVERY_KEY;

@@ -27,9 +27,11 @@ pub fn login(credentials: Credentials) -> Fixed {
     Fixed { initial: Ok(None), answers: answers.into() }
 }
 
-/// The authorization identity, which may be empty: who it is, the certificate says.
+/// The authorization identity, which may be empty: who it is, the certificate says. A user that is given is meant, as
+/// swaks and msmtp take it: the mechanism has no other use for one.
 pub fn external(credentials: Credentials) -> Fixed {
-    Fixed { initial: Ok(Some(Response::open(credentials.authzid))), answers: VecDeque::new() }
+    let identity = if credentials.authzid.is_empty() { credentials.user } else { credentials.authzid };
+    Fixed { initial: Ok(Some(Response::open(identity))), answers: VecDeque::new() }
 }
 
 /// Trace information, which may be empty (RFC 4505 §2).
@@ -99,7 +101,8 @@ mod tests {
     #[test]
     fn external_and_anonymous_may_be_empty() {
         let someone = Credentials { authzid: "u@example.com".into(), ..tim() };
-        assert_eq!(initial(&mut external(tim())), Some((String::new(), false)));
+        assert_eq!(initial(&mut external(Credentials::default())), Some((String::new(), false)));
+        assert_eq!(initial(&mut external(tim())), Some(("tim".into(), false)));
         assert_eq!(initial(&mut external(someone)), Some(("u@example.com".into(), false)));
         assert_eq!(initial(&mut anonymous(tim())), Some(("tim".into(), false)));
         assert_eq!(initial(&mut anonymous(Credentials::default())), Some((String::new(), false)));

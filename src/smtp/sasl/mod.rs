@@ -75,7 +75,9 @@ impl fmt::Display for SaslError {
             Self::UnexpectedChallenge => f.write_str("the server asks for more after the mechanism's last message"),
             Self::EarlySuccess => f.write_str("the server says success before the mechanism's last message"),
             Self::BadChallenge(why) | Self::Refused(why) => f.write_str(why),
-            Self::BadSignature => f.write_str("the server did not prove that it knows the password"),
+            Self::BadSignature => {
+                f.write_str("the server's signature is wrong or missing: it did not prove that it knows the password")
+            }
             Self::Unpreparable(why) => f.write_str(why),
         }
     }
@@ -95,6 +97,10 @@ pub trait Exchange {
     /// At a 235: whether the exchange may end here. `data` is the decoded additional data, where there is some (see
     /// [`additional_data`]); only SCRAM looks at it.
     fn finish(&mut self, data: Option<&[u8]>) -> Result<(), SaslError>;
+    /// What the server said against the credentials before it refused them (RFC 7628 §3.2.2).
+    fn refusal(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Begins an exchange. `nonce` is the client's for SCRAM: printable, without comma.

@@ -66,6 +66,10 @@ impl Exchange for Oauth {
         Ok(Response::open(answer))
     }
 
+    fn refusal(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
     fn finish(&mut self, _data: Option<&[u8]>) -> Result<(), SaslError> {
         match &self.error {
             None => Ok(()),

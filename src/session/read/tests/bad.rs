@@ -327,6 +327,20 @@ fn literal_secrets_are_warned_about() {
 }
 
 #[test]
+fn an_error_in_a_secrets_line_shows_no_secret() {
+    for file in [
+        "secrets = { pw = \"hunter2\", zulu = [] }",
+        "secrets = { pw = { env = \"PW\", default = \"hunter2\", zulu = 1 } }",
+        "secrets = { pw = 4711471147114711 }\nauth = { user = 1, password = \"hunter2\" }",
+        "[[step]]\nauth = { user = 1, password = \"hunter2\" }",
+        "[auth]\nuser = \"u\"\ntoken = \"\"\"hunter2\nhunter2\"\"\"\nzulu = 1",
+    ] {
+        let shown = wrong(&format!("{file}\n[[step]]\nexpect = 220\n"));
+        assert!(!shown.contains("hunter2") && !shown.contains("4711"), "{shown}");
+    }
+}
+
+#[test]
 fn too_many_steps_are_refused_by_name() {
     let shown = wrong(&format!("step = [{}]", "{ expect = 220 },".repeat(100_001)));
     assert!(shown.contains("more than 100000 steps"), "{shown}");
