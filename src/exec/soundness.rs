@@ -6,7 +6,7 @@ use super::player::Player;
 use super::trouble::Trouble;
 use super::variables::one_line;
 use crate::session::{
-    Action, AuthSettings, Content, Message, RawBytes, SourcePath, Step, Template, ValueSource, Variable,
+    Action, AuthSettings, Content, Message, RawBytes, Scope, Session, SourcePath, Step, Template, ValueSource, Variable,
 };
 use std::collections::HashSet;
 
@@ -152,6 +152,22 @@ fn credentials(player: &mut Player<'_>, settings: &AuthSettings, known: &Known) 
     Ok(())
 }
 
+/// Whether the name gets another value while the session runs.
+fn is_later(session: &Session, name: &str) -> bool {
+    fn captured(steps: &[Step], name: &str) -> bool {
+        steps.iter().any(|step| {
+            let inside = match &step.action {
+                Action::Steps(members) | Action::Pipeline(members) => captured(members, name),
+                _ => false,
+            };
+            inside || step.captures.iter().any(|capture| capture.name == name)
+        })
+    }
+    Scope::FACTS.contains(&name)
+        || name == "row"
+        || [&session.open, &session.steps, &session.close].into_iter().any(|steps| captured(steps, name))
+}
+
 fn mail(player: &mut Player<'_>, message: &Message, known: &Known) -> Result<(), Trouble> {
     let lines = message.lines();
     let mut all = lines.iter().copied().chain(message.contents().map(|content| match content {
@@ -166,8 +182,16 @@ fn mail(player: &mut Player<'_>, message: &Message, known: &Known) -> Result<(),
     for template in lines {
         line(player, template, known)?;
     }
-    for part in message.contents() {
-        content(player, part, known)?;
+    let later = |name: &str| is_later(player.session, name);
+    for (part, html) in
+        message.text.iter().map(|text| (text, false)).chain(message.html.iter().map(|html| (html, true)))
+    {
+        match part {
+            Content::File { path, template: true } if is_known(player, &path.written, known) => {
+                actions::try_file(player, path, html, &later)?;
+            }
+            part => content(player, part, known)?,
+        }
     }
     for path in message.attachments.iter().map(|attachment| &attachment.path).chain(&message.eml) {
         file(player, path, known)?;

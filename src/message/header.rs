@@ -2,6 +2,8 @@
 
 use super::{Address, Draft, MessageError};
 use crate::smtp::address::is_atext;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use mail_builder::headers::Header;
 use mail_builder::headers::address::EmailAddress;
 use mail_builder::headers::raw::Raw;
@@ -89,7 +91,8 @@ impl Headers<'_> {
     /// Text that is encoded where it is more than printable ASCII.
     fn text(&mut self, name: &str, value: &str) -> Result<(), MessageError> {
         check_value(name, value)?;
-        self.write(name, &Text::new(value))
+        // What looks like an encoded word would be decoded: it is encoded itself.
+        if value.contains("=?") { self.write(name, &EncodedWords(value)) } else { self.write(name, &Text::new(value)) }
     }
 
     /// A value that is written as it is; none where it is empty.
@@ -126,6 +129,26 @@ impl Headers<'_> {
             check_value(name, &mailbox.domain)?;
         }
         if addresses.is_empty() { Ok(()) } else { self.write(name, &AddressList(addresses)) }
+    }
+}
+
+/// Text of which every character is encoded (RFC 2047 §2): words of 75 characters, whole characters in each.
+struct EncodedWords<'a>(&'a str);
+
+impl Header for EncodedWords<'_> {
+    fn write_header(&self, output: &mut impl mail_builder::Writer, column: usize) {
+        // 45 bytes are 60 characters of base64, and 12 stand around them.
+        const BYTES: usize = 45;
+        let mut rest = self.0;
+        let mut room = BYTES.saturating_sub(column * 3 / 4).max(4);
+        while !rest.is_empty() {
+            let whole = |end: &usize| rest.is_char_boundary(*end);
+            let (word, behind) = rest.split_at((0..=room.min(rest.len())).rev().find(whole).unwrap_or_default());
+            output.write(format!("=?utf-8?B?{}?=", STANDARD.encode(word)).as_bytes());
+            output.write(if behind.is_empty() { b"" } else { b"\r\n " });
+            (rest, room) = (behind, BYTES);
+        }
+        output.write(b"\r\n");
     }
 }
 

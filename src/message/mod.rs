@@ -1,7 +1,6 @@
 //! Builds a mail from what `[message]` says (RFC 5322, RFC 2045), as a stream. Nothing random, no file and no clock: date
 //! and Message-ID are given, and whoever calls opens the files.
 
-mod address;
 mod eml;
 mod header;
 mod media_type;
@@ -12,7 +11,7 @@ mod stream;
 mod tests;
 mod transfer;
 
-pub use address::{Address, parse_address_list};
+pub use crate::smtp::address_list::Address;
 pub use eml::{Eml, EmlError};
 pub use media_type::check as check_media_type;
 pub use parts::TextPart;
@@ -75,6 +74,11 @@ impl fmt::Display for MessageError {
 }
 
 impl std::error::Error for MessageError {}
+
+/// As [`crate::smtp::address_list::parse`], with the text in the error.
+pub fn parse_address_list(text: &str) -> Result<Vec<Address>, MessageError> {
+    crate::smtp::address_list::parse(text).map_err(|error| MessageError::new(text, error.to_string()))
+}
 
 /// Why a mail was not built.
 #[derive(Debug)]

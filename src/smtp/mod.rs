@@ -1,6 +1,7 @@
 //! What RFC 5321 and its extensions say, as pure functions over bytes: no socket, file or clock.
 
 pub mod address;
+pub mod address_list;
 pub mod capabilities;
 pub mod content;
 pub mod limits;

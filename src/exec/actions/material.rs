@@ -3,7 +3,7 @@
 use crate::exec::player::Player;
 use crate::exec::trouble::Trouble;
 use crate::message::{Source, TextPart};
-use crate::session::{Content, SourceError, SourceFile, SourcePath, Sources, Span};
+use crate::session::{Content, RenderError, SourceError, SourceFile, SourcePath, Sources, Span};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -61,6 +61,37 @@ fn reopen(sources: &dyn Sources, path: &Path, length: u64) -> io::Result<Box<dyn
 
 /// A file that is a template.
 fn rendered(player: &Player<'_>, path: &SourcePath, html: bool) -> Result<Source<'static>, Trouble> {
+    let (name, result) = render_file(player, path, html)?;
+    let text = result.map_err(|error| Trouble::bad_value(&player.narrator, error.message).at(&error.span))?;
+    Ok(Source::held(name, text.into_bytes()))
+}
+
+/// Renders a file that is a template, to see whether it can be; what hangs on a name that `later` knows cannot be seen
+/// yet.
+pub fn try_file(
+    player: &Player<'_>,
+    path: &SourcePath,
+    html: bool,
+    later: &dyn Fn(&str) -> bool,
+) -> Result<(), Trouble> {
+    match render_file(player, path, html)?.1 {
+        Err(error) if error.undefined.as_deref().is_some_and(|name| later(root(name))) => Ok(()),
+        Err(error) => Err(Trouble::bad_value(&player.narrator, error.message).at(&error.span)),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// `reply` of `reply.code`.
+fn root(name: &str) -> &str {
+    name.split(['.', '[']).next().unwrap_or_default()
+}
+
+/// The file's name, and what became of it.
+fn render_file(
+    player: &Player<'_>,
+    path: &SourcePath,
+    html: bool,
+) -> Result<(String, Result<String, RenderError>), Trouble> {
     let resolved = player.resolve(path)?;
     let name = resolved.display().to_string();
     let mut bytes = Vec::new();
@@ -71,14 +102,13 @@ fn rendered(player: &Player<'_>, path: &SourcePath, html: bool) -> Result<Source
         return Err(bad(format!("{name} holds more than 16 MiB, the limit of a template")));
     }
     let text = String::from_utf8(bytes).map_err(|_| bad(format!("{name} is not UTF-8 text")))?;
-    let templates = &player.session.templates;
+    let (templates, scope) = (&player.session.templates, &player.scope);
     let result = if html {
-        templates.render_html(&text, &name, &path.span, &player.scope)
+        templates.render_html(&text, &name, &path.span, scope)
     } else {
-        templates.render_text(&text, &name, &path.span, &player.scope)
+        templates.render_text(&text, &name, &path.span, scope)
     };
-    let text = result.map_err(|error| Trouble::bad_value(&player.narrator, error.message).at(&error.span))?;
-    Ok(Source::held(name, text.into_bytes()))
+    Ok((name, result))
 }
 
 pub fn unreadable(player: &Player<'_>, error: &io::Error, span: &Span) -> Trouble {

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 pub use compose::compose;
 pub use line::rendered_title;
+pub use material::try_file;
 pub use tls::handshake;
 pub use transaction::{Ahead, Next, settle};
 

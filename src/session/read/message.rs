@@ -4,7 +4,7 @@ use super::Reader;
 use super::fields::{Field, Fields, in_order};
 use super::keys;
 use crate::session::{Attachment, Diagnostic, Message, OnRefused, Template};
-use crate::smtp::address::Mailbox;
+use crate::smtp::address_list;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
@@ -140,24 +140,21 @@ impl Reader<'_> {
         addresses
     }
 
-    /// Checks an address that is no template: `local@domain`, or `Name <local@domain>`.
+    /// Checks addresses that are no template: `local@domain`, `Name <local@domain>`, several of them, groups.
     fn address(&mut self, written: &Template, null: bool) {
         if written.compiled.is_some() {
             return;
         }
         let text = written.source.trim();
-        let bare = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
-            Some((_, bare)) => bare,
-            None => text,
-        };
-        let why = match Mailbox::parse(bare) {
-            Ok(mailbox) if mailbox.is_null() && !null => "it is empty".to_owned(),
+        let why = match address_list::parse(text) {
+            Ok(list) if list.iter().any(|one| one.mailbox.is_null()) && !null => "it is empty".to_owned(),
             Ok(_) => return,
+            Err(_) if null && text.is_empty() => return,
+            Err(_) if text.is_empty() => "it is empty".to_owned(),
             Err(error) => error.why.to_owned(),
         };
-        let wrong = Diagnostic::error(written.span.clone(), format!("\"{}\" is not an address: {why}", written.source));
-        let several = bare.contains(',') && bare.matches('@').count() > 1;
-        self.tell(if several { wrong.with_help("several stand in a list: [\"…\", \"…\"]") } else { wrong });
+        let text = format!("\"{}\" is not an address: {why}", written.source);
+        self.error(written.span.bytes.clone(), text);
     }
 
     fn headers(&mut self, field: Field<'_>) -> Vec<(String, Template)> {

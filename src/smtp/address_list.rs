@@ -9,8 +9,7 @@
 //!
 //! A phrase may hold dots and UTF-8 without quotes, as people write it. There are no comments.
 
-use super::MessageError;
-use crate::smtp::address::{AddressError, Mailbox, is_atext};
+use super::address::{AddressError, Mailbox, is_atext};
 
 /// An address of a header: `Name <local@domain>` (RFC 5322 §3.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +20,15 @@ pub struct Address {
 
 /// Reads the addresses of one text: `a@b`, `Name <a@b>, "Last, First" <c@d>`, and groups, of which the members are
 /// taken. `<>` is the null path. An address that is missing is an error, since something was meant to stand there.
-pub fn parse_address_list(text: &str) -> Result<Vec<Address>, MessageError> {
-    let mut parser = Parser { text, at: 0 };
-    let list = match text.find(['\r', '\n', '\0']) {
+pub fn parse(text: &str) -> Result<Vec<Address>, AddressError> {
+    match text.find(['\r', '\n', '\0']) {
         Some(at) => Err(AddressError { at, why: "an address has no line break and no NUL" }),
-        None => parser.list(false),
-    };
-    list.map_err(|error| MessageError::new(text, error.to_string()))
+        // RFC 5321 §4.1.1.3: the one that needs no domain.
+        None if text.trim().eq_ignore_ascii_case("postmaster") => {
+            Ok(vec![Address { name: None, mailbox: Mailbox::parse(text.trim())? }])
+        }
+        None => Parser { text, at: 0 }.list(false),
+    }
 }
 
 struct Parser<'a> {
