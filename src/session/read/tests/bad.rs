@@ -265,7 +265,7 @@ fn messages() {
         ("⟦[message]\nfrom = \"a@b.c\"", "needs recipients", "nobody to send to"),
         ("[message]\nfrom = \"a@b.c\"\nto = ⟦[]", "no recipient", "an empty list"),
         ("[message]\nfrom = ⟦\"nobody\"\nto = [\"a@b.c\"]", "not an address", "no domain"),
-        ("[message]\nfrom = \"a@b.c\"\nto = ⟦\"a@b.c, d@e.f\"", "stand in a list", "two in one"),
+        ("[message]\nfrom = \"a@b.c\"\nto = ⟦\"a@b.c, d e@f\"\n", "no space outside quotes", "one of several"),
         ("[message]\nfrom = \"a@b.c\"\nto = [\"x@y.z\", ⟦\"a b@c.d\"]", "not an address", "a space"),
         (message!("cc = [⟦1]"), "a list, each a string", "a number"),
         (message!("⟦html = \"<p>\""), "\"html\" needs \"text\" beside it", "HTML without text"),
