@@ -5,6 +5,8 @@ use crate::transcript::Shown;
 
 /// The names in queues that are told; more are counted.
 const NAMED: usize = 3;
+/// The names that are remembered.
+const KEPT: usize = 20;
 
 /// Counts messages and recipients.
 #[derive(Debug, Default)]
@@ -31,7 +33,7 @@ impl Deliveries {
                 self.bytes = self.bytes.saturating_add(*size);
                 if let Some(id) = queue_id {
                     self.queued += 1;
-                    if self.queue_ids.len() < NAMED {
+                    if self.queue_ids.len() < KEPT {
                         self.queue_ids.push(id.clone());
                     }
                 }
@@ -44,6 +46,11 @@ impl Deliveries {
             },
             _ => {}
         }
+    }
+
+    /// The names in the queue of the messages that were sent: the first ones, where there are many.
+    pub fn queue_ids(&self) -> &[Shown] {
+        &self.queue_ids
     }
 
     /// Nothing where no message was tried.
@@ -66,12 +73,12 @@ impl Deliveries {
     fn sent(&self) -> String {
         let messages = counted(self.messages, "message");
         let mut text = format!("sent {messages} to {}, {}", counted(self.accepted, "recipient"), bytes(self.bytes));
-        for (index, id) in self.queue_ids.iter().enumerate() {
+        for (index, id) in self.queue_ids.iter().take(NAMED).enumerate() {
             text += if index == 0 { ", queued as " } else { ", " };
             text += id.as_str();
         }
-        if self.queued > self.queue_ids.len() {
-            text += &format!(" and {} more", thousands(self.queued - self.queue_ids.len()));
+        if self.queued > NAMED {
+            text += &format!(" and {} more", thousands(self.queued - NAMED));
         }
         text
     }

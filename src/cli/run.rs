@@ -16,6 +16,7 @@ use crate::report::terminal::literals;
 use crate::report::{FanOut, Held, Options, Recorder, Terminal, TranscriptWriter};
 use crate::transcript::{Redactor, Shown, printable};
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
 pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Status {
     match engine::prepare(arguments, origin) {
@@ -104,6 +105,16 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
     }
 }
 
+/// Says where a dry run's mails are, each in the file that the sink named.
+fn tell_kept(folder: &Path, watcher: &Watcher) {
+    for id in watcher.deliveries.queue_ids() {
+        let file = folder.join(format!("{id}.eml"));
+        if file.exists() {
+            console::say(&format!("dry run: kept as {}", printable(file.as_os_str().as_encoded_bytes())));
+        }
+    }
+}
+
 /// Plays sessions.
 struct Player<'a> {
     arguments: &'a RunArguments,
@@ -178,6 +189,9 @@ impl Player<'_> {
             remarks.iter().for_each(|line| console::say(&format!("{name}: {line}")));
             if let Some(line) = &delivered {
                 console::say(&if self.several { format!("{name}: {line}") } else { line.clone() });
+            }
+            if let Way::Dry(_, folder) = way {
+                tell_kept(folder, &watcher);
             }
         }
         let file = suite::file_of(one);

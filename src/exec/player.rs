@@ -55,6 +55,8 @@ pub struct Player<'a> {
     pub feed: &'a mut dyn Feed,
     /// The row whose turn it is.
     pub row: Row,
+    /// The step whose message was the last in this turn, by its address, and in which repetition.
+    pub last_message: Option<(usize, Option<u32>)>,
     /// The message whose envelope left with the end of the one before.
     pub ahead: Option<Ahead<'a>>,
 }
@@ -99,6 +101,7 @@ impl<'a> Player<'a> {
             message_id: None,
             feed,
             row: Row::default(),
+            last_message: None,
             ahead: None,
         }
     }
@@ -286,6 +289,12 @@ impl<'a> Player<'a> {
         }
         self.skipped = Some(self.narrator.shown(format!("the server does not offer {}", missing.join(", "))));
         true
+    }
+
+    /// A turn begins: its first message carries the Message-ID of an earlier attempt at it.
+    pub fn begin_message_id(&mut self, row: &Row) {
+        self.message_id = row.message_id.clone();
+        self.last_message = None;
     }
 
     /// To be called before the last byte of content leaves: a ledger records that the row is being sent, and to whom.

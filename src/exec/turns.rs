@@ -15,7 +15,7 @@ pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> Flow
     if !player.feed.goes_on() {
         // The one turn is taken behind a failure of `open` too, for what is `always`.
         if let Some(row) = player.feed.next() {
-            player.message_id = row.message_id.clone();
+            player.begin_message_id(&row);
             player.scope.set_row(row.value.as_ref());
             player.row = row;
             flow = player.section(&session.steps, number, flow);
@@ -55,7 +55,7 @@ pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> Flow
 /// One row's turn; gives what its steps left, and whether it failed.
 fn turn(player: &mut Player<'_>, row: Row, number: &mut usize) -> (Flow, bool) {
     let session = player.session;
-    player.message_id = row.message_id.clone();
+    player.begin_message_id(&row);
     player.scope.set_row(row.value.as_ref());
     player.row = row;
     if let Some(id) = &player.row.id {

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod dialogues;
+mod messages;
 mod names;
 mod server;
 mod timing;
@@ -26,6 +27,12 @@ impl Sources for Files {
             Some("chain.toml") => {
                 let text = "[vars]\na = 'x'\nb = '{{ a }}y'\n[[step]]\nsend = 'NOOP {{ b }}'\nexpect = 250\n";
                 Ok(SourceFile { reader: Box::new(text.as_bytes()), length: text.len() as u64 })
+            }
+            // More than two chunks of BDAT.
+            Some("huge.txt") => {
+                let text = "0123456789012345678901234567890123456789012345678901234567890\n".repeat(40_000);
+                let length = text.len() as u64;
+                Ok(SourceFile { reader: Box::new(std::io::Cursor::new(text)), length })
             }
             // Some blocks, in lines.
             Some("big.eml") => {

@@ -21,6 +21,8 @@ pub enum Act {
     Heard(usize),
     /// Awaits content up to its dot.
     Content,
+    /// Awaits BDAT with the octets that it announces, and forgets them.
+    Bdat,
     /// Lets time pass.
     After(Duration),
     /// A byte, each so long after the one before.
@@ -156,6 +158,10 @@ impl Scripted {
                 },
                 Act::Heard(count) if self.heard.len() < count => return Found::Later(None),
                 Act::Heard(count) => drop(self.heard.drain(..count)),
+                Act::Bdat => match bdat(&self.heard) {
+                    Some(length) if self.heard.len() >= length => drop(self.heard.drain(..length)),
+                    _ => return Found::Later(None),
+                },
                 Act::Content => match memchr::memmem::find(&self.heard, b"\r\n.\r\n") {
                     Some(at) => drop(self.heard.drain(..at + 5)),
                     None if self.heard.starts_with(b".\r\n") => drop(self.heard.drain(..3)),
@@ -255,4 +261,12 @@ impl Stream for Scripted {
     fn close(&mut self, _: CloseHow) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The length of a BDAT command and its octets, once the command is there.
+fn bdat(heard: &[u8]) -> Option<usize> {
+    let lf = memchr::memchr(b'\n', heard)?;
+    let line = String::from_utf8_lossy(&heard[..lf]);
+    let octets = line.strip_prefix("BDAT ").and_then(|rest| rest.split([' ', '\r']).next()?.parse::<usize>().ok());
+    Some(lf + 1 + octets.unwrap_or_else(|| panic!("wanted BDAT, got {line}")))
 }

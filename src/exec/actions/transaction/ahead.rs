@@ -54,6 +54,8 @@ impl<'s> Next<'s> {
 pub struct Ahead<'a> {
     pub(super) plan: Plan<'a>,
     pub(super) lines: VecDeque<Line>,
+    /// The Message-ID that was made for it.
+    pub(super) message_id: Option<String>,
 }
 
 impl<'a> Ahead<'a> {
@@ -72,12 +74,13 @@ impl<'a> Ahead<'a> {
         if alone || depends(player, step, next.message) {
             return None;
         }
-        let index = player.scope.loop_index();
+        let (index, id) = (player.scope.loop_index(), player.message_id.take());
         player.scope.set_loop(next.repetition);
         let plan = Plan::new(player, channel, next.message);
         player.scope.set_loop(index);
+        let message_id = std::mem::replace(&mut player.message_id, id);
         let plan = plan.ok().filter(|plan| plan.pipelined)?;
-        Some(Self { lines: plan.envelope(reset).into(), plan })
+        Some(Self { lines: plan.envelope(reset).into(), plan, message_id })
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {

@@ -143,7 +143,7 @@ impl Transaction<'_> {
         stop: Unwritten,
         limit: Limit,
     ) -> Result<(), Trouble> {
-        let narrator = &player.narrator;
+        let (narrator, timed_out) = (&player.narrator, matches!(stop, Unwritten::TimedOut));
         let trouble = match stop {
             Unwritten::Interrupted(interrupt) => return Err(Trouble::interrupted(interrupt)),
             _ if self.complete => Trouble::delivery_unknown(narrator, "writing failed behind the last octet"),
@@ -152,6 +152,11 @@ impl Transaction<'_> {
                 Trouble::timed_out(narrator, "the server to take the content", limit)
             }
         };
+        // Once the deadline has passed only what is there already counts.
+        if timed_out {
+            self.hear_arrived(player, channel)?;
+            return Err(trouble);
+        }
         let until = player.narrator.now() + LAST_WORDS;
         while let Some(line) = self.awaited.pop_front() {
             match channel.answer(&mut player.narrator, until) {

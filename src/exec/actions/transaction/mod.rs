@@ -37,10 +37,21 @@ pub fn message(
 ) -> Result<(), Trouble> {
     let expect = expected(player, step)?;
     // Behind the message before this one the envelope may have left already.
+    let which = (std::ptr::from_ref(step).addr(), player.scope.loop_index());
     let (plan, awaited) = match player.ahead.take() {
-        Some(ahead) => (ahead.plan, ahead.lines),
-        None => (Plan::new(player, channel, message)?, VecDeque::new()),
+        Some(ahead) => {
+            player.message_id = ahead.message_id;
+            (ahead.plan, ahead.lines)
+        }
+        None => {
+            // Another attempt carries the Message-ID of the one before; another message never does.
+            if player.last_message.as_ref().is_some_and(|last| *last != which) {
+                player.message_id = None;
+            }
+            (Plan::new(player, channel, message)?, VecDeque::new())
+        }
     };
+    player.last_message = Some(which);
     let recipients = Recipients::new(plan.mail.recipients.len());
     let transaction = Transaction {
         step,
