@@ -49,6 +49,10 @@ impl DryRun {
         Self { store: store.to_owned(), sockets, sinks: HashMap::new(), password: None, names: Vec::new() }
     }
 
+    pub fn sockets(&self) -> &Sockets {
+        &self.sockets
+    }
+
     /// What the next session needs: the password that SCRAM is checked with, and the names that it wants in certificates.
     pub fn prepare(&mut self, password: Option<String>, names: Vec<String>) {
         self.password = password;

@@ -7,10 +7,11 @@ use super::patient::Patient;
 use super::sessions::{Loaded, Meaning};
 use super::{dry_run, machine};
 use crate::event::Status;
-use crate::exec::{ConnectOptions, Network, Settings};
+use crate::exec::{Clock, ConnectOptions, Network, Settings};
 use crate::net::{Sockets, SystemClock};
 use crate::transcript::printable;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What can be wrong with the options beyond their form. The error is said already.
 pub fn prepare<'a>(
@@ -83,7 +84,7 @@ pub enum Way {
 impl Way {
     pub fn open(arguments: &RunArguments, clock: &SystemClock) -> Result<Self, (Status, String)> {
         if !arguments.dry.dry_run {
-            return Ok(Self::Net(Patient::new(Sockets::new(), arguments.connect.wait, clock.clone())));
+            return Ok(Self::Net(Patient::new(Sockets::interrupted_by(clock), arguments.connect.wait, clock.clone())));
         }
         let folder = match &arguments.dry.sink {
             Some(folder) => std::fs::create_dir_all(folder).map(|()| folder.clone()),
@@ -91,14 +92,14 @@ impl Way {
         };
         let folder = folder
             .map_err(|why| (Status::CantCreate, format!("cannot make a folder for the dry run's mail: {why}")))?;
-        Ok(Self::Dry(Box::new(DryRun::new(&folder, Sockets::new())), folder))
+        Ok(Self::Dry(Box::new(DryRun::new(&folder, Sockets::interrupted_by(clock))), folder))
     }
 
     /// One more of the same, for sessions that run at the same time.
     pub fn another(&self) -> Self {
         match self {
             Self::Net(patient) => Self::Net(patient.clone()),
-            Self::Dry(_, folder) => Self::Dry(Box::new(DryRun::new(folder, Sockets::new())), folder.clone()),
+            Self::Dry(dry, folder) => Self::Dry(Box::new(DryRun::new(folder, dry.sockets().clone())), folder.clone()),
         }
     }
 
@@ -131,6 +132,14 @@ impl Way {
         if !quiet {
             console::say(&format!("dry run: the mail is in {}", printable(folder.as_os_str().as_encoded_bytes())));
         }
+    }
+}
+
+/// Commands and questions of the sessions end at a signal.
+pub fn end_at_signals<'a>(sessions: impl Iterator<Item = &'a mut Loaded>, clock: &SystemClock) {
+    for one in sessions {
+        let clock = clock.clone();
+        one.files.until(Arc::new(move || clock.interrupted().is_some()));
     }
 }
 

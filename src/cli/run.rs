@@ -51,6 +51,7 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
         }
     };
     let clock = engine::clock();
+    engine::end_at_signals(entries.iter_mut().flatten(), &clock);
     let mut network = match Way::open(arguments, &clock) {
         Ok(network) => network,
         Err((status, message)) => {

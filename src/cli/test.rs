@@ -55,6 +55,7 @@ fn test(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Result<S
     let (output, failed) = Output::new();
     let mut reports = Reports::open(&arguments.reports, output)?;
     let clock = engine::clock();
+    engine::end_at_signals(entries.iter_mut().flatten(), &clock);
     let way = Way::open(arguments, &clock)?;
     let settings = engine::settings(arguments, meaning, ca);
     let mut printer = Printer::new(arguments, transcripts, &failed);

@@ -52,6 +52,10 @@ impl Trouble {
     }
 
     pub fn source(narrator: &Narrator<'_>, error: &SourceError) -> Self {
+        // A signal ends a command and a question, too.
+        if let Some(interrupt) = narrator.clock.interrupted() {
+            return Self::interrupted(interrupt);
+        }
         match error {
             SourceError::Refused(what) => Self::bad_value(narrator, what),
             SourceError::Unreadable(what) => Self::unreadable(narrator, what),

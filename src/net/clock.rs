@@ -41,6 +41,11 @@ impl SystemClock {
         }
         Ok(clock)
     }
+
+    /// How long a wait may be that must notice a signal: until `deadline`, or a slice of the way there.
+    pub fn slice(&self, deadline: Instant) -> Duration {
+        deadline.saturating_duration_since(Instant::now()).min(SLICE)
+    }
 }
 
 impl Clock for SystemClock {

@@ -29,7 +29,8 @@ enum State {
 
 impl Connection {
     pub fn new(socket: DeadlineSocket, target: Target, lmtp: bool, connectors: Connectors) -> Self {
-        Self { state: State::Clear(socket), opening: Opening::new(target, lmtp), connectors }
+        let opening = Opening::new(target, lmtp, socket.clock().clone());
+        Self { state: State::Clear(socket), opening, connectors }
     }
 }
 

@@ -6,6 +6,7 @@
 //! handshake (greeting, EHLO, STARTTLS), the certificate is read, and the connection is closed. The verdict is spoken
 //! before that and does not depend on it: where anything is not as expected, this gives up quietly.
 
+use super::clock::SystemClock;
 use super::server_hello::FirstFlight;
 use super::socket::{DeadlineSocket, Recording};
 use super::sockets::Target;
@@ -33,11 +34,12 @@ pub struct Opening {
     hello: Option<Vec<u8>>,
     /// A PROXY header went first: what stands between would want one again, and we do not forge it twice.
     proxied: bool,
+    clock: SystemClock,
 }
 
 impl Opening {
-    pub fn new(target: Target, lmtp: bool) -> Self {
-        Self { target, lmtp, spoken: false, hello: None, proxied: false }
+    pub fn new(target: Target, lmtp: bool, clock: SystemClock) -> Self {
+        Self { target, lmtp, spoken: false, hello: None, proxied: false, clock }
     }
 
     /// Something was read in the clear.
@@ -75,7 +77,7 @@ impl Opening {
         let options = TlsOptions { verify: false, ca: Vec::new(), client_cert: None, ..options.clone() };
         let connector = connectors.get(&options).ok()?;
         let name = tls::server_name(&options.server_name).ok()?;
-        let mut socket = self.target.connect(deadline).ok()?;
+        let mut socket = self.target.connect(deadline, &self.clock).ok()?;
         socket.wait_until(deadline);
         if self.spoken {
             self.lead_to_tls(&mut socket)?;

@@ -1,5 +1,6 @@
 //! A socket whose waiting ends at an absolute deadline: what a byte now and then cannot stretch (RFC 5321 §4.5.3.2).
 
+use super::clock::SystemClock;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::Socket;
@@ -51,12 +52,15 @@ pub struct DeadlineSocket {
     write_wait: Duration,
     ended: bool,
     recording: Option<Recording>,
+    clock: SystemClock,
 }
 
 impl DeadlineSocket {
-    pub fn new(socket: Socket) -> Self {
+    /// `clock` knows of the signals that end a handshake.
+    pub fn new(socket: Socket, clock: SystemClock) -> Self {
         Self {
             socket,
+            clock,
             deadline: None,
             read_wait: Duration::ZERO,
             write_wait: Duration::ZERO,
@@ -82,6 +86,10 @@ impl DeadlineSocket {
     /// Whether the other side has ended its sending.
     pub fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    pub fn clock(&self) -> &SystemClock {
+        &self.clock
     }
 
     pub fn socket(&self) -> &Socket {

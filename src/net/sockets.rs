@@ -1,9 +1,12 @@
 //! Resolving and connecting.
 
+use super::clock::SystemClock;
 use super::connection::Connection;
 use super::socket::DeadlineSocket;
 use super::tls::Connectors;
-use crate::exec::{Address, ConnectError, ConnectOptions, Connected, Network, Server, Stream};
+use crate::exec::{Address, Clock, ConnectError, ConnectOptions, Connected, Network, Server, Stream};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -18,11 +21,17 @@ const LEAST: Duration = Duration::from_secs(2);
 #[derive(Clone, Default)]
 pub struct Sockets {
     connectors: Connectors,
+    clock: SystemClock,
 }
 
 impl Sockets {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Resolving, connecting and handshakes end at a signal that this clock notices.
+    pub fn interrupted_by(clock: &SystemClock) -> Self {
+        Self { connectors: Connectors::default(), clock: clock.clone() }
     }
 }
 
@@ -34,12 +43,12 @@ pub enum Target {
 }
 
 impl Target {
-    pub fn connect(&self, deadline: Instant) -> io::Result<DeadlineSocket> {
+    pub fn connect(&self, deadline: Instant, clock: &SystemClock) -> io::Result<DeadlineSocket> {
         let socket = match self {
-            Self::Tcp { address, source } => connect_tcp(*address, *source, deadline)?,
-            Self::Unix(path) => connect_unix(path, deadline)?,
+            Self::Tcp { address, source } => connect_tcp(*address, *source, deadline, clock)?,
+            Self::Unix(path) => connect_unix(path, deadline, clock)?,
         };
-        Ok(DeadlineSocket::new(socket))
+        Ok(DeadlineSocket::new(socket, clock.clone()))
     }
 }
 
@@ -54,10 +63,10 @@ impl Network for Sockets {
             Address::Unix(path) => {
                 let target = Target::Unix(path.clone());
                 let address = path.display().to_string();
-                let socket = target.connect(deadline).map_err(|error| cannot_connect(&address, &error))?;
+                let socket = target.connect(deadline, &self.clock).map_err(|error| cannot_connect(&address, &error))?;
                 (socket, target, Connected { address, local: true, resolved: Vec::new(), peer: None })
             }
-            Address::Tcp { host, port } => connect_host(host, *port, options, deadline)?,
+            Address::Tcp { host, port } => connect_host(host, *port, options, deadline, &self.clock)?,
         };
         let stream = Connection::new(socket, target, server.is_lmtp(), self.connectors.clone());
         Ok((Box::new(stream), connected))
@@ -69,8 +78,9 @@ fn connect_host(
     port: u16,
     options: &ConnectOptions,
     deadline: Instant,
+    clock: &SystemClock,
 ) -> Result<(DeadlineSocket, Target, Connected), ConnectError> {
-    let addresses = resolve(host, port, options, deadline)
+    let addresses = resolve(host, port, options, deadline, clock)
         .map_err(|why| ConnectError::CannotResolve { host: host.to_owned(), why })?;
     let resolved: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
     let source = options.source;
@@ -86,7 +96,7 @@ fn connect_host(
         let others = u32::try_from(candidates.len() - tried).unwrap_or(u32::MAX).max(1);
         let until = Instant::now() + (left / others).max(LEAST.min(left));
         let target = Target::Tcp { address: *address, source };
-        match target.connect(until) {
+        match target.connect(until, clock) {
             Ok(socket) => {
                 let connected = Connected {
                     address: address.to_string(),
@@ -98,19 +108,28 @@ fn connect_host(
             }
             Err(error) => failed = cannot_connect(&address.to_string(), &error),
         }
+        if clock.interrupted().is_some() {
+            break;
+        }
     }
     Err(failed)
 }
 
 /// The addresses to try, in their order; one at least.
-fn resolve(host: &str, port: u16, options: &ConnectOptions, deadline: Instant) -> Result<Vec<SocketAddr>, String> {
+fn resolve(
+    host: &str,
+    port: u16,
+    options: &ConnectOptions,
+    deadline: Instant,
+    clock: &SystemClock,
+) -> Result<Vec<SocketAddr>, String> {
     let overrides = options.resolve.iter();
     let given = overrides.filter(|(name, at, _)| name.eq_ignore_ascii_case(host) && *at == port);
     let mut addresses: Vec<SocketAddr> = given.map(|(_, _, ip)| SocketAddr::new(*ip, port)).collect();
     if addresses.is_empty() {
         addresses = match host.parse::<IpAddr>() {
             Ok(ip) => vec![SocketAddr::new(ip, port)],
-            Err(_) => look_up(host, port, deadline)?,
+            Err(_) => look_up(host, port, deadline, clock)?,
         };
     }
     let mut seen = Vec::new();
@@ -129,7 +148,7 @@ fn resolve(host: &str, port: u16, options: &ConnectOptions, deadline: Instant) -
 }
 
 /// The system's resolver, which knows no deadline: it runs in a thread that is left behind where it takes too long.
-fn look_up(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, String> {
+fn look_up(host: &str, port: u16, deadline: Instant, clock: &SystemClock) -> Result<Vec<SocketAddr>, String> {
     let (sender, receiver) = mpsc::channel();
     let name = host.to_owned();
     let thread = std::thread::Builder::new().name("resolver".to_owned());
@@ -139,17 +158,36 @@ fn look_up(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, 
         let _ = sender.send(found);
     };
     thread.spawn(looked_up).map_err(|error| error.to_string())?;
-    match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        Ok(found) => found.map_err(|error| {
-            let text = error.to_string();
-            text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
-        }),
-        Err(mpsc::RecvTimeoutError::Timeout) => Err("timed out".to_owned()),
-        Err(mpsc::RecvTimeoutError::Disconnected) => Err("the system's resolver failed".to_owned()),
+    loop {
+        return match receiver.recv_timeout(clock.slice(deadline)) {
+            Ok(found) => found.map_err(|error| {
+                let text = error.to_string();
+                text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
+            }),
+            Err(mpsc::RecvTimeoutError::Timeout) => match still(deadline, clock) {
+                Ok(()) => continue,
+                Err(why) => Err(words(&why)),
+            },
+            Err(mpsc::RecvTimeoutError::Disconnected) => Err("the system's resolver failed".to_owned()),
+        };
     }
 }
 
-fn connect_tcp(address: SocketAddr, source: Option<IpAddr>, deadline: Instant) -> io::Result<Socket> {
+/// Whether there is time left to wait, and no signal came.
+fn still(deadline: Instant, clock: &SystemClock) -> io::Result<()> {
+    match clock.interrupted() {
+        Some(_) => Err(io::Error::other("interrupted")),
+        None if Instant::now() >= deadline => Err(io::ErrorKind::TimedOut.into()),
+        None => Ok(()),
+    }
+}
+
+fn connect_tcp(
+    address: SocketAddr,
+    source: Option<IpAddr>,
+    deadline: Instant,
+    clock: &SystemClock,
+) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if let Some(source) = source {
         socket.bind(&SocketAddr::new(source, 0).into()).map_err(|error| match error.kind() {
@@ -157,11 +195,15 @@ fn connect_tcp(address: SocketAddr, source: Option<IpAddr>, deadline: Instant) -
             _ => error,
         })?;
     }
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(io::ErrorKind::TimedOut.into());
+    still(deadline, clock)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {
+            wait_for_connection(&socket, deadline, clock)?;
+        }
+        result => result?,
     }
-    socket.connect_timeout(&address.into(), left)?;
+    socket.set_nonblocking(false)?;
     // A port of the ephemeral range where nobody listens may be given to the very socket that connects to it.
     if socket.local_addr()?.as_socket() == Some(address) {
         return Err(io::ErrorKind::ConnectionRefused.into());
@@ -171,7 +213,21 @@ fn connect_tcp(address: SocketAddr, source: Option<IpAddr>, deadline: Instant) -
     Ok(socket)
 }
 
-fn connect_unix(path: &Path, deadline: Instant) -> io::Result<Socket> {
+/// Until the handshake of TCP is done, whichever way it goes.
+fn wait_for_connection(socket: &Socket, deadline: Instant, clock: &SystemClock) -> io::Result<()> {
+    loop {
+        // Rounded up, so that the last wait is not many short ones.
+        let slice = clock.slice(deadline) + Duration::from_millis(1);
+        let slice = Timespec { tv_sec: 0, tv_nsec: slice.subsec_nanos().into() };
+        match poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&slice)) {
+            Ok(0) | Err(Errno::INTR) => still(deadline, clock)?,
+            Ok(_) => return socket.take_error()?.map_or(Ok(()), Err),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn connect_unix(path: &Path, deadline: Instant, clock: &SystemClock) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     let address = SockAddr::unix(path).map_err(|_| io::Error::other("the path is too long for a socket"))?;
     // A UNIX socket connects at once or, where the server's queue is full, not yet; only the latter is waited for.
@@ -182,11 +238,8 @@ fn connect_unix(path: &Path, deadline: Instant) -> io::Result<Socket> {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(error) => return Err(error),
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        std::thread::sleep(left.min(Duration::from_millis(10)));
+        still(deadline, clock)?;
+        std::thread::sleep(clock.slice(deadline).min(Duration::from_millis(10)));
     }
     socket.set_nonblocking(false)?;
     Ok(socket)

@@ -5,7 +5,7 @@ use super::keys;
 use super::peer::Peer;
 use super::server_hello::FirstFlight;
 use super::socket::{DeadlineSocket, Recording, Seen};
-use crate::exec::{TlsFacts, TlsFailure, TlsOptions, TlsVersion};
+use crate::exec::{Clock, TlsFacts, TlsFailure, TlsOptions, TlsVersion};
 use jiff::Timestamp;
 use native_tls::{Certificate, HandshakeError, Protocol, TlsConnector, TlsStream};
 use std::io;
@@ -112,13 +112,20 @@ pub fn handshake(
 ) -> Result<(TlsStream<DeadlineSocket>, TlsFacts), TlsFailure> {
     let recording = Recording::default();
     socket.record(Some(recording.clone()));
-    socket.wait_until(deadline);
+    let clock = socket.clock().clone();
+    socket.wait_until(Instant::now() + clock.slice(deadline));
     let mut result = connector.connect(name, socket);
     let mut stream = loop {
         match result {
             Ok(stream) => break stream,
-            Err(HandshakeError::WouldBlock(_)) if Instant::now() >= deadline => return Err(TlsFailure::TimedOut),
-            Err(HandshakeError::WouldBlock(middle)) => result = middle.handshake(),
+            // A signal ends it like the deadline: whoever asked for the handshake knows which it was.
+            Err(HandshakeError::WouldBlock(_)) if Instant::now() >= deadline || clock.interrupted().is_some() => {
+                return Err(TlsFailure::TimedOut);
+            }
+            Err(HandshakeError::WouldBlock(mut middle)) => {
+                middle.get_mut().wait_until(Instant::now() + clock.slice(deadline));
+                result = middle.handshake();
+            }
             Err(HandshakeError::Failure(error)) => {
                 let seen = recording.take();
                 let text = error.to_string();

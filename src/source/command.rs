@@ -1,11 +1,11 @@
 //! Runs `{ command = […] }`: no shell, nothing to read, a limited time, a limited output.
 
-use super::{SMALL, SourceError, words};
+use super::{Interrupted, SMALL, SourceError, words};
 use crate::transcript::Shown;
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// How long a command may take.
@@ -14,8 +14,16 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 /// How often it is looked whether a command that closed its output has ended.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// How long nobody looks whether a signal came.
+const SLICE: Duration = Duration::from_millis(50);
+
 /// Standard output of a command that ended well.
-pub fn run(argv: &[String], folder: &Path, timeout: Duration) -> Result<Vec<u8>, SourceError> {
+pub fn run(
+    argv: &[String],
+    folder: &Path,
+    timeout: Duration,
+    interrupted: &Interrupted,
+) -> Result<Vec<u8>, SourceError> {
     let deadline = Instant::now() + timeout;
     let Some((name, arguments)) = argv.split_first() else {
         return Err(SourceError::Refused("a command needs a name".to_owned()));
@@ -30,18 +38,33 @@ pub fn run(argv: &[String], folder: &Path, timeout: Duration) -> Result<Vec<u8>,
 
     let output = collect(child.0.stdout.take(), SMALL as usize);
     let complaint = collect(child.0.stderr.take(), SMALL as usize);
-    let late = || failed(format!("took more than {} s", timeout.as_secs_f64()));
-    // Whichever comes first: the output's end or the deadline.
-    let output = output.recv_timeout(deadline.saturating_duration_since(Instant::now())).map_err(|_| late())?;
+    let late = || match interrupted() {
+        true => failed("was interrupted".to_owned()),
+        false => failed(format!("took more than {} s", timeout.as_secs_f64())),
+    };
+    // Whichever comes first: the output's end, the deadline or a signal.
+    let output = receive(&output, deadline, interrupted).ok_or_else(late)?;
     if output.len() > SMALL as usize {
         return Err(failed("gave more than 1 MiB".to_owned()));
     }
-    let status = child.wait(deadline).ok_or_else(late)?;
+    let status = child.wait(deadline, interrupted).ok_or_else(late)?;
     if status.success() {
         return Ok(output);
     }
     let complaint = complaint.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
     Err(failed(how_it_ended(status, &complaint)))
+}
+
+/// `None` at the deadline and at a signal.
+fn receive(output: &Receiver<Vec<u8>>, deadline: Instant, interrupted: &Interrupted) -> Option<Vec<u8>> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match output.recv_timeout(left.min(SLICE)) {
+            Ok(output) => return Some(output),
+            Err(RecvTimeoutError::Timeout) if left > SLICE && !interrupted() => {}
+            Err(_) => return None,
+        }
+    }
 }
 
 fn how_it_ended(status: ExitStatus, complaint: &[u8]) -> String {
@@ -77,13 +100,13 @@ fn collect(reader: Option<impl Read + Send + 'static>, limit: usize) -> Receiver
 struct Guard(Child);
 
 impl Guard {
-    /// `None` at the deadline.
-    fn wait(&mut self, deadline: Instant) -> Option<ExitStatus> {
+    /// `None` at the deadline and at a signal.
+    fn wait(&mut self, deadline: Instant, interrupted: &Interrupted) -> Option<ExitStatus> {
         loop {
             if let Ok(Some(status)) = self.0.try_wait() {
                 return Some(status);
             }
-            if Instant::now() >= deadline {
+            if Instant::now() >= deadline || interrupted() {
                 return None;
             }
             std::thread::sleep(PAUSE);

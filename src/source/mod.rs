@@ -37,7 +37,11 @@ pub struct Files {
     allow_commands: bool,
     /// What came on standard input, once it was asked for.
     standard_input: Mutex<Option<Arc<[u8]>>>,
+    interrupted: Interrupted,
 }
+
+/// Whether a signal asked the program to end: then nobody waits for a command or an answer any more.
+pub type Interrupted = Arc<dyn Fn() -> bool + Send + Sync>;
 
 impl Files {
     /// `session_folder` and `file_roots` are opened here, so that later renaming changes nothing.
@@ -46,7 +50,12 @@ impl Files {
         for folder in file_roots {
             roots.push(Root::open(folder)?);
         }
-        Ok(Self { roots, allow_commands, standard_input: Mutex::new(None) })
+        Ok(Self { roots, allow_commands, standard_input: Mutex::new(None), interrupted: Arc::new(|| false) })
+    }
+
+    /// Commands and questions end where `interrupted` says so.
+    pub fn until(&mut self, interrupted: Interrupted) {
+        self.interrupted = interrupted;
     }
 
     /// The session file's folder, links resolved.
@@ -132,7 +141,7 @@ impl Sources for Files {
             let what = format!("the command {:?} was not run: --allow-commands allows it", Shown::new(name).as_str());
             return Err(SourceError::Refused(what));
         }
-        command::run(argv, self.folder(), command::TIMEOUT)
+        command::run(argv, self.folder(), command::TIMEOUT, &self.interrupted)
     }
 
     fn netrc(&self, host: &str, field: &str) -> Result<Option<String>, SourceError> {
@@ -154,7 +163,7 @@ impl Sources for Files {
     }
 
     fn prompt(&self, text: &str) -> Result<String, SourceError> {
-        prompt::ask(text)
+        prompt::ask(text, &self.interrupted)
     }
 }
 

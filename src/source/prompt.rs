@@ -1,7 +1,9 @@
 //! Asks for a value on the terminal, without showing what is typed.
 
-use super::SourceError;
+use super::{Interrupted, SourceError};
 use crate::transcript::Shown;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -9,7 +11,10 @@ use std::io::{self, Read, Write};
 /// The most bytes that an answer may have.
 const LONGEST: usize = 64 << 10;
 
-pub fn ask(text: &str) -> Result<String, SourceError> {
+/// How long nobody looks whether a signal came.
+const SLICE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+pub fn ask(text: &str, interrupted: &Interrupted) -> Result<String, SourceError> {
     let refused = |what: &str| SourceError::Refused(format!("\"{}\" cannot be asked for: {what}", Shown::new(text)));
     // The terminal itself, since standard input and output may be files and pipes.
     let mut terminal = File::options()
@@ -19,33 +24,70 @@ pub fn ask(text: &str) -> Result<String, SourceError> {
         .map_err(|_| refused("there is no terminal; give it as a variable, or in a default"))?;
     let silent = Silent::begin(&terminal).map_err(|error| refused(&error.to_string()))?;
     let asked = write!(terminal, "{} ", Shown::new(text.trim_end())).and_then(|()| terminal.flush());
-    let answer = asked.and_then(|()| read_answer(&mut (&terminal)));
+    let answer = asked.and_then(|()| read_answer(&mut Keys { terminal: &terminal, interrupted }));
     let _ = terminal.write_all(b"\n");
     drop(silent);
     match answer {
-        Ok(Some(answer)) => String::from_utf8(answer).map_err(|_| refused("the answer is not UTF-8")),
-        Ok(None) => Err(refused("no answer was given")),
+        Ok(Answer::Given(answer)) => String::from_utf8(answer).map_err(|_| refused("the answer is not UTF-8")),
+        Ok(Answer::None) => Err(refused("no answer was given")),
+        Ok(Answer::Interrupted) => {
+            // What the key would have done, had the terminal not been silent: whoever handles the signal does so now.
+            if !interrupted() {
+                let _ = signal_hook::low_level::raise(signal_hook::consts::SIGINT);
+            }
+            Err(refused("interrupted"))
+        }
         Err(error) => Err(refused(&error.to_string())),
     }
 }
 
-/// Reads a line typed at a terminal that does nothing by itself; `None` where it was given up.
-fn read_answer(keys: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Given(Vec<u8>),
+    None,
+    /// By Ctrl-C, which is a key here, or by a signal.
+    Interrupted,
+}
+
+/// What is typed; an error of the kind `Interrupted` where a signal came.
+struct Keys<'a> {
+    terminal: &'a File,
+    interrupted: &'a Interrupted,
+}
+
+impl Read for Keys<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if (self.interrupted)() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            match poll(&mut [PollFd::new(self.terminal, PollFlags::IN)], Some(&SLICE)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return self.terminal.read(buffer),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Reads a line typed at a terminal that does nothing by itself.
+fn read_answer(keys: &mut impl Read) -> io::Result<Answer> {
     let mut answer = Vec::new();
     let mut key = [0];
     loop {
         match keys.read(&mut key) {
-            Ok(0) => return Ok(None),
+            Ok(0) => return Ok(Answer::None),
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Answer::Interrupted),
             Err(error) => return Err(error),
         }
         match key[0] {
-            b'\r' | b'\n' => return Ok(Some(answer)),
-            // Ctrl-C, Ctrl-\, and Ctrl-D where nothing was typed.
-            0x03 | 0x1c => return Ok(None),
-            0x04 if answer.is_empty() => return Ok(None),
-            0x04 => return Ok(Some(answer)),
+            b'\r' | b'\n' => return Ok(Answer::Given(answer)),
+            // Ctrl-C and Ctrl-\
+            0x03 | 0x1c => return Ok(Answer::Interrupted),
+            // Ctrl-D
+            0x04 if answer.is_empty() => return Ok(Answer::None),
+            0x04 => return Ok(Answer::Given(answer)),
             // Backspace takes a whole character away.
             0x08 | 0x7f => while answer.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
             // Ctrl-U
@@ -84,23 +126,25 @@ impl Drop for Silent {
 
 #[cfg(test)]
 mod tests {
-    use super::read_answer;
+    use super::{Answer, read_answer};
 
     #[test]
     fn keys_become_an_answer() {
+        let given = |text: &str| Answer::Given(text.as_bytes().to_vec());
         let table = [
-            ("pass\r", Some("pass"), "Enter"),
-            ("pass\n", Some("pass"), "a line feed"),
-            ("\r", Some(""), "an empty answer is one"),
-            ("pasX\x7fs\r", Some("pass"), "backspace"),
-            ("p\u{e4}\x7fa\r", Some("pa"), "backspace takes all bytes of a character"),
-            ("\x7fno\x15yes\r", Some("yes"), "Ctrl-U"),
-            ("pas\x03s\r", None, "Ctrl-C gives up"),
-            ("", None, "the terminal is gone"),
+            ("pass\r", given("pass"), "Enter"),
+            ("pass\n", given("pass"), "a line feed"),
+            ("\r", given(""), "an empty answer is one"),
+            ("pasX\x7fs\r", given("pass"), "backspace"),
+            ("p\u{e4}\x7fa\r", given("pa"), "backspace takes all bytes of a character"),
+            ("\x7fno\x15yes\r", given("yes"), "Ctrl-U"),
+            ("pas\x03s\r", Answer::Interrupted, "Ctrl-C ends the run"),
+            ("\x04", Answer::None, "Ctrl-D gives up"),
+            ("", Answer::None, "the terminal is gone"),
         ];
         for (keys, expected, why) in table {
             let answer = read_answer(&mut keys.as_bytes()).expect("reading from memory works");
-            assert_eq!(answer.as_deref(), expected.map(str::as_bytes), "{why}");
+            assert_eq!(answer, expected, "{why}");
         }
     }
 

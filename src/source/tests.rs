@@ -1,6 +1,6 @@
 //! What may be read, and what may not.
 
-use super::{Files, SMALL, beneath::Denied, beneath::Root, command, read_small};
+use super::{Files, Interrupted, SMALL, beneath::Denied, beneath::Root, command, read_small};
 use crate::session::{SourceError, Sources};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::fs;
@@ -164,7 +164,11 @@ fn small_files_are_small() {
 
 fn run(world: &World, argv: &[&str], timeout: Duration) -> Result<String, String> {
     let argv: Vec<String> = argv.iter().map(|&argument| argument.to_owned()).collect();
-    let output = command::run(&argv, &world.path("session").canonicalize().unwrap(), timeout);
+    run_until(world, &argv, timeout, &(std::sync::Arc::new(|| false) as Interrupted))
+}
+
+fn run_until(world: &World, argv: &[String], timeout: Duration, interrupted: &Interrupted) -> Result<String, String> {
+    let output = command::run(argv, &world.path("session").canonicalize().unwrap(), timeout, interrupted);
     match output {
         Ok(bytes) => Ok(String::from_utf8(bytes).unwrap()),
         Err(SourceError::Refused(text) | SourceError::Unreadable(text)) => Err(text),
@@ -209,5 +213,17 @@ fn a_command_that_does_not_end_is_ended() {
     for argv in [&["sleep", "1000"][..], &["sh", "-c", "exec >&-; exec sleep 1000"], &["yes"]] {
         let error = run(&world, argv, late).expect_err("it does not end by itself");
         assert!(error.contains("took more than") || error.contains("1 MiB"), "{error}");
+    }
+}
+
+#[test]
+fn a_signal_ends_a_command_at_once() {
+    let world = World::new();
+    let interrupted: Interrupted = std::sync::Arc::new(|| true);
+    for argv in [&["sleep", "1000"][..], &["sh", "-c", "exec >&-; exec sleep 1000"]] {
+        let argv: Vec<String> = argv.iter().map(|&argument| argument.to_owned()).collect();
+        // It would take the whole time, and complain of that.
+        let error = run_until(&world, &argv, Duration::from_secs(600), &interrupted).expect_err("it is interrupted");
+        assert!(error.contains("was interrupted"), "{error}");
     }
 }
