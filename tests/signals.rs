@@ -111,7 +111,7 @@ fn a_handshake_ends_and_its_transcript_stands() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("it is bound").port();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let text = session(port, "").replace("[[step]]", "[[step]]\nstarttls = true\n[[step]]");
+    let text = session(port, "").replace("[[step]]", "[[step]]\nexpect = 220\n[[step]]\nstarttls = true\n[[step]]");
     let mut run = Running::start(folder.path(), &text, &[]);
     listener.set_nonblocking(true).expect("it can be");
     let (stream, _) = until(|| listener.accept().ok(), "the connection");
