@@ -56,6 +56,14 @@ pub enum Command {
     Serve(ServeArguments),
     /// Print the base64 that AUTH wants
     AuthString(AuthStringArguments),
+    /// Write a commented session file to begin with
+    New(NewArguments),
+    /// Print the JSON Schema of session files
+    Schema,
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+    /// Print a manual page
+    Man(ManArguments),
 }
 
 const TEST_ABOUT: &str = "\
@@ -351,6 +359,42 @@ pub struct AuthStringArguments {
     /// The other way: show what base64 says, a line each, a NUL as \x00
     #[arg(long)]
     pub decode: bool,
+}
+
+/// Writes a commented session file to begin with. A file that stands there already stays as it is.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mailrun new smoke smoke.toml")]
+pub struct NewArguments {
+    /// What it is for
+    #[arg(value_name = "KIND", value_enum)]
+    pub kind: Starter,
+    /// The file; standard output otherwise
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Starter {
+    /// A smoke test of a mail server
+    Smoke,
+    /// A dialogue that shows a server's bug
+    Bug,
+}
+
+/// Prints completions for a shell.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mailrun completions bash > ~/.local/share/bash-completion/completions/mailrun")]
+pub struct CompletionsArguments {
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// Prints the manual page of mailrun, or of one of its commands.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mailrun man run | man -l -")]
+pub struct ManArguments {
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
 }
 
 #[cfg(test)]

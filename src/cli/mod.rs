@@ -10,6 +10,7 @@ mod dry_run;
 mod engine;
 mod environment;
 mod machine;
+mod new;
 mod outcome;
 mod patient;
 mod reach;
@@ -75,6 +76,10 @@ fn dispatch() -> Status {
         }
         Command::Serve(arguments) => serve::main(arguments),
         Command::AuthString(arguments) => auth_string::main(arguments),
+        Command::New(arguments) => new::new(arguments),
+        Command::Schema => new::schema(),
+        Command::Completions(arguments) => new::completions(arguments),
+        Command::Man(arguments) => new::man(arguments),
     }
 }
 

@@ -15,10 +15,10 @@ pub fn of(record: &Record) -> Vec<String> {
     let mut lines: Vec<String> = steps
         .filter_map(|step| step.failure().map(|failure| of_failure(record, failure, &format!(", {}", step.title()))))
         .collect();
-    lines.extend(record.failures.iter().map(|outside| match outside {
-        Outside::Failure(failure) => of_failure(record, failure, ""),
+    lines.extend(record.failures.iter().flat_map(|outside| match outside {
+        Outside::Failure(failure) => vec![of_failure(record, failure, "")],
         Outside::Broken { text, .. } => of_broken(record, text),
-        Outside::Said(text) => line(record.file.as_str(), 1, None, "mailrun", text),
+        Outside::Said(text) => vec![line(record.file.as_str(), 1, None, "mailrun", text)],
     }));
     if lines.is_empty() {
         let why = record.judgement.reason().unwrap_or_else(|| "failed".to_owned());
@@ -44,17 +44,21 @@ fn of_failure(record: &Record, failure: &Failure, step: &str) -> String {
     }
 }
 
-/// The first diagnostic says where: `file:line:column: error: …`.
-fn of_broken(record: &Record, text: &str) -> String {
-    let first = text.lines().next().unwrap_or_default();
-    let rest = first.strip_prefix(record.file.as_str()).and_then(|rest| rest.strip_prefix(':'));
-    let mut parts = rest.unwrap_or_default().splitn(3, ':');
+/// A line for each diagnostic that says where it is: `file:line:column: error: …`.
+fn of_broken(record: &Record, text: &str) -> Vec<String> {
     let number = |part: Option<&str>| part.and_then(|part| part.parse::<usize>().ok());
-    match (number(parts.next()), number(parts.next()), parts.next()) {
-        (Some(row), Some(column), Some(message)) => {
-            line(record.file.as_str(), row, Some(column), "mailrun", message.trim_start())
-        }
-        _ => line(record.file.as_str(), 1, None, "mailrun", first),
+    let placed = text.lines().filter_map(|found| {
+        let rest = found.strip_prefix(record.file.as_str())?.strip_prefix(':')?;
+        let mut parts = rest.splitn(3, ':');
+        let (row, column) = (number(parts.next())?, number(parts.next())?);
+        let message = parts.next()?.trim_start().strip_prefix("error: ")?;
+        Some(line(record.file.as_str(), row, Some(column), "mailrun", message))
+    });
+    let placed: Vec<String> = placed.collect();
+    if placed.is_empty() {
+        vec![line(record.file.as_str(), 1, None, "mailrun", text.lines().next().unwrap_or_default())]
+    } else {
+        placed
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) mod tests;
 mod top;
 mod values;
 
+pub(super) use keys::{INCLUDE, SESSION, STEP};
 pub use keys::{Key, Keys, Kind, TABLES};
 pub use rows::parse_rate;
 

@@ -1,0 +1,106 @@
+//! `mailrun new`, `schema`, `completions`, `man`: files that come out of the program itself.
+
+use super::arguments::{CompletionsArguments, ManArguments, NewArguments, Starter};
+use super::console;
+use crate::event::Status;
+use crate::transcript::printable;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Writes a commented starter.
+pub fn new(arguments: &NewArguments) -> Status {
+    let text = match arguments.kind {
+        Starter::Smoke => include_str!("starters/smoke.toml"),
+        Starter::Bug => include_str!("starters/bug.toml"),
+    };
+    match &arguments.file {
+        None => console::print(text),
+        Some(file) => match write_new(file, text) {
+            Ok(()) => {
+                console::say(&format!("wrote {}", printable(file.as_os_str().as_bytes())));
+                Status::Passed
+            }
+            Err(why) => {
+                console::error(&format!("cannot create {}: {why}", printable(file.as_os_str().as_bytes())));
+                Status::CantCreate
+            }
+        },
+    }
+}
+
+/// What stands there already is somebody's work, and stays.
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+}
+
+/// Prints the JSON Schema of session files.
+pub fn schema() -> Status {
+    console::print(&schema_text())
+}
+
+/// The schema as it is printed and published.
+pub fn schema_text() -> String {
+    format!("{:#}\n", crate::session::schema())
+}
+
+/// Prints a shell's completions.
+pub fn completions(arguments: &CompletionsArguments) -> Status {
+    let mut out = Vec::new();
+    clap_complete::generate(arguments.shell, &mut super::definition(), "mailrun", &mut out);
+    console::print(&String::from_utf8_lossy(&out))
+}
+
+/// Prints the manual page of the program, or of one of its commands.
+pub fn man(arguments: &ManArguments) -> Status {
+    let mut definition = super::definition();
+    definition.build();
+    let page = match &arguments.command {
+        None => definition,
+        Some(name) => match definition.find_subcommand(name) {
+            Some(command) => command.clone(),
+            None => {
+                console::error(&format!("there is no command {}", printable(name.as_bytes())));
+                return Status::Usage;
+            }
+        },
+    };
+    let mut out = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = clap_mangen::Man::new(page).render(&mut out);
+    console::print(&String::from_utf8_lossy(&out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::load;
+    use crate::source::Files;
+
+    #[test]
+    fn starters_are_sessions() {
+        let files = Files::new(Path::new("."), &[], false).expect("the folder is there");
+        for text in [include_str!("starters/smoke.toml"), include_str!("starters/bug.toml")] {
+            assert!(text.starts_with("#:schema "), "editors find the schema");
+            if let Err(wrong) = load("starter.toml", text, &files, &[]) {
+                panic!("{}", wrong.render(false));
+            }
+        }
+    }
+
+    #[test]
+    fn the_published_schema_is_the_program_s() {
+        let published = include_str!("../../docs/session.schema.json");
+        assert_eq!(published, schema_text(), "`mailrun schema > docs/session.schema.json` mends it");
+    }
+
+    #[test]
+    fn nothing_is_overwritten() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("s.toml");
+        assert!(write_new(&path, "mine").is_ok());
+        assert!(write_new(&path, "other").is_err());
+        assert_eq!(std::fs::read_to_string(path).ok().as_deref(), Some("mine"));
+    }
+}

@@ -1,0 +1,149 @@
+//! The JSON Schema of session files, made from the tables that the reader itself uses.
+
+use super::read::{INCLUDE, Key, Keys, Kind, SESSION, STEP, TABLES};
+use serde_json::{Map, Value, json};
+
+/// The schema, for editors that know TOML.
+pub fn schema() -> Value {
+    let mut definitions = Map::new();
+    for keys in TABLES {
+        definitions.insert(name(keys), table(keys));
+    }
+    definitions.insert("expectation".to_owned(), expectation());
+    definitions.insert("steps".to_owned(), json!({ "type": "array", "items": reference(&STEP) }));
+    let mut schema = table(&SESSION);
+    schema["$schema"] = "http://json-schema.org/draft-07/schema#".into();
+    schema["title"] = "A session file of mailrun".into();
+    definitions.remove(&name(&SESSION));
+    definitions.remove(&name(&INCLUDE));
+    schema["definitions"] = Value::Object(definitions);
+    schema
+}
+
+/// `a step` is `step`, `[tls]` is `tls`.
+fn name(keys: &Keys) -> String {
+    let words = keys.table.trim_start_matches("a ").trim_start_matches("an ");
+    let plain = words.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>();
+    let quoted = keys.table.starts_with('"');
+    let name = plain.trim_matches('-').to_owned();
+    // `[retry]` of the session and "retry" of a step are two.
+    if quoted { format!("step-{name}") } else { name }
+}
+
+fn reference(keys: &Keys) -> Value {
+    json!({ "$ref": format!("#/definitions/{}", name(keys)) })
+}
+
+fn table(keys: &Keys) -> Value {
+    let properties: Map<String, Value> = keys.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+fn property(key: &Key) -> Value {
+    let mut value = of(&key.kind);
+    // Beside a reference draft 7 reads nothing.
+    if value.get("$ref").is_some() {
+        value = json!({ "allOf": [value] });
+    }
+    value["description"] = key.doc.into();
+    value
+}
+
+fn of(kind: &Kind) -> Value {
+    match kind {
+        Kind::Template | Kind::Expression => json!({ "type": "string" }),
+        Kind::Regex => json!({ "type": "string", "format": "regex" }),
+        Kind::Plain(words) => plain(words),
+        Kind::Boolean => json!({ "type": "boolean" }),
+        Kind::True => json!({ "const": true }),
+        Kind::Integer { least, most } => {
+            let mut value = json!({ "type": "integer", "minimum": least });
+            if *most != i64::MAX {
+                value["maximum"] = (*most).into();
+            }
+            value
+        }
+        Kind::Duration => json!({ "type": "string", "pattern": "^ *[0-9]", "examples": ["30s", "500ms", "5m"] }),
+        Kind::Word(words) => json!({ "enum": words }),
+        Kind::Value => {
+            let source = TABLES.iter().find(|keys| keys.table == "a source").map(|keys| reference(keys));
+            let mut any = vec![json!({ "type": ["string", "number", "boolean"] })];
+            any.extend(source);
+            json!({ "anyOf": any })
+        }
+        Kind::Expect => json!({ "$ref": "#/definitions/expectation" }),
+        Kind::List(kind) => json!({ "type": "array", "items": of(kind) }),
+        Kind::Either(kinds) => json!({ "anyOf": kinds.iter().map(of).collect::<Vec<_>>() }),
+        Kind::Table(keys) => reference(keys),
+        Kind::Map(kind) => json!({ "type": "object", "additionalProperties": of(kind) }),
+        Kind::Steps => json!({ "$ref": "#/definitions/steps" }),
+    }
+}
+
+/// What is taken as it is: a string where its words say so, a number too where they speak of codes and numbers.
+fn plain(words: &str) -> Value {
+    if words.starts_with("a code") {
+        json!({ "anyOf": [code(), { "type": "string", "pattern": "^[0-9][0-9xX]{2}$" }] })
+    } else if words.contains("a number") {
+        json!({ "type": ["string", "number", "boolean"] })
+    } else {
+        json!({ "type": "string" })
+    }
+}
+
+fn code() -> Value {
+    json!({ "type": "integer", "minimum": 0, "maximum": 999 })
+}
+
+fn expectation() -> Value {
+    let word = json!({
+        "type": "string",
+        "pattern": "^([0-9][0-9xX]{2}|any|close|silence|malformed)$",
+        "examples": ["2xx", "any", "close", "silence", "malformed"],
+    });
+    let table = TABLES.iter().find(|keys| keys.table == "\"expect\"").map(|keys| reference(keys));
+    let mut one = vec![code(), word];
+    one.extend(table);
+    let mut any = one.clone();
+    any.push(json!({ "type": "array", "minItems": 1, "items": { "anyOf": one } }));
+    json!({ "anyOf": any })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All that is referred to.
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(key, value)| match value {
+                Value::String(target) if key == "$ref" => found.push(target.clone()),
+                value => references(value, found),
+            }),
+            Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn all_that_is_referred_to_is_there() {
+        let schema = schema();
+        let mut found = Vec::new();
+        references(&schema, &mut found);
+        assert!(found.len() > 20);
+        for target in found {
+            let pointer = target.trim_start_matches('#');
+            assert!(schema.pointer(pointer).is_some(), "{target}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_in_it() {
+        let schema = schema();
+        for key in SESSION.keys {
+            assert_eq!(schema["properties"][key.name]["description"], key.doc);
+        }
+        assert_eq!(schema["definitions"]["step"]["properties"]["send"]["type"], "string");
+        assert_eq!(schema["definitions"].as_object().map(Map::len), Some(TABLES.len()));
+    }
+}
