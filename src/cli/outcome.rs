@@ -58,9 +58,8 @@ pub struct Watcher {
 impl Observer for Watcher {
     fn observe(&mut self, event: &Event<'_>) {
         self.deliveries.hear(&event.fact);
-        match &event.fact {
-            Fact::StepFinished { verdict: Verdict::Skipped(SkipReason::Condition), .. } => self.conditions += 1,
-            _ => {}
+        if let Fact::StepFinished { verdict: Verdict::Skipped(SkipReason::Condition), .. } = &event.fact {
+            self.conditions += 1;
         }
     }
 }
