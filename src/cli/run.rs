@@ -184,7 +184,7 @@ impl Player<'_> {
         let counted = judge(outcome.as_ref(), one.session.xfail.as_deref(), &watcher);
         let (status, judgement) = (counted.status, counted.judgement);
         let worth_saying = !options.quiet || status != Status::Passed;
-        let remarks = suite::remarks(self.arguments, counted.remark);
+        let remarks = suite::remarks(one, self.arguments, counted.remark);
         let delivered = watcher.deliveries.summary();
         if worth_saying {
             remarks.iter().for_each(|line| console::say(&format!("{name}: {line}")));

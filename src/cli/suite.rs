@@ -8,7 +8,7 @@ use super::sessions::{Broken, Loaded, Meaning};
 use crate::event::{Observer, Outcome, Status};
 use crate::exec::{self, Clock, Settings};
 use crate::net::SystemClock;
-use crate::report::record::{Judgement, Outside, Record};
+use crate::report::record::{Judgement, Outside, Record, UNVERIFIED};
 use crate::report::terminal::literals;
 use crate::transcript::{Shown, printable};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -77,9 +77,9 @@ pub fn description(one: &Loaded) -> Option<Shown> {
 }
 
 /// What is said of a session's end besides its verdict.
-pub fn remarks(arguments: &RunArguments, remark: Option<String>) -> Vec<String> {
-    let unverified = "certificates were not verified: --insecure".to_owned();
-    let unverified = arguments.connect.insecure.then_some(unverified);
+pub fn remarks(one: &Loaded, arguments: &RunArguments, remark: Option<String>) -> Vec<String> {
+    let why = if arguments.connect.insecure { "--insecure" } else { "verify = false in [tls]" };
+    let unverified = (!one.session.tls.verify).then(|| format!("{UNVERIFIED}: {why}"));
     remark.into_iter().chain(unverified).collect()
 }
 

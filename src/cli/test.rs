@@ -179,7 +179,7 @@ impl Tester<'_> {
         let counted = judge(outcome.as_ref(), one.session.xfail.as_deref(), &watcher);
         let mut record = recorder.finish(suite::file_of(one), counted.judgement, counted.status);
         record.description = suite::description(one);
-        record.remarks = suite::remarks(self.arguments, counted.remark);
+        record.remarks = suite::remarks(one, self.arguments, counted.remark);
         record.remarks.extend(watcher.deliveries.summary());
         let mut end = counted.status;
         if broken {

@@ -178,7 +178,10 @@ fn verification_failure(text: &str) -> Option<&str> {
 fn handshake_failure(error: &native_tls::Error, text: &str, seen: &Seen) -> String {
     let system = std::error::Error::source(error).and_then(system_error);
     let said = reason(text);
-    if system == Some(io::ErrorKind::ConnectionReset) || text.contains("Connection reset by peer") {
+    if matches!(system, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
+        || text.contains("Broken pipe")
+        || text.contains("Connection reset by peer")
+    {
         "the server reset the connection in the handshake".to_owned()
     } else if seen.ended {
         "the server closed the connection in the handshake".to_owned()

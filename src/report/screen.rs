@@ -2,7 +2,7 @@
 //!
 //! Words say everything, so that it reads the same without colour and aloud.
 
-use super::record::{Judgement, Outside, Record, StepRecord, Totals, time};
+use super::record::{Judgement, Outside, Record, StepRecord, Totals, UNVERIFIED, time};
 use super::terminal::{diagnosis, no_commands};
 use crate::event::{Failure, thousands};
 use crate::session::SourceMap;
@@ -81,6 +81,8 @@ fn line(record: &Record, look: Look) -> String {
         details.push(count(record.steps_run(), "step"));
         details.push(time(record.elapsed));
     }
+    // Said of every session that it is so of: what passed proves less then.
+    details.extend(record.remarks.iter().find(|remark| remark.starts_with(UNVERIFIED)).cloned());
     let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
     let reason = record.judgement.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
     format!("{word} {}{details}{reason}\n", record.file)

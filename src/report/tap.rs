@@ -1,6 +1,6 @@
 //! TAP 14: a test point for each session with its steps as a subtest; diagnostics are YAML.
 
-use super::record::{Judgement, Outside, Record, Run, StepRecord};
+use super::record::{Judgement, Outside, Record, Run, StepRecord, UNVERIFIED};
 use crate::event::{Cause, Failure, Got, Status};
 use std::io::{self, Write};
 
@@ -40,6 +40,9 @@ fn session(number: usize, record: &Record, out: &mut impl Write) -> io::Result<(
     yaml.number("duration_ms", record.elapsed.as_secs_f64() * 1000.0);
     if !record.server.is_empty() {
         yaml.text("server", record.server.as_str());
+    }
+    if let Some(remark) = record.remarks.iter().find(|remark| remark.starts_with(UNVERIFIED)) {
+        yaml.text("remark", remark);
     }
     if !ok {
         yaml.number("status", f64::from(record.status.code()));

@@ -14,6 +14,9 @@ use crate::event::{Failure, RowId, Status, StepId, Verdict};
 use crate::transcript::Shown;
 use std::time::Duration;
 
+/// How the remark begins that says of a session that whom it talked to was not made sure of.
+pub const UNVERIFIED: &str = "certificates were not verified";
+
 /// How a session counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
