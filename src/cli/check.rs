@@ -5,6 +5,7 @@ use super::console;
 use super::reach::{NamedFile, reach};
 use super::sessions::{Loaded, Meaning, tell, warn};
 use crate::event::Status;
+use crate::report::terminal::no_commands;
 use crate::session::{Diagnostic, Diagnostics, ShowOptions, SourceError, Sources, Span, show};
 use crate::source::SessionPath;
 use crate::transcript::printable;
@@ -45,7 +46,7 @@ fn examine(one: &Loaded, server: Option<&str>) -> (Status, String) {
     if status != Status::Passed {
         return (status, String::new());
     }
-    let mut text = format!("{}: OK\n", printable(one.path.name().as_bytes()));
+    let mut text = no_commands(&format!("{}: OK\n", printable(one.path.name().as_bytes())));
     for (title, names) in [
         ("servers", &reach.servers),
         ("files", &files(one, &reach.files)),

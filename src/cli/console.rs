@@ -3,6 +3,7 @@
 //! Nothing here panics where `println!` would: a reader that went away must not stop a run that still has mail to send.
 
 use crate::event::Status;
+use crate::report::terminal::no_commands;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ pub fn error(message: &str) {
 
 /// A line on standard error. Where that cannot be written there is nobody to tell.
 pub fn say(line: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{}", line.trim_end_matches('\n'));
+    let _ = writeln!(anstream::stderr().lock(), "{}", no_commands(line.trim_end_matches('\n')));
 }
 
 /// Writes what a command is for.

@@ -4,11 +4,13 @@ use super::arguments::RunArguments;
 use super::console;
 use super::dry_run::DryRun;
 use super::patient::Patient;
-use super::sessions::{Loaded, Meaning};
+use super::sessions::{Loaded, Meaning, why_not};
+use super::transcripts::{Identity, identity};
 use super::{dry_run, machine};
 use crate::event::Status;
 use crate::exec::{Clock, ConnectOptions, Network, Settings};
 use crate::net::{Sockets, SystemClock};
+use crate::source::read_named;
 use crate::transcript::printable;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,10 +28,10 @@ pub fn prepare<'a>(
     let meaning = Meaning::new(&arguments.meaning, origin)?;
     let mut ca = Vec::new();
     for path in &arguments.connect.ca {
-        let pem = std::fs::read(path).map_err(|why| {
-            let name = printable(path.as_os_str().as_encoded_bytes());
-            console::error(&format!("{}: cannot read {name}: {why}", origin("ca")));
-            Status::NoInput
+        let pem = read_named(path).map_err(|why| {
+            let (status, why) = why_not(why);
+            console::error(&format!("{}: {why}", origin("ca")));
+            status
         })?;
         ca.extend_from_slice(&pem);
         ca.push(b'\n');
@@ -133,6 +135,18 @@ impl Way {
             console::say(&format!("dry run: the mail is in {}", printable(folder.as_os_str().as_encoded_bytes())));
         }
     }
+}
+
+/// The files that the run reads and no output may replace: sessions with their includes, variables, certificates.
+pub fn read_files<'a>(arguments: &RunArguments, sessions: impl Iterator<Item = &'a Loaded>) -> Vec<Identity> {
+    let named = arguments.meaning.vars.iter().chain(&arguments.connect.ca).filter_map(|path| identity(path));
+    let mut files: Vec<_> = named.collect();
+    for one in sessions {
+        let includes = one.session.sources.names().skip(1).map(|name| one.path.folder().join(name));
+        let own = PathBuf::from(one.path.name());
+        files.extend(std::iter::once(own).chain(includes).filter_map(|path| identity(&path)));
+    }
+    files
 }
 
 /// Commands and questions of the sessions end at a signal.

@@ -2,6 +2,7 @@
 
 use super::arguments::ReportArguments;
 use super::console::Output;
+use super::transcripts::{Identity, identity};
 use crate::event::Status;
 use crate::report::record::{Record, Run};
 use crate::report::{AtomicFile, Stream, html, json, junit, stream, tap};
@@ -57,8 +58,8 @@ pub fn streams(arguments: &ReportArguments) -> bool {
 }
 
 impl Reports {
-    /// Opens all files. `output` is standard output.
-    pub fn open(arguments: &ReportArguments, output: Output) -> Result<Self, (Status, String)> {
+    /// Opens all files, none of which may replace one that is `read`. `output` is standard output.
+    pub fn open(arguments: &ReportArguments, output: Output, read: &[Identity]) -> Result<Self, (Status, String)> {
         let wanted = [
             (Kind::Junit, "junit", &arguments.junit),
             (Kind::Tap, "tap", &arguments.tap),
@@ -76,6 +77,10 @@ impl Reports {
                 return Err((Status::Usage, message));
             }
             let name = printable(path.as_os_str().as_bytes());
+            if identity(path).is_some_and(|file| read.contains(&file)) {
+                let message = format!("--{option} would take the place of a file that the run reads: {name}");
+                return Err((Status::CantCreate, message));
+            }
             if files.iter().any(|(_, other, _)| other == path) && !path.starts_with("/dev") {
                 return Err((Status::Usage, format!("two reports cannot be one file: {name}")));
             }

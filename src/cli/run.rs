@@ -32,10 +32,11 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
     };
     let names: Vec<_> = entries.iter().flatten().map(|one| one.session.name.as_str()).collect();
     let several = names.len() > 1;
+    let read = engine::read_files(arguments, entries.iter().flatten());
     // Where nothing can run, an older transcript stays.
     let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
     // Before anything is sent: a run whose record cannot be kept does not begin.
-    let mut transcripts = match Transcripts::create(target, &names) {
+    let mut transcripts = match Transcripts::create(target, &names, &read) {
         Ok(transcripts) => transcripts,
         Err(message) => {
             console::error(&message);
@@ -43,7 +44,7 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
         }
     };
     let (output, failed) = Output::new();
-    let mut reports = match Reports::open(&arguments.reports, output) {
+    let mut reports = match Reports::open(&arguments.reports, output, &read) {
         Ok(reports) => reports,
         Err((status, message)) => {
             console::error(&message);

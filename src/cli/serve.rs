@@ -2,9 +2,11 @@
 
 use super::arguments::ServeArguments;
 use super::console;
+use super::sessions::why_not;
 use crate::event::Status;
 use crate::net::certificate::ServerCertificate;
 use crate::serve::{self, Behaviour, Config, Listen, Rules, Script, SinkOptions, Summary};
+use crate::source::read_named;
 use crate::transcript::printable;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -128,7 +130,7 @@ fn folder(path: &Path) -> Result<std::path::PathBuf, Failure> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|why| (Status::NoInput, format!("cannot read {}: {why}", shown(path))))
+    read_named(path).map_err(why_not)
 }
 
 fn shown(path: &Path) -> String {

@@ -94,12 +94,17 @@ impl Broken {
 
 /// Says why something cannot be read.
 fn refused(why: SourceError) -> Broken {
-    let (status, text) = match why {
-        SourceError::Refused(message) => (Status::DataErr, message),
-        SourceError::Unreadable(message) => (Status::NoInput, message),
-    };
+    let (status, text) = why_not(why);
     console::error(&text);
     Broken { file: String::new(), status, text }
+}
+
+/// How a run ends that needs it, and why it cannot be read.
+pub fn why_not(why: SourceError) -> (Status, String) {
+    match why {
+        SourceError::Refused(message) => (Status::DataErr, message),
+        SourceError::Unreadable(message) => (Status::NoInput, message),
+    }
 }
 
 fn wrong(found: &Diagnostics) -> Broken {

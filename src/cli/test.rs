@@ -49,11 +49,12 @@ fn test(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Result<S
     let mut entries = suite::choose(arguments, &meaning).map_err(said)?;
     entries.iter_mut().flatten().for_each(|one| engine::overrule(arguments, one));
     let names: Vec<_> = entries.iter().flatten().map(|one| one.session.name.as_str()).collect();
+    let read = engine::read_files(arguments, entries.iter().flatten());
     // Where nothing can run, an older transcript stays.
     let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
-    let transcripts = Transcripts::create(target, &names).map_err(|message| (Status::CantCreate, message))?;
+    let transcripts = Transcripts::create(target, &names, &read).map_err(|message| (Status::CantCreate, message))?;
     let (output, failed) = Output::new();
-    let mut reports = Reports::open(&arguments.reports, output)?;
+    let mut reports = Reports::open(&arguments.reports, output, &read)?;
     let clock = engine::clock();
     engine::end_at_signals(entries.iter_mut().flatten(), &clock);
     let way = Way::open(arguments, &clock)?;

@@ -5,6 +5,7 @@ use crate::transcript::printable;
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Stands in a file's name for the session's.
@@ -19,14 +20,18 @@ pub struct Transcripts {
 }
 
 impl Transcripts {
-    /// Creates what `target` asks for. `sessions` are their files' names.
-    pub fn create(target: Option<&Path>, sessions: &[&str]) -> Result<Self, String> {
+    /// Creates what `target` asks for. `sessions` are their files' names; `read` are the files that no transcript may
+    /// replace.
+    pub fn create(target: Option<&Path>, sessions: &[&str], read: &[Identity]) -> Result<Self, String> {
         let apart = target.is_some_and(names_sessions);
         let paths = match target {
             None => Vec::new(),
             Some(target) if apart => apart_names(sessions).iter().map(|name| put(target, name)).collect(),
             Some(target) => vec![target.to_owned()],
         };
+        if let Some(path) = paths.iter().find(|path| identity(path).is_some_and(|file| read.contains(&file))) {
+            return Err(format!("the transcript would take the place of a file that the run reads: {}", shown(path)));
+        }
         let create = |path: PathBuf| match AtomicFile::growing(&path) {
             Ok(file) => Ok((path, file)),
             Err(why) => Err(format!("cannot create the transcript {}: {why}", shown(&path))),
@@ -62,6 +67,15 @@ impl Transcripts {
         }
         failure.map_or(Ok(()), Err)
     }
+}
+
+/// A file, whatever name leads to it: its device and its number there.
+pub type Identity = (u64, u64);
+
+/// `None` for what is not there, and for devices and pipes, which are not replaced.
+pub fn identity(path: &Path) -> Option<Identity> {
+    let about = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some((about.dev(), about.ino()))
 }
 
 fn names_sessions(target: &Path) -> bool {
@@ -164,7 +178,8 @@ mod tests {
     fn one_file_holds_all_sessions() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let target = folder.path().join("t.log");
-        let mut transcripts = Transcripts::create(Some(&target), &["a.toml", "b.toml"]).expect("it can be created");
+        let mut transcripts =
+            Transcripts::create(Some(&target), &["a.toml", "b.toml"], &[]).expect("it can be created");
         for (index, name) in ["a.toml", "b.toml"].into_iter().enumerate() {
             let mut writer = transcripts.writer(index, Options::default(), Some(name)).expect("there is a file");
             writer.get_mut().write_all(b"C: QUIT\n").expect("the file can be written");
@@ -175,8 +190,22 @@ mod tests {
     }
 
     #[test]
+    fn a_transcript_replaces_no_file_that_is_read() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let (own, link) = (folder.path().join("own.toml"), folder.path().join("link"));
+        std::fs::write(&own, "server").expect("the session can be written");
+        std::os::unix::fs::symlink(&own, &link).expect("a link can be made");
+        let read = [identity(&own).expect("it is there")];
+        for target in [&own, &link] {
+            let error = Transcripts::create(Some(target), &["own.toml"], &read).err().expect("it is refused");
+            assert!(error.contains("take the place"), "{error}");
+        }
+        assert_eq!(read_to_string(own).expect("it stands"), "server");
+    }
+
+    #[test]
     fn a_transcript_that_cannot_be_created_is_told_before_anything_is_sent() {
-        let error = Transcripts::create(Some(Path::new("/nowhere/t.log")), &["a.toml"]).err().expect("it cannot");
+        let error = Transcripts::create(Some(Path::new("/nowhere/t.log")), &["a.toml"], &[]).err().expect("it cannot");
         assert!(error.contains("/nowhere/t.log"), "{error}");
     }
 }

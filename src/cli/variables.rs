@@ -1,12 +1,12 @@
 //! `--var` and `--vars`: names that the command line sets in place of `[vars]`.
 
 use super::arguments::MeaningArguments;
+use super::sessions::why_not;
 use super::values::is_name;
 use crate::event::Status;
 use crate::session::{Diagnostic, Diagnostics, SourceMap, Span, Value};
-use crate::transcript::printable;
+use crate::source::read_named;
 use std::collections::BTreeMap;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
@@ -19,9 +19,9 @@ pub fn read(
 ) -> Result<Vec<(String, Value)>, (Status, String)> {
     let mut all = BTreeMap::new();
     for path in &arguments.vars {
-        let text = std::fs::read(path).map_err(|why| {
-            let name = printable(path.as_os_str().as_bytes());
-            (Status::NoInput, format!("{}: cannot read {name}: {why}", origin("vars")))
+        let text = read_named(path).map_err(|why| {
+            let (status, why) = why_not(why);
+            (status, format!("{}: {why}", origin("vars")))
         })?;
         all.extend(parse(path, &String::from_utf8_lossy(&text)).map_err(|why| (Status::DataErr, why))?);
     }

@@ -135,7 +135,7 @@ impl<'a> Ready<'a> {
             Err(trouble) => {
                 let started = Fact::SessionStarted { name: narrator.shown(&session.name), server: Shown::default() };
                 narrator.tell(MAIN, started);
-                return Err(failed(prepare::failure(session, trouble), 0));
+                return Err(failed(prepare::failure(session, settings, trouble), 0));
             }
         };
         let (mut feed, mut nowhere) = (Once::default(), Nowhere);
@@ -152,7 +152,7 @@ impl<'a> Ready<'a> {
         let redactor = player.narrator.redactor.clone();
         match sound {
             Ok(()) => Ok(Self { session, settings, sources, prepared, redactor }),
-            Err(trouble) => Err(failed(prepare::failure(session, trouble), 0)),
+            Err(trouble) => Err(failed(prepare::failure(session, settings, trouble), 0)),
         }
     }
 
@@ -174,7 +174,7 @@ impl<'a> Ready<'a> {
             Ok(()) => play(&mut player, Flow::On),
             Err(trouble) => {
                 player.interrupted = trouble.interrupt(clock);
-                player.failure = Some(prepare::failure(self.session, trouble));
+                player.failure = Some(prepare::failure(self.session, self.settings, trouble));
                 play(&mut player, Flow::Over)
             }
         };

@@ -1,5 +1,6 @@
 //! Makes ready what a session needs before its first connection: values, its name, the files of `[tls]`.
 
+use super::Settings;
 use super::narrate::Narrator;
 use super::player::Prepared;
 use super::ports::TlsOptions;
@@ -68,8 +69,10 @@ fn is_name(hostname: &str) -> bool {
 }
 
 /// What went wrong outside of any step: where the file says the server, if nowhere better.
-pub fn failure(session: &Session, trouble: Trouble) -> Failure {
-    let span = trouble.span.clone().or_else(|| session.server.as_ref().map(|server| server.span.clone()));
-    let place = session.sources.place(&span.unwrap_or_default());
+pub fn failure(session: &Session, settings: &Settings, trouble: Trouble) -> Failure {
+    // Where `--server` stands for the file's server, no place of the file is meant.
+    let server = session.server.as_ref().filter(|_| settings.server.is_none());
+    let span = trouble.span.clone().or_else(|| server.map(|server| server.span.clone()));
+    let place = span.map(|span| session.sources.place(&span)).unwrap_or_default();
     trouble.failure(place)
 }

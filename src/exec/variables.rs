@@ -5,6 +5,7 @@ use super::Settings;
 use super::narrate::Narrator;
 use super::tables;
 use super::trouble::Trouble;
+use crate::event::{Cause, Status};
 use crate::session::{
     Scope, Server, Session, SourceError, SourcePath, Sources, Template, Value, ValueSource, Variable,
 };
@@ -74,20 +75,31 @@ impl Reader<'_> {
             .iter()
             .filter(|variable| !overridden(variable))
             .partition(|variable| !matches!(variable.source, ValueSource::Netrc { .. }));
+        // All that fail are told together, so that nobody has to mend them run by run.
+        let mut missing = Missing::default();
         for secret in ready {
-            self.secret(secret, scope, narrator, &mut gathered)?;
+            missing.keep(secret, self.secret(secret, scope, narrator, &mut gathered))?;
         }
         for variable in vars {
-            self.variable(variable, scope, narrator, &mut gathered)?;
+            if !missing.explains(self.session, variable) {
+                missing.keep(variable, self.variable(variable, scope, narrator, &mut gathered))?;
+            }
         }
-        let server = self.server(scope, narrator)?;
+        let server = match self.server(scope, narrator) {
+            Ok(server) => server,
+            // Without it there is no host to look values up for; it may be what is missing that it is made of.
+            Err(trouble) => return Err(missing.told(narrator).err().unwrap_or(trouble)),
+        };
         self.host = Some(server.host().to_owned());
         for variable in netrc_vars {
-            self.variable(variable, scope, narrator, &mut gathered)?;
+            missing.keep(variable, self.variable(variable, scope, narrator, &mut gathered))?;
         }
         for secret in late {
-            self.secret(secret, scope, narrator, &mut gathered)?;
+            if !missing.explains(self.session, secret) {
+                missing.keep(secret, self.secret(secret, scope, narrator, &mut gathered))?;
+            }
         }
+        missing.told(narrator)?;
         Ok(Gathered { server, short: gathered.short, short_names: gathered.short_names })
     }
 
@@ -116,6 +128,10 @@ impl Reader<'_> {
         let value = match self.value(&secret.source, scope, narrator) {
             Ok(Some(value)) => value,
             Ok(None) if self.settings.dry_run => Value::Text(PLACEHOLDER.into()),
+            // What would have to be asked for, run or read stands out in a dry run; an interruption ends it.
+            Err(trouble) if self.settings.dry_run && trouble.interrupt(narrator.clock).is_none() && outside(secret) => {
+                Value::Text(PLACEHOLDER.into())
+            }
             Ok(None) => return Err(self.no_value(secret, narrator)),
             Err(trouble) => return Err(trouble.at(&secret.span)),
         };
@@ -160,14 +176,14 @@ impl Reader<'_> {
             ValueSource::Literal(value) => return Ok(Some(value.clone())),
             ValueSource::Env { name, default } => (self.sources.env(name), default),
             ValueSource::Prompt { text, default } => match self.sources.prompt(text) {
-                Err(_) if self.settings.dry_run => (Ok(None), default),
+                Err(_) if self.settings.dry_run && default.is_some() => (Ok(None), default),
                 answer => (answer.map(Some), default),
             },
             ValueSource::Netrc { field, default } => {
                 (self.sources.netrc(self.host.as_deref().unwrap_or_default(), field), default)
             }
             ValueSource::Command { argv, default } => match self.sources.command(argv) {
-                Err(_) if self.settings.dry_run => (Ok(None), default),
+                Err(_) if self.settings.dry_run && default.is_some() => (Ok(None), default),
                 output => (output.and_then(|bytes| text_of(bytes, "the command's output")).map(Some), default),
             },
             ValueSource::Csv { path, default } | ValueSource::Json { path, default } => {
@@ -184,9 +200,7 @@ impl Reader<'_> {
             ValueSource::File { path, template, default } => {
                 let resolved = resolve(self.session, scope, narrator, path)?;
                 match self.file(&resolved) {
-                    Err(SourceError::Unreadable(_)) if default.is_some() || self.settings.dry_run => {
-                        (Ok(None), default)
-                    }
+                    Err(SourceError::Unreadable(_)) if default.is_some() => (Ok(None), default),
                     Ok(text) if *template => {
                         let rendered = self.session.templates.render_text(
                             &text,
@@ -263,9 +277,66 @@ impl Reader<'_> {
     }
 }
 
+/// The names that got no value, and why.
+#[derive(Default)]
+struct Missing {
+    names: Vec<String>,
+    why: Vec<Trouble>,
+}
+
+impl Missing {
+    /// Keeps what went wrong for later; an interruption is not kept.
+    fn keep(&mut self, variable: &Variable, result: Result<(), Trouble>) -> Result<(), Trouble> {
+        match result {
+            Err(trouble) if matches!(trouble.cause, Cause::Interrupted { .. }) => return Err(trouble),
+            Err(trouble) => {
+                self.names.push(variable.name.clone());
+                self.why.push(trouble);
+            }
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// Whether a name is made of one that is missing: then it is missing, too, and that is no news.
+    fn explains(&mut self, session: &Session, variable: &Variable) -> bool {
+        let template = match &variable.source {
+            ValueSource::Template(template) => template,
+            ValueSource::File { path, .. } => &path.written,
+            _ => return false,
+        };
+        let explained = session.templates.names(template).iter().any(|name| self.names.contains(name));
+        if explained {
+            self.names.push(variable.name.clone());
+        }
+        explained
+    }
+
+    /// One trouble for all.
+    fn told(self, narrator: &Narrator<'_>) -> Result<(), Trouble> {
+        let mut why = self.why;
+        if why.len() < 2 {
+            return why.pop().map_or(Ok(()), Err);
+        }
+        let status = Status::worst(why.iter().map(|trouble| trouble.status));
+        let all: Vec<String> = why.iter().map(|trouble| trouble.cause.to_string()).collect();
+        let what = format!("{} values are missing: {}", all.len(), all.join("; "));
+        let span = why.first().and_then(|trouble| trouble.span.clone());
+        Err(Trouble { status, span, ..Trouble::bad_value(narrator, what) })
+    }
+}
+
 struct Pending {
     short: ShortSecrets,
     short_names: Vec<String>,
+}
+
+/// Whether a value comes from beyond the session file.
+fn outside(variable: &Variable) -> bool {
+    matches!(
+        variable.source,
+        ValueSource::Prompt { .. } | ValueSource::Command { .. } | ValueSource::File { template: false, .. }
+    )
 }
 
 /// UTF-8, without one final line end.

@@ -84,9 +84,9 @@ fn pace(words: &[&str]) -> Option<Pace> {
 
 /// A remark that is nearly a direction is an error: passed over, it would make the script another one.
 fn misspelt(text: &str, first: &str) -> Result<Option<Direction>, String> {
-    for word in ["chunk", "repeat", "match"] {
+    for (word, rest) in [("connected", ""), ("chunk", " …"), ("repeat", " …"), ("match", " …")] {
         if strsim::damerau_levenshtein(&first.to_lowercase(), word) <= 1 {
-            return Err(format!("did you mean `*: {word} …`?"));
+            return Err(format!("did you mean `*: {word}{rest}`?"));
         }
     }
     for phrase in ["closed by the server", "reset by the server", "any order", "TLS started"] {

@@ -201,6 +201,15 @@ fn regular_length(file: &File, path: &Path) -> Result<u64, SourceError> {
     Err(SourceError::Unreadable(format!("cannot read {}: it is {what}, not a regular file", shown(path))))
 }
 
+/// The most that a file which the command line names may hold: variables, certificates, a server's script.
+const NAMED: u64 = 64 << 20;
+
+/// Reads a file that the command line names, a pipe too; what has no end is refused.
+pub fn read_named(path: &Path) -> Result<Vec<u8>, SourceError> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    read_limited(file, NAMED, &shown(path))
+}
+
 /// Reads all, at most `limit` bytes.
 fn read_limited(reader: impl Read, limit: u64, name: &str) -> Result<Vec<u8>, SourceError> {
     let mut bytes = Vec::new();

@@ -53,46 +53,49 @@ fn find(argument: &str) -> Vec<Result<SessionPath, SourceError>> {
         return vec![Ok(SessionPath::StandardInput)];
     }
     let path = Path::new(argument);
-    let mut found = Vec::new();
-    let searched = if path.is_dir() {
-        search(path, &mut found, 0)
+    let mut found = Found::default();
+    if path.is_dir() {
+        search(path, &mut found, 0);
     } else if glob::is_pattern(argument) && !path.exists() {
-        expand(path, &mut found)
+        expand(path, &mut found);
     } else {
         // Whether it can be read is seen when it is.
-        found.push(path.to_owned());
-        Ok(())
-    };
-    if let Err(error) = searched {
-        return vec![Err(error)];
+        found.push(Ok(path.to_owned()));
     }
     if found.is_empty() {
         let what = if path.is_dir() { "no session file (*.toml) in" } else { "no file fits" };
         return vec![Err(SourceError::Unreadable(format!("{what} {}", shown(path))))];
     }
-    found.into_iter().map(|path| Ok(SessionPath::File(path))).collect()
+    found.into_iter().map(|path| path.map(SessionPath::File)).collect()
 }
 
+/// What was found, in its order; a folder that cannot be searched does not hide the others.
+type Found = Vec<Result<PathBuf, SourceError>>;
+
 /// Every `*.toml` below, sorted by path, but for names and folders that begin with `_`.
-fn search(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<(), SourceError> {
+fn search(folder: &Path, found: &mut Found, depth: usize) {
     if depth > DEEPEST {
         let what = format!("cannot search {}: folders nest deeper than {DEEPEST}", shown(folder));
-        return Err(SourceError::Unreadable(what));
+        found.push(Err(SourceError::Unreadable(what)));
+        return;
     }
-    for (path, name) in entries(folder)? {
+    let entries = match entries(folder) {
+        Ok(entries) => entries,
+        Err(error) => return found.push(Err(error)),
+    };
+    for (path, name) in entries {
         if name.starts_with('_') {
             continue;
         }
         // A link to a folder is not followed: it may lead around in circles.
         if path.is_dir() {
             if !path.is_symlink() {
-                search(&path, found, depth + 1)?;
+                search(&path, found, depth + 1);
             }
         } else if name.ends_with(".toml") {
-            found.push(path);
+            found.push(Ok(path));
         }
     }
-    Ok(())
 }
 
 /// The entries of a folder with their names, sorted.
@@ -106,7 +109,7 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, SourceError> {
 }
 
 /// The files, and the sessions of the folders, that fit a pattern.
-fn expand(pattern: &Path, found: &mut Vec<PathBuf>) -> Result<(), SourceError> {
+fn expand(pattern: &Path, found: &mut Found) {
     let mut places = vec![PathBuf::new()];
     for component in pattern.components() {
         let mut next = Vec::new();
@@ -133,12 +136,11 @@ fn expand(pattern: &Path, found: &mut Vec<PathBuf>) -> Result<(), SourceError> {
     places.dedup();
     for place in places {
         if place.is_dir() {
-            search(&place, found, 0)?;
+            search(&place, found, 0);
         } else {
-            found.push(place);
+            found.push(Ok(place));
         }
     }
-    Ok(())
 }
 
 /// A folder and all folders below it, but for hidden ones, includes' and links.
@@ -233,6 +235,18 @@ mod tests {
             let found = find_sessions(&[at(argument), at("a.toml")]);
             assert!(matches!(&found[..], [Err(SourceError::Unreadable(_)), Ok(_)]), "{argument}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_searched_hides_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join(vec!["d"; super::DEEPEST + 1].join("/"));
+        fs::create_dir_all(&deep).unwrap();
+        for name in ["a.toml", "z.toml"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let found = find_sessions(&[folder.path().display().to_string()]);
+        assert!(matches!(&found[..], [Ok(_), Err(SourceError::Unreadable(_)), Ok(_)]), "{found:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What may be read, and what may not.
 
-use super::{Files, Interrupted, SMALL, beneath::Denied, beneath::Root, command, read_small};
+use super::{Files, Interrupted, SMALL, beneath::Denied, beneath::Root, command, read_named, read_small};
 use crate::session::{SourceError, Sources};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::fs;
@@ -160,6 +160,15 @@ fn small_files_are_small() {
     assert_eq!(files.read_tls(&world.path("other/secret.txt")), Ok(b"other/secret.txt".to_vec()), "may be anywhere");
     assert_eq!(files.read_tls(Path::new("../other/secret.txt")), Ok(b"other/secret.txt".to_vec()), "relative");
     assert!(matches!(files.read_tls(Path::new("fifo")), Err(SourceError::Unreadable(_))));
+}
+
+#[test]
+fn what_the_command_line_names_has_an_end() {
+    let world = World::new();
+    assert_eq!(read_named(&world.path("session/a.txt")), Ok(b"session/a.txt".to_vec()));
+    let endless = read_named(Path::new("/dev/zero"));
+    assert!(matches!(&endless, Err(SourceError::Refused(text)) if text.contains("more than 64 MiB")), "{endless:?}");
+    assert!(matches!(read_named(&world.path("missing")), Err(SourceError::Unreadable(_))));
 }
 
 fn run(world: &World, argv: &[&str], timeout: Duration) -> Result<String, String> {
