@@ -2,7 +2,7 @@
 
 use super::Status;
 use crate::session::Place;
-use crate::smtp::reply::{MAX_REPLY_LINES, ReplyError};
+use crate::smtp::reply::{MAX_REPLY_LINES, MAX_REPLY_TEXT, ReplyError};
 use crate::transcript::{Shown, printable};
 use std::fmt;
 use std::time::Duration;
@@ -190,6 +190,9 @@ impl fmt::Display for Cause {
             }
             Self::NotSmtp(ReplyError::TooManyLines) => {
                 write!(f, "what the server sent is not SMTP: a reply of over {} lines", thousands(MAX_REPLY_LINES))
+            }
+            Self::NotSmtp(ReplyError::TooMuchText) => {
+                write!(f, "what the server sent is not SMTP: a reply of over {} MiB", MAX_REPLY_TEXT >> 20)
             }
             Self::LineTooLong => f.write_str("what the server sent is not SMTP: a line over 64 KiB"),
             Self::OutOfTurn { text } => write!(f, "the server spoke out of turn: {text}"),

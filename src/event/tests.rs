@@ -48,6 +48,7 @@ fn every_cause_is_a_sentence() {
             Cause::NotSmtp(ReplyError::CodeChanged { first: code(250), now: code(550) }),
             "what the server sent is not SMTP: the code changed from 250 to 550 within a reply",
         ),
+        (Cause::NotSmtp(ReplyError::TooMuchText), "what the server sent is not SMTP: a reply of over 16 MiB"),
         (Cause::NotSmtp(ReplyError::TooManyLines), "what the server sent is not SMTP: a reply of over 10,000 lines"),
         (
             Cause::CannotConnect { address: shown("127.0.0.1:1"), why: shown("connection refused") },

@@ -7,6 +7,8 @@ use std::fmt;
 
 /// The most lines that one reply may have.
 pub const MAX_REPLY_LINES: usize = 10_000;
+/// The most octets of text that one reply may have: so many lines, each as long as it may be, would fill the memory.
+pub const MAX_REPLY_TEXT: usize = 16 << 20;
 
 /// Three digits, 000 to 999 (RFC 5321 §4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,6 +121,8 @@ pub enum ReplyError {
     CodeChanged { first: ReplyCode, now: ReplyCode },
     /// More than [`MAX_REPLY_LINES`].
     TooManyLines,
+    /// More than [`MAX_REPLY_TEXT`].
+    TooMuchText,
 }
 
 impl fmt::Display for ReplyError {
@@ -127,6 +131,7 @@ impl fmt::Display for ReplyError {
             Self::NoCode => f.write_str("a line has no reply code"),
             Self::CodeChanged { first, now } => write!(f, "the code changes from {first} to {now} inside a reply"),
             Self::TooManyLines => f.write_str("a reply has more than 10,000 lines"),
+            Self::TooMuchText => f.write_str("a reply has more than 16 MiB"),
         }
     }
 }
@@ -137,6 +142,8 @@ impl std::error::Error for ReplyError {}
 #[derive(Debug, Default)]
 pub struct ReplyParser {
     so_far: Option<Reply>,
+    /// The octets of text in it.
+    octets: usize,
 }
 
 impl ReplyParser {
@@ -149,10 +156,17 @@ impl ReplyParser {
                 return Err(ReplyError::CodeChanged { first: reply.code, now: code });
             }
             Some(reply) => reply,
-            None => Reply { code, lines: Vec::new() },
+            None => {
+                self.octets = 0;
+                Reply { code, lines: Vec::new() }
+            }
         };
         if reply.lines.len() == MAX_REPLY_LINES {
             return Err(ReplyError::TooManyLines);
+        }
+        self.octets += text.len();
+        if self.octets > MAX_REPLY_TEXT {
+            return Err(ReplyError::TooMuchText);
         }
         reply.lines.push(text.to_vec());
         if more {
@@ -269,6 +283,22 @@ mod tests {
             assert_eq!(parser.line(b"250-x"), Ok(None));
         }
         assert_eq!(parser.line(b"250-x"), Err(ReplyError::TooManyLines));
+    }
+
+    #[test]
+    fn text_has_a_limit_too_and_each_reply_its_own() {
+        let (mut parser, megabyte) = (ReplyParser::default(), vec![b'x'; 1 << 20]);
+        let line = |separator: &[u8]| [b"250", separator, &megabyte].concat();
+        for _ in 0..2 {
+            for _ in 1..16 {
+                assert_eq!(parser.line(&line(b"-")), Ok(None));
+            }
+            assert!(parser.line(&line(b" ")).is_ok_and(|reply| reply.is_some()));
+        }
+        for _ in 0..16 {
+            assert_eq!(parser.line(&line(b"-")), Ok(None));
+        }
+        assert_eq!(parser.line(b"250-x"), Err(ReplyError::TooMuchText));
     }
 
     #[test]
