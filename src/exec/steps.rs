@@ -52,32 +52,14 @@ impl Player<'_> {
         // What follows does not see this step's own variables.
         let next = position.next.filter(|_| step.with.is_empty());
         let position = Position { connection, next, ..position };
-        if before == Flow::Over || (before > Flow::On && !step.always) {
-            return match &step.action {
-                // What is `always` in a group runs though the group does not.
-                Action::Steps(members) if before < Flow::Over && has_always(members) => {
-                    self.group(members, position, before)
-                }
-                _ => {
-                    self.skip(step, position, SkipReason::EarlierFailure);
-                    before
-                }
-            };
+        let tidying = before > Flow::On && !step.always;
+        let runs = !tidying || matches!(&step.action, Action::Steps(members) if has_always(members));
+        if before == Flow::Over || !runs {
+            self.skip(step, position, SkipReason::EarlierFailure);
+            return before;
         }
-        let layered = match self.with(&step.with) {
-            Ok(with) => {
-                self.scope.push(with);
-                true
-            }
-            Err(trouble) => {
-                let (id, failing) = (self.identify(step, position, 1, None), Err(trouble));
-                return self.failing_before(step, &id, position, failing);
-            }
-        };
-        let flow = self.repeated(step, position);
-        if layered {
-            self.scope.pop();
-        }
+        // What is `always` in a group runs though the group does not.
+        let flow = if tidying { self.once(step, position, before) } else { self.repeated(step, position) };
         flow.max(before)
     }
 
@@ -87,14 +69,15 @@ impl Player<'_> {
             let repetition = if step.repeat > 1 { Some(index) } else { position.repetition };
             let again = if index < step.repeat { Some(index + 1) } else { None };
             let next = match again {
-                Some(again) => Next::again(step, position.connection, again),
+                // The next time its own variables are others.
+                Some(again) => Next::again(step, position.connection, again).filter(|_| step.with.is_empty()),
                 None => position.next,
             };
             let position = Position { repetition, next, ..position };
             if repetition.is_some() {
                 self.scope.set_loop(repetition);
             }
-            flow = self.once(step, position);
+            flow = self.once(step, position, Flow::On);
             if step.repeat > 1 {
                 // What a surrounding group counts is its own again.
                 self.scope.set_loop(None);
@@ -106,10 +89,24 @@ impl Player<'_> {
         flow
     }
 
-    fn once(&mut self, step: &Step, position: Position<'_>) -> Flow {
+    /// Once, with its own variables. `before` matters to a group of which only what is `always` runs.
+    fn once(&mut self, step: &Step, position: Position<'_>, before: Flow) -> Flow {
         let channel = self.take_channel(position.connection);
         self.show_facts(&channel);
         self.put_channel(channel);
+        match self.with(&step.with) {
+            Ok(with) => self.scope.push(with),
+            Err(trouble) => {
+                let id = self.identify(step, position, 1, None);
+                return self.failing_before(step, &id, position, Err(trouble));
+            }
+        }
+        let flow = self.conditionally(step, position, before);
+        self.scope.pop();
+        flow
+    }
+
+    fn conditionally(&mut self, step: &Step, position: Position<'_>, before: Flow) -> Flow {
         if let Some(condition) = &step.condition {
             match self.evaluate(condition) {
                 Ok(evaluation) if evaluation.holds => {}
@@ -125,13 +122,13 @@ impl Player<'_> {
         }
         match &step.action {
             Action::Steps(members) => {
-                if let Some(delay) = step.delay
+                if let Some(delay) = step.delay.filter(|_| before == Flow::On)
                     && let Err(trouble) = self.pause(position.connection, delay)
                 {
                     let id = self.identify(step, position, 1, None);
                     return self.failing_before(step, &id, position, Err(trouble));
                 }
-                match self.group(members, position, Flow::On) {
+                match self.group(members, position, before) {
                     Flow::Stopped => after(step.on_fail),
                     flow => flow,
                 }

@@ -61,3 +61,27 @@ fn what_a_server_offers_is_told_whoever_wrote_the_ehlo() {
         );
     }
 }
+
+#[test]
+fn a_steps_variables_are_its_repetitions() {
+    for steps in [
+        "{ send = 'N{{ a }}', expect = 250, repeat = 2, with = { a = '{{ loop.index }}' } }",
+        "{ steps = [ { send = 'N{{ a }}', expect = 250 } ], repeat = 2, with = { a = '{{ loop.index }}' } }",
+    ] {
+        let server = [GREETING, Hear("N1\r"), Say("250 ok\r\n"), Hear("N2\r"), Say("250 ok\r\n")];
+        let ran = play(&format!("step = [ {{ expect = 220 }}, {steps} ]"), &server);
+        assert_eq!(ran.outcome.status.code(), 0, "{}", ran.log);
+    }
+}
+
+#[test]
+fn what_is_always_in_a_group_has_the_groups_variables_and_condition() {
+    let group = "steps = [ { send = 'B', expect = 250 }, { send = 'N{{ a }}', expect = 250, always = true } ], with = { a = '1' }";
+    let before = [GREETING, Hear("A"), Say("500 no\r\n")];
+    let quit = [Hear("QUIT"), Say("221 bye\r\n")];
+    let steps = format!("step = [ {{ expect = 220 }}, {{ send = 'A', expect = 250 }}, {{ {group} }} ]");
+    let ran = play(&steps, &[&before[..], &[Hear("N1\r"), Say("250 ok\r\n")], &quit].concat());
+    assert!(ran.outcome.status.code() == 1 && !ran.log.contains("C: B"), "{}", ran.log);
+    let ran = play(&steps.replace("{ steps", "{ if = '1 == 2', steps"), &[&before[..], &quit].concat());
+    assert!(ran.outcome.status.code() == 1 && !ran.log.contains("C: N"), "{}", ran.log);
+}

@@ -159,6 +159,10 @@ impl Reader<'_> {
                 name @ ("capture" | "retry") if !replies => {
                     format!("\"{name}\" has no meaning beside \"{title}\": there is no reply of its own")
                 }
+                "retry" if title == "body" => {
+                    "\"retry\" has no meaning beside \"body\": what is refused is over, and DATA comes before it"
+                        .to_owned()
+                }
                 "chunk" if !rules.writes => match title {
                     "" => "\"chunk\" has no meaning where nothing is written".to_owned(),
                     _ => format!("\"chunk\" has no meaning beside \"{title}\""),

@@ -208,6 +208,11 @@ fn actions() {
 #[test]
 fn modifiers() {
     all(&[
+        (
+            step!("{ body = 'x', expect = 250, ⟦retry = { times = 1 } }"),
+            "no meaning beside \"body\"",
+            "content is not sent twice",
+        ),
         (step!("{ quit = true, assert = ⟦1 }"), "a list", "a number"),
         (step!("{ quit = true, assert = [⟦1] }"), "an expression", "a number in the list"),
         (step!("{ quit = true, assert = [\"⟦rply.code == 221\"] }"), "did you mean \"reply\"?", "mistyped"),
