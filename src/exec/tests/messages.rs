@@ -121,6 +121,34 @@ fn messages_are_told_apart_by_their_message_ids() {
     assert_eq!(ids.len(), 10, "{wire}");
 }
 
+#[test]
+fn rset_stands_before_a_transaction_behind_a_chunk_that_nobody_took() {
+    let message =
+        "message = { from = 'a@example.com', to = 'b@example.com', text = 'hi', date = 'x', message_id = '<1@x>' }";
+    let steps = format!(
+        "{{ {message}, expect = 250, on_fail = 'continue' }}, {{ send = 'NOOP', expect = 250 }}, {{ {message}, expect = 250 }}"
+    );
+    let toml = format!("step = [ {{ expect = 220 }}, {{ ehlo = true }}, {steps}, {{ quit = true }} ]");
+    for refused in ["250 a\r\n550 b\r\n503 c\r\n", "250 a\r\n250 b\r\n550 c\r\n"] {
+        let server = [
+            Hear("MAIL"),
+            Hear("RCPT"),
+            Bdat,
+            Say(refused),
+            Hear("NOOP"),
+            Say("250 ok\r\n"),
+            Hear("RSET"),
+            Hear("MAIL"),
+            Hear("RCPT"),
+            Bdat,
+            Say("250 r\r\n250 a\r\n250 b\r\n250 ok\r\n"),
+        ];
+        let ran = play(&toml, &[&begin(CHUNKING)[..], &server, &quit()].concat());
+        assert_eq!(ran.outcome.status.code(), 1, "{}", ran.log);
+        assert!(ran.log.contains("b@example.com Accepted: 250 ok\n"), "{}", ran.log);
+    }
+}
+
 struct Case {
     why: &'static str,
     keys: &'static str,

@@ -42,7 +42,6 @@ impl Transaction<'_> {
             self.chunk(player, channel, std::mem::take(&mut envelope), &content, last, ahead.as_ref())?;
             if last {
                 self.complete = true;
-                channel.in_transaction = ahead.is_some();
                 player.ahead = ahead;
                 break;
             }

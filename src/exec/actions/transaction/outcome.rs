@@ -201,9 +201,8 @@ impl Transaction<'_> {
                 }
             }
         }
-        match taken {
-            (indices, Some(reply)) => self.taken(player, channel, &indices, &reply),
-            (_, None) => channel.in_transaction |= self.plan.chunked,
+        if let (indices, Some(reply)) = taken {
+            self.taken(player, channel, &indices, &reply);
         }
         lost
     }
@@ -249,9 +248,9 @@ impl Transaction<'_> {
     fn taken(&mut self, player: &mut Player<'_>, channel: &mut Channel, indices: &[usize], reply: &Reply) {
         if outcome_of(reply) != RecipientOutcome::Accepted || indices.is_empty() {
             // RFC 3030 §2: behind a BDAT that failed the transaction is not over.
-            channel.in_transaction |= self.plan.chunked;
             return;
         }
+        channel.in_transaction = player.ahead.is_some();
         channel.delivered = true;
         let text = reply.text();
         let queue_id =
