@@ -13,8 +13,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-const PAGES: [&str; 6] =
-    ["README.md", "docs/session-file.md", "docs/transcript.md", "docs/cli.md", "docs/serve.md", "docs/ci.md"];
+const PAGES: [&str; 7] = [
+    "README.md",
+    "docs/session-file.md",
+    "docs/reports.md",
+    "docs/transcript.md",
+    "docs/cli.md",
+    "docs/serve.md",
+    "docs/ci.md",
+];
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -180,8 +187,18 @@ fn every_transcript_that_is_shown_can_be_read_and_every_script_served() {
 #[test]
 fn no_block_is_of_a_kind_that_nobody_checks() {
     // Commands and their output: nothing reads those.
-    let known =
-        ["", "sh", "toml", "toml fragment", "toml refused", "toml include", "toml rules", "transcript", "script"];
+    let known = [
+        "",
+        "sh",
+        "ini",
+        "toml",
+        "toml fragment",
+        "toml refused",
+        "toml include",
+        "toml rules",
+        "transcript",
+        "script",
+    ];
     for block in blocks() {
         assert!(known.contains(&block.kind.as_str()), "{}: `{}`", block.place(), block.kind);
         let dialogue = block.text.lines().any(|line| line.starts_with("S: ") || line.starts_with("C: "));

@@ -345,6 +345,35 @@ fn what_cannot_be_sent_is_an_error_before_anything_is_sent() {
     }
 }
 
+#[test]
+fn the_starter_of_a_report_works_as_it_is_and_overwrites_nothing() {
+    let place = Place::new("", &[]);
+    let run = |arguments: &[&str], status| {
+        let output = place.mailrun(arguments);
+        let text = [output.stdout.as_slice(), &output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}:\n{text}");
+        text
+    };
+    run(&["new", "report", "nightly.toml"], 0);
+    run(&["check", "nightly.toml"], 0);
+    let mail = place.mail("nightly.toml");
+    let parsed = MessageParser::new().parse(&mail).expect("it is a mail");
+    assert!(
+        parsed.subject().is_some_and(|subject| subject.starts_with("Nightly report, 20")),
+        "{:?}",
+        parsed.subject()
+    );
+    assert!(parsed.body_text(0).is_some_and(|text| text.contains("All is well.")));
+    assert!(parsed.body_html(0).is_some_and(|html| html.contains("<h1>Nightly report</h1>")));
+
+    place.put("kept.toml", b"mine");
+    assert!(run(&["new", "report", "kept.toml"], 73).contains("kept.toml"));
+    assert_eq!(std::fs::read(place.0.path().join("kept.toml")).expect("it is there"), b"mine");
+    assert!(run(&["new", "report", "no/such/folder.toml"], 73).contains("folder.toml"));
+    assert!(run(&["new", "report"], 0).contains("[message]"));
+}
+
 /// How much memory a process has had at its peak, in kB.
 fn peak(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it is alive");

@@ -363,7 +363,9 @@ pub struct AuthStringArguments {
 
 /// Writes a commented session file to begin with. A file that stands there already stays as it is.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mailrun new smoke smoke.toml")]
+#[command(
+    after_help = "Examples:\n  mailrun new report nightly.toml && mailrun run --dry-run nightly.toml\n  mailrun new smoke smoke.toml"
+)]
 pub struct NewArguments {
     /// What it is for
     #[arg(value_name = "KIND", value_enum)]
@@ -375,6 +377,8 @@ pub struct NewArguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Starter {
+    /// A report by mail, from cron
+    Report,
     /// A smoke test of a mail server
     Smoke,
     /// A dialogue that shows a server's bug

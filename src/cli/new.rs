@@ -12,6 +12,7 @@ use std::path::Path;
 /// Writes a commented starter.
 pub fn new(arguments: &NewArguments) -> Status {
     let text = match arguments.kind {
+        Starter::Report => include_str!("starters/report.toml"),
         Starter::Smoke => include_str!("starters/smoke.toml"),
         Starter::Bug => include_str!("starters/bug.toml"),
     };
@@ -81,7 +82,12 @@ mod tests {
     #[test]
     fn starters_are_sessions() {
         let files = Files::new(Path::new("."), &[], false).expect("the folder is there");
-        for text in [include_str!("starters/smoke.toml"), include_str!("starters/bug.toml")] {
+        let starters = [
+            include_str!("starters/report.toml"),
+            include_str!("starters/smoke.toml"),
+            include_str!("starters/bug.toml"),
+        ];
+        for text in starters {
             assert!(text.starts_with("#:schema "), "editors find the schema");
             if let Err(wrong) = load("starter.toml", text, &files, &[]) {
                 panic!("{}", wrong.render(false));
