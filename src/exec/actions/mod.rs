@@ -194,9 +194,9 @@ fn hear_hello(player: &mut Player<'_>, channel: &mut Channel, line: &[u8], facts
     let extended = verb_is(line, "EHLO") || verb_is(line, "LHLO");
     if extended && facts.reply.code.class() == 2 {
         channel.ehlo = Capabilities::parse(&facts.reply);
-        let offers = channel.ehlo.keywords.iter();
-        let list = offers.map(|(keyword, parameters)| format!("{keyword} {parameters}"));
-        let list = list.map(|offer| player.narrator.shown(offer.trim_end())).collect();
+        // As the server wrote them: a keyword in capitals would no longer be known for a secret.
+        let offers = facts.reply.lines.iter().skip(1);
+        let list = offers.map(|offer| player.narrator.shown(offer.trim_ascii())).collect();
         player.note(channel, Note::Capabilities { list });
     } else if extended || verb_is(line, "HELO") {
         channel.ehlo = Capabilities::default();
