@@ -230,6 +230,29 @@ fn addresses_that_are_not_ascii_need_smtputf8() {
     assert!(Draft { cc: list("jürgen@example.com"), ..draft("x") }.is_internationalized());
 }
 
+#[test]
+fn a_file_that_is_not_as_long_as_it_was_ends_the_mail_with_an_error() {
+    let table = [
+        (10, 10, None, "as announced"),
+        (10, 9, Some("data.bin: 9 bytes came of 10"), "it shrank"),
+        (10, 0, Some("data.bin: 0 bytes came of 10"), "it was emptied"),
+        (10, 11, Some("data.bin: it grew beyond its 10 bytes while it was read"), "it grew"),
+        (200_000, 199_999, Some("data.bin: 199999 bytes came of 200000"), "a long one shrank by one"),
+        (0, 1, Some("data.bin: it grew beyond its 0 bytes while it was read"), "it was empty"),
+    ];
+    for (announced, holds, error, why) in table {
+        let source = Source::new(
+            "data.bin",
+            announced,
+            Box::new(move || Ok(Box::new(std::io::Cursor::new(vec![7_u8; holds])) as Box<dyn Read>)),
+        );
+        let attachment = Attachment { source, name: "data.bin".into(), media_type: None, inline: None };
+        let content = build(Draft { attachments: vec![attachment], ..draft("x") }).expect("its length is announced");
+        let read = content.open().read_to_end(&mut Vec::new());
+        assert_eq!(read.err().map(|error| error.to_string()).as_deref(), error, "{why}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_address_parser_panic(text in prop_oneof!["\\PC*", "[a-b@<>\",:;\\\\\\[\\] .(ü]{0,20}"]) {

@@ -419,6 +419,25 @@ fn a_refused_recipient_stops_the_message_for_all_unless_it_is_skipped() {
 }
 
 #[test]
+fn an_attachment_that_shrinks_while_it_is_sent_ends_the_connection_without_a_dot() {
+    let toml = MESSAGE.replace(", 'c@example.com'", "") + "attach = ['short.eml']\n";
+    let server = [
+        GREETING,
+        Hear("EHLO"),
+        Say("250 mx\r\n"),
+        Hear("MAIL"),
+        Say("250 ok\r\n"),
+        Hear("RCPT"),
+        Say("250 ok\r\n"),
+        Hear("DATA"),
+        Say("354 go\r\n"),
+    ];
+    let ran = play(&toml.replace("['short.eml']", "[{ file = 'short.eml', name = 'x.bin' }]"), &server);
+    assert_eq!(ran.outcome.status.code(), 66, "{}", ran.log);
+    assert!(!ran.log.contains("C: .\n") && !ran.log.contains("C: QUIT"), "{}", ran.log);
+}
+
+#[test]
 fn where_all_were_refused_and_data_was_pipelined_a_lone_dot_follows() {
     let toml = MESSAGE.replace(", 'c@example.com'", "");
     let server = [
