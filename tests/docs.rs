@@ -191,6 +191,8 @@ fn no_block_is_of_a_kind_that_nobody_checks() {
         "",
         "sh",
         "ini",
+        "yaml",
+        "groovy",
         "toml",
         "toml fragment",
         "toml refused",
