@@ -9,12 +9,29 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Names of mails are unique in this process by their counter, and among processes by time and process.
 #[derive(Debug)]
 pub(super) struct Maildrop {
     folder: PathBuf,
-    counter: AtomicU32,
+    counter: Arc<AtomicU32>,
+}
+
+/// The counters of this process's folders: several servers may keep their mail in one.
+static COUNTERS: Mutex<Vec<(PathBuf, Arc<AtomicU32>)>> = Mutex::new(Vec::new());
+
+fn counter_of(folder: &Path) -> Arc<AtomicU32> {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let mut counters = COUNTERS.lock().unwrap_or_else(PoisonError::into_inner);
+    match counters.iter().find(|(known, _)| *known == folder) {
+        Some((_, counter)) => counter.clone(),
+        None => {
+            let counter = Arc::new(AtomicU32::new(1));
+            counters.push((folder, counter.clone()));
+            counter
+        }
+    }
 }
 
 impl Maildrop {
@@ -22,7 +39,7 @@ impl Maildrop {
     pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        Ok(Self { folder: folder.to_owned(), counter: AtomicU32::new(1) })
+        Ok(Self { folder: folder.to_owned(), counter: counter_of(folder) })
     }
 
     /// For one connection.
