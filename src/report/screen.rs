@@ -142,7 +142,7 @@ fn diagnose(
     }
 }
 
-/// `12 sessions: 10 passed, 1 failed, 1 skipped; 57 steps, 1 failure, 1.2 s`.
+/// `12 sessions: 10 passed, 1 failed, 1 skipped`, and `57 steps, 1 failure, 1.2 s`.
 pub fn summary(totals: &Totals, elapsed: Duration) -> String {
     let counts = [
         (totals.passed, "passed"),
@@ -159,7 +159,7 @@ pub fn summary(totals: &Totals, elapsed: Duration) -> String {
         .collect();
     let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
     format!(
-        "{}{counts}; {}, {}, {}\n",
+        "{}{counts}\n{}, {}, {}\n",
         count(totals.sessions, "session"),
         count(totals.steps, "step"),
         count(totals.failures, "failure"),

@@ -1,0 +1,158 @@
+//! `mailrun test` with all its reports together, over the sessions of `tests/reports/`: the screen against a golden
+//! file, each report read back.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn test(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
+    command.env("NO_COLOR", "1").env_remove("GITHUB_ACTIONS");
+    command.args(["test", "--dry-run", "--server", "smtp://mail.example.com"]).args(arguments);
+    command.output().expect("the program was built")
+}
+
+/// Times differ from run to run.
+fn timeless(text: &str) -> String {
+    let time = regex::Regex::new(r"(under )?\d+(\.\d+)? (ms|s)\b").expect("the pattern is valid");
+    time.replace_all(text, "TIME").into_owned()
+}
+
+#[test]
+fn everything_together() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (junit, tap, json, html) = (path("j.xml"), path("t.tap"), path("r.json"), path("r.html"));
+    let reports = ["--junit", &junit, "--tap", &tap, "--json", &json, "--html", &html, "--jobs", "3", "reports"];
+    let output = test(&reports);
+    assert_eq!(output.status.code(), Some(65), "{}", String::from_utf8_lossy(&output.stderr));
+    let read = |name: &str| std::fs::read_to_string(name).expect("the report was written");
+
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reports/screen.txt");
+    let screen = timeless(&String::from_utf8(output.stdout).expect("the screen is text"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&golden, &screen).expect("the golden file can be written");
+    }
+    assert_eq!(screen, std::fs::read_to_string(&golden).expect("it is there"), "UPDATE_GOLDEN=1 writes it anew");
+    let wide: Vec<_> = screen.lines().filter(|line| line.chars().count() > 80).collect();
+    assert!(wide.is_empty(), "80 columns hold it: {wide:#?}");
+
+    let report = quick_junit::Report::deserialize_from_str(&read(&junit)).expect("it is JUnit");
+    let counts: Vec<_> = report.test_suites.iter().map(|s| (s.tests, s.failures, s.errors, s.skipped)).collect();
+    assert_eq!(counts, [(1, 0, 1, 0), (1, 0, 0, 1), (3, 0, 0, 0), (3, 2, 0, 0), (3, 0, 0, 1)], "broken, expected, …");
+
+    let tap = read(&tap);
+    let points: Vec<_> = tap.lines().filter(|l| l.starts_with("ok ") || l.starts_with("not ok ")).collect();
+    assert_eq!(tap.lines().take(2).collect::<Vec<_>>(), ["TAP version 14", "1..5"]);
+    let expected = [
+        "not ok 1 - reports/broken.toml",
+        "not ok 2 - reports/expected.toml # TODO failed as expected: issue 17",
+        "ok 3 - reports/passes.toml",
+        "not ok 4 - reports/relay.toml",
+        "ok 5 - reports/skipped.toml # SKIP the server does not offer NOSUCH",
+    ];
+    assert_eq!(points, expected);
+
+    let report: Value = serde_json::from_str(&read(&json)).expect("it is JSON");
+    let verdicts: Vec<_> = report["sessions"].as_array().expect("a list").iter().map(|s| &s["verdict"]).collect();
+    assert_eq!(verdicts, ["error", "xfailed", "passed", "failed", "skipped"]);
+    let schema = include_str!("../docs/report.schema.json");
+    let schema: Value = serde_json::from_str(schema).expect("the schema is JSON");
+    let mut wrong = Vec::new();
+    validate(&schema, &schema, &report, "", &mut wrong);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+
+    let page = read(&html);
+    for outside in ["http:", "https:", "src=", "href=", "url(", "@import"] {
+        assert!(!page.contains(outside), "the page asks for nothing: {outside}");
+    }
+    assert_eq!(page.matches("<details class=\"session\"").count(), 5);
+    assert!(page.contains("<span class=\"f\" tabindex=\"-1\">*: expected 250, got 503"), "the failed line is marked");
+}
+
+/// What Jenkins' schema for JUnit knows, and no more.
+#[test]
+fn junit_holds_nothing_that_jenkins_does_not_know() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let target = folder.path().join("j.xml").display().to_string();
+    test(&["--junit", &target, "reports"]);
+    let text = std::fs::read_to_string(target).expect("the report was written");
+    let known = [
+        ("testsuites", "name time tests failures disabled errors skipped"),
+        ("testsuite", "name tests failures errors time disabled skipped timestamp hostname id package"),
+        ("properties", ""),
+        ("property", "name value"),
+        ("testcase", "name assertions time classname status"),
+        ("failure", "type message"),
+        ("error", "type message"),
+        ("skipped", "type message"),
+        ("system-out", ""),
+        ("system-err", ""),
+    ];
+    let tag = regex::Regex::new(r#"<([a-z-]+)((?: [a-z]+="[^"]*")*) ?/?>"#).expect("the pattern is valid");
+    let attribute = regex::Regex::new(r#" ([a-z]+)="#).expect("the pattern is valid");
+    let mut seen = 0;
+    for found in tag.captures_iter(&text) {
+        seen += 1;
+        let (_, allowed) = known.iter().find(|(name, _)| *name == &found[1]).unwrap_or_else(|| panic!("{}", &found[0]));
+        let quoted = regex::Regex::new(r#""[^"]*""#).expect("the pattern is valid");
+        for name in attribute.captures_iter(&quoted.replace_all(&found[2], "")) {
+            assert!(allowed.split(' ').any(|known| *known == name[1]), "{} has {}", &found[1], &name[1]);
+        }
+    }
+    assert!(seen > 20);
+}
+
+/// As much of JSON Schema as docs/report.schema.json uses.
+fn validate(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
+    if let Some(target) = schema["$ref"].as_str() {
+        let target = root.pointer(target.trim_start_matches('#')).expect("what is referred to is there");
+        validate(root, target, value, at, wrong);
+    }
+    let fits = |name: &str| match name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "number" => value.is_number(),
+        "null" => value.is_null(),
+        other => panic!("the schema has the type {other}"),
+    };
+    let types = match &schema["type"] {
+        Value::String(name) => vec![name.as_str()],
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    if !types.is_empty() && !types.into_iter().any(fits) {
+        wrong.push(format!("{at}: {value} is of another type"));
+    }
+    if schema.get("const").is_some_and(|only| only != value) {
+        wrong.push(format!("{at}: {value} is another constant"));
+    }
+    if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
+        wrong.push(format!("{at}: {value} is none of the words"));
+    }
+    if let Value::Object(fields) = value {
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if !fields.contains_key(name) {
+                wrong.push(format!("{at}: {name} is missing"));
+            }
+        }
+        for (name, value) in fields {
+            let at = format!("{at}/{name}");
+            match (schema["properties"].get(name), schema.get("additionalProperties")) {
+                (Some(schema), _) | (None, Some(schema @ Value::Object(_))) => {
+                    validate(root, schema, value, &at, wrong);
+                }
+                (None, Some(Value::Bool(false))) => wrong.push(format!("{at} is unknown")),
+                _ => {}
+            }
+        }
+    }
+    if let (Value::Array(values), Some(schema)) = (value, schema.get("items")) {
+        for (index, value) in values.iter().enumerate() {
+            validate(root, schema, value, &format!("{at}/{index}"), wrong);
+        }
+    }
+}
