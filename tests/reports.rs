@@ -71,6 +71,26 @@ fn everything_together() {
     assert!(page.contains("<span class=\"f\" tabindex=\"-1\">*: expected 250, got 503"), "the failed line is marked");
 }
 
+#[test]
+fn every_smoke_session_is_sound_and_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+    let checked = command.current_dir(root).args(["check", "--server", "smtp://mail.example.com", "sessions/smoke"]);
+    let output = checked.output().expect("the program was built");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = std::fs::read_to_string(root.join("docs/ci.md")).expect("the page is there");
+    for entry in std::fs::read_dir(root.join("sessions/smoke")).expect("the folder is there") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
+        assert!(page.contains(&format!("`{name}`")), "docs/ci.md does not list {name}");
+        let text = std::fs::read_to_string(&path).expect("a session is text");
+        assert!(
+            text.starts_with("# ") && !text.contains("\nserver ="),
+            "{name}: a header, and --server for any server"
+        );
+    }
+}
+
 /// What Jenkins' schema for JUnit knows, and no more.
 #[test]
 fn junit_holds_nothing_that_jenkins_does_not_know() {

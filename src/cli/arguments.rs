@@ -165,7 +165,7 @@ pub struct SelectArguments {
     /// Begin no other session once one has failed
     #[arg(long)]
     pub fail_fast: bool,
-    /// So many sessions at a time; what each prints stays together, in the order of the files
+    /// With `test`, so many sessions at a time; what each prints stays together, in the order of the files
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
 }
