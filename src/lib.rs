@@ -4,6 +4,7 @@
 //! The surface is small on purpose: [`session::load`] reads a session, [`exec::run`] plays it over a
 //! [`exec::Network`], and an [`event::Observer`] hears what happens. ARCHITECTURE.md shows the house.
 
+pub mod batch;
 pub mod cli;
 pub mod event;
 pub mod exec;

@@ -23,7 +23,7 @@ fn table() -> Vec<(&'static str, Vec<&'static str>)> {
         ("net", vec!["exec", "session", "smtp"]), // exec's ports, and the types in them
         ("report", beside(&[])),
         ("source", beside(&[])),
-        ("batch", beside(&["exec", "net"])),
+        ("batch", beside(&["exec", "net", "source"])),
         ("serve", beside(&["exec", "net"])),
         ("tools", beside(&["exec", "net", "report", "source", "batch", "serve"])),
         ("cli", beside(&["exec", "net", "report", "source", "batch", "serve", "tools"])),

@@ -182,6 +182,20 @@ impl<'a> Ready<'a> {
         outcome
     }
 
+    /// Tells of a row that is none, for which there is no need of a connection.
+    pub fn broken_row(&self, lane: &Lane, row: Row, clock: &dyn Clock, observer: &mut dyn Observer) -> Outcome {
+        let mut narrator = Narrator::new(observer, clock, self.redactor.clone());
+        narrator.take_lane(lane);
+        let why = row.broken.unwrap_or_default();
+        let trouble = Trouble::bad_value(&narrator, why).in_row(&narrator, &row.place);
+        let outcome = failed(turns::row_failure(self.session, trouble), 0);
+        if let Some(id) = &row.id {
+            narrator.tell(MAIN, Fact::RowStarted { row: id });
+            narrator.tell(MAIN, Fact::RowFinished { row: id, outcome: &outcome });
+        }
+        outcome
+    }
+
     /// What `text` is in facts: secrets hidden, and escaped.
     pub fn shown(&self, text: &str) -> Shown {
         self.redactor.shown(text)

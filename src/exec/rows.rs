@@ -8,6 +8,8 @@ use crate::session::RowValue;
 pub struct Row {
     /// `None` where the session has no rows: nothing is told of its turn then.
     pub id: Option<RowId>,
+    /// Where it stands, for errors: `people.csv:3`.
+    pub place: String,
     /// What templates see as `row`.
     pub value: Option<RowValue>,
     /// The Message-ID of an earlier attempt, which this one carries too.

@@ -274,6 +274,7 @@ impl Player<'_> {
                 (verdict, Flow::Over)
             }
             Err(trouble) => {
+                let trouble = trouble.in_row(&self.narrator, &self.row.place);
                 let severs = trouble.severs;
                 let interrupted = matches!(trouble.cause, Cause::Interrupted { .. });
                 let place = match &trouble.span {

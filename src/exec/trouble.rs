@@ -5,6 +5,7 @@ use super::narrate::Narrator;
 use super::ports::{Interrupt, TlsFailure};
 use crate::event::{Cause, Failure, Status, Verdict};
 use crate::session::{Place, SourceError, Span};
+use crate::transcript::Shown;
 use std::time::Duration;
 
 /// A step's failure, before it is known where the step stands.
@@ -45,6 +46,16 @@ impl Trouble {
 
     pub fn bad_value(narrator: &Narrator<'_>, what: impl AsRef<[u8]>) -> Self {
         Self::new(Status::DataErr, Cause::BadValue { what: narrator.shown(what) })
+    }
+
+    /// Says which row it was, where a value of a row is not valid.
+    pub fn in_row(mut self, narrator: &Narrator<'_>, place: &str) -> Self {
+        if let Cause::BadValue { what } = &mut self.cause
+            && !place.is_empty()
+        {
+            *what = Shown::new(format!("{} ({})", what.as_str(), narrator.shown(place)));
+        }
+        self
     }
 
     pub fn unreadable(narrator: &Narrator<'_>, what: impl AsRef<[u8]>) -> Self {

@@ -5,8 +5,8 @@ use super::answer::{Answer, Turn};
 use super::player::{MAIN, Player};
 use super::steps::Flow;
 use super::trouble::{Trouble, signal_status};
-use crate::event::{Fact, Outcome, Status};
-use crate::session::{Action, CloseHow, Span, Step};
+use crate::event::{Fact, Failure, Outcome, Status};
+use crate::session::{Action, CloseHow, Session, Span, Step};
 use crate::smtp::limits::Wait;
 
 /// Plays the rows that this connection gets. `flow` is what `open` left; gives what is left to `close`.
@@ -65,9 +65,8 @@ fn turn(player: &mut Player<'_>, row: Row, number: &mut usize) -> (Flow, bool) {
     let flow = match player.row.broken.take() {
         None => player.section(&session.steps, number, Flow::On),
         Some(why) => {
-            let trouble = Trouble::bad_value(&player.narrator, why);
-            let span = session.rows.as_ref().map_or_else(Span::default, |rows| rows.file.span.clone());
-            player.failure = Some(trouble.failure(session.sources.place(&span)));
+            let trouble = Trouble::bad_value(&player.narrator, why).in_row(&player.narrator, &player.row.place);
+            player.failure = Some(row_failure(session, trouble));
             Flow::On
         }
     };
@@ -82,12 +81,18 @@ fn turn(player: &mut Player<'_>, row: Row, number: &mut usize) -> (Flow, bool) {
     (flow, failed)
 }
 
-fn outcome(player: &Player<'_>, steps_run: usize, failure: Option<crate::event::Failure>) -> Outcome {
+fn outcome(player: &Player<'_>, steps_run: usize, failure: Option<Failure>) -> Outcome {
     let mut status = failure.as_ref().map_or(Status::Passed, |failure| failure.status);
     if let Some(interrupt) = player.interrupted {
         status = signal_status(interrupt);
     }
     Outcome { status, failure, steps_run, skipped: player.skipped.clone() }
+}
+
+/// What is wrong with a row is placed where the session names its file.
+pub fn row_failure(session: &Session, trouble: Trouble) -> Failure {
+    let span = session.rows.as_ref().map_or_else(Span::default, |rows| rows.file.span.clone());
+    trouble.failure(session.sources.place(&span))
 }
 
 /// Bytes that were sent on the main connection.

@@ -8,11 +8,13 @@ mod command;
 mod glob;
 mod netrc;
 mod prompt;
+mod rows;
 mod sessions;
 #[cfg(test)]
 mod tests;
 
 pub use glob::fits;
+pub use rows::{RowReader, SourceRow};
 pub use sessions::{SessionPath, find_sessions, session_text};
 
 use crate::session::{SourceError, SourceFile, Sources};

@@ -83,6 +83,11 @@ pub fn compose<'a>(player: &mut Player<'a>, message: &Message) -> Result<Mail<'a
     }
     let mut seen = std::collections::HashSet::new();
     recipients.retain(|recipient| seen.insert(recipient.clone()));
+    // An earlier attempt at the row has reached some already.
+    let done = &player.row.done;
+    recipients.retain(|recipient| {
+        done.is_empty() || !done.iter().any(|done| done == player.narrator.shown(recipient.to_string()).as_str())
+    });
     if recipients.is_empty() || recipients.iter().any(Mailbox::is_null) {
         return Err(Trouble::bad_value(&player.narrator, "the message has no recipient").at(&message.span));
     }

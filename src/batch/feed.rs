@@ -1,0 +1,269 @@
+//! What one connection gets, and what it heard of each row.
+
+use super::ledger::Ended;
+use super::queue::{self, Queue, Taken, Task};
+use super::tally::RowState;
+use super::{Plan, is_temporary};
+use crate::event::{Cause, Fact, Note, Outcome, RecipientOutcome, RowId, Status};
+use crate::exec::{Clock, Feed, Row};
+use std::cell::RefCell;
+
+/// The facts of a row that its state is judged by.
+#[derive(Default)]
+pub struct Heard {
+    /// Commands and lines beside content that were sent, by their verbs.
+    commands: Vec<String>,
+    /// Whole replies.
+    replies: usize,
+    /// What the first 5yz reply was to.
+    refused: Option<String>,
+    /// The last byte of content was about to leave.
+    sealed: bool,
+    /// The last line of the last reply since then, or of the last reply at all.
+    sealed_reply: Option<String>,
+    last_reply: Option<String>,
+    recipients: Vec<(String, RecipientOutcome, String)>,
+    line: String,
+}
+
+impl Heard {
+    pub fn hear(&mut self, fact: &Fact<'_>) {
+        match fact {
+            Fact::RowStarted { .. } => *self = Self::default(),
+            Fact::LineSent(line) if !line.content => {
+                self.line.clear();
+                line.notation(&mut self.line);
+                let verb = self.line.split([' ', ':', '\\']).next().unwrap_or_default();
+                // A pipelined group of any size costs no more than what a judgement needs.
+                if self.commands.len() < 10_000 {
+                    self.commands.push(verb.to_ascii_uppercase());
+                }
+            }
+            Fact::LineReceived(line) => {
+                self.line.clear();
+                line.notation(&mut self.line);
+                if self.line.as_bytes().get(3) == Some(&b'-') {
+                    return;
+                }
+                if self.line.starts_with('5') && self.refused.is_none() {
+                    self.refused = self.commands.get(self.replies).cloned();
+                }
+                self.replies += 1;
+                if self.sealed {
+                    self.sealed_reply = Some(self.line.clone());
+                }
+                self.last_reply = Some(self.line.clone());
+            }
+            Fact::Noted(Note::Recipient { address, outcome, reply }) => {
+                self.recipients.push((address.as_str().to_owned(), *outcome, reply.as_str().to_owned()));
+            }
+            _ => {}
+        }
+    }
+
+    fn any(&self, wanted: RecipientOutcome) -> bool {
+        self.recipients.iter().any(|(_, outcome, _)| *outcome == wanted)
+    }
+
+    /// What became of the row; `None` where an interruption ended it and nothing was sent.
+    fn state(&self, outcome: &Outcome) -> Option<RowState> {
+        use RecipientOutcome::{Accepted, Deferred, Refused, Unknown};
+        let Some(failure) = &outcome.failure else { return Some(self.state_by_recipients().unwrap_or(RowState::Sent)) };
+        if self.any(Unknown) || matches!(failure.cause, Cause::DeliveryUnknown { .. }) {
+            return Some(RowState::Unknown);
+        }
+        if self.any(Accepted) {
+            return self.state_by_recipients();
+        }
+        if self.sealed {
+            // Content was complete, or its last write failed before the dot.
+            match self.sealed_reply.as_deref().and_then(|reply| reply.bytes().next()) {
+                Some(b'2') if self.recipients.is_empty() => return Some(RowState::Sent),
+                Some(b'4') => return Some(RowState::Deferred),
+                Some(b'5') => return Some(RowState::Refused),
+                _ if matches!(failure.cause, Cause::Lost { .. } | Cause::TimedOut { .. }) => {
+                    return Some(RowState::Deferred);
+                }
+                _ if failure.status != Status::CantCreate => return Some(RowState::Unknown),
+                _ => {}
+            }
+        }
+        if matches!(failure.cause, Cause::Interrupted { .. }) {
+            return None;
+        }
+        Some(match failure.status {
+            _ if self.any(Deferred) => RowState::Deferred,
+            _ if self.any(Refused) => RowState::Refused,
+            Status::TempFail | Status::Unavailable | Status::NoHost | Status::Protocol | Status::NoPerm => {
+                RowState::Deferred
+            }
+            Status::Failed => match self.refused.as_deref() {
+                Some("RCPT" | "DATA" | "BDAT" | ".") => RowState::Refused,
+                // Earlier than RCPT.
+                Some(_) => RowState::Deferred,
+                None => RowState::Failed,
+            },
+            _ => RowState::Failed,
+        })
+    }
+
+    fn state_by_recipients(&self) -> Option<RowState> {
+        use RecipientOutcome::{Deferred, Refused, Unknown};
+        let states = [(Unknown, RowState::Unknown), (Deferred, RowState::Deferred), (Refused, RowState::Refused)];
+        let state = states.into_iter().find(|(outcome, _)| self.any(*outcome)).map(|(_, state)| state);
+        state.or_else(|| (!self.recipients.is_empty()).then_some(RowState::Sent))
+    }
+}
+
+/// The rows of one connection.
+pub struct WorkerFeed<'w, 'p> {
+    pub plan: &'w Plan<'p>,
+    pub queue: &'w Queue,
+    pub clock: &'w dyn Clock,
+    pub heard: &'w RefCell<Heard>,
+    /// That for which the connection is opened.
+    pub first: Option<Task>,
+    current: Option<Task>,
+    /// Rows that had their turn.
+    pub turns: u32,
+    /// Rows whose turn was not over with the loss of the connection.
+    completed: u32,
+    /// The Message-ID and row of a whole session's turn.
+    message_id: Option<String>,
+}
+
+impl<'w, 'p> WorkerFeed<'w, 'p> {
+    pub fn new(
+        plan: &'w Plan<'p>,
+        queue: &'w Queue,
+        clock: &'w dyn Clock,
+        heard: &'w RefCell<Heard>,
+        first: Task,
+    ) -> Self {
+        let first = Some(first);
+        Self { plan, queue, clock, heard, first, current: None, turns: 0, completed: 0, message_id: None }
+    }
+
+    /// The end of a session without rows.
+    pub fn end_of_session(&mut self, outcome: &Outcome) {
+        let message_id = self.message_id.take();
+        self.settle(outcome, message_id.as_deref());
+    }
+
+    fn settle(&mut self, outcome: &Outcome, message_id: Option<&str>) {
+        let Some(mut task) = self.current.take() else { return };
+        let heard = self.heard.take();
+        let lost = matches!(outcome.failure.as_ref().map(|failure| &failure.cause), Some(Cause::Lost { .. }));
+        if lost && heard.replies == 0 && !heard.sealed && self.completed > 0 && !task.returned {
+            // The server had closed before it heard of this row.
+            task.returned = true;
+            self.queue.give_back(task);
+            return;
+        }
+        self.completed += 1;
+        let state = heard.state(outcome);
+        let reply = match (&heard.sealed_reply, &heard.last_reply, state) {
+            (_, _, Some(RowState::Unknown)) => None,
+            (Some(reply), _, _) | (None, Some(reply), _) => Some(reply.clone()),
+            (None, None, _) => None,
+        };
+        self.queue.record(Ended {
+            session: self.queue.terms().session.clone(),
+            key: task.key.clone(),
+            state: state.filter(|state| *state != RowState::Failed),
+            message_id: message_id.map(str::to_owned),
+            reply,
+            recipients: heard.recipients.clone(),
+        });
+        let Some(state) = state else {
+            self.queue.abandon(outcome);
+            return;
+        };
+        let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
+        if let Some(retry) = self.plan.retry
+            && attempt <= retry.times
+            && queue::may_come_again(state, outcome.status)
+        {
+            task.row.message_id = message_id.map(str::to_owned).or(task.row.message_id);
+            let reached = heard.recipients.into_iter().filter(|(_, outcome, _)| *outcome != RecipientOutcome::Deferred);
+            task.row.done.extend(reached.map(|(address, _, _)| address));
+            let id = task.row.id.get_or_insert_with(|| RowId {
+                number: 1,
+                key: crate::transcript::Shown::default(),
+                attempt,
+            });
+            id.attempt = attempt + 1;
+            task.last = Some((state, outcome.status));
+            task.returned = false;
+            let due = self.clock.now() + queue::wait_before(&retry, attempt);
+            self.queue.defer(task, due, outcome);
+            return;
+        }
+        self.queue.end_of(state, outcome);
+    }
+}
+
+impl Feed for WorkerFeed<'_, '_> {
+    fn next(&mut self) -> Option<Row> {
+        if self.clock.interrupted().is_some() {
+            return None;
+        }
+        let task = match self.first.take() {
+            Some(task) => task,
+            None if !self.plan.rows || self.turns >= self.plan.per_connection => return None,
+            None => match self.queue.take(self.clock.now()) {
+                Taken::Task(task) => *task,
+                Taken::Later(_) | Taken::Nothing => return None,
+            },
+        };
+        if let Some(rate) = self.plan.rate {
+            rate.wait(self.clock);
+            if self.clock.interrupted().is_some() {
+                self.queue.give_back(task);
+                return None;
+            }
+        }
+        self.turns += 1;
+        self.queue.made_progress();
+        self.heard.take();
+        let row = task.row.clone();
+        self.current = Some(task);
+        Some(row)
+    }
+
+    fn returned(&mut self, _row: Row) {
+        self.turns = self.turns.saturating_sub(1);
+        if let Some(task) = self.current.take() {
+            self.queue.give_back(task);
+        }
+    }
+
+    fn sending(&mut self, _row: &Row, message_id: Option<&str>, recipients: &[String]) -> Result<(), String> {
+        let terms = self.queue.terms();
+        if let (Some(ledger), Some(task)) = (&terms.ledger, &self.current) {
+            ledger.sending(&terms.session, &task.key, message_id, recipients).map_err(|why| {
+                self.queue.stop();
+                format!("the ledger cannot be written: {why}")
+            })?;
+        }
+        self.heard.borrow_mut().sealed = true;
+        Ok(())
+    }
+
+    fn finished(&mut self, _row: &Row, outcome: &Outcome, message_id: Option<&str>) {
+        if self.plan.rows {
+            self.settle(outcome, message_id);
+        } else {
+            self.message_id = message_id.map(str::to_owned);
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.plan.rows
+    }
+}
+
+/// Whether a connection that did not get as far as a turn may be tried again.
+pub fn may_try_again(outcome: &Outcome) -> bool {
+    is_temporary(outcome.status)
+}

@@ -1,0 +1,180 @@
+//! A ledger as people read and mend it: counts, lists, resolving what is unknown, merging shards.
+
+use super::schema::{LedgerError, Store, now};
+use std::path::Path;
+
+/// A row of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub session: String,
+    pub key: String,
+    /// Of one of its recipients, where it has several.
+    pub recipient: Option<String>,
+    pub state: String,
+    pub message_id: Option<String>,
+    pub reply: Option<String>,
+    pub queue_id: Option<String>,
+    pub attempts: i64,
+    pub changed: String,
+}
+
+/// What is to be resolved.
+pub enum Resolved<'a> {
+    Key(&'a str),
+    State(&'a str),
+}
+
+/// A ledger that nobody runs with at this moment, or that others run with.
+pub struct Book {
+    store: Store,
+}
+
+impl Book {
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let store = Store::open_existing(path)?;
+        let book = Self { store };
+        book.free_dead_runs().map_err(|error| book.failed(&error))?;
+        Ok(book)
+    }
+
+    fn free_dead_runs(&self) -> rusqlite::Result<()> {
+        let transaction = self.store.db.unchecked_transaction()?;
+        self.store.bury()?;
+        transaction.commit()
+    }
+
+    fn failed(&self, error: &rusqlite::Error) -> LedgerError {
+        LedgerError::unusable(&self.store.path, &super::schema::words(error))
+    }
+
+    /// How many rows are in each state, in the order of [`super::STATES`]; those without any are left out.
+    pub fn counts(&self) -> Result<Vec<(String, usize)>, LedgerError> {
+        let read = || -> rusqlite::Result<Vec<(String, i64)>> {
+            let mut statement = self.store.db.prepare("SELECT state, count(*) FROM row GROUP BY state")?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?.collect()
+        };
+        let counts = read().map_err(|error| self.failed(&error))?;
+        let mut counts: Vec<_> =
+            counts.into_iter().map(|(state, count)| (state, usize::try_from(count).unwrap_or_default())).collect();
+        counts.sort_by_key(|(state, _)| super::STATES.iter().position(|known| known == state));
+        Ok(counts)
+    }
+
+    /// Gives each row, and each recipient of rows with several, to `tell`; in the order of the rows' numbers.
+    pub fn list(&self, state: Option<&str>, tell: &mut dyn FnMut(Entry) -> bool) -> Result<(), LedgerError> {
+        let read = |tell: &mut dyn FnMut(Entry) -> bool| -> rusqlite::Result<()> {
+            let mut rows = self.store.db.prepare(
+                "SELECT session, key, NULL, state, message_id, reply, queue_id, attempts, changed, number FROM row
+                 WHERE ?1 IS NULL OR state = ?1
+                 UNION ALL
+                 SELECT r.session, r.key, r.address, r.state, w.message_id, r.reply, NULL, w.attempts, w.changed,
+                 w.number FROM recipient r JOIN row w ON w.session = r.session AND w.key = r.key
+                 WHERE ?1 IS NULL OR r.state = ?1
+                 ORDER BY 1, 10, 2, 3",
+            )?;
+            let mut rows = rows.query([state])?;
+            while let Some(row) = rows.next()? {
+                let entry = Entry {
+                    session: row.get(0)?,
+                    key: row.get(1)?,
+                    recipient: row.get(2)?,
+                    state: row.get(3)?,
+                    message_id: row.get(4)?,
+                    reply: row.get(5)?,
+                    queue_id: row.get(6)?,
+                    attempts: row.get(7)?,
+                    changed: row.get(8)?,
+                };
+                if !tell(entry) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        read(tell).map_err(|error| self.failed(&error))
+    }
+
+    /// Puts rows, with all their recipients that are not sent or refused, into a state. Rows that a living run holds
+    /// are left alone. Gives how many rows there were.
+    pub fn resolve(&self, which: &Resolved<'_>, to: &str) -> Result<usize, LedgerError> {
+        let write = || -> rusqlite::Result<usize> {
+            let transaction = self.store.db.unchecked_transaction()?;
+            let (key, state) = match which {
+                Resolved::Key(key) => (Some(*key), None),
+                Resolved::State(state) => (None, Some(*state)),
+            };
+            transaction.execute(
+                "UPDATE recipient SET state = ?3 WHERE state NOT IN ('sent', 'refused') AND EXISTS (SELECT 1 FROM row w
+                 WHERE w.session = recipient.session AND w.key = recipient.key AND w.run IS NULL
+                 AND (w.key = ?1 OR w.state = ?2))",
+                (key, state, to),
+            )?;
+            let count = transaction.execute(
+                "UPDATE row SET state = ?3, changed = ?4 WHERE run IS NULL AND (key = ?1 OR state = ?2)",
+                (key, state, to, now()),
+            )?;
+            transaction.commit()?;
+            Ok(count)
+        };
+        write().map_err(|error| self.failed(&error))
+    }
+
+    /// Takes the rows of another ledger over, such as another shard's. Where both have a row, what is known for certain
+    /// wins: sent, then refused, unknown, deferred, pending. Gives how many rows the other had.
+    pub fn merge(&self, other: &Path) -> Result<usize, LedgerError> {
+        let theirs = Self::open(other)?;
+        let path = theirs.store.path.to_string_lossy().into_owned();
+        let write = || -> rusqlite::Result<Result<usize, String>> {
+            let db = &self.store.db;
+            db.execute("ATTACH ?1 AS other", [&path])?;
+            let merged = (|| {
+                let transaction = db.unchecked_transaction()?;
+                let odd: Option<String> = {
+                    use rusqlite::OptionalExtension;
+                    let find = "SELECT o.name FROM other.session o JOIN main.session m ON m.name = o.name
+                                WHERE m.key_column IS NOT o.key_column LIMIT 1";
+                    transaction.query_row(find, [], |row| row.get(0)).optional()?
+                };
+                if let Some(name) = odd {
+                    return Ok(Err(format!("the key of {name} is another in the other ledger")));
+                }
+                transaction.execute("INSERT OR IGNORE INTO main.session SELECT * FROM other.session", [])?;
+                let rank = |state: &str| {
+                    format!(
+                        "CASE {state} WHEN 'sent' THEN 0 WHEN 'refused' THEN 1 WHEN 'sending' THEN 2 WHEN 'unknown' THEN 2
+                         WHEN 'deferred' THEN 3 ELSE 4 END"
+                    )
+                };
+                let row = format!(
+                    "INSERT INTO main.row (session, key, number, state, message_id, reply, queue_id, attempts, changed)
+                     SELECT session, key, number, CASE state WHEN 'sending' THEN 'unknown' ELSE state END, message_id,
+                     reply, queue_id, attempts, changed FROM other.row WHERE true
+                     ON CONFLICT DO UPDATE SET state = excluded.state, message_id = excluded.message_id,
+                     reply = excluded.reply, queue_id = excluded.queue_id, changed = excluded.changed
+                     WHERE run IS NULL AND {} < {}",
+                    rank("excluded.state"),
+                    rank("state")
+                );
+                transaction.execute(&row, [])?;
+                let recipient = format!(
+                    "INSERT INTO main.recipient (session, key, address, state, reply)
+                     SELECT session, key, address, CASE state WHEN 'sending' THEN 'unknown' ELSE state END, reply
+                     FROM other.recipient WHERE true
+                     ON CONFLICT DO UPDATE SET state = excluded.state, reply = excluded.reply WHERE {} < {}",
+                    rank("excluded.state"),
+                    rank("state")
+                );
+                transaction.execute(&recipient, [])?;
+                let count: i64 = transaction.query_row("SELECT count(*) FROM other.row", [], |row| row.get(0))?;
+                transaction.commit()?;
+                Ok(Ok(usize::try_from(count).unwrap_or_default()))
+            })();
+            db.execute("DETACH other", [])?;
+            merged
+        };
+        match write().map_err(|error| self.failed(&error))? {
+            Ok(count) => Ok(count),
+            Err(why) => Err(LedgerError::unusable(other, &why)),
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The database: its tables, how it is opened, and which runs live.
+
+use crate::event::Status;
+use crate::transcript::printable;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// `mrun`, in the file's header: whose database it is.
+const APPLICATION: i32 = 0x6d72_756e;
+/// The tables' version.
+const VERSION: i32 = 1;
+/// How long another program's lock on the file is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const TABLES: &str = "
+CREATE TABLE session (name TEXT PRIMARY KEY, key_column TEXT) STRICT;
+CREATE TABLE run (id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL, started TEXT NOT NULL) STRICT;
+CREATE TABLE row (
+    session TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL, run INTEGER,
+    message_id TEXT, reply TEXT, queue_id TEXT, attempts INTEGER NOT NULL DEFAULT 0, changed TEXT NOT NULL,
+    PRIMARY KEY (session, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX row_run ON row (run) WHERE run IS NOT NULL;
+CREATE TABLE recipient (
+    session TEXT NOT NULL, key TEXT NOT NULL, address TEXT NOT NULL, state TEXT NOT NULL, reply TEXT,
+    PRIMARY KEY (session, key, address)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Why a ledger is of no use: said, and nothing is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerError {
+    pub status: Status,
+    pub message: String,
+}
+
+impl LedgerError {
+    pub fn unusable(path: &Path, why: &str) -> Self {
+        let message = format!("cannot use the ledger {}: {why}", printable(path.as_os_str().as_encoded_bytes()));
+        Self { status: Status::CantCreate, message }
+    }
+
+    fn other_session(path: &Path, why: &str) -> Self {
+        Self { status: Status::DataErr, ..Self::unusable(path, why) }
+    }
+
+    fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        Self::unusable(path, &words(error))
+    }
+}
+
+/// SQLite's errors in words for people.
+pub fn words(error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
+        Some(ErrorCode::ReadOnly) => "it is read-only".to_owned(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "it is locked by another program".to_owned(),
+        Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged ({error})"),
+        Some(ErrorCode::NotADatabase) => {
+            "it is no ledger of mailrun's, or damaged: it is no SQLite database".to_owned()
+        }
+        Some(ErrorCode::CannotOpen) => "it cannot be opened or made".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// An open database.
+pub struct Store {
+    pub path: PathBuf,
+    pub db: Connection,
+}
+
+/// A run that lives: the lock is its life.
+pub struct Run {
+    pub id: i64,
+    lock: Option<File>,
+    lock_path: PathBuf,
+}
+
+impl Store {
+    /// Opens it; makes it where there is none.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        Self::open_with(path, OpenFlags::SQLITE_OPEN_CREATE)
+    }
+
+    /// Opens one that is there.
+    pub fn open_existing(path: &Path) -> Result<Self, LedgerError> {
+        if !path.is_file() {
+            let message = format!("no ledger {}", printable(path.as_os_str().as_encoded_bytes()));
+            return Err(LedgerError { status: Status::NoInput, message });
+        }
+        Self::open_with(path, OpenFlags::empty())
+    }
+
+    fn open_with(path: &Path, more: OpenFlags) -> Result<Self, LedgerError> {
+        // A write beyond the limit on files' sizes is then an error and not a signal's end.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+        let failed = |error: &rusqlite::Error| LedgerError::sqlite(path, error);
+        let db = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
+        let store = Self { path: path.to_owned(), db };
+        store.prepare().map_err(|error| match error {
+            Unfit::Sqlite(error) => failed(&error),
+            Unfit::Why(why) => LedgerError::unusable(path, &why),
+        })?;
+        Ok(store)
+    }
+
+    fn prepare(&self) -> Result<(), Unfit> {
+        let db = &self.db;
+        db.busy_timeout(PATIENCE)?;
+        if db.is_readonly("main")? {
+            return Err(Unfit::Why("it is read-only".to_owned()));
+        }
+        let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+        let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+        let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if tables > 0 && application != APPLICATION {
+            return Err(Unfit::Why("it is another program's database".to_owned()));
+        }
+        if version > VERSION {
+            let why =
+                format!("a newer version of mailrun made it (its version is {version}, this one knows {VERSION})");
+            return Err(Unfit::Why(why));
+        }
+        let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        if mode != "wal" {
+            return Err(Unfit::Why(format!("its file system does not bear SQLite's WAL (it gave {mode})")));
+        }
+        db.pragma_update(None, "synchronous", "FULL")?;
+        let sound: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if sound != "ok" {
+            return Err(Unfit::Why(format!("it is damaged ({sound})")));
+        }
+        if tables == 0 {
+            self.make()?;
+        }
+        Ok(())
+    }
+
+    /// Two runs may come to an empty file at once: the second finds the tables made.
+    fn make(&self) -> rusqlite::Result<()> {
+        let transaction = rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+        let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if tables == 0 {
+            transaction.execute_batch(TABLES)?;
+            transaction.pragma_update(None, "application_id", APPLICATION)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+        }
+        transaction.commit()
+    }
+
+    /// Begins a run: sees that the ledger is these sessions', and gives dead runs' rows free.
+    pub fn begin(&self, sessions: &[(String, Option<String>)]) -> Result<Run, LedgerError> {
+        let failed = |error: rusqlite::Error| LedgerError::sqlite(&self.path, &error);
+        let transaction =
+            rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate).map_err(failed)?;
+        self.admit(sessions)?;
+        self.bury().map_err(failed)?;
+        let token = crate::session::fresh_letters(16);
+        let lock_path = self.lock_path(&token);
+        let unlockable =
+            |why: std::io::Error| LedgerError::unusable(&self.path, &format!("its run's lock cannot be made: {why}"));
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path).map_err(unlockable)?;
+        lock.try_lock().map_err(|why| unlockable(std::io::Error::other(why.to_string())))?;
+        let begun = self
+            .db
+            .execute("INSERT INTO run (token, started) VALUES (?1, ?2)", (&token, now()))
+            .map(|_| self.db.last_insert_rowid())
+            .and_then(|id| transaction.commit().map(|()| id));
+        match begun {
+            Ok(id) => Ok(Run { id, lock: Some(lock), lock_path }),
+            Err(error) => {
+                let _ = std::fs::remove_file(&lock_path);
+                Err(failed(error))
+            }
+        }
+    }
+
+    fn admit(&self, sessions: &[(String, Option<String>)]) -> Result<(), LedgerError> {
+        let failed = |error: rusqlite::Error| LedgerError::sqlite(&self.path, &error);
+        let mut known = std::collections::HashMap::new();
+        {
+            let mut statement = self.db.prepare("SELECT name, key_column FROM session").map_err(failed)?;
+            let mut rows = statement.query([]).map_err(failed)?;
+            while let Some(row) = rows.next().map_err(failed)? {
+                let name: String = row.get(0).map_err(failed)?;
+                known.insert(name, row.get::<_, Option<String>>(1).map_err(failed)?);
+            }
+        }
+        for (name, key) in sessions {
+            let shown = |key: &Option<String>| {
+                key.as_ref().map_or("no key".to_owned(), |key| format!("\"{}\"", printable(key.as_bytes())))
+            };
+            match known.get(name) {
+                Some(before) if before == key => {}
+                Some(before) => {
+                    let why = format!(
+                        "the key of {} changed from {} to {}, so that its rows cannot be told apart from those before",
+                        printable(name.as_bytes()),
+                        shown(before),
+                        shown(key)
+                    );
+                    return Err(LedgerError::other_session(&self.path, &why));
+                }
+                None if known.is_empty() => {
+                    self.db
+                        .execute("INSERT OR IGNORE INTO session (name, key_column) VALUES (?1, ?2)", (name, key))
+                        .map_err(failed)?;
+                }
+                None => {
+                    let mut names: Vec<_> = known.keys().map(|name| printable(name.as_bytes())).collect();
+                    names.sort();
+                    let why =
+                        format!("it is another session's ({}), not {}'s", names.join(", "), printable(name.as_bytes()));
+                    return Err(LedgerError::other_session(&self.path, &why));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A dead run's `sending` is `unknown`, and what else it took is free.
+    pub fn bury(&self) -> rusqlite::Result<()> {
+        let mut statement = self.db.prepare("SELECT id, token FROM run")?;
+        let runs: Vec<(i64, String)> =
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        for (id, token) in runs {
+            if self.is_alive(&token) {
+                continue;
+            }
+            self.db.execute(
+                "UPDATE recipient SET state = 'unknown' WHERE state = 'sending' AND EXISTS
+                 (SELECT 1 FROM row WHERE row.session = recipient.session AND row.key = recipient.key AND run = ?1)",
+                [id],
+            )?;
+            self.db.execute(
+                "UPDATE row SET state = 'unknown', changed = ?2 WHERE run = ?1 AND state = 'sending'",
+                (id, now()),
+            )?;
+            self.db.execute("UPDATE row SET run = NULL WHERE run = ?1", [id])?;
+            self.db.execute("DELETE FROM run WHERE id = ?1", [id])?;
+            // Its run is gone for good: nobody can lock it again.
+            let _ = std::fs::remove_file(self.lock_path(&token));
+        }
+        Ok(())
+    }
+
+    /// Whether somebody holds the run's lock. The system lets go of it when the process ends, however it ends.
+    fn is_alive(&self, token: &str) -> bool {
+        match OpenOptions::new().write(true).open(self.lock_path(token)) {
+            Ok(file) => matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
+            Err(_) => false,
+        }
+    }
+
+    fn lock_path(&self, token: &str) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!("-run-{token}"));
+        name.into()
+    }
+
+    /// Ends a run: what it took and did not send is free.
+    pub fn end(&self, mut run: Run) -> rusqlite::Result<()> {
+        let transaction = rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+        // What is `sending` still had no outcome that could be written.
+        transaction.execute("UPDATE row SET state = 'unknown' WHERE run = ?1 AND state = 'sending'", [run.id])?;
+        transaction.execute("UPDATE row SET run = NULL WHERE run = ?1", [run.id])?;
+        transaction.execute("DELETE FROM run WHERE id = ?1", [run.id])?;
+        transaction.commit()?;
+        run.lock.take();
+        let _ = std::fs::remove_file(&run.lock_path);
+        Ok(())
+    }
+}
+
+enum Unfit {
+    Sqlite(rusqlite::Error),
+    Why(String),
+}
+
+impl From<rusqlite::Error> for Unfit {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// The time, as the ledger keeps it.
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

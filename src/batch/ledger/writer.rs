@@ -1,0 +1,240 @@
+//! The one thread that writes: it takes what all connections have to say and commits it together.
+
+use super::schema::{Run, Store, now, words};
+use super::{Claimed, Command, Ended, recipient_word};
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+/// Outcomes wait for the next `sending` so long at most.
+const SOON: Duration = Duration::from_millis(50);
+/// The most that one commit holds.
+const GROUP: usize = 512;
+
+/// Whoever waits for the commit.
+enum Waiting {
+    Claim(Sender<Result<Vec<Claimed>, String>>, Vec<Claimed>),
+    Sending(Sender<Result<(), String>>),
+}
+
+/// Writes until nobody is left to say anything.
+pub fn write(store: Store, run: Run, commands: &Receiver<Command>) -> Result<(), String> {
+    // Which keys came already; SQLite keeps it in a file of its own where it grows.
+    let seen = store
+        .db
+        .execute_batch("CREATE TEMP TABLE seen (session TEXT, key TEXT, PRIMARY KEY (session, key)) WITHOUT ROWID");
+    let mut outcomes: Vec<Ended> = Vec::new();
+    let mut since: Option<Instant> = None;
+    let mut open = seen.is_ok();
+    while open {
+        let mut asked = Vec::new();
+        let patience = since.map_or(Duration::from_secs(3600), |since| SOON.saturating_sub(since.elapsed()));
+        match commands.recv_timeout(patience) {
+            Ok(command) => asked.push(command),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => open = false,
+        }
+        while asked.len() < GROUP
+            && let Ok(command) = commands.try_recv()
+        {
+            asked.push(command);
+        }
+        let waits = asked.iter().any(|command| !matches!(command, Command::Ended(_)));
+        let mut questions = Vec::new();
+        for command in asked {
+            match command {
+                Command::Ended(ended) => outcomes.push(ended),
+                question => questions.push(question),
+            }
+        }
+        if !outcomes.is_empty() {
+            since.get_or_insert_with(Instant::now);
+        }
+        let due = since.is_some_and(|since| since.elapsed() >= SOON);
+        if !(waits || due || (!open && !outcomes.is_empty())) {
+            continue;
+        }
+        match commit(&store, &run, &outcomes, questions) {
+            Ok(()) => {
+                outcomes.clear();
+                since = None;
+            }
+            // They are tried again with the next commit; the run ends with the error if that fails, too.
+            Err(why) if !open => {
+                return Err(why);
+            }
+            Err(_) => since = Some(Instant::now()),
+        }
+    }
+    store.end(run).map_err(|error| words(&error))
+}
+
+/// All in one transaction; those who wait hear of it when it is durable.
+fn commit(store: &Store, run: &Run, outcomes: &[Ended], questions: Vec<Command>) -> Result<(), String> {
+    let mut waiting = Vec::new();
+    let mut failed = None;
+    let result = (|| {
+        let transaction = Transaction::new_unchecked(&store.db, TransactionBehavior::Immediate)?;
+        for ended in outcomes {
+            end(&transaction, ended)?;
+        }
+        for question in questions {
+            // Whoever asked is told even where the transaction fails.
+            match question {
+                Command::Claim { session, rows, resend_unknown, answer } => {
+                    waiting.push(Waiting::Claim(answer, Vec::new()));
+                    if failed.is_some() {
+                        continue;
+                    }
+                    let claimed = claim(&transaction, run.id, &session, &rows, resend_unknown);
+                    match (claimed, waiting.last_mut()) {
+                        (Ok(claimed), Some(Waiting::Claim(_, slot))) => *slot = claimed,
+                        (Err(error), _) => failed = Some(error),
+                        _ => {}
+                    }
+                }
+                Command::Sending { session, key, message_id, recipients, answer } => {
+                    waiting.push(Waiting::Sending(answer));
+                    if failed.is_none() {
+                        failed = sending(&transaction, &session, &key, message_id.as_deref(), &recipients).err();
+                    }
+                }
+                Command::Ended(_) => {}
+            }
+        }
+        match failed.take() {
+            Some(error) => Err(error),
+            None => transaction.commit(),
+        }
+    })();
+    let result: Result<(), String> = result.map_err(|error: rusqlite::Error| words(&error));
+    for one in waiting {
+        // A connection that is gone hears nothing, and asks nothing.
+        match one {
+            Waiting::Claim(answer, claimed) => drop(answer.send(result.clone().map(|()| claimed))),
+            Waiting::Sending(answer) => drop(answer.send(result.clone())),
+        }
+    }
+    result
+}
+
+fn claim(
+    db: &Transaction<'_>,
+    run: i64,
+    session: &str,
+    rows: &[(String, u64)],
+    resend_unknown: bool,
+) -> rusqlite::Result<Vec<Claimed>> {
+    let mut claimed = Vec::with_capacity(rows.len());
+    for (key, number) in rows {
+        let mut see = db.prepare_cached("INSERT OR IGNORE INTO temp.seen VALUES (?1, ?2)")?;
+        if see.execute((session, key))? == 0 {
+            claimed.push(Claimed::Twice);
+            continue;
+        }
+        let mut find = db.prepare_cached("SELECT state, run, message_id FROM row WHERE session = ?1 AND key = ?2")?;
+        let found: Option<(String, Option<i64>, Option<String>)> =
+            find.query_row((session, key), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        let number = i64::try_from(*number).unwrap_or(i64::MAX);
+        let Some((state, holder, message_id)) = found else {
+            let mut add = db.prepare_cached(
+                "INSERT INTO row (session, key, number, state, run, changed) VALUES (?1, ?2, ?3, 'pending', ?4, ?5)",
+            )?;
+            add.execute((session, key, number, run, now()))?;
+            claimed.push(Claimed::Mine { message_id: None, done: Vec::new() });
+            continue;
+        };
+        let answer = match state.as_str() {
+            // Dead runs' rows were given free when this run began; who died since is another run's to find.
+            _ if holder.is_some_and(|holder| holder != run) => Claimed::Held,
+            "sent" => Claimed::SentBefore,
+            "refused" => Claimed::RefusedBefore,
+            "unknown" if !resend_unknown => Claimed::UnknownBefore,
+            _ => {
+                let mut take =
+                    db.prepare_cached("UPDATE row SET run = ?3, number = ?4 WHERE session = ?1 AND key = ?2")?;
+                take.execute((session, key, run, number))?;
+                let mut done = db.prepare_cached(
+                    "SELECT address FROM recipient WHERE session = ?1 AND key = ?2
+                     AND (state IN ('sent', 'refused') OR (state = 'unknown' AND NOT ?3))",
+                )?;
+                let done = done
+                    .query_map((session, key, resend_unknown), |row| row.get(0))?
+                    .collect::<rusqlite::Result<Vec<String>>>()?;
+                Claimed::Mine { message_id, done }
+            }
+        };
+        claimed.push(answer);
+    }
+    Ok(claimed)
+}
+
+fn sending(
+    db: &Transaction<'_>,
+    session: &str,
+    key: &str,
+    message_id: Option<&str>,
+    recipients: &[String],
+) -> rusqlite::Result<()> {
+    let mut row = db.prepare_cached(
+        "UPDATE row SET state = 'sending', message_id = coalesce(?3, message_id), attempts = attempts + 1, changed = ?4
+         WHERE session = ?1 AND key = ?2",
+    )?;
+    row.execute((session, key, message_id, now()))?;
+    if recipients.len() > 1 {
+        for address in recipients {
+            recipient(db, session, key, address, "sending", None)?;
+        }
+    }
+    Ok(())
+}
+
+fn end(db: &Transaction<'_>, ended: &Ended) -> rusqlite::Result<()> {
+    let Ended { session, key, state, message_id, reply, recipients } = ended;
+    let word = state.and_then(super::RowState::word);
+    let queue_id = reply.as_deref().and_then(queue_id);
+    // What nothing is known of is as it was, and `sending` without an outcome was not sent: its dot never left.
+    let mut row = db.prepare_cached(
+        "UPDATE row SET state = coalesce(?3, CASE state WHEN 'sending' THEN 'pending' ELSE state END),
+         message_id = coalesce(?4, message_id), reply = ?5, queue_id = ?6, changed = ?7,
+         attempts = attempts + (state != 'sending' AND ?3 IS NOT NULL) WHERE session = ?1 AND key = ?2",
+    )?;
+    row.execute((session, key, word, message_id, reply, queue_id, now()))?;
+    if recipients.len() > 1 || known_recipients(db, session, key)? {
+        for (address, outcome, reply) in recipients {
+            recipient(db, session, key, address, recipient_word(*outcome), Some(reply))?;
+        }
+        // The others were not sent to, whatever was begun.
+        let mut rest = db.prepare_cached(
+            "UPDATE recipient SET state = CASE ?3 WHEN 'unknown' THEN 'unknown' ELSE 'pending' END
+             WHERE session = ?1 AND key = ?2 AND state = 'sending'",
+        )?;
+        rest.execute((session, key, word))?;
+    }
+    Ok(())
+}
+
+fn known_recipients(db: &Transaction<'_>, session: &str, key: &str) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM recipient WHERE session = ?1 AND key = ?2 LIMIT 1")?.exists((session, key))
+}
+
+fn recipient(
+    db: &Transaction<'_>,
+    session: &str,
+    key: &str,
+    address: &str,
+    state: &str,
+    reply: Option<&str>,
+) -> rusqlite::Result<()> {
+    let mut put = db.prepare_cached(
+        "INSERT INTO recipient (session, key, address, state, reply) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT DO UPDATE SET state = excluded.state, reply = excluded.reply",
+    )?;
+    put.execute((session, key, address, state, reply)).map(drop)
+}
+
+/// The name that the server gave the message, where it says `queued as NAME`.
+fn queue_id(reply: &str) -> Option<&str> {
+    let (_, behind) = reply.split_once("queued as ")?;
+    behind.split([' ', '\\', ')', ',']).next().filter(|id| !id.is_empty())
+}

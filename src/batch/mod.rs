@@ -1,0 +1,94 @@
+//! Batches: rows over connections in parallel, at a rate, with retries, and with a ledger that loses nothing and sends
+//! nothing twice.
+//!
+//! A worker is a thread with one connection at a time, to which `exec` plays `open` once and `step` for each row that
+//! the worker's feed takes from the queue. Everything that happens goes, one event at a time, to one observer.
+
+mod feed;
+pub mod ledger;
+mod progress;
+mod queue;
+mod rate;
+mod shard;
+mod statistics;
+mod tally;
+mod worker;
+
+pub use progress::Progress;
+pub use queue::{Queue, Reopen, Terms, Turns};
+pub use rate::Rate;
+pub use shard::Shard;
+pub use statistics::Statistics;
+pub use tally::{RowState, Tally};
+
+use crate::event::{Event, Fact, Observer, Outcome, Status};
+use crate::exec::{Clock, Lane, Network, Ready};
+use crate::net::SystemClock;
+use crate::session::RetrySettings;
+use std::sync::Mutex;
+use std::time::Instant;
+
+/// How a batch is run.
+pub struct Plan<'a> {
+    pub connections: u32,
+    pub per_connection: u32,
+    pub retry: Option<RetrySettings>,
+    pub rate: Option<&'a Rate>,
+    /// A network for each connection.
+    pub network: &'a (dyn Fn() -> Box<dyn Network + 'a> + Sync),
+    /// Whether the session has rows; without, each turn is a whole session.
+    pub rows: bool,
+    pub statistics: Option<&'a Mutex<Statistics>>,
+}
+
+/// Runs all turns of `queue`. Gives how the session ended; `queue` has the counts.
+pub fn run<'p>(
+    ready: &Ready<'p>,
+    plan: &Plan<'p>,
+    queue: &Queue,
+    clock: &SystemClock,
+    observer: &mut (dyn Observer + Send),
+) -> Outcome {
+    let started = Instant::now();
+    let shared = Mutex::new(observer);
+    std::thread::scope(|scope| {
+        for number in 1..=plan.connections.max(1) {
+            let lane = Lane { name: (number > 1).then(|| number.to_string()), started: Some(started) };
+            let shared = &shared;
+            let worker = move || worker::Worker::new(ready, plan, queue, clock, shared, lane).run();
+            let spawned = std::thread::Builder::new().name(format!("connection {number}")).spawn_scoped(scope, worker);
+            if spawned.is_err() {
+                // The machine has no more threads: those that there are do the work.
+                break;
+            }
+        }
+    });
+    let interrupted = clock.interrupted().map(|interrupt| interrupt.name);
+    queue.end(interrupted)
+}
+
+/// The one observer, as each connection hears it.
+struct Hearing<'h, 'o> {
+    shared: &'h Mutex<&'o mut (dyn Observer + Send)>,
+    feed: &'h std::cell::RefCell<feed::Heard>,
+    statistics: Option<&'h Mutex<Statistics>>,
+}
+
+impl Observer for Hearing<'_, '_> {
+    fn observe(&mut self, event: &Event<'_>) {
+        self.feed.borrow_mut().hear(&event.fact);
+        if let (Some(statistics), Fact::StepFinished { .. } | Fact::LineSent(_)) = (self.statistics, &event.fact)
+            && let Ok(mut statistics) = statistics.lock()
+        {
+            statistics.hear(&event.fact);
+        }
+        // What a panic of another connection's thread left is no reason to be silent here.
+        let mut observer = self.shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        observer.observe(event);
+    }
+}
+
+/// Whether trying again may help.
+fn is_temporary(status: Status) -> bool {
+    matches!(status, Status::TempFail | Status::Unavailable)
+}

@@ -1,0 +1,98 @@
+//! Load in numbers: messages and bytes a second, latencies by kind of step, failures by cause and code.
+
+use crate::event::{Cause, Fact, Failure, Got, Verdict, thousands};
+use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Kinds of steps beyond these are counted as one.
+const MOST: usize = 64;
+
+#[derive(Default)]
+pub struct Statistics {
+    kinds: BTreeMap<String, Histogram<u64>>,
+    failures: BTreeMap<String, usize>,
+    bytes: u64,
+}
+
+impl Statistics {
+    pub fn hear(&mut self, fact: &Fact<'_>) {
+        match fact {
+            Fact::LineSent(line) => self.bytes += line.wire_length() as u64,
+            Fact::StepFinished { step, verdict, elapsed } => match verdict {
+                Verdict::Passed => self.record(step.title.as_str(), *elapsed),
+                Verdict::Failed(failure) | Verdict::Error(failure) => {
+                    self.record(step.title.as_str(), *elapsed);
+                    self.fail(failure);
+                }
+                Verdict::Skipped(_) => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn record(&mut self, title: &str, elapsed: Duration) {
+        // `MAIL FROM:<a@example.com>` is a MAIL whoever it is from.
+        let first = title.split([' ', ':']).next().unwrap_or_default();
+        let verb = !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_uppercase());
+        let kind = if verb { first } else { title };
+        let kind = if self.kinds.contains_key(kind) || self.kinds.len() < MOST { kind } else { "other steps" };
+        if !self.kinds.contains_key(kind) {
+            // Three digits; microseconds up to an hour, and what takes longer counts as an hour.
+            let Ok(histogram) = Histogram::new_with_bounds(1, HOUR, 3) else { return };
+            self.kinds.insert(kind.to_owned(), histogram);
+        }
+        if let Some(histogram) = self.kinds.get_mut(kind) {
+            histogram.saturating_record(u64::try_from(elapsed.as_micros()).unwrap_or(HOUR).clamp(1, HOUR));
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        let words = match &failure.cause {
+            Cause::Unexpected { expected, got: Got::Reply { code, .. } } => format!("expected {expected}, got {code}"),
+            Cause::Recipients { refused } => {
+                let code = refused.first().map_or("", |(_, reply)| reply.as_str().get(..3).unwrap_or_default());
+                format!("recipient refused, {code}")
+            }
+            cause => cause.to_string(),
+        };
+        let words: String = words.chars().take(100).collect();
+        let key = if self.failures.contains_key(&words) || self.failures.len() < MOST {
+            words
+        } else {
+            "other causes".to_owned()
+        };
+        *self.failures.entry(key).or_default() += 1;
+    }
+
+    /// Lines for people.
+    pub fn lines(&self, messages: usize, elapsed: Duration) -> Vec<String> {
+        let seconds = elapsed.as_secs_f64().max(1e-6);
+        let rate = |count: f64| format!("{:.1}", count / seconds);
+        let mut lines = vec![format!(
+            "{} messages in {seconds:.2} s: {} messages/s, {} bytes/s",
+            thousands(messages),
+            rate(messages as f64),
+            thousands((self.bytes as f64 / seconds) as usize),
+        )];
+        for (kind, histogram) in &self.kinds {
+            let at = |quantile| millis(histogram.value_at_quantile(quantile));
+            lines.push(format!(
+                "{kind}: {} times, p50 {}, p90 {}, p99 {}, max {}",
+                thousands(usize::try_from(histogram.len()).unwrap_or(usize::MAX)),
+                at(0.5),
+                at(0.9),
+                at(0.99),
+                millis(histogram.max()),
+            ));
+        }
+        lines.extend(self.failures.iter().map(|(cause, count)| format!("{} failed: {cause}", thousands(*count))));
+        lines
+    }
+}
+
+const HOUR: u64 = 3_600_000_000;
+
+fn millis(micros: u64) -> String {
+    format!("{:.2} ms", micros as f64 / 1000.0)
+}

@@ -1,0 +1,82 @@
+//! What became of the rows, in numbers and in a line.
+
+use crate::event::thousands;
+
+/// The end of a row's last attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowState {
+    Sent,
+    /// 5xx to RCPT, DATA, BDAT or content.
+    Refused,
+    /// 4xx, a 5xx earlier than RCPT, or lost before the content was complete.
+    Deferred,
+    /// The last byte may have left, and no reply came.
+    Unknown,
+    /// Its own values are not valid, or a step failed that sends no mail: nothing of it is recorded.
+    Failed,
+}
+
+/// Counts of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub sent: usize,
+    pub refused: usize,
+    pub deferred: usize,
+    pub unknown: usize,
+    pub failed: usize,
+    /// Not begun, since no connection was to be had or the run was interrupted.
+    pub pending: usize,
+    pub sent_before: usize,
+    pub refused_before: usize,
+    pub unknown_before: usize,
+    /// Taken by another run that lives.
+    pub held: usize,
+}
+
+impl Tally {
+    pub fn count(&mut self, state: RowState) {
+        *match state {
+            RowState::Sent => &mut self.sent,
+            RowState::Refused => &mut self.refused,
+            RowState::Deferred => &mut self.deferred,
+            RowState::Unknown => &mut self.unknown,
+            RowState::Failed => &mut self.failed,
+        } += 1;
+    }
+
+    /// Rows that this run has done with.
+    pub fn done(&self) -> usize {
+        self.sent + self.refused + self.deferred + self.unknown + self.failed
+    }
+
+    /// `3 sent, 2 refused, 1 unknown, 9,994 sent before`.
+    pub fn words(&self) -> String {
+        let counts = [
+            (self.sent, "sent"),
+            (self.refused, "refused"),
+            (self.deferred, "deferred"),
+            (self.unknown, "unknown"),
+            (self.failed, "failed"),
+            (self.pending, "pending"),
+            (self.sent_before, "sent before"),
+            (self.refused_before, "refused before"),
+            (self.unknown_before, "unknown before"),
+            (self.held, "left to another run"),
+        ];
+        let told = counts.iter().filter(|(count, _)| *count > 0);
+        let words: Vec<_> = told.map(|(count, word)| format!("{} {word}", thousands(*count))).collect();
+        if words.is_empty() { "0 sent".to_owned() } else { words.join(", ") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_said_in_a_line() {
+        let tally = Tally { sent: 3, refused: 2, unknown: 1, sent_before: 9994, ..Tally::default() };
+        assert_eq!(tally.words(), "3 sent, 2 refused, 1 unknown, 9,994 sent before");
+        assert_eq!(Tally::default().words(), "0 sent");
+    }
+}

@@ -1,0 +1,265 @@
+//! The rows of a batch: CSV with a header, TSV, JSON Lines, from a file or standard input, one at a time.
+//!
+//! A million rows take the memory of one. What is wrong with a row is that row's error, with its line; what is wrong
+//! with the file is told before anything is sent.
+
+use super::{Files, sessions, shown, words};
+use crate::session::{RowValue, SourceError, Sources};
+use crate::transcript::Shown;
+use std::collections::HashSet;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The most that one row may hold.
+const LONGEST: usize = 16 << 20;
+
+/// A row, or what is wrong with it.
+pub struct SourceRow {
+    /// From 1, in the order of the file; lines that are empty do not count.
+    pub number: u64,
+    /// Where it stands: `people.csv:3`.
+    pub place: String,
+    pub value: Result<RowValue, String>,
+}
+
+/// Rows that are read one by one.
+pub struct RowReader {
+    name: String,
+    number: u64,
+    columns: Option<Arc<[String]>>,
+    format: Format,
+    /// Whether more may come whenever somebody writes it.
+    pub is_stream: bool,
+}
+
+enum Format {
+    Fields(Box<csv::Reader<Box<dyn Read + Send>>>),
+    Json { reader: Box<dyn BufRead + Send>, line: u64 },
+}
+
+impl RowReader {
+    /// Opens `path`, which is beneath the roots, and reads its header.
+    pub fn open(files: &Files, path: &Path) -> Result<Self, SourceError> {
+        let is_stream = path == Path::new("-");
+        let reader: Box<dyn Read + Send> = if is_stream {
+            sessions::take_standard_input()?;
+            Box::new(io::stdin())
+        } else {
+            files.open(path)?.reader
+        };
+        let name = if is_stream {
+            "standard input".to_owned()
+        } else {
+            Shown::new(path.to_string_lossy().as_bytes()).as_str().to_owned()
+        };
+        Self::read(reader, name, path, is_stream)
+    }
+
+    fn read(reader: Box<dyn Read + Send>, name: String, path: &Path, is_stream: bool) -> Result<Self, SourceError> {
+        let mut reader = BufReader::with_capacity(64 * 1024, reader);
+        let unreadable = |error: &io::Error| SourceError::Unreadable(format!("cannot read {name}: {}", words(error)));
+        let beginning = reader.fill_buf().map_err(|error| unreadable(&error))?;
+        let beginning = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning);
+        let first = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        let json = match extension.as_deref() {
+            Some("jsonl" | "ndjson" | "json") => true,
+            Some("csv" | "tsv" | "tab") => false,
+            // A name that says nothing: an object begins with a brace, which no column's name does.
+            _ => beginning.trim_ascii_start().first() == Some(&b'{'),
+        };
+        if json {
+            let format = Format::Json { reader: Box::new(reader), line: 0 };
+            return Ok(Self { name, number: 0, columns: None, format, is_stream });
+        }
+        let tabs = match extension.as_deref() {
+            Some("tsv" | "tab") => true,
+            Some("csv") => false,
+            _ => first.contains(&b'\t') && !first.contains(&b','),
+        };
+        let reader: Box<dyn Read + Send> = Box::new(reader);
+        let mut builder = csv::ReaderBuilder::new();
+        builder.flexible(true).delimiter(if tabs { b'\t' } else { b',' });
+        let mut reader = builder.from_reader(reader);
+        let header = match reader.byte_headers() {
+            Ok(header) => header.clone(),
+            Err(error) => return Err(unreadable(&io_error(error))),
+        };
+        if header.is_empty() {
+            return Err(SourceError::Refused(format!("{name} has no header row: the first line names the columns")));
+        }
+        let mut columns = Vec::new();
+        for column in &header {
+            let column = std::str::from_utf8(column)
+                .map_err(|_| SourceError::Refused(format!("{name}:1: the header is not UTF-8")))?;
+            columns.push(column.trim().to_owned());
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = columns.iter().find(|column| !seen.insert(column.as_str())) {
+            let what = format!("{name}:1: the column {} stands there twice", shown(Path::new(twice)));
+            return Err(SourceError::Refused(what));
+        }
+        let columns = Some(columns.into());
+        Ok(Self { name, number: 0, columns, format: Format::Fields(Box::new(reader)), is_stream })
+    }
+
+    /// The columns' names; `None` for JSON Lines, where each row has its own.
+    pub fn columns(&self) -> Option<&[String]> {
+        self.columns.as_deref()
+    }
+
+    /// The number that the next row will have.
+    pub fn next_number(&self) -> u64 {
+        self.number + 1
+    }
+
+    /// The next row. An error here is the file's, and there is no row behind it.
+    pub fn next_row(&mut self) -> Result<Option<SourceRow>, SourceError> {
+        let (line, value) = match &mut self.format {
+            Format::Fields(reader) => {
+                let columns = self.columns.clone().unwrap_or_default();
+                match next_fields(reader, &columns) {
+                    Ok(Some(next)) => next,
+                    Ok(None) => return Ok(None),
+                    Err(error) => return Err(unreadable(&self.name, &error)),
+                }
+            }
+            Format::Json { reader, line } => match next_object(reader, line) {
+                Ok(Some(value)) => (*line, value),
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(unreadable(&self.name, &error)),
+            },
+        };
+        self.number += 1;
+        let place = format!("{}:{line}", self.name);
+        Ok(Some(SourceRow { number: self.number, place, value }))
+    }
+}
+
+fn unreadable(name: &str, error: &io::Error) -> SourceError {
+    SourceError::Unreadable(format!("cannot read {name}: {}", words(error)))
+}
+
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+type Next = (u64, Result<RowValue, String>);
+
+fn next_fields(reader: &mut csv::Reader<Box<dyn Read + Send>>, columns: &Arc<[String]>) -> io::Result<Option<Next>> {
+    let mut record = csv::ByteRecord::new();
+    if !reader.read_byte_record(&mut record).map_err(io_error)? {
+        return Ok(None);
+    }
+    let line = record.position().map_or(0, csv::Position::line);
+    let value = if record.len() == columns.len() {
+        let fields = record.iter().zip(columns.iter()).map(|(field, column)| {
+            String::from_utf8(field.to_vec()).map_err(|_| format!("{} is not UTF-8", shown(Path::new(column))))
+        });
+        fields.collect::<Result<Vec<_>, _>>().map(|fields| RowValue::of_fields(columns.clone(), fields))
+    } else {
+        let plural = if record.len() == 1 { "field" } else { "fields" };
+        Err(format!("the row has {} {plural}, and the header has {}", record.len(), columns.len()))
+    };
+    Ok(Some((line, value)))
+}
+
+fn next_object(reader: &mut dyn BufRead, line: &mut u64) -> io::Result<Option<Result<RowValue, String>>> {
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        let count = reader.take(LONGEST as u64 + 1).read_until(b'\n', &mut bytes)?;
+        if count == 0 {
+            return Ok(None);
+        }
+        *line += 1;
+        if count > LONGEST && !bytes.ends_with(b"\n") {
+            return Err(io::Error::other(format!("line {line} holds more than {} MiB", LONGEST >> 20)));
+        }
+        let text = if *line == 1 { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes) } else { &bytes };
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        let Ok(text) = std::str::from_utf8(text) else { return Ok(Some(Err("the row is not UTF-8".to_owned()))) };
+        let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
+        return Ok(Some(match object {
+            Ok(object) => Ok(RowValue::of_json(&object)),
+            Err(error) => Err(format!("the row is not a JSON object: {error}")),
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(name: &str, bytes: &'static [u8]) -> Vec<(String, Result<String, String>)> {
+        let mut reader = RowReader::read(Box::new(bytes), name.to_owned(), Path::new(name), false)
+            .unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        let mut all = Vec::new();
+        while let Some(row) = reader.next_row().expect("the bytes can be read") {
+            let value = row.value.map(|value| value.text("email").unwrap_or_else(|| "none".to_owned()));
+            all.push((row.place, value));
+        }
+        all
+    }
+
+    #[test]
+    fn rows_are_read_in_every_form() {
+        let good = |place: &str, value: &str| (place.to_owned(), Ok(value.to_owned()));
+        let bad = |place: &str, value: &str| (place.to_owned(), Err(value.to_owned()));
+        let table: &[(&str, &[u8], Vec<(String, Result<String, String>)>, &str)] = &[
+            (
+                "p.csv",
+                b"email,n\na@x.y,1\nb@x.y,2\n",
+                vec![good("p.csv:2", "a@x.y"), good("p.csv:3", "b@x.y")],
+                "plain",
+            ),
+            ("p.csv", b"\xef\xbb\xbfemail\r\na@x.y\r\n", vec![good("p.csv:2", "a@x.y")], "a byte order mark"),
+            (
+                "p.csv",
+                b"n,email\n\"1\n2\",\"a, \"\"b\"\"\"\n3,c\n",
+                vec![good("p.csv:2", "a, \"b\""), good("p.csv:4", "c")],
+                "quotes",
+            ),
+            ("p.tsv", b"n\temail\n1\ta,b\n", vec![good("p.tsv:2", "a,b")], "tabs"),
+            ("p", b"n\temail\n1\ta,b\n", vec![good("p:2", "a,b")], "tabs without a name that says so"),
+            (
+                "p.csv",
+                b"email,n\na\nb,2\n",
+                vec![bad("p.csv:2", "the row has 1 field, and the header has 2"), good("p.csv:3", "b")],
+                "short",
+            ),
+            (
+                "p.csv",
+                b"email\n\xff\nb\n",
+                vec![bad("p.csv:2", "\"email\" is not UTF-8"), good("p.csv:3", "b")],
+                "bytes",
+            ),
+            (
+                "p.jsonl",
+                b"\xef\xbb\xbf{\"email\":\"a\"}\n\n{\"email\":2}",
+                vec![good("p.jsonl:1", "a"), good("p.jsonl:3", "2")],
+                "JSON Lines",
+            ),
+            ("p.csv", b"email\n", vec![], "no row"),
+        ];
+        for (name, bytes, expected, why) in table {
+            assert_eq!(&rows(name, bytes), expected, "{why}");
+        }
+        let broken = rows("p.jsonl", b"[1]\n{\"email\":\"a\"}\n");
+        assert!(broken[0].1.is_err() && broken[1].1.is_ok(), "a line that is no object is that row's error");
+    }
+
+    #[test]
+    fn a_header_that_is_none_is_the_files_error() {
+        for (bytes, why) in [(&b""[..], "empty"), (b"a,a\n1,2\n", "twice"), (b"\xff\n1\n", "bytes")] {
+            let read = RowReader::read(Box::new(bytes), "p.csv".to_owned(), Path::new("p.csv"), false);
+            assert!(matches!(read, Err(SourceError::Refused(_))), "{why}");
+        }
+    }
+}
