@@ -26,7 +26,7 @@ use crate::exec::{Clock, Lane, Network, Ready};
 use crate::net::SystemClock;
 use crate::session::RetrySettings;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How a batch is run.
 pub struct Plan<'a> {
@@ -47,22 +47,30 @@ pub fn run<'p>(
     plan: &Plan<'p>,
     queue: &Queue,
     clock: &SystemClock,
+    progress: &Progress,
     observer: &mut (dyn Observer + Send),
 ) -> Outcome {
     let started = Instant::now();
     let shared = Mutex::new(observer);
     std::thread::scope(|scope| {
+        let mut workers = Vec::new();
         for number in 1..=plan.connections.max(1) {
             let lane = Lane { name: (number > 1).then(|| number.to_string()), started: Some(started) };
             let shared = &shared;
             let worker = move || worker::Worker::new(ready, plan, queue, clock, shared, lane).run();
             let spawned = std::thread::Builder::new().name(format!("connection {number}")).spawn_scoped(scope, worker);
-            if spawned.is_err() {
+            match spawned {
+                Ok(worker) => workers.push(worker),
                 // The machine has no more threads: those that there are do the work.
-                break;
+                Err(_) => break,
             }
         }
+        while progress.is_visible() && !workers.iter().all(|worker| worker.is_finished()) {
+            progress.update(&queue.tally());
+            std::thread::sleep(Duration::from_millis(100));
+        }
     });
+    progress.end();
     let interrupted = clock.interrupted().map(|interrupt| interrupt.name);
     queue.end(interrupted)
 }

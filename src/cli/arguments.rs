@@ -52,6 +52,8 @@ pub enum Command {
     Check(CheckArguments),
     /// Print a session with everything implied and included spelled out
     Show(ShowArguments),
+    /// Show, resolve and merge what batches have sent
+    Ledger(LedgerArguments),
     /// Play a transcript's server, or keep mail
     Serve(ServeArguments),
     /// Print the base64 that AUTH wants
@@ -107,6 +109,8 @@ pub struct RunArguments {
     pub select: SelectArguments,
     #[command(flatten)]
     pub dry: DryRunArguments,
+    #[command(flatten)]
+    pub batch: BatchArguments,
     #[command(flatten)]
     pub output: OutputArguments,
     #[command(flatten)]
@@ -165,7 +169,8 @@ pub struct SelectArguments {
     /// Begin no other session once one has failed
     #[arg(long)]
     pub fail_fast: bool,
-    /// With `test`, so many sessions at a time; what each prints stays together, in the order of the files
+    /// So many connections of a batch, in place of the file's; with `test`, so many sessions at a time: what each
+    /// prints stays together, in the order of the files
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
 }
@@ -196,6 +201,89 @@ pub struct DryRunArguments {
     /// Where --dry-run keeps the mail; a temporary folder otherwise, named at the end
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub sink: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Batches and load")]
+pub struct BatchArguments {
+    /// Keep a ledger in this SQLite file: what was sent is never sent again
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ledger: Option<PathBuf>,
+    /// Send also what may have been delivered already, with the same Message-ID
+    #[arg(long)]
+    pub resend_unknown: bool,
+    /// Try again what failed temporarily, so many times, as [retry] does
+    #[arg(long, value_name = "N")]
+    pub retry: Option<u32>,
+    /// At most so many rows or sessions a second over all connections, evenly: 50/s, 600/m
+    #[arg(long, value_name = "RATE", value_parser = crate::session::parse_rate)]
+    pub rate: Option<f64>,
+    /// This machine's share of the rows or sessions, the I-th of N; stable over runs and machines
+    #[arg(long, value_name = "I/N", value_parser = crate::batch::Shard::parse)]
+    pub shard: Option<crate::batch::Shard>,
+    /// Load: run everything so many times, and say how fast it went
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub repeat: Option<u64>,
+    /// Load: run again and again for so long, and say how fast it went
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub duration: Option<Duration>,
+}
+
+const LEDGER_EXAMPLES: &str = "\
+Examples:
+  mailrun ledger news.db                                counts by state
+  mailrun ledger news.db list --state unknown           what may have been delivered, or not
+  mailrun ledger news.db resolve ann@example.com sent   it was: never send it again
+  mailrun ledger news.db resolve --state unknown pending
+  mailrun ledger news.db export --csv > news.csv
+  mailrun ledger news.db merge shard-1.db shard-2.db";
+
+/// Shows, resolves and merges what batches have sent.
+#[derive(Debug, Args)]
+#[command(after_help = LEDGER_EXAMPLES)]
+pub struct LedgerArguments {
+    /// The ledger that --ledger made
+    #[arg(value_name = "LEDGER", value_hint = ValueHint::FilePath)]
+    pub ledger: PathBuf,
+    #[command(subcommand)]
+    pub command: Option<LedgerCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// List rows, and recipients of rows with several: key, state, Message-ID, reply
+    List {
+        /// Only those in this state
+        #[arg(long, value_name = "STATE", value_parser = super::ledger::state)]
+        state: Option<String>,
+    },
+    /// Print everything as CSV
+    Export {
+        /// As CSV, which is the only form
+        #[arg(long)]
+        csv: bool,
+        /// Only those in this state
+        #[arg(long, value_name = "STATE", value_parser = super::ledger::state)]
+        state: Option<String>,
+    },
+    /// Say what became of a row, or of all rows in a state: sent, deferred or pending
+    Resolve {
+        /// The row's key
+        #[arg(value_name = "KEY")]
+        key: Option<String>,
+        /// What it is now: sent, deferred or pending
+        #[arg(value_name = "TO")]
+        to: Option<String>,
+        /// All rows in this state, in place of a key
+        #[arg(long, value_name = "STATE", value_parser = super::ledger::state)]
+        state: Option<String>,
+    },
+    /// Take over the rows of other ledgers, such as those of other shards
+    Merge {
+        /// Ledgers to read
+        #[arg(value_name = "LEDGER", required = true, value_hint = ValueHint::FilePath)]
+        others: Vec<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

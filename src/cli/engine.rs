@@ -106,7 +106,7 @@ impl Way {
     }
 
     /// The network that a session is played over.
-    pub fn ready(&mut self, one: &Loaded, settings: &Settings) -> &mut dyn Network {
+    pub fn ready(&mut self, one: &Loaded, settings: &Settings) -> &mut (dyn Network + Send) {
         match self {
             Self::Net(patient) => patient,
             Self::Dry(dry, _) => {

@@ -3,12 +3,14 @@
 mod alone;
 mod arguments;
 mod auth_string;
+mod batch;
 mod check;
 mod console;
 mod deliveries;
 mod dry_run;
 mod engine;
 mod environment;
+mod ledger;
 mod machine;
 mod new;
 mod outcome;
@@ -74,6 +76,7 @@ fn dispatch() -> Status {
             colour(arguments.meaning.color);
             check::show_session(arguments, &origin)
         }
+        Command::Ledger(arguments) => ledger::main(arguments),
         Command::Serve(arguments) => serve::main(arguments),
         Command::AuthString(arguments) => auth_string::main(arguments),
         Command::New(arguments) => new::new(arguments),

@@ -1,6 +1,7 @@
 //! `mailrun run`: sessions one after another, each with its transcript.
 
 use super::arguments::{OutputArguments, RunArguments};
+use super::batch::Batches;
 use super::console::{self, Failed, Output};
 use super::engine::{self, Way};
 use super::outcome::{Watcher, judge};
@@ -60,6 +61,13 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
             return status;
         }
     };
+    let batches = match Batches::open(arguments, entries.iter().flatten()) {
+        Ok(batches) => batches,
+        Err((status, message)) => {
+            console::error(&message);
+            return status;
+        }
+    };
     let settings = engine::settings(arguments, meaning, ca);
     let mut ends = Vec::new();
     let mut totals = Totals::default();
@@ -74,14 +82,16 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
             entry if arguments.select.fail_fast && Status::worst(ends.iter().copied()) != Status::Passed => {
                 suite::not_run(entry, "--fail-fast: another one failed")
             }
-            Ok(one) if one.session.rows.is_some() || one.session.retry.is_some() => {
-                console::error("[rows] and [retry] are read and not run yet: this version of mailrun cannot do it");
-                ends.push(Status::DataErr);
-                continue;
-            }
             Ok(one) => {
                 engine::overrule(arguments, one);
-                let player = Player { arguments, settings: &settings, clock: &clock, failed: &failed, several };
+                let player = Player {
+                    arguments,
+                    settings: &settings,
+                    clock: &clock,
+                    batches: &batches,
+                    failed: &failed,
+                    several,
+                };
                 let (record, status) = player.play(one, (number, played), &mut network, &mut transcripts, &reports);
                 ends.extend(status);
                 played += 1;
@@ -91,6 +101,7 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
         totals.add(&record);
         reports.add(record);
     }
+    ends.push(batches.close());
     ends.push(failed.status());
     if let Err(message) = transcripts.finish() {
         console::error(&message);
@@ -122,6 +133,7 @@ struct Player<'a> {
     arguments: &'a RunArguments,
     settings: &'a Settings,
     clock: &'a SystemClock,
+    batches: &'a Batches<'a>,
     failed: &'a Failed,
     several: bool,
 }
@@ -174,7 +186,7 @@ impl Player<'_> {
             all.add(stream);
         }
         // A bug ends this session; its transcript is kept, and the others run.
-        let outcome = suite::perform(one, self.settings, way, self.clock, &mut all);
+        let (outcome, summary) = suite::perform(self.batches, one, self.settings, way, self.clock, &mut all);
         let broken = all.broken() > 0;
         drop(all);
         written.finish();
@@ -186,10 +198,11 @@ impl Player<'_> {
         let (status, judgement) = (counted.status, counted.judgement);
         let worth_saying = !options.quiet || status != Status::Passed;
         let remarks = suite::remarks(one, self.arguments, counted.remark);
-        let delivered = watcher.deliveries.summary();
+        // What became of the rows stands in place of what became of each message.
+        let delivered = summary.unwrap_or_else(|| watcher.deliveries.summary().into_iter().collect());
         if worth_saying {
             remarks.iter().for_each(|line| console::say(&format!("{name}: {line}")));
-            if let Some(line) = &delivered {
+            for line in &delivered {
                 console::say(&if self.several { format!("{name}: {line}") } else { line.clone() });
             }
             if let Way::Dry(_, folder) = way {

@@ -1,17 +1,19 @@
 //! The sessions of a run, and what `run` and `test` do alike with each of them.
 
 use super::arguments::RunArguments;
+use super::batch::{Batches, Networks, Performed};
 use super::console;
 use super::engine::Way;
 use super::selection::{wants_path, wants_tags};
 use super::sessions::{Broken, Loaded, Meaning};
 use crate::event::{Observer, Outcome, Status};
-use crate::exec::{self, Clock, Settings};
+use crate::exec::{Clock, Network, Settings};
 use crate::net::SystemClock;
 use crate::report::record::{Judgement, Outside, Record, UNVERIFIED};
 use crate::report::terminal::literals;
 use crate::transcript::{Shown, printable};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 
 /// A session that was asked for: it can run, or its file is broken.
 pub type Entry = Result<Loaded, Broken>;
@@ -58,16 +60,30 @@ fn shown_lines(text: &str) -> String {
     text.lines().map(|line| printable(line.as_bytes()) + "\n").collect()
 }
 
-/// Plays one session. A bug ends this session alone: `None`.
+/// Plays one session. A bug ends this session alone: `None`. For a batch, what is to be said of its rows.
 pub fn perform(
+    batches: &Batches<'_>,
     one: &Loaded,
     settings: &Settings,
     way: &mut Way,
     clock: &SystemClock,
-    observer: &mut dyn Observer,
-) -> Option<Outcome> {
-    let network = way.ready(one, settings);
-    catch_unwind(AssertUnwindSafe(|| exec::run(&one.session, settings, &one.files, network, clock, observer))).ok()
+    observer: &mut (dyn Observer + Send),
+) -> (Option<Outcome>, Option<Vec<String>>) {
+    let count = batches.connections(one);
+    let shared;
+    let networks = match way {
+        Way::Net(patient) => {
+            Networks::new((0..count).map(|_| Box::new(patient.clone()) as Box<dyn Network + Send>).collect())
+        }
+        Way::Dry(..) => {
+            shared = Mutex::new(way.ready(one, settings));
+            Networks::shared(count, &shared)
+        }
+    };
+    match catch_unwind(AssertUnwindSafe(|| batches.perform(one, settings, networks, clock, observer))) {
+        Ok(Performed { outcome, summary }) => (Some(outcome), summary),
+        Err(_) => (None, None),
+    }
 }
 
 /// A session's description, where it needs no value.

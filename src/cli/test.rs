@@ -2,6 +2,7 @@
 
 use super::alone;
 use super::arguments::RunArguments;
+use super::batch::Batches;
 use super::console::{self, Failed, Output};
 use super::engine::{self, Way};
 use super::outcome::{Watcher, judge};
@@ -58,6 +59,7 @@ fn test(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Result<S
     let clock = engine::clock();
     engine::end_at_signals(entries.iter_mut().flatten(), &clock);
     let way = Way::open(arguments, &clock)?;
+    let batches = Batches::open(arguments, entries.iter().flatten())?;
     let settings = engine::settings(arguments, meaning, ca);
     let mut printer = Printer::new(arguments, transcripts, &failed);
     let mut ends = Vec::new();
@@ -65,6 +67,7 @@ fn test(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Result<S
         arguments,
         settings: &settings,
         clock: &clock,
+        batches: &batches,
         entries: &entries,
         reports: &reports,
         stop: AtomicBool::new(false),
@@ -93,6 +96,7 @@ fn test(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Result<S
     records.into_iter().for_each(|record| reports.add(record));
     printer.summary(began.elapsed());
     ends.push(printer.finish());
+    ends.push(batches.close());
     ends.push(failed.status());
     // The first one knows the folder.
     let first = if ways.is_empty() { None } else { Some(ways.remove(0)) };
@@ -132,6 +136,7 @@ struct Tester<'a> {
     arguments: &'a RunArguments,
     settings: &'a Settings,
     clock: &'a SystemClock,
+    batches: &'a Batches<'a>,
     entries: &'a [Entry],
     reports: &'a Reports,
     /// `--fail-fast` has come true.
@@ -173,7 +178,7 @@ impl Tester<'_> {
         if let Some(stream) = self.reports.stream(number + 1, suite::file_of(one)) {
             all.add(stream);
         }
-        let outcome = suite::perform(one, self.settings, way, self.clock, &mut all);
+        let (outcome, summary) = suite::perform(self.batches, one, self.settings, way, self.clock, &mut all);
         let broken = all.broken() > 0;
         drop(all);
         let unwritten = file.and_then(|mut file| file.finish().err());
@@ -181,7 +186,7 @@ impl Tester<'_> {
         let mut record = recorder.finish(suite::file_of(one), counted.judgement, counted.status);
         record.description = suite::description(one);
         record.remarks = suite::remarks(one, self.arguments, counted.remark);
-        record.remarks.extend(watcher.deliveries.summary());
+        record.remarks.extend(summary.unwrap_or_else(|| watcher.deliveries.summary().into_iter().collect()));
         let mut end = counted.status;
         if broken {
             end = Status::Software;

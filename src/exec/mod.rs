@@ -27,12 +27,13 @@ mod words;
 pub use crate::session::{Address, CloseHow, PeerFacts, Server, TlsFacts, TlsVersion};
 pub use ports::{Clock, ConnectError, ConnectOptions, Connected, Interrupt, Network, Stream, TlsFailure, TlsOptions};
 
-use crate::event::{Event, Fact, Failure, Note, Observer, Outcome, Status};
-use crate::session::{Action, Session, Sources, Step, Value};
+use crate::event::{Cause, Event, Fact, Failure, Note, Observer, Outcome, Status};
+use crate::session::{Action, Session, SourceError, SourcePath, Sources, Span, Step, Value};
 use crate::transcript::{Redactor, Shown};
 use narrate::Narrator;
 use player::{MAIN, Player, Prepared};
 pub use rows::{Feed, Once, Row};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use steps::Flow;
 use trouble::Trouble;
@@ -194,6 +195,23 @@ impl<'a> Ready<'a> {
             narrator.tell(MAIN, Fact::RowFinished { row: id, outcome: &outcome });
         }
         outcome
+    }
+
+    /// Where a file of the session lies.
+    pub fn path(&self, path: &SourcePath) -> Result<PathBuf, Box<Outcome>> {
+        let rendered = self.session.templates.render(&path.written, &self.prepared.scope);
+        let rendered =
+            rendered.map_err(|error| Box::new(self.refuse(&SourceError::Refused(error.message), &error.span)))?;
+        Ok(path.base.join(rendered))
+    }
+
+    /// How the session ends where a file that it names is of no use.
+    pub fn refuse(&self, error: &SourceError, at: &Span) -> Outcome {
+        let (status, cause) = match error {
+            SourceError::Refused(what) => (Status::DataErr, Cause::BadValue { what: self.shown(what) }),
+            SourceError::Unreadable(what) => (Status::NoInput, Cause::Unreadable { what: self.shown(what) }),
+        };
+        failed(Failure { status, place: self.session.sources.place(at), cause }, 0)
     }
 
     /// What `text` is in facts: secrets hidden, and escaped.

@@ -266,6 +266,25 @@ impl Templates {
             .collect()
     }
 
+    /// The columns of `row` that templates and expressions use, each with its string's place; not those that they ask
+    /// about with `default` or `is defined`.
+    pub fn row_columns(&self) -> Vec<(String, Span)> {
+        let mut columns = Vec::new();
+        for compiled in &self.compiled {
+            let Ok(ready) = self.environment().get_template(&compiled.name) else { continue };
+            if ["default", "defined", "loop"].iter().any(|word| compiled.raw.contains(word)) {
+                continue;
+            }
+            let mut names: Vec<_> = ready.undeclared_variables(true).into_iter().collect();
+            names.sort();
+            for name in names {
+                let column = name.strip_prefix("row.").and_then(|path| path.split('.').next());
+                columns.extend(column.map(|column| (column.to_owned(), compiled.span.clone())));
+            }
+        }
+        columns
+    }
+
     fn compiled(&self, index: usize) -> &Compiled {
         self.compiled.get(index).expect("templates are rendered by the Templates that compiled them")
     }

@@ -33,12 +33,13 @@ pub const SMALL: u64 = 1 << 20;
 pub const STANDARD_INPUT: u64 = 64 << 20;
 
 /// The sources of one session file, from the real world.
+#[derive(Clone)]
 pub struct Files {
     /// The session file's folder first, then those of `--file-root`.
-    roots: Vec<Root>,
+    roots: Arc<Vec<Root>>,
     allow_commands: bool,
     /// What came on standard input, once it was asked for.
-    standard_input: Mutex<Option<Arc<[u8]>>>,
+    standard_input: Arc<Mutex<Option<Arc<[u8]>>>>,
     interrupted: Interrupted,
 }
 
@@ -52,7 +53,12 @@ impl Files {
         for folder in file_roots {
             roots.push(Root::open(folder)?);
         }
-        Ok(Self { roots, allow_commands, standard_input: Mutex::new(None), interrupted: Arc::new(|| false) })
+        Ok(Self {
+            roots: Arc::new(roots),
+            allow_commands,
+            standard_input: Arc::default(),
+            interrupted: Arc::new(|| false),
+        })
     }
 
     /// Commands and questions end where `interrupted` says so.
@@ -81,7 +87,7 @@ impl Files {
         let whole = self.folder().join(path);
         let place = whole.canonicalize().unwrap_or_else(|_| normalized(&whole));
         let mut denied = Denied::Outside;
-        for root in &self.roots {
+        for root in self.roots.iter() {
             let Ok(inside) = place.strip_prefix(&root.resolved) else { continue };
             match root.open_beneath(inside) {
                 Ok(file) => return Ok(file),

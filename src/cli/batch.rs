@@ -1,0 +1,283 @@
+//! Sessions with rows, retries, a ledger or a load: `run` and `test` play them here, and all others as they are.
+
+use super::arguments::{BatchArguments, RunArguments};
+use super::console;
+use super::sessions::Loaded;
+use crate::batch::ledger::Ledger;
+use crate::batch::{Plan, Progress, Queue, Rate, Statistics, Terms, Turns};
+use crate::event::{Fact, Observer, Outcome, Status};
+use crate::exec::{
+    self, Clock, ConnectError, ConnectOptions, Connected, Lane, Network, Ready, Server, Settings, Stream,
+};
+use crate::net::SystemClock;
+use crate::session::{RetrySettings, RowsSettings, SourceError};
+use crate::source::RowReader;
+use crate::transcript::{Shown, printable};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// How a session is played.
+pub struct Batches<'a> {
+    arguments: &'a BatchArguments,
+    jobs: Option<u32>,
+    fail_fast: bool,
+    ledger: Option<Arc<Ledger>>,
+}
+
+/// What came of a session.
+pub struct Performed {
+    pub outcome: Outcome,
+    /// What is said of it in place of what became of its recipients.
+    pub summary: Option<Vec<String>>,
+}
+
+impl<'a> Batches<'a> {
+    /// Opens the ledger, where there is one. Before anything is sent: a run whose record cannot be kept does not begin.
+    pub fn open<'l>(all: &'a RunArguments, loaded: impl Iterator<Item = &'l Loaded>) -> Result<Self, (Status, String)> {
+        let (arguments, dry_run) = (&all.batch, all.dry.dry_run);
+        let (jobs, fail_fast) = (all.select.jobs.map(u32::from), all.select.fail_fast);
+        let load = arguments.repeat.is_some() || arguments.duration.is_some();
+        if arguments.ledger.is_some() && load {
+            let what = "--repeat and --duration send again what was sent, which a ledger is there to prevent: give one of them";
+            return Err((Status::Usage, what.to_owned()));
+        }
+        if arguments.resend_unknown && arguments.ledger.is_none() {
+            return Err((Status::Usage, "--resend-unknown is about a ledger: give --ledger FILE, too".to_owned()));
+        }
+        // A dry run sends nothing that could be recorded.
+        let ledger = match arguments.ledger.as_ref().filter(|_| !dry_run) {
+            None => None,
+            Some(path) => {
+                let mut sessions = Vec::new();
+                for one in loaded {
+                    let rows = one.session.rows.as_ref();
+                    if rows.is_some_and(|rows| rows.key.is_none()) {
+                        let name = printable(one.path.name().as_bytes());
+                        let what = format!("{name}: a ledger needs \"key\" in [rows], the column that names a row");
+                        return Err((Status::DataErr, what));
+                    }
+                    let key = rows.and_then(|rows| rows.key.as_ref()).map(|(key, _)| key.clone());
+                    if sessions.iter().any(|(name, _)| *name == one.session.name) {
+                        let name = printable(one.session.name.as_bytes());
+                        let what = format!("two sessions are named {name}: a ledger could not tell their rows apart");
+                        return Err((Status::DataErr, what));
+                    }
+                    sessions.push((one.session.name.clone(), key));
+                }
+                let ledger = Ledger::open(path, &sessions).map_err(|error| (error.status, error.message))?;
+                Some(Arc::new(ledger))
+            }
+        };
+        Ok(Self { arguments, jobs, fail_fast, ledger })
+    }
+
+    /// Whether there is nothing to do but to play the session once.
+    fn is_plain(&self, one: &Loaded) -> bool {
+        let arguments = self.arguments;
+        let asked = arguments.repeat.is_some()
+            || arguments.duration.is_some()
+            || arguments.retry.is_some()
+            || self.ledger.is_some();
+        one.session.rows.is_none() && one.session.retry.is_none() && !asked
+    }
+
+    /// How many connections it is played over at a time.
+    pub fn connections(&self, one: &Loaded) -> u32 {
+        let own = one.session.rows.as_ref().map_or(1, |rows| rows.connections);
+        let several =
+            one.session.rows.is_some() || self.arguments.repeat.is_some() || self.arguments.duration.is_some();
+        if several { self.jobs.unwrap_or(own).clamp(1, 10_000) } else { 1 }
+    }
+
+    /// Plays a session. `network` gives each connection its own.
+    pub fn perform(
+        &self,
+        one: &Loaded,
+        settings: &Settings,
+        networks: Networks<'_>,
+        clock: &SystemClock,
+        observer: &mut (dyn Observer + Send),
+    ) -> Performed {
+        let shard = self.arguments.shard;
+        if one.session.rows.is_none() && shard.is_some_and(|shard| !shard.has(&one.session.name)) {
+            let skipped = Some(Shown::new("it is another shard's"));
+            let outcome = Outcome { status: Status::Passed, failure: None, steps_run: 0, skipped };
+            return Performed { outcome, summary: None };
+        }
+        if self.is_plain(one) {
+            let mut network = networks.next();
+            let outcome = exec::run(&one.session, settings, &one.files, network.as_mut(), clock, observer);
+            return Performed { outcome, summary: None };
+        }
+        let lane = Lane { name: None, started: Some(clock.now()) };
+        let (outcome, summary) = match Ready::new(&one.session, settings, &one.files, clock, observer) {
+            Ok(ready) => self.play(one, &ready, &networks, clock, observer),
+            Err(outcome) => (outcome, None),
+        };
+        lane.tell(clock, observer, Fact::SessionFinished { outcome: &outcome });
+        Performed { outcome, summary }
+    }
+
+    fn play(
+        &self,
+        one: &Loaded,
+        ready: &Ready<'_>,
+        networks: &Networks<'_>,
+        clock: &SystemClock,
+        observer: &mut (dyn Observer + Send),
+    ) -> (Outcome, Option<Vec<String>>) {
+        let (arguments, rows) = (self.arguments, one.session.rows.as_ref());
+        let until = arguments.duration.and_then(|duration| Instant::now().checked_add(duration));
+        let times = match (arguments.repeat, until) {
+            (Some(times), _) => times,
+            (None, Some(_)) => u64::MAX,
+            (None, None) => 1,
+        };
+        let turns = match rows {
+            None => Turns::Times { left: times, number: 0, until },
+            Some(rows) => match self.rows(one, rows, ready, times, until) {
+                Ok(turns) => turns,
+                Err(outcome) => return (*outcome, None),
+            },
+        };
+        let terms = Terms {
+            session: one.session.name.clone(),
+            shard: arguments.shard,
+            ledger: self.ledger.clone(),
+            resend_unknown: arguments.resend_unknown,
+            fail_fast: self.fail_fast,
+        };
+        let queue = Queue::new(turns, terms);
+        let retry = match (arguments.retry, one.session.retry) {
+            (Some(times), own) => Some(RetrySettings { times, ..own.unwrap_or(RetrySettings::times(times)) }),
+            (None, own) => own,
+        };
+        let rate = arguments.rate.or(rows.and_then(|rows| rows.rate)).map(Rate::new);
+        let load = arguments.repeat.is_some() || arguments.duration.is_some();
+        let statistics = load.then(|| Mutex::new(Statistics::default()));
+        let plan = Plan {
+            connections: self.connections(one),
+            per_connection: rows.map_or(1, |rows| rows.per_connection),
+            retry: retry.filter(|retry| retry.times > 0),
+            rate: rate.as_ref(),
+            network: &|| networks.next(),
+            rows: rows.is_some(),
+            statistics: statistics.as_ref(),
+        };
+        let started = Instant::now();
+        let progress = Progress::new();
+        let mut outcome = crate::batch::run(ready, &plan, &queue, clock, &progress, observer);
+        let tally = queue.tally();
+        let mut lines = Vec::new();
+        if rows.is_some() || self.ledger.is_some() || load {
+            lines.push(tally.words());
+        }
+        if let Some(statistics) = statistics {
+            let statistics = statistics.into_inner().unwrap_or_else(PoisonError::into_inner);
+            lines.extend(statistics.lines(tally.sent, started.elapsed()));
+        }
+        let before = tally.sent_before + tally.refused_before + tally.held;
+        if outcome.status == Status::Passed && tally.done() == 0 && before > 0 {
+            outcome.skipped =
+                Some(Shown::new(if rows.is_some() { "nothing is left to send" } else { "the ledger has it" }));
+        }
+        (outcome, (!lines.is_empty()).then_some(lines))
+    }
+
+    fn rows(
+        &self,
+        one: &Loaded,
+        rows: &RowsSettings,
+        ready: &Ready<'_>,
+        times: u64,
+        until: Option<Instant>,
+    ) -> Result<Turns, Box<Outcome>> {
+        let refuse = |error: &SourceError, span: &crate::session::Span| Box::new(ready.refuse(error, span));
+        let path = ready.path(&rows.file)?;
+        let reader = RowReader::open(&one.files, &path).map_err(|error| refuse(&error, &rows.file.span))?;
+        if reader.is_stream && times > 1 {
+            let what = "standard input can be read once, and not again for --repeat or --duration".to_owned();
+            return Err(refuse(&SourceError::Refused(what), &rows.file.span));
+        }
+        if let Some(columns) = reader.columns() {
+            let known = |column: &str| columns.iter().any(|known| known == column);
+            let list = columns.iter().map(|column| printable(column.as_bytes())).collect::<Vec<_>>().join(", ");
+            let unknown = |column: &str| {
+                let column = printable(column.as_bytes());
+                SourceError::Refused(format!("the rows have no column \"{column}\": they have {list}"))
+            };
+            if let Some((key, span)) = rows.key.as_ref().filter(|(key, _)| !known(key)) {
+                return Err(refuse(&unknown(key), span));
+            }
+            let used = one.session.templates.row_columns();
+            if let Some((column, span)) = used.iter().find(|(column, _)| !known(column)) {
+                return Err(refuse(&unknown(column), span));
+            }
+        }
+        let files = one.files.clone();
+        let reopen = Box::new(move || RowReader::open(&files, &path));
+        let key = rows.key.as_ref().map(|(key, _)| key.clone());
+        Ok(Turns::Rows { reader, key, again: times.saturating_sub(1), reopen, until })
+    }
+
+    /// Writes what is still to be written of the ledger.
+    pub fn close(&self) -> Status {
+        match self.ledger.as_ref().map(|ledger| ledger.close()) {
+            Some(Err(why)) => {
+                console::error(&format!("the ledger cannot be written: {why}"));
+                Status::CantCreate
+            }
+            _ => Status::Passed,
+        }
+    }
+}
+
+/// Where connections lead: each its own way, or one after another over one.
+pub struct Networks<'n> {
+    own: Mutex<Vec<Box<dyn Network + Send + 'n>>>,
+}
+
+impl<'n> Networks<'n> {
+    pub fn new(own: Vec<Box<dyn Network + Send + 'n>>) -> Self {
+        Self { own: Mutex::new(own) }
+    }
+
+    /// `count` connections over one network, which is asked by one at a time.
+    pub fn shared(count: u32, network: &'n Mutex<&'n mut (dyn Network + Send)>) -> Self {
+        Self::new((0..count).map(|_| Box::new(Shared(network)) as Box<dyn Network + Send>).collect())
+    }
+
+    fn next(&self) -> Box<dyn Network + '_> {
+        match self.own.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            Some(network) => network,
+            None => Box::new(Nowhere),
+        }
+    }
+}
+
+struct Shared<'n>(&'n Mutex<&'n mut (dyn Network + Send)>);
+
+impl Network for Shared<'_> {
+    fn connect(
+        &mut self,
+        server: &Server,
+        options: &ConnectOptions,
+        deadline: Instant,
+    ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).connect(server, options, deadline)
+    }
+}
+
+/// There are as many networks as connections; one more would be a bug that sends nothing.
+struct Nowhere;
+
+impl Network for Nowhere {
+    fn connect(
+        &mut self,
+        server: &Server,
+        _: &ConnectOptions,
+        _: Instant,
+    ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
+        Err(ConnectError::CannotConnect { address: server.to_string(), why: "no network is left for it".to_owned() })
+    }
+}

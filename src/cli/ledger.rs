@@ -1,0 +1,129 @@
+//! `mailrun ledger`: what a batch has sent, for people.
+
+use super::arguments::{LedgerArguments, LedgerCommand};
+use super::console;
+use crate::batch::ledger::{Book, LedgerError, Resolved, STATES};
+use crate::event::{Status, thousands};
+use crate::transcript::printable;
+use std::io::Write;
+
+pub fn main(arguments: &LedgerArguments) -> Status {
+    match run(arguments) {
+        Ok(status) => status,
+        Err(error) => {
+            console::error(&error.message);
+            error.status
+        }
+    }
+}
+
+fn run(arguments: &LedgerArguments) -> Result<Status, LedgerError> {
+    let book = Book::open(&arguments.ledger)?;
+    match &arguments.command {
+        None => counts(&book),
+        Some(LedgerCommand::List { state }) => list(&book, state.as_deref()),
+        Some(LedgerCommand::Export { csv: _, state }) => export(&book, state.as_deref()),
+        Some(LedgerCommand::Resolve { key, state, to }) => {
+            let (which, what, to) = match (key, state, to) {
+                (Some(key), None, Some(to)) => (Resolved::Key(key), key, to),
+                (None, Some(state), Some(to)) => (Resolved::State(state), state, to),
+                // `resolve --state unknown sent`: the one word that stands there is the new state.
+                (Some(to), Some(state), None) if is_goal(to) => (Resolved::State(state), state, to),
+                _ => {
+                    console::error(
+                        "give a key and its new state, or --state STATE and the new one: sent, deferred or pending",
+                    );
+                    return Ok(Status::Usage);
+                }
+            };
+            if !is_goal(to) {
+                console::error(&format!(
+                    "\"{}\" is not what a row can be resolved to: sent, deferred or pending",
+                    printable(to.as_bytes())
+                ));
+                return Ok(Status::Usage);
+            }
+            let count = book.resolve(&which, to)?;
+            if count == 0 && matches!(which, Resolved::Key(_)) {
+                console::error(&format!(
+                    "no row has the key {}, or a run that lives has it",
+                    printable(what.as_bytes())
+                ));
+                return Ok(Status::DataErr);
+            }
+            let rows = if count == 1 { "row" } else { "rows" };
+            Ok(console::print(&format!("{} {rows} {to}\n", thousands(count))))
+        }
+        Some(LedgerCommand::Merge { others }) => {
+            let mut text = String::new();
+            for other in others {
+                let count = book.merge(other)?;
+                text += &format!("{} rows of {}\n", thousands(count), printable(other.as_os_str().as_encoded_bytes()));
+            }
+            Ok(console::print(&text))
+        }
+    }
+}
+
+fn is_goal(word: &str) -> bool {
+    matches!(word, "sent" | "deferred" | "pending")
+}
+
+fn counts(book: &Book) -> Result<Status, LedgerError> {
+    let counts = book.counts()?;
+    let mut text = String::new();
+    for (state, count) in &counts {
+        text += &format!("{:<9}{:>9}\n", printable(state.as_bytes()), thousands(*count));
+    }
+    let total = counts.iter().map(|(_, count)| count).sum();
+    Ok(console::print(&format!("{text}{:<9}{:>9}\n", "rows", thousands(total))))
+}
+
+fn list(book: &Book, state: Option<&str>) -> Result<Status, LedgerError> {
+    let (mut out, failed) = console::Output::new();
+    book.list(state, &mut |entry| {
+        let mut line = printable(entry.key.as_bytes());
+        if let Some(recipient) = &entry.recipient {
+            line += &format!(" <{}>", printable(recipient.as_bytes()));
+        }
+        line += &format!(" {}", printable(entry.state.as_bytes()));
+        for more in [&entry.message_id, &entry.reply].into_iter().flatten() {
+            line += &format!(" {}", printable(more.as_bytes()));
+        }
+        line.push('\n');
+        out.write_all(line.as_bytes()).is_ok()
+    })?;
+    let _ = out.flush();
+    Ok(failed.status())
+}
+
+fn export(book: &Book, state: Option<&str>) -> Result<Status, LedgerError> {
+    let (out, failed) = console::Output::new();
+    let mut table = csv::Writer::from_writer(out);
+    let header = ["session", "key", "recipient", "state", "message_id", "reply", "queue_id", "attempts", "changed"];
+    let mut alive = table.write_record(header).is_ok();
+    book.list(state, &mut |entry| {
+        let attempts = entry.attempts.to_string();
+        let text = |value: &'_ Option<String>| value.clone().unwrap_or_default();
+        let fields = [
+            entry.session.clone(),
+            entry.key.clone(),
+            text(&entry.recipient),
+            entry.state.clone(),
+            text(&entry.message_id),
+            text(&entry.reply),
+            text(&entry.queue_id),
+            attempts,
+            entry.changed.clone(),
+        ];
+        alive = alive && table.write_record(&fields).is_ok();
+        alive
+    })?;
+    let _ = table.flush();
+    Ok(failed.status())
+}
+
+/// A state that a ledger knows.
+pub fn state(text: &str) -> Result<String, String> {
+    if STATES.contains(&text) { Ok(text.to_owned()) } else { Err(format!("a state is one of {}", STATES.join(", "))) }
+}
