@@ -17,7 +17,7 @@ impl RowValue {
 
     /// Of a line of JSON Lines: an object.
     pub fn of_json(object: &serde_json::Map<String, Json>) -> Self {
-        Self(object.iter().map(|(name, value)| (name.as_str(), of_json(value))).collect())
+        Self(of_object(object))
     }
 
     /// A column's value as text, where there is such a column.
@@ -29,6 +29,10 @@ impl RowValue {
     pub(super) fn rendered(&self) -> Value {
         self.0.clone()
     }
+}
+
+fn of_object(object: &serde_json::Map<String, Json>) -> Value {
+    Value::from_pairs(object.iter().map(|(name, value)| (name.as_str(), of_json(value))))
 }
 
 /// serde_json nests 128 deep at most, and so does this.
@@ -43,7 +47,7 @@ fn of_json(value: &Json) -> Value {
         },
         Json::String(text) => Value::from(text.as_str()),
         Json::Array(values) => values.iter().map(of_json).collect(),
-        Json::Object(entries) => entries.iter().map(|(name, value)| (name.as_str(), of_json(value))).collect(),
+        Json::Object(object) => of_object(object),
     }
 }
 

@@ -28,6 +28,8 @@ pub struct RowReader {
     name: String,
     number: u64,
     columns: Option<Arc<[String]>>,
+    /// csv counts a line when its LF is read: where lines end in CRLF that is when the next row begins.
+    late: u64,
     format: Format,
     /// Whether more may come whenever somebody writes it.
     pub is_stream: bool,
@@ -60,7 +62,10 @@ impl RowReader {
         let mut reader = BufReader::with_capacity(64 * 1024, reader);
         let unreadable = |error: &io::Error| SourceError::Unreadable(format!("cannot read {name}: {}", words(error)));
         let beginning = reader.fill_buf().map_err(|error| unreadable(&error))?;
-        let beginning = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning);
+        if beginning.starts_with(b"\xef\xbb\xbf") {
+            reader.consume(3);
+        }
+        let beginning = reader.buffer();
         let first = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
         let json = match extension.as_deref() {
@@ -71,13 +76,14 @@ impl RowReader {
         };
         if json {
             let format = Format::Json { reader: Box::new(reader), line: 0 };
-            return Ok(Self { name, number: 0, columns: None, format, is_stream });
+            return Ok(Self { name, number: 0, columns: None, late: 0, format, is_stream });
         }
         let tabs = match extension.as_deref() {
             Some("tsv" | "tab") => true,
             Some("csv") => false,
             _ => first.contains(&b'\t') && !first.contains(&b','),
         };
+        let late = u64::from(first.ends_with(b"\r"));
         let reader: Box<dyn Read + Send> = Box::new(reader);
         let mut builder = csv::ReaderBuilder::new();
         builder.flexible(true).delimiter(if tabs { b'\t' } else { b',' });
@@ -101,7 +107,7 @@ impl RowReader {
             return Err(SourceError::Refused(what));
         }
         let columns = Some(columns.into());
-        Ok(Self { name, number: 0, columns, format: Format::Fields(Box::new(reader)), is_stream })
+        Ok(Self { name, number: 0, columns, late, format: Format::Fields(Box::new(reader)), is_stream })
     }
 
     /// The columns' names; `None` for JSON Lines, where each row has its own.
@@ -120,7 +126,7 @@ impl RowReader {
             Format::Fields(reader) => {
                 let columns = self.columns.clone().unwrap_or_default();
                 match next_fields(reader, &columns) {
-                    Ok(Some(next)) => next,
+                    Ok(Some((line, value))) => (line + self.late, value),
                     Ok(None) => return Ok(None),
                     Err(error) => return Err(unreadable(&self.name, &error)),
                 }
