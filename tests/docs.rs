@@ -1,7 +1,7 @@
 //! Keeps `docs/` and the README true: what they show is read by the program's own readers, their tables are held
 //! against the program's own.
 //!
-//! What a block is stands behind its fence: `toml` is a session, `toml fragment` a part of one, `toml refused` one that
+//! What a block is stands behind its fence: `toml` is a session, `toml fragment` a part of one;
 //! is not built yet, `toml include` a file for an `include` (its first line names it), `toml rules` a server's rules,
 //! `transcript` a transcript, `script` one for `mailrun serve`.
 
@@ -151,21 +151,6 @@ fn every_fragment_that_is_shown_can_be_read_in_a_session() {
 }
 
 #[test]
-fn what_the_pages_say_is_not_built_is_refused() {
-    let blocks = blocks();
-    for block in of_kind(&blocks, "toml refused") {
-        let text = if block.text.contains("[message]") {
-            block.text.clone()
-        } else {
-            format!("{}\n[[step]]\nexpect = 220\n", block.text)
-        };
-        let Err(wrong) = read(&text, &Shown::default()) else { panic!("{}: this was read", block.place()) };
-        let words = wrong.render(false);
-        assert!(words.contains("is not built yet"), "{}\n{words}", block.place());
-    }
-}
-
-#[test]
 fn every_transcript_that_is_shown_can_be_read_and_every_script_served() {
     let blocks = blocks();
     for block in of_kind(&blocks, "transcript") {
@@ -196,7 +181,6 @@ fn no_block_is_of_a_kind_that_nobody_checks() {
         "groovy",
         "toml",
         "toml fragment",
-        "toml refused",
         "toml include",
         "toml rules",
         "transcript",
