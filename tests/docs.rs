@@ -1,9 +1,9 @@
 //! Keeps `docs/` and the README true: what they show is read by the program's own readers, their tables are held
 //! against the program's own.
 //!
-//! What a block is stands behind its fence: `toml` is a session, `toml fragment` a part of one;
-//! is not built yet, `toml include` a file for an `include` (its first line names it), `toml rules` a server's rules,
-//! `transcript` a transcript, `script` one for `mailrun serve`.
+//! What a block is stands behind its fence: `toml` is a session, `toml fragment` a part of one, `toml include` a file for
+//! an `include` (its first line names it), `toml rules` a server's rules, `transcript` a transcript, `script` one for
+//! `mailrun serve`.
 
 use mailrun::event::Status;
 use mailrun::serve::{Rules, Script};
