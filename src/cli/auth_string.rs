@@ -3,6 +3,7 @@
 use super::arguments::AuthStringArguments;
 use super::console;
 use crate::event::Status;
+use crate::session::nearest;
 use crate::smtp::sasl::{Credentials, Mechanism, exchange};
 use crate::transcript::printable;
 use base64::Engine;
@@ -41,11 +42,29 @@ pub fn main(arguments: &AuthStringArguments) -> Status {
     }
 }
 
+/// The mechanisms whose strings can be made without a server.
+const MADE: [Mechanism; 7] = [
+    Mechanism::Plain,
+    Mechanism::Login,
+    Mechanism::CramMd5,
+    Mechanism::Xoauth2,
+    Mechanism::OauthBearer,
+    Mechanism::External,
+    Mechanism::Anonymous,
+];
+
+fn not_known(name: &str) -> String {
+    let names = MADE.map(Mechanism::name);
+    let meant = nearest(name, names.into_iter()).map_or(String::new(), |meant| format!(" Did you mean {meant}?"));
+    format!("there is no mechanism \"{name}\" here, only {}.{meant}", names.join(", "))
+}
+
 /// The base64, a line for each message of the mechanism.
 fn encode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<Vec<String>, Failure> {
     let name = arguments.mechanism.as_deref().unwrap_or_default();
     let mechanism = Mechanism::parse(name).map_err(|unknown| {
-        (Status::Usage, format!("{}: {}", printable(unknown.name.as_bytes()), printable(unknown.why.as_bytes())))
+        let why = if unknown.on_purpose { unknown.to_string() } else { not_known(&unknown.name) };
+        (Status::Usage, printable(why.as_bytes()))
     })?;
     let (user, password, token, challenge) = match mechanism {
         Mechanism::Plain | Mechanism::Login => (true, true, false, false),

@@ -13,6 +13,11 @@ pub fn error(message: &str) {
     say(&format!("mailrun: {message}"));
 }
 
+/// Says what is worth a look and stops nothing.
+pub fn warning(message: &str) {
+    say(&format!("mailrun: warning: {message}"));
+}
+
 /// A line on standard error. Where that cannot be written there is nobody to tell.
 pub fn say(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", no_commands(line.trim_end_matches('\n')));

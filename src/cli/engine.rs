@@ -25,7 +25,8 @@ pub fn prepare<'a>(
         console::error("--sink is where --dry-run keeps the mail: give --dry-run too");
         return Err(Status::Usage);
     }
-    let meaning = Meaning::new(&arguments.meaning, origin)?;
+    let mut meaning = Meaning::new(&arguments.meaning, origin)?;
+    meaning.quiet = arguments.output.quiet;
     let mut ca = Vec::new();
     for path in &arguments.connect.ca {
         let pem = read_named(path).map_err(|why| {

@@ -3,8 +3,9 @@
 use super::arguments::MeaningArguments;
 use super::{console, variables};
 use crate::event::Status;
-use crate::session::{Diagnostic, Diagnostics, Session, Severity, SourceError, SourceMap, Span, Value, load};
+use crate::session::{Diagnostic, Diagnostics, Session, Severity, SourceError, SourceMap, Span, Value, load, nearest};
 use crate::source::{Files, SessionPath, find_sessions, session_text};
+use std::collections::BTreeSet;
 
 /// A session that can run.
 pub struct Loaded {
@@ -17,13 +18,15 @@ pub struct Loaded {
 pub struct Meaning<'a> {
     pub arguments: &'a MeaningArguments,
     pub variables: Vec<(String, Value)>,
+    /// Warnings stay unsaid.
+    pub quiet: bool,
 }
 
 impl<'a> Meaning<'a> {
     /// Reads the files of `--vars`. The error is said already.
     pub fn new(arguments: &'a MeaningArguments, origin: &dyn Fn(&str) -> String) -> Result<Self, Status> {
         match variables::read(arguments, origin) {
-            Ok(variables) => Ok(Self { arguments, variables }),
+            Ok(variables) => Ok(Self { arguments, variables, quiet: false }),
             Err((status, message)) => {
                 console::error(&message);
                 Err(status)
@@ -47,9 +50,13 @@ impl<'a> Meaning<'a> {
     /// Reads the sessions whose paths are `wanted`, in their order; says what is wrong with those that are broken.
     pub fn read_all(&self, sessions: &[String], wanted: &dyn Fn(&str) -> bool) -> Vec<Result<Loaded, Broken>> {
         let mut all = Vec::new();
+        let mut whole = true;
         for found in find_sessions(sessions) {
             let read = match found {
-                Ok(path) if !wanted(&path.name()) => continue,
+                Ok(path) if !wanted(&path.name()) => {
+                    whole = false;
+                    continue;
+                }
                 Ok(path) => {
                     let name = path.name();
                     self.load(path).map_err(|wrong| wrong.of(&name))
@@ -58,7 +65,26 @@ impl<'a> Meaning<'a> {
             };
             all.push(read);
         }
+        let read: Vec<&Session> = all.iter().flatten().map(|one| &one.session).collect();
+        if !self.quiet && whole && read.len() == all.len() {
+            self.unused(&read);
+        }
         all
+    }
+
+    /// A name of `--var` that no session knows is mistyped, or left over.
+    fn unused(&self, sessions: &[&Session]) {
+        if self.arguments.var.is_empty() || sessions.is_empty() || sessions.iter().any(|one| one.renders_files()) {
+            return;
+        }
+        let mut known: BTreeSet<String> = sessions.iter().flat_map(|one| one.templates.all_names()).collect();
+        let set = sessions.iter().flat_map(|one| one.vars.iter().chain(&one.secrets));
+        known.extend(set.map(|variable| variable.name.clone()));
+        for (name, _) in self.arguments.var.iter().filter(|(name, _)| !known.contains(name)) {
+            let meant = nearest(name, known.iter().map(String::as_str));
+            let hint = meant.map_or(String::new(), |meant| format!(": did you mean \"{meant}\"?"));
+            console::warning(&format!("no session uses the name \"{name}\" of --var{hint}"));
+        }
     }
 
     fn load(&self, path: SessionPath) -> Result<Loaded, Broken> {

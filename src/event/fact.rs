@@ -68,6 +68,8 @@ pub enum Note {
     InClear { why: Shown },
     /// The certificate was not verified, and why not.
     NotVerified { why: Shown },
+    /// The server was connected to once more, unverified, to read the certificate that was not trusted.
+    ConnectedAgain,
     /// A base64 prompt of the server's, decoded (`--verbose` shows it).
     Prompt { text: Shown },
     /// What EHLO's reply offers, a keyword with its parameters each (`--verbose` shows it).

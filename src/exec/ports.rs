@@ -88,6 +88,8 @@ pub enum TlsFailure {
     Certificate {
         why: String,
         details: Vec<String>,
+        /// Whether the server was connected to once more, unverified, to read the certificate.
+        connected_again: bool,
     },
     TimedOut,
     /// The settings are of no use: a CA or key that is none, a name that is none.

@@ -106,7 +106,7 @@ impl Trouble {
 
     pub fn tls(narrator: &Narrator<'_>, failure: TlsFailure, limit: Limit) -> Self {
         match failure {
-            TlsFailure::Certificate { why, details } => Self::severing(
+            TlsFailure::Certificate { why, details, connected_again: _ } => Self::severing(
                 Status::NoPerm,
                 Cause::Certificate {
                     why: narrator.shown(why),

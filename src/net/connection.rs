@@ -139,9 +139,11 @@ impl Stream for Connection {
         };
         let (stream, facts) =
             tls::handshake(&connector, socket, &name, options.verify, deadline, |reason, from_flight| {
-                let certificate =
-                    from_flight.or_else(|| self.opening.certificate_anew(&self.connectors, options, deadline));
-                tls::distrusted(reason, certificate.as_deref(), &name)
+                let (again, certificate) = match from_flight {
+                    Some(certificate) => (false, Some(certificate)),
+                    None => self.opening.certificate_anew(&self.connectors, options, deadline),
+                };
+                tls::distrusted(reason, certificate.as_deref(), &name, again)
             })?;
         self.state = State::Tls(Box::new(stream));
         Ok(facts)

@@ -63,21 +63,33 @@ impl Opening {
         }
     }
 
-    /// The server's certificate, DER.
+    /// Whether there was another connection (the transcript says so), and the server's certificate, DER.
     pub fn certificate_anew(
         &self,
         connectors: &Connectors,
         options: &TlsOptions,
         deadline: Instant,
-    ) -> Option<Vec<u8>> {
+    ) -> (bool, Option<Vec<u8>>) {
         let deadline = deadline.min(Instant::now() + TIME);
         if self.proxied {
-            return None;
+            return (false, None);
         }
+        match self.target.connect(deadline, &self.clock) {
+            Ok(socket) => (true, self.certificate_over(socket, connectors, options, deadline)),
+            Err(_) => (false, None),
+        }
+    }
+
+    fn certificate_over(
+        &self,
+        mut socket: DeadlineSocket,
+        connectors: &Connectors,
+        options: &TlsOptions,
+        deadline: Instant,
+    ) -> Option<Vec<u8>> {
         let options = TlsOptions { verify: false, ca: Vec::new(), client_cert: None, ..options.clone() };
         let connector = connectors.get(&options).ok()?;
         let name = tls::server_name(&options.server_name).ok()?;
-        let mut socket = self.target.connect(deadline, &self.clock).ok()?;
         socket.wait_until(deadline);
         if self.spoken {
             self.lead_to_tls(&mut socket)?;

@@ -144,7 +144,7 @@ pub fn handshake(
         // Nothing has been written inside but the handshake; the connection is closed with the stream.
         stream.get_mut().do_not_wait();
         let _ = stream.shutdown();
-        return Err(TlsFailure::Certificate { why: objection.why, details: objection.details });
+        return Err(TlsFailure::Certificate { why: objection.why, details: objection.details, connected_again: false });
     }
     let facts = TlsFacts {
         version: flight.version_name(),
@@ -158,10 +158,10 @@ pub fn handshake(
 }
 
 /// A failed verification, explained.
-pub fn distrusted(reason: &str, certificate: Option<&[u8]>, name: &str) -> TlsFailure {
+pub fn distrusted(reason: &str, certificate: Option<&[u8]>, name: &str, connected_again: bool) -> TlsFailure {
     let peer = certificate.and_then(Peer::from_der);
     let explanation = distrust::explain(reason, peer.as_ref(), name, Timestamp::now());
-    TlsFailure::Certificate { why: explanation.why, details: explanation.details }
+    TlsFailure::Certificate { why: explanation.why, details: explanation.details, connected_again }
 }
 
 /// Why the library does not trust the certificate, where that is what failed. OpenSSL's text ends in the reason:

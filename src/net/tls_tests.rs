@@ -201,10 +201,11 @@ fn each_bad_certificate_is_refused_with_its_reason_and_what_it_says() {
             let acceptor = made.acceptor(Some(max));
             let asked = options("mail.example", ca.as_deref().unwrap_or(&made.ca));
             let (result, mut stream) = handshake(&acceptor, connections, &asked);
-            let Err(TlsFailure::Certificate { why: said, details }) = result else {
+            let Err(TlsFailure::Certificate { why: said, details, connected_again }) = result else {
                 panic!("{why}: {result:?}");
             };
             assert_eq!(said, why, "{max:?}");
+            assert_eq!(connected_again, connections == 2, "{why}, {max:?}: the transcript says of each connection");
             assert!(details.iter().any(|line| line.starts_with("valid: 20")), "{why}: {details:?}");
             assert!(details.contains(&"subject: CN=mail.example,O=Example\\, Inc.".to_owned()), "{details:?}");
             let error = stream.write(b"MAIL FROM:<>\r\n", soon()).expect_err("closed");
@@ -261,7 +262,7 @@ fn a_second_look_that_fails_leaves_the_reason() {
     let acceptor = made.acceptor(Some(SslVersion::TLS1_3));
     // The listener is gone with its only connection.
     let result = handshake(&acceptor, 1, &options("mail.example", &made.ca)).0;
-    let Err(TlsFailure::Certificate { why, details }) = result else { panic!("{result:?}") };
+    let Err(TlsFailure::Certificate { why, details, .. }) = result else { panic!("{result:?}") };
     assert!(why.contains("expired"), "{why}");
     assert!(details.is_empty() || why.contains("2020"), "{details:?}");
 }

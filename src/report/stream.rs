@@ -139,6 +139,7 @@ fn row_fields(row: &RowId) -> Value {
 fn note(note: &Note) -> (&'static str, Value) {
     match note {
         Note::InClear { why } => ("going_on_in_clear", json!({ "why": why.as_str() })),
+        Note::ConnectedAgain => ("connected_again", json!({})),
         Note::NotVerified { why } => ("certificate_not_verified", json!({ "why": why.as_str() })),
         Note::Prompt { text } => ("prompt_decoded", json!({ "text": text.as_str() })),
         Note::Capabilities { list } => {

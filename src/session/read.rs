@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use toml::de::DeTable;
 
-pub(super) use fields::nearest;
+pub(crate) use fields::nearest;
 
 /// The most steps that a session may have once its includes stand in it.
 const MOST_STEPS: usize = 100_000;

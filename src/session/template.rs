@@ -12,6 +12,7 @@ use super::scope::FUNCTIONS;
 use super::{Diagnostic, Scope, Severity, Span};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -131,7 +132,6 @@ impl Templates {
         let trouble = match result {
             Err(error) => Some((trouble(&error, None, source), None)),
             Ok(()) => unknown_word(environment, source, &found)
-                .map(|trouble| (trouble, None))
                 .or_else(|| unknown_attribute(environment, &name, source, &found)),
         };
         if let Some((trouble, label)) = trouble {
@@ -234,6 +234,12 @@ impl Templates {
     /// As [`Templates::names`], each with its first place.
     pub fn names_at(&self, template: &Template) -> Vec<(String, Span)> {
         template.compiled.map_or(Vec::new(), |index| self.names_of(index, &template.source))
+    }
+
+    /// The names that any template or expression uses, also those that it asks about.
+    pub fn all_names(&self) -> HashSet<String> {
+        let ready = self.compiled.iter().filter_map(|one| self.environment().get_template(&one.name).ok());
+        ready.flat_map(|template| template.undeclared_variables(false)).collect()
     }
 
     pub(super) fn names_of(&self, index: usize, source: &str) -> Vec<(String, Span)> {

@@ -107,11 +107,13 @@ pub fn handshake(
     let limit = player.connect_limit();
     let options = crate::exec::TlsOptions { verify, ..player.tls.clone() };
     let Some(stream) = channel.stream() else { return Err(Trouble::lost(&player.narrator, &End::Absent)) };
-    let facts = stream.start_tls(&options, limit.at).map_err(|failure| {
-        match (player.narrator.clock.interrupted(), &failure) {
-            (Some(interrupt), TlsFailure::TimedOut | TlsFailure::Other(_)) => Trouble::interrupted(interrupt),
-            _ => Trouble::tls(&player.narrator, failure, limit),
-        }
+    let started = stream.start_tls(&options, limit.at);
+    if let Err(TlsFailure::Certificate { connected_again: true, .. }) = &started {
+        player.note(channel, Note::ConnectedAgain);
+    }
+    let facts = started.map_err(|failure| match (player.narrator.clock.interrupted(), &failure) {
+        (Some(interrupt), TlsFailure::TimedOut | TlsFailure::Other(_)) => Trouble::interrupted(interrupt),
+        _ => Trouble::tls(&player.narrator, failure, limit),
     })?;
     player.narrator.tell(&channel.name, Fact::TlsStarted { tls: &facts, verify });
     if let Some(why) = unverified {

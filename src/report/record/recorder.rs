@@ -254,6 +254,7 @@ impl Observer for Recorder {
                 }
                 Note::InClear { .. }
                 | Note::NotVerified { .. }
+                | Note::ConnectedAgain
                 | Note::Prompt { .. }
                 | Note::Capabilities { .. }
                 | Note::QuitFailed { .. }

@@ -228,6 +228,7 @@ impl<W: Write> Observer for Terminal<W> {
                 // The transcript has them.
                 Note::InClear { .. }
                 | Note::NotVerified { .. }
+                | Note::ConnectedAgain
                 | Note::Prompt { .. }
                 | Note::Capabilities { .. }
                 | Note::QuitFailed { .. }

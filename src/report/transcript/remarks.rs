@@ -61,6 +61,7 @@ pub(super) fn is_detail(note: &Note) -> bool {
         Note::Recipient { outcome, .. } => *outcome == RecipientOutcome::Accepted,
         Note::InClear { .. }
         | Note::NotVerified { .. }
+        | Note::ConnectedAgain
         | Note::QuitFailed { .. }
         | Note::ShortSecret { .. }
         | Note::Retrying { .. }
@@ -72,6 +73,7 @@ pub(super) fn note(note: &Note) -> String {
     match note {
         Note::InClear { why } => format!("going on in clear: {why}"),
         Note::NotVerified { why } => format!("certificate not verified: {why}"),
+        Note::ConnectedAgain => "connected once more, unverified, to read the certificate".to_owned(),
         Note::Prompt { text } => format!("prompt: {text}"),
         Note::Capabilities { list } => {
             let list: Vec<&str> = list.iter().map(Shown::as_str).collect();

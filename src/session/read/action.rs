@@ -14,7 +14,7 @@ impl Reader<'_> {
         match field.name {
             "send" => {
                 let line = self.template(field)?;
-                self.one_line(&line);
+                self.one_line(&line, "send");
                 Some(Action::Send(line))
             }
             "raw" => self.raw(field).map(Action::Raw),
@@ -59,10 +59,11 @@ impl Reader<'_> {
     }
 
     /// A line that is no template shows now what would be refused when it is sent.
-    fn one_line(&mut self, line: &Template) {
+    pub(super) fn one_line(&mut self, line: &Template, key: &str) {
         if line.compiled.is_none() && line.source.contains(['\r', '\n', '\0']) {
-            let wrong = Diagnostic::error(line.span.clone(), "\"send\" is one line: CR, LF and NUL are never sent");
-            self.tell(wrong.with_help("\"raw\" sends any bytes"));
+            let text = format!("\"{key}\" is one line: CR, LF and NUL are never sent");
+            let wrong = Diagnostic::error(line.span.clone(), text);
+            self.tell(if key == "send" { wrong.with_help("\"raw\" sends any bytes") } else { wrong });
         }
     }
 
@@ -71,7 +72,7 @@ impl Reader<'_> {
             DeValue::Boolean(true) => None,
             _ => {
                 let name = self.template(field)?;
-                self.one_line(&name);
+                self.one_line(&name, field.name);
                 Some(name)
             }
         };

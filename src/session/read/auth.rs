@@ -3,6 +3,7 @@
 use super::Reader;
 use super::fields::Field;
 use super::keys;
+use super::nearest;
 use crate::session::{AuthSettings, Diagnostic, StarttlsPolicy, TlsSettings, TlsVersion};
 use crate::smtp::sasl::Mechanism;
 use std::ops::Range;
@@ -42,8 +43,11 @@ impl Reader<'_> {
         let name = self.word(field)?;
         Mechanism::parse(&name)
             .map_err(|unknown| {
-                let text = format!("mechanism \"{}\" is not known: {}", unknown.name, unknown.why);
-                self.error(field.value.span(), text);
+                let wrong = Diagnostic::error(self.value_span(field.value), unknown.to_string());
+                self.tell(match nearest(&unknown.name, Mechanism::ALL.iter().map(|known| known.name())) {
+                    Some(meant) if !unknown.on_purpose => wrong.with_label(format!("did you mean \"{meant}\"?")),
+                    _ => wrong,
+                });
             })
             .ok()
     }

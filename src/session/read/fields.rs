@@ -95,14 +95,14 @@ fn known(keys: &Keys) -> String {
 }
 
 /// The one that was probably meant: at most a third of it mistyped, and one letter of short ones.
-pub(in crate::session) fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     // Comparing takes time by the square of the length.
     if typed.len() > 40 {
         return None;
     }
     let typed = typed.to_lowercase().replace('-', "_");
     names
-        .map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase()), name))
+        .map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase().replace('-', "_")), name))
         .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1) && *distance < typed.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)

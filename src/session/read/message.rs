@@ -77,7 +77,7 @@ impl Reader<'_> {
         let param = |reader: &mut Self, name| {
             params.as_ref().and_then(|fields| fields.get(name)).and_then(|f| reader.template(f))
         };
-        Some(Message {
+        let message = Message {
             span: fields.span.clone(),
             from,
             to,
@@ -103,7 +103,34 @@ impl Reader<'_> {
                 Some(1) => OnRefused::Skip,
                 _ => OnRefused::Abort,
             },
-        })
+        };
+        self.lines_of(&message);
+        Some(message)
+    }
+
+    /// What stands in a header or in a command is one line each.
+    fn lines_of(&mut self, message: &Message) {
+        for (key, list) in [("to", &message.to), ("cc", &message.cc), ("bcc", &message.bcc)] {
+            list.iter().for_each(|line| self.one_line(line, key));
+        }
+        message.reply_to.iter().for_each(|line| self.one_line(line, "reply_to"));
+        message.envelope_to.iter().flatten().for_each(|line| self.one_line(line, "envelope_to"));
+        message.headers.iter().for_each(|(name, line)| self.one_line(line, name));
+        let single = [
+            ("from", &message.from),
+            ("subject", &message.subject),
+            ("date", &message.date),
+            ("message_id", &message.message_id),
+            ("envelope_from", &message.envelope_from),
+            ("mail", &message.mail_params),
+            ("rcpt", &message.rcpt_params),
+        ];
+        let attached = message.attachments.iter().flat_map(|attachment| {
+            [("name", &attachment.name), ("type", &attachment.media_type), ("inline", &attachment.inline)]
+        });
+        for (key, line) in single.into_iter().chain(attached) {
+            line.iter().for_each(|line| self.one_line(line, key));
+        }
     }
 
     /// A file's path, or a table that says more of it; one alone may stand without a list.

@@ -13,7 +13,8 @@ use std::collections::HashMap;
 /// What templates and expressions use and nothing defines.
 pub(super) fn undefined(session: &Session, overridden: &[String]) -> Vec<Diagnostic> {
     let mut names = Names { session, known: HashMap::new(), found: Vec::new() };
-    names.add(Scope::FACTS.iter().copied());
+    // `loop` is there in a step that repeats.
+    names.add(Scope::FACTS.iter().copied().filter(|fact| *fact != "loop"));
     names.add(overridden.iter().map(String::as_str));
     // A row is there while the steps run.
     names.add(session.rows.iter().map(|_| "row"));
@@ -28,10 +29,23 @@ pub(super) fn undefined(session: &Session, overridden: &[String]) -> Vec<Diagnos
     for step in session.open.iter().chain(&session.steps).chain(&session.close) {
         names.step(step);
     }
+    let sections = [&session.open, &session.steps, &session.close];
+    names.add(sections.into_iter().any(|steps| repeats(steps)).then_some("loop").into_iter());
     // What [auth] and [message] use may be captured by the steps that use them: looked at with all names known.
     session.auth.iter().for_each(|auth| names.auth(auth));
     session.message.iter().for_each(|message| names.message(message));
     names.found
+}
+
+/// Whether any of them repeats.
+fn repeats(steps: &[Step]) -> bool {
+    steps.iter().any(|step| {
+        let inside = match &step.action {
+            Action::Steps(members) | Action::Pipeline(members) => repeats(members),
+            _ => false,
+        };
+        inside || step.repeat > 1
+    })
 }
 
 struct Names<'s> {
@@ -48,9 +62,9 @@ impl<'s> Names<'s> {
         }
     }
 
-    fn remove(&mut self, variables: &'s [Variable]) {
-        for variable in variables {
-            if let Some(times) = self.known.get_mut(variable.name.as_str()) {
+    fn remove(&mut self, names: impl Iterator<Item = &'s str>) {
+        for name in names {
+            if let Some(times) = self.known.get_mut(name) {
                 *times = times.saturating_sub(1);
             }
         }
@@ -79,6 +93,8 @@ impl<'s> Names<'s> {
             known.sort_unstable();
             if name == "row" {
                 wrong.help = Some("\"row\" is known where [rows] stands".to_owned());
+            } else if name == "loop" {
+                wrong.help = Some("\"loop\" is known in a step with \"repeat\"".to_owned());
             } else if let Some(meant) = nearest(&name, known.into_iter()) {
                 wrong.label = Some(format!("did you mean \"{meant}\"?"));
             } else if self.session.vars.iter().any(|variable| variable.name == name) {
@@ -131,8 +147,10 @@ impl<'s> Names<'s> {
     }
 
     fn step(&mut self, step: &'s Step) {
+        let repeats = step.repeat > 1;
+        self.add(repeats.then_some("loop").into_iter());
         self.variables(&step.with);
-        if step.repeat > 1 {
+        if repeats {
             // The second time round, what the first captured is known.
             self.captures(step);
         }
@@ -144,7 +162,8 @@ impl<'s> Names<'s> {
         // Captures are taken before the step is judged by its asserts.
         self.add(step.captures.iter().map(|capture| capture.name.as_str()));
         step.asserts.iter().for_each(|assert| self.expression(assert));
-        self.remove(&step.with);
+        self.remove(step.with.iter().map(|variable| variable.name.as_str()));
+        self.remove(repeats.then_some("loop").into_iter());
     }
 
     fn captures(&mut self, step: &'s Step) {

@@ -3,6 +3,7 @@
 use super::Reader;
 use super::fields::{Field, Node};
 use super::keys::Kind;
+use super::nearest;
 use crate::session::template::quoted;
 use crate::session::{Diagnostic, Expression, Span, Template, parse_duration};
 use regex::Regex;
@@ -130,7 +131,18 @@ impl Reader<'_> {
     /// One of the key's words; gives which.
     pub(super) fn one_of(&mut self, field: Field<'_>, words: &[&'static str]) -> Option<usize> {
         let text = field.value.get_ref().as_str();
-        text.and_then(|text| words.iter().position(|word| *word == text)).or_else(|| self.wrong_kind(field))
+        text.and_then(|text| words.iter().position(|word| *word == text)).or_else(|| self.wrong_word(field, words))
+    }
+
+    /// As [`Reader::wrong_kind`], with the word that may be meant.
+    fn wrong_word<T>(&mut self, field: Field<'_>, words: &[&'static str]) -> Option<T> {
+        let told = self.found.len();
+        let none = self.wrong_kind(field);
+        let meant = field.value.get_ref().as_str().and_then(|text| nearest(text, words.iter().copied()));
+        if let (Some(meant), Some(wrong)) = (meant, self.found.get_mut(told)) {
+            wrong.label = Some(format!("did you mean \"{meant}\"?"));
+        }
+        none
     }
 
     pub(super) fn table<'a>(&mut self, field: Field<'a>) -> Option<&'a DeTable<'a>> {

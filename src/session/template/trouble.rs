@@ -2,6 +2,7 @@
 //! late.
 
 use super::super::facts::known_attributes;
+use super::super::read::nearest;
 use super::words::{Role, Word};
 use super::{FUEL, RESULT_LIMIT};
 use minijinja::{Environment, Error, ErrorKind};
@@ -14,8 +15,86 @@ pub struct Trouble {
     pub undefined: Option<String>,
 }
 
-/// A filter or test that does not exist.
-pub fn unknown_word(environment: &Environment<'_>, source: &str, found: &[Word]) -> Option<Trouble> {
+/// Filters and tests that a mistyped one may mean: the engine knows which of them it has, and does not list them.
+const WORDS: [&str; 74] = [
+    "abs",
+    "attr",
+    "b64decode",
+    "b64encode",
+    "batch",
+    "bool",
+    "boolean",
+    "capitalize",
+    "chain",
+    "date",
+    "default",
+    "defined",
+    "dictsort",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "escape",
+    "even",
+    "false",
+    "filter",
+    "first",
+    "float",
+    "format",
+    "ge",
+    "groupby",
+    "gt",
+    "in",
+    "indent",
+    "int",
+    "integer",
+    "items",
+    "iterable",
+    "join",
+    "last",
+    "le",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "lt",
+    "map",
+    "mapping",
+    "matching",
+    "max",
+    "min",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "pprint",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "rfc5322",
+    "round",
+    "sameas",
+    "select",
+    "selectattr",
+    "sequence",
+    "slice",
+    "sort",
+    "split",
+    "startingwith",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "true",
+    "undefined",
+    "unique",
+    "upper",
+];
+
+/// A filter or test that does not exist. The nearest one becomes the label.
+pub fn unknown_word(environment: &Environment<'_>, source: &str, found: &[Word]) -> Option<(Trouble, Option<String>)> {
     found.iter().find_map(|word| {
         let (what, question) = match word.role {
             Role::Filter => ("filter", "it is filter"),
@@ -23,16 +102,15 @@ pub fn unknown_word(environment: &Environment<'_>, source: &str, found: &[Word])
             _ => return None,
         };
         let name = &source[word.bytes.clone()];
-        let context = minijinja::context! { it => name };
-        let known = environment.compile_expression(question).and_then(|asked| asked.eval(context));
-        match known {
-            Ok(answer) if !answer.is_true() => Some(Trouble {
-                message: format!("unknown {what} \"{name}\""),
-                range: Some(word.bytes.clone()),
-                undefined: None,
-            }),
-            _ => None,
+        let asked = environment.compile_expression(question).ok()?;
+        let is_known = |name: &str| asked.eval(minijinja::context! { it => name }).is_ok_and(|answer| answer.is_true());
+        if is_known(name) {
+            return None;
         }
+        let close = nearest(name, WORDS.iter().copied().filter(|word| is_known(word)));
+        let trouble =
+            Trouble { message: format!("unknown {what} \"{name}\""), range: Some(word.bytes.clone()), undefined: None };
+        Some((trouble, close.map(|close| format!("did you mean \"{close}\"?"))))
     })
 }
 

@@ -40,14 +40,12 @@ impl Mechanism {
         if let Some(mechanism) = Self::ALL.into_iter().find(|m| m.name().eq_ignore_ascii_case(name)) {
             return Ok(mechanism);
         }
-        let why = match name.to_ascii_uppercase().as_str() {
-            "DIGEST-MD5" => "left out on purpose: RFC 6331 moved it to historic; SCRAM took its place".to_owned(),
-            "NTLM" | "GSS-SPNEGO" => {
-                "left out on purpose: it is weak, proprietary and withdrawn by its maker".to_owned()
-            }
-            _ => format!("not known; there are {}", Self::ALL.map(Self::name).join(", ")),
+        let (on_purpose, why) = match name.to_ascii_uppercase().as_str() {
+            "DIGEST-MD5" => (true, "RFC 6331 moved it to historic; SCRAM took its place".to_owned()),
+            "NTLM" | "GSS-SPNEGO" => (true, "it is weak, proprietary and withdrawn by its maker".to_owned()),
+            _ => (false, format!("there are {}", Self::ALL.map(Self::name).join(", "))),
         };
-        Err(UnknownMechanism { name: name.to_owned(), why })
+        Err(UnknownMechanism { name: name.to_owned(), on_purpose, why })
     }
 
     pub fn name(self) -> &'static str {
@@ -86,13 +84,16 @@ impl fmt::Display for Mechanism {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownMechanism {
     pub name: String,
+    /// It is known, and left out.
+    pub on_purpose: bool,
     /// Why it is not spoken, where that is on purpose; else the names that are known.
     pub why: String,
 }
 
 impl fmt::Display for UnknownMechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the mechanism {} is {}", self.name, self.why)
+        let what = if self.on_purpose { "left out on purpose" } else { "not known" };
+        write!(f, "the mechanism \"{}\" is {what}: {}", self.name, self.why)
     }
 }
 

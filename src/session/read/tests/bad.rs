@@ -89,6 +89,10 @@ fn top_level() {
 #[test]
 fn variables_and_secrets() {
     all(&[
+        (step!("{ send = \"N{{ ⟦loop.index }}\", expect = 250 }"), "in a step with \"repeat\"", "outside repeat"),
+        (file!("vars = { a = { netrc = ⟦'pasword' } }"), "did you mean \"password\"?", "a field of netrc"),
+        (step!("{ assert = \"reply.text is ⟦matchin('x')\" }"), "did you mean \"matching\"?", "nearly a test"),
+        (step!("{ send = \"{{ 'a' | ⟦uper }}\", expect = 250 }"), "did you mean \"upper\"?", "nearly a filter"),
         (file!("vars = ⟦1"), "a table of names", "no table"),
         (file!("[vars]\n⟦a-b = 1"), "templates cannot use", "a name with a dash"),
         (file!("[vars]\n⟦1a = 1"), "templates cannot use", "a digit first"),
@@ -134,6 +138,7 @@ fn auth() {
     all(&[
         (file!("[auth]\nmechanism = ⟦\"NTLM\"\nuser = \"u\"\npassword = \"p\""), "NTLM", "left out on purpose"),
         (file!("[auth]\nmechanism = ⟦\"DIGEST-MD5\""), "DIGEST-MD5", "left out on purpose"),
+        (file!("[auth]\nmechanism = ⟦\"SCRAM-SHA-265\""), "did you mean \"SCRAM-SHA-256\"?", "nearly a mechanism"),
         (file!("[auth]\nmechanism = ⟦\"PLAN\""), "PLAN", "unknown"),
         (file!("⟦[auth]\npassword = \"{{ p }}\"\n[secrets]\np = { env = \"P\" }"), "needs \"user\"", "no user"),
         (file!("⟦[auth]\nuser = \"u\""), "needs \"password\"", "no password"),
@@ -266,6 +271,16 @@ macro_rules! message {
 #[test]
 fn messages() {
     all(&[
+        (
+            step!("{ message = { from = 'a@b.c', to = 'a@b.c', subject = ⟦\"s\\r\\nx\", text = 't' } }"),
+            "\"subject\" is one line",
+            "a subject of two lines",
+        ),
+        (
+            step!("{ message = { from = 'a@b.c', to = 'a@b.c', headers = { X-A = ⟦\"a\\u0000\" }, text = 't' } }"),
+            "\"X-A\" is one line",
+            "a NUL in a header",
+        ),
         ("⟦[message]\nto = [\"a@b.c\"]", "needs \"from\"", "no author"),
         ("⟦[message]\nfrom = \"a@b.c\"", "needs recipients", "nobody to send to"),
         ("[message]\nfrom = \"a@b.c\"\nto = ⟦[]", "no recipient", "an empty list"),

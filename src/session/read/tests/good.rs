@@ -300,6 +300,10 @@ fn names_are_known_where_they_are_set() {
         ),
         ("[[step]]\nwith = { b = \"x\" }\nsteps = [ { send = \"{{ b }}\", expect = 250 } ]", "by the group"),
         (
+            "[[step]]\nsend = \"{% for a in [1] %}{{ loop.index }}{% endfor %}\"\nexpect = 250",
+            "`loop` of a template's own loop",
+        ),
+        (
             "[[step]]\nrepeat = 2\nsteps = [ { send = \"{{ a }}\", if = \"loop.index > 1\", expect = 250, capture = { a = 'x' } } ]",
             "by the last time round",
         ),

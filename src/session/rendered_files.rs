@@ -1,0 +1,34 @@
+//! Whether a session renders files: what those name is not known before they are opened.
+
+use super::{Action, Content, Message, Session, Step, ValueSource, Variable};
+
+impl Session {
+    /// Whether any file is a template (`template = true`).
+    pub fn renders_files(&self) -> bool {
+        self.vars.iter().chain(&self.secrets).any(variable)
+            || self.message.as_ref().is_some_and(message)
+            || [&self.open, &self.steps, &self.close].into_iter().flatten().any(step)
+    }
+}
+
+fn variable(variable: &Variable) -> bool {
+    matches!(variable.source, ValueSource::File { template: true, .. })
+}
+
+fn content(content: &Content) -> bool {
+    matches!(content, Content::File { template: true, .. })
+}
+
+fn message(message: &Message) -> bool {
+    message.contents().any(content)
+}
+
+fn step(one: &Step) -> bool {
+    let inside = match &one.action {
+        Action::Steps(members) | Action::Pipeline(members) => members.iter().any(step),
+        Action::Message(own) => message(own),
+        Action::Body { content: body, .. } => content(body),
+        _ => false,
+    };
+    inside || one.with.iter().any(variable)
+}
