@@ -12,8 +12,8 @@ pub struct Progress {
     shown: AtomicBool,
 }
 
-impl Progress {
-    pub fn new() -> Self {
+impl Default for Progress {
+    fn default() -> Self {
         // indicatif hides itself where standard error is no terminal. How many rows there are is not known before the
         // last was read: what is left cannot be told.
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
@@ -22,7 +22,9 @@ impl Progress {
         }
         Self { bar, started: Instant::now(), shown: AtomicBool::new(false) }
     }
+}
 
+impl Progress {
     /// Whether anybody would see it.
     pub fn is_visible(&self) -> bool {
         !self.bar.is_hidden()

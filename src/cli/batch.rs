@@ -112,7 +112,7 @@ impl<'a> Batches<'a> {
         let lane = Lane { name: None, started: Some(clock.now()) };
         let (outcome, summary) = match Ready::new(&one.session, settings, &one.files, clock, observer) {
             Ok(ready) => self.play(one, &ready, &networks, clock, observer),
-            Err(outcome) => (outcome, None),
+            Err(outcome) => (*outcome, None),
         };
         lane.tell(clock, observer, Fact::SessionFinished { outcome: &outcome });
         Performed { outcome, summary }
@@ -165,7 +165,7 @@ impl<'a> Batches<'a> {
             statistics: statistics.as_ref(),
         };
         let started = Instant::now();
-        let progress = Progress::new();
+        let progress = Progress::default();
         let mut outcome = crate::batch::run(ready, &plan, &queue, clock, &progress, observer);
         let tally = queue.tally();
         let mut lines = Vec::new();

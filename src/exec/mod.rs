@@ -86,7 +86,7 @@ pub fn run(
     let mut lane = Lane::default();
     let outcome = match Ready::new(session, settings, sources, clock, observer) {
         Ok(ready) => ready.connection(&mut lane, &mut Once::default(), network, clock, observer),
-        Err(outcome) => outcome,
+        Err(outcome) => *outcome,
     };
     lane.tell(clock, observer, Fact::SessionFinished { outcome: &outcome });
     outcome
@@ -127,7 +127,7 @@ impl<'a> Ready<'a> {
         sources: &'a dyn Sources,
         clock: &dyn Clock,
         observer: &mut dyn Observer,
-    ) -> Result<Self, Outcome> {
+    ) -> Result<Self, Box<Outcome>> {
         let redactor = if settings.show_secrets { Redactor::off() } else { Redactor::default() };
         let mut narrator = Narrator::new(observer, clock, redactor);
         let mut reader = Reader { session, settings, sources, host: None };
@@ -136,7 +136,7 @@ impl<'a> Ready<'a> {
             Err(trouble) => {
                 let started = Fact::SessionStarted { name: narrator.shown(&session.name), server: Shown::default() };
                 narrator.tell(MAIN, started);
-                return Err(failed(prepare::failure(session, settings, trouble), 0));
+                return Err(Box::new(failed(prepare::failure(session, settings, trouble), 0)));
             }
         };
         let (mut feed, mut nowhere) = (Once::default(), Nowhere);
@@ -153,7 +153,7 @@ impl<'a> Ready<'a> {
         let redactor = player.narrator.redactor.clone();
         match sound {
             Ok(()) => Ok(Self { session, settings, sources, prepared, redactor }),
-            Err(trouble) => Err(failed(prepare::failure(session, settings, trouble), 0)),
+            Err(trouble) => Err(Box::new(failed(prepare::failure(session, settings, trouble), 0))),
         }
     }
 

@@ -218,7 +218,8 @@ mod tests {
     fn rows_are_read_in_every_form() {
         let good = |place: &str, value: &str| (place.to_owned(), Ok(value.to_owned()));
         let bad = |place: &str, value: &str| (place.to_owned(), Err(value.to_owned()));
-        let table: &[(&str, &[u8], Vec<(String, Result<String, String>)>, &str)] = &[
+        type Rows = Vec<(String, Result<String, String>)>;
+        let table: &[(&str, &[u8], Rows, &str)] = &[
             (
                 "p.csv",
                 b"email,n\na@x.y,1\nb@x.y,2\n",

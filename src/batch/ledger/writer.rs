@@ -51,7 +51,8 @@ pub fn write(store: Store, run: Run, commands: &Receiver<Command>) -> Result<(),
             since.get_or_insert_with(Instant::now);
         }
         let due = since.is_some_and(|since| since.elapsed() >= SOON);
-        if !(waits || due || (!open && !outcomes.is_empty())) {
+        let last = !open && !outcomes.is_empty();
+        if !waits && !due && !last {
             continue;
         }
         match commit(&store, &run, &outcomes, questions) {
