@@ -52,7 +52,9 @@ fn certificate_of(days: i64, trusted: bool, arguments: &[&str]) -> (Option<i32>,
 
 #[test]
 fn a_certificate_that_lasts_passes_and_one_that_does_not_fails() {
-    let table: &[(i64, bool, &[&str], i32, &str, &str)] = &[
+    /// Days left, whether the issuer is trusted, arguments; status and words; why.
+    type Row = (i64, bool, &'static [&'static str], i32, &'static str, &'static str);
+    let table: &[Row] = &[
         (90, true, &[], 0, "TLS started", "it lasts"),
         (5, true, &[], 1, "tls.peer.days_left", "fewer days than the default's 14"),
         (90, true, &["--var", "days=120"], 1, "tls.peer.days_left", "fewer than were asked for"),
