@@ -54,6 +54,10 @@ test-servers: prerequisites ## run sessions against Postfix, Exim, Dovecot, Send
 	tests/servers/install.sh $(SERVERS)
 	MAILRUN_TEST_SERVERS=$(SERVERS) cargo test --locked --test servers -- --ignored
 
+.PHONY: soak
+soak: prerequisites ## kill batches of 500 rows at 200 moments and restart them
+	cargo test --release --test batch -- --ignored
+
 .PHONY: bench
 bench: prerequisites ## measure start-up: one message, the whole process
 	cargo bench --locked --bench startup
