@@ -14,4 +14,5 @@ mod messages;
 mod namespace;
 mod postfix;
 mod sendmail;
+mod smoke;
 mod verification;
