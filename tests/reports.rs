@@ -116,11 +116,11 @@ fn junit_holds_nothing_that_jenkins_does_not_know() {
     ];
     let tag = regex::Regex::new(r#"<([a-z-]+)((?: [a-z]+="[^"]*")*) ?/?>"#).expect("the pattern is valid");
     let attribute = regex::Regex::new(r#" ([a-z]+)="#).expect("the pattern is valid");
+    let quoted = regex::Regex::new(r#""[^"]*""#).expect("the pattern is valid");
     let mut seen = 0;
     for found in tag.captures_iter(&text) {
         seen += 1;
         let (_, allowed) = known.iter().find(|(name, _)| *name == &found[1]).unwrap_or_else(|| panic!("{}", &found[0]));
-        let quoted = regex::Regex::new(r#""[^"]*""#).expect("the pattern is valid");
         for name in attribute.captures_iter(&quoted.replace_all(&found[2], "")) {
             assert!(allowed.split(' ').any(|known| *known == name[1]), "{} has {}", &found[1], &name[1]);
         }

@@ -91,7 +91,11 @@ fn variables_and_secrets() {
     all(&[
         (step!("{ send = \"N{{ ⟦loop.index }}\", expect = 250 }"), "in a step with \"repeat\"", "outside repeat"),
         (file!("vars = { a = { netrc = ⟦'pasword' } }"), "did you mean \"password\"?", "a field of netrc"),
-        (step!("{ expect = 220, assert = \"reply.text is ⟦matchin('x')\" }"), "did you mean \"matching\"?", "nearly a test"),
+        (
+            step!("{ expect = 220, assert = \"reply.text is ⟦matchin('x')\" }"),
+            "did you mean \"matching\"?",
+            "nearly a test",
+        ),
         (step!("{ send = \"{{ 'a' | ⟦uper }}\", expect = 250 }"), "did you mean \"upper\"?", "nearly a filter"),
         (file!("vars = ⟦1"), "a table of names", "no table"),
         (file!("[vars]\n⟦a-b = 1"), "templates cannot use", "a name with a dash"),
