@@ -186,7 +186,7 @@ fn exits(case: &Case, status: i32) -> Result<(), String> {
     let certificate = ServerCertificate::make(&["localhost"]).expect("a certificate can be made");
     let mut config = match case.server {
         R(rules) => {
-            let parse = |rules| if rules == "" { Ok(Rules::default()) } else { Rules::parse(rules) };
+            let parse = |rules: &str| if rules.is_empty() { Ok(Rules::default()) } else { Rules::parse(rules) };
             let rules = parse(rules).unwrap_or_else(|errors| panic!("{}: {errors:?}", case.session));
             Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() }))
         }

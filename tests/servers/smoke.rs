@@ -226,7 +226,7 @@ fn run(column: &Column, certificate: &Certificate) -> Vec<(String, Outcome)> {
     let report: serde_json::Value = serde_json::from_str(&text).expect("the report is JSON");
     let sessions = report["sessions"].as_array().expect("a report has sessions");
     assert!(sessions.len() > 20, "{}: the suite is larger than {}", column.name, sessions.len());
-    sessions.iter().map(|session| outcome(session)).collect()
+    sessions.iter().map(outcome).collect()
 }
 
 fn outcome(session: &serde_json::Value) -> (String, Outcome) {
@@ -268,8 +268,8 @@ fn unexpected(results: &Results) -> Vec<String> {
 const HEAD: &str = "# The smoke suite against real servers
 
 Written by `make test-servers`: [sessions/smoke/](../sessions/smoke) run with `mailrun test` against servers on this machine, most of them as
-their packages configure them. A failure here is no bug of the server's: it is what the suite tells a postmaster about that
-configuration. Every one is explained below the table.
+their packages configure them. A failure here is what the suite tells a postmaster about a server and its
+configuration, seldom a bug. Every one is explained below the table.
 
 ";
 
