@@ -233,7 +233,12 @@ fn outcome(session: &serde_json::Value) -> (String, Outcome) {
     let file = session["file"].as_str().expect("a session has a file");
     let name = file.rsplit('/').next().and_then(|name| name.strip_suffix(".toml")).expect("sessions are TOML files");
     let verdict = session["verdict"].as_str().expect("a session has a verdict").to_owned();
-    let failing = session["steps"].as_array().into_iter().flatten().find(|step| step["failure"].is_object());
+    let failing: Vec<_> =
+        session["steps"].as_array().into_iter().flatten().filter(|step| step["failure"].is_object()).collect();
+    // The first failure, in its last attempt.
+    let same =
+        |step: &&&serde_json::Value| step["place"] == failing[0]["place"] && step["title"] == failing[0]["title"];
+    let failing = failing.iter().rfind(same);
     let reason = match failing {
         Some(step) => {
             let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
