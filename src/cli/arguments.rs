@@ -27,8 +27,9 @@ Exit status (sysexits.h; where several sessions end differently, the gravest):
    78  the server lacks what the session needs
   130  ended by Ctrl-C; 143 by SIGTERM
 
-Every option can also be given as an environment variable: --connect-timeout as MAILRUN_CONNECT_TIMEOUT. Lists stand one
-per line, flags are 1; the command line wins, and an empty variable counts as not set.";
+Every option can also be given as an environment variable: --connect-timeout as
+MAILRUN_CONNECT_TIMEOUT. Lists stand one per line, flags are 1; the command line
+wins, and an empty variable counts as not set.";
 
 /// Plays scripted SMTP dialogues from session files.
 ///
@@ -139,7 +140,7 @@ pub struct MeaningArguments {
     #[arg(long)]
     pub allow_commands: bool,
     /// Make random values repeatable
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::whole)]
     pub seed: Option<u64>,
     /// Colour on the terminal; NO_COLOR and CLICOLOR_FORCE are honoured
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
@@ -171,7 +172,7 @@ pub struct SelectArguments {
     pub fail_fast: bool,
     /// So many connections of a batch, in place of the file's; with `test`, so many sessions at a time: what each
     /// prints stays together, in the order of the files
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = values::few)]
     pub jobs: Option<u16>,
 }
 
@@ -222,7 +223,7 @@ pub struct BatchArguments {
     #[arg(long, value_name = "I/N", value_parser = crate::batch::Shard::parse)]
     pub shard: Option<crate::batch::Shard>,
     /// Load: run everything so many times, and say how fast it went
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = values::count)]
     pub repeat: Option<u64>,
     /// Load: run again and again for so long, and say how fast it went
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
@@ -373,10 +374,10 @@ The first line on standard output is `listening on ADDRESS:PORT`.";
 
 /// Plays the server's side of a transcript, or accepts mail and keeps it.
 #[derive(Debug, Args)]
-#[command(after_help = SERVE_EXAMPLES)]
+#[command(after_help = SERVE_EXAMPLES, group = clap::ArgGroup::new("what").required(true).args(["script", "sink"]))]
 pub struct ServeArguments {
     /// A transcript to play, or rules by command (*.toml)
-    #[arg(value_name = "FILE", required_unless_present = "sink", conflicts_with = "sink", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub script: Option<PathBuf>,
     /// Accept mail and keep it in this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -501,25 +502,7 @@ mod tests {
 
     #[test]
     fn every_exit_status_is_in_the_help() {
-        use crate::event::Status::*;
-        for status in [
-            Passed,
-            Failed,
-            Usage,
-            DataErr,
-            NoInput,
-            NoHost,
-            Unavailable,
-            Software,
-            CantCreate,
-            IoErr,
-            TempFail,
-            Protocol,
-            NoPerm,
-            Config,
-            Interrupted,
-            Terminated,
-        ] {
+        for status in crate::event::Status::ALL {
             let code = status.code().to_string();
             assert!(EXIT_STATUSES.split_whitespace().any(|word| word == code), "{code} is missing");
         }

@@ -88,9 +88,8 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<
         ..Credentials::default()
     };
     let challenge = need(challenge, &arguments.challenge, "challenge", false)?;
-    let challenge = LENIENT
-        .decode(challenge.trim())
-        .map_err(|why| (Status::Usage, format!("the challenge is not base64: {why}")))?;
+    let challenge =
+        LENIENT.decode(challenge.trim()).map_err(|_| (Status::Usage, "the challenge is not base64".to_owned()))?;
 
     // RFC 4616 §2: NUL divides PLAIN's fields, and no other mechanism has a use for it.
     for (what, value) in [
@@ -153,7 +152,7 @@ fn decode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<
             text => LENIENT
                 .decode(text)
                 .map(|bytes| printable(&bytes))
-                .map_err(|why| (Status::DataErr, format!("{} is not base64: {why}", printable(text.as_bytes())))),
+                .map_err(|_| (Status::DataErr, format!("{} is not base64", printable(text.as_bytes())))),
         })
         .collect()
 }

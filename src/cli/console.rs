@@ -4,6 +4,7 @@
 
 use crate::event::Status;
 use crate::report::terminal::no_commands;
+use crate::source::words;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +21,9 @@ pub fn warning(message: &str) {
 
 /// A line on standard error. Where that cannot be written there is nobody to tell.
 pub fn say(line: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{}", no_commands(line.trim_end_matches('\n')));
+    // In one piece: others write there, too.
+    let line = format!("{}\n", no_commands(line.trim_end_matches('\n')));
+    let _ = anstream::stderr().lock().write_all(line.as_bytes());
 }
 
 /// Writes what a command is for.
@@ -73,7 +76,7 @@ impl Output {
         self.gone = true;
         if why.kind() != io::ErrorKind::BrokenPipe {
             self.failed.0.store(true, Ordering::Relaxed);
-            error(&format!("cannot write to standard output: {why}"));
+            error(&format!("cannot write to standard output: {}", words(&why)));
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::event::Status;
 use crate::exec::{Clock, ConnectOptions, Network, Settings};
 use crate::net::{Sockets, SystemClock};
 use crate::source::read_named;
+use crate::source::words;
 use crate::transcript::printable;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -93,8 +94,9 @@ impl Way {
             Some(folder) => std::fs::create_dir_all(folder).map(|()| folder.clone()),
             None => tempfile::Builder::new().prefix("mailrun-").tempdir().map(tempfile::TempDir::keep),
         };
-        let folder = folder
-            .map_err(|why| (Status::CantCreate, format!("cannot make a folder for the dry run's mail: {why}")))?;
+        let folder = folder.map_err(|why| {
+            (Status::CantCreate, format!("cannot make a folder for the dry run's mail: {}", words(&why)))
+        })?;
         Ok(Self::Dry(Box::new(DryRun::new(&folder, Sockets::interrupted_by(clock))), folder))
     }
 

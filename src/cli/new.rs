@@ -3,6 +3,7 @@
 use super::arguments::{CompletionsArguments, ManArguments, NewArguments, Starter};
 use super::console;
 use crate::event::Status;
+use crate::source::words;
 use crate::transcript::printable;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -24,7 +25,7 @@ pub fn new(arguments: &NewArguments) -> Status {
                 Status::Passed
             }
             Err(why) => {
-                console::error(&format!("cannot create {}: {why}", printable(file.as_os_str().as_bytes())));
+                console::error(&format!("cannot create {}: {}", printable(file.as_os_str().as_bytes()), words(&why)));
                 Status::CantCreate
             }
         },

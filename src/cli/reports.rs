@@ -6,6 +6,7 @@ use super::transcripts::{Identity, identity};
 use crate::event::Status;
 use crate::report::record::{Record, Run};
 use crate::report::{AtomicFile, Stream, html, json, junit, stream, tap};
+use crate::source::words;
 use crate::transcript::{Shown, printable};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -85,7 +86,7 @@ impl Reports {
                 return Err((Status::Usage, format!("two reports cannot be one file: {name}")));
             }
             let file = AtomicFile::create(path)
-                .map_err(|why| (Status::CantCreate, format!("cannot create the report {name}: {why}")))?;
+                .map_err(|why| (Status::CantCreate, format!("cannot create the report {name}: {}", words(&why))))?;
             files.push((kind, path.clone(), file));
         }
         let stream = streams(arguments).then(|| Lines(Arc::new(Mutex::new(output))));
@@ -158,7 +159,7 @@ impl Reports {
             let written = written.unwrap_or_else(|_| Err(io::Error::other("internal error")));
             if let Err(why) = written.and_then(|()| file.commit()) {
                 let name = printable(path.as_os_str().as_bytes());
-                failure.get_or_insert_with(|| format!("cannot write the report {name}: {why}"));
+                failure.get_or_insert_with(|| format!("cannot write the report {name}: {}", words(&why)));
             }
         }
         failure.map_or(Ok(()), Err)

@@ -159,6 +159,7 @@ impl Player<'_> {
         let errors: Box<dyn io::Write + Send> =
             if silent { Box::new(io::sink()) } else { Box::new(anstream::stderr()) };
         let terminal = Terminal::new(errors, one.session.sources.clone(), redactor, console::colours());
+        let terminal = if self.several { terminal.called(Shown::new(one.path.name())) } else { terminal };
         let mut terminal = if options.quiet { terminal.quiet() } else { terminal };
         let header = self.several.then_some(name.as_str());
         let out: Box<dyn io::Write + Send> = match reports::streams(&self.arguments.reports) {

@@ -7,6 +7,7 @@ use crate::event::Status;
 use crate::net::certificate::ServerCertificate;
 use crate::serve::{self, Behaviour, Config, Listen, Rules, Script, SinkOptions, Summary};
 use crate::source::read_named;
+use crate::source::words;
 use crate::transcript::printable;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -45,37 +46,67 @@ fn serve(arguments: &ServeArguments) -> Result<Status, Failure> {
     let server = serve::start(config).map_err(|error| (Status::Unavailable, format!("{error:#}")))?;
     if let Some(path) = &arguments.write_ca {
         std::fs::write(path, &server.ca_pem)
-            .map_err(|why| (Status::CantCreate, format!("cannot write {}: {why}", shown(path))))?;
+            .map_err(|why| (Status::CantCreate, format!("cannot write {}: {}", shown(path), words(&why))))?;
     }
     if !arguments.command.is_empty() {
         // Standard output is the command's own.
-        let (status, summary) = serve::run_with_command(server, &arguments.command).map_err(|why| {
+        let signal = Arc::new(AtomicUsize::new(0));
+        let end = |process| end_command_at_a_signal(process, &signal);
+        let (status, summary) = serve::run_with_command(server, &arguments.command, end).map_err(|why| {
             let name = arguments.command.first().map(|name| printable(name.as_bytes())).unwrap_or_default();
-            (Status::Unavailable, format!("cannot run {name}: {why}"))
+            (Status::Unavailable, format!("cannot run {name}: {}", words(&why)))
         })?;
         if !status.success() {
             console::error(&format!("the command ended with {status}"));
         }
         let script = report(&summary);
-        return Ok(if status.success() { script } else { Status::Failed });
+        return Ok(match by_signal(&signal) {
+            Some(interrupted) => interrupted,
+            None if status.success() => script,
+            None => Status::Failed,
+        });
     }
 
     let signal = end_at_a_signal(server.stopper());
     let said = console::print(&format!("listening on {}\n", server.address));
     let summary = server.wait();
     let script = report(&summary);
-    Ok(match signal.load(Ordering::Relaxed) {
-        0 => Status::worst([script, said]),
-        SIGINT_NUMBER => Status::Interrupted,
-        _ => Status::Terminated,
-    })
+    Ok(by_signal(&signal).unwrap_or_else(|| Status::worst([script, said])))
+}
+
+/// How the program ends for the signal that came, where one did.
+fn by_signal(signal: &AtomicUsize) -> Option<Status> {
+    match signal.load(Ordering::Relaxed) {
+        0 => None,
+        SIGINT_NUMBER => Some(Status::Interrupted),
+        _ => Some(Status::Terminated),
+    }
+}
+
+/// Ctrl-C and SIGTERM end the command, which would go on alone else, and the program when it has ended. One that does
+/// not heed the first signal is killed by the next.
+fn end_command_at_a_signal(process: u32, signal: &Arc<AtomicUsize>) {
+    use rustix::process::{Pid, Signal, kill_process};
+    let noticed = Arc::clone(signal);
+    let Some(process) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return };
+    // Without signals they end the program the system's way.
+    if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) {
+        std::thread::spawn(move || {
+            for (count, number) in signals.forever().enumerate() {
+                noticed.store(usize::try_from(number).unwrap_or(SIGINT_NUMBER), Ordering::Relaxed);
+                // Once it has ended there is none of this number: the error says just that.
+                let _ = kill_process(process, if count == 0 { Signal::TERM } else { Signal::KILL });
+            }
+        });
+    }
 }
 
 const SIGINT_NUMBER: usize = SIGINT as usize;
 
 /// Says what went wrong.
 fn report(summary: &Summary) -> Status {
-    summary.problems().iter().for_each(|problem| console::error(problem));
+    // Of connections it was said when they ended.
+    summary.nobody_came().iter().for_each(|problem| console::error(problem));
     if summary.passed() { Status::Passed } else { Status::Failed }
 }
 
@@ -126,7 +157,7 @@ fn wrong(path: &Path, errors: &[impl std::fmt::Display]) -> Failure {
 fn folder(path: &Path) -> Result<std::path::PathBuf, Failure> {
     std::fs::create_dir_all(path)
         .map(|()| path.to_owned())
-        .map_err(|why| (Status::CantCreate, format!("cannot make the folder {}: {why}", shown(path))))
+        .map_err(|why| (Status::CantCreate, format!("cannot make the folder {}: {}", shown(path), words(&why))))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

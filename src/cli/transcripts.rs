@@ -1,6 +1,7 @@
 //! `--transcript FILE`: opened before anything is sent, one for all sessions or, with `{session}`, one for each.
 
 use crate::report::{AtomicFile, Options, TranscriptWriter};
+use crate::source::words;
 use crate::transcript::printable;
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -34,7 +35,7 @@ impl Transcripts {
         }
         let create = |path: PathBuf| match AtomicFile::growing(&path) {
             Ok(file) => Ok((path, file)),
-            Err(why) => Err(format!("cannot create the transcript {}: {why}", shown(&path))),
+            Err(why) => Err(format!("cannot create the transcript {}: {}", shown(&path), words(&why))),
         };
         let files = paths.into_iter().map(create).collect::<Result<_, _>>()?;
         Ok(Self { files, apart, failure: None })
@@ -54,7 +55,7 @@ impl Transcripts {
 
     /// Remembers that a transcript could not be written.
     pub fn failed(&mut self, why: &io::Error) {
-        self.failure.get_or_insert_with(|| format!("cannot write the transcript: {why}"));
+        self.failure.get_or_insert_with(|| format!("cannot write the transcript: {}", words(why)));
     }
 
     /// Gives all files their names. Says the first failure.
@@ -62,7 +63,7 @@ impl Transcripts {
         let mut failure = self.failure;
         for (path, file) in self.files {
             if let Err(why) = file.commit() {
-                failure.get_or_insert_with(|| format!("cannot write the transcript {}: {why}", shown(&path)));
+                failure.get_or_insert_with(|| format!("cannot write the transcript {}: {}", shown(&path), words(&why)));
             }
         }
         failure.map_or(Ok(()), Err)

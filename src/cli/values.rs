@@ -17,6 +17,22 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A whole number. The words are ours: the library's speak of digits found in strings.
+pub fn whole(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number, 0 or more".to_owned())
+}
+
+/// As [`whole`], from 1 on.
+pub fn count(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "expected a whole number, 1 or more".to_owned())
+}
+
+/// As [`count`], up to 65535.
+pub fn few(text: &str) -> Result<u16, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected a whole number from 1 to 65535".to_owned())
+}
+
 /// `NAME=VALUE`. The value may hold anything, line breaks and `=` too.
 pub fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;

@@ -210,7 +210,13 @@ impl fmt::Display for Cause {
             Self::BadValue { what } | Self::Unreadable { what } => write!(f, "{what}"),
             Self::Recipients { refused } => {
                 let plural = if refused.len() == 1 { "recipient was" } else { "recipients were" };
-                write!(f, "{} {plural} refused: ", thousands(refused.len()))?;
+                let deferred = refused.iter().filter(|(_, reply)| reply.as_str().starts_with('4')).count();
+                let what = match deferred {
+                    0 => "refused",
+                    all if all == refused.len() => "deferred",
+                    _ => "refused or deferred",
+                };
+                write!(f, "{} {plural} {what}: ", thousands(refused.len()))?;
                 for (i, (address, reply)) in refused.iter().enumerate() {
                     write!(f, "{}<{address}>: {reply}", if i == 0 { "" } else { "; " })?;
                 }

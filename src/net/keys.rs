@@ -61,7 +61,7 @@ pub fn to_pkcs8_pem(pem: &[u8]) -> Result<String, String> {
         };
         return Ok(armoured(&der));
     }
-    Err("there is no private key in it".to_owned())
+    Err("the file of the key holds no private key".to_owned())
 }
 
 fn encrypted() -> String {

@@ -12,6 +12,8 @@ pub mod server_hello;
 mod socket;
 mod sockets;
 mod tls;
+#[doc(hidden)]
+pub(crate) use tls::reason as tls_reason;
 
 pub use clock::SystemClock;
 pub use sockets::Sockets;

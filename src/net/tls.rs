@@ -233,7 +233,7 @@ pub fn broken(error: &io::Error) -> io::Error {
 }
 
 /// OpenSSL's reason out of `error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`; any other text as it is.
-fn reason(text: &str) -> String {
+pub fn reason(text: &str) -> String {
     let reason = text.strip_prefix("error:").and_then(|text| text.split(':').nth(3));
     reason.filter(|reason| !reason.is_empty()).unwrap_or(text).to_owned()
 }

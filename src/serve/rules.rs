@@ -1,6 +1,6 @@
 //! Replies by command, in place of the sink's own: `[[on]] verb = "RCPT", nth = 2, reply = "450 4.2.0 later"`.
 
-use crate::session::parse_duration;
+use crate::session::{nearest, parse_duration};
 use regex::Regex;
 use serde::Deserialize;
 use std::fmt;
@@ -10,6 +10,12 @@ use toml::Spanned;
 /// The verbs that are no commands: the greeting, and the reply to content (over LMTP one for each recipient).
 pub(super) const CONNECT: &str = "CONNECT";
 pub(super) const CONTENT: &str = "CONTENT";
+
+/// What a rule may answer; verbs that begin with X are anybody's own.
+const VERBS: [&str; 22] = [
+    CONNECT, CONTENT, "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "QUIT", "VRFY", "EXPN",
+    "HELP", "AUTH", "STARTTLS", "ETRN", "BURL", "SEND", "SOML", "SAML",
+];
 
 /// Rules in the order of their file; the first that fits is obeyed.
 #[derive(Clone, Debug, Default)]
@@ -114,6 +120,11 @@ impl Rule {
         let verb = on.verb.get_ref().to_ascii_uppercase();
         if verb.is_empty() || !verb.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err((on.verb.span().start, "verb is one word: RCPT, CONNECT for the greeting, CONTENT".to_owned()));
+        }
+        if !VERBS.contains(&verb.as_str()) && !verb.starts_with('X') {
+            let meant = nearest(&verb, VERBS.into_iter());
+            let hint = meant.map_or(String::new(), |meant| format!(": did you mean \"{meant}\"?"));
+            return Err((on.verb.span().start, format!("\"{verb}\" is no command of SMTP or LMTP{hint}")));
         }
         if let Some(nth) = on.nth.as_ref().filter(|nth| *nth.get_ref() == 0) {
             return Err((nth.span().start, "nth counts from 1".to_owned()));

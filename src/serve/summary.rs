@@ -30,10 +30,14 @@ impl Summary {
             let problem = end.problem.as_ref()?;
             Some(format!("connection {}: {problem}", end.connection))
         });
-        let unplayed = (self.unplayed > 0).then(|| match self.unplayed {
+        told.chain(self.nobody_came()).collect()
+    }
+
+    /// What was not said when a connection ended: scripts that nobody came for.
+    pub fn nobody_came(&self) -> Option<String> {
+        (self.unplayed > 0).then(|| match self.unplayed {
             1 => "the script of one connection was not played: nobody connected".to_owned(),
             n => format!("the scripts of {n} connections were not played: nobody connected"),
-        });
-        told.chain(unplayed).collect()
+        })
     }
 }

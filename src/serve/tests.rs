@@ -297,7 +297,7 @@ fn a_command_finds_the_server_in_its_environment() {
     let run = |script: &str| {
         let server = start(Config::script("S: 220 x\nC: QUIT\nS: 221 x\n").expect("a script")).expect("it starts");
         let command = ["sh", "-c", script].map(Into::into);
-        run_with_command(server, &command).expect("sh is there")
+        run_with_command(server, &command, |_| {}).expect("sh is there")
     };
     let (status, summary) = run("test \"${MAILRUN_SERVER#smtp://127.0.0.1:}\" != \"$MAILRUN_SERVER\"");
     assert!(status.success());
@@ -305,7 +305,7 @@ fn a_command_finds_the_server_in_its_environment() {
     let (status, _) = run("exit 3");
     assert_eq!(status.code(), Some(3));
     let server = start(Config::sink(tempfile::tempdir().expect("a folder").path())).expect("it starts");
-    assert!(run_with_command(server, &["/nonexistent/command".into()]).is_err());
+    assert!(run_with_command(server, &["/nonexistent/command".into()], |_| {}).is_err());
 }
 
 #[test]

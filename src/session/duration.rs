@@ -30,7 +30,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
             "s" => 1_000_000_000,
             "m" => 60_000_000_000,
             "h" => 3_600_000_000_000,
-            "" => return wrong(" without its unit"),
+            "" if behind.is_empty() && !number.is_empty() => return wrong(" without its unit"),
             _ => return wrong(""),
         };
         let Some(nanos) = scaled(number, nanos_per_unit) else { return wrong("") };

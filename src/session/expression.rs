@@ -79,7 +79,7 @@ fn nearest<'a>(mut path: &'a str, templates: &Templates, scope: &Scope) -> Optio
 }
 
 /// The longest value that a failed assert shows, in characters.
-const SHOWN: usize = 500;
+const SHOWN: usize = 160;
 
 fn shown(value: &minijinja::Value) -> String {
     let text = match value.as_str() {

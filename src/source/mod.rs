@@ -184,8 +184,8 @@ fn unreadable(path: &Path, error: &io::Error) -> SourceError {
     SourceError::Unreadable(format!("cannot read {}: {}", shown(path), words(error)))
 }
 
-/// The system's words for an error, without its number.
-fn words(error: &io::Error) -> String {
+/// The system's words for an error, without its number and without the temporary file's name.
+pub fn words(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {

@@ -34,6 +34,8 @@ pub struct Terminal<W: Write> {
     colour: bool,
     quiet: bool,
     name: Shown,
+    /// In place of the name that the session has.
+    called: Option<Shown>,
     warnings: Vec<String>,
     told: Vec<Failure>,
     text: String,
@@ -51,12 +53,18 @@ impl<W: Write> Terminal<W> {
             colour,
             quiet: false,
             name: Shown::default(),
+            called: None,
             warnings: Vec::new(),
             told: Vec::new(),
             text: String::new(),
             more: 0,
             error: None,
         }
+    }
+
+    /// What the session is called: its path, where several run.
+    pub fn called(self, name: Shown) -> Self {
+        Self { called: Some(name), ..self }
     }
 
     /// Warnings are shown only where the session failed, too.
@@ -214,7 +222,7 @@ impl<W: Write> Observer for Terminal<W> {
         match &event.fact {
             Fact::SessionStarted { name, server: _ } => {
                 self.forget();
-                self.name = name.clone();
+                self.name = self.called.as_ref().unwrap_or(name).clone();
             }
             Fact::StepFinished { step, verdict, elapsed: _ } => match verdict {
                 Verdict::Failed(failure) | Verdict::Error(failure) => self.failure(failure, Some(step)),
