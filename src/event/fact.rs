@@ -78,6 +78,8 @@ pub enum Note {
     QuitFailed { why: Shown },
     /// A secret is so short that it is hidden only where it is sent.
     ShortSecret { name: Shown },
+    /// A secret has no value, and the dry run goes on without.
+    Placeholder { name: Shown, why: Shown },
     /// A step failed temporarily and is tried again.
     Retrying { attempt: u32, times: u32, wait: Duration },
     /// A server took a message for so many recipients; its size in octets, and the name that it said to have given it.

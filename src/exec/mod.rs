@@ -150,6 +150,10 @@ impl<'a> Ready<'a> {
             let name = player.narrator.shown(name);
             player.narrator.note(MAIN, Note::ShortSecret { name });
         }
+        for (name, why) in &prepared.gathered.placeholders {
+            let name = player.narrator.shown(name);
+            player.narrator.note(MAIN, Note::Placeholder { name, why: why.clone() });
+        }
         let redactor = player.narrator.redactor.clone();
         match sound {
             Ok(()) => Ok(Self { session, settings, sources, prepared, redactor }),

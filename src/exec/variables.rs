@@ -9,6 +9,7 @@ use crate::event::{Cause, Status};
 use crate::session::{
     Scope, Server, Session, SourceError, SourcePath, Sources, Template, Value, ValueSource, Variable,
 };
+use crate::transcript::Shown;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::PathBuf;
@@ -58,12 +59,15 @@ pub struct Gathered {
     pub short: ShortSecrets,
     /// The names of secrets that are too short to be hidden everywhere.
     pub short_names: Vec<String>,
+    /// Secrets that a dry run goes without, and why they have no value.
+    pub placeholders: Vec<(String, Shown)>,
 }
 
 impl Reader<'_> {
     /// Reads all values. Secrets come first, so that variables may hold them; what waits for another name waits.
     pub fn gather(&mut self, scope: &mut Scope, narrator: &mut Narrator<'_>) -> Result<Gathered, Trouble> {
-        let mut gathered = Pending { short: ShortSecrets::default(), short_names: Vec::new() };
+        let mut gathered =
+            Pending { short: ShortSecrets::default(), short_names: Vec::new(), placeholders: Vec::new() };
         for (name, value) in &self.settings.variables {
             scope.set(name, value.clone());
         }
@@ -100,7 +104,12 @@ impl Reader<'_> {
             }
         }
         missing.told(narrator)?;
-        Ok(Gathered { server, short: gathered.short, short_names: gathered.short_names })
+        Ok(Gathered {
+            server,
+            short: gathered.short,
+            short_names: gathered.short_names,
+            placeholders: gathered.placeholders,
+        })
     }
 
     /// Whether the secret's source needs a variable or the server's name.
@@ -127,9 +136,14 @@ impl Reader<'_> {
     ) -> Result<(), Trouble> {
         let value = match self.value(&secret.source, scope, narrator) {
             Ok(Some(value)) => value,
-            Ok(None) if self.settings.dry_run => Value::Text(PLACEHOLDER.into()),
+            Ok(None) if self.settings.dry_run => {
+                let why = self.no_value(secret, narrator).cause.to_string();
+                gathered.placeholders.push((secret.name.clone(), narrator.shown(why)));
+                Value::Text(PLACEHOLDER.into())
+            }
             // What would have to be asked for, run or read stands out in a dry run; an interruption ends it.
             Err(trouble) if self.settings.dry_run && trouble.interrupt(narrator.clock).is_none() && outside(secret) => {
+                gathered.placeholders.push((secret.name.clone(), narrator.shown(trouble.cause.to_string())));
                 Value::Text(PLACEHOLDER.into())
             }
             Ok(None) => return Err(self.no_value(secret, narrator)),
@@ -329,6 +343,7 @@ impl Missing {
 struct Pending {
     short: ShortSecrets,
     short_names: Vec<String>,
+    placeholders: Vec<(String, Shown)>,
 }
 
 /// Whether a value comes from beyond the session file.

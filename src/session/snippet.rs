@@ -21,6 +21,9 @@ const MOST_SHOWN: usize = 200;
 /// How much of a long line is shown before and behind the place, in characters.
 const BEFORE: usize = 50;
 const BEHIND: usize = 70;
+/// Longer help is broken into lines of this width.
+const LONG: usize = 100;
+const WIDTH: usize = 80;
 /// How many lines are shown before the place, where they are asked for.
 const MOST_LINES: usize = 12;
 
@@ -79,8 +82,28 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, paint: &Paint, out: &mut St
     let _ = writeln!(out, "{} {bar} {shown}", paint.paint(GUTTER, &number));
     let _ = writeln!(out, "{gap} {bar} {}{marks}", " ".repeat(indent));
     if let Some(help) = &diagnostic.help {
-        let _ = writeln!(out, "{gap} {} {} {}", paint.paint(GUTTER, "="), paint.paint(BOLD, "help:"), visible(help));
+        let _ = write!(out, "{gap} {} {} ", paint.paint(GUTTER, "="), paint.paint(BOLD, "help:"));
+        let indent = gap.len() + " = help: ".len();
+        wrapped(&visible(help), indent, out);
     }
+}
+
+/// Lists of keys are long: lines end before the terminal's usual width, and go on below their beginning.
+fn wrapped(text: &str, indent: usize, out: &mut String) {
+    let mut column = indent;
+    for (index, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if index > 0 && text.chars().count() > LONG && column + 1 + length > WIDTH {
+            let _ = write!(out, "\n{}", " ".repeat(indent));
+            column = indent;
+        } else if index > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out.push('\n');
 }
 
 /// The part of a line around a place, made visible; how many columns stand before the place, and how many it takes.

@@ -259,6 +259,7 @@ impl Observer for Recorder {
                 | Note::Capabilities { .. }
                 | Note::QuitFailed { .. }
                 | Note::ShortSecret { .. }
+                | Note::Placeholder { .. }
                 | Note::Recipient { .. }
                 | Note::Sent { .. }
                 | Note::Interrupted { .. } => {}

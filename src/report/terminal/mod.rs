@@ -233,6 +233,9 @@ impl<W: Write> Observer for Terminal<W> {
                     "the secret {name} has fewer than {} characters: it is hidden only where it is sent",
                     Redactor::SHORT
                 )),
+                Note::Placeholder { name, why } => {
+                    self.warnings.push(format!("the dry run goes without the secret {name}: {why}"));
+                }
                 // The transcript has them.
                 Note::InClear { .. }
                 | Note::NotVerified { .. }

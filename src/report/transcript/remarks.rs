@@ -57,7 +57,7 @@ pub(super) fn skipped(title: &Shown, reason: &SkipReason) -> String {
 /// Whether only `--verbose` shows it.
 pub(super) fn is_detail(note: &Note) -> bool {
     match note {
-        Note::Prompt { .. } | Note::Capabilities { .. } | Note::Sent { .. } => true,
+        Note::Prompt { .. } | Note::Placeholder { .. } | Note::Capabilities { .. } | Note::Sent { .. } => true,
         Note::Recipient { outcome, .. } => *outcome == RecipientOutcome::Accepted,
         Note::InClear { .. }
         | Note::NotVerified { .. }
@@ -80,6 +80,7 @@ pub(super) fn note(note: &Note) -> String {
             format!("capabilities: {}", if list.is_empty() { "none".to_owned() } else { list.join(", ") })
         }
         Note::QuitFailed { why } => format!("the message was delivered; QUIT failed behind it: {why}"),
+        Note::Placeholder { name, why } => format!("the dry run goes without the secret {name}: {why}"),
         Note::ShortSecret { name } => format!("the secret {name} is short: it is hidden only where it is sent"),
         Note::Retrying { attempt, times, wait } => {
             format!("failed for now: attempt {attempt} of {times} in {}", Words(*wait))
