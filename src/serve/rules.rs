@@ -11,7 +11,7 @@ use toml::Spanned;
 pub(super) const CONNECT: &str = "CONNECT";
 pub(super) const CONTENT: &str = "CONTENT";
 
-/// What a rule may answer; verbs that begin with X are anybody's own.
+/// The verbs that a mistyped one may mean.
 const VERBS: [&str; 22] = [
     CONNECT, CONTENT, "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "QUIT", "VRFY", "EXPN",
     "HELP", "AUTH", "STARTTLS", "ETRN", "BURL", "SEND", "SOML", "SAML",
@@ -121,10 +121,11 @@ impl Rule {
         if verb.is_empty() || !verb.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err((on.verb.span().start, "verb is one word: RCPT, CONNECT for the greeting, CONTENT".to_owned()));
         }
-        if !VERBS.contains(&verb.as_str()) && !verb.starts_with('X') {
-            let meant = nearest(&verb, VERBS.into_iter());
-            let hint = meant.map_or(String::new(), |meant| format!(": did you mean \"{meant}\"?"));
-            return Err((on.verb.span().start, format!("\"{verb}\" is no command of SMTP or LMTP{hint}")));
+        // A verb of one's own has its use (what does the client do then?); one that is nearly a command is mistyped.
+        if !VERBS.contains(&verb.as_str())
+            && let Some(meant) = nearest(&verb, VERBS.into_iter())
+        {
+            return Err((on.verb.span().start, format!("\"{verb}\" is no command: did you mean \"{meant}\"?")));
         }
         if let Some(nth) = on.nth.as_ref().filter(|nth| *nth.get_ref() == 0) {
             return Err((nth.span().start, "nth counts from 1".to_owned()));
