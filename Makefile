@@ -46,7 +46,7 @@ test: prerequisites ## check formatting and lints, run all tests, check the fuzz
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked
-	if [ -f tests/fuzz/Cargo.toml ]; then cargo check --locked --manifest-path tests/fuzz/Cargo.toml; fi
+	if [ -f tests/fuzz/Cargo.toml ]; then cargo check --locked --manifest-path tests/fuzz/Cargo.toml --target-dir $(TARGET); fi
 
 .PHONY: test-servers
 test-servers: prerequisites ## run sessions against Postfix, Exim, Dovecot, Sendmail and aiosmtpd, installing them first
