@@ -1,0 +1,111 @@
+//! The retry loop of `docs/reports.md`: runs again with the same ledger go on where the last one ended, and nobody gets a
+//! mail twice.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+/// What was taken: for whom, and under which Message-ID.
+type Taken = Arc<Mutex<Vec<(String, String)>>>;
+
+/// Where the server puts off the recipient b@, on its first connection.
+#[derive(Clone, Copy, PartialEq)]
+enum PutsOff {
+    AtRcpt,
+    /// LMTP: each recipient has a reply of its own to the content (RFC 2033 §4.2).
+    AtContent,
+}
+
+fn server(puts_off: PutsOff) -> (u16, Taken) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    let taken = Taken::default();
+    let record = taken.clone();
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().flatten().enumerate() {
+            // A client that goes away ends its connection.
+            drop(serve(&stream, (number == 0).then_some(puts_off), puts_off == PutsOff::AtContent, &record));
+        }
+    });
+    (port, taken)
+}
+
+fn serve(
+    mut stream: &TcpStream,
+    puts_off: Option<PutsOff>,
+    lmtp: bool,
+    record: &Mutex<Vec<(String, String)>>,
+) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let mut recipients: Vec<String> = Vec::new();
+    stream.write_all(b"220 ready\r\n")?;
+    while let Some(line) = lines.next() {
+        let line = line?;
+        let reply = match line.split([' ', ':']).next().unwrap_or_default() {
+            "RCPT" if puts_off == Some(PutsOff::AtRcpt) && line.contains("b@") => "451 4.2.1 later\r\n".to_owned(),
+            "RCPT" => {
+                recipients.push(line);
+                "250 ok\r\n".to_owned()
+            }
+            "DATA" => {
+                stream.write_all(b"354 go\r\n")?;
+                let mut id = String::new();
+                for line in lines.by_ref() {
+                    match line? {
+                        line if line == "." => break,
+                        line if line.starts_with("Message-ID:") => id = line,
+                        _ => {}
+                    }
+                }
+                let mut replies = String::new();
+                for recipient in recipients.drain(..) {
+                    let later = puts_off == Some(PutsOff::AtContent) && recipient.contains("b@");
+                    replies += if later { "452 4.2.2 full\r\n" } else { "250 ok\r\n" };
+                    if !later {
+                        record.lock().expect("no one panics with it").push((recipient, id.clone()));
+                    }
+                }
+                if lmtp { replies } else { "250 ok\r\n".to_owned() }
+            }
+            "QUIT" => return stream.write_all(b"221 bye\r\n"),
+            _ => "250 ok\r\n".to_owned(),
+        };
+        stream.write_all(reply.as_bytes())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_run_with_the_same_ledger_sends_to_those_only_that_were_put_off() {
+    for (puts_off, scheme) in [(PutsOff::AtContent, "lmtp"), (PutsOff::AtRcpt, "smtp")] {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let session = folder.path().join("nightly.toml");
+        let text = "client_name = 't'\n[message]\nfrom = 's@x.example'\nsubject = 's'\ntext = 't'\non_refused = 'skip'\n\
+                    to = ['a@x.example', 'b@x.example', 'c@x.example']\n";
+        std::fs::write(&session, text).expect("the folder can be written");
+        let (port, taken) = server(puts_off);
+        let run = || {
+            let output = Command::new(env!("CARGO_BIN_EXE_mailrun"))
+                .args(["run", "--quiet", "--server", &format!("{scheme}://127.0.0.1:{port}"), "--ledger"])
+                .arg(folder.path().join("l.db"))
+                .arg(&session)
+                .stdin(Stdio::null())
+                .output()
+                .expect("mailrun starts");
+            output.status.code()
+        };
+        let names = || -> Vec<String> {
+            let taken = taken.lock().expect("no one panics with it");
+            taken.iter().map(|(recipient, _)| recipient["RCPT TO:<".len()..].chars().take(1).collect()).collect()
+        };
+        assert_eq!(run(), Some(75), "{scheme}: one was put off");
+        assert_eq!(names(), ["a", "c"], "{scheme}");
+        assert_eq!(run(), Some(0), "{scheme}: it is taken now");
+        assert_eq!(names(), ["a", "c", "b"], "{scheme}: and for nobody twice");
+        assert_eq!(run(), Some(0), "{scheme}: nothing is left to send");
+        assert_eq!(names().len(), 3, "{scheme}");
+        let taken = taken.lock().expect("no one panics with it");
+        assert!(taken.iter().all(|(_, id)| *id == taken[0].1 && id.len() > 20), "{scheme}: one Message-ID: {taken:?}");
+    }
+}
