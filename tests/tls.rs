@@ -138,3 +138,36 @@ fn a_server_that_keeps_a_command_from_behind_starttls_is_found() {
         drop(server.join().expect("the server did not panic"));
     }
 }
+
+#[test]
+fn a_file_that_is_no_certificate_is_said_by_name_and_line_before_a_connection() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let made = |name: &str| mailrun::net::certificate::ServerCertificate::make(&[name]).expect("a name");
+    let (one, other) = (made("a.example"), made("b.example"));
+    for (name, text) in [("one.crt", &one.chain_pem), ("one.key", &one.key_pem), ("other.key", &other.key_pem)] {
+        std::fs::write(folder.path().join(name), text).expect("the folder can be written");
+    }
+    for (keys, said) in [
+        ("ca = 'one.key'", "s.toml:4:6: error: one.key: there is no PEM certificate in it"),
+        (
+            "client_cert = 'one.crt'\nclient_key = 'other.key'",
+            "s.toml:5:14: error: other.key: the key is not this certificate's",
+        ),
+    ] {
+        let session = format!(
+            "server = 'smtp://127.0.0.1:1'\nclient_name = 't'\n[tls]\n{keys}\n[[step]]\nexpect = 220\n[[step]]\nstarttls = true\n"
+        );
+        std::fs::write(folder.path().join("s.toml"), session).expect("the folder can be written");
+        for command in ["run", "check"] {
+            let output = std::process::Command::new(env!("CARGO_BIN_EXE_mailrun"))
+                .args([command, "s.toml"])
+                .env("NO_COLOR", "1")
+                .current_dir(folder.path())
+                .output()
+                .expect("mailrun starts");
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(65), "{command} {keys}: {errors}");
+            assert!(errors.starts_with(said), "{command} {keys}: {errors}");
+        }
+    }
+}

@@ -5,8 +5,10 @@ use super::console;
 use super::reach::{NamedFile, reach};
 use super::sessions::{Loaded, Meaning, tell, warn};
 use crate::event::Status;
+use crate::exec::TlsFile;
+use crate::net::inspect;
 use crate::report::terminal::no_commands;
-use crate::session::{Diagnostic, Diagnostics, ShowOptions, SourceError, Sources, Span, show};
+use crate::session::{Diagnostic, Diagnostics, ShowOptions, SourceError, SourcePath, Sources, Span, show};
 use crate::source::SessionPath;
 use crate::transcript::printable;
 use std::collections::BTreeSet;
@@ -41,6 +43,7 @@ fn examine(one: &Loaded, server: Option<&str>) -> (Status, String) {
         list.push(warning.with_help("chmod 600 keeps them out; { env = \"NAME\" } keeps the secret out of the file"));
     }
     list.extend(named.iter().filter_map(|file| missing(file, one)));
+    list.extend(no_certificate(one));
     let found = Diagnostics { list, sources: one.session.sources.clone() };
     let status = if found.list.is_empty() { Status::Passed } else { tell(&found) };
     if status != Status::Passed {
@@ -75,6 +78,34 @@ fn missing(file: &NamedFile<'_>, one: &Loaded) -> Option<Diagnostic> {
         SourceError::Refused(message) => (false, message),
     };
     Some(Diagnostic { no_input, ..Diagnostic::error(file.path.span.clone(), message) })
+}
+
+/// What is wrong with the files of `[tls]` that can be read.
+fn no_certificate(one: &Loaded) -> Vec<Diagnostic> {
+    let tls = &one.session.tls;
+    let read = |path: &Option<SourcePath>| {
+        let path = path.as_ref().filter(|path| path.written.is_literal())?;
+        let bytes = one.files.read_tls(&path.base.join(&path.written.source)).ok()?;
+        Some((path.clone(), bytes))
+    };
+    let mut list = Vec::new();
+    let mut look = |path: &SourcePath, file: TlsFile<'_>| {
+        if let Err(why) = inspect(file) {
+            list.push(Diagnostic::error(path.span.clone(), format!("{}: {why}", path.written.source)));
+        }
+    };
+    if let Some((path, pem)) = read(&tls.ca) {
+        look(&path, TlsFile::Trusted(&pem));
+    }
+    match (read(&tls.client_cert), &tls.client_key, read(&tls.client_key)) {
+        (Some((_, certificate)), _, Some((path, key))) => {
+            look(&path, TlsFile::Client { certificate: &certificate, key: &key });
+        }
+        // One file may hold both.
+        (Some((path, both)), None, _) => look(&path, TlsFile::Client { certificate: &both, key: &both }),
+        _ => {}
+    }
+    list
 }
 
 /// Prints a session as a session file that runs the same.

@@ -8,8 +8,8 @@ use super::sessions::{Loaded, Meaning, why_not};
 use super::transcripts::{Identity, identity};
 use super::{dry_run, machine};
 use crate::event::Status;
-use crate::exec::{Clock, ConnectOptions, Network, Settings};
-use crate::net::{Sockets, SystemClock};
+use crate::exec::{Clock, ConnectOptions, Network, Settings, TlsFile};
+use crate::net::{Sockets, SystemClock, inspect};
 use crate::source::read_named;
 use crate::source::words;
 use crate::transcript::printable;
@@ -35,6 +35,10 @@ pub fn prepare<'a>(
             console::error(&format!("{}: {why}", origin("ca")));
             status
         })?;
+        inspect(TlsFile::Trusted(&pem)).map_err(|why| {
+            console::error(&format!("{}: {}: {why}", origin("ca"), printable(path.as_os_str().as_encoded_bytes())));
+            Status::DataErr
+        })?;
         ca.extend_from_slice(&pem);
         ca.push(b'\n');
     }
@@ -54,6 +58,7 @@ pub fn settings(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> 
             resolve: arguments.connect.resolve.clone(),
         },
         ca,
+        inspect: Some(inspect),
         dry_run: arguments.dry.dry_run,
         hostname: machine::hostname(),
         zone: machine::zone(),

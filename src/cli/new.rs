@@ -19,6 +19,8 @@ pub fn new(arguments: &NewArguments) -> Status {
     };
     match &arguments.file {
         None => console::print(text),
+        // As everywhere: `-` is standard output.
+        Some(file) if file == Path::new("-") => console::print(text),
         Some(file) => match write_new(file, text) {
             Ok(()) => {
                 console::say(&format!("wrote {}", printable(file.as_os_str().as_bytes())));

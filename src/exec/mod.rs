@@ -25,7 +25,10 @@ mod words;
 
 /// What the traits speak of, for those who implement them.
 pub use crate::session::{Address, CloseHow, PeerFacts, Server, TlsFacts, TlsVersion};
-pub use ports::{Clock, ConnectError, ConnectOptions, Connected, Interrupt, Network, Stream, TlsFailure, TlsOptions};
+pub use ports::{
+    Clock, ConnectError, ConnectOptions, Connected, Inspect, Interrupt, Network, Stream, TlsFailure, TlsFile,
+    TlsOptions,
+};
 
 use crate::event::{Cause, Event, Fact, Failure, Note, Observer, Outcome, Status};
 use crate::session::{Action, Session, SourceError, SourcePath, Sources, Span, Step, Value};
@@ -50,6 +53,8 @@ pub struct Settings {
     pub connect: ConnectOptions,
     /// Certificates to trust besides the session's own, as PEM: `--ca`, and the embedded server's under `--dry-run`.
     pub ca: Vec<u8>,
+    /// Looks at the files of `[tls]` before there is a connection.
+    pub inspect: Option<Inspect>,
     /// `--dry-run`: secrets without a value get a placeholder. (The embedded server's certificate is in `ca`.)
     pub dry_run: bool,
     /// This machine's name: `client_name`'s default, and `hostname()`.
@@ -67,6 +72,7 @@ impl Default for Settings {
             seed: None,
             connect: ConnectOptions::default(),
             ca: Vec::new(),
+            inspect: None,
             dry_run: false,
             hostname: String::new(),
             zone: jiff::tz::TimeZone::UTC,

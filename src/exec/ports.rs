@@ -81,6 +81,16 @@ pub struct TlsOptions {
     pub alpn: Vec<String>,
 }
 
+/// What a file of `[tls]` is to hold, as PEM.
+#[derive(Clone, Copy, Debug)]
+pub enum TlsFile<'f> {
+    Trusted(&'f [u8]),
+    Client { certificate: &'f [u8], key: &'f [u8] },
+}
+
+/// Says what is wrong with it.
+pub type Inspect = fn(TlsFile<'_>) -> Result<(), String>;
+
 /// Why a handshake failed.
 #[derive(Debug)]
 pub enum TlsFailure {

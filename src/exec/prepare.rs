@@ -3,7 +3,7 @@
 use super::Settings;
 use super::narrate::Narrator;
 use super::player::Prepared;
-use super::ports::TlsOptions;
+use super::ports::{TlsFile, TlsOptions};
 use super::trouble::Trouble;
 use super::variables::{self, Reader};
 use crate::event::Failure;
@@ -42,6 +42,7 @@ pub fn prepare(reader: &mut Reader<'_>, narrator: &mut Narrator<'_>) -> Result<P
         }
     };
     let mut ca = read(&session.tls.ca)?.unwrap_or_default();
+    inspect(reader, narrator, &session.tls.ca, TlsFile::Trusted(&ca))?;
     ca.extend_from_slice(&settings.ca);
     let client_cert = match (read(&session.tls.client_cert)?, read(&session.tls.client_key)?) {
         (Some(certificate), Some(key)) => Some((certificate, key)),
@@ -49,6 +50,10 @@ pub fn prepare(reader: &mut Reader<'_>, narrator: &mut Narrator<'_>) -> Result<P
         (Some(both), None) => Some((both.clone(), both)),
         (None, _) => None,
     };
+    if let Some((certificate, key)) = &client_cert {
+        let at = if session.tls.client_key.is_some() { &session.tls.client_key } else { &session.tls.client_cert };
+        inspect(reader, narrator, at, TlsFile::Client { certificate, key })?;
+    }
     let tls = TlsOptions {
         server_name,
         verify: session.tls.verify,
@@ -60,6 +65,18 @@ pub fn prepare(reader: &mut Reader<'_>, narrator: &mut Narrator<'_>) -> Result<P
         alpn: session.tls.alpn.clone(),
     };
     Ok(Prepared { scope, gathered, client_name, tls, moment })
+}
+
+/// What is wrong with a file of `[tls]` is said where the session names it, before there is a connection.
+fn inspect(
+    reader: &Reader<'_>,
+    narrator: &Narrator<'_>,
+    named: &Option<SourcePath>,
+    file: TlsFile<'_>,
+) -> Result<(), Trouble> {
+    let (Some(path), Some(inspect)) = (named, reader.settings.inspect) else { return Ok(()) };
+    let wrong = |why| Trouble::bad_value(narrator, format!("{}: {why}", path.written.source)).at(&path.span);
+    inspect(file).map_err(wrong)
 }
 
 /// Whether EHLO can be said with it.

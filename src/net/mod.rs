@@ -17,3 +17,4 @@ pub(crate) use tls::reason as tls_reason;
 
 pub use clock::SystemClock;
 pub use sockets::Sockets;
+pub use tls::inspect;

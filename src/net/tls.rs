@@ -5,7 +5,7 @@ use super::keys;
 use super::peer::Peer;
 use super::server_hello::FirstFlight;
 use super::socket::{DeadlineSocket, Recording, Seen};
-use crate::exec::{Clock, TlsFacts, TlsFailure, TlsOptions, TlsVersion};
+use crate::exec::{Clock, TlsFacts, TlsFailure, TlsFile, TlsOptions, TlsVersion};
 use jiff::Timestamp;
 use native_tls::{Certificate, HandshakeError, Protocol, TlsConnector, TlsStream};
 use std::io;
@@ -35,6 +35,22 @@ impl Connectors {
         }
         kept.push((options, connector.clone()));
         Ok(connector)
+    }
+}
+
+/// Looks at PEM files before there is a connection: certificates to trust, and a client's certificate with its key. The
+/// error is in words and names no file.
+pub fn inspect(file: TlsFile<'_>) -> Result<(), String> {
+    match file {
+        TlsFile::Trusted(pem) => match Certificate::stack_from_pem(pem) {
+            Ok(found) if found.is_empty() => Err("there is no PEM certificate in it".to_owned()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("it is not a PEM certificate: {}", reason(&error.to_string()))),
+        },
+        TlsFile::Client { certificate, key } => {
+            let identity = keys::identity(certificate, key)?;
+            if keys::belongs(&identity) { Ok(()) } else { Err("the key is not this certificate's".to_owned()) }
+        }
     }
 }
 

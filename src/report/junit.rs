@@ -99,6 +99,9 @@ fn failed(failure: &Failure, step: Option<&StepRecord>, record: &Record) -> Test
     if let Cause::AssertsFailed(failed) = &failure.cause {
         failed.iter().for_each(|one| text.push_str(&format!("assert failed: {one}\n")));
     }
+    if let Cause::Certificate { details, .. } = &failure.cause {
+        details.iter().for_each(|detail| text.push_str(&format!("{detail}\n")));
+    }
     if let Some(step) = step {
         text.push_str(&format!("step {}, after {}\n\n", step.id.number, time(step.elapsed)));
     }

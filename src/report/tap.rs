@@ -130,6 +130,10 @@ impl Yaml {
                 self.text("got", &format!("{code:03} {text}"));
             }
         }
+        if let Cause::Certificate { details, .. } = &failure.cause {
+            let details: Vec<&str> = details.iter().map(|detail| detail.as_str()).collect();
+            self.block("certificate", &details.join("\n"));
+        }
         if !failure.place.file.is_empty() {
             self.line("at:");
             self.line(&format!("  file: {}", serde_json::Value::from(failure.place.file.as_str())));

@@ -26,11 +26,20 @@ pub(super) fn of(failure: &Failure) -> Vec<String> {
         Cause::Unexpected { expected: _, got: Got::Reply { code, text } } => {
             vec![format!("got: {code:03} {text}").trim_end().to_owned()]
         }
-        Cause::Certificate { why: _, details } => {
+        Cause::Certificate { why, details } => {
             let mut notes: Vec<String> = details.iter().map(|detail| detail.to_string()).collect();
-            notes.push(
-                "help: `ca = \"FILE\"` in [tls] trusts an issuer; `verify = false` trusts any certificate".into(),
-            );
+            let why = why.as_str();
+            // Another issuer helps neither against a date nor against a name.
+            let helps = if why.contains("expired") || why.contains("not yet valid") {
+                "the server needs another certificate; `verify = false` in [tls] trusts any certificate"
+            } else if why.starts_with("the certificate is not for")
+                || (why.starts_with("names ") && why.contains(", wanted "))
+            {
+                "`server_name = \"NAME\"` in [tls] says whose certificate it is to be; `verify = false` trusts any certificate"
+            } else {
+                "`ca = \"FILE\"` in [tls] trusts an issuer; `verify = false` trusts any certificate"
+            };
+            notes.push(format!("help: {helps}"));
             notes
         }
         Cause::Lacking { what: _, help: Some(text) } => help(text.as_str()),
