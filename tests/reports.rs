@@ -72,6 +72,31 @@ fn everything_together() {
 }
 
 #[test]
+fn run_prints_whole_blocks_in_order_however_many_sessions_run_at_a_time() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for number in 0..20 {
+        let greet =
+            format!("step = [ {{ expect = 220 }}, {{ ehlo = \"client{number:02}.example\" }}, {{ quit = true }} ]");
+        std::fs::write(folder.path().join(format!("s{number:02}.toml")), greet).expect("a session can be written");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+    command.current_dir(folder.path()).env("NO_COLOR", "1");
+    command.args(["run", "--dry-run", "--server", "smtp://mail.example.com", "--jobs", "5"]);
+    let output = command.args(["--transcript", "all.log", "."]).output().expect("the program was built");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let kept = std::fs::read_to_string(folder.path().join("all.log")).expect("the transcript was written");
+    for text in [kept, String::from_utf8(output.stdout).expect("a transcript is text")] {
+        let blocks: Vec<_> = text.split("*: session ").skip(1).collect();
+        assert_eq!(blocks.len(), 20);
+        for (number, block) in blocks.into_iter().enumerate() {
+            assert!(block.starts_with(&format!("./s{number:02}.toml\n")), "{block}");
+            assert!(block.contains(&format!("C: EHLO client{number:02}.example\n")), "{block}");
+            assert_eq!(block.matches("C: QUIT").count(), 1, "{block}");
+        }
+    }
+}
+
+#[test]
 fn every_smoke_session_is_sound_and_documented() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));

@@ -170,8 +170,8 @@ pub struct SelectArguments {
     /// Begin no other session once one has failed
     #[arg(long)]
     pub fail_fast: bool,
-    /// So many connections of a batch, in place of the file's; with `test`, so many sessions at a time: what each
-    /// prints stays together, in the order of the files
+    /// So many sessions at a time: what each prints stays together, in the order of the files. And so many connections
+    /// of a batch, in place of the file's
     #[arg(long, value_name = "N", value_parser = values::few)]
     pub jobs: Option<u16>,
 }

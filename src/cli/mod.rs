@@ -4,6 +4,7 @@ mod alone;
 mod arguments;
 mod auth_string;
 mod batch;
+mod blocks;
 mod check;
 mod console;
 mod deliveries;

@@ -1,23 +1,28 @@
-//! `mailrun run`: sessions one after another, each with its transcript.
+//! `mailrun run`: sessions, each with its transcript: one after another as it happens, or several at a time in whole
+//! blocks.
 
 use super::arguments::{OutputArguments, RunArguments};
 use super::batch::Batches;
+use super::blocks::Block;
 use super::console::{self, Failed, Output};
 use super::engine::{self, Way};
+use super::machine;
 use super::outcome::{Watcher, judge};
 use super::reports::{self, Reports};
 use super::sessions::{Loaded, Meaning, warn};
+use super::suite::{self, Entry};
 use super::transcripts::{Headed, Transcripts};
-use super::{machine, suite};
+use super::workers::{self, News};
 use crate::event::{Event, Observer, Status};
 use crate::exec::{Clock, Settings};
 use crate::net::SystemClock;
-use crate::report::record::{Record, Totals};
+use crate::report::record::{Judgement, Outside, Record, Totals};
 use crate::report::terminal::literals;
 use crate::report::{FanOut, Held, Options, Recorder, Terminal, TranscriptWriter};
 use crate::transcript::{Redactor, Shown, printable};
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Status {
     match engine::prepare(arguments, origin) {
@@ -31,6 +36,7 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
         Ok(entries) => entries,
         Err(status) => return status,
     };
+    entries.iter_mut().flatten().for_each(|one| engine::overrule(arguments, one));
     let names: Vec<_> = entries.iter().flatten().map(|one| one.session.name.as_str()).collect();
     let several = names.len() > 1;
     let read = engine::read_files(arguments, entries.iter().flatten());
@@ -54,8 +60,8 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
     };
     let clock = engine::clock();
     engine::end_at_signals(entries.iter_mut().flatten(), &clock);
-    let mut network = match Way::open(arguments, &clock) {
-        Ok(network) => network,
+    let mut way = match Way::open(arguments, &clock) {
+        Ok(way) => way,
         Err((status, message)) => {
             console::error(&message);
             return status;
@@ -71,43 +77,39 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
     let settings = engine::settings(arguments, meaning, ca);
     let mut ends = Vec::new();
     let mut totals = Totals::default();
-    let mut played = 0;
-    for (number, entry) in entries.iter_mut().enumerate() {
-        let record = match entry {
-            Err(broken) => {
-                ends.push(broken.status);
-                suite::broken(broken)
-            }
-            entry if clock.interrupted().is_some() => suite::not_run(entry, "the run was interrupted"),
-            entry if arguments.select.fail_fast && Status::worst(ends.iter().copied()) != Status::Passed => {
-                suite::not_run(entry, "--fail-fast: another one failed")
-            }
-            Ok(one) => {
-                engine::overrule(arguments, one);
-                let player = Player {
-                    arguments,
-                    settings: &settings,
-                    clock: &clock,
-                    batches: &batches,
-                    failed: &failed,
-                    several,
-                };
-                let (record, status) = player.play(one, (number, played), &mut network, &mut transcripts, &reports);
-                ends.extend(status);
-                played += 1;
-                record
-            }
-        };
-        totals.add(&record);
-        reports.add(record);
+    let jobs = usize::from(arguments.select.jobs.unwrap_or(1)).min(entries.len());
+    let player = Player {
+        arguments,
+        settings: &settings,
+        clock: &clock,
+        batches: &batches,
+        failed: &failed,
+        reports: &reports,
+        several,
+        stop: AtomicBool::new(false),
+    };
+    let mut records = Vec::new();
+    let mut keep = |played: Played| {
+        ends.extend(played.ends);
+        totals.add(&played.record);
+        // Those without a step are told of where events are streamed.
+        if player.reports.wanted() || played.record.steps.is_empty() {
+            records.push(played.record);
+        }
+    };
+    if jobs > 1 {
+        way = player.abreast(&entries, way, jobs, &mut transcripts, &mut keep);
+    } else {
+        player.one_by_one(&entries, &mut way, &mut transcripts, &mut keep);
     }
+    records.into_iter().for_each(|record| reports.add(record));
     ends.push(batches.close());
     ends.push(failed.status());
     if let Err(message) = transcripts.finish() {
         console::error(&message);
         ends.push(Status::CantCreate);
     }
-    network.close(arguments.output.quiet);
+    way.close(arguments.output.quiet);
     let status = suite::end(&clock, ends);
     match reports.finish(status, &totals) {
         Ok(()) => status,
@@ -118,14 +120,53 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
     }
 }
 
-/// Says where a dry run's mails are, each in the file that the sink named.
-fn tell_kept(folder: &Path, watcher: &Watcher) {
-    for id in watcher.deliveries.queue_ids() {
-        let file = folder.join(format!("{id}.eml"));
-        if file.exists() {
-            console::say(&format!("dry run: kept as {}", printable(file.as_os_str().as_encoded_bytes())));
-        }
+/// Where a dry run's mails are, each in the file that the sink named.
+fn kept(folder: &Path, watcher: &Watcher) -> Vec<String> {
+    let files = watcher.deliveries.queue_ids().iter().map(|id| folder.join(format!("{id}.eml")));
+    files
+        .filter(|file| file.exists())
+        .map(|file| format!("dry run: kept as {}", printable(file.as_os_str().as_encoded_bytes())))
+        .collect()
+}
+
+/// What came of a session.
+struct Played {
+    record: Record,
+    ends: Vec<Status>,
+    /// What is said of it when it has ended.
+    said: Vec<String>,
+    unwritten: Option<io::Error>,
+}
+
+impl Played {
+    fn unbegun(record: Record, end: Option<Status>) -> Box<Self> {
+        Box::new(Self { record, ends: end.into_iter().collect(), said: Vec::new(), unwritten: None })
     }
+
+    /// A bug ended it.
+    fn broken(entry: &Entry) -> Self {
+        let mut record = Record::unbegun(suite::file(entry), Judgement::Error, Status::Software);
+        record.failures.push(Outside::Said("ended by an internal error".to_owned()));
+        *Self::unbegun(record, Some(Status::Software))
+    }
+
+    /// Says what there is to say, and hands on what is kept.
+    fn tell(mut self, transcripts: &mut Transcripts, keep: &mut dyn FnMut(Self)) {
+        self.said.drain(..).for_each(|line| console::say(&line));
+        if let Some(why) = self.unwritten.take() {
+            transcripts.failed(&why);
+        }
+        keep(self);
+    }
+}
+
+/// Where a session's output goes.
+struct Outputs<'a> {
+    out: Box<dyn io::Write + Send + 'a>,
+    errors: Box<dyn io::Write + Send + 'a>,
+    transcript: Option<Box<dyn io::Write + Send + 'a>>,
+    /// Whether somebody may be waiting for the next line.
+    live: bool,
 }
 
 /// Plays sessions.
@@ -135,43 +176,149 @@ struct Player<'a> {
     clock: &'a SystemClock,
     batches: &'a Batches<'a>,
     failed: &'a Failed,
+    reports: &'a Reports,
     several: bool,
+    /// `--fail-fast` has come true.
+    stop: AtomicBool,
 }
 
 impl Player<'_> {
-    /// Plays one session and gives how it counts.
-    fn play(
+    /// Each session is shown as it happens.
+    fn one_by_one(
         &self,
-        one: &Loaded,
-        (number, index): (usize, usize),
+        entries: &[Entry],
         way: &mut Way,
         transcripts: &mut Transcripts,
-        reports: &Reports,
-    ) -> (Record, Vec<Status>) {
-        let options = &self.arguments.output;
-        let name = printable(one.path.name().as_bytes());
-        if !options.quiet {
+        keep: &mut dyn FnMut(Played),
+    ) {
+        let mut index = 0;
+        for (number, entry) in entries.iter().enumerate() {
+            let played = match self.begin(entry) {
+                Err(played) => *played,
+                Ok(one) => {
+                    self.warn(one);
+                    let transcript = transcripts.out(index, self.header(one).as_deref());
+                    let outputs = Outputs {
+                        out: Box::new(Headed::new(self.header(one).as_deref(), self.out())),
+                        errors: Box::new(anstream::stderr()),
+                        transcript: transcript.map(|file| Box::new(file) as Box<dyn io::Write + Send + '_>),
+                        // Whoever reads a pipe may be waiting for the next line; a file can wait.
+                        live: !machine::stdout_is_a_file(),
+                    };
+                    self.play(one, number, way, outputs)
+                }
+            };
+            index += usize::from(entry.is_ok());
+            played.tell(transcripts, keep);
+        }
+    }
+
+    /// Several sessions at a time: what each prints is kept until its turn has come, and then printed whole.
+    fn abreast(
+        &self,
+        entries: &[Entry],
+        way: Way,
+        jobs: usize,
+        transcripts: &mut Transcripts,
+        keep: &mut dyn FnMut(Played),
+    ) -> Way {
+        let mut ways: Vec<Way> = (1..jobs).map(|_| way.another()).collect();
+        ways.insert(0, way);
+        let play = |number: usize, way: &mut Way| match self.begin(&entries[number]) {
+            Err(played) => (*played, None),
+            Ok(one) => {
+                let mut block = Block::new(self.arguments.output.transcript.is_some());
+                let outputs = Outputs {
+                    out: Box::new(Headed::new(self.header(one).as_deref(), &mut block.out)),
+                    errors: Box::new(&mut block.errors),
+                    transcript: block.transcript.as_mut().map(|file| Box::new(file) as Box<dyn io::Write + Send + '_>),
+                    live: false,
+                };
+                let played = self.play(one, number, way, outputs);
+                (played, Some(block))
+            }
+        };
+        let mut index = 0;
+        let mut ways = workers::in_order(entries.len(), ways, &play, |news| {
+            let News::Done(number, done) = news else { return };
+            let entry = &entries[number];
+            let (mut played, block) = done.unwrap_or_else(|| (Played::broken(entry), None));
+            if let (Ok(one), Some(block)) = (entry, block) {
+                self.warn(one);
+                let transcript = transcripts.out(index, self.header(one).as_deref());
+                let copied = block.print(&mut self.out(), &mut anstream::stderr(), transcript);
+                played.unwritten = played.unwritten.or(copied.err());
+            }
+            index += usize::from(entry.is_ok());
+            played.tell(transcripts, keep);
+        });
+        let first = ways.remove(0);
+        ways.into_iter().for_each(Way::stop);
+        first
+    }
+
+    /// The session, where it is to be played now.
+    fn begin<'e>(&self, entry: &'e Entry) -> Result<&'e Loaded, Box<Played>> {
+        match entry {
+            Err(broken) => {
+                self.ended(broken.status);
+                Err(Played::unbegun(suite::broken(broken), Some(broken.status)))
+            }
+            entry if self.clock.interrupted().is_some() => {
+                Err(Played::unbegun(suite::not_run(entry, "the run was interrupted"), None))
+            }
+            entry if self.stop.load(Ordering::Relaxed) => {
+                Err(Played::unbegun(suite::not_run(entry, "--fail-fast: another one failed"), None))
+            }
+            Ok(one) => Ok(one),
+        }
+    }
+
+    fn ended(&self, status: Status) {
+        if self.arguments.select.fail_fast && status != Status::Passed {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn warn(&self, one: &Loaded) {
+        if !self.arguments.output.quiet {
             warn(one.session.warnings.clone(), &one.session.sources);
         }
+    }
+
+    /// Tells several sessions apart.
+    fn header(&self, one: &Loaded) -> Option<String> {
+        self.several.then(|| printable(one.path.name().as_bytes()))
+    }
+
+    /// Where transcripts are shown.
+    fn out(&self) -> Box<dyn io::Write + Send> {
+        // Standard output holds only JSON where that is streamed.
+        if reports::streams(&self.arguments.reports) {
+            Box::new(anstream::stderr())
+        } else {
+            Box::new(Output::sharing(self.failed))
+        }
+    }
+
+    /// Plays one session, and says how it counts.
+    fn play(&self, one: &Loaded, number: usize, way: &mut Way, outputs: Outputs<'_>) -> Played {
+        let options = &self.arguments.output;
+        let name = printable(one.path.name().as_bytes());
         // The failure of a session that shall fail is no news for --quiet.
         let silent = options.quiet && one.session.xfail.is_some();
         let redactor = if options.show_secrets { Redactor::off() } else { literals(&one.session) };
-        let errors: Box<dyn io::Write + Send> =
-            if silent { Box::new(io::sink()) } else { Box::new(anstream::stderr()) };
+        let Outputs { mut out, mut errors, transcript, live } = outputs;
+        if silent {
+            (out, errors) = (Box::new(io::sink()), Box::new(io::sink()));
+        }
         let terminal = Terminal::new(errors, one.session.sources.clone(), redactor, console::colours());
         let terminal = if self.several { terminal.called(Shown::new(one.path.name())) } else { terminal };
         let mut terminal = if options.quiet { terminal.quiet() } else { terminal };
-        let header = self.several.then_some(name.as_str());
-        let out: Box<dyn io::Write + Send> = match reports::streams(&self.arguments.reports) {
-            _ if silent => Box::new(io::sink()),
-            // Standard output holds only JSON then.
-            true => Box::new(anstream::stderr()),
-            false => Box::new(Output::sharing(self.failed)),
-        };
-        let mut written = Written::new(options, Headed::new(header, out));
-        let mut file = transcripts.writer(index, self.file_options(), header);
+        let mut written = Written::new(options, live, out);
+        let mut file = transcript.map(|file| TranscriptWriter::new(file, self.file_options()));
         let mut watcher = Watcher::default();
-        let mut recorder = reports.wanted().then(|| Recorder::new(options.verbose));
+        let mut recorder = self.reports.wanted().then(|| Recorder::new(options.verbose));
         let mut all = FanOut::new();
         if let Some(file) = &mut file {
             all.add(file);
@@ -179,11 +326,10 @@ impl Player<'_> {
         all.add(&mut written);
         all.add(&mut watcher);
         all.add(&mut terminal);
-
         if let Some(recorder) = &mut recorder {
             all.add(recorder);
         }
-        if let Some(stream) = reports.stream(number + 1, Shown::new(one.path.name())) {
+        if let Some(stream) = self.reports.stream(number + 1, Shown::new(one.path.name())) {
             all.add(stream);
         }
         // A bug ends this session; its transcript is kept, and the others run.
@@ -192,22 +338,20 @@ impl Player<'_> {
         drop(all);
         written.finish();
         let unwritten = file.and_then(|mut file| file.finish().err());
-        if let Some(why) = unwritten {
-            transcripts.failed(&why);
-        }
         let counted = judge(outcome.as_ref(), one.session.xfail.as_deref(), &watcher);
         let (status, judgement) = (counted.status, counted.judgement);
-        let worth_saying = !options.quiet || status != Status::Passed;
+        self.ended(status);
         let remarks = suite::remarks(one, self.arguments, counted.remark);
         // What became of the rows stands in place of what became of each message.
         let delivered = summary.unwrap_or_else(|| watcher.deliveries.summary().into_iter().collect());
-        if worth_saying {
-            remarks.iter().for_each(|line| console::say(&format!("{name}: {line}")));
-            for line in &delivered {
-                console::say(&if self.several { format!("{name}: {line}") } else { line.clone() });
-            }
+        let mut said = Vec::new();
+        if !options.quiet || status != Status::Passed {
+            said.extend(remarks.iter().map(|line| format!("{name}: {line}")));
+            said.extend(
+                delivered.iter().map(|line| if self.several { format!("{name}: {line}") } else { line.clone() }),
+            );
             if let Way::Dry(_, folder) = way {
-                tell_kept(folder, &watcher);
+                said.extend(kept(folder, &watcher));
             }
         }
         let file = suite::file_of(one);
@@ -217,7 +361,8 @@ impl Player<'_> {
         };
         record.description = suite::description(one);
         record.remarks = remarks.into_iter().chain(delivered).collect();
-        (record, if broken { vec![status, Status::Software] } else { vec![status] })
+        let ends = if broken { vec![status, Status::Software] } else { vec![status] };
+        Played { record, ends, said, unwritten }
     }
 
     fn file_options(&self) -> Options {
@@ -233,13 +378,12 @@ enum Written<W: io::Write> {
 }
 
 impl<W: io::Write> Written<W> {
-    fn new(arguments: &OutputArguments, out: W) -> Self {
+    fn new(arguments: &OutputArguments, live: bool, out: W) -> Self {
         let options = Options {
             timestamps: arguments.timestamps,
             full: arguments.full || !(arguments.quiet || io::stdout().is_terminal()),
             verbose: arguments.verbose,
-            // Whoever reads a pipe may be waiting for the next line; a file can wait.
-            live: !machine::stdout_is_a_file(),
+            live,
         };
         if arguments.quiet {
             Self::Later(Held::new(out, options))

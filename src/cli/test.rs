@@ -3,6 +3,7 @@
 use super::alone;
 use super::arguments::RunArguments;
 use super::batch::Batches;
+use super::blocks::copy;
 use super::console::{self, Failed, Output};
 use super::engine::{self, Way};
 use super::outcome::{Watcher, judge};
@@ -18,7 +19,7 @@ use crate::report::record::{Judgement, Outside, Record, Totals};
 use crate::report::terminal::literals;
 use crate::report::{FanOut, Options, Recorder, TranscriptWriter, annotation, screen};
 use crate::transcript::Redactor;
-use std::io::{self, IsTerminal, Read, Seek, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::SpooledTempFile;
@@ -273,10 +274,8 @@ impl<'a> Printer<'a> {
         self.played += 1;
         let (Some(mut spool), Some(transcripts)) = (spool, self.transcripts.as_mut()) else { return };
         let header = several.then_some(record.file.as_str());
-        let Some(mut writer) = transcripts.writer(index, Options::default(), header) else { return };
-        let copied = spool.rewind().and_then(|()| copy(&mut spool, writer.get_mut()));
-        drop(writer);
-        if let Err(why) = copied {
+        let Some(mut out) = transcripts.out(index, header) else { return };
+        if let Err(why) = copy(&mut spool, &mut out) {
             transcripts.failed(&why);
         }
     }
@@ -317,8 +316,4 @@ impl<'a> Printer<'a> {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
-}
-
-fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
-    io::copy(from, to).and_then(|_| to.flush())
 }

@@ -1,6 +1,6 @@
 //! `--transcript FILE`: opened before anything is sent, one for all sessions or, with `{session}`, one for each.
 
-use crate::report::{AtomicFile, Options, TranscriptWriter};
+use crate::report::AtomicFile;
 use crate::source::words;
 use crate::transcript::printable;
 use std::collections::HashSet;
@@ -41,16 +41,11 @@ impl Transcripts {
         Ok(Self { files, apart, failure: None })
     }
 
-    /// What a session's transcript is written with. `header` tells sessions in one file apart.
-    pub fn writer(
-        &mut self,
-        session: usize,
-        options: Options,
-        header: Option<&str>,
-    ) -> Option<TranscriptWriter<Headed<&mut AtomicFile>>> {
+    /// Where a session's transcript is written. `header` tells sessions in one file apart.
+    pub fn out(&mut self, session: usize, header: Option<&str>) -> Option<Headed<&mut AtomicFile>> {
         let (index, header) = if self.apart { (session, None) } else { (0, header) };
         let (_, file) = self.files.get_mut(index)?;
-        Some(TranscriptWriter::new(Headed::new(header, file), options))
+        Some(Headed::new(header, file))
     }
 
     /// Remembers that a transcript could not be written.
@@ -182,8 +177,8 @@ mod tests {
         let mut transcripts =
             Transcripts::create(Some(&target), &["a.toml", "b.toml"], &[]).expect("it can be created");
         for (index, name) in ["a.toml", "b.toml"].into_iter().enumerate() {
-            let mut writer = transcripts.writer(index, Options::default(), Some(name)).expect("there is a file");
-            writer.get_mut().write_all(b"C: QUIT\n").expect("the file can be written");
+            let mut out = transcripts.out(index, Some(name)).expect("there is a file");
+            out.write_all(b"C: QUIT\n").expect("the file can be written");
         }
         transcripts.finish().expect("it can be named");
         let text = read_to_string(target).expect("it stands");

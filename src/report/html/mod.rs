@@ -36,7 +36,7 @@ pub fn write(run: &Run, mut out: impl Write) -> io::Result<()> {
          content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
          <title>mailrun: {title}</title>\n<style>\n{CSS}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n\
          <p>{}</p>\n<p class=\"dim\">mailrun {}, {}, exit status {}</p>\n</header>\n<main>\n",
-        text(super::screen::summary(&totals, run.elapsed).trim_end()),
+        text(super::screen::summary(&totals, run.elapsed).trim_end()).replace('\n', "<br>"),
         env!("CARGO_PKG_VERSION"),
         text(&run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
         run.status.code()
@@ -120,7 +120,8 @@ fn failure(failure: &Failure, step: Option<&StepRecord>, out: &mut impl Write) -
         writeln!(out, "<p>got: <code>{code:03} {}</code></p>", text(reply.as_str()))?;
     }
     if let Cause::AssertsFailed(failed) = &failure.cause {
-        for one in failed {
+        // The cause itself says the one there is.
+        for one in failed.iter().filter(|_| failed.len() > 1) {
             writeln!(out, "<p><code>{}</code></p>", text(&one.to_string()))?;
         }
     }
@@ -133,9 +134,9 @@ fn failure(failure: &Failure, step: Option<&StepRecord>, out: &mut impl Write) -
 }
 
 fn lines_of(broken: &str, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "<pre>")?;
+    write!(out, "<pre>")?;
     for line in broken.lines() {
-        writeln!(out, "<span>{}</span>", text(line))?;
+        write!(out, "<span>{}\n</span>", text(line))?;
     }
     writeln!(out, "</pre>")
 }
@@ -150,7 +151,8 @@ fn waterfall(record: &Record, out: &mut impl Write) -> io::Result<()> {
         "<h3>Steps</h3>\n<p class=\"key dim\"><span class=\"connect\"></span>connecting<span class=\"tls\"></span>TLS \
          handshake<span class=\"reply\"></span>waiting for a reply<span class=\"pause\"></span>paused\
          <span class=\"whole\"></span>other</p>\n<table>\n<thead><tr><th scope=\"col\">#</th>\
-         <th scope=\"col\">step</th><th scope=\"col\">verdict</th><th scope=\"col\">time</th>\
+         <th scope=\"col\">step</th><th scope=\"col\">verdict</th>\
+         <th scope=\"col\" class=\"number\">time</th>\
          <th scope=\"col\" class=\"chart\"></th></tr></thead>\n<tbody>\n"
     )?;
     let whole = record.steps.iter().map(|step| step.started + step.elapsed).chain([record.elapsed]).max();
@@ -161,7 +163,7 @@ fn waterfall(record: &Record, out: &mut impl Write) -> io::Result<()> {
         let retried = if step.retried { ", tried again" } else { "" };
         write!(
             out,
-            "<tr{}><td class=\"number\">{}</td><td>{}</td><td class=\"{word}\">{verdict}{retried}</td>\
+            "<tr{}><td class=\"number\">{}</td><td>{}</td><td class=\"verdict {word}\">{verdict}{retried}</td>\
              <td class=\"number\">{}</td><td class=\"chart\">",
             if step.is_bad() { " class=\"bad\"" } else { "" },
             step.id.number,
@@ -208,12 +210,12 @@ fn transcript(lines: &Lines, out: &mut impl Write) -> io::Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    writeln!(out, "<h3>Transcript</h3>\n<pre>")?;
+    write!(out, "<h3>Transcript</h3>\n<pre>")?;
     for one in lines.head() {
         line(one, out)?;
     }
     if let Some(gap) = lines.gap() {
-        writeln!(out, "<span class=\"r\">{}</span>", text(&gap))?;
+        write!(out, "<span class=\"r\">{}\n</span>", text(&gap))?;
     }
     for one in lines.tail() {
         line(one, out)?;
@@ -224,14 +226,15 @@ fn transcript(lines: &Lines, out: &mut impl Write) -> io::Result<()> {
 fn line(line: &Recorded, out: &mut impl Write) -> io::Result<()> {
     let shown = text(&line.text);
     if line.failure {
-        return writeln!(out, "<span class=\"f\" tabindex=\"-1\">{shown}</span>");
+        return write!(out, "<span class=\"f\" tabindex=\"-1\">{shown}\n</span>");
     }
     let class = match line.text.as_bytes().first() {
         Some(b'C') => "c",
         Some(b'*') => "r",
         _ => "s",
     };
-    writeln!(out, "<span class=\"{class}\">{shown}</span>")
+    // The end of the line is within its block: between two blocks it would be an empty line more.
+    write!(out, "<span class=\"{class}\">{shown}\n</span>")
 }
 
 /// Text for elements and attributes.
