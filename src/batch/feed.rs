@@ -19,7 +19,14 @@ pub struct Heard {
     refused: Option<String>,
     /// The last byte of content was about to leave.
     sealed: bool,
-    /// The last line of the last reply since then, or of the last reply at all.
+    /// How many replies away the reply to the session's own content is; `None` for a `message`, which says itself what
+    /// became of its recipients.
+    due: Option<usize>,
+    /// The end of content left in the session's own words: nothing is known of it but by its reply.
+    unsure: bool,
+    /// Content of the session's own was accepted, and more of it followed.
+    accepted_before: bool,
+    /// The last line of the reply to content, or of the last reply since then, or at all.
     sealed_reply: Option<String>,
     last_reply: Option<String>,
     recipients: Vec<(String, RecipientOutcome, String)>,
@@ -49,8 +56,17 @@ impl Heard {
                     self.refused = self.commands.get(self.replies).cloned();
                 }
                 self.replies += 1;
-                if self.sealed {
-                    self.sealed_reply = Some(self.line.clone());
+                match &mut self.due {
+                    // What is said behind the reply to content is about something else.
+                    Some(0) => {}
+                    Some(due) => {
+                        *due -= 1;
+                        if *due == 0 {
+                            self.sealed_reply = Some(self.line.clone());
+                        }
+                    }
+                    None if self.sealed => self.sealed_reply = Some(self.line.clone()),
+                    None => {}
                 }
                 self.last_reply = Some(self.line.clone());
             }
@@ -61,6 +77,19 @@ impl Heard {
         }
     }
 
+    /// The end of content is about to leave.
+    fn seal(&mut self, recipients: &[String]) {
+        self.accepted_before |= self.due.is_some() && self.is_accepted();
+        self.sealed = true;
+        self.sealed_reply = None;
+        self.due = recipients.is_empty().then_some(1);
+    }
+
+    /// Whether content of the session's own was accepted.
+    fn is_accepted(&self) -> bool {
+        self.recipients.is_empty() && self.sealed_reply.as_deref().is_some_and(|reply| reply.starts_with('2'))
+    }
+
     fn any(&self, wanted: RecipientOutcome) -> bool {
         self.recipients.iter().any(|(_, outcome, _)| *outcome == wanted)
     }
@@ -69,6 +98,10 @@ impl Heard {
     fn state(&self, outcome: &Outcome) -> Option<RowState> {
         use RecipientOutcome::{Accepted, Deferred, Refused, Unknown};
         let Some(failure) = &outcome.failure else { return Some(self.state_by_recipients().unwrap_or(RowState::Sent)) };
+        if self.accepted_before && !self.is_accepted() {
+            // A part of the row was sent: to send the row again would send that part twice.
+            return Some(RowState::Unknown);
+        }
         if self.any(Unknown) || matches!(failure.cause, Cause::DeliveryUnknown { .. }) {
             return Some(RowState::Unknown);
         }
@@ -81,11 +114,11 @@ impl Heard {
                 Some(b'2') if self.recipients.is_empty() => return Some(RowState::Sent),
                 Some(b'4') => return Some(RowState::Deferred),
                 Some(b'5') => return Some(RowState::Refused),
-                _ if matches!(failure.cause, Cause::Lost { .. } | Cause::TimedOut { .. }) => {
+                // Writing stopped before the end of content left.
+                _ if !self.unsure && matches!(failure.cause, Cause::Lost { .. } | Cause::TimedOut { .. }) => {
                     return Some(RowState::Deferred);
                 }
-                _ if failure.status != Status::CantCreate => return Some(RowState::Unknown),
-                _ => {}
+                _ => return Some(RowState::Unknown),
             }
         }
         if matches!(failure.cause, Cause::Interrupted { .. }) {
@@ -161,7 +194,15 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
             return;
         }
         self.completed += 1;
-        let state = heard.state(outcome);
+        let mut state = heard.state(outcome);
+        let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
+        let again = self.plan.retry.filter(|retry| {
+            attempt <= retry.times && state.is_some_and(|state| queue::may_come_again(state, outcome.status))
+        });
+        if task.unknown && again.is_none() && state == Some(RowState::Deferred) {
+            // The attempt before this one may have been delivered: what came of this one changes nothing of that.
+            state = Some(RowState::Unknown);
+        }
         let reply = match (&heard.sealed_reply, &heard.last_reply, state) {
             (_, _, Some(RowState::Unknown)) => None,
             (Some(reply), _, _) | (None, Some(reply), _) => Some(reply.clone()),
@@ -174,16 +215,13 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
             message_id: message_id.map(str::to_owned),
             reply,
             recipients: heard.recipients.clone(),
+            unknown: task.unknown,
         });
         let Some(state) = state else {
             self.queue.abandon(outcome);
             return;
         };
-        let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
-        if let Some(retry) = self.plan.retry
-            && attempt <= retry.times
-            && queue::may_come_again(state, outcome.status)
-        {
+        if let Some(retry) = again {
             task.row.message_id = message_id.map(str::to_owned).or(task.row.message_id);
             let reached = heard.recipients.into_iter().filter(|(_, outcome, _)| *outcome != RecipientOutcome::Deferred);
             task.row.done.extend(reached.map(|(address, _, _)| address));
@@ -193,7 +231,10 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
                 attempt,
             });
             id.attempt = attempt + 1;
-            task.last = Some((state, outcome.status));
+            task.last = Some(match task.unknown {
+                true => (RowState::Unknown, Status::IoErr),
+                false => (state, outcome.status),
+            });
             task.returned = false;
             let due = self.clock.now() + queue::wait_before(&retry, attempt);
             self.queue.defer(task, due, outcome);
@@ -246,8 +287,14 @@ impl Feed for WorkerFeed<'_, '_> {
                 format!("the ledger cannot be written: {why}")
             })?;
         }
-        self.heard.borrow_mut().sealed = true;
+        self.heard.borrow_mut().seal(recipients);
         Ok(())
+    }
+
+    fn end_leaves(&mut self, replies: usize) {
+        let mut heard = self.heard.borrow_mut();
+        heard.due = Some(replies);
+        heard.unsure = true;
     }
 
     fn finished(&mut self, _row: &Row, outcome: &Outcome, message_id: Option<&str>) {

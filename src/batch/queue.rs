@@ -22,6 +22,8 @@ pub struct Task {
     pub key: String,
     /// Whether it was given back already, since its connection had gone.
     pub returned: bool,
+    /// An earlier run's attempt at it may have been delivered.
+    pub unknown: bool,
     /// How the last attempt at it ended.
     pub last: Option<(RowState, Status)>,
 }
@@ -172,6 +174,9 @@ impl Queue {
         let mut state = self.state();
         state.tally.count(state_of_row);
         state.count(outcome);
+        if state_of_row == RowState::Unknown {
+            state.statuses.push(Status::IoErr);
+        }
         if self.terms.fail_fast && outcome.status != Status::Passed {
             state.stopped = true;
         }
@@ -379,7 +384,8 @@ impl State {
                 continue;
             }
             match claimed.next().unwrap_or(Claimed::Held) {
-                Claimed::Mine { message_id, done } => {
+                Claimed::Mine { message_id, done, unknown } => {
+                    task.unknown = unknown;
                     task.row.message_id = message_id;
                     task.row.done = done;
                     self.ready.push_back(task);

@@ -34,6 +34,10 @@ pub trait Feed {
         Ok(())
     }
 
+    /// Told behind `sending` where the end of content leaves with bytes of the session's own, so that it cannot be known
+    /// how much of them the server got: the reply to it is that many replies away.
+    fn end_leaves(&mut self, _replies: usize) {}
+
     /// How a row ended, and its Message-ID where it has got one.
     fn finished(&mut self, _row: &Row, _outcome: &Outcome, _message_id: Option<&str>) {}
 

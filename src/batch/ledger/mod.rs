@@ -27,6 +27,8 @@ pub enum Claimed {
     Mine {
         message_id: Option<String>,
         done: Vec<String>,
+        /// An earlier attempt may have been delivered.
+        unknown: bool,
     },
     SentBefore,
     RefusedBefore,
@@ -48,6 +50,8 @@ pub struct Ended {
     pub reply: Option<String>,
     /// Those that something was said of.
     pub recipients: Vec<(String, RecipientOutcome, String)>,
+    /// An attempt before this one may have been delivered: what this one did not send or refuse stays `unknown`.
+    pub unknown: bool,
 }
 
 enum Command {

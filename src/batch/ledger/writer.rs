@@ -142,7 +142,7 @@ fn claim(
                 "INSERT INTO row (session, key, number, state, run, changed) VALUES (?1, ?2, ?3, 'pending', ?4, ?5)",
             )?;
             add.execute((session, key, number, run, now()))?;
-            claimed.push(Claimed::Mine { message_id: None, done: Vec::new() });
+            claimed.push(Claimed::Mine { message_id: None, done: Vec::new(), unknown: false });
             continue;
         };
         let answer = match state.as_str() {
@@ -162,7 +162,7 @@ fn claim(
                 let done = done
                     .query_map((session, key, resend_unknown), |row| row.get(0))?
                     .collect::<rusqlite::Result<Vec<String>>>()?;
-                Claimed::Mine { message_id, done }
+                Claimed::Mine { message_id, done, unknown: state == "unknown" }
             }
         };
         claimed.push(answer);
@@ -191,8 +191,9 @@ fn sending(
 }
 
 fn end(db: &Transaction<'_>, ended: &Ended) -> rusqlite::Result<()> {
-    let Ended { session, key, state, message_id, reply, recipients } = ended;
-    let word = state.and_then(super::RowState::word);
+    let Ended { session, key, state, message_id, reply, recipients, unknown } = ended;
+    let stays = |word: &'static str| if *unknown && word == "deferred" { "unknown" } else { word };
+    let word = state.and_then(super::RowState::word).map(stays).or(unknown.then_some("unknown"));
     let queue_id = reply.as_deref().and_then(queue_id);
     // What nothing is known of is as it was, and `sending` without an outcome was not sent: its dot never left.
     let mut row = db.prepare_cached(
@@ -203,7 +204,7 @@ fn end(db: &Transaction<'_>, ended: &Ended) -> rusqlite::Result<()> {
     row.execute((session, key, word, message_id, reply, queue_id, now()))?;
     if recipients.len() > 1 || known_recipients(db, session, key)? {
         for (address, outcome, reply) in recipients {
-            recipient(db, session, key, address, recipient_word(*outcome), Some(reply))?;
+            recipient(db, session, key, address, stays(recipient_word(*outcome)), Some(reply))?;
         }
         // The others were not sent to, whatever was begun.
         let mut rest = db.prepare_cached(

@@ -238,7 +238,7 @@ fn block(
     // The dot itself has left: whether the rest of its line did is not for us to know.
     let dot_left = end.is_some_and(|end| written + DOT.len() > end);
     match stop {
-        Unwritten::TimedOut | Unwritten::Ended(_) if dot_left => {
+        Unwritten::TimedOut | Unwritten::Ended(_) | Unwritten::Early if dot_left => {
             Err(Trouble::delivery_unknown(&player.narrator, "writing failed within the last line"))
         }
         stop => early(player, channel, sending, limit, stop),

@@ -72,6 +72,7 @@ pub fn proxy(
         expect: None,
         paired: false,
         reply_to: None,
+        end_in: 0,
     };
     let unpaired = channel.unpaired;
     exchange(player, channel, &command)?;

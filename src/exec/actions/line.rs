@@ -93,6 +93,7 @@ pub fn raw(player: &mut Player<'_>, channel: &mut Channel, step: &Step, raw: &Ra
         expect: step.expect.as_ref(),
         paired: false,
         reply_to: None,
+        end_in: 1,
     };
     finish(player, channel, step, &command)
 }

@@ -88,13 +88,16 @@ struct Command<'c> {
     paired: bool,
     /// What is waited for, where the bytes do not say it.
     reply_to: Option<&'static str>,
+    /// Which of the replies that follow is the one to content, should the bytes end any; 0: they do not.
+    end_in: usize,
 }
 
 impl<'c> Command<'c> {
     /// A command line, CRLF included.
     fn line(bytes: &'c [u8], expect: &'c Expect, timeout: Option<Duration>) -> Self {
         let wait = Wait::of_command(bytes);
-        Self { bytes, used: Vec::new(), chunk: None, wait, timeout, expect: Some(expect), paired: true, reply_to: None }
+        let (used, expect) = (Vec::new(), Some(expect));
+        Self { bytes, used, chunk: None, wait, timeout, expect, paired: true, reply_to: None, end_in: 1 }
     }
 
     /// For messages.
@@ -162,6 +165,10 @@ fn put(
             Turn::Spoke { text, answer } => return Err(judge::out_of_turn(&player.narrator, &text, &answer)),
         }
     }
+    if command.end_in > 0 && ends_content(command.bytes) {
+        player.seal(&[])?;
+        player.feed.end_leaves(command.end_in);
+    }
     channel.after_starttls = command.paired && verb_is(command.bytes, "STARTTLS");
     player.narrator.sent(&channel.name, command.bytes, false, &command.used);
     let (_, written) = channel.write_paced(&mut player.narrator, command.bytes, command.chunk, limit.at, false);
@@ -175,6 +182,16 @@ fn put(
         }
         Err(Unwritten::Ended(end)) => last_words(player, channel, end, closing).map(Some),
     }
+}
+
+/// Whether content may end with these bytes: a dot alone between line ends of whatever kind, as a server that is lax
+/// takes them, or BDAT's last chunk (RFC 3030 §2).
+fn ends_content(bytes: &[u8]) -> bool {
+    bytes.split(|byte| matches!(byte, b'\r' | b'\n')).any(|line| {
+        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let is_bdat = words.next().is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT"));
+        line == b"." || (is_bdat && words.last().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST")))
+    })
 }
 
 /// What the server said before it ended the connection under a write: read for a second at most.

@@ -2,7 +2,7 @@
 
 use super::body;
 use super::line::{raw_bytes, rendered_title};
-use super::{Command, hear_hello, put};
+use super::{Command, ends_content, hear_hello, put};
 use crate::exec::answer::Answer;
 use crate::exec::channel::Channel;
 use crate::exec::closer::look_closer;
@@ -41,6 +41,7 @@ pub fn pipeline(player: &mut Player<'_>, channel: &mut Channel, step: &Step, ste
         // Behind the group as a whole nothing is expected; before it the server must have been silent.
         paired: !members.iter().all(|member| matches!(member.step.action, Action::Raw(_))),
         reply_to: Some("the pipelined commands"),
+        end_in: end_in(&members),
     };
     let limit = player.limit(step.timeout, command.wait);
     channel.in_message = has_content;
@@ -51,6 +52,12 @@ pub fn pipeline(player: &mut Player<'_>, channel: &mut Channel, step: &Step, ste
     };
     channel.in_message = false;
     result
+}
+
+/// Which of the group's replies is the one to content that ends in it.
+fn end_in(members: &[Member<'_>]) -> usize {
+    let upto = members.iter().position(|member| ends_content(&member.bytes)).map_or(0, |index| index + 1);
+    members.iter().take(upto).filter(|member| member.step.expect.is_some()).count().max(1)
 }
 
 /// Renders a member; nothing where its `if` is false.

@@ -192,6 +192,8 @@ impl Transaction<'_> {
         let command = Command {
             chunk: self.step.chunk,
             used: self.plan.mail.used.clone(),
+            // A dot among them ends content that has no recipients.
+            end_in: 0,
             ..Command::line(bytes.as_bytes(), &any, self.step.timeout)
         };
         let limit = player.limit(self.step.timeout, command.wait);
