@@ -190,7 +190,7 @@ fn ends_content(bytes: &[u8]) -> bool {
     bytes.split(|byte| matches!(byte, b'\r' | b'\n')).any(|line| {
         let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let is_bdat = words.next().is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT"));
-        line == b"." || (is_bdat && words.last().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST")))
+        line == b"." || (is_bdat && words.next_back().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST")))
     })
 }
 
