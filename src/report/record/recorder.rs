@@ -1,6 +1,6 @@
 //! Hears a session's events and makes its [`Record`].
 
-use super::{Judgement, Lines, Outside, Phase, PhaseKind, Record, Recorded, StepRecord};
+use super::{Judgement, Lines, Outside, Phase, PhaseKind, Record, Recorded, StepRecord, UNVERIFIED};
 use crate::event::{Event, Fact, Failure, Note, Observer, Outcome, RowId, Status, Verdict};
 use crate::report::{Options, TranscriptWriter};
 use crate::transcript::Shown;
@@ -29,6 +29,8 @@ pub struct Recorder {
     offset: Option<Duration>,
     elapsed: Option<Duration>,
     failure: Option<Failure>,
+    /// Why a certificate was not verified, where nobody asked for that.
+    unverified: Option<Shown>,
     /// Of rows, and of no step.
     row_failures: Vec<Failure>,
 }
@@ -62,6 +64,7 @@ impl Recorder {
             offset: None,
             elapsed: None,
             failure: None,
+            unverified: None,
             row_failures: Vec::new(),
         }
     }
@@ -81,6 +84,7 @@ impl Recorder {
             left_out: self.left_out,
             failures,
             lines: self.lines,
+            remarks: self.unverified.iter().map(|why| format!("{UNVERIFIED}: {why}")).collect(),
             ..Record::unbegun(file, judgement, status)
         }
     }
@@ -252,8 +256,8 @@ impl Observer for Recorder {
                         last.retried = last.failure().is_some();
                     }
                 }
+                Note::NotVerified { why } => self.unverified = Some(why.clone()),
                 Note::InClear { .. }
-                | Note::NotVerified { .. }
                 | Note::ConnectedAgain
                 | Note::Prompt { .. }
                 | Note::Capabilities { .. }
