@@ -70,7 +70,11 @@ impl Recorder {
     }
 
     /// What was heard, judged.
-    pub fn finish(self, file: Shown, judgement: Judgement, status: Status) -> Record {
+    pub fn finish(mut self, file: Shown, judgement: Judgement, status: Status) -> Record {
+        if judgement == Judgement::Passed {
+            // A session that passed has no failure but those that a later attempt of it covers.
+            self.steps.iter_mut().for_each(|step| step.retried |= step.failure().is_some());
+        }
         let told = |failure: &Failure| self.steps.iter().any(|step| step.failure() == Some(failure));
         let mut failures: Vec<&Failure> = self.row_failures.iter().collect();
         // A session of rows ends with the first row's failure.
