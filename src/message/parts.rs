@@ -113,11 +113,11 @@ fn attachment_part<'a>(attachment: Attachment<'a>, stem: &str) -> Result<Node<'a
     if name.contains(['\r', '\n', '\0']) {
         return Err(wrong("a file's name has no line break and no NUL").into());
     }
-    let mut media_type = match media_type {
-        Some(given) => given,
-        None => media_type::of_name(&name).to_owned(),
-    };
+    let guessed = media_type.is_none();
+    let mut media_type = media_type.unwrap_or_else(|| media_type::of_name(&name).to_owned());
     media_type::check(&media_type).map_err(wrong)?;
+    // What is said of a type that was given is its giver's to say.
+    let charset = if guessed && media_type::is_kind(&media_type, "text") { charset_of(&source)? } else { None };
     let mut carried = (TransferEncoding::Base64, base64_size(source.length), source.length == 0);
     // RFC 2046 §5.2.1: a message is never encoded. One that does not go as it is goes as a file of any kind.
     if media_type::is_kind(&media_type, "message") {
@@ -130,7 +130,11 @@ fn attachment_part<'a>(attachment: Attachment<'a>, stem: &str) -> Result<Node<'a
     }
     let (encoding, size, ends_line) = carried;
     let mut headers = Vec::new();
-    header_line(&mut headers, "Content-Type", ContentType::new(media_type).attribute("name", name.as_str()));
+    let mut content_type = ContentType::new(media_type);
+    if let Some(charset) = charset {
+        content_type = content_type.attribute("charset", charset);
+    }
+    header_line(&mut headers, "Content-Type", content_type.attribute("name", name.as_str()));
     header_line(&mut headers, "Content-Transfer-Encoding", ContentType::new(encoding.name()));
     let disposition = if inline.is_some() { "inline" } else { "attachment" };
     header_line(
@@ -146,6 +150,13 @@ fn attachment_part<'a>(attachment: Attachment<'a>, stem: &str) -> Result<Node<'a
         header_line(&mut headers, "Content-ID", ContentType::new(id));
     }
     Ok(Node::Leaf { headers, piece: Piece::Part { source, encoding, size }, ends_line })
+}
+
+/// RFC 2046 §4.1.2: a text without a charset is US-ASCII, which is right for ASCII and a lie for all else. Bytes that are
+/// not UTF-8 are in a charset that nobody here knows.
+fn charset_of(source: &Source<'_>) -> io::Result<Option<&'static str>> {
+    let scan = Scan::of(source, b"")?;
+    Ok((scan.is_utf8 && scan.eight_bit > 0).then_some("utf-8"))
 }
 
 fn header_line(out: &mut Vec<u8>, name: &str, value: ContentType<'_>) {

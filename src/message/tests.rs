@@ -140,6 +140,36 @@ fn own_headers_stand_as_they_are_or_take_a_place() {
 }
 
 #[test]
+fn a_text_file_beyond_ascii_says_its_charset() {
+    let table: [(&str, Option<&str>, &[u8], &str, &str); 7] = [
+        ("sales.csv", None, "region\nSüd\n".as_bytes(), "text/csv; charset=\"utf-8\"; name=\"sales.csv\"", "UTF-8"),
+        ("sales.csv", None, b"region\nSud\n", "text/csv; name=\"sales.csv\"", "ASCII is the default"),
+        ("sales.csv", None, b"region\nS\xfcd\n", "text/csv; name=\"sales.csv\"", "Latin-1, or another"),
+        ("sales.csv", Some("text/csv"), "Süd".as_bytes(), "text/csv; name=\"sales.csv\"", "a type that was given"),
+        (
+            "sales.csv",
+            Some("text/csv; charset=iso-8859-1"),
+            b"S\xfcd",
+            "text/csv; charset=iso-8859-1; name=\"sales.csv\"",
+            "and one with a charset",
+        ),
+        ("sales.json", None, "Süd".as_bytes(), "application/json; name=\"sales.json\"", "no text"),
+        ("empty.txt", None, b"", "text/plain; name=\"empty.txt\"", "nothing"),
+    ];
+    for (name, media_type, bytes, written, why) in table {
+        let attachment = Attachment {
+            source: Source::held(name, bytes),
+            name: name.into(),
+            media_type: media_type.map(str::to_owned),
+            inline: None,
+        };
+        let mail = built(Draft { text: None, attachments: vec![attachment], ..draft("x") }).replace("\r\n ", " ");
+        let line = mail.lines().find_map(|line| line.strip_prefix("Content-Type: "));
+        assert_eq!(line, Some(written), "{why}");
+    }
+}
+
+#[test]
 fn several_authors_have_a_sender() {
     let mail = || Draft { from: list("a@example.com, b@example.com"), ..draft("x") };
     assert_eq!(header_lines(mail(), "From"), "a@example.com, b@example.com");

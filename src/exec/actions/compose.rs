@@ -21,6 +21,8 @@ pub struct Mail<'a> {
     /// ESMTP parameters of the session's own, as they stand behind MAIL and RCPT; empty where there are none.
     pub mail_params: String,
     pub rcpt_params: String,
+    /// Whether it came as it is, by `eml`.
+    pub ready: bool,
     content: Content<'a>,
 }
 
@@ -93,11 +95,12 @@ pub fn compose<'a>(player: &mut Player<'a>, message: &Message) -> Result<Mail<'a
     }
     let params = [line(player, &message.mail_params)?, line(player, &message.rcpt_params)?];
     let [mail_params, rcpt_params] = params.map(Option::unwrap_or_default);
+    let is_ready = ready.is_some();
     let (content, used) = match ready {
         Some((eml, _)) => (eml.content, Vec::new()),
         None => made(player, message, named, &from)?,
     };
-    Ok(Mail { from, recipients, used, mail_params, rcpt_params, content })
+    Ok(Mail { from, recipients, used, mail_params, rcpt_params, ready: is_ready, content })
 }
 
 /// A mail that is ready, looked through.

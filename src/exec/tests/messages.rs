@@ -259,6 +259,35 @@ const CASES: &[Case] = &[
         lacks: &["C: MAIL"],
     },
     Case {
+        why: "all that the server lacks is named at once",
+        keys: "to = ['bärbel@example.com']\n",
+        offers: "250-mx\r\n250 SIZE 10\r\n",
+        server: &[],
+        status: 78,
+        has: &[
+            "SIZE 10); and 8BITMIME, which the message needs; and SMTPUTF8, which the message's addresses or headers",
+        ],
+        lacks: &["C: MAIL"],
+    },
+    Case {
+        why: "text beyond ASCII is encoded for a server without 8BITMIME",
+        keys: "to = ['b@example.com']\nhtml = '<p>Grüße</p>'\n",
+        offers: "250 mx\r\n",
+        server: &[
+            Hear("MAIL FROM:<a@example.com>\r\n"),
+            Say("250 a\r\n"),
+            Hear("RCPT"),
+            Say("250 b\r\n"),
+            Hear("DATA"),
+            Say("354 go\r\n"),
+            Content,
+            Say("250 ok\r\n"),
+        ],
+        status: 0,
+        has: &["C: Content-Transfer-Encoding: base64\n"],
+        lacks: &["Grüße"],
+    },
+    Case {
         why: "a reply too many is found before content is sent",
         keys: ONE,
         offers: PIPELINING,
@@ -281,6 +310,16 @@ fn every_end_of_a_transaction_has_its_status_and_its_recipients_their_outcomes()
             assert!(!ran.log.contains(text), "{}: {text:?} in\n{}", case.why, ran.log);
         }
     }
+}
+
+#[test]
+fn a_ready_mail_in_8_bits_is_not_encoded_anew() {
+    let toml = "[message]\neml = 'eight.eml'\nfrom = 'a@example.com'\nto = 'b@example.com'\n";
+    let ran = play(toml, &[begin("250 mx\r\n"), quit()].concat());
+    assert_eq!(ran.outcome.status.code(), 78, "{}", ran.log);
+    let cause = ran.outcome.failure.map(|failure| format!("{:?}", failure.cause)).unwrap_or_default();
+    assert!(cause.contains("8BITMIME, which the message needs") && cause.contains("encode its parts"), "{cause}");
+    assert!(!ran.log.contains("C: MAIL"), "{}", ran.log);
 }
 
 #[test]

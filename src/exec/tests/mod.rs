@@ -23,6 +23,10 @@ impl Sources for Files {
     fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
         match path.to_str() {
             Some("short.eml") => Ok(SourceFile { reader: Box::new(&b"half a mail\n"[..]), length: 100 }),
+            Some("eight.eml") => {
+                let text = "From: a@example.com\nTo: b@example.com\n\nGrüße\n";
+                Ok(SourceFile { reader: Box::new(text.as_bytes()), length: text.len() as u64 })
+            }
             Some("mail.eml") => Ok(SourceFile { reader: Box::new(&b"a mail\n"[..]), length: 7 }),
             Some("chain.toml") => {
                 let text = "[vars]\na = 'x'\nb = '{{ a }}y'\n[[step]]\nsend = 'NOOP {{ b }}'\nexpect = 250\n";

@@ -84,13 +84,15 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// To encode a mail anew that is ready would change its bytes, and break what signs them (RFC 6376 §5.3).
+const EML_IN_8_BITS: &str = "a mail of `eml` is sent as it is: encode its parts in quoted-printable or base64 beforehand, \
+    or give them as `text`, `html` and `attach`, which are encoded for any server";
+
 /// MAIL with the parameters that the server offers and the mail needs; what it needs and the server lacks is an error
 /// (RFC 1870 §6, RFC 6152 §3, RFC 6531 §3.4).
 fn mail_line(player: &Player<'_>, channel: &Channel, mail: &Mail<'_>, prdr: bool) -> Result<String, Trouble> {
     let ehlo = &channel.ehlo;
-    let lacking = |what: String| {
-        Err(Trouble::new(Status::Config, Cause::Lacking { what: player.narrator.shown(what), help: None }))
-    };
+    let mut lacking = Vec::new();
     let given = |keyword: &str| {
         let mut words = mail.mail_params.split_whitespace();
         words.any(|word| word.split('=').next().is_some_and(|given| given.eq_ignore_ascii_case(keyword)))
@@ -99,21 +101,27 @@ fn mail_line(player: &Player<'_>, channel: &Channel, mail: &Mail<'_>, prdr: bool
     if ehlo.has("SIZE") && !given("SIZE") {
         let size = mail.size();
         if let Some(limit) = ehlo.size().filter(|limit| size > *limit) {
-            return lacking(format!("room for a message of {size} bytes (SIZE {limit})"));
+            lacking.push(format!("room for a message of {size} bytes (SIZE {limit})"));
         }
         line += &format!(" SIZE={size}");
     }
     if mail.eight_bit() && !given("BODY") {
         if !ehlo.has("8BITMIME") {
-            return lacking("8BITMIME, which the message needs".to_owned());
+            lacking.push("8BITMIME, which the message needs".to_owned());
         }
         line += " BODY=8BITMIME";
     }
     if mail.internationalized() && !given("SMTPUTF8") {
         if !ehlo.has("SMTPUTF8") {
-            return lacking("SMTPUTF8, which the message's addresses need".to_owned());
+            lacking.push("SMTPUTF8, which the message's addresses or headers need".to_owned());
         }
         line += " SMTPUTF8";
+    }
+    if !lacking.is_empty() {
+        let what = player.narrator.shown(lacking.join("; and "));
+        let help = mail.ready && mail.eight_bit() && !ehlo.has("8BITMIME") && !given("BODY");
+        let help = help.then(|| player.narrator.shown(EML_IN_8_BITS));
+        return Err(Trouble::new(Status::Config, Cause::Lacking { what, help }));
     }
     if prdr && !given("PRDR") {
         line += " PRDR";
