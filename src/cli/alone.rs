@@ -14,6 +14,8 @@ pub fn command(arguments: &RunArguments, file: &str) -> String {
     meaning.vars.iter().for_each(|path| option("--vars", &path.to_string_lossy()));
     meaning.file_root.iter().for_each(|path| option("--file-root", &path.to_string_lossy()));
     meaning.seed.iter().for_each(|seed| option("--seed", &seed.to_string()));
+    arguments.part.from_step.iter().for_each(|number| option("--from-step", &number.to_string()));
+    arguments.part.to_step.iter().for_each(|number| option("--to-step", &number.to_string()));
     // A duration's words are what the option reads, but for the shortest ones.
     let time = |duration: &std::time::Duration| Words(*duration).to_string().replace(' ', "");
     connect.timeout.iter().for_each(|timeout| option("--timeout", &time(timeout)));

@@ -26,6 +26,12 @@ pub fn prepare<'a>(
         console::error("--sink is where --dry-run keeps the mail: give --dry-run too");
         return Err(Status::Usage);
     }
+    if let (Some(from), Some(to)) = (arguments.part.from_step, arguments.part.to_step)
+        && from > to
+    {
+        console::error(&format!("{} {from} comes behind {} {to}", origin("from-step"), origin("to-step")));
+        return Err(Status::Usage);
+    }
     let mut meaning = Meaning::new(&arguments.meaning, origin)?;
     meaning.quiet = arguments.output.quiet;
     let mut ca = Vec::new();

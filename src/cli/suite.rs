@@ -5,12 +5,13 @@ use super::batch::{Batches, Networks, Performed};
 use super::console;
 use super::engine::Way;
 use super::selection::{wants_path, wants_tags};
-use super::sessions::{Broken, Loaded, Meaning};
+use super::sessions::{Broken, Loaded, Meaning, tell};
 use crate::event::{Observer, Outcome, Status};
 use crate::exec::{Clock, Network, Settings};
 use crate::net::SystemClock;
 use crate::report::record::{Judgement, Outside, Record, UNVERIFIED};
 use crate::report::terminal::literals;
+use crate::session::{Diagnostic, Diagnostics, PartError};
 use crate::transcript::{Shown, printable};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -27,7 +28,34 @@ pub fn choose(arguments: &RunArguments, meaning: &Meaning<'_>) -> Result<Vec<Ent
         console::error("no session is left: --filter, --tag and --skip-tag leave out all that were found");
         return Err(Status::NoInput);
     }
+    keep_part(arguments, meaning, &mut entries)?;
     Ok(entries)
+}
+
+/// `--from-step` and `--to-step`. A session that has no such step ends the run: it would not be what was asked for.
+fn keep_part(arguments: &RunArguments, meaning: &Meaning<'_>, entries: &mut [Entry]) -> Result<(), Status> {
+    let part = arguments.part.part();
+    if part.is_all() {
+        return Ok(());
+    }
+    let given: Vec<String> = meaning.variables.iter().map(|(name, _)| name.clone()).collect();
+    for entry in entries {
+        let Ok(one) = entry else { continue };
+        match one.session.keep(part, &given) {
+            Ok(()) => {}
+            Err(PartError::Undefined(list)) => *entry = Err(unsound(one, list)),
+            Err(error @ PartError::OutOfRange { .. }) => {
+                console::error(&format!("{}: {error} (--from-step, --to-step)", printable(one.path.name().as_bytes())));
+                return Err(Status::Usage);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unsound(one: &Loaded, list: Vec<Diagnostic>) -> Broken {
+    let found = Diagnostics { list, sources: one.session.sources.clone() };
+    Broken { file: one.path.name(), status: tell(&found), text: found.render(false) }
 }
 
 /// The file of an entry, for people.

@@ -104,6 +104,8 @@ pub enum SkipReason {
     EarlierFailure,
     /// `opportunistic` and not offered.
     NotOffered,
+    /// It is not in the part of the session that was asked for.
+    LeftOut,
 }
 
 /// How a session ended.

@@ -44,8 +44,8 @@ fn forget_captures(steps: &[Step], known: &mut Known) {
 
 fn steps(player: &mut Player<'_>, steps: &[Step], known: &Known) -> Result<(), Trouble> {
     for step in steps {
-        // Whether it runs is not known yet.
-        if step.condition.is_some() {
+        // Whether it runs is not known yet, or it does not.
+        if step.condition.is_some() || step.left_out {
             continue;
         }
         let mut own = known.clone();

@@ -52,6 +52,10 @@ impl Player<'_> {
         // What follows does not see this step's own variables.
         let next = position.next.filter(|_| step.with.is_empty());
         let position = Position { connection, next, ..position };
+        if step.left_out {
+            self.skip(step, position, SkipReason::LeftOut);
+            return before;
+        }
         let tidying = before > Flow::On && !step.always;
         let runs = !tidying || matches!(&step.action, Action::Steps(members) if has_always(members));
         if before == Flow::Over || !runs {

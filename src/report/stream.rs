@@ -84,6 +84,7 @@ impl<W: Write> Observer for Stream<W> {
                             SkipReason::Condition => "condition",
                             SkipReason::EarlierFailure => "earlier-failure",
                             SkipReason::NotOffered => "not-offered",
+                            SkipReason::LeftOut => "left-out",
                         };
                         ("skipped", Some(("reason", reason.into())))
                     }

@@ -279,6 +279,8 @@ pub struct Step {
     pub span: Span,
     /// Whether `[message]` implied it; `span` is then `[message]`'s.
     pub implied: bool,
+    /// Not in the part of the session that is asked for: it is skipped.
+    pub left_out: bool,
     pub action: Action,
     /// `None` where the action has none, and for `raw` without one.
     pub expect: Option<Expect>,

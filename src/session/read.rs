@@ -33,7 +33,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use toml::de::DeTable;
 
+pub(super) use expect::expect_codes;
 pub(crate) use fields::nearest;
+pub(super) use names::undefined;
 
 /// The most steps that a session may have once its includes stand in it.
 const MOST_STEPS: usize = 100_000;

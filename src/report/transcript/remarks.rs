@@ -50,6 +50,7 @@ pub(super) fn skipped(title: &Shown, reason: &SkipReason) -> String {
         SkipReason::Condition => "its condition is false",
         SkipReason::EarlierFailure => "something failed before it",
         SkipReason::NotOffered => "the server does not offer it",
+        SkipReason::LeftOut => "left out by --from-step or --to-step",
     };
     format!("skipped {title}: {why}")
 }

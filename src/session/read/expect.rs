@@ -145,7 +145,7 @@ pub(super) fn expectation(span: Span, any_of: Vec<ReplyPattern>) -> Expect {
 }
 
 /// What a step expects by itself.
-pub(super) fn expect_codes(span: Span, codes: &[&str]) -> Expect {
+pub(in crate::session) fn expect_codes(span: Span, codes: &[&str]) -> Expect {
     let codes = codes.iter().filter_map(|code| CodePattern::parse(code));
     expectation(span, codes.map(|code| ReplyPattern::codes(vec![code])).collect())
 }

@@ -46,6 +46,7 @@ fn implied(span: Span, action: Action, expect: Option<Expect>) -> Step {
     Step {
         span,
         implied: true,
+        left_out: false,
         action,
         expect,
         name: None,

@@ -11,7 +11,7 @@ use crate::session::{
 use std::collections::HashMap;
 
 /// What templates and expressions use and nothing defines.
-pub(super) fn undefined(session: &Session, overridden: &[String]) -> Vec<Diagnostic> {
+pub(in crate::session) fn undefined(session: &Session, overridden: &[String]) -> Vec<Diagnostic> {
     let mut names = Names { session, known: HashMap::new(), found: Vec::new() };
     // `loop` is there in a step that repeats.
     names.add(Scope::FACTS.iter().copied().filter(|fact| *fact != "loop"));
@@ -147,6 +147,9 @@ impl<'s> Names<'s> {
     }
 
     fn step(&mut self, step: &'s Step) {
+        if step.left_out {
+            return;
+        }
         let repeats = step.repeat > 1;
         self.add(repeats.then_some("loop").into_iter());
         self.variables(&step.with);

@@ -98,6 +98,7 @@ impl Reader<'_> {
         let mut step = Step {
             span: fields.span.clone(),
             implied: false,
+            left_out: false,
             action: Action::Wait,
             expect: None,
             name: fields.get("name").and_then(|field| self.template(field)),

@@ -25,7 +25,7 @@ impl<'s> Next<'s> {
     /// around it, `repetition` what its `loop.index` will be.
     pub fn of(step: &'s Step, connection: &'s str, repetition: Option<u32>) -> Option<Self> {
         // What is between the two messages, or decides whether there is a second one, comes first.
-        if step.condition.is_some() || step.delay.is_some() || !step.with.is_empty() || step.always {
+        if step.left_out || step.condition.is_some() || step.delay.is_some() || !step.with.is_empty() || step.always {
             return None;
         }
         let connection = step.on.as_deref().unwrap_or(connection);

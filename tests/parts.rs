@@ -1,0 +1,111 @@
+//! `--from-step` and `--to-step`: a part of a session.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const STEPS: &str = r#"
+server = "smtp://mx.example"
+step = [
+    { expect = 220 },
+    { send = "EHLO client.example", expect = 250 },
+    { send = "NOOP", expect = 250, capture = { word = '\w+$' } },
+    { send = "VRFY {{ word }}", expect = "any" },
+    { send = "QUIT", expect = 221 },
+]
+"#;
+
+const SHORT: &str = r#"
+server = "smtp://mx.example"
+[message]
+from = "ann@example.com"
+to = "bob@example.com"
+subject = "hello"
+text = "hello"
+"#;
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).expect("a temporary file can be written");
+}
+
+fn mailrun(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+    command.args(arguments).current_dir(folder).env("NO_COLOR", "1").stdin(Stdio::null());
+    command.output().expect("mailrun starts")
+}
+
+/// The commands that a dry run sends.
+fn sent(session: &str, options: &[&str]) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    write(folder.path(), "case.toml", session);
+    let output = mailrun(folder.path(), &[&["run", "--dry-run", "--sink", "mail", "case.toml"], options].concat());
+    let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{errors}");
+    let lines = out.lines().filter_map(|line| line.strip_prefix("C: "));
+    lines.filter_map(|line| line.split([' ', ':']).next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_part_is_played_and_nothing_else() {
+    let table: &[(&[&str], &[&str], &str)] = &[
+        (&["--to-step", "2"], &["EHLO"], "from the beginning"),
+        (&["--from-step", "4", "--var", "word=ann"], &["VRFY", "QUIT"], "the greeting is awaited all the same"),
+        (&["--from-step", "2", "--to-step", "3"], &["EHLO", "NOOP"], "in the middle"),
+        (&["--from-step", "5", "--to-step", "5"], &["QUIT"], "one step"),
+        (&["--from-step", "1", "--to-step", "5"], &["EHLO", "NOOP", "VRFY", "QUIT"], "all"),
+    ];
+    for (options, commands, why) in table {
+        assert_eq!(sent(STEPS, options), *commands, "{why}");
+    }
+}
+
+#[test]
+fn the_short_form_is_three_steps() {
+    assert!(sent(SHORT, &["--from-step", "2"]).contains(&"MAIL".to_owned()));
+    let login = sent(SHORT, &["--to-step", "1"]);
+    assert!(login.contains(&"EHLO".to_owned()) && login.contains(&"QUIT".to_owned()), "{login:?}");
+    assert!(!login.contains(&"MAIL".to_owned()), "{login:?}");
+}
+
+#[test]
+fn rows_have_the_same_part() {
+    let session = r#"
+server = "smtp://mx.example"
+open = [ { expect = 220 }, { ehlo = true } ]
+step = [ { send = "NOOP {{ row.name }}", expect = 250 }, { send = "RSET", expect = 250 } ]
+close = [ { quit = true } ]
+[rows]
+file = "-"
+"#;
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    write(folder.path(), "case.toml", &session.replace("\"-\"", "\"people.csv\""));
+    write(folder.path(), "people.csv", "name\nann\nbob\n");
+    let output = mailrun(folder.path(), &["run", "--dry-run", "--to-step", "3", "--json", "-", "case.toml"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    let left_out = text.lines().filter(|line| line.contains("\"left-out\"")).count();
+    assert_eq!(left_out, 2, "RSET of each row: {text}");
+    assert!(!text.contains("\"RSET\\r"), "{text}");
+    assert!(text.contains("NOOP bob"), "{text}");
+}
+
+#[test]
+fn what_is_no_part_sends_nothing() {
+    let table: &[(&[&str], i32, &str)] = &[
+        (&["--from-step", "0"], 64, "1 or more"),
+        (&["--to-step", "x"], 64, "whole number"),
+        (&["--from-step", "6"], 64, "case.toml: there is no step 6: the session has 5 steps"),
+        (&["--from-step", "3", "--to-step", "2"], 64, "--from-step 3 comes behind --to-step 2"),
+        (&["--from-step", "2", "--ledger", "l.db"], 64, "cannot be used with"),
+        (&["--from-step", "4"], 65, "case.toml:7:23: error: nothing defines the name \"word\""),
+    ];
+    for (options, status, words) in table {
+        for command in ["run", "test"] {
+            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            write(folder.path(), "case.toml", STEPS);
+            let output = mailrun(folder.path(), &[&[command, "--dry-run", "case.toml"], *options].concat());
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(*status), "{options:?}: {errors}");
+            assert!(errors.contains(words), "{options:?}: {errors}");
+        }
+    }
+}
