@@ -54,6 +54,11 @@ test-servers: prerequisites ## run sessions against Postfix, Exim, Dovecot, Send
 	tests/servers/install.sh $(SERVERS)
 	MAILRUN_TEST_SERVERS=$(SERVERS) cargo test --locked --test servers -- --ignored
 
+.PHONY: test-browser
+test-browser: prerequisites ## read the HTML report in headless Chromium, installing it first; screenshots in target/browser
+	@$(call install_packages,chromium chromium-driver poppler-utils)
+	MAILRUN_SCREENSHOTS=$(abspath $(TARGET)/browser) cargo test --locked --test browser -- --ignored
+
 .PHONY: soak
 soak: prerequisites ## kill batches of 500 rows at 200 moments and restart them
 	cargo test --release --test batch -- --ignored

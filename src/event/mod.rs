@@ -106,6 +106,8 @@ pub enum SkipReason {
     NotOffered,
     /// It is not in the part of the session that was asked for.
     LeftOut,
+    /// The server lacks what the session's `requires` names: the session is skipped.
+    Lacking,
 }
 
 /// How a session ended.

@@ -13,16 +13,18 @@ pub fn look_closer(player: &mut Player<'_>, step: &Step, facts: Option<&ReplyFac
             let shown = |text: &str| player.narrator.shown(text);
             let (name, pattern, text) = (shown(&capture.name), shown(capture.pattern.as_str()), shown(&text));
             let cause = Cause::CaptureMissed { name, pattern, text };
-            return Err(Trouble::new(Status::Failed, cause));
+            return Err(Trouble::new(Status::Failed, cause).at(&capture.span));
         };
         let value = found.get(1).or_else(|| found.get(0)).map_or("", |value| value.as_str());
         player.scope.set(&capture.name, Value::Text(value.to_owned()));
     }
     let mut failed = Vec::new();
+    let mut first = None;
     for assert in &step.asserts {
         let evaluation = player.evaluate(assert)?;
         if !evaluation.holds {
             let shown = |text: &String| player.narrator.shown(text);
+            first.get_or_insert(&assert.span);
             failed.push(FailedAssert {
                 expression: shown(&assert.source),
                 place: player.session.sources.place(&assert.span),
@@ -30,5 +32,8 @@ pub fn look_closer(player: &mut Player<'_>, step: &Step, facts: Option<&ReplyFac
             });
         }
     }
-    if failed.is_empty() { Ok(()) } else { Err(Trouble::new(Status::Failed, Cause::AssertsFailed(failed))) }
+    match first {
+        None => Ok(()),
+        Some(span) => Err(Trouble::new(Status::Failed, Cause::AssertsFailed(failed)).at(span)),
+    }
 }

@@ -274,7 +274,7 @@ impl Player<'_> {
             Ok(Done::NotOffered) => (Verdict::Skipped(SkipReason::NotOffered), Flow::On),
             Ok(Done::SkipSession) => {
                 let verdict =
-                    if is_prelude(&step.action) { Verdict::Passed } else { Verdict::Skipped(SkipReason::Condition) };
+                    if is_prelude(&step.action) { Verdict::Passed } else { Verdict::Skipped(SkipReason::Lacking) };
                 (verdict, Flow::Over)
             }
             Err(trouble) => {

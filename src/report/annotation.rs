@@ -29,10 +29,7 @@ pub fn of(record: &Record) -> Vec<String> {
 }
 
 fn of_failure(record: &Record, failure: &Failure, step: &str) -> String {
-    let place = match &failure.cause {
-        Cause::AssertsFailed(failed) => failed.first().map_or(&failure.place, |one| &one.place),
-        _ => &failure.place,
-    };
+    let place = &failure.place;
     let title = format!("mailrun{step}");
     let mut message = failure.cause.to_string();
     if let Cause::Unexpected { got: Got::Reply { text, .. }, .. } = &failure.cause {
@@ -64,7 +61,9 @@ fn of_broken(record: &Record, text: &str) -> Vec<String> {
 
 fn line(file: &str, row: usize, column: Option<usize>, title: &str, message: &str) -> String {
     let column = column.map(|column| format!(",col={column}")).unwrap_or_default();
-    format!("::error file={},line={row}{column},title={}::{}", property(file), property(title), data(message))
+    // GitHub knows files by their names in the repository.
+    let file = property(file.trim_start_matches("./"));
+    format!("::error file={file},line={row}{column},title={}::{}", property(title), data(message))
 }
 
 /// As the toolkit's `escapeData` does it.

@@ -85,6 +85,7 @@ impl<W: Write> Observer for Stream<W> {
                             SkipReason::EarlierFailure => "earlier-failure",
                             SkipReason::NotOffered => "not-offered",
                             SkipReason::LeftOut => "left-out",
+                            SkipReason::Lacking => "lacking",
                         };
                         ("skipped", Some(("reason", reason.into())))
                     }

@@ -91,7 +91,10 @@ fn session(record: &Record, out: &mut impl Write) -> io::Result<()> {
         record.judgement.reason(),
         (!record.server.is_empty()).then(|| format!("{}, status {}", record.server, record.status.code())),
     ];
-    for line in about.iter().flatten().chain(&record.remarks) {
+    // What is said of the judgement is said once.
+    let reason = record.judgement.reason().unwrap_or_default();
+    let remarks = record.remarks.iter().filter(|remark| remark.trim_start_matches("skipped: ") != reason);
+    for line in about.iter().flatten().chain(remarks) {
         writeln!(out, "<p>{}</p>", text(line))?;
     }
     for step in record.steps.iter().filter(|step| step.is_bad()) {
@@ -146,17 +149,18 @@ fn waterfall(record: &Record, out: &mut impl Write) -> io::Result<()> {
     if record.steps.is_empty() {
         return Ok(());
     }
-    write!(
-        out,
-        "<h3>Steps</h3>\n<p class=\"key dim\"><span class=\"connect\"></span>connecting<span class=\"tls\"></span>TLS \
-         handshake<span class=\"reply\"></span>waiting for a reply<span class=\"pause\"></span>paused\
-         <span class=\"whole\"></span>other</p>\n<table>\n<thead><tr><th scope=\"col\">#</th>\
-         <th scope=\"col\">step</th><th scope=\"col\">verdict</th>\
-         <th scope=\"col\" class=\"number\">time</th>\
-         <th scope=\"col\" class=\"chart\"></th></tr></thead>\n<tbody>\n"
-    )?;
     let whole = record.steps.iter().map(|step| step.started + step.elapsed).chain([record.elapsed]).max();
     let whole = whole.unwrap_or_default().max(Duration::from_micros(1));
+    write!(
+        out,
+        "<h2>Steps</h2>\n<p class=\"key dim\"><span><i class=\"connect\"></i>connecting</span> \
+         <span><i class=\"tls\"></i>TLS handshake</span> <span><i class=\"reply\"></i>waiting for a reply</span> \
+         <span><i class=\"pause\"></i>paused</span> <span><i class=\"whole\"></i>other</span></p>\n<table>\n<thead><tr><th scope=\"col\">#</th>\
+         <th scope=\"col\">step</th><th scope=\"col\">verdict</th>\
+         <th scope=\"col\" class=\"number\">time</th>\
+         <th scope=\"col\" class=\"chart\"><span>0</span><span>{}</span></th></tr></thead>\n<tbody>\n",
+        time(whole)
+    )?;
     for step in &record.steps {
         let word = step.word();
         let verdict = step.skipped().map_or(word.to_owned(), |why| format!("skipped: {why}"));
@@ -210,7 +214,7 @@ fn transcript(lines: &Lines, out: &mut impl Write) -> io::Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    write!(out, "<h3>Transcript</h3>\n<pre>")?;
+    write!(out, "<h2>Transcript</h2>\n<pre>")?;
     for one in lines.head() {
         line(one, out)?;
     }

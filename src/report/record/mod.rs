@@ -165,12 +165,13 @@ impl StepRecord {
 
     /// Why it did not run.
     pub fn skipped(&self) -> Option<&'static str> {
-        use crate::event::SkipReason::{Condition, EarlierFailure, LeftOut, NotOffered};
+        use crate::event::SkipReason::{Condition, EarlierFailure, Lacking, LeftOut, NotOffered};
         match &self.verdict {
             Verdict::Skipped(Condition) => Some("its condition is false"),
             Verdict::Skipped(EarlierFailure) => Some("something failed before it"),
             Verdict::Skipped(NotOffered) => Some("the server does not offer it"),
             Verdict::Skipped(LeftOut) => Some("left out by --from-step or --to-step"),
+            Verdict::Skipped(Lacking) => Some("the server lacks what the session requires"),
             Verdict::Passed | Verdict::Failed(_) | Verdict::Error(_) => None,
         }
     }

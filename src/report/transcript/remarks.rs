@@ -51,6 +51,7 @@ pub(super) fn skipped(title: &Shown, reason: &SkipReason) -> String {
         SkipReason::EarlierFailure => "something failed before it",
         SkipReason::NotOffered => "the server does not offer it",
         SkipReason::LeftOut => "left out by --from-step or --to-step",
+        SkipReason::Lacking => "the server lacks what the session requires",
     };
     format!("skipped {title}: {why}")
 }
