@@ -28,6 +28,7 @@ mod transcripts;
 mod values;
 mod variables;
 mod workers;
+mod written;
 
 use crate::event::Status;
 use arguments::{Color, Command};

@@ -1,7 +1,7 @@
 //! `mailrun run`: sessions, each with its transcript: one after another as it happens, or several at a time in whole
 //! blocks.
 
-use super::arguments::{OutputArguments, RunArguments};
+use super::arguments::RunArguments;
 use super::batch::Batches;
 use super::blocks::Block;
 use super::console::{self, Failed, Output};
@@ -13,14 +13,15 @@ use super::sessions::{Loaded, Meaning, warn};
 use super::suite::{self, Entry};
 use super::transcripts::{Headed, Transcripts};
 use super::workers::{self, News};
-use crate::event::{Event, Observer, Status};
+use super::written::Written;
+use crate::event::Status;
 use crate::exec::{Clock, Settings};
 use crate::net::SystemClock;
 use crate::report::record::{Judgement, Outside, Record, Totals};
 use crate::report::terminal::literals;
-use crate::report::{FanOut, Held, Options, Recorder, Terminal, TranscriptWriter};
+use crate::report::{FanOut, Recorder, Terminal, TranscriptWriter};
 use crate::transcript::{Redactor, Shown, printable};
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -316,7 +317,7 @@ impl Player<'_> {
         let terminal = if self.several { terminal.called(Shown::new(one.path.name())) } else { terminal };
         let mut terminal = if options.quiet { terminal.quiet() } else { terminal };
         let mut written = Written::new(options, live, out);
-        let mut file = transcript.map(|file| TranscriptWriter::new(file, self.file_options()));
+        let mut file = transcript.map(|file| TranscriptWriter::new(file, options.in_a_file()));
         let mut watcher = Watcher::default();
         let mut recorder = self.reports.wanted().then(|| Recorder::new(options.verbose));
         let mut all = FanOut::new();
@@ -363,48 +364,5 @@ impl Player<'_> {
         record.remarks = remarks.into_iter().chain(delivered).collect();
         let ends = if broken { vec![status, Status::Software] } else { vec![status] };
         Played { record, ends, said, unwritten }
-    }
-
-    fn file_options(&self) -> Options {
-        let options = &self.arguments.output;
-        Options { timestamps: options.timestamps, full: true, verbose: options.verbose, live: false }
-    }
-}
-
-/// The transcript on standard output: as it happens, or under `--quiet` once the session has failed.
-enum Written<W: io::Write> {
-    Now(TranscriptWriter<W>),
-    Later(Held<W>),
-}
-
-impl<W: io::Write> Written<W> {
-    fn new(arguments: &OutputArguments, live: bool, out: W) -> Self {
-        let options = Options {
-            timestamps: arguments.timestamps,
-            full: arguments.full || !(arguments.quiet || io::stdout().is_terminal()),
-            verbose: arguments.verbose,
-            live,
-        };
-        if arguments.quiet {
-            Self::Later(Held::new(out, options))
-        } else {
-            Self::Now(TranscriptWriter::new(out, options))
-        }
-    }
-
-    /// What cannot be written is remembered by the output itself.
-    fn finish(&mut self) {
-        if let Self::Now(writer) = self {
-            let _ = writer.finish();
-        }
-    }
-}
-
-impl<W: io::Write> Observer for Written<W> {
-    fn observe(&mut self, event: &Event<'_>) {
-        match self {
-            Self::Now(writer) => writer.observe(event),
-            Self::Later(held) => held.observe(event),
-        }
     }
 }

@@ -17,7 +17,7 @@ use crate::exec::{Clock, Settings};
 use crate::net::SystemClock;
 use crate::report::record::{Judgement, Outside, Record, Totals};
 use crate::report::terminal::literals;
-use crate::report::{FanOut, Options, Recorder, TranscriptWriter, annotation, screen};
+use crate::report::{FanOut, Recorder, TranscriptWriter, annotation, screen};
 use crate::transcript::Redactor;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -166,8 +166,7 @@ impl Tester<'_> {
     fn session(&self, one: &Loaded, number: usize, way: &mut Way) -> Played {
         let output = &self.arguments.output;
         let mut transcript = output.transcript.is_some().then(|| SpooledTempFile::new(SPOOL));
-        let options = Options { timestamps: output.timestamps, full: true, verbose: output.verbose, live: false };
-        let mut file = transcript.as_mut().map(|spool| TranscriptWriter::new(spool, options));
+        let mut file = transcript.as_mut().map(|spool| TranscriptWriter::new(spool, output.in_a_file()));
         let mut recorder = Recorder::new(output.verbose);
         let mut watcher = Watcher::default();
         let mut all = FanOut::new();

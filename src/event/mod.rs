@@ -48,6 +48,11 @@ impl<'a> Line<'a> {
         crate::transcript::notation(self.line, self.hidden, out);
     }
 
+    /// Gives the rows of its hex dump.
+    pub fn hex(&self, row: impl FnMut(&str)) {
+        crate::transcript::hex(self.line, self.hidden, row);
+    }
+
     /// Its length on the wire in bytes, with its end.
     pub fn wire_length(&self) -> usize {
         use crate::smtp::lines::LineEnd;

@@ -1,6 +1,7 @@
 //! The options of `run` and `test`, and those that `check` and `show` have of them.
 
 use crate::cli::values;
+use crate::report::Options;
 use crate::session::Part;
 use clap::{Args, ValueEnum, ValueHint};
 use std::net::IpAddr;
@@ -200,6 +201,9 @@ pub struct OutputArguments {
     /// Show message content whole; it is cut at 40 lines on a terminal otherwise
     #[arg(long)]
     pub full: bool,
+    /// Show the bytes of both sides as a hex dump below the transcript's lines
+    #[arg(long)]
+    pub hex: bool,
     /// Show secrets in the transcript and in errors
     #[arg(long)]
     pub show_secrets: bool,
@@ -209,6 +213,13 @@ pub struct OutputArguments {
     /// Add remarks: resolved addresses, the certificate, decoded prompts, capabilities
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+impl OutputArguments {
+    /// How a transcript is written to a file: whole.
+    pub fn in_a_file(&self) -> Options {
+        Options { timestamps: self.timestamps, full: true, verbose: self.verbose, live: false, hex: self.hex }
+    }
 }
 
 #[derive(Debug, Args)]

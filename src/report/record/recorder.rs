@@ -52,7 +52,7 @@ struct Connection {
 impl Recorder {
     /// The session begins now.
     pub fn new(verbose: bool) -> Self {
-        let options = Options { timestamps: false, full: false, verbose, live: true };
+        let options = Options { timestamps: false, full: false, verbose, live: true, hex: false };
         Self {
             writer: TranscriptWriter::new(Vec::new(), options),
             server: Shown::default(),

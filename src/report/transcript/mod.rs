@@ -25,6 +25,8 @@ pub struct Options {
     pub verbose: bool,
     /// Somebody watches: every line is written at once. Otherwise many are written together.
     pub live: bool,
+    /// Below each line its bytes, as remarks.
+    pub hex: bool,
 }
 
 /// Writes the transcript of one session, or of several one behind the other.
@@ -120,6 +122,10 @@ impl<W: Write> TranscriptWriter<W> {
     fn wire(&mut self, mark: Mark, event: &Event<'_>, line: &Line<'_>) {
         self.last_told = None;
         self.line(mark, event.connection, event.at, |out| line.notation(out));
+        if self.options.hex {
+            // Rows are printable as they are.
+            line.hex(|row| self.line(Mark::Remark, event.connection, event.at, |out| out.push_str(row)));
+        }
     }
 
     /// Whether this line of content is past what is shown.

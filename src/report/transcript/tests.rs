@@ -6,7 +6,7 @@ use crate::session::{CloseHow, PeerFacts, Place, TlsFacts};
 use crate::smtp::lines::{LineEnd, WireLine};
 use crate::transcript::{Record, Shown, parse};
 
-const PLAIN: Options = Options { timestamps: false, full: false, verbose: false, live: false };
+const PLAIN: Options = Options { timestamps: false, full: false, verbose: false, live: false, hex: false };
 
 fn written(options: Options, events: &[(&str, u64, Fact<'_>)]) -> String {
     let mut out = Vec::new();
