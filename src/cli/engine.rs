@@ -92,8 +92,15 @@ pub fn overrule(arguments: &RunArguments, one: &mut Loaded) {
 /// Where connections lead.
 pub enum Way {
     Net(Patient),
-    /// And whether the folder is a temporary one.
-    Dry(Box<DryRun>, PathBuf),
+    Dry(Box<DryRun>, Kept),
+}
+
+/// Where a dry run's mails are kept.
+#[derive(Clone)]
+pub struct Kept {
+    pub folder: PathBuf,
+    /// Nobody asked for it by name.
+    temporary: bool,
 }
 
 impl Way {
@@ -108,14 +115,15 @@ impl Way {
         let folder = folder.map_err(|why| {
             (Status::CantCreate, format!("cannot make a folder for the dry run's mail: {}", words(&why)))
         })?;
-        Ok(Self::Dry(Box::new(DryRun::new(&folder, Sockets::interrupted_by(clock))), folder))
+        let dry = DryRun::new(&folder, Sockets::interrupted_by(clock));
+        Ok(Self::Dry(Box::new(dry), Kept { folder, temporary: arguments.dry.sink.is_none() }))
     }
 
     /// One more of the same, for sessions that run at the same time.
     pub fn another(&self) -> Self {
         match self {
             Self::Net(patient) => Self::Net(patient.clone()),
-            Self::Dry(dry, folder) => Self::Dry(Box::new(DryRun::new(folder, dry.sockets().clone())), folder.clone()),
+            Self::Dry(dry, kept) => Self::Dry(Box::new(DryRun::new(&kept.folder, dry.sockets().clone())), kept.clone()),
         }
     }
 
@@ -137,15 +145,19 @@ impl Way {
         }
     }
 
-    pub fn close(self, quiet: bool) {
-        let Self::Dry(mut dry, folder) = self else { return };
+    /// `silent`: nothing is said, and so nobody would find a temporary folder.
+    pub fn close(self, silent: bool) {
+        let Self::Dry(mut dry, Kept { folder, temporary }) = self else { return };
         dry.stop();
+        if silent && temporary && std::fs::remove_dir_all(&folder).is_ok() {
+            return;
+        }
         // An empty folder is of no use to anybody; a folder that was given and is not empty stays.
         let empty = std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none());
         if empty && std::fs::remove_dir(&folder).is_ok() {
             return;
         }
-        if !quiet {
+        if !silent {
             console::say(&format!("dry run: the mail is in {}", printable(folder.as_os_str().as_encoded_bytes())));
         }
     }

@@ -1,8 +1,10 @@
 //! How a session's end counts, and what is said of it in a line.
 
 use super::deliveries::Deliveries;
+use super::sessions::Loaded;
 use crate::event::{Event, Fact, Observer, Outcome, SkipReason, Status, Verdict};
 use crate::report::record::Judgement;
+use crate::session::{Action, Step};
 use crate::transcript::{Shown, printable};
 
 /// How a session counts, and what is remarked on that.
@@ -45,6 +47,26 @@ pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, watcher: &Watcher) 
             judged(status, if answered { Judgement::Failed } else { Judgement::Error })
         }
     }
+}
+
+/// What became of a session's mail, in a line; nothing where it has none, or ended before anything was tried.
+pub fn delivered(one: &Loaded, outcome: Option<&Outcome>, watcher: &Watcher) -> Option<String> {
+    watcher.deliveries.summary().or_else(|| {
+        let outcome = outcome?;
+        let failure = outcome.failure.as_ref()?;
+        let session = &one.session;
+        let sends = [&session.open, &session.steps, &session.close].into_iter().any(|steps| has_message(steps));
+        let looked_through = outcome.steps_run == 0 && matches!(failure.status, Status::DataErr | Status::NoInput);
+        (sends && !looked_through).then(|| format!("not sent: {}", failure.cause))
+    })
+}
+
+fn has_message(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match &step.action {
+        Action::Message(_) => true,
+        Action::Steps(members) => has_message(members),
+        _ => false,
+    })
 }
 
 /// Counts what became of the mail, and conditions.

@@ -7,7 +7,7 @@ use super::blocks::Block;
 use super::console::{self, Failed, Output};
 use super::engine::{self, Way};
 use super::machine;
-use super::outcome::{Watcher, judge};
+use super::outcome::{Watcher, delivered, judge};
 use super::reports::{self, Reports};
 use super::sessions::{Loaded, Meaning, warn};
 use super::suite::{self, Entry};
@@ -110,8 +110,8 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
         console::error(&message);
         ends.push(Status::CantCreate);
     }
-    way.close(arguments.output.quiet);
     let status = suite::end(&clock, ends);
+    way.close(arguments.output.quiet && status == Status::Passed);
     match reports.finish(status, &totals) {
         Ok(()) => status,
         Err(message) => {
@@ -344,15 +344,15 @@ impl Player<'_> {
         self.ended(status);
         let remarks = suite::remarks(one, self.arguments, counted.remark);
         // What became of the rows stands in place of what became of each message.
-        let delivered = summary.unwrap_or_else(|| watcher.deliveries.summary().into_iter().collect());
+        let delivered = summary.unwrap_or_else(|| delivered(one, outcome.as_ref(), &watcher).into_iter().collect());
         let mut said = Vec::new();
         if !options.quiet || status != Status::Passed {
             said.extend(remarks.iter().map(|line| format!("{name}: {line}")));
             said.extend(
                 delivered.iter().map(|line| if self.several { format!("{name}: {line}") } else { line.clone() }),
             );
-            if let Way::Dry(_, folder) = way {
-                said.extend(kept(folder, &watcher));
+            if let Way::Dry(_, place) = way {
+                said.extend(kept(&place.folder, &watcher));
             }
         }
         let file = suite::file_of(one);

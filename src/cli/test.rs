@@ -102,10 +102,10 @@ fn test(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Result<S
     // The first one knows the folder.
     let first = if ways.is_empty() { None } else { Some(ways.remove(0)) };
     ways.into_iter().for_each(Way::stop);
-    if let Some(way) = first {
-        way.close(arguments.output.quiet);
-    }
     let status = suite::end(&clock, ends);
+    if let Some(way) = first {
+        way.close(arguments.output.quiet && status == Status::Passed);
+    }
     match reports.finish(status, &printer.totals) {
         Ok(()) => Ok(status),
         Err(message) => Err((Status::worst([status, Status::CantCreate]), message)),

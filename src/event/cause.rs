@@ -239,13 +239,19 @@ impl fmt::Display for FailedAssert {
 }
 
 impl fmt::Display for Failure {
-    /// The cause and the place of its step: `expected 250, got 550 (sessions/smoke.toml:14)`.
+    /// The cause and the place of its step: `expected 250, got 550 (sessions/smoke.toml:14)`. A failed assert stands at its
+    /// own place, as in the diagnosis.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.cause)?;
-        if self.place.file.is_empty() {
+        let place = match &self.cause {
+            Cause::AssertsFailed(failed) => failed.first().map(|one| &one.place).filter(|place| !place.file.is_empty()),
+            _ => None,
+        };
+        let place = place.unwrap_or(&self.place);
+        if place.file.is_empty() {
             return Ok(());
         }
-        write!(f, " ({}:{})", printable(self.place.file.as_bytes()), self.place.line)
+        write!(f, " ({}:{})", printable(place.file.as_bytes()), place.line)
     }
 }
 

@@ -11,6 +11,8 @@ const KEPT: usize = 1 << 20;
 pub struct Held<W: Write> {
     out: W,
     writer: TranscriptWriter<Kept>,
+    /// Whether there was a connection: without one the transcript holds nothing but the failure, and the diagnosis has that.
+    connected: bool,
     error: Option<io::Error>,
 }
 
@@ -18,7 +20,7 @@ impl<W: Write> Held<W> {
     /// `options.live` means nothing here.
     pub fn new(out: W, options: Options) -> Self {
         let options = Options { live: false, ..options };
-        Self { out, writer: TranscriptWriter::new(Kept::default(), options), error: None }
+        Self { out, writer: TranscriptWriter::new(Kept::default(), options), connected: false, error: None }
     }
 
     /// The first failure to write.
@@ -40,11 +42,16 @@ impl<W: Write> Held<W> {
 impl<W: Write> Observer for Held<W> {
     fn observe(&mut self, event: &Event<'_>) {
         self.writer.observe(event);
-        if let Fact::SessionFinished { outcome } = &event.fact {
-            match outcome.status {
-                Status::Passed => *self.writer.get_mut() = Kept::default(),
-                _ => self.release(),
+        match &event.fact {
+            Fact::Connected { .. } => self.connected = true,
+            Fact::SessionFinished { outcome } => {
+                if std::mem::take(&mut self.connected) && outcome.status != Status::Passed {
+                    self.release();
+                } else {
+                    *self.writer.get_mut() = Kept::default();
+                }
             }
+            _ => {}
         }
     }
 }
@@ -91,7 +98,8 @@ impl Write for Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Outcome;
+    use crate::event::{Cause, Failure, Outcome};
+    use crate::session::Place;
     use crate::transcript::Shown;
     use std::time::Duration;
 
@@ -115,6 +123,20 @@ mod tests {
         assert!(held.error().is_none());
         drop(held);
         assert_eq!(String::from_utf8_lossy(&out), "*: connected to two\n");
+    }
+
+    #[test]
+    fn what_failed_before_connecting_is_left_to_the_diagnosis() {
+        let mut out = Vec::new();
+        let mut held = Held::new(&mut out, Options::default());
+        let what = Shown::new("cannot read \"gone.pdf\"");
+        let failure = Failure { status: Status::NoInput, place: Place::default(), cause: Cause::Unreadable { what } };
+        let outcome = Outcome { status: Status::NoInput, failure: Some(failure), steps_run: 0, skipped: None };
+        happens(&mut held, Fact::SessionFinished { outcome: &outcome });
+        happens(&mut held, Fact::Connected { address: Shown::new("one") });
+        ends(&mut held, Status::Failed);
+        drop(held);
+        assert_eq!(String::from_utf8_lossy(&out), "*: connected to one\n");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Mails as they arrive: sent by the program itself to the server inside it, and what is said where they are not sent.
 
 mod corpus;
+mod ends;
 mod forms;
 mod memory;
 

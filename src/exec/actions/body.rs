@@ -1,6 +1,6 @@
 //! Content on its way through DATA, block by block (RFC 5321 §4.1.1.4), and the `body` step.
 
-use super::expected;
+use super::{expected, material};
 use crate::event::{Cause, Status, Words};
 use crate::exec::answer::{Answer, End, Turn, Unwritten};
 use crate::exec::channel::Channel;
@@ -75,31 +75,14 @@ pub fn open(player: &Player<'_>, content: &Content) -> Result<Source<'static>, T
             Ok(Source::text(player.render(template)?, &template.span, player.secrets_in(template)))
         }
         Content::File { path, template } => {
+            if *template {
+                let (_, text) = material::rendered(player, path, false)?;
+                return Ok(Source::text(text, &path.span, Vec::new()));
+            }
             let resolved = player.resolve(path)?;
-            let name = resolved.display().to_string();
-            let narrator = &player.narrator;
-            let file =
-                player.sources.open(&resolved).map_err(|error| Trouble::source(narrator, &error).at(&path.span))?;
-            if !template {
-                let (reader, length) = (file.reader, Some(file.length));
-                return Ok(Source { reader, length, name, span: path.span.clone(), used: Vec::new() });
-            }
-            let mut text = String::new();
-            let limit = 16 << 20;
-            file.reader
-                .take(limit + 1)
-                .read_to_string(&mut text)
-                .map_err(|error| Trouble::unreadable(narrator, format!("{name}: {error}")).at(&path.span))?;
-            if text.len() as u64 > limit {
-                let what = format!("{name} holds more than 16 MiB, the limit of a template");
-                return Err(Trouble::bad_value(narrator, what).at(&path.span));
-            }
-            let rendered = player
-                .session
-                .templates
-                .render_text(&text, &name, &path.span, &player.scope)
-                .map_err(|error| Trouble::bad_value(narrator, error.message).at(&error.span))?;
-            Ok(Source::text(rendered, &path.span, Vec::new()))
+            let file = material::open(player, &resolved, &path.span)?;
+            let (reader, length, name) = (file.reader, Some(file.length), resolved.display().to_string());
+            Ok(Source { reader, length, name, span: path.span.clone(), used: Vec::new() })
         }
     }
 }

@@ -24,7 +24,10 @@ pub fn text<'a>(
             (source, &template.span, player.secrets_in(template))
         }
         Content::File { path, template: false } => (file(player, path)?.1, &path.span, Vec::new()),
-        Content::File { path, template: true } => (rendered(player, path, html)?, &path.span, Vec::new()),
+        Content::File { path, template: true } => {
+            let (name, text) = rendered(player, path, html)?;
+            (Source::held(name, text.into_bytes()), &path.span, Vec::new())
+        }
     };
     let name = source.name.clone();
     let part = TextPart::new(source, message_id).map_err(|error| unreadable(player, &error, span))?;
@@ -43,7 +46,7 @@ pub fn file<'a>(player: &Player<'a>, path: &SourcePath) -> Result<(PathBuf, Sour
     Ok((resolved.clone(), Source::new(resolved.display().to_string(), length, Box::new(opener))))
 }
 
-fn open(player: &Player<'_>, path: &Path, span: &Span) -> Result<SourceFile, Trouble> {
+pub fn open(player: &Player<'_>, path: &Path, span: &Span) -> Result<SourceFile, Trouble> {
     player.sources.open(path).map_err(|error| Trouble::source(&player.narrator, &error).at(span))
 }
 
@@ -59,11 +62,11 @@ fn reopen(sources: &dyn Sources, path: &Path, length: u64) -> io::Result<Box<dyn
     Ok(file.reader)
 }
 
-/// A file that is a template.
-fn rendered(player: &Player<'_>, path: &SourcePath, html: bool) -> Result<Source<'static>, Trouble> {
+/// A file that is a template: its name, and what it says now.
+pub fn rendered(player: &Player<'_>, path: &SourcePath, html: bool) -> Result<(String, String), Trouble> {
     let (name, result) = render_file(player, path, html)?;
     let text = result.map_err(|error| Trouble::bad_value(&player.narrator, error.message).at(&error.span))?;
-    Ok(Source::held(name, text.into_bytes()))
+    Ok((name, text))
 }
 
 /// Renders a file that is a template, to see whether it can be; what hangs on a name that `later` knows cannot be seen
