@@ -157,6 +157,8 @@ pub struct WorkerFeed<'w, 'p> {
     /// That for which the connection is opened.
     pub first: Option<Task>,
     current: Option<Task>,
+    /// The row behind it, where it was taken already.
+    peeked: Option<Task>,
     /// Rows that had their turn.
     pub turns: u32,
     /// Rows whose turn was not over with the loss of the connection.
@@ -174,7 +176,34 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
         first: Task,
     ) -> Self {
         let first = Some(first);
-        Self { plan, queue, clock, heard, first, current: None, turns: 0, completed: 0, message_id: None }
+        Self { plan, queue, clock, heard, first, current: None, peeked: None, turns: 0, completed: 0, message_id: None }
+    }
+
+    /// The next row of the queue, in its time.
+    fn wait_for_next(&mut self) -> Option<Task> {
+        let task = match self.first.take() {
+            Some(task) => task,
+            None if !self.plan.rows || self.turns >= self.plan.per_connection => return None,
+            None => match self.queue.take(self.clock.now()) {
+                Taken::Task(task) => *task,
+                Taken::Later(_) | Taken::Nothing => return None,
+            },
+        };
+        if let Some(rate) = self.plan.rate {
+            rate.wait(self.clock);
+            if self.clock.interrupted().is_some() {
+                self.queue.give_back(task);
+                return None;
+            }
+        }
+        Some(task)
+    }
+
+    /// The connection has ended: rows whose turn did not come go back to where they were.
+    pub fn give_back(&mut self) {
+        for task in [self.peeked.take(), self.first.take()].into_iter().flatten() {
+            self.queue.give_back(task);
+        }
     }
 
     /// The end of a session without rows.
@@ -246,30 +275,32 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
 
 impl Feed for WorkerFeed<'_, '_> {
     fn next(&mut self) -> Option<Row> {
-        if self.clock.interrupted().is_some() {
+        if self.clock.interrupted().is_some() || self.queue.is_stopped() {
             return None;
         }
-        let task = match self.first.take() {
+        let task = match self.peeked.take() {
+            // It had its time when it was taken.
             Some(task) => task,
-            None if !self.plan.rows || self.turns >= self.plan.per_connection => return None,
-            None => match self.queue.take(self.clock.now()) {
-                Taken::Task(task) => *task,
-                Taken::Later(_) | Taken::Nothing => return None,
-            },
+            None => self.wait_for_next()?,
         };
-        if let Some(rate) = self.plan.rate {
-            rate.wait(self.clock);
-            if self.clock.interrupted().is_some() {
-                self.queue.give_back(task);
-                return None;
-            }
-        }
         self.turns += 1;
         self.queue.made_progress();
         self.heard.take();
         let row = task.row.clone();
         self.current = Some(task);
         Some(row)
+    }
+
+    fn peek(&mut self) -> Option<Row> {
+        let is_last = !self.plan.rows || self.turns >= self.plan.per_connection;
+        if self.peeked.is_none() && !is_last && self.clock.interrupted().is_none() {
+            let task = self.queue.take_ahead(self.clock.now(), self.plan.connections)?;
+            match self.plan.rate {
+                Some(rate) if !rate.is_due(self.clock.now()) => self.queue.give_back(task),
+                _ => self.peeked = Some(task),
+            }
+        }
+        self.peeked.as_ref().map(|task| task.row.clone())
     }
 
     fn returned(&mut self, _row: Row) {
@@ -279,7 +310,7 @@ impl Feed for WorkerFeed<'_, '_> {
         }
     }
 
-    fn sending(&mut self, _row: &Row, message_id: Option<&str>, recipients: &[String]) -> Result<(), String> {
+    fn sending(&mut self, message_id: Option<&str>, recipients: &[String]) -> Result<(), String> {
         let terms = self.queue.terms();
         if let (Some(ledger), Some(task)) = (&terms.ledger, &self.current) {
             ledger.sending(&terms.session, &task.key, message_id, recipients).map_err(|why| {

@@ -143,6 +143,21 @@ impl Queue {
         Taken::Nothing
     }
 
+    /// A turn for a connection that has one, as long as there are enough for `connections`: none waits for a reply that
+    /// others could have begun. It waits for nothing.
+    pub fn take_ahead(&self, now: Instant, connections: u32) -> Option<Task> {
+        let mut state = self.state();
+        let enough = usize::try_from(connections).unwrap_or(usize::MAX);
+        let waits = matches!(&state.turns, Turns::Rows { reader, .. } if reader.is_stream);
+        while state.ready.len() < enough && !waits && !state.stopped && state.fill(&self.terms, now) {}
+        if state.stopped || state.ready.len() < enough { None } else { state.ready.pop_front() }
+    }
+
+    /// Whether no more turns are taken.
+    pub fn is_stopped(&self) -> bool {
+        self.state().stopped
+    }
+
     /// Waits until there is a turn, or none to come.
     pub fn wait(&self, clock: &dyn Clock) -> Option<Task> {
         while clock.interrupted().is_none() {

@@ -22,6 +22,16 @@ impl Rate {
         clock.sleep_until(at);
     }
 
+    /// Takes the turn that may begin now; false where its time has not come.
+    pub fn is_due(&self, now: Instant) -> bool {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = next.is_none_or(|next| next <= now);
+        if due {
+            *next = Some(now + self.distance);
+        }
+        due
+    }
+
     fn slot(&self, now: Instant) -> Instant {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let at = next.map_or(now, |next| next.max(now));
@@ -43,5 +53,8 @@ mod tests {
         assert_eq!(rate.slot(start), start + second / 10);
         assert_eq!(rate.slot(start + second), start + second, "late");
         assert_eq!(rate.slot(start + second), start + second + second / 10, "and no burst behind it");
+        assert!(!rate.is_due(start + second + second / 10), "nor ahead of it");
+        assert!(rate.is_due(start + second + second / 5));
+        assert_eq!(rate.slot(start + second), start + second + second * 3 / 10, "what was taken ahead counts");
     }
 }

@@ -48,6 +48,7 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
             }
             let mut feed = WorkerFeed::new(self.plan, self.queue, self.clock, &heard, task);
             let outcome = self.ready.connection(&mut self.lane, &mut feed, network.as_mut(), self.clock, &mut hearing);
+            feed.give_back();
             if let Some(why) = &outcome.skipped {
                 self.queue.skip(why.clone());
                 return;
@@ -57,9 +58,6 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
                 continue;
             }
             let turns = feed.turns;
-            if let Some(task) = feed.first.take() {
-                self.queue.give_back(task);
-            }
             if self.clock.interrupted().is_some() {
                 return;
             }

@@ -268,11 +268,11 @@ fn begins_with_connect<'s>(mut steps: impl Iterator<Item = &'s Step>) -> bool {
 fn play(player: &mut Player<'_>, flow: Flow) -> Outcome {
     let session = player.session;
     let mut number = 0;
-    let flow = player.section(&session.open, &mut number, flow);
+    let flow = player.section(&session.open, &mut number, flow, None);
     let flow = turns::play(player, &mut number, flow);
     // `on_fail = "quit"` stops the steps, and [[close]] runs as if nothing had happened.
     let closing = if flow == Flow::Quitting { Flow::On } else { flow };
-    let flow = player.section(&session.close, &mut number, closing).max(flow);
+    let flow = player.section(&session.close, &mut number, closing, None).max(flow);
     if flow == Flow::On {
         let main = player.take_channel(MAIN);
         // A session that is all prelude has come to the point where `requires` is looked at.

@@ -302,10 +302,26 @@ impl<'a> Player<'a> {
     pub fn seal(&mut self, recipients: &[Mailbox]) -> Result<(), Trouble> {
         let recipients: Vec<String> =
             recipients.iter().map(|recipient| self.narrator.shown(recipient.to_string()).as_str().to_owned()).collect();
-        self.feed.sending(&self.row, self.message_id.as_deref(), &recipients).map_err(|why| {
+        self.feed.sending(self.message_id.as_deref(), &recipients).map_err(|why| {
             let what = self.narrator.shown(why);
             Trouble::severing(Status::CantCreate, Cause::BadValue { what })
         })
+    }
+
+    /// Whether the envelope that left is that of the row behind this one.
+    pub fn is_next_row_ahead(&self) -> bool {
+        self.ahead.as_ref().is_some_and(|ahead| ahead.in_next_row)
+    }
+
+    /// The row's turn has come; gives whether its envelope has left.
+    pub fn begin_row_ahead(&mut self) -> bool {
+        match &mut self.ahead {
+            Some(ahead) => {
+                ahead.in_next_row = false;
+                true
+            }
+            None => false,
+        }
     }
 
     pub fn note(&mut self, channel: &Channel, note: Note) {

@@ -25,12 +25,18 @@ pub trait Feed {
     /// The next row; `None` leads to `[[close]]`.
     fn next(&mut self) -> Option<Row>;
 
+    /// The row that [`Feed::next`] gives next, where there is one already that may begin at once: its envelope leaves with
+    /// the end of the message before it.
+    fn peek(&mut self) -> Option<Row> {
+        None
+    }
+
     /// Takes back a row that [`Feed::next`] gave: nothing of it was done, since the connection had ended.
     fn returned(&mut self, _row: Row) {}
 
     /// Told before the last byte of content leaves, once for each message. Where it cannot be recorded the connection
     /// is closed instead, and nothing was sent. `recipients` are as facts show them.
-    fn sending(&mut self, _row: &Row, _message_id: Option<&str>, _recipients: &[String]) -> Result<(), String> {
+    fn sending(&mut self, _message_id: Option<&str>, _recipients: &[String]) -> Result<(), String> {
         Ok(())
     }
 

@@ -152,20 +152,22 @@ fn credentials(player: &mut Player<'_>, settings: &AuthSettings, known: &Known) 
     Ok(())
 }
 
+/// Whether one of the steps captures the name.
+pub fn is_captured(steps: &[Step], name: &str) -> bool {
+    steps.iter().any(|step| {
+        let inside = match &step.action {
+            Action::Steps(members) | Action::Pipeline(members) => is_captured(members, name),
+            _ => false,
+        };
+        inside || step.captures.iter().any(|capture| capture.name == name)
+    })
+}
+
 /// Whether the name gets another value while the session runs.
 fn is_later(session: &Session, name: &str) -> bool {
-    fn captured(steps: &[Step], name: &str) -> bool {
-        steps.iter().any(|step| {
-            let inside = match &step.action {
-                Action::Steps(members) | Action::Pipeline(members) => captured(members, name),
-                _ => false,
-            };
-            inside || step.captures.iter().any(|capture| capture.name == name)
-        })
-    }
     Scope::FACTS.contains(&name)
         || name == "row"
-        || [&session.open, &session.steps, &session.close].into_iter().any(|steps| captured(steps, name))
+        || [&session.open, &session.steps, &session.close].into_iter().any(|steps| is_captured(steps, name))
 }
 
 fn mail(player: &mut Player<'_>, message: &Message, known: &Known) -> Result<(), Trouble> {

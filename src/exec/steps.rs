@@ -35,11 +35,14 @@ struct Position<'p> {
 }
 
 impl Player<'_> {
-    /// Plays a section's steps. `number` counts the steps of all sections.
-    pub fn section(&mut self, steps: &[Step], number: &mut usize, mut flow: Flow) -> Flow {
+    /// Plays a section's steps. `number` counts the steps of all sections; `behind` is what follows the last of these.
+    pub fn section(&mut self, steps: &[Step], number: &mut usize, mut flow: Flow, behind: Option<Next<'_>>) -> Flow {
         for (index, step) in steps.iter().enumerate() {
             *number += 1;
-            let next = steps.get(index + 1).and_then(|step| Next::of(step, MAIN, None));
+            let next = match steps.get(index + 1) {
+                Some(step) => Next::of(step, MAIN, None),
+                None => behind,
+            };
             let position = Position { number: *number, connection: MAIN, repetition: None, next };
             flow = flow.max(self.step(step, position, flow));
         }
@@ -190,7 +193,9 @@ impl Player<'_> {
                 self.steps_run += 1;
             }
             let flow = self.finish(channel, step, &id, result, elapsed, again);
-            if flow > Flow::On || channel.broken {
+            // The failure of a row leaves the envelope of the next one as it is.
+            let stays = flow == Flow::On || (flow == Flow::Stopped && self.is_next_row_ahead());
+            if !stays || channel.broken {
                 actions::settle(self, channel);
             }
             let Some(retry) = step.retry.as_ref().filter(|_| again && flow < Flow::Over) else { return flow };

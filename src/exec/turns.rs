@@ -1,6 +1,7 @@
 //! The turns of the `step` section: one for each row, and one where there are none.
 
 use super::Row;
+use super::actions::{self, Next};
 use super::answer::{Answer, Turn};
 use super::player::{MAIN, Player};
 use super::steps::Flow;
@@ -18,7 +19,7 @@ pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> Flow
             player.begin_message_id(&row);
             player.scope.set_row(row.value.as_ref());
             player.row = row;
-            flow = player.section(&session.steps, number, flow);
+            flow = player.section(&session.steps, number, flow, None);
             let outcome = outcome(player, 0, player.failure.clone());
             player.feed.finished(&player.row, &outcome, player.message_id.as_deref());
         }
@@ -28,7 +29,9 @@ pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> Flow
     let mut to_reset = false;
     while flow == Flow::On {
         let Some(row) = player.feed.next() else { break };
-        if row.broken.is_none() && !is_ready(player, std::mem::take(&mut to_reset)) {
+        // What has come behind an envelope that left already is its replies.
+        let begun = player.begin_row_ahead();
+        if !begun && row.broken.is_none() && !is_ready(player, std::mem::take(&mut to_reset)) {
             player.feed.returned(row);
             return Flow::Stopped;
         }
@@ -46,9 +49,13 @@ pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> Flow
         };
         to_reset = failed && self::sent(player) > sent && speaks_itself(&session.steps);
         if flow == Flow::On && !is_usable(player) {
-            return if failed { Flow::Stopped } else { Flow::On };
+            flow = if failed { Flow::Stopped } else { Flow::On };
+            break;
         }
     }
+    let mut main = player.take_channel(MAIN);
+    actions::settle(player, &mut main);
+    player.put_channel(main);
     flow
 }
 
@@ -63,7 +70,7 @@ fn turn(player: &mut Player<'_>, row: Row, number: &mut usize) -> (Flow, bool) {
     }
     let (before, steps) = (player.failure.take(), player.steps_run);
     let flow = match player.row.broken.take() {
-        None => player.section(&session.steps, number, Flow::On),
+        None => player.section(&session.steps, number, Flow::On, Next::in_next_row(&session.steps)),
         Some(why) => {
             let trouble = Trouble::bad_value(&player.narrator, why).in_row(&player.narrator, &player.row.place);
             player.failure = Some(row_failure(session, trouble));

@@ -4,6 +4,7 @@ mod authentication;
 mod dialogues;
 mod messages;
 mod names;
+mod rows;
 mod server;
 mod timing;
 

@@ -4,7 +4,8 @@
 use super::envelope::{Line, Order, Plan};
 use crate::exec::answer::Answer;
 use crate::exec::channel::Channel;
-use crate::exec::player::Player;
+use crate::exec::player::{MAIN, Player};
+use crate::exec::soundness::is_captured;
 use crate::session::{Action, CloseHow, Content, Message, Step, Template};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub struct Next<'s> {
     message: &'s Message,
     connection: &'s str,
     repetition: Option<u32>,
+    /// In the turn of the row behind this one.
+    in_next_row: bool,
 }
 
 impl<'s> Next<'s> {
@@ -33,6 +36,12 @@ impl<'s> Next<'s> {
         Self::begun(step, connection, repetition)
     }
 
+    /// What the next row's turn begins with, over the default connection.
+    pub fn in_next_row(steps: &'s [Step]) -> Option<Self> {
+        let next = Self::of(steps.first()?, MAIN, None)?;
+        Some(Self { in_next_row: true, ..next })
+    }
+
     /// What a further repetition of `step` begins with: its own variables are there already.
     pub fn again(step: &'s Step, connection: &'s str, repetition: u32) -> Option<Self> {
         if step.condition.is_some() || step.delay.is_some() {
@@ -43,7 +52,9 @@ impl<'s> Next<'s> {
 
     fn begun(step: &'s Step, connection: &'s str, repetition: Option<u32>) -> Option<Self> {
         match &step.action {
-            Action::Message(message) if step.chunk.is_none() => Some(Self { message, connection, repetition }),
+            Action::Message(message) if step.chunk.is_none() => {
+                Some(Self { message, connection, repetition, in_next_row: false })
+            }
             Action::Steps(members) => Self::of(members.first()?, connection, repetition),
             _ => None,
         }
@@ -56,6 +67,8 @@ pub struct Ahead<'a> {
     pub(super) lines: VecDeque<Line>,
     /// The Message-ID that was made for it.
     pub(super) message_id: Option<String>,
+    /// It is the message of a row whose turn has not come.
+    pub in_next_row: bool,
 }
 
 impl<'a> Ahead<'a> {
@@ -71,16 +84,15 @@ impl<'a> Ahead<'a> {
     ) -> Option<Self> {
         let next = next.filter(|next| next.connection == channel.name)?;
         let alone = !plan.pipelined || step.retry.is_some() || step.chunk.is_some();
-        if alone || depends(player, step, next.message) {
+        if alone || depends(player, step, &next) {
             return None;
         }
-        let (index, id) = (player.scope.loop_index(), player.message_id.take());
-        player.scope.set_loop(next.repetition);
-        let plan = Plan::new(player, channel, next.message);
-        player.scope.set_loop(index);
-        let message_id = std::mem::replace(&mut player.message_id, id);
-        let plan = plan.ok().filter(|plan| plan.pipelined)?;
-        Some(Self { lines: plan.envelope(reset).into(), plan, message_id })
+        let (plan, message_id) = match next.in_next_row {
+            true => in_next_row(player, channel, next)?,
+            false => made(player, channel, next, None)?,
+        };
+        let lines = plan.envelope(reset).into();
+        Some(Self { lines, plan, message_id, in_next_row: next.in_next_row })
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
@@ -88,12 +100,47 @@ impl<'a> Ahead<'a> {
     }
 }
 
+/// A message that is made before its turn, and the Message-ID that was made for it.
+type Made<'a> = (Plan<'a>, Option<String>);
+
+/// `message_id` is that of an earlier attempt.
+fn made<'a>(
+    player: &mut Player<'a>,
+    channel: &Channel,
+    next: Next<'_>,
+    message_id: Option<String>,
+) -> Option<Made<'a>> {
+    let index = player.scope.loop_index();
+    let id = std::mem::replace(&mut player.message_id, message_id);
+    player.scope.set_loop(next.repetition);
+    let plan = Plan::new(player, channel, next.message);
+    player.scope.set_loop(index);
+    let message_id = std::mem::replace(&mut player.message_id, id);
+    Some((plan.ok().filter(|plan| plan.pipelined)?, message_id))
+}
+
+/// As if it were the next row's turn already.
+fn in_next_row<'a>(player: &mut Player<'a>, channel: &Channel, next: Next<'_>) -> Option<Made<'a>> {
+    let row = player.feed.peek().filter(|row| row.broken.is_none())?;
+    player.scope.set_row(row.value.as_ref());
+    let message_id = row.message_id.clone();
+    let row = std::mem::replace(&mut player.row, row);
+    let made = made(player, channel, next, message_id);
+    player.row = row;
+    player.scope.set_row(player.row.value.as_ref());
+    made
+}
+
 /// Whether a message says something that is not known before the one before it is answered.
-fn depends(player: &Player<'_>, step: &Step, message: &Message) -> bool {
+fn depends(player: &Player<'_>, step: &Step, next: &Next<'_>) -> bool {
     let templates = &player.session.templates;
-    let later =
-        |name: &str| matches!(name, "reply" | "session") || step.captures.iter().any(|capture| capture.name == name);
-    match said_by(message) {
+    // What a row captured the next one does not see.
+    let captured = |name: &str| match next.in_next_row {
+        true => is_captured(&player.session.steps, name),
+        false => step.captures.iter().any(|capture| capture.name == name),
+    };
+    let later = |name: &str| matches!(name, "reply" | "session") || captured(name);
+    match said_by(next.message) {
         Some(said) => said.into_iter().any(|template| templates.names(template).iter().any(|name| later(name))),
         None => true,
     }

@@ -1,0 +1,245 @@
+//! Rows that follow one another on a connection: the envelope of one leaves with the end of the message before it, and
+//! what becomes of either is its own.
+
+use super::server::Act::{self, Content, Fin, Hear, Reset, Say, Signal};
+use super::server::{Scripts, Time};
+use super::{Files, Log};
+use crate::event::{Outcome, RowId, Status};
+use crate::exec::{Clock, Feed, Lane, Ready, Row, Settings};
+use crate::session::{RowValue, load};
+use crate::transcript::Shown;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Rows in memory, and what was said of them.
+struct Rows {
+    left: VecDeque<Row>,
+    peeked: Option<Row>,
+    current: String,
+    time: Rc<Time>,
+    /// `sealed 1`, `1 Passed`, a word each.
+    told: Vec<String>,
+}
+
+impl Rows {
+    fn new(count: u64, time: Rc<Time>) -> Self {
+        let columns: Arc<[String]> = ["n".to_owned()].into();
+        let row = |number: u64| Row {
+            id: Some(RowId { number, key: Shown::new(number.to_string()), attempt: 1 }),
+            value: Some(RowValue::of_fields(columns.clone(), vec![number.to_string()])),
+            ..Row::default()
+        };
+        Self { left: (1..=count).map(row).collect(), peeked: None, current: String::new(), time, told: Vec::new() }
+    }
+}
+
+impl Feed for Rows {
+    fn next(&mut self) -> Option<Row> {
+        if self.time.interrupted().is_some() {
+            return None;
+        }
+        let row = self.peeked.take().or_else(|| self.left.pop_front())?;
+        self.current = row.id.as_ref().map(|id| id.key.as_str().to_owned()).unwrap_or_default();
+        Some(row)
+    }
+
+    fn peek(&mut self) -> Option<Row> {
+        if self.peeked.is_none() {
+            self.peeked = self.left.pop_front();
+        }
+        self.peeked.clone()
+    }
+
+    fn returned(&mut self, row: Row) {
+        self.left.push_front(row);
+    }
+
+    fn sending(&mut self, _: Option<&str>, _: &[String]) -> Result<(), String> {
+        self.told.push(format!("sealed {}", self.current));
+        Ok(())
+    }
+
+    fn finished(&mut self, _: &Row, outcome: &Outcome, _: Option<&str>) {
+        self.told.push(format!("{} {:?}", self.current, outcome.status));
+    }
+}
+
+/// How the rows of one connection went.
+#[derive(Debug, PartialEq)]
+struct Ran {
+    log: String,
+    told: Vec<String>,
+    status: Status,
+    /// Rows whose turn did not come.
+    left: usize,
+}
+
+fn once(toml: &str, count: u64, script: &[Act], piece: usize) -> (Ran, Vec<Vec<u8>>) {
+    let text = format!("server = \"smtp://127.0.0.1\"\nclient_name = \"me\"\n{toml}");
+    let session =
+        load("case.toml", &text, &Files, &[]).unwrap_or_else(|wrong| panic!("{text}\n{}", wrong.render(false)));
+    let (time, wire) = (Time::new(), Rc::new(RefCell::new(Vec::new())));
+    let mut network = Scripts { scripts: [script.to_vec()].into(), time: time.clone(), piece, wire: wire.clone() };
+    let (settings, mut log) = (Settings::default(), Log::default());
+    let mut rows = Rows::new(count, time.clone());
+    let ready = Ready::new(&session, &settings, &Files, time.as_ref(), &mut log);
+    let ready = ready.unwrap_or_else(|outcome| panic!("{outcome:?}"));
+    let outcome = ready.connection(&mut Lane::default(), &mut rows, &mut network, time.as_ref(), &mut log);
+    let left = rows.left.len() + usize::from(rows.peeked.is_some());
+    (Ran { log: log.0, told: rows.told, status: outcome.status, left }, wire.take())
+}
+
+/// Plays rows at every chunk size, with the same result.
+fn play(toml: &str, count: u64, script: &[Act]) -> (Ran, Vec<Vec<u8>>) {
+    let whole = once(toml, count, script, usize::MAX);
+    for piece in 1..=16 {
+        assert_eq!(once(toml, count, script, piece).0, whole.0, "in pieces of {piece}");
+    }
+    whole
+}
+
+const MESSAGE: &str = "from = 'a@example.com'\nto = ['{{ row.n }}@example.com']\nsubject = 'n'\ntext = 'hi {{ row.n }}'\n\
+                       date = 'x'\nmessage_id = '<1@example.com>'\n";
+const ROWS: &str = "[rows]\nfile = 'p.csv'\n";
+
+fn short() -> String {
+    format!("[message]\n{MESSAGE}{ROWS}")
+}
+
+fn begin() -> Vec<Act> {
+    vec![Say("220 mx\r\n"), Hear("EHLO me"), Say("250-mx\r\n250 PIPELINING\r\n")]
+}
+
+/// The first row's envelope, and its replies.
+const FIRST: [Act; 4] = [Hear("MAIL"), Hear("RCPT TO:<1@"), Hear("DATA"), Say("250 a\r\n250 b\r\n354 go\r\n")];
+/// What leaves with the end of the first row's content.
+const SECOND: [Act; 4] = [Content, Hear("MAIL"), Hear("RCPT TO:<2@"), Hear("DATA")];
+
+fn quit() -> Vec<Act> {
+    vec![Hear("QUIT"), Say("221 bye\r\n"), Fin]
+}
+
+/// The lines of each write that are no content.
+fn verbs(wire: &[Vec<u8>]) -> Vec<String> {
+    let verb = |line: &str| {
+        let known = ["EHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "QUIT", "."];
+        known.into_iter().find(|known| line.split(' ').next() == Some(*known))
+    };
+    let write = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).lines().filter_map(verb).collect::<Vec<_>>().join(" ");
+    wire.iter().map(write).collect()
+}
+
+#[test]
+fn ten_rows_on_one_connection_cost_a_round_trip_each() {
+    let mut server = [&begin()[..], &FIRST].concat();
+    for _ in 1..10 {
+        server.extend([Content, Hear("MAIL"), Hear("RCPT"), Hear("DATA")]);
+        server.push(Say("250 ok\r\n250 a\r\n250 b\r\n354 go\r\n"));
+    }
+    server.extend([Content, Say("250 ok\r\n")]);
+    let (ran, wire) = play(&short(), 10, &[server, quit()].concat());
+    let mut turns = vec!["EHLO", "MAIL RCPT DATA"];
+    turns.extend([". MAIL RCPT DATA"; 9]);
+    turns.extend([".", "QUIT"]);
+    assert_eq!(verbs(&wire), turns, "{}", ran.log);
+    assert_eq!(ran.told.iter().filter(|told| told.ends_with("Passed")).count(), 10);
+    for number in 1..=10 {
+        assert!(ran.log.contains(&format!("C: hi {number}\n")), "each says its own\n{}", ran.log);
+    }
+}
+
+#[test]
+fn a_row_that_is_refused_leaves_the_next_one_s_envelope_as_it_is() {
+    let server = [&begin()[..], &FIRST, &SECOND, &[Say("554 spam\r\n250 a\r\n250 b\r\n354 go\r\n"), Content]].concat();
+    let (ran, _) = play(&short(), 2, &[server, vec![Say("250 ok\r\n")], quit()].concat());
+    assert_eq!(ran.told, ["sealed 1", "1 Failed", "sealed 2", "2 Passed"], "{}", ran.log);
+}
+
+#[test]
+fn a_row_whose_own_envelope_is_refused_is_failed_alone() {
+    let said = Say("250 ok\r\n250 a\r\n550 b\r\n554 none\r\n");
+    let rest =
+        [Hear("RSET"), Hear("MAIL"), Hear("RCPT TO:<3@"), Hear("DATA"), Say("250 r\r\n250 a\r\n250 b\r\n354 go\r\n")];
+    let server = [&begin()[..], &FIRST, &SECOND, &[said], &rest, &[Content, Say("250 ok\r\n")], &quit()].concat();
+    let (ran, _) = play(&short(), 3, &server);
+    assert_eq!(ran.told, ["sealed 1", "1 Passed", "2 Failed", "sealed 3", "3 Passed"], "{}", ran.log);
+}
+
+#[test]
+fn what_is_lost_behind_a_dot_is_unknown_and_the_row_behind_it_was_not_begun() {
+    for end in [Fin, Reset] {
+        let (ran, _) = play(&short(), 3, &[&begin()[..], &FIRST, &SECOND, &[end]].concat());
+        assert_eq!(ran.told, ["sealed 1", "1 IoErr"], "{}", ran.log);
+        assert_eq!(ran.left, 2, "they go on over another connection");
+    }
+}
+
+#[test]
+fn a_421_defers_its_row_and_leaves_the_one_behind_it_pending() {
+    let (ran, _) = play(&short(), 3, &[&begin()[..], &FIRST, &SECOND, &[Say("421 enough\r\n"), Fin]].concat());
+    assert_eq!((ran.told, ran.left), (vec!["sealed 1".to_owned(), "1 TempFail".to_owned()], 2), "{}", ran.log);
+}
+
+#[test]
+fn an_interruption_leaves_the_row_behind_pending_and_its_content_unsent() {
+    let server = [&begin()[..], &FIRST, &SECOND, &[Signal, Say("250 ok\r\n250 a\r\n250 b\r\n354 go\r\n")]].concat();
+    // How much is read of the replies that nobody wants any more is a matter of how they come.
+    for piece in [1, 5, usize::MAX] {
+        let (ran, _) = once(&short(), 3, &server, piece);
+        assert_eq!((&ran.told[..], ran.left), (&["sealed 1".to_owned(), "1 Passed".to_owned()][..], 2), "{}", ran.log);
+        assert!(ran.log.contains("1@example.com Accepted") && !ran.log.contains("C: hi 2\n"), "{}", ran.log);
+        assert!(ran.log.contains("*: closed\n") && !ran.log.contains("C: QUIT"), "neither dot nor RSET\n{}", ran.log);
+    }
+}
+
+#[test]
+fn what_stands_between_two_rows_keeps_their_envelopes_apart() {
+    let message = MESSAGE.trim_end().replace('\n', ", ");
+    let open = "open = [{ expect = 220 }, { ehlo = true }]\nclose = [{ quit = true }]\n";
+    let noop = "{ send = 'NOOP', expect = 250 }";
+    for (steps, why) in [
+        (format!("{{ message = {{ {message} }}, expect = 250 }}, {noop}"), "a step behind it"),
+        (format!("{noop}, {{ message = {{ {message} }}, expect = 250 }}"), "a step before it"),
+        (format!("{{ message = {{ {message} }}, expect = 250, if = 'true' }}"), "a condition"),
+        (format!("{{ message = {{ {message} }}, expect = 250, delay = '1s' }}"), "a delay"),
+        (
+            format!("{{ message = {{ {message} }}, expect = 250, retry = {{ times = 1, wait = '1s', on = '4xx' }} }}"),
+            "another try",
+        ),
+        (format!("{{ message = {{ {message} }}, expect = 250, assert = ['reply.code == 250'] }}, {noop}"), "both"),
+    ] {
+        let mut server = begin();
+        for _ in 0..2 {
+            let noop = || vec![Hear("NOOP"), Say("250 ok\r\n")];
+            if steps.starts_with(&noop_step()) {
+                server.extend(noop());
+            }
+            server.extend([Hear("MAIL"), Hear("RCPT"), Hear("DATA"), Say("250 a\r\n250 b\r\n354 go\r\n"), Content]);
+            server.push(Say("250 ok\r\n"));
+            if steps.ends_with(&noop_step()) {
+                server.extend(noop());
+            }
+        }
+        let (ran, wire) = play(&format!("{open}step = [{steps}]\n{ROWS}"), 2, &[server, quit()].concat());
+        assert_eq!(verbs(&wire).iter().filter(|write| *write == ".").count(), 2, "{why}: {}", ran.log);
+        assert_eq!(ran.status, Status::Passed, "{why}: {}", ran.log);
+    }
+}
+
+fn noop_step() -> String {
+    "{ send = 'NOOP', expect = 250 }".to_owned()
+}
+
+#[test]
+fn what_a_row_captures_its_own_message_says_and_not_the_next_one_s() {
+    let message = MESSAGE.trim_end().replace('\n', ", ");
+    let open = "open = [{ expect = 220 }, { ehlo = true }]\nclose = [{ quit = true }]\n";
+    let capture = "capture = { id = 'as (\\w+)' }";
+    let steps = format!("{{ message = {{ {message} }}, expect = 250, {capture}, assert = [\"id == 'Q'\"] }}");
+    let server = [&begin()[..], &FIRST, &SECOND, &[Say("250 as Q\r\n250 a\r\n250 b\r\n354 go\r\n"), Content]].concat();
+    let (ran, _) =
+        play(&format!("{open}step = [{steps}]\n{ROWS}"), 2, &[server, vec![Say("250 as Q\r\n")], quit()].concat());
+    assert_eq!(ran.told, ["sealed 1", "1 Passed", "sealed 2", "2 Passed"], "{}", ran.log);
+}
