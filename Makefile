@@ -64,8 +64,8 @@ soak: prerequisites ## kill batches of 500 rows at 200 moments and restart them
 	cargo test --release --test batch -- --ignored
 
 .PHONY: bench
-bench: prerequisites ## measure start-up: one message, the whole process
-	cargo bench --locked --bench startup
+bench: prerequisites ## measure speed and memory: start-up, 1 GB attached, and whatever else is in benches/
+	cargo bench --locked --bench '*'
 
 .PHONY: install
 install: build ## install the program below PREFIX (/usr/local)

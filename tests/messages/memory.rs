@@ -83,7 +83,9 @@ fn a_big_attachment_costs_little_memory() {
     for extensions in ["", "250-PIPELINING\r\n250-CHUNKING\r\n"] {
         let (before, after, octets) = take_a_big_mail(extensions);
         assert!(octets > 64 << 20, "{octets}");
+        // A build for tests is larger than the program itself, so that 16 MB in all are for `make bench` to show; of these
+        // the content may have 5.
         let more = after.saturating_sub(before);
-        assert!(more < 16 << 10, "with {extensions:?} it took {more} kB more than the {before} kB at its start");
+        assert!(more < 5 << 10, "with {extensions:?} it took {more} kB more than the {before} kB at its start");
     }
 }

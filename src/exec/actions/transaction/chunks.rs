@@ -12,8 +12,8 @@ use std::io::{self, ErrorKind, Read};
 use std::time::Duration;
 
 /// The most octets of a chunk. A chunk is held whole, since LAST is said only of content that is there to its end; at a
-/// megabyte that is little memory, and a reply for each is little to read.
-const CHUNK: usize = 1 << 20;
+/// quarter of a megabyte that is little memory, and a reply for each is little to read.
+const CHUNK: usize = 1 << 18;
 /// What one deadline is for.
 const BLOCK: usize = 64 * 1024;
 /// How long a server has to say why it did not take the content.
@@ -172,6 +172,8 @@ impl Transaction<'_> {
 /// Reads until there is more than a chunk. Gives whether the content has come to its end.
 fn fill(reader: &mut dyn Read, content: &mut Vec<u8>) -> io::Result<bool> {
     let mut buffer = vec![0; BLOCK];
+    // Growing by doubling would hold it twice.
+    content.reserve_exact((CHUNK + BLOCK).saturating_sub(content.len()));
     while content.len() <= CHUNK {
         match reader.read(&mut buffer) {
             Ok(0) => return Ok(true),
