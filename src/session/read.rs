@@ -11,6 +11,7 @@ mod fields;
 mod implied;
 mod include;
 mod keys;
+mod kind;
 mod literals;
 mod message;
 mod names;
@@ -22,8 +23,9 @@ pub(super) mod tests;
 mod top;
 mod values;
 
+pub use keys::TABLES;
 pub(super) use keys::{INCLUDE, SESSION, STEP};
-pub use keys::{Key, Keys, Kind, TABLES};
+pub use kind::{Key, Keys, Kind};
 pub use rows::parse_rate;
 
 use super::{AuthSettings, Diagnostic, Diagnostics, Message, Session, Severity, SourceMap, Sources, Span, Templates};

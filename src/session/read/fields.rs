@@ -1,7 +1,7 @@
 //! A table of the file while it is read: its declared keys by name, the others told.
 
 use super::Reader;
-use super::keys::{Key, Keys};
+use super::kind::{Key, Keys};
 use crate::session::{Diagnostic, Span};
 use std::ops::Range;
 use toml::Spanned;

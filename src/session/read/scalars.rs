@@ -2,7 +2,7 @@
 
 use super::Reader;
 use super::fields::{Field, Node};
-use super::keys::Kind;
+use super::kind::Kind;
 use super::nearest;
 use crate::session::template::quoted;
 use crate::session::{Diagnostic, Expression, Span, Template, parse_duration};

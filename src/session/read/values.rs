@@ -2,7 +2,8 @@
 
 use super::Reader;
 use super::fields::{Field, Fields, Node, in_order};
-use super::keys::{self, Kind};
+use super::keys;
+use super::kind::Kind;
 use super::scalars::integer;
 use crate::session::{Content, Diagnostic, RawBytes, Scope, SourcePath, Span, Template, Value, ValueSource, Variable};
 use base64::Engine;
