@@ -6,6 +6,15 @@ use std::process::Command;
 
 /// PLAIN and LOGIN for `user` with `secret`. Each mail is kept as it came in `NNN.eml`, its envelope in `NNN.json`.
 pub fn start(certificate: &Certificate) -> Server {
+    start_with(certificate, &[])
+}
+
+/// As [`start`], and without SMTPUTF8.
+pub fn start_without_smtputf8(certificate: &Certificate) -> Server {
+    start_with(certificate, &["no-smtputf8"])
+}
+
+fn start_with(certificate: &Certificate, without: &[&str]) -> Server {
     let folder = folder();
     let mail = folder.path().join("mail");
     std::fs::create_dir(&mail).expect("the mail folder can be made");
@@ -15,7 +24,8 @@ pub fn start(certificate: &Certificate) -> Server {
         Command::new(installed("venv").join("bin/python"))
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/aiosmtpd_server.py"))
             .args([port.to_string(), tls_port.to_string()])
-            .args([&mail, &certificate.pem, &certificate.key]),
+            .args([&mail, &certificate.pem, &certificate.key])
+            .args(without),
         &log,
     );
     wait_for_port(port, &log);

@@ -1,4 +1,4 @@
-"""aiosmtpd_server.py PORT TLS_PORT MAIL CERTIFICATE KEY: an aiosmtpd with STARTTLS and AUTH that keeps mail byte for byte."""
+"""aiosmtpd_server.py PORT TLS_PORT MAIL CERTIFICATE KEY [no-smtputf8]: an aiosmtpd with STARTTLS and AUTH that keeps mail byte for byte."""
 import asyncio
 import itertools
 import json
@@ -32,12 +32,13 @@ class Keeper:
 
 
 async def main():
-    port, tls_port, folder, certificate, key = sys.argv[1:]
+    port, tls_port, folder, certificate, key, *without = sys.argv[1:]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     keeper = Keeper(folder)
     loop = asyncio.get_running_loop()
-    common = dict(hostname="mx.test", auth_required=True, authenticator=authenticate, enable_SMTPUTF8=True)
+    common = dict(hostname="mx.test", auth_required=True, authenticator=authenticate,
+                  enable_SMTPUTF8="no-smtputf8" not in without)
     await loop.create_server(lambda: SMTP(keeper, tls_context=context, require_starttls=True, **common),
                              "127.0.0.1", int(port))
     await loop.create_server(lambda: SMTP(keeper, auth_require_tls=False, **common),

@@ -1,9 +1,9 @@
 //! Every mechanism that each server offers, with the right and with a wrong password, through STARTTLS and through TLS
 //! from the first byte; and the table of it in `docs/servers.md`.
 
-use crate::bed::{Server, mailrun};
+use crate::all::{STARTS, publish};
+use crate::bed::mailrun;
 use crate::certificates::{Authority, Certificate, Kind};
-use crate::{aiosmtpd, dovecot, exim, postfix, sendmail};
 use std::fmt::Write as _;
 
 const RIGHT: &str = "secret";
@@ -17,15 +17,8 @@ fn every_server_takes_the_right_password_and_refuses_a_wrong_one_with_every_mech
     let certificate = Authority::new().issue(Kind::Good);
     let mut table = String::from(HEAD);
     let mut wrong = Vec::new();
-    let starts: [&dyn Fn() -> Server; 5] = [
-        &|| postfix::start(&certificate, ""),
-        &|| exim::start(&certificate),
-        &|| dovecot::start(&certificate),
-        &|| sendmail::start(&certificate),
-        &|| aiosmtpd::start(&certificate),
-    ];
-    for start in starts {
-        let server = start();
+    for start in STARTS {
+        let server = start(&certificate);
         for mechanism in server.mechanisms {
             let results = [("smtp", server.port), ("smtps", server.tls_port)].map(|(scheme, port)| {
                 let url = format!("{scheme}://localhost:{port}");
@@ -44,12 +37,10 @@ fn every_server_takes_the_right_password_and_refuses_a_wrong_one_with_every_mech
         }
     }
     assert!(wrong.is_empty(), "not 0 and {REFUSED}: {wrong:#?}");
-    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/servers.md"), table).expect("the table can be written");
+    publish("Authentication", &table);
 }
 
-const HEAD: &str = "# Real servers
-
-Written by `make test-servers`: the exit status of a session that logs in to each server with each mechanism that it
+const HEAD: &str = "Written by `make test-servers`: the exit status of a session that logs in to each server with each mechanism that it
 offers, with the right and with a wrong password. 0 is passed, 77 is authentication refused.
 
 | server | mechanism | STARTTLS, right | STARTTLS, wrong | TLS, right | TLS, wrong |

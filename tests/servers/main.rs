@@ -4,12 +4,14 @@
 //! `make test-servers` installs and runs them.
 
 mod aiosmtpd;
+mod all;
 mod authentication;
 mod bed;
 mod certificates;
 mod delivery;
 mod dovecot;
 mod exim;
+mod internationalised;
 mod messages;
 mod namespace;
 mod postfix;

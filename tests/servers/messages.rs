@@ -1,9 +1,9 @@
 //! A report with text, HTML and attachments through each server, with and without the extensions that it offers,
 //! compared part by part after delivery.
 
-use crate::bed::{Server, assert_status, mailrun, wait_for_file};
+use crate::all::STARTS;
+use crate::bed::{assert_status, mailrun, wait_for_file};
 use crate::certificates::{Authority, Certificate, Kind};
-use crate::{aiosmtpd, dovecot, exim, postfix, sendmail};
 use mail_parser::{MessageParser, MimeHeaders};
 use std::path::Path;
 
@@ -24,15 +24,8 @@ const WAYS: &[(&str, &str)] = &[
 #[ignore = "needs real servers: make test-servers"]
 fn a_report_arrives_part_by_part_through_every_server_in_every_way() {
     let certificate = Authority::new().issue(Kind::Good);
-    let starts: [&dyn Fn() -> Server; 5] = [
-        &|| postfix::start(&certificate, ""),
-        &|| exim::start(&certificate),
-        &|| dovecot::start(&certificate),
-        &|| sendmail::start(&certificate),
-        &|| aiosmtpd::start(&certificate),
-    ];
-    for start in starts {
-        let server = start();
+    for start in STARTS {
+        let server = start(&certificate);
         for (way, keys) in WAYS {
             let url = format!("smtp://localhost:{}", server.port);
             send(&url, &certificate, server.user, "bob@test", keys);

@@ -7,7 +7,8 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
-/// PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1 and SCRAM-SHA-256 for `user` with `secret`; mail for `bob@test` is kept. `extra`
+/// PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1 and SCRAM-SHA-256 for `user` with `secret`; mail for `bob@test`
+/// and `jürgen@test` is kept. `extra`
 /// goes into main.cf.
 pub fn start(certificate: &Certificate, extra: &str) -> Server {
     let folder = folder();
@@ -91,7 +92,7 @@ alias_maps =
 alias_database =
 virtual_mailbox_domains = test
 virtual_mailbox_base = {root}/mail
-virtual_mailbox_maps = inline:{{ {{bob@test=bob/}} }}
+virtual_mailbox_maps = inline:{{ {{bob@test=bob/}}, {{jürgen@test=bob/}} }}
 virtual_uid_maps = static:{user}
 virtual_gid_maps = static:{group}
 virtual_minimum_uid = 1
