@@ -21,6 +21,7 @@ pub fn command(arguments: &RunArguments, file: &str) -> String {
     connect.timeout.iter().for_each(|timeout| option("--timeout", &time(timeout)));
     connect.connect_timeout.iter().for_each(|timeout| option("--connect-timeout", &time(timeout)));
     connect.ca.iter().for_each(|path| option("--ca", &path.to_string_lossy()));
+    connect.mx.iter().for_each(|domain| option("--mx", domain));
     let resolutions = connect.resolve.iter();
     resolutions.for_each(|(host, port, address)| option("--resolve", &format!("{host}:{port}:{address}")));
     let flags = [

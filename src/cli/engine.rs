@@ -6,15 +6,18 @@ use super::dry_run::DryRun;
 use super::patient::Patient;
 use super::sessions::{Loaded, Meaning, why_not};
 use super::transcripts::{Identity, identity};
-use super::{dry_run, machine};
+use super::{dry_run, machine, values};
 use crate::event::Status;
 use crate::exec::{Clock, ConnectOptions, Network, Settings, TlsFile};
-use crate::net::{Sockets, SystemClock, inspect};
+use crate::net::{Nameservers, Sockets, SystemClock, inspect};
 use crate::source::read_named;
 use crate::source::words;
 use crate::transcript::printable;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Where name servers are given in place of this machine's, for tests.
+const DNS: &str = "MAILRUN_DNS";
 
 /// What can be wrong with the options beyond their form. The error is said already.
 pub fn prepare<'a>(
@@ -34,6 +37,7 @@ pub fn prepare<'a>(
     }
     let mut meaning = Meaning::new(&arguments.meaning, origin)?;
     meaning.quiet = arguments.output.quiet;
+    meaning.mx = arguments.connect.mx.is_some();
     let mut ca = Vec::new();
     for path in &arguments.connect.ca {
         let pem = read_named(path).map_err(|why| {
@@ -54,6 +58,7 @@ pub fn prepare<'a>(
 pub fn settings(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Settings {
     Settings {
         server: arguments.meaning.server.clone(),
+        mx: arguments.connect.mx.clone(),
         variables: meaning.variables,
         show_secrets: arguments.output.show_secrets,
         seed: arguments.meaning.seed,
@@ -62,6 +67,8 @@ pub fn settings(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> 
             ipv4_only: arguments.connect.ipv4,
             ipv6_only: arguments.connect.ipv6,
             resolve: arguments.connect.resolve.clone(),
+            // The executor knows until when it is a domain.
+            mx: false,
         },
         ca,
         inspect: Some(inspect),
@@ -106,7 +113,8 @@ pub struct Kept {
 impl Way {
     pub fn open(arguments: &RunArguments, clock: &SystemClock) -> Result<Self, (Status, String)> {
         if !arguments.dry.dry_run {
-            return Ok(Self::Net(Patient::new(Sockets::interrupted_by(clock), arguments.connect.wait, clock.clone())));
+            let sockets = Sockets::interrupted_by(clock).asking(nameservers()?);
+            return Ok(Self::Net(Patient::new(sockets, arguments.connect.wait, clock.clone())));
         }
         let folder = match &arguments.dry.sink {
             Some(folder) => std::fs::create_dir_all(folder).map(|()| folder.clone()),
@@ -160,6 +168,19 @@ impl Way {
         if !silent {
             console::say(&format!("dry run: the mail is in {}", printable(folder.as_os_str().as_encoded_bytes())));
         }
+    }
+}
+
+/// Who is asked for mail exchangers: `MAILRUN_DNS`, or who this machine asks.
+fn nameservers() -> Result<Nameservers, (Status, String)> {
+    match std::env::var(DNS) {
+        Err(std::env::VarError::NotPresent) => Ok(Nameservers::System),
+        Ok(text) if text.trim().is_empty() => Ok(Nameservers::System),
+        Ok(text) => match values::nameservers(&text) {
+            Ok(list) => Ok(Nameservers::Given(list)),
+            Err(why) => Err((Status::Usage, format!("{DNS}: {why}"))),
+        },
+        Err(why) => Err((Status::Usage, format!("{DNS}: {why}"))),
     }
 }
 

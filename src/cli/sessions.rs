@@ -20,13 +20,15 @@ pub struct Meaning<'a> {
     pub variables: Vec<(String, Value)>,
     /// Warnings stay unsaid.
     pub quiet: bool,
+    /// `--mx` says which server it is.
+    pub mx: bool,
 }
 
 impl<'a> Meaning<'a> {
     /// Reads the files of `--vars`. The error is said already.
     pub fn new(arguments: &'a MeaningArguments, origin: &dyn Fn(&str) -> String) -> Result<Self, Status> {
         match variables::read(arguments, origin) {
-            Ok(variables) => Ok(Self { arguments, variables, quiet: false }),
+            Ok(variables) => Ok(Self { arguments, variables, quiet: false, mx: false }),
             Err((status, message)) => {
                 console::error(&message);
                 Err(status)
@@ -93,7 +95,7 @@ impl<'a> Meaning<'a> {
             Files::new(&path.folder(), &self.arguments.file_root, self.arguments.allow_commands).map_err(refused)?;
         let names: Vec<_> = self.variables.iter().map(|(name, _)| name.clone()).collect();
         let session = load(&path.name(), &text, &files, &names).map_err(|found| wrong(&found))?;
-        if session.server.is_none() && self.arguments.server.is_none() {
+        if session.server.is_none() && self.arguments.server.is_none() && !self.mx {
             let span = Span { file: 0, bytes: 0..0 };
             let missing = Diagnostic::error(span, "no server is given")
                 .with_help("write server = \"smtp://host:port\" at the top, or give --server URL");

@@ -1,12 +1,40 @@
 //! How options' values are read. What is wrong is said in words; clap adds the option's name.
 
 use crate::session::{Server, parse_duration};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// A server's URL, as it was given.
 pub fn server(text: &str) -> Result<String, String> {
     Server::parse(text).map(|_| text.to_owned())
+}
+
+/// A domain, without its last dot, in small letters.
+pub fn domain(text: &str) -> Result<String, String> {
+    let domain = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    if !domain.is_ascii() {
+        return Err("it is not ASCII: write its xn-- form".to_owned());
+    }
+    // RFC 1035 §2.3.4: 63 octets a label, 255 in all with their lengths.
+    let label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if domain.len() > 253 || !domain.split('.').all(label) || domain.parse::<IpAddr>().is_ok() {
+        return Err("expected a domain, as in example.com".to_owned());
+    }
+    Ok(domain)
+}
+
+/// Name servers: `ADDRESS` or `ADDRESS:PORT`, several with commas or spaces between them.
+pub fn nameservers(text: &str) -> Result<Vec<SocketAddr>, String> {
+    let words = text.split([',', ' ', '\n']).filter(|word| !word.is_empty());
+    words
+        .map(|word| match (word.parse(), word.parse()) {
+            (Ok(address), _) => Ok(address),
+            (_, Ok(ip)) => Ok(SocketAddr::new(ip, 53)),
+            _ => Err(format!("{word:?} is not ADDRESS:PORT, as in 127.0.0.1:53 or [::1]:53")),
+        })
+        .collect()
 }
 
 /// A deadline of nothing would end every step at once, so zero is refused.
@@ -86,6 +114,33 @@ mod tests {
             let expected = expected.map(|(n, v)| (n.to_owned(), v.to_owned()));
             assert_eq!(variable(text).ok(), expected, "{why}");
         }
+    }
+
+    #[test]
+    fn domains_are_read() {
+        let long = format!("{}.example", "a".repeat(64));
+        let table = [
+            ("Example.COM.", Some("example.com"), "as it is asked for"),
+            ("_dmarc.example-1.org", Some("_dmarc.example-1.org"), "what stands in names"),
+            ("localhost", Some("localhost"), "one label"),
+            ("", None, "nothing"),
+            ("a..b", None, "an empty label"),
+            ("bücher.example", None, "not ASCII"),
+            ("192.0.2.1", None, "an address has no exchanger"),
+            ("ann@example.com", None, "a mailbox is no domain"),
+            (&long, None, "a label of 64"),
+        ];
+        for (text, expected, why) in table {
+            assert_eq!(domain(text).ok().as_deref(), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn nameservers_are_read() {
+        let at = |list: &[&str]| Ok(list.iter().map(|text| text.parse().expect("an address")).collect::<Vec<_>>());
+        assert_eq!(nameservers("127.0.0.1:5353"), at(&["127.0.0.1:5353"]));
+        assert_eq!(nameservers("192.0.2.1, ::1 [::1]:54"), at(&["192.0.2.1:53", "[::1]:53", "[::1]:54"]));
+        assert!(nameservers("dns.example").is_err());
     }
 
     #[test]

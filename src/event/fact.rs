@@ -70,6 +70,10 @@ pub enum Note {
     NotVerified { why: Shown },
     /// The server was connected to once more, unverified, to read the certificate that was not trusted.
     ConnectedAgain,
+    /// `--mx`: this exchanger of the domain was connected to; `None`: the domain itself, which has no MX record.
+    Exchanger { domain: Shown, host: Shown, preference: Option<u16> },
+    /// `--mx`: an exchanger that stands before it could not be connected to.
+    ExchangerUnreachable { host: Shown, why: Shown },
     /// A base64 prompt of the server's, decoded (`--verbose` shows it).
     Prompt { text: Shown },
     /// What EHLO's reply offers, a keyword with its parameters each (`--verbose` shows it).

@@ -26,8 +26,8 @@ mod words;
 /// What the traits speak of, for those who implement them.
 pub use crate::session::{Address, CloseHow, PeerFacts, Server, TlsFacts, TlsVersion};
 pub use ports::{
-    Clock, ConnectError, ConnectOptions, Connected, Inspect, Interrupt, Network, Stream, TlsFailure, TlsFile,
-    TlsOptions,
+    Clock, ConnectError, ConnectOptions, Connected, Exchanger, Inspect, Interrupt, Network, Stream, TlsFailure,
+    TlsFile, TlsOptions,
 };
 
 use crate::event::{Cause, Event, Fact, Failure, Note, Observer, Outcome, Status};
@@ -46,6 +46,8 @@ use variables::Reader;
 pub struct Settings {
     /// `--server`, in place of the session's.
     pub server: Option<String>,
+    /// `--mx`: a domain whose mail exchanger stands for the server's host.
+    pub mx: Option<String>,
     /// `--var` and `--vars`, in place of `[vars]`.
     pub variables: Vec<(String, Value)>,
     pub show_secrets: bool,
@@ -67,6 +69,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             server: None,
+            mx: None,
             variables: Vec::new(),
             show_secrets: false,
             seed: None,

@@ -6,7 +6,7 @@ use super::answer::Answer;
 use super::channel::Channel;
 use super::judge;
 use super::narrate::Narrator;
-use super::ports::{ConnectError, Interrupt, Network, TlsOptions};
+use super::ports::{ConnectError, Exchanger, Interrupt, Network, TlsOptions};
 use super::rows::{Feed, Row};
 use super::trouble::{Limit, Trouble};
 use super::variables::{self, Gathered, Reader, ShortSecrets};
@@ -35,6 +35,8 @@ pub struct Player<'a> {
     pub narrator: Narrator<'a>,
     pub scope: Scope,
     pub server: Server,
+    /// `--mx`: the server's host is a domain whose mail exchanger is not found yet.
+    is_domain: bool,
     pub client_name: String,
     pub tls: TlsOptions,
     /// Those at rest; the one that a step uses is with the step.
@@ -87,6 +89,7 @@ impl<'a> Player<'a> {
             narrator,
             scope: prepared.scope,
             server: prepared.gathered.server,
+            is_domain: reader.settings.mx.is_some(),
             client_name: prepared.client_name,
             tls: prepared.tls,
             channels: Vec::new(),
@@ -128,6 +131,7 @@ impl<'a> Player<'a> {
     pub fn connect(&mut self, channel: &mut Channel) -> Result<(), Trouble> {
         let mut options = self.settings.connect.clone();
         options.source = options.source.or(self.session.source);
+        options.mx = self.is_domain;
         let deadline = self.narrator.now() + self.session.connect_timeout;
         let (stream, connected) = self.network.connect(&self.server, &options, deadline).map_err(|error| {
             if let Some(interrupt) = self.narrator.clock.interrupted() {
@@ -145,6 +149,9 @@ impl<'a> Player<'a> {
             }
         })?;
         self.narrator.start();
+        if let Some(exchanger) = &connected.exchanger {
+            self.found(&channel.name, exchanger);
+        }
         if let Address::Tcp { host, .. } = &self.server.address
             && !connected.resolved.is_empty()
             && host.parse::<std::net::IpAddr>().is_err()
@@ -157,6 +164,21 @@ impl<'a> Player<'a> {
         channel.open(stream, connected);
         channel.tls_due = self.server.scheme == Scheme::Smtps;
         Ok(())
+    }
+
+    /// From here on the server is this mail exchanger of the domain: for names in certificates, and for other connections.
+    fn found(&mut self, connection: &str, exchanger: &Exchanger) {
+        for (host, why) in &exchanger.unreachable {
+            let note = Note::ExchangerUnreachable { host: self.narrator.shown(host), why: self.narrator.shown(why) };
+            self.narrator.note(connection, note);
+        }
+        let (domain, host) = (self.narrator.shown(self.server.host()), self.narrator.shown(&exchanger.host));
+        self.narrator.note(connection, Note::Exchanger { domain, host, preference: exchanger.preference });
+        self.server = self.server.at(&exchanger.host);
+        if self.session.tls.server_name.is_none() {
+            self.tls.server_name.clone_from(&exchanger.host);
+        }
+        self.is_domain = false;
     }
 
     /// The deadline that begins now: the step's, the session's, or RFC 5321's for what is waited for.

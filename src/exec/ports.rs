@@ -40,6 +40,8 @@ pub struct ConnectOptions {
     pub ipv6_only: bool,
     /// `--resolve HOST:PORT:ADDR`.
     pub resolve: Vec<(String, u16, IpAddr)>,
+    /// `--mx`: the server's host is a domain, and its mail exchanger is meant.
+    pub mx: bool,
 }
 
 /// What a new connection is.
@@ -52,6 +54,18 @@ pub struct Connected {
     pub resolved: Vec<IpAddr>,
     /// `None` for UNIX sockets.
     pub peer: Option<SocketAddr>,
+    /// Which of a domain's mail exchangers it is.
+    pub exchanger: Option<Exchanger>,
+}
+
+/// A domain's mail exchanger that was connected to.
+#[derive(Clone, Debug)]
+pub struct Exchanger {
+    pub host: String,
+    /// `None`: the domain itself, which has no MX record.
+    pub preference: Option<u16>,
+    /// Those that stand before it and could not be connected to, and why.
+    pub unreachable: Vec<(String, String)>,
 }
 
 #[derive(Debug)]

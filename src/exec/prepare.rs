@@ -87,8 +87,9 @@ fn is_name(hostname: &str) -> bool {
 
 /// What went wrong outside of any step: where the file says the server, if nowhere better.
 pub fn failure(session: &Session, settings: &Settings, trouble: Trouble) -> Failure {
-    // Where `--server` stands for the file's server, no place of the file is meant.
-    let server = session.server.as_ref().filter(|_| settings.server.is_none());
+    // Where `--server` or `--mx` stands for the file's server, no place of the file is meant.
+    let own = settings.server.is_none() && settings.mx.is_none();
+    let server = session.server.as_ref().filter(|_| own);
     let span = trouble.span.clone().or_else(|| server.map(|server| server.span.clone()));
     let place = span.map(|span| session.sources.place(&span)).unwrap_or_default();
     trouble.failure(place)

@@ -1,21 +1,25 @@
 //! Gives the names of `[vars]` and `[secrets]` their values, before anything is sent, and teaches the redactor the
 //! secrets.
 
+mod missing;
+mod rendering;
+
+pub use rendering::{one_line, render, render_line, resolve};
+
 use super::Settings;
 use super::narrate::Narrator;
 use super::tables;
 use super::trouble::Trouble;
-use crate::event::{Cause, Status};
-use crate::session::{
-    Scope, Server, Session, SourceError, SourcePath, Sources, Template, Value, ValueSource, Variable,
-};
+use crate::session::{Address, Scheme, Scope, Server, Session, SourceError, Sources, Value, ValueSource, Variable};
 use crate::transcript::Shown;
+use missing::Missing;
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::PathBuf;
 
 /// What a file of `[vars]` or `[secrets]` may hold.
 const LIMIT: u64 = 1 << 20;
+/// Where mail exchangers listen (RFC 5321 §4.5.4.2).
+const SMTP: u16 = 25;
 /// A secret's value under `--dry-run` where it has none.
 const PLACEHOLDER: &str = "dry-run-placeholder";
 
@@ -271,8 +275,23 @@ impl Reader<'_> {
         Trouble::bad_value(narrator, what).at(&variable.span)
     }
 
-    /// The server's URL: `--server`, or the file's.
+    /// The server, with the domain of `--mx` in place of its host.
     fn server(&self, scope: &Scope, narrator: &Narrator<'_>) -> Result<Server, Trouble> {
+        let Some(domain) = &self.settings.mx else { return self.named_server(scope, narrator) };
+        let Some(template) = &self.session.server else {
+            let address = Address::Tcp { host: domain.clone(), port: SMTP };
+            return Ok(Server { scheme: Scheme::Smtp, address });
+        };
+        let server = self.named_server(scope, narrator)?;
+        if let Address::Unix(_) = server.address {
+            let what = format!("{server} is a UNIX socket, which --mx cannot lead elsewhere");
+            return Err(Trouble::bad_value(narrator, what).at(&template.span));
+        }
+        Ok(server.at(domain))
+    }
+
+    /// The server's URL: `--server`, or the file's.
+    fn named_server(&self, scope: &Scope, narrator: &Narrator<'_>) -> Result<Server, Trouble> {
         let (url, span) = match (&self.settings.server, &self.session.server) {
             (Some(url), _) => (url.clone(), None),
             (None, Some(template)) => (render(self.session, scope, narrator, template)?, Some(&template.span)),
@@ -288,55 +307,6 @@ impl Reader<'_> {
                 None => trouble,
             }
         })
-    }
-}
-
-/// The names that got no value, and why.
-#[derive(Default)]
-struct Missing {
-    names: Vec<String>,
-    why: Vec<Trouble>,
-}
-
-impl Missing {
-    /// Keeps what went wrong for later; an interruption is not kept.
-    fn keep(&mut self, variable: &Variable, result: Result<(), Trouble>) -> Result<(), Trouble> {
-        match result {
-            Err(trouble) if matches!(trouble.cause, Cause::Interrupted { .. }) => return Err(trouble),
-            Err(trouble) => {
-                self.names.push(variable.name.clone());
-                self.why.push(trouble);
-            }
-            Ok(()) => {}
-        }
-        Ok(())
-    }
-
-    /// Whether a name is made of one that is missing: then it is missing, too, and that is no news.
-    fn explains(&mut self, session: &Session, variable: &Variable) -> bool {
-        let template = match &variable.source {
-            ValueSource::Template(template) => template,
-            ValueSource::File { path, .. } => &path.written,
-            _ => return false,
-        };
-        let explained = session.templates.names(template).iter().any(|name| self.names.contains(name));
-        if explained {
-            self.names.push(variable.name.clone());
-        }
-        explained
-    }
-
-    /// One trouble for all.
-    fn told(self, narrator: &Narrator<'_>) -> Result<(), Trouble> {
-        let mut why = self.why;
-        if why.len() < 2 {
-            return why.pop().map_or(Ok(()), Err);
-        }
-        let status = Status::worst(why.iter().map(|trouble| trouble.status));
-        let all: Vec<String> = why.iter().map(|trouble| trouble.cause.to_string()).collect();
-        let what = format!("{} values are missing: {}", all.len(), all.join("; "));
-        let span = why.first().and_then(|trouble| trouble.span.clone());
-        Err(Trouble { status, span, ..Trouble::bad_value(narrator, what) })
     }
 }
 
@@ -364,57 +334,4 @@ fn text_of(bytes: Vec<u8>, what: &str) -> Result<String, SourceError> {
         }
     }
     Ok(text)
-}
-
-/// Renders; an error points at its place in the string.
-pub fn render(
-    session: &Session,
-    scope: &Scope,
-    narrator: &Narrator<'_>,
-    template: &Template,
-) -> Result<String, Trouble> {
-    session
-        .templates
-        .render(template, scope)
-        .map_err(|error| Trouble::bad_value(narrator, error.message).at(&error.span))
-}
-
-/// Renders what goes into a command line: no line break may come in with it.
-pub fn render_line(
-    session: &Session,
-    scope: &Scope,
-    narrator: &Narrator<'_>,
-    template: &Template,
-) -> Result<String, Trouble> {
-    one_line(narrator, render(session, scope, narrator, template)?, template)
-}
-
-/// The rendered text, where it holds nothing that ends a line.
-pub fn one_line(narrator: &Narrator<'_>, text: String, template: &Template) -> Result<String, Trouble> {
-    match text.bytes().find_map(forbidden) {
-        Some(name) => {
-            let what = format!("a rendered value holds {name}, which would end or break the line: {text}");
-            Err(Trouble::bad_value(narrator, what).at(&template.span))
-        }
-        None => Ok(text),
-    }
-}
-
-fn forbidden(byte: u8) -> Option<&'static str> {
-    match byte {
-        b'\r' => Some("a CR"),
-        b'\n' => Some("an LF"),
-        0 => Some("a NUL"),
-        _ => None,
-    }
-}
-
-/// Where a path of the file leads.
-pub fn resolve(
-    session: &Session,
-    scope: &Scope,
-    narrator: &Narrator<'_>,
-    path: &SourcePath,
-) -> Result<PathBuf, Trouble> {
-    Ok(path.base.join(render_line(session, scope, narrator, &path.written)?))
 }

@@ -6,6 +6,7 @@ mod clock;
 mod connection;
 mod distrust;
 mod keys;
+mod mx;
 mod peer;
 mod probe;
 pub mod server_hello;
@@ -16,5 +17,6 @@ mod tls;
 pub(crate) use tls::reason as tls_reason;
 
 pub use clock::SystemClock;
+pub use mx::Nameservers;
 pub use sockets::Sockets;
 pub use tls::inspect;

@@ -2,9 +2,10 @@
 
 use super::clock::SystemClock;
 use super::connection::Connection;
+use super::mx::{Exchange, Exchanges, Nameservers};
 use super::socket::DeadlineSocket;
 use super::tls::Connectors;
-use crate::exec::{Address, Clock, ConnectError, ConnectOptions, Connected, Network, Server, Stream};
+use crate::exec::{Address, Clock, ConnectError, ConnectOptions, Connected, Exchanger, Network, Server, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -17,10 +18,14 @@ use std::time::{Duration, Instant};
 /// The least time that an address is tried for, where as much is left.
 const LEAST: Duration = Duration::from_secs(2);
 
+/// How many of a domain's exchangers are tried.
+const MOST_EXCHANGERS: usize = 10;
+
 /// The network of this machine. Clones share their TLS connectors, which are dear to build.
 #[derive(Clone, Default)]
 pub struct Sockets {
     connectors: Connectors,
+    exchanges: Exchanges,
     clock: SystemClock,
 }
 
@@ -31,7 +36,12 @@ impl Sockets {
 
     /// Resolving, connecting and handshakes end at a signal that this clock notices.
     pub fn interrupted_by(clock: &SystemClock) -> Self {
-        Self { connectors: Connectors::default(), clock: clock.clone() }
+        Self { clock: clock.clone(), ..Self::default() }
+    }
+
+    /// Asks these for mail exchangers.
+    pub fn asking(self, nameservers: Nameservers) -> Self {
+        Self { exchanges: Exchanges::of(nameservers), ..self }
     }
 }
 
@@ -64,13 +74,79 @@ impl Network for Sockets {
                 let target = Target::Unix(path.clone());
                 let address = path.display().to_string();
                 let socket = target.connect(deadline, &self.clock).map_err(|error| cannot_connect(&address, &error))?;
-                (socket, target, Connected { address, local: true, resolved: Vec::new(), peer: None })
+                (socket, target, Connected { address, local: true, resolved: Vec::new(), peer: None, exchanger: None })
             }
+            Address::Tcp { host, port } if options.mx => self.connect_exchanger(host, *port, options, deadline)?,
             Address::Tcp { host, port } => connect_host(host, *port, options, deadline, &self.clock)?,
         };
         let stream = Connection::new(socket, target, server.is_lmtp(), self.connectors.clone());
         Ok((Box::new(stream), connected))
     }
+}
+
+impl Sockets {
+    /// The best exchanger of a domain that can be connected to (RFC 5321 §5.1).
+    fn connect_exchanger(
+        &self,
+        domain: &str,
+        port: u16,
+        options: &ConnectOptions,
+        deadline: Instant,
+    ) -> Result<(DeadlineSocket, Target, Connected), ConnectError> {
+        let looked_up = self.exchanges.look_up(domain, deadline, &self.clock);
+        let mut exchanges = looked_up.map_err(|why| ConnectError::CannotResolve { host: domain.to_owned(), why })?;
+        exchanges.truncate(MOST_EXCHANGERS);
+        let mut errors: Vec<ConnectError> = Vec::new();
+        for (tried, exchange) in exchanges.iter().enumerate() {
+            let until = share(deadline, exchanges.len() - tried);
+            match connect_host(&exchange.host, port, options, until, &self.clock) {
+                Ok((socket, target, connected)) => {
+                    let failed = exchanges.iter().zip(&errors);
+                    let unreachable = failed.map(|(exchange, error)| (exchange.host.clone(), why(error).to_owned()));
+                    let exchanger = Exchanger {
+                        host: exchange.host.clone(),
+                        preference: exchange.preference,
+                        unreachable: unreachable.collect(),
+                    };
+                    return Ok((socket, target, Connected { exchanger: Some(exchanger), ..connected }));
+                }
+                Err(error) => errors.push(error),
+            }
+            if self.clock.interrupted().is_some() {
+                break;
+            }
+        }
+        Err(no_exchanger(domain, &exchanges, errors))
+    }
+}
+
+/// Why none of them could be connected to. That a name has no address is the reason only where it is that of all.
+fn no_exchanger(domain: &str, exchanges: &[Exchange], mut errors: Vec<ConnectError>) -> ConnectError {
+    if errors.len() == 1
+        && let Some(only) = errors.pop()
+    {
+        return only;
+    }
+    let each: Vec<_> =
+        exchanges.iter().zip(&errors).map(|(exchange, error)| format!("{}: {}", exchange.host, why(error))).collect();
+    let (all, why) = (format!("the mail exchangers of {domain}"), each.join("; "));
+    match errors.iter().all(|error| matches!(error, ConnectError::CannotResolve { .. })) {
+        true => ConnectError::CannotResolve { host: all, why },
+        false => ConnectError::CannotConnect { address: all, why },
+    }
+}
+
+fn why(error: &ConnectError) -> &str {
+    match error {
+        ConnectError::CannotResolve { why, .. } | ConnectError::CannotConnect { why, .. } => why,
+    }
+}
+
+/// Until when one of `others` may be tried: one that does not answer leaves the others their share of the time.
+fn share(deadline: Instant, others: usize) -> Instant {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let others = u32::try_from(others).unwrap_or(u32::MAX).max(1);
+    Instant::now() + (left / others).max(LEAST.min(left))
 }
 
 fn connect_host(
@@ -91,10 +167,7 @@ fn connect_host(
         why: "no address of the source address's family".to_owned(),
     };
     for (tried, address) in candidates.iter().enumerate() {
-        // An address that does not answer leaves the others their share of the time.
-        let left = deadline.saturating_duration_since(Instant::now());
-        let others = u32::try_from(candidates.len() - tried).unwrap_or(u32::MAX).max(1);
-        let until = Instant::now() + (left / others).max(LEAST.min(left));
+        let until = share(deadline, candidates.len() - tried);
         let target = Target::Tcp { address: *address, source };
         match target.connect(until, clock) {
             Ok(socket) => {
@@ -103,6 +176,7 @@ fn connect_host(
                     local: address.ip().to_canonical().is_loopback(),
                     resolved,
                     peer: Some(*address),
+                    exchanger: None,
                 };
                 return Ok((socket, target, connected));
             }
@@ -250,7 +324,7 @@ fn cannot_connect(address: &str, error: &io::Error) -> ConnectError {
 }
 
 /// What the system said, without its number.
-fn words(error: &io::Error) -> String {
+pub fn words(error: &io::Error) -> String {
     let known = match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused",
         io::ErrorKind::ConnectionReset => "connection reset",

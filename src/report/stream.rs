@@ -142,6 +142,13 @@ fn note(note: &Note) -> (&'static str, Value) {
     match note {
         Note::InClear { why } => ("going_on_in_clear", json!({ "why": why.as_str() })),
         Note::ConnectedAgain => ("connected_again", json!({})),
+        Note::Exchanger { domain, host, preference } => {
+            let fields = json!({ "domain": domain.as_str(), "host": host.as_str(), "preference": preference });
+            ("exchanger_found", fields)
+        }
+        Note::ExchangerUnreachable { host, why } => {
+            ("exchanger_unreachable", json!({ "host": host.as_str(), "why": why.as_str() }))
+        }
         Note::NotVerified { why } => ("certificate_not_verified", json!({ "why": why.as_str() })),
         Note::Prompt { text } => ("prompt_decoded", json!({ "text": text.as_str() })),
         Note::Capabilities { list } => {

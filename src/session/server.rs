@@ -127,6 +127,15 @@ impl Server {
         }
     }
 
+    /// The same at another host; a UNIX socket stays what it is.
+    pub fn at(&self, host: &str) -> Self {
+        let address = match &self.address {
+            Address::Tcp { port, .. } => Address::Tcp { host: host.to_owned(), port: *port },
+            Address::Unix(path) => Address::Unix(path.clone()),
+        };
+        Self { scheme: self.scheme, address }
+    }
+
     pub fn is_lmtp(&self) -> bool {
         self.scheme == Scheme::Lmtp
     }

@@ -246,6 +246,9 @@ pub struct ConnectArguments {
     /// Connect over IPv6 only
     #[arg(long)]
     pub ipv6: bool,
+    /// The server is the best mail exchanger of this domain that can be connected to; scheme and port stay the file's
+    #[arg(long, value_name = "DOMAIN", value_parser = values::domain, conflicts_with = "server")]
+    pub mx: Option<String>,
     /// Connect to ADDR where HOST:PORT is meant; repeatable
     #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = values::resolve)]
     pub resolve: Vec<(String, u16, IpAddr)>,

@@ -110,7 +110,13 @@ impl Network for Scripts {
             breaks: None,
             stalled: false,
         };
-        let connected = Connected { address: "127.0.0.1:25".into(), local: true, resolved: Vec::new(), peer: None };
+        let connected = Connected {
+            address: "127.0.0.1:25".into(),
+            local: true,
+            resolved: Vec::new(),
+            peer: None,
+            exchanger: None,
+        };
         Ok((Box::new(stream), connected))
     }
 }

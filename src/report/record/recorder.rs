@@ -263,6 +263,8 @@ impl Observer for Recorder {
                 Note::NotVerified { why } => self.unverified = Some(why.clone()),
                 Note::InClear { .. }
                 | Note::ConnectedAgain
+                | Note::Exchanger { .. }
+                | Note::ExchangerUnreachable { .. }
                 | Note::Prompt { .. }
                 | Note::Capabilities { .. }
                 | Note::QuitFailed { .. }

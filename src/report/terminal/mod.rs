@@ -240,6 +240,8 @@ impl<W: Write> Observer for Terminal<W> {
                 Note::InClear { .. }
                 | Note::NotVerified { .. }
                 | Note::ConnectedAgain
+                | Note::Exchanger { .. }
+                | Note::ExchangerUnreachable { .. }
                 | Note::Prompt { .. }
                 | Note::Capabilities { .. }
                 | Note::QuitFailed { .. }

@@ -64,6 +64,8 @@ pub(super) fn is_detail(note: &Note) -> bool {
         Note::InClear { .. }
         | Note::NotVerified { .. }
         | Note::ConnectedAgain
+        | Note::Exchanger { .. }
+        | Note::ExchangerUnreachable { .. }
         | Note::QuitFailed { .. }
         | Note::ShortSecret { .. }
         | Note::Retrying { .. }
@@ -76,6 +78,13 @@ pub(super) fn note(note: &Note) -> String {
         Note::InClear { why } => format!("going on in clear: {why}"),
         Note::NotVerified { why } => format!("certificate not verified: {why}"),
         Note::ConnectedAgain => "connected once more, unverified, to read the certificate".to_owned(),
+        Note::Exchanger { domain, host, preference: Some(preference) } => {
+            format!("mail exchanger of {domain}: {host}, preference {preference}")
+        }
+        Note::Exchanger { domain, host: _, preference: None } => {
+            format!("mail exchanger of {domain}: itself, since it has no MX record")
+        }
+        Note::ExchangerUnreachable { host, why } => format!("cannot connect to the mail exchanger {host}: {why}"),
         Note::Prompt { text } => format!("prompt: {text}"),
         Note::Capabilities { list } => {
             let list: Vec<&str> = list.iter().map(Shown::as_str).collect();

@@ -1,0 +1,130 @@
+//! A domain's mail exchangers (RFC 5321 §5.1): `--mx`.
+
+mod query;
+mod resolver;
+
+pub use resolver::Nameservers;
+
+use super::clock::SystemClock;
+use query::Answer;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What is kept of an answer is kept no longer, whatever its TTL says.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// A host that takes a domain's mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    pub host: String,
+    /// `None`: the domain itself, which has no MX record.
+    pub preference: Option<u16>,
+}
+
+/// Looks exchangers up. Clones share what they found, for as long as its TTL says.
+#[derive(Clone, Debug, Default)]
+pub struct Exchanges {
+    nameservers: Nameservers,
+    found: Arc<Mutex<Option<Found>>>,
+}
+
+#[derive(Debug)]
+struct Found {
+    domain: String,
+    until: Instant,
+    list: Vec<Exchange>,
+}
+
+impl Exchanges {
+    pub fn of(nameservers: Nameservers) -> Self {
+        Self { nameservers, found: Arc::default() }
+    }
+
+    /// The exchangers of a domain in the order in which they are to be tried, one at least; or why there is none.
+    pub fn look_up(&self, domain: &str, deadline: Instant, clock: &SystemClock) -> Result<Vec<Exchange>, String> {
+        // While one connection asks, the others wait for what it finds.
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = found.as_ref()
+            && found.domain == domain
+            && Instant::now() < found.until
+        {
+            return Ok(in_order(found.list.clone()));
+        }
+        let answer = resolver::ask(&self.nameservers, domain, deadline, clock)?;
+        let (list, ttl) = exchanges(domain, answer)?;
+        let until = Instant::now() + LONGEST.min(Duration::from_secs(ttl.into()));
+        *found = Some(Found { domain: domain.to_owned(), until, list: list.clone() });
+        Ok(in_order(list))
+    }
+}
+
+/// What an answer means for mail.
+fn exchanges(domain: &str, answer: Answer) -> Result<(Vec<Exchange>, u32), String> {
+    match answer {
+        Answer::NoDomain => Err("there is no such domain".to_owned()),
+        // RFC 5321 §5.1: without MX records the domain itself stands for one, with preference 0.
+        Answer::Records { list, ttl } if list.is_empty() => {
+            Ok((vec![Exchange { host: domain.to_owned(), preference: None }], ttl))
+        }
+        Answer::Records { list, ttl } => {
+            // RFC 7505 §3: "." alone. Beside others it means nothing.
+            let named: Vec<_> = list.into_iter().filter(|(_, host)| host.as_deref() != Some("")).collect();
+            if named.is_empty() {
+                return Err("the domain takes no mail: its MX record is \".\" (RFC 7505)".to_owned());
+            }
+            let hosts = named
+                .into_iter()
+                .filter_map(|(preference, host)| host.map(|host| Exchange { host, preference: Some(preference) }));
+            match hosts.collect::<Vec<_>>() {
+                hosts if hosts.is_empty() => Err("its MX records hold no host name".to_owned()),
+                hosts => Ok((hosts, ttl)),
+            }
+        }
+    }
+}
+
+/// The lowest preference first; RFC 5321 §5.1: those of one preference in random order, to share the load.
+fn in_order(mut list: Vec<Exchange>) -> Vec<Exchange> {
+    fastrand::shuffle(&mut list);
+    list.sort_by_key(|exchange| exchange.preference);
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(records: &[(u16, Option<&str>)]) -> Result<Vec<String>, String> {
+        let list = records.iter().map(|(preference, host)| (*preference, host.map(str::to_owned))).collect();
+        let (list, _) = exchanges("example.com", Answer::Records { list, ttl: 60 })?;
+        Ok(in_order(list).into_iter().map(|exchange| exchange.host).collect())
+    }
+
+    #[test]
+    fn exchangers_are_tried_in_the_order_of_their_preference() {
+        let table: [(&[(u16, Option<&str>)], Result<Vec<&str>, &str>, &str); 6] = [
+            (&[(20, Some("b")), (10, Some("a")), (30, Some("c"))], Ok(vec!["a", "b", "c"]), "the lowest first"),
+            (&[], Ok(vec!["example.com"]), "none: the domain itself"),
+            (&[(0, Some(""))], Err("takes no mail"), "a null MX"),
+            (&[(0, Some("")), (10, Some("a"))], Ok(vec!["a"]), "a null MX beside others is none"),
+            (&[(5, None), (10, Some("a"))], Ok(vec!["a"]), "what is no host name is left out"),
+            (&[(5, None)], Err("no host name"), "nothing else is there"),
+        ];
+        for (records, expected, why) in table {
+            match (hosts(records), expected) {
+                (Ok(hosts), Ok(expected)) => assert_eq!(hosts, expected, "{why}"),
+                (Err(error), Err(words)) => assert!(error.contains(words), "{why}: {error}"),
+                (other, _) => panic!("{why}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn those_of_one_preference_share_the_load() {
+        let records = [(10, Some("a")), (10, Some("b")), (20, Some("c"))];
+        let tries = || (0..200).map(|_| hosts(&records).expect("there are hosts"));
+        assert!(tries().any(|hosts| hosts == ["a", "b", "c"]), "each comes first now and then");
+        assert!(tries().any(|hosts| hosts == ["b", "a", "c"]), "each comes first now and then");
+        assert!(tries().all(|hosts| hosts[2] == "c"), "the higher preference never");
+    }
+}

@@ -1,0 +1,200 @@
+//! A question for MX records and its answer, as bytes (RFC 1035).
+
+use simple_dns::rdata::RData;
+use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, ResourceRecord, TYPE};
+
+/// How many names an alias may lead over.
+const LONGEST_CHAIN: usize = 16;
+
+/// What a name server said.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Preference and host: empty where it is the root, `None` where it is no host name.
+    Records {
+        list: Vec<(u16, Option<String>)>,
+        ttl: u32,
+    },
+    NoDomain,
+}
+
+/// What a message from a name server is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    Answer(Answer),
+    /// There is more than fits: it is to be asked over TCP.
+    Truncated,
+    /// The server cannot or will not say.
+    Refused(String),
+    /// No answer to this question.
+    Other,
+}
+
+/// The question for a domain's MX records.
+pub fn question(domain: &str, id: u16) -> Result<Vec<u8>, String> {
+    let name = Name::new(domain).map_err(|_| "it is no domain name".to_owned())?;
+    let mut packet = Packet::new_query(id);
+    packet.set_flags(PacketFlag::RECURSION_DESIRED);
+    packet.questions.push(Question::new(name, QTYPE::TYPE(TYPE::MX), QCLASS::CLASS(CLASS::IN), false));
+    packet.build_bytes_vec().map_err(|_| "it is no domain name".to_owned())
+}
+
+/// Reads what came. Only what repeats number and question is an answer (RFC 5452 §4).
+pub fn heard(bytes: &[u8], domain: &str, id: u16) -> Heard {
+    let Ok(packet) = Packet::parse(bytes) else { return Heard::Other };
+    let asked = packet.questions.first().is_some_and(|question| {
+        question.qtype == QTYPE::TYPE(TYPE::MX) && text(&question.qname).eq_ignore_ascii_case(domain)
+    });
+    if packet.id() != id || !packet.has_flags(PacketFlag::RESPONSE) || !asked || packet.questions.len() != 1 {
+        return Heard::Other;
+    }
+    if packet.has_flags(PacketFlag::TRUNCATION) {
+        return Heard::Truncated;
+    }
+    match packet.rcode() {
+        RCODE::NoError => Heard::Answer(records(&packet.answers, domain)),
+        RCODE::NameError => Heard::Answer(Answer::NoDomain),
+        RCODE::ServerFailure => Heard::Refused("the name server failed (SERVFAIL)".to_owned()),
+        RCODE::Refused => Heard::Refused("the name server refused the question".to_owned()),
+        other => Heard::Refused(format!("the name server answered {other:?}")),
+    }
+}
+
+/// The MX records of the domain, or of the name that it is an alias of.
+fn records(answers: &[ResourceRecord<'_>], domain: &str) -> Answer {
+    let mut owner = domain.to_owned();
+    for _ in 0..LONGEST_CHAIN {
+        let alias = answers.iter().find_map(|record| match &record.rdata {
+            RData::CNAME(target) if text(&record.name).eq_ignore_ascii_case(&owner) => Some(text(target)),
+            _ => None,
+        });
+        match alias {
+            Some(target) => owner = target,
+            None => break,
+        }
+    }
+    let mut ttl = u32::MAX;
+    let mut list = Vec::new();
+    for record in answers {
+        if let RData::MX(mx) = &record.rdata
+            && text(&record.name).eq_ignore_ascii_case(&owner)
+        {
+            ttl = ttl.min(record.ttl);
+            list.push((mx.preference, host(&mx.exchange)));
+        }
+    }
+    Answer::Records { ttl: if list.is_empty() { 0 } else { ttl }, list }
+}
+
+/// A name with its dots, for comparing.
+fn text(name: &Name<'_>) -> String {
+    let labels: Vec<_> = name.as_bytes().map(|label| String::from_utf8_lossy(label).into_owned()).collect();
+    labels.join(".")
+}
+
+/// A name that a connection can be made to. What is none could hold dots or control characters in its labels.
+fn host(name: &Name<'_>) -> Option<String> {
+    let plain = |label: &[u8]| label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    name.as_bytes().all(plain).then(|| text(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use simple_dns::rdata::{CNAME, MX};
+
+    fn name(text: &str) -> Name<'_> {
+        Name::new_unchecked(text)
+    }
+
+    fn reply(question: &str, flags: PacketFlag, rcode: RCODE, records: Vec<(&str, RData<'_>)>) -> Vec<u8> {
+        let mut packet = Packet::new_reply(7);
+        packet.set_flags(flags);
+        *packet.rcode_mut() = rcode;
+        packet.questions.push(Question::new(name(question), QTYPE::TYPE(TYPE::MX), QCLASS::CLASS(CLASS::IN), false));
+        let records = records.into_iter().map(|(owner, data)| ResourceRecord::new(name(owner), CLASS::IN, 300, data));
+        packet.answers.extend(records);
+        packet.build_bytes_vec_compressed().expect("it can be written")
+    }
+
+    fn mx(preference: u16, exchange: &str) -> RData<'_> {
+        RData::MX(MX { preference, exchange: name(exchange) })
+    }
+
+    #[test]
+    fn a_question_asks_for_recursion() {
+        let bytes = question("example.com", 0x1234).expect("a domain");
+        assert_eq!(&bytes[..12], [0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(&bytes[12..], b"\x07example\x03com\0\0\x0f\0\x01");
+    }
+
+    #[test]
+    fn answers_are_read() {
+        let alias = || ("example.com", RData::CNAME(CNAME(name("alias.example"))));
+        let none = PacketFlag::empty();
+        let list = |list: &[(u16, &str)], ttl| {
+            let list = list.iter().map(|(preference, host)| (*preference, Some((*host).to_owned()))).collect();
+            Heard::Answer(Answer::Records { list, ttl })
+        };
+        let table = [
+            (
+                reply("EXAMPLE.com", none, RCODE::NoError, vec![("example.com", mx(10, "mx.example.com"))]),
+                list(&[(10, "mx.example.com")], 300),
+                "letters of either case",
+            ),
+            (
+                reply("example.com", none, RCODE::NoError, vec![alias(), ("alias.example", mx(5, "a.example"))]),
+                list(&[(5, "a.example")], 300),
+                "an alias",
+            ),
+            (
+                reply("example.com", none, RCODE::NoError, vec![("other.example", mx(5, "evil.example"))]),
+                list(&[], 0),
+                "another domain's records are none of this one's",
+            ),
+            (reply("example.com", none, RCODE::NoError, vec![alias()]), list(&[], 0), "an alias without exchangers"),
+            (
+                reply("example.com", none, RCODE::NoError, vec![("example.com", mx(0, ""))]),
+                list(&[(0, "")], 300),
+                "null",
+            ),
+            (reply("example.com", none, RCODE::NameError, vec![]), Heard::Answer(Answer::NoDomain), "no such domain"),
+            (reply("example.com", PacketFlag::TRUNCATION, RCODE::NoError, vec![]), Heard::Truncated, "too long"),
+            (reply("example.net", none, RCODE::NoError, vec![]), Heard::Other, "another question's"),
+            (b"nonsense".to_vec(), Heard::Other, "nonsense"),
+            (question("example.com", 7).expect("a domain"), Heard::Other, "a question is no answer"),
+        ];
+        for (bytes, expected, why) in table {
+            assert_eq!(heard(&bytes, "example.com", 7), expected, "{why}");
+            assert_eq!(heard(&bytes, "example.com", 8), Heard::Other, "{why}, under another number");
+        }
+        let failed = reply("example.com", none, RCODE::ServerFailure, vec![]);
+        assert!(matches!(heard(&failed, "example.com", 7), Heard::Refused(why) if why.contains("SERVFAIL")));
+    }
+
+    #[test]
+    fn an_alias_of_itself_comes_to_an_end() {
+        let circle = vec![
+            ("example.com", RData::CNAME(CNAME(name("b.example")))),
+            ("b.example", RData::CNAME(CNAME(name("example.com")))),
+        ];
+        let bytes = reply("example.com", PacketFlag::empty(), RCODE::NoError, circle);
+        assert!(
+            matches!(heard(&bytes, "example.com", 7), Heard::Answer(Answer::Records { list, .. }) if list.is_empty())
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_comes_can_do_harm(bytes: Vec<u8>, at in 0..80_usize, byte: u8) {
+            heard(&bytes, "example.com", 7);
+            // Nearly right, with a byte changed: counts, pointers, lengths.
+            let mut near = reply("example.com", PacketFlag::empty(), RCODE::NoError, vec![
+                ("example.com", mx(10, "mx.example.com")), ("example.com", mx(20, "mx2.example.com")),
+            ]);
+            let at = at % near.len();
+            near[at] = byte;
+            heard(&near, "example.com", 7);
+        }
+    }
+}

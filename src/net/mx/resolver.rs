@@ -1,0 +1,195 @@
+//! Asks name servers: over UDP, and over TCP where an answer is too long for that (RFC 7766).
+//!
+//! Which ones stands in `/etc/resolv.conf`, and how often and how long they are asked. A question's number and the port
+//! that it comes from are random, and a socket hears only the server that it asks (RFC 5452).
+
+use super::query::{Answer, Heard, heard, question};
+use crate::exec::Clock;
+use crate::net::clock::SystemClock;
+use crate::net::sockets::{Target, words};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+const CONFIGURATION: &str = "/etc/resolv.conf";
+/// As the system's resolver: more are not asked.
+const MOST_SERVERS: usize = 3;
+/// What an answer over UDP may hold without an agreement on more (RFC 1035 §4.2.1), and some.
+const DATAGRAM: usize = 4096;
+
+/// Who is asked.
+#[derive(Clone, Debug, Default)]
+pub enum Nameservers {
+    /// Those of this machine.
+    #[default]
+    System,
+    Given(Vec<SocketAddr>),
+}
+
+/// Whom to ask, how long, and how often.
+#[derive(Debug, PartialEq, Eq)]
+struct Plan {
+    servers: Vec<SocketAddr>,
+    timeout: Duration,
+    attempts: u32,
+}
+
+impl Nameservers {
+    fn plan(&self) -> Plan {
+        match self {
+            Self::System => plan(&std::fs::read_to_string(CONFIGURATION).unwrap_or_default()),
+            Self::Given(servers) => Plan { servers: servers.clone(), ..plan("") },
+        }
+    }
+}
+
+/// Reads resolv.conf(5): `nameserver`, and `timeout` and `attempts` of `options`, within the bounds that it names.
+fn plan(text: &str) -> Plan {
+    let (mut servers, mut timeout, mut attempts) = (Vec::new(), 5, 2);
+    for line in text.lines() {
+        let mut fields = line.split_whitespace();
+        match fields.next() {
+            Some("nameserver") => {
+                let address = fields.next().and_then(|address| address.parse::<IpAddr>().ok());
+                servers.extend(address.map(|address| SocketAddr::new(address, 53)));
+            }
+            Some("options") => {
+                for option in fields {
+                    match option.split_once(':').map(|(name, value)| (name, value.parse::<u32>())) {
+                        Some(("timeout", Ok(value))) => timeout = value.clamp(1, 30),
+                        Some(("attempts", Ok(value))) => attempts = value.clamp(1, 5),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    servers.truncate(MOST_SERVERS);
+    if servers.is_empty() {
+        servers.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 53));
+    }
+    Plan { servers, timeout: Duration::from_secs(timeout.into()), attempts }
+}
+
+/// Asks one server after another, until one answers.
+pub fn ask(nameservers: &Nameservers, domain: &str, deadline: Instant, clock: &SystemClock) -> Result<Answer, String> {
+    let plan = nameservers.plan();
+    let mut why = String::new();
+    for _ in 0..plan.attempts {
+        for server in &plan.servers {
+            let until = deadline.min(Instant::now() + plan.timeout);
+            match ask_one(*server, domain, until, clock) {
+                Ok(Heard::Answer(answer)) => return Ok(answer),
+                Ok(Heard::Refused(what)) => why = format!("{what} ({server})"),
+                Ok(Heard::Truncated | Heard::Other) => why = format!("the name server's answer is broken ({server})"),
+                Err(error) => why = format!("the name server did not answer: {} ({server})", words(&error)),
+            }
+            if clock.interrupted().is_some() || Instant::now() >= deadline {
+                return Err(why);
+            }
+        }
+    }
+    Err(why)
+}
+
+fn ask_one(server: SocketAddr, domain: &str, deadline: Instant, clock: &SystemClock) -> io::Result<Heard> {
+    let id = random_number()?;
+    let question = question(domain, id).map_err(io::Error::other)?;
+    match over_udp(server, &question, domain, id, deadline, clock)? {
+        Heard::Truncated => over_tcp(server, &question, domain, id, deadline, clock),
+        heard => Ok(heard),
+    }
+}
+
+fn random_number() -> io::Result<u16> {
+    let mut bytes = [0; 2];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(u16::from_be_bytes(bytes))
+}
+
+fn over_udp(
+    server: SocketAddr,
+    question: &[u8],
+    domain: &str,
+    id: u16,
+    deadline: Instant,
+    clock: &SystemClock,
+) -> io::Result<Heard> {
+    let any = if server.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+    // Port 0: the system takes a random one.
+    let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
+    socket.connect(server)?;
+    socket.send(question)?;
+    let mut buffer = [0; DATAGRAM];
+    loop {
+        let slice = clock.slice(deadline);
+        if clock.interrupted().is_some() || slice.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        socket.set_read_timeout(Some(slice))?;
+        match socket.recv(&mut buffer) {
+            // What is no answer to this question may be forged: the true one may still come.
+            Ok(count) => match heard(&buffer[..count], domain, id) {
+                Heard::Other => {}
+                heard => return Ok(heard),
+            },
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A message over TCP has its length in front (RFC 1035 §4.2.2).
+fn over_tcp(
+    server: SocketAddr,
+    question: &[u8],
+    domain: &str,
+    id: u16,
+    deadline: Instant,
+    clock: &SystemClock,
+) -> io::Result<Heard> {
+    let mut socket = Target::Tcp { address: server, source: None }.connect(deadline, clock)?;
+    socket.wait_until(deadline);
+    let length = u16::try_from(question.len()).map_err(io::Error::other)?;
+    let message = [&length.to_be_bytes()[..], question].concat();
+    let timed_out = |error: io::Error| match error.kind() {
+        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+        _ => error,
+    };
+    socket.write_all(&message).map_err(timed_out)?;
+    let mut length = [0; 2];
+    socket.read_exact(&mut length).map_err(timed_out)?;
+    let mut answer = vec![0; u16::from_be_bytes(length).into()];
+    socket.read_exact(&mut answer).map_err(timed_out)?;
+    Ok(heard(&answer, domain, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_configuration_is_read() {
+        let at = |addresses: &[&str]| -> Vec<SocketAddr> {
+            addresses.iter().map(|ip| SocketAddr::new(ip.parse().expect("an address"), 53)).collect()
+        };
+        let table = [
+            ("nameserver 192.0.2.1\nnameserver ::1\n", at(&["192.0.2.1", "::1"]), 5, 2, "two servers"),
+            ("", at(&["127.0.0.1"]), 5, 2, "none: this machine"),
+            ("# nameserver 192.0.2.9\n;x\nnameserver nowhere\n", at(&["127.0.0.1"]), 5, 2, "no address"),
+            ("options timeout:1 attempts:9 rotate\n", at(&["127.0.0.1"]), 1, 5, "within bounds"),
+            ("options timeout:x attempts:0", at(&["127.0.0.1"]), 5, 1, "what is no number is none"),
+            (
+                "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\nnameserver 192.0.2.4\n",
+                at(&["192.0.2.1", "192.0.2.2", "192.0.2.3"]),
+                5,
+                2,
+                "three at most",
+            ),
+        ];
+        for (text, servers, seconds, attempts, why) in table {
+            assert_eq!(plan(text), Plan { servers, timeout: Duration::from_secs(seconds), attempts }, "{why}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! `--mx`: the server is a domain's best mail exchanger. A name server of the tests' own answers on a loopback port.
+
+use mailrun::net::certificate::ServerCertificate;
+use mailrun::serve::{self, Behaviour, Config, Running, SinkOptions};
+use simple_dns::rdata::{CNAME, MX, RData};
+use simple_dns::{CLASS, Name, Packet, PacketFlag, RCODE, ResourceRecord};
+use std::io::{Read, Write};
+use std::net::{TcpListener, UdpSocket};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Answers for the names below, from a thread that ends with the tests. Gives its port, and how often it was asked.
+fn name_server() -> (u16, Arc<AtomicUsize>) {
+    let (udp, tcp) = loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").expect("a loopback port is free");
+        // Now and then somebody has the port for TCP.
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr().expect("it is bound")) {
+            break (udp, tcp);
+        }
+    };
+    let port = udp.local_addr().expect("it is bound").port();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((length, peer)) = udp.recv_from(&mut buffer) {
+            count.fetch_add(1, Ordering::SeqCst);
+            for reply in replies(&buffer[..length], false) {
+                udp.send_to(&reply, peer).expect("loopback takes it");
+            }
+        }
+    });
+    std::thread::spawn(move || {
+        for mut stream in tcp.incoming().flatten() {
+            let mut length = [0; 2];
+            stream.read_exact(&mut length).expect("a question comes");
+            let mut question = vec![0; u16::from_be_bytes(length).into()];
+            stream.read_exact(&mut question).expect("the whole question comes");
+            for reply in replies(&question, true) {
+                let length = u16::try_from(reply.len()).expect("replies are short");
+                stream.write_all(&length.to_be_bytes()).and_then(|()| stream.write_all(&reply)).expect("it is read");
+            }
+        }
+    });
+    (port, asked)
+}
+
+fn replies(question: &[u8], tcp: bool) -> Vec<Vec<u8>> {
+    let query = Packet::parse(question).expect("mailrun asks in a way that can be read");
+    let asked = query.questions[0].qname.to_string();
+    let id = query.id();
+    assert!(query.has_flags(PacketFlag::RECURSION_DESIRED));
+    let mut reply = query.into_reply();
+    let mx = |owner: &'static str, preference: u16, exchange: &'static str| {
+        let data = RData::MX(MX { preference, exchange: Name::new_unchecked(exchange) });
+        ResourceRecord::new(Name::new_unchecked(owner), CLASS::IN, 60, data)
+    };
+    match asked.as_str() {
+        "best.example" => {
+            reply.answers.extend([mx("best.example", 20, "mx2.example"), mx("best.example", 10, "mx1.example")])
+        }
+        "next.example" => {
+            reply.answers.extend([mx("next.example", 10, "mx2.example"), mx("next.example", 20, "mx1.example")])
+        }
+        "down.example" => {
+            reply.answers.extend([mx("down.example", 10, "mx2.example"), mx("down.example", 20, "mx2.example")])
+        }
+        "null.example" => reply.answers.push(mx("null.example", 0, "")),
+        "none.example" => {}
+        "alias.example" => {
+            let alias = RData::CNAME(CNAME(Name::new_unchecked("best.example")));
+            reply.answers.push(ResourceRecord::new(Name::new_unchecked("alias.example"), CLASS::IN, 60, alias));
+            reply.answers.push(mx("best.example", 10, "mx1.example"));
+        }
+        "long.example" if !tcp => reply.set_flags(PacketFlag::TRUNCATION),
+        "long.example" => reply.answers.extend((0..100).map(|_| mx("long.example", 10, "mx1.example"))),
+        "forged.example" => {
+            let mut forged = reply.clone();
+            forged.set_id(id.wrapping_add(1));
+            forged.answers.push(mx("forged.example", 0, "mx2.example"));
+            reply.answers.push(mx("forged.example", 10, "mx1.example"));
+            return [forged, reply].iter().map(|packet| packet.build_bytes_vec().expect("it can be written")).collect();
+        }
+        "broken.example" => *reply.rcode_mut() = RCODE::ServerFailure,
+        "silent.example" => return Vec::new(),
+        _ => *reply.rcode_mut() = RCODE::NameError,
+    }
+    vec![reply.build_bytes_vec_compressed().expect("it can be written")]
+}
+
+/// A server that mx1.example leads to; mx2.example leads where nobody listens.
+struct World {
+    sink: Running,
+    folder: tempfile::TempDir,
+    dns: u16,
+    asked: Arc<AtomicUsize>,
+}
+
+impl World {
+    fn new(certificate: &str) -> Self {
+        let mut config = Config::new(Behaviour::Sink(SinkOptions::default()));
+        config.certificate = Some(ServerCertificate::make(&[certificate]).expect("a certificate can be made"));
+        let sink = serve::start(config).expect("a loopback port is free");
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        std::fs::write(folder.path().join("ca.pem"), &sink.ca_pem).expect("it can be written");
+        let (dns, asked) = name_server();
+        let world = Self { sink, folder, dns, asked };
+        world.session(&format!("server = \"smtp://unused.example:{}\"", world.port()));
+        world
+    }
+
+    fn port(&self) -> &str {
+        self.sink.address.rsplit(':').next().expect("an address has a port")
+    }
+
+    fn session(&self, top: &str) {
+        let text = format!(
+            "{top}\ntls = {{ ca = \"ca.pem\" }}\nstep = [ {{ login = true }}, {{ quit = true, assert = [\"'SIZE' in ehlo.capabilities\"] }} ]\n"
+        );
+        std::fs::write(self.folder.path().join("case.toml"), text).expect("it can be written");
+    }
+
+    fn run(&self, domain: &str, options: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+        command.args(["run", "--mx", domain, "--connect-timeout", "3s"]).args(options).arg("case.toml");
+        for (host, address) in
+            [("mx1.example", "127.0.0.1"), ("mx2.example", "127.0.0.2"), ("none.example", "127.0.0.1")]
+        {
+            command.arg("--resolve").arg(format!("{host}:{}:{address}", self.port()));
+        }
+        command.env("MAILRUN_DNS", format!("127.0.0.1:{}", self.dns));
+        command.env("NO_COLOR", "1").current_dir(self.folder.path()).stdin(Stdio::null());
+        command.output().expect("mailrun starts")
+    }
+
+    fn ends(&self, domain: &str, status: i32, words: &[&str]) -> String {
+        let output = self.run(domain, &[]);
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{domain}: {text}");
+        for words in words {
+            assert!(text.contains(words), "{domain}: {words}: {text}");
+        }
+        text.into_owned()
+    }
+}
+
+#[test]
+fn the_best_exchanger_that_can_be_connected_to_is_the_server() {
+    // The certificate is the exchanger's: that its name is the one that is verified is seen by the way.
+    let world = World::new("mx1.example");
+    let best = "*: mail exchanger of best.example: mx1.example, preference 10\n*: connected to 127.0.0.1:";
+    world.ends("best.example", 0, &[best, "TLS started: TLSv1.3, CN=mx1.example, verified"]);
+    world.ends("BEST.example.", 0, &[best]);
+    let next = "*: cannot connect to the mail exchanger mx2.example: connection refused\n\
+                *: mail exchanger of next.example: mx1.example, preference 20\n";
+    world.ends("next.example", 0, &[next]);
+    world.ends("alias.example", 0, &["mail exchanger of alias.example: mx1.example, preference 10"]);
+    world.ends("long.example", 0, &["mail exchanger of long.example: mx1.example, preference 10"]);
+    world.ends("forged.example", 0, &["mail exchanger of forged.example: mx1.example, preference 10"]);
+}
+
+#[test]
+fn a_domain_without_exchangers_is_its_own() {
+    let world = World::new("none.example");
+    world.ends("none.example", 0, &["*: mail exchanger of none.example: itself, since it has no MX record\n"]);
+    world.ends("best.example", 77, &["mx1.example"]);
+}
+
+#[test]
+fn where_no_exchanger_is_the_status_says_why() {
+    let world = World::new("mx1.example");
+    world.ends("null.example", 68, &["cannot resolve null.example: the domain takes no mail", "RFC 7505"]);
+    world.ends("nowhere.example", 68, &["cannot resolve nowhere.example: there is no such domain"]);
+    world.ends("broken.example", 68, &["SERVFAIL"]);
+    world.ends("silent.example", 68, &["the name server did not answer: timed out (127.0.0.1:"]);
+    world.ends(
+        "down.example",
+        69,
+        &["cannot connect to the mail exchangers of down.example: mx2.example: connection refused; mx2"],
+    );
+}
+
+#[test]
+fn a_name_server_is_asked_once_for_many_connections() {
+    let world = World::new("mx1.example");
+    let output = world.run("best.example", &["--repeat", "20"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(world.asked.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn the_options_are_looked_at_before_anything_is_asked() {
+    let world = World::new("mx1.example");
+    let refused = |domain: &str, options: &[&str], words: &str| {
+        let output = world.run(domain, options);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{errors}");
+        assert!(errors.contains(words), "{errors}");
+    };
+    refused("best.example", &["--server", "smtp://mx1.example"], "cannot be used with");
+    refused("b\u{fc}cher.example", &[], "xn--");
+    refused("192.0.2.1", &[], "expected a domain");
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+    command.args(["run", "case.toml"]).env("MAILRUN_MX", "best.example").env("MAILRUN_DNS", "nowhere");
+    let output = command.current_dir(world.folder.path()).output().expect("mailrun starts");
+    assert_eq!(output.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("MAILRUN_DNS: \"nowhere\" is not ADDRESS:PORT"));
+    assert_eq!(world.asked.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_session_needs_no_server_of_its_own_and_a_dry_run_asks_nobody() {
+    let world = World::new("mx1.example");
+    world.session("");
+    let output = world.run("best.example", &["--dry-run"]);
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("connected to best.example:25 (dry run)"), "{text}");
+    assert_eq!(world.asked.load(Ordering::SeqCst), 0);
+    world.session("server = \"smtp+unix:///run/smtp\"");
+    world.ends("best.example", 65, &["case.toml:1:10: error: smtp+unix:///run/smtp is a UNIX socket"]);
+}
