@@ -59,6 +59,13 @@ test-browser: prerequisites ## read the HTML report in headless Chromium, instal
 	@$(call install_packages,chromium chromium-driver poppler-utils)
 	MAILRUN_SCREENSHOTS=$(abspath $(TARGET)/browser) cargo test --locked --test browser -- --ignored
 
+.PHONY: test-schemas
+test-schemas: prerequisites ## hold session files, JUnit reports and docs/ci.md against others' schemas, installing them first
+	@command -v npm >/dev/null || { $(call install_packages,nodejs npm); }
+	@$(call install_packages,libxml2-utils python3 python3-venv)
+	tests/schemas/install.sh $(abspath $(TARGET)/schemas)
+	MAILRUN_TEST_SCHEMAS=$(abspath $(TARGET)/schemas) cargo test --locked --test schemas -- --ignored
+
 .PHONY: soak
 soak: prerequisites ## kill batches of 500 rows at 200 moments and restart them
 	cargo test --release --test batch -- --ignored

@@ -120,6 +120,54 @@ fn every_smoke_session_is_sound_and_documented() {
     }
 }
 
+#[test]
+fn repetitions_and_tries_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (session, rows, json) = (path("s.toml"), path("r.toml"), path("r.json"));
+    std::fs::write(
+        &session,
+        "step = [{ expect = 220 }, { send = 'NOOP', expect = '2xx', repeat = 2 }, { quit = true }]",
+    )
+    .expect("a session can be written");
+    std::fs::write(path("r.csv"), "a\n1\n2\n").expect("rows can be written");
+    std::fs::write(
+        &rows,
+        "open = [{ expect = 220 }]\nstep = [{ send = 'NOOP {{ row.a }}', expect = 250 }]\n[rows]\nfile = 'r.csv'",
+    )
+    .expect("a session can be written");
+    let report = |arguments: &[&str]| {
+        let output = test(&[&["--json", &json], arguments].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        let report: Value =
+            serde_json::from_str(&std::fs::read_to_string(&json).expect("it is there")).expect("it is JSON");
+        let schema: Value = serde_json::from_str(include_str!("../docs/report.schema.json")).expect("it is JSON");
+        let mut wrong = Vec::new();
+        validate(&schema, &schema, &report, "", &mut wrong);
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        report["sessions"][0]["steps"].as_array().expect("a list").clone()
+    };
+    let told = |steps: &[Value]| -> Vec<(u64, u64, u64)> {
+        let number = |value: &Value| value.as_u64().unwrap_or(0);
+        steps
+            .iter()
+            .map(|s| (number(&s["number"]), number(&s["repetition"]), number(&s["turn"]["repetition"])))
+            .collect()
+    };
+    let expected = [(1, 1, 1), (2, 1, 1), (2, 2, 1), (3, 1, 1), (1, 2, 2), (2, 1, 2), (2, 2, 2), (3, 2, 2)];
+    assert_eq!(
+        told(&report(&["--repeat", "2", &session])),
+        expected,
+        "number, its own or the session's, the session's"
+    );
+    assert_eq!(told(&report(&[&session])), [(1, 0, 0), (2, 1, 0), (2, 2, 0), (3, 0, 0)], "once is no repetition");
+    let of_rows = report(&["--repeat", "2", &rows]);
+    let of_rows: Vec<_> = of_rows.iter().filter(|step| step["number"] == 2).map(|step| &step["row"]).collect();
+    assert_eq!(of_rows.len(), 4);
+    let second = serde_json::json!({ "number": 1, "key": "1", "attempt": 1, "repetition": 2 });
+    assert_eq!(*of_rows[2], second);
+}
+
 /// What Jenkins' schema for JUnit knows, and no more.
 #[test]
 fn junit_holds_nothing_that_jenkins_does_not_know() {

@@ -258,6 +258,7 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
                 number: 1,
                 key: crate::transcript::Shown::default(),
                 attempt,
+                repetition: task.repetition,
             });
             id.attempt = attempt + 1;
             task.last = Some(match task.unknown {

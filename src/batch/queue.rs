@@ -22,6 +22,8 @@ pub struct Task {
     pub key: String,
     /// Whether it was given back already, since its connection had gone.
     pub returned: bool,
+    /// Which of `--repeat` and `--duration`.
+    pub repetition: Option<u64>,
     /// An earlier run's attempt at it may have been delivered.
     pub unknown: bool,
     /// How the last attempt at it ended.
@@ -38,6 +40,8 @@ pub enum Turns {
         reader: RowReader,
         key: Option<String>,
         again: u64,
+        /// How many times they were begun.
+        round: u64,
         reopen: Reopen,
         until: Option<Instant>,
     },
@@ -60,6 +64,8 @@ pub struct Terms {
     pub resend_unknown: bool,
     /// Ends with the first failure.
     pub fail_fast: bool,
+    /// Whether turns are counted as repetitions.
+    pub repeats: bool,
 }
 
 pub struct Queue {
@@ -309,7 +315,8 @@ impl State {
                 }
                 *left -= 1;
                 *number += 1;
-                let task = Task { key: ONLY.to_owned(), ..Task::default() };
+                let repetition = terms.repeats.then_some(*number);
+                let task = Task { key: ONLY.to_owned(), repetition, ..Task::default() };
                 if terms.ledger.is_some() {
                     return self.claim(vec![(task, 1)], terms);
                 }
@@ -324,7 +331,7 @@ impl State {
         let mut group = Vec::new();
         let mut over = false;
         {
-            let Turns::Rows { reader, key, again, reopen, until } = &mut self.turns else { return false };
+            let Turns::Rows { reader, key, again, round, reopen, until } = &mut self.turns else { return false };
             if until.is_some_and(|until| now >= until) {
                 self.turns = Turns::Over;
                 return false;
@@ -335,10 +342,11 @@ impl State {
                 match reader.next_row() {
                     Ok(Some(row)) => {
                         read += 1;
-                        group.extend(task(row, key.as_deref(), terms));
+                        group.extend(task(row, key.as_deref(), terms, terms.repeats.then_some(*round)));
                     }
                     Ok(None) if *again > 0 && reader.next_number() > 1 => {
                         *again -= 1;
+                        *round += 1;
                         match reopen() {
                             Ok(again) => *reader = again,
                             Err(_) => over = true,
@@ -423,7 +431,7 @@ impl State {
         let Turns::Rows { reader, key, .. } = &mut self.turns else { return false };
         let mut count = 0;
         while let Ok(Some(row)) = reader.next_row() {
-            count += usize::from(task(row, key.as_deref(), terms).is_some());
+            count += usize::from(task(row, key.as_deref(), terms, None).is_some());
         }
         self.tally.pending += count;
         count > 0
@@ -434,7 +442,7 @@ impl State {
 const ONLY: &str = "-";
 
 /// A row as a turn; `None` where it is another shard's.
-fn task(row: SourceRow, key: Option<&str>, terms: &Terms) -> Option<(Task, u64)> {
+fn task(row: SourceRow, key: Option<&str>, terms: &Terms, repetition: Option<u64>) -> Option<(Task, u64)> {
     let SourceRow { number, place, value } = row;
     let (mut value, mut broken) = match value {
         Ok(value) => (Some(value), None),
@@ -453,7 +461,7 @@ fn task(row: SourceRow, key: Option<&str>, terms: &Terms) -> Option<(Task, u64)>
     if terms.shard.is_some_and(|shard| !shard.has(&name)) {
         return None;
     }
-    let id = RowId { number, key: Shown::new(&name), attempt: 1 };
+    let id = RowId { number, key: Shown::new(&name), attempt: 1, repetition };
     let row = Row { id: Some(id), place, value, broken, ..Row::default() };
     Some((Task { row, key: name, ..Task::default() }, number))
 }

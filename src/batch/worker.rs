@@ -3,7 +3,7 @@
 use super::feed::{Heard, WorkerFeed, may_try_again};
 use super::queue::{Queue, Task};
 use super::{Hearing, Plan};
-use crate::event::{Observer, Status};
+use crate::event::{Fact, Observer, Status, Turn};
 use crate::exec::{Clock, Lane, Ready};
 use crate::net::SystemClock;
 use crate::session::RetrySettings;
@@ -46,6 +46,7 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
                 self.tell_broken(task, &mut hearing);
                 continue;
             }
+            self.tell_turn(&task, &mut hearing);
             let mut feed = WorkerFeed::new(self.plan, self.queue, self.clock, &heard, task);
             let outcome = self.ready.connection(&mut self.lane, &mut feed, network.as_mut(), self.clock, &mut hearing);
             feed.give_back();
@@ -81,6 +82,15 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
                 return;
             }
             self.clock.sleep_until(self.clock.now() + super::queue::wait_before(&again, failures));
+        }
+    }
+
+    /// A whole session begins, once more or again.
+    fn tell_turn(&self, task: &Task, hearing: &mut Hearing<'_, '_>) {
+        let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
+        if !self.plan.rows && (task.repetition.is_some() || self.plan.retry.is_some()) {
+            let turn = Turn { repetition: task.repetition, attempt };
+            self.lane.tell(self.clock, hearing, Fact::TurnStarted { turn });
         }
     }
 

@@ -146,6 +146,7 @@ impl<'a> Batches<'a> {
             ledger: self.ledger.clone(),
             resend_unknown: arguments.resend_unknown,
             fail_fast: self.fail_fast,
+            repeats: arguments.repeat.is_some() || arguments.duration.is_some(),
         };
         let queue = Queue::new(turns, terms);
         let retry = match (arguments.retry, one.session.retry) {
@@ -217,7 +218,7 @@ impl<'a> Batches<'a> {
         let files = one.files.clone();
         let reopen = Box::new(move || RowReader::open(&files, &path));
         let key = rows.key.as_ref().map(|(key, _)| key.clone());
-        Ok(Turns::Rows { reader, key, again: times.saturating_sub(1), reopen, until })
+        Ok(Turns::Rows { reader, key, again: times.saturating_sub(1), round: 1, reopen, until })
     }
 
     /// Writes what is still to be written of the ledger.

@@ -1,6 +1,6 @@
 //! What can happen.
 
-use super::{Line, Outcome, RowId, StepId, Verdict};
+use super::{Line, Outcome, RowId, StepId, Turn, Verdict};
 use crate::session::TlsFacts;
 use crate::transcript::Shown;
 use std::time::Duration;
@@ -36,6 +36,10 @@ pub enum Fact<'a> {
     ResetByServer,
     ClosedByClient {
         how: crate::session::CloseHow,
+    },
+    /// A session without rows, which is to be repeated or tried again, begins on this connection and those of its names.
+    TurnStarted {
+        turn: Turn,
     },
     /// A row's turn of the steps begins, or another attempt at it.
     RowStarted {

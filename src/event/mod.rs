@@ -88,6 +88,17 @@ pub struct RowId {
     pub key: Shown,
     /// Of the batch's `[retry]`, from 1.
     pub attempt: u32,
+    /// Which of `--repeat` and `--duration`, from 1.
+    pub repetition: Option<u64>,
+}
+
+/// One playing of a whole session without rows, where there may be several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Which of `--repeat` and `--duration`, from 1.
+    pub repetition: Option<u64>,
+    /// Of `[retry]`, from 1.
+    pub attempt: u32,
 }
 
 /// How a step ended.

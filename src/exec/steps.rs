@@ -336,6 +336,11 @@ impl Player<'_> {
         let id = self.identify(step, position, 1, None);
         let connection = position.connection;
         self.narrator.tell(connection, Fact::StepStarted { step: &id });
+        let reason = match reason {
+            // Nothing failed: the session was skipped before it came to this step.
+            SkipReason::EarlierFailure if self.skipped.is_some() && self.failure.is_none() => SkipReason::Lacking,
+            reason => reason,
+        };
         let verdict = Verdict::Skipped(reason);
         self.narrator
             .tell(connection, Fact::StepFinished { step: &id, verdict: &verdict, elapsed: std::time::Duration::ZERO });

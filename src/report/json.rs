@@ -98,12 +98,19 @@ pub fn step(step: &StepRecord) -> Value {
     put("number", step.id.number.into());
     put("title", step.id.title.as_str().into());
     put("connection", printable(step.connection.as_bytes()).into());
-    if let Some(repetition) = step.id.repetition {
+    if let Some(repetition) = step.repetition() {
         put("repetition", repetition.into());
     }
-    put("attempt", step.id.attempt.into());
+    put("attempt", step.attempt().into());
+    if let Some(turn) = &step.turn {
+        put("turn", super::stream::turn_fields(turn));
+    }
     if let Some(row) = &step.row {
-        put("row", json!({ "number": row.number, "key": row.key.as_str(), "attempt": row.attempt }));
+        let mut fields = json!({ "number": row.number, "key": row.key.as_str(), "attempt": row.attempt });
+        if let Some(repetition) = row.repetition {
+            fields["repetition"] = repetition.into();
+        }
+        put("row", fields);
     }
     if step.retried {
         put("retried", true.into());

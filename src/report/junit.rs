@@ -3,14 +3,45 @@
 use super::record::{Judgement, Outside, Record, Run, StepRecord, time};
 use crate::event::{Cause, Failure, Got};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
-use std::io;
+use std::collections::HashMap;
+use std::io::{self, Write};
 
 /// Writes the report.
 pub fn write(run: &Run, out: impl io::Write) -> io::Result<()> {
     let mut report = Report::new("mailrun");
     report.set_time(run.elapsed);
     report.add_test_suites(run.records.iter().map(suite));
-    report.serialize(out).map_err(io::Error::other)
+    let mut out = Known { head: Some(Vec::new()), out };
+    report.serialize(&mut out).map_err(io::Error::other)?;
+    out.flush()
+}
+
+/// Leaves out of the outermost element what Jenkins' schema does not know there: how many were skipped.
+struct Known<W> {
+    /// What was written as long as that element's tag is not complete.
+    head: Option<Vec<u8>>,
+    out: W,
+}
+
+impl<W: Write> Write for Known<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(head) = &mut self.head else { return self.out.write(bytes) };
+        head.extend_from_slice(bytes);
+        let text = String::from_utf8_lossy(head);
+        if let Some((before, tag)) = text.split_once("<testsuites ")
+            && let Some((tag, behind)) = tag.split_once('>')
+        {
+            let known: Vec<&str> = tag.split(' ').filter(|attribute| !attribute.starts_with("skipped=")).collect();
+            write!(self.out, "{before}<testsuites {}>{behind}", known.join(" "))?;
+            self.head = None;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.head.take().unwrap_or_default())?;
+        self.out.flush()
+    }
 }
 
 fn suite(record: &Record) -> TestSuite {
@@ -24,7 +55,10 @@ fn suite(record: &Record) -> TestSuite {
     }
     suite.add_property(Property::new("status", record.status.code().to_string()));
     let class = class(record);
-    suite.add_test_cases(record.steps.iter().filter(|step| !step.retried).map(|step| case(record, step, &class)));
+    let mut cases: Vec<TestCase> =
+        record.steps.iter().filter(|step| !step.retried).map(|step| case(record, step, &class)).collect();
+    name_apart(&mut cases);
+    suite.add_test_cases(cases);
     suite.add_test_cases(record.failures.iter().map(|outside| of_session(record, outside, &class)));
     // A session without a case would not be seen at all.
     let said = match &record.judgement {
@@ -71,6 +105,18 @@ fn case(record: &Record, step: &StepRecord, class: &str) -> TestCase {
     let mut case = TestCase::new(format!("{}. {}", step.id.number, step.title()), status);
     case.set_classname(class).set_time(step.elapsed);
     case
+}
+
+/// Two cases of one name would be one for Jenkins: `open` is played on each connection of a batch.
+fn name_apart(cases: &mut [TestCase]) {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for case in cases {
+        let count = seen.entry(case.name.as_str().to_owned()).or_default();
+        *count += 1;
+        if *count > 1 {
+            case.name = format!("{}, time {count}", case.name.as_str()).into();
+        }
+    }
 }
 
 fn of_session(record: &Record, outside: &Outside, class: &str) -> TestCase {

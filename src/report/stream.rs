@@ -1,7 +1,7 @@
 //! `--json -`: events as JSON Lines, each written when it happens.
 
 use super::json::{failure, place, seconds};
-use crate::event::{Event, Fact, Line, Note, Observer, RecipientOutcome, RowId, SkipReason, Verdict};
+use crate::event::{Event, Fact, Line, Note, Observer, RecipientOutcome, RowId, SkipReason, Turn, Verdict};
 use crate::session::CloseHow;
 use crate::transcript::{Shown, printable};
 use serde_json::{Map, Value, json};
@@ -61,6 +61,7 @@ impl<W: Write> Observer for Stream<W> {
                 };
                 ("closed_by_client", json!({ "how": how }))
             }
+            Fact::TurnStarted { turn } => ("turn_started", turn_fields(turn)),
             Fact::RowStarted { row } => ("row_started", row_fields(row)),
             Fact::RowFinished { row, outcome } => {
                 let mut fields = row_fields(row);
@@ -134,8 +135,21 @@ fn step_fields(step: &crate::event::StepId) -> Map<String, Value> {
     fields
 }
 
+/// A playing of a whole session, of several.
+pub fn turn_fields(turn: &Turn) -> Value {
+    let mut fields = json!({ "attempt": turn.attempt });
+    if let Some(repetition) = turn.repetition {
+        fields["repetition"] = repetition.into();
+    }
+    fields
+}
+
 fn row_fields(row: &RowId) -> Value {
-    json!({ "row": row.number, "key": row.key.as_str(), "attempt": row.attempt })
+    let mut fields = json!({ "row": row.number, "key": row.key.as_str(), "attempt": row.attempt });
+    if let Some(repetition) = row.repetition {
+        fields["repetition"] = repetition.into();
+    }
+    fields
 }
 
 fn note(note: &Note) -> (&'static str, Value) {

@@ -10,7 +10,7 @@ mod recorder;
 pub use lines::{Lines, Recorded};
 pub use recorder::Recorder;
 
-use crate::event::{Failure, RowId, Status, StepId, Verdict};
+use crate::event::{Failure, RowId, Status, StepId, Turn, Verdict};
 use crate::transcript::Shown;
 use std::time::Duration;
 
@@ -115,6 +115,8 @@ impl Outside {
 pub struct StepRecord {
     pub id: StepId,
     pub row: Option<RowId>,
+    /// Which playing of the session, where there may be several.
+    pub turn: Option<Turn>,
     pub connection: String,
     pub verdict: Verdict,
     /// Since the session began, connecting included.
@@ -144,6 +146,14 @@ impl StepRecord {
         if let Some(row) = &self.row {
             title.push_str(&format!(", row {}", row.key));
         }
+        let runs = (self.turn.and_then(|turn| turn.repetition), self.row.as_ref().and_then(|row| row.repetition));
+        if let (Some(run), _) | (None, Some(run)) = runs {
+            title.push_str(&format!(", run {run}"));
+        }
+        let tries = (self.turn.map(|turn| turn.attempt), self.row.as_ref().map(|row| row.attempt));
+        if let (Some(attempt @ 2..), _) | (None, Some(attempt @ 2..)) = tries {
+            title.push_str(&format!(", try {attempt}"));
+        }
         if let Some(repetition) = self.id.repetition {
             title.push_str(&format!(", repetition {repetition}"));
         }
@@ -151,6 +161,19 @@ impl StepRecord {
             title.push_str(&format!(", attempt {}", self.id.attempt));
         }
         title
+    }
+
+    /// Its own, or where it has none the whole session's.
+    pub fn repetition(&self) -> Option<u64> {
+        self.id.repetition.map(u64::from).or(self.turn.and_then(|turn| turn.repetition))
+    }
+
+    /// Its own, or where it was not tried again itself the whole session's.
+    pub fn attempt(&self) -> u32 {
+        match self.turn {
+            Some(turn) if self.id.attempt == 1 => turn.attempt,
+            _ => self.id.attempt,
+        }
     }
 
     /// A word for machines.

@@ -1,7 +1,7 @@
 //! Hears a session's events and makes its [`Record`].
 
 use super::{Judgement, Lines, Outside, Phase, PhaseKind, Record, Recorded, StepRecord, UNVERIFIED};
-use crate::event::{Event, Fact, Failure, Note, Observer, Outcome, RowId, Status, Verdict};
+use crate::event::{Event, Fact, Failure, Note, Observer, Outcome, RowId, Status, Turn, Verdict};
 use crate::report::{Options, TranscriptWriter};
 use crate::transcript::Shown;
 use std::sync::Arc;
@@ -47,6 +47,7 @@ struct Connection {
     /// What it spent its time on; or what happened ahead of the next one: the first connection is made so.
     phases: Vec<Phase>,
     row: Option<RowId>,
+    turn: Option<Turn>,
 }
 
 impl Recorder {
@@ -117,6 +118,7 @@ impl Recorder {
                     step: None,
                     phases: Vec::new(),
                     row: None,
+                    turn: None,
                 });
                 self.connections.len() - 1
             }
@@ -135,6 +137,7 @@ impl Recorder {
         let connection = self.connection(event.connection, now);
         let (started, phases) = (connection.step.take().unwrap_or(now), std::mem::take(&mut connection.phases));
         let row = connection.row.clone();
+        let turn = self.turn_of(event.connection);
         let most = if verdict_is_bad(verdict) { MOST_FAILURES } else { MOST_STEPS };
         if self.steps.len() >= most {
             self.left_out += 1;
@@ -143,6 +146,7 @@ impl Recorder {
         self.steps.push(StepRecord {
             id: (*step).clone(),
             row,
+            turn,
             connection: event.connection.to_owned(),
             verdict: (*verdict).clone(),
             started,
@@ -150,6 +154,22 @@ impl Recorder {
             retried: false,
             phases,
         });
+    }
+
+    fn turn_started(&mut self, connection: &str, turn: Turn, now: Duration) {
+        self.connection(connection, now).turn = Some(turn);
+        // What failed at the attempt before is covered by this one.
+        let earlier = |other: Turn| other.repetition == turn.repetition && other.attempt < turn.attempt;
+        for step in self.steps.iter_mut().filter(|step| step.turn.is_some_and(earlier)) {
+            step.retried |= step.failure().is_some();
+        }
+    }
+
+    /// The turn that a connection belongs to: `2_second` to that of `2`, and `second` to that of `main`.
+    fn turn_of(&self, connection: &str) -> Option<Turn> {
+        let lane = connection.split_once('_').map_or("main", |(lane, _)| lane);
+        let turn = |name: &str| self.connections.iter().find(|known| &*known.name == name).and_then(|known| known.turn);
+        turn(connection).or_else(|| turn(lane)).or_else(|| turn("main"))
     }
 
     fn row_started(&mut self, connection: &str, row: &RowId, now: Duration) {
@@ -242,6 +262,7 @@ impl Observer for Recorder {
                 self.connection(event.connection, now).phase(PhaseKind::Pause, now, now + *duration);
             }
             Fact::ClosedByServer | Fact::ResetByServer | Fact::ClosedByClient { .. } => {}
+            Fact::TurnStarted { turn } => self.turn_started(event.connection, *turn, now),
             Fact::RowStarted { row } => self.row_started(event.connection, row, now),
             Fact::RowFinished { row: _, outcome } => {
                 failure = outcome.failure.is_some();

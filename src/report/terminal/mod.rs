@@ -265,6 +265,7 @@ impl<W: Write> Observer for Terminal<W> {
             | Fact::ResetByServer
             | Fact::ClosedByClient { .. }
             | Fact::RowStarted { .. }
+            | Fact::TurnStarted { .. }
             | Fact::StepStarted { .. } => {}
         }
     }

@@ -208,7 +208,7 @@ impl<W: Write> Observer for TranscriptWriter<W> {
             Fact::ClosedByServer => self.remark(event, "closed by the server"),
             Fact::ResetByServer => self.remark(event, "reset by the server"),
             Fact::ClosedByClient { how } => self.remark(event, remarks::closed(*how)),
-            Fact::StepStarted { step: _ } => {}
+            Fact::StepStarted { step: _ } | Fact::TurnStarted { turn: _ } => {}
             Fact::RowStarted { row: _ } => self.rows_told.retain(|(name, _)| name != event.connection),
             Fact::StepFinished { step, verdict, elapsed: _ } => match verdict {
                 Verdict::Passed => {}

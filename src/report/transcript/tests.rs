@@ -34,6 +34,7 @@ fn again<'a>(fact: &Fact<'a>) -> Fact<'a> {
         Fact::ClosedByServer => Fact::ClosedByServer,
         Fact::ResetByServer => Fact::ResetByServer,
         Fact::ClosedByClient { how } => Fact::ClosedByClient { how: *how },
+        Fact::TurnStarted { turn } => Fact::TurnStarted { turn: *turn },
         Fact::RowStarted { row } => Fact::RowStarted { row },
         Fact::RowFinished { row, outcome } => Fact::RowFinished { row, outcome },
         Fact::StepStarted { step } => Fact::StepStarted { step },

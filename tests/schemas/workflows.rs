@@ -1,0 +1,171 @@
+//! The workflows in docs/ci.md: held against the schemas of those that run them, and their commands run against a server that
+//! behaves, so that a typo in an option, a session's name or a file that is kept is found.
+
+use super::{installed, output, said};
+use mailrun::net::certificate::ServerCertificate;
+use mailrun::serve::{self, Behaviour, Config, Rules, SinkOptions};
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A mail server for one domain, which relays for nobody.
+const BEHAVES: &str = r#"
+[[on]]
+verb = "RCPT"
+argument = 'example\.net|192\.0\.2\.1|no-such-user|smoke-relay'
+reply = "550 5.1.1 not here"
+[[on]]
+verb = "RCPT"
+nth = 150
+reply = "452 4.5.3 too many"
+[[on]]
+verb = "MAIL"
+argument = 'BODY=SMOKE'
+reply = "501 5.5.4 no"
+[[on]]
+verb = "MAIL"
+argument = 'SIZE=1073741825'
+reply = "552 5.3.4 too large"
+[[on]]
+verb = "EHLO"
+argument = 'early\.smoke'
+reply = "550 5.5.1 you spoke first"
+close = true
+"#;
+
+/// The block of code below a heading of docs/ci.md.
+fn block(heading: &str, language: &str) -> String {
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci.md")).expect("the page is there");
+    let (_, section) = page.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("{heading} is missing"));
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let (_, block) =
+        section.split_once(&format!("```{language}\n")).unwrap_or_else(|| panic!("{heading} has no block"));
+    block.split("\n```").next().unwrap_or_default().to_owned() + "\n"
+}
+
+/// What a Python program says of a workflow: its YAML is read by the library of the schema's checker.
+fn asked(text: &str, expression: &str) -> Vec<String> {
+    let program = format!(
+        "import json, sys\nfrom ruamel.yaml import YAML\nflow = YAML(typ='safe').load(sys.argv[1])\nprint(json.dumps({expression}))"
+    );
+    let answer = output(Command::new(installed("venv/bin/python")).args(["-c", &program, text]));
+    serde_json::from_slice(&answer.stdout).unwrap_or_else(|_| panic!("{}", said(&answer)))
+}
+
+fn conforms(text: &str, schema: &str) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("workflow.yaml");
+    let check = |text: &str| {
+        std::fs::write(&path, text).expect("it can be written");
+        let mut command = Command::new(installed("venv/bin/check-jsonschema"));
+        command.args(["--builtin-schema", schema]);
+        output(
+            command
+                .args(if schema.ends_with("gitlab-ci") { &["--data-transform", "gitlab-ci"][..] } else { &[] })
+                .arg(&path),
+        )
+    };
+    let found = check(text);
+    assert!(found.status.success(), "{}", said(&found));
+    let found = check(&text.replace("script:", "scirpt:").replace("runs-on:", "run-on:"));
+    assert!(!found.status.success(), "the schema takes a typo");
+}
+
+/// Runs a workflow's commands as its system does, each by a shell. What installs and what starts a server in a container
+/// only has to be called as it should be; the server's address is that of one that is there.
+fn run(commands: &[String], address: &str, kept: &[&str]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let certificate = ServerCertificate::make(&["localhost"]).expect("a certificate can be made");
+    let rules = Rules::parse(BEHAVES).expect("the rules are sound");
+    let mut config = Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() }));
+    config.certificate = Some(certificate.clone());
+    let server = serve::start(config).expect("a loopback port is free");
+    let port = server.address.rsplit(':').next().expect("an address has a port").to_owned();
+
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = |name: &str| folder.path().join(name);
+    std::os::unix::fs::symlink(root.join("sessions"), path("sessions")).expect("a link can be made");
+    std::fs::write(path("ca.pem"), &certificate.ca_pem).expect("the certificate can be written");
+    std::fs::create_dir(path("bin")).expect("a folder can be made");
+    let tool = |name: &str, text: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::write(path("bin").join(name), format!("#!/bin/sh\n{text}\n")).expect("a script can be written");
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(path("bin").join(name), mode).expect("it is ours");
+    };
+    tool("cargo", "[ \"$*\" = 'install --path . --locked' ]");
+    tool("docker", "case \"$*\" in 'run -d --name mail -p 2525:25 '*|'rm -f mail') ;; *) exit 64 ;; esac");
+    tool("mailrun", &format!("exec '{}' \"$@\"", env!("CARGO_BIN_EXE_mailrun")));
+    let search = format!("{}:{}", path("bin").display(), std::env::var("PATH").unwrap_or_default());
+    let mut ran = 0;
+    for command in commands {
+        let command = command.replace(address, &format!("localhost:{port}"));
+        let mut shell = Command::new("bash");
+        shell.current_dir(folder.path()).env("PATH", &search).env("NO_COLOR", "1").env_remove("GITHUB_ACTIONS");
+        let ended: Output = output(shell.args(["-eo", "pipefail", "-c", &command]));
+        if command.contains("mailrun test") {
+            ran += 1;
+            // The sink takes passwords in clear, which the suite has to find; all else passes.
+            assert_eq!(ended.status.code(), Some(1), "{command}\n{}", said(&ended));
+            let failed: Vec<String> = said(&ended)
+                .lines()
+                .filter(|line| line.starts_with("FAILED") || line.starts_with("ERROR"))
+                .map(str::to_owned)
+                .collect();
+            assert!(failed.len() == 1 && failed[0].contains("auth-in-clear"), "{}", said(&ended));
+        } else {
+            assert!(ended.status.success(), "{command}\n{}", said(&ended));
+        }
+    }
+    assert_eq!(ran, 1, "the suite is run: {commands:?}");
+    for name in kept {
+        let size = std::fs::metadata(path(name)).map_or(0, |data| data.len());
+        assert!(size > 1_000, "{name} is kept, and is not there: {commands:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs check-jsonschema: make test-schemas"]
+fn github_takes_its_workflow_and_its_commands_run() {
+    let text = block("GitHub Actions", "yaml");
+    conforms(&text, "vendor.github-workflows");
+    let commands = asked(&text, "[step['run'] for step in flow['jobs']['smoke']['steps'] if 'run' in step]");
+    let kept = asked(
+        &text,
+        "[name for step in flow['jobs']['smoke']['steps'] if 'upload' in step.get('uses', '') for name in step['with']['path'].split()]",
+    );
+    run(&commands, "localhost:2525", &kept.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+#[ignore = "needs check-jsonschema: make test-schemas"]
+fn gitlab_takes_its_pipeline_and_its_commands_run() {
+    let text = block("GitLab CI", "yaml");
+    conforms(&text, "vendor.gitlab-ci");
+    let commands = asked(&text, "flow['smoke']['script']");
+    let kept = asked(&text, "flow['smoke']['artifacts']['paths'] + [flow['smoke']['artifacts']['reports']['junit']]");
+    run(&commands, "mail:25", &kept.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// Groovy has no schema: the commands are what stands in quotes behind `sh`.
+#[test]
+#[ignore = "needs check-jsonschema: make test-schemas"]
+fn the_commands_for_jenkins_run() {
+    let text = block("Jenkins", "groovy");
+    assert_eq!(text.matches('{').count(), text.matches('}').count(), "{text}");
+    let commands: Vec<String> = text
+        .split("sh '")
+        .skip(1)
+        .map(|rest| match rest.strip_prefix("''") {
+            // In Groovy a backslash at a line's end joins it to the next one.
+            Some(long) => long.split("'''").next().unwrap_or_default().replace("\\\n", ""),
+            None => rest.split('\'').next().unwrap_or_default().to_owned(),
+        })
+        .collect();
+    let kept: Vec<&str> = ["junit '", "archiveArtifacts '"]
+        .iter()
+        .filter_map(|word| text.split_once(word)?.1.split('\'').next())
+        .collect();
+    assert_eq!(kept.len(), 2, "{text}");
+    run(&commands, "localhost:2525", &kept);
+}
