@@ -43,6 +43,7 @@ demo: build ## play sessions/demo.toml (STARTTLS, AUTH, a message) against a ser
 
 .PHONY: test
 test: prerequisites ## check formatting and lints, run all tests, check the fuzz targets
+	@$(call install_packages,strace)
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked
@@ -67,8 +68,9 @@ test-schemas: prerequisites ## hold session files, JUnit reports and docs/ci.md 
 	MAILRUN_TEST_SCHEMAS=$(abspath $(TARGET)/schemas) cargo test --locked --test schemas -- --ignored
 
 .PHONY: soak
-soak: prerequisites ## kill batches of 500 rows at 200 moments and restart them
-	cargo test --release --test batch -- --ignored
+soak: prerequisites ## kill batches of 500 rows at 200 moments, and at each write of the ledger, and restart them
+	@$(call install_packages,strace)
+	cargo test --locked --test batch -- --ignored
 
 .PHONY: bench
 bench: prerequisites ## measure speed and memory: start-up, 1 GB attached, and whatever else is in benches/

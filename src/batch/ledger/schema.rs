@@ -5,7 +5,7 @@ use crate::transcript::printable;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// `mrun`, in the file's header: whose database it is.
 const APPLICATION: i32 = 0x6d72_756e;
@@ -56,7 +56,7 @@ pub fn words(error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
         Some(ErrorCode::ReadOnly) => "it is read-only".to_owned(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "it is locked by another program".to_owned(),
+        _ if is_busy(error) => "it is locked by another program".to_owned(),
         Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged ({error})"),
         Some(ErrorCode::NotADatabase) => {
             "it is no ledger of mailrun's, or damaged: it is no SQLite database".to_owned()
@@ -64,6 +64,10 @@ pub fn words(error: &rusqlite::Error) -> String {
         Some(ErrorCode::CannotOpen) => "it cannot be opened or made".to_owned(),
         _ => error.to_string(),
     }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// An open database.
@@ -101,11 +105,18 @@ impl Store {
         let failed = |error: &rusqlite::Error| LedgerError::sqlite(path, error);
         let db = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
         let store = Self { path: path.to_owned(), db };
-        store.prepare().map_err(|error| match error {
-            Unfit::Sqlite(error) => failed(&error),
-            Unfit::Why(why) => LedgerError::unusable(path, &why),
-        })?;
-        Ok(store)
+        let begun = Instant::now();
+        loop {
+            match store.prepare() {
+                Ok(()) => return Ok(store),
+                // SQLite itself does not wait where another run makes the file, or its WAL, at this moment.
+                Err(Unfit::Sqlite(error)) if is_busy(&error) && begun.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(Unfit::Sqlite(error)) => return Err(failed(&error)),
+                Err(Unfit::Why(why)) => return Err(LedgerError::unusable(path, &why)),
+            }
+        }
     }
 
     fn prepare(&self) -> Result<(), Unfit> {
@@ -114,9 +125,7 @@ impl Store {
         if db.is_readonly("main")? {
             return Err(Unfit::Why("it is read-only".to_owned()));
         }
-        let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-        let (application, version) = (pragma("application_id")?, pragma("user_version")?);
-        let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        let (application, version, tables) = self.whose()?;
         if tables > 0 && application != APPLICATION {
             return Err(Unfit::Why("it is another program's database".to_owned()));
         }
@@ -138,6 +147,14 @@ impl Store {
             self.make()?;
         }
         Ok(())
+    }
+
+    /// The file's application, version and number of tables: of one moment, since another run may be making them.
+    fn whose(&self) -> rusqlite::Result<(i32, i32, i64)> {
+        let moment = rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Deferred)?;
+        let tables = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        let pragma = |name: &str| moment.pragma_query_value(None, name, |row| row.get(0));
+        Ok((pragma("application_id")?, pragma("user_version")?, tables))
     }
 
     /// Two runs may come to an empty file at once: the second finds the tables made.
@@ -227,6 +244,7 @@ impl Store {
         let mut statement = self.db.prepare("SELECT id, token FROM run")?;
         let runs: Vec<(i64, String)> =
             statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        self.sweep(&runs);
         for (id, token) in runs {
             if self.is_alive(&token) {
                 continue;
@@ -246,6 +264,22 @@ impl Store {
             let _ = std::fs::remove_file(self.lock_path(&token));
         }
         Ok(())
+    }
+
+    /// Removes locks that were made by runs that died before they stood in the ledger. Within a transaction, so that no
+    /// run is about to begin.
+    fn sweep(&self, runs: &[(i64, String)]) {
+        let Some(name) = self.path.file_name().map(|name| name.as_encoded_bytes()) else { return };
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        for entry in entries.flatten() {
+            let found = entry.file_name();
+            let token = found.as_encoded_bytes().strip_prefix(name).and_then(|rest| rest.strip_prefix(b"-run-"));
+            let Some(token) = token.and_then(|token| std::str::from_utf8(token).ok()) else { continue };
+            if runs.iter().all(|(_, known)| known != token) && !self.is_alive(token) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Whether somebody holds the run's lock. The system lets go of it when the process ends, however it ends.
@@ -269,9 +303,10 @@ impl Store {
         transaction.execute("UPDATE row SET state = 'unknown' WHERE run = ?1 AND state = 'sending'", [run.id])?;
         transaction.execute("UPDATE row SET run = NULL WHERE run = ?1", [run.id])?;
         transaction.execute("DELETE FROM run WHERE id = ?1", [run.id])?;
+        // Nobody looks for it before the transaction is over; where that fails, a later run finds this one dead.
+        let _ = std::fs::remove_file(&run.lock_path);
         transaction.commit()?;
         run.lock.take();
-        let _ = std::fs::remove_file(&run.lock_path);
         Ok(())
     }
 }

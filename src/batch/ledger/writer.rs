@@ -74,6 +74,7 @@ pub fn write(store: Store, run: Run, commands: &Receiver<Command>) -> Result<(),
 fn commit(store: &Store, run: &Run, outcomes: &[Ended], questions: Vec<Command>) -> Result<(), String> {
     let mut waiting = Vec::new();
     let mut failed = None;
+    let mut buried = false;
     let result = (|| {
         let transaction = Transaction::new_unchecked(&store.db, TransactionBehavior::Immediate)?;
         for ended in outcomes {
@@ -87,7 +88,7 @@ fn commit(store: &Store, run: &Run, outcomes: &[Ended], questions: Vec<Command>)
                     if failed.is_some() {
                         continue;
                     }
-                    let claimed = claim(&transaction, run.id, &session, &rows, resend_unknown);
+                    let claimed = claim(store, run.id, &session, &rows, resend_unknown, &mut buried);
                     match (claimed, waiting.last_mut()) {
                         (Ok(claimed), Some(Waiting::Claim(_, slot))) => *slot = claimed,
                         (Err(error), _) => failed = Some(error),
@@ -119,13 +120,16 @@ fn commit(store: &Store, run: &Run, outcomes: &[Ended], questions: Vec<Command>)
     result
 }
 
+/// Takes what is left to this run, within a transaction. `buried`: who died was looked for already.
 fn claim(
-    db: &Transaction<'_>,
+    store: &Store,
     run: i64,
     session: &str,
     rows: &[(String, u64)],
     resend_unknown: bool,
+    buried: &mut bool,
 ) -> rusqlite::Result<Vec<Claimed>> {
+    let db = &store.db;
     let mut claimed = Vec::with_capacity(rows.len());
     for (key, number) in rows {
         let mut see = db.prepare_cached("INSERT OR IGNORE INTO temp.seen VALUES (?1, ?2)")?;
@@ -134,8 +138,17 @@ fn claim(
             continue;
         }
         let mut find = db.prepare_cached("SELECT state, run, message_id FROM row WHERE session = ?1 AND key = ?2")?;
-        let found: Option<(String, Option<i64>, Option<String>)> =
-            find.query_row((session, key), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        type Found = (String, Option<i64>, Option<String>);
+        let mut look = || -> rusqlite::Result<Option<Found>> {
+            find.query_row((session, key), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+        };
+        let mut found = look()?;
+        if found.as_ref().is_some_and(|(_, holder, _)| holder.is_some_and(|holder| holder != run)) && !*buried {
+            // Who holds it may have died since this run began.
+            store.bury()?;
+            *buried = true;
+            found = look()?;
+        }
         let number = i64::try_from(*number).unwrap_or(i64::MAX);
         let Some((state, holder, message_id)) = found else {
             let mut add = db.prepare_cached(
@@ -146,7 +159,6 @@ fn claim(
             continue;
         };
         let answer = match state.as_str() {
-            // Dead runs' rows were given free when this run began; who died since is another run's to find.
             _ if holder.is_some_and(|holder| holder != run) => Claimed::Held,
             "sent" => Claimed::SentBefore,
             "refused" => Claimed::RefusedBefore,

@@ -1,0 +1,91 @@
+//! One ledger for several runs, several ledgers for one batch, and signals.
+
+use crate::bed::{Bed, Server, kill, signal};
+use rustix::process::Signal;
+
+#[test]
+fn two_runs_share_a_ledger_and_send_each_row_once() {
+    let (bed, server) = (Bed::new(2000), Server::start());
+    let runs = [bed.start(server.port, &["--jobs", "2"]), bed.start(server.port, &["--jobs", "2"])];
+    for mut run in runs {
+        assert_eq!(run.wait().expect("it ends").code(), Some(0));
+    }
+    assert_eq!((server.once(), bed.count("sent"), bed.locks()), (2000, 2000, 0));
+}
+
+#[test]
+fn runs_that_make_a_ledger_at_once_all_find_it_made() {
+    for _ in 0..5 {
+        let (bed, server) = (Bed::new(8), Server::start());
+        let runs: Vec<_> = (0..8).map(|_| bed.start(server.port, &[])).collect();
+        for mut run in runs {
+            assert_eq!(run.wait().expect("it ends").code(), Some(0));
+        }
+        assert_eq!(server.once(), 8);
+    }
+}
+
+#[test]
+fn rows_of_a_living_run_are_left_to_it_and_are_no_failure() {
+    let bed = Bed::new(3);
+    let (slow, told, go) = Server::slow();
+    let mut holder = bed.start(slow.port, &[]);
+    told.recv().expect("a message is sent");
+    let server = Server::start();
+    let ran = bed.run(server.port, &[]);
+    assert_eq!((ran.status, server.once()), (0, 0), "{}", ran.errors);
+    drop(go);
+    assert_eq!(holder.wait().expect("it ends").code(), Some(0));
+    assert_eq!(slow.once(), 3);
+}
+
+#[test]
+fn rows_of_a_run_that_dies_meanwhile_are_sent_by_the_one_that_lives() {
+    let bed = Bed::new(100);
+    let (slow, told, go) = Server::slow();
+    let mut lives = bed.start(slow.port, &[]);
+    told.recv().expect("a message is sent");
+    // It takes the rows behind the first group, which the other one holds.
+    let (other, other_told, _go) = Server::slow();
+    let mut dies = bed.start(other.port, &[]);
+    other_told.recv().expect("a message is sent");
+    kill(&mut dies);
+    drop(go);
+    assert_eq!(lives.wait().expect("it ends").code(), Some(74), "what the dead one was sending is unknown");
+    assert_eq!((bed.count("unknown"), bed.count("sent")), (1, 99));
+    assert_eq!((other.once(), slow.once()), (1, 99));
+}
+
+#[test]
+fn signals_let_the_message_in_flight_end() {
+    for (which, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let bed = Bed::new(5);
+        let (server, told, go) = Server::slow();
+        let mut child = bed.start(server.port, &[]);
+        told.recv().expect("a message is sent");
+        signal(&child, which);
+        go.send(()).expect("the server waits");
+        drop(go);
+        assert_eq!(child.wait().expect("it ends").code(), Some(code));
+        assert_eq!(bed.count("unknown"), 0);
+        assert_eq!(bed.count("sent"), server.once());
+        assert_eq!(bed.run(server.port, &[]).status, 0);
+        assert_eq!(server.once(), 5);
+    }
+}
+
+#[test]
+fn shards_are_disjoint_and_complete_and_merge() {
+    let server = Server::start();
+    let beds: Vec<_> = (0..3).map(|_| Bed::new(60)).collect();
+    for (index, bed) in beds.iter().enumerate() {
+        assert_eq!(bed.run(server.port, &["--shard", &format!("{}/3", index + 1)]).status, 0);
+    }
+    assert_eq!(server.once(), 60);
+    let others: Vec<_> = beds[1..].iter().map(|bed| bed.path("l.db")).collect();
+    let others: Vec<_> = others.iter().map(|path| path.to_str().expect("it is text")).collect();
+    assert_eq!(beds[0].ledger(&[&["merge"], &others[..]].concat()).status, 0);
+    assert_eq!(beds[0].count("sent"), 60);
+    assert_eq!(beds[0].run(server.port, &[]).status, 0);
+    assert_eq!(server.once(), 60);
+}
