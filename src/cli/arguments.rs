@@ -105,7 +105,7 @@ pub struct ShowArguments {
 /// Writes a commented session file to begin with. A file that stands there already stays as it is.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mailrun new report nightly.toml && mailrun run --dry-run nightly.toml\n  mailrun new smoke smoke.toml"
+    after_help = "Examples:\n  mailrun new report nightly.toml && mailrun run --dry-run nightly.toml\n  mailrun new smoke smoke.toml\n  mailrun new batch news.toml && mailrun run --dry-run news.toml"
 )]
 pub struct NewArguments {
     /// What it is for
@@ -124,6 +124,8 @@ pub enum Starter {
     Smoke,
     /// A dialogue that shows a server's bug
     Bug,
+    /// A message to each row of a file, with a ledger; writes people.csv beside FILE, too
+    Batch,
 }
 
 /// Prints completions for a shell.

@@ -10,28 +10,53 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Writes a commented starter.
-pub fn new(arguments: &NewArguments) -> Status {
-    let text = match arguments.kind {
+/// The rows that the starter of a batch sends to.
+const PEOPLE: &str = include_str!("starters/people.csv");
+
+fn starter(kind: Starter) -> &'static str {
+    match kind {
         Starter::Report => include_str!("starters/report.toml"),
         Starter::Smoke => include_str!("starters/smoke.toml"),
         Starter::Bug => include_str!("starters/bug.toml"),
-    };
-    match &arguments.file {
-        None => console::print(text),
-        // As everywhere: `-` is standard output.
-        Some(file) if file == Path::new("-") => console::print(text),
-        Some(file) => match write_new(file, text) {
-            Ok(()) => {
-                console::say(&format!("wrote {}", printable(file.as_os_str().as_bytes())));
-                Status::Passed
-            }
-            Err(why) => {
-                console::error(&format!("cannot create {}: {}", printable(file.as_os_str().as_bytes()), words(&why)));
-                Status::CantCreate
-            }
-        },
+        Starter::Batch => include_str!("starters/batch.toml"),
     }
+}
+
+/// Writes a commented starter, and beside it the rows that it names.
+pub fn new(arguments: &NewArguments) -> Status {
+    let text = starter(arguments.kind);
+    let rows = (arguments.kind == Starter::Batch).then_some(PEOPLE);
+    let Some(file) = arguments.file.as_deref().filter(|file| *file != Path::new("-")) else {
+        // As everywhere: `-` is standard output.
+        let status = console::print(text);
+        if rows.is_some() {
+            console::say("its rows are read from people.csv beside it, which is written where FILE is given");
+        }
+        return status;
+    };
+    if let Err(status) = write(file, text) {
+        return status;
+    }
+    let Some(rows) = rows else { return Status::Passed };
+    let beside = file.with_file_name("people.csv");
+    if beside.exists() {
+        console::say(&format!("{} is there already, and stays", printable(beside.as_os_str().as_bytes())));
+        return Status::Passed;
+    }
+    write(&beside, rows).err().unwrap_or(Status::Passed)
+}
+
+/// Writes a file, and says so.
+fn write(path: &Path, text: &str) -> Result<(), Status> {
+    let name = printable(path.as_os_str().as_bytes());
+    match write_new(path, text) {
+        Ok(()) => console::say(&format!("wrote {name}")),
+        Err(why) => {
+            console::error(&format!("cannot create {name}: {}", words(&why)));
+            return Err(Status::CantCreate);
+        }
+    }
+    Ok(())
 }
 
 /// What stands there already is somebody's work, and stays.
@@ -81,16 +106,12 @@ mod tests {
     use super::*;
     use crate::session::load;
     use crate::source::Files;
+    use clap::ValueEnum;
 
     #[test]
     fn starters_are_sessions() {
         let files = Files::new(Path::new("."), &[], false).expect("the folder is there");
-        let starters = [
-            include_str!("starters/report.toml"),
-            include_str!("starters/smoke.toml"),
-            include_str!("starters/bug.toml"),
-        ];
-        for text in starters {
+        for text in Starter::value_variants().iter().map(|kind| starter(*kind)) {
             assert!(text.starts_with("#:schema "), "editors find the schema");
             if let Err(wrong) = load("starter.toml", text, &files, &[]) {
                 panic!("{}", wrong.render(false));

@@ -171,8 +171,13 @@ pub struct Bed {
 }
 
 impl Bed {
+    /// A folder with nothing in it.
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
     pub fn new(rows: usize) -> Self {
-        let bed = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let bed = Self::empty();
         let list: String = (0..rows).map(|number| format!("u{number}@x.example\n")).collect();
         bed.write("c.toml", SESSION);
         bed.write("p.csv", format!("email\n{list}"));

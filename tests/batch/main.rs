@@ -4,3 +4,4 @@ mod bed;
 mod kills;
 mod losses;
 mod sharing;
+mod starter;
