@@ -152,6 +152,41 @@ fn rows_behind_a_421_go_on_over_a_fresh_connection() {
 }
 
 #[test]
+fn what_was_in_flight_is_unknown_and_what_was_not_is_pending() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    batch(folder.path(), 5, "in_flight = 3\n");
+    let (port, served) = server(vec![|peer| {
+        peer.begin("CHUNKING");
+        (0..3).for_each(|_| drop(peer.hear(" LAST\r\n")));
+        peer.hear("\r\n\r\nt");
+        peer.say("250 a\r\n250 b\r\n250 ok\r\n");
+        peer.hear(" LAST\r\n");
+        peer.hear("\r\n\r\nt");
+    }]);
+    assert_eq!(run(folder.path(), port), Some(74));
+    served.join().expect("the server saw what it should");
+    assert_eq!(states(folder.path()), ["sent", "unknown", "unknown", "unknown", "pending"]);
+}
+
+#[test]
+fn what_was_in_flight_behind_a_421_goes_on_over_a_fresh_connection() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    batch(folder.path(), 4, "in_flight = 3\n");
+    let (port, served) = server(vec![
+        |peer| {
+            peer.begin("CHUNKING");
+            (0..3).for_each(|_| drop(peer.hear(" LAST\r\n")));
+            peer.hear("\r\n\r\nt");
+            peer.say("250 a\r\n250 b\r\n421 enough\r\n");
+        },
+        Peer::accept,
+    ]);
+    assert_eq!(run(folder.path(), port), Some(75));
+    served.join().expect("the server saw what it should");
+    assert_eq!(states(folder.path()), ["deferred", "sent", "sent", "sent"]);
+}
+
+#[test]
 fn a_run_killed_behind_a_dot_leaves_one_row_unknown_and_the_next_pending() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     batch(folder.path(), 3, "");

@@ -1,12 +1,13 @@
 //! What one connection gets, and what it heard of each row.
 
-use super::ledger::Ended;
+use super::ledger::{Ended, Sending};
 use super::queue::{self, Queue, Taken, Task};
 use super::tally::RowState;
 use super::{Plan, is_temporary};
-use crate::event::{Cause, Fact, Note, Outcome, RecipientOutcome, RowId, Status};
-use crate::exec::{Clock, Feed, Row};
+use crate::event::{Cause, Fact, Failure, Note, Outcome, RecipientOutcome, RowId, Status};
+use crate::exec::{Clock, Feed, Row, Sealing};
 use std::cell::RefCell;
+use std::collections::VecDeque;
 
 /// The facts of a row that its state is judged by.
 #[derive(Default)]
@@ -19,6 +20,8 @@ pub struct Heard {
     refused: Option<String>,
     /// The last byte of content was about to leave.
     sealed: bool,
+    /// All of the row's message left before its turn.
+    in_flight: bool,
     /// How many replies away the reply to the session's own content is; `None` for a `message`, which says itself what
     /// became of its recipients.
     due: Option<usize>,
@@ -36,7 +39,9 @@ pub struct Heard {
 impl Heard {
     pub fn hear(&mut self, fact: &Fact<'_>) {
         match fact {
-            Fact::RowStarted { .. } => *self = Self::default(),
+            Fact::RowStarted { .. } => {
+                *self = Self { sealed: self.in_flight, in_flight: self.in_flight, ..Self::default() };
+            }
             Fact::LineSent(line) if !line.content => {
                 self.line.clear();
                 line.notation(&mut self.line);
@@ -108,10 +113,11 @@ impl Heard {
         if self.any(Accepted) {
             return self.state_by_recipients();
         }
-        if self.sealed {
+        // What a `message` says of its recipients is all there is to know.
+        if self.sealed && self.recipients.is_empty() {
             // Content was complete, or its last write failed before the dot.
             match self.sealed_reply.as_deref().and_then(|reply| reply.bytes().next()) {
-                Some(b'2') if self.recipients.is_empty() => return Some(RowState::Sent),
+                Some(b'2') => return Some(RowState::Sent),
                 Some(b'4') => return Some(RowState::Deferred),
                 Some(b'5') => return Some(RowState::Refused),
                 // Writing stopped before the end of content left.
@@ -157,8 +163,8 @@ pub struct WorkerFeed<'w, 'p> {
     /// That for which the connection is opened.
     pub first: Option<Task>,
     current: Option<Task>,
-    /// The row behind it, where it was taken already.
-    peeked: Option<Task>,
+    /// The rows behind it that were taken already.
+    peeked: VecDeque<Task>,
     /// Rows that had their turn.
     pub turns: u32,
     /// Rows whose turn was not over with the loss of the connection.
@@ -176,7 +182,18 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
         first: Task,
     ) -> Self {
         let first = Some(first);
-        Self { plan, queue, clock, heard, first, current: None, peeked: None, turns: 0, completed: 0, message_id: None }
+        Self {
+            plan,
+            queue,
+            clock,
+            heard,
+            first,
+            current: None,
+            peeked: VecDeque::new(),
+            turns: 0,
+            completed: 0,
+            message_id: None,
+        }
     }
 
     /// The next row of the queue, in its time.
@@ -201,7 +218,23 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
 
     /// The connection has ended: rows whose turn did not come go back to where they were.
     pub fn give_back(&mut self) {
-        for task in [self.peeked.take(), self.first.take()].into_iter().flatten() {
+        while let Some(task) = self.peeked.pop_back() {
+            if !task.sealed {
+                self.queue.give_back(task);
+                continue;
+            }
+            // Nothing that was in flight goes without its turn; if it did, it may have been delivered.
+            let why = crate::transcript::Shown::new("its turn did not come");
+            let failure = Failure {
+                status: Status::IoErr,
+                place: crate::session::Place::default(),
+                cause: Cause::DeliveryUnknown { why },
+            };
+            let outcome = Outcome { status: Status::IoErr, failure: Some(failure), steps_run: 0, skipped: None };
+            self.current = Some(task);
+            self.settle(&outcome, None);
+        }
+        if let Some(task) = self.first.take() {
             self.queue.give_back(task);
         }
     }
@@ -265,7 +298,7 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
                 true => (RowState::Unknown, Status::IoErr),
                 false => (state, outcome.status),
             });
-            task.returned = false;
+            (task.returned, task.sealed) = (false, false);
             let due = self.clock.now() + queue::wait_before(&retry, attempt);
             self.queue.defer(task, due, outcome);
             return;
@@ -276,32 +309,34 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
 
 impl Feed for WorkerFeed<'_, '_> {
     fn next(&mut self) -> Option<Row> {
-        if self.clock.interrupted().is_some() || self.queue.is_stopped() {
+        let in_flight = self.peeked.front().is_some_and(|task| task.sealed);
+        if !in_flight && (self.clock.interrupted().is_some() || self.queue.is_stopped()) {
             return None;
         }
-        let task = match self.peeked.take() {
+        let task = match self.peeked.pop_front() {
             // It had its time when it was taken.
             Some(task) => task,
             None => self.wait_for_next()?,
         };
         self.turns += 1;
         self.queue.made_progress();
-        self.heard.take();
+        self.heard.replace(Heard { sealed: task.sealed, in_flight: task.sealed, ..Heard::default() });
         let row = task.row.clone();
         self.current = Some(task);
         Some(row)
     }
 
-    fn peek(&mut self) -> Option<Row> {
-        let is_last = !self.plan.rows || self.turns >= self.plan.per_connection;
-        if self.peeked.is_none() && !is_last && self.clock.interrupted().is_none() {
+    fn peek(&mut self, behind: usize) -> Option<Row> {
+        let begun = usize::try_from(self.turns).unwrap_or(usize::MAX).saturating_add(self.peeked.len());
+        let is_last = !self.plan.rows || begun >= usize::try_from(self.plan.per_connection).unwrap_or(usize::MAX);
+        if self.peeked.len() == behind && !is_last && self.clock.interrupted().is_none() {
             let task = self.queue.take_ahead(self.clock.now(), self.plan.connections)?;
             match self.plan.rate {
                 Some(rate) if !rate.is_due(self.clock.now()) => self.queue.give_back(task),
-                _ => self.peeked = Some(task),
+                _ => self.peeked.push_back(task),
             }
         }
-        self.peeked.as_ref().map(|task| task.row.clone())
+        self.peeked.get(behind).map(|task| task.row.clone())
     }
 
     fn returned(&mut self, _row: Row) {
@@ -311,15 +346,50 @@ impl Feed for WorkerFeed<'_, '_> {
         }
     }
 
-    fn sending(&mut self, message_id: Option<&str>, recipients: &[String]) -> Result<(), String> {
+    fn unsent(&mut self, but: usize) {
+        for task in self.peeked.iter_mut().skip(but).filter(|task| task.sealed) {
+            task.sealed = false;
+            self.queue.record(Ended {
+                session: self.queue.terms().session.clone(),
+                key: task.key.clone(),
+                state: None,
+                message_id: None,
+                reply: None,
+                recipients: Vec::new(),
+                unknown: task.unknown,
+            });
+        }
+    }
+
+    fn sending(&mut self, messages: &[Sealing<'_>]) -> Result<(), String> {
         let terms = self.queue.terms();
-        if let (Some(ledger), Some(task)) = (&terms.ledger, &self.current) {
-            ledger.sending(&terms.session, &task.key, message_id, recipients).map_err(|why| {
-                self.queue.stop();
+        if let Some(ledger) = &terms.ledger {
+            let task = |ahead: usize| match ahead.checked_sub(1) {
+                None => self.current.as_ref(),
+                Some(index) => self.peeked.get(index),
+            };
+            let sending = messages.iter().filter_map(|message| {
+                let message_id = message.message_id.map(str::to_owned);
+                Some(Sending {
+                    key: task(message.ahead)?.key.clone(),
+                    message_id,
+                    recipients: message.recipients.clone(),
+                })
+            });
+            ledger.sending(&terms.session, sending.collect()).map_err(|why| {
+                // What is only ahead of its turn is tried again when that comes.
+                if messages.iter().any(|message| message.ahead == 0) {
+                    self.queue.stop();
+                }
                 format!("the ledger cannot be written: {why}")
             })?;
         }
-        self.heard.borrow_mut().seal(recipients);
+        for message in messages {
+            match message.ahead.checked_sub(1) {
+                None => self.heard.borrow_mut().seal(&message.recipients),
+                Some(index) => self.peeked.iter_mut().skip(index).take(1).for_each(|task| task.sealed = true),
+            }
+        }
         Ok(())
     }
 

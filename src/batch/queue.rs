@@ -24,6 +24,8 @@ pub struct Task {
     pub returned: bool,
     /// Which of `--repeat` and `--duration`.
     pub repetition: Option<u64>,
+    /// All of its message left before its turn.
+    pub sealed: bool,
     /// An earlier run's attempt at it may have been delivered.
     pub unknown: bool,
     /// How the last attempt at it ended.

@@ -47,6 +47,8 @@ pub struct Channel {
     pub delivered: bool,
     /// MAIL was sent, and the transaction has not come to its end: RSET stands before the next one.
     pub in_transaction: bool,
+    /// A write stopped midway: replies may come, and nothing more can be said.
+    pub cut: bool,
     written_at: Option<Instant>,
     /// Replies that came.
     pub replies: u64,
@@ -89,6 +91,7 @@ impl Channel {
             && !self.tls_due
             && !self.unpaired
             && !self.in_message
+            && !self.cut
             && code.is_some_and(|code| !matches!(code, 334 | 354 | 421))
     }
 
@@ -106,6 +109,16 @@ impl Channel {
         self.tls_due = false;
         self.after_starttls = false;
         self.ehlo = EhloFacts::default();
+    }
+
+    /// Whether bytes have been read that were not yet looked at.
+    pub fn has_pending(&self) -> bool {
+        !self.cutter.pending().is_empty()
+    }
+
+    /// Whether the server ends the connection without another word.
+    pub fn ends(&mut self, narrator: &mut Narrator<'_>, until: Instant) -> bool {
+        !self.has_pending() && matches!(self.fill(narrator, until), Err(Unwritten::Ended(_)))
     }
 
     /// Waits for a whole reply.

@@ -35,7 +35,7 @@ use crate::session::{Action, Session, SourceError, SourcePath, Sources, Span, St
 use crate::transcript::{Redactor, Shown};
 use narrate::Narrator;
 use player::{MAIN, Player, Prepared};
-pub use rows::{Feed, Once, Row};
+pub use rows::{Feed, Once, Row, Sealing};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use steps::Flow;

@@ -7,7 +7,7 @@ use super::channel::Channel;
 use super::judge;
 use super::narrate::Narrator;
 use super::ports::{ConnectError, Exchanger, Interrupt, Network, TlsOptions};
-use super::rows::{Feed, Row};
+use super::rows::{Feed, Row, Sealing};
 use super::trouble::{Limit, Trouble};
 use super::variables::{self, Gathered, Reader, ShortSecrets};
 use crate::event::{Cause, Fact, Failure, Note, Status};
@@ -19,6 +19,7 @@ use crate::smtp::address::Mailbox;
 use crate::smtp::limits::Wait;
 use crate::transcript::Shown;
 use regex::Regex;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -59,8 +60,8 @@ pub struct Player<'a> {
     pub row: Row,
     /// The step whose message was the last in this turn, by its address, and in which repetition.
     pub last_message: Option<(usize, Option<u32>)>,
-    /// The message whose envelope left with the end of the one before.
-    pub ahead: Option<Ahead<'a>>,
+    /// The messages of which something left with the end of the one before, in their order.
+    pub ahead: VecDeque<Ahead<'a>>,
 }
 
 /// What a player is made of, besides what runs it.
@@ -105,7 +106,7 @@ impl<'a> Player<'a> {
             feed,
             row: Row::default(),
             last_message: None,
-            ahead: None,
+            ahead: VecDeque::new(),
         }
     }
 
@@ -322,22 +323,32 @@ impl<'a> Player<'a> {
     /// To be called before the last byte of content leaves: a ledger records that the row is being sent, and to whom.
     /// Where that cannot be done, the connection is closed and the message was not sent.
     pub fn seal(&mut self, recipients: &[Mailbox]) -> Result<(), Trouble> {
-        let recipients: Vec<String> =
-            recipients.iter().map(|recipient| self.narrator.shown(recipient.to_string()).as_str().to_owned()).collect();
-        self.feed.sending(self.message_id.as_deref(), &recipients).map_err(|why| {
+        let recipients = self.recipients_shown(recipients);
+        let sealing = Sealing { ahead: 0, message_id: self.message_id.as_deref(), recipients };
+        self.feed.sending(&[sealing]).map_err(|why| {
             let what = self.narrator.shown(why);
             Trouble::severing(Status::CantCreate, Cause::BadValue { what })
         })
     }
 
+    /// Recipients as facts show them.
+    pub fn recipients_shown(&self, recipients: &[Mailbox]) -> Vec<String> {
+        recipients.iter().map(|recipient| self.narrator.shown(recipient.to_string()).as_str().to_owned()).collect()
+    }
+
     /// Whether the envelope that left is that of the row behind this one.
     pub fn is_next_row_ahead(&self) -> bool {
-        self.ahead.as_ref().is_some_and(|ahead| ahead.in_next_row)
+        self.ahead.front().is_some_and(|ahead| ahead.in_next_row)
+    }
+
+    /// Whether the next message has left as a whole: its turn comes whatever happens.
+    pub fn is_in_flight(&self) -> bool {
+        self.ahead.front().is_some_and(|ahead| ahead.whole)
     }
 
     /// The row's turn has come; gives whether its envelope has left.
     pub fn begin_row_ahead(&mut self) -> bool {
-        match &mut self.ahead {
+        match self.ahead.front_mut() {
             Some(ahead) => {
                 ahead.in_next_row = false;
                 true

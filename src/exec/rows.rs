@@ -20,23 +20,37 @@ pub struct Row {
     pub broken: Option<String>,
 }
 
+/// A message that is about to leave, for the record.
+#[derive(Clone, Debug)]
+pub struct Sealing<'s> {
+    /// How many rows before its turn comes; 0: it is its turn.
+    pub ahead: usize,
+    pub message_id: Option<&'s str>,
+    /// As facts show them; none where the session sends in its own words.
+    pub recipients: Vec<String>,
+}
+
 /// Rows for one connection, and what became of them.
 pub trait Feed {
     /// The next row; `None` leads to `[[close]]`.
     fn next(&mut self) -> Option<Row>;
 
-    /// The row that [`Feed::next`] gives next, where there is one already that may begin at once: its envelope leaves with
-    /// the end of the message before it.
-    fn peek(&mut self) -> Option<Row> {
+    /// The row that [`Feed::next`] gives next, or so many behind it, where there is one already that may begin at once: its
+    /// envelope, or all of its message, leaves before the one before it is answered.
+    fn peek(&mut self, _behind: usize) -> Option<Row> {
         None
     }
+
+    /// Of the rows that were peeked at, but for so many in front, nothing was sent that could be delivered: they are
+    /// pending again.
+    fn unsent(&mut self, _but: usize) {}
 
     /// Takes back a row that [`Feed::next`] gave: nothing of it was done, since the connection had ended.
     fn returned(&mut self, _row: Row) {}
 
     /// Told before the last byte of content leaves, once for each message. Where it cannot be recorded the connection
-    /// is closed instead, and nothing was sent. `recipients` are as facts show them.
-    fn sending(&mut self, _message_id: Option<&str>, _recipients: &[String]) -> Result<(), String> {
+    /// is closed instead, and nothing was sent.
+    fn sending(&mut self, _messages: &[Sealing<'_>]) -> Result<(), String> {
         Ok(())
     }
 

@@ -158,12 +158,13 @@ impl Player<'_> {
     /// A step that is no group, as often as its `retry` allows.
     fn attempts(&mut self, step: &Step, position: Position<'_>) -> Flow {
         let mut channel = self.take_channel(position.connection);
-        let flow = if channel.broken && !matches!(step.action, Action::Connect | Action::Sleep(_)) {
-            self.skip(step, position, SkipReason::EarlierFailure);
-            Flow::On
-        } else {
-            self.attempts_on(&mut channel, step, position)
-        };
+        let flow =
+            if channel.broken && !self.is_in_flight() && !matches!(step.action, Action::Connect | Action::Sleep(_)) {
+                self.skip(step, position, SkipReason::EarlierFailure);
+                Flow::On
+            } else {
+                self.attempts_on(&mut channel, step, position)
+            };
         self.put_channel(channel);
         flow
     }
@@ -227,7 +228,7 @@ impl Player<'_> {
         first: bool,
         next: Option<Next<'_>>,
     ) -> Result<Done, Trouble> {
-        if let Some(interrupt) = self.narrator.clock.interrupted() {
+        if let Some(interrupt) = self.narrator.clock.interrupted().filter(|_| !self.is_in_flight()) {
             return Err(Trouble::interrupted(interrupt));
         }
         if let Some(delay) = step.delay.filter(|_| first) {

@@ -9,6 +9,10 @@ use super::trouble::{Trouble, signal_status};
 use crate::event::{Fact, Failure, Outcome, Status};
 use crate::session::{Action, CloseHow, Session, Span, Step};
 use crate::smtp::limits::Wait;
+use std::time::Duration;
+
+/// How long the end is awaited that a 421 announces.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Plays the rows that this connection gets. `flow` is what `open` left; gives what is left to `close`.
 pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> Flow {
@@ -27,7 +31,7 @@ pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> Flow
     }
     let captures = has_captures(&session.steps);
     let mut to_reset = false;
-    while flow == Flow::On {
+    while flow == Flow::On || player.is_in_flight() {
         let Some(row) = player.feed.next() else { break };
         // What has come behind an envelope that left already is its replies.
         let begun = player.begin_row_ahead();
@@ -44,13 +48,19 @@ pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> Flow
         }
         flow = match left {
             // A row's failure is that row's alone.
-            Flow::Stopped => Flow::On,
-            other => other,
+            Flow::Stopped => flow,
+            other => flow.max(other),
         };
         to_reset = failed && self::sent(player) > sent && speaks_itself(&session.steps);
-        if flow == Flow::On && !is_usable(player) {
-            flow = if failed { Flow::Stopped } else { Flow::On };
-            break;
+        if !is_usable(player) {
+            flow = if failed { flow.max(Flow::Stopped) } else { flow };
+            if is_deaf(player) {
+                player.ahead.clear();
+                player.feed.unsent(0);
+            }
+            if !player.is_in_flight() {
+                break;
+            }
         }
     }
     let mut main = player.take_channel(MAIN);
@@ -117,6 +127,16 @@ fn is_usable(player: &mut Player<'_>) -> bool {
     let usable = main.may_quit() && !ended;
     player.put_channel(main);
     usable
+}
+
+/// Whether the server has said 421 and then no more: what is in flight behind it was not heard (RFC 5321 §3.8).
+fn is_deaf(player: &mut Player<'_>) -> bool {
+    let mut main = player.take_channel(MAIN);
+    let closing = main.reply.as_ref().is_some_and(|facts| facts.reply.code.get() == 421);
+    let until = player.narrator.now() + PATIENCE;
+    let deaf = closing && player.is_in_flight() && main.ends(&mut player.narrator, until);
+    player.put_channel(main);
+    deaf
 }
 
 /// Looks, before a row is begun, whether the server is still there, and ends the transaction that a failed row left.

@@ -54,6 +54,14 @@ pub struct Ended {
     pub unknown: bool,
 }
 
+/// A row that is being sent, with all its recipients.
+#[derive(Clone, Debug)]
+pub struct Sending {
+    pub key: String,
+    pub message_id: Option<String>,
+    pub recipients: Vec<String>,
+}
+
 enum Command {
     Claim {
         session: String,
@@ -63,9 +71,7 @@ enum Command {
     },
     Sending {
         session: String,
-        key: String,
-        message_id: Option<String>,
-        recipients: Vec<String>,
+        rows: Vec<Sending>,
         answer: Sender<Result<(), String>>,
     },
     Ended(Ended),
@@ -103,18 +109,10 @@ impl Ledger {
         answered.recv().unwrap_or_else(|_| Err("the ledger is closed".to_owned()))
     }
 
-    /// Records that a row is being sent; durable when it comes back.
-    pub fn sending(
-        &self,
-        session: &str,
-        key: &str,
-        message_id: Option<&str>,
-        recipients: &[String],
-    ) -> Result<(), String> {
+    /// Records that rows are being sent; durable when it comes back.
+    pub fn sending(&self, session: &str, rows: Vec<Sending>) -> Result<(), String> {
         let (answer, answered) = channel();
-        let message_id = message_id.map(str::to_owned);
-        let (session, key) = (session.to_owned(), key.to_owned());
-        self.send(Command::Sending { session, key, message_id, recipients: recipients.to_vec(), answer })?;
+        self.send(Command::Sending { session: session.to_owned(), rows, answer })?;
         answered.recv().unwrap_or_else(|_| Err("the ledger is closed".to_owned()))
     }
 

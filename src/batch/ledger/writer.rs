@@ -1,7 +1,7 @@
 //! The one thread that writes: it takes what all connections have to say and commits it together.
 
 use super::schema::{Run, Store, now, words};
-use super::{Claimed, Command, Ended, recipient_word};
+use super::{Claimed, Command, Ended, Sending, recipient_word};
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -95,10 +95,10 @@ fn commit(store: &Store, run: &Run, outcomes: &[Ended], questions: Vec<Command>)
                         _ => {}
                     }
                 }
-                Command::Sending { session, key, message_id, recipients, answer } => {
+                Command::Sending { session, rows, answer } => {
                     waiting.push(Waiting::Sending(answer));
                     if failed.is_none() {
-                        failed = sending(&transaction, &session, &key, message_id.as_deref(), &recipients).err();
+                        failed = rows.iter().try_for_each(|row| sending(&transaction, &session, row)).err();
                     }
                 }
                 Command::Ended(_) => {}
@@ -182,13 +182,8 @@ fn claim(
     Ok(claimed)
 }
 
-fn sending(
-    db: &Transaction<'_>,
-    session: &str,
-    key: &str,
-    message_id: Option<&str>,
-    recipients: &[String],
-) -> rusqlite::Result<()> {
+fn sending(db: &Transaction<'_>, session: &str, sending: &Sending) -> rusqlite::Result<()> {
+    let Sending { key, message_id, recipients } = sending;
     let mut row = db.prepare_cached(
         "UPDATE row SET state = 'sending', message_id = coalesce(?3, message_id), attempts = attempts + 1, changed = ?4
          WHERE session = ?1 AND key = ?2",

@@ -11,6 +11,7 @@ use crate::session::{Chunk, CloseHow, Content, Expect, Span, Step};
 use crate::smtp::address::Mailbox;
 use crate::smtp::content::ContentEncoder;
 use crate::smtp::limits::Wait;
+use std::cell::Cell;
 use std::io::{Cursor, Read};
 use std::time::Duration;
 
@@ -99,7 +100,8 @@ pub fn body(
     // Behind a 354 content that cannot be had can only be given up with the connection.
     let source = open(player, content).map_err(|trouble| Trouble { severs: true, ..trouble })?;
     let (timeout, chunk) = (step.timeout, step.chunk);
-    let sending = Sending { stuffing, timeout, chunk, expect, recipients: &[], behind: None };
+    let sending =
+        Sending { stuffing, timeout, chunk, expect, recipients: &[], dot_left: &Cell::default(), behind: None };
     if send(player, channel, source, &sending)? == Sent::AnsweredEarly {
         return Ok(());
     }
@@ -115,6 +117,8 @@ pub struct Sending<'s> {
     pub expect: &'s Expect,
     /// Whom it is for, as far as that is known: for the ledger.
     pub recipients: &'s [Mailbox],
+    /// Set once the dot may have left.
+    pub dot_left: &'s Cell<bool>,
     /// Commands that leave in one write with the dot (RFC 2920 §3.1).
     pub behind: Option<Behind<'s>>,
 }
@@ -220,6 +224,7 @@ fn block(
     let Err(stop) = result else { return Ok(Sent::Complete) };
     // The dot itself has left: whether the rest of its line did is not for us to know.
     let dot_left = end.is_some_and(|end| written + DOT.len() > end);
+    sending.dot_left.set(dot_left);
     match stop {
         Unwritten::TimedOut | Unwritten::Ended(_) | Unwritten::Early if dot_left => {
             Err(Trouble::delivery_unknown(&player.narrator, "writing failed within the last line"))

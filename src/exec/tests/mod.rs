@@ -2,6 +2,7 @@
 
 mod authentication;
 mod dialogues;
+mod flight;
 mod messages;
 mod names;
 mod rows;

@@ -5,7 +5,7 @@ use super::server::Act::{self, Content, Fin, Hear, Reset, Say, Signal};
 use super::server::{Scripts, Time};
 use super::{Files, Log};
 use crate::event::{Outcome, RowId, Status};
-use crate::exec::{Clock, Feed, Lane, Ready, Row, Settings};
+use crate::exec::{Clock, Feed, Lane, Ready, Row, Sealing, Settings};
 use crate::session::{RowValue, load};
 use crate::transcript::Shown;
 use std::cell::RefCell;
@@ -16,7 +16,9 @@ use std::sync::Arc;
 /// Rows in memory, and what was said of them.
 struct Rows {
     left: VecDeque<Row>,
-    peeked: Option<Row>,
+    peeked: VecDeque<Row>,
+    /// The first of them are sealed.
+    sealed: usize,
     current: String,
     time: Rc<Time>,
     /// `sealed 1`, `1 Passed`, a word each.
@@ -31,33 +33,50 @@ impl Rows {
             value: Some(RowValue::of_fields(columns.clone(), vec![number.to_string()])),
             ..Row::default()
         };
-        Self { left: (1..=count).map(row).collect(), peeked: None, current: String::new(), time, told: Vec::new() }
+        let left = (1..=count).map(row).collect();
+        Self { left, peeked: VecDeque::new(), sealed: 0, current: String::new(), time, told: Vec::new() }
+    }
+
+    fn name(&self, ahead: usize) -> String {
+        let row = ahead.checked_sub(1).and_then(|index| self.peeked.get(index));
+        row.and_then(|row| row.id.as_ref()).map_or(self.current.clone(), |id| id.key.as_str().to_owned())
     }
 }
 
 impl Feed for Rows {
     fn next(&mut self) -> Option<Row> {
-        if self.time.interrupted().is_some() {
+        if self.time.interrupted().is_some() && self.sealed == 0 {
             return None;
         }
-        let row = self.peeked.take().or_else(|| self.left.pop_front())?;
+        self.sealed = self.sealed.saturating_sub(1);
+        let row = self.peeked.pop_front().or_else(|| self.left.pop_front())?;
         self.current = row.id.as_ref().map(|id| id.key.as_str().to_owned()).unwrap_or_default();
         Some(row)
     }
 
-    fn peek(&mut self) -> Option<Row> {
-        if self.peeked.is_none() {
-            self.peeked = self.left.pop_front();
+    fn peek(&mut self, behind: usize) -> Option<Row> {
+        if self.peeked.len() == behind && self.time.interrupted().is_none() {
+            self.peeked.extend(self.left.pop_front());
         }
-        self.peeked.clone()
+        self.peeked.get(behind).cloned()
+    }
+
+    fn unsent(&mut self, but: usize) {
+        if but < self.sealed {
+            let names: Vec<_> = (but + 1..=self.sealed).map(|ahead| self.name(ahead)).collect();
+            self.told.push(format!("unsent {}", names.join(" ")));
+            self.sealed = but;
+        }
     }
 
     fn returned(&mut self, row: Row) {
         self.left.push_front(row);
     }
 
-    fn sending(&mut self, _: Option<&str>, _: &[String]) -> Result<(), String> {
-        self.told.push(format!("sealed {}", self.current));
+    fn sending(&mut self, messages: &[Sealing<'_>]) -> Result<(), String> {
+        let names: Vec<_> = messages.iter().map(|message| self.name(message.ahead)).collect();
+        self.sealed += messages.iter().filter(|message| message.ahead > 0).count();
+        self.told.push(format!("sealed {}", names.join(" ")));
         Ok(())
     }
 
@@ -68,15 +87,15 @@ impl Feed for Rows {
 
 /// How the rows of one connection went.
 #[derive(Debug, PartialEq)]
-struct Ran {
-    log: String,
-    told: Vec<String>,
-    status: Status,
+pub struct Ran {
+    pub log: String,
+    pub told: Vec<String>,
+    pub status: Status,
     /// Rows whose turn did not come.
-    left: usize,
+    pub left: usize,
 }
 
-fn once(toml: &str, count: u64, script: &[Act], piece: usize) -> (Ran, Vec<Vec<u8>>) {
+pub fn once(toml: &str, count: u64, script: &[Act], piece: usize) -> (Ran, Vec<Vec<u8>>) {
     let text = format!("server = \"smtp://127.0.0.1\"\nclient_name = \"me\"\n{toml}");
     let session =
         load("case.toml", &text, &Files, &[]).unwrap_or_else(|wrong| panic!("{text}\n{}", wrong.render(false)));
@@ -87,12 +106,13 @@ fn once(toml: &str, count: u64, script: &[Act], piece: usize) -> (Ran, Vec<Vec<u
     let ready = Ready::new(&session, &settings, &Files, time.as_ref(), &mut log);
     let ready = ready.unwrap_or_else(|outcome| panic!("{outcome:?}"));
     let outcome = ready.connection(&mut Lane::default(), &mut rows, &mut network, time.as_ref(), &mut log);
-    let left = rows.left.len() + usize::from(rows.peeked.is_some());
+    let left = rows.left.len() + rows.peeked.len();
+    assert_eq!(rows.sealed, 0, "what was in flight had its turn");
     (Ran { log: log.0, told: rows.told, status: outcome.status, left }, wire.take())
 }
 
 /// Plays rows at every chunk size, with the same result.
-fn play(toml: &str, count: u64, script: &[Act]) -> (Ran, Vec<Vec<u8>>) {
+pub fn play(toml: &str, count: u64, script: &[Act]) -> (Ran, Vec<Vec<u8>>) {
     let whole = once(toml, count, script, usize::MAX);
     for piece in 1..=16 {
         assert_eq!(once(toml, count, script, piece).0, whole.0, "in pieces of {piece}");
@@ -100,9 +120,9 @@ fn play(toml: &str, count: u64, script: &[Act]) -> (Ran, Vec<Vec<u8>>) {
     whole
 }
 
-const MESSAGE: &str = "from = 'a@example.com'\nto = ['{{ row.n }}@example.com']\nsubject = 'n'\ntext = 'hi {{ row.n }}'\n\
+pub const MESSAGE: &str = "from = 'a@example.com'\nto = ['{{ row.n }}@example.com']\nsubject = 'n'\ntext = 'hi {{ row.n }}'\n\
                        date = 'x'\nmessage_id = '<1@example.com>'\n";
-const ROWS: &str = "[rows]\nfile = 'p.csv'\n";
+pub const ROWS: &str = "[rows]\nfile = 'p.csv'\n";
 
 fn short() -> String {
     format!("[message]\n{MESSAGE}{ROWS}")
@@ -117,12 +137,12 @@ const FIRST: [Act; 4] = [Hear("MAIL"), Hear("RCPT TO:<1@"), Hear("DATA"), Say("2
 /// What leaves with the end of the first row's content.
 const SECOND: [Act; 4] = [Content, Hear("MAIL"), Hear("RCPT TO:<2@"), Hear("DATA")];
 
-fn quit() -> Vec<Act> {
+pub fn quit() -> Vec<Act> {
     vec![Hear("QUIT"), Say("221 bye\r\n"), Fin]
 }
 
 /// The lines of each write that are no content.
-fn verbs(wire: &[Vec<u8>]) -> Vec<String> {
+pub fn verbs(wire: &[Vec<u8>]) -> Vec<String> {
     let verb = |line: &str| {
         let known = ["EHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "QUIT", "."];
         known.into_iter().find(|known| line.split(' ').next() == Some(*known))

@@ -23,13 +23,6 @@ impl Reader<'_> {
         let mut count = |name| fields.get(name).and_then(|field| self.count(field));
         let (connections, per_connection, in_flight) =
             (count("connections"), count("per_connection"), count("in_flight"));
-        if in_flight.is_some_and(|in_flight| in_flight > 1)
-            && let Some(field) = fields.get("in_flight")
-        {
-            let what =
-                "this version of mailrun keeps one message in flight on a connection, whatever \"in_flight\" says";
-            self.tell(Diagnostic::warning(self.span(field.key_bytes()), what));
-        }
         let rate = fields.get("rate").and_then(|field| {
             let text = self.plain(field)?;
             parse_rate(&text).map_err(|why| self.error(field.value.span(), why)).ok()

@@ -20,7 +20,7 @@ pub struct Next<'s> {
     connection: &'s str,
     repetition: Option<u32>,
     /// In the turn of the row behind this one.
-    in_next_row: bool,
+    pub(super) in_next_row: bool,
 }
 
 impl<'s> Next<'s> {
@@ -69,11 +69,13 @@ pub struct Ahead<'a> {
     pub(super) message_id: Option<String>,
     /// It is the message of a row whose turn has not come.
     pub in_next_row: bool,
+    /// Its content has left as well: it is in flight, and its turn comes whatever happens.
+    pub whole: bool,
 }
 
 impl<'a> Ahead<'a> {
     /// Makes the message ready that follows, where its envelope may leave with this one's end. `reset`: whether RSET
-    /// stands before it. Where it cannot be made its own step will say why.
+    /// stands before it; `index`: how many rows are between. Where it cannot be made its own step will say why.
     pub(super) fn prepare(
         player: &mut Player<'a>,
         channel: &Channel,
@@ -81,6 +83,7 @@ impl<'a> Ahead<'a> {
         plan: &Plan<'_>,
         next: Option<Next<'_>>,
         reset: bool,
+        index: usize,
     ) -> Option<Self> {
         let next = next.filter(|next| next.connection == channel.name)?;
         let alone = !plan.pipelined || step.retry.is_some() || step.chunk.is_some();
@@ -88,11 +91,11 @@ impl<'a> Ahead<'a> {
             return None;
         }
         let (plan, message_id) = match next.in_next_row {
-            true => in_next_row(player, channel, next)?,
+            true => in_next_row(player, channel, next, index)?,
             false => made(player, channel, next, None)?,
         };
         let lines = plan.envelope(reset).into();
-        Some(Self { lines, plan, message_id, in_next_row: next.in_next_row })
+        Some(Self { lines, plan, message_id, in_next_row: next.in_next_row, whole: false })
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
@@ -120,8 +123,8 @@ fn made<'a>(
 }
 
 /// As if it were the next row's turn already.
-fn in_next_row<'a>(player: &mut Player<'a>, channel: &Channel, next: Next<'_>) -> Option<Made<'a>> {
-    let row = player.feed.peek().filter(|row| row.broken.is_none())?;
+fn in_next_row<'a>(player: &mut Player<'a>, channel: &Channel, next: Next<'_>, index: usize) -> Option<Made<'a>> {
+    let row = player.feed.peek(index).filter(|row| row.broken.is_none())?;
     player.scope.set_row(row.value.as_ref());
     let message_id = row.message_id.clone();
     let row = std::mem::replace(&mut player.row, row);
@@ -162,7 +165,8 @@ fn said_by(message: &Message) -> Option<Vec<&Template>> {
 /// Takes back an envelope whose message will not be sent: its replies are read; where the server waits for content then,
 /// the connection is closed without a dot.
 pub fn settle(player: &mut Player<'_>, channel: &mut Channel) {
-    let Some(ahead) = player.ahead.take() else { return };
+    // What is in flight is judged in its own turn.
+    let Some(ahead) = player.ahead.pop_front_if(|ahead| !ahead.whole) else { return };
     let until = player.narrator.now() + PATIENCE;
     for line in ahead.lines {
         match channel.answer(&mut player.narrator, until) {

@@ -2,18 +2,18 @@
 
 use super::ahead::Ahead;
 use super::envelope::{Line, Order};
-use super::{Transaction, judge};
+use super::{Transaction, flight, judge};
 use crate::exec::answer::{Answer, End, Turn, Unwritten};
 use crate::exec::channel::Channel;
 use crate::exec::player::Player;
 use crate::exec::trouble::{Limit, Trouble};
 use crate::smtp::limits::Wait;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 use std::time::Duration;
 
 /// The most octets of a chunk. A chunk is held whole, since LAST is said only of content that is there to its end; at a
 /// quarter of a megabyte that is little memory, and a reply for each is little to read.
-const CHUNK: usize = 1 << 18;
+pub(super) const CHUNK: usize = 1 << 18;
 /// What one deadline is for.
 const BLOCK: usize = 64 * 1024;
 /// How long a server has to say why it did not take the content.
@@ -30,20 +30,23 @@ impl Transaction<'_> {
         let mut reader = self.open(player)?;
         let (mut content, mut begun) = (Vec::new(), false);
         loop {
-            let last = fill(reader.as_mut(), &mut content).map_err(|error| {
+            let last = fill(reader.as_mut(), &mut content, self.plan.mail.size()).map_err(|error| {
                 let trouble = self.unreadable(player, &error);
                 // What was sent can only be given up with the connection.
                 Trouble { severs: begun || trouble.severs, ..trouble }
             })?;
             let rest = if last { Vec::new() } else { content.split_off(cut(&content)) };
-            let ahead =
-                if last { Ahead::prepare(player, channel, self.step, self.plan, self.next, true) } else { None };
+            let ahead = if last && flight::most(player.session, self.next.as_ref()) == 1 {
+                Ahead::prepare(player, channel, self.step, self.plan, self.next, true, 0)
+            } else {
+                None
+            };
             begun = true;
             self.chunk(player, channel, std::mem::take(&mut envelope), &content, last, ahead.as_ref())?;
             if last {
                 self.complete = true;
-                player.ahead = ahead;
-                break;
+                player.ahead.extend(ahead);
+                return self.land(player, channel);
             }
             content = rest;
             if self.plan.pipelined {
@@ -58,6 +61,15 @@ impl Transaction<'_> {
         self.hear_all(player, channel)?;
         channel.in_message = false;
         Ok(())
+    }
+
+    /// All of the message has left: sends what may be in flight with it, and reads its replies.
+    pub(super) fn land(&mut self, player: &mut Player<'_>, channel: &mut Channel) -> Result<(), Trouble> {
+        channel.in_message = true;
+        self.fill_flight(player, channel);
+        let heard = self.hear_all(player, channel);
+        channel.in_message = false;
+        heard
     }
 
     /// Writes a chunk with what stands before and behind it, in one write, each block of it within its deadline.
@@ -92,6 +104,23 @@ impl Transaction<'_> {
         }
         self.awaited.extend(envelope.into_iter().chain([command]));
         channel.in_message = true;
+        let (written, stop) = self.write_blocks(player, channel, &bytes);
+        match stop {
+            None => Ok(()),
+            Some((stop, limit)) => {
+                self.complete = last && written >= end;
+                self.broken_off(player, channel, stop, limit)
+            }
+        }
+    }
+
+    /// Writes, each block within its deadline. Gives how many bytes left, and why no more did.
+    pub(super) fn write_blocks(
+        &self,
+        player: &mut Player<'_>,
+        channel: &mut Channel,
+        bytes: &[u8],
+    ) -> (usize, Option<(Unwritten, Limit)>) {
         let mut written = 0;
         while written < bytes.len() {
             let limit = player.limit(self.step.timeout, Wait::DataBlock);
@@ -99,11 +128,10 @@ impl Transaction<'_> {
             let (count, result) = channel.write_paced(&mut player.narrator, block, self.step.chunk, limit.at, false);
             written += count;
             if let Err(stop) = result {
-                self.complete = last && written >= end;
-                return self.broken_off(player, channel, stop, limit);
+                return (written, Some((stop, limit)));
             }
         }
-        Ok(())
+        (written, None)
     }
 
     /// Nothing has arrived that no command asked for.
@@ -169,20 +197,13 @@ impl Transaction<'_> {
     }
 }
 
-/// Reads until there is more than a chunk. Gives whether the content has come to its end.
-fn fill(reader: &mut dyn Read, content: &mut Vec<u8>) -> io::Result<bool> {
-    let mut buffer = vec![0; BLOCK];
+/// Reads until there is more than a chunk. Gives whether the content, which has `size` octets, has come to its end.
+pub(super) fn fill(reader: &mut dyn Read, content: &mut Vec<u8>, size: u64) -> io::Result<bool> {
+    let room = (CHUNK + BLOCK).saturating_sub(content.len());
     // Growing by doubling would hold it twice.
-    content.reserve_exact((CHUNK + BLOCK).saturating_sub(content.len()));
-    while content.len() <= CHUNK {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(true),
-            Ok(count) => content.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(false)
+    content.reserve_exact(usize::try_from(size).map_or(room, |size| size.min(room)));
+    let count = reader.take(room as u64).read_to_end(content)?;
+    Ok(count < room)
 }
 
 /// Where a chunk ends: at a line's end, where there is one, so that the transcript shows whole lines.

@@ -7,13 +7,14 @@ use crate::exec::channel::Channel;
 use crate::exec::player::Player;
 use crate::exec::trouble::Trouble;
 use crate::smtp::limits::Wait;
+use std::cell::Cell;
 use std::io::Read;
 
 impl<'t> Transaction<'t> {
     pub(super) fn data(&mut self, player: &mut Player<'_>, channel: &mut Channel) -> Result<(), Trouble> {
         // Behind a 354 content that cannot be had can only be given up with the connection.
         let reader = self.open(player).map_err(|trouble| Trouble { severs: true, ..trouble })?;
-        let ahead = Ahead::prepare(player, channel, self.step, self.plan, self.next, false);
+        let ahead = Ahead::prepare(player, channel, self.step, self.plan, self.next, false, 0);
         let lines = ahead.as_ref().map(Ahead::bytes);
         let behind = match (&ahead, &lines) {
             (Some(ahead), Some(lines)) => Some(Behind { lines, used: &ahead.plan.mail.used }),
@@ -27,23 +28,26 @@ impl<'t> Transaction<'t> {
             span: self.message.span.clone(),
             used: self.plan.mail.used.clone(),
         };
-        let timeout = self.step.timeout;
+        let (timeout, dot_left) = (self.step.timeout, Cell::new(false));
         let sending = Sending {
             stuffing: true,
             timeout,
             chunk: self.step.chunk,
             expect: self.expect,
             recipients: &self.left(),
+            dot_left: &dot_left,
             behind,
         };
-        if body::send(player, channel, source, &sending)? == Sent::AnsweredEarly {
+        let sent = body::send(player, channel, source, &sending);
+        self.complete = dot_left.get();
+        if sent? == Sent::AnsweredEarly {
             self.answered_early(player, channel);
             return Ok(());
         }
         self.complete = true;
         // The dot ends the transaction, whatever becomes of the mail (RFC 5321 §4.1.1.4).
         channel.in_transaction = ahead.is_some();
-        player.ahead = ahead;
+        player.ahead.extend(ahead);
         let limit = player.limit(timeout, Wait::DataTermination);
         let answer = channel.answer(&mut player.narrator, limit.at);
         self.content_heard(player, channel, answer, limit)

@@ -9,6 +9,7 @@ mod ahead;
 mod chunks;
 mod content;
 mod envelope;
+mod flight;
 mod outcome;
 
 pub use ahead::{Ahead, Next, settle};
@@ -38,17 +39,17 @@ pub fn message(
     let expect = expected(player, step)?;
     // Behind the message before this one the envelope may have left already.
     let which = (std::ptr::from_ref(step).addr(), player.scope.loop_index());
-    let (plan, awaited) = match player.ahead.take() {
+    let (plan, awaited, whole) = match player.ahead.pop_front_if(|ahead| !ahead.in_next_row) {
         Some(ahead) => {
             player.message_id = ahead.message_id;
-            (ahead.plan, ahead.lines)
+            (ahead.plan, ahead.lines, ahead.whole)
         }
         None => {
             // Another attempt carries the Message-ID of the one before; another message never does.
             if player.last_message.as_ref().is_some_and(|last| *last != which) {
                 player.message_id = None;
             }
-            (Plan::new(player, channel, message)?, VecDeque::new())
+            (Plan::new(player, channel, message)?, VecDeque::new(), false)
         }
     };
     player.last_message = Some(which);
@@ -66,7 +67,7 @@ pub fn message(
         stopped: None,
         go_ahead: false,
         closing: false,
-        complete: false,
+        complete: whole,
     };
     transaction.run(player, channel)
 }
@@ -119,6 +120,9 @@ impl Transaction<'_> {
 
     /// Everything from the envelope to the replies to the content, or as far as the server lets it.
     fn send(&mut self, player: &mut Player<'_>, channel: &mut Channel) -> Result<(), Trouble> {
+        if self.complete {
+            return self.land(player, channel);
+        }
         if self.awaited.is_empty() {
             let lines = self.plan.envelope(channel.in_transaction);
             channel.in_transaction = true;
@@ -237,6 +241,8 @@ impl Transaction<'_> {
         let facts = player.judge(&judge::any(), answer, &waiting_for, limit)?;
         let Some(reply) = facts.map(|facts| facts.reply) else { return Ok(()) };
         match line.order {
+            // Behind content that left already it is MAIL's reply that counts.
+            Order::Reset if self.complete && reply.code.get() != 421 => {}
             Order::Reset => self.require(player, line.order, &reply, "250"),
             Order::Mail => self.require(player, line.order, &reply, "250"),
             // What is said of recipients of no transaction says nothing about them.

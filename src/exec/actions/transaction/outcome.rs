@@ -250,7 +250,7 @@ impl Transaction<'_> {
             // RFC 3030 §2: behind a BDAT that failed the transaction is not over.
             return;
         }
-        channel.in_transaction = player.ahead.is_some();
+        channel.in_transaction = !player.ahead.is_empty();
         channel.delivered = true;
         let text = reply.text();
         let queue_id =
