@@ -5,6 +5,7 @@
 //! empty variable counts as not set.
 
 use super::arguments::Arguments;
+use crate::session::nearest;
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
@@ -44,7 +45,7 @@ pub fn read(arguments: Vec<OsString>, lookup: &dyn Fn(&str) -> Option<OsString>)
     Arguments::command()
         .try_get_matches_from(all)
         .and_then(|matches| Arguments::from_arg_matches(&matches))
-        .map_err(|error| name_the_variable(error, &from_environment))
+        .map_err(|error| name_the_variable(suggest_a_command(error, &definition), &from_environment))
         .map(|arguments| Read { arguments, from_environment })
 }
 
@@ -109,6 +110,18 @@ fn bad_flag(long: &str, value: &OsStr) -> clap::Error {
     let value = crate::transcript::printable(value.as_bytes());
     let message = format!("invalid value '{value}' for '{} (--{long})': expected 1, or 0", variable(long));
     Arguments::command().error(clap::error::ErrorKind::InvalidValue, message)
+}
+
+/// Where two letters changed places clap sees no likeness.
+fn suggest_a_command(mut error: clap::Error, definition: &Command) -> clap::Error {
+    if error.get(ContextKind::SuggestedSubcommand).is_none()
+        && let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand)
+        && let Some(meant) = nearest(typed, definition.get_subcommands().map(Command::get_name))
+    {
+        let meant = ContextValue::Strings(vec![meant.to_owned()]);
+        error.insert(ContextKind::SuggestedSubcommand, meant);
+    }
+    error
 }
 
 /// An error about an option says `--timeout <TIME>`; where the value came from the environment, it names the variable.

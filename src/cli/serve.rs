@@ -127,6 +127,10 @@ fn end_at_a_signal(stop: impl Fn() + Send + 'static) -> Arc<AtomicUsize> {
 }
 
 fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, Failure> {
+    if arguments.script.is_none() && arguments.sink.is_none() {
+        let why = "nothing to serve: give FILE, a transcript or rules, or --sink DIR, which keeps mail".to_owned();
+        return Err((Status::Usage, why));
+    }
     let Some(path) = &arguments.script else {
         let store = arguments.sink.as_deref().map(folder).transpose()?;
         return Ok(Behaviour::Sink(SinkOptions { store, ..SinkOptions::default() }));

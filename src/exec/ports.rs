@@ -118,6 +118,11 @@ pub enum TlsFailure {
     TimedOut,
     /// The settings are of no use: a CA or key that is none, a name that is none.
     Settings(String),
+    /// The server sent something else than TLS; how it began.
+    NotTls {
+        why: String,
+        said: Vec<u8>,
+    },
     /// Any other reason.
     Other(String),
 }

@@ -115,7 +115,7 @@ impl Trouble {
             ),
             TlsFailure::TimedOut => Self::timed_out(narrator, "the TLS handshake", limit),
             TlsFailure::Settings(what) => Self { severs: true, ..Self::bad_value(narrator, what) },
-            TlsFailure::Other(why) => {
+            TlsFailure::NotTls { why, said: _ } | TlsFailure::Other(why) => {
                 Self::severing(Status::Protocol, Cause::TlsFailed { why: narrator.shown(why), behind: false })
             }
         }

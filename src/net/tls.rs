@@ -8,7 +8,8 @@ use super::socket::{DeadlineSocket, Recording, Seen};
 use crate::exec::{Clock, TlsFacts, TlsFailure, TlsFile, TlsOptions, TlsVersion};
 use jiff::Timestamp;
 use native_tls::{Certificate, HandshakeError, Protocol, TlsConnector, TlsStream};
-use std::io;
+use socket2::Socket;
+use std::io::{self, Read};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -127,6 +128,8 @@ pub fn handshake(
     distrusted: impl FnOnce(&str, Option<Vec<u8>>) -> TlsFailure,
 ) -> Result<(TlsStream<DeadlineSocket>, TlsFacts), TlsFailure> {
     let recording = Recording::default();
+    // A failed handshake takes the socket with it.
+    let spare = socket.socket().try_clone().ok();
     socket.record(Some(recording.clone()));
     let clock = socket.clock().clone();
     socket.wait_until(Instant::now() + clock.slice(deadline));
@@ -147,7 +150,7 @@ pub fn handshake(
                 let text = error.to_string();
                 return Err(match verification_failure(&text).filter(|_| verify) {
                     Some(why) => distrusted(why, FirstFlight::read(&seen.bytes).certificate),
-                    None => TlsFailure::Other(handshake_failure(&error, &text, &seen)),
+                    None => handshake_failure(&error, &text, seen, spare),
                 });
             }
         }
@@ -190,8 +193,32 @@ fn verification_failure(text: &str) -> Option<&str> {
     (failed || other).then(|| inside().unwrap_or(text))
 }
 
+/// What is kept of something that is not TLS.
+const SAID: usize = 2048;
+
 /// Any other failure of a handshake, in words.
-fn handshake_failure(error: &native_tls::Error, text: &str, seen: &Seen) -> String {
+fn handshake_failure(error: &native_tls::Error, text: &str, seen: Seen, spare: Option<Socket>) -> TlsFailure {
+    let why = why_not(error, text, &seen);
+    let Seen { mut bytes, .. } = seen;
+    if is_tls(&bytes) {
+        return TlsFailure::Other(why);
+    }
+    if let Some(mut spare) = spare {
+        // OpenSSL reads no further than a record's head. What else has arrived is part of what is shown.
+        let mut rest = [0; SAID];
+        let count = spare.set_nonblocking(true).and_then(|()| spare.read(&mut rest)).unwrap_or(0);
+        bytes.extend_from_slice(rest.get(..count).unwrap_or_default());
+    }
+    bytes.truncate(SAID);
+    TlsFailure::NotTls { why, said: bytes }
+}
+
+/// Whether what a server sent can be TLS: the first byte says which kind of record it is (RFC 8446 §5.1).
+fn is_tls(bytes: &[u8]) -> bool {
+    bytes.first().is_none_or(|kind| (20..=23).contains(kind))
+}
+
+fn why_not(error: &native_tls::Error, text: &str, seen: &Seen) -> String {
     let system = std::error::Error::source(error).and_then(system_error);
     let said = reason(text);
     if matches!(system, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
@@ -207,8 +234,8 @@ fn handshake_failure(error: &native_tls::Error, text: &str, seen: &Seen) -> Stri
             .into()
     } else if let Some(words) = alert(&said) {
         words
-    } else if !seen.bytes.is_empty() && !(20..=23).contains(seen.bytes.first().unwrap_or(&0)) {
-        format!("what the server sent is not TLS ({said})")
+    } else if !is_tls(&seen.bytes) {
+        "what the server sent is not TLS".to_owned()
     } else if said.contains("unsupported protocol") || said.contains("no protocols available") {
         format!("no TLS version in common ({said})")
     } else {
@@ -241,7 +268,7 @@ pub fn broken(error: &io::Error) -> io::Error {
     let said = reason(&error.to_string());
     let why = alert(&said).unwrap_or_else(|| match said.as_str() {
         "wrong version number" | "packet length too long" | "bad record type" | "unexpected message" => {
-            format!("what the server sent is not TLS ({said})")
+            "what the server sent is not TLS".to_owned()
         }
         other => other.to_owned(),
     });

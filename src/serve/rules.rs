@@ -73,13 +73,19 @@ struct On {
 }
 
 impl Rules {
-    /// Reads TOML. Gives all errors of its rules, or the first one of its TOML.
+    /// Reads TOML. Gives all errors of its rules, or of its syntax, or the first key or value that is of no use.
     pub fn parse(text: &str) -> Result<Self, Vec<RulesError>> {
         let at = |offset: usize, why: String| {
             let before = text.get(..offset).unwrap_or(text);
             let line_start = before.rfind('\n').map_or(0, |at| at + 1);
             RulesError { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1, why }
         };
+        let (_, syntax) = toml::de::DeTable::parse_recoverable(text);
+        if !syntax.is_empty() {
+            let place = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+            let errors = syntax.iter().map(|error| at(place(error), error.message().trim_end().replace('\n', " ")));
+            return Err(errors.collect());
+        }
         let file: File = toml::from_str(text).map_err(|error| {
             vec![at(error.span().map_or(0, |span| span.start), error.message().trim_end().replace('\n', " "))]
         })?;

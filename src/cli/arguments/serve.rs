@@ -19,7 +19,7 @@ The first line on standard output is `listening on ADDRESS:PORT`.";
 #[command(after_help = SERVE_EXAMPLES)]
 pub struct ServeArguments {
     /// A transcript to play, or rules by command (*.toml)
-    #[arg(value_name = "FILE", required_unless_present = "sink", conflicts_with = "sink", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "FILE", conflicts_with = "sink", value_hint = ValueHint::FilePath)]
     pub script: Option<PathBuf>,
     /// Accept mail and keep it in this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]

@@ -4,7 +4,7 @@ use super::{Command, exchange, expected};
 use crate::exec::channel::Channel;
 use crate::exec::player::Player;
 use crate::exec::trouble::Trouble;
-use crate::session::{Action, HelloVerb, RawBytes, Step, Template};
+use crate::session::{Action, Address, HelloVerb, RawBytes, Scheme, Step, Template};
 use crate::smtp::limits::Wait;
 use std::io::Read;
 
@@ -31,12 +31,19 @@ pub fn rendered_title(player: &Player<'_>, step: &Step) -> Result<Option<String>
     }
 }
 
+/// What the first reply is called where it does not come: `the greeting` alone is one that a server may keep back
+/// because it awaits TLS.
+pub fn greeting_words(player: &Player<'_>, channel: &Channel) -> &'static str {
+    let clear = player.server.scheme == Scheme::Smtp && !channel.encrypted();
+    if clear && matches!(player.server.address, Address::Tcp { .. }) { "the greeting" } else { "the server's greeting" }
+}
+
 /// Waits for a reply.
 pub fn wait(player: &mut Player<'_>, channel: &mut Channel, step: &Step) -> Result<(), Trouble> {
     let expect = expected(player, step)?;
     // The first reply on a connection is the greeting (RFC 5321 §4.3.1).
     let (wait, what) = match channel.reply {
-        None => (Wait::Greeting, "the greeting"),
+        None => (Wait::Greeting, greeting_words(player, channel)),
         Some(_) => (Wait::Other, "a reply"),
     };
     let limit = player.limit(step.timeout, wait);

@@ -1,5 +1,6 @@
 //! What `login = true` does, and what `[message]` implies as `[[open]]`: greeting, EHLO, STARTTLS, EHLO, AUTH.
 
+use super::line::greeting_words;
 use super::{Command, Done, ask, auth, exchange, tls};
 use crate::event::Note;
 use crate::exec::channel::Channel;
@@ -30,7 +31,8 @@ pub fn login(player: &mut Player<'_>, channel: &mut Channel, step: &Step) -> Res
 fn greeting(player: &mut Player<'_>, channel: &mut Channel, timeout: Option<Duration>) -> Result<(), Trouble> {
     let limit = player.limit(timeout, Wait::Greeting);
     let answer = channel.answer(&mut player.narrator, limit.at);
-    player.judge(&judge::codes("220"), answer, "the greeting", limit).map(drop)
+    let what = greeting_words(player, channel);
+    player.judge(&judge::codes("220"), answer, what, limit).map(drop)
 }
 
 /// EHLO, and HELO where EHLO got a 5yz (RFC 5321 §3.2); LHLO over LMTP, which has no other (RFC 2033 §4.1).

@@ -9,6 +9,7 @@ use crate::exec::player::Player;
 use crate::exec::ports::TlsFailure;
 use crate::exec::trouble::Trouble;
 use crate::session::{StarttlsStep, Step};
+use crate::smtp::lines::split_lines;
 use crate::transcript::Shown;
 
 pub fn starttls(
@@ -107,12 +108,23 @@ pub fn handshake(
     let limit = player.connect_limit();
     let options = crate::exec::TlsOptions { verify, ..player.tls.clone() };
     let Some(stream) = channel.stream() else { return Err(Trouble::lost(&player.narrator, &End::Absent)) };
-    let started = stream.start_tls(&options, limit.at);
+    let mut started = stream.start_tls(&options, limit.at);
+    if let Err(TlsFailure::NotTls { why, said }) = &mut started {
+        // RFC 5321 §4.2: a code of three digits.
+        if channel.tls_due && said.len() > 3 && said.iter().take(3).all(u8::is_ascii_digit) {
+            why.push_str(", but SMTP in the clear: did you mean smtp://?");
+        }
+        for line in split_lines(said) {
+            player.narrator.received(&channel.name, line);
+        }
+    }
     if let Err(TlsFailure::Certificate { connected_again: true, .. }) = &started {
         player.note(channel, Note::ConnectedAgain);
     }
     let facts = started.map_err(|failure| match (player.narrator.clock.interrupted(), &failure) {
-        (Some(interrupt), TlsFailure::TimedOut | TlsFailure::Other(_)) => Trouble::interrupted(interrupt),
+        (Some(interrupt), TlsFailure::TimedOut | TlsFailure::NotTls { .. } | TlsFailure::Other(_)) => {
+            Trouble::interrupted(interrupt)
+        }
         _ => Trouble::tls(&player.narrator, failure, limit),
     })?;
     player.narrator.tell(&channel.name, Fact::TlsStarted { tls: &facts, verify });

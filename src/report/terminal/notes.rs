@@ -4,6 +4,9 @@ use crate::event::{Cause, Failure, Got, StepId};
 use crate::session::Place;
 use crate::transcript::printable;
 
+/// With what stands before it, 80 columns.
+const WIDTH: usize = 70;
+
 /// `step 4: RCPT TO:<b@example.com>, repetition 2, attempt 3`, and where it begins, if that is another line than the
 /// failure's.
 pub(super) fn step(step: &StepId, failure: &Place) -> String {
@@ -20,11 +23,20 @@ pub(super) fn step(step: &StepId, failure: &Place) -> String {
     out
 }
 
+/// A reply as long as a server likes, cut to a terminal's width: the transcript has all of it.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(WIDTH) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 pub(super) fn of(failure: &Failure) -> Vec<String> {
     let help = |text: &str| vec![format!("help: {text}")];
     match &failure.cause {
         Cause::Unexpected { expected: _, got: Got::Reply { code, text } } => {
-            vec![format!("got: {code:03} {text}").trim_end().to_owned()]
+            let text = format!("{code:03} {text}");
+            vec![format!("got: {}", cut(text.trim_end()))]
         }
         Cause::Certificate { why, details } => {
             let mut notes: Vec<String> = details.iter().map(|detail| detail.to_string()).collect();
@@ -43,15 +55,23 @@ pub(super) fn of(failure: &Failure) -> Vec<String> {
             notes
         }
         Cause::Lacking { what: _, help: Some(text) } => help(text.as_str()),
-        Cause::TimedOut { section: Some(_), .. } => {
-            help("`timeout = \"30s\"`, for the step or the session, sets another limit")
+        Cause::TimedOut { waiting_for, section, .. } => {
+            let mut notes = Vec::new();
+            if waiting_for.as_str() == "the greeting" {
+                let text =
+                    "a server that speaks TLS from the first byte says nothing before it: did you mean smtps://?";
+                notes.extend(help(text));
+            }
+            if section.is_some() {
+                notes.extend(help("`timeout = \"30s\"`, for the step or the session, sets another limit"));
+            }
+            notes
         }
         Cause::DeliveryUnknown { .. } => help("trying again may send the message twice (RFC 1047)"),
         Cause::Injected { .. } => help("`inject_check = false` beside `starttls` looks at what the server does next"),
         Cause::Unexpected { .. }
         | Cause::AssertsFailed(_)
         | Cause::CaptureMissed { .. }
-        | Cause::TimedOut { .. }
         | Cause::Lost { .. }
         | Cause::NotSmtp(_)
         | Cause::LineTooLong

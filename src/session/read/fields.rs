@@ -101,9 +101,18 @@ pub(crate) fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> 
         return None;
     }
     let typed = typed.to_lowercase().replace('-', "_");
+    // Some letters left out are fewer mistakes than they count: `paswd`.
+    let shortened = |name: &str| {
+        let mut letters = name.chars();
+        let begins = typed.len() > 2 && typed.len() * 2 > name.len() && typed.chars().next() == name.chars().next();
+        begins && typed.chars().all(|typed| letters.any(|letter| letter == typed))
+    };
     names
         .map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase().replace('-', "_")), name))
-        .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1) && *distance < typed.chars().count())
+        .filter(|(distance, name)| {
+            let near = *distance <= (name.chars().count() / 3).max(1) && *distance < typed.chars().count();
+            near || shortened(name)
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }

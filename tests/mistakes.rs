@@ -1,0 +1,95 @@
+//! Slips that everybody makes, and what is said of them.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The status, and both streams together.
+fn mailrun(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+    command.args(arguments).current_dir(folder).env("NO_COLOR", "1").stdin(Stdio::null());
+    let output = command.output().expect("mailrun starts");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    (output.status.code(), text.into_owned())
+}
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).expect("it can be written");
+    }
+    folder
+}
+
+/// A server that says this to each who connects and waits for the end; gives its port.
+fn says(words: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // A client that has gone does not want it any more.
+            let _ = stream.write_all(words).and_then(|()| std::io::copy(&mut stream, &mut std::io::sink()));
+        }
+    });
+    port
+}
+
+#[test]
+fn what_was_probably_meant_is_said() {
+    let session = "server = 'smtp://127.0.0.1:1'\n\
+                   step = [ { expect = 220, assert = [\"reply.text is matchin('x')\"] } ]\n\
+                   [auth]\nuser = 'ann'\npaswd = 'x'\n";
+    let rules = "[[on]]\nverb = \n[[on]]\nverb = \"X\n";
+    let folder = folder(&[("case.toml", session), ("rules.toml", rules)]);
+    let table: [(&[&str], i32, &[&str]); 4] = [
+        (&["rnu", "case.toml"], 64, &["'rnu'", "'run'"]),
+        (&["serve"], 64, &["FILE", "--sink DIR"]),
+        (&["check", "case.toml"], 65, &["did you mean \"matching\"?", "did you mean \"password\"?"]),
+        (&["serve", "rules.toml"], 65, &["rules.toml:2:8: ", "rules.toml:4:10: "]),
+    ];
+    for (arguments, status, words) in table {
+        let (code, text) = mailrun(folder.path(), arguments);
+        assert_eq!(code, Some(status), "{text}");
+        for words in words {
+            assert!(text.contains(words), "{arguments:?}: {words}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_wrong_scheme_is_said_to_be_that() {
+    let folder = folder(&[("case.toml", "step = [ { expect = 220 } ]\n")]);
+    let run = |scheme: &str, port: u16| {
+        let url = format!("{scheme}://127.0.0.1:{port}");
+        mailrun(folder.path(), &["run", "--server", &url, "--timeout", "300ms", "case.toml"])
+    };
+    let (code, text) = run("smtp", says(b""));
+    assert_eq!(code, Some(75), "{text}");
+    assert!(text.contains("did you mean smtps://?"), "{text}");
+    let (code, text) = run("lmtp", says(b""));
+    assert_eq!(code, Some(75), "{text}");
+    assert!(!text.contains("smtps"), "{text}");
+
+    let (code, text) = run("smtps", says(b"220 mx.example \x1b[2J\r\n"));
+    assert_eq!(code, Some(76), "{text}");
+    let said = "S: 220 mx.example \\x1b[2J\n*: the TLS handshake failed: what the server sent is not TLS, but SMTP in the clear";
+    assert!(text.contains(said) && text.contains("did you mean smtp://?"), "{text}");
+    let (code, text) = run("smtps", says(b"hello there, and so on"));
+    assert_eq!(code, Some(76), "{text}");
+    assert!(text.contains("S: hello there, and so on\\c\n*: ") && !text.contains("did you mean"), "{text}");
+    assert!(!text.contains("error:0"), "{text}");
+}
+
+#[test]
+fn a_long_reply_fits_the_terminal_in_a_diagnosis() {
+    let folder = folder(&[("case.toml", "step = [ { expect = 250 } ]\n")]);
+    let words: &[u8] =
+        b"550 a reply that goes on and on and on, with many words, longer than a terminal is wide, and more\r\n";
+    let port = says(words);
+    let (code, text) = mailrun(folder.path(), &["run", "--server", &format!("smtp://127.0.0.1:{port}"), "case.toml"]);
+    assert_eq!(code, Some(1), "{text}");
+    let got = text.lines().find(|line| line.contains("= got: 550 a reply")).expect("what came is said");
+    assert!(got.chars().count() <= 80 && got.ends_with('…'), "{got}");
+    assert!(text.contains("wide, and more\n"), "the transcript has all of it: {text}");
+}
