@@ -101,6 +101,7 @@ fn without_a_place_the_session_is_named() {
     assert_eq!(
         text,
         "smoke.toml: error: timed out after 5m, waiting for the greeting (the limit of RFC 5321 §4.5.3.2.1)\n  \
+         = help: a server that speaks TLS from the first byte says nothing before it: did you mean smtps://?\n  \
          = help: `timeout = \"30s\"`, for the step or the session, sets another limit\n\
          smoke.toml: failed, status 75 (EX_TEMPFAIL)\n"
     );
