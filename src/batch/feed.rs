@@ -1,11 +1,11 @@
 //! What one connection gets, and what it heard of each row.
 
-use super::ledger::{Ended, Sending};
+use super::ledger::{Ended, Ledger, Sending};
 use super::queue::{self, Queue, Taken, Task};
 use super::tally::RowState;
 use super::{Plan, is_temporary};
 use crate::event::{Cause, Fact, Failure, Note, Outcome, RecipientOutcome, RowId, Status};
-use crate::exec::{Clock, Feed, Row, Sealing};
+use crate::exec::{Clock, Feed, Row, Sealing, known_as};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
@@ -33,6 +33,10 @@ pub struct Heard {
     sealed_reply: Option<String>,
     last_reply: Option<String>,
     recipients: Vec<(String, RecipientOutcome, String)>,
+    /// How many of them were heard of before the step that is running.
+    before_step: usize,
+    /// Another message of the row was not begun, since something failed before it.
+    left_out: bool,
     line: String,
 }
 
@@ -75,8 +79,12 @@ impl Heard {
                 }
                 self.last_reply = Some(self.line.clone());
             }
-            Fact::Noted(Note::Recipient { address, outcome, reply }) => {
-                self.recipients.push((address.as_str().to_owned(), *outcome, reply.as_str().to_owned()));
+            // Another attempt at a step says anew what became of its recipients.
+            Fact::StepStarted { step } if step.attempt > 1 => self.recipients.truncate(self.before_step),
+            Fact::StepStarted { .. } => self.before_step = self.recipients.len(),
+            Fact::Noted(Note::Recipient { address, outcome, reply, message }) => {
+                let name = known_as(message.as_deref(), address.as_str());
+                self.recipients.push((name, *outcome, reply.as_str().to_owned()));
             }
             _ => {}
         }
@@ -101,6 +109,16 @@ impl Heard {
 
     /// What became of the row; `None` where an interruption ended it and nothing was sent.
     fn state(&self, outcome: &Outcome) -> Option<RowState> {
+        match self.state_of_begun(outcome) {
+            // Those that were not begun are still to be sent; what was done with is not done again.
+            Some(RowState::Sent | RowState::Refused) if self.left_out && !self.recipients.is_empty() => {
+                Some(RowState::Deferred)
+            }
+            state => state,
+        }
+    }
+
+    fn state_of_begun(&self, outcome: &Outcome) -> Option<RowState> {
         use RecipientOutcome::{Accepted, Deferred, Refused, Unknown};
         let Some(failure) = &outcome.failure else { return Some(self.state_by_recipients().unwrap_or(RowState::Sent)) };
         if self.accepted_before && !self.is_accepted() {
@@ -307,6 +325,25 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
     }
 }
 
+impl WorkerFeed<'_, '_> {
+    /// What became of the row's earlier messages rides in the commit that lets the next one leave: a kill leaves it known.
+    fn keep_earlier_messages(&self, ledger: &Ledger, messages: &[Sealing<'_>]) {
+        let heard = &self.heard.borrow().recipients;
+        let another = messages.iter().find(|message| message.ahead == 0 && !message.recipients.is_empty());
+        if let (Some(task), Some(message), false) = (&self.current, another, heard.is_empty()) {
+            ledger.ended(Ended {
+                session: self.queue.terms().session.clone(),
+                key: task.key.clone(),
+                state: None,
+                message_id: message.message_id.map(str::to_owned),
+                reply: None,
+                recipients: heard.clone(),
+                unknown: task.unknown,
+            });
+        }
+    }
+}
+
 impl Feed for WorkerFeed<'_, '_> {
     fn next(&mut self) -> Option<Row> {
         let in_flight = self.peeked.front().is_some_and(|task| task.sealed);
@@ -364,6 +401,7 @@ impl Feed for WorkerFeed<'_, '_> {
     fn sending(&mut self, messages: &[Sealing<'_>]) -> Result<(), String> {
         let terms = self.queue.terms();
         if let Some(ledger) = &terms.ledger {
+            self.keep_earlier_messages(ledger, messages);
             let task = |ahead: usize| match ahead.checked_sub(1) {
                 None => self.current.as_ref(),
                 Some(index) => self.peeked.get(index),
@@ -391,6 +429,10 @@ impl Feed for WorkerFeed<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    fn left_out(&mut self) {
+        self.heard.borrow_mut().left_out = true;
     }
 
     fn end_leaves(&mut self, replies: usize) {

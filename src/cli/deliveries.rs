@@ -100,7 +100,12 @@ mod tests {
     }
 
     fn recipients(outcomes: &[RecipientOutcome]) -> Vec<Fact<'static>> {
-        let note = |outcome| Note::Recipient { address: Shown::new("b@c"), outcome, reply: Shown::new("words") };
+        let note = |outcome| Note::Recipient {
+            address: Shown::new("b@c"),
+            outcome,
+            reply: Shown::new("words"),
+            message: None,
+        };
         outcomes.iter().map(|outcome| Fact::Noted(note(*outcome))).collect()
     }
 

@@ -92,8 +92,8 @@ pub enum Note {
     Retrying { attempt: u32, times: u32, wait: Duration },
     /// A server took a message for so many recipients; its size in octets, and the name that it said to have given it.
     Sent { recipients: usize, size: u64, queue_id: Option<Shown> },
-    /// What a recipient's reply said.
-    Recipient { address: Shown, outcome: RecipientOutcome, reply: Shown },
+    /// What a recipient's reply said. `message` says of which message, where a turn has several.
+    Recipient { address: Shown, outcome: RecipientOutcome, reply: Shown, message: Option<String> },
     /// A sleeping or interrupted program says so.
     Interrupted { signal: &'static str },
 }

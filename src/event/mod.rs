@@ -120,6 +120,8 @@ pub enum SkipReason {
     EarlierFailure,
     /// `opportunistic` and not offered.
     NotOffered,
+    /// A message that all its recipients have had before, as the ledger says or an earlier attempt.
+    SentBefore,
     /// It is not in the part of the session that was asked for.
     LeftOut,
     /// The server lacks what the session's `requires` names: the session is skipped.

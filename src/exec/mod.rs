@@ -13,6 +13,7 @@ mod player;
 mod ports;
 mod prepare;
 mod rows;
+mod several;
 mod soundness;
 mod steps;
 mod tables;
@@ -34,6 +35,7 @@ use crate::event::{Cause, Event, Fact, Failure, Note, Observer, Outcome, Status}
 use crate::session::{Action, Session, SourceError, SourcePath, Sources, Span, Step, Value};
 use crate::transcript::{Redactor, Shown};
 use narrate::Narrator;
+pub use player::known_as;
 use player::{MAIN, Player, Prepared};
 pub use rows::{Feed, Once, Row, Sealing};
 use std::path::PathBuf;

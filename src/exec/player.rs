@@ -8,6 +8,7 @@ use super::judge;
 use super::narrate::Narrator;
 use super::ports::{ConnectError, Exchanger, Interrupt, Network, TlsOptions};
 use super::rows::{Feed, Row, Sealing};
+use super::several::Several;
 use super::trouble::{Limit, Trouble};
 use super::variables::{self, Gathered, Reader, ShortSecrets};
 use crate::event::{Cause, Fact, Failure, Note, Status};
@@ -53,8 +54,10 @@ pub struct Player<'a> {
     /// Whether `requires` was looked at.
     pub requires_seen: bool,
     pub skipped: Option<Shown>,
-    /// The Message-ID of the session's message, once it is made.
+    /// The Message-ID of the turn's first message, once it is made.
     pub message_id: Option<String>,
+    /// Which of the turn's messages is sent, where it has several.
+    pub several: Several,
     pub feed: &'a mut dyn Feed,
     /// The row whose turn it is.
     pub row: Row,
@@ -103,6 +106,7 @@ impl<'a> Player<'a> {
             requires_seen: reader.session.requires.is_empty(),
             skipped: None,
             message_id: None,
+            several: Several::new(reader.session),
             feed,
             row: Row::default(),
             last_message: None,
@@ -314,10 +318,17 @@ impl<'a> Player<'a> {
         true
     }
 
-    /// A turn begins: its first message carries the Message-ID of an earlier attempt at it.
+    /// A turn begins: its messages carry the Message-IDs of an earlier attempt at it.
     pub fn begin_message_id(&mut self, row: &Row) {
         self.message_id = row.message_id.clone();
         self.last_message = None;
+        self.several.begin_turn();
+    }
+
+    /// How a ledger knows a recipient of the message that is being sent.
+    pub fn known_as(&self, recipient: &Mailbox) -> String {
+        let address = self.narrator.shown(recipient.to_string());
+        known_as(self.several.name().as_deref(), address.as_str())
     }
 
     /// To be called before the last byte of content leaves: a ledger records that the row is being sent, and to whom.
@@ -331,9 +342,9 @@ impl<'a> Player<'a> {
         })
     }
 
-    /// Recipients as facts show them.
+    /// Recipients as a ledger knows them.
     pub fn recipients_shown(&self, recipients: &[Mailbox]) -> Vec<String> {
-        recipients.iter().map(|recipient| self.narrator.shown(recipient.to_string()).as_str().to_owned()).collect()
+        recipients.iter().map(|recipient| self.known_as(recipient)).collect()
     }
 
     /// Whether the envelope that left is that of the row behind this one.
@@ -359,5 +370,13 @@ impl<'a> Player<'a> {
 
     pub fn note(&mut self, channel: &Channel, note: Note) {
         self.narrator.note(&channel.name, note);
+    }
+}
+
+/// How a ledger knows a recipient: by its address, and where a turn has several messages by which of them it is, too.
+pub fn known_as(message: Option<&str>, address: &str) -> String {
+    match message {
+        Some(message) => format!("{message}: {address}"),
+        None => address.to_owned(),
     }
 }

@@ -54,6 +54,9 @@ pub trait Feed {
         Ok(())
     }
 
+    /// A message of the turn was not begun, since something failed before it.
+    fn left_out(&mut self) {}
+
     /// Told behind `sending` where the end of content leaves with bytes of the session's own, so that it cannot be known
     /// how much of them the server got: the reply to it is that many replies away.
     fn end_leaves(&mut self, _replies: usize) {}

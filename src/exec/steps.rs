@@ -4,6 +4,7 @@ use super::actions::{self, Done, Next};
 use super::channel::Channel;
 use super::closer::look_closer;
 use super::player::{MAIN, Player};
+use super::several::has_message;
 use super::trouble::{self, Trouble};
 use super::words::{is_prelude, words};
 use crate::event::{Cause, Fact, Note, SkipReason, StepId, Verdict};
@@ -90,10 +91,20 @@ impl Player<'_> {
                 self.scope.set_loop(None);
             }
             if flow > Flow::On {
+                if again.is_some() {
+                    self.leaves_out(step);
+                }
                 break;
             }
         }
         flow
+    }
+
+    /// What follows a failure is not begun: a ledger must not take the row for one that is done with.
+    fn leaves_out(&mut self, step: &Step) {
+        if has_message(step) {
+            self.feed.left_out();
+        }
     }
 
     /// Once, with its own variables. `before` matters to a group of which only what is `always` runs.
@@ -278,6 +289,7 @@ impl Player<'_> {
         let (verdict, flow) = match result {
             Ok(Done::Passed) => (Verdict::Passed, Flow::On),
             Ok(Done::NotOffered) => (Verdict::Skipped(SkipReason::NotOffered), Flow::On),
+            Ok(Done::SentBefore) => (Verdict::Skipped(SkipReason::SentBefore), Flow::On),
             Ok(Done::SkipSession) => {
                 let verdict =
                     if is_prelude(&step.action) { Verdict::Passed } else { Verdict::Skipped(SkipReason::Lacking) };
@@ -334,6 +346,9 @@ impl Player<'_> {
 
     /// Tells that a step, or a group with all its steps, does not run.
     fn skip(&mut self, step: &Step, position: Position<'_>, reason: SkipReason) {
+        if reason == SkipReason::EarlierFailure {
+            self.leaves_out(step);
+        }
         let id = self.identify(step, position, 1, None);
         let connection = position.connection;
         self.narrator.tell(connection, Fact::StepStarted { step: &id });

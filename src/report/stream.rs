@@ -85,6 +85,7 @@ impl<W: Write> Observer for Stream<W> {
                             SkipReason::Condition => "condition",
                             SkipReason::EarlierFailure => "earlier-failure",
                             SkipReason::NotOffered => "not-offered",
+                            SkipReason::SentBefore => "sent-before",
                             SkipReason::LeftOut => "left-out",
                             SkipReason::Lacking => "lacking",
                         };
@@ -174,7 +175,7 @@ fn note(note: &Note) -> (&'static str, Value) {
         Note::Retrying { attempt, times, wait } => {
             ("retrying", json!({ "attempt": attempt, "times": times, "wait": seconds(*wait) }))
         }
-        Note::Recipient { address, outcome, reply } => {
+        Note::Recipient { address, outcome, reply, message: _ } => {
             let outcome = match outcome {
                 RecipientOutcome::Accepted => "accepted",
                 RecipientOutcome::Refused => "refused",

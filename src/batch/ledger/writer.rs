@@ -189,7 +189,7 @@ fn sending(db: &Transaction<'_>, session: &str, sending: &Sending) -> rusqlite::
          WHERE session = ?1 AND key = ?2",
     )?;
     row.execute((session, key, message_id, now()))?;
-    if recipients.len() > 1 {
+    if has_several(recipients.iter()) {
         for address in recipients {
             recipient(db, session, key, address, "sending", None)?;
         }
@@ -209,7 +209,7 @@ fn end(db: &Transaction<'_>, ended: &Ended) -> rusqlite::Result<()> {
          attempts = attempts + (state != 'sending' AND ?3 IS NOT NULL) WHERE session = ?1 AND key = ?2",
     )?;
     row.execute((session, key, word, message_id, reply, queue_id, now()))?;
-    if recipients.len() > 1 || known_recipients(db, session, key)? {
+    if has_several(recipients.iter().map(|(name, ..)| name)) || known_recipients(db, session, key)? {
         for (address, outcome, reply) in recipients {
             recipient(db, session, key, address, stays(recipient_word(*outcome)), Some(reply))?;
         }
@@ -221,6 +221,12 @@ fn end(db: &Transaction<'_>, ended: &Ended) -> rusqlite::Result<()> {
         rest.execute((session, key, word))?;
     }
     Ok(())
+}
+
+/// Whether the row's state does not say all of its recipients: there are more of them, in one message or in several. Of
+/// those one is known as `message 2: b@example.com`, and no address begins so.
+fn has_several<'r>(mut recipients: impl ExactSizeIterator<Item = &'r String>) -> bool {
+    recipients.len() > 1 || recipients.any(|name| name.starts_with("message "))
 }
 
 fn known_recipients(db: &Transaction<'_>, session: &str, key: &str) -> rusqlite::Result<bool> {

@@ -14,7 +14,7 @@ use std::path::Path;
 /// A mail that is ready to be sent.
 pub struct Mail<'a> {
     pub from: Mailbox,
-    /// Each once, in order.
+    /// Each once, in order; none where all have had it before.
     pub recipients: Vec<Mailbox>,
     /// Short secrets that it may hold.
     pub used: Vec<String>,
@@ -85,14 +85,12 @@ pub fn compose<'a>(player: &mut Player<'a>, message: &Message) -> Result<Mail<'a
     }
     let mut seen = std::collections::HashSet::new();
     recipients.retain(|recipient| seen.insert(recipient.clone()));
-    // An earlier attempt at the row has reached some already.
-    let done = &player.row.done;
-    recipients.retain(|recipient| {
-        done.is_empty() || !done.iter().any(|done| done == player.narrator.shown(recipient.to_string()).as_str())
-    });
     if recipients.is_empty() || recipients.iter().any(Mailbox::is_null) {
         return Err(Trouble::bad_value(&player.narrator, "the message has no recipient").at(&message.span));
     }
+    // An earlier attempt at the row has reached some already.
+    let done = &player.row.done;
+    recipients.retain(|recipient| done.is_empty() || !done.contains(&player.known_as(recipient)));
     let params = [line(player, &message.mail_params)?, line(player, &message.rcpt_params)?];
     let [mail_params, rcpt_params] = params.map(Option::unwrap_or_default);
     let is_ready = ready.is_some();
@@ -219,5 +217,6 @@ fn now(player: &Player<'_>) -> String {
 fn fresh_message_id(player: &mut Player<'_>, from: &Mailbox) -> String {
     let domain = if from.domain.is_empty() { "localhost" } else { &from.domain };
     let seconds = player.narrator.clock.timestamp().as_second();
-    player.message_id.get_or_insert_with(|| format!("<{seconds}.{}@{domain}>", fresh_letters(16))).clone()
+    let base = player.message_id.get_or_insert_with(|| format!("<{seconds}.{}@{domain}>", fresh_letters(16)));
+    player.several.message_id(base)
 }

@@ -34,6 +34,8 @@ pub enum Done {
     Passed,
     /// `opportunistic`, and the server does not offer it.
     NotOffered,
+    /// A message that all its recipients have had before.
+    SentBefore,
     /// What the session requires is not there.
     SkipSession,
 }
@@ -57,7 +59,7 @@ pub fn act(
         Action::Tls => tls::tls(player, channel)?,
         Action::Auth(settings) => auth::auth(player, channel, settings, step)?,
         Action::Login => return login::login(player, channel, step),
-        Action::Message(message) => transaction::message(player, channel, step, message, next)?,
+        Action::Message(message) => return transaction::message(player, channel, step, message, next),
         Action::Body { content, dot_stuffing } => body::body(player, channel, step, content, *dot_stuffing)?,
         Action::Pipeline(members) => pipeline::pipeline(player, channel, step, members)?,
         Action::Quit => connection::quit(player, channel, step)?,

@@ -98,7 +98,7 @@ impl Observer for Log {
                 Verdict::Error(failure) => line = format!("error: {} at {}", failure.cause, failure.place.line),
                 Verdict::Skipped(reason) => line = format!("skipped {}: {} {reason:?}", step.number, step.title),
             },
-            Fact::Noted(Note::Recipient { address, outcome, reply }) => {
+            Fact::Noted(Note::Recipient { address, outcome, reply, message: _ }) => {
                 line = format!("{address} {outcome:?}: {reply}")
             }
             Fact::Noted(note) => line = format!("note: {note:?}"),

@@ -188,11 +188,12 @@ impl StepRecord {
 
     /// Why it did not run.
     pub fn skipped(&self) -> Option<&'static str> {
-        use crate::event::SkipReason::{Condition, EarlierFailure, Lacking, LeftOut, NotOffered};
+        use crate::event::SkipReason::{Condition, EarlierFailure, Lacking, LeftOut, NotOffered, SentBefore};
         match &self.verdict {
             Verdict::Skipped(Condition) => Some("its condition is false"),
             Verdict::Skipped(EarlierFailure) => Some("something failed before it"),
             Verdict::Skipped(NotOffered) => Some("the server does not offer it"),
+            Verdict::Skipped(SentBefore) => Some("its recipients have had it before"),
             Verdict::Skipped(LeftOut) => Some("left out by --from-step or --to-step"),
             Verdict::Skipped(Lacking) => Some("the server lacks what the session requires"),
             Verdict::Passed | Verdict::Failed(_) | Verdict::Error(_) => None,

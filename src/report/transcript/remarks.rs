@@ -50,6 +50,7 @@ pub(super) fn skipped(title: &Shown, reason: &SkipReason) -> String {
         SkipReason::Condition => "its condition is false",
         SkipReason::EarlierFailure => "something failed before it",
         SkipReason::NotOffered => "the server does not offer it",
+        SkipReason::SentBefore => "its recipients have had it before",
         SkipReason::LeftOut => "left out by --from-step or --to-step",
         SkipReason::Lacking => "the server lacks what the session requires",
     };
@@ -101,7 +102,7 @@ pub(super) fn note(note: &Note) -> String {
             let queued = queue_id.as_ref().map_or(String::new(), |id| format!(", queued as {id}"));
             format!("sent to {} {plural}, {}{queued}", thousands(*recipients), bytes(*size))
         }
-        Note::Recipient { address, outcome, reply } => {
+        Note::Recipient { address, outcome, reply, message: _ } => {
             let outcome = match outcome {
                 RecipientOutcome::Accepted => "accepted",
                 RecipientOutcome::Refused => "refused",

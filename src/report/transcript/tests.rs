@@ -208,8 +208,12 @@ fn a_failure_of_no_step_is_told_at_the_end() {
 fn details_are_for_verbose() {
     let step = step();
     let skipped = Verdict::Skipped(SkipReason::Condition);
-    let recipient =
-        |outcome| Note::Recipient { address: Shown::new("b@example.com"), outcome, reply: Shown::new("550 5.1.1 one") };
+    let recipient = |outcome| Note::Recipient {
+        address: Shown::new("b@example.com"),
+        outcome,
+        reply: Shown::new("550 5.1.1 one"),
+        message: None,
+    };
     let events = [
         ("main", 0, Fact::SessionStarted { name: Shown::new("x.toml"), server: Shown::new("smtp://localhost") }),
         ("main", 0, Fact::HostResolved { host: Shown::new("localhost"), addresses: vec![[127, 0, 0, 1].into()] }),

@@ -92,7 +92,10 @@ impl<'a> Ahead<'a> {
         }
         let (plan, message_id) = match next.in_next_row {
             true => in_next_row(player, channel, next, index)?,
-            false => made(player, channel, next, None)?,
+            false => {
+                let base = player.message_id.clone();
+                made(player, channel, next, base)?
+            }
         };
         let lines = plan.envelope(reset).into();
         Some(Self { lines, plan, message_id, in_next_row: next.in_next_row, whole: false })
@@ -106,7 +109,7 @@ impl<'a> Ahead<'a> {
 /// A message that is made before its turn, and the Message-ID that was made for it.
 type Made<'a> = (Plan<'a>, Option<String>);
 
-/// `message_id` is that of an earlier attempt.
+/// `message_id` is that of an earlier attempt, or of the turn's first message.
 fn made<'a>(
     player: &mut Player<'a>,
     channel: &Channel,
@@ -115,11 +118,14 @@ fn made<'a>(
 ) -> Option<Made<'a>> {
     let index = player.scope.loop_index();
     let id = std::mem::replace(&mut player.message_id, message_id);
+    let ahead = player.several.ahead(next.message, next.in_next_row);
+    let several = std::mem::replace(&mut player.several, ahead);
     player.scope.set_loop(next.repetition);
     let plan = Plan::new(player, channel, next.message);
     player.scope.set_loop(index);
+    player.several = several;
     let message_id = std::mem::replace(&mut player.message_id, id);
-    Some((plan.ok().filter(|plan| plan.pipelined)?, message_id))
+    Some((plan.ok().filter(|plan| plan.pipelined && !plan.mail.recipients.is_empty())?, message_id))
 }
 
 /// As if it were the next row's turn already.

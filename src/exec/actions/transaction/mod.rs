@@ -14,7 +14,7 @@ mod outcome;
 
 pub use ahead::{Ahead, Next, settle};
 
-use super::{Command, expected, put};
+use super::{Command, Done, expected, put};
 use crate::event::{Cause, RecipientOutcome, Status};
 use crate::exec::answer::Answer;
 use crate::exec::channel::Channel;
@@ -35,24 +35,27 @@ pub fn message(
     step: &Step,
     message: &Message,
     next: Option<Next<'_>>,
-) -> Result<(), Trouble> {
+) -> Result<Done, Trouble> {
     let expect = expected(player, step)?;
     // Behind the message before this one the envelope may have left already.
     let which = (std::ptr::from_ref(step).addr(), player.scope.loop_index());
     let (plan, awaited, whole) = match player.ahead.pop_front_if(|ahead| !ahead.in_next_row) {
         Some(ahead) => {
             player.message_id = ahead.message_id;
+            player.several.begin(message, false);
             (ahead.plan, ahead.lines, ahead.whole)
         }
         None => {
             // Another attempt carries the Message-ID of the one before; another message never does.
-            if player.last_message.as_ref().is_some_and(|last| *last != which) {
-                player.message_id = None;
-            }
+            let again = player.last_message.as_ref().is_some_and(|last| *last == which);
+            player.several.begin(message, again);
             (Plan::new(player, channel, message)?, VecDeque::new(), false)
         }
     };
     player.last_message = Some(which);
+    if plan.mail.recipients.is_empty() {
+        return Ok(Done::SentBefore);
+    }
     let recipients = Recipients::new(plan.mail.recipients.len());
     let transaction = Transaction {
         step,
@@ -69,7 +72,7 @@ pub fn message(
         closing: false,
         complete: whole,
     };
-    transaction.run(player, channel)
+    transaction.run(player, channel).map(|()| Done::Passed)
 }
 
 struct Transaction<'t> {

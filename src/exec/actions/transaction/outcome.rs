@@ -120,7 +120,8 @@ impl Transaction<'_> {
     ) {
         self.recipients.set(index, Fate::Told);
         let (address, reply) = (self.address(player, index), player.narrator.shown(reply));
-        player.note(channel, Note::Recipient { address, outcome, reply });
+        let message = player.several.name();
+        player.note(channel, Note::Recipient { address, outcome, reply, message });
     }
 
     /// The reply to the content came, or did not: over LMTP there is one for each accepted recipient (RFC 2033 §4.2),
