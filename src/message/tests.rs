@@ -141,20 +141,20 @@ fn own_headers_stand_as_they_are_or_take_a_place() {
 
 #[test]
 fn a_text_file_beyond_ascii_says_its_charset() {
-    let table: [(&str, Option<&str>, &[u8], &str, &str); 7] = [
+    let table = [
         ("sales.csv", None, "region\nSüd\n".as_bytes(), "text/csv; charset=\"utf-8\"; name=\"sales.csv\"", "UTF-8"),
-        ("sales.csv", None, b"region\nSud\n", "text/csv; name=\"sales.csv\"", "ASCII is the default"),
-        ("sales.csv", None, b"region\nS\xfcd\n", "text/csv; name=\"sales.csv\"", "Latin-1, or another"),
+        ("sales.csv", None, "region\nSud\n".as_bytes(), "text/csv; name=\"sales.csv\"", "ASCII is the default"),
+        ("sales.csv", None, &b"region\nS\xfcd\n"[..], "text/csv; name=\"sales.csv\"", "Latin-1, or another"),
         ("sales.csv", Some("text/csv"), "Süd".as_bytes(), "text/csv; name=\"sales.csv\"", "a type that was given"),
         (
             "sales.csv",
             Some("text/csv; charset=iso-8859-1"),
-            b"S\xfcd",
+            &b"S\xfcd"[..],
             "text/csv; charset=iso-8859-1; name=\"sales.csv\"",
             "and one with a charset",
         ),
         ("sales.json", None, "Süd".as_bytes(), "application/json; name=\"sales.json\"", "no text"),
-        ("empty.txt", None, b"", "text/plain; name=\"empty.txt\"", "nothing"),
+        ("empty.txt", None, "".as_bytes(), "text/plain; name=\"empty.txt\"", "nothing"),
     ];
     for (name, media_type, bytes, written, why) in table {
         let attachment = Attachment {
