@@ -1,5 +1,6 @@
 //! Mails as they arrive: sent by the program itself to the server inside it, and what is said where they are not sent.
 
+mod changes;
 mod corpus;
 mod ends;
 mod forms;
