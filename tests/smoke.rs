@@ -101,6 +101,7 @@ const GOOD: &[Case] = &[
     case("smuggling", R(""), NONE, "CRLF . CRLF and nothing else"),
     case("starttls", R(""), NONE, "a fresh certificate"),
     case("starttls-injection", R(""), NONE, "what was said before TLS is forgotten"),
+    case("starttls-injection", S(TAKEN_FOR_TLS), NONE, "the command is taken for a broken handshake"),
     case(
         "too-many-bad-commands",
         R("[[on]]\nverb = 'SMOKE'\nnth = 10\nreply = '421 4.7.0 too many errors'\nclose = true"),
@@ -123,6 +124,8 @@ const RELAYS_NOTHING: &str = "[[on]]\nverb = 'RCPT'\nargument = 'smoke-relay'\nr
 const SMUGGLED: &str = "*: connected\n*: match any\nS: 220 localhost ESMTP\nC: EHLO\nS: 250 localhost\nC: MAIL\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: DATA\nS: 354 go ahead\nC: content\nC: .\nS: 250 queued\nS: 250 sender ok\nS: 250 reset\nC: QUIT\nS: 221 bye\n";
 
 /// Keeps the NOOP, and answers it inside TLS.
+const TAKEN_FOR_TLS: &str = "*: connected\n*: match verb\nS: 220 localhost ESMTP\nC: EHLO\nS: 250-localhost\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go ahead\nC: NOOP\n*: closed by the server\n";
+const ANSWERED_IN_CLEAR: &str = "*: connected\n*: match verb\nS: 220 localhost ESMTP\nC: EHLO\nS: 250-localhost\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go ahead\nC: NOOP\nS: 250 ok\nC: QUIT\nS: 221 bye\n";
 const INJECTED: &str = "*: connected\n*: match verb\nS: 220 localhost ESMTP\nC: EHLO\nS: 250-localhost\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go ahead\nC: NOOP\n*: TLS started\nS: 250 ok\nC: QUIT\nS: 221 bye\n";
 
 const BAD: &[Case] = &[
@@ -171,6 +174,7 @@ const BAD: &[Case] = &[
     case("smuggling", S(SMUGGLED), NONE, "the smuggled mail is obeyed"),
     case("starttls", R(""), &["--var", "min_days=100000"], "the certificate ends too soon"),
     case("starttls-injection", S(INJECTED), NONE, "the injected command is obeyed"),
+    case("starttls-injection", S(ANSWERED_IN_CLEAR), NONE, "it goes on in clear behind its 220"),
     case("too-many-bad-commands", R(""), NONE, "patience without end"),
     case("too-many-recipients", R(""), NONE, "no limit"),
     case("unknown-user", R(""), NONE, "everybody is known"),

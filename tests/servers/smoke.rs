@@ -88,11 +88,6 @@ const DEVIATIONS: &[Deviation] = &[
         "smuggling",
         "2.3 takes bare line feeds for line ends: whatever stands before it has to refuse or mend them",
     ),
-    broke(
-        "Dovecot submission",
-        "starttls-injection",
-        "safe: it takes the injected command for a broken handshake, and ends the connection",
-    ),
     failed("Dovecot submission", "too-many-recipients", "it has no bound by default"),
     failed(
         "Dovecot submission",
@@ -111,11 +106,6 @@ const DEVIATIONS: &[Deviation] = &[
         "Dovecot LMTP",
         "smuggling",
         "2.3 takes bare line feeds for line ends: whatever stands before it has to refuse or mend them",
-    ),
-    broke(
-        "Dovecot LMTP",
-        "starttls-injection",
-        "safe: it takes the injected command for a broken handshake, and ends the connection",
     ),
     failed("Dovecot LMTP", "too-many-recipients", "it has no bound by default"),
     skipped("Sendmail", "chunking", "not offered"),
