@@ -5,7 +5,7 @@ use super::console;
 use crate::batch::ledger::{Book, LedgerError, Resolved, STATES};
 use crate::event::{Status, thousands};
 use crate::transcript::printable;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 pub fn main(arguments: &LedgerArguments) -> Status {
     match run(arguments) {
@@ -99,22 +99,25 @@ fn list(book: &Book, state: Option<&str>) -> Result<Status, LedgerError> {
 
 fn export(book: &Book, state: Option<&str>) -> Result<Status, LedgerError> {
     let (out, failed) = console::Output::new();
+    // Exact for whatever reads it, harmless on a terminal.
+    let seen = std::io::stdout().is_terminal();
+    let text = |value: &str| if seen { printable(value.as_bytes()) } else { value.to_owned() };
     let mut table = csv::Writer::from_writer(out);
     let header = ["session", "key", "recipient", "state", "message_id", "reply", "queue_id", "attempts", "changed"];
     let mut alive = table.write_record(header).is_ok();
     book.list(state, &mut |entry| {
         let attempts = entry.attempts.to_string();
-        let text = |value: &'_ Option<String>| value.clone().unwrap_or_default();
+        let known = |value: &Option<String>| value.as_deref().map(text).unwrap_or_default();
         let fields = [
-            entry.session.clone(),
-            entry.key.clone(),
-            text(&entry.recipient),
-            entry.state.clone(),
-            text(&entry.message_id),
-            text(&entry.reply),
-            text(&entry.queue_id),
+            text(&entry.session),
+            text(&entry.key),
+            known(&entry.recipient),
+            text(&entry.state),
+            known(&entry.message_id),
+            known(&entry.reply),
+            known(&entry.queue_id),
             attempts,
-            entry.changed.clone(),
+            text(&entry.changed),
         ];
         alive = alive && table.write_record(&fields).is_ok();
         alive

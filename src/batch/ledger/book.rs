@@ -122,6 +122,11 @@ impl Book {
     /// Takes the rows of another ledger over, such as another shard's. Where both have a row, what is known for certain
     /// wins: sent, then refused, unknown, deferred, pending. Gives how many rows the other had.
     pub fn merge(&self, other: &Path) -> Result<usize, LedgerError> {
+        let same = |path: &Path| std::fs::canonicalize(path).ok();
+        if same(other).is_some() && same(other) == same(&self.store.path) {
+            let error = LedgerError::unusable(other, "it cannot be merged into itself");
+            return Err(LedgerError { status: crate::event::Status::Usage, ..error });
+        }
         let theirs = Self::open(other)?;
         let path = theirs.store.path.to_string_lossy().into_owned();
         let write = || -> rusqlite::Result<Result<usize, String>> {
@@ -165,6 +170,14 @@ impl Book {
                     rank("state")
                 );
                 transaction.execute(&recipient, [])?;
+                // Each of two runs may have reached another part of the recipients.
+                transaction.execute(
+                    "UPDATE main.row SET state = 'sent' WHERE run IS NULL AND state IN ('deferred', 'pending')
+                     AND EXISTS (SELECT 1 FROM main.recipient r WHERE r.session = row.session AND r.key = row.key)
+                     AND NOT EXISTS (SELECT 1 FROM main.recipient r
+                     WHERE r.session = row.session AND r.key = row.key AND r.state != 'sent')",
+                    [],
+                )?;
                 let count: i64 = transaction.query_row("SELECT count(*) FROM other.row", [], |row| row.get(0))?;
                 transaction.commit()?;
                 Ok(Ok(usize::try_from(count).unwrap_or_default()))

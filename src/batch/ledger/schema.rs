@@ -4,6 +4,7 @@ use crate::event::Status;
 use crate::transcript::printable;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,23 @@ CREATE TABLE recipient (
     PRIMARY KEY (session, key, address)
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// What each SQLite database begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+const NO_DATABASE: &str = "it is no ledger of mailrun's, or damaged: it is no SQLite database";
+
+/// Whether there is nothing yet, or something that begins as databases do: SQLite itself writes over a file of a few bytes.
+fn may_be_database(path: &Path) -> bool {
+    let Ok(metadata) = std::fs::metadata(path) else { return true };
+    if metadata.is_dir() || (metadata.is_file() && metadata.len() == 0) {
+        return true;
+    }
+    let mut header = [0; 100];
+    metadata.is_file()
+        && File::open(path)
+            .and_then(|mut file| file.read_exact(&mut header))
+            .map_or_else(|why| why.kind() != std::io::ErrorKind::UnexpectedEof, |()| header.starts_with(MAGIC))
+}
 
 /// Why a ledger is of no use: said, and nothing is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +76,7 @@ pub fn words(error: &rusqlite::Error) -> String {
         Some(ErrorCode::ReadOnly) => "it is read-only".to_owned(),
         _ if is_busy(error) => "it is locked by another program".to_owned(),
         Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged ({error})"),
-        Some(ErrorCode::NotADatabase) => {
-            "it is no ledger of mailrun's, or damaged: it is no SQLite database".to_owned()
-        }
+        Some(ErrorCode::NotADatabase) => NO_DATABASE.to_owned(),
         Some(ErrorCode::CannotOpen) => "it cannot be opened or made".to_owned(),
         _ => error.to_string(),
     }
@@ -103,6 +119,9 @@ impl Store {
         let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
         let failed = |error: &rusqlite::Error| LedgerError::sqlite(path, error);
+        if !may_be_database(path) {
+            return Err(LedgerError::unusable(path, NO_DATABASE));
+        }
         let db = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
         let store = Self { path: path.to_owned(), db };
         let begun = Instant::now();

@@ -1,0 +1,136 @@
+//! `mailrun ledger`: counts, lists, exports, resolves and merges.
+
+use crate::bed::{Bed, Does, Server};
+
+/// Keys that would do something to a terminal, or to CSV.
+const AWKWARD: &str = "a,\"b\" \u{1b}[2J";
+
+/// A sent row, one that is unknown and one that was put off.
+fn mixed() -> Bed {
+    let bed = Bed::new(3);
+    let server = Server::that(&[Does::AcceptsOne, Does::Swallows, Does::LeavesAt("RCPT")]);
+    assert_eq!(bed.run(server.port, &[]).status, 74);
+    bed
+}
+
+#[test]
+fn counts_lists_and_exports_say_what_became_of_each_row() {
+    let bed = mixed();
+    let counts = bed.ledger(&[]);
+    let counted: Vec<Vec<_>> = counts.output.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(counted, [["sent", "1"], ["deferred", "1"], ["unknown", "1"], ["rows", "3"]]);
+    let list = bed.ledger(&["list", "--state", "unknown"]).output;
+    assert!(list.starts_with("u1@x.example unknown <") && list.lines().count() == 1, "{list}");
+    assert_eq!(bed.ledger(&["list"]).output.lines().count(), 3);
+    let export = bed.ledger(&["export", "--csv"]).output;
+    let mut reader = csv::Reader::from_reader(export.as_bytes());
+    let rows: Vec<_> = reader.records().map(|row| row.expect("it is CSV")).collect();
+    let first: Vec<_> = rows[0].iter().collect();
+    assert_eq!(first[..4], ["c.toml", "u0@x.example", "", "sent"]);
+    assert_eq!((first[6], first[7]), ("Q42", "1"));
+    assert_eq!(rows.iter().map(|row| row[3].to_owned()).collect::<Vec<_>>(), ["sent", "unknown", "deferred"]);
+    let some = bed.ledger(&["export", "--csv", "--state", "deferred"]).output;
+    assert_eq!(some.lines().count(), 2, "{some}");
+}
+
+#[test]
+fn rows_are_resolved_by_their_key_or_state() {
+    let bed = mixed();
+    assert_eq!(bed.ledger(&["resolve", "u1@x.example", "sent"]).output, "1 row sent\n");
+    assert_eq!((bed.count("sent"), bed.count("unknown")), (2, 0));
+    assert_eq!(bed.ledger(&["resolve", "--state", "deferred", "pending"]).output, "1 row pending\n");
+    assert_eq!(bed.ledger(&["resolve", "--state", "unknown", "sent"]).output, "0 rows sent\n");
+    let server = Server::start();
+    assert_eq!(bed.run(server.port, &[]).status, 0);
+    assert_eq!(*server.accepted(), ["RCPT TO:<u2@x.example>"]);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_and_changes_nothing() {
+    let bed = mixed();
+    let before = bed.ledger(&["export", "--csv"]).output;
+    for (arguments, status, words) in [
+        (&["resolve", "nobody@x.example", "sent"][..], 65, "nobody@x.example"),
+        (&["resolve", "u1@x.example", "gone"], 64, "gone"),
+        (&["resolve", "u1@x.example", "unknown"], 64, "sent, deferred or pending"),
+        (&["resolve", "--state", "lost", "sent"], 64, "pending"),
+        (&["resolve", "--state", "unknown"], 64, "sent, deferred or pending"),
+        (&["resolve", "u1@x.example"], 64, "sent, deferred or pending"),
+        (&["resolve"], 64, "sent, deferred or pending"),
+        (&["list", "--state", "lost"], 64, "pending"),
+        (&["merge"], 64, "required"),
+        (&["merge", "none.db"], 66, "none.db"),
+        (&["merge", "p.csv"], 73, "p.csv"),
+        (&["merge", "l.db"], 64, "itself"),
+        (&["merge", "./l.db"], 64, "itself"),
+    ] {
+        let ran = bed.ledger(arguments);
+        assert_eq!(ran.status, status, "{arguments:?}: {}", ran.errors);
+        assert!(ran.errors.contains(words), "{arguments:?}: {}", ran.errors);
+    }
+    assert_eq!(bed.ledger(&["export", "--csv"]).output, before);
+    std::fs::remove_file(bed.path("l.db")).expect("it is there");
+    let ran = bed.ledger(&[]);
+    assert_eq!((ran.status, ran.errors.contains("no ledger l.db")), (66, true), "{}", ran.errors);
+    assert!(!bed.path("l.db").exists(), "looking makes none");
+}
+
+#[test]
+fn keys_do_nothing_to_a_terminal_and_are_exact_in_csv() {
+    let bed = Bed::new(0);
+    let rows = serde_json::json!({ "email": "u@x.example", "id": AWKWARD });
+    bed.write("p.jsonl", rows.to_string());
+    bed.write("c.toml", crate::bed::SESSION.replace("p.csv", "p.jsonl").replace("key = \"email\"", "key = \"id\""));
+    let server = Server::start();
+    let ran = bed.run(server.port, &[]);
+    assert_eq!(ran.status, 0, "{}", ran.errors);
+    let list = bed.ledger(&["list"]).output;
+    assert!(!list.contains('\u{1b}') && list.starts_with("a,\"b\" \\x1b[2J sent"), "{list:?}");
+    let export = bed.ledger(&["export", "--csv"]).output;
+    let mut reader = csv::Reader::from_reader(export.as_bytes());
+    assert_eq!(&reader.records().next().expect("a row").expect("it is CSV")[1], AWKWARD);
+    assert_eq!(bed.ledger(&["resolve", AWKWARD, "pending"]).output, "1 row pending\n");
+}
+
+#[test]
+fn merging_keeps_what_is_known_for_certain() {
+    // Whatever one knows of a row, and whatever the other: the more certain one stays, whichever way they are merged.
+    let states = ["sent", "refused", "unknown", "deferred", "pending"];
+    for (mine, theirs) in states.iter().flat_map(|mine| states.iter().map(move |theirs| (mine, theirs))) {
+        let (a, b) = (with_state(mine), with_state(theirs));
+        let path = b.path("l.db");
+        let merged = a.ledger(&["merge", path.to_str().expect("it is text")]);
+        assert_eq!(merged.status, 0, "{mine} and {theirs}: {}", merged.errors);
+        let place = |state: &str| states.iter().position(|known| *known == state);
+        let certain = if place(mine) < place(theirs) { mine } else { theirs };
+        assert_eq!(a.count(certain), 1, "{mine} and {theirs}: {}", a.ledger(&[]).output);
+    }
+}
+
+fn with_state(state: &str) -> Bed {
+    let bed = Bed::new(1);
+    let server = Server::start();
+    assert_eq!(bed.run(server.port, &[]).status, 0);
+    let db = rusqlite::Connection::open(bed.path("l.db")).expect("it is a database");
+    db.execute("UPDATE row SET state = ?1", [state]).expect("it is a row");
+    bed
+}
+
+#[test]
+fn a_living_run_s_rows_are_neither_resolved_nor_merged_over() {
+    let bed = Bed::new(2);
+    let (server, told, go) = Server::slow();
+    let mut child = bed.start(server.port, &[]);
+    told.recv().expect("a message is sent");
+    assert_eq!(bed.count("sending"), 1);
+    let resolved = bed.ledger(&["resolve", "u0@x.example", "pending"]);
+    assert_eq!((resolved.status, resolved.errors.contains("a run that lives has it")), (65, true), "{resolved:?}");
+    assert_eq!(bed.ledger(&["resolve", "--state", "sending", "pending"]).output, "0 rows pending\n");
+    let other = with_state("refused");
+    let path = other.path("l.db");
+    assert_eq!(bed.ledger(&["merge", path.to_str().expect("it is text")]).status, 0);
+    assert_eq!(bed.count("refused"), 0);
+    drop(go);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert_eq!((bed.count("sent"), server.once()), (2, 2));
+}
