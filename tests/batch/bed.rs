@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where a connection ends, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum Does {
     IsBusy,
     /// 451 to RCPT.
     Defers,
+    /// Says nothing to that command, and tells when it came.
+    StallsAt(&'static str),
 }
 
 /// A server; it is there until the test is over.
@@ -59,6 +61,13 @@ impl Server {
         let ((tell, told), (go, gone)) = (channel(), channel());
         let waits = Waits { tell, gone: Mutex::new(gone) };
         (Self::listen(vec![Does::Accepts], false, Some(Arc::new(waits))), told, go)
+    }
+
+    /// A server that tells when that command came, and never answers it.
+    pub fn stalls(verb: &'static str) -> (Self, Receiver<()>) {
+        let ((tell, told), (_, gone)) = (channel(), channel());
+        let waits = Waits { tell, gone: Mutex::new(gone) };
+        (Self::listen(vec![Does::StallsAt(verb)], false, Some(Arc::new(waits))), told)
     }
 
     fn listen(does: Vec<Does>, resets: bool, waits: Option<Arc<Waits>>) -> Self {
@@ -121,6 +130,11 @@ fn serve(
         let verb = line.split([' ', ':']).next().unwrap_or_default();
         if matches!(does, Does::LeavesAt(last) if last == verb) {
             return Ok(());
+        }
+        if matches!(does, Does::StallsAt(last) if last == verb) {
+            let _ = waits.map(|waits| waits.tell.send(()));
+            // Until the client goes away.
+            return lines.next().map_or(Ok(()), |line| line.map(drop));
         }
         let reply: &[u8] = match verb {
             "EHLO" => b"250-server\r\n250 PIPELINING\r\n",
@@ -235,7 +249,7 @@ impl Bed {
 
     /// The same where there may be no ledger yet.
     pub fn count_or_none(&self, state: &str) -> usize {
-        if self.path("l.db").exists() { self.count(state) } else { 0 }
+        if self.path("l.db").metadata().is_ok_and(|file| file.len() > 0) { self.count(state) } else { 0 }
     }
 
     /// The locks of runs that stand beside the ledger.
@@ -281,4 +295,13 @@ pub fn signal(child: &Child, signal: Signal) {
 pub fn kill(child: &mut Child) {
     child.kill().expect("it can be killed");
     child.wait().expect("it ends");
+}
+
+/// Waits for what comes in its time.
+pub fn until(mut look: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !look() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it did not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

@@ -5,5 +5,7 @@ mod book;
 mod kills;
 mod ledgers;
 mod losses;
+mod rows;
 mod sharing;
+mod signals;
 mod starter;

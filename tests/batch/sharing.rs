@@ -1,7 +1,6 @@
-//! One ledger for several runs, several ledgers for one batch, and signals.
+//! One ledger for several runs, several ledgers for one batch.
 
-use crate::bed::{Bed, Server, kill, signal};
-use rustix::process::Signal;
+use crate::bed::{Bed, Server, kill};
 
 #[test]
 fn two_runs_share_a_ledger_and_send_each_row_once() {
@@ -54,24 +53,6 @@ fn rows_of_a_run_that_dies_meanwhile_are_sent_by_the_one_that_lives() {
     assert_eq!(lives.wait().expect("it ends").code(), Some(74), "what the dead one was sending is unknown");
     assert_eq!((bed.count("unknown"), bed.count("sent")), (1, 99));
     assert_eq!((other.once(), slow.once()), (1, 99));
-}
-
-#[test]
-fn signals_let_the_message_in_flight_end() {
-    for (which, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
-        let bed = Bed::new(5);
-        let (server, told, go) = Server::slow();
-        let mut child = bed.start(server.port, &[]);
-        told.recv().expect("a message is sent");
-        signal(&child, which);
-        go.send(()).expect("the server waits");
-        drop(go);
-        assert_eq!(child.wait().expect("it ends").code(), Some(code));
-        assert_eq!(bed.count("unknown"), 0);
-        assert_eq!(bed.count("sent"), server.once());
-        assert_eq!(bed.run(server.port, &[]).status, 0);
-        assert_eq!(server.once(), 5);
-    }
 }
 
 #[test]
