@@ -88,10 +88,6 @@ impl Shown {
     }
 }
 
-fn refused<T>() -> Result<T, SourceError> {
-    Err(SourceError::Refused("reading a session asks for nothing but includes".to_owned()))
-}
-
 impl Sources for Shown {
     fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
         let Some(text) = self.0.get(&path.display().to_string()) else {
@@ -99,26 +95,6 @@ impl Sources for Shown {
         };
         let bytes = text.clone().into_bytes();
         Ok(SourceFile { length: bytes.len() as u64, reader: Box::new(std::io::Cursor::new(bytes)) })
-    }
-
-    fn read_tls(&self, _: &Path) -> Result<Vec<u8>, SourceError> {
-        refused()
-    }
-
-    fn env(&self, _: &str) -> Result<Option<String>, SourceError> {
-        refused()
-    }
-
-    fn command(&self, _: &[String]) -> Result<Vec<u8>, SourceError> {
-        refused()
-    }
-
-    fn netrc(&self, _: &str, _: &str) -> Result<Option<String>, SourceError> {
-        refused()
-    }
-
-    fn prompt(&self, _: &str) -> Result<String, SourceError> {
-        refused()
     }
 }
 

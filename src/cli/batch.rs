@@ -7,7 +7,7 @@ use crate::batch::ledger::Ledger;
 use crate::batch::{Plan, Progress, Queue, Rate, Statistics, Terms, Turns};
 use crate::event::{Fact, Observer, Outcome, Status};
 use crate::exec::{
-    self, Clock, ConnectError, ConnectOptions, Connected, Lane, Network, Ready, Server, Settings, Stream,
+    self, Clock, ConnectError, ConnectOptions, Connected, Lane, Network, Nowhere, Ready, Server, Settings, Stream,
 };
 use crate::net::SystemClock;
 use crate::session::{RetrySettings, RowsSettings, SourceError};
@@ -251,7 +251,8 @@ impl<'n> Networks<'n> {
     fn next(&self) -> Box<dyn Network + '_> {
         match self.own.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             Some(network) => network,
-            None => Box::new(Nowhere),
+            // There are as many networks as connections; one more would be a bug that sends nothing.
+            None => Box::new(Nowhere("no network is left for it")),
         }
     }
 }
@@ -266,19 +267,5 @@ impl Network for Shared<'_> {
         deadline: Instant,
     ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).connect(server, options, deadline)
-    }
-}
-
-/// There are as many networks as connections; one more would be a bug that sends nothing.
-struct Nowhere;
-
-impl Network for Nowhere {
-    fn connect(
-        &mut self,
-        server: &Server,
-        _: &ConnectOptions,
-        _: Instant,
-    ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
-        Err(ConnectError::CannotConnect { address: server.to_string(), why: "no network is left for it".to_owned() })
     }
 }

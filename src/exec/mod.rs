@@ -9,6 +9,7 @@ mod closer;
 mod farewell;
 mod judge;
 mod narrate;
+mod nowhere;
 mod player;
 mod ports;
 mod prepare;
@@ -26,6 +27,7 @@ mod words;
 
 /// What the traits speak of, for those who implement them.
 pub use crate::session::{Address, CloseHow, PeerFacts, Server, TlsFacts, TlsVersion};
+pub use nowhere::Nowhere;
 pub use ports::{
     Clock, ConnectError, ConnectOptions, Connected, Exchanger, Inspect, Interrupt, Network, Stream, TlsFailure,
     TlsFile, TlsOptions,
@@ -150,7 +152,7 @@ impl<'a> Ready<'a> {
                 return Err(Box::new(failed(prepare::failure(session, settings, trouble), 0)));
             }
         };
-        let (mut feed, mut nowhere) = (Once::default(), Nowhere);
+        let (mut feed, mut nowhere) = (Once::default(), Nowhere("nothing is sent yet"));
         let mut player = Player::new(&reader, prepared.clone(), &mut nowhere, narrator, &mut feed);
         // Passwords are learnt while the session is looked through, before anything is told.
         let sound = soundness::check(&mut player);
@@ -232,20 +234,6 @@ impl<'a> Ready<'a> {
     /// What `text` is in facts: secrets hidden, and escaped.
     pub fn shown(&self, text: &str) -> Shown {
         self.redactor.shown(text)
-    }
-}
-
-/// No network: for looking a session through.
-struct Nowhere;
-
-impl Network for Nowhere {
-    fn connect(
-        &mut self,
-        server: &Server,
-        _: &ConnectOptions,
-        _: Instant,
-    ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
-        Err(ConnectError::CannotConnect { address: server.to_string(), why: "nothing is sent yet".to_owned() })
     }
 }
 

@@ -94,7 +94,9 @@ fn in_order(mut list: Vec<Exchange>) -> Vec<Exchange> {
 mod tests {
     use super::*;
 
-    fn hosts(records: &[(u16, Option<&str>)]) -> Result<Vec<String>, String> {
+    type Records<'r> = &'r [(u16, Option<&'r str>)];
+
+    fn hosts(records: Records<'_>) -> Result<Vec<String>, String> {
         let list = records.iter().map(|(preference, host)| (*preference, host.map(str::to_owned))).collect();
         let (list, _) = exchanges("example.com", Answer::Records { list, ttl: 60 })?;
         Ok(in_order(list).into_iter().map(|exchange| exchange.host).collect())
@@ -102,7 +104,8 @@ mod tests {
 
     #[test]
     fn exchangers_are_tried_in_the_order_of_their_preference() {
-        let table: [(&[(u16, Option<&str>)], Result<Vec<&str>, &str>, &str); 6] = [
+        type Hosts<'h> = Result<Vec<&'h str>, &'h str>;
+        let table: [(Records<'_>, Hosts<'_>, &str); 6] = [
             (&[(20, Some("b")), (10, Some("a")), (30, Some("c"))], Ok(vec!["a", "b", "c"]), "the lowest first"),
             (&[], Ok(vec!["example.com"]), "none: the domain itself"),
             (&[(0, Some(""))], Err("takes no mail"), "a null MX"),

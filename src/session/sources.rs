@@ -19,17 +19,32 @@ pub enum SourceError {
     Unreadable(String),
 }
 
-/// What a session may reach; a batch's connections ask from several threads. Paths are relative to the session file's folder, or absolute.
+/// What a session may reach; a batch's connections ask from several threads. Paths are relative to the session file's
+/// folder, or absolute. A door that is not opened is closed: whoever only reads sessions opens none but that of includes.
 pub trait Sources: Sync {
     /// Opens content beneath the roots.
     fn open(&self, path: &Path) -> Result<SourceFile, SourceError>;
     /// Opens a file of `[tls]`, which may be anywhere, and reads it.
-    fn read_tls(&self, path: &Path) -> Result<Vec<u8>, SourceError>;
-    fn env(&self, name: &str) -> Result<Option<String>, SourceError>;
+    fn read_tls(&self, path: &Path) -> Result<Vec<u8>, SourceError> {
+        closed(&path.display().to_string())
+    }
+    fn env(&self, name: &str) -> Result<Option<String>, SourceError> {
+        closed(name)
+    }
     /// Standard output of a command that ended well, at most 1 MiB.
-    fn command(&self, argv: &[String]) -> Result<Vec<u8>, SourceError>;
+    fn command(&self, argv: &[String]) -> Result<Vec<u8>, SourceError> {
+        closed(&argv.join(" "))
+    }
     /// `login`, `password` or `account` of `host` in `~/.netrc`.
-    fn netrc(&self, host: &str, field: &str) -> Result<Option<String>, SourceError>;
+    fn netrc(&self, host: &str, field: &str) -> Result<Option<String>, SourceError> {
+        closed(&format!("the {field} for {host}"))
+    }
     /// Asks on the terminal, without echo.
-    fn prompt(&self, text: &str) -> Result<String, SourceError>;
+    fn prompt(&self, text: &str) -> Result<String, SourceError> {
+        closed(text)
+    }
+}
+
+fn closed<T>(what: &str) -> Result<T, SourceError> {
+    Err(SourceError::Refused(format!("{what}: nothing outside of the session is asked for here")))
 }

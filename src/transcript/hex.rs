@@ -95,7 +95,8 @@ mod tests {
         use LineEnd::{CrLf, Lf, Missing};
         let first = "0000  45 48 4c 4f 20 63 6c 69  65 6e 74 2e 65 78 61 6d  |EHLO client.exam|";
         let gap = |cells: usize| "   ".repeat(cells);
-        let table: &[(&[u8], LineEnd, &[Range<usize>], Vec<String>, &str)] = &[
+        type Case<'c> = (&'c [u8], LineEnd, &'c [Range<usize>], Vec<String>, &'c str);
+        let table: &[Case<'_>] = &[
             (
                 b"EHLO client.example",
                 CrLf,

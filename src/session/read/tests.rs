@@ -22,26 +22,6 @@ impl Sources for Files {
         let text = text.ok_or(SourceError::Unreadable("no such file".to_owned()))?;
         Ok(SourceFile { length: text.len() as u64, reader: Box::new(std::io::Cursor::new(text.into_bytes())) })
     }
-
-    fn read_tls(&self, _: &Path) -> Result<Vec<u8>, SourceError> {
-        Err(SourceError::Refused("reading a session opens no file of [tls]".to_owned()))
-    }
-
-    fn env(&self, _: &str) -> Result<Option<String>, SourceError> {
-        Err(SourceError::Refused("reading a session looks up no environment".to_owned()))
-    }
-
-    fn command(&self, _: &[String]) -> Result<Vec<u8>, SourceError> {
-        Err(SourceError::Refused("reading a session runs no command".to_owned()))
-    }
-
-    fn netrc(&self, _: &str, _: &str) -> Result<Option<String>, SourceError> {
-        Err(SourceError::Refused("reading a session opens no netrc".to_owned()))
-    }
-
-    fn prompt(&self, _: &str) -> Result<String, SourceError> {
-        Err(SourceError::Refused("reading a session asks nobody".to_owned()))
-    }
 }
 
 fn read(text: &str) -> Result<Session, Diagnostics> {

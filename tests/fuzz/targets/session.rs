@@ -9,33 +9,9 @@ use std::path::Path;
 /// A world without files, environment or commands.
 struct Nothing;
 
-fn refused<T>() -> Result<T, SourceError> {
-    Err(SourceError::Refused("there is nothing here".into()))
-}
-
 impl Sources for Nothing {
     fn open(&self, _: &Path) -> Result<SourceFile, SourceError> {
-        refused()
-    }
-
-    fn read_tls(&self, _: &Path) -> Result<Vec<u8>, SourceError> {
-        refused()
-    }
-
-    fn env(&self, _: &str) -> Result<Option<String>, SourceError> {
-        refused()
-    }
-
-    fn command(&self, _: &[String]) -> Result<Vec<u8>, SourceError> {
-        refused()
-    }
-
-    fn netrc(&self, _: &str, _: &str) -> Result<Option<String>, SourceError> {
-        refused()
-    }
-
-    fn prompt(&self, _: &str) -> Result<String, SourceError> {
-        refused()
+        Err(SourceError::Refused("there is nothing here".into()))
     }
 }
 
