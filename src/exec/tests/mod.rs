@@ -36,7 +36,7 @@ impl Sources for Files {
             }
             // More than two chunks of BDAT.
             Some("huge.txt") => {
-                let text = "0123456789012345678901234567890123456789012345678901234567890\n".repeat(10_000);
+                let text = "0123456789012345678901234567890123456789012345678901234567890\n".repeat(40_000);
                 let length = text.len() as u64;
                 Ok(SourceFile { reader: Box::new(std::io::Cursor::new(text)), length })
             }

@@ -8,12 +8,13 @@ use crate::exec::channel::Channel;
 use crate::exec::player::Player;
 use crate::exec::trouble::{Limit, Trouble};
 use crate::smtp::limits::Wait;
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::time::Duration;
 
 /// The most octets of a chunk. A chunk is held whole, since LAST is said only of content that is there to its end; at a
-/// quarter of a megabyte that is little memory, and a reply for each is little to read.
-pub(super) const CHUNK: usize = 1 << 18;
+/// megabyte, held once, that is little memory, and a reply for each is little to read.
+pub(super) const CHUNK: usize = 1 << 20;
 /// What one deadline is for.
 const BLOCK: usize = 64 * 1024;
 /// How long a server has to say why it did not take the content.
@@ -35,20 +36,21 @@ impl Transaction<'_> {
                 // What was sent can only be given up with the connection.
                 Trouble { severs: begun || trouble.severs, ..trouble }
             })?;
-            let rest = if last { Vec::new() } else { content.split_off(cut(&content)) };
+            let end = if last { content.len() } else { cut(&content) };
+            let whole = content.get(..end).unwrap_or(&content);
             let ahead = if last && flight::most(player.session, self.next.as_ref()) == 1 {
                 Ahead::prepare(player, channel, self.step, self.plan, self.next, true, 0)
             } else {
                 None
             };
             begun = true;
-            self.chunk(player, channel, std::mem::take(&mut envelope), &content, last, ahead.as_ref())?;
+            self.chunk(player, channel, std::mem::take(&mut envelope), whole, last, ahead.as_ref())?;
             if last {
                 self.complete = true;
                 player.ahead.extend(ahead);
                 return self.land(player, channel);
             }
-            content = rest;
+            content.drain(..end);
             if self.plan.pipelined {
                 self.hear_arrived(player, channel)?;
             } else {
@@ -88,23 +90,21 @@ impl Transaction<'_> {
         if last {
             player.seal(&self.left())?;
         }
-        let mut bytes: Vec<u8> = envelope.iter().flat_map(|line| line.text.bytes()).collect();
+        let mut commands: Vec<u8> = envelope.iter().flat_map(|line| line.text.bytes()).collect();
         let (order, word) = if last { (Order::Last, " LAST") } else { (Order::Chunk, "") };
         let command = Line::new(order, format!("BDAT {}{word}\r\n", content.len()));
-        bytes.extend_from_slice(command.text.as_bytes());
+        commands.extend_from_slice(command.text.as_bytes());
         let used = &self.plan.mail.used;
-        player.narrator.sent(&channel.name, &bytes, false, used);
+        player.narrator.sent(&channel.name, &commands, false, used);
         player.narrator.sent(&channel.name, content, true, used);
-        bytes.extend_from_slice(content);
-        let end = bytes.len();
+        let end = commands.len() + content.len();
+        let behind = ahead.map(Ahead::bytes).unwrap_or_default();
         if let Some(ahead) = ahead {
-            let behind = ahead.bytes();
             player.narrator.sent(&channel.name, &behind, false, &ahead.plan.mail.used);
-            bytes.extend_from_slice(&behind);
         }
         self.awaited.extend(envelope.into_iter().chain([command]));
         channel.in_message = true;
-        let (written, stop) = self.write_blocks(player, channel, &bytes);
+        let (written, stop) = self.write_blocks(player, channel, &[&commands, content, &behind]);
         match stop {
             None => Ok(()),
             Some((stop, limit)) => {
@@ -114,18 +114,28 @@ impl Transaction<'_> {
         }
     }
 
-    /// Writes, each block within its deadline. Gives how many bytes left, and why no more did.
+    /// Writes, each block within its deadline, whatever parts it is of. Gives how many bytes left, and why no more did.
     pub(super) fn write_blocks(
         &self,
         player: &mut Player<'_>,
         channel: &mut Channel,
-        bytes: &[u8],
+        parts: &[&[u8]],
     ) -> (usize, Option<(Unwritten, Limit)>) {
-        let mut written = 0;
-        while written < bytes.len() {
+        let all: usize = parts.iter().map(|part| part.len()).sum();
+        let mut rest: VecDeque<&[u8]> = parts.iter().copied().collect();
+        let (mut written, mut block) = (0, Vec::with_capacity(all.min(BLOCK)));
+        while written < all && !rest.is_empty() {
+            block.clear();
+            while let Some(part) = rest.front_mut().filter(|_| block.len() < BLOCK) {
+                let (now, later) = part.split_at(part.len().min(BLOCK - block.len()));
+                block.extend_from_slice(now);
+                *part = later;
+                if later.is_empty() {
+                    rest.pop_front();
+                }
+            }
             let limit = player.limit(self.step.timeout, Wait::DataBlock);
-            let block = bytes.get(written..bytes.len().min(written + BLOCK)).unwrap_or_default();
-            let (count, result) = channel.write_paced(&mut player.narrator, block, self.step.chunk, limit.at, false);
+            let (count, result) = channel.write_paced(&mut player.narrator, &block, self.step.chunk, limit.at, false);
             written += count;
             if let Err(stop) = result {
                 return (written, Some((stop, limit)));

@@ -66,7 +66,7 @@ impl Transaction<'_> {
             player.narrator.sent(&channel.name, content, true, used);
             rest = behind;
         }
-        let (written, stop) = self.write_blocks(player, channel, &batch.bytes);
+        let (written, stop) = self.write_blocks(player, channel, &[&batch.bytes]);
         channel.cut = stop.is_some();
         let (left, mut unsent) = (batch.ends.iter().filter(|end| **end <= written).count(), false);
         for (index, mut ahead) in batch.messages.into_iter().enumerate() {
