@@ -35,7 +35,10 @@ impl<'a> Batches<'a> {
     /// Opens the ledger, where there is one. Before anything is sent: a run whose record cannot be kept does not begin.
     pub fn open<'l>(all: &'a RunArguments, loaded: impl Iterator<Item = &'l Loaded>) -> Result<Self, (Status, String)> {
         let (arguments, dry_run) = (&all.batch, all.dry.dry_run);
-        let (jobs, fail_fast) = (all.select.jobs.map(u32::from), all.select.fail_fast);
+        let loaded: Vec<&Loaded> = loaded.collect();
+        // So many at a time in all: sessions that run beside one another share them.
+        let share = |jobs: u32| jobs / u32::try_from(loaded.len()).unwrap_or(u32::MAX).clamp(1, jobs.max(1));
+        let (jobs, fail_fast) = (all.select.jobs.map(|jobs| share(jobs.into())), all.select.fail_fast);
         let load = arguments.repeat.is_some() || arguments.duration.is_some();
         if arguments.ledger.is_some() && load {
             let what = "--repeat and --duration send again what was sent, which a ledger is there to prevent: give one of them";

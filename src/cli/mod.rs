@@ -16,6 +16,7 @@ mod machine;
 mod new;
 mod outcome;
 mod patient;
+mod progress;
 mod reach;
 mod reports;
 mod run;

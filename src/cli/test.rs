@@ -7,6 +7,7 @@ use super::blocks::copy;
 use super::console::{self, Failed, Output};
 use super::engine::{self, Way};
 use super::outcome::{Watcher, judge};
+use super::progress::{Line, Running};
 use super::reports::{self, Reports};
 use super::sessions::{Loaded, Meaning, warn};
 use super::suite::{self, Entry};
@@ -19,7 +20,7 @@ use crate::report::record::{Judgement, Outside, Record, Totals};
 use crate::report::terminal::literals;
 use crate::report::{FanOut, Recorder, TranscriptWriter, annotation, screen};
 use crate::transcript::Redactor;
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::SpooledTempFile;
@@ -27,15 +28,12 @@ use tempfile::SpooledTempFile;
 /// A session's transcript is kept in memory up to here while it waits for its turn.
 const SPOOL: usize = 1 << 20;
 
-/// A run that takes no longer shows no progress.
-const SOON: Duration = Duration::from_secs(1);
-
 pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Status {
     let (meaning, ca) = match engine::prepare(arguments, origin) {
         Ok(prepared) => prepared,
         Err(status) => return status,
     };
-    match test(arguments, meaning, ca) {
+    match test(arguments, meaning, ca, &|_| {}) {
         Ok(status) => status,
         Err((status, message)) => {
             if !message.is_empty() {
@@ -46,7 +44,13 @@ pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Status
     }
 }
 
-fn test(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Result<Status, (Status, String)> {
+/// `begun` hears of each session before it is played: tests break it there.
+fn test(
+    arguments: &RunArguments,
+    meaning: Meaning<'_>,
+    ca: Vec<u8>,
+    begun: &(dyn Fn(usize) + Sync),
+) -> Result<Status, (Status, String)> {
     let said = |status| (status, String::new());
     let mut entries = suite::choose(arguments, &meaning).map_err(said)?;
     entries.iter_mut().flatten().for_each(|one| engine::overrule(arguments, one));
@@ -76,13 +80,21 @@ fn test(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Result<S
     let jobs = usize::from(arguments.select.jobs.unwrap_or(1)).min(entries.len());
     let ways: Vec<Way> = (1..jobs).map(|_| way.another()).collect();
     let began = reports.began();
+    let running = Running::default();
     let mut records = Vec::new();
     let mut ways = workers::in_order(
         entries.len(),
         std::iter::once(way).chain(ways).collect(),
-        &|number, way| tester.play(number, way),
+        &|number, way| {
+            let _running = running.begin(number);
+            begun(number);
+            tester.play(number, way)
+        },
         |news| match news {
-            News::Waiting(done) => printer.progress(done, entries.len(), began.elapsed()),
+            News::Waiting(done) => {
+                let names = running.numbers().into_iter().map(|number| suite::file(&entries[number]).to_string());
+                printer.progress(done, entries.len(), began.elapsed(), &names.collect::<Vec<_>>());
+            }
             News::Done(number, played) => {
                 let played = played.unwrap_or_else(|| Played::broken(&entries[number]));
                 ends.push(played.end);
@@ -208,8 +220,7 @@ struct Printer<'a> {
     github: bool,
     /// How many sessions have had a transcript.
     played: usize,
-    /// Whether a line of progress stands on the terminal.
-    drawn: bool,
+    line: Line,
 }
 
 impl<'a> Printer<'a> {
@@ -227,13 +238,13 @@ impl<'a> Printer<'a> {
             look: screen::Look { colour, verbose, quiet },
             github: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
             played: 0,
-            drawn: false,
+            line: Line::default(),
         }
     }
 
     /// Prints one session whole.
     fn print(&mut self, entry: &Entry, played: Played) -> Record {
-        self.erase();
+        self.line.erase();
         let record = played.record;
         self.totals.add(&record);
         let text = match entry {
@@ -280,7 +291,7 @@ impl<'a> Printer<'a> {
     }
 
     fn summary(&mut self, elapsed: Duration) {
-        self.erase();
+        self.line.erase();
         let bad = self.totals.failed + self.totals.errors > 0;
         if !self.look.quiet || bad {
             let text = screen::summary(&self.totals, elapsed);
@@ -299,20 +310,12 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// A line on a terminal, never in a file or pipe.
-    fn progress(&mut self, done: usize, all: usize, elapsed: Duration) {
-        if elapsed > SOON && !self.look.quiet && io::stderr().is_terminal() {
-            let width = 20;
-            let full = width * done / all.max(1);
-            let bar = format!("{}{}", "#".repeat(full), "-".repeat(width - full));
-            let _ = write!(io::stderr(), "\r\x1b[K[{bar}] {done} of {all} sessions, {} s ", elapsed.as_secs());
-            self.drawn = true;
-        }
-    }
-
-    fn erase(&mut self) {
-        if std::mem::take(&mut self.drawn) {
-            let _ = write!(io::stderr(), "\r\x1b[K");
+    fn progress(&mut self, done: usize, all: usize, elapsed: Duration, running: &[String]) {
+        if !self.look.quiet {
+            self.line.draw(done, all, elapsed, running);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

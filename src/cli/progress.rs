@@ -1,0 +1,140 @@
+//! The line on a terminal that shows what `mailrun test` is at, once it takes over a second. Never in a file or pipe.
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// A run that takes no longer shows no progress.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Of how many characters the bar is.
+const BAR: usize = 20;
+
+/// The sessions that are running, by their numbers.
+#[derive(Debug, Default)]
+pub struct Running(Mutex<BTreeSet<usize>>);
+
+impl Running {
+    /// One begins; it is over when what this gives is dropped, by a panic too.
+    pub fn begin(&self, number: usize) -> impl Drop + '_ {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+        Over { running: self, number }
+    }
+
+    /// In the order of their files.
+    pub fn numbers(&self) -> Vec<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+}
+
+struct Over<'r> {
+    running: &'r Running,
+    number: usize,
+}
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.running.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    }
+}
+
+/// The line, which stands on the terminal or does not.
+#[derive(Debug, Default)]
+pub struct Line {
+    drawn: bool,
+}
+
+impl Line {
+    pub fn draw(&mut self, done: usize, all: usize, elapsed: Duration, running: &[String]) {
+        let mut terminal = io::stderr();
+        if elapsed > SOON && terminal.is_terminal() {
+            // In the last column some terminals begin a new line.
+            let width =
+                rustix::termios::tcgetwinsize(&terminal).map_or(80, |size| usize::from(size.ws_col).max(20)) - 1;
+            let _ = write!(terminal, "\r\x1b[K{}", words(done, all, elapsed, running, width));
+            let _ = terminal.flush();
+            self.drawn = true;
+        }
+    }
+
+    pub fn erase(&mut self) {
+        if std::mem::take(&mut self.drawn) {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// `[#####---------------] 3 of 12 sessions, 4 s: smoke/greylisting.toml and 2 more`, cut to the width.
+fn words(done: usize, all: usize, elapsed: Duration, running: &[String], width: usize) -> String {
+    let full = BAR * done / all.max(1);
+    let bar = format!("{}{}", "#".repeat(full), "-".repeat(BAR - full));
+    let mut text = format!("[{bar}] {done} of {all} sessions, {} s", elapsed.as_secs());
+    if let Some(first) = running.first() {
+        let more = match running.len() {
+            1 => String::new(),
+            several => format!(" and {} more", several - 1),
+        };
+        let left = width.saturating_sub(text.chars().count() + more.chars().count() + 2);
+        let count = first.chars().count();
+        // A path's end says more than its beginning.
+        let name: String = match count <= left {
+            true => first.clone(),
+            false => "…".chars().chain(first.chars().skip(count + 1 - left.min(count))).collect(),
+        };
+        if left > 8 {
+            text.push_str(&format!(": {name}{more}"));
+        }
+    }
+    text.chars().take(width).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_what_is_running_and_fits() {
+        let name = |name: &str| name.to_owned();
+        let long = name("sessions/of/some/department/with/a/long/name/greylisting.toml");
+        let four = Duration::from_millis(4_200);
+        let table = [
+            (3, vec![name("a.toml")], 79, "[#####---------------] 3 of 12 sessions, 4 s: a.toml"),
+            (
+                6,
+                vec![name("a.toml"), name("b.toml")],
+                79,
+                "[##########----------] 6 of 12 sessions, 4 s: a.toml and 1 more",
+            ),
+            (12, vec![], 79, "[####################] 12 of 12 sessions, 4 s"),
+            (
+                3,
+                vec![long.clone()],
+                79,
+                "[#####---------------] 3 of 12 sessions, 4 s: …ith/a/long/name/greylisting.toml",
+            ),
+            (3, vec![long.clone(), name("b")], 60, "[#####---------------] 3 of 12 sessions, 4 s"),
+            (3, vec![long], 19, "[#####-------------"),
+        ];
+        for (done, running, width, expected) in table {
+            let line = words(done, 12, four, &running, width);
+            assert!(line.chars().count() <= width, "{line}");
+            assert_eq!(line, expected);
+        }
+    }
+
+    #[test]
+    fn who_panics_runs_no_more() {
+        let running = Running::default();
+        let first = running.begin(1);
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _second = running.begin(2);
+            assert_eq!(running.numbers(), [1, 2]);
+            std::panic::resume_unwind(Box::new("a bug"));
+        }));
+        assert!(ended.is_err());
+        assert_eq!(running.numbers(), [1]);
+        drop(first);
+        assert!(running.numbers().is_empty());
+    }
+}
