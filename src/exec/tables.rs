@@ -1,6 +1,6 @@
 //! What `{ csv = … }` and `{ json = … }` under `[vars]` hold, as values for templates.
 
-use crate::session::Value;
+use crate::session::{RecordCutter, Value};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 /// The rows below a header row, each a table of texts by the header's names. `name` is the file's.
 pub fn csv(bytes: &[u8], name: &str) -> Result<Value, String> {
+    sound_records(bytes, name)?;
     let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
     let names: Vec<Arc<str>> = match reader.headers() {
         Ok(names) => names.iter().map(Arc::from).collect(),
@@ -33,6 +34,23 @@ pub fn csv(bytes: &[u8], name: &str) -> Result<Value, String> {
         rows.push(Value::Table(names.iter().cloned().zip(cells).collect()));
     }
     Ok(Value::List(rows))
+}
+
+/// The parser takes a quotation mark that is never closed for a long field.
+fn sound_records(bytes: &[u8], name: &str) -> Result<(), String> {
+    let mut bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut cutter = RecordCutter::new(b',');
+    let mut line = 1;
+    while !bytes.is_empty() {
+        let end = cutter.end(bytes).unwrap_or(bytes.len());
+        let (lines, fault) = cutter.finish();
+        if let Some(fault) = fault {
+            return Err(format!("{name}:{line}: {fault}"));
+        }
+        line += lines;
+        bytes = &bytes[end..];
+    }
+    Ok(())
 }
 
 fn csv_trouble(error: &csv::Error, name: &str) -> String {
@@ -153,6 +171,11 @@ mod tests {
             (b"a,b\n1,2\n\xff,2\n", "t.csv:3: field 1 is not UTF-8 text", "Latin-1"),
             (b"a,,b\n", "t.csv:1: column 2 has no name", "an empty name"),
             (b"a,a\n", "t.csv:1: two columns have the name \"a\"", "a name twice"),
+            (
+                b"a,b\n1,2\n\"3,4\n",
+                "t.csv:3: a quotation mark is not closed, so that the row goes on to the file's end",
+                "a quotation mark that is not closed",
+            ),
         ];
         for (written, expected, why) in cases {
             assert_eq!(csv(written, "t.csv"), Err((*expected).to_owned()), "{why}");

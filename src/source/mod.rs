@@ -5,6 +5,7 @@
 
 mod beneath;
 mod command;
+mod fields;
 mod glob;
 mod netrc;
 mod prompt;

@@ -3,6 +3,7 @@
 //! A million rows take the memory of one. What is wrong with a row is that row's error, with its line; what is wrong
 //! with the file is told before anything is sent.
 
+use super::fields::Fields;
 use super::{Files, sessions, shown, words};
 use crate::session::{RowValue, SourceError, Sources};
 use crate::transcript::Shown;
@@ -11,8 +12,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The most that one row may hold.
-const LONGEST: usize = 16 << 20;
+/// The most that one row may hold, in bytes.
+pub(super) const LONGEST: usize = 16 << 20;
 
 /// A row, or what is wrong with it.
 pub struct SourceRow {
@@ -28,15 +29,13 @@ pub struct RowReader {
     name: String,
     number: u64,
     columns: Option<Arc<[String]>>,
-    /// csv counts a line when its LF is read: where lines end in CRLF that is when the next row begins.
-    late: u64,
     format: Format,
     /// Whether more may come whenever somebody writes it.
     pub is_stream: bool,
 }
 
 enum Format {
-    Fields(Box<csv::Reader<Box<dyn Read + Send>>>),
+    Fields(Box<Fields>),
     Json { reader: Box<dyn BufRead + Send>, line: u64 },
 }
 
@@ -76,38 +75,34 @@ impl RowReader {
         };
         if json {
             let format = Format::Json { reader: Box::new(reader), line: 0 };
-            return Ok(Self { name, number: 0, columns: None, late: 0, format, is_stream });
+            return Ok(Self { name, number: 0, columns: None, format, is_stream });
         }
         let tabs = match extension.as_deref() {
             Some("tsv" | "tab") => true,
             Some("csv") => false,
             _ => first.contains(&b'\t') && !first.contains(&b','),
         };
-        let late = u64::from(first.ends_with(b"\r"));
-        let reader: Box<dyn Read + Send> = Box::new(reader);
-        let mut builder = csv::ReaderBuilder::new();
-        builder.flexible(true).delimiter(if tabs { b'\t' } else { b',' });
-        let mut reader = builder.from_reader(reader);
-        let header = match reader.byte_headers() {
-            Ok(header) => header.clone(),
-            Err(error) => return Err(unreadable(&io_error(error))),
-        };
-        if header.is_empty() {
+        let mut fields = Fields::new(Box::new(reader), if tabs { b'\t' } else { b',' });
+        let header = fields.next_record().map_err(|error| unreadable(&error))?;
+        let Some((line, fault)) = header else {
             return Err(SourceError::Refused(format!("{name} has no header row: the first line names the columns")));
+        };
+        if let Some(fault) = fault {
+            return Err(SourceError::Refused(format!("{name}:{line}: {fault}")));
         }
         let mut columns = Vec::new();
-        for column in &header {
+        for column in fields.iter() {
             let column = std::str::from_utf8(column)
-                .map_err(|_| SourceError::Refused(format!("{name}:1: the header is not UTF-8")))?;
+                .map_err(|_| SourceError::Refused(format!("{name}:{line}: the header is not UTF-8")))?;
             columns.push(column.trim().to_owned());
         }
         let mut seen = HashSet::new();
         if let Some(twice) = columns.iter().find(|column| !seen.insert(column.as_str())) {
-            let what = format!("{name}:1: the column {} stands there twice", shown(Path::new(twice)));
+            let what = format!("{name}:{line}: the column {} stands there twice", shown(Path::new(twice)));
             return Err(SourceError::Refused(what));
         }
         let columns = Some(columns.into());
-        Ok(Self { name, number: 0, columns, late, format: Format::Fields(Box::new(reader)), is_stream })
+        Ok(Self { name, number: 0, columns, format: Format::Fields(Box::new(fields)), is_stream })
     }
 
     /// The columns' names; `None` for JSON Lines, where each row has its own.
@@ -123,10 +118,10 @@ impl RowReader {
     /// The next row. An error here is the file's, and there is no row behind it.
     pub fn next_row(&mut self) -> Result<Option<SourceRow>, SourceError> {
         let (line, value) = match &mut self.format {
-            Format::Fields(reader) => {
+            Format::Fields(fields) => {
                 let columns = self.columns.clone().unwrap_or_default();
-                match next_fields(reader, &columns) {
-                    Ok(Some((line, value))) => (line + self.late, value),
+                match next_fields(fields, &columns) {
+                    Ok(Some(next)) => next,
                     Ok(None) => return Ok(None),
                     Err(error) => return Err(unreadable(&self.name, &error)),
                 }
@@ -147,29 +142,21 @@ fn unreadable(name: &str, error: &io::Error) -> SourceError {
     SourceError::Unreadable(format!("cannot read {name}: {}", words(error)))
 }
 
-fn io_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    }
-}
-
 type Next = (u64, Result<RowValue, String>);
 
-fn next_fields(reader: &mut csv::Reader<Box<dyn Read + Send>>, columns: &Arc<[String]>) -> io::Result<Option<Next>> {
-    let mut record = csv::ByteRecord::new();
-    if !reader.read_byte_record(&mut record).map_err(io_error)? {
-        return Ok(None);
-    }
-    let line = record.position().map_or(0, csv::Position::line);
-    let value = if record.len() == columns.len() {
-        let fields = record.iter().zip(columns.iter()).map(|(field, column)| {
+fn next_fields(fields: &mut Fields, columns: &Arc<[String]>) -> io::Result<Option<Next>> {
+    let Some((line, fault)) = fields.next_record()? else { return Ok(None) };
+    let count = fields.iter().len();
+    let value = if let Some(fault) = fault {
+        Err(fault.to_string())
+    } else if count == columns.len() {
+        let texts = fields.iter().zip(columns.iter()).map(|(field, column)| {
             String::from_utf8(field.to_vec()).map_err(|_| format!("{} is not UTF-8", shown(Path::new(column))))
         });
-        fields.collect::<Result<Vec<_>, _>>().map(|fields| RowValue::of_fields(columns.clone(), fields))
+        texts.collect::<Result<Vec<_>, _>>().map(|texts| RowValue::of_fields(columns.clone(), texts))
     } else {
-        let plural = if record.len() == 1 { "field" } else { "fields" };
-        Err(format!("the row has {} {plural}, and the header has {}", record.len(), columns.len()))
+        let plural = if count == 1 { "field" } else { "fields" };
+        Err(format!("the row has {count} {plural}, and the header has {}", columns.len()))
     };
     Ok(Some((line, value)))
 }
@@ -254,6 +241,24 @@ mod tests {
                 "JSON Lines",
             ),
             ("p.csv", b"email\n", vec![], "no row"),
+            (
+                "p.csv",
+                b"email,n\n\r\n\na\n\nb,2\n",
+                vec![bad("p.csv:4", "the row has 1 field, and the header has 2"), good("p.csv:6", "b")],
+                "empty lines are no rows, and are counted",
+            ),
+            (
+                "p.csv",
+                b"email,n\na,\"Ann\nb,Bob\n",
+                vec![bad("p.csv:2", "a quotation mark is not closed, so that the row goes on to the file's end")],
+                "a quotation mark that would swallow the others",
+            ),
+            (
+                "p.csv",
+                b"email\n\"a@x.y\"z\nb\n",
+                vec![bad("p.csv:2", "a quoted field goes on behind its closing quotation mark"), good("p.csv:3", "b")],
+                "a field of two parts",
+            ),
         ];
         for (name, bytes, expected, why) in table {
             assert_eq!(&rows(name, bytes), expected, "{why}");

@@ -1,0 +1,171 @@
+//! Where the records of a CSV file end, and which of them are none (RFC 4180 §2).
+//!
+//! A parser of CSV prefers any reading to none: a quotation mark that is never closed makes one record of the rest of
+//! the file, and the mail for one person carries everybody's addresses. So records are cut first, and parsed then.
+
+use std::fmt;
+
+/// What is wrong with a record as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordFault {
+    /// The file ends within quotation marks.
+    Unclosed,
+    /// A quoted field goes on behind the mark that closed it; the line, from 1 where the record begins.
+    BehindQuote { line: u64 },
+}
+
+impl fmt::Display for RecordFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unclosed => f.write_str("a quotation mark is not closed, so that the row goes on to the file's end"),
+            Self::BehindQuote { line: 1 } => f.write_str("a quoted field goes on behind its closing quotation mark"),
+            Self::BehindQuote { line } => write!(
+                f,
+                "a quoted field goes on behind its closing quotation mark, in the row's line {line}: an earlier mark may \
+                 not have been closed"
+            ),
+        }
+    }
+}
+
+/// Finds the end of one record after the other; it is given bytes and keeps none.
+///
+/// ```text
+/// record = field *(delimiter field) [CR] LF
+/// field  = DQUOTE *(any octet but DQUOTE / 2DQUOTE) DQUOTE / *(any octet but delimiter, LF)
+/// ```
+#[derive(Debug, Clone)]
+pub struct RecordCutter {
+    delimiter: u8,
+    state: State,
+    /// LFs within the record so far.
+    lines: u64,
+    fault: Option<RecordFault>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    FieldBegins,
+    Unquoted,
+    Quoted,
+    /// A mark within quotes: the field's end, or the first of two that stand for one.
+    Mark,
+    /// A CR behind the mark that ended a field.
+    MarkCr,
+}
+
+impl RecordCutter {
+    pub fn new(delimiter: u8) -> Self {
+        Self { delimiter, state: State::FieldBegins, lines: 0, fault: None }
+    }
+
+    /// How many of `bytes` belong to the record up to and with its LF; `None` where it goes on behind them.
+    pub fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (index, &byte) in bytes.iter().enumerate() {
+            self.state = match (self.state, byte) {
+                (State::FieldBegins, b'"') => State::Quoted,
+                (State::Quoted, b'"') => State::Mark,
+                (State::Mark, b'"') => State::Quoted,
+                (State::Quoted, byte) => {
+                    self.lines += u64::from(byte == b'\n');
+                    State::Quoted
+                }
+                (_, b'\n') => return Some(index + 1),
+                (State::Mark, b'\r') => State::MarkCr,
+                (State::FieldBegins | State::Unquoted | State::Mark, byte) if byte == self.delimiter => {
+                    State::FieldBegins
+                }
+                (State::Mark | State::MarkCr, _) => {
+                    self.fault.get_or_insert(RecordFault::BehindQuote { line: self.lines + 1 });
+                    State::Unquoted
+                }
+                (State::FieldBegins | State::Unquoted, _) => State::Unquoted,
+            };
+        }
+        None
+    }
+
+    /// The record is over, by its LF or with the file: how many lines it had, and what is wrong with it. Begins the next.
+    pub fn finish(&mut self) -> (u64, Option<RecordFault>) {
+        let fault = self.fault.or((self.state == State::Quoted).then_some(RecordFault::Unclosed));
+        let lines = self.lines + 1;
+        *self = Self::new(self.delimiter);
+        (lines, fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Cut = (Vec<u8>, u64, Option<RecordFault>);
+
+    fn cut(bytes: &[u8], piece: usize) -> Vec<Cut> {
+        let mut cutter = RecordCutter::new(b',');
+        let (mut all, mut record) = (Vec::new(), Vec::new());
+        for mut piece in bytes.chunks(piece) {
+            while let Some(end) = cutter.end(piece) {
+                record.extend_from_slice(&piece[..end]);
+                let (lines, fault) = cutter.finish();
+                all.push((std::mem::take(&mut record), lines, fault));
+                piece = &piece[end..];
+            }
+            record.extend_from_slice(piece);
+        }
+        if !record.is_empty() {
+            let (lines, fault) = cutter.finish();
+            all.push((record, lines, fault));
+        }
+        all
+    }
+
+    #[test]
+    fn records_end_outside_of_quotation_marks() {
+        use RecordFault::{BehindQuote, Unclosed};
+        type Expected<'a> = &'a [(&'a [u8], u64, Option<RecordFault>)];
+        let table: &[(&[u8], Expected, &str)] = &[
+            (b"a,b\nc\n", &[(b"a,b\n", 1, None), (b"c\n", 1, None)], "plain"),
+            (b"a\r\nb", &[(b"a\r\n", 1, None), (b"b", 1, None)], "CRLF, and no last line end"),
+            (b"\"a\nb\",c\nd\n", &[(b"\"a\nb\",c\n", 2, None), (b"d\n", 1, None)], "a line break in quotes"),
+            (b"\"a\"\"\n\"\r\nd\n", &[(b"\"a\"\"\n\"\r\n", 2, None), (b"d\n", 1, None)], "two marks for one"),
+            (b"a\"b\n\"\"\n", &[(b"a\"b\n", 1, None), (b"\"\"\n", 1, None)], "a mark within a field, an empty field"),
+            (b"a,\"b\nc\nd\n", &[(b"a,\"b\nc\nd\n", 4, Some(Unclosed))], "never closed"),
+            (
+                b"\"a\"x,\"y\nz\"\nb\n",
+                &[(b"\"a\"x,\"y\nz\"\n", 2, Some(BehindQuote { line: 1 })), (b"b\n", 1, None)],
+                "more behind a closed field",
+            ),
+            (
+                b"a,\"b\nc,\"d\"\ne\n",
+                &[(b"a,\"b\nc,\"d\"\n", 2, Some(BehindQuote { line: 2 })), (b"e\n", 1, None)],
+                "an unclosed field meets the next quoted one",
+            ),
+            (b"\"a\"\rb\nc\n", &[(b"\"a\"\rb\n", 1, Some(BehindQuote { line: 1 })), (b"c\n", 1, None)], "CR alone"),
+            (b"\n\n", &[(b"\n", 1, None), (b"\n", 1, None)], "empty lines"),
+        ];
+        for (bytes, expected, why) in table {
+            let expected: Vec<Cut> = expected.iter().map(|(bytes, n, fault)| (bytes.to_vec(), *n, *fault)).collect();
+            for piece in 1..=bytes.len() {
+                assert_eq!(cut(bytes, piece), expected, "{why}, in pieces of {piece}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_csv_crate_writes_is_cut_as_it_was_written(
+            rows in prop::collection::vec(prop::collection::vec("[a\",\r\n]{1,4}", 1..4), 0..6)
+        ) {
+            let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+            for row in &rows {
+                writer.write_record(row).expect("it is written to memory");
+            }
+            let bytes = writer.into_inner().expect("it is written to memory");
+            let cuts = cut(&bytes, usize::MAX);
+            prop_assert_eq!(cuts.len(), rows.len());
+            prop_assert!(cuts.iter().all(|(_, _, fault)| fault.is_none()));
+            prop_assert_eq!(cuts.iter().map(|(_, lines, _)| lines).sum::<u64>(), bytes.iter().filter(|b| **b == b'\n').count() as u64);
+        }
+    }
+}
