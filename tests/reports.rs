@@ -19,6 +19,28 @@ fn timeless(text: &str) -> String {
     time.replace_all(text, "TIME").into_owned()
 }
 
+/// Holds the screen against a golden file, and against 80 columns.
+fn is_golden(name: &str, output: &Output) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reports").join(name);
+    let screen = timeless(std::str::from_utf8(&output.stdout).expect("the screen is text"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&golden, &screen).expect("the golden file can be written");
+    }
+    assert_eq!(screen, std::fs::read_to_string(&golden).expect("it is there"), "UPDATE_GOLDEN=1 writes it anew");
+    let wide: Vec<_> = screen.lines().filter(|line| line.chars().count() > 80).collect();
+    assert!(wide.is_empty(), "80 columns hold it: {wide:#?}");
+}
+
+#[test]
+fn what_was_not_run_and_each_step_are_shown() {
+    let files = ["reports/skipped.toml", "reports/expected.toml", "reports/relay.toml", "reports/passes.toml"];
+    let output = test(&[&["--fail-fast", "--verbose"], &files[..]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    is_golden("screen-verbose.txt", &output);
+    let quiet = test(&["--quiet", "reports/skipped.toml", "reports/expected.toml", "reports/passes.toml"]);
+    assert!(quiet.status.success() && quiet.stdout.is_empty() && quiet.stderr.is_empty(), "quiet is quiet");
+}
+
 #[test]
 fn everything_together() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -29,14 +51,7 @@ fn everything_together() {
     assert_eq!(output.status.code(), Some(65), "{}", String::from_utf8_lossy(&output.stderr));
     let read = |name: &str| std::fs::read_to_string(name).expect("the report was written");
 
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reports/screen.txt");
-    let screen = timeless(&String::from_utf8(output.stdout).expect("the screen is text"));
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&golden, &screen).expect("the golden file can be written");
-    }
-    assert_eq!(screen, std::fs::read_to_string(&golden).expect("it is there"), "UPDATE_GOLDEN=1 writes it anew");
-    let wide: Vec<_> = screen.lines().filter(|line| line.chars().count() > 80).collect();
-    assert!(wide.is_empty(), "80 columns hold it: {wide:#?}");
+    is_golden("screen.txt", &output);
 
     let report = quick_junit::Report::deserialize_from_str(&read(&junit)).expect("it is JUnit");
     let counts: Vec<_> = report.test_suites.iter().map(|s| (s.tests, s.failures, s.errors, s.skipped)).collect();

@@ -52,8 +52,11 @@ pub fn session(record: &Record, source: Option<&Source<'_>>, look: Look) -> Stri
         record.steps.iter().for_each(|one| step(one, &mut out));
     }
     if look.verbose || bad {
-        let remarks = record.remarks.iter().filter(|remark| Some(*remark) != record.judgement.reason().as_ref());
-        remarks.for_each(|remark| put(&mut out, &format!("  {remark}")));
+        record.further_remarks().for_each(|remark| put(&mut out, &format!("  {remark}")));
+    }
+    // All that is wrong with a file stands on standard error: here, where results are kept, the first of it.
+    for outside in record.failures.iter().filter(|outside| matches!(outside, Outside::Broken { .. })) {
+        put(&mut out, &format!("  {}", outside.message()));
     }
     if bad && let Some(source) = source {
         failures(record, source, look, &mut out);

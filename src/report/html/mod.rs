@@ -91,10 +91,7 @@ fn session(record: &Record, out: &mut impl Write) -> io::Result<()> {
         record.judgement.reason(),
         (!record.server.is_empty()).then(|| format!("{}, status {}", record.server, record.status.code())),
     ];
-    // What is said of the judgement is said once.
-    let reason = record.judgement.reason().unwrap_or_default();
-    let remarks = record.remarks.iter().filter(|remark| remark.trim_start_matches("skipped: ") != reason);
-    for line in about.iter().flatten().chain(remarks) {
+    for line in about.iter().flatten().chain(record.further_remarks()) {
         writeln!(out, "<p>{}</p>", text(line))?;
     }
     for step in record.steps.iter().filter(|step| step.is_bad()) {

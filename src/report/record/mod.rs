@@ -251,6 +251,12 @@ impl Record {
         }
     }
 
+    /// The remarks that say more than why it is judged so.
+    pub fn further_remarks(&self) -> impl Iterator<Item = &String> {
+        let reason = self.judgement.reason().unwrap_or_default();
+        self.remarks.iter().filter(move |remark| remark.trim_start_matches("skipped: ") != reason)
+    }
+
     /// Steps that ran.
     pub fn steps_run(&self) -> usize {
         self.steps.iter().filter(|step| step.skipped().is_none()).count() + self.left_out
