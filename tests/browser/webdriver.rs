@@ -21,21 +21,10 @@ pub struct Browser {
 impl Browser {
     /// Starts Chromium without a window.
     pub fn start() -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver is missing: run `make test-browser`, which installs it");
-        let mut lines = BufReader::new(driver.stdout.take().expect("its output is piped")).lines();
-        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            let (_, port) = line.strip_suffix('.')?.split_once("started successfully on port ")?;
-            port.parse().ok()
-        });
-        // Nobody else reads what it says.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        // It takes a free port, and then the same one of IPv6, which may be somebody's: another try takes another port.
+        let started = (0..20).find_map(|_| start_driver());
+        let (driver, port) = started.expect("chromedriver starts, and says on which port");
         let profile = tempfile::tempdir().expect("a temporary folder can be made");
-        let port = port.expect("chromedriver says which port it took");
         let mut browser = Self { driver, port, session: String::new(), _profile: profile };
         let arguments = [
             "--headless",
@@ -133,6 +122,28 @@ impl Drop for Browser {
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
+}
+
+/// A chromedriver, and its port.
+fn start_driver() -> Option<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver is missing: run `make test-browser`, which installs it");
+    let mut lines = BufReader::new(driver.stdout.take().expect("its output is piped")).lines();
+    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let (_, port) = line.strip_suffix('.')?.split_once("started successfully on port ")?;
+        port.parse().ok()
+    });
+    // Nobody else reads what it says.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    if port.is_none() {
+        let _ = driver.kill();
+        let _ = driver.wait();
+    }
+    Some((driver, port?))
 }
 
 /// One request, and the status and body of its answer.
