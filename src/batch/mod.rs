@@ -5,6 +5,7 @@
 //! the worker's feed takes from the queue. Everything that happens goes, one event at a time, to one observer.
 
 mod feed;
+mod heard;
 pub mod ledger;
 mod progress;
 mod queue;
@@ -78,7 +79,7 @@ pub fn run<'p>(
 /// The one observer, as each connection hears it.
 struct Hearing<'h, 'o> {
     shared: &'h Mutex<&'o mut (dyn Observer + Send)>,
-    feed: &'h std::cell::RefCell<feed::Heard>,
+    feed: &'h std::cell::RefCell<heard::Heard>,
     statistics: Option<&'h Mutex<Statistics>>,
 }
 

@@ -1,6 +1,7 @@
 //! One connection after another, as long as there are turns.
 
-use super::feed::{Heard, WorkerFeed, may_try_again};
+use super::feed::{WorkerFeed, may_try_again};
+use super::heard::Heard;
 use super::queue::{Queue, Task};
 use super::{Hearing, Plan};
 use crate::event::{Fact, Observer, Status, Turn};

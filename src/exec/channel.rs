@@ -3,11 +3,12 @@
 //! Every wait ends at an absolute deadline and is cut in slices, so that an interruption is noticed. Lines are told
 //! before they are judged; what a connection's end or a deadline leaves of a line is told too.
 
+mod ending;
+
 use super::answer::{Answer, End, Malformed, Turn, Unwritten};
 use super::narrate::Narrator;
 use super::ports::{Clock, Connected, Stream};
-use crate::event::Fact;
-use crate::session::{Chunk, CloseHow, EhloFacts, ReplyFacts, TlsFacts};
+use crate::session::{Chunk, EhloFacts, ReplyFacts, TlsFacts};
 use crate::smtp::lines::{LineCutter, split_lines};
 use crate::smtp::reply::ReplyParser;
 use std::io::{self, ErrorKind};
@@ -26,6 +27,8 @@ const OVERLONG: usize = 1 << 20;
 pub struct Channel {
     pub name: String,
     stream: Option<Box<dyn Stream>>,
+    /// What is read is put here first.
+    buffer: Vec<u8>,
     cutter: LineCutter,
     parser: ReplyParser,
     pub connected: Option<Connected>,
@@ -66,7 +69,8 @@ impl Channel {
     /// Takes a new connection; all that was known of an earlier one is forgotten.
     pub fn open(&mut self, stream: Box<dyn Stream>, connected: Connected) {
         let (name, sent, received) = (std::mem::take(&mut self.name), self.sent, self.received);
-        *self = Self { name, sent, received, stream: Some(stream), connected: Some(connected), ..Self::default() };
+        let (stream, connected, buffer) = (Some(stream), Some(connected), vec![0; 16 * 1024]);
+        *self = Self { name, sent, received, stream, connected, buffer, ..Self::default() };
     }
 
     pub fn is_open(&self) -> bool {
@@ -204,14 +208,13 @@ impl Channel {
 
     /// Reads once.
     fn fill(&mut self, narrator: &mut Narrator<'_>, until: Instant) -> Result<(), Unwritten> {
-        let mut buffer = [0; 16 * 1024];
         loop {
             let Some(stream) = &mut self.stream else { return Err(Unwritten::Ended(End::Absent)) };
             let slice = slice(narrator.clock, self.in_message, until)?;
-            match stream.read(&mut buffer, slice) {
+            match stream.read(&mut self.buffer, slice) {
                 Ok(0) => return Err(Unwritten::Ended(self.ended(narrator, End::Fin))),
                 Ok(count) => {
-                    self.take_bytes(&buffer[..count]);
+                    self.take_bytes(count);
                     return Ok(());
                 }
                 Err(error) if again(&error) => {}
@@ -223,20 +226,19 @@ impl Channel {
         }
     }
 
-    fn take_bytes(&mut self, bytes: &[u8]) {
-        self.received += bytes.len() as u64;
-        self.cutter.push(bytes);
+    fn take_bytes(&mut self, count: usize) {
+        self.received += count as u64;
+        self.cutter.push(self.buffer.get(..count).unwrap_or_default());
     }
 
     /// Reads what has arrived, without waiting. Gives whether something has.
     fn look(&mut self) -> Result<bool, End> {
-        let mut buffer = [0; 16 * 1024];
         let Some(stream) = &mut self.stream else { return Err(End::Absent) };
-        match stream.read_waiting(&mut buffer) {
+        match stream.read_waiting(&mut self.buffer) {
             Ok(None) => Ok(false),
             Ok(Some(0)) => Err(End::Fin),
             Ok(Some(count)) => {
-                self.take_bytes(&buffer[..count]);
+                self.take_bytes(count);
                 Ok(true)
             }
             Err(error) if again(&error) => Ok(false),
@@ -358,53 +360,6 @@ impl Channel {
         }
         self.cutter.push(rest);
         lf.is_some()
-    }
-
-    /// Waits until the server closes; what it still says is told.
-    pub fn await_close(&mut self, narrator: &mut Narrator<'_>, until: Instant) {
-        while self.is_open() {
-            match self.next_answer(narrator, until) {
-                Answer::Reply(_) | Answer::Malformed(_) => {}
-                Answer::Ended(_) | Answer::Nothing { .. } | Answer::Interrupted(_) => return,
-            }
-        }
-    }
-
-    /// Ends the connection, or its sending half.
-    pub fn close(&mut self, narrator: &mut Narrator<'_>, how: CloseHow) {
-        let Some(mut stream) = self.stream.take() else { return };
-        self.tell_partial(narrator);
-        narrator.tell(&self.name, Fact::ClosedByClient { how });
-        // The peer may have ended it first: there is nothing left to do then.
-        let _ = stream.close(how);
-        if how == CloseHow::Write {
-            self.stream = Some(stream);
-        }
-    }
-
-    /// Tells the server's end, with what it left of a line, and lets go of the stream.
-    fn ended(&mut self, narrator: &mut Narrator<'_>, end: End) -> End {
-        self.tell_partial(narrator);
-        if let Some(mut stream) = self.stream.take() {
-            match end {
-                End::Fin => narrator.tell(&self.name, Fact::ClosedByServer),
-                End::Reset => narrator.tell(&self.name, Fact::ResetByServer),
-                End::Failed(_) | End::Garbled(_) | End::Absent => {
-                    narrator.tell(&self.name, Fact::ClosedByClient { how: CloseHow::Fin });
-                }
-            }
-            let _ = stream.close(CloseHow::Fin);
-        }
-        end
-    }
-
-    fn end_of(&self, error: &io::Error) -> End {
-        match error.kind() {
-            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => End::Reset,
-            ErrorKind::UnexpectedEof | ErrorKind::NotConnected => End::Fin,
-            _ if self.encrypted() => End::Garbled(error.to_string()),
-            _ => End::Failed(error.to_string()),
-        }
     }
 }
 

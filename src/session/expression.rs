@@ -57,7 +57,7 @@ impl Expression {
 
     /// As [`Expression::names`], each with its first place.
     pub fn names_at(&self, templates: &Templates) -> Vec<(String, Span)> {
-        templates.names_of(self.compiled, &self.source)
+        templates.names_of(self.compiled, &self.source).to_vec()
     }
 }
 

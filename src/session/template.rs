@@ -67,6 +67,8 @@ struct Compiled {
     span: Span,
     raw: String,
     kind: Kind,
+    /// Found when they are first asked for.
+    names: OnceLock<Vec<(String, Span)>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -145,7 +147,7 @@ impl Templates {
                 help: None,
             });
         }
-        self.compiled.push(Compiled { name, span: span.clone(), raw: raw.to_owned(), kind });
+        self.compiled.push(Compiled { name, span: span.clone(), raw: raw.to_owned(), kind, names: OnceLock::new() });
         Ok(index)
     }
 
@@ -233,7 +235,7 @@ impl Templates {
 
     /// As [`Templates::names`], each with its first place.
     pub fn names_at(&self, template: &Template) -> Vec<(String, Span)> {
-        template.compiled.map_or(Vec::new(), |index| self.names_of(index, &template.source))
+        template.compiled.map_or(Vec::new(), |index| self.names_of(index, &template.source).to_vec())
     }
 
     /// The names that any template or expression uses, also those that it asks about.
@@ -242,8 +244,18 @@ impl Templates {
         ready.flat_map(|template| template.undeclared_variables(false)).collect()
     }
 
-    pub(super) fn names_of(&self, index: usize, source: &str) -> Vec<(String, Span)> {
+    /// Whether a template uses a name of that kind, as [`Templates::names`] has it.
+    pub fn uses(&self, template: &Template, mut kind: impl FnMut(&str) -> bool) -> bool {
+        let names = template.compiled.map(|index| self.names_of(index, &template.source));
+        names.unwrap_or_default().iter().any(|(name, _)| kind(name))
+    }
+
+    pub(super) fn names_of(&self, index: usize, source: &str) -> &[(String, Span)] {
         let compiled = self.compiled(index);
+        compiled.names.get_or_init(|| self.find_names(compiled, source))
+    }
+
+    fn find_names(&self, compiled: &Compiled, source: &str) -> Vec<(String, Span)> {
         let environment = self.environment();
         let (undeclared, found) = match compiled.kind {
             Kind::Expression => (

@@ -45,19 +45,17 @@ impl Source<'_> {
     }
 
     /// Reads a block; a file that ends early or grows cannot be sent whole.
-    fn read(&mut self, player: &Player<'_>, buffer: &mut [u8], so_far: u64) -> Result<usize, Trouble> {
+    fn read(&mut self, player: &Player<'_>, block: &mut Vec<u8>, so_far: u64) -> Result<usize, Trouble> {
         let fail = |why: String| {
             Err(Trouble {
                 severs: true,
                 ..Trouble::unreadable(&player.narrator, format!("{}: {why}", self.name)).at(&self.span)
             })
         };
-        let count = loop {
-            match self.reader.read(buffer) {
-                Ok(count) => break count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return fail(error.to_string()),
-            }
+        block.clear();
+        let count = match self.reader.by_ref().take(BLOCK as u64).read_to_end(block) {
+            Ok(count) => count,
+            Err(error) => return fail(error.to_string()),
         };
         match self.length {
             Some(length) if count == 0 && so_far < length => fail(format!("{so_far} bytes came of {length}")),
@@ -172,8 +170,8 @@ fn blocks(
     source: &mut Source<'_>,
     sending: &Sending<'_>,
 ) -> Result<Sent, Trouble> {
-    let mut encoder = ContentEncoder::new(sending.stuffing);
-    let (mut input, mut out, mut so_far) = (vec![0; BLOCK], Vec::new(), 0);
+    let (mut encoder, mut begun) = (ContentEncoder::new(sending.stuffing), false);
+    let (mut input, mut out, mut so_far) = (Vec::new(), Vec::new(), 0);
     loop {
         let count = source.read(player, &mut input, so_far)?;
         if count == 0 {
@@ -185,12 +183,12 @@ fn blocks(
             let whole = memchr::memrchr(b'\n', &out).map_or(out.len(), |lf| lf + 1);
             let rest = out.split_off(whole);
             player.narrator.sent(&channel.name, &out, true, &source.used);
-            if block(player, channel, &out, sending, None)? == Sent::AnsweredEarly {
+            if block(player, channel, &out, sending, None, begun)? == Sent::AnsweredEarly {
                 return Ok(Sent::AnsweredEarly);
             }
-            out = rest;
+            (out, begun) = (rest, true);
         }
-        encoder.push(input.get(..count).unwrap_or_default(), &mut out);
+        encoder.push(&input, &mut out);
     }
     encoder.finish(&mut out);
     let (content, dot) = out.split_at(out.len().saturating_sub(DOT.len()));
@@ -202,20 +200,22 @@ fn blocks(
         player.narrator.sent(&channel.name, behind.lines, false, behind.used);
         out.extend_from_slice(behind.lines);
     }
-    block(player, channel, &out, sending, Some(end))
+    block(player, channel, &out, sending, Some(end), begun)
 }
 
-/// Writes a block within its deadline, after a look whether the server has answered already. `end` is where the content
-/// ends in the last one.
+/// Writes a block within its deadline, behind others after a look whether the server has answered already. `end` is where
+/// the content ends in the last one.
 fn block(
     player: &mut Player<'_>,
     channel: &mut Channel,
     bytes: &[u8],
     sending: &Sending<'_>,
     end: Option<usize>,
+    begun: bool,
 ) -> Result<Sent, Trouble> {
     let limit = player.limit(sending.timeout, Wait::DataBlock);
-    match channel.spoke_early() {
+    // Before the first one it was seen that it is our turn.
+    match if begun { channel.spoke_early() } else { Ok(false) } {
         Ok(false) => {}
         Ok(true) => return early(player, channel, sending, limit, Unwritten::Early),
         Err(end) => return early(player, channel, sending, limit, Unwritten::Ended(end)),

@@ -1,6 +1,7 @@
 //! Dialogues with a scripted server: each at every chunk size, over virtual time.
 
 mod authentication;
+mod deliveries;
 mod dialogues;
 mod flight;
 mod messages;

@@ -1,7 +1,7 @@
 //! Rows that follow one another on a connection: the envelope of one leaves with the end of the message before it, and
 //! what becomes of either is its own.
 
-use super::server::Act::{self, Content, Fin, Hear, Reset, Say, Signal};
+use super::server::Act::{self, After, BreakAfter, Content, Fin, Hear, Reset, Say, Signal, StallAfter};
 use super::server::{Scripts, Time};
 use super::{Files, Log};
 use crate::event::{Outcome, RowId, Status};
@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Rows in memory, and what was said of them.
 struct Rows {
@@ -262,4 +263,45 @@ fn what_a_row_captures_its_own_message_says_and_not_the_next_one_s() {
     let (ran, _) =
         play(&format!("{open}step = [{steps}]\n{ROWS}"), 2, &[server, vec![Say("250 as Q\r\n")], quit()].concat());
     assert_eq!(ran.told, ["sealed 1", "1 Passed", "sealed 2", "2 Passed"], "{}", ran.log);
+}
+
+#[test]
+fn a_write_that_fails_leaves_unknown_what_its_dot_may_have_ended_and_nothing_else() {
+    let whole = [&begin()[..], &FIRST, &SECOND, &[Say("250 ok\r\n250 a\r\n250 b\r\n354 go\r\n"), Content]].concat();
+    let (_, wire) = once(&short(), 2, &[whole, vec![Say("250 ok\r\n")], quit()].concat(), usize::MAX);
+    let text = String::from_utf8_lossy(&wire[2]).into_owned();
+    let (dot, length) = (text.find("\r\n.\r\nMAIL").expect("the next row's envelope is behind it") + 2, text.len());
+    // TLS takes records whole: one of its ends may be at any of these.
+    for (at, status) in [
+        (0, Status::Unavailable),
+        (dot - 1, Status::Unavailable),
+        (dot, Status::Unavailable),
+        (dot + 1, Status::IoErr),
+        (dot + 3, Status::IoErr),
+        (dot + 4, Status::IoErr),
+        (length - 1, Status::IoErr),
+    ] {
+        let (ran, _) = once(
+            &short(),
+            2,
+            &[&begin()[..], &FIRST, &[BreakAfter(at), After(Duration::from_secs(1)), Fin]].concat(),
+            usize::MAX,
+        );
+        assert_eq!(ran.told, ["sealed 1".to_owned(), format!("1 {status:?}")], "at {at}: {}", ran.log);
+        let outcome = if status == Status::IoErr { "Unknown" } else { "Deferred" };
+        assert!(ran.log.contains(&format!("1@example.com {outcome}")), "at {at}: {}", ran.log);
+        assert_eq!(ran.left, 1);
+    }
+}
+
+#[test]
+fn a_signal_behind_the_dot_leaves_its_message_unknown() {
+    let (_, wire) =
+        once(&short(), 1, &[&begin()[..], &FIRST, &[Content, Say("250 ok\r\n")], &quit()].concat(), usize::MAX);
+    for (but, outcome) in [(3, "Deferred"), (2, "Unknown"), (1, "Unknown")] {
+        let stalls = [Signal, StallAfter(wire[2].len() - but)];
+        let (ran, _) = once(&short(), 1, &[&begin()[..], &FIRST, &stalls].concat(), usize::MAX);
+        assert_eq!(ran.told, ["sealed 1", "1 Interrupted"], "{}", ran.log);
+        assert!(ran.log.contains(&format!("1@example.com {outcome}")), "{but} bytes are left: {}", ran.log);
+    }
 }

@@ -32,6 +32,8 @@ pub enum Act {
     Reset,
     /// Takes no more bytes.
     Stall,
+    /// Takes so many bytes more.
+    StallAfter(usize),
     /// From here on what is written is lost, and fails after so many bytes.
     BreakAfter(usize),
     /// A signal comes now.
@@ -108,7 +110,7 @@ impl Network for Scripts {
             said: VecDeque::new(),
             next_at: None,
             breaks: None,
-            stalled: false,
+            room: None,
         };
         let connected = Connected {
             address: "127.0.0.1:25".into(),
@@ -131,7 +133,8 @@ struct Scripted {
     /// When the act in front is due.
     next_at: Option<Instant>,
     breaks: Option<usize>,
-    stalled: bool,
+    /// How many bytes are still taken.
+    room: Option<usize>,
 }
 
 enum Found {
@@ -192,7 +195,8 @@ impl Scripted {
                 }
                 Act::Fin => return Found::End(Ok(0)),
                 Act::Reset => return Found::End(Err(ErrorKind::ConnectionReset.into())),
-                Act::Stall => self.stalled = true,
+                Act::Stall => self.room = Some(0),
+                Act::StallAfter(count) => self.room = Some(count),
                 Act::BreakAfter(count) => self.breaks = Some(count),
                 Act::Signal => self.time.signal.set(Some(self.time.now())),
             }
@@ -242,10 +246,12 @@ impl Stream for Scripted {
 
     fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize> {
         self.advance();
-        if self.stalled {
+        if self.room == Some(0) {
             self.time.reach(deadline);
             return Err(ErrorKind::TimedOut.into());
         }
+        let bytes = bytes.get(..self.room.unwrap_or(usize::MAX)).unwrap_or(bytes);
+        self.room = self.room.map(|room| room - bytes.len());
         let count = match &mut self.breaks {
             Some(0) => return Err(ErrorKind::BrokenPipe.into()),
             Some(left) => {

@@ -3,6 +3,7 @@
 use super::{Moment, Outside};
 use minijinja::value::{Object, ObjectRepr, Value, from_args};
 use minijinja::{Error, ErrorKind, State};
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -66,8 +67,17 @@ impl Object for World {
 
 /// Random small letters from the system's randomness, whatever the seed: for a Message-ID, which must not come twice.
 pub fn fresh_letters(count: usize) -> String {
-    let mut bytes = vec![0; count];
-    fill(&mut bytes);
+    thread_local! {
+        /// Random bytes that nobody had yet: the system is asked for many at a time.
+        static FRESH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    let bytes = FRESH.with_borrow_mut(|fresh| {
+        if fresh.len() < count {
+            *fresh = vec![0; count.max(1024)];
+            fill(fresh);
+        }
+        fresh.split_off(fresh.len() - count)
+    });
     // 256 is no multiple of 26: the letters a to v are a little likelier, which no use of them minds.
     bytes.into_iter().map(|byte| char::from(b'a' + byte % 26)).collect()
 }

@@ -150,7 +150,7 @@ fn depends(player: &Player<'_>, step: &Step, next: &Next<'_>) -> bool {
     };
     let later = |name: &str| matches!(name, "reply" | "session") || captured(name);
     match said_by(next.message) {
-        Some(said) => said.into_iter().any(|template| templates.names(template).iter().any(|name| later(name))),
+        Some(said) => said.into_iter().any(|template| templates.uses(template, later)),
         None => true,
     }
 }

@@ -1,0 +1,179 @@
+//! Rows a second with and without a ledger, over 1, 10 and 50 connections; memory at a thousand rows and at a million;
+//! smtp-source beside it, where Postfix is installed: `make bench`.
+//!
+//! The server is a thread for each connection here, which answers everything well. Processor time and peak memory of the
+//! program are read when it says QUIT, when all but its farewell is done. Nothing is asserted: this is for a person to look at.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
+
+/// What is known of the program that is running.
+#[derive(Default)]
+struct Seen {
+    process: AtomicU32,
+    /// In kB.
+    peak: AtomicU64,
+    /// In hundredths of a second.
+    time: AtomicU64,
+}
+
+struct Bed {
+    folder: tempfile::TempDir,
+    port: u16,
+    seen: Arc<Seen>,
+}
+
+fn main() -> io::Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    let port = listener.local_addr()?.port();
+    let seen = Arc::new(Seen::default());
+    let record = seen.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let record = record.clone();
+            std::thread::spawn(move || drop(answer(stream, &record)));
+        }
+    });
+    let bed = Bed { folder: tempfile::tempdir()?, port, seen };
+    println!("batches of small messages over loopback, whole process:");
+    for connections in [1, 10, 50] {
+        bed.run(&format!("{connections:>2} connections"), 20_000, connections, 1, false)?;
+    }
+    bed.run(" 1 connection, 8 in flight", 20_000, 1, 8, false)?;
+    for connections in [1, 10, 50] {
+        bed.run(&format!("{connections:>2} connections, ledger"), 2_000, connections, 1, true)?;
+    }
+    bed.run(" 1 connection, 8 in flight, ledger", 2_000, 1, 8, true)?;
+    bed.smtp_source(20_000)?;
+    let few = bed.run("memory at a thousand rows", 1_000, 1, 1, false)?;
+    let many = bed.run("memory at a million rows", 1_000_000, 1, 1, false)?;
+    println!("  a million rows take {:.2} times the memory of a thousand", many as f64 / few.max(1) as f64);
+    Ok(())
+}
+
+impl Bed {
+    /// Runs a batch; gives its peak memory in kB.
+    fn run(&self, name: &str, rows: u64, connections: u32, in_flight: u32, ledger: bool) -> io::Result<u64> {
+        let at = |name: &str| self.folder.path().join(name);
+        let client = if in_flight > 1 { "chunking" } else { "t" };
+        let session = format!(
+            "client_name = '{client}'\n[message]\nfrom = 'a@x.example'\nto = '{{{{ row.email }}}}'\nsubject = 's'\n\
+             text = 'hello {{{{ row.email }}}}'\n[rows]\nfile = 'rows.csv'\nkey = 'email'\nper_connection = 1000000\n\
+             connections = {connections}\nin_flight = {in_flight}\n"
+        );
+        std::fs::write(at("batch.toml"), session)?;
+        let mut list = io::BufWriter::new(std::fs::File::create(at("rows.csv"))?);
+        writeln!(list, "email")?;
+        (0..rows).try_for_each(|row| writeln!(list, "user{row}@x.example"))?;
+        list.into_inner()?.sync_all()?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+        command.args(["run", "--quiet", "--server", &format!("smtp://127.0.0.1:{}", self.port)]);
+        if ledger {
+            for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+                let _ = std::fs::remove_file(at(file));
+            }
+            command.arg("--ledger").arg(at("ledger.db"));
+        }
+        command.arg(at("batch.toml"));
+        self.measure(name, rows, &mut command)
+    }
+
+    /// The same with Postfix's load generator over one kept connection.
+    fn smtp_source(&self, messages: u64) -> io::Result<()> {
+        let program = Path::new("/usr/sbin/smtp-source");
+        if program.exists() {
+            let mut command = Command::new(program);
+            command.args(["-d", "-s", "1", "-l", "200", "-m", &messages.to_string(), "-f", "a@x.example"]);
+            command.args(["-t", "b@x.example", &format!("127.0.0.1:{}", self.port)]);
+            self.measure(" smtp-source, 1 connection", messages, &mut command)?;
+        }
+        Ok(())
+    }
+
+    fn measure(&self, name: &str, rows: u64, command: &mut Command) -> io::Result<u64> {
+        self.seen.peak.store(0, Ordering::Relaxed);
+        self.seen.time.store(0, Ordering::Relaxed);
+        let begun = Instant::now();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        self.seen.process.store(child.id(), Ordering::Relaxed);
+        let status = child.wait()?;
+        let seconds = begun.elapsed().as_secs_f64();
+        if !status.success() {
+            return Err(io::Error::other(format!("{name} ended with {status}")));
+        }
+        let (peak, time) = (self.seen.peak.load(Ordering::Relaxed), self.seen.time.load(Ordering::Relaxed));
+        println!(
+            "  {name:<36} {:>8.0} messages/s, {:>5.1} µs of processor time each, {:>5.1} MB",
+            rows as f64 / seconds,
+            time as f64 * 10_000.0 / rows as f64,
+            peak as f64 / 1024.0
+        );
+        Ok(peak)
+    }
+}
+
+impl Seen {
+    /// Reads what the system says of the program, where it does.
+    fn look(&self) -> Option<()> {
+        let process = self.process.load(Ordering::Relaxed);
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        self.peak.fetch_max(peak.trim().trim_end_matches("kB").trim().parse().ok()?, Ordering::Relaxed);
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // Behind the name, which may hold anything, come the state and eleven numbers first.
+        let mut numbers = stat.rsplit(')').next()?.split_whitespace().skip(11);
+        let (user, system): (u64, u64) = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
+        self.time.fetch_max(user + system, Ordering::Relaxed);
+        Some(())
+    }
+}
+
+/// Answers everything well; replies leave together when all that came has been looked at (RFC 2920 §3.2).
+fn answer(stream: TcpStream, seen: &Seen) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut input = BufReader::with_capacity(256 * 1024, stream.try_clone()?);
+    let (mut output, mut line, mut replies, mut content) = (stream, Vec::new(), b"220 mx ESMTP\r\n".to_vec(), false);
+    loop {
+        if input.buffer().is_empty() {
+            output.write_all(&replies)?;
+            replies.clear();
+        }
+        line.clear();
+        if input.read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        let verb = line.get(..4).unwrap_or(&line);
+        let reply: &[u8] = match verb {
+            _ if content && line != b".\r\n" => continue,
+            _ if content => {
+                content = false;
+                b"250 2.0.0 queued\r\n"
+            }
+            b"DATA" => {
+                content = true;
+                b"354 go ahead\r\n"
+            }
+            // Only where it is asked for, so that the others go through DATA as smtp-source does.
+            b"EHLO" if !line.ends_with(b"chunking\r\n") => b"250-mx\r\n250-PIPELINING\r\n250 SIZE\r\n",
+            b"EHLO" => b"250-mx\r\n250-PIPELINING\r\n250-SIZE\r\n250 CHUNKING\r\n",
+            b"BDAT" => {
+                let words = String::from_utf8_lossy(&line).into_owned();
+                let octets = words.split_whitespace().nth(1).and_then(|octets| octets.parse().ok());
+                io::copy(&mut input.by_ref().take(octets.unwrap_or(0)), &mut io::sink())?;
+                b"250 2.0.0 queued\r\n"
+            }
+            b"QUIT" => {
+                seen.look();
+                replies.extend_from_slice(b"221 bye\r\n");
+                return output.write_all(&replies);
+            }
+            _ => b"250 ok\r\n",
+        };
+        replies.extend_from_slice(reply);
+    }
+}

@@ -1,0 +1,168 @@
+//! What is heard of a row while its turn lasts, and the state that follows from it.
+
+use super::tally::RowState;
+use crate::event::{Cause, Fact, Note, Outcome, RecipientOutcome, Status};
+use crate::exec::known_as;
+
+/// The facts of a row that its state is judged by.
+#[derive(Default)]
+pub struct Heard {
+    /// Commands and lines beside content that were sent, by their verbs.
+    pub(super) commands: Vec<String>,
+    /// Whole replies.
+    pub(super) replies: usize,
+    /// What the first 5yz reply was to.
+    pub(super) refused: Option<String>,
+    /// The last byte of content was about to leave.
+    pub(super) sealed: bool,
+    /// All of the row's message left before its turn.
+    pub(super) in_flight: bool,
+    /// How many replies away the reply to the session's own content is; `None` for a `message`, which says itself what
+    /// became of its recipients.
+    pub(super) due: Option<usize>,
+    /// The end of content left in the session's own words: nothing is known of it but by its reply.
+    pub(super) unsure: bool,
+    /// Content of the session's own was accepted, and more of it followed.
+    pub(super) accepted_before: bool,
+    /// The last line of the reply to content, or of the last reply since then, or at all.
+    pub(super) sealed_reply: Option<String>,
+    pub(super) last_reply: Option<String>,
+    pub(super) recipients: Vec<(String, RecipientOutcome, String)>,
+    /// How many of them were heard of before the step that is running.
+    pub(super) before_step: usize,
+    /// Another message of the row was not begun, since something failed before it.
+    pub(super) left_out: bool,
+    pub(super) line: String,
+}
+
+impl Heard {
+    pub fn hear(&mut self, fact: &Fact<'_>) {
+        match fact {
+            Fact::RowStarted { .. } => {
+                *self = Self { sealed: self.in_flight, in_flight: self.in_flight, ..Self::default() };
+            }
+            Fact::LineSent(line) if !line.content => {
+                self.line.clear();
+                line.notation(&mut self.line);
+                let verb = self.line.split([' ', ':', '\\']).next().unwrap_or_default();
+                // A pipelined group of any size costs no more than what a judgement needs.
+                if self.commands.len() < 10_000 {
+                    self.commands.push(verb.to_ascii_uppercase());
+                }
+            }
+            Fact::LineReceived(line) => {
+                self.line.clear();
+                line.notation(&mut self.line);
+                if self.line.as_bytes().get(3) == Some(&b'-') {
+                    return;
+                }
+                if self.line.starts_with('5') && self.refused.is_none() {
+                    self.refused = self.commands.get(self.replies).cloned();
+                }
+                self.replies += 1;
+                match &mut self.due {
+                    // What is said behind the reply to content is about something else.
+                    Some(0) => {}
+                    Some(due) => {
+                        *due -= 1;
+                        if *due == 0 {
+                            self.sealed_reply = Some(self.line.clone());
+                        }
+                    }
+                    None if self.sealed => self.sealed_reply = Some(self.line.clone()),
+                    None => {}
+                }
+                self.last_reply = Some(self.line.clone());
+            }
+            // Another attempt at a step says anew what became of its recipients.
+            Fact::StepStarted { step } if step.attempt > 1 => self.recipients.truncate(self.before_step),
+            Fact::StepStarted { .. } => self.before_step = self.recipients.len(),
+            Fact::Noted(Note::Recipient { address, outcome, reply, message }) => {
+                let name = known_as(message.as_deref(), address.as_str());
+                self.recipients.push((name, *outcome, reply.as_str().to_owned()));
+            }
+            _ => {}
+        }
+    }
+
+    /// The end of content is about to leave.
+    pub(super) fn seal(&mut self, recipients: &[String]) {
+        self.accepted_before |= self.due.is_some() && self.is_accepted();
+        self.sealed = true;
+        self.sealed_reply = None;
+        self.due = recipients.is_empty().then_some(1);
+    }
+
+    /// Whether content of the session's own was accepted.
+    fn is_accepted(&self) -> bool {
+        self.recipients.is_empty() && self.sealed_reply.as_deref().is_some_and(|reply| reply.starts_with('2'))
+    }
+
+    fn any(&self, wanted: RecipientOutcome) -> bool {
+        self.recipients.iter().any(|(_, outcome, _)| *outcome == wanted)
+    }
+
+    /// What became of the row; `None` where an interruption ended it and nothing was sent.
+    pub(super) fn state(&self, outcome: &Outcome) -> Option<RowState> {
+        match self.state_of_begun(outcome) {
+            // Those that were not begun are still to be sent; what was done with is not done again.
+            Some(RowState::Sent | RowState::Refused) if self.left_out && !self.recipients.is_empty() => {
+                Some(RowState::Deferred)
+            }
+            state => state,
+        }
+    }
+
+    fn state_of_begun(&self, outcome: &Outcome) -> Option<RowState> {
+        use RecipientOutcome::{Accepted, Deferred, Refused, Unknown};
+        let Some(failure) = &outcome.failure else { return Some(self.state_by_recipients().unwrap_or(RowState::Sent)) };
+        if self.accepted_before && !self.is_accepted() {
+            // A part of the row was sent: to send the row again would send that part twice.
+            return Some(RowState::Unknown);
+        }
+        if self.any(Unknown) || matches!(failure.cause, Cause::DeliveryUnknown { .. }) {
+            return Some(RowState::Unknown);
+        }
+        if self.any(Accepted) {
+            return self.state_by_recipients();
+        }
+        // What a `message` says of its recipients is all there is to know.
+        if self.sealed && self.recipients.is_empty() {
+            // Content was complete, or its last write failed before the dot.
+            match self.sealed_reply.as_deref().and_then(|reply| reply.bytes().next()) {
+                Some(b'2') => return Some(RowState::Sent),
+                Some(b'4') => return Some(RowState::Deferred),
+                Some(b'5') => return Some(RowState::Refused),
+                // Writing stopped before the end of content left.
+                _ if !self.unsure && matches!(failure.cause, Cause::Lost { .. } | Cause::TimedOut { .. }) => {
+                    return Some(RowState::Deferred);
+                }
+                _ => return Some(RowState::Unknown),
+            }
+        }
+        if matches!(failure.cause, Cause::Interrupted { .. }) {
+            return None;
+        }
+        Some(match failure.status {
+            _ if self.any(Deferred) => RowState::Deferred,
+            _ if self.any(Refused) => RowState::Refused,
+            Status::TempFail | Status::Unavailable | Status::NoHost | Status::Protocol | Status::NoPerm => {
+                RowState::Deferred
+            }
+            Status::Failed => match self.refused.as_deref() {
+                Some("RCPT" | "DATA" | "BDAT" | ".") => RowState::Refused,
+                // Earlier than RCPT.
+                Some(_) => RowState::Deferred,
+                None => RowState::Failed,
+            },
+            _ => RowState::Failed,
+        })
+    }
+
+    fn state_by_recipients(&self) -> Option<RowState> {
+        use RecipientOutcome::{Deferred, Refused, Unknown};
+        let states = [(Unknown, RowState::Unknown), (Deferred, RowState::Deferred), (Refused, RowState::Refused)];
+        let state = states.into_iter().find(|(outcome, _)| self.any(*outcome)).map(|(_, state)| state);
+        state.or_else(|| (!self.recipients.is_empty()).then_some(RowState::Sent))
+    }
+}
