@@ -67,8 +67,9 @@ pub fn settings(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> 
             ipv4_only: arguments.connect.ipv4,
             ipv6_only: arguments.connect.ipv6,
             resolve: arguments.connect.resolve.clone(),
-            // The executor knows until when it is a domain.
+            // The executor knows until when it is a domain, and what a session begins with.
             mx: false,
+            greeted: false,
         },
         ca,
         inspect: Some(inspect),

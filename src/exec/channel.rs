@@ -52,6 +52,7 @@ pub struct Channel {
     pub in_transaction: bool,
     /// A write stopped midway: replies may come, and nothing more can be said.
     pub cut: bool,
+    /// When the client wrote last, or connected.
     written_at: Option<Instant>,
     /// Replies that came.
     pub replies: u64,
@@ -66,11 +67,12 @@ impl Channel {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
-    /// Takes a new connection; all that was known of an earlier one is forgotten.
-    pub fn open(&mut self, stream: Box<dyn Stream>, connected: Connected) {
+    /// Takes a new connection; all that was known of an earlier one is forgotten. The greeting's time counts from then on.
+    pub fn open(&mut self, stream: Box<dyn Stream>, connected: Connected, now: Instant) {
         let (name, sent, received) = (std::mem::take(&mut self.name), self.sent, self.received);
+        let written_at = Some(connected.since.unwrap_or(now));
         let (stream, connected, buffer) = (Some(stream), Some(connected), vec![0; 16 * 1024]);
-        *self = Self { name, sent, received, stream, connected, buffer, ..Self::default() };
+        *self = Self { name, sent, received, stream, connected, buffer, written_at, ..Self::default() };
     }
 
     pub fn is_open(&self) -> bool {

@@ -240,11 +240,13 @@ impl<'a> Ready<'a> {
 /// The first connection is opened by itself, but where the first step does it.
 fn open_main(player: &mut Player<'_>) -> Result<(), Trouble> {
     let session = player.session;
-    if begins_with_connect([&session.open, &session.steps, &session.close].into_iter().flatten()) {
+    let steps = [&session.open, &session.steps, &session.close].into_iter().flatten();
+    let greeted = steps.clone().next().is_some_and(|step| words::awaits_greeting(&step.action));
+    if begins_with_connect(steps) {
         return Ok(());
     }
     let mut main = player.take_channel(MAIN);
-    let connected = player.connect(&mut main);
+    let connected = player.connect(&mut main, greeted);
     player.put_channel(main);
     connected
 }

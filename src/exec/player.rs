@@ -132,11 +132,13 @@ impl<'a> Player<'a> {
         std::mem::take(&mut self.channels)
     }
 
-    /// Connects. TLS from the first byte waits until the first step that is no `proxy`.
-    pub fn connect(&mut self, channel: &mut Channel) -> Result<(), Trouble> {
+    /// Connects; `greeted` where the next step waits for the greeting. TLS from the first byte waits until the first step
+    /// that is no `proxy`.
+    pub fn connect(&mut self, channel: &mut Channel, greeted: bool) -> Result<(), Trouble> {
         let mut options = self.settings.connect.clone();
         options.source = options.source.or(self.session.source);
         options.mx = self.is_domain;
+        options.greeted = greeted && self.server.scheme != Scheme::Smtps;
         let deadline = self.narrator.now() + self.session.connect_timeout;
         let (stream, connected) = self.network.connect(&self.server, &options, deadline).map_err(|error| {
             if let Some(interrupt) = self.narrator.clock.interrupted() {
@@ -166,7 +168,7 @@ impl<'a> Player<'a> {
         }
         let address = self.narrator.shown(&connected.address);
         self.narrator.tell(&channel.name, Fact::Connected { address });
-        channel.open(stream, connected);
+        channel.open(stream, connected, self.narrator.now());
         channel.tls_due = self.server.scheme == Scheme::Smtps;
         Ok(())
     }

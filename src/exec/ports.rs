@@ -42,6 +42,8 @@ pub struct ConnectOptions {
     pub resolve: Vec<(String, u16, IpAddr)>,
     /// `--mx`: the server's host is a domain, and its mail exchanger is meant.
     pub mx: bool,
+    /// The session begins with waiting for the server's greeting: nothing is lost by waiting for its first byte here.
+    pub greeted: bool,
 }
 
 /// What a new connection is.
@@ -56,6 +58,8 @@ pub struct Connected {
     pub peer: Option<SocketAddr>,
     /// Which of a domain's mail exchangers it is.
     pub exchanger: Option<Exchanger>,
+    /// When it was made, where somebody has looked at it before it was handed over.
+    pub since: Option<Instant>,
 }
 
 /// A domain's mail exchanger that was connected to.

@@ -6,7 +6,7 @@ use super::closer::look_closer;
 use super::player::{MAIN, Player};
 use super::several::has_message;
 use super::trouble::{self, Trouble};
-use super::words::{is_prelude, words};
+use super::words::{awaits_greeting, is_prelude, words};
 use crate::event::{Cause, Fact, Note, SkipReason, StepId, Verdict};
 use crate::session::{Action, CloseHow, OnFail, Step};
 use crate::transcript::Shown;
@@ -247,7 +247,7 @@ impl Player<'_> {
         }
         let offline = matches!(step.action, Action::Connect | Action::Sleep(_));
         if !offline && !channel.was_open() {
-            self.connect(channel)?;
+            self.connect(channel, awaits_greeting(&step.action))?;
         }
         if channel.tls_due && !offline && !matches!(step.action, Action::Proxy { .. } | Action::Close(_)) {
             let verify = self.tls.verify;

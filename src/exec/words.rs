@@ -30,6 +30,15 @@ pub fn is_prelude(action: &Action) -> bool {
     }
 }
 
+/// Whether the server has the first word.
+pub fn awaits_greeting(action: &Action) -> bool {
+    match action {
+        Action::Wait | Action::Login => true,
+        Action::Steps(members) => members.first().is_some_and(|member| awaits_greeting(&member.action)),
+        _ => false,
+    }
+}
+
 /// An action in words, for a step without a name.
 pub fn words(action: &Action) -> String {
     let words = match action {

@@ -32,6 +32,19 @@ impl Connection {
         let opening = Opening::new(target, lmtp, socket.clock().clone());
         Self { state: State::Clear(socket), opening, connectors }
     }
+
+    /// Waits for the server's first byte, which stays unread. False where the server ends the connection instead; at the
+    /// deadline: `ErrorKind::TimedOut`.
+    pub fn has_spoken(&mut self, deadline: Instant) -> io::Result<bool> {
+        match &mut self.state {
+            State::Clear(socket) => {
+                socket.wait_until(deadline);
+                socket.has_spoken().map_err(at_deadline)
+            }
+            State::Tls(_) => Ok(true),
+            State::Closed => Err(closed()),
+        }
+    }
 }
 
 fn closed() -> io::Error {

@@ -17,6 +17,7 @@ mod tls;
 pub(crate) use tls::reason as tls_reason;
 
 pub use clock::SystemClock;
+pub use connection::Connection;
 pub use mx::Nameservers;
 pub use sockets::Sockets;
 pub use tls::inspect;

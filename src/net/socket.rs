@@ -134,24 +134,34 @@ fn wait_for(left: Duration, set: Duration) -> Option<Duration> {
     (set > wanted || set * 2 < wanted).then_some(wanted)
 }
 
-impl Read for DeadlineSocket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl DeadlineSocket {
+    /// Whether the other side has said something, which stays unread; false where it has ended its sending instead.
+    pub fn has_spoken(&mut self) -> io::Result<bool> {
+        self.receive(&mut [0], RecvFlags::PEEK).map(|count| count > 0)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
         loop {
-            let flags = if self.arm(Direction::Read)? { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
+            let flags = if self.arm(Direction::Read)? { flags } else { flags | RecvFlags::DONTWAIT };
             match rustix::net::recv(&self.socket, &mut *buffer, flags) {
-                Ok((_, count)) => {
-                    self.ended |= count == 0 && !buffer.is_empty();
-                    if let Some(recording) = &self.recording {
-                        recording.add(buffer.get(..count).unwrap_or_default());
-                    }
-                    return Ok(count);
-                }
+                Ok((_, count)) => return Ok(count),
                 // A signal handler ran, or a slice is over: whether time is left, `arm` knows.
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) if self.deadline.is_some() => {}
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+impl Read for DeadlineSocket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.receive(buffer, RecvFlags::empty())?;
+        self.ended |= count == 0 && !buffer.is_empty();
+        if let Some(recording) = &self.recording {
+            recording.add(buffer.get(..count).unwrap_or_default());
+        }
+        Ok(count)
     }
 }
 

@@ -69,22 +69,33 @@ impl Network for Sockets {
         options: &ConnectOptions,
         deadline: Instant,
     ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
+        let (connection, connected) = self.open(server, options, deadline)?;
+        Ok((Box::new(connection), connected))
+    }
+}
+
+impl Sockets {
+    /// As [`Network::connect`].
+    pub fn open(
+        &mut self,
+        server: &Server,
+        options: &ConnectOptions,
+        deadline: Instant,
+    ) -> Result<(Connection, Connected), ConnectError> {
         let (socket, target, connected) = match &server.address {
             Address::Unix(path) => {
                 let target = Target::Unix(path.clone());
                 let address = path.display().to_string();
                 let socket = target.connect(deadline, &self.clock).map_err(|error| cannot_connect(&address, &error))?;
-                (socket, target, Connected { address, local: true, resolved: Vec::new(), peer: None, exchanger: None })
+                let (resolved, peer, exchanger, since) = (Vec::new(), None, None, None);
+                (socket, target, Connected { address, local: true, resolved, peer, exchanger, since })
             }
             Address::Tcp { host, port } if options.mx => self.connect_exchanger(host, *port, options, deadline)?,
             Address::Tcp { host, port } => connect_host(host, *port, options, deadline, &self.clock)?,
         };
-        let stream = Connection::new(socket, target, server.is_lmtp(), self.connectors.clone());
-        Ok((Box::new(stream), connected))
+        Ok((Connection::new(socket, target, server.is_lmtp(), self.connectors.clone()), connected))
     }
-}
 
-impl Sockets {
     /// The best exchanger of a domain that can be connected to (RFC 5321 §5.1).
     fn connect_exchanger(
         &self,
@@ -177,6 +188,7 @@ fn connect_host(
                     resolved,
                     peer: Some(*address),
                     exchanger: None,
+                    since: None,
                 };
                 return Ok((socket, target, connected));
             }

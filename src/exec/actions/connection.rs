@@ -47,7 +47,7 @@ pub fn close(player: &mut Player<'_>, channel: &mut Channel, how: CloseHow) -> R
 /// A new connection in place of one that ended.
 pub fn connect(player: &mut Player<'_>, channel: &mut Channel) -> Result<(), Trouble> {
     channel.close(&mut player.narrator, CloseHow::Fin);
-    player.connect(channel)
+    player.connect(channel, false)
 }
 
 /// The PROXY header is the first thing on a connection, before the greeting, which may come meanwhile.

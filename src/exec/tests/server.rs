@@ -118,6 +118,7 @@ impl Network for Scripts {
             resolved: Vec::new(),
             peer: None,
             exchanger: None,
+            since: None,
         };
         Ok((Box::new(stream), connected))
     }
