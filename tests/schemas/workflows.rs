@@ -8,29 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// A mail server for one domain, which relays for nobody.
-const BEHAVES: &str = r#"
-[[on]]
-verb = "RCPT"
-argument = 'example\.net|192\.0\.2\.1|no-such-user|smoke-relay'
-reply = "550 5.1.1 not here"
-[[on]]
-verb = "RCPT"
-nth = 150
-reply = "452 4.5.3 too many"
-[[on]]
-verb = "MAIL"
-argument = 'BODY=SMOKE'
-reply = "501 5.5.4 no"
-[[on]]
-verb = "MAIL"
-argument = 'SIZE=1073741825'
-reply = "552 5.3.4 too large"
-[[on]]
-verb = "EHLO"
-argument = 'early\.smoke'
-reply = "550 5.5.1 you spoke first"
-close = true
-"#;
+const BEHAVES: &str = include_str!("../../fixtures/servers/one-domain.toml");
 
 /// The block of code below a heading of docs/ci.md.
 fn block(heading: &str, language: &str) -> String {

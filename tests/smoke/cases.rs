@@ -1,0 +1,257 @@
+//! Which session, against which server, with which options.
+
+use crate::servers::*;
+
+pub enum Answers {
+    /// A sink with these rules.
+    Rules(&'static str),
+    /// A script for each connection.
+    Script(&'static str),
+}
+pub use Answers::{Rules as R, Script as S};
+
+pub struct Case {
+    pub session: &'static str,
+    pub server: Answers,
+    /// Options behind `mailrun test`.
+    pub options: &'static [&'static str],
+    pub why: &'static str,
+}
+
+pub const fn case(session: &'static str, server: Answers, options: &'static [&'static str], why: &'static str) -> Case {
+    Case { session, server, options, why }
+}
+
+pub const USER: &[&str] = &["--var", "user=smoke"];
+const GREYLISTING: &[&str] = &["--var", "greylisting=true"];
+const NONE: &[&str] = &[];
+
+pub const GOOD: &[Case] = &[
+    case(
+        "8bitmime",
+        R("[[on]]\nverb = 'MAIL'\nargument = 'BODY=SMOKE'\nreply = '501 5.5.4 no'"),
+        NONE,
+        "it is offered",
+    ),
+    case(
+        "auth",
+        R(
+            "[[on]]\nverb = 'AUTH'\nnth = 1\nreply = '535 5.7.8 wrong'\n[[on]]\nverb = 'AUTH'\nnth = 2\nreply = '535 5.7.8 wrong'",
+        ),
+        USER,
+        "two wrong passwords, then the right one; it relays for this client anyway",
+    ),
+    case(
+        "auth",
+        R(
+            "[[on]]\nverb = 'AUTH'\nnth = 1\nreply = '535 5.7.8 wrong'\n[[on]]\nverb = 'AUTH'\nnth = 2\nreply = '535 5.7.8 wrong'\n[[on]]\nverb = 'RCPT'\nreply = '550 5.7.1 no relaying'",
+        ),
+        USER,
+        "the same, and no stranger is let through",
+    ),
+    case(
+        "auth",
+        R(
+            "[[on]]\nverb = 'AUTH'\nnth = 1\nreply = '535 5.7.8 wrong'\n[[on]]\nverb = 'AUTH'\nnth = 2\nreply = '535 5.7.8 wrong'\n[[on]]\nverb = 'MAIL'\nreply = '530 5.7.0 log in first'",
+        ),
+        USER,
+        "no stranger comes as far as RCPT",
+    ),
+    case(
+        "auth-in-clear",
+        S(
+            "*: connected\n*: match verb\nS: 220 localhost ESMTP\nC: EHLO\nS: 250-localhost\nS: 250-STARTTLS\nS: 250 SIZE\nC: NOOP\nS: 250 ok\nC: AUTH\nS: 538 5.7.11 encrypt\nC: AUTH\nS: 538 5.7.11 encrypt\nC: QUIT\nS: 221 bye\n",
+        ),
+        NONE,
+        "AUTH waits for TLS",
+    ),
+    case("auth-in-clear", S(NO_AUTH), NONE, "there is no AUTH, and no TLS"),
+    case("capabilities", R(""), NONE, "all is offered"),
+    case("chunking", R(""), NONE, "BDAT is counted"),
+    case("dsn", R(""), NONE, "the parameters are understood"),
+    case("early-talk", S(REFUSED), NONE, "refused in place of a greeting"),
+    case("early-talk", S(DROPPED), NONE, "dropped without a word"),
+    case(
+        "early-talk",
+        R("[[on]]\nverb = 'EHLO'\nreply = '550 5.5.1 you spoke first'\nclose = true"),
+        NONE,
+        "as postscreen does",
+    ),
+    case("greeting", R(""), NONE, "one name"),
+    case("greylisting", R("[[on]]\nverb = 'RCPT'\nnth = 1\nreply = '450 4.7.1 later'"), GREYLISTING, "later is now"),
+    case("greylisting", R(""), NONE, "there is none"),
+    case("lmtp", R(LMTP), NONE, "a reply each"),
+    case("long-lines", R(""), NONE, "refused as one line"),
+    case("open-relay", R(RELAYS_NOTHING), NONE, "every trick is refused"),
+    case("open-relay", R(RELAYS_NOTHING_IN_TLS), NONE, "every trick is refused inside TLS, which comes first"),
+    case(
+        "open-relay",
+        R("[[on]]\nverb = 'MAIL'\nreply = '530 5.7.0 log in first'"),
+        NONE,
+        "nobody comes as far as RCPT",
+    ),
+    case("pipelining", R(""), NONE, "a reply each, in order"),
+    case("postmaster", R(BEHAVES), NONE, "he is there"),
+    case("size", R("[[on]]\nverb = 'MAIL'\nargument = 'SIZE=1073741825'\nreply = '552 5.3.4 too large'"), NONE, "kept"),
+    case("smtputf8", R(""), NONE, "a local part in Cyrillic"),
+    case("smuggling", R(""), NONE, "CRLF . CRLF and nothing else"),
+    case("starttls", R(""), NONE, "a fresh certificate"),
+    case("starttls-injection", R(""), NONE, "what was said before TLS is forgotten"),
+    case("starttls-injection", S(TAKEN_FOR_TLS), NONE, "the command is taken for a broken handshake"),
+    case(
+        "too-many-bad-commands",
+        R("[[on]]\nverb = 'SMOKE'\nnth = 10\nreply = '421 4.7.0 too many errors'\nclose = true"),
+        NONE,
+        "sent away after ten",
+    ),
+    case(
+        "too-many-recipients",
+        R("[[on]]\nverb = 'RCPT'\nnth = 150\nreply = '452 4.5.3 too many'"),
+        NONE,
+        "150 is a limit",
+    ),
+    case("unknown-user", R(BEHAVES), NONE, "refused at RCPT"),
+    case("vrfy-expn", R(""), NONE, "252 to everybody"),
+];
+
+/// Refuses every sender but a plain one from outside, for whom it relays.
+const RELAYS_FOR_OUTSIDERS: &str =
+    "[[on]]\nverb = 'MAIL'\nargument = '<>|<postmaster|@example\\.net|\\['\nreply = '550 5.7.1 not you'";
+
+pub const BAD: &[Case] = &[
+    case(
+        "8bitmime",
+        R("[[on]]\nverb = 'MAIL'\nargument = 'SMOKE'\nreply = '250 ok'"),
+        NONE,
+        "a body of any type is taken",
+    ),
+    case(
+        "8bitmime",
+        R("[[on]]\nverb = 'MAIL'\nargument = '8BITMIME'\nreply = '555 5.5.4 what?'"),
+        NONE,
+        "offered, not kept",
+    ),
+    case("auth", R(""), USER, "any password will do"),
+    case("auth", R(LETS_IN), USER, "who is refused is let through"),
+    case("auth-in-clear", R(""), NONE, "PLAIN is offered, and taken, in clear"),
+    case("auth-in-clear", S(AUTH_AND_NO_TLS), NONE, "the same, and there is no TLS at all"),
+    case("auth-in-clear", S(AUTH_OFFERED), NONE, "PLAIN is offered in clear, and refused"),
+    case("auth-in-clear", S(AUTH_LOOKED_AT), NONE, "the password is looked at in clear"),
+    case("capabilities", R("[[on]]\nverb = 'EHLO'\nreply = '250 localhost'"), NONE, "nothing is offered"),
+    case("chunking", R("[[on]]\nverb = 'BDAT'\nreply = '500 5.5.1 what?'"), NONE, "offered, not kept"),
+    case(
+        "dsn",
+        R("[[on]]\nverb = 'RCPT'\nargument = 'NOTIFY=SUCCESS'\nreply = '555 5.5.4 what?'"),
+        NONE,
+        "offered, not kept",
+    ),
+    case("chunking", R("[[on]]\nverb = 'DATA'\nreply = '354 go'"), NONE, "DATA goes in between"),
+    case("dsn", R("[[on]]\nverb = 'RCPT'\nargument = 'NOTIFY=NEVER,'\nreply = '250 ok'"), NONE, "NEVER and SUCCESS"),
+    case("dsn", R("[[on]]\nverb = 'RCPT'\nargument = 'NOTIFY=SMOKE'\nreply = '250 ok'"), NONE, "any word will do"),
+    case("dsn", R("[[on]]\nverb = 'MAIL'\nargument = 'RET=SMOKE'\nreply = '250 ok'"), NONE, "the same in RET"),
+    case("early-talk", R(""), NONE, "nobody minds"),
+    case("greeting", R("[[on]]\nverb = 'EHLO'\nreply = '250 another.example'"), NONE, "two names"),
+    case("greeting", R("[[on]]\nverb = 'CONNECT'\nreply = '220 ready'"), NONE, "no name"),
+    case(
+        "greeting",
+        R("[[on]]\nverb = 'CONNECT'\nreply = '220 localhost ESMTP'\ndelay = '1200ms'"),
+        &["--var", "within=1"],
+        "it takes its time",
+    ),
+    case("greeting", R("[[on]]\nverb = 'SMOKE'\nreply = '250 ok'"), NONE, "any command will do"),
+    case("greylisting", R(""), GREYLISTING, "there is none"),
+    case("lmtp", R("[[on]]\nverb = 'EHLO'\nreply = '500 5.5.1 LHLO, please'"), NONE, "everybody is known"),
+    case(
+        "lmtp",
+        R("[[on]]\nverb = 'RCPT'\nargument = 'no-such-user'\nreply = '550 5.1.1 not here'"),
+        NONE,
+        "EHLO is taken",
+    ),
+    case("lmtp", S(ONE_REPLY), NONE, "one reply for both recipients"),
+    case("long-lines", S(TAIL), NONE, "the rest of a long command is another one"),
+    case("long-lines", R("[[on]]\nverb = 'CONTENT'\nreply = '554 5.6.0 too long'"), NONE, "998 octets are refused"),
+    case("open-relay", R(""), NONE, "it relays all"),
+    case("open-relay", R(RELAYS_FOR_OUTSIDERS), NONE, "it relays for outsiders, and for nobody else"),
+    case("open-relay", R(RELAYS_IN_TLS), NONE, "it relays inside TLS"),
+    case(
+        "open-relay",
+        R("[[on]]\nverb = 'MAIL'\nargument = '@'\nreply = '550 no'"),
+        NONE,
+        "it relays for the null sender",
+    ),
+    case(
+        "open-relay",
+        R("[[on]]\nverb = 'RCPT'\nargument = 'relay@'\nreply = '550 5.7.1 no'"),
+        NONE,
+        "but for the percent hack",
+    ),
+    case("pipelining", R("[[on]]\nverb = 'RSET'\nreply = '500 5.5.1 what?'"), NONE, "RSET in the middle is lost"),
+    case("pipelining", S(ONE_MORE), NONE, "a reply too many, and late"),
+    case(
+        "postmaster",
+        R("[[on]]\nverb = 'RCPT'\nargument = '(?i)postmaster'\nreply = '550 5.1.1 who?'"),
+        NONE,
+        "nobody is there",
+    ),
+    case(
+        "postmaster",
+        R("[[on]]\nverb = 'RCPT'\nargument = '<Postmaster>'\nreply = '550 5.1.1 who?'"),
+        NONE,
+        "not without a domain",
+    ),
+    case("size", R("[[on]]\nverb = 'MAIL'\nargument = 'SIZE='\nreply = '250 2.1.0 ok'"), NONE, "the limit is a word"),
+    case(
+        "smtputf8",
+        R("[[on]]\nverb = 'MAIL'\nargument = 'SMTPUTF8'\nreply = '555 5.5.4 what?'"),
+        NONE,
+        "offered, not kept",
+    ),
+    case("smtputf8", S(ANY_BYTES), NONE, "what is not UTF-8 is taken"),
+    case("smuggling", S(SMUGGLED), NONE, "the smuggled mail is obeyed"),
+    case("smuggling", S(SMUGGLED_SLOWLY), NONE, "the same, slowly"),
+    case("starttls", R(""), &["--var", "min_days=100000"], "the certificate ends too soon"),
+    case("starttls", S(TWICE), NONE, "it is offered a second time"),
+    case("starttls-injection", S(INJECTED), NONE, "the injected command is obeyed"),
+    case("starttls-injection", S(INJECTED_SLOWLY), NONE, "the same, slowly"),
+    case("starttls-injection", S(INJECTED_IN_CLEAR), NONE, "the same, before the handshake"),
+    case("starttls-injection", S(ANSWERED_IN_CLEAR), NONE, "it goes on in clear behind its 220"),
+    case("too-many-bad-commands", R(""), NONE, "patience without end"),
+    case("too-many-recipients", R(""), NONE, "no limit"),
+    case(
+        "too-many-recipients",
+        R("[[on]]\nverb = 'RCPT'\nnth = 50\nreply = '552 5.5.3 too many'"),
+        NONE,
+        "a low limit",
+    ),
+    case("unknown-user", R(""), NONE, "everybody is known"),
+    case(
+        "unknown-user",
+        R("[[on]]\nverb = 'RCPT'\nreply = '550 5.1.1 who?'\n[[on]]\nverb = 'DATA'\nreply = '354 go'"),
+        NONE,
+        "refused, and asked for the mail",
+    ),
+    case(
+        "vrfy-expn",
+        R("[[on]]\nverb = 'VRFY'\nargument = 'postmaster'\nreply = '250 2.1.5 <postmaster@example.com>'"),
+        NONE,
+        "told",
+    ),
+    case(
+        "vrfy-expn",
+        R("[[on]]\nverb = 'VRFY'\nargument = 'no-such-user'\nreply = '550 5.1.1 who?'"),
+        NONE,
+        "252 to those who exist alone",
+    ),
+    case("vrfy-expn", R("[[on]]\nverb = 'EXPN'\nreply = '250 2.1.5 <ann@example.com>'"), NONE, "a list is told"),
+];
+
+/// Where trying later may help, and nothing is known of the server yet.
+pub const LATER: &[Case] = &[
+    case(
+        "early-talk",
+        R("[[on]]\nverb = 'CONNECT'\nreply = '421 4.3.2 too busy'\nclose = true"),
+        NONE,
+        "421 to everybody",
+    ),
+    case("open-relay", R("[[on]]\nverb = 'CONNECT'\nreply = '421 4.3.2 too busy'\nclose = true"), NONE, "the same"),
+];

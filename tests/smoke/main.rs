@@ -1,0 +1,137 @@
+//! Every session of `sessions/smoke/` against a server that behaves, where it passes, and against one that does not, where it
+//! fails with status 1. The servers are the embedded ones: a sink with rules, or a script.
+
+mod cases;
+mod servers;
+
+use cases::{BAD, Case, GOOD, LATER, R, S, USER, case};
+use mailrun::net::certificate::ServerCertificate;
+use mailrun::serve::{self, Behaviour, Config, Rules, SinkOptions};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+fn exits(case: &Case, status: i32) -> Result<(), String> {
+    let certificate = ServerCertificate::make(&["localhost"]).expect("a certificate can be made");
+    let mut config = match case.server {
+        R(rules) => {
+            let parse = |rules: &str| if rules.is_empty() { Ok(Rules::default()) } else { Rules::parse(rules) };
+            let rules = parse(rules).unwrap_or_else(|errors| panic!("{}: {errors:?}", case.session));
+            Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() }))
+        }
+        S(script) => Config::script(script).unwrap_or_else(|errors| panic!("{}: {errors:?}", case.session)),
+    };
+    config.certificate = Some(certificate.clone());
+    let server = serve::start(config).expect("a loopback port is free");
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, &certificate.ca_pem).expect("the certificate can be written");
+    let scheme = if case.session == "lmtp" { "lmtp" } else { "smtp" };
+    let port = server.address.rsplit(':').next().expect("an address has a port");
+    let output = Command::new(env!("CARGO_BIN_EXE_mailrun"))
+        .args(["test", "--server", &format!("{scheme}://localhost:{port}")])
+        .arg("--ca")
+        .arg(ca)
+        .args(case.options)
+        .arg(suite().join(format!("{}.toml", case.session)))
+        .env("SMTP_PASSWORD", "correct horse")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .output()
+        .expect("mailrun starts");
+    server.stop(Duration::from_secs(5));
+    let shown = String::from_utf8_lossy(&output.stdout);
+    // A session that was skipped has shown nothing.
+    let first = if status == 0 { "passed " } else { "FAILED " };
+    if output.status.code() == Some(status) && shown.starts_with(first) {
+        return Ok(());
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{} ({}): {:?} instead of {status}\n{shown}{errors}", case.session, case.why, output.status.code()))
+}
+
+fn suite() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/sessions/smoke"))
+}
+
+/// Runs all at once: some wait for silence.
+fn all_exit(cases: &'static [Case], status: i32) {
+    let running: Vec<_> = cases.iter().map(|case| std::thread::spawn(move || exits(case, status))).collect();
+    let results = running.into_iter().map(|thread| thread.join().expect("a run does not panic"));
+    let wrong: Vec<String> = results.filter_map(Result::err).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_session_passes_where_the_server_behaves() {
+    all_exit(GOOD, 0);
+}
+
+#[test]
+fn each_session_fails_where_the_server_misbehaves() {
+    all_exit(BAD, 1);
+}
+
+#[test]
+fn a_server_that_refuses_the_right_password_fails() {
+    const NOBODY: &[Case] =
+        &[case("auth", R("[[on]]\nverb = 'AUTH'\nreply = '535 5.7.8 wrong'"), USER, "no password will do")];
+    all_exit(NOBODY, 77);
+}
+
+/// What a postmaster has on the desk: a server with a certificate that it made itself, on a loopback address.
+#[test]
+fn only_the_session_about_the_certificate_judges_it_on_a_loopback_address() {
+    let rules = include_str!("../../fixtures/servers/one-domain.toml");
+    let rules = Rules::parse(rules).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let server = serve::start(Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() })));
+    let server = server.expect("a loopback port is free");
+    let output = Command::new(env!("CARGO_BIN_EXE_mailrun"))
+        .args(["test", "--jobs", "4", "--server", &format!("smtp://{}", server.address), "--skip-tag", "slow"])
+        .arg(suite())
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .output()
+        .expect("mailrun starts");
+    server.stop(Duration::from_secs(5));
+    let shown = String::from_utf8_lossy(&output.stdout);
+    let wrong: BTreeSet<&str> = shown
+        .lines()
+        .filter(|line| line.starts_with("FAILED") || line.starts_with("ERROR"))
+        .filter_map(|line| line.split('/').next_back()?.split(".toml").next())
+        .collect();
+    // The sink takes passwords in clear.
+    assert_eq!(wrong, BTreeSet::from(["auth-in-clear", "starttls"]), "{shown}");
+    assert_eq!(output.status.code(), Some(77), "{shown}");
+    let passed =
+        shown.lines().find(|line| line.starts_with("passed") && line.contains("/dsn.toml")).unwrap_or_default();
+    assert!(passed.contains("not verified"), "what was not verified is said: {passed}");
+}
+
+#[test]
+fn a_server_that_sends_everybody_away_passes_nothing() {
+    all_exit(LATER, 75);
+}
+
+#[test]
+fn every_session_of_the_suite_is_tested_both_ways_and_says_what_it_is_for() {
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(suite()).expect("the suite is there") {
+        let path = entry.expect("it can be read").path();
+        let name = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
+        if name.starts_with('_') {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("a session can be read");
+        let header: Vec<_> = text.lines().take_while(|line| line.starts_with('#')).collect();
+        let header = header.join("\n");
+        assert!(["RFC ", "CVE-"].iter().any(|word| header.contains(word)), "{name} cites nothing");
+        assert!(header.contains(&format!("sessions/smoke/{name}.toml")), "{name} does not say how it is run");
+        names.insert(name);
+    }
+    for cases in [GOOD, BAD] {
+        let tested: BTreeSet<_> = cases.iter().map(|case| case.session.to_owned()).collect();
+        assert_eq!(names, tested);
+    }
+}
