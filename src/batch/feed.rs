@@ -105,9 +105,8 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
         let Some(mut task) = self.current.take() else { return };
         let heard = self.heard.take();
         let lost = matches!(outcome.failure.as_ref().map(|failure| &failure.cause), Some(Cause::Lost { .. }));
-        if lost && heard.replies == 0 && !heard.sealed && self.completed > 0 && !task.returned {
-            // The server had closed before it heard of this row.
-            task.returned = true;
+        if lost && heard.replies == 0 && !heard.sealed && self.completed > 0 {
+            // The server had closed before it heard of this row. Another one had its end here: so it comes to an end.
             self.queue.give_back(task);
             return;
         }
@@ -117,24 +116,24 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
         let again = self.plan.retry.filter(|retry| {
             attempt <= retry.times && state.is_some_and(|state| queue::may_come_again(state, outcome.status))
         });
-        if task.unknown && again.is_none() && state == Some(RowState::Deferred) {
+        let nothing_new = state == Some(RowState::Deferred)
+            || (state == Some(RowState::Refused) && heard.any(RecipientOutcome::Deferred));
+        if task.unknown && again.is_none() && nothing_new {
             // The attempt before this one may have been delivered: what came of this one changes nothing of that.
             state = Some(RowState::Unknown);
         }
-        let reply = match (&heard.sealed_reply, &heard.last_reply, state) {
-            (_, _, Some(RowState::Unknown)) => None,
-            (Some(reply), _, _) | (None, Some(reply), _) => Some(reply.clone()),
-            (None, None, _) => None,
-        };
-        self.queue.record(Ended {
-            session: self.queue.terms().session.clone(),
-            key: task.key.clone(),
-            state: state.filter(|state| *state != RowState::Failed),
-            message_id: message_id.map(str::to_owned),
-            reply,
-            recipients: heard.recipients.clone(),
-            unknown: task.unknown,
-        });
+        // A row that is none is not the ledger's: another one may have its key.
+        if task.row.broken.is_none() {
+            self.queue.record(Ended {
+                session: self.queue.terms().session.clone(),
+                key: task.key.clone(),
+                state: state.filter(|state| *state != RowState::Failed),
+                message_id: message_id.map(str::to_owned),
+                reply: state.and_then(|state| heard.decided_by(state, outcome)),
+                recipients: heard.recipients.clone(),
+                unknown: task.unknown,
+            });
+        }
         let Some(state) = state else {
             self.queue.abandon(outcome);
             return;
@@ -154,7 +153,7 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
                 true => (RowState::Unknown, Status::IoErr),
                 false => (state, outcome.status),
             });
-            (task.returned, task.sealed) = (false, false);
+            task.sealed = false;
             let due = self.clock.now() + queue::wait_before(&retry, attempt);
             self.queue.defer(task, due, outcome);
             return;
@@ -285,6 +284,10 @@ impl Feed for WorkerFeed<'_, '_> {
         } else {
             self.message_id = message_id.map(str::to_owned);
         }
+    }
+
+    fn keeps_record(&self) -> bool {
+        self.plan.rows || self.queue.terms().ledger.is_some()
     }
 
     fn goes_on(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What is heard of a row while its turn lasts, and the state that follows from it.
 
 use super::tally::RowState;
-use crate::event::{Cause, Fact, Note, Outcome, RecipientOutcome, Status};
+use crate::event::{Cause, Fact, Got, Note, Outcome, RecipientOutcome, Status};
 use crate::exec::known_as;
 
 /// The facts of a row that its state is judged by.
@@ -98,7 +98,7 @@ impl Heard {
         self.recipients.is_empty() && self.sealed_reply.as_deref().is_some_and(|reply| reply.starts_with('2'))
     }
 
-    fn any(&self, wanted: RecipientOutcome) -> bool {
+    pub(super) fn any(&self, wanted: RecipientOutcome) -> bool {
         self.recipients.iter().any(|(_, outcome, _)| *outcome == wanted)
     }
 
@@ -122,6 +122,10 @@ impl Heard {
         }
         if self.any(Unknown) || matches!(failure.cause, Cause::DeliveryUnknown { .. }) {
             return Some(RowState::Unknown);
+        }
+        if self.any(Refused) && matches!(failure.cause, Cause::Recipients { stopped: true, .. }) {
+            // It is not for the others either, as long as this one is refused.
+            return Some(RowState::Refused);
         }
         if self.any(Accepted) {
             return self.state_by_recipients();
@@ -156,6 +160,30 @@ impl Heard {
                 None => RowState::Failed,
             },
             _ => RowState::Failed,
+        })
+    }
+
+    /// The reply that made the row's state what it is.
+    pub(super) fn decided_by(&self, state: RowState, outcome: &Outcome) -> Option<String> {
+        let wanted = match state {
+            RowState::Sent => RecipientOutcome::Accepted,
+            RowState::Refused => RecipientOutcome::Refused,
+            RowState::Deferred => RecipientOutcome::Deferred,
+            RowState::Unknown | RowState::Failed => return None,
+        };
+        let is_reply = |reply: &str| reply.bytes().take(3).filter(u8::is_ascii_digit).count() == 3;
+        let mut of_recipients = self.recipients.iter().filter(|(_, outcome, _)| *outcome == wanted);
+        if let Some((_, _, reply)) = of_recipients.find(|(_, _, reply)| is_reply(reply)) {
+            return Some(reply.clone());
+        }
+        let cause = outcome.failure.as_ref().map(|failure| &failure.cause);
+        let of_content = self.sealed_reply.clone().filter(|_| self.recipients.is_empty());
+        of_content.or_else(|| match cause {
+            Some(Cause::Unexpected { got: Got::Reply { code, text }, .. }) => {
+                Some(format!("{code:03} {}", text.as_str().replace('\n', " / ")))
+            }
+            Some(_) => None,
+            None => self.last_reply.clone().filter(|_| self.recipients.is_empty()),
         })
     }
 

@@ -19,8 +19,6 @@ pub struct Task {
     pub row: Row,
     /// Its name in the ledger.
     pub key: String,
-    /// Whether it was given back already, since its connection had gone.
-    pub returned: bool,
     /// Which of `--repeat` and `--duration`.
     pub repetition: Option<u64>,
     /// All of its message left before its turn.

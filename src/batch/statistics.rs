@@ -50,7 +50,7 @@ impl Statistics {
     fn fail(&mut self, failure: &Failure) {
         let words = match &failure.cause {
             Cause::Unexpected { expected, got: Got::Reply { code, .. } } => format!("expected {expected}, got {code}"),
-            Cause::Recipients { refused } => {
+            Cause::Recipients { refused, stopped: _ } => {
                 let code = refused.first().map_or("", |(_, reply)| reply.as_str().get(..3).unwrap_or_default());
                 format!("recipient refused, {code}")
             }

@@ -95,6 +95,8 @@ pub enum Cause {
     },
     Recipients {
         refused: Vec<(Shown, Shown)>,
+        /// The message was stopped for the others too (`on_refused = "abort"`).
+        stopped: bool,
     },
     Interrupted {
         signal: &'static str,
@@ -208,7 +210,7 @@ impl fmt::Display for Cause {
             Self::Lacking { what, .. } => write!(f, "the server lacks {what}"),
             Self::Sasl { mechanism, why } => write!(f, "authentication with {mechanism} went wrong: {why}"),
             Self::BadValue { what } | Self::Unreadable { what } => write!(f, "{what}"),
-            Self::Recipients { refused } => {
+            Self::Recipients { refused, stopped: _ } => {
                 let plural = if refused.len() == 1 { "recipient was" } else { "recipients were" };
                 let deferred = refused.iter().filter(|(_, reply)| reply.as_str().starts_with('4')).count();
                 let what = match deferred {

@@ -55,7 +55,7 @@ fn every_cause_is_a_sentence() {
             "cannot connect to 127.0.0.1:1: connection refused",
         ),
         (
-            Cause::Recipients { refused: vec![(shown("b@example.com"), shown("550 5.1.1 one"))] },
+            Cause::Recipients { refused: vec![(shown("b@example.com"), shown("550 5.1.1 one"))], stopped: false },
             "1 recipient was refused: <b@example.com>: 550 5.1.1 one",
         ),
     ];

@@ -64,6 +64,11 @@ pub trait Feed {
     /// How a row ended, and its Message-ID where it has got one.
     fn finished(&mut self, _row: &Row, _outcome: &Outcome, _message_id: Option<&str>) {}
 
+    /// Whether what becomes of each message is kept, so that others act upon it.
+    fn keeps_record(&self) -> bool {
+        self.goes_on()
+    }
+
     /// Whether there may be another row behind one that failed. Where there is none a failure ends the session as it
     /// does without rows.
     fn goes_on(&self) -> bool {

@@ -170,7 +170,7 @@ pub fn failure(failure: &Failure) -> Value {
             });
             put("asserts", asserts.collect());
         }
-        Cause::Recipients { refused } => {
+        Cause::Recipients { refused, stopped: _ } => {
             let refused =
                 refused.iter().map(|(address, reply)| json!({ "address": address.as_str(), "reply": reply.as_str() }));
             put("refused", refused.collect());

@@ -94,8 +94,8 @@ impl Book {
         read(tell).map_err(|error| self.failed(&error))
     }
 
-    /// Puts rows, with all their recipients that are not sent or refused, into a state. Rows that a living run holds
-    /// are left alone. Gives how many rows there were.
+    /// Puts rows, with all their recipients that are not sent or refused, into a state; of a row that is refused as a whole
+    /// the refused ones are tried again with it. Rows that a living run holds are left alone. Gives how many rows there were.
     pub fn resolve(&self, which: &Resolved<'_>, to: &str) -> Result<usize, LedgerError> {
         let write = || -> rusqlite::Result<usize> {
             let transaction = self.store.db.unchecked_transaction()?;
@@ -104,9 +104,10 @@ impl Book {
                 Resolved::State(state) => (None, Some(*state)),
             };
             transaction.execute(
-                "UPDATE recipient SET state = ?3 WHERE state NOT IN ('sent', 'refused') AND EXISTS (SELECT 1 FROM row w
+                "UPDATE recipient SET state = ?3 WHERE state != 'sent' AND EXISTS (SELECT 1 FROM row w
                  WHERE w.session = recipient.session AND w.key = recipient.key AND w.run IS NULL
-                 AND (w.key = ?1 OR w.state = ?2))",
+                 AND (w.key = ?1 OR w.state = ?2)
+                 AND (recipient.state != 'refused' OR (w.state = 'refused' AND ?3 != 'sent')))",
                 (key, state, to),
             )?;
             let count = transaction.execute(

@@ -205,13 +205,19 @@ fn end(db: &Transaction<'_>, ended: &Ended) -> rusqlite::Result<()> {
     // What nothing is known of is as it was, and `sending` without an outcome was not sent: its dot never left.
     let mut row = db.prepare_cached(
         "UPDATE row SET state = coalesce(?3, CASE state WHEN 'sending' THEN 'pending' ELSE state END),
-         message_id = coalesce(?4, message_id), reply = ?5, queue_id = ?6, changed = ?7,
+         message_id = coalesce(?4, message_id), reply = iif(?3 IS NULL, reply, ?5),
+         queue_id = iif(?3 IS NULL, queue_id, ?6), changed = ?7,
          attempts = attempts + (state != 'sending' AND ?3 IS NOT NULL) WHERE session = ?1 AND key = ?2",
     )?;
     row.execute((session, key, word, message_id, reply, queue_id, now()))?;
     if has_several(recipients.iter().map(|(name, ..)| name)) || known_recipients(db, session, key)? {
         for (address, outcome, reply) in recipients {
-            recipient(db, session, key, address, stays(recipient_word(*outcome)), Some(reply))?;
+            let state = match (recipient_word(*outcome), word) {
+                // One of them was refused, and that stopped the message for all: nothing was sent to this one.
+                ("deferred", Some("refused")) => "pending",
+                (state, _) => stays(state),
+            };
+            recipient(db, session, key, address, state, Some(reply))?;
         }
         // The others were not sent to, whatever was begun.
         let mut rest = db.prepare_cached(

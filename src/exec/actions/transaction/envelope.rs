@@ -54,12 +54,16 @@ impl<'a> Plan<'a> {
         let ehlo = &channel.ehlo;
         let prdr = message.prdr && ehlo.has("PRDR") && !player.server.is_lmtp();
         let pipelined = message.pipelining && ehlo.has("PIPELINING");
+        let chunked = message.chunking && ehlo.has("CHUNKING");
+        // Content that left cannot be taken back: where a record is kept it leaves when nothing but its own reply is due,
+        // so that no refusal of the envelope, and no end of the connection before it, leaves a doubt.
+        let held = chunked && player.feed.keeps_record() && in_flight(player) <= 1;
         Ok(Self {
             mail_line: mail_line(player, channel, &mail, prdr)?,
             pipelined,
-            chunked: message.chunking && ehlo.has("CHUNKING"),
+            chunked,
             // With `abort` a recipient that is refused stops the message for all: first their replies.
-            eager: pipelined && (message.on_refused == OnRefused::Skip || mail.recipients.len() == 1),
+            eager: pipelined && !held && (message.on_refused == OnRefused::Skip || mail.recipients.len() == 1),
             prdr,
             mail,
         })
@@ -82,6 +86,10 @@ impl<'a> Plan<'a> {
         }
         lines
     }
+}
+
+fn in_flight(player: &Player<'_>) -> u64 {
+    player.session.rows.as_ref().map_or(1, |rows| rows.in_flight.into())
 }
 
 /// To encode a mail anew that is ready would change its bytes, and break what signs them (RFC 6376 §5.3).

@@ -112,7 +112,8 @@ impl Transaction<'_> {
         self.settle_recipients(player, channel, sent.as_ref().err());
         let halted = self.is_halted();
         let stop = self.stopped.take();
-        let refused = stop.map_or_else(|| self.recipients.verdict(), |stop| Err(stop.trouble));
+        let aborted = self.message.on_refused == OnRefused::Abort && !self.complete;
+        let refused = stop.map_or_else(|| self.recipients.verdict(aborted), |stop| Err(stop.trouble));
         match (sent, refused) {
             // What stopped the message came first; what follows from it changes nothing but the connection.
             (Err(_), Err(refused)) if halted => Err(Trouble { severs: true, ..refused }),

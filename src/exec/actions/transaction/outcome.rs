@@ -71,11 +71,11 @@ impl Recipients {
         }
     }
 
-    /// Whether recipients were refused on the way.
-    pub fn verdict(self) -> Result<(), Trouble> {
+    /// Whether recipients were refused on the way. `stopped`: that stopped the message for the others.
+    pub fn verdict(self, stopped: bool) -> Result<(), Trouble> {
         match self.status {
             None => Ok(()),
-            Some(status) => Err(Trouble::new(status, Cause::Recipients { refused: self.refused })),
+            Some(status) => Err(Trouble::new(status, Cause::Recipients { refused: self.refused, stopped })),
         }
     }
 }
