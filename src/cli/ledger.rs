@@ -4,6 +4,7 @@ use super::arguments::{LedgerArguments, LedgerCommand};
 use super::console;
 use crate::batch::ledger::{Book, LedgerError, Resolved, STATES};
 use crate::event::{Status, thousands};
+use crate::report::terminal::no_commands;
 use crate::transcript::printable;
 use std::io::{IsTerminal, Write};
 
@@ -18,7 +19,8 @@ pub fn main(arguments: &LedgerArguments) -> Status {
 }
 
 fn run(arguments: &LedgerArguments) -> Result<Status, LedgerError> {
-    let book = Book::open(&arguments.ledger)?;
+    let merging = matches!(arguments.command, Some(LedgerCommand::Merge { .. }));
+    let book = if merging { Book::open_or_make(&arguments.ledger)? } else { Book::open(&arguments.ledger)? };
     match &arguments.command {
         None => counts(&book),
         Some(LedgerCommand::List { state }) => list(&book, state.as_deref()),
@@ -91,7 +93,7 @@ fn list(book: &Book, state: Option<&str>) -> Result<Status, LedgerError> {
             line += &format!(" {}", printable(more.as_bytes()));
         }
         line.push('\n');
-        out.write_all(line.as_bytes()).is_ok()
+        out.write_all(no_commands(&line).as_bytes()).is_ok()
     })?;
     let _ = out.flush();
     Ok(failed.status())

@@ -90,6 +90,11 @@ fn keys_do_nothing_to_a_terminal_and_are_exact_in_csv() {
     let mut reader = csv::Reader::from_reader(export.as_bytes());
     assert_eq!(&reader.records().next().expect("a row").expect("it is CSV")[1], AWKWARD);
     assert_eq!(bed.ledger(&["resolve", AWKWARD, "pending"]).output, "1 row pending\n");
+    // A line that begins with two colons is a command to some CI systems.
+    let db = rusqlite::Connection::open(bed.path("l.db")).expect("it is a database");
+    db.execute("UPDATE row SET key = '::error::x'", []).expect("it is a row");
+    let list = bed.ledger(&["list"]).output;
+    assert!(list.starts_with("\\x3a:error::x pending"), "{list:?}");
 }
 
 #[test]
@@ -114,6 +119,30 @@ fn with_state(state: &str) -> Bed {
     let db = rusqlite::Connection::open(bed.path("l.db")).expect("it is a database");
     db.execute("UPDATE row SET state = ?1", [state]).expect("it is a row");
     bed
+}
+
+#[test]
+fn shards_are_merged_into_a_new_ledger_that_only_its_owner_reads() {
+    let (a, b) = (with_state("sent"), with_state("unknown"));
+    let paths = [&a, &b].map(|bed| bed.path("l.db").to_str().expect("it is text").to_owned());
+    let new = Bed::new(0);
+    let merged = new.ledger(&["merge", &paths[0], &paths[1]]);
+    assert_eq!((merged.status, new.count("sent")), (0, 1), "{}", merged.errors);
+    for path in [new.path("l.db"), a.path("l.db")] {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn another_session_s_ledger_is_not_merged() {
+    let (mine, theirs) = (with_state("sent"), with_state("unknown"));
+    let db = rusqlite::Connection::open(theirs.path("l.db")).expect("it is a database");
+    db.execute_batch("UPDATE session SET name = 'd.toml'; UPDATE row SET session = 'd.toml'").expect("it is a ledger");
+    let merged = mine.ledger(&["merge", theirs.path("l.db").to_str().expect("it is text")]);
+    assert_eq!(merged.status, 65, "{}", merged.errors);
+    assert!(merged.errors.contains("it is d.toml's, and not c.toml's"), "{}", merged.errors);
+    assert_eq!(mine.ledger(&[]).output.lines().last(), Some("rows             1"));
 }
 
 #[test]

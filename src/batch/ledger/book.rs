@@ -1,6 +1,8 @@
 //! A ledger as people read and mend it: counts, lists, resolving what is unknown, merging shards.
 
 use super::schema::{LedgerError, Store, now};
+use crate::transcript::printable;
+use rusqlite::OptionalExtension;
 use std::path::Path;
 
 /// A row of the ledger.
@@ -30,11 +32,24 @@ pub struct Book {
 }
 
 impl Book {
+    /// Opens one that is there.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let store = Store::open_existing(path)?;
+        Self::with(Store::open_existing(path)?)
+    }
+
+    /// Opens one to merge others into; makes it where there is none.
+    pub fn open_or_make(path: &Path) -> Result<Self, LedgerError> {
+        Self::with(Store::open(path)?)
+    }
+
+    fn with(store: Store) -> Result<Self, LedgerError> {
         let book = Self { store };
-        book.free_dead_runs().map_err(|error| book.failed(&error))?;
-        Ok(book)
+        match book.free_dead_runs() {
+            // One who looks why nothing is sent any more shall see the ledger. A dead run's rows are `sending` until then.
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => Ok(book),
+            Err(error) => Err(book.failed(&error)),
+            Ok(()) => Ok(book),
+        }
     }
 
     fn free_dead_runs(&self) -> rusqlite::Result<()> {
@@ -135,14 +150,8 @@ impl Book {
             db.execute("ATTACH ?1 AS other", [&path])?;
             let merged = (|| {
                 let transaction = db.unchecked_transaction()?;
-                let odd: Option<String> = {
-                    use rusqlite::OptionalExtension;
-                    let find = "SELECT o.name FROM other.session o JOIN main.session m ON m.name = o.name
-                                WHERE m.key_column IS NOT o.key_column LIMIT 1";
-                    transaction.query_row(find, [], |row| row.get(0)).optional()?
-                };
-                if let Some(name) = odd {
-                    return Ok(Err(format!("the key of {name} is another in the other ledger")));
+                if let Some(why) = odd_session(&transaction)? {
+                    return Ok(Err(why));
                 }
                 transaction.execute("INSERT OR IGNORE INTO main.session SELECT * FROM other.session", [])?;
                 let rank = |state: &str| {
@@ -188,7 +197,18 @@ impl Book {
         };
         match write().map_err(|error| self.failed(&error))? {
             Ok(count) => Ok(count),
-            Err(why) => Err(LedgerError::unusable(other, &why)),
+            Err(why) => Err(LedgerError::other_session(other, &why)),
         }
     }
+}
+
+/// Why the attached ledger's rows are none of this one's: a ledger is one session's, and knows rows by one column.
+fn odd_session(transaction: &rusqlite::Transaction<'_>) -> rusqlite::Result<Option<String>> {
+    let find = "SELECT o.name, m.name, m.name = o.name FROM other.session o JOIN main.session m
+                WHERE m.name != o.name OR m.key_column IS NOT o.key_column LIMIT 1";
+    let found = transaction.query_row(find, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+    Ok(found.map(|(theirs, ours, same): (String, String, bool)| {
+        let (theirs, ours) = (printable(theirs.as_bytes()), printable(ours.as_bytes()));
+        if same { format!("the key of {ours} is another in it") } else { format!("it is {theirs}'s, and not {ours}'s") }
+    }))
 }

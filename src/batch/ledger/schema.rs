@@ -5,6 +5,7 @@ use crate::transcript::printable;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -60,7 +61,7 @@ impl LedgerError {
         Self { status: Status::CantCreate, message }
     }
 
-    fn other_session(path: &Path, why: &str) -> Self {
+    pub fn other_session(path: &Path, why: &str) -> Self {
         Self { status: Status::DataErr, ..Self::unusable(path, why) }
     }
 
@@ -121,6 +122,10 @@ impl Store {
         let failed = |error: &rusqlite::Error| LedgerError::sqlite(path, error);
         if !may_be_database(path) {
             return Err(LedgerError::unusable(path, NO_DATABASE));
+        }
+        if more.contains(OpenFlags::SQLITE_OPEN_CREATE) {
+            // It names people: as transcripts, it is its owner's alone. What is wrong here SQLite says in its own way.
+            let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         }
         let db = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
         let store = Self { path: path.to_owned(), db };
@@ -199,7 +204,8 @@ impl Store {
         let lock_path = self.lock_path(&token);
         let unlockable =
             |why: std::io::Error| LedgerError::unusable(&self.path, &format!("its run's lock cannot be made: {why}"));
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path).map_err(unlockable)?;
+        let mut options = OpenOptions::new();
+        let lock = options.write(true).create(true).truncate(false).mode(0o600).open(&lock_path).map_err(unlockable)?;
         lock.try_lock().map_err(|why| unlockable(std::io::Error::other(why.to_string())))?;
         let begun = self
             .db
