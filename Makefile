@@ -53,6 +53,7 @@ test: prerequisites ## check formatting and lints, run all tests, check the fuzz
 test-servers: prerequisites ## run sessions against Postfix, Exim, Dovecot, Sendmail and aiosmtpd, installing them first
 	@$(call install_packages,python3 python3-venv)
 	tests/servers/install.sh $(SERVERS)
+	tests/servers/manifest.sh $(SERVERS)
 	MAILRUN_TEST_SERVERS=$(SERVERS) cargo test --locked --test servers -- --ignored
 
 .PHONY: test-browser

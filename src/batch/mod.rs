@@ -67,7 +67,7 @@ pub fn run<'p>(
             }
         }
         while progress.is_visible() && !workers.iter().all(|worker| worker.is_finished()) {
-            progress.update(&queue.tally());
+            progress.update(&queue.tally(), queue.expected());
             std::thread::sleep(Duration::from_millis(100));
         }
     });

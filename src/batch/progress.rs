@@ -14,10 +14,9 @@ pub struct Progress {
 
 impl Default for Progress {
     fn default() -> Self {
-        // indicatif hides itself where standard error is no terminal. How many rows there are is not known before the
-        // last was read: what is left cannot be told.
+        // indicatif hides itself where standard error is no terminal, and cuts the line to its width.
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
             bar.set_style(style);
         }
         Self { bar, started: Instant::now(), shown: AtomicBool::new(false) }
@@ -30,19 +29,59 @@ impl Progress {
         !self.bar.is_hidden()
     }
 
-    pub fn update(&self, tally: &Tally) {
+    /// `expected`: how many turns there are in all, where that can be told.
+    pub fn update(&self, tally: &Tally, expected: Option<usize>) {
         let elapsed = self.started.elapsed();
         if !self.shown.load(Ordering::Relaxed) && elapsed < Duration::from_secs(1) {
             return;
         }
         self.shown.store(true, Ordering::Relaxed);
-        let rate = tally.done() as f64 / elapsed.as_secs_f64();
-        let failed = tally.done() - tally.sent;
         self.bar.tick();
-        self.bar.set_message(format!("{} done, {} failed, {rate:.1}/s", thousands(tally.done()), thousands(failed)));
+        self.bar.set_message(line(tally, expected, elapsed));
     }
 
     pub fn end(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// `1,200 done, 3 failed, 240.0/s, 36s left`: the least important last, since a narrow terminal cuts it off.
+fn line(tally: &Tally, expected: Option<usize>, elapsed: Duration) -> String {
+    let done = tally.done();
+    let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
+    let mut line = format!("{} done, {} failed, {rate:.1}/s", thousands(done), thousands(done - tally.sent));
+    let before = tally.sent_before + tally.refused_before + tally.unknown_before + tally.held;
+    if let Some(expected) = expected.filter(|_| done > 0) {
+        let seconds = expected.saturating_sub(done + before) as f64 / rate;
+        let seconds = if seconds < 1e9 { seconds.ceil() as u64 } else { 0 };
+        let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        line += &match (hours, minutes) {
+            (0, 0) => format!(", {rest}s left"),
+            (0, _) => format!(", {minutes}m {rest}s left"),
+            _ => format!(", {hours}h {minutes}m left"),
+        };
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_what_is_left_where_that_is_known() {
+        let tally = Tally { sent: 1197, refused: 2, unknown: 1, sent_before: 800, ..Tally::default() };
+        let five = Duration::from_secs(5);
+        let table = [
+            (tally, Some(10_640), five, "1,200 done, 3 failed, 240.0/s, 36s left"),
+            (tally, Some(100_000), five, "1,200 done, 3 failed, 240.0/s, 6m 49s left"),
+            (tally, Some(2_000_000), five, "1,200 done, 3 failed, 240.0/s, 2h 18m left"),
+            (tally, None, five, "1,200 done, 3 failed, 240.0/s"),
+            (tally, Some(7), five, "1,200 done, 3 failed, 240.0/s, 0s left"),
+            (Tally::default(), Some(7), five, "0 done, 0 failed, 0.0/s"),
+        ];
+        for (tally, expected, elapsed, words) in table {
+            assert_eq!(line(&tally, expected, elapsed), words);
+        }
     }
 }

@@ -81,6 +81,8 @@ struct State {
     failure: Option<Failure>,
     skipped: Option<Shown>,
     steps_run: usize,
+    /// Turns that were taken from where they come from.
+    taken: usize,
     /// Why no more turns are taken.
     stopped: bool,
     /// A connection got as far as a turn.
@@ -107,6 +109,7 @@ impl Queue {
             failure: None,
             skipped: None,
             steps_run: 0,
+            taken: 0,
             stopped: false,
             progress: false,
             connection_failure: None,
@@ -120,6 +123,20 @@ impl Queue {
 
     pub fn tally(&self) -> Tally {
         self.state().tally
+    }
+
+    /// How many turns there are in all, as far as that can be told: of a file by how much of it was read.
+    pub fn expected(&self) -> Option<usize> {
+        let state = self.state();
+        match &state.turns {
+            Turns::Rows { reader, again: 0, until: None, .. } => {
+                let part = reader.part_read().filter(|part| *part > 0.0 && state.taken > 0)?;
+                Some((state.taken as f64 / part) as usize)
+            }
+            Turns::Times { left, until: None, .. } => usize::try_from(*left).ok()?.checked_add(state.taken),
+            Turns::Rows { .. } | Turns::Times { .. } => None,
+            Turns::Over => Some(state.taken),
+        }
     }
 
     pub fn terms(&self) -> &Terms {

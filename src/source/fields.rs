@@ -12,6 +12,8 @@ pub struct Fields {
     parser: Reader,
     /// The line on which the next record begins, from 1.
     line: u64,
+    /// How many bytes were read.
+    bytes: u64,
     /// The record as it stands in the file.
     record: Vec<u8>,
     /// The record's fields behind one another, and where each ends.
@@ -26,7 +28,7 @@ impl Fields {
         // The record is cut already: a CR within it is one of its characters.
         let parser = builder.delimiter(delimiter).terminator(Terminator::Any(b'\n')).build();
         let cutter = RecordCutter::new(delimiter);
-        Self { reader, cutter, parser, line: 1, record: Vec::new(), output: Vec::new(), ends: vec![0; 16], count: 0 }
+        Self { reader, cutter, parser, line: 1, bytes: 0, record: Vec::new(), output: Vec::new(), ends: vec![0; 16], count: 0 }
     }
 
     /// Reads the next record: the line on which it begins, and what is wrong with it. `None` at the file's end.
@@ -53,6 +55,11 @@ impl Fields {
         }
     }
 
+    /// How many of the file's bytes the records so far took.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// The fields of the record that was read last.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         (0..self.count).map(|index| {
@@ -77,6 +84,7 @@ impl Fields {
             let length = end.unwrap_or(bytes.len());
             self.record.extend_from_slice(&bytes[..length]);
             self.reader.consume(length);
+            self.bytes += length as u64;
             if self.record.len() > LONGEST {
                 let what = format!(
                     "the row in line {} holds more than {} MiB; a quotation mark may not be closed",

@@ -32,29 +32,41 @@ pub struct RowReader {
     format: Format,
     /// Whether more may come whenever somebody writes it.
     pub is_stream: bool,
+    /// The file's size; 0 where it is not known.
+    length: u64,
 }
 
 enum Format {
     Fields(Box<Fields>),
-    Json { reader: Box<dyn BufRead + Send>, line: u64 },
+    Json { reader: Box<dyn BufRead + Send>, line: u64, bytes: u64 },
 }
 
 impl RowReader {
     /// Opens `path`, which is beneath the roots, and reads its header.
     pub fn open(files: &Files, path: &Path) -> Result<Self, SourceError> {
         let is_stream = path == Path::new("-");
-        let reader: Box<dyn Read + Send> = if is_stream {
+        let (reader, length): (Box<dyn Read + Send>, u64) = if is_stream {
             sessions::take_standard_input()?;
-            Box::new(io::stdin())
+            (Box::new(io::stdin()), 0)
         } else {
-            files.open(path)?.reader
+            let file = files.open(path)?;
+            (file.reader, file.length)
         };
         let name = if is_stream {
             "standard input".to_owned()
         } else {
             Shown::new(path.to_string_lossy().as_bytes()).as_str().to_owned()
         };
-        Self::read(reader, name, path, is_stream)
+        Ok(Self { length, ..Self::read(reader, name, path, is_stream)? })
+    }
+
+    /// How much of the file its rows up to here are, up to 1; `None` for a stream.
+    pub fn part_read(&self) -> Option<f64> {
+        let read = match &self.format {
+            Format::Fields(fields) => fields.bytes(),
+            Format::Json { bytes, .. } => *bytes,
+        };
+        (self.length > 0).then(|| (read as f64 / self.length as f64).min(1.0))
     }
 
     fn read(reader: Box<dyn Read + Send>, name: String, path: &Path, is_stream: bool) -> Result<Self, SourceError> {
@@ -74,8 +86,8 @@ impl RowReader {
             _ => beginning.trim_ascii_start().first() == Some(&b'{'),
         };
         if json {
-            let format = Format::Json { reader: Box::new(reader), line: 0 };
-            return Ok(Self { name, number: 0, columns: None, format, is_stream });
+            let format = Format::Json { reader: Box::new(reader), line: 0, bytes: 0 };
+            return Ok(Self { name, number: 0, columns: None, format, is_stream, length: 0 });
         }
         let tabs = match extension.as_deref() {
             Some("tsv" | "tab") => true,
@@ -102,7 +114,7 @@ impl RowReader {
             return Err(SourceError::Refused(what));
         }
         let columns = Some(columns.into());
-        Ok(Self { name, number: 0, columns, format: Format::Fields(Box::new(fields)), is_stream })
+        Ok(Self { name, number: 0, columns, format: Format::Fields(Box::new(fields)), is_stream, length: 0 })
     }
 
     /// The columns' names; `None` for JSON Lines, where each row has its own.
@@ -126,7 +138,7 @@ impl RowReader {
                     Err(error) => return Err(unreadable(&self.name, &error)),
                 }
             }
-            Format::Json { reader, line } => match next_object(reader, line) {
+            Format::Json { reader, line, bytes } => match next_object(reader, line, bytes) {
                 Ok(Some(value)) => (*line, value),
                 Ok(None) => return Ok(None),
                 Err(error) => return Err(unreadable(&self.name, &error)),
@@ -161,7 +173,11 @@ fn next_fields(fields: &mut Fields, columns: &Arc<[String]>) -> io::Result<Optio
     Ok(Some((line, value)))
 }
 
-fn next_object(reader: &mut dyn BufRead, line: &mut u64) -> io::Result<Option<Result<RowValue, String>>> {
+fn next_object(
+    reader: &mut dyn BufRead,
+    line: &mut u64,
+    read: &mut u64,
+) -> io::Result<Option<Result<RowValue, String>>> {
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
@@ -170,6 +186,7 @@ fn next_object(reader: &mut dyn BufRead, line: &mut u64) -> io::Result<Option<Re
             return Ok(None);
         }
         *line += 1;
+        *read += count as u64;
         if count > LONGEST && !bytes.ends_with(b"\n") {
             return Err(io::Error::other(format!("line {line} holds more than {} MiB", LONGEST >> 20)));
         }
@@ -265,6 +282,21 @@ mod tests {
         }
         let broken = rows("p.jsonl", b"[1]\n{\"email\":\"a\"}\n");
         assert!(broken[0].1.is_err() && broken[1].1.is_ok(), "a line that is no object is that row's error");
+    }
+
+    #[test]
+    fn how_much_was_read_is_known_of_files() {
+        for (name, bytes) in [("p.csv", &b"email\na\nb\nc\n"[..]), ("p.jsonl", b"{\"a\":1}\n{\"a\":2}\n")] {
+            let mut reader = RowReader::read(Box::new(bytes), name.to_owned(), Path::new(name), false)
+                .unwrap_or_else(|error| panic!("{name}: {error:?}"));
+            assert_eq!(reader.part_read(), None, "{name}: a stream");
+            reader.length = bytes.len() as u64;
+            reader.next_row().expect("the bytes can be read");
+            let part = reader.part_read().expect("it is a file");
+            assert!((0.4..0.9).contains(&part), "{name}: {part}");
+            while reader.next_row().expect("the bytes can be read").is_some() {}
+            assert_eq!(reader.part_read(), Some(1.0), "{name}");
+        }
     }
 
     #[test]

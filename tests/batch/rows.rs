@@ -8,7 +8,8 @@ use std::process::Stdio;
 #[test]
 fn a_bad_row_is_its_own_error_and_the_others_are_sent() {
     let huge = format!("email,name\na@x.example,{}\nc@x.example,C\n", "x".repeat(3 << 20));
-    let table: [(&str, &[u8], &[&str], usize, &str); 12] = [
+    type Row<'a> = (&'a str, &'a [u8], &'a [&'a str], usize, &'a str);
+    let table: [Row<'_>; 12] = [
         ("p.csv", b"email,name\na@x.example\nc@x.example,C\n", &["p.csv:2", "1 field"], 1, "a short row"),
         ("p.csv", b"email,name\na@x.example,A,B\nc@x.example,C\n", &["p.csv:2", "3 fields"], 1, "a long row"),
         ("p.csv", b"email,name\na@x.example,\xff\nc@x.example,C\n", &["p.csv:2", "UTF-8"], 1, "another encoding"),
@@ -21,8 +22,14 @@ fn a_bad_row_is_its_own_error_and_the_others_are_sent() {
             1,
             "a key that comes twice",
         ),
-        ("p.csv", b"email,name\na@x.example,\"A\nc@x.example,C\n", &[], 1, "quotes without an end take what follows"),
-        ("p.csv", b"email,name\r\na@x.example\r\n\r\nc@x.example,C\r\n", &["p.csv:2"], 1, "CRLF and empty lines"),
+        (
+            "p.csv",
+            b"email,name\nc@x.example,C\na@x.example,\"A\nd@x.example,D\n",
+            &["p.csv:3", "not closed"],
+            1,
+            "quotes without an end",
+        ),
+        ("p.csv", b"email,name\r\n\r\na@x.example\r\n\r\nc@x.example,C\r\n", &["p.csv:3"], 1, "CRLF and empty lines"),
         ("p.csv", huge.as_bytes(), &[], 2, "a huge field"),
         ("p.jsonl", b"[1]\n{\"email\":\"c@x.example\"}\n", &["p.jsonl:1", "JSON object"], 1, "no object"),
         ("p.jsonl", b"{\"email\":\n{\"email\":\"c@x.example\"}\n", &["p.jsonl:1", "JSON object"], 1, "half an object"),
@@ -49,7 +56,8 @@ fn a_bad_row_is_its_own_error_and_the_others_are_sent() {
 
 #[test]
 fn a_file_that_is_none_is_an_error_before_anything_is_sent() {
-    let table: [(&str, &[u8], &str, i32, &str, &str); 7] = [
+    type File<'a> = (&'a str, &'a [u8], &'a str, i32, &'a str, &'a str);
+    let table: [File<'_>; 7] = [
         ("p.csv", b"", SESSION, 65, "no header row", "empty"),
         ("p.csv", b"\n\n", SESSION, 65, "no header row", "empty lines"),
         ("p.csv", b"email,email\n", SESSION, 65, "twice", "a column twice"),

@@ -24,6 +24,7 @@ impl State {
                 }
                 *left -= 1;
                 *number += 1;
+                self.taken += 1;
                 let repetition = terms.repeats.then_some(*number);
                 let task = Task { key: ONLY.to_owned(), repetition, ..Task::default() };
                 if terms.ledger.is_some() {
@@ -78,6 +79,7 @@ impl State {
         if over {
             self.turns = Turns::Over;
         }
+        self.taken += group.len();
         if group.is_empty() {
             return !over;
         }
