@@ -28,7 +28,17 @@ impl Fields {
         // The record is cut already: a CR within it is one of its characters.
         let parser = builder.delimiter(delimiter).terminator(Terminator::Any(b'\n')).build();
         let cutter = RecordCutter::new(delimiter);
-        Self { reader, cutter, parser, line: 1, bytes: 0, record: Vec::new(), output: Vec::new(), ends: vec![0; 16], count: 0 }
+        Self {
+            reader,
+            cutter,
+            parser,
+            line: 1,
+            bytes: 0,
+            record: Vec::new(),
+            output: Vec::new(),
+            ends: vec![0; 16],
+            count: 0,
+        }
     }
 
     /// Reads the next record: the line on which it begins, and what is wrong with it. `None` at the file's end.
