@@ -81,11 +81,8 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
             }
             // Nothing that was in flight goes without its turn; if it did, it may have been delivered.
             let why = crate::transcript::Shown::new("its turn did not come");
-            let failure = Failure {
-                status: Status::IoErr,
-                place: crate::session::Place::default(),
-                cause: Cause::DeliveryUnknown { why },
-            };
+            let place = crate::session::Place::default();
+            let failure = Failure::new(Status::IoErr, place, Cause::DeliveryUnknown { why });
             let outcome = Outcome { status: Status::IoErr, failure: Some(failure), steps_run: 0, skipped: None };
             self.current = Some(task);
             self.settle(&outcome, None);

@@ -2,28 +2,66 @@
 
 use super::arguments::RunArguments;
 use crate::event::Words;
-use crate::transcript::printable;
+use crate::report::record::Record;
+use crate::report::terminal::literals;
+use crate::session::Session;
+use crate::transcript::{Redactor, printable};
+use std::collections::BTreeSet;
+use std::path::Path;
 
-/// `mailrun run --server smtp://127.0.0.1:2525 smoke/relay.toml`.
-pub fn command(arguments: &RunArguments, file: &str) -> String {
+/// What stands for a value that must not be shown.
+const SECRET: &str = "[secret]";
+
+/// What must not be shown of the command line.
+pub struct Hidden {
+    names: BTreeSet<String>,
+    redactor: Redactor,
+}
+
+impl Hidden {
+    /// As the session file and the run tell it.
+    pub fn of(arguments: &RunArguments, session: &Session, record: &Record) -> Self {
+        if arguments.output.show_secrets {
+            return Self { names: BTreeSet::new(), redactor: Redactor::off() };
+        }
+        let mut names = session.secret_names();
+        names.extend(record.given_secrets.iter().map(|name| name.as_str().to_owned()));
+        let mut redactor = literals(session);
+        for (_, value) in arguments.meaning.var.iter().filter(|(name, _)| names.contains(name)) {
+            redactor.add(value);
+        }
+        Self { names, redactor }
+    }
+
+    fn holds(&self, name: &str, value: &str) -> bool {
+        !value.is_empty() && (self.names.contains(name) || !self.redactor.find(value.as_bytes()).is_empty())
+    }
+}
+
+/// `mailrun run --server smtp://127.0.0.1:2525 smoke/relay.toml`, as a shell reads it.
+pub fn command(arguments: &RunArguments, file: &str, hidden: &Hidden) -> String {
     let mut words = vec!["mailrun".to_owned(), "run".to_owned()];
-    let mut option = |name: &str, value: &str| words.push(format!("{name} {}", quoted(value)));
+    let mut option = |name: &str, value: &[u8]| words.push(format!("{name} {}", quoted(value)));
     let (meaning, connect) = (&arguments.meaning, &arguments.connect);
-    meaning.server.iter().for_each(|server| option("--server", server));
-    meaning.var.iter().for_each(|(name, value)| option("--var", &format!("{name}={value}")));
-    meaning.vars.iter().for_each(|path| option("--vars", &path.to_string_lossy()));
-    meaning.file_root.iter().for_each(|path| option("--file-root", &path.to_string_lossy()));
-    meaning.seed.iter().for_each(|seed| option("--seed", &seed.to_string()));
-    arguments.part.from_step.iter().for_each(|number| option("--from-step", &number.to_string()));
-    arguments.part.to_step.iter().for_each(|number| option("--to-step", &number.to_string()));
+    meaning.server.iter().for_each(|server| option("--server", server.as_bytes()));
+    for (name, value) in &meaning.var {
+        let value = if hidden.holds(name, value) { SECRET } else { value };
+        option("--var", format!("{name}={value}").as_bytes());
+    }
+    meaning.vars.iter().for_each(|path| option("--vars", &named(path)));
+    meaning.file_root.iter().for_each(|path| option("--file-root", &named(path)));
+    meaning.seed.iter().for_each(|seed| option("--seed", seed.to_string().as_bytes()));
+    arguments.part.from_step.iter().for_each(|number| option("--from-step", number.to_string().as_bytes()));
+    arguments.part.to_step.iter().for_each(|number| option("--to-step", number.to_string().as_bytes()));
+    arguments.batch.retry.iter().for_each(|times| option("--retry", times.to_string().as_bytes()));
     // A duration's words are what the option reads, but for the shortest ones.
     let time = |duration: &std::time::Duration| Words(*duration).to_string().replace(' ', "");
-    connect.timeout.iter().for_each(|timeout| option("--timeout", &time(timeout)));
-    connect.connect_timeout.iter().for_each(|timeout| option("--connect-timeout", &time(timeout)));
-    connect.ca.iter().for_each(|path| option("--ca", &path.to_string_lossy()));
-    connect.mx.iter().for_each(|domain| option("--mx", domain));
+    connect.timeout.iter().for_each(|timeout| option("--timeout", time(timeout).as_bytes()));
+    connect.connect_timeout.iter().for_each(|timeout| option("--connect-timeout", time(timeout).as_bytes()));
+    connect.ca.iter().for_each(|path| option("--ca", &named(path)));
+    connect.mx.iter().for_each(|domain| option("--mx", domain.as_bytes()));
     let resolutions = connect.resolve.iter();
-    resolutions.for_each(|(host, port, address)| option("--resolve", &format!("{host}:{port}:{address}")));
+    resolutions.for_each(|(host, port, address)| option("--resolve", format!("{host}:{port}:{address}").as_bytes()));
     let flags = [
         (meaning.allow_commands, "--allow-commands"),
         (arguments.dry.dry_run, "--dry-run"),
@@ -32,17 +70,39 @@ pub fn command(arguments: &RunArguments, file: &str) -> String {
         (connect.ipv6, "--ipv6"),
     ];
     words.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned()));
-    words.push(quoted(file));
-    printable(words.join(" ").as_bytes())
+    words.push(if file == "-" { file.to_owned() } else { quoted(&named(Path::new(file))) });
+    hidden.redactor.shown(words.join(" ")).as_str().to_owned()
 }
 
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=,+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
+/// A file's name as an argument: it is no option, whatever it begins with.
+fn named(path: &Path) -> Vec<u8> {
+    let name = path.as_os_str().as_encoded_bytes();
+    if name.starts_with(b"-") { [b"./", name].concat() } else { name.to_vec() }
+}
+
+/// A word as a shell reads it; in bash's `$'…'` where it holds what must not reach a terminal.
+fn quoted(word: &[u8]) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./:@=,+%".contains(byte);
+    let shown = printable(word);
+    if !word.is_empty() && word.iter().all(plain) {
+        shown
+    } else if shown.as_bytes() == word {
+        format!("'{}'", shown.replace('\'', "'\\''"))
     } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
+        let mut out = String::from("$'");
+        // A backslash is doubled before others come to stand for bytes.
+        for piece in word.split_inclusive(|byte| matches!(byte, b'\\' | b'\'')) {
+            match piece {
+                [before @ .., mark @ (b'\\' | b'\'')] => {
+                    out.push_str(&printable(before));
+                    out.push('\\');
+                    out.push(char::from(*mark));
+                }
+                rest => out.push_str(&printable(rest)),
+            }
+        }
+        out.push('\'');
+        out
     }
 }
 
@@ -52,15 +112,35 @@ mod tests {
 
     #[test]
     fn words_are_quoted_for_a_shell() {
-        let table = [
-            ("smtp://[::1]:25", "'smtp://[::1]:25'", "brackets are a pattern"),
-            ("a/b.toml", "a/b.toml", "a plain word"),
-            ("it's", "'it'\\''s'", "a quote"),
-            ("$(x)", "'$(x)'", "a command"),
-            ("", "''", "nothing"),
+        let table: [(&[u8], &str, &str); 9] = [
+            (b"smtp://[::1]:25", "'smtp://[::1]:25'", "brackets are a pattern"),
+            (b"a/b.toml", "a/b.toml", "a plain word"),
+            (b"it's", "'it'\\''s'", "a quote"),
+            (b"$(x)", "'$(x)'", "a command"),
+            (b"a\\x0ab", "'a\\x0ab'", "a backslash is one"),
+            (b"new\nline", "$'new\\x0aline'", "a line end is none"),
+            (b"\x1b[2J'\\", "$'\\x1b[2J\\'\\\\'", "nothing reaches the terminal, and quotes stay quotes"),
+            (b"\xff", "$'\\xff'", "no UTF-8"),
+            (b"", "''", "nothing"),
         ];
         for (word, expected, why) in table {
             assert_eq!(quoted(word), expected, "{why}");
         }
+    }
+
+    #[test]
+    fn what_is_quoted_is_read_back_by_a_shell() {
+        let words: [&[u8]; 5] = [b"a\n\x1b'\\$(x)`", b"it's", b"\\n", b"\xffabc", "\u{202e}x".as_bytes()];
+        for word in words {
+            let script = format!("printf %s {}", quoted(word));
+            let output = std::process::Command::new("bash").args(["-c", &script]).output().expect("bash is there");
+            assert_eq!(output.stdout, word, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_no_option() {
+        assert_eq!(named(Path::new("-dash.toml")), b"./-dash.toml");
+        assert_eq!(named(Path::new("a-b.toml")), b"a-b.toml");
     }
 }

@@ -43,6 +43,12 @@ pub fn output_colours() -> bool {
     anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }
 
+/// How many columns the terminal has that this leads to; nothing where it is none, 80 where nobody tells.
+pub fn columns(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
+    let told = || rustix::termios::tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col));
+    stream.is_terminal().then(|| told().filter(|columns| *columns > 0).unwrap_or(80))
+}
+
 /// Standard output for data: where its reader went away the rest is dropped quietly, any other failure is kept for the
 /// end, and in neither case is the run disturbed.
 pub struct Output {

@@ -313,7 +313,8 @@ impl Player<'_> {
         if silent {
             (out, errors) = (Box::new(io::sink()), Box::new(io::sink()));
         }
-        let terminal = Terminal::new(errors, one.session.sources.clone(), redactor, console::colours());
+        let terminal = Terminal::new(errors, one.session.sources.clone(), redactor, console::colours())
+            .within(console::columns(&std::io::stderr()));
         let terminal = if self.several { terminal.called(Shown::new(one.path.name())) } else { terminal };
         let mut terminal = if options.quiet { terminal.quiet() } else { terminal };
         let mut written = Written::new(options, live, out);

@@ -3,7 +3,9 @@
 use super::arguments::MeaningArguments;
 use super::{console, variables};
 use crate::event::Status;
-use crate::session::{Diagnostic, Diagnostics, Session, Severity, SourceError, SourceMap, Span, Value, load, nearest};
+use crate::session::{
+    Diagnostic, Diagnostics, Session, Severity, SourceError, SourceMap, Span, Value, Variable, load, nearest,
+};
 use crate::source::{Files, SessionPath, find_sessions, session_text};
 use std::collections::BTreeSet;
 
@@ -89,6 +91,15 @@ impl<'a> Meaning<'a> {
         }
     }
 
+    /// `--var` and `--vars` override `[vars]` alone: what they give for a secret would be dropped.
+    fn not_overridden(&self, secret: &Variable) -> Diagnostic {
+        let option = if self.arguments.var.iter().any(|(name, _)| *name == secret.name) { "--var" } else { "--vars" };
+        let message = format!("{option} gives \"{}\", which stands under [secrets]", secret.name);
+        Diagnostic::error(secret.span.clone(), message).with_help(
+            "--var and --vars override [vars]; a secret's value comes from its source, such as { env = \"NAME\" }",
+        )
+    }
+
     fn load(&self, path: SessionPath) -> Result<Loaded, Broken> {
         let text = session_text(&path).map_err(refused)?;
         let files =
@@ -100,6 +111,11 @@ impl<'a> Meaning<'a> {
             let missing = Diagnostic::error(span, "no server is given")
                 .with_help("write server = \"smtp://host:port\" at the top, or give --server URL");
             return Err(wrong(&Diagnostics { list: vec![missing], sources: session.sources }));
+        }
+        let taken: Vec<_> = session.secrets.iter().filter(|secret| names.contains(&secret.name)).collect();
+        if !taken.is_empty() {
+            let list = taken.iter().map(|secret| self.not_overridden(secret)).collect();
+            return Err(wrong(&Diagnostics { list, sources: session.sources }));
         }
         Ok(Loaded { path, session, files })
     }

@@ -25,8 +25,10 @@ pub fn choose(arguments: &RunArguments, meaning: &Meaning<'_>) -> Result<Vec<Ent
     entries.retain(|entry| entry.as_ref().map_or(true, |one| wants_tags(&arguments.select, &one.session)));
     if entries.is_empty() {
         // What was not selected is no success.
-        console::error("no session is left: --filter, --tag and --skip-tag leave out all that were found");
-        return Err(Status::NoInput);
+        let text = "no session is left: --filter, --tag and --skip-tag leave out all that were found".to_owned();
+        console::error(&text);
+        // Reports say so, in place of those of an earlier run.
+        return Ok(vec![Err(Broken { file: String::new(), status: Status::NoInput, text })]);
     }
     keep_part(arguments, meaning, &mut entries)?;
     Ok(entries)

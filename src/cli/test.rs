@@ -20,7 +20,7 @@ use crate::report::record::{Judgement, Outside, Record, Totals};
 use crate::report::terminal::literals;
 use crate::report::{FanOut, Recorder, TranscriptWriter, annotation, screen};
 use crate::transcript::Redactor;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::SpooledTempFile;
@@ -230,12 +230,13 @@ impl<'a> Printer<'a> {
         let out: Box<dyn Write> =
             if streams { Box::new(anstream::stderr()) } else { Box::new(Output::sharing(failed)) };
         let (verbose, quiet) = (arguments.output.verbose, arguments.output.quiet);
+        let columns = if streams { console::columns(&io::stderr()) } else { console::columns(&io::stdout()) };
         Self {
             arguments,
             out,
             transcripts: Some(transcripts),
             totals: Totals::default(),
-            look: screen::Look { colour, verbose, quiet },
+            look: screen::Look { colour, verbose, quiet, columns },
             github: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
             played: 0,
             line: Line::default(),
@@ -255,10 +256,9 @@ impl<'a> Printer<'a> {
                 }
                 let redactor =
                     || if self.arguments.output.show_secrets { Redactor::off() } else { literals(&one.session) };
-                let command = alone::command(self.arguments, &one.path.name());
-                let command = redactor().shown(command);
-                let source =
-                    screen::Source { sources: &one.session.sources, redactor: &redactor, command: command.as_str() };
+                let hidden = alone::Hidden::of(self.arguments, &one.session, &record);
+                let command = alone::command(self.arguments, &one.path.name(), &hidden);
+                let source = screen::Source { sources: &one.session.sources, redactor: &redactor, command: &command };
                 screen::session(&record, Some(&source), self.look)
             }
         };

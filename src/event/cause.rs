@@ -13,6 +13,23 @@ pub struct Failure {
     pub status: Status,
     pub place: Place,
     pub cause: Cause,
+    pub more: More,
+}
+
+/// What else is to be said of a failure.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct More {
+    /// Which parts of an expectation the reply did not meet, a sentence each.
+    pub parts: Vec<Shown>,
+    /// What else failed of the same step: asserts, captures, members of a pipeline. These hold none themselves.
+    pub also: Vec<Failure>,
+}
+
+impl Failure {
+    /// A failure of which nothing else is to be said.
+    pub fn new(status: Status, place: Place, cause: Cause) -> Self {
+        Self { status, place, cause, more: More::default() }
+    }
 }
 
 /// Why a step or a session failed. `Display` says it in a sentence without a full stop.

@@ -86,6 +86,8 @@ pub enum Note {
     QuitFailed { why: Shown },
     /// A secret is so short that it is hidden only where it is sent.
     ShortSecret { name: Shown },
+    /// What the command line gives for the name holds a secret: it is not to be shown.
+    GivenSecret { name: Shown },
     /// A secret has no value, and the dry run goes on without.
     Placeholder { name: Shown, why: Shown },
     /// A step failed temporarily and is tried again.

@@ -9,7 +9,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use cause::{Cause, FailedAssert, Failure, Got, Words, bytes, thousands};
+pub use cause::{Cause, FailedAssert, Failure, Got, More, Words, bytes, thousands};
 pub use fact::{Fact, Note, RecipientOutcome};
 pub use status::Status;
 

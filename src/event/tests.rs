@@ -66,11 +66,11 @@ fn every_cause_is_a_sentence() {
 
 #[test]
 fn a_failure_names_the_line_of_its_step() {
-    let mut failure = Failure {
-        status: Status::Failed,
-        place: Place { file: "a\u{1b}.toml".into(), line: 14, column: 1 },
-        cause: Cause::Unexpected { expected: shown("250"), got: Got::Reply { code: 550, text: shown("") } },
-    };
+    let mut failure = Failure::new(
+        Status::Failed,
+        Place { file: "a\u{1b}.toml".into(), line: 14, column: 1 },
+        Cause::Unexpected { expected: shown("250"), got: Got::Reply { code: 550, text: shown("") } },
+    );
     assert_eq!(failure.to_string(), "expected 250, got 550 (a\\x1b.toml:14)");
     failure.place = Place::default();
     assert_eq!(failure.to_string(), "expected 250, got 550", "no place where there is none");

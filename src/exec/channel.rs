@@ -266,7 +266,7 @@ impl Channel {
         let answer = self.answer(narrator, narrator.now() + OUT_OF_TURN);
         self.take_injected(narrator);
         if let Answer::Reply(facts) = &answer {
-            text = format!("{} {}", facts.reply.code, facts.reply.text()).into_bytes();
+            text = format!("{} {}", facts.reply.code, facts.reply.readable()).into_bytes();
         }
         Turn::Spoke { text, answer }
     }

@@ -45,7 +45,12 @@ pub fn judge(
             match broken {
                 _ if accepted => Ok(Some(facts)),
                 Some(trouble) => Err(trouble),
-                None => Err(mismatch(narrator, expect, &facts.reply)),
+                None => {
+                    let unmet = expect.unmet(&facts.reply, &mut |pattern| regex(pattern).ok());
+                    let mut trouble = mismatch(narrator, expect, &facts.reply);
+                    trouble.parts = unmet.iter().map(|part| narrator.shown(part)).collect();
+                    Err(trouble)
+                }
             }
         }
         Answer::Ended(End::Fin | End::Reset) if expect.close() => Ok(None),
@@ -88,7 +93,7 @@ fn status_of(expect: &Expect, reply: &Reply) -> Status {
 }
 
 pub fn got_reply(narrator: &Narrator<'_>, reply: &Reply) -> Got {
-    Got::Reply { code: reply.code.get(), text: narrator.redactor.shown_lines(reply.text()) }
+    Got::Reply { code: reply.code.get(), text: narrator.redactor.shown_lines(reply.readable()) }
 }
 
 /// A reply where none was due: a 421 is the 4yz that it is (RFC 5321 §3.8), all else a protocol error.
@@ -105,5 +110,5 @@ pub fn out_of_turn(narrator: &Narrator<'_>, text: &[u8], answer: &Answer) -> Tro
 
 /// `550 5.1.1 no such user`, for messages.
 pub fn reply_words(reply: &Reply) -> String {
-    format!("{} {}", reply.code, reply.text().replace('\n', " / "))
+    format!("{} {}", reply.code, reply.readable().replace('\n', " / "))
 }

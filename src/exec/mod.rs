@@ -163,6 +163,12 @@ impl<'a> Ready<'a> {
             let name = player.narrator.shown(name);
             player.narrator.note(MAIN, Note::ShortSecret { name });
         }
+        for (name, value) in &settings.variables {
+            if !player.narrator.redactor.find(value.to_string().as_bytes()).is_empty() {
+                let name = player.narrator.shown(name);
+                player.narrator.note(MAIN, Note::GivenSecret { name });
+            }
+        }
         for (name, why) in &prepared.gathered.placeholders {
             let name = player.narrator.shown(name);
             player.narrator.note(MAIN, Note::Placeholder { name, why: why.clone() });
@@ -228,7 +234,7 @@ impl<'a> Ready<'a> {
             SourceError::Refused(what) => (Status::DataErr, Cause::BadValue { what: self.shown(what) }),
             SourceError::Unreadable(what) => (Status::NoInput, Cause::Unreadable { what: self.shown(what) }),
         };
-        failed(Failure { status, place: self.session.sources.place(at), cause }, 0)
+        failed(Failure::new(status, self.session.sources.place(at), cause), 0)
     }
 
     /// What `text` is in facts: secrets hidden, and escaped.

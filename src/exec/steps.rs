@@ -2,7 +2,7 @@
 
 use super::actions::{self, Done, Next};
 use super::channel::Channel;
-use super::closer::look_closer;
+use super::closer::{is_unexpected_reply, look_anyway, look_closer};
 use super::player::{MAIN, Player};
 use super::several::has_message;
 use super::trouble::{self, Trouble};
@@ -268,12 +268,19 @@ impl Player<'_> {
         result: Result<Done, Trouble>,
         replied: bool,
     ) -> Result<Done, Trouble> {
-        let done = result?;
-        if done == Done::Passed {
-            self.show_facts(channel);
-            look_closer(self, step, channel.reply.as_ref().filter(|_| replied))?;
+        let facts = channel.reply.as_ref().filter(|_| replied);
+        match result {
+            Ok(Done::Passed) => {
+                self.show_facts(channel);
+                look_closer(self, step, facts).map(|()| Done::Passed)
+            }
+            Ok(done) => Ok(done),
+            Err(trouble) if is_unexpected_reply(&trouble) && !matches!(step.action, Action::Pipeline(_)) => {
+                self.show_facts(channel);
+                Err(look_anyway(self, step, trouble))
+            }
+            Err(trouble) => Err(trouble),
         }
-        Ok(done)
     }
 
     /// Tells the verdict, keeps the first failure, and says what follows from it.
@@ -303,7 +310,7 @@ impl Player<'_> {
                     Some(span) => self.session.sources.place(span),
                     None => id.place.clone(),
                 };
-                let failure = trouble.failure(place);
+                let failure = trouble.failure_in(place, &self.session.sources);
                 if !again {
                     self.failure.get_or_insert_with(|| failure.clone());
                 }

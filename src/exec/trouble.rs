@@ -3,8 +3,8 @@
 use super::answer::{End, Malformed};
 use super::narrate::Narrator;
 use super::ports::{Interrupt, TlsFailure};
-use crate::event::{Cause, Failure, Status, Verdict};
-use crate::session::{Place, SourceError, Span};
+use crate::event::{Cause, Failure, More, Status, Verdict};
+use crate::session::{Place, SourceError, SourceMap, Span};
 use crate::transcript::Shown;
 use std::time::Duration;
 
@@ -17,6 +17,10 @@ pub struct Trouble {
     pub severs: bool,
     /// Where it went wrong, where that is not the step.
     pub span: Option<Span>,
+    /// Which parts of an expectation were not met.
+    pub parts: Vec<Shown>,
+    /// What else failed of the same step.
+    pub also: Vec<Trouble>,
 }
 
 /// A deadline, and how it came to be: for the message when it passes.
@@ -31,12 +35,12 @@ pub struct Limit {
 impl Trouble {
     /// The connection is still in step: QUIT may be sent.
     pub fn new(status: Status, cause: Cause) -> Self {
-        Self { status, cause, severs: false, span: None }
+        Self { status, cause, severs: false, span: None, parts: Vec::new(), also: Vec::new() }
     }
 
     /// Nothing more may be sent.
     pub fn severing(status: Status, cause: Cause) -> Self {
-        Self { status, cause, severs: true, span: None }
+        Self { severs: true, ..Self::new(status, cause) }
     }
 
     pub fn at(mut self, span: &Span) -> Self {
@@ -126,8 +130,33 @@ impl Trouble {
         if matches!(self.cause, Cause::Interrupted { .. }) { clock.interrupted() } else { None }
     }
 
+    /// Keeps what else failed of the same step, flat.
+    pub fn with(mut self, others: impl IntoIterator<Item = Trouble>) -> Self {
+        for mut other in others {
+            self.severs |= other.severs;
+            let behind = std::mem::take(&mut other.also);
+            self.also.push(other);
+            self.also.extend(behind);
+        }
+        self
+    }
+
+    /// `place` is where it is where no place is nearer; `sources` tell the places of what else failed.
+    pub fn failure_in(mut self, place: Place, sources: &SourceMap) -> Failure {
+        let also = std::mem::take(&mut self.also);
+        let also = also.into_iter().map(|other| {
+            let near = other.span.as_ref().map_or_else(|| place.clone(), |span| sources.place(span));
+            other.failure(near)
+        });
+        let also = also.collect();
+        let mut failure = self.failure(place);
+        failure.more.also = also;
+        failure
+    }
+
     pub fn failure(self, place: Place) -> Failure {
-        Failure { status: self.status, place, cause: self.cause }
+        let more = More { parts: self.parts, also: Vec::new() };
+        Failure { more, ..Failure::new(self.status, place, self.cause) }
     }
 }
 

@@ -76,7 +76,14 @@ impl Reader<'_> {
             scope.set(name, value.clone());
         }
         let overridden = |variable: &Variable| self.settings.variables.iter().any(|(name, _)| *name == variable.name);
-        let (ready, late): (Vec<_>, Vec<_>) = self.session.secrets.iter().partition(|secret| !self.waits(secret));
+        let (mut ready, mut late): (Vec<&Variable>, Vec<&Variable>) = (Vec::new(), Vec::new());
+        for secret in &self.session.secrets {
+            let awaited = |name: &String| {
+                late.iter().any(|late| late.name == *name)
+                    || self.session.vars.iter().any(|variable| variable.name == *name && !overridden(variable))
+            };
+            if self.waits(secret, &awaited) { late.push(secret) } else { ready.push(secret) }
+        }
         let (vars, netrc_vars): (Vec<_>, Vec<_>) = self
             .session
             .vars
@@ -116,14 +123,14 @@ impl Reader<'_> {
         })
     }
 
-    /// Whether the secret's source needs a variable or the server's name.
-    fn waits(&self, secret: &Variable) -> bool {
+    /// Whether the secret's source needs the server's name, or a name that has no value yet.
+    fn waits(&self, secret: &Variable, awaited: &dyn Fn(&String) -> bool) -> bool {
         match &secret.source {
             ValueSource::Netrc { .. } => true,
             ValueSource::File { path, .. } | ValueSource::Csv { path, .. } | ValueSource::Json { path, .. } => {
-                !self.session.templates.names(&path.written).is_empty()
+                self.session.templates.names(&path.written).iter().any(awaited)
             }
-            ValueSource::Template(template) => !self.session.templates.names(template).is_empty(),
+            ValueSource::Template(template) => self.session.templates.names(template).iter().any(awaited),
             ValueSource::Literal(_)
             | ValueSource::Env { .. }
             | ValueSource::Command { .. }

@@ -2,6 +2,7 @@
 
 use super::record::{Outside, Record};
 use crate::event::{Cause, Failure, Got};
+use crate::transcript::printable;
 
 /// No more than these for one session: GitHub shows ten of a step.
 const MOST: usize = 10;
@@ -13,7 +14,11 @@ pub fn of(record: &Record) -> Vec<String> {
     }
     let steps = record.steps.iter().filter(|step| step.is_bad());
     let mut lines: Vec<String> = steps
-        .filter_map(|step| step.failure().map(|failure| of_failure(record, failure, &format!(", {}", step.title()))))
+        .filter_map(|step| step.failure().map(|failure| (failure, format!(", {}", step.title()))))
+        .flat_map(|(failure, title)| {
+            let all = std::iter::once(failure).chain(&failure.more.also);
+            all.map(|one| of_failure(record, one, &title)).collect::<Vec<_>>()
+        })
         .collect();
     lines.extend(record.failures.iter().flat_map(|outside| match outside {
         Outside::Failure(failure) => vec![of_failure(record, failure, "")],
@@ -35,6 +40,7 @@ fn of_failure(record: &Record, failure: &Failure, step: &str) -> String {
     if let Cause::Unexpected { got: Got::Reply { text, .. }, .. } = &failure.cause {
         message.push_str(&format!(" {text}"));
     }
+    failure.more.parts.iter().for_each(|part| message.push_str(&format!("\n{part}")));
     match place.file.is_empty() {
         true => line(record.file.as_str(), 1, None, &title, &message),
         false => line(&place.file, place.line, Some(place.column), &title, &message),
@@ -62,8 +68,17 @@ fn of_broken(record: &Record, text: &str) -> Vec<String> {
 fn line(file: &str, row: usize, column: Option<usize>, title: &str, message: &str) -> String {
     let column = column.map(|column| format!(",col={column}")).unwrap_or_default();
     // GitHub knows files by their names in the repository.
-    let file = property(file.trim_start_matches("./"));
-    format!("::error file={file},line={row}{column},title={}::{}", property(title), data(message))
+    let file = property(&visible(file.trim_start_matches("./")));
+    format!("::error file={file},line={row}{column},title={}::{}", property(&visible(title)), data(&visible(message)))
+}
+
+/// What could move a cursor is escaped as everywhere; line ends are left to [`data`].
+fn visible(text: &str) -> String {
+    let shown = |piece: &str| {
+        let end = piece.trim_end_matches(['\r', '\n']);
+        printable(end.as_bytes()) + &piece[end.len()..]
+    };
+    text.split_inclusive(['\r', '\n']).map(shown).collect()
 }
 
 /// As the toolkit's `escapeData` does it.
@@ -88,5 +103,7 @@ mod tests {
             "::error file=a%3A%3A,line=3,col=5"
         );
         assert_eq!(line("a::", 3, Some(5), "x,y", "50%::\n"), expected);
+        let named = line("a\u{1b}[2J\u{7}\nb.toml", 1, None, "x", "y\u{1b}");
+        assert_eq!(named, "::error file=a\\x1b[2J\\x07%0Ab.toml,line=1,title=x::y\\x1b", "no control character");
     }
 }

@@ -130,7 +130,7 @@ mod tests {
         let mut out = Vec::new();
         let mut held = Held::new(&mut out, Options::default());
         let what = Shown::new("cannot read \"gone.pdf\"");
-        let failure = Failure { status: Status::NoInput, place: Place::default(), cause: Cause::Unreadable { what } };
+        let failure = Failure::new(Status::NoInput, Place::default(), Cause::Unreadable { what });
         let outcome = Outcome { status: Status::NoInput, failure: Some(failure), steps_run: 0, skipped: None };
         happens(&mut held, Fact::SessionFinished { outcome: &outcome });
         happens(&mut held, Fact::Connected { address: Shown::new("one") });

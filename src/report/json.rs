@@ -149,6 +149,12 @@ pub fn failure(failure: &Failure) -> Value {
     put("message", failure.cause.to_string().into());
     put("status", failure.status.code().into());
     put("place", place(&failure.place));
+    if !failure.more.parts.is_empty() {
+        put("parts", failure.more.parts.iter().map(|part| Value::from(part.as_str())).collect());
+    }
+    if !failure.more.also.is_empty() {
+        put("also", failure.more.also.iter().map(self::failure).collect());
+    }
     match &failure.cause {
         Cause::Unexpected { expected, got } => {
             put("expected", expected.as_str().into());

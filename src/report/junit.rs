@@ -55,8 +55,7 @@ fn suite(record: &Record) -> TestSuite {
     }
     suite.add_property(Property::new("status", record.status.code().to_string()));
     let class = class(record);
-    let mut cases: Vec<TestCase> =
-        record.steps.iter().filter(|step| !step.retried).map(|step| case(record, step, &class)).collect();
+    let mut cases: Vec<TestCase> = record.steps.iter().map(|step| case(record, step, &class)).collect();
     name_apart(&mut cases);
     suite.add_test_cases(cases);
     suite.add_test_cases(record.failures.iter().map(|outside| of_session(record, outside, &class)));
@@ -97,6 +96,8 @@ fn case(record: &Record, step: &StepRecord, class: &str) -> TestCase {
         (Some(failure), _, Judgement::ExpectedFailure(why)) => {
             skipped(&format!("failed as expected ({why}): {}", failure.cause))
         }
+        // It is covered by a later attempt, or told by the last one.
+        (Some(failure), ..) if step.retried => skipped(&format!("failed, and was tried again: {}", failure.cause)),
         (Some(failure), ..) => failed(failure, Some(step), record),
         (None, Some(_), Judgement::Skipped(why)) => skipped(why),
         (None, Some(why), _) => skipped(why),
@@ -142,12 +143,14 @@ fn failed(failure: &Failure, step: Option<&StepRecord>, record: &Record) -> Test
         message = format!("{message} {reply}");
         text.push_str(&format!("got: {code:03} {reply}\n"));
     }
+    failure.more.parts.iter().for_each(|part| text.push_str(&format!("{part}\n")));
     if let Cause::AssertsFailed(failed) = &failure.cause {
         failed.iter().for_each(|one| text.push_str(&format!("assert failed: {one}\n")));
     }
     if let Cause::Certificate { details, .. } = &failure.cause {
         details.iter().for_each(|detail| text.push_str(&format!("{detail}\n")));
     }
+    failure.more.also.iter().for_each(|other| text.push_str(&format!("{other}\n")));
     if let Some(step) = step {
         text.push_str(&format!("step {}, after {}\n\n", step.id.number, time(step.elapsed)));
     }

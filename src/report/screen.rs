@@ -15,6 +15,10 @@ use std::time::Duration;
 const AROUND: usize = 14;
 /// How many failures of one session are shown.
 const MOST: usize = 25;
+/// Where a line goes on that is too long for the terminal.
+const INDENT: usize = 7;
+/// How many failures that were tried again are shown.
+const MOST_COVERED: usize = 5;
 /// The width of the verdict's column.
 const WIDTH: usize = 8;
 
@@ -30,6 +34,8 @@ pub struct Look {
     pub verbose: bool,
     /// Nothing of sessions that did not fail.
     pub quiet: bool,
+    /// How wide the terminal is, where it is one.
+    pub columns: Option<usize>,
 }
 
 /// What the diagnosis of a session needs besides its record.
@@ -51,12 +57,19 @@ pub fn session(record: &Record, source: Option<&Source<'_>>, look: Look) -> Stri
     if look.verbose {
         record.steps.iter().for_each(|one| step(one, &mut out));
     }
+    if !look.verbose {
+        covered(record, &mut out);
+    }
     if look.verbose || bad {
         record.further_remarks().for_each(|remark| put(&mut out, &format!("  {remark}")));
     }
     // All that is wrong with a file stands on standard error: here, where results are kept, the first of it.
     for outside in record.failures.iter().filter(|outside| matches!(outside, Outside::Broken { .. })) {
         put(&mut out, &format!("  {}", outside.message()));
+    }
+    if source.is_none() {
+        // All of it stands on standard error: whoever keeps standard output alone learns why, too.
+        record.failures.iter().for_each(|outside| put(&mut out, &format!("  {}", outside.message())));
     }
     if bad && let Some(source) = source {
         failures(record, source, look, &mut out);
@@ -89,6 +102,16 @@ fn line(record: &Record, look: Look) -> String {
     let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
     let reason = record.judgement.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
     format!("{word} {}{details}{reason}\n", record.file)
+}
+
+/// What failed and was tried again: a session that passed so did not pass at once.
+fn covered(record: &Record, out: &mut String) {
+    for (step, failure) in record.covered().take(MOST_COVERED) {
+        put(out, &format!("  tried again: {}: {}", step.title(), failure.cause));
+    }
+    if let Some(more @ 1..) = record.covered().count().checked_sub(MOST_COVERED) {
+        put(out, &format!("  tried again: {} more", thousands(more)));
+    }
 }
 
 fn step(step: &StepRecord, out: &mut String) {
@@ -135,14 +158,35 @@ fn diagnose(
 ) {
     let id = step.map(|(_, step)| &step.id);
     put(out, "");
-    out.push_str(&diagnosis(failure, id, source.sources, (source.redactor)(), look.colour));
+    out.push_str(&diagnosis(failure, id, source.sources, (source.redactor)(), look.colour, look.columns));
     let around = record.lines.around(step.map(|(index, _)| index), AROUND);
     let Some(first) = around.first() else { return };
     let on = if &*first.connection == "main" { String::new() } else { format!(" on {}", first.connection) };
     put(out, &format!("\n  the dialogue{on} around it:"));
     for line in around {
-        put(out, &format!("  {} {}", if line.failure { ">" } else { " " }, line.text));
+        let mark = if line.failure { ">" } else { " " };
+        put(out, &wrapped(&format!("  {mark} {}", line.text), look.columns));
     }
+}
+
+/// A long line in pieces that fit, each below the first one's text.
+fn wrapped(line: &str, columns: Option<usize>) -> String {
+    let indent = " ".repeat(INDENT);
+    let width = columns.unwrap_or(usize::MAX).max(INDENT * 3);
+    let mut out = String::new();
+    let mut rest = line;
+    let mut room = width;
+    while let Some((most, _)) = rest.char_indices().nth(room) {
+        // At a space where there is one in the second half.
+        let at = rest[..most].rfind(' ').filter(|at| *at > most / 2).unwrap_or(most);
+        out.push_str(&rest[..at]);
+        out.push('\n');
+        out.push_str(&indent);
+        rest = rest[at..].trim_start_matches(' ');
+        room = width - INDENT;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// `12 sessions: 10 passed, 1 failed, 1 skipped`, and `57 steps, 1 failure, 1.2 s`.
@@ -172,4 +216,23 @@ pub fn summary(totals: &Totals, elapsed: Duration) -> String {
 
 fn count(number: usize, word: &str) -> String {
     format!("{} {word}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_go_on_below_themselves() {
+        let line = format!("  > *: expected 250, got 550 {}", "word ".repeat(40).trim_end());
+        let shown = wrapped(&line, Some(80));
+        assert!(shown.lines().count() > 2 && shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+        assert!(shown.lines().skip(1).all(|line| line.starts_with("       word")), "{shown}");
+        assert_eq!(shown.split_whitespace().collect::<Vec<_>>(), line.split_whitespace().collect::<Vec<_>>());
+        let solid = wrapped(&format!("    S: {}", "x".repeat(300)), Some(80));
+        assert!(solid.lines().all(|line| line.chars().count() <= 80), "{solid}");
+        assert_eq!(solid.matches('x').count(), 300, "nothing is lost");
+        assert_eq!(wrapped(&line, None), line, "what is no terminal has no width");
+        assert_eq!(wrapped("  short", Some(80)), "  short");
+    }
 }

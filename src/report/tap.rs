@@ -18,7 +18,7 @@ pub fn write(run: &Run, mut out: impl Write) -> io::Result<()> {
 
 fn session(number: usize, record: &Record, out: &mut impl Write) -> io::Result<()> {
     let name = escaped(record.file.as_str());
-    let steps: Vec<&StepRecord> = record.steps.iter().filter(|step| !step.retried).collect();
+    let steps: Vec<&StepRecord> = record.steps.iter().collect();
     if !steps.is_empty() {
         writeln!(out, "# Subtest: {name}\n    1..{}", steps.len())?;
         // What is expected to fail is a TODO in TAP's words.
@@ -71,6 +71,8 @@ fn step(number: usize, step: &StepRecord, todo: bool, out: &mut impl Write) -> i
     let directive = match (step.skipped(), failure) {
         (Some(why), _) => format!(" # SKIP {why}"),
         (None, Some(_)) if todo => " # TODO expected to fail".to_owned(),
+        // A harness does not count it.
+        (None, Some(_)) if step.retried => " # TODO tried again".to_owned(),
         _ => String::new(),
     };
     writeln!(out, "    {} {number} - {}{directive}", ok_words(failure.is_none()), escaped(&step.title()))?;
@@ -89,6 +91,10 @@ fn ok_words(ok: bool) -> &'static str {
 /// `#` would begin a directive, and a backslash an escape.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('#', "\\#").replace(['\n', '\r'], " ")
+}
+
+fn sentences<T: ToString>(list: &[T]) -> String {
+    list.iter().map(|one| one.to_string() + "\n").collect()
 }
 
 /// A YAML block of diagnostics. Strings are in JSON's quotes, which YAML reads.
@@ -130,6 +136,8 @@ impl Yaml {
                 self.text("got", &format!("{code:03} {text}"));
             }
         }
+        self.block("parts", &sentences(&failure.more.parts));
+        self.block("also", &sentences(&failure.more.also));
         if let Cause::Certificate { details, .. } = &failure.cause {
             let details: Vec<&str> = details.iter().map(|detail| detail.as_str()).collect();
             self.block("certificate", &details.join("\n"));

@@ -131,6 +131,43 @@ impl ReplyPattern {
         }
     }
 
+    /// Which parts of a table the reply does not meet, a sentence each.
+    fn unmet(&self, reply: &Reply, regex: &mut dyn FnMut(&Template) -> Option<regex::Regex>) -> Vec<String> {
+        let Self::Reply { code, enhanced, text, lines } = self else { return Vec::new() };
+        // The code alone is said already.
+        if enhanced.is_none() && text.is_none() && lines.is_none() {
+            return Vec::new();
+        }
+        let mut unmet = Vec::new();
+        if !code.is_empty() && !code.iter().any(|pattern| pattern.accepts(reply.code)) {
+            let codes: Vec<String> = code.iter().map(ToString::to_string).collect();
+            unmet.push(format!("the code is {}, not {}", reply.code, codes.join(" or ")));
+        }
+        if let Some(wanted) = enhanced {
+            match reply.enhanced() {
+                Some(got) if wanted.accepts(got) => {}
+                Some(got) => {
+                    unmet.push(format!(
+                        "the enhanced code is {}.{}.{}, not {wanted}",
+                        got.class, got.subject, got.detail
+                    ));
+                }
+                None => unmet.push(format!("there is no enhanced code, {wanted} is expected")),
+            }
+        }
+        if let Some(wanted) = text
+            && let Some(regex) = regex(wanted)
+            && !regex.is_match(&reply.text())
+        {
+            unmet.push(format!("the text does not match '{}'", regex.as_str()));
+        }
+        if let Some(wanted) = lines.filter(|wanted| *wanted != reply.lines.len()) {
+            let plural = if reply.lines.len() == 1 { "line" } else { "lines" };
+            unmet.push(format!("it has {} {plural}, not {wanted}", reply.lines.len()));
+        }
+        unmet
+    }
+
     fn accepts_some_4xx(&self) -> bool {
         match self {
             Self::Any => true,
@@ -149,6 +186,14 @@ impl Expect {
     /// the pattern's template, gets the regex.
     pub fn accepts(&self, reply: &Reply, regex: &mut dyn FnMut(&Template) -> Option<regex::Regex>) -> bool {
         self.any_of.iter().any(|pattern| pattern.accepts(reply, regex))
+    }
+
+    /// Which parts of the one table that stands there the reply does not meet; nothing where there is a choice.
+    pub fn unmet(&self, reply: &Reply, regex: &mut dyn FnMut(&Template) -> Option<regex::Regex>) -> Vec<String> {
+        match self.any_of.as_slice() {
+            [pattern] => pattern.unmet(reply, regex),
+            _ => Vec::new(),
+        }
     }
 
     pub fn close(&self) -> bool {
@@ -257,6 +302,29 @@ mod tests {
         assert!(accepts(&one(1), 250));
         assert!(!accepts(&one(1), 550));
         assert!(!accepts(&one(2), 250));
+    }
+
+    #[test]
+    fn what_a_reply_does_not_meet_is_named() {
+        let table = [
+            ("250", None, None, vec![], "a code alone is said elsewhere"),
+            ("250", Some("2.1.5"), None, vec!["there is no enhanced code, 2.1.5 is expected"], "no enhanced code"),
+            (
+                "250",
+                Some("2.x.x"),
+                Some(1),
+                vec!["there is no enhanced code, 2.x.x is expected"],
+                "the lines are right",
+            ),
+            ("25x", None, Some(2), vec!["it has 1 line, not 2"], "the code is right"),
+            ("354", None, Some(3), vec!["the code is 250, not 354", "it has 1 line, not 3"], "both"),
+        ];
+        for (code, enhanced, lines, expected, why) in table {
+            let code = CodePattern::parse(code).into_iter().collect();
+            let enhanced = enhanced.and_then(EnhancedPattern::parse);
+            let expect = expect(vec![ReplyPattern::Reply { code, enhanced, text: None, lines }]);
+            assert_eq!(expect.unmet(&reply(250), &mut |_| None), expected, "{why}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod rendered_files;
 mod row;
 mod schema;
 mod scope;
+mod secret_names;
 mod server;
 mod show;
 mod snippet;

@@ -75,7 +75,7 @@ pub struct Variable {
 /// Where a value comes from.
 #[derive(Clone, Debug)]
 pub enum ValueSource {
-    /// As it stands; a string of `[vars]` is a template over the names above it, one of `[secrets]` is taken as it is.
+    /// As it stands; a string is a template over the names above it. One of `[secrets]` without `{{` is a literal.
     Template(Template),
     Literal(Value),
     Env {

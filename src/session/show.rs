@@ -99,11 +99,13 @@ impl Shower<'_> {
     /// What the command line gave stands first: everything below may use it.
     fn vars(&self, options: &ShowOptions) -> Pairs {
         let secret = |name: &str| self.session.secrets.iter().any(|secret| secret.name == name);
+        let hidden = self.session.secret_names();
         let mut pairs = Pairs::new();
         for (name, given) in options.variables.iter().filter(|(name, _)| !secret(name)) {
             // The last one given wins.
             pairs.retain(|(known, _)| known != name);
-            pairs.push((name.clone(), literal_variable(given)));
+            let value = if hidden.contains(name) { environment(name) } else { literal_variable(given) };
+            pairs.push((name.clone(), value));
         }
         for variable in &self.session.vars {
             if !options.variables.iter().any(|(name, _)| *name == variable.name) {
@@ -114,10 +116,11 @@ impl Shower<'_> {
     }
 
     fn secrets(&self) -> Pairs {
-        let env = |name: &str| toml::table(&[("env".to_owned(), toml::string(&name.to_uppercase()))]);
+        let env = environment;
         let mut pairs = Pairs::new();
         for secret in &self.session.secrets {
             let value = match &secret.source {
+                ValueSource::Template(template) if template.compiled.is_some() => toml::string(&template.source),
                 ValueSource::Literal(_) | ValueSource::Template(_) => env(&secret.name),
                 other => source(other, true),
             };
@@ -194,6 +197,11 @@ impl Shower<'_> {
         pairs.unless(message.on_refused == OnRefused::Abort, "on_refused", "\"skip\"".to_owned());
         pairs
     }
+}
+
+/// What stands for a value that must not be shown.
+fn environment(name: &str) -> String {
+    toml::table(&[("env".to_owned(), toml::string(&name.to_uppercase()))])
 }
 
 fn tls(tls: &TlsSettings) -> Pairs {

@@ -21,6 +21,8 @@ const MOST_SHOWN: usize = 200;
 /// How much of a long line is shown before and behind the place, in characters.
 const BEFORE: usize = 50;
 const BEHIND: usize = 70;
+/// On no terminal is less of a line shown.
+const NARROWEST: usize = 20;
 /// Longer help is broken into lines of this width.
 const LONG: usize = 100;
 const WIDTH: usize = 80;
@@ -32,10 +34,10 @@ const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
 const GUTTER: Style = AnsiColor::BrightBlue.on_default().bold();
 const BOLD: Style = Style::new().bold();
 
-pub(super) fn render(list: &[Diagnostic], sources: &SourceMap, colour: bool) -> String {
+pub(super) fn render(list: &[Diagnostic], sources: &SourceMap, columns: Option<usize>, colour: bool) -> String {
     let mut out = String::new();
     for diagnostic in list.iter().take(MOST_SHOWN) {
-        one(diagnostic, sources, &Paint { colour }, &mut out);
+        one(diagnostic, sources, columns, &Paint { colour }, &mut out);
     }
     if let Some(more @ 1..) = list.len().checked_sub(MOST_SHOWN) {
         let _ = writeln!(out, "… and {more} more");
@@ -53,7 +55,7 @@ impl Paint {
     }
 }
 
-fn one(diagnostic: &Diagnostic, sources: &SourceMap, paint: &Paint, out: &mut String) {
+fn one(diagnostic: &Diagnostic, sources: &SourceMap, columns: Option<usize>, paint: &Paint, out: &mut String) {
     let (word, style) = match diagnostic.severity {
         Severity::Error => ("error", ERROR),
         Severity::Warning => ("warning", WARNING),
@@ -65,9 +67,10 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, paint: &Paint, out: &mut St
     let _ = writeln!(out, "{}:{}:{}: {word}: {message}", visible(&place.file), place.line, place.column);
 
     let (line, span) = sources.line(&diagnostic.span);
-    let (shown, indent, carets) = excerpt(&line, span);
     let number = place.line.to_string();
     let gap = " ".repeat(number.len());
+    let room = Room::within(columns.map(|columns| columns.saturating_sub(number.len() + 3)));
+    let (shown, indent, carets) = excerpt(&line, span, room);
     let bar = paint.paint(GUTTER, "|");
     let label = diagnostic.label.as_deref().map(|label| format!(" {}", visible(label))).unwrap_or_default();
     let marks = paint.paint(style, &format!("{}{label}", "^".repeat(carets)));
@@ -75,7 +78,7 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, paint: &Paint, out: &mut St
     let first = diagnostic.shown_from.filter(|first| (*first..=*first + MOST_LINES).contains(&place.line));
     for before in first.unwrap_or(place.line)..place.line {
         let text = sources.text_of_line(diagnostic.span.file, before).unwrap_or_default();
-        let (text, _, _) = excerpt(&text, 0..0);
+        let (text, _, _) = excerpt(&text, 0..0, room);
         let number = paint.paint(GUTTER, &format!("{before:>width$}", width = number.len()));
         let _ = writeln!(out, "{}", format!("{number} {bar} {text}").trim_end());
     }
@@ -106,13 +109,36 @@ fn wrapped(text: &str, indent: usize, out: &mut String) {
     out.push('\n');
 }
 
+/// How much of a line is shown, in characters.
+#[derive(Clone, Copy)]
+struct Room {
+    before: usize,
+    behind: usize,
+    all: Option<usize>,
+}
+
+impl Room {
+    /// On a terminal that is so wide, less the signs that something is left out.
+    fn within(columns: Option<usize>) -> Self {
+        let Some(columns) = columns else { return Self { before: BEFORE, behind: BEHIND, all: None } };
+        let all = columns.saturating_sub(2).max(NARROWEST);
+        Self { before: (all * 2 / 5).min(BEFORE), behind: all, all: Some(all) }
+    }
+
+    /// Behind so many that are shown before.
+    fn behind(self, before: usize) -> usize {
+        self.all.map_or(self.behind, |all| all.saturating_sub(before))
+    }
+}
+
 /// The part of a line around a place, made visible; how many columns stand before the place, and how many it takes.
-fn excerpt(line: &str, span: Range<usize>) -> (String, usize, usize) {
+fn excerpt(line: &str, span: Range<usize>, room: Room) -> (String, usize, usize) {
     let (before, rest) = line.split_at(span.start);
     let (marked, behind) = rest.split_at(span.end - span.start);
-    let start = before.char_indices().rev().nth(BEFORE - 1).map_or(0, |(at, _)| at);
-    let marked_end = marked.char_indices().nth(BEHIND).map_or(marked.len(), |(at, _)| at);
-    let left = BEHIND - marked[..marked_end].chars().count();
+    let start = before.char_indices().rev().nth(room.before.saturating_sub(1)).map_or(0, |(at, _)| at);
+    let behind_room = room.behind(before[start..].chars().count());
+    let marked_end = marked.char_indices().nth(behind_room).map_or(marked.len(), |(at, _)| at);
+    let left = behind_room - marked[..marked_end].chars().count();
     let behind_end = behind.char_indices().nth(left).map_or(behind.len(), |(at, _)| at);
     let behind_end = if marked_end < marked.len() { 0 } else { behind_end };
 

@@ -99,6 +99,19 @@ impl Reply {
         (code.class == self.code.class()).then_some(code)
     }
 
+    /// As [`Reply::text`], for people: bytes that are not UTF-8 are `\xNN`, as in transcripts.
+    pub fn readable(&self) -> String {
+        let mut text = String::new();
+        for (i, line) in self.lines.iter().enumerate() {
+            text.push_str(if i > 0 { "\n" } else { "" });
+            for chunk in line.utf8_chunks() {
+                text.push_str(chunk.valid());
+                chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
+            }
+        }
+        text
+    }
+
     /// The lines joined by `\n`, without code, with enhanced code; bytes that are not UTF-8 become U+FFFD.
     pub fn text(&self) -> String {
         let mut text = String::with_capacity(self.lines.iter().map(|l| l.len() + 1).sum());

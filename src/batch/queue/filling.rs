@@ -70,7 +70,7 @@ impl State {
                         };
                         self.statuses.push(status);
                         let cause = crate::event::Cause::Unreadable { what: Shown::new(what) };
-                        self.failure.get_or_insert(Failure { status, place: crate::session::Place::default(), cause });
+                        self.failure.get_or_insert(Failure::new(status, crate::session::Place::default(), cause));
                         over = true;
                     }
                 }
@@ -103,7 +103,7 @@ impl State {
             Err(why) => {
                 let cause =
                     crate::event::Cause::BadValue { what: Shown::new(format!("the ledger cannot be written: {why}")) };
-                let failure = Failure { status: Status::CantCreate, place: crate::session::Place::default(), cause };
+                let failure = Failure::new(Status::CantCreate, crate::session::Place::default(), cause);
                 self.statuses.push(Status::CantCreate);
                 self.failure.get_or_insert(failure);
                 self.tally.pending += group.len();

@@ -5,7 +5,7 @@ use super::line::{raw_bytes, rendered_title};
 use super::{Command, ends_content, hear_hello, put};
 use crate::exec::answer::Answer;
 use crate::exec::channel::Channel;
-use crate::exec::closer::look_closer;
+use crate::exec::closer::{is_unexpected_reply, look_anyway, look_closer};
 use crate::exec::player::Player;
 use crate::exec::trouble::{Limit, Trouble};
 use crate::session::{Action, Step, Value};
@@ -139,9 +139,11 @@ fn replies(
         let judged = judged(player, member, answer, limit);
         player.scope.pop();
         if let Err(trouble) = judged {
-            let severs = trouble.severs;
             let trouble = trouble.at(&member.step.span);
-            first.get_or_insert(trouble).severs |= severs;
+            first = Some(match first.take() {
+                None => trouble,
+                Some(first) => first.with([trouble]),
+            });
         }
     }
     match first {
@@ -159,7 +161,15 @@ fn judged(player: &mut Player<'_>, member: &Member<'_>, answer: Answer, limit: L
     }
     let waiting_for = Command::line(&member.bytes, expect, None).waiting_for();
     let waiting_for = if is_content { "the reply to the content".to_owned() } else { waiting_for };
-    let facts = player.judge(expect, answer, &waiting_for, limit)?;
-    player.scope.set_reply(facts.clone());
-    look_closer(player, member.step, facts.as_ref())
+    let reply = match &answer {
+        Answer::Reply(facts) => Some(facts.clone()),
+        _ => None,
+    };
+    let judged = player.judge(expect, answer, &waiting_for, limit);
+    player.scope.set_reply(reply);
+    match judged {
+        Ok(facts) => look_closer(player, member.step, facts.as_ref()),
+        Err(trouble) if is_unexpected_reply(&trouble) => Err(look_anyway(player, member.step, trouble)),
+        Err(trouble) => Err(trouble),
+    }
 }

@@ -125,6 +125,12 @@ fn failure(failure: &Failure, step: Option<&StepRecord>, out: &mut impl Write) -
             writeln!(out, "<p><code>{}</code></p>", text(&one.to_string()))?;
         }
     }
+    for part in &failure.more.parts {
+        writeln!(out, "<p>{}</p>", text(part.as_str()))?;
+    }
+    for other in &failure.more.also {
+        writeln!(out, "<p>{}</p>", text(&other.to_string()))?;
+    }
     let place = &failure.place;
     if !place.file.is_empty() {
         let file = text(&printable(place.file.as_bytes()));

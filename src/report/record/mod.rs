@@ -84,6 +84,8 @@ pub struct Record {
     pub lines: Lines,
     /// What is remarked on its end, a line each.
     pub remarks: Vec<String>,
+    /// The names for which the command line gave what holds a secret.
+    pub given_secrets: Vec<Shown>,
 }
 
 /// A failure outside of any step.
@@ -124,6 +126,10 @@ pub struct StepRecord {
     pub elapsed: Duration,
     /// It failed and was tried again: what came of that is another record.
     pub retried: bool,
+    /// It failed and its own `retry` sent it again.
+    pub sent_again: bool,
+    /// Its session or row was tried more than once.
+    pub tries: bool,
     pub phases: Vec<Phase>,
 }
 
@@ -151,13 +157,15 @@ impl StepRecord {
             title.push_str(&format!(", run {run}"));
         }
         let tries = (self.turn.map(|turn| turn.attempt), self.row.as_ref().map(|row| row.attempt));
-        if let (Some(attempt @ 2..), _) | (None, Some(attempt @ 2..)) = tries {
+        if let (Some(attempt), _) | (None, Some(attempt)) = tries
+            && self.tries
+        {
             title.push_str(&format!(", try {attempt}"));
         }
         if let Some(repetition) = self.id.repetition {
             title.push_str(&format!(", repetition {repetition}"));
         }
-        if self.id.attempt > 1 || self.retried {
+        if self.id.attempt > 1 || self.sent_again {
             title.push_str(&format!(", attempt {}", self.id.attempt));
         }
         title
@@ -248,6 +256,7 @@ impl Record {
             failures: Vec::new(),
             lines: Lines::default(),
             remarks: Vec::new(),
+            given_secrets: Vec::new(),
         }
     }
 
@@ -260,6 +269,11 @@ impl Record {
     /// Steps that ran.
     pub fn steps_run(&self) -> usize {
         self.steps.iter().filter(|step| step.skipped().is_none()).count() + self.left_out
+    }
+
+    /// Steps that failed and were tried again, whatever came of that.
+    pub fn covered(&self) -> impl Iterator<Item = (&StepRecord, &Failure)> {
+        self.steps.iter().filter(|step| step.retried).filter_map(|step| step.failure().map(|failure| (step, failure)))
     }
 
     /// Failures that count, of steps and others.

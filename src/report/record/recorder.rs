@@ -31,6 +31,7 @@ pub struct Recorder {
     failure: Option<Failure>,
     /// Why a certificate was not verified, where nobody asked for that.
     unverified: Option<Shown>,
+    given_secrets: Vec<Shown>,
     /// Of rows, and of no step.
     row_failures: Vec<Failure>,
 }
@@ -66,6 +67,7 @@ impl Recorder {
             elapsed: None,
             failure: None,
             unverified: None,
+            given_secrets: Vec::new(),
             row_failures: Vec::new(),
         }
     }
@@ -89,6 +91,7 @@ impl Recorder {
             left_out: self.left_out,
             failures,
             lines: self.lines,
+            given_secrets: self.given_secrets,
             remarks: self.unverified.iter().map(|why| format!("{UNVERIFIED}: {why}")).collect(),
             ..Record::unbegun(file, judgement, status)
         }
@@ -138,6 +141,8 @@ impl Recorder {
         let (started, phases) = (connection.step.take().unwrap_or(now), std::mem::take(&mut connection.phases));
         let row = connection.row.clone();
         let turn = self.turn_of(event.connection);
+        let row_attempt = row.as_ref().map_or(1, |row| row.attempt);
+        let turn_attempt = turn.map_or(1, |turn| turn.attempt);
         let most = if verdict_is_bad(verdict) { MOST_FAILURES } else { MOST_STEPS };
         if self.steps.len() >= most {
             self.left_out += 1;
@@ -152,6 +157,8 @@ impl Recorder {
             started,
             elapsed: (*elapsed).max(now.saturating_sub(started)),
             retried: false,
+            sent_again: false,
+            tries: row_attempt > 1 || turn_attempt > 1,
             phases,
         });
     }
@@ -162,6 +169,7 @@ impl Recorder {
         let earlier = |other: Turn| other.repetition == turn.repetition && other.attempt < turn.attempt;
         for step in self.steps.iter_mut().filter(|step| step.turn.is_some_and(earlier)) {
             step.retried |= step.failure().is_some();
+            step.tries = true;
         }
     }
 
@@ -179,6 +187,7 @@ impl Recorder {
             let earlier = |other: &RowId| other.number == row.number && other.attempt < row.attempt;
             for step in self.steps.iter_mut().filter(|step| step.row.as_ref().is_some_and(earlier)) {
                 step.retried |= step.failure().is_some();
+                step.tries = true;
             }
         }
     }
@@ -279,9 +288,11 @@ impl Observer for Recorder {
                     let last = self.steps.iter_mut().rev().find(|step| step.connection == event.connection);
                     if let Some(last) = last {
                         last.retried = last.failure().is_some();
+                        last.sent_again = last.retried;
                     }
                 }
                 Note::NotVerified { why } => self.unverified = Some(why.clone()),
+                Note::GivenSecret { name } => self.given_secrets.push(name.clone()),
                 Note::InClear { .. }
                 | Note::ConnectedAgain
                 | Note::Exchanger { .. }

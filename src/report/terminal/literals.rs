@@ -35,10 +35,8 @@ fn auth(settings: &AuthSettings, redactor: &mut Redactor) {
 
 fn variable(secret: &Variable, redactor: &mut Redactor) {
     let value = match &secret.source {
-        ValueSource::Template(template) => {
-            redactor.add(&template.source);
-            None
-        }
+        // With markup in it, what is secret is the value of a name.
+        ValueSource::Template(_) => None,
         ValueSource::Literal(value) => Some(value),
         ValueSource::Env { default, .. }
         | ValueSource::File { default, .. }

@@ -33,6 +33,8 @@ pub struct Terminal<W: Write> {
     redactor: Redactor,
     colour: bool,
     quiet: bool,
+    /// How wide the terminal is, where there is one.
+    columns: Option<usize>,
     name: Shown,
     /// In place of the name that the session has.
     called: Option<Shown>,
@@ -52,6 +54,7 @@ impl<W: Write> Terminal<W> {
             redactor,
             colour,
             quiet: false,
+            columns: None,
             name: Shown::default(),
             called: None,
             warnings: Vec::new(),
@@ -70,6 +73,11 @@ impl<W: Write> Terminal<W> {
     /// Warnings are shown only where the session failed, too.
     pub fn quiet(self) -> Self {
         Self { quiet: true, ..self }
+    }
+
+    /// Somebody reads it on a terminal that is so wide.
+    pub fn within(self, columns: Option<usize>) -> Self {
+        Self { columns, ..self }
     }
 
     /// The first failure to write.
@@ -107,6 +115,7 @@ impl<W: Write> Terminal<W> {
             self.text.push_str(&format!("{gutter} = {note}\n"));
         }
         self.told.push(failure.clone());
+        failure.more.also.iter().for_each(|other| self.failure(other, None));
     }
 
     /// `file:line:column: error: message`, the source from the step's beginning on and a caret; without a place, the session's name instead.
@@ -121,7 +130,7 @@ impl<W: Write> Terminal<W> {
                     diagnostic = diagnostic.with_label(label);
                 }
                 self.session.list = vec![diagnostic];
-                let rendered = self.session.render(self.colour);
+                let rendered = self.session.render_within(self.columns, self.colour);
                 self.text.push_str(&self.redacted(&rendered));
             }
             None => {
@@ -196,8 +205,9 @@ pub fn diagnosis(
     sources: &SourceMap,
     redactor: Redactor,
     colour: bool,
+    columns: Option<usize>,
 ) -> String {
-    let mut terminal = Terminal::new(io::sink(), sources.clone(), redactor, colour);
+    let mut terminal = Terminal::new(io::sink(), sources.clone(), redactor, colour).within(columns);
     terminal.failure(failure, step);
     no_commands(&terminal.text)
 }
@@ -240,6 +250,7 @@ impl<W: Write> Observer for Terminal<W> {
                 Note::InClear { .. }
                 | Note::NotVerified { .. }
                 | Note::ConnectedAgain
+                | Note::GivenSecret { .. }
                 | Note::Exchanger { .. }
                 | Note::ExchangerUnreachable { .. }
                 | Note::Prompt { .. }

@@ -31,7 +31,14 @@ fn cut(text: &str) -> String {
     }
 }
 
+/// What came, which parts of it are wrong, what may help.
 pub(super) fn of(failure: &Failure) -> Vec<String> {
+    let mut notes = of_cause(failure);
+    notes.extend(failure.more.parts.iter().map(ToString::to_string));
+    notes
+}
+
+fn of_cause(failure: &Failure) -> Vec<String> {
     let help = |text: &str| vec![format!("help: {text}")];
     match &failure.cause {
         Cause::Unexpected { expected: _, got: Got::Reply { code, text } } => {

@@ -45,14 +45,11 @@ fn outcome(status: Status, failure: Option<Failure>) -> Outcome {
 }
 
 fn unexpected() -> Failure {
-    Failure {
-        status: Status::Failed,
-        place: place(3, 3),
-        cause: Cause::Unexpected {
-            expected: Shown::new("250"),
-            got: Got::Reply { code: 550, text: Shown::new("5.1.1 no") },
-        },
-    }
+    Failure::new(
+        Status::Failed,
+        place(3, 3),
+        Cause::Unexpected { expected: Shown::new("250"), got: Got::Reply { code: 550, text: Shown::new("5.1.1 no") } },
+    )
 }
 
 #[test]
@@ -75,11 +72,11 @@ fn every_failed_assert_is_shown_with_its_values() {
         place: place(line, 5),
         values: vec![(Shown::new("reply.code"), Shown::new("250"))],
     };
-    let failure = Failure {
-        status: Status::Failed,
-        place: place(3, 3),
-        cause: Cause::AssertsFailed(vec![assert("reply.code == 251", 2), assert("false", 3)]),
-    };
+    let failure = Failure::new(
+        Status::Failed,
+        place(3, 3),
+        Cause::AssertsFailed(vec![assert("reply.code == 251", 2), assert("false", 3)]),
+    );
     let text = said(std::slice::from_ref(&failure), outcome(Status::Failed, Some(failure.clone())), true, &[]);
     assert!(text.contains("smoke.toml:2:5: error: assert failed: reply.code == 251\n"), "{text}");
     assert!(text.contains("smoke.toml:3:5: error: assert failed: false\n"), "{text}");
@@ -88,15 +85,15 @@ fn every_failed_assert_is_shown_with_its_values() {
 
 #[test]
 fn without_a_place_the_session_is_named() {
-    let failure = Failure {
-        status: Status::TempFail,
-        place: Place::default(),
-        cause: Cause::TimedOut {
+    let failure = Failure::new(
+        Status::TempFail,
+        Place::default(),
+        Cause::TimedOut {
             waiting_for: Shown::new("the greeting"),
             limit: Duration::from_secs(300),
             section: Some("RFC 5321 §4.5.3.2.1"),
         },
-    };
+    );
     let text = said(&[], outcome(Status::TempFail, Some(failure)), true, &[]);
     assert_eq!(
         text,
@@ -109,14 +106,14 @@ fn without_a_place_the_session_is_named() {
 
 #[test]
 fn a_certificate_is_shown_with_what_it_says() {
-    let failure = Failure {
-        status: Status::NoPerm,
-        place: place(2, 3),
-        cause: Cause::Certificate {
+    let failure = Failure::new(
+        Status::NoPerm,
+        place(2, 3),
+        Cause::Certificate {
             why: Shown::new("expired on 2020-02-01"),
             details: vec![Shown::new("subject: CN=expired"), Shown::new("names: localhost")],
         },
-    };
+    );
     let text = said(&[failure], outcome(Status::NoPerm, None), true, &[]);
     assert!(text.contains("not to be trusted: expired on 2020-02-01\n"), "{text}");
     assert!(text.contains("\n  = subject: CN=expired\n  = names: localhost\n  = help: "), "{text}");

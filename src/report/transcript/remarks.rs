@@ -60,7 +60,11 @@ pub(super) fn skipped(title: &Shown, reason: &SkipReason) -> String {
 /// Whether only `--verbose` shows it.
 pub(super) fn is_detail(note: &Note) -> bool {
     match note {
-        Note::Prompt { .. } | Note::Placeholder { .. } | Note::Capabilities { .. } | Note::Sent { .. } => true,
+        Note::Prompt { .. }
+        | Note::Placeholder { .. }
+        | Note::GivenSecret { .. }
+        | Note::Capabilities { .. }
+        | Note::Sent { .. } => true,
         Note::Recipient { outcome, .. } => *outcome == RecipientOutcome::Accepted,
         Note::InClear { .. }
         | Note::NotVerified { .. }
@@ -93,6 +97,7 @@ pub(super) fn note(note: &Note) -> String {
         }
         Note::QuitFailed { why } => format!("the message was delivered; QUIT failed behind it: {why}"),
         Note::Placeholder { name, why } => format!("the dry run goes without the secret {name}: {why}"),
+        Note::GivenSecret { name } => format!("the value given for {name} holds a secret"),
         Note::ShortSecret { name } => format!("the secret {name} is short: it is hidden only where it is sent"),
         Note::Retrying { attempt, times, wait } => {
             format!("failed for now: attempt {attempt} of {times} in {}", Words(*wait))

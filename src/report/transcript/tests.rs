@@ -61,14 +61,11 @@ fn received(text: &str) -> Fact<'_> {
 }
 
 fn unexpected(line: usize) -> Failure {
-    Failure {
-        status: Status::Failed,
-        place: Place { file: "sessions/smoke.toml".into(), line, column: 1 },
-        cause: Cause::Unexpected {
-            expected: Shown::new("250"),
-            got: Got::Reply { code: 550, text: Shown::new("5.1.1 no") },
-        },
-    }
+    Failure::new(
+        Status::Failed,
+        Place { file: "sessions/smoke.toml".into(), line, column: 1 },
+        Cause::Unexpected { expected: Shown::new("250"), got: Got::Reply { code: 550, text: Shown::new("5.1.1 no") } },
+    )
 }
 
 fn step() -> StepId {
@@ -194,11 +191,11 @@ fn a_failure_stands_once_behind_its_reply() {
 
 #[test]
 fn a_failure_of_no_step_is_told_at_the_end() {
-    let refused = Failure {
-        status: Status::Unavailable,
-        place: Place::default(),
-        cause: Cause::CannotConnect { address: Shown::new("127.0.0.1:1"), why: Shown::new("connection refused") },
-    };
+    let refused = Failure::new(
+        Status::Unavailable,
+        Place::default(),
+        Cause::CannotConnect { address: Shown::new("127.0.0.1:1"), why: Shown::new("connection refused") },
+    );
     let outcome = finished(Status::Unavailable, Some(refused));
     let events = [("main", 0, Fact::SessionFinished { outcome: &outcome })];
     assert_eq!(written(PLAIN, &events), "*: cannot connect to 127.0.0.1:1: connection refused\n");

@@ -19,6 +19,13 @@ pub(super) enum Names {
 
 const SOURCES: [&str; 7] = ["env", "file", "command", "netrc", "prompt", "csv", "json"];
 
+/// Whether a secret is made of others. Half of a bracket is part of a password.
+fn is_template(text: &str) -> bool {
+    [("{{", "}}"), ("{%", "%}")]
+        .iter()
+        .any(|(open, close)| text.split_once(open).is_some_and(|(_, behind)| behind.contains(close)))
+}
+
 impl Reader<'_> {
     pub(super) fn variables(&mut self, field: Option<Field<'_>>, names: Names) -> Vec<Variable> {
         let Some(field) = field else { return Vec::new() };
@@ -51,7 +58,7 @@ impl Reader<'_> {
     fn value_source(&mut self, field: Field<'_>, names: Names) -> Option<ValueSource> {
         match field.value.get_ref() {
             DeValue::Table(table) => self.source(table, field, names),
-            DeValue::String(text) if names != Names::Secrets => {
+            DeValue::String(text) if names != Names::Secrets || is_template(text) => {
                 self.compile(text, field.value).map(ValueSource::Template)
             }
             _ => {
