@@ -235,3 +235,20 @@ fn a_broken_file_says_why_on_standard_output() {
     assert!(screen.contains("ERROR    case.toml\n  case.toml:2:12: error: unknown key \"expct\""), "{screen}");
     assert!(screen.lines().any(|line| line.starts_with("  ") && line.contains("none*.toml")), "{screen}");
 }
+
+#[test]
+fn events_begin_with_their_version_and_say_why_a_session_was_skipped() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let folder = folder.path();
+    write(folder, "case.toml", "step = [ { expect = 220, if = '1 == 2' } ]\n");
+    let dry = ["test", "--dry-run", "--server", "smtp://127.0.0.1", "--sink", "mail", "--json", "-", "case.toml"];
+    let output = mailrun(folder, &[], &dry);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lines: Vec<Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    let first = lines.first().expect("there is a line");
+    assert_eq!((&first["event"], &first["version"]), (&"run_started".into(), &1.into()));
+    let finished = lines.iter().find(|line| line["event"] == "session_finished").expect("the session ended");
+    assert_eq!(finished["skipped"], "the `if` of every step was false");
+    assert_eq!(lines.last().expect("there is a line")["event"], "run_finished");
+}

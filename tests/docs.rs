@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "docs/session-file.md",
     "docs/reports.md",
@@ -22,6 +22,7 @@ const PAGES: [&str; 8] = [
     "docs/serve.md",
     "docs/ci.md",
     "docs/batch.md",
+    "docs/events.md",
 ];
 
 fn page(name: &str) -> String {

@@ -4,6 +4,7 @@ use super::deliveries::Deliveries;
 use super::sessions::Loaded;
 use crate::event::{Cause, Event, Fact, Observer, Outcome, SkipReason, Status, Verdict};
 use crate::report::record::Judgement;
+use crate::report::stream::NO_CONDITION;
 use crate::session::{Action, Step};
 use crate::transcript::{Shown, printable};
 
@@ -29,9 +30,7 @@ pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, watcher: &Watcher) 
     let judged = |status, judgement: Judgement| Counted { status, remark: judgement.reason(), judgement };
     match outcome.status {
         _ if outcome.skipped.is_some() => skipped(outcome.skipped.as_ref().map_or("", Shown::as_str).to_owned()),
-        Status::Passed if outcome.steps_run == 0 && watcher.conditions > 0 => {
-            skipped("the `if` of every step was false".to_owned())
-        }
+        Status::Passed if outcome.steps_run == 0 && watcher.conditions > 0 => skipped(NO_CONDITION.to_owned()),
         // A run that did nothing is never a success.
         Status::Passed if outcome.steps_run == 0 => {
             let remark = Some("no step ran".to_owned());

@@ -89,8 +89,18 @@ impl Reports {
                 .map_err(|why| (Status::CantCreate, format!("cannot create the report {name}: {}", words(&why))))?;
             files.push((kind, path.clone(), file));
         }
-        let stream = streams(arguments).then(|| Lines(Arc::new(Mutex::new(output))));
-        Ok(Self { files, stream, records: Vec::new(), started: jiff::Timestamp::now(), began: Instant::now() })
+        let mut stream = streams(arguments).then(|| Lines(Arc::new(Mutex::new(output))));
+        let started = jiff::Timestamp::now();
+        if let Some(lines) = &mut stream {
+            let first = serde_json::json!({
+                "event": "run_started",
+                "version": json::VERSION,
+                "program": json::PROGRAM,
+                "started": started.to_string(),
+            });
+            stream::put(lines, &first);
+        }
+        Ok(Self { files, stream, records: Vec::new(), started, began: Instant::now() })
     }
 
     /// Whether sessions are to be recorded.

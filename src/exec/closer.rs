@@ -23,7 +23,7 @@ pub fn look_closer(player: &mut Player<'_>, step: &Step, facts: Option<&ReplyFac
     }
     // An assert may use what was not captured: that it cannot be evaluated then is no news.
     let missed = !troubles.is_empty();
-    troubles.extend(asserts(player, step, missed));
+    troubles.extend(asserts(player, step, facts, missed));
     let mut troubles = troubles.into_iter();
     match troubles.next() {
         None => Ok(()),
@@ -37,13 +37,13 @@ pub fn is_unexpected_reply(trouble: &Trouble) -> bool {
 }
 
 /// The asserts of a step whose reply is not the one that was expected: nothing is captured from it.
-pub fn look_anyway(player: &Player<'_>, step: &Step, trouble: Trouble) -> Trouble {
-    let others = asserts(player, step, true);
+pub fn look_anyway(player: &Player<'_>, step: &Step, facts: Option<&ReplyFacts>, trouble: Trouble) -> Trouble {
+    let others = asserts(player, step, facts, true);
     trouble.with(others)
 }
 
 /// The asserts that do not hold, as one trouble, and those that cannot be evaluated, unless the step failed before.
-fn asserts(player: &Player<'_>, step: &Step, failed_before: bool) -> Vec<Trouble> {
+fn asserts(player: &Player<'_>, step: &Step, facts: Option<&ReplyFacts>, failed_before: bool) -> Vec<Trouble> {
     let mut troubles = Vec::new();
     let mut failed = Vec::new();
     let mut first = None;
@@ -62,11 +62,25 @@ fn asserts(player: &Player<'_>, step: &Step, failed_before: bool) -> Vec<Trouble
         failed.push(FailedAssert {
             expression: shown(&assert.source),
             place: player.session.sources.place(&assert.span),
-            values: evaluation.values.iter().map(|(name, value)| (shown(name), shown(value))).collect(),
+            values: evaluation
+                .values
+                .iter()
+                .map(|(name, value)| (shown(name), shown(&as_sent(value, facts))))
+                .collect(),
         });
     }
     if let Some(span) = first {
         troubles.push(Trouble::new(Status::Failed, Cause::AssertsFailed(failed)).at(span));
     }
     troubles
+}
+
+/// A value as it is shown: where expressions see U+FFFD for the reply's bytes that are not UTF-8, the bytes.
+fn as_sent(value: &str, facts: Option<&ReplyFacts>) -> String {
+    let mut shown = value.to_owned();
+    let Some(reply) = facts.map(|facts| &facts.reply).filter(|_| value.contains('\u{fffd}')) else { return shown };
+    for (seen, sent) in reply.text().split('\n').zip(reply.readable().split('\n')).filter(|(seen, sent)| seen != sent) {
+        shown = shown.replace(seen, sent);
+    }
+    shown
 }

@@ -277,7 +277,7 @@ impl Player<'_> {
             Ok(done) => Ok(done),
             Err(trouble) if is_unexpected_reply(&trouble) && !matches!(step.action, Action::Pipeline(_)) => {
                 self.show_facts(channel);
-                Err(look_anyway(self, step, trouble))
+                Err(look_anyway(self, step, facts, trouble))
             }
             Err(trouble) => Err(trouble),
         }

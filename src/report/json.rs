@@ -11,11 +11,14 @@ use std::time::Duration;
 /// Changes when a reader of the old one would not understand the new one.
 pub const VERSION: u32 = 1;
 
+/// Who writes it.
+pub const PROGRAM: &str = concat!("mailrun ", env!("CARGO_PKG_VERSION"));
+
 /// Writes the report, a session at a time.
 pub fn write(run: &Run, mut out: impl Write) -> io::Result<()> {
     let head = json!({
         "version": VERSION,
-        "program": concat!("mailrun ", env!("CARGO_PKG_VERSION")),
+        "program": PROGRAM,
         "status": run.status.code(),
         "started": run.started.to_string(),
         "elapsed": seconds(run.elapsed),

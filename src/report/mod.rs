@@ -3,6 +3,7 @@
 //! Each hears the same events and matches them exhaustively: a new fact stops the build in every report.
 
 pub mod annotation;
+mod events;
 pub mod file;
 mod held;
 pub mod html;

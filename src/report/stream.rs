@@ -1,11 +1,14 @@
 //! `--json -`: events as JSON Lines, each written when it happens.
 
 use super::json::{failure, place, seconds};
-use crate::event::{Event, Fact, Line, Note, Observer, RecipientOutcome, RowId, SkipReason, Turn, Verdict};
+use crate::event::{Event, Fact, Line, Note, Observer, RecipientOutcome, RowId, SkipReason, Status, Turn, Verdict};
 use crate::session::CloseHow;
 use crate::transcript::{Shown, printable};
 use serde_json::{Map, Value, json};
 use std::io::Write;
+
+/// Why a session is skipped of which no step runs.
+pub const NO_CONDITION: &str = "the `if` of every step was false";
 
 /// Writes the events of one session. Sessions that run at the same time are told apart by their numbers.
 pub struct Stream<W: Write> {
@@ -14,12 +17,14 @@ pub struct Stream<W: Write> {
     session: usize,
     /// The session file, as it was found.
     file: Shown,
+    /// Steps whose `if` was false.
+    conditions: usize,
 }
 
 impl<W: Write> Stream<W> {
     /// What cannot be written is for `out` to remember.
     pub fn new(out: W, session: usize, file: Shown) -> Self {
-        Self { out, session, file }
+        Self { out, session, file, conditions: 0 }
     }
 }
 
@@ -82,7 +87,10 @@ impl<W: Write> Observer for Stream<W> {
                     Verdict::Error(one) => ("error", Some(("failure", failure(one)))),
                     Verdict::Skipped(reason) => {
                         let reason = match reason {
-                            SkipReason::Condition => "condition",
+                            SkipReason::Condition => {
+                                self.conditions += 1;
+                                "condition"
+                            }
                             SkipReason::EarlierFailure => "earlier-failure",
                             SkipReason::NotOffered => "not-offered",
                             SkipReason::SentBefore => "sent-before",
@@ -99,15 +107,19 @@ impl<W: Write> Observer for Stream<W> {
             }
             Fact::Noted(one) => note(one),
             Fact::SessionFinished { outcome } => {
+                // As the run counts it: nothing ran, and the session says so itself.
+                let idle = outcome.status == Status::Passed && outcome.steps_run == 0 && self.conditions > 0;
+                let skipped = outcome.skipped.as_ref().map(Shown::as_str).or(idle.then_some(NO_CONDITION));
                 let fields = json!({
                     "status": outcome.status.code(),
                     "steps_run": outcome.steps_run,
                     "failure": outcome.failure.as_ref().map(failure),
-                    "skipped": outcome.skipped.as_ref().map(Shown::as_str),
+                    "skipped": skipped,
                 });
                 ("session_finished", fields)
             }
         };
+        debug_assert!(super::events::describe(name, &fields), "docs/events.md describes {name} with these fields");
         let mut line = Map::new();
         line.insert("event".to_owned(), name.into());
         line.insert("session".to_owned(), self.session.into());

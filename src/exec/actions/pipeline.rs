@@ -166,10 +166,10 @@ fn judged(player: &mut Player<'_>, member: &Member<'_>, answer: Answer, limit: L
         _ => None,
     };
     let judged = player.judge(expect, answer, &waiting_for, limit);
-    player.scope.set_reply(reply);
+    player.scope.set_reply(reply.clone());
     match judged {
         Ok(facts) => look_closer(player, member.step, facts.as_ref()),
-        Err(trouble) if is_unexpected_reply(&trouble) => Err(look_anyway(player, member.step, trouble)),
+        Err(trouble) if is_unexpected_reply(&trouble) => Err(look_anyway(player, member.step, reply.as_ref(), trouble)),
         Err(trouble) => Err(trouble),
     }
 }
