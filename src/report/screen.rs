@@ -67,10 +67,6 @@ pub fn session(record: &Record, source: Option<&Source<'_>>, look: Look) -> Stri
     for outside in record.failures.iter().filter(|outside| matches!(outside, Outside::Broken { .. })) {
         put(&mut out, &format!("  {}", outside.message()));
     }
-    if source.is_none() {
-        // All of it stands on standard error: whoever keeps standard output alone learns why, too.
-        record.failures.iter().for_each(|outside| put(&mut out, &format!("  {}", outside.message())));
-    }
     if bad && let Some(source) = source {
         failures(record, source, look, &mut out);
     }
