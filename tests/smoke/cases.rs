@@ -82,6 +82,7 @@ pub const GOOD: &[Case] = &[
     case("greylisting", R(""), NONE, "there is none"),
     case("lmtp", R(LMTP), NONE, "a reply each"),
     case("long-lines", R(""), NONE, "refused as one line"),
+    case("long-lines", S(CUT_OFF), NONE, "the connection ends"),
     case("open-relay", R(RELAYS_NOTHING), NONE, "every trick is refused"),
     case("open-relay", R(RELAYS_NOTHING_IN_TLS), NONE, "every trick is refused inside TLS, which comes first"),
     case(

@@ -75,3 +75,6 @@ pub const ANY_BYTES: &str = "*: connected\n*: match verb\nS: 220 localhost ESMTP
 
 /// STARTTLS, inside TLS.
 pub const TWICE: &str = "*: connected\n*: match verb\nS: 220 localhost ESMTP\nC: EHLO\nS: 250-localhost\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go ahead\n*: TLS started\nC: EHLO\nS: 250-localhost\nS: 250 STARTTLS\nC: NOOP\nS: 250 ok\nC: QUIT\nS: 221 bye\n";
+
+/// Ends the connection where a command is too long.
+pub const CUT_OFF: &str = "*: connected\n*: match verb\nS: 220 localhost ESMTP\nC: EHLO\nS: 250 localhost\nC: NOOP\nS: 250 ok\nC: MAIL\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: DATA\nS: 354 go\nC: content\nC: .\nS: 250 ok\nC: NOOP\n*: closed by the server\n";
