@@ -305,3 +305,20 @@ fn a_signal_behind_the_dot_leaves_its_message_unknown() {
         assert!(ran.log.contains(&format!("1@example.com {outcome}")), "{but} bytes are left: {}", ran.log);
     }
 }
+
+#[test]
+fn bdat_waits_in_a_batch_for_the_replies_to_its_envelope() {
+    let mut script = vec![Say("220 mx\r\n"), Hear("EHLO me"), Say("250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n")];
+    // Nothing but the next row's envelope stands behind the refusal.
+    script.extend([Hear("MAIL"), Hear("RCPT TO:<1@"), Say("250 a\r\n451 later\r\n")]);
+    script.extend([Hear("RSET"), Hear("MAIL"), Hear("RCPT TO:<2@"), Say("250 r\r\n250 a\r\n250 b\r\n")]);
+    script.extend([Act::Bdat, Say("250 ok\r\n")]);
+    script.extend(quit());
+    let (ran, _) = play(&short(), 2, &script);
+    assert_eq!(
+        (ran.told, ran.left),
+        (["1 TempFail", "sealed 2", "2 Passed"].map(str::to_owned).to_vec(), 0),
+        "{}",
+        ran.log
+    );
+}

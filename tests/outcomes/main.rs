@@ -1,0 +1,198 @@
+//! Wherever a server goes wrong, and however: the ledger says what became of each recipient, and the next run, against a
+//! server that is well, sends to those that it owes the mail to, once, and to nobody else.
+
+mod model;
+mod server;
+
+use model::{Case, Recipient, States};
+use server::{Fault, Kind, Point, Server};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+/// What a run left: of each row and recipient the state.
+fn ledger(folder: &Path) -> BTreeMap<(String, String), (String, String)> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+    let output = command.args(["ledger", "l.db", "export", "--csv"]).current_dir(folder).output();
+    let output = output.expect("mailrun starts").stdout;
+    let mut reader = csv::Reader::from_reader(output.as_slice());
+    let cells = |row: csv::StringRecord| {
+        let cell = |index: usize| row.get(index).unwrap_or_default().to_owned();
+        ((cell(1), cell(2)), (cell(3), cell(5)))
+    };
+    reader.records().map(|row| cells(row.expect("it is CSV"))).collect()
+}
+
+fn run(folder: &Path, case: &Case, port: u16) -> i32 {
+    let scheme = if case.kind.lmtp { "lmtp" } else { "smtp" };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+    command.args(["run", "--quiet", "--server", &format!("{scheme}://127.0.0.1:{port}"), "--ledger", "l.db", "c.toml"]);
+    if case.fault == Fault::Silence || case.fault == Fault::Garbage {
+        command.args(["--timeout", "1s"]);
+    }
+    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().expect("mailrun starts").code().expect("no signal ended it")
+}
+
+/// The state of a recipient: where a row has one only, that of the row.
+fn state(ledger: &BTreeMap<(String, String), (String, String)>, row: &str, recipient: &str) -> String {
+    let own = ledger.get(&(row.to_owned(), recipient.to_owned()));
+    own.or_else(|| ledger.get(&(row.to_owned(), String::new()))).map_or("pending", |(state, _)| state).to_owned()
+}
+
+/// Everything that is wrong about a case.
+fn wrong(case: &Case) -> Vec<String> {
+    let folder = case.folder();
+    let server = Server::start(case.kind, case.point, case.fault);
+    let status = run(folder.path(), case, server.port);
+    let (first, book) = (server.accepted(), ledger(folder.path()));
+    server.heal();
+    run(folder.path(), case, server.port);
+    let (second, after) = (server.accepted(), ledger(folder.path()));
+
+    let mut wrong = Vec::new();
+    let mut any_left = false;
+    for Recipient { row, name, expected } in case.recipients() {
+        let (before, later) = (state(&book, &row, &name), state(&after, &row, &name));
+        let count = |accepted: &[String]| accepted.iter().filter(|accepted| **accepted == name).count();
+        let (times, again) = (count(&first), count(&second));
+        let allowed: States = expected;
+        if !allowed.contains(&before.as_str()) {
+            wrong.push(format!("{name} is {before}, and not {allowed:?}"));
+        }
+        let whole = state(&book, &row, "");
+        let owed =
+            matches!(whole.as_str(), "pending" | "deferred") && matches!(before.as_str(), "pending" | "deferred");
+        any_left |= before != "sent";
+        if times != usize::from(before == "sent") {
+            wrong.push(format!("{name} is {before}, and was taken {times} times"));
+        }
+        if again != usize::from(owed) {
+            wrong.push(format!("{name} of a row that is {whole} is {before}, and got {again} in the second run"));
+        }
+        let stays = if owed { "sent" } else { before.as_str() };
+        if later != stays {
+            wrong.push(format!("{name} was {before}, and is {later} in the end"));
+        }
+    }
+    if (status == 0) == any_left {
+        wrong.push(format!("the first run ended with {status}"));
+    }
+    // The reply that is kept is the one that decided.
+    for ((row, name), (state, reply)) in &book {
+        let follows = ["503", "221", "354"].iter().any(|code| reply.starts_with(code));
+        let decided = match state.as_str() {
+            "sent" => reply.starts_with('2'),
+            "refused" => reply.starts_with('5'),
+            "deferred" => reply.is_empty() || !reply.starts_with('2'),
+            _ => true,
+        };
+        if follows || !decided {
+            wrong.push(format!("{row} {name} is {state} because of {reply:?}"));
+        }
+    }
+    wrong
+}
+
+/// Plays all cases, several at a time, since some wait.
+fn play(cases: Vec<Case>) {
+    let (left, wrongs) = (Mutex::new(cases), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while let Some(case) = { left.lock().expect("no one panics with it").pop() } {
+                    let wrong = wrong(&case);
+                    if !wrong.is_empty() {
+                        let mut wrongs = wrongs.lock().expect("no one panics with it");
+                        wrongs.push(format!("{case:?}:\n    {}", wrong.join("\n    ")));
+                    }
+                }
+            });
+        }
+    });
+    let mut wrongs = wrongs.into_inner().expect("no one panics with it");
+    wrongs.sort();
+    assert!(wrongs.is_empty(), "{} cases:\n{}", wrongs.len(), wrongs.join("\n"));
+}
+
+#[test]
+fn a_row_that_one_refusal_stopped_is_tried_as_a_whole_once_it_is_resolved() {
+    let kind = Kind { pipelining: true, chunking: true, lmtp: false };
+    let (point, fault) = (Point::Rcpt, Fault::No);
+    let case = Case { kind, point, fault, rows: true, several: true, skip: false, in_flight: 1 };
+    let (folder, server) = (case.folder(), Server::start(kind, point, fault));
+    assert_eq!(run(folder.path(), &case, server.port), 1);
+    let book = ledger(folder.path());
+    let states = ["", "a.u2@x.example", "b.u2@x.example", "c.u2@x.example"].map(|name| state(&book, "u2", name));
+    assert_eq!(states, ["refused", "pending", "refused", "pending"]);
+    assert_eq!(server.accepted().len(), 6, "the other rows");
+    server.heal();
+    assert_eq!((run(folder.path(), &case, server.port), server.accepted()), (0, vec![]), "nobody gets it");
+    let mut resolve = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+    resolve.args(["ledger", "l.db", "resolve", "u2", "pending"]).current_dir(folder.path());
+    assert!(resolve.output().expect("mailrun starts").status.success());
+    assert_eq!(run(folder.path(), &case, server.port), 0);
+    assert_eq!(server.accepted(), ["a.u2@x.example", "b.u2@x.example", "c.u2@x.example"]);
+}
+
+#[test]
+fn a_key_that_comes_twice_leaves_the_first_row_as_it_was() {
+    let kind = Kind { pipelining: true, chunking: false, lmtp: false };
+    let (point, fault) = (Point::Quit, Fault::Close);
+    let case = Case { kind, point, fault, rows: true, several: false, skip: false, in_flight: 1 };
+    let (folder, server) = (case.folder(), Server::start(kind, point, fault));
+    std::fs::write(folder.path().join("p.csv"), "user\nu1\nu2\nu1\n").expect("the folder can be written");
+    assert_eq!(run(folder.path(), &case, server.port), 65);
+    assert_eq!(server.accepted(), ["b.u1@x.example", "b.u2@x.example"]);
+    let sent = ("sent".to_owned(), "250 2.0.0 queued as Q42".to_owned());
+    let book = ledger(folder.path());
+    assert_eq!(book.into_values().collect::<Vec<_>>(), [sent.clone(), sent]);
+}
+
+const FAULTS: [Fault; 7] =
+    [Fault::Later, Fault::No, Fault::Bye, Fault::Close, Fault::Reset, Fault::Silence, Fault::Garbage];
+
+fn cases(lmtp: bool, points: &[Point], in_flight: u32) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let both = [false, true];
+    for (pipelining, chunking) in both.into_iter().flat_map(|one| both.map(|other| (one, other))) {
+        let kind = Kind { pipelining, chunking, lmtp };
+        for (point, fault) in points.iter().flat_map(|point| FAULTS.map(|fault| (*point, fault))) {
+            for (rows, several, skip) in both
+                .into_iter()
+                .flat_map(|rows| both.map(|several| (rows, several)))
+                .flat_map(|(rows, several)| both.map(|skip| (rows, several, skip)))
+            {
+                let case = Case { kind, point, fault, rows, several, skip, in_flight };
+                if case.is_sensible() {
+                    cases.push(case);
+                }
+            }
+        }
+    }
+    cases
+}
+
+const PRELUDE: [Point; 4] = [Point::Greeting, Point::Ehlo, Point::Starttls, Point::Auth];
+const MESSAGE: [Point; 6] = [Point::Mail, Point::Rcpt, Point::Data, Point::Midway, Point::Content, Point::Quit];
+
+#[test]
+fn before_a_message_nothing_is_lost() {
+    play([cases(false, &PRELUDE, 1), cases(true, &PRELUDE, 1)].concat());
+}
+
+#[test]
+fn within_a_message_each_recipient_is_what_the_server_said_of_it() {
+    play(cases(false, &MESSAGE, 1));
+}
+
+#[test]
+fn within_a_message_over_lmtp_each_recipient_is_what_the_server_said_of_it() {
+    play(cases(true, &MESSAGE, 1));
+}
+
+#[test]
+fn with_messages_in_flight_what_is_not_known_is_unknown() {
+    play([cases(false, &MESSAGE, 3), cases(true, &MESSAGE, 3)].concat());
+}

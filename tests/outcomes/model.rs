@@ -1,0 +1,134 @@
+//! What the contract says of each case: `refused` is a 5xx to RCPT, DATA, BDAT or content; `deferred` a 4xx, a 5xx earlier
+//! than RCPT, or lost before the content was complete; `unknown` that the content was complete and no reply came.
+
+use crate::server::{Fault, Kind, Point};
+
+/// The states that a recipient may be in.
+pub type States = &'static [&'static str];
+
+const SENT: States = &["sent"];
+const REFUSED: States = &["refused"];
+/// Not sent, and to be sent: whether it was begun is no matter.
+const OWED: States = &["pending", "deferred"];
+const UNKNOWN: States = &["unknown"];
+/// In flight: its content may have left before the connection ended, or not.
+const FLYING: States = &["pending", "deferred", "unknown"];
+
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub kind: Kind,
+    pub point: Point,
+    pub fault: Fault,
+    pub rows: bool,
+    pub several: bool,
+    pub skip: bool,
+    pub in_flight: u32,
+}
+
+pub struct Recipient {
+    pub row: String,
+    pub name: String,
+    pub expected: States,
+}
+
+impl Case {
+    pub fn is_sensible(&self) -> bool {
+        let prelude = matches!(self.point, Point::Greeting | Point::Ehlo | Point::Starttls | Point::Auth);
+        // There the message does not matter.
+        let one = !self.several && !self.skip && self.kind.pipelining == self.kind.chunking;
+        let replies = matches!(self.fault, Fault::Later | Fault::No | Fault::Garbage);
+        (!prelude || one)
+            // LMTP implies no STARTTLS.
+            && (self.point != Point::Starttls || !self.kind.lmtp)
+            // What differs little is played in fewer ways.
+            && (self.skip == self.several || !(matches!(self.point, Point::Midway | Point::Quit) || self.fault == Fault::Reset))
+            && (self.point != Point::Data || !self.kind.chunking)
+            // A reply within content is not told from one to it.
+            && (self.point != Point::Midway || !replies)
+            && (self.in_flight == 1 || (self.rows && self.kind.pipelining && self.kind.chunking))
+    }
+
+    /// A folder with the session and its rows.
+    pub fn folder(&self) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("c.toml"), self.session()).expect("the folder can be written");
+        std::fs::write(folder.path().join("p.csv"), "user\nu1\nu2\nu3\n").expect("the folder can be written");
+        folder
+    }
+
+    fn session(&self) -> String {
+        let user = if self.rows { "{{ row.user }}" } else { "u2" };
+        let names = if self.several { "abc" } else { "b" };
+        let to: Vec<String> = names.chars().map(|name| format!("\"{name}.{user}@x.example\"")).collect();
+        let auth = "[auth]\nuser = \"u\"\npassword = \"{{ password }}\"\nallow_plaintext = true\n\
+                    [secrets]\npassword = \"long enough\"\n";
+        format!(
+            "client_name = \"t\"\n[message]\nfrom = \"{user}@x.example\"\nto = [{}]\nsubject = \"s\"\ntext = \"t\"\n\
+             on_refused = \"{}\"\n{}{}",
+            to.join(", "),
+            if self.skip { "skip" } else { "abort" },
+            if self.point == Point::Auth { auth } else { "" },
+            match self.rows {
+                true => format!("[rows]\nfile = \"p.csv\"\nkey = \"user\"\nin_flight = {}\n", self.in_flight),
+                false => String::new(),
+            }
+        )
+    }
+
+    pub fn recipients(&self) -> Vec<Recipient> {
+        let rows: &[&str] = if self.rows { &["u1", "u2", "u3"] } else { &["-"] };
+        let names = if self.several { "abc" } else { "b" };
+        let each = rows.iter().flat_map(|row| names.chars().map(move |name| (*row, name)));
+        each.map(|(row, name)| Recipient {
+            row: row.to_owned(),
+            name: format!("{name}.{}@x.example", if self.rows { row } else { "u2" }),
+            expected: self.expected(row, name),
+        })
+        .collect()
+    }
+
+    fn expected(&self, row: &str, name: char) -> States {
+        let ends = !matches!(self.fault, Fault::Later | Fault::No);
+        match self.point {
+            Point::Greeting | Point::Auth => return OWED,
+            // HELO is tried; a refusal of STARTTLS on a loopback address goes on in clear.
+            Point::Ehlo if self.fault == Fault::No && !self.kind.lmtp => return SENT,
+            Point::Starttls if !ends => return SENT,
+            Point::Ehlo | Point::Starttls => return OWED,
+            // Behind a delivered message it changes nothing.
+            Point::Quit => return SENT,
+            _ => {}
+        }
+        let flies = self.in_flight > 1 && ends;
+        match row {
+            "u1" => return SENT,
+            // Its content may have left with that of the one before.
+            "u3" if flies => return &["sent", "pending", "deferred", "unknown"],
+            "u3" => return SENT,
+            _ => {}
+        }
+        // That the server says good-bye is a reply.
+        let silent = ends && self.fault != Fault::Bye;
+        match self.point {
+            Point::Rcpt if !ends => match (self.fault, self.skip) {
+                (Fault::No, _) if name == 'b' => REFUSED,
+                (_, true) if name != 'b' => SENT,
+                _ => OWED,
+            },
+            Point::Data if self.fault == Fault::No => REFUSED,
+            Point::Content if self.kind.lmtp && name == 'a' => SENT,
+            Point::Content if self.kind.lmtp && name == 'c' => {
+                if ends {
+                    UNKNOWN
+                } else {
+                    SENT
+                }
+            }
+            // It is so little that it has left as a whole, whatever the server saw of it.
+            Point::Midway | Point::Content if silent => UNKNOWN,
+            Point::Content if self.fault == Fault::No => REFUSED,
+            _ if flies => FLYING,
+            _ => OWED,
+        }
+    }
+}
