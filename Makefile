@@ -71,7 +71,7 @@ test-schemas: prerequisites ## hold session files, JUnit reports and docs/ci.md 
 .PHONY: soak
 soak: prerequisites ## kill batches of 500 rows at 200 moments, and at each write of the ledger, and restart them
 	@$(call install_packages,strace)
-	cargo test --locked --test batch -- --ignored
+	cargo test --locked --test batch --test outcomes -- --ignored
 
 .PHONY: bench
 bench: prerequisites ## measure speed and memory: start-up, 1 GB attached, and whatever else is in benches/

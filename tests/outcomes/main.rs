@@ -153,10 +153,11 @@ fn a_key_that_comes_twice_leaves_the_first_row_as_it_was() {
 const FAULTS: [Fault; 7] =
     [Fault::Later, Fault::No, Fault::Bye, Fault::Close, Fault::Reset, Fault::Silence, Fault::Garbage];
 
-fn cases(lmtp: bool, points: &[Point], in_flight: u32) -> Vec<Case> {
+/// `alike`: servers that offer both PIPELINING and CHUNKING, or neither; else those that offer one of them.
+fn cases(lmtp: bool, points: &[Point], in_flight: u32, alike: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     let both = [false, true];
-    for (pipelining, chunking) in both.into_iter().flat_map(|one| both.map(|other| (one, other))) {
+    for (pipelining, chunking) in both.map(|one| (one, one == alike)) {
         let kind = Kind { pipelining, chunking, lmtp };
         for (point, fault) in points.iter().flat_map(|point| FAULTS.map(|fault| (*point, fault))) {
             for (rows, several, skip) in both
@@ -179,20 +180,26 @@ const MESSAGE: [Point; 6] = [Point::Mail, Point::Rcpt, Point::Data, Point::Midwa
 
 #[test]
 fn before_a_message_nothing_is_lost() {
-    play([cases(false, &PRELUDE, 1), cases(true, &PRELUDE, 1)].concat());
+    play([cases(false, &PRELUDE, 1, true), cases(true, &PRELUDE, 1, true)].concat());
 }
 
 #[test]
 fn within_a_message_each_recipient_is_what_the_server_said_of_it() {
-    play(cases(false, &MESSAGE, 1));
+    play(cases(false, &MESSAGE, 1, true));
 }
 
 #[test]
 fn within_a_message_over_lmtp_each_recipient_is_what_the_server_said_of_it() {
-    play(cases(true, &MESSAGE, 1));
+    play(cases(true, &MESSAGE, 1, true));
 }
 
 #[test]
 fn with_messages_in_flight_what_is_not_known_is_unknown() {
-    play([cases(false, &MESSAGE, 3), cases(true, &MESSAGE, 3)].concat());
+    play([cases(false, &MESSAGE, 3, true), cases(true, &MESSAGE, 3, true)].concat());
+}
+
+#[test]
+#[ignore = "make soak"]
+fn with_one_of_the_extensions_it_is_the_same() {
+    play([cases(false, &MESSAGE, 1, false), cases(true, &MESSAGE, 1, false)].concat());
 }

@@ -116,6 +116,8 @@ impl Case {
                 _ => OWED,
             },
             Point::Data if self.fault == Fault::No => REFUSED,
+            // That is the reply for the first one, and the last reply.
+            Point::Midway if self.kind.lmtp && self.several && name != 'a' && self.fault == Fault::Bye => UNKNOWN,
             Point::Content if self.kind.lmtp && name == 'a' => SENT,
             Point::Content if self.kind.lmtp && name == 'c' => {
                 if ends {
