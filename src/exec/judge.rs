@@ -47,9 +47,8 @@ pub fn judge(
                 Some(trouble) => Err(trouble),
                 None => {
                     let unmet = expect.unmet(&facts.reply, &mut |pattern| regex(pattern).ok());
-                    let mut trouble = mismatch(narrator, expect, &facts.reply);
-                    trouble.parts = unmet.iter().map(|part| narrator.shown(part)).collect();
-                    Err(trouble)
+                    let parts = unmet.iter().map(|part| narrator.shown(part)).collect();
+                    Err(mismatch(narrator, expect, &facts.reply).not_meeting(parts))
                 }
             }
         }

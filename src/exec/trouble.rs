@@ -17,6 +17,13 @@ pub struct Trouble {
     pub severs: bool,
     /// Where it went wrong, where that is not the step.
     pub span: Option<Span>,
+    /// Boxed: it is seldom there.
+    pub rest: Option<Box<Rest>>,
+}
+
+/// What else is to be said of a trouble.
+#[derive(Debug, Default)]
+pub struct Rest {
     /// Which parts of an expectation were not met.
     pub parts: Vec<Shown>,
     /// What else failed of the same step.
@@ -35,7 +42,7 @@ pub struct Limit {
 impl Trouble {
     /// The connection is still in step: QUIT may be sent.
     pub fn new(status: Status, cause: Cause) -> Self {
-        Self { status, cause, severs: false, span: None, parts: Vec::new(), also: Vec::new() }
+        Self { status, cause, severs: false, span: None, rest: None }
     }
 
     /// Nothing more may be sent.
@@ -130,20 +137,29 @@ impl Trouble {
         if matches!(self.cause, Cause::Interrupted { .. }) { clock.interrupted() } else { None }
     }
 
+    /// Says which parts of an expectation were not met.
+    pub fn not_meeting(mut self, parts: Vec<Shown>) -> Self {
+        if !parts.is_empty() {
+            self.rest.get_or_insert_default().parts = parts;
+        }
+        self
+    }
+
     /// Keeps what else failed of the same step, flat.
     pub fn with(mut self, others: impl IntoIterator<Item = Trouble>) -> Self {
         for mut other in others {
             self.severs |= other.severs;
-            let behind = std::mem::take(&mut other.also);
-            self.also.push(other);
-            self.also.extend(behind);
+            let behind = other.rest.as_mut().map(|rest| std::mem::take(&mut rest.also)).unwrap_or_default();
+            let also = &mut self.rest.get_or_insert_default().also;
+            also.push(other);
+            also.extend(behind);
         }
         self
     }
 
     /// `place` is where it is where no place is nearer; `sources` tell the places of what else failed.
     pub fn failure_in(mut self, place: Place, sources: &SourceMap) -> Failure {
-        let also = std::mem::take(&mut self.also);
+        let also = self.rest.as_mut().map(|rest| std::mem::take(&mut rest.also)).unwrap_or_default();
         let also = also.into_iter().map(|other| {
             let near = other.span.as_ref().map_or_else(|| place.clone(), |span| sources.place(span));
             other.failure(near)
@@ -155,7 +171,8 @@ impl Trouble {
     }
 
     pub fn failure(self, place: Place) -> Failure {
-        let more = More { parts: self.parts, also: Vec::new() };
+        let parts = self.rest.map(|rest| rest.parts).unwrap_or_default();
+        let more = More { parts, also: Vec::new() };
         Failure { more, ..Failure::new(self.status, place, self.cause) }
     }
 }
