@@ -142,6 +142,7 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
             let id = task.row.id.get_or_insert_with(|| RowId {
                 number: 1,
                 key: crate::transcript::Shown::default(),
+                place: crate::transcript::Shown::default(),
                 attempt,
                 repetition: task.repetition,
             });

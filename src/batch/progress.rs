@@ -24,6 +24,11 @@ impl Default for Progress {
 }
 
 impl Progress {
+    /// One that nobody sees: another line on the terminal says how far the run is, or none is to.
+    pub fn hidden() -> Self {
+        Self { bar: ProgressBar::hidden(), ..Self::default() }
+    }
+
     /// Whether anybody would see it.
     pub fn is_visible(&self) -> bool {
         !self.bar.is_hidden()

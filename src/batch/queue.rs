@@ -286,8 +286,8 @@ impl Queue {
                 }
             }
         }
-        if interrupted.is_none() && state.skipped.is_none() {
-            waiting |= state.count_rest(&self.terms);
+        if state.skipped.is_none() {
+            waiting |= state.count_rest(&self.terms, interrupted.is_some());
         }
         if let Some(failure) = state.connection_failure.take().filter(|_| waiting || !state.statuses.is_empty()) {
             if waiting {

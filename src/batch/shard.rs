@@ -7,6 +7,12 @@ pub struct Shard {
     count: u64,
 }
 
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
+}
+
 impl Shard {
     /// `2/5`.
     pub fn parse(text: &str) -> Result<Self, String> {

@@ -31,6 +31,8 @@ pub struct Tally {
     pub unknown_before: usize,
     /// Taken by another run that lives.
     pub held: usize,
+    /// There may be more rows, which nobody has read.
+    pub unread: bool,
 }
 
 impl Tally {
@@ -64,8 +66,12 @@ impl Tally {
             (self.held, "left to another run"),
         ];
         let told = counts.iter().filter(|(count, _)| *count > 0);
-        let words: Vec<_> = told.map(|(count, word)| format!("{} {word}", thousands(*count))).collect();
-        if words.is_empty() { "0 sent".to_owned() } else { words.join(", ") }
+        let mut words: Vec<_> = told.map(|(count, word)| format!("{} {word}", thousands(*count))).collect();
+        if words.is_empty() {
+            words.push("0 sent".to_owned());
+        }
+        words.extend(self.unread.then(|| "the rest not read".to_owned()));
+        words.join(", ")
     }
 }
 
@@ -78,5 +84,7 @@ mod tests {
         let tally = Tally { sent: 3, refused: 2, unknown: 1, sent_before: 9994, ..Tally::default() };
         assert_eq!(tally.words(), "3 sent, 2 refused, 1 unknown, 9,994 sent before");
         assert_eq!(Tally::default().words(), "0 sent");
+        let interrupted = Tally { sent: 3, pending: 7, unread: true, ..Tally::default() };
+        assert_eq!(interrupted.words(), "3 sent, 7 pending, the rest not read");
     }
 }

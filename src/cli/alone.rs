@@ -53,6 +53,9 @@ pub fn command(arguments: &RunArguments, file: &str, hidden: &Hidden) -> String 
     meaning.seed.iter().for_each(|seed| option("--seed", seed.to_string().as_bytes()));
     arguments.part.from_step.iter().for_each(|number| option("--from-step", number.to_string().as_bytes()));
     arguments.part.to_step.iter().for_each(|number| option("--to-step", number.to_string().as_bytes()));
+    // With it a batch goes on; without it, it would send again what was sent.
+    arguments.batch.ledger.iter().for_each(|path| option("--ledger", &named(path)));
+    arguments.batch.shard.iter().for_each(|shard| option("--shard", shard.to_string().as_bytes()));
     arguments.batch.retry.iter().for_each(|times| option("--retry", times.to_string().as_bytes()));
     // A duration's words are what the option reads, but for the shortest ones.
     let time = |duration: &std::time::Duration| Words(*duration).to_string().replace(' ', "");

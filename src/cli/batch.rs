@@ -1,6 +1,7 @@
 //! Sessions with rows, retries, a ledger or a load: `run` and `test` play them here, and all others as they are.
 
 use super::arguments::{BatchArguments, RunArguments};
+use super::columns;
 use super::console;
 use super::sessions::Loaded;
 use crate::batch::ledger::Ledger;
@@ -22,6 +23,8 @@ pub struct Batches<'a> {
     jobs: Option<u32>,
     fail_fast: bool,
     ledger: Option<Arc<Ledger>>,
+    /// Whether a batch may show how far it is: it has the terminal to itself.
+    bar: bool,
 }
 
 /// What came of a session.
@@ -71,7 +74,17 @@ impl<'a> Batches<'a> {
                 Some(Arc::new(ledger))
             }
         };
-        Ok(Self { arguments, jobs, fail_fast, ledger })
+        Ok(Self { arguments, jobs, fail_fast, ledger, bar: false })
+    }
+
+    /// With a line that says how far a batch is, where nobody else writes to the terminal meanwhile.
+    pub fn with_bar(self, bar: bool) -> Self {
+        Self { bar, ..self }
+    }
+
+    /// Whether this session shows how far it is, so that nobody else does.
+    pub fn shows_bar(&self, one: &Loaded) -> bool {
+        self.bar && !self.is_plain(one)
     }
 
     /// Whether there is nothing to do but to play the session once.
@@ -169,7 +182,7 @@ impl<'a> Batches<'a> {
             statistics: statistics.as_ref(),
         };
         let started = Instant::now();
-        let progress = Progress::default();
+        let progress = if self.bar { Progress::default() } else { Progress::hidden() };
         let mut outcome = crate::batch::run(ready, &plan, &queue, clock, &progress, observer);
         let tally = queue.tally();
         let mut lines = Vec::new();
@@ -203,20 +216,8 @@ impl<'a> Batches<'a> {
             let what = "standard input can be read once, and not again for --repeat or --duration".to_owned();
             return Err(refuse(&SourceError::Refused(what), &rows.file.span));
         }
-        if let Some(columns) = reader.columns() {
-            let known = |column: &str| columns.iter().any(|known| known == column);
-            let list = columns.iter().map(|column| printable(column.as_bytes())).collect::<Vec<_>>().join(", ");
-            let unknown = |column: &str| {
-                let column = printable(column.as_bytes());
-                SourceError::Refused(format!("the rows have no column \"{column}\": they have {list}"))
-            };
-            if let Some((key, span)) = rows.key.as_ref().filter(|(key, _)| !known(key)) {
-                return Err(refuse(&unknown(key), span));
-            }
-            let used = one.session.templates.row_columns();
-            if let Some((column, span)) = used.iter().find(|(column, _)| !known(column)) {
-                return Err(refuse(&unknown(column), span));
-            }
+        if let Some((what, span)) = columns::unknown(&one.session, rows, &reader).into_iter().next() {
+            return Err(refuse(&SourceError::Refused(what), &span));
         }
         let files = one.files.clone();
         let reopen = Box::new(move || RowReader::open(&files, &path));

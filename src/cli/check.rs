@@ -1,6 +1,7 @@
 //! `mailrun check` and `mailrun show`: sessions read, and no network touched.
 
 use super::arguments::{CheckArguments, ShowArguments};
+use super::columns;
 use super::console;
 use super::reach::{NamedFile, reach};
 use super::sessions::{Loaded, Meaning, tell, warn};
@@ -9,7 +10,7 @@ use crate::exec::TlsFile;
 use crate::net::inspect;
 use crate::report::terminal::no_commands;
 use crate::session::{Diagnostic, Diagnostics, ShowOptions, SourceError, SourcePath, Sources, Span, show};
-use crate::source::SessionPath;
+use crate::source::{RowReader, SessionPath};
 use crate::transcript::printable;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -44,6 +45,7 @@ fn examine(one: &Loaded, server: Option<&str>) -> (Status, String) {
     }
     list.extend(named.iter().filter_map(|file| missing(file, one)));
     list.extend(no_certificate(one));
+    list.extend(no_column(one));
     let found = Diagnostics { list, sources: one.session.sources.clone() };
     let status = if found.list.is_empty() { Status::Passed } else { tell(&found) };
     if status != Status::Passed {
@@ -78,6 +80,26 @@ fn missing(file: &NamedFile<'_>, one: &Loaded) -> Option<Diagnostic> {
         SourceError::Refused(message) => (false, message),
     };
     Some(Diagnostic { no_input, ..Diagnostic::error(file.path.span.clone(), message) })
+}
+
+/// What is wrong with the header of the rows, where that can be read.
+fn no_column(one: &Loaded) -> Vec<Diagnostic> {
+    let Some(rows) = one.session.rows.as_ref().filter(|rows| rows.file.written.is_literal()) else { return Vec::new() };
+    let path = rows.file.base.join(&rows.file.written.source);
+    // Standard input is for the run to read; of a file that is not there `missing` says so.
+    if rows.file.written.source == "-" || one.files.open(&path).is_err() {
+        return Vec::new();
+    }
+    match RowReader::open(&one.files, &path) {
+        Ok(reader) => {
+            let unknown = columns::unknown(&one.session, rows, &reader);
+            unknown.into_iter().map(|(what, span)| Diagnostic::error(span, what)).collect()
+        }
+        Err(SourceError::Unreadable(what)) => {
+            vec![Diagnostic { no_input: true, ..Diagnostic::error(rows.file.span.clone(), what) }]
+        }
+        Err(SourceError::Refused(what)) => vec![Diagnostic::error(rows.file.span.clone(), what)],
+    }
 }
 
 /// What is wrong with the files of `[tls]` that can be read.

@@ -6,6 +6,7 @@ mod auth_string;
 mod batch;
 mod blocks;
 mod check;
+mod columns;
 mod console;
 mod deliveries;
 mod dry_run;

@@ -108,6 +108,11 @@ impl Reports {
         !self.files.is_empty()
     }
 
+    /// Whether what sessions come to is told at the end.
+    pub fn counts(&self) -> bool {
+        self.wanted() || self.stream.is_some()
+    }
+
     /// Where the events of a session go, where they are streamed.
     pub fn stream(&self, session: usize, file: Shown) -> Option<Stream<Lines>> {
         self.stream.clone().map(|lines| Stream::new(lines, session, file))

@@ -68,8 +68,9 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
             return status;
         }
     };
+    let jobs = usize::from(arguments.select.jobs.unwrap_or(1)).min(entries.len());
     let batches = match Batches::open(arguments, entries.iter().flatten()) {
-        Ok(batches) => batches,
+        Ok(batches) => batches.with_bar(jobs == 1 && !arguments.output.quiet),
         Err((status, message)) => {
             console::error(&message);
             return status;
@@ -78,7 +79,6 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
     let settings = engine::settings(arguments, meaning, ca);
     let mut ends = Vec::new();
     let mut totals = Totals::default();
-    let jobs = usize::from(arguments.select.jobs.unwrap_or(1)).min(entries.len());
     let player = Player {
         arguments,
         settings: &settings,
@@ -320,7 +320,7 @@ impl Player<'_> {
         let mut written = Written::new(options, live, out);
         let mut file = transcript.map(|file| TranscriptWriter::new(file, options.in_a_file()));
         let mut watcher = Watcher::default();
-        let mut recorder = self.reports.wanted().then(|| Recorder::new(options.verbose));
+        let mut recorder = self.reports.counts().then(|| Recorder::new(options.verbose));
         let mut all = FanOut::new();
         if let Some(file) = &mut file {
             all.add(file);

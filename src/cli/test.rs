@@ -64,7 +64,10 @@ fn test(
     let clock = engine::clock();
     engine::end_at_signals(entries.iter_mut().flatten(), &clock);
     let way = Way::open(arguments, &clock)?;
-    let batches = Batches::open(arguments, entries.iter().flatten())?;
+    // A batch that is alone says itself how far it is; several sessions have one line.
+    let alone = entries.len() == 1;
+    let batches = Batches::open(arguments, entries.iter().flatten())?.with_bar(alone && !arguments.output.quiet);
+    let has_bar = entries.iter().flatten().any(|one| batches.shows_bar(one));
     let settings = engine::settings(arguments, meaning, ca);
     let mut printer = Printer::new(arguments, transcripts, &failed);
     let mut ends = Vec::new();
@@ -91,6 +94,7 @@ fn test(
             tester.play(number, way)
         },
         |news| match news {
+            News::Waiting(_) if has_bar => {}
             News::Waiting(done) => {
                 let names = running.numbers().into_iter().map(|number| suite::file(&entries[number]).to_string());
                 printer.progress(done, entries.len(), began.elapsed(), &names.collect::<Vec<_>>());
@@ -258,7 +262,10 @@ impl<'a> Printer<'a> {
                     || if self.arguments.output.show_secrets { Redactor::off() } else { literals(&one.session) };
                 let hidden = alone::Hidden::of(self.arguments, &one.session, &record);
                 let command = alone::command(self.arguments, &one.path.name(), &hidden);
-                let source = screen::Source { sources: &one.session.sources, redactor: &redactor, command: &command };
+                let batch = &self.arguments.batch;
+                let resends = one.session.rows.is_some() && batch.ledger.is_none() && !self.arguments.dry.dry_run;
+                let sources = &one.session.sources;
+                let source = screen::Source { sources, redactor: &redactor, command: &command, resends };
                 screen::session(&record, Some(&source), self.look)
             }
         };

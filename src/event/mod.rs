@@ -86,6 +86,8 @@ pub struct RowId {
     pub number: u64,
     /// Its key, or its number where the session names no key.
     pub key: Shown,
+    /// Where it stands: `people.csv:3`.
+    pub place: Shown,
     /// Of the batch's `[retry]`, from 1.
     pub attempt: u32,
     /// Which of `--repeat` and `--duration`, from 1.

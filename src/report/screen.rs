@@ -45,6 +45,8 @@ pub struct Source<'a> {
     pub redactor: &'a dyn Fn() -> Redactor,
     /// The command that runs this session alone.
     pub command: &'a str,
+    /// Whether that sends rows again which were sent.
+    pub resends: bool,
 }
 
 /// One session: its line, and where it failed the diagnosis. `source` is `None` where its file could not be read.
@@ -141,7 +143,8 @@ fn failures(record: &Record, source: &Source<'_>, look: Look, out: &mut String) 
             Outside::Said(text) => put(out, &format!("  {text}")),
         }
     }
-    put(out, &format!("\n  to run it alone:\n    {}\n", source.command));
+    let resends = if source.resends { ", which sends all its rows again, since there is no --ledger" } else { "" };
+    put(out, &format!("\n  to run it alone{resends}:\n    {}\n", source.command));
 }
 
 fn diagnose(
@@ -153,8 +156,9 @@ fn diagnose(
     out: &mut String,
 ) {
     let id = step.map(|(_, step)| &step.id);
+    let row = step.and_then(|(_, step)| step.row.as_ref());
     put(out, "");
-    out.push_str(&diagnosis(failure, id, source.sources, (source.redactor)(), look.colour, look.columns));
+    out.push_str(&diagnosis(failure, id, row, source.sources, (source.redactor)(), look.colour, look.columns));
     let around = record.lines.around(step.map(|(index, _)| index), AROUND);
     let Some(first) = around.first() else { return };
     let on = if &*first.connection == "main" { String::new() } else { format!(" on {}", first.connection) };

@@ -6,6 +6,7 @@ mod kills;
 mod ledgers;
 mod losses;
 mod rows;
+mod said;
 mod sharing;
 mod signals;
 mod starter;

@@ -7,10 +7,13 @@ use crate::exec::Row;
 use crate::session::SourceError;
 use crate::source::SourceRow;
 use crate::transcript::Shown;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Rows that are taken from the file, and claimed in the ledger, at a time.
 const GROUP: usize = 32;
+
+/// How long an interrupted run goes on counting rows.
+const COUNTING: Duration = Duration::from_secs(1);
 
 impl State {
     /// Takes more turns from where they come from; whether there were any.
@@ -137,12 +140,22 @@ impl State {
         true
     }
 
-    /// Counts the rows that nobody took; whether there were any.
-    pub(super) fn count_rest(&mut self, terms: &Terms) -> bool {
-        let Turns::Rows { reader, key, .. } = &mut self.turns else { return false };
+    /// Counts the rows that nobody took; whether there were any. Somebody who interrupts waits for no more of a stream, and
+    /// not long for the rest of a file: then the rest is only said to be.
+    pub(super) fn count_rest(&mut self, terms: &Terms, interrupted: bool) -> bool {
+        let Turns::Rows { reader, key, until, .. } = &mut self.turns else { return false };
+        if interrupted && (reader.is_stream || until.is_some() || terms.repeats) {
+            self.tally.unread = reader.is_stream;
+            return false;
+        }
+        let started = Instant::now();
         let mut count = 0;
         while let Ok(Some(row)) = reader.next_row() {
             count += usize::from(task(row, key.as_deref(), terms, None).is_some());
+            if interrupted && count % 1024 == 0 && started.elapsed() > COUNTING {
+                self.tally.unread = true;
+                break;
+            }
         }
         self.tally.pending += count;
         count > 0
@@ -172,7 +185,7 @@ fn task(row: SourceRow, key: Option<&str>, terms: &Terms, repetition: Option<u64
     if terms.shard.is_some_and(|shard| !shard.has(&name)) {
         return None;
     }
-    let id = RowId { number, key: Shown::new(&name), attempt: 1, repetition };
+    let id = RowId { number, key: Shown::new(&name), place: Shown::new(&place), attempt: 1, repetition };
     let row = Row { id: Some(id), place, value, broken, ..Row::default() };
     Some((Task { row, key: name, ..Task::default() }, number))
 }

@@ -30,7 +30,13 @@ impl Rows {
     fn new(count: u64, time: Rc<Time>) -> Self {
         let columns: Arc<[String]> = ["n".to_owned()].into();
         let row = |number: u64| Row {
-            id: Some(RowId { number, key: Shown::new(number.to_string()), attempt: 1, repetition: None }),
+            id: Some(RowId {
+                number,
+                key: Shown::new(number.to_string()),
+                place: Shown::default(),
+                attempt: 1,
+                repetition: None,
+            }),
             value: Some(RowValue::of_fields(columns.clone(), vec![number.to_string()])),
             ..Row::default()
         };

@@ -17,7 +17,7 @@ mod tests;
 
 pub use literals::literals;
 
-use crate::event::{Cause, Event, Fact, Failure, Note, Observer, Outcome, Status, StepId, Verdict, thousands};
+use crate::event::{Cause, Event, Fact, Failure, Note, Observer, Outcome, RowId, Status, StepId, Verdict, thousands};
 use crate::session::{Diagnostic, Diagnostics, Place, SourceMap};
 use crate::transcript::{Redactor, Shown, printable};
 use std::io::{self, Write};
@@ -39,10 +39,21 @@ pub struct Terminal<W: Write> {
     /// In place of the name that the session has.
     called: Option<Shown>,
     warnings: Vec<String>,
-    told: Vec<Failure>,
+    /// And the row that each was of.
+    told: Vec<(Failure, Option<u64>)>,
+    /// The rows that are being played, by their connections.
+    rows: Vec<Playing>,
     text: String,
     more: usize,
     error: Option<io::Error>,
+}
+
+/// A row whose turn it is.
+struct Playing {
+    connection: String,
+    row: RowId,
+    /// One of its steps failed, and was told or counted.
+    failed: bool,
 }
 
 impl<W: Write> Terminal<W> {
@@ -59,6 +70,7 @@ impl<W: Write> Terminal<W> {
             called: None,
             warnings: Vec::new(),
             told: Vec::new(),
+            rows: Vec::new(),
             text: String::new(),
             more: 0,
             error: None,
@@ -85,9 +97,10 @@ impl<W: Write> Terminal<W> {
         self.error.as_ref()
     }
 
-    /// Tells a failure, unless it was told: a group fails for the step in it that did.
-    fn failure(&mut self, failure: &Failure, step: Option<&StepId>) {
-        if self.told.contains(failure) {
+    /// Tells a failure, unless it was told: a group fails for the step in it that did, and a session for one of its rows.
+    fn failure(&mut self, failure: &Failure, step: Option<&StepId>, row: Option<&RowId>) {
+        let number = row.map(|row| row.number);
+        if self.told.iter().any(|(told, of)| (number.is_none() || *of == number) && told == failure) {
             return;
         }
         if self.told.len() >= MOST {
@@ -111,11 +124,19 @@ impl<W: Write> Terminal<W> {
         };
         let gutter = " ".repeat(gutter.max(1).to_string().len());
         let step = step.map(|step| notes::step(step, &failure.place));
-        for note in step.into_iter().chain(notes::of(failure)) {
+        for note in step.into_iter().chain(row.map(notes::row)).chain(notes::of(failure)) {
             self.text.push_str(&format!("{gutter} = {note}\n"));
         }
-        self.told.push(failure.clone());
-        failure.more.also.iter().for_each(|other| self.failure(other, None));
+        self.told.push((failure.clone(), number));
+        failure.more.also.iter().for_each(|other| self.failure(other, None, row));
+    }
+
+    /// The row that a connection plays: `2_second` that of `2`, and `second` that of `main`.
+    fn row_of(&mut self, connection: &str) -> Option<&mut Playing> {
+        let lane = connection.split_once('_').map_or("main", |(lane, _)| lane);
+        let of = |name: &str| self.rows.iter().position(|playing| playing.connection == name);
+        let index = of(connection).or_else(|| of(lane))?;
+        self.rows.get_mut(index)
     }
 
     /// `file:line:column: error: message`, the source from the step's beginning on and a caret; without a place, the session's name instead.
@@ -164,7 +185,7 @@ impl<W: Write> Terminal<W> {
 
     fn finish(&mut self, outcome: &Outcome) {
         if let Some(failure) = &outcome.failure {
-            self.failure(failure, None);
+            self.failure(failure, None, None);
         }
         if self.more > 0 {
             self.text.push_str(&format!("… and {} more failures\n", thousands(self.more)));
@@ -181,7 +202,10 @@ impl<W: Write> Terminal<W> {
         if failed || !self.quiet {
             self.warnings.iter().for_each(|warning| text.push_str(&format!("{}: warning: {warning}\n", self.name)));
         }
-        text.push_str(&self.text);
+        // What failed and was then tried again with success is no news for cron.
+        if failed || !self.quiet {
+            text.push_str(&self.text);
+        }
         let text = no_commands(&text);
         let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
         if let Err(error) = written {
@@ -193,6 +217,7 @@ impl<W: Write> Terminal<W> {
     fn forget(&mut self) {
         self.warnings.clear();
         self.told.clear();
+        self.rows.clear();
         self.text.clear();
         self.more = 0;
     }
@@ -202,13 +227,14 @@ impl<W: Write> Terminal<W> {
 pub fn diagnosis(
     failure: &Failure,
     step: Option<&StepId>,
+    row: Option<&RowId>,
     sources: &SourceMap,
     redactor: Redactor,
     colour: bool,
     columns: Option<usize>,
 ) -> String {
     let mut terminal = Terminal::new(io::sink(), sources.clone(), redactor, colour).within(columns);
-    terminal.failure(failure, step);
+    terminal.failure(failure, step, row);
     no_commands(&terminal.text)
 }
 
@@ -235,7 +261,13 @@ impl<W: Write> Observer for Terminal<W> {
                 self.name = self.called.as_ref().unwrap_or(name).clone();
             }
             Fact::StepFinished { step, verdict, elapsed: _ } => match verdict {
-                Verdict::Failed(failure) | Verdict::Error(failure) => self.failure(failure, Some(step)),
+                Verdict::Failed(failure) | Verdict::Error(failure) => {
+                    let row = self.row_of(event.connection).map(|playing| {
+                        playing.failed = true;
+                        playing.row.clone()
+                    });
+                    self.failure(failure, Some(step), row.as_ref());
+                }
                 Verdict::Passed | Verdict::Skipped(_) => {}
             },
             Fact::Noted(note) => match note {
@@ -261,9 +293,18 @@ impl<W: Write> Observer for Terminal<W> {
                 | Note::Recipient { .. }
                 | Note::Interrupted { .. } => {}
             },
-            Fact::RowFinished { row: _, outcome } => {
-                // That of a step is told already.
-                outcome.failure.iter().for_each(|failure| self.failure(failure, None));
+            Fact::RowStarted { row } => {
+                let connection = event.connection.to_owned();
+                self.rows.push(Playing { connection, row: (*row).clone(), failed: false });
+            }
+            Fact::RowFinished { row, outcome } => {
+                let index = self.rows.iter().position(|playing| playing.connection == event.connection);
+                let playing = index.map(|index| self.rows.swap_remove(index));
+                // That of a step is told already, or counted where there are too many.
+                let counted = self.told.len() >= MOST && playing.is_some_and(|playing| playing.failed);
+                if let Some(failure) = outcome.failure.as_ref().filter(|_| !counted) {
+                    self.failure(failure, None, Some(row));
+                }
             }
             Fact::SessionFinished { outcome } => self.finish(outcome),
             Fact::HostResolved { .. }
@@ -275,7 +316,6 @@ impl<W: Write> Observer for Terminal<W> {
             | Fact::ClosedByServer
             | Fact::ResetByServer
             | Fact::ClosedByClient { .. }
-            | Fact::RowStarted { .. }
             | Fact::TurnStarted { .. }
             | Fact::StepStarted { .. } => {}
         }

@@ -1,6 +1,6 @@
 //! What stands below a diagnosis: what came, what a certificate says, what may help.
 
-use crate::event::{Cause, Failure, Got, StepId};
+use crate::event::{Cause, Failure, Got, RowId, StepId};
 use crate::session::Place;
 use crate::transcript::printable;
 
@@ -19,6 +19,21 @@ pub(super) fn step(step: &StepId, failure: &Place) -> String {
     }
     if (&step.place.file, step.place.line) != (&failure.file, failure.line) && !step.place.file.is_empty() {
         out.push_str(&format!(" ({}:{})", printable(step.place.file.as_bytes()), step.place.line));
+    }
+    out
+}
+
+/// `row u24@example.org (people.csv:26), run 2, try 3`.
+pub(super) fn row(row: &RowId) -> String {
+    let mut out = format!("row {}", row.key);
+    if !row.place.is_empty() {
+        out.push_str(&format!(" ({})", row.place));
+    }
+    if let Some(run) = row.repetition {
+        out.push_str(&format!(", run {run}"));
+    }
+    if row.attempt > 1 {
+        out.push_str(&format!(", try {}", row.attempt));
     }
     out
 }

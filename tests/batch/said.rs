@@ -1,0 +1,122 @@
+//! What a batch says: which row it was, how much is left, what goes on with it, and nothing that is no news.
+
+use crate::bed::{Bed, Does, Ran, SESSION, Server, signal};
+use rustix::process::Signal;
+use std::process::{Command, Stdio};
+
+/// `mailrun` in the bed's folder, without `--quiet`.
+fn mailrun(bed: &Bed, words: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+    Ran::of(command.args(words).current_dir(bed.path(".")).env_remove("MAILRUN_LEDGER").stdin(Stdio::null()))
+}
+
+#[test]
+fn every_row_that_failed_is_named_with_its_line() {
+    let bed = Bed::new(3);
+    let server = Server::that(&[Does::Defers]);
+    let ran = bed.run(server.port, &[]);
+    assert_eq!(ran.status, 75, "{}", ran.errors);
+    for (number, line) in [(0, 2), (1, 3), (2, 4)] {
+        let row = format!("  = row u{number}@x.example (p.csv:{line})\n");
+        assert_eq!(ran.errors.matches(&row).count(), 1, "{row}{}", ran.errors);
+    }
+    assert_eq!(ran.errors.matches("error: ").count(), 3, "not for the session once more: {}", ran.errors);
+}
+
+#[test]
+fn of_many_rows_that_failed_each_is_counted_once() {
+    let bed = Bed::new(70);
+    let server = Server::that(&[Does::Defers]);
+    let ran = bed.run(server.port, &[]);
+    assert_eq!(ran.errors.matches("  = row ").count(), 50, "{}", ran.errors);
+    assert!(ran.errors.contains("\n… and 20 more failures\n"), "{}", ran.errors);
+}
+
+#[test]
+fn the_command_for_one_session_sends_nothing_again_or_says_so() {
+    let bed = Bed::new(3);
+    let server = Server::that(&[Does::Defers]);
+    let url = format!("smtp://127.0.0.1:{}", server.port);
+    let with = mailrun(&bed, &["test", "--server", &url, "--shard", "1/1", "--ledger", "l.db", "c.toml"]);
+    let command = format!("to run it alone:\n    mailrun run --server {url} --ledger l.db --shard 1/1 c.toml\n");
+    assert!(with.output.contains(&command), "{}", with.output);
+    assert!(with.output.contains("  = row u1@x.example (p.csv:3)\n"), "{}", with.output);
+    let without = mailrun(&bed, &["test", "--server", &url, "c.toml"]);
+    assert!(without.output.contains("alone, which sends all its rows again, since"), "{}", without.output);
+}
+
+#[test]
+fn an_interrupted_batch_counts_the_rows_of_its_file_that_are_left() {
+    let bed = Bed::new(200);
+    let (server, told, go) = Server::slow();
+    let mut command = bed.command(server.port);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("mailrun starts");
+    told.recv().expect("a message is sent");
+    signal(&child, Signal::INT);
+    go.send(()).expect("the server waits");
+    drop(go);
+    let output = child.wait_with_output().expect("it ends");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let sent = server.once();
+    let expected = format!("{sent} sent, {} pending\n", 200 - sent);
+    assert!(errors.contains(&expected), "{expected}{errors}");
+    assert_eq!(output.status.code(), Some(130));
+}
+
+#[test]
+fn the_stream_of_events_ends_with_as_many_steps_as_the_report() {
+    let bed = Bed::new(5);
+    let server = Server::start();
+    let url = format!("smtp://127.0.0.1:{}", server.port);
+    let ran = mailrun(&bed, &["run", "--server", &url, "--json", "-", "c.toml"]);
+    assert_eq!(ran.status, 0, "{}", ran.errors);
+    let last = ran.output.lines().last().expect("events are told");
+    let last: serde_json::Value = serde_json::from_str(last).expect("it is JSON");
+    assert_eq!(mailrun(&bed, &["run", "--server", &url, "--json", "r.json", "c.toml"]).status, 0);
+    let report = std::fs::read_to_string(bed.path("r.json")).expect("it is there");
+    let report: serde_json::Value = serde_json::from_str(&report).expect("it is JSON");
+    assert_eq!(last["totals"], report["totals"]);
+    assert!(last["totals"]["steps"].as_u64() > Some(5), "{last}");
+}
+
+#[test]
+fn a_quiet_batch_whose_every_row_was_sent_says_nothing_of_what_was_tried_again() {
+    let bed = Bed::new(4);
+    bed.write("c.toml", format!("{SESSION}[retry]\ntimes = 3\nwait = \"10ms\"\n"));
+    let server = Server::that(&[Does::IsBusy, Does::Defers, Does::Accepts]);
+    let ran = bed.run(server.port, &[]);
+    assert_eq!((ran.status, server.once()), (0, 4), "{}", ran.errors);
+    assert_eq!((ran.output.as_str(), ran.errors.as_str()), ("", ""));
+}
+
+#[test]
+fn a_column_that_is_missing_is_found_without_sending() {
+    let bed = Bed::new(1);
+    let broken = SESSION.replace("key = \"email\"", "key = \"emial\"");
+    assert_ne!(broken, SESSION);
+    bed.write("k.toml", broken);
+    bed.write("t.toml", SESSION.replace("row.email", "row.emial"));
+    for (file, place) in [("k.toml", "k.toml:"), ("t.toml", "t.toml:")] {
+        let ran = mailrun(&bed, &["check", "--server", "smtp://127.0.0.1:9", file]);
+        assert_eq!(ran.status, 65, "{file}: {}", ran.errors);
+        assert!(ran.errors.starts_with(place), "{}", ran.errors);
+        assert!(ran.errors.contains("the rows have no column \"emial\": they have email"), "{}", ran.errors);
+    }
+    assert_eq!(mailrun(&bed, &["check", "--server", "smtp://127.0.0.1:9", "c.toml"]).status, 0);
+}
+
+#[test]
+fn connections_that_fail_leave_rows_pending_until_one_comes_about() {
+    let bed = Bed::new(3);
+    let open = "[[open]]\nexpect = 220\n[[open]]\nsend = \"NOOP\"\nexpect = 250\n";
+    bed.write("c.toml", format!("{SESSION}{open}[retry]\ntimes = 2\nwait = \"10ms\"\n"));
+    let failing = Server::start();
+    let ran = bed.run(failing.port, &[]);
+    // 450 to NOOP is temporary: three connections, and no row is touched.
+    assert_eq!(ran.output.matches("C: NOOP\n").count(), 3, "{}", ran.output);
+    assert_eq!((ran.status, failing.once()), (75, 0), "{}", ran.errors);
+    assert!(ran.errors.contains("\n3 pending\n"), "{}", ran.errors);
+    assert_eq!((bed.count("pending"), bed.count("deferred")), (3, 0));
+    bed.write("c.toml", SESSION);
+    assert_eq!((bed.run(failing.port, &[]).status, failing.once()), (0, 3));
+}
