@@ -3,7 +3,7 @@
 use super::dialogue::{Dialogue, End, TlsSeen, Turn};
 use super::script::{ConnectionScript, Expected, Op, What, bdat_octets, verb};
 use crate::smtp::content::ContentDecoder;
-use crate::smtp::lines::{LineEnd, MAX_LINE, WireLine};
+use crate::smtp::lines::{LineEnd, WireLine};
 use crate::transcript::{Body, notation};
 use std::collections::VecDeque;
 
@@ -11,6 +11,8 @@ use std::collections::VecDeque;
 const MISMATCH: &[u8] = b"421 script mismatch\r\n";
 /// What is written in one go of a line that is repeated.
 const BATCH: usize = 64 * 1024;
+/// The longest line of a client's that is waited for: far more than SMTP's 512, since scripts are for trying such things.
+const MAX_LINE: usize = 1 << 20;
 /// What is shown of a line in a message.
 const SHOWN: usize = 200;
 
@@ -245,6 +247,10 @@ fn line(input: &[u8], fits: impl Fn(&[u8], LineEnd) -> bool) -> Found {
     let Some(at) = input.iter().position(|byte| *byte == b'\n') else {
         return if input.len() > MAX_LINE { Found::Otherwise } else { Found::More };
     };
+    // As where the end has not come yet, however the line was cut on its way.
+    if at > MAX_LINE {
+        return Found::Otherwise;
+    }
     let (bytes, end) = match input[..at].strip_suffix(b"\r") {
         Some(bytes) => (bytes, LineEnd::CrLf),
         None => (&input[..at], LineEnd::Lf),

@@ -238,6 +238,19 @@ fn scripts_play_the_same_at_every_chunk_size() {
 }
 
 #[test]
+fn how_a_long_line_was_cut_on_its_way_changes_nothing() {
+    let transcript = "*: match verb\nS: 220 x\nC: NOOP\nS: 500 too long\nC: QUIT\nS: 221 bye\n";
+    for (length, said) in
+        [(1 << 19, "220 x\r\n500 too long\r\n221 bye\r\n<close>"), (1 << 21, "220 x\r\n421 script mismatch\r\n<close>")]
+    {
+        let sent = format!("NOOP {}\r\nQUIT\r\n", "x".repeat(length));
+        for piece in [64 * 1024, 66_000, usize::MAX] {
+            assert_eq!(play(transcript, sent.as_bytes(), piece).0, said, "{length} bytes in pieces of {piece}");
+        }
+    }
+}
+
+#[test]
 fn a_long_repetition_comes_in_batches() {
     let script = Script::parse("*: repeat 1000000\nS: 250-0123456789\nS: 250 end\n").expect("a script");
     let mut player = Player::new(&script.connections[0]);
