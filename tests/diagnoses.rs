@@ -252,3 +252,29 @@ fn events_begin_with_their_version_and_say_why_a_session_was_skipped() {
     assert_eq!(finished["skipped"], "the `if` of every step was false");
     assert_eq!(lines.last().expect("there is a line")["event"], "run_finished");
 }
+
+#[test]
+fn no_line_is_a_command_of_github_actions_whatever_files_are_called() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let folder = folder.path();
+    let server = "server = \"smtp://127.0.0.1:1\"\n";
+    write(folder, "::error::down.toml", &format!("{server}step = [{{ expect = 220, name = \"::error::step\" }}]\n"));
+    write(folder, "::error::broken.toml", &format!("{server}stepp = [{{ expect = 220 }}]\n"));
+    write(
+        folder,
+        "::error::rows.toml",
+        &format!(
+            "{server}[message]\nfrom = \"a@x.example\"\nto = [\"{{{{ row.to }}}}\"]\nsubject = \"s\"\ntext = \"t\"\n[rows]\nfile = \"::r.csv\"\nkey = \"to\"\n"
+        ),
+    );
+    write(folder, "::r.csv", "to,x\n::error::a\nb@x.example,1\n");
+    let commands: [&[&str]; 4] = [&["run"], &["run", "--quiet"], &["test", "--verbose"], &["check"]];
+    for command in commands {
+        let files = ["./::error::down.toml", "::error::broken.toml", "::error::rows.toml"];
+        let output = mailrun(folder, &[], &[command, &files].concat());
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_ne!(output.status.code(), Some(0), "{said}");
+        assert!(said.contains("broken.toml"), "{said}");
+        assert!(!said.lines().any(|line| line.starts_with("::")), "{command:?}: {said}");
+    }
+}

@@ -10,6 +10,7 @@ use super::{dry_run, machine, values};
 use crate::event::Status;
 use crate::exec::{Clock, ConnectOptions, Network, Settings, TlsFile};
 use crate::net::{Nameservers, Sockets, SystemClock, inspect};
+use crate::report::put_away;
 use crate::source::read_named;
 use crate::source::words;
 use crate::transcript::printable;
@@ -207,7 +208,7 @@ pub fn end_at_signals<'a>(sessions: impl Iterator<Item = &'a mut Loaded>, clock:
 
 /// A clock that notices signals, where it can.
 pub fn clock() -> SystemClock {
-    SystemClock::with_signals().unwrap_or_else(|why| {
+    SystemClock::with_signals(put_away).unwrap_or_else(|why| {
         console::error(&format!("signals end the program at once: {why}"));
         SystemClock::new()
     })

@@ -43,6 +43,8 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
     let read = engine::read_files(arguments, entries.iter().flatten());
     // Where nothing can run, an older transcript stays.
     let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
+    // From here on files are open that a signal must not leave behind.
+    let clock = engine::clock();
     // Before anything is sent: a run whose record cannot be kept does not begin.
     let mut transcripts = match Transcripts::create(target, &names, &read) {
         Ok(transcripts) => transcripts,
@@ -59,7 +61,6 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
             return status;
         }
     };
-    let clock = engine::clock();
     engine::end_at_signals(entries.iter_mut().flatten(), &clock);
     let mut way = match Way::open(arguments, &clock) {
         Ok(way) => way,

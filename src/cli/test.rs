@@ -58,10 +58,11 @@ fn test(
     let read = engine::read_files(arguments, entries.iter().flatten());
     // Where nothing can run, an older transcript stays.
     let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
+    // From here on files are open that a signal must not leave behind.
+    let clock = engine::clock();
     let transcripts = Transcripts::create(target, &names, &read).map_err(|message| (Status::CantCreate, message))?;
     let (output, failed) = Output::new();
     let mut reports = Reports::open(&arguments.reports, output, &read)?;
-    let clock = engine::clock();
     engine::end_at_signals(entries.iter_mut().flatten(), &clock);
     let way = Way::open(arguments, &clock)?;
     // A batch that is alone says itself how far it is; several sessions have one line.

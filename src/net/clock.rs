@@ -3,8 +3,10 @@
 use crate::exec::{Clock, Interrupt};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use signal_hook::low_level::{exit, pipe};
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -29,15 +31,23 @@ impl SystemClock {
     }
 
     /// A clock that notices SIGINT and SIGTERM. The first signal is told by [`Clock::interrupted`]; a second one, of
-    /// either kind, ends the program at once with 130 or 143. For `main`, once.
-    pub fn with_signals() -> io::Result<Self> {
+    /// either kind, ends the program with 130 or 143 as soon as `put_away` has come back. For `main`, once.
+    pub fn with_signals(put_away: impl Fn() + Send + 'static) -> io::Result<Self> {
         let clock = Self::default();
-        let armed = Arc::new(AtomicBool::new(false));
-        for (signal, status) in [(SIGINT, 130), (SIGTERM, 143)] {
-            // The order matters: actions run as registered, so the first signal finds the flag unset and sets it.
-            flag::register_conditional_shutdown(signal, status, Arc::clone(&armed))?;
-            flag::register(signal, Arc::clone(&armed))?;
+        // A handler may do next to nothing: it writes a byte for each signal, and a thread does what a second one asks for.
+        let (mut told, teller) = UnixStream::pair()?;
+        let latest = Arc::clone(&clock.signal);
+        let second = move || {
+            if told.read_exact(&mut [0; 2]).is_ok() {
+                put_away();
+                exit(if i32::try_from(latest.load(Ordering::Relaxed)) == Ok(SIGTERM) { 143 } else { 130 });
+            }
+        };
+        std::thread::Builder::new().name("signals".to_owned()).spawn(second)?;
+        for signal in [SIGINT, SIGTERM] {
+            // The order matters: actions run as registered, so the thread finds which signal it was.
             flag::register_usize(signal, Arc::clone(&clock.signal), usize::try_from(signal).unwrap_or_default())?;
+            pipe::register(signal, teller.try_clone()?)?;
         }
         Ok(clock)
     }
@@ -106,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_real_signal_is_noticed() {
-        let clock = SystemClock::with_signals().expect("signals can be handled");
+        let clock = SystemClock::with_signals(|| {}).expect("signals can be handled");
         signal_hook::low_level::raise(SIGINT).expect("a signal can be raised");
         clock.sleep_until(clock.now() + Duration::from_secs(600));
         assert_eq!(clock.interrupted().map(|interrupt| interrupt.name), Some("SIGINT"));

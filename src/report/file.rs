@@ -4,7 +4,35 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::{NamedTempFile, TempPath};
+
+/// The files that have not got their names yet, for [`put_away`].
+static PENDING: Mutex<Vec<Pending>> = Mutex::new(Vec::new());
+
+struct Pending {
+    path: PathBuf,
+    target: PathBuf,
+    growing: bool,
+}
+
+fn pending() -> MutexGuard<'static, Vec<Pending>> {
+    PENDING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file that has its name now, or never gets one.
+fn forget(path: &Path) {
+    pending().retain(|pending| pending.path != path);
+}
+
+/// The program ends at once: transcripts stand as far as they were written, if they were, and of reports nothing is left behind.
+pub fn put_away() {
+    for Pending { path, target, growing } in pending().drain(..) {
+        let begun = growing && fs::metadata(&path).is_ok_and(|about| about.len() > 0);
+        // Nobody is left to hear of a failure.
+        let _ = if begun { fs::rename(path, target) } else { fs::remove_file(path) };
+    }
+}
 
 /// A file that takes its name when it is complete: it is written beside its target, with mode 0600, and renamed.
 ///
@@ -51,6 +79,7 @@ impl AtomicFile {
         // Mode 0600 is tempfile's own.
         let temporary = tempfile::Builder::new().prefix(&hidden).suffix(".part").tempfile_in(folder)?;
         let (file, path) = NamedTempFile::into_parts(temporary);
+        pending().push(Pending { path: path.to_path_buf(), target: target.clone(), growing });
         Ok(Self { file, pending: Some((path, target)), growing })
     }
 
@@ -66,7 +95,10 @@ impl AtomicFile {
             // An older one must not give way to a file whose content a crash of the machine then loses.
             self.file.sync_data()?;
         }
-        path.persist(target).map_err(|failed| failed.error)
+        let name = path.to_path_buf();
+        let stands = path.persist(target).map_err(|failed| failed.error);
+        forget(&name);
+        stands
     }
 }
 
@@ -85,6 +117,9 @@ impl Drop for AtomicFile {
         if self.growing {
             // Nobody is left to hear of a failure; `commit` is for those who want to.
             let _ = self.stand();
+        }
+        if let Some((path, _)) = &self.pending {
+            forget(path);
         }
     }
 }

@@ -16,7 +16,7 @@ pub mod tap;
 pub mod terminal;
 pub mod transcript;
 
-pub use file::AtomicFile;
+pub use file::{AtomicFile, put_away};
 pub use held::Held;
 pub use record::Recorder;
 pub use stream::Stream;

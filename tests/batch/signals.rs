@@ -72,6 +72,25 @@ fn a_second_signal_ends_it_at_once_and_loses_nothing() {
 }
 
 #[test]
+fn a_second_signal_leaves_no_file_behind_that_has_no_name() {
+    let bed = Bed::new(3);
+    let (server, told, _go) = Server::slow();
+    let mut child = bed.start(server.port, &["--transcript", "t.log", "--junit", "j.xml", "--html", "r.html"]);
+    told.recv().expect("a message is sent");
+    // Two of a kind may arrive as one.
+    signal(&child, Signal::INT);
+    signal(&child, Signal::TERM);
+    let code = child.wait().expect("it ends").code();
+    assert!(matches!(code, Some(130 | 143)), "{code:?}");
+    let entries = std::fs::read_dir(bed.path(".")).expect("the folder is there");
+    let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    // What was written of a transcript stands; of one this short nothing was.
+    names.retain(|name| !name.contains(".db"));
+    names.sort();
+    assert_eq!(names, ["c.toml", "p.csv"], "reports are whole or not there");
+}
+
+#[test]
 fn waiting_for_a_retry_or_the_rate_ends_at_once() {
     for options in [&["--retry", "5"][..], &["--rate", "1/h"]] {
         let bed = Bed::new(2);
