@@ -87,7 +87,7 @@ impl<'a> Eml<'a> {
                     EmlError(format!(
                         "its header {}: \"{text}\" is not an address: {}",
                         header.name.as_str(),
-                        error.why
+                        error.within(text)
                     ))
                 })?;
                 if !mailbox.is_null() {

@@ -77,7 +77,7 @@ impl std::error::Error for MessageError {}
 
 /// As [`crate::smtp::address_list::parse`], with the text in the error.
 pub fn parse_address_list(text: &str) -> Result<Vec<Address>, MessageError> {
-    crate::smtp::address_list::parse(text).map_err(|error| MessageError::new(text, error.to_string()))
+    crate::smtp::address_list::parse(text).map_err(|error| MessageError::new(text, error.within(text)))
 }
 
 /// Why a mail was not built.

@@ -233,20 +233,20 @@ fn address_lists_are_read() {
 #[test]
 fn broken_address_lists_say_where() {
     let table = [
-        ("", "an address is missing here (at byte 1)"),
-        ("a@b,", "an address is missing here (at byte 5)"),
-        ("a@b,,c@d", "an address is missing here (at byte 5)"),
-        ("a@b c@d", "the address should end here, or a comma follow (at byte 5)"),
-        ("a@b; c@d", "the address should end here, or a comma follow (at byte 4)"),
-        ("Name a@b", "an address has no space outside quotes (at byte 5)"),
-        ("Name <a@b", "the address should end here with > (at byte 10)"),
-        ("Name <a b@c>", "an address has no space outside quotes (at byte 8)"),
-        ("\"Name <a@b>", "this quote is not closed (at byte 1)"),
-        ("a@b (comment)", "an address has no comment (at byte 5)"),
-        ("Team: a@b", "a group ends in a semicolon (at byte 10)"),
-        ("Team: Sub: a@b;;", "this character needs quotes around the part before the @ (at byte 10)"),
-        ("a@b\r\nBcc: c@d", "an address has no line break and no NUL (at byte 4)"),
-        ("name", "an address needs an @ and a domain (at byte 5)"),
+        ("", "an address is missing here (at character 1)"),
+        ("a@b,", "an address is missing here (at character 5)"),
+        ("a@b,,c@d", "an address is missing here (at character 5)"),
+        ("a@b c@d", "the address should end here, or a comma follow (at character 5)"),
+        ("a@b; c@d", "the address should end here, or a comma follow (at character 4)"),
+        ("Name a@b", "an address has no space outside quotes (at character 5)"),
+        ("Name <a@b", "the address should end here with > (at character 10)"),
+        ("Name <a b@c>", "an address has no space outside quotes (at character 8)"),
+        ("\"Name <a@b>", "this quote is not closed (at character 1)"),
+        ("a@b (comment)", "an address has no comment (at character 5)"),
+        ("Team: a@b", "a group ends in a semicolon (at character 10)"),
+        ("Team: Sub: a@b;;", "this character needs quotes around the part before the @ (at character 10)"),
+        ("a@b\r\nBcc: c@d", "an address has no line break and no NUL (at character 4)"),
+        ("name", "an address needs an @ and a domain (at character 5)"),
     ];
     for (text, why) in table {
         let error = parse_address_list(text).expect_err(text);

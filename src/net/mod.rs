@@ -7,6 +7,7 @@ mod connection;
 mod distrust;
 mod keys;
 mod mx;
+mod openssl_words;
 mod peer;
 mod probe;
 pub mod server_hello;
@@ -14,7 +15,7 @@ mod socket;
 mod sockets;
 mod tls;
 #[doc(hidden)]
-pub(crate) use tls::reason as tls_reason;
+pub(crate) use openssl_words::reason as tls_reason;
 
 pub use clock::SystemClock;
 pub use connection::Connection;

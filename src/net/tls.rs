@@ -2,6 +2,7 @@
 
 use super::distrust;
 use super::keys;
+use super::openssl_words::reason;
 use super::peer::Peer;
 use super::server_hello::FirstFlight;
 use super::socket::{DeadlineSocket, Recording, Seen};
@@ -149,7 +150,7 @@ pub fn handshake(
                 let seen = recording.take();
                 let text = error.to_string();
                 return Err(match verification_failure(&text).filter(|_| verify) {
-                    Some(why) => distrusted(why, FirstFlight::read(&seen.bytes).certificate),
+                    Some(why) => distrusted(&why, FirstFlight::read(&seen.bytes).certificate),
                     None => handshake_failure(&error, &text, seen, spare),
                 });
             }
@@ -185,12 +186,12 @@ pub fn distrusted(reason: &str, certificate: Option<&[u8]>, name: &str, connecte
 
 /// Why the library does not trust the certificate, where that is what failed. OpenSSL's text ends in the reason:
 /// `error:0A000086:SSL routines:…:certificate verify failed:…:1883: (certificate has expired)`.
-fn verification_failure(text: &str) -> Option<&str> {
+fn verification_failure(text: &str) -> Option<String> {
     let failed = text.contains("certificate verify failed");
     // Other platforms' words; an alert is the server's complaint about ours.
     let other = text.contains("certificate") && text.contains("trust") && !text.contains("alert");
     let inside = || text.strip_suffix(')').and_then(|text| text.rsplit_once('(')).map(|(_, reason)| reason);
-    (failed || other).then(|| inside().unwrap_or(text))
+    (failed || other).then(|| inside().map_or_else(|| reason(text), str::to_owned))
 }
 
 /// What is kept of something that is not TLS.
@@ -273,12 +274,6 @@ pub fn broken(error: &io::Error) -> io::Error {
         other => other.to_owned(),
     });
     io::Error::new(io::ErrorKind::InvalidData, why)
-}
-
-/// OpenSSL's reason out of `error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`; any other text as it is.
-pub fn reason(text: &str) -> String {
-    let reason = text.strip_prefix("error:").and_then(|text| text.split(':').nth(3));
-    reason.filter(|reason| !reason.is_empty()).unwrap_or(text).to_owned()
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ impl Channel {
             // A socket's timeout shows as WouldBlock.
             Err(HandshakeError::WouldBlock(_)) => return Err("the handshake took too long".to_owned()),
             Err(HandshakeError::Failure(stream)) => return Err(crate::net::tls_reason(&stream.error().to_string())),
-            Err(HandshakeError::SetupFailure(error)) => return Err(error.to_string()),
+            Err(HandshakeError::SetupFailure(error)) => return Err(crate::net::tls_reason(&error.to_string())),
         };
         let wire = stream.get_mut();
         wire.deadline = None;

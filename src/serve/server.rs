@@ -247,7 +247,7 @@ impl Shared {
         };
         let failed = match Channel::new(socket, self.config.idle) {
             Ok(mut channel) => self.play(number, &mut channel, dialogue.as_mut()).err(),
-            Err(error) => Some(error.to_string()),
+            Err(error) => Some(crate::net::tls_reason(&error.to_string())),
         };
         let problem = failed.or_else(|| dialogue.problem());
         if let (Some(log), Some(problem)) = (&self.config.log, &problem) {
@@ -332,7 +332,7 @@ impl Shared {
                 proxy::Found::More => match channel.read(&mut buffer) {
                     Ok(0) => return Err("the connection ended before a TLS handshake".to_owned()),
                     Ok(length) => read.extend_from_slice(&buffer[..length]),
-                    Err(error) => return Err(error.to_string()),
+                    Err(error) => return Err(crate::net::tls_reason(&error.to_string())),
                 },
             }
         }

@@ -18,7 +18,9 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     pub(super) fn new(certificate: &ServerCertificate) -> Result<Self, String> {
-        build(certificate).map_err(|error| format!("certificate and key do not serve: {error}"))
+        build(certificate).map_err(|error| {
+            format!("certificate and key do not serve: {}", crate::net::tls_reason(&error.to_string()))
+        })
     }
 }
 

@@ -34,7 +34,15 @@ pub struct AddressError {
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (at byte {})", self.why, self.at + 1)
+        f.write_str(self.why)
+    }
+}
+
+impl AddressError {
+    /// The same with the place in `text`, in characters as a person counts them.
+    pub fn within(&self, text: &str) -> String {
+        let before = text.get(..self.at.min(text.len())).unwrap_or(text);
+        format!("{} (at character {})", self.why, before.chars().count() + 1)
     }
 }
 
@@ -366,5 +374,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_mistake_is_placed_by_characters() {
+        let text = "jürgen@exämple.de x";
+        let error = Mailbox::parse(text).expect_err("something stands behind it");
+        assert_eq!(error.within(text), "an address has no space outside quotes (at character 18)");
+        let far = AddressError { at: 99, why: "so" };
+        assert_eq!(far.within("a"), "so (at character 2)", "another text cannot break it");
     }
 }

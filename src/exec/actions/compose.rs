@@ -203,7 +203,8 @@ fn addresses(player: &Player<'_>, templates: &[Template]) -> Result<Vec<Address>
 fn mailbox(player: &Player<'_>, template: &Template) -> Result<Mailbox, Trouble> {
     let text = player.render_line(template)?;
     Mailbox::parse(&text).map_err(|error| {
-        Trouble::bad_value(&player.narrator, format!("the address \"{text}\": {}", error.why)).at(&template.span)
+        Trouble::bad_value(&player.narrator, format!("the address \"{text}\": {}", error.within(&text)))
+            .at(&template.span)
     })
 }
 

@@ -4,6 +4,7 @@ use super::Reader;
 use super::fields::{Field, Fields, in_order};
 use super::keys;
 use crate::session::{Attachment, Diagnostic, Message, OnRefused, Template};
+use crate::smtp::address::AddressError;
 use crate::smtp::address_list;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
@@ -173,12 +174,13 @@ impl Reader<'_> {
             return;
         }
         let text = written.source.trim();
+        let before = written.source.len() - written.source.trim_start().len();
         let why = match address_list::parse(text) {
             Ok(list) if list.iter().any(|one| one.mailbox.is_null()) && !null => "it is empty".to_owned(),
             Ok(_) => return,
             Err(_) if null && text.is_empty() => return,
             Err(_) if text.is_empty() => "it is empty".to_owned(),
-            Err(error) => error.why.to_owned(),
+            Err(error) => AddressError { at: before + error.at, ..error }.within(&written.source),
         };
         let text = format!("\"{}\" is not an address: {why}", written.source);
         self.error(written.span.bytes.clone(), text);
