@@ -149,7 +149,7 @@ fn every_transcript_that_is_shown_can_be_read_and_every_script_served() {
 
 #[test]
 fn no_block_is_of_a_kind_that_nobody_checks() {
-    // Commands and their output: nothing reads those.
+    // Commands are read below; their output is not.
     let known = [
         "",
         "sh",
@@ -167,6 +167,15 @@ fn no_block_is_of_a_kind_that_nobody_checks() {
         assert!(known.contains(&block.kind.as_str()), "{}: `{}`", block.place(), block.kind);
         let dialogue = block.text.lines().any(|line| line.starts_with("S: ") || line.starts_with("C: "));
         assert!(!(dialogue && block.kind.is_empty()), "{}: a transcript is marked as one", block.place());
+    }
+}
+
+#[test]
+fn every_command_that_is_shown_can_be_read_by_a_shell() {
+    let blocks = blocks();
+    for block in of_kind(&blocks, "sh") {
+        let read = std::process::Command::new("bash").args(["-n", "-c", &block.text]).output().expect("bash is there");
+        assert!(read.status.success(), "{}: {}", block.place(), String::from_utf8_lossy(&read.stderr));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The line on a terminal that shows what `mailrun test` is at, once it takes over a second. Never in a file or pipe.
 
+use super::console;
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -50,8 +51,7 @@ impl Line {
         let mut terminal = io::stderr();
         if elapsed > SOON && terminal.is_terminal() {
             // In the last column some terminals begin a new line.
-            let width =
-                rustix::termios::tcgetwinsize(&terminal).map_or(80, |size| usize::from(size.ws_col).max(20)) - 1;
+            let width = console::columns(&terminal).unwrap_or(80).max(20) - 1;
             let _ = write!(terminal, "\r\x1b[K{}", words(done, all, elapsed, running, width));
             let _ = terminal.flush();
             self.drawn = true;

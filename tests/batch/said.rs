@@ -2,6 +2,7 @@
 
 use crate::bed::{Bed, Does, Ran, SESSION, Server, signal};
 use rustix::process::Signal;
+use std::io::Read;
 use std::process::{Command, Stdio};
 
 /// `mailrun` in the bed's folder, without `--quiet`.
@@ -119,4 +120,42 @@ fn connections_that_fail_leave_rows_pending_until_one_comes_about() {
     assert_eq!((bed.count("pending"), bed.count("deferred")), (3, 0));
     bed.write("c.toml", SESSION);
     assert_eq!((bed.run(failing.port, &[]).status, failing.once()), (0, 3));
+}
+
+/// What the terminal shows while `mailrun test` waits for a server, until `needle` stands there, and then to the end.
+fn on_a_terminal(bed: &Bed, files: &str, needle: &str) -> String {
+    let (server, told, go) = Server::slow();
+    let program = env!("CARGO_BIN_EXE_mailrun");
+    let command = format!("timeout 60 {program} test --server smtp://127.0.0.1:{} {files}", server.port);
+    let mut script = Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .current_dir(bed.path("."))
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script, of util-linux, is there");
+    told.recv().expect("a message is sent");
+    let mut screen = script.stdout.take().expect("it is piped");
+    let mut shown = Vec::new();
+    let mut piece = [0; 1024];
+    while !String::from_utf8_lossy(&shown).contains(needle) {
+        let count = screen.read(&mut piece).expect("the screen can be read");
+        assert!(count > 0, "{needle} did not come: {}", String::from_utf8_lossy(&shown));
+        shown.extend_from_slice(&piece[..count]);
+    }
+    drop(go);
+    screen.read_to_end(&mut shown).expect("the screen can be read");
+    assert!(script.wait().expect("it ends").success(), "{}", String::from_utf8_lossy(&shown));
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+#[test]
+fn one_line_on_a_terminal_says_how_far_it_is() {
+    let bed = Bed::new(3);
+    let alone = on_a_terminal(&bed, "c.toml", " done, ");
+    assert!(!alone.contains(" of 1 sessions"), "{alone}");
+    bed.write("d.toml", SESSION);
+    let several = on_a_terminal(&bed, "c.toml d.toml", " of 2 sessions");
+    assert!(!several.contains(" done, "), "{several}");
 }
