@@ -5,7 +5,7 @@ use super::sessions::Loaded;
 use crate::event::{Cause, Event, Fact, Observer, Outcome, SkipReason, Status, Verdict};
 use crate::report::record::Judgement;
 use crate::report::stream::NO_CONDITION;
-use crate::session::{Action, Step};
+use crate::session::Action;
 use crate::transcript::{Shown, printable};
 
 /// How a session counts, and what is remarked on that.
@@ -73,17 +73,10 @@ pub fn delivered(one: &Loaded, outcome: Option<&Outcome>, watcher: &Watcher) -> 
         let outcome = outcome?;
         let failure = outcome.failure.as_ref()?;
         let session = &one.session;
-        let sends = [&session.open, &session.steps, &session.close].into_iter().any(|steps| has_message(steps));
+        let mut steps = [&session.open, &session.steps, &session.close].into_iter().flatten();
+        let sends = steps.any(|step| step.any(&|step| matches!(step.action, Action::Message(_))));
         let looked_through = outcome.steps_run == 0 && matches!(failure.status, Status::DataErr | Status::NoInput);
         (sends && !looked_through).then(|| format!("not sent: {}", failure.cause))
-    })
-}
-
-fn has_message(steps: &[Step]) -> bool {
-    steps.iter().any(|step| match &step.action {
-        Action::Message(_) => true,
-        Action::Steps(members) => has_message(members),
-        _ => false,
     })
 }
 

@@ -97,9 +97,10 @@ fn find(steps: &[Step], within: bool, known: &mut Vec<usize>, repeated: &mut boo
 
 /// Whether a step sends mail by itself, or one of its group does.
 pub fn has_message(step: &Step) -> bool {
-    match &step.action {
-        Action::Message(_) => true,
-        Action::Steps(members) => members.iter().any(has_message),
-        _ => false,
-    }
+    step.any(&|step| matches!(step.action, Action::Message(_)))
+}
+
+/// Whether one of a group's steps runs after a failure, too.
+pub fn has_always(steps: &[Step]) -> bool {
+    steps.iter().any(|step| step.always || matches!(&step.action, Action::Steps(members) if has_always(members)))
 }

@@ -36,9 +36,7 @@ fn forget_captures(steps: &[Step], known: &mut Known) {
         for capture in &step.captures {
             known.remove(&capture.name);
         }
-        if let Action::Steps(members) | Action::Pipeline(members) = &step.action {
-            forget_captures(members, known);
-        }
+        forget_captures(step.members(), known);
     }
 }
 
@@ -154,13 +152,7 @@ fn credentials(player: &mut Player<'_>, settings: &AuthSettings, known: &Known) 
 
 /// Whether one of the steps captures the name.
 pub fn is_captured(steps: &[Step], name: &str) -> bool {
-    steps.iter().any(|step| {
-        let inside = match &step.action {
-            Action::Steps(members) | Action::Pipeline(members) => is_captured(members, name),
-            _ => false,
-        };
-        inside || step.captures.iter().any(|capture| capture.name == name)
-    })
+    steps.iter().any(|step| step.any(&|step| step.captures.iter().any(|capture| capture.name == name)))
 }
 
 /// Whether the name gets another value while the session runs.

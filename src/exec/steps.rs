@@ -4,7 +4,7 @@ use super::actions::{self, Done, Next};
 use super::channel::Channel;
 use super::closer::{is_unexpected_reply, look_anyway, look_closer};
 use super::player::{MAIN, Player};
-use super::several::has_message;
+use super::several::{has_always, has_message};
 use super::trouble::{self, Trouble};
 use super::words::{awaits_greeting, is_prelude, words};
 use crate::event::{Cause, Fact, Note, SkipReason, StepId, Verdict};
@@ -397,8 +397,4 @@ fn after(on_fail: OnFail) -> Flow {
         OnFail::Continue => Flow::On,
         OnFail::Quit => Flow::Quitting,
     }
-}
-
-fn has_always(steps: &[Step]) -> bool {
-    steps.iter().any(|step| step.always || matches!(&step.action, Action::Steps(members) if has_always(members)))
 }

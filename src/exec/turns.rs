@@ -171,10 +171,7 @@ fn reset(player: &mut Player<'_>, main: &mut super::channel::Channel) -> bool {
 }
 
 fn has_captures(steps: &[Step]) -> bool {
-    steps.iter().any(|step| {
-        !step.captures.is_empty()
-            || matches!(&step.action, Action::Steps(members) | Action::Pipeline(members) if has_captures(members))
-    })
+    steps.iter().any(|step| step.any(&|step| !step.captures.is_empty()))
 }
 
 /// Whether the steps speak SMTP in their own words, so that a transaction may be open where they stopped.

@@ -20,6 +20,7 @@ mod show;
 mod snippet;
 mod sources;
 mod template;
+mod walk;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity, SourceMap, Span};
 pub use duration::parse_duration;

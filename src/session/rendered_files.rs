@@ -24,11 +24,10 @@ fn message(message: &Message) -> bool {
 }
 
 fn step(one: &Step) -> bool {
-    let inside = match &one.action {
-        Action::Steps(members) | Action::Pipeline(members) => members.iter().any(step),
+    let own = match &one.action {
         Action::Message(own) => message(own),
         Action::Body { content: body, .. } => content(body),
         _ => false,
     };
-    inside || one.with.iter().any(variable)
+    own || one.with.iter().any(variable) || one.members().iter().any(step)
 }

@@ -39,13 +39,7 @@ pub(in crate::session) fn undefined(session: &Session, overridden: &[String]) ->
 
 /// Whether any of them repeats.
 fn repeats(steps: &[Step]) -> bool {
-    steps.iter().any(|step| {
-        let inside = match &step.action {
-            Action::Steps(members) | Action::Pipeline(members) => repeats(members),
-            _ => false,
-        };
-        inside || step.repeat > 1
-    })
+    steps.iter().any(|step| step.any(&|step| step.repeat > 1))
 }
 
 struct Names<'s> {
@@ -171,9 +165,7 @@ impl<'s> Names<'s> {
 
     fn captures(&mut self, step: &'s Step) {
         self.add(step.captures.iter().map(|capture| capture.name.as_str()));
-        if let Action::Steps(steps) | Action::Pipeline(steps) = &step.action {
-            steps.iter().for_each(|step| self.captures(step));
-        }
+        step.members().iter().for_each(|step| self.captures(step));
     }
 
     fn expect(&mut self, expect: &Expect) {
