@@ -1,8 +1,9 @@
 //! Rows a second with and without a ledger, over 1, 10 and 50 connections; memory at a thousand rows and at a million;
 //! smtp-source beside it, where Postfix is installed: `make bench`.
 //!
-//! The server is a thread for each connection here, which answers everything well. Processor time and peak memory of the
-//! program are read when it says QUIT, when all but its farewell is done. Nothing is asserted: this is for a person to look at.
+//! The server is a thread for each connection here, which answers everything well. Processor time and memory of the program
+//! are read when it says QUIT, when all but its farewell is done: the peak, and what is its own of that, without the pages of
+//! its file. Nothing is asserted: this is for a person to look at. `cargo bench --bench batch -- memory` measures memory alone.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,6 +19,7 @@ struct Seen {
     process: AtomicU32,
     /// In kB.
     peak: AtomicU64,
+    own: AtomicU64,
     /// In hundredths of a second.
     time: AtomicU64,
 }
@@ -40,39 +42,87 @@ fn main() -> io::Result<()> {
         }
     });
     let bed = Bed { folder: tempfile::tempdir()?, port, seen };
-    println!("batches of small messages over loopback, whole process:");
-    for connections in [1, 10, 50] {
-        bed.run(&format!("{connections:>2} connections"), 20_000, connections, 1, false)?;
+    if !std::env::args().any(|argument| argument == "memory") {
+        bed.speed()?;
     }
-    bed.run(" 1 connection, 8 in flight", 20_000, 1, 8, false)?;
-    for connections in [1, 10, 50] {
-        bed.run(&format!("{connections:>2} connections, ledger"), 2_000, connections, 1, true)?;
+    bed.memory()
+}
+
+/// What is sent, and how.
+#[derive(Clone, Copy)]
+struct Batch {
+    rows: u64,
+    connections: u32,
+    in_flight: u32,
+    ledger: bool,
+    json: bool,
+    /// Whether the transcript is kept until it is known how the batch ends.
+    quiet: bool,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self { rows: 20_000, connections: 1, in_flight: 1, ledger: false, json: false, quiet: true }
     }
-    bed.run(" 1 connection, 8 in flight, ledger", 2_000, 1, 8, true)?;
-    bed.smtp_source(20_000)?;
-    let few = bed.run("memory at a thousand rows", 1_000, 1, 1, false)?;
-    let many = bed.run("memory at a million rows", 1_000_000, 1, 1, false)?;
-    println!("  a million rows take {:.2} times the memory of a thousand", many as f64 / few.max(1) as f64);
-    Ok(())
 }
 
 impl Bed {
+    fn speed(&self) -> io::Result<()> {
+        println!("batches of small messages over loopback, whole process:");
+        let plain = Batch::default();
+        for connections in [1, 10, 50] {
+            self.run(&format!("{connections:>2} connections"), Batch { connections, ..plain })?;
+        }
+        self.run(" 1 connection, 8 in flight", Batch { in_flight: 8, ..plain })?;
+        let kept = Batch { rows: 2_000, ledger: true, ..plain };
+        for connections in [1, 10, 50] {
+            self.run(&format!("{connections:>2} connections, ledger"), Batch { connections, ..kept })?;
+        }
+        self.run(" 1 connection, 8 in flight, ledger", Batch { in_flight: 8, ..kept })?;
+        self.smtp_source(20_000)
+    }
+
+    fn memory(&self) -> io::Result<()> {
+        println!("memory of few rows and of many:");
+        let plain = Batch::default();
+        for (name, many, batch) in [
+            ("CSV", 1_000_000, plain),
+            ("CSV, transcript to a pipe", 100_000, Batch { quiet: false, ..plain }),
+            ("JSON Lines", 100_000, Batch { json: true, ..plain }),
+            ("ledger", 100_000, Batch { ledger: true, ..plain }),
+        ] {
+            let few = self.run(&format!("{name}, 1000 rows"), Batch { rows: 1_000, ..batch })?;
+            let all = self.run(&format!("{name}, {many} rows"), Batch { rows: many, ..batch })?;
+            println!("    {:.2} times the memory", all as f64 / few.max(1) as f64);
+        }
+        Ok(())
+    }
+
     /// Runs a batch; gives its peak memory in kB.
-    fn run(&self, name: &str, rows: u64, connections: u32, in_flight: u32, ledger: bool) -> io::Result<u64> {
+    fn run(&self, name: &str, batch: Batch) -> io::Result<u64> {
+        let Batch { rows, connections, in_flight, ledger, json, quiet } = batch;
         let at = |name: &str| self.folder.path().join(name);
         let client = if in_flight > 1 { "chunking" } else { "t" };
+        let file = if json { "rows.jsonl" } else { "rows.csv" };
         let session = format!(
             "client_name = '{client}'\n[message]\nfrom = 'a@x.example'\nto = '{{{{ row.email }}}}'\nsubject = 's'\n\
-             text = 'hello {{{{ row.email }}}}'\n[rows]\nfile = 'rows.csv'\nkey = 'email'\nper_connection = 1000000\n\
+             text = 'hello {{{{ row.email }}}}'\n[rows]\nfile = '{file}'\nkey = 'email'\nper_connection = 1000000\n\
              connections = {connections}\nin_flight = {in_flight}\n"
         );
         std::fs::write(at("batch.toml"), session)?;
-        let mut list = io::BufWriter::new(std::fs::File::create(at("rows.csv"))?);
-        writeln!(list, "email")?;
-        (0..rows).try_for_each(|row| writeln!(list, "user{row}@x.example"))?;
+        let mut list = io::BufWriter::new(std::fs::File::create(at(file))?);
+        if json {
+            (0..rows).try_for_each(|row| writeln!(list, "{{\"email\":\"user{row}@x.example\"}}"))?;
+        } else {
+            writeln!(list, "email")?;
+            (0..rows).try_for_each(|row| writeln!(list, "user{row}@x.example"))?;
+        }
         list.into_inner()?.sync_all()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-        command.args(["run", "--quiet", "--server", &format!("smtp://127.0.0.1:{}", self.port)]);
+        command.args(["run", "--server", &format!("smtp://127.0.0.1:{}", self.port)]);
+        if quiet {
+            command.arg("--quiet");
+        }
         if ledger {
             for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
                 let _ = std::fs::remove_file(at(file));
@@ -96,8 +146,9 @@ impl Bed {
     }
 
     fn measure(&self, name: &str, rows: u64, command: &mut Command) -> io::Result<u64> {
-        self.seen.peak.store(0, Ordering::Relaxed);
-        self.seen.time.store(0, Ordering::Relaxed);
+        for number in [&self.seen.peak, &self.seen.own, &self.seen.time] {
+            number.store(0, Ordering::Relaxed);
+        }
         let begun = Instant::now();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         self.seen.process.store(child.id(), Ordering::Relaxed);
@@ -106,12 +157,14 @@ impl Bed {
         if !status.success() {
             return Err(io::Error::other(format!("{name} ended with {status}")));
         }
-        let (peak, time) = (self.seen.peak.load(Ordering::Relaxed), self.seen.time.load(Ordering::Relaxed));
+        let [peak, own, time] =
+            [&self.seen.peak, &self.seen.own, &self.seen.time].map(|number| number.load(Ordering::Relaxed));
         println!(
-            "  {name:<36} {:>8.0} messages/s, {:>5.1} µs of processor time each, {:>5.1} MB",
+            "  {name:<36} {:>8.0} messages/s, {:>5.1} µs of processor time each, {:>5.1} MB, {:.1} its own",
             rows as f64 / seconds,
             time as f64 * 10_000.0 / rows as f64,
-            peak as f64 / 1024.0
+            peak as f64 / 1024.0,
+            own as f64 / 1024.0
         );
         Ok(peak)
     }
@@ -122,8 +175,12 @@ impl Seen {
     fn look(&self) -> Option<()> {
         let process = self.process.load(Ordering::Relaxed);
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        self.peak.fetch_max(peak.trim().trim_end_matches("kB").trim().parse().ok()?, Ordering::Relaxed);
+        let number = |name: &str| -> Option<u64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().trim_end_matches("kB").trim().parse().ok()
+        };
+        self.peak.fetch_max(number("VmHWM:")?, Ordering::Relaxed);
+        self.own.fetch_max(number("RssAnon:")?, Ordering::Relaxed);
         let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
         // Behind the name, which may hold anything, come the state and eleven numbers first.
         let mut numbers = stat.rsplit(')').next()?.split_whitespace().skip(11);

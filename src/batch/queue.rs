@@ -9,7 +9,7 @@ use crate::exec::{Clock, Row};
 use crate::session::SourceError;
 use crate::source::RowReader;
 use crate::transcript::Shown;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,10 @@ pub struct Queue {
 struct State {
     turns: Turns,
     ready: VecDeque<Task>,
-    deferred: Vec<(Instant, Task)>,
+    /// By when they are due, and by the order in which they were deferred.
+    deferred: BTreeMap<(Instant, u64), Task>,
+    /// How many turns were deferred so far.
+    deferrals: u64,
     tally: Tally,
     statuses: Vec<Status>,
     failure: Option<Failure>,
@@ -103,7 +106,8 @@ impl Queue {
         let state = State {
             turns,
             ready: VecDeque::new(),
-            deferred: Vec::new(),
+            deferred: BTreeMap::new(),
+            deferrals: 0,
             tally: Tally::default(),
             statuses: Vec::new(),
             failure: None,
@@ -154,13 +158,12 @@ impl Queue {
                 continue;
             }
             // Deferred rows come again after the others.
-            let earliest = state.deferred.iter().enumerate().min_by_key(|(_, (due, _))| *due);
-            let Some((index, due)) = earliest.map(|(index, (due, _))| (index, *due)) else { break };
+            let Some(earliest) = state.deferred.first_entry() else { break };
+            let (due, _) = *earliest.key();
             if due > now {
                 return Taken::Later(due);
             }
-            let (_, task) = state.deferred.swap_remove(index);
-            return Taken::Task(Box::new(task));
+            return Taken::Task(Box::new(earliest.remove()));
         }
         Taken::Nothing
     }
@@ -227,7 +230,9 @@ impl Queue {
             // Its failure counts if the run ends before its time comes.
             state.connection_failure.get_or_insert_with(|| failure.clone());
         }
-        state.deferred.push((due, task));
+        state.deferrals += 1;
+        let place = (due, state.deferrals);
+        state.deferred.insert(place, task);
     }
 
     /// A turn that an interruption ended before anything could be known of it.
@@ -271,7 +276,7 @@ impl Queue {
     /// All connections have ended: counts what is left, and says how the session ended.
     pub fn end(&self, interrupted: Option<&'static str>) -> Outcome {
         let mut state = self.state();
-        let left: Vec<Task> = std::mem::take(&mut state.deferred).into_iter().map(|(_, task)| task).collect();
+        let left: Vec<Task> = std::mem::take(&mut state.deferred).into_values().collect();
         let left: Vec<Task> = left.into_iter().chain(std::mem::take(&mut state.ready)).collect();
         let mut waiting = false;
         for task in left {

@@ -1,13 +1,17 @@
-//! `--quiet`: the transcript is kept, and shown only where the session failed.
+//! `--quiet`: the transcript is kept, in bounded memory, and shown only where the session failed.
 
 use super::{Options, TranscriptWriter};
 use crate::event::{Event, Fact, Observer, Status, thousands};
 use std::io::{self, Write};
 
-/// How much is kept of the transcript's beginning, and at least of its end.
-const KEPT: usize = 1 << 20;
+/// How much is kept of the transcript's beginning, of what stands before rows' failures, and at least of its end: a batch
+/// of a million rows costs no more memory than one of a thousand.
+const KEPT: usize = 256 << 10;
+/// How much is kept of what stands before the failure of one row.
+const BEFORE_FAILURE: usize = 8 << 10;
 
-/// Keeps a session's transcript, with its content cut, and writes it when the session ends and has not passed.
+/// Keeps a session's transcript, with its content cut, and writes it when the session ends and has not passed. Of one that is
+/// very long it keeps the beginning, the end, and the dialogues of the rows that failed first.
 pub struct Held<W: Write> {
     out: W,
     writer: TranscriptWriter<Kept>,
@@ -44,6 +48,11 @@ impl<W: Write> Observer for Held<W> {
         self.writer.observe(event);
         match &event.fact {
             Fact::Connected { .. } => self.connected = true,
+            Fact::RowFinished { row: _, outcome } if outcome.status != Status::Passed => {
+                // Its last lines may still be in the writer; what is kept takes all that it is given.
+                let _ = self.writer.finish();
+                self.writer.get_mut().keep_end();
+            }
             Fact::SessionFinished { outcome } => {
                 if std::mem::take(&mut self.connected) && outcome.status != Status::Passed {
                     self.release();
@@ -56,36 +65,58 @@ impl<W: Write> Observer for Held<W> {
     }
 }
 
-/// Text of bounded size: its beginning and its end. It is written in pieces of whole lines.
+/// Text of bounded size: its beginning, some pieces of its middle, and its end. It is written in pieces of whole lines.
 #[derive(Default)]
 struct Kept {
     head: Vec<u8>,
+    /// Each piece with the remark in front that lines are missing.
+    pieces: Vec<u8>,
     tail: Vec<u8>,
+    /// How many lines are missing before `tail`.
     left_out: usize,
 }
 
 impl Kept {
     fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
         out.write_all(&self.head)?;
-        if self.left_out > 0 {
-            writeln!(out, "*: … {} more lines, left out", thousands(self.left_out))?;
-        }
+        out.write_all(&self.pieces)?;
+        out.write_all(gap(self.left_out).as_bytes())?;
         out.write_all(&self.tail)
     }
+
+    /// What was written last is kept whatever follows, as long as there is room for it.
+    fn keep_end(&mut self) {
+        if self.tail.is_empty() || self.pieces.len() >= KEPT {
+            return;
+        }
+        self.shorten(BEFORE_FAILURE);
+        self.pieces.extend_from_slice(gap(std::mem::take(&mut self.left_out)).as_bytes());
+        self.pieces.append(&mut self.tail);
+    }
+
+    /// Leaves out all but the last `most` bytes of the end, by whole lines.
+    fn shorten(&mut self, most: usize) {
+        let Some(surplus) = self.tail.len().checked_sub(most + 1) else { return };
+        let behind = self.tail.iter().skip(surplus).position(|byte| *byte == b'\n');
+        let end = behind.map_or(self.tail.len(), |at| surplus + at + 1);
+        self.left_out += self.tail.drain(..end).filter(|byte| *byte == b'\n').count();
+    }
+}
+
+/// The remark that stands where lines are missing, if they are.
+fn gap(left_out: usize) -> String {
+    if left_out == 0 { String::new() } else { format!("*: … {} more lines, left out\n", thousands(left_out)) }
 }
 
 impl Write for Kept {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        if self.tail.is_empty() && self.left_out == 0 && self.head.len() < KEPT {
+        if self.tail.is_empty() && self.pieces.is_empty() && self.left_out == 0 && self.head.len() < KEPT {
             self.head.extend_from_slice(lines);
             return Ok(lines.len());
         }
         self.tail.extend_from_slice(lines);
-        if self.tail.len() > 2 * KEPT {
-            let surplus = self.tail.len() - KEPT;
-            let end =
-                self.tail[surplus..].iter().position(|b| *b == b'\n').map_or(self.tail.len(), |at| surplus + at + 1);
-            self.left_out += self.tail.drain(..end).filter(|b| *b == b'\n').count();
+        if self.tail.len() > KEPT + KEPT / 2 {
+            self.shorten(KEPT);
         }
         Ok(lines.len())
     }
@@ -98,7 +129,7 @@ impl Write for Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Cause, Failure, Outcome};
+    use crate::event::{Cause, Failure, Outcome, RowId};
     use crate::session::Place;
     use crate::transcript::Shown;
     use std::time::Duration;
@@ -157,5 +188,40 @@ mod tests {
         let told: usize =
             told.and_then(|l| l.strip_prefix("*: … ")).map_or(0, |n| n.replace(',', "").parse().unwrap_or(0));
         assert_eq!(text.lines().count() - 1 + told, 10_000, "every line is shown or counted");
+    }
+
+    #[test]
+    fn the_rows_that_failed_are_shown_of_however_many() {
+        let mut out = Vec::new();
+        let mut held = Held::new(&mut out, Options::default());
+        for number in 1..=100_000_u64 {
+            happens(&mut held, Fact::Connected { address: Shown::new(format!("{number}")) });
+            let row = RowId { number, key: Shown::default(), attempt: 1, repetition: None, place: Shown::default() };
+            let bad = number % 30_000 == 0 || (50_000..51_000).contains(&number);
+            let status = if bad { Status::Failed } else { Status::Passed };
+            let outcome = Outcome { status, failure: None, steps_run: 1, skipped: None };
+            happens(&mut held, Fact::RowFinished { row: &row, outcome: &outcome });
+        }
+        ends(&mut held, Status::Failed);
+        drop(held);
+        assert!(out.len() < 4 * KEPT);
+        let text = String::from_utf8_lossy(&out);
+        for number in ["1", "30000", "50000", "50020", "100000"] {
+            let line = format!("*: connected to {number}");
+            assert_eq!(text.lines().filter(|known| **known == line).count(), 1, "{number}");
+        }
+        let (mut shown, mut told, mut last) = (0, 0, 0);
+        for line in text.lines() {
+            if let Some(number) = line.strip_prefix("*: connected to ") {
+                let number: usize = number.parse().expect("it is a number");
+                assert!(number > last, "{number} behind {last}");
+                (shown, last) = (shown + 1, number);
+            } else if let Some(count) =
+                line.strip_prefix("*: … ").and_then(|line| line.strip_suffix(" more lines, left out"))
+            {
+                told += count.replace(',', "").parse::<usize>().expect("it is a number");
+            }
+        }
+        assert_eq!(shown + told, 100_000, "every line is shown or counted");
     }
 }

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 const APPLICATION: i32 = 0x6d72_756e;
 /// The tables' version.
 const VERSION: i32 = 1;
+/// SQLite's memory for pages, of the ledger and of the keys that came already, in KiB each: however many rows there are. What
+/// is not in it the system's own cache gives at once.
+const CACHE: i32 = 512;
 /// How long another program's lock on the file is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -163,6 +166,9 @@ impl Store {
             return Err(Unfit::Why(format!("its file system does not bear SQLite's WAL (it gave {mode})")));
         }
         db.pragma_update(None, "synchronous", "FULL")?;
+        for schema in ["main", "temp"] {
+            db.pragma_update(Some(schema), "cache_size", -CACHE)?;
+        }
         let sound: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if sound != "ok" {
             return Err(Unfit::Why(format!("it is damaged ({sound})")));
