@@ -2,7 +2,7 @@
 
 use crate::bed::{Bed, Does, Ran, SESSION, Server, signal};
 use rustix::process::Signal;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 /// `mailrun` in the bed's folder, without `--quiet`.
@@ -62,6 +62,27 @@ fn an_interrupted_batch_counts_the_rows_of_its_file_that_are_left() {
     let expected = format!("{sent} sent, {} pending\n", 200 - sent);
     assert!(errors.contains(&expected), "{expected}{errors}");
     assert_eq!(output.status.code(), Some(130));
+}
+
+#[test]
+fn an_interrupted_batch_waits_for_no_more_of_standard_input() {
+    let bed = Bed::new(0);
+    bed.write("c.toml", SESSION.replace("p.csv", "-"));
+    let (server, told, go) = Server::slow();
+    let mut command = bed.command(server.port);
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = piped.spawn().expect("mailrun starts");
+    let mut rows = child.stdin.take().expect("it is piped");
+    rows.write_all(b"email\na@x.example\nb@x.example\n").expect("it reads");
+    told.recv().expect("a message is sent");
+    signal(&child, Signal::INT);
+    go.send(()).expect("the server waits");
+    drop(go);
+    let output = child.wait_with_output().expect("it ends, though more rows may come");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{errors}");
+    assert!(errors.contains(" sent, ") && errors.contains("the rest not read\n"), "{errors}");
+    drop(rows);
 }
 
 #[test]
