@@ -13,6 +13,7 @@ mod rows;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use glob::fits;
 pub use rows::{RowReader, SourceRow};

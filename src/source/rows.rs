@@ -4,6 +4,7 @@
 //! with the file is told before anything is sent.
 
 use super::fields::Fields;
+use super::waiting::Waiting;
 use super::{Files, sessions, shown, words};
 use crate::session::{RowValue, SourceError, Sources};
 use crate::transcript::Shown;
@@ -47,7 +48,7 @@ impl RowReader {
         let is_stream = path == Path::new("-");
         let (reader, length): (Box<dyn Read + Send>, u64) = if is_stream {
             sessions::take_standard_input()?;
-            (Box::new(io::stdin()), 0)
+            (Box::new(Waiting { interrupted: files.interrupted.clone() }), 0)
         } else {
             let file = files.open(path)?;
             (file.reader, file.length)

@@ -86,6 +86,23 @@ fn an_interrupted_batch_waits_for_no_more_of_standard_input() {
 }
 
 #[test]
+fn waiting_for_a_row_on_standard_input_ends_with_a_signal() {
+    let bed = Bed::new(0);
+    bed.write("c.toml", SESSION.replace("p.csv", "-"));
+    let server = Server::start();
+    let mut command = bed.command(server.port);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("mailrun starts");
+    let mut rows = child.stdin.take().expect("it is piped");
+    rows.write_all(b"email\na@x.example\n").expect("it reads");
+    crate::bed::until(|| server.once() == 1);
+    signal(&child, Signal::TERM);
+    crate::bed::until(|| child.try_wait().expect("it is our child").is_some());
+    assert_eq!(child.wait().expect("it ends").code(), Some(143));
+    drop(rows);
+}
+
+#[test]
 fn the_stream_of_events_ends_with_as_many_steps_as_the_report() {
     let bed = Bed::new(5);
     let server = Server::start();
