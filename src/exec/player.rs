@@ -18,6 +18,7 @@ use crate::session::{
 };
 use crate::smtp::address::Mailbox;
 use crate::smtp::limits::Wait;
+use crate::smtp::reply::Reply;
 use crate::transcript::Shown;
 use regex::Regex;
 use std::collections::VecDeque;
@@ -63,8 +64,19 @@ pub struct Player<'a> {
     pub row: Row,
     /// The step whose message was the last in this turn, by its address, and in which repetition.
     pub last_message: Option<(usize, Option<u32>)>,
+    /// What came of the message of the step that is played.
+    pub attempted: Attempted,
     /// The messages of which something left with the end of the one before, in their order.
     pub ahead: VecDeque<Ahead<'a>>,
+}
+
+/// What a step's `retry` asks of an attempt to send a message.
+#[derive(Debug, Default)]
+pub struct Attempted {
+    /// The reply that decided: the first that was a failure's. Others follow from it, as 503 does behind a MAIL refused.
+    pub decided_by: Option<Reply>,
+    /// It was delivered to somebody, or may have been: another attempt would deliver it twice.
+    pub reached: bool,
 }
 
 /// What a player is made of, besides what runs it.
@@ -110,6 +122,7 @@ impl<'a> Player<'a> {
             feed,
             row: Row::default(),
             last_message: None,
+            attempted: Attempted::default(),
             ahead: VecDeque::new(),
         }
     }

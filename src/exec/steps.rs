@@ -3,7 +3,7 @@
 use super::actions::{self, Done, Next};
 use super::channel::Channel;
 use super::closer::{is_unexpected_reply, look_anyway, look_closer};
-use super::player::{MAIN, Player};
+use super::player::{Attempted, MAIN, Player};
 use super::several::{has_always, has_message};
 use super::trouble::{self, Trouble};
 use super::words::{awaits_greeting, is_prelude, words};
@@ -191,6 +191,7 @@ impl Player<'_> {
             let started = self.narrator.now();
             self.narrator.tell(&channel.name, Fact::StepStarted { step: &id });
             let replies = channel.replies;
+            self.attempted = Attempted::default();
             let result = match unrendered.take() {
                 Some(trouble) => Err(trouble),
                 None => self.attempt(channel, step, line.clone(), attempt == 1, position.next),
@@ -220,12 +221,13 @@ impl Player<'_> {
         Flow::On
     }
 
-    /// Whether `retry` wants the step sent again.
+    /// Whether `retry` wants the step sent again: never a message that somebody has already, or may have.
     fn asks_again(&self, channel: &Channel, step: &Step, result: &Result<Done, Trouble>) -> bool {
-        let severed = result.as_ref().is_err_and(|trouble| trouble.severs);
+        let severed = result.as_ref().is_err_and(|trouble| trouble.severs) || self.attempted.reached;
         match (&step.retry, &channel.reply) {
             (Some(retry), Some(facts)) if !severed && channel.is_open() && facts.reply.code.get() != 421 => {
-                retry.on.accepts(&facts.reply, &mut |pattern| regex::Regex::new(&self.render(pattern).ok()?).ok())
+                let reply = self.attempted.decided_by.as_ref().unwrap_or(&facts.reply);
+                retry.on.accepts(reply, &mut |pattern| regex::Regex::new(&self.render(pattern).ok()?).ok())
             }
             _ => false,
         }

@@ -313,6 +313,31 @@ fn every_end_of_a_transaction_has_its_status_and_its_recipients_their_outcomes()
 }
 
 #[test]
+fn retry_goes_by_the_reply_that_decided_and_sends_nothing_twice() {
+    let group = [Hear("MAIL"), Hear("RCPT TO:<b@"), Hear("RCPT TO:<c@"), Hear("DATA")];
+    let reset = [&[Hear("RSET")], &group[..]].concat();
+    let end = "250 r\r\n250 a\r\n250 b\r\n250 c\r\n354 go\r\n";
+    let sent = [&reset[..], &[Say(end), Content, Say("250 ok\r\n")]].concat();
+    let taken = [&group[..], &[Say("250 a\r\n250 b\r\n451 c\r\n354 go\r\n"), Content, Say("250 ok\r\n")]].concat();
+    let refused = |replies| [&group[..], &[Say(replies)]].concat();
+    let table = [
+        (refused("451 a\r\n503 b\r\n503 c\r\n503 d\r\n"), true, "503 follows from MAIL's refusal"),
+        (refused("250 a\r\n451 b\r\n451 c\r\n503 d\r\n"), true, "503 follows from both recipients' refusal"),
+        (refused("250 a\r\n550 b\r\n451 c\r\n503 d\r\n"), false, "the first refusal decides"),
+        (taken, false, "one recipient has the message"),
+    ];
+    let keys = format!("{SETTINGS}{TWO}on_refused = 'skip'").trim_end().replace('\n', ", ");
+    let retry = "{ times = 1, wait = '1s', on = '4xx' }";
+    let toml = format!("step = [{{ login = true }}, {{ message = {{ {keys} }}, retry = {retry} }}, {{ quit = true }}]");
+    for (first, again, why) in table {
+        let second = if again { &sent[..] } else { &[] };
+        let ran = play(&toml, &[&begin(PIPELINING)[..], &first, second, &quit()].concat());
+        assert_eq!(ran.log.matches("C: MAIL").count(), 1 + usize::from(again), "{why}\n{}", ran.log);
+        assert_eq!(ran.outcome.status.code() == 0, again, "{why}\n{}", ran.log);
+    }
+}
+
+#[test]
 fn a_ready_mail_in_8_bits_is_not_encoded_anew() {
     let toml = "[message]\neml = 'eight.eml'\nfrom = 'a@example.com'\nto = 'b@example.com'\n";
     let ran = play(toml, &[begin("250 mx\r\n"), quit()].concat());

@@ -265,7 +265,7 @@ impl Transaction<'_> {
     }
 
     /// Another reply than this stops the message.
-    fn require(&mut self, player: &Player<'_>, order: Order, reply: &Reply, words: &str) {
+    fn require(&mut self, player: &mut Player<'_>, order: Order, reply: &Reply, words: &str) {
         let expect = judge::codes(words);
         if self.stopped.is_some() || expect.accepts(reply, &mut |_| None) {
             return;
@@ -278,6 +278,7 @@ impl Transaction<'_> {
                 outcome => outcome,
             },
         };
+        player.attempted.decided_by.get_or_insert_with(|| reply.clone());
         let trouble = judge::mismatch(&player.narrator, &expect, reply);
         self.stopped = Some(Stop { trouble, outcome, words: judge::reply_words(reply) });
     }

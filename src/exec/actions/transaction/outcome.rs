@@ -92,6 +92,7 @@ impl Transaction<'_> {
 
     /// A refusal of one recipient, by RCPT or by a reply of its own to the content.
     fn refuse(&mut self, player: &mut Player<'_>, channel: &Channel, index: usize, reply: &Reply) {
+        player.attempted.decided_by.get_or_insert_with(|| reply.clone());
         let deferred = reply.code.class() == 4;
         self.recipients.status.get_or_insert(if deferred { Status::TempFail } else { Status::Failed });
         let outcome = if deferred { RecipientOutcome::Deferred } else { RecipientOutcome::Refused };
@@ -119,6 +120,7 @@ impl Transaction<'_> {
         reply: &str,
     ) {
         self.recipients.set(index, Fate::Told);
+        player.attempted.reached |= matches!(outcome, RecipientOutcome::Accepted | RecipientOutcome::Unknown);
         let (address, reply) = (self.address(player, index), player.narrator.shown(reply));
         let message = player.several.name();
         player.note(channel, Note::Recipient { address, outcome, reply, message });
