@@ -93,3 +93,18 @@ fn a_long_reply_fits_the_terminal_in_a_diagnosis() {
     assert!(got.chars().count() <= 80 && got.ends_with('…'), "{got}");
     assert!(text.contains("wide, and more\n"), "the transcript has all of it: {text}");
 }
+
+#[test]
+fn each_file_that_is_missing_is_told_once() {
+    let session = "server = 'smtp://127.0.0.1:1'\n\
+                   [message]\nfrom = 'a@x.test'\nto = 'b@x.test'\n\
+                   text = { file = 'no1' }\nhtml = { file = 'no2' }\nattach = ['no3', 'no4']\n";
+    let folder = folder(&[("case.toml", session)]);
+    for command in ["check"] {
+        let (code, text) = mailrun(folder.path(), &[command, "case.toml"]);
+        assert_eq!(code, Some(66), "{command}: {text}");
+        for name in ["no1", "no2", "no3", "no4"] {
+            assert_eq!(text.matches(&format!("error: cannot read \"{name}\"")).count(), 1, "{command}: {name}: {text}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ use crate::report::terminal::no_commands;
 use crate::session::{Diagnostic, Diagnostics, ShowOptions, SourceError, SourcePath, Sources, Span, show};
 use crate::source::{RowReader, SessionPath};
 use crate::transcript::printable;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::os::unix::fs::PermissionsExt;
 
 /// Reads and validates, and lists what each session reaches.
@@ -43,7 +43,10 @@ fn examine(one: &Loaded, server: Option<&str>) -> (Status, String) {
         let warning = Diagnostic::warning(Span { file: 0, bytes: 0..0 }, what);
         list.push(warning.with_help("chmod 600 keeps them out; { env = \"NAME\" } keeps the secret out of the file"));
     }
-    list.extend(named.iter().filter_map(|file| missing(file, one)));
+    // `[message]` is named in its own section and in the steps that it implies.
+    let mut told = HashSet::new();
+    let missing = named.iter().filter_map(|file| missing(file, one));
+    list.extend(missing.filter(|file| told.insert((file.span.clone(), file.message.clone()))));
     list.extend(no_certificate(one));
     list.extend(no_column(one));
     let found = Diagnostics { list, sources: one.session.sources.clone() };

@@ -89,9 +89,24 @@ fn misspelt(text: &str, first: &str) -> Result<Option<Direction>, String> {
             return Err(format!("did you mean `*: {word}{rest}`?"));
         }
     }
-    for phrase in ["closed by the server", "reset by the server", "any order", "TLS started"] {
-        let distance = strsim::damerau_levenshtein(&text.to_lowercase(), &phrase.to_lowercase());
-        if distance <= 2 || (phrase.ends_with("server") && text == phrase.replace("the ", "")) {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let near = |typed: &str, word: &str| strsim::damerau_levenshtein(&typed.to_lowercase(), word) <= 1;
+    match words.as_slice() {
+        // Only before what may be a duration: `waits for the client` tells what happened.
+        [typed, time] if near(typed, "wait") && time.starts_with(|c: char| c.is_ascii_digit()) => {
+            return Err(format!("did you mean `*: wait {time}`?"));
+        }
+        [typed] if near(typed, "end") => return Err("did you mean `*: end`?".to_owned()),
+        _ => {}
+    }
+    for phrase in ["closed by the server", "reset by the server", "closed by the client", "any order", "TLS started"] {
+        let distance = |typed: &str| strsim::damerau_levenshtein(&typed.to_lowercase(), &phrase.to_lowercase());
+        let without_the = phrase.contains("the ") && text == phrase.replace("the ", "");
+        // More may stand behind: `TLS strated: TLSv1.3`. With less to go by, only one mistake is taken for one there.
+        let begins = words.get(..phrase.split(' ').count()).map(|first| first.join(" "));
+        let begins =
+            begins.is_some_and(|first| phrase != "any order" && distance(first.trim_end_matches([':', ',', ';'])) <= 1);
+        if distance(text) <= 2 || without_the || begins {
             return Err(format!("did you mean `*: {phrase}`?"));
         }
     }

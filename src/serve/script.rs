@@ -116,6 +116,25 @@ impl Script {
     }
 }
 
+impl Script {
+    /// Whether the first client begins with a handshake, before anybody says anything.
+    pub(super) fn begins_with_tls(&self) -> bool {
+        let waits = |op: &&Op| matches!(op, Op::Wait(_));
+        let first = self.connections.first().and_then(|first| first.ops.iter().find(|op| !waits(op)));
+        matches!(first, Some(Op::StartTls | Op::PerhapsTls))
+    }
+
+    /// Whether the first client's first line is LHLO (RFC 2033 §4.1).
+    pub(super) fn speaks_lmtp(&self) -> bool {
+        let lines = self.connections.iter().flat_map(|one| &one.ops).filter_map(|op| match op {
+            Op::Expect(Expected { what: What::Exact(body) | What::Verb(body) | What::Any(body), .. }) => Some(body),
+            _ => None,
+        });
+        let first = lines.take(1).find_map(|body| body.pieces.first());
+        first.is_some_and(|line| verb(line).eq_ignore_ascii_case(b"LHLO"))
+    }
+}
+
 pub(super) fn error(line: usize, why: impl Into<String>) -> ScriptError {
     ScriptError { line, column: 1, why: why.into() }
 }

@@ -79,15 +79,7 @@ pub fn start(config: Config) -> anyhow::Result<Running> {
         Behaviour::Script(_) => None,
     };
     let (listener, address, wake) = listen(&config.listen)?;
-    let scheme = match (config.tls, config.lmtp) {
-        (true, _) => "smtps",
-        (false, true) => "lmtp",
-        (false, false) => "smtp",
-    };
-    let url = match &config.listen {
-        Listen::Tcp(_) => format!("{scheme}://{address}"),
-        Listen::Unix(_) => format!("{scheme}+unix://{address}"),
-    };
+    let url = url(&config, &address);
     let ca_pem = certificate.ca_pem.clone();
     let shared = Arc::new(Shared {
         config,
@@ -103,6 +95,20 @@ pub fn start(config: Config) -> anyhow::Result<Running> {
         move || shared.listen(&listener)
     })?;
     Ok(Running { url, address, ca_pem, shared, listening: Some(listening) })
+}
+
+/// Where a client finds the server, and what it is to speak there: a script says both by how it begins.
+fn url(config: &Config, address: &str) -> String {
+    let (tls, lmtp) = match &config.behaviour {
+        Behaviour::Script(script) => (script.begins_with_tls(), script.speaks_lmtp()),
+        Behaviour::Sink(_) => (false, false),
+    };
+    let plain = if config.lmtp || lmtp { "lmtp" } else { "smtp" };
+    match &config.listen {
+        Listen::Tcp(_) if config.tls || tls => format!("smtps://{address}"),
+        Listen::Tcp(_) => format!("{plain}://{address}"),
+        Listen::Unix(_) => format!("{plain}+unix://{address}"),
+    }
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {

@@ -309,6 +309,20 @@ fn a_command_finds_the_server_in_its_environment() {
 }
 
 #[test]
+fn the_url_says_what_the_client_is_to_speak() {
+    for (script, tls, scheme) in [
+        ("S: 220 x\nC: EHLO a\nS: 250 x\n", false, "smtp"),
+        ("S: 220 x\nC: EHLO a\nS: 250 x\n", true, "smtps"),
+        ("*: connected\n*: TLS started: TLSv1.3\nS: 220 x\nC: EHLO a\n", false, "smtps"),
+        ("S: 220 x\nC: STARTTLS\nS: 220 go\n*: TLS started\nC: EHLO a\n", false, "smtp"),
+        ("S: 220 x\nC: LHLO a\nS: 250 x\n", false, "lmtp"),
+    ] {
+        let server = start(Config { tls, ..Config::script(script).expect(script) }).expect("it starts");
+        assert_eq!(server.url, format!("{scheme}://{}", server.address), "{script}");
+    }
+}
+
+#[test]
 fn rules_hold_over_sockets() {
     let rules = Rules::parse("[[on]]\nverb = 'EHLO'\nreply = '421 4.3.2 not now'\nclose = true\n").expect("rules");
     let server =

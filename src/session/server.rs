@@ -1,5 +1,6 @@
 //! The URL of a server.
 
+use super::nearest;
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -63,7 +64,14 @@ impl Server {
             "lmtp" => Self::tcp(Scheme::Lmtp, rest),
             "smtp+unix" => Self::unix(Scheme::Smtp, rest),
             "lmtp+unix" => Self::unix(Scheme::Lmtp, rest),
-            _ => Err(format!("unknown scheme \"{scheme}\": smtp, smtps, lmtp, smtp+unix and lmtp+unix are known")),
+            unknown => {
+                let known = ["smtp", "smtps", "lmtp", "smtp+unix", "lmtp+unix"];
+                let meant = nearest(unknown, known.into_iter()).map(|meant| format!("; did you mean \"{meant}\"?"));
+                Err(format!(
+                    "unknown scheme \"{scheme}\": smtp, smtps, lmtp, smtp+unix and lmtp+unix are known{}",
+                    meant.unwrap_or_default()
+                ))
+            }
         }
     }
 
@@ -198,7 +206,11 @@ mod tests {
     fn what_is_wrong_with_a_url_is_said() {
         let table = [
             ("mx.example.com", "smtp://HOST", "no scheme"),
-            ("http://x", "unknown scheme \"http\"", "another scheme"),
+            ("http://x", "lmtp+unix are known", "another scheme"),
+            ("smpt://x", "did you mean \"smtp\"?", "two letters exchanged"),
+            ("smtpp://x", "did you mean \"smtp\"?", "a letter twice"),
+            ("SMPTS://x", "did you mean \"smtps\"?", "schemes know no case"),
+            ("smtp+unx:///x", "did you mean \"smtp+unix\"?", "a letter missing"),
             ("smtp://", "no host", "no host"),
             ("smtp://:25", "no host", "a port alone"),
             ("smtp://x:0", "1 to 65535", "port 0"),

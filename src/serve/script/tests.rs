@@ -9,6 +9,12 @@ fn what_is_wrong_is_told_with_its_line() {
         ("S: 220 x\n*: chunk x\nC: QUIT\n", 2, "`*: chunk 1 every 10ms`"),
         ("*: chunk 1 every soon\nS: 220 x\n", 1, "`*: chunk 1 every 10ms`"),
         ("*: chunck 1 every 10ms\nS: 220 x\n", 1, "did you mean `*: chunk …`?"),
+        ("*: wiat 2s\nS: 220 x\n", 1, "did you mean `*: wait 2s`?"),
+        ("*: wit 2s\nS: 220 x\n", 1, "did you mean `*: wait 2s`?"),
+        ("*: any order\nC: A\n*: edn\n*: end\n", 3, "did you mean `*: end`?"),
+        ("*: TLS strated: TLSv1.3, TLS_AES_256_GCM_SHA384\n", 1, "did you mean `*: TLS started`?"),
+        ("*: closed by teh server, which has enough\n", 1, "did you mean `*: closed by the server`?"),
+        ("*: closed by the cleint\n", 1, "did you mean `*: closed by the client`?"),
         ("*: wait long\nS: 220 x\n", 1, "duration"),
         ("*: wait\nS: 220 x\n", 1, "duration"),
         ("*: repeat 0\nS: 220 x\n", 1, "number"),
@@ -28,6 +34,25 @@ fn what_is_wrong_is_told_with_its_line() {
         let errors = Script::parse(transcript).expect_err(transcript);
         assert_eq!(errors[0].line, line, "{transcript}");
         assert!(errors[0].why.contains(why), "{transcript}: {}", errors[0].why);
+    }
+}
+
+#[test]
+fn remarks_that_only_tell_what_happened_are_passed_over() {
+    for remark in [
+        "paused for 2s",
+        "waited 2s",
+        "waits for the client",
+        "bait and switch",
+        "any other reply",
+        "the end",
+        "sent",
+        "TLS stays off",
+        "expected 250, got 550",
+        "closed",
+        "connecting to 127.0.0.1:25",
+    ] {
+        assert!(Script::parse(&format!("S: 220 x\n*: {remark}\nC: QUIT\n")).is_ok(), "{remark}");
     }
 }
 

@@ -170,7 +170,8 @@ impl Reader<'_> {
 
     /// Checks addresses that are no template: `local@domain`, `Name <local@domain>`, several of them, groups.
     fn address(&mut self, written: &Template, null: bool) {
-        if written.compiled.is_some() {
+        // Of what breaks the line `lines_of` tells.
+        if written.compiled.is_some() || written.source.contains(['\r', '\n', '\0']) {
             return;
         }
         let text = written.source.trim();

@@ -138,7 +138,9 @@ impl Reader<'_> {
     fn wrong_word<T>(&mut self, field: Field<'_>, words: &[&'static str]) -> Option<T> {
         let told = self.found.len();
         let none = self.wrong_kind(field);
-        let meant = field.value.get_ref().as_str().and_then(|text| nearest(text, words.iter().copied()));
+        // No version is another one mistyped: the nearest to "1.4" is the oldest, and the weakest.
+        let typed = field.value.get_ref().as_str().filter(|text| !text.starts_with(|c: char| c.is_ascii_digit()));
+        let meant = typed.and_then(|text| nearest(text, words.iter().copied()));
         if let (Some(meant), Some(wrong)) = (meant, self.found.get_mut(told)) {
             wrong.label = Some(format!("did you mean \"{meant}\"?"));
         }

@@ -126,7 +126,12 @@ fn tls() {
     all(&[
         (file!("[tls]\n⟦cafile = \"x\""), "in [tls]", "an unknown key"),
         (file!("[tls]\nverify = ⟦\"no\""), "true or false", "a word for a boolean"),
-        (file!("[tls]\nmin_version = ⟦\"1.4\""), "\"1.3\"", "an unknown version"),
+        (
+            file!("[tls]\nmin_version = ⟦\"1.4\""),
+            "must be \"1.0\", \"1.1\", \"1.2\" or \"1.3\", not \"1.4\"",
+            "an unknown version",
+        ),
+        (file!("[tls]\nstarttls = ⟦\"nevr\""), "did you mean \"never\"?", "nearly a policy"),
         (file!("[tls]\nmin_version = \"1.3\"\nmax_version = ⟦\"1.2\""), "older than", "an empty range"),
         (file!("[tls]\n⟦client_cert = \"x.pem\""), "needs \"client_key\"", "a certificate without its key"),
         (file!("[tls]\n⟦client_key = \"x.pem\""), "needs \"client_cert\"", "a key without its certificate"),
@@ -275,6 +280,11 @@ macro_rules! message {
 #[test]
 fn messages() {
     all(&[
+        (
+            step!("{ message = { from = 'a@b.c', to = [⟦\"x@y.z\\r\\nRCPT TO:<q@r.s>\"], text = 't' } }"),
+            "\"to\" is one line",
+            "a command behind an address",
+        ),
         (
             step!("{ message = { from = 'a@b.c', to = 'a@b.c', subject = ⟦\"s\\r\\nx\", text = 't' } }"),
             "\"subject\" is one line",
