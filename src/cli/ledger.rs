@@ -2,7 +2,7 @@
 
 use super::arguments::{LedgerArguments, LedgerCommand};
 use super::console;
-use crate::batch::ledger::{Book, LedgerError, Resolved, STATES};
+use crate::batch::ledger::{Book, Changed, LedgerError, Resolved, STATES};
 use crate::event::{Status, thousands};
 use crate::report::terminal::no_commands;
 use crate::transcript::printable;
@@ -45,16 +45,23 @@ fn run(arguments: &LedgerArguments) -> Result<Status, LedgerError> {
                 ));
                 return Ok(Status::Usage);
             }
-            let count = book.resolve(&which, to)?;
-            if count == 0 && matches!(which, Resolved::Key(_)) {
+            let changed = book.resolve(&which, to)?;
+            if changed == Changed::default() && matches!(which, Resolved::Key(_)) {
                 console::error(&format!(
                     "no row has the key {}, or a run that lives has it",
                     printable(what.as_bytes())
                 ));
                 return Ok(Status::DataErr);
             }
-            let rows = if count == 1 { "row" } else { "rows" };
-            Ok(console::print(&format!("{} {rows} {to}\n", thousands(count))))
+            let rows = |count| format!("{} {}", thousands(count), if count == 1 { "row" } else { "rows" });
+            let mut text = String::new();
+            if changed.resolved > 0 || changed.left == 0 {
+                text = format!("{} {to}\n", rows(changed.resolved));
+            }
+            if changed.left > 0 {
+                text += &format!("{} deferred: the next run sends what is left of it\n", rows(changed.left));
+            }
+            Ok(console::print(&text))
         }
         Some(LedgerCommand::Merge { others }) => {
             let mut text = String::new();

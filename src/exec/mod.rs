@@ -40,6 +40,7 @@ use narrate::Narrator;
 pub use player::known_as;
 use player::{MAIN, Player, Prepared};
 pub use rows::{Feed, Once, Row, Sealing};
+pub use several::id_of;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use steps::Flow;

@@ -66,15 +66,25 @@ impl Several {
 
     /// The Message-ID of this one, where `base` is that of the turn's first one: the same in each attempt.
     pub fn message_id(&self, base: &str) -> String {
-        match (self.number(), base.rsplit_once('@')) {
-            (Some(number), Some((left, domain))) if number != "1" => format!("{left}.{number}@{domain}"),
-            _ => base.to_owned(),
-        }
+        self.number().map_or(base.to_owned(), |number| numbered(&number, base))
     }
 
     fn index(&self, message: &Message) -> Option<usize> {
         self.known.iter().position(|known| *known == address(message))
     }
+}
+
+fn numbered(number: &str, base: &str) -> String {
+    match base.rsplit_once('@') {
+        Some((left, domain)) if number != "1" => format!("{left}.{number}@{domain}"),
+        _ => base.to_owned(),
+    }
+}
+
+/// The Message-ID of the message that went to a recipient, by the name that a ledger knows it by, `message 2: b@x.example`.
+pub fn id_of(recipient: &str, base: &str) -> String {
+    let number = recipient.strip_prefix("message ").and_then(|rest| rest.split_once(": "));
+    number.map_or(base.to_owned(), |(number, _)| numbered(number, base))
 }
 
 fn address(message: &Message) -> usize {

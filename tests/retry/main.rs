@@ -17,6 +17,8 @@ enum PutsOff {
     AtRcpt,
     /// LMTP: each recipient has a reply of its own to the content (RFC 2033 §4.2).
     AtContent,
+    /// The same, and the connection ends where the reply for the one behind b@ is due.
+    AtContentOnly,
     /// Its content is taken to the end, and then the connection ends without a reply.
     InSilence,
     Never,
@@ -30,7 +32,8 @@ fn server(puts_off: PutsOff) -> (u16, Taken) {
     std::thread::spawn(move || {
         for (number, stream) in listener.incoming().flatten().enumerate() {
             // A client that goes away ends its connection.
-            drop(serve(&stream, (number == 0).then_some(puts_off), puts_off == PutsOff::AtContent, &record));
+            let lmtp = matches!(puts_off, PutsOff::AtContent | PutsOff::AtContentOnly);
+            drop(serve(&stream, (number == 0).then_some(puts_off), lmtp, &record));
         }
     });
     (port, taken)
@@ -75,7 +78,11 @@ fn serve(
                 }
                 let mut replies = String::new();
                 for recipient in recipients.drain(..) {
-                    let later = puts_off == Some(PutsOff::AtContent) && recipient.contains("b@");
+                    if puts_off == Some(PutsOff::AtContentOnly) && recipient.contains("c@") {
+                        return stream.write_all(replies.as_bytes());
+                    }
+                    let at_content = matches!(puts_off, Some(PutsOff::AtContent | PutsOff::AtContentOnly));
+                    let later = at_content && recipient.contains("b@");
                     replies += if later { "452 4.2.2 full\r\n" } else { "250 ok\r\n" };
                     if !later {
                         record.lock().expect("no one panics with it").push((recipient, id.clone()));
@@ -123,5 +130,40 @@ fn a_run_with_the_same_ledger_sends_to_those_only_that_were_put_off() {
         assert_eq!(names().len(), 3, "{scheme}");
         let taken = taken.lock().expect("no one panics with it");
         assert!(taken.iter().all(|(_, id)| *id == taken[0].1 && id.len() > 20), "{scheme}: one Message-ID: {taken:?}");
+    }
+}
+
+#[test]
+fn one_recipient_whose_reply_is_missing_is_unknown_whatever_was_said_of_the_others() {
+    for (on_refused, ledger) in [("abort", None), ("skip", None), ("abort", Some("l.db")), ("skip", Some("l.db"))] {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let text = format!(
+            "client_name = 't'\n[message]\nfrom = 's@x.example'\ntext = 't'\non_refused = '{on_refused}'\n\
+             to = ['a@x.example', 'b@x.example', 'c@x.example']\n"
+        );
+        std::fs::write(folder.path().join("nightly.toml"), text).expect("the folder can be written");
+        let (port, taken) = server(PutsOff::AtContentOnly);
+        let mailrun = |arguments: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+            let output = command.args(arguments).current_dir(folder.path()).stdin(Stdio::null()).output();
+            let output = output.expect("mailrun starts");
+            (output.status.code(), String::from_utf8(output.stdout).expect("it is text"))
+        };
+        let to = format!("lmtp://127.0.0.1:{port}");
+        let run = || {
+            let with = ledger.map(|ledger| ["--ledger", ledger]);
+            let with = with.as_ref().map_or(&[][..], |with| with);
+            mailrun(&[&["run", "--quiet", "--server", &to, "nightly.toml"], with].concat()).0
+        };
+        let taken = || several::names(&taken.lock().expect("no one panics with it"));
+        assert_eq!((run(), taken().as_str()), (Some(74), "a"), "{on_refused}: to try again may send it twice");
+        if ledger.is_none() {
+            continue;
+        }
+        assert_eq!((run(), taken().as_str()), (Some(74), "a"), "{on_refused}: it is left alone");
+        let said = mailrun(&["ledger", "l.db", "resolve", "-", "sent"]).1;
+        assert_eq!(said, "1 row deferred: the next run sends what is left of it\n", "{on_refused}");
+        assert_eq!((run(), taken().as_str()), (Some(0), "ab"), "{on_refused}: the one that was put off is sent to");
+        assert_eq!((run(), taken().as_str()), (Some(0), "ab"), "{on_refused}: nothing is left");
     }
 }

@@ -42,7 +42,7 @@ fn run(folder: &Path, port: u16, arguments: &[&str]) -> Option<i32> {
 }
 
 /// Whom the server took mail for, by their first letters.
-fn names(taken: &[(String, String)]) -> String {
+pub fn names(taken: &[(String, String)]) -> String {
     taken.iter().filter_map(|(recipient, _)| recipient["RCPT TO:<".len()..].chars().next()).collect()
 }
 
@@ -101,4 +101,58 @@ fn a_kill_in_the_second_message_leaves_the_first_one_sent() {
     let taken = || names(&taken.lock().expect("no one panics with it"));
     assert_eq!((run(folder.path(), port, &[]), taken().as_str()), (Some(74), ""), "the second is unknown");
     assert_eq!((run(folder.path(), port, &["--resend-unknown"]), taken().as_str()), (Some(0), "bc"));
+}
+
+/// `mailrun ledger l.db …`, and what it says.
+fn ledger(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+    let output = command.args(["ledger", "l.db"]).args(arguments).current_dir(folder).output();
+    String::from_utf8(output.expect("mailrun starts").stdout).expect("it is text")
+}
+
+#[test]
+fn what_was_not_begun_is_sent_once_the_unknown_message_is_resolved() {
+    for (to, said, all) in [
+        ("sent", "1 row deferred: the next run sends what is left of it\n", "abc"),
+        ("pending", "1 row pending\n", "abbc"),
+    ] {
+        let (folder, (port, taken)) = (place(""), server(PutsOff::InSilence));
+        let taken = || names(&taken.lock().expect("no one panics with it"));
+        assert_eq!((run(folder.path(), port, &[]), taken().as_str()), (Some(74), "ab"));
+        assert_eq!(ledger(folder.path(), &["resolve", "-", to]), said);
+        if to == "sent" {
+            // Saying it twice loses nothing.
+            assert_eq!(ledger(folder.path(), &["resolve", "--state", "deferred", to]), said);
+        }
+        assert_eq!((run(folder.path(), port, &[]), taken().as_str()), (Some(0), all), "{to}");
+        assert_eq!((run(folder.path(), port, &[]), taken().as_str()), (Some(0), all), "nothing is left");
+        assert_eq!(ledger(folder.path(), &["resolve", "-", "sent"]), "1 row sent\n", "what is sent stays so");
+    }
+}
+
+#[test]
+fn a_resolved_row_is_sent_where_nothing_is_left_of_it() {
+    let folder = place("");
+    // The last one of the three is unknown.
+    let path = folder.path().join("nightly.toml");
+    let session = std::fs::read_to_string(&path).expect("it is there");
+    std::fs::write(&path, session.replace("'b@", "'d@").replace("'c@", "'b@")).expect("the folder can be written");
+    let (port, taken) = server(PutsOff::InSilence);
+    let taken = || names(&taken.lock().expect("no one panics with it"));
+    assert_eq!((run(folder.path(), port, &[]), taken().as_str()), (Some(74), "adb"));
+    ledger(folder.path(), &["resolve", "-", "sent"]);
+    assert_eq!((run(folder.path(), port, &[]), taken().as_str()), (Some(0), "adb"));
+    assert!(ledger(folder.path(), &["list"]).starts_with("- sent"));
+}
+
+#[test]
+fn a_ledger_shows_each_recipient_with_its_message_s_id() {
+    let (folder, (port, taken)) = (place(""), server(PutsOff::Never));
+    assert_eq!(run(folder.path(), port, &[]), Some(0));
+    let list = ledger(folder.path(), &["list"]);
+    for (recipient, id) in taken.lock().expect("no one panics with it").iter() {
+        let address = recipient.trim_start_matches("RCPT TO:<").trim_end_matches('>');
+        let line = list.lines().find(|line| line.contains(address)).expect("it is in the ledger");
+        assert!(line.contains(id.trim_start_matches("Message-ID: ")), "{line}: {id}");
+    }
 }

@@ -1,6 +1,8 @@
 //! A ledger as people read and mend it: counts, lists, resolving what is unknown, merging shards.
 
 use super::schema::{LedgerError, Store, now};
+use super::writer::queue_id;
+use crate::exec::id_of;
 use crate::transcript::printable;
 use rusqlite::OptionalExtension;
 use std::path::Path;
@@ -24,6 +26,15 @@ pub struct Entry {
 pub enum Resolved<'a> {
     Key(&'a str),
     State(&'a str),
+}
+
+/// How many rows were resolved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// These are what was said.
+    pub resolved: usize,
+    /// These are deferred instead: what was unknown of them is sent, and the rest is still to be sent.
+    pub left: usize,
 }
 
 /// A ledger that nobody runs with at this moment, or that others run with.
@@ -89,14 +100,17 @@ impl Book {
             )?;
             let mut rows = rows.query([state])?;
             while let Some(row) = rows.next()? {
+                let (recipient, reply): (Option<String>, Option<String>) = (row.get(2)?, row.get(5)?);
+                let base: Option<String> = row.get(4)?;
+                let said = recipient.as_ref().and(reply.as_deref()).and_then(queue_id).map(str::to_owned);
                 let entry = Entry {
                     session: row.get(0)?,
                     key: row.get(1)?,
-                    recipient: row.get(2)?,
                     state: row.get(3)?,
-                    message_id: row.get(4)?,
-                    reply: row.get(5)?,
-                    queue_id: row.get(6)?,
+                    message_id: base.map(|base| recipient.as_deref().map_or(base.clone(), |name| id_of(name, &base))),
+                    queue_id: row.get::<_, Option<String>>(6)?.or(said),
+                    recipient,
+                    reply,
                     attempts: row.get(7)?,
                     changed: row.get(8)?,
                 };
@@ -110,9 +124,11 @@ impl Book {
     }
 
     /// Puts rows, with all their recipients that are not sent or refused, into a state; of a row that is refused as a whole
-    /// the refused ones are tried again with it. Rows that a living run holds are left alone. Gives how many rows there were.
-    pub fn resolve(&self, which: &Resolved<'_>, to: &str) -> Result<usize, LedgerError> {
-        let write = || -> rusqlite::Result<usize> {
+    /// the refused ones are tried again with it. Of an unknown row only what is unknown becomes sent. A row that has more to
+    /// send, or may have, for messages that were never begun are in no ledger, is deferred then and not sent. Rows that a
+    /// living run holds are left alone.
+    pub fn resolve(&self, which: &Resolved<'_>, to: &str) -> Result<Changed, LedgerError> {
+        let write = || -> rusqlite::Result<Changed> {
             let transaction = self.store.db.unchecked_transaction()?;
             let (key, state) = match which {
                 Resolved::Key(key) => (Some(*key), None),
@@ -122,15 +138,26 @@ impl Book {
                 "UPDATE recipient SET state = ?3 WHERE state != 'sent' AND EXISTS (SELECT 1 FROM row w
                  WHERE w.session = recipient.session AND w.key = recipient.key AND w.run IS NULL
                  AND (w.key = ?1 OR w.state = ?2)
-                 AND (recipient.state != 'refused' OR (w.state = 'refused' AND ?3 != 'sent')))",
+                 AND (recipient.state != 'refused' OR (w.state = 'refused' AND ?3 != 'sent'))
+                 AND (?3 != 'sent' OR w.state != 'unknown' OR recipient.state IN ('unknown', 'sending')))",
                 (key, state, to),
             )?;
-            let count = transaction.execute(
-                "UPDATE row SET state = ?3, changed = ?4 WHERE run IS NULL AND (key = ?1 OR state = ?2)",
-                (key, state, to, now()),
-            )?;
+            let mut changed = Changed::default();
+            {
+                let mut update = transaction.prepare(
+                    "UPDATE row SET changed = ?4, state = CASE WHEN ?3 = 'sent' AND state NOT IN ('sent', 'refused')
+                     AND EXISTS (SELECT 1 FROM recipient r WHERE r.session = row.session AND r.key = row.key
+                     AND (r.state IN ('deferred', 'pending') OR r.address GLOB 'message *')) THEN 'deferred' ELSE ?3 END
+                     WHERE run IS NULL AND (key = ?1 OR state = ?2) RETURNING state",
+                )?;
+                let mut rows = update.query((key, state, to, now()))?;
+                while let Some(row) = rows.next()? {
+                    let resolved = row.get::<_, String>(0)? == to;
+                    *if resolved { &mut changed.resolved } else { &mut changed.left } += 1;
+                }
+            }
             transaction.commit()?;
-            Ok(count)
+            Ok(changed)
         };
         write().map_err(|error| self.failed(&error))
     }
@@ -180,12 +207,14 @@ impl Book {
                     rank("state")
                 );
                 transaction.execute(&recipient, [])?;
-                // Each of two runs may have reached another part of the recipients.
+                // Each of two runs may have reached another part of the recipients. Of several messages some may not have
+                // been begun by either.
                 transaction.execute(
                     "UPDATE main.row SET state = 'sent' WHERE run IS NULL AND state IN ('deferred', 'pending')
                      AND EXISTS (SELECT 1 FROM main.recipient r WHERE r.session = row.session AND r.key = row.key)
                      AND NOT EXISTS (SELECT 1 FROM main.recipient r
-                     WHERE r.session = row.session AND r.key = row.key AND r.state != 'sent')",
+                     WHERE r.session = row.session AND r.key = row.key
+                     AND (r.state != 'sent' OR r.address GLOB 'message *'))",
                     [],
                 )?;
                 let count: i64 = transaction.query_row("SELECT count(*) FROM other.row", [], |row| row.get(0))?;

@@ -7,7 +7,7 @@ mod book;
 mod schema;
 mod writer;
 
-pub use book::{Book, Entry, Resolved};
+pub use book::{Book, Changed, Entry, Resolved};
 pub use schema::LedgerError;
 
 use super::tally::RowState;

@@ -255,7 +255,7 @@ fn recipient(
 }
 
 /// The name that the server gave the message, where it says `queued as NAME`.
-fn queue_id(reply: &str) -> Option<&str> {
+pub fn queue_id(reply: &str) -> Option<&str> {
     let (_, behind) = reply.split_once("queued as ")?;
     behind.split([' ', '\\', ')', ',']).next().filter(|id| !id.is_empty())
 }

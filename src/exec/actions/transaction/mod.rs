@@ -109,12 +109,14 @@ struct Stop {
 impl Transaction<'_> {
     fn run(mut self, player: &mut Player<'_>, channel: &mut Channel) -> Result<(), Trouble> {
         let sent = self.send(player, channel);
-        self.settle_recipients(player, channel, sent.as_ref().err());
+        let unknown = self.settle_recipients(player, channel, sent.as_ref().err());
         let halted = self.is_halted();
         let stop = self.stopped.take();
         let aborted = self.message.on_refused == OnRefused::Abort && !self.complete;
         let refused = stop.map_or_else(|| self.recipients.verdict(aborted), |stop| Err(stop.trouble));
         match (sent, refused) {
+            // Trying again may send twice, whatever was said of the other recipients.
+            (Err(trouble), _) if unknown && trouble.status == Status::IoErr => Err(trouble),
             // What stopped the message came first; what follows from it changes nothing but the connection.
             (Err(_), Err(refused)) if halted => Err(Trouble { severs: true, ..refused }),
             (Err(trouble), _) => Err(trouble),

@@ -271,8 +271,13 @@ impl Transaction<'_> {
         }
     }
 
-    /// Tells what became of those recipients that nothing was said about.
-    pub(super) fn settle_recipients(&mut self, player: &mut Player<'_>, channel: &Channel, trouble: Option<&Trouble>) {
+    /// Tells what became of those recipients that nothing was said about. Gives whether that is unknown of any.
+    pub(super) fn settle_recipients(
+        &mut self,
+        player: &mut Player<'_>,
+        channel: &Channel,
+        trouble: Option<&Trouble>,
+    ) -> bool {
         let open = self.recipients.open();
         let unknown = trouble.is_some_and(|trouble| trouble.status == Status::IoErr);
         let (outcome, words) = match (&self.stopped, trouble.map(|trouble| &trouble.cause)) {
@@ -286,9 +291,11 @@ impl Transaction<'_> {
             (None, Some(_)) => (RecipientOutcome::Deferred, "the message was not completed".to_owned()),
             (None, None) => (RecipientOutcome::Deferred, "not sent, since another recipient was refused".to_owned()),
         };
+        let any_unknown = outcome == RecipientOutcome::Unknown && !open.is_empty();
         for index in open {
             self.tell(player, channel, index, outcome, &words);
         }
+        any_unknown
     }
 }
 
