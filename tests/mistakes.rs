@@ -100,7 +100,7 @@ fn each_file_that_is_missing_is_told_once() {
                    [message]\nfrom = 'a@x.test'\nto = 'b@x.test'\n\
                    text = { file = 'no1' }\nhtml = { file = 'no2' }\nattach = ['no3', 'no4']\n";
     let folder = folder(&[("case.toml", session)]);
-    for command in ["check"] {
+    for command in ["check", "run"] {
         let (code, text) = mailrun(folder.path(), &[command, "case.toml"]);
         assert_eq!(code, Some(66), "{command}: {text}");
         for name in ["no1", "no2", "no3", "no4"] {

@@ -92,5 +92,5 @@ pub fn failure(session: &Session, settings: &Settings, trouble: Trouble) -> Fail
     let server = session.server.as_ref().filter(|_| own);
     let span = trouble.span.clone().or_else(|| server.map(|server| server.span.clone()));
     let place = span.map(|span| session.sources.place(&span)).unwrap_or_default();
-    trouble.failure(place)
+    trouble.failure_in(place, &session.sources)
 }

@@ -22,13 +22,44 @@ pub fn check(player: &mut Player<'_>) -> Result<(), Trouble> {
     for section in sections {
         forget_captures(section, &mut known);
     }
+    let mut found = Found::default();
     if let Some(auth) = &session.auth {
-        credentials(player, auth, &known)?;
+        let checked = credentials(player, auth, &known);
+        found.add(player, checked)?;
     }
     for section in sections {
-        steps(player, section, &known)?;
+        let checked = steps(player, section, &known);
+        found.add(player, checked)?;
     }
-    Ok(())
+    found.end()
+}
+
+/// The most that one run tells.
+const MOST: usize = 100;
+
+/// All that is wrong, each once, in the order of the session.
+#[derive(Default)]
+struct Found(Vec<Trouble>);
+
+impl Found {
+    /// An error is that nothing more is to be looked for: a signal came, or there is enough.
+    fn add(&mut self, player: &Player<'_>, checked: Result<(), Trouble>) -> Result<(), Trouble> {
+        let Err(trouble) = checked else { return Ok(()) };
+        if trouble.interrupt(player.narrator.clock).is_some() {
+            return Err(trouble);
+        }
+        for one in trouble.apart() {
+            if !self.0.iter().any(|known| known.span == one.span && known.cause == one.cause) {
+                self.0.push(one);
+            }
+        }
+        if self.0.len() < MOST { Ok(()) } else { std::mem::take(self).end() }
+    }
+
+    fn end(self) -> Result<(), Trouble> {
+        let mut all = self.0.into_iter();
+        all.next().map_or(Ok(()), |first| Err(first.with(all)))
+    }
 }
 
 fn forget_captures(steps: &[Step], known: &mut Known) {
@@ -41,6 +72,7 @@ fn forget_captures(steps: &[Step], known: &mut Known) {
 }
 
 fn steps(player: &mut Player<'_>, steps: &[Step], known: &Known) -> Result<(), Trouble> {
+    let mut found = Found::default();
     for step in steps {
         // Whether it runs is not known yet, or it does not.
         if step.condition.is_some() || step.left_out {
@@ -60,13 +92,16 @@ fn steps(player: &mut Player<'_>, steps: &[Step], known: &Known) -> Result<(), T
         if !fixed {
             own.retain(|name| !step.with.iter().any(|variable| variable.name == *name));
         }
-        let with = if fixed { player.with(&step.with)? } else { Vec::new() };
-        player.scope.push(with);
-        let checked = action(player, &step.action, &own).map_err(|trouble| trouble.at(&step.span));
-        player.scope.pop();
-        checked?;
+        let with = if fixed { player.with(&step.with) } else { Ok(Vec::new()) };
+        let checked = with.and_then(|with| {
+            player.scope.push(with);
+            let checked = action(player, &step.action, &own);
+            player.scope.pop();
+            checked
+        });
+        found.add(player, checked.map_err(|trouble| trouble.all_at(&step.span)))?;
     }
-    Ok(())
+    found.end()
 }
 
 fn is_fixed(player: &Player<'_>, variable: &Variable, known: &Known) -> bool {
@@ -171,10 +206,22 @@ fn mail(player: &mut Player<'_>, message: &Message, known: &Known) -> Result<(),
     // What a file that is a template names is not known before it is rendered.
     let renders = message.contents().any(|content| matches!(content, Content::File { template: true, .. }));
     if !renders && all.all(|template| is_known(player, template, known)) {
-        return actions::compose(player, message).map(drop);
+        let Err(first) = actions::compose(player, message).map(drop) else { return Ok(()) };
+        let mut found = Found::default();
+        found.add(player, Err(first))?;
+        // It stops at the first thing that is wrong.
+        let others = parts(player, message, known);
+        found.add(player, others)?;
+        return found.end();
     }
-    for template in lines {
-        line(player, template, known)?;
+    parts(player, message, known)
+}
+
+/// Each thing that a mail is made of, by itself.
+fn parts(player: &Player<'_>, message: &Message, known: &Known) -> Result<(), Trouble> {
+    let mut found = Found::default();
+    for template in message.lines() {
+        found.add(player, line(player, template, known))?;
     }
     let later = |name: &str| is_later(player.session, name);
     for (part, html) in
@@ -182,13 +229,13 @@ fn mail(player: &mut Player<'_>, message: &Message, known: &Known) -> Result<(),
     {
         match part {
             Content::File { path, template: true } if is_known(player, &path.written, known) => {
-                actions::try_file(player, path, html, &later)?;
+                found.add(player, actions::try_file(player, path, html, &later))?;
             }
-            part => content(player, part, known)?,
+            part => found.add(player, content(player, part, known))?,
         }
     }
     for path in message.attachments.iter().map(|attachment| &attachment.path).chain(&message.eml) {
-        file(player, path, known)?;
+        found.add(player, file(player, path, known))?;
     }
-    Ok(())
+    found.end()
 }

@@ -157,6 +157,20 @@ impl Trouble {
         self
     }
 
+    /// Each by itself, itself first.
+    pub fn apart(mut self) -> Vec<Self> {
+        let also = self.rest.as_mut().map(|rest| std::mem::take(&mut rest.also)).unwrap_or_default();
+        std::iter::once(self).chain(also).collect()
+    }
+
+    /// [`Trouble::at`] for what else failed, too.
+    pub fn all_at(mut self, span: &Span) -> Self {
+        if let Some(rest) = &mut self.rest {
+            rest.also = std::mem::take(&mut rest.also).into_iter().map(|other| other.at(span)).collect();
+        }
+        self.at(span)
+    }
+
     /// `place` is where it is where no place is nearer; `sources` tell the places of what else failed.
     pub fn failure_in(mut self, place: Place, sources: &SourceMap) -> Failure {
         let also = self.rest.as_mut().map(|rest| std::mem::take(&mut rest.also)).unwrap_or_default();
