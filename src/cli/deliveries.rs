@@ -2,6 +2,7 @@
 
 use crate::event::{Fact, Note, RecipientOutcome, bytes, thousands};
 use crate::transcript::Shown;
+use std::collections::HashMap;
 
 /// The names in queues that are told; more are counted.
 const NAMED: usize = 3;
@@ -19,15 +20,24 @@ pub struct Deliveries {
     refused: usize,
     deferred: usize,
     unknown: usize,
-    /// Refused and deferred before the step that is running: another attempt at it counts anew.
-    before: (usize, usize),
+    /// Which recipients of which message count as refused or deferred so far: another attempt counts in place of that.
+    failed: HashMap<(Option<String>, Shown), RecipientOutcome>,
+    /// The whole session may be played again, so that what a step left is not final.
+    turns: bool,
 }
 
 impl Deliveries {
     pub fn hear(&mut self, fact: &Fact<'_>) {
         match fact {
-            Fact::StepStarted { step } if step.attempt > 1 => (self.refused, self.deferred) = self.before,
-            Fact::StepStarted { .. } => self.before = (self.refused, self.deferred),
+            Fact::TurnStarted { turn } => {
+                self.turns = true;
+                if turn.attempt == 1 {
+                    self.failed.clear();
+                }
+            }
+            // Rows are counted as such.
+            Fact::RowStarted { .. } => self.failed.clear(),
+            Fact::StepStarted { step } if step.attempt == 1 && !self.turns => self.failed.clear(),
             Fact::Noted(Note::Sent { size, queue_id, .. }) => {
                 self.messages += 1;
                 self.bytes = self.bytes.saturating_add(*size);
@@ -38,13 +48,26 @@ impl Deliveries {
                     }
                 }
             }
-            Fact::Noted(Note::Recipient { outcome, .. }) => match outcome {
-                RecipientOutcome::Accepted => self.accepted += 1,
-                RecipientOutcome::Refused => self.refused += 1,
-                RecipientOutcome::Deferred => self.deferred += 1,
-                RecipientOutcome::Unknown => self.unknown += 1,
-            },
+            Fact::Noted(Note::Recipient { address, outcome, message, .. }) => {
+                let whose = (message.clone(), address.clone());
+                if let Some(before) = self.failed.remove(&whose) {
+                    *self.count_of(before) -= 1;
+                }
+                *self.count_of(*outcome) += 1;
+                if matches!(outcome, RecipientOutcome::Refused | RecipientOutcome::Deferred) {
+                    self.failed.insert(whose, *outcome);
+                }
+            }
             _ => {}
+        }
+    }
+
+    fn count_of(&mut self, outcome: RecipientOutcome) -> &mut usize {
+        match outcome {
+            RecipientOutcome::Accepted => &mut self.accepted,
+            RecipientOutcome::Refused => &mut self.refused,
+            RecipientOutcome::Deferred => &mut self.deferred,
+            RecipientOutcome::Unknown => &mut self.unknown,
         }
     }
 
@@ -91,7 +114,7 @@ fn counted(count: usize, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::StepId;
+    use crate::event::{StepId, Turn};
     use crate::session::Place;
     use RecipientOutcome::{Accepted, Deferred, Refused, Unknown};
 
@@ -100,13 +123,13 @@ mod tests {
     }
 
     fn recipients(outcomes: &[RecipientOutcome]) -> Vec<Fact<'static>> {
-        let note = |outcome| Note::Recipient {
-            address: Shown::new("b@c"),
+        let note = |index, outcome| Note::Recipient {
+            address: Shown::new(format!("{index}@c")),
             outcome,
             reply: Shown::new("words"),
             message: None,
         };
-        outcomes.iter().map(|outcome| Fact::Noted(note(*outcome))).collect()
+        outcomes.iter().enumerate().map(|(index, outcome)| Fact::Noted(note(index, *outcome))).collect()
     }
 
     fn summary(facts: &[Fact<'_>]) -> Option<String> {
@@ -162,5 +185,32 @@ mod tests {
         facts.push(sent(5, None));
         facts.extend(recipients(&[Accepted]));
         assert_eq!(summary(&facts).as_deref(), Some("sent 1 message to 1 recipient, 5 bytes"));
+    }
+    #[test]
+    fn what_an_attempt_at_the_session_deferred_counts_by_how_the_last_one_ended() {
+        let turn = |attempt| Fact::TurnStarted { turn: Turn { repetition: None, attempt } };
+        let of = |index: usize, outcome| recipients(&vec![outcome; index + 1]).split_off(index);
+        let mut facts = vec![turn(1), sent(5, None)];
+        facts.extend(recipients(&[Accepted, Deferred, Deferred, Refused]));
+        facts.extend([turn(2), sent(5, None)]);
+        facts.extend(of(1, Accepted));
+        assert_eq!(
+            summary(&facts).as_deref(),
+            Some("sent 2 messages to 2 recipients, 10 bytes; 1 refused, 1 deferred"),
+            "of the third nothing else was heard"
+        );
+        facts.push(turn(3));
+        facts.extend(of(2, Deferred));
+        facts.extend([turn(4), sent(5, None)]);
+        facts.extend(of(2, Accepted));
+        assert_eq!(
+            summary(&facts).as_deref(),
+            Some("sent 3 messages to 3 recipients, 15 bytes; 1 refused"),
+            "nobody is deferred any more"
+        );
+        // Another turn's failures are its own.
+        facts.push(turn(1));
+        facts.extend(of(3, Accepted));
+        assert_eq!(summary(&facts).as_deref(), Some("sent 3 messages to 4 recipients, 15 bytes; 1 refused"));
     }
 }
