@@ -89,6 +89,26 @@ file = "-"
 }
 
 #[test]
+fn rows_without_a_step_are_skipped_and_the_dialogue_around_them_is_no_failure() {
+    let session = r#"
+server = "smtp://mx.example"
+open = [ { login = true } ]
+step = [ { send = "NOOP {{ row.name }}", expect = 250 } ]
+close = [ { quit = true } ]
+[rows]
+file = "people.csv"
+"#;
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    write(folder.path(), "case.toml", session);
+    write(folder.path(), "people.csv", "name\nann\nbob\n");
+    let output = mailrun(folder.path(), &["run", "--dry-run", "--to-step", "1", "case.toml"]);
+    let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{out}{errors}");
+    assert!(errors.contains("2 skipped") && !errors.contains("sent"), "{errors}");
+    assert!(out.contains("C: QUIT") && !out.contains("NOOP"), "{out}");
+}
+
+#[test]
 fn what_is_no_part_sends_nothing() {
     let table: &[(&[&str], i32, &str)] = &[
         (&["--from-step", "0"], 64, "1 or more"),

@@ -108,7 +108,8 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
             return;
         }
         self.completed += 1;
-        let mut state = heard.state(outcome);
+        let left_out = self.plan.left_out && outcome.status == Status::Passed;
+        let mut state = heard.state(outcome).filter(|_| !left_out);
         let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
         let again = self.plan.retry.filter(|retry| {
             attempt <= retry.times && state.is_some_and(|state| queue::may_come_again(state, outcome.status))
@@ -132,7 +133,10 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
             });
         }
         let Some(state) = state else {
-            self.queue.abandon(outcome);
+            match left_out {
+                true => self.queue.skip_turn(outcome),
+                false => self.queue.abandon(outcome),
+            }
             return;
         };
         if let Some(retry) = again {

@@ -40,6 +40,8 @@ pub struct Plan<'a> {
     /// Whether the session has rows; without, each turn is a whole session.
     pub rows: bool,
     pub statistics: Option<&'a Mutex<Statistics>>,
+    /// All steps of a turn are left out: nothing is sent, and the ledger keeps none of it.
+    pub left_out: bool,
 }
 
 /// Runs all turns of `queue`. Gives how the session ended; `queue` has the counts.

@@ -242,6 +242,13 @@ impl Queue {
         state.steps_run += outcome.steps_run;
     }
 
+    /// A turn whose steps were all left out.
+    pub fn skip_turn(&self, outcome: &Outcome) {
+        let mut state = self.state();
+        state.tally.skipped += 1;
+        state.count(outcome);
+    }
+
     /// What a connection did beside its turns.
     pub fn count(&self, outcome: &Outcome) {
         self.state().count(outcome);

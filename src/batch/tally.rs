@@ -24,6 +24,8 @@ pub struct Tally {
     pub deferred: usize,
     pub unknown: usize,
     pub failed: usize,
+    /// All their steps were left out by `--from-step` or `--to-step`.
+    pub skipped: usize,
     /// Not begun, since no connection was to be had or the run was interrupted.
     pub pending: usize,
     pub sent_before: usize,
@@ -48,7 +50,7 @@ impl Tally {
 
     /// Rows that this run has done with.
     pub fn done(&self) -> usize {
-        self.sent + self.refused + self.deferred + self.unknown + self.failed
+        self.sent + self.refused + self.deferred + self.unknown + self.failed + self.skipped
     }
 
     /// `3 sent, 2 refused, 1 unknown, 9,994 sent before`.
@@ -59,6 +61,7 @@ impl Tally {
             (self.deferred, "deferred"),
             (self.unknown, "unknown"),
             (self.failed, "failed"),
+            (self.skipped, "skipped"),
             (self.pending, "pending"),
             (self.sent_before, "sent before"),
             (self.refused_before, "refused before"),

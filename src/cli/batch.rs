@@ -6,7 +6,7 @@ use super::console;
 use super::sessions::Loaded;
 use crate::batch::ledger::Ledger;
 use crate::batch::{Plan, Progress, Queue, Rate, Statistics, Terms, Turns};
-use crate::event::{Fact, Observer, Outcome, Status};
+use crate::event::{Cause, Event, Fact, Note, Observer, Outcome, Status, Verdict};
 use crate::exec::{
     self, Clock, ConnectError, ConnectOptions, Connected, Lane, Network, Nowhere, Ready, Server, Settings, Stream,
 };
@@ -126,10 +126,16 @@ impl<'a> Batches<'a> {
             return Performed { outcome, summary: None };
         }
         let lane = Lane { name: None, started: Some(clock.now()) };
-        let (outcome, summary) = match Ready::new(&one.session, settings, &one.files, clock, observer) {
-            Ok(ready) => self.play(one, &ready, &networks, clock, observer),
+        let mut hearing = Hearing { observer, interruption: false };
+        let (outcome, summary) = match Ready::new(&one.session, settings, &one.files, clock, &mut hearing) {
+            Ok(ready) => self.play(one, &ready, &networks, clock, &mut hearing),
             Err(outcome) => (*outcome, None),
         };
+        let untold = !hearing.interruption && matches!(outcome.status, Status::Interrupted | Status::Terminated);
+        if let Some(interrupt) = clock.interrupted().filter(|_| untold) {
+            let note = Note::Interrupted { signal: interrupt.name };
+            lane.tell(clock, observer, Fact::Noted(note));
+        }
         lane.tell(clock, observer, Fact::SessionFinished { outcome: &outcome });
         Performed { outcome, summary }
     }
@@ -180,6 +186,7 @@ impl<'a> Batches<'a> {
             network: &|| networks.next(),
             rows: rows.is_some(),
             statistics: statistics.as_ref(),
+            left_out: !one.session.steps.is_empty() && one.session.steps.iter().all(|step| step.left_out),
         };
         let started = Instant::now();
         let progress = if self.bar { Progress::default() } else { Progress::hidden() };
@@ -234,6 +241,21 @@ impl<'a> Batches<'a> {
             }
             _ => Status::Passed,
         }
+    }
+}
+
+/// Listens for a step that a signal ended: one that came between two, as in the wait of `[retry]`, is told of by nobody else.
+struct Hearing<'o> {
+    observer: &'o mut (dyn Observer + Send),
+    interruption: bool,
+}
+
+impl Observer for Hearing<'_> {
+    fn observe(&mut self, event: &Event<'_>) {
+        if let Fact::StepFinished { verdict: Verdict::Failed(failure) | Verdict::Error(failure), .. } = &event.fact {
+            self.interruption |= matches!(failure.cause, Cause::Interrupted { .. });
+        }
+        self.observer.observe(event);
     }
 }
 

@@ -96,11 +96,13 @@ fn waiting_for_a_retry_or_the_rate_ends_at_once() {
         let bed = Bed::new(2);
         bed.write("c.toml", format!("{}[retry]\ntimes = 9\nwait = \"1h\"\n", crate::bed::SESSION));
         let server = Server::that(&[Does::Defers]);
-        let mut child = bed.start(server.port, options);
+        let mut child = bed.start(server.port, &[options, &["--transcript", "t.log"]].concat());
         // Both rows were put off, or the first one was and the second one waits.
         crate::bed::until(|| bed.count_or_none("deferred") > 0);
         signal(&child, Signal::TERM);
         assert_eq!(child.wait().expect("it ends").code(), Some(143), "{options:?}");
         assert!(bed.count("deferred") >= 1, "{options:?}");
+        let told = std::fs::read_to_string(bed.path("t.log")).expect("it is there");
+        assert_eq!(told.matches("interrupted by SIGTERM").count(), 1, "{options:?}: {told}");
     }
 }

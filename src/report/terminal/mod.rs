@@ -278,6 +278,10 @@ impl<W: Write> Observer for Terminal<W> {
                 Note::Placeholder { name, why } => {
                     self.warnings.push(format!("the dry run goes without the secret {name}: {why}"));
                 }
+                Note::Interrupted { signal } => {
+                    let line = format!("{}: interrupted by {signal}\n", self.name);
+                    self.text.push_str(&line);
+                }
                 // The transcript has them.
                 Note::InClear { .. }
                 | Note::NotVerified { .. }
@@ -290,8 +294,7 @@ impl<W: Write> Observer for Terminal<W> {
                 | Note::QuitFailed { .. }
                 | Note::Retrying { .. }
                 | Note::Sent { .. }
-                | Note::Recipient { .. }
-                | Note::Interrupted { .. } => {}
+                | Note::Recipient { .. } => {}
             },
             Fact::RowStarted { row } => {
                 let connection = event.connection.to_owned();
