@@ -3,7 +3,8 @@
 use crate::bed::{Bed, Does, Server};
 use std::process::{Command, Stdio};
 
-/// Every point at which a connection can end, and what the row is then.
+/// Every point at which a connection can end, and what the row is then. Behind 354 it hangs on whether the end was seen
+/// before a mail that fits into one write was on its way.
 const POINTS: [(Does, &str); 9] = [
     (Does::Vanishes, "pending"),
     (Does::IsBusy, "pending"),
@@ -11,7 +12,7 @@ const POINTS: [(Does, &str); 9] = [
     (Does::LeavesAt("MAIL"), "deferred"),
     (Does::LeavesAt("RCPT"), "deferred"),
     (Does::LeavesAt("DATA"), "deferred"),
-    (Does::Leaves, "deferred"),
+    (Does::Leaves, "deferred or unknown"),
     (Does::Swallows, "unknown"),
     (Does::AcceptsOne, "sent"),
 ];
@@ -22,7 +23,8 @@ fn a_row_whose_server_dies_is_what_can_be_known_of_it() {
         for server in [Server::that(&[point]), Server::that_resets(&[point])] {
             let bed = Bed::new(1);
             bed.run(server.port, &[]);
-            assert_eq!(bed.count(state), 1, "{point:?}: {}", bed.ledger(&["list"]).output);
+            let rows: usize = state.split(" or ").map(|state| bed.count(state)).sum();
+            assert_eq!(rows, 1, "{point:?}: {}", bed.ledger(&["list"]).output);
             assert_eq!(server.once(), usize::from(matches!(state, "unknown" | "sent")), "{point:?}");
         }
     }
@@ -42,7 +44,7 @@ fn a_batch_whose_server_dies_at_every_point_sends_each_row_once() {
             assert!(runs < 40, "{}", bed.ledger(&[]).output);
         }
         let (accepted, unknown) = (server.once(), bed.count("unknown"));
-        assert!((2..=4).contains(&unknown), "two were swallowed, two lost in their content: {unknown}");
+        assert!((2..=6).contains(&unknown), "two were swallowed, four lost behind 354: {unknown}");
         assert!((20 - unknown..=20).contains(&accepted), "{accepted} accepted, {unknown} unknown");
         assert_eq!(bed.run(server.port, &[]).status, 74);
         assert_eq!(server.once(), accepted, "nothing is sent unasked");
