@@ -7,6 +7,7 @@ pub mod content;
 pub mod limits;
 pub mod lines;
 pub mod proxy;
+pub mod queue_id;
 pub mod reply;
 pub mod sasl;
 pub mod xtext;

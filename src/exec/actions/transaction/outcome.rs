@@ -10,15 +10,9 @@ use crate::exec::player::Player;
 use crate::exec::trouble::{Limit, Trouble};
 use crate::smtp::address::Mailbox;
 use crate::smtp::limits::Wait;
+use crate::smtp::queue_id::queue_id;
 use crate::smtp::reply::Reply;
 use crate::transcript::Shown;
-use regex::Regex;
-use std::sync::LazyLock;
-
-/// The forms in which servers name what they took: `queued as 4F2A`, `id=1rX2-0001`.
-static QUEUED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)(?:\bqueued as\s+|(?:^|[\s(\[])id=)([\w.@+-]*\w)").expect("the pattern is sound")
-});
 
 /// How far it is with a recipient.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -256,8 +250,7 @@ impl Transaction<'_> {
         channel.in_transaction = !player.ahead.is_empty();
         channel.delivered = true;
         let text = reply.text();
-        let queue_id =
-            QUEUED.captures(&text).and_then(|found| found.get(1)).map(|id| player.narrator.shown(id.as_str()));
+        let queue_id = queue_id(&text).map(|name| player.narrator.shown(name));
         let note = Note::Sent { recipients: indices.len(), size: self.plan.mail.size(), queue_id };
         player.note(channel, note);
     }
