@@ -114,8 +114,9 @@ impl Draft<'_> {
 /// Neither base64 nor quoted-printable can hold `=_`; what is carried as it is is looked through for it.
 pub fn boundary_stem(message_id: &str) -> String {
     let digest = Sha256::digest(message_id.as_bytes());
-    let hex: String = digest.iter().take(10).map(|byte| format!("{byte:02x}")).collect();
-    format!("=_{hex}_")
+    let digits = digest.iter().take(10).flat_map(|byte| [byte >> 4, byte & 15]);
+    let hex = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+    "=_".chars().chain(hex).chain(['_']).collect()
 }
 
 /// The mail: all its line ends are CRLF, its last one too.

@@ -101,7 +101,7 @@ impl Scan {
         let mut scan = Self { is_utf8: true, ends_line: true, ..Self::default() };
         let mut reading = source.read()?;
         let mut encoder = ContentEncoder::new(false);
-        let (mut block, mut lines) = (vec![0; BLOCK.min(block_for(source.length))], Vec::new());
+        let (mut block, mut lines) = (vec![0; block_for(source.length)], Vec::new());
         let (mut column, mut matched, mut utf8) = (0_u64, Some(0), Utf8::default());
         loop {
             let count = reading.fill(&mut block)?;
@@ -147,9 +147,10 @@ impl Scan {
     }
 }
 
-/// A block that a short source fills is larger than it by one: its end shows with the first reading.
-fn block_for(length: u64) -> usize {
-    usize::try_from(length).map_or(BLOCK, |length| length.saturating_add(1))
+/// How long a block is for a source of that length: one byte longer than a short one, whose end so shows with the first
+/// reading.
+pub(super) fn block_for(length: u64) -> usize {
+    usize::try_from(length).map_or(BLOCK, |length| BLOCK.min(length.saturating_add(1)))
 }
 
 /// Looks whether blocks that are cut anywhere are UTF-8 together.

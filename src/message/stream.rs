@@ -1,6 +1,6 @@
 //! A mail as a stream: what stands between the parts, and the parts, read and encoded as they go.
 
-use super::source::{BLOCK, Reading, Source};
+use super::source::{Reading, Source, block_for};
 use super::transfer::{Encoder, TransferEncoding};
 use std::io::{self, Read};
 
@@ -92,12 +92,12 @@ impl Stream<'_> {
                 Some(Piece::Bytes(bytes)) => self.out.extend_from_slice(bytes),
                 Some(Piece::Part { source, encoding, size }) => {
                     let (reading, encoder) = (source.read()?, Encoder::new(*encoding));
+                    self.block.resize(block_for(source.length), 0);
                     self.part = Some(Part { reading, encoder, name: &source.name, left: *size });
                 }
             }
             return Ok(true);
         };
-        self.block.resize(BLOCK, 0);
         let count = part.reading.fill(&mut self.block)?;
         part.encoder.push(self.block.get(..count).unwrap_or_default(), &mut self.out);
         if count < self.block.len() {
