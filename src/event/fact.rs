@@ -96,6 +96,8 @@ pub enum Note {
     Sent { recipients: usize, size: u64, queue_id: Option<Shown> },
     /// What a recipient's reply said. `message` says of which message, where a turn has several.
     Recipient { address: Shown, outcome: RecipientOutcome, reply: Shown, message: Option<String> },
+    /// Writing stopped: so many of the bytes that were told last never left.
+    Unwritten { bytes: usize },
     /// A sleeping or interrupted program says so.
     Interrupted { signal: &'static str },
 }

@@ -31,7 +31,9 @@ fn quit(player: &mut Player<'_>, channel: &mut Channel) {
     }
     player.narrator.sent(&channel.name, b"QUIT\r\n", false, &[]);
     let until = player.narrator.now() + PATIENCE;
-    if let (_, Ok(())) = channel.write(&mut player.narrator, b"QUIT\r\n", until, false) {
+    let (count, written) = channel.write(&mut player.narrator, b"QUIT\r\n", until, false);
+    player.narrator.unwritten(&channel.name, b"QUIT\r\n".len() - count);
+    if written.is_ok() {
         channel.answer(&mut player.narrator, until);
     }
 }

@@ -4,6 +4,7 @@
 
 mod actions;
 mod answer;
+mod attempts;
 mod channel;
 mod closer;
 mod farewell;
@@ -273,7 +274,8 @@ fn play(player: &mut Player<'_>, flow: Flow) -> Outcome {
     let flow = player.section(&session.open, &mut number, flow, None);
     let flow = turns::play(player, &mut number, flow);
     // `on_fail = "quit"` stops the steps, and [[close]] runs as if nothing had happened.
-    let closing = if flow == Flow::Quitting { Flow::On } else { flow };
+    player.quitting = flow == Flow::Quitting;
+    let closing = if player.quitting { Flow::On } else { flow };
     let flow = player.section(&session.close, &mut number, closing, None).max(flow);
     if flow == Flow::On {
         let main = player.take_channel(MAIN);

@@ -70,6 +70,13 @@ impl<'a> Narrator<'a> {
         }
     }
 
+    /// Writing stopped so many bytes before the end of what was told as sent.
+    pub fn unwritten(&mut self, connection: &str, bytes: usize) {
+        if bytes > 0 {
+            self.note(connection, Note::Unwritten { bytes });
+        }
+    }
+
     pub fn received(&mut self, connection: &str, line: WireLine<'_>) {
         let hidden = self.redactor.find(line.bytes);
         self.tell(connection, Fact::LineReceived(Line::new(line, &hidden, false)));

@@ -52,6 +52,8 @@ pub struct Player<'a> {
     pub failure: Option<Failure>,
     pub steps_run: usize,
     pub interrupted: Option<Interrupt>,
+    /// `on_fail = "quit"` stopped the steps: what runs is `[[close]]`.
+    pub quitting: bool,
     /// Whether `requires` was looked at.
     pub requires_seen: bool,
     pub skipped: Option<Shown>,
@@ -115,6 +117,7 @@ impl<'a> Player<'a> {
             failure: None,
             steps_run: 0,
             interrupted: None,
+            quitting: false,
             requires_seen: reader.session.requires.is_empty(),
             skipped: None,
             message_id: None,

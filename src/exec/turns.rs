@@ -165,7 +165,8 @@ fn is_ready(player: &mut Player<'_>, to_reset: bool) -> bool {
 fn reset(player: &mut Player<'_>, main: &mut super::channel::Channel) -> bool {
     let limit = player.limit(None, Wait::Other);
     player.narrator.sent(&main.name, b"RSET\r\n", false, &[]);
-    let (_, written) = main.write(&mut player.narrator, b"RSET\r\n", limit.at, false);
+    let (count, written) = main.write(&mut player.narrator, b"RSET\r\n", limit.at, false);
+    player.narrator.unwritten(&main.name, b"RSET\r\n".len() - count);
     let answer = written.is_ok().then(|| main.answer(&mut player.narrator, limit.at));
     matches!(answer, Some(Answer::Reply(facts)) if facts.reply.code.class() == 2)
 }

@@ -39,6 +39,15 @@ pub fn awaits_greeting(action: &Action) -> bool {
     }
 }
 
+/// Whether it sends QUIT and nothing else.
+pub fn is_quit(action: &Action) -> bool {
+    match action {
+        Action::Quit => true,
+        Action::Send(template) => template.source.trim().eq_ignore_ascii_case("QUIT"),
+        _ => false,
+    }
+}
+
 /// An action in words, for a step without a name.
 pub fn words(action: &Action) -> String {
     let words = match action {

@@ -201,6 +201,7 @@ fn note(note: &Note) -> (&'static str, Value) {
             "message_sent",
             json!({ "recipients": recipients, "size": size, "queue_id": queue_id.as_ref().map(Shown::as_str) }),
         ),
+        Note::Unwritten { bytes } => ("not_written", json!({ "bytes": bytes })),
         Note::Interrupted { signal } => ("interrupted", json!({ "signal": signal })),
     }
 }

@@ -215,12 +215,17 @@ fn block(
 ) -> Result<Sent, Trouble> {
     let limit = player.limit(sending.timeout, Wait::DataBlock);
     // Before the first one it was seen that it is our turn.
-    match if begun { channel.spoke_early() } else { Ok(false) } {
-        Ok(false) => {}
-        Ok(true) => return early(player, channel, sending, limit, Unwritten::Early),
-        Err(end) => return early(player, channel, sending, limit, Unwritten::Ended(end)),
+    let before = match if begun { channel.spoke_early() } else { Ok(false) } {
+        Ok(false) => None,
+        Ok(true) => Some(Unwritten::Early),
+        Err(end) => Some(Unwritten::Ended(end)),
+    };
+    if let Some(stop) = before {
+        player.narrator.unwritten(&channel.name, bytes.len());
+        return early(player, channel, sending, limit, stop);
     }
     let (written, result) = channel.write_paced(&mut player.narrator, bytes, sending.chunk, limit.at, true);
+    player.narrator.unwritten(&channel.name, bytes.len() - written);
     let Err(stop) = result else { return Ok(Sent::Complete) };
     // The dot itself has left: whether the rest of its line did is not for us to know.
     let dot_left = end.is_some_and(|end| written + DOT.len() > end);
@@ -264,7 +269,10 @@ fn early(
         }
         (Answer::Malformed(malformed), _) => Trouble::malformed(&malformed),
         (Answer::Interrupted(interrupt), _) => Trouble::interrupted(interrupt),
-        (_, Unwritten::Ended(end)) | (Answer::Ended(end), _) => Trouble::lost(&player.narrator, &end),
+        // What reading says of the end is what the transcript has.
+        (Answer::Ended(end @ (End::Fin | End::Reset)), _) | (_, Unwritten::Ended(end)) | (Answer::Ended(end), _) => {
+            Trouble::lost(&player.narrator, &end)
+        }
         (Answer::Nothing { .. }, _) => timed_out(player),
     };
     Err(Trouble { severs: true, ..trouble })

@@ -1,6 +1,7 @@
 //! Steps of a line: none, `send`, `raw`, `ehlo`, `helo`, `lhlo`.
 
 use super::{Command, exchange, expected};
+use crate::exec::answer::Answer;
 use crate::exec::channel::Channel;
 use crate::exec::player::Player;
 use crate::exec::trouble::Trouble;
@@ -48,9 +49,15 @@ pub fn wait(player: &mut Player<'_>, channel: &mut Channel, step: &Step) -> Resu
     };
     let limit = player.limit(step.timeout, wait);
     let answer = channel.answer(&mut player.narrator, limit.at);
+    let what = if began(&answer) { "the whole reply" } else { what };
     player.judge(expect, answer, what, limit)?;
     read_through(player, channel, step, limit.at);
     Ok(())
+}
+
+/// Whether the server had begun to speak when the time was over: then it is no server that awaits TLS.
+pub fn began(answer: &Answer) -> bool {
+    matches!(answer, Answer::Nothing { partial: true })
 }
 
 pub fn send(

@@ -1,6 +1,6 @@
 //! What `login = true` does, and what `[message]` implies as `[[open]]`: greeting, EHLO, STARTTLS, EHLO, AUTH.
 
-use super::line::greeting_words;
+use super::line::{began, greeting_words};
 use super::{Command, Done, ask, auth, exchange, tls};
 use crate::event::Note;
 use crate::exec::channel::Channel;
@@ -31,7 +31,7 @@ pub fn login(player: &mut Player<'_>, channel: &mut Channel, step: &Step) -> Res
 fn greeting(player: &mut Player<'_>, channel: &mut Channel, timeout: Option<Duration>) -> Result<(), Trouble> {
     let limit = player.limit(timeout, Wait::Greeting);
     let answer = channel.answer(&mut player.narrator, limit.at);
-    let what = greeting_words(player, channel);
+    let what = if began(&answer) { "the whole greeting" } else { greeting_words(player, channel) };
     player.judge(&judge::codes("220"), answer, what, limit).map(drop)
 }
 

@@ -173,13 +173,19 @@ fn put(
     }
     channel.after_starttls = command.paired && verb_is(command.bytes, "STARTTLS");
     player.narrator.sent(&channel.name, command.bytes, false, &command.used);
-    let (_, written) = channel.write_paced(&mut player.narrator, command.bytes, command.chunk, limit.at, false);
+    let (count, written) = channel.write_paced(&mut player.narrator, command.bytes, command.chunk, limit.at, false);
+    player.narrator.unwritten(&channel.name, command.bytes.len() - count);
     match written {
         Ok(()) | Err(Unwritten::Early) => Ok(None),
         Err(Unwritten::Interrupted(interrupt)) => Err(Trouble::interrupted(interrupt)),
         Err(Unwritten::TimedOut) => {
-            let waiting_for =
-                format!("the server to take {}", command.waiting_for().trim_start_matches("the reply to "));
+            let (what, words) = (command.waiting_for(), "the reply to ");
+            let what = what.trim_start_matches(words);
+            let waiting_for = match command.chunk {
+                // The time may have gone into the pauses.
+                Some(_) => format!("the last piece of {what} to leave"),
+                None => format!("the server to take {what}"),
+            };
             Err(Trouble::timed_out(&player.narrator, &waiting_for, limit))
         }
         Err(Unwritten::Ended(end)) => last_words(player, channel, end, closing).map(Some),
@@ -204,7 +210,9 @@ fn last_words(player: &mut Player<'_>, channel: &mut Channel, end: End, closing:
         Answer::Ended(end) if closing => Ok(Answer::Ended(end)),
         Answer::Malformed(malformed) => Err(Trouble::malformed(&malformed)),
         Answer::Interrupted(interrupt) => Err(Trouble::interrupted(interrupt)),
-        Answer::Ended(_) | Answer::Nothing { .. } => Err(Trouble::lost(&player.narrator, &end)),
+        Answer::Ended(End::Absent) | Answer::Nothing { .. } => Err(Trouble::lost(&player.narrator, &end)),
+        // What reading says of the end is what the transcript has.
+        Answer::Ended(end) => Err(Trouble::lost(&player.narrator, &end)),
     }
 }
 

@@ -8,6 +8,7 @@ mod messages;
 mod names;
 mod rows;
 mod server;
+mod tidying;
 mod timing;
 
 use crate::event::{Event, Fact, Note, Observer, Outcome, Verdict};

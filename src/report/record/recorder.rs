@@ -304,6 +304,7 @@ impl Observer for Recorder {
                 | Note::Placeholder { .. }
                 | Note::Recipient { .. }
                 | Note::Sent { .. }
+                | Note::Unwritten { .. }
                 | Note::Interrupted { .. } => {}
             },
             Fact::SessionFinished { outcome } => {

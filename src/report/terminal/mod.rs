@@ -293,6 +293,7 @@ impl<W: Write> Observer for Terminal<W> {
                 | Note::Capabilities { .. }
                 | Note::QuitFailed { .. }
                 | Note::Retrying { .. }
+                | Note::Unwritten { .. }
                 | Note::Sent { .. }
                 | Note::Recipient { .. } => {}
             },

@@ -74,6 +74,7 @@ pub(super) fn is_detail(note: &Note) -> bool {
         | Note::QuitFailed { .. }
         | Note::ShortSecret { .. }
         | Note::Retrying { .. }
+        | Note::Unwritten { .. }
         | Note::Interrupted { .. } => false,
     }
 }
@@ -116,6 +117,8 @@ pub(super) fn note(note: &Note) -> String {
             };
             format!("recipient <{address}> {outcome}: {reply}")
         }
+        Note::Unwritten { bytes: 1 } => "the last byte above was not written".to_owned(),
+        Note::Unwritten { bytes } => format!("the last {} bytes above were not written", thousands(*bytes)),
         Note::Interrupted { signal } => format!("interrupted by {signal}"),
     }
 }

@@ -138,6 +138,7 @@ impl Transaction<'_> {
             let (count, result) = channel.write_paced(&mut player.narrator, &block, self.step.chunk, limit.at, false);
             written += count;
             if let Err(stop) = result {
+                player.narrator.unwritten(&channel.name, all - written);
                 return (written, Some((stop, limit)));
             }
         }

@@ -276,7 +276,7 @@ impl Transaction<'_> {
             // A 5yz before RCPT says nothing against the recipients.
             Order::Reset | Order::Mail => RecipientOutcome::Deferred,
             _ => match outcome_of(reply) {
-                RecipientOutcome::Accepted => RecipientOutcome::Deferred,
+                RecipientOutcome::Accepted | RecipientOutcome::Unknown => RecipientOutcome::Deferred,
                 outcome => outcome,
             },
         };

@@ -87,9 +87,13 @@ impl Transaction<'_> {
     /// A refusal of one recipient, by RCPT or by a reply of its own to the content.
     fn refuse(&mut self, player: &mut Player<'_>, channel: &Channel, index: usize, reply: &Reply) {
         player.attempted.decided_by.get_or_insert_with(|| reply.clone());
-        let deferred = reply.code.class() == 4;
-        self.recipients.status.get_or_insert(if deferred { Status::TempFail } else { Status::Failed });
-        let outcome = if deferred { RecipientOutcome::Deferred } else { RecipientOutcome::Refused };
+        let status = if reply.code.class() == 4 { Status::TempFail } else { Status::Failed };
+        self.recipients.status.get_or_insert(status);
+        let outcome = match outcome_of(reply) {
+            // Before the content has left nothing is on its way.
+            RecipientOutcome::Accepted | RecipientOutcome::Unknown if !self.complete => RecipientOutcome::Deferred,
+            outcome => outcome,
+        };
         let words = player.narrator.shown(judge::reply_words(reply));
         self.recipients.refused.push((self.address(player, index), words));
         self.tell(player, channel, index, outcome, &judge::reply_words(reply));
@@ -292,10 +296,13 @@ impl Transaction<'_> {
     }
 }
 
+/// RFC 5321 §4.2.1. A reply of another kind, to content or a recipient, says neither yes nor no: whether the mail went on
+/// its way is unknown.
 pub fn outcome_of(reply: &Reply) -> RecipientOutcome {
     match reply.code.class() {
         2 => RecipientOutcome::Accepted,
         4 => RecipientOutcome::Deferred,
-        _ => RecipientOutcome::Refused,
+        5 => RecipientOutcome::Refused,
+        _ => RecipientOutcome::Unknown,
     }
 }
