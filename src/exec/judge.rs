@@ -21,6 +21,16 @@ pub fn any() -> Expect {
     Expect { span: Span::default(), words: "any".to_owned(), any_of: vec![ReplyPattern::Any] }
 }
 
+/// Any reply will do, and so does an end of another kind that `expect` names.
+pub fn any_or_end(expect: &Expect) -> Expect {
+    let ends = expect
+        .any_of
+        .iter()
+        .filter(|pattern| matches!(pattern, ReplyPattern::Close | ReplyPattern::Silence | ReplyPattern::Malformed));
+    let any_of = std::iter::once(ReplyPattern::Any).chain(ends.cloned()).collect();
+    Expect { any_of, ..expect.clone() }
+}
+
 /// Holds an answer against an expectation. `waiting_for` and `limit` are for the message where nothing came.
 /// `regex` renders and compiles the patterns of `text`.
 pub fn judge(

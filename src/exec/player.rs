@@ -327,8 +327,12 @@ impl<'a> Player<'a> {
         if std::mem::replace(&mut self.requires_seen, true) {
             return false;
         }
-        let missing: Vec<&str> =
-            self.session.requires.iter().map(String::as_str).filter(|wanted| !channel.ehlo.satisfies(wanted)).collect();
+        // Inside TLS it is no longer offered (RFC 3207 §4.2), since it was used.
+        let used = |wanted: &str| {
+            wanted.eq_ignore_ascii_case("STARTTLS") && channel.encrypted() && self.server.scheme != Scheme::Smtps
+        };
+        let wanted = self.session.requires.iter().map(String::as_str);
+        let missing: Vec<&str> = wanted.filter(|wanted| !channel.ehlo.satisfies(wanted) && !used(wanted)).collect();
         if missing.is_empty() {
             return false;
         }

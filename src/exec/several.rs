@@ -93,7 +93,7 @@ fn address(message: &Message) -> usize {
 
 fn find(steps: &[Step], within: bool, known: &mut Vec<usize>, repeated: &mut bool) {
     for step in steps {
-        let within = within || step.repeat > 1;
+        let within = within || step.times() > 1;
         match &step.action {
             Action::Message(message) => {
                 *repeated |= within;

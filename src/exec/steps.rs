@@ -54,8 +54,8 @@ impl Player<'_> {
     /// Plays a step, group or not. `before` is what earlier steps left.
     fn step(&mut self, step: &Step, position: Position<'_>, before: Flow) -> Flow {
         let connection = step.on.as_deref().unwrap_or(position.connection);
-        // What follows does not see this step's own variables.
-        let next = position.next.filter(|_| step.with.is_empty());
+        // What follows does not see this step's own variables; behind a failure it may not run at all.
+        let next = position.next.filter(|_| step.with.is_empty() && before == Flow::On);
         let position = Position { connection, next, tidying: before > Flow::On || self.quitting, ..position };
         if step.left_out {
             self.skip(step, position, SkipReason::LeftOut);
@@ -74,9 +74,9 @@ impl Player<'_> {
 
     fn repeated(&mut self, step: &Step, position: Position<'_>) -> Flow {
         let mut flow = Flow::On;
-        for index in 1..=step.repeat.max(1) {
-            let repetition = if step.repeat > 1 { Some(index) } else { position.repetition };
-            let again = if index < step.repeat { Some(index + 1) } else { None };
+        for index in 1..=step.times() {
+            let repetition = if step.repeat.is_some() { Some(index) } else { position.repetition };
+            let again = if index < step.times() { Some(index + 1) } else { None };
             let next = match again {
                 // The next time its own variables are others.
                 Some(again) => Next::again(step, position.connection, again).filter(|_| step.with.is_empty()),
@@ -87,7 +87,7 @@ impl Player<'_> {
                 self.scope.set_loop(repetition);
             }
             flow = self.once(step, position, Flow::On);
-            if step.repeat > 1 {
+            if step.repeat.is_some() {
                 // What a surrounding group counts is its own again.
                 self.scope.set_loop(None);
             }

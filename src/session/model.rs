@@ -290,7 +290,8 @@ pub struct Step {
     pub timeout: Option<Duration>,
     pub delay: Option<Duration>,
     pub condition: Option<Expression>,
-    pub repeat: u32,
+    /// How often; `None`: once, and `loop` is not known.
+    pub repeat: Option<u32>,
     pub retry: Option<StepRetry>,
     pub on_fail: OnFail,
     pub chunk: Option<Chunk>,

@@ -11,6 +11,11 @@ impl Step {
         }
     }
 
+    /// How many times it is played, retries aside.
+    pub fn times(&self) -> u32 {
+        self.repeat.unwrap_or(1).max(1)
+    }
+
     /// Whether it holds of the step or of one inside it.
     pub fn any(&self, holds: &dyn Fn(&Step) -> bool) -> bool {
         holds(self) || self.members().iter().any(|member| member.any(holds))

@@ -1,6 +1,6 @@
 //! The SASL exchange of AUTH (RFC 4954).
 
-use super::{Command, ask, exchange, expected};
+use super::{Command, exchange, expected};
 use crate::event::{Cause, Note, Status};
 use crate::exec::channel::Channel;
 use crate::exec::judge;
@@ -20,6 +20,8 @@ use std::time::Duration;
 const MAX_COMMAND: usize = 12_288;
 /// Rounds of challenge and response; no mechanism here has more than four.
 const MAX_ROUNDS: usize = 16;
+/// How long the reply to `*` is awaited: the exchange is over, whatever it says.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub fn auth(
     player: &mut Player<'_>,
@@ -43,19 +45,21 @@ pub fn authenticate(
     let mechanism = mechanism(player, channel, settings, &credentials)?;
     let used = vec![credentials.password.clone(), credentials.token.clone()];
     let nonce = player.scope.random_letters(24);
-    let mut talk = Talk { mechanism, used, timeout, secret_sent: false };
+    let any = judge::any_or_end(expect);
+    let mut talk = Talk { mechanism, used, any, timeout, secret_sent: false };
     let mut exchange = sasl::exchange(mechanism, credentials, &nonce);
     let first = exchange.start().map_err(|error| talk.unable(player, &error))?;
-    let mut reply = talk.open(player, channel, first, settings.initial_response)?;
-    let mut pending = reply.1;
+    let (mut said, mut pending) = talk.open(player, channel, first, settings.initial_response)?;
     for _ in 0..MAX_ROUNDS {
-        if reply.0.code.get() != 334 {
-            if pending.is_some() && reply.0.code.class() == 2 {
+        // The end that the step expects in place of a reply.
+        let Some(reply) = said else { return Ok(()) };
+        if reply.code.get() != 334 {
+            if pending.is_some() && reply.code.class() == 2 {
                 return Err(talk.unable(player, &SaslError::EarlySuccess));
             }
-            return talk.end(player, channel, exchange.as_mut(), expect, &reply.0);
+            return talk.end(player, channel, exchange.as_mut(), expect, &reply);
         }
-        let challenge = match talk.challenge(player, channel, &reply.0) {
+        let challenge = match talk.challenge(player, channel, &reply) {
             Some(challenge) => challenge,
             None => return Err(talk.cancel(player, channel, "the server's challenge is not base64", Status::Protocol)),
         };
@@ -67,7 +71,7 @@ pub fn authenticate(
                 Err(error) => return Err(talk.broken(player, channel, &error)),
             },
         };
-        reply.0 = talk.respond(player, channel, response)?;
+        said = talk.respond(player, channel, response)?;
     }
     Err(talk.cancel(player, channel, "the server goes on asking", Status::Protocol))
 }
@@ -143,20 +147,23 @@ struct Talk {
     mechanism: Mechanism,
     /// The secrets that responses are made of: hidden though they may be short.
     used: Vec<String>,
+    /// What may come where a reply is due.
+    any: Expect,
     timeout: Option<Duration>,
     /// Whether something made of the secret has left.
     secret_sent: bool,
 }
 
 impl Talk {
-    /// Sends AUTH. Gives its reply, and the first response where that is still to be sent.
+    /// Sends AUTH. Gives its reply, or nothing where an expected end came in its place, and the first response where that is
+    /// still to be sent.
     fn open(
         &mut self,
         player: &mut Player<'_>,
         channel: &mut Channel,
         first: Option<Response>,
         initial: bool,
-    ) -> Result<(Reply, Option<Response>), Trouble> {
+    ) -> Result<(Option<Reply>, Option<Response>), Trouble> {
         let command = format!("AUTH {}", self.mechanism);
         let Some(response) = first else { return self.line(player, channel, &command).map(|reply| (reply, None)) };
         // RFC 4954 §4: an empty response is `=` there.
@@ -173,7 +180,7 @@ impl Talk {
         player: &mut Player<'_>,
         channel: &mut Channel,
         response: Response,
-    ) -> Result<Reply, Trouble> {
+    ) -> Result<Option<Reply>, Trouble> {
         self.hide(player, &response);
         self.line(player, channel, &STANDARD.encode(&response.bytes))
     }
@@ -185,12 +192,11 @@ impl Talk {
         }
     }
 
-    fn line(&self, player: &mut Player<'_>, channel: &mut Channel, line: &str) -> Result<Reply, Trouble> {
+    fn line(&self, player: &mut Player<'_>, channel: &mut Channel, line: &str) -> Result<Option<Reply>, Trouble> {
         let bytes = format!("{line}\r\n").into_bytes();
-        let any = judge::any();
-        let line = Command::line(&bytes, &any, self.timeout);
+        let line = Command::line(&bytes, &self.any, self.timeout);
         let command = Command { used: self.used.clone(), wait: Wait::Other, reply_to: Some("AUTH"), ..line };
-        ask(player, channel, &command).map(|facts| facts.reply)
+        Ok(exchange(player, channel, &command)?.map(|facts| facts.reply))
     }
 
     /// Decodes a challenge; `None` where it is not base64. A bare `334` is the empty one.
@@ -257,8 +263,9 @@ impl Talk {
 
     /// Gives up with `*` (RFC 4954 §4), reads the reply to it, and that is the end of the connection.
     fn cancel(&self, player: &mut Player<'_>, channel: &mut Channel, why: &str, status: Status) -> Trouble {
-        let any = judge::any();
-        match exchange(player, channel, &Command::line(b"*\r\n", &any, self.timeout)) {
+        let (any, limit) = (judge::any(), player.limit(self.timeout, Wait::Other));
+        let timeout = Some(limit.duration.min(PATIENCE));
+        match exchange(player, channel, &Command::line(b"*\r\n", &any, timeout)) {
             Err(trouble) if matches!(trouble.cause, Cause::Interrupted { .. }) => trouble,
             // Whatever came of it, the challenge was what went wrong.
             _ => self.sasl(player, status, why),

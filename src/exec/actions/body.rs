@@ -1,6 +1,6 @@
 //! Content on its way through DATA, block by block (RFC 5321 §4.1.1.4), and the `body` step.
 
-use super::{expected, material};
+use super::{expected, material, read_through};
 use crate::event::{Cause, Status, Words};
 use crate::exec::answer::{Answer, End, Turn, Unwritten};
 use crate::exec::channel::Channel;
@@ -282,7 +282,9 @@ fn early(
 pub fn reply(player: &mut Player<'_>, channel: &mut Channel, expect: &Expect, limit: Limit) -> Result<(), Trouble> {
     let answer = channel.answer(&mut player.narrator, limit.at);
     channel.in_message = false;
-    judged(player, expect, answer, limit)
+    judged(player, expect, answer, limit)?;
+    read_through(player, channel, expect, limit.at);
+    Ok(())
 }
 
 /// Judges what came where the reply to complete content was due.

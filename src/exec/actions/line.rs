@@ -1,6 +1,6 @@
 //! Steps of a line: none, `send`, `raw`, `ehlo`, `helo`, `lhlo`.
 
-use super::{Command, exchange, expected};
+use super::{Command, exchange, expected, read_through};
 use crate::exec::answer::Answer;
 use crate::exec::channel::Channel;
 use crate::exec::player::Player;
@@ -51,7 +51,7 @@ pub fn wait(player: &mut Player<'_>, channel: &mut Channel, step: &Step) -> Resu
     let answer = channel.answer(&mut player.narrator, limit.at);
     let what = if began(&answer) { "the whole reply" } else { what };
     player.judge(expect, answer, what, limit)?;
-    read_through(player, channel, step, limit.at);
+    read_through(player, channel, expect, limit.at);
     Ok(())
 }
 
@@ -92,7 +92,7 @@ fn put_line(
     let expect = expected(player, step)?;
     let bytes = (line + "\r\n").into_bytes();
     let command = Command { used, chunk: step.chunk, ..Command::line(&bytes, expect, step.timeout) };
-    finish(player, channel, step, &command)
+    exchange(player, channel, &command).map(drop)
 }
 
 /// Sends bytes as they are. They may be anything, so whether the server spoke before is not asked.
@@ -109,7 +109,7 @@ pub fn raw(player: &mut Player<'_>, channel: &mut Channel, step: &Step, raw: &Ra
         reply_to: None,
         end_in: 1,
     };
-    finish(player, channel, step, &command)
+    exchange(player, channel, &command).map(drop)
 }
 
 /// The bytes of a `raw`, and the short secrets in them.
@@ -132,20 +132,5 @@ pub fn raw_bytes(player: &Player<'_>, raw: &RawBytes) -> Result<(Vec<u8>, Vec<St
             }
             Ok((bytes, Vec::new()))
         }
-    }
-}
-
-fn finish(player: &mut Player<'_>, channel: &mut Channel, step: &Step, command: &Command<'_>) -> Result<(), Trouble> {
-    let until = player.limit(step.timeout, command.wait).at;
-    exchange(player, channel, command)?;
-    read_through(player, channel, step, until);
-    Ok(())
-}
-
-/// Where what is not SMTP was expected, the rest of a line that was too long is read, so that the next reply is whole.
-fn read_through(player: &mut Player<'_>, channel: &mut Channel, step: &Step, until: std::time::Instant) {
-    let expected = step.expect.as_ref().is_some_and(|expect| expect.malformed());
-    if expected && !channel.read_through_line(&mut player.narrator, until) {
-        channel.close(&mut player.narrator, crate::session::CloseHow::Fin);
     }
 }

@@ -17,10 +17,10 @@ use super::judge;
 use super::player::Player;
 use super::trouble::{Limit, Trouble};
 use crate::event::Note;
-use crate::session::{Action, Chunk, Expect, ReplyFacts, Step};
+use crate::session::{Action, Chunk, CloseHow, Expect, ReplyFacts, Step};
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::limits::Wait;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use compose::compose;
 pub use line::rendered_title;
@@ -136,7 +136,16 @@ fn exchange(
     {
         hear_hello(player, channel, command.bytes, facts);
     }
-    player.judge(expect, answer, &command.waiting_for(), limit)
+    let facts = player.judge(expect, answer, &command.waiting_for(), limit)?;
+    read_through(player, channel, expect, limit.at);
+    Ok(facts)
+}
+
+/// Where what is not SMTP was expected, the rest of a line that was too long is read, so that the next reply is whole.
+fn read_through(player: &mut Player<'_>, channel: &mut Channel, expect: &Expect, until: Instant) {
+    if expect.malformed() && !channel.read_through_line(&mut player.narrator, until) {
+        channel.close(&mut player.narrator, CloseHow::Fin);
+    }
 }
 
 /// Sends a command and gives its reply, whatever it says.

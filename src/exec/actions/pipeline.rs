@@ -2,13 +2,13 @@
 
 use super::body;
 use super::line::{raw_bytes, rendered_title};
-use super::{Command, ends_content, hear_hello, put};
-use crate::exec::answer::Answer;
+use super::{Command, ends_content, hear_hello, put, read_through};
+use crate::exec::answer::{Answer, End};
 use crate::exec::channel::Channel;
 use crate::exec::closer::{is_unexpected_reply, look_anyway, look_closer};
 use crate::exec::player::Player;
 use crate::exec::trouble::{Limit, Trouble};
-use crate::session::{Action, Step, Value};
+use crate::session::{Action, EhloFacts, Step, Value};
 use crate::smtp::content::ContentEncoder;
 use crate::smtp::limits::Wait;
 use std::io::Read;
@@ -116,8 +116,9 @@ fn replies(
     members: &[Member<'_>],
     mut known: Option<Answer>,
 ) -> Result<(), Trouble> {
-    let mut answers: Vec<(&Member<'_>, Answer, Limit)> = Vec::new();
-    for member in members.iter().filter(|member| member.step.expect.is_some()) {
+    let mut answers: Vec<(&Member<'_>, Answer, Limit, EhloFacts)> = Vec::new();
+    for member in members {
+        let Some(expect) = &member.step.expect else { continue };
         let limit = player.limit(member.step.timeout.or(step.timeout), member.wait);
         let answer = match known.take() {
             Some(answer) => answer,
@@ -126,15 +127,26 @@ fn replies(
         if let Answer::Reply(facts) = &answer {
             hear_hello(player, channel, &member.bytes, facts);
         }
-        let over = !matches!(answer, Answer::Reply(_));
-        answers.push((member, answer, limit));
-        if over {
+        let goes_on = match &answer {
+            Answer::Reply(_) => true,
+            Answer::Ended(End::Fin | End::Reset) => expect.close(),
+            Answer::Malformed(_) => expect.malformed(),
+            Answer::Ended(_) | Answer::Nothing { .. } | Answer::Interrupted(_) => false,
+        };
+        if goes_on {
+            read_through(player, channel, expect, limit.at);
+        }
+        answers.push((member, answer, limit, channel.ehlo.clone()));
+        // What nobody expects in place of a reply fails the group by itself: what is behind it does not come.
+        if !goes_on {
             break;
         }
     }
     channel.unpaired |= members.last().is_some_and(|member| member.step.expect.is_none());
+    player.show_facts(channel);
     let mut first: Option<Trouble> = None;
-    for (member, answer, limit) in answers {
+    for (member, answer, limit, ehlo) in answers {
+        player.scope.set_ehlo(ehlo);
         player.scope.push(member.with.clone());
         let judged = judged(player, member, answer, limit);
         player.scope.pop();

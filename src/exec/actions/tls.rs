@@ -37,7 +37,7 @@ pub fn starttls(
         return result.map(|_| Done::Passed);
     };
     match result {
-        Err(trouble) if policy == StarttlsStep::Opportunistic && !trouble.severs && code.class() > 3 => {
+        Err(trouble) if goes_on_in_clear(policy, &trouble, code.get()) => {
             refused(player, channel);
             Ok(Done::Passed)
         }
@@ -51,6 +51,11 @@ pub fn starttls(
             Ok(Done::Passed)
         }
     }
+}
+
+/// A refusal, and not the end of the connection that 421 announces (RFC 5321 §3.8).
+fn goes_on_in_clear(policy: StarttlsStep, trouble: &Trouble, code: u16) -> bool {
+    policy == StarttlsStep::Opportunistic && !trouble.severs && code >= 400 && code != 421
 }
 
 pub fn not_offered() -> Trouble {

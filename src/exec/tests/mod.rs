@@ -3,6 +3,7 @@
 mod authentication;
 mod deliveries;
 mod dialogues;
+mod ends;
 mod flight;
 mod messages;
 mod names;

@@ -55,7 +55,7 @@ fn implied(span: Span, action: Action, expect: Option<Expect>) -> Step {
         timeout: None,
         delay: None,
         condition: None,
-        repeat: 1,
+        repeat: None,
         retry: None,
         on_fail: OnFail::Stop,
         chunk: None,

@@ -39,7 +39,7 @@ pub(in crate::session) fn undefined(session: &Session, overridden: &[String]) ->
 
 /// Whether any of them repeats.
 fn repeats(steps: &[Step]) -> bool {
-    steps.iter().any(|step| step.any(&|step| step.repeat > 1))
+    steps.iter().any(|step| step.any(&|step| step.repeat.is_some()))
 }
 
 struct Names<'s> {
@@ -144,7 +144,7 @@ impl<'s> Names<'s> {
         if step.left_out {
             return;
         }
-        let repeats = step.repeat > 1;
+        let repeats = step.repeat.is_some();
         self.add(repeats.then_some("loop").into_iter());
         self.variables(&step.with);
         if repeats {

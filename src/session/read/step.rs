@@ -107,7 +107,7 @@ impl Reader<'_> {
             timeout: fields.get("timeout").and_then(|field| self.deadline(field)),
             delay: fields.get("delay").and_then(|field| self.duration(field)),
             condition: fields.get("if").and_then(|field| self.expression(field)),
-            repeat: fields.get("repeat").and_then(|field| self.count(field)).unwrap_or(1),
+            repeat: fields.get("repeat").and_then(|field| self.count(field)),
             retry: fields.get("retry").and_then(|field| self.step_retry(field)),
             on_fail: match fields.get("on_fail").and_then(|f| self.one_of(f, &["stop", "continue", "quit"])) {
                 Some(1) => OnFail::Continue,

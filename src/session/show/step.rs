@@ -23,7 +23,7 @@ impl Shower<'_> {
         pairs.duration("timeout", step.timeout);
         pairs.duration("delay", step.delay);
         pairs.some("if", step.condition.as_ref().map(|condition| toml::string(&condition.source)));
-        pairs.unless(step.repeat == 1, "repeat", step.repeat.to_string());
+        pairs.some("repeat", step.repeat.map(|times| times.to_string()));
         if let Some(retry) = &step.retry {
             let mut table = Pairs::new();
             table.add("times", retry.times.to_string());

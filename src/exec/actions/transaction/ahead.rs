@@ -32,7 +32,7 @@ impl<'s> Next<'s> {
             return None;
         }
         let connection = step.on.as_deref().unwrap_or(connection);
-        let repetition = if step.repeat > 1 { Some(1) } else { repetition };
+        let repetition = if step.repeat.is_some() { Some(1) } else { repetition };
         Self::begun(step, connection, repetition)
     }
 

@@ -23,7 +23,7 @@ struct Batch<'a> {
 pub(super) fn most(session: &Session, next: Option<&Next<'_>>) -> usize {
     let rows = session.rows.as_ref().filter(|_| next.is_some_and(|next| next.in_next_row));
     let [step] = session.steps.as_slice() else { return 1 };
-    let alone = step.repeat <= 1 && matches!(step.action, Action::Message(_));
+    let alone = step.times() <= 1 && matches!(step.action, Action::Message(_));
     match rows {
         Some(rows) if alone => usize::try_from(rows.in_flight).unwrap_or(usize::MAX),
         _ => 1,

@@ -1,6 +1,6 @@
 //! What becomes of each recipient, and the replies to the content that say so.
 
-use super::super::body;
+use super::super::{body, read_through};
 use super::Transaction;
 use crate::event::{Cause, Got, Note, RecipientOutcome, Status};
 use crate::exec::answer::Answer;
@@ -145,6 +145,9 @@ impl Transaction<'_> {
             self.reply_for_all(player, channel, answer, limit)
         };
         channel.in_message = false;
+        if result.is_ok() {
+            read_through(player, channel, self.expect, limit.at);
+        }
         result
     }
 

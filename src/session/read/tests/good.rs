@@ -209,7 +209,7 @@ fn settings_are_what_the_file_says() {
 fn a_step_is_what_the_file_says() {
     let session = good(EVERY_KEY);
     let step = &session.steps[0];
-    assert_eq!(step.repeat, 3);
+    assert_eq!(step.repeat, Some(3));
     assert_eq!(step.on_fail, OnFail::Continue);
     assert_eq!(step.chunk, Some(Chunk { size: 1, every: Duration::from_millis(10) }));
     assert_eq!(step.on.as_deref(), Some("second"));
