@@ -12,7 +12,8 @@ fn main() {
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
     let folder = env::var("CARGO_MANIFEST_DIR").expect("cargo says where the project is");
     // A comma parts the linker's options.
-    if is("TARGET", "x86_64-unknown-linux-gnu") && is("PROFILE", "release") && links_with_lld() && !folder.contains(',') {
+    if is("TARGET", "x86_64-unknown-linux-gnu") && is("PROFILE", "release") && links_with_lld() && !folder.contains(',')
+    {
         println!("cargo::rustc-link-arg-bin=mailrun=-Wl,-T,{folder}/benches/layout/plain.ld");
     }
 }
