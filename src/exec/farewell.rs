@@ -29,7 +29,7 @@ fn quit(player: &mut Player<'_>, channel: &mut Channel) {
     if !matches!(channel.turn(&mut player.narrator), Turn::Ours) {
         return;
     }
-    player.narrator.sent(&channel.name, b"QUIT\r\n", false, &[]);
+    player.narrator.sent(&channel.name, b"QUIT\r\n", &[]);
     let until = player.narrator.now() + PATIENCE;
     if let (_, Ok(())) = channel.write(&mut player.narrator, b"QUIT\r\n", until, false) {
         channel.answer(&mut player.narrator, until);

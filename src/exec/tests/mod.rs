@@ -7,6 +7,7 @@ mod flight;
 mod messages;
 mod names;
 mod rows;
+mod secrets;
 mod server;
 mod timing;
 

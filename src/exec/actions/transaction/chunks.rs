@@ -37,7 +37,7 @@ impl Transaction<'_> {
                 Trouble { severs: begun || trouble.severs, ..trouble }
             })?;
             let end = if last { content.len() } else { cut(&content) };
-            let whole = content.get(..end).unwrap_or(&content);
+            let whole = content.split_at_checked(end).unwrap_or((&content, &[]));
             let ahead = if last && flight::most(player.session, self.next.as_ref()) == 1 {
                 Ahead::prepare(player, channel, self.step, self.plan, self.next, true, 0)
             } else {
@@ -74,13 +74,14 @@ impl Transaction<'_> {
         heard
     }
 
-    /// Writes a chunk with what stands before and behind it, in one write, each block of it within its deadline.
+    /// Writes a chunk with what stands before and behind it, in one write, each block of it within its deadline. With its
+    /// content comes what is known of the next one's.
     fn chunk(
         &mut self,
         player: &mut Player<'_>,
         channel: &mut Channel,
         envelope: Vec<Line>,
-        content: &[u8],
+        (content, later): (&[u8], &[u8]),
         last: bool,
         ahead: Option<&Ahead<'_>>,
     ) -> Result<(), Trouble> {
@@ -95,12 +96,12 @@ impl Transaction<'_> {
         let command = Line::new(order, format!("BDAT {}{word}\r\n", content.len()));
         commands.extend_from_slice(command.text.as_bytes());
         let used = &self.plan.mail.used;
-        player.narrator.sent(&channel.name, &commands, false, used);
-        player.narrator.sent(&channel.name, content, true, used);
+        player.narrator.sent(&channel.name, &commands, used);
+        player.narrator.content(&channel.name, content, later, &mut self.passage, used);
         let end = commands.len() + content.len();
         let behind = ahead.map(Ahead::bytes).unwrap_or_default();
         if let Some(ahead) = ahead {
-            player.narrator.sent(&channel.name, &behind, false, &ahead.plan.mail.used);
+            player.narrator.sent(&channel.name, &behind, &ahead.plan.mail.used);
         }
         self.awaited.extend(envelope.into_iter().chain([command]));
         channel.in_message = true;

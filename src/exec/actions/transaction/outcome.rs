@@ -90,7 +90,7 @@ impl Transaction<'_> {
         let deferred = reply.code.class() == 4;
         self.recipients.status.get_or_insert(if deferred { Status::TempFail } else { Status::Failed });
         let outcome = if deferred { RecipientOutcome::Deferred } else { RecipientOutcome::Refused };
-        let words = player.narrator.shown(judge::reply_words(reply));
+        let words = player.narrator.said(judge::reply_words(reply));
         self.recipients.refused.push((self.address(player, index), words));
         self.tell(player, channel, index, outcome, &judge::reply_words(reply));
     }
@@ -115,7 +115,7 @@ impl Transaction<'_> {
     ) {
         self.recipients.set(index, Fate::Told);
         player.attempted.reached |= matches!(outcome, RecipientOutcome::Accepted | RecipientOutcome::Unknown);
-        let (address, reply) = (self.address(player, index), player.narrator.shown(reply));
+        let (address, reply) = (self.address(player, index), player.narrator.said(reply));
         let message = player.several.name();
         player.note(channel, Note::Recipient { address, outcome, reply, message });
     }
