@@ -13,6 +13,8 @@ pub struct Narrator<'a> {
     observer: &'a mut dyn Observer,
     pub clock: &'a dyn Clock,
     pub redactor: Redactor,
+    /// What is told stands between the chunks of a mail's content.
+    pub between: bool,
     /// What each connection's server has said of a reply that is not complete.
     heard: Vec<(String, Heard)>,
     /// When the first connection was made.
@@ -23,7 +25,7 @@ pub struct Narrator<'a> {
 
 impl<'a> Narrator<'a> {
     pub fn new(observer: &'a mut dyn Observer, clock: &'a dyn Clock, redactor: Redactor) -> Self {
-        Self { observer, clock, redactor, heard: Vec::new(), started: None, lane: None }
+        Self { observer, clock, redactor, between: false, heard: Vec::new(), started: None, lane: None }
     }
 
     /// Goes on where another connection of the same session began.
@@ -85,8 +87,10 @@ impl<'a> Narrator<'a> {
         let used: Vec<&str> = used.iter().map(String::as_str).collect();
         // What is told is not what finds it: the redactor is put back.
         let redactor = std::mem::take(&mut self.redactor);
+        let between = self.between && !content;
         redactor.find_in_passage(passage, bytes, ahead, &used, |line, hidden| {
-            self.tell(connection, Fact::LineSent(Line::new(line, hidden, content)));
+            let line = Line::new(line, hidden, content).with_between(between);
+            self.tell(connection, Fact::LineSent(line));
         });
         self.redactor = redactor;
     }
@@ -101,7 +105,8 @@ impl<'a> Narrator<'a> {
             Some((_, heard)) => self.redactor.find_in_line(heard, line.bytes),
             None => Vec::new(),
         };
-        self.tell(connection, Fact::LineReceived(Line::new(line, &hidden, false)));
+        let line = Line::new(line, &hidden, false).with_between(self.between);
+        self.tell(connection, Fact::LineReceived(line));
     }
 
     /// Text from outside for facts: secrets hidden, then escaped.

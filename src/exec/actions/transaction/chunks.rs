@@ -92,11 +92,16 @@ impl Transaction<'_> {
             player.seal(&self.left())?;
         }
         let mut commands: Vec<u8> = envelope.iter().flat_map(|line| line.text.bytes()).collect();
+        let own = commands.len();
         let (order, word) = if last { (Order::Last, " LAST") } else { (Order::Chunk, "") };
         let command = Line::new(order, format!("BDAT {}{word}\r\n", content.len()));
         commands.extend_from_slice(command.text.as_bytes());
         let used = &self.plan.mail.used;
-        player.narrator.sent(&channel.name, &commands, used);
+        let (before, chunk) = commands.split_at_checked(own).unwrap_or((&commands, &[]));
+        player.narrator.sent(&channel.name, before, used);
+        player.narrator.between = !last;
+        player.narrator.sent(&channel.name, chunk, used);
+        player.narrator.between = false;
         player.narrator.content(&channel.name, content, later, &mut self.passage, used);
         let end = commands.len() + content.len();
         let behind = ahead.map(Ahead::bytes).unwrap_or_default();
@@ -164,8 +169,11 @@ impl Transaction<'_> {
 
     /// Reads the replies that have come, without waiting: a refusal ends the content.
     fn hear_arrived(&mut self, player: &mut Player<'_>, channel: &mut Channel) -> Result<(), Trouble> {
-        while !self.awaited.is_empty() {
-            let Some(answer) = channel.answered(&mut player.narrator) else { break };
+        while let Some(line) = self.awaited.front() {
+            player.narrator.between = line.order == Order::Chunk;
+            let answer = channel.answered(&mut player.narrator);
+            player.narrator.between = false;
+            let Some(answer) = answer else { break };
             let Some(line) = self.awaited.pop_front() else { break };
             let limit = player.limit(self.step.timeout, Wait::of_command(line.text.as_bytes()));
             self.heard(player, channel, &line, answer, limit)?;

@@ -222,10 +222,12 @@ impl Transaction<'_> {
         while let Some(line) = self.awaited.pop_front() {
             let wait = Wait::of_command(line.text.as_bytes());
             let limit = self.limit.take().unwrap_or_else(|| player.limit(self.step.timeout, wait));
+            player.narrator.between = line.order == Order::Chunk;
             let answer = match self.known.take() {
                 Some(answer) => answer,
                 None => channel.answer(&mut player.narrator, limit.at),
             };
+            player.narrator.between = false;
             self.heard(player, channel, &line, answer, limit)?;
         }
         Ok(())
