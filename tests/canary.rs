@@ -126,3 +126,51 @@ fn nothing_that_a_run_writes_holds_the_password() {
         }
     }
 }
+
+/// Of a mail each line shows `[secret]` in place of its part.
+#[test]
+fn nothing_that_a_run_writes_holds_what_a_mail_hides() {
+    const WORDS: &str = "correct horse & battery staple";
+    const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ZYXWVUTSRQPONMLKJIHGFEDCBA9876543210QWERTZUIOP";
+    const MAIL: &str = r#"
+server = "smtp://127.0.0.1:2525"
+[secrets]
+words = { env = "WORDS" }
+key = { env = "KEY" }
+pin = { env = "PIN" }
+[message]
+from = "\"{{ words }}\" <a@example.com>"
+to = ["b@example.com"]
+subject = "Ihr Schlüssel: {{ words }}, {{ key }}, {{ pin }}"
+headers = { X-Pin = "{{ pin }}", X-Key = "licence for the nightly report of the whole company: {{ words }}" }
+text = "Ihr Schlüssel ist {{ words }}\nund hier der längere: {{ key }}, {{ key }}, {{ key }}\n"
+html = "<p>Ihr Schlüssel ist <b>{{ words }}</b>, und hier der längere: {{ key }}\n"
+attach = [{ file = "key.txt", name = "der Schlüssel {{ key }}, {{ words }}.txt" }]
+"#;
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    std::fs::write(folder.path().join("key.txt"), format!("{KEY}\n{WORDS}\n")).expect("it can be written");
+    for chunking in ["", "chunking = false\n"] {
+        let session = folder.path().join("session.toml");
+        std::fs::write(&session, format!("{MAIL}{chunking}")).expect("it can be written");
+        let mut mailrun = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+        mailrun.args(["run", "--dry-run", "--verbose"]).env("WORDS", WORDS).env("KEY", KEY).env("PIN", "z~q");
+        for (option, file) in [("--json", "r.json"), ("--html", "r.html"), ("--junit", "r.xml")] {
+            mailrun.arg(option).arg(folder.path().join(file));
+        }
+        let output = mailrun.arg(&session).output().expect("mailrun starts");
+        let mut written = vec![("what it printed", [output.stdout, output.stderr].concat())];
+        for file in ["r.json", "r.html", "r.xml"] {
+            written.push((file, std::fs::read(folder.path().join(file)).expect("it was written")));
+        }
+        assert!(written[0].1.windows(8).any(|seen| seen == b"[secret]"), "the mail was sent");
+        for (file, content) in written {
+            let text = String::from_utf8_lossy(&content);
+            let encoded = [STANDARD.encode(KEY), STANDARD.encode(WORDS)];
+            for part in
+                ["horse", "battery", "STUVWX", "ZYXWVU", "QPONML", "z~q", &encoded[0][4..20], &encoded[1][4..20]]
+            {
+                assert!(!text.contains(part), "{chunking}{part} is in {file}:\n{text}");
+            }
+        }
+    }
+}

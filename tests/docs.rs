@@ -276,6 +276,26 @@ fn the_documented_rules_have_the_keys_of_the_program() {
 }
 
 #[test]
+fn the_sink_offers_and_says_what_is_documented() {
+    let session = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+    let text = "server = 'smtp://127.0.0.1'\nmessage = { from = 'a@b.example', to = ['c@d.example'], text = 'x' }\n";
+    fs::write(session.path(), text).expect("it can be written");
+    let mut mailrun = std::process::Command::new(env!("CARGO_BIN_EXE_mailrun"));
+    let output = mailrun.args(["run", "--dry-run"]).arg(session.path()).output().expect("mailrun starts");
+    let transcript = String::from_utf8_lossy(&output.stdout).into_owned();
+    let documented = section(&page("docs/serve.md"), "## The sink");
+    let between = |from, to| documented.split_once(from).and_then(|(_, text)| Some(text.split_once(to)?.0));
+    let offers = between("It offers", "understands").expect("what it offers, and what else it does");
+    let is_keyword = |word: &&str| word.len() > 2 && !word.contains(|c: char| c.is_ascii_lowercase());
+    let offers: BTreeSet<&str> = offers.split(|c: char| !c.is_ascii_alphanumeric()).filter(is_keyword).collect();
+    let lines = transcript.lines().skip_while(|line| !line.starts_with("C: EHLO")).skip(2);
+    let said: BTreeSet<&str> = lines.map_while(|line| line.strip_prefix("S: 250")?[1..].split(' ').next()).collect();
+    assert_eq!(offers, said, "{transcript}");
+    let reply = between("names them: `", "NAME`").expect("what it says");
+    assert!(transcript.contains(&format!("\nS: {reply}")), "{reply} is not in\n{transcript}");
+}
+
+#[test]
 fn the_exit_statuses_are_those_of_the_program() {
     let text = section(&page("docs/cli.md"), "## Exit statuses");
     let rows = tables(&text).into_iter().next().expect("the section has a table").1;

@@ -36,11 +36,23 @@ pub struct Line<'a> {
     hidden: &'a [Range<usize>],
     /// Whether it is mail content.
     pub content: bool,
+    /// Whether it stands between the chunks of a mail's content: a BDAT command that is not the last one, or of its reply.
+    pub between: bool,
 }
 
 impl<'a> Line<'a> {
     pub fn new(line: WireLine<'a>, hidden: &'a [Range<usize>], content: bool) -> Self {
-        Self { line, hidden, content }
+        Self { line, hidden, content, between: false }
+    }
+
+    /// As it is, but between chunks, or not.
+    pub fn with_between(self, between: bool) -> Self {
+        Self { between, ..self }
+    }
+
+    /// Of a server's line: whether it says that all is well so far.
+    pub fn is_positive(&self) -> bool {
+        self.line.bytes.first() == Some(&b'2')
     }
 
     /// Appends it as the transcript shows it.

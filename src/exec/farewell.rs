@@ -29,7 +29,7 @@ fn quit(player: &mut Player<'_>, channel: &mut Channel) {
     if !matches!(channel.turn(&mut player.narrator), Turn::Ours) {
         return;
     }
-    player.narrator.sent(&channel.name, b"QUIT\r\n", false, &[]);
+    player.narrator.sent(&channel.name, b"QUIT\r\n", &[]);
     let until = player.narrator.now() + PATIENCE;
     let (count, written) = channel.write(&mut player.narrator, b"QUIT\r\n", until, false);
     player.narrator.unwritten(&channel.name, b"QUIT\r\n".len() - count);

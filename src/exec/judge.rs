@@ -117,7 +117,7 @@ pub fn out_of_turn(narrator: &Narrator<'_>, text: &[u8], answer: &Answer) -> Tro
     }
 }
 
-/// `550 5.1.1 no such user`, for messages.
+/// `550 5.1.1 no such user`, for messages: what [`Narrator::said`] shows.
 pub fn reply_words(reply: &Reply) -> String {
-    format!("{} {}", reply.code, reply.readable().replace('\n', " / "))
+    format!("{} {}", reply.code, reply.readable())
 }

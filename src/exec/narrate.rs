@@ -4,8 +4,8 @@ use super::Lane;
 use super::player::MAIN;
 use super::ports::Clock;
 use crate::event::{Event, Fact, Line, Note, Observer};
-use crate::smtp::lines::{WireLine, split_lines};
-use crate::transcript::{Redactor, Shown};
+use crate::smtp::lines::WireLine;
+use crate::transcript::{Heard, Passage, Redactor, Shown};
 use std::time::{Duration, Instant};
 
 /// The observer, and what facts need: the time, and the secrets to hide.
@@ -13,6 +13,10 @@ pub struct Narrator<'a> {
     observer: &'a mut dyn Observer,
     pub clock: &'a dyn Clock,
     pub redactor: Redactor,
+    /// What is told stands between the chunks of a mail's content.
+    pub between: bool,
+    /// What each connection's server has said of a reply that is not complete.
+    heard: Vec<(String, Heard)>,
     /// When the first connection was made.
     pub started: Option<Instant>,
     /// What `main` is called here.
@@ -21,7 +25,7 @@ pub struct Narrator<'a> {
 
 impl<'a> Narrator<'a> {
     pub fn new(observer: &'a mut dyn Observer, clock: &'a dyn Clock, redactor: Redactor) -> Self {
-        Self { observer, clock, redactor, started: None, lane: None }
+        Self { observer, clock, redactor, between: false, heard: Vec::new(), started: None, lane: None }
     }
 
     /// Goes on where another connection of the same session began.
@@ -62,12 +66,33 @@ impl<'a> Narrator<'a> {
 
     /// Tells the lines of what is about to be written. `used` are the secrets in it that are too short to be looked
     /// for everywhere.
-    pub fn sent(&mut self, connection: &str, bytes: &[u8], content: bool, used: &[String]) {
+    pub fn sent(&mut self, connection: &str, bytes: &[u8], used: &[String]) {
+        self.tell_sent(connection, bytes, &[], &mut Passage::default(), false, used);
+    }
+
+    /// As [`Narrator::sent`] for content: `ahead` is what is known of it behind `bytes`, and `passage` stands between its blocks.
+    pub fn content(&mut self, connection: &str, bytes: &[u8], ahead: &[u8], passage: &mut Passage, used: &[String]) {
+        self.tell_sent(connection, bytes, ahead, passage, true, used);
+    }
+
+    fn tell_sent(
+        &mut self,
+        connection: &str,
+        bytes: &[u8],
+        ahead: &[u8],
+        passage: &mut Passage,
+        content: bool,
+        used: &[String],
+    ) {
         let used: Vec<&str> = used.iter().map(String::as_str).collect();
-        for line in split_lines(bytes) {
-            let hidden = self.redactor.find_sent(line.bytes, &used);
-            self.tell(connection, Fact::LineSent(Line::new(line, &hidden, content)));
-        }
+        // What is told is not what finds it: the redactor is put back.
+        let redactor = std::mem::take(&mut self.redactor);
+        let between = self.between && !content;
+        redactor.find_in_passage(passage, bytes, ahead, &used, |line, hidden| {
+            let line = Line::new(line, hidden, content).with_between(between);
+            self.tell(connection, Fact::LineSent(line));
+        });
+        self.redactor = redactor;
     }
 
     /// Writing stopped so many bytes before the end of what was told as sent.
@@ -78,12 +103,26 @@ impl<'a> Narrator<'a> {
     }
 
     pub fn received(&mut self, connection: &str, line: WireLine<'_>) {
-        let hidden = self.redactor.find(line.bytes);
-        self.tell(connection, Fact::LineReceived(Line::new(line, &hidden, false)));
+        let known = self.heard.iter().position(|(name, _)| name == connection);
+        let index = known.unwrap_or(self.heard.len());
+        if known.is_none() && !self.redactor.is_empty() {
+            self.heard.push((connection.to_owned(), Heard::default()));
+        }
+        let hidden = match self.heard.get_mut(index) {
+            Some((_, heard)) => self.redactor.find_in_line(heard, line.bytes),
+            None => Vec::new(),
+        };
+        let line = Line::new(line, &hidden, false).with_between(self.between);
+        self.tell(connection, Fact::LineReceived(line));
     }
 
     /// Text from outside for facts: secrets hidden, then escaped.
     pub fn shown(&self, text: impl AsRef<[u8]>) -> Shown {
         self.redactor.shown(text)
+    }
+
+    /// As [`Narrator::shown`] for a reply's lines, which are shown in one.
+    pub fn said(&self, lines: impl AsRef<[u8]>) -> Shown {
+        self.redactor.shown_lines(lines)
     }
 }

@@ -164,7 +164,7 @@ fn is_ready(player: &mut Player<'_>, to_reset: bool) -> bool {
 /// RSET (RFC 5321 §4.1.1.5); whether it was accepted.
 fn reset(player: &mut Player<'_>, main: &mut super::channel::Channel) -> bool {
     let limit = player.limit(None, Wait::Other);
-    player.narrator.sent(&main.name, b"RSET\r\n", false, &[]);
+    player.narrator.sent(&main.name, b"RSET\r\n", &[]);
     let (count, written) = main.write(&mut player.narrator, b"RSET\r\n", limit.at, false);
     player.narrator.unwritten(&main.name, b"RSET\r\n".len() - count);
     let answer = written.is_ok().then(|| main.answer(&mut player.narrator, limit.at));

@@ -13,6 +13,8 @@ use mail_builder::headers::text::Text;
 const FOLD: usize = 78;
 /// RFC 5322 §2.1.1: a line must be so long at most.
 const LIMIT: usize = 998;
+/// Of a text that is folded: in front of it in its line stands a space, or the header's name.
+const LONGEST_WORD: usize = LIMIT - 78;
 
 /// Appends the mail's headers, each with its CRLF; those of its root part follow.
 pub fn write_all(draft: &Draft<'_>, out: &mut Vec<u8>) -> Result<(), MessageError> {
@@ -38,7 +40,7 @@ pub fn write_all(draft: &Draft<'_>, out: &mut Vec<u8>) -> Result<(), MessageErro
     headers.is_own = &|_| false;
     for (name, value) in &draft.headers {
         // What needs no encoding is not touched: it may be structured, or encoded already.
-        if value.bytes().all(|b| b == b'\t' || matches!(b, b' '..=b'~')) {
+        if is_printable(value) {
             headers.write(name, &Raw::new(value.as_str()))?;
         } else {
             headers.text(name, value)?;
@@ -65,6 +67,11 @@ fn check_own(name: &str, value: &str) -> Result<(), MessageError> {
     check_value(name, value)
 }
 
+/// Printable ASCII, spaces and tabs.
+fn is_printable(value: &str) -> bool {
+    value.bytes().all(|b| b == b'\t' || matches!(b, b' '..=b'~'))
+}
+
 fn check_value(name: &str, value: &str) -> Result<(), MessageError> {
     if value.contains(['\r', '\n', '\0']) {
         return Err(MessageError::new(name, "a header has no line break and no NUL"));
@@ -88,11 +95,21 @@ struct Headers<'a> {
 }
 
 impl Headers<'_> {
-    /// Text that is encoded where it is more than printable ASCII.
+    /// Text that is encoded where it is more than printable ASCII, or no line holds a word of it. All else is folded at its
+    /// spaces.
     fn text(&mut self, name: &str, value: &str) -> Result<(), MessageError> {
         check_value(name, value)?;
         // What looks like an encoded word would be decoded: it is encoded itself.
-        if value.contains("=?") { self.write(name, &EncodedWords(value)) } else { self.write(name, &Text::new(value)) }
+        if value.contains("=?") {
+            return self.write(name, &EncodedWords(value));
+        }
+        // Spaces around it would be lost.
+        let keeps = value.trim_ascii() == value && value.split([' ', '\t']).all(|word| word.len() <= LONGEST_WORD);
+        if keeps && is_printable(value) {
+            self.write(name, &Raw::new(value))
+        } else {
+            self.write(name, &Text::new(value))
+        }
     }
 
     /// A value that is written as it is; none where it is empty.

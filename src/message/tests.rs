@@ -122,6 +122,39 @@ fn headers_are_encoded_and_folded() {
 }
 
 #[test]
+fn a_subject_is_folded_at_its_spaces_and_encoded_only_where_it_must_be() {
+    let words = "the key is a word of many and each of them stays whole in its line, however long it becomes";
+    let spaces = format!("wide{:40}gap{:40}end", "", "");
+    let (long, longer) = ("x".repeat(200), "x".repeat(1000));
+    let table = [
+        ("Nightly report", "Nightly report", "short"),
+        (
+            words,
+            "the key is a word of many and each of them stays whole in its line,\r\n however long it becomes",
+            "it goes on in the next line",
+        ),
+        (&spaces, &format!("wide{:40}gap\r\n{:40}end", "", ""), "all spaces stay"),
+        (&long, &long, "a word that is too long to look well, and not for a line"),
+        (&longer[..100], &longer[..100], "and a shorter one"),
+        ("a\tb", "a\tb", "a tab"),
+        ("ends in a space ", "=?us-ascii?Q?ends_in_a_space_?=", "which would be lost"),
+        ("=?utf-8?Q?x?=", "=?utf-8?B?PT91dGYtOD9RP3g/PQ==?=", "what looks encoded"),
+        ("Grüße aus Köln", "=?utf-8?B?R3LDvMOfZSBhdXMgS8O2bG4=?=", "beyond ASCII"),
+    ];
+    let subject = |text: &str| {
+        let mail = built(Draft { subject: Some(text.to_owned()), ..draft("x") });
+        let (_, from) = mail.split_once("\r\nSubject: ").expect("there is one");
+        from.split_once("\r\nMessage-ID").expect("which follows").0.to_owned()
+    };
+    for (text, written, why) in table {
+        assert_eq!(subject(text), written, "{why}");
+        assert_eq!(subject(text), subject(text), "{why}: the same bytes");
+    }
+    let encoded = subject(&longer);
+    assert!(encoded.starts_with("=?us-ascii?Q?xxx") && encoded.lines().all(|line| line.len() <= 78), "{encoded}");
+}
+
+#[test]
 fn own_headers_stand_as_they_are_or_take_a_place() {
     let own = |name: &str, value: &str| Draft { headers: vec![(name.into(), value.into())], ..draft("x") };
     let table = [

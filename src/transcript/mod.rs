@@ -12,4 +12,4 @@ pub use escape::{Shown, notation, printable, unescape};
 pub use hex::hex;
 pub use line::{Body, Mark, Record, prefix};
 pub use parse::{ParseError, parse};
-pub use redact::{Redactor, Secret};
+pub use redact::{Heard, Passage, Redactor, Secret};

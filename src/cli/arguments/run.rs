@@ -198,7 +198,7 @@ pub struct OutputArguments {
     /// Put the seconds since connecting in front of each line
     #[arg(long)]
     pub timestamps: bool,
-    /// Show message content whole; it is cut at 40 lines on a terminal otherwise
+    /// Show message content whole, and all BDAT commands; it is cut at 40 lines on a terminal otherwise
     #[arg(long)]
     pub full: bool,
     /// Show the bytes of both sides as a hex dump below the transcript's lines

@@ -237,7 +237,7 @@ impl Talk {
                 if let Some(refusal) = exchange.refusal() {
                     words = format!("{words}; the server said {}", refusal.trim());
                 }
-                let reply = player.narrator.shown(words);
+                let reply = player.narrator.said(words);
                 Err(Trouble::new(status, Cause::AuthRefused { mechanism, reply }))
             }
             Err(trouble) => Err(trouble),

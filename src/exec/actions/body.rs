@@ -11,6 +11,7 @@ use crate::session::{Chunk, CloseHow, Content, Expect, Span, Step};
 use crate::smtp::address::Mailbox;
 use crate::smtp::content::ContentEncoder;
 use crate::smtp::limits::Wait;
+use crate::transcript::Passage;
 use std::cell::Cell;
 use std::io::{Cursor, Read};
 use std::time::Duration;
@@ -171,33 +172,36 @@ fn blocks(
     sending: &Sending<'_>,
 ) -> Result<Sent, Trouble> {
     let (mut encoder, mut begun) = (ContentEncoder::new(sending.stuffing), false);
-    let (mut input, mut out, mut so_far) = (Vec::new(), Vec::new(), 0);
+    let (mut input, mut out, mut so_far, mut passage) = (Vec::new(), Vec::new(), 0, Passage::default());
     loop {
         let count = source.read(player, &mut input, so_far)?;
         if count == 0 {
             break;
         }
         so_far += count as u64;
-        // A block leaves when the next has been read, so that the last one and the dot leave in one write.
-        if out.len() >= BLOCK {
-            let whole = memchr::memrchr(b'\n', &out).map_or(out.len(), |lf| lf + 1);
-            let rest = out.split_off(whole);
-            player.narrator.sent(&channel.name, &out, true, &source.used);
-            if block(player, channel, &out, sending, None, begun)? == Sent::AnsweredEarly {
+        let ready = out.len();
+        encoder.push(&input, &mut out);
+        // A block leaves when the next has been read, so that the last one and the dot leave in one write, and no secret that
+        // stands in both is shown.
+        if ready >= BLOCK {
+            let whole = memchr::memrchr(b'\n', &out[..ready]).map_or(ready, |lf| lf + 1);
+            let (leaving, ahead) = out.split_at(whole);
+            player.narrator.content(&channel.name, leaving, ahead, &mut passage, &source.used);
+            if block(player, channel, leaving, sending, None, begun)? == Sent::AnsweredEarly {
                 return Ok(Sent::AnsweredEarly);
             }
-            (out, begun) = (rest, true);
+            out.drain(..whole);
+            begun = true;
         }
-        encoder.push(&input, &mut out);
     }
     encoder.finish(&mut out);
     let (content, dot) = out.split_at(out.len().saturating_sub(DOT.len()));
     player.seal(sending.recipients)?;
-    player.narrator.sent(&channel.name, content, true, &source.used);
-    player.narrator.sent(&channel.name, dot, false, &[]);
+    player.narrator.content(&channel.name, content, &[], &mut passage, &source.used);
+    player.narrator.sent(&channel.name, dot, &[]);
     let end = out.len();
     if let Some(behind) = sending.behind {
-        player.narrator.sent(&channel.name, behind.lines, false, behind.used);
+        player.narrator.sent(&channel.name, behind.lines, behind.used);
         out.extend_from_slice(behind.lines);
     }
     block(player, channel, &out, sending, Some(end), begun)
@@ -264,7 +268,7 @@ fn early(
             }
         }
         (Answer::Reply(facts), _) => {
-            let text = player.narrator.shown(judge::reply_words(&facts.reply));
+            let text = player.narrator.said(judge::reply_words(&facts.reply));
             Trouble::severing(Status::Protocol, Cause::OutOfTurn { text })
         }
         (Answer::Malformed(malformed), _) => Trouble::malformed(&malformed),

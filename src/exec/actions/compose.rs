@@ -94,11 +94,34 @@ pub fn compose<'a>(player: &mut Player<'a>, message: &Message) -> Result<Mail<'a
     let params = [line(player, &message.mail_params)?, line(player, &message.rcpt_params)?];
     let [mail_params, rcpt_params] = params.map(Option::unwrap_or_default);
     let is_ready = ready.is_some();
-    let (content, used) = match ready {
+    let (content, mut used) = match ready {
         Some((eml, _)) => (eml.content, Vec::new()),
         None => made(player, message, named, &from)?,
     };
+    used.extend(lines(message).flat_map(|template| player.secrets_in(template)));
     Ok(Mail { from, recipients, used, mail_params, rcpt_params, ready: is_ready, content })
+}
+
+/// The templates that become lines of the envelope and of headers.
+fn lines(message: &Message) -> impl Iterator<Item = &Template> {
+    let single = [
+        &message.from,
+        &message.envelope_from,
+        &message.subject,
+        &message.date,
+        &message.message_id,
+        &message.mail_params,
+        &message.rcpt_params,
+    ];
+    let lists = [&message.to, &message.cc, &message.bcc, &message.reply_to];
+    let attached = message.attachments.iter().flat_map(|one| [&one.name, &one.media_type, &one.inline]);
+    single
+        .into_iter()
+        .chain(attached)
+        .flatten()
+        .chain(lists.into_iter().flatten())
+        .chain(message.envelope_to.iter().flatten())
+        .chain(message.headers.iter().map(|(_, value)| value))
 }
 
 /// A mail that is ready, looked through.

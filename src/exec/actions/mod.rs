@@ -181,7 +181,7 @@ fn put(
         player.feed.end_leaves(command.end_in);
     }
     channel.after_starttls = command.paired && verb_is(command.bytes, "STARTTLS");
-    player.narrator.sent(&channel.name, command.bytes, false, &command.used);
+    player.narrator.sent(&channel.name, command.bytes, &command.used);
     let (count, written) = channel.write_paced(&mut player.narrator, command.bytes, command.chunk, limit.at, false);
     player.narrator.unwritten(&channel.name, command.bytes.len() - count);
     match written {

@@ -8,6 +8,7 @@ mod flight;
 mod messages;
 mod names;
 mod rows;
+mod secrets;
 mod server;
 mod tidying;
 mod timing;

@@ -128,27 +128,42 @@ impl<W: Write> TranscriptWriter<W> {
         }
     }
 
-    /// Whether this line of content is past what is shown.
-    fn is_cut(&mut self, connection: &str, line: &Line<'_>) -> bool {
+    /// What is known of the content on this connection; `None` where all of it is shown.
+    fn cut(&mut self, connection: &str) -> Option<&mut Cut> {
         if self.options.full {
-            return false;
+            return None;
         }
-        match self.cuts.iter_mut().find(|(name, _)| name == connection) {
-            Some((_, cut)) => cut.takes(line.wire_length()),
-            None => {
-                let mut cut = Cut::default();
-                let taken = cut.takes(line.wire_length());
-                self.cuts.push((connection.to_owned(), cut));
-                taken
-            }
-        }
+        let known = self.cuts.iter().position(|(name, _)| name == connection);
+        let index = known.unwrap_or_else(|| {
+            self.cuts.push((connection.to_owned(), Cut::default()));
+            self.cuts.len() - 1
+        });
+        self.cuts.get_mut(index).map(|(_, cut)| cut)
     }
 
-    /// Something else than content: what was cut is told.
+    /// Whether this line of a content, or between its chunks, is past what is shown.
+    fn is_cut(&mut self, event: &Event<'_>) -> bool {
+        let (line, sent) = match &event.fact {
+            Fact::LineSent(line) => (line, true),
+            Fact::LineReceived(line) => (line, false),
+            _ => return false,
+        };
+        if !line.content && !line.between {
+            return false;
+        }
+        self.cut(event.connection)
+            .is_some_and(|cut| if line.content { cut.takes(line.wire_length()) } else { cut.takes_between(line, sent) })
+    }
+
+    /// What was cut is told where something else comes than its content.
     fn end_of_content(&mut self, event: &Event<'_>) {
-        let Some(index) = self.cuts.iter().position(|(name, _)| name == event.connection) else { return };
-        let (_, cut) = self.cuts.swap_remove(index);
-        if let Some(words) = cut.words() {
+        let Some((_, cut)) = self.cuts.iter_mut().find(|(name, _)| name == event.connection) else { return };
+        let goes_on = match &event.fact {
+            Fact::LineSent(line) => line.between || cut.goes_on(true),
+            Fact::LineReceived(line) => cut.goes_on(false) && (!line.between || line.is_positive()),
+            _ => false,
+        };
+        if !goes_on && let Some(words) = cut.end() {
             self.remark(event, &words);
         }
     }
@@ -168,12 +183,13 @@ impl<W: Write> TranscriptWriter<W> {
 
 impl<W: Write> Observer for TranscriptWriter<W> {
     fn observe(&mut self, event: &Event<'_>) {
+        if self.is_cut(event) {
+            return;
+        }
         if let Fact::LineSent(line) = &event.fact
             && line.content
         {
-            if !self.is_cut(event.connection, line) {
-                self.wire(Mark::Client, event, line);
-            }
+            self.wire(Mark::Client, event, line);
             if self.buffer.len() >= BUFFER {
                 self.write_buffer();
             }

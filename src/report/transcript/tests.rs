@@ -156,6 +156,79 @@ fn forty_lines_are_not_cut_and_each_message_counts_anew() {
 }
 
 #[test]
+fn a_message_in_chunks_is_cut_once() {
+    let between = |text, sent| {
+        let line = Line::new(line(text), &[], false).with_between(true);
+        if sent { Fact::LineSent(line) } else { Fact::LineReceived(line) }
+    };
+    let message = || {
+        let mut facts = vec![sent("MAIL FROM:<a@b>"), between("BDAT 8000", true)];
+        facts.extend((0..2000).map(|_| content("xy")));
+        facts.extend([received("250-ok"), received("250 MAIL ok")]);
+        for _ in 0..3 {
+            facts.push(between("BDAT 8000", true));
+            facts.extend((0..2000).map(|_| content("xy")));
+            facts.extend([between("250-more", false), between("250 8000 octets", false)]);
+        }
+        facts
+    };
+    let last = || vec![sent("BDAT 4 LAST"), content("xy")];
+    let begin = format!("C: MAIL FROM:<a@b>\nC: BDAT 8000\n{}S: 250-ok\nS: 250 MAIL ok\n", "C: xy\n".repeat(40));
+    let all = "*: … 7,961 more lines (32 kB) and 3 BDAT commands with their replies\n";
+    let most = "*: … 7,960 more lines (32 kB) and 3 BDAT commands with their replies\n";
+    let octets = || between("250 8000 octets", false);
+    let table = [
+        (
+            [message(), last(), vec![octets(), received("250 queued"), sent("QUIT")]].into_iter().flatten().collect(),
+            format!("{begin}C: BDAT 4 LAST\n{all}S: 250 queued\nC: QUIT\n"),
+            "the replies to chunks come behind the last one",
+        ),
+        (
+            [message(), last(), vec![sent("QUIT"), octets(), received("250 queued")]].into_iter().flatten().collect(),
+            format!("{begin}C: BDAT 4 LAST\n{all}C: QUIT\nS: 250 queued\n"),
+            "and behind what was pipelined",
+        ),
+        (
+            [message(), vec![between("552-no", false), between("552 too big", false), sent("RSET")]]
+                .into_iter()
+                .flatten()
+                .collect(),
+            format!("{begin}{most}S: 552-no\nS: 552 too big\nC: RSET\n"),
+            "a chunk that was refused",
+        ),
+        (
+            [message(), vec![Fact::ClosedByServer]].into_iter().flatten().collect(),
+            format!("{begin}{most}*: closed by the server\n"),
+            "an end",
+        ),
+        (
+            vec![
+                between("BDAT 4", true),
+                content("xy"),
+                octets(),
+                sent("BDAT 4 LAST"),
+                content("xy"),
+                received("250 ok"),
+            ],
+            "C: BDAT 4\nC: xy\nS: 250 8000 octets\nC: BDAT 4 LAST\nC: xy\nS: 250 ok\n".to_owned(),
+            "few lines are not cut",
+        ),
+    ];
+    for (facts, text, why) in table {
+        let events: Vec<_> = facts.into_iter().map(|fact| ("main", 0, fact)).collect();
+        assert_eq!(written(PLAIN, &events), text, "{why}");
+        assert_eq!(written(Options { full: true, ..PLAIN }, &events).lines().count(), events.len(), "{why}");
+    }
+    let twice: Vec<_> = [message(), last(), vec![received("250 ok")], message(), last(), vec![received("250 ok")]]
+        .into_iter()
+        .flatten()
+        .collect();
+    let events: Vec<_> = twice.into_iter().map(|fact| ("main", 0, fact)).collect();
+    let once = format!("{begin}C: BDAT 4 LAST\n{all}S: 250 ok\n");
+    assert_eq!(written(PLAIN, &events), format!("{once}{once}"), "each message counts anew");
+}
+
+#[test]
 fn connections_that_send_at_a_time_are_cut_apart() {
     let mut events: Vec<(&str, u64, Fact<'_>)> = Vec::new();
     for _ in 0..41 {

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use memchr::memchr;
 use std::ops::Range;
 
 /// Longer forms are looked for by their beginning, and hide all that follows it. Keeps the automaton small.
@@ -12,6 +13,20 @@ const LONGEST: usize = 16 * 1024;
 pub(super) struct Form {
     pub bytes: Vec<u8>,
     pub extent: Extent,
+    /// Whether it is only the beginning of what is to be hidden.
+    pub is_cut: bool,
+}
+
+impl Form {
+    /// What is hidden where the pieces that it stands in are hidden whole: it, what its first and last bits share a character
+    /// with, and what was cut.
+    pub fn within(&self, bytes: &[u8], hit: Range<usize>) -> Range<usize> {
+        match self.extent {
+            Extent::Run if self.is_cut => Extent::ToEnd.around(bytes, hit),
+            Extent::Run => hit.start.saturating_sub(1)..(hit.end + 1).min(bytes.len()),
+            extent => extent.around(bytes, hit),
+        }
+    }
 }
 
 /// What a match hides.
@@ -21,7 +36,7 @@ pub(super) enum Extent {
     /// The whole run of base64 around it: the secret is a part of what was encoded, and the characters at its edges
     /// hold bits of it.
     Run,
-    /// Everything behind it.
+    /// Everything behind it on its line.
     ToEnd,
 }
 
@@ -29,7 +44,7 @@ impl Extent {
     pub fn around(self, bytes: &[u8], hit: Range<usize>) -> Range<usize> {
         match self {
             Self::Exact => hit,
-            Self::ToEnd => hit.start..bytes.len(),
+            Self::ToEnd => hit.start..memchr(b'\n', &bytes[hit.end..]).map_or(bytes.len(), |end| hit.end + end),
             Self::Run => {
                 let before = bytes[..hit.start].iter().rev().take_while(|b| in_base64(**b)).count();
                 let after = bytes[hit.end..].iter().take_while(|b| in_base64(**b)).count();
@@ -48,6 +63,7 @@ fn in_base64(byte: u8) -> bool {
 /// A secret as it is and inside base64.
 pub(super) fn of_secret(secret: &[u8]) -> Vec<Form> {
     let mut forms = vec![exact(secret.to_vec())];
+    let is_cut = secret.len() > LONGEST;
     let secret = &secret[..secret.len().min(LONGEST)];
     for offset in 0..3 {
         for alphabet in [&STANDARD, &URL_SAFE] {
@@ -56,7 +72,7 @@ pub(super) fn of_secret(secret: &[u8]) -> Vec<Form> {
             padded.extend_from_slice(secret);
             let encoded = alphabet.encode(&padded);
             let inner = &encoded[(offset * 8).div_ceil(6)..padded.len() * 8 / 6];
-            forms.push(Form { bytes: inner.as_bytes().to_vec(), extent: Extent::Run });
+            forms.push(Form { bytes: inner.as_bytes().to_vec(), extent: Extent::Run, is_cut });
         }
     }
     forms
@@ -75,9 +91,43 @@ pub(super) fn of_response(response: &[u8]) -> Vec<Form> {
 }
 
 fn exact(mut bytes: Vec<u8>) -> Form {
-    let extent = if bytes.len() > LONGEST { Extent::ToEnd } else { Extent::Exact };
+    let is_cut = bytes.len() > LONGEST;
+    let extent = if is_cut { Extent::ToEnd } else { Extent::Exact };
     bytes.truncate(LONGEST);
-    Form { bytes, extent }
+    Form { bytes, extent, is_cut }
+}
+
+/// How a secret may have been written before it was encoded: as it is, with the line ends of mail, each of its lines, since a
+/// server's lines come one by one; and all of them as HTML has them.
+pub(super) fn spellings(secret: &str) -> Vec<String> {
+    let mut all = vec![secret.to_owned()];
+    if secret.contains(['\r', '\n']) {
+        let lines: Vec<&str> = secret.lines().map(|line| line.trim_end_matches('\r')).collect();
+        all.push(lines.join("\r\n"));
+        all.extend(secret.split(['\r', '\n']).map(str::to_owned));
+    }
+    let escaped: Vec<_> = all.iter().filter(|text| text.contains(HTML)).map(|text| html(text)).collect();
+    all.extend(escaped);
+    all
+}
+
+/// What templates escape in HTML.
+const HTML: [char; 6] = ['<', '>', '&', '"', '\'', '/'];
+
+fn html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() * 2);
+    for c in text.chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#x27;"),
+            '/' => escaped.push_str("&#x2f;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 /// Finds a short secret, as it is and as base64 that stands alone.

@@ -1,23 +1,32 @@
 //! Finds secrets in what is about to be shown, in every form in which they travel.
 //!
 //! Each secret is looked for as it is and as base64 at each of the three alignments ([`forms`]), in the text as it
-//! is and with other encodings undone ([`views`]). All matches count, overlapping ones too, and are merged, so that a
-//! secret inside another leaks nothing of it.
+//! is, with lines joined that a secret may have been cut over ([`joins`]), and with other encodings undone ([`views`]).
+//! All matches count, overlapping ones too, and are merged, so that a secret inside another leaks nothing of it.
+//!
+//! Lines are told one by one, and a secret may stand in several: content is looked through with what stands before and
+//! behind it ([`Passage`]), a reply with its lines before ([`Heard`]).
 
-mod folded;
 mod forms;
+mod joins;
+mod passage;
+mod reply;
 #[cfg(test)]
 mod tests;
 mod views;
 
+pub use passage::Passage;
+pub use reply::Heard;
+
 use super::Shown;
 use super::escape::SECRET;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use forms::Form;
+use forms::{Extent, Form};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
+use views::View;
 
 /// Text that must not be shown: its `Debug` is `[secret]` in every build, and it has no `Display`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -66,6 +75,11 @@ impl Redactor {
         self.off
     }
 
+    /// Whether it knows nothing that is to be hidden everywhere.
+    pub fn is_empty(&self) -> bool {
+        self.forms.is_empty()
+    }
+
     /// Learns a secret in all its forms, and each of its lines. Gives false where it is too short to be looked for
     /// everywhere. An empty secret is none: nothing is to be hidden of it.
     pub fn add(&mut self, secret: &str) -> bool {
@@ -76,14 +90,9 @@ impl Redactor {
             return false;
         }
         self.spaces |= secret.contains(' ');
-        let mut forms = forms::of_secret(secret.as_bytes());
-        for line in secret.split(['\r', '\n']).filter(|line| line.len() < secret.len()) {
-            // Wire lines are cut before they are looked at, so the secret's lines come one by one.
-            if line.chars().count() >= Self::SHORT {
-                forms.extend(forms::of_secret(line.as_bytes()));
-            }
+        for spelling in forms::spellings(secret).iter().filter(|spelling| spelling.chars().count() >= Self::SHORT) {
+            self.learn(forms::of_secret(spelling.as_bytes()));
         }
-        self.learn(forms);
         true
     }
 
@@ -103,77 +112,83 @@ impl Redactor {
         }
     }
 
-    /// The ranges of `bytes` that are secret, ascending and apart.
+    /// The ranges of `bytes` that are secret, ascending and apart. They may be several lines.
     pub fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
-        let mut found = Vec::new();
-        self.search(bytes, &mut found);
-        merge(found)
+        self.find_sent(bytes, &[])
     }
 
-    /// As [`Redactor::find`] for a line that is sent and was made with these secrets: short ones count too.
+    /// As [`Redactor::find`] for what is sent and was made with these secrets: short ones count too.
     pub fn find_sent(&self, bytes: &[u8], used: &[&str]) -> Vec<Range<usize>> {
-        let mut found = Vec::new();
-        self.search(bytes, &mut found);
-        if !self.off {
-            for secret in used.iter().filter(|s| !s.is_empty() && s.chars().count() < Self::SHORT) {
-                forms::find_short(bytes, secret.as_bytes(), &mut found);
-                views::each(bytes, secret.contains(' '), |view| {
-                    let mut within = Vec::new();
-                    forms::find_short(&view.bytes, secret.as_bytes(), &mut within);
-                    found.extend(within.into_iter().map(|range| view.outside(range)));
-                });
-            }
-        }
-        merge(found)
+        let mut found = Found::default();
+        self.search(bytes, used, &mut found);
+        merge(found.ranges)
     }
 
     /// Text for remarks, errors and reports: secrets hidden, then escaped.
     pub fn shown(&self, text: impl AsRef<[u8]>) -> Shown {
-        Shown::new(self.visible(text.as_ref()))
+        let text = text.as_ref();
+        Shown::new(visible(text, self.find(text)))
     }
 
     /// As [`Redactor::shown`] for text of several lines, such as a reply's: ` / ` stands between them.
     pub fn shown_lines(&self, text: impl AsRef<[u8]>) -> Shown {
-        let visible = self.visible(text.as_ref());
+        let text = text.as_ref();
+        let visible = visible(text, self.find_in_reply(text));
         let lines: Vec<&[u8]> = visible.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l)).collect();
         Shown::new(lines.join(&b" / "[..]))
     }
 
-    fn visible<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
-        let hidden = self.find(text);
-        if hidden.is_empty() {
-            return Cow::Borrowed(text);
-        }
-        let mut visible = Vec::with_capacity(text.len());
-        let mut from = 0;
-        for range in hidden {
-            visible.extend_from_slice(&text[from..range.start]);
-            visible.extend_from_slice(SECRET.as_bytes());
-            from = range.end;
-        }
-        visible.extend_from_slice(&text[from..]);
-        Cow::Owned(visible)
+    /// Whether there is nothing to look for: then nothing is looked at.
+    fn is_idle(&self, used: &[&str]) -> bool {
+        self.forms.is_empty() && (self.off || used.iter().all(|secret| !is_short(secret)))
     }
 
-    fn search(&self, bytes: &[u8], found: &mut Vec<Range<usize>>) {
-        let Some(automaton) = self.automaton() else { return };
-        self.search_in(automaton, bytes, found);
-        if folded::is_candidate(bytes) && self.forms.iter().any(|form| folded::is_part(bytes, form)) {
-            found.push(0..bytes.len());
+    fn search(&self, text: &[u8], used: &[&str], found: &mut Found) {
+        if self.is_idle(used) {
+            return;
         }
-        views::each(bytes, self.spaces, |view| {
-            let mut within = Vec::new();
-            self.search_in(automaton, &view.bytes, &mut within);
-            found.extend(within.into_iter().map(|range| view.outside(range)));
-        });
+        let spaces = self.has_spaces(used);
+        self.search_characters(text, false, used, found);
+        joins::each(text, spaces, |view| self.search_views(&[view], used, found));
     }
 
-    fn search_in(&self, automaton: &AhoCorasick, bytes: &[u8], found: &mut Vec<Range<usize>>) {
-        for hit in automaton.find_overlapping_iter(bytes) {
+    /// Looks through a view, of a view perhaps; the last one is of the text itself.
+    fn search_views(&self, views: &[&View], used: &[&str], found: &mut Found) {
+        let Some(view) = views.first() else { return };
+        let mut within = Found::default();
+        self.search_characters(&view.bytes, view.whole, used, &mut within);
+        found.take(within, views);
+    }
+
+    /// Looks through lines as they are, and with what encodes characters undone.
+    fn search_characters(&self, bytes: &[u8], whole: bool, used: &[&str], found: &mut Found) {
+        self.search_in(bytes, whole, used, found);
+        if !whole {
+            views::each(bytes, self.has_spaces(used), |view| {
+                let mut within = Found::default();
+                self.search_in(&view.bytes, false, used, &mut within);
+                found.take(within, &[&view]);
+            });
+        }
+    }
+
+    fn search_in(&self, bytes: &[u8], whole: bool, used: &[&str], found: &mut Found) {
+        for hit in self.automaton().into_iter().flat_map(|automaton| automaton.find_overlapping_iter(bytes)) {
             // The automaton's patterns are the forms, in their order.
-            let extent = self.forms[hit.pattern().as_usize()].extent;
-            found.push(extent.around(bytes, hit.start()..hit.end()));
+            let (form, hit) = (&self.forms[hit.pattern().as_usize()], hit.start()..hit.end());
+            let range = if whole { form.within(bytes, hit) } else { form.extent.around(bytes, hit) };
+            found.open |= range.end == bytes.len() && form.is_cut && (whole || form.extent == Extent::ToEnd);
+            found.ranges.push(range);
         }
+        if !self.off {
+            for secret in used.iter().filter(|secret| is_short(secret)) {
+                forms::find_short(bytes, secret.as_bytes(), &mut found.ranges);
+            }
+        }
+    }
+
+    fn has_spaces(&self, used: &[&str]) -> bool {
+        self.spaces || used.iter().any(|secret| secret.contains(' '))
     }
 
     fn automaton(&self) -> Option<&AhoCorasick> {
@@ -195,6 +210,48 @@ impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redactor").field("off", &self.off).field("forms", &self.forms.len()).finish()
     }
+}
+
+/// What was found in a text.
+#[derive(Default)]
+struct Found {
+    ranges: Vec<Range<usize>>,
+    /// A secret that is known by its beginning alone goes on behind the text.
+    open: bool,
+}
+
+impl Found {
+    /// Takes what was found in a view, of a view perhaps.
+    fn take(&mut self, within: Found, views: &[&View]) {
+        let mut ranges = within.ranges;
+        for view in views {
+            let mut outside = Vec::new();
+            ranges.iter().for_each(|range| view.outside(range, &mut outside));
+            ranges = outside;
+        }
+        self.ranges.append(&mut ranges);
+        self.open |= within.open;
+    }
+}
+
+fn is_short(secret: &str) -> bool {
+    !secret.is_empty() && secret.chars().count() < Redactor::SHORT
+}
+
+/// The text with what is hidden shown so.
+fn visible(text: &[u8], hidden: Vec<Range<usize>>) -> Cow<'_, [u8]> {
+    if hidden.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut visible = Vec::with_capacity(text.len());
+    let mut from = 0;
+    for range in hidden {
+        visible.extend_from_slice(&text[from..range.start]);
+        visible.extend_from_slice(SECRET.as_bytes());
+        from = range.end;
+    }
+    visible.extend_from_slice(&text[from..]);
+    Cow::Owned(visible)
 }
 
 /// Ranges that overlap or touch become one.

@@ -1,23 +1,75 @@
 //! The same text with an encoding undone, to look for secrets in: URL- and form-encoding, xtext (RFC 3461 §4),
-//! quoted-printable (RFC 2045 §6.7), escapes of JSON and of this program, HTML's entities.
+//! quoted-printable (RFC 2045 §6.7), encoded words (RFC 2047), escapes of JSON and of this program, HTML's entities.
 //!
 //! Undoing finds every spelling that an encoder may choose: upper or lower hex, and whatever it takes for special.
 
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use memchr::{memchr, memmem};
 use std::ops::Range;
 
-/// Text after decoding, and where each of its bytes comes from.
+/// Padding is whatever the encoder made of it.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Text after decoding, and where it comes from.
+#[derive(Default)]
 pub(super) struct View {
     pub bytes: Vec<u8>,
-    from: Vec<Range<usize>>,
+    pieces: Vec<Piece>,
+    /// Whether its pieces are hidden whole, so that nothing around a match is looked at: lines of base64.
+    pub whole: bool,
+}
+
+/// What stands in the view from `at` up to the next piece.
+struct Piece {
+    at: usize,
+    from: usize,
+    /// How much of the text it is made of; `None`: each byte of itself.
+    width: Option<usize>,
 }
 
 impl View {
-    /// What a range of the decoded text is in the encoded one.
-    pub fn outside(&self, range: Range<usize>) -> Range<usize> {
-        match self.from.get(range.clone()) {
-            Some([first, .., last]) => first.start..last.end,
-            Some([only]) => only.clone(),
-            Some([]) | None => 0..0,
+    /// Appends what stands so in the text, at `from`.
+    pub fn keep(&mut self, bytes: &[u8], from: usize) {
+        let at = self.bytes.len();
+        let goes_on = |last: &Piece| last.width.is_none() && last.from + (at - last.at) == from;
+        if !bytes.is_empty() && !self.pieces.last().is_some_and(goes_on) {
+            self.pieces.push(Piece { at, from, width: None });
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends what is made of `source`, which is hidden as a whole; of nothing, where it is empty.
+    pub fn put(&mut self, bytes: &[u8], source: Range<usize>) {
+        if !bytes.is_empty() {
+            let (at, from, width) = (self.bytes.len(), source.start, Some(source.len()));
+            self.pieces.push(Piece { at, from, width });
+            self.bytes.extend_from_slice(bytes);
+        }
+    }
+
+    /// What a range of the view is in the text: of each piece its own part, so that what was left out between two of
+    /// them, a fold say, is not hidden.
+    pub fn outside(&self, range: &Range<usize>, found: &mut Vec<Range<usize>>) {
+        let first = self.pieces.partition_point(|piece| piece.at <= range.start).saturating_sub(1);
+        for (index, piece) in self.pieces.iter().enumerate().skip(first) {
+            if piece.at >= range.end {
+                break;
+            }
+            let end = self.pieces.get(index + 1).map_or(self.bytes.len(), |next| next.at);
+            found.push(match piece.width {
+                Some(width) => piece.from..piece.from + width,
+                None => {
+                    let (start, end) = (range.start.max(piece.at), range.end.min(end));
+                    piece.from + (start - piece.at)..piece.from + (end - piece.at)
+                }
+            });
         }
     }
 }
@@ -35,38 +87,111 @@ enum Decoded {
 const RULES: &[(u8, Rule)] =
     &[(b'%', hex_byte), (b'+', hex_byte), (b'=', hex_byte), (b'\\', backslash), (b'&', entity)];
 
-/// Gives every view that differs from the text itself. `spaces`: a plus may have been a space, as in forms.
+/// Gives every view that differs from the text itself. `spaces`: a plus may have been a space, as in forms, and so may an
+/// underscore, as in encoded words that lack their beginning or end.
 pub(super) fn each(bytes: &[u8], spaces: bool, mut look: impl FnMut(View)) {
     RULES.iter().filter_map(|(mark, rule)| decode(bytes, *mark, *rule)).for_each(&mut look);
-    if spaces && bytes.contains(&b'+') {
-        let form: Vec<u8> = bytes.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
-        match decode(&form, b'%', hex_byte) {
-            Some(view) => look(view),
-            None => look(View { from: (0..form.len()).map(|at| at..at + 1).collect(), bytes: form }),
+    encoded_words(bytes).into_iter().for_each(&mut look);
+    for (space, mark) in [(b'+', b'%'), (b'_', b'=')] {
+        if spaces && memchr(space, bytes).is_some() {
+            let form: Vec<u8> = bytes.iter().map(|b| if *b == space { b' ' } else { *b }).collect();
+            look(decode(&form, mark, hex_byte).unwrap_or_else(|| {
+                let mut view = View::default();
+                view.keep(&form, 0);
+                view
+            }));
         }
     }
 }
 
 /// `None` where nothing is encoded: most text is not, and costs no memory then.
 fn decode(bytes: &[u8], mark: u8, rule: Rule) -> Option<View> {
-    let encoded = |at: usize| (bytes[at] == mark).then(|| rule(&bytes[at..])).flatten();
-    let mut at = (0..bytes.len()).find(|at| encoded(*at).is_some())?;
-    let mut view = View { bytes: bytes[..at].to_vec(), from: (0..at).map(|at| at..at + 1).collect() };
-    while at < bytes.len() {
-        let mut buffer = [bytes[at], 0, 0, 0];
-        let (length, width) = match encoded(at) {
-            None => (1, 1),
+    let (mut view, mut kept, mut next) = (View::default(), 0, 0);
+    while let Some(at) = memchr(mark, &bytes[next..]).map(|at| next + at) {
+        let mut buffer = [0; 4];
+        let (decoded, width) = match rule(&bytes[at..]) {
+            None => {
+                next = at + 1;
+                continue;
+            }
             Some(Decoded::Byte(byte, width)) => {
                 buffer[0] = byte;
-                (1, width)
+                (&buffer[..1], width)
             }
-            Some(Decoded::Char(c, width)) => (c.encode_utf8(&mut buffer).len(), width),
+            Some(Decoded::Char(c, width)) => (c.encode_utf8(&mut buffer).as_bytes(), width),
         };
-        view.bytes.extend_from_slice(&buffer[..length]);
-        view.from.extend(std::iter::repeat_n(at..at + width, length));
-        at += width;
+        view.keep(&bytes[kept..at], kept);
+        view.put(decoded, at..at + width);
+        next = at + width;
+        kept = next;
     }
+    if kept == 0 {
+        return None;
+    }
+    view.keep(&bytes[kept..], kept);
     Some(view)
+}
+
+/// ```abnf
+/// encoded-word = "=?" charset "?" encoding "?" encoded-text "?=" ; RFC 2047 §2
+/// ```
+/// What parts two of them is no text (RFC 2047 §6.2). `None` where there is none.
+fn encoded_words(bytes: &[u8]) -> Option<View> {
+    let (mut view, mut kept, mut next) = (View::default(), 0, 0);
+    while let Some(at) = memmem::find(&bytes[next..], b"=?").map(|at| next + at) {
+        let Some((is_base64, text)) = encoded_word(bytes, at) else {
+            next = at + 2;
+            continue;
+        };
+        let between = &bytes[kept..at];
+        if kept == 0 || !between.iter().all(u8::is_ascii_whitespace) {
+            view.keep(between, kept);
+        }
+        next = text.end + 2;
+        kept = next;
+        if is_base64 {
+            view.put(&LENIENT.decode(&bytes[text.clone()]).unwrap_or_default(), text);
+        } else {
+            q_encoded(bytes, text, &mut view);
+        }
+    }
+    if kept == 0 {
+        return None;
+    }
+    view.keep(&bytes[kept..], kept);
+    Some(view)
+}
+
+/// Whether the word that begins at `at` is base64, and where its text is.
+fn encoded_word(bytes: &[u8], at: usize) -> Option<(bool, Range<usize>)> {
+    let charset = at + 2;
+    let encoding = charset + memchr(b'?', &bytes[charset..])? + 1;
+    let is_base64 = match bytes.get(encoding..encoding + 2)? {
+        b"B?" | b"b?" => true,
+        b"Q?" | b"q?" => false,
+        _ => return None,
+    };
+    let text = encoding + 2;
+    let end = text + memchr(b'?', &bytes[text..])?;
+    let is_sound = bytes.get(end + 1) == Some(&b'=') && !bytes[charset..end].iter().any(u8::is_ascii_whitespace);
+    is_sound.then_some((is_base64, text..end))
+}
+
+/// RFC 2047 §4.2.
+fn q_encoded(bytes: &[u8], text: Range<usize>, view: &mut View) {
+    let mut at = text.start;
+    while at < text.end {
+        match (bytes[at], hex_byte(&bytes[at..text.end])) {
+            (b'=', Some(Decoded::Byte(byte, width))) => {
+                view.put(&[byte], at..at + width);
+                at += width;
+                continue;
+            }
+            (b'_', _) => view.put(b" ", at..at + 1),
+            (byte, _) => view.keep(&[byte], at),
+        }
+        at += 1;
+    }
 }
 
 /// `%3D`, `+3D`, `=3D`.

@@ -37,7 +37,7 @@ impl Transaction<'_> {
                 Trouble { severs: begun || trouble.severs, ..trouble }
             })?;
             let end = if last { content.len() } else { cut(&content) };
-            let whole = content.get(..end).unwrap_or(&content);
+            let whole = content.split_at_checked(end).unwrap_or((&content, &[]));
             let ahead = if last && flight::most(player.session, self.next.as_ref()) == 1 {
                 Ahead::prepare(player, channel, self.step, self.plan, self.next, true, 0)
             } else {
@@ -74,13 +74,14 @@ impl Transaction<'_> {
         heard
     }
 
-    /// Writes a chunk with what stands before and behind it, in one write, each block of it within its deadline.
+    /// Writes a chunk with what stands before and behind it, in one write, each block of it within its deadline. With its
+    /// content comes what is known of the next one's.
     fn chunk(
         &mut self,
         player: &mut Player<'_>,
         channel: &mut Channel,
         envelope: Vec<Line>,
-        content: &[u8],
+        (content, later): (&[u8], &[u8]),
         last: bool,
         ahead: Option<&Ahead<'_>>,
     ) -> Result<(), Trouble> {
@@ -91,16 +92,21 @@ impl Transaction<'_> {
             player.seal(&self.left())?;
         }
         let mut commands: Vec<u8> = envelope.iter().flat_map(|line| line.text.bytes()).collect();
+        let own = commands.len();
         let (order, word) = if last { (Order::Last, " LAST") } else { (Order::Chunk, "") };
         let command = Line::new(order, format!("BDAT {}{word}\r\n", content.len()));
         commands.extend_from_slice(command.text.as_bytes());
         let used = &self.plan.mail.used;
-        player.narrator.sent(&channel.name, &commands, false, used);
-        player.narrator.sent(&channel.name, content, true, used);
+        let (before, chunk) = commands.split_at_checked(own).unwrap_or((&commands, &[]));
+        player.narrator.sent(&channel.name, before, used);
+        player.narrator.between = !last;
+        player.narrator.sent(&channel.name, chunk, used);
+        player.narrator.between = false;
+        player.narrator.content(&channel.name, content, later, &mut self.passage, used);
         let end = commands.len() + content.len();
         let behind = ahead.map(Ahead::bytes).unwrap_or_default();
         if let Some(ahead) = ahead {
-            player.narrator.sent(&channel.name, &behind, false, &ahead.plan.mail.used);
+            player.narrator.sent(&channel.name, &behind, &ahead.plan.mail.used);
         }
         self.awaited.extend(envelope.into_iter().chain([command]));
         channel.in_message = true;
@@ -164,8 +170,11 @@ impl Transaction<'_> {
 
     /// Reads the replies that have come, without waiting: a refusal ends the content.
     fn hear_arrived(&mut self, player: &mut Player<'_>, channel: &mut Channel) -> Result<(), Trouble> {
-        while !self.awaited.is_empty() {
-            let Some(answer) = channel.answered(&mut player.narrator) else { break };
+        while let Some(line) = self.awaited.front() {
+            player.narrator.between = line.order == Order::Chunk;
+            let answer = channel.answered(&mut player.narrator);
+            player.narrator.between = false;
+            let Some(answer) = answer else { break };
             let Some(line) = self.awaited.pop_front() else { break };
             let limit = player.limit(self.step.timeout, Wait::of_command(line.text.as_bytes()));
             self.heard(player, channel, &line, answer, limit)?;

@@ -9,6 +9,7 @@ use crate::exec::Sealing;
 use crate::exec::channel::Channel;
 use crate::exec::player::Player;
 use crate::session::{Action, Session};
+use crate::transcript::Passage;
 
 /// Messages that leave in one write, and where each of them ends in it.
 #[derive(Default)]
@@ -62,8 +63,8 @@ impl Transaction<'_> {
             let end = batch.ends.iter().find(|end| *end > from).copied().unwrap_or(*from);
             let (message, behind) = rest.split_at_checked(end - from).unwrap_or((rest, &[]));
             let (commands, content) = message.split_at_checked(commands).unwrap_or((message, &[]));
-            player.narrator.sent(&channel.name, commands, false, used);
-            player.narrator.sent(&channel.name, content, true, used);
+            player.narrator.sent(&channel.name, commands, used);
+            player.narrator.content(&channel.name, content, &[], &mut Passage::default(), used);
             rest = behind;
         }
         let (written, stop) = self.write_blocks(player, channel, &[&batch.bytes]);

@@ -24,6 +24,7 @@ use crate::exec::trouble::{Limit, Trouble};
 use crate::session::{Expect, Message, OnRefused, Step};
 use crate::smtp::limits::Wait;
 use crate::smtp::reply::Reply;
+use crate::transcript::Passage;
 use envelope::{Line, Order, Plan};
 use outcome::{Recipients, outcome_of};
 use std::collections::VecDeque;
@@ -71,6 +72,7 @@ pub fn message(
         go_ahead: false,
         closing: false,
         complete: whole,
+        passage: Passage::default(),
     };
     transaction.run(player, channel).map(|()| Done::Passed)
 }
@@ -97,6 +99,8 @@ struct Transaction<'t> {
     closing: bool,
     /// The last byte of the content may have left.
     complete: bool,
+    /// What was told of the content.
+    passage: Passage,
 }
 
 /// Why a message stopped.
@@ -218,10 +222,12 @@ impl Transaction<'_> {
         while let Some(line) = self.awaited.pop_front() {
             let wait = Wait::of_command(line.text.as_bytes());
             let limit = self.limit.take().unwrap_or_else(|| player.limit(self.step.timeout, wait));
+            player.narrator.between = line.order == Order::Chunk;
             let answer = match self.known.take() {
                 Some(answer) => answer,
                 None => channel.answer(&mut player.narrator, limit.at),
             };
+            player.narrator.between = false;
             self.heard(player, channel, &line, answer, limit)?;
         }
         Ok(())

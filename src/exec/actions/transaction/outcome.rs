@@ -94,7 +94,7 @@ impl Transaction<'_> {
             RecipientOutcome::Accepted | RecipientOutcome::Unknown if !self.complete => RecipientOutcome::Deferred,
             outcome => outcome,
         };
-        let words = player.narrator.shown(judge::reply_words(reply));
+        let words = player.narrator.said(judge::reply_words(reply));
         self.recipients.refused.push((self.address(player, index), words));
         self.tell(player, channel, index, outcome, &judge::reply_words(reply));
     }
@@ -119,7 +119,7 @@ impl Transaction<'_> {
     ) {
         self.recipients.set(index, Fate::Told);
         player.attempted.reached |= matches!(outcome, RecipientOutcome::Accepted | RecipientOutcome::Unknown);
-        let (address, reply) = (self.address(player, index), player.narrator.shown(reply));
+        let (address, reply) = (self.address(player, index), player.narrator.said(reply));
         let message = player.several.name();
         player.note(channel, Note::Recipient { address, outcome, reply, message });
     }

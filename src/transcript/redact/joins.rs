@@ -1,0 +1,162 @@
+//! Several lines as the one that a reader makes of them, to look for secrets that were cut: folded headers (RFC 5322
+//! §2.2.3) and their parameters in sections (RFC 2231 §3), soft line breaks (RFC 2045 §6.7), folded base64 (§6.8), a
+//! reply's lines.
+//!
+//! A view holds only lines that were joined; a line feed parts those that were not.
+
+use super::views::View;
+use crate::smtp::reply::EnhancedCode;
+use memchr::{memchr, memchr_iter, memmem};
+use std::ops::Range;
+
+/// Shorter lines of base64 are no folded content, but for its last one.
+const SHORTEST: usize = 20;
+/// RFC 5322's limit, which folded content keeps far below.
+const LONGEST: usize = 998;
+
+/// Gives every view in which lines are joined. `spaces`: a secret has a space, at which a line may have been folded in
+/// whatever way.
+pub(super) fn each(text: &[u8], spaces: bool, mut look: impl FnMut(&View)) {
+    if memchr(b'\n', text).is_none() {
+        return;
+    }
+    let views = [
+        folded(text, false),
+        if spaces { folded(text, true) } else { None },
+        sections(text),
+        soft(text, false),
+        // A dot that was stuffed (RFC 5321 §4.5.2) behind a soft break stands within the secret.
+        if memmem::find(text, b"\n..").is_some() { soft(text, true) } else { None },
+        base64(text),
+    ];
+    views.iter().flatten().for_each(&mut look);
+}
+
+/// As [`each`] for lines that a server said, without their codes: they may be cut anywhere, and each may begin with the
+/// enhanced code. Gives a view of a view: the second is the lines without enhanced codes.
+pub(super) fn each_of_reply(text: &[u8], spaces: bool, mut look: impl FnMut(&[&View])) {
+    look(&[&joined(text, b"")]);
+    look(&[&joined(text, b" ")]);
+    let bare = joined(text, b"\n");
+    each(&bare.bytes, spaces, |view| look(&[view, &bare]));
+}
+
+/// The lines without their enhanced codes, with `between` between them.
+fn joined(text: &[u8], between: &[u8]) -> View {
+    let mut view = View::default();
+    for line in lines(text) {
+        if line.start > 0 {
+            view.put(between, 0..0);
+        }
+        let said = &text[line.clone()];
+        let code =
+            EnhancedCode::leading(said).map_or(0, |_| said.iter().take_while(|b| !b.is_ascii_whitespace()).count());
+        let code = if said.get(code) == Some(&b' ') && code > 0 { code + 1 } else { code };
+        view.keep(&said[code..], line.start + code);
+    }
+    view
+}
+
+/// Where each line is, without its end.
+fn lines(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
+    let ends = memchr_iter(b'\n', text).chain((!text.ends_with(b"\n")).then_some(text.len()));
+    let mut start = 0;
+    ends.map(move |end| {
+        let line = start..end - usize::from(end > start && text[end - 1] == b'\r');
+        start = end + 1;
+        line
+    })
+}
+
+/// Joins the lines of which `goes_on` says that the next one belongs to them; `add` appends each, and is told whether it
+/// is joined to one before it. `None` where there are none.
+fn join(
+    text: &[u8],
+    goes_on: impl Fn(&[u8], &[u8]) -> bool,
+    mut add: impl FnMut(&mut View, Range<usize>, bool),
+) -> Option<View> {
+    let (mut view, mut lines, mut is_joined) = (View::default(), lines(text).peekable(), false);
+    while let Some(line) = lines.next() {
+        let next = lines.peek().cloned();
+        let joins = next.clone().is_some_and(|next| goes_on(&text[line.clone()], &text[next]));
+        if joins || is_joined {
+            add(&mut view, line, is_joined);
+        }
+        if is_joined && !joins && next.is_some() {
+            view.put(b"\n", 0..0);
+        }
+        is_joined = joins;
+    }
+    (!view.bytes.is_empty()).then_some(view)
+}
+
+fn is_space(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// A fold stands before white space. `one_space`: it took the place of a space, or has more of them around it.
+fn folded(text: &[u8], one_space: bool) -> Option<View> {
+    let goes_on = |_: &[u8], next: &[u8]| next.first().is_some_and(is_space);
+    join(text, goes_on, |view, line, is_joined| {
+        let bytes = &text[line.clone()];
+        let indent = if is_joined { bytes.iter().take_while(|b| is_space(b)).count() } else { 0 };
+        // The white space of a fold is shown: it tells that there was one.
+        view.put(if one_space && indent > 0 { b" " } else { &bytes[..indent] }, 0..0);
+        let end = if one_space { bytes.trim_ascii_end().len().max(indent) } else { bytes.len() };
+        view.keep(&bytes[indent..end], line.start + indent);
+    })
+}
+
+/// `name*0="a";` and ` name*1="b"` are one value; with a star more it is percent-encoded.
+fn sections(text: &[u8]) -> Option<View> {
+    memmem::find(text, b"*1")?;
+    let goes_on = |line: &[u8], next: &[u8]| line.ends_with(b";") && section(next).is_some();
+    join(text, goes_on, |view, line, is_joined| {
+        let bytes = &text[line.clone()];
+        let from = if is_joined { section(bytes).unwrap_or_default() } else { 0 };
+        let end = bytes.strip_suffix(b";").unwrap_or(bytes);
+        let end = end.strip_suffix(b"\"").unwrap_or(end).len().max(from);
+        view.keep(&bytes[from..end], line.start + from);
+    })
+}
+
+/// Where the value of a section behind the first one begins.
+fn section(line: &[u8]) -> Option<usize> {
+    let indent = line.iter().take_while(|b| is_space(b)).count();
+    let equals = line.iter().take(80).position(|b| *b == b'=')?;
+    let name = line.get(indent..equals)?;
+    let name = name.strip_suffix(b"*").unwrap_or(name);
+    let star = name.iter().rposition(|b| *b == b'*')?;
+    let digits = &name[star + 1..];
+    let is_section = indent > 0 && !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    is_section.then(|| equals + 1 + usize::from(line.get(equals + 1) == Some(&b'"')))
+}
+
+/// An equals sign at a line's end joins it to the next one. `unstuff`: a dot that opens the next one was stuffed.
+fn soft(text: &[u8], unstuff: bool) -> Option<View> {
+    let cut = |line: &[u8]| line.trim_ascii_end().strip_suffix(b"=").map(<[u8]>::len);
+    let goes_on = |line: &[u8], _: &[u8]| cut(line).is_some();
+    join(text, goes_on, |view, line, is_joined| {
+        let bytes = &text[line.clone()];
+        let dot = usize::from(unstuff && is_joined && bytes.starts_with(b".."));
+        view.keep(&bytes[dot..cut(bytes).unwrap_or(bytes.len()).max(dot)], line.start + dot);
+    })
+}
+
+/// Lines of base64, each hidden whole where a part of the secret is in it.
+fn base64(text: &[u8]) -> Option<View> {
+    let goes_on = |line: &[u8], next: &[u8]| is_base64(line) && (next.is_empty() || is_in_base64(next));
+    let mut view = join(text, goes_on, |view, line, _| view.put(&text[line.clone()], line))?;
+    view.whole = true;
+    Some(view)
+}
+
+/// Whether it can be a line of folded base64 that another one follows.
+pub(super) fn is_base64(line: &[u8]) -> bool {
+    line.len() >= SHORTEST && is_in_base64(line)
+}
+
+fn is_in_base64(line: &[u8]) -> bool {
+    let in_base64 = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    line.len() <= LONGEST && line.iter().all(in_base64)
+}
