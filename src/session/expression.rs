@@ -1,7 +1,8 @@
 //! Expressions of `assert` and `if`.
 
+use super::template::Mistaken;
 use super::template::words;
-use super::{Diagnostic, RenderError, Scope, Span, Templates};
+use super::{RenderError, Scope, Span, Templates};
 
 /// A minijinja expression, checked when the file is read.
 #[derive(Clone, Debug)]
@@ -22,9 +23,10 @@ pub struct Evaluation {
 
 impl Expression {
     /// `raw` as in [`Templates::compile`].
-    pub fn compile(source: &str, span: Span, raw: &str, templates: &mut Templates) -> Result<Self, Diagnostic> {
-        let compiled = templates.add_expression(source, &span, raw)?;
-        Ok(Self { source: source.to_owned(), span, compiled })
+    pub fn compile(source: &str, span: Span, raw: &str, templates: &mut Templates) -> Result<Self, Mistaken<Self>> {
+        let added = templates.add_expression(source, &span, raw);
+        let expression = |compiled| Self { source: source.to_owned(), span: span.clone(), compiled };
+        added.map(expression).map_err(|wrong| wrong.map(expression))
     }
 
     /// A value that is no boolean counts by its truth. What hangs on a fact that is none (`tls.verified` before the

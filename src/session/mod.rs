@@ -38,4 +38,4 @@ pub use scope::{Outside, Scope, Value, fresh_letters};
 pub use server::{Address, Scheme, Server};
 pub use show::{ShowOptions, show};
 pub use sources::{SourceError, SourceFile, Sources};
-pub use template::{RenderError, Template, Templates};
+pub use template::{Mistaken, RenderError, Template, Templates};

@@ -4,6 +4,7 @@
 use super::RESULT_LIMIT;
 use minijinja::value::{Kwargs, Rest, StringInput, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters};
+use std::io;
 
 /// The most lists that `batch` and `slice` are asked for, and the longest of them.
 const MOST: usize = 1_000_000;
@@ -70,4 +71,28 @@ fn format(state: &mut State, text: &Value, arguments: Rest<ValueOrKwargs>) -> Re
         }
     }
     filters::format(state, text, arguments)
+}
+
+/// A rendering's result, which ends in an error when it grows too big.
+#[derive(Default)]
+pub struct Limited(Vec<u8>);
+
+impl Limited {
+    pub fn text(self) -> Result<String, Error> {
+        String::from_utf8(self.0).map_err(|_| Error::new(ErrorKind::BadSerialization, "the result is not text"))
+    }
+}
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > RESULT_LIMIT - self.0.len() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

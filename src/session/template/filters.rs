@@ -60,6 +60,17 @@ fn rfc5322(state: &State, value: Value) -> Result<String, Error> {
     jiff::fmt::rfc2822::to_string(&moment(state, &value)?).map_err(|error| wrong(format!("rfc5322: {error}")))
 }
 
+/// The regex of `matching`, or why it is none.
+pub fn pattern(pattern: &str) -> Result<Regex, String> {
+    // Templates read \b in a string as a backspace; in a pattern it was meant as the edge of a word.
+    let written = pattern.replace('\u{8}', r"\b");
+    Regex::new(&written).map_err(|error| {
+        let text = error.to_string();
+        let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        format!("matching: \"{written}\" is not a regular expression: {reason}")
+    })
+}
+
 /// The regexes of `matching('…')`, compiled once each.
 #[derive(Default)]
 struct Patterns(Mutex<HashMap<String, Regex>>);
@@ -74,13 +85,7 @@ impl Patterns {
         if let Some(regex) = known.get(pattern) {
             return Ok(regex.is_match(&text));
         }
-        // Templates read \b in a string as a backspace; in a pattern it was meant as the edge of a word.
-        let written = pattern.replace('\u{8}', r"\b");
-        let regex = Regex::new(&written).map_err(|error| {
-            let text = error.to_string();
-            let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            wrong(format!("matching: \"{written}\" is not a regular expression: {reason}"))
-        })?;
+        let regex = self::pattern(pattern).map_err(wrong)?;
         let matched = regex.is_match(&text);
         if known.len() >= Self::KEPT {
             known.clear();

@@ -22,14 +22,14 @@ fn scope() -> Scope {
 }
 
 /// Compiles a literal string that stands at byte 100.
-fn compile(templates: &mut Templates, source: &str) -> Result<Template, super::Diagnostic> {
+fn compile(templates: &mut Templates, source: &str) -> Result<Template, super::Mistaken<Template>> {
     let raw = format!("'{source}'");
     templates.compile(source, Span { file: 0, bytes: 100..100 + raw.len() }, &raw)
 }
 
 fn render(source: &str) -> Result<String, String> {
     let mut templates = Templates::new();
-    let template = compile(&mut templates, source).map_err(|diagnostic| diagnostic.message)?;
+    let template = compile(&mut templates, source).map_err(|wrong| wrong.found[0].message.clone())?;
     templates.render(&template, &scope()).map_err(|error| error.message)
 }
 
@@ -81,7 +81,7 @@ fn error_at(raw: &str) -> (String, String) {
     let span = Span { file: 0, bytes: 10..10 + raw.len() };
     let mut templates = Templates::new();
     let (message, place) = match templates.compile(&source, span, raw) {
-        Err(diagnostic) => (diagnostic.message, diagnostic.span),
+        Err(wrong) => (wrong.found[0].message.clone(), wrong.found[0].span.clone()),
         Ok(template) => {
             let error = templates.render(&template, &scope()).expect_err("it was to fail");
             (error.message, error.span)
@@ -147,7 +147,7 @@ fn limits_are_errors_that_name_them() {
         assert!(error.contains(words), "{why}: {error}");
     }
     let nested = format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000));
-    assert!(render(&nested).expect_err("nesting").contains("recursion"), "nesting");
+    assert!(render(&nested).expect_err("nesting").contains("250 deep"), "nesting");
     assert_eq!(render("{{ 'x' * 16777216 }}").map(|text| text.len()), Ok(16 << 20), "the limit itself is within");
 }
 
@@ -196,7 +196,8 @@ fn running() -> Scope {
 
 fn evaluate(source: &str, scope: &Scope) -> Result<(bool, String), String> {
     let mut templates = Templates::new();
-    let expression = Expression::compile(source, Span::default(), "", &mut templates).map_err(|error| error.message)?;
+    let expression = Expression::compile(source, Span::default(), "", &mut templates);
+    let expression = expression.map_err(|wrong| wrong.found[0].message.clone())?;
     let evaluation = expression.evaluate(&templates, scope).map_err(|error| error.message)?;
     let values: Vec<_> = evaluation.values.iter().map(|(path, value)| format!("{path} = {value}")).collect();
     Ok((evaluation.holds, values.join(", ")))

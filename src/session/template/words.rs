@@ -141,7 +141,7 @@ fn take(text: &str, belongs: impl Fn(char) -> bool) -> usize {
 }
 
 /// Behind the string literal that begins at `start`.
-fn literal_end(bytes: &[u8], start: usize) -> usize {
+pub fn literal_end(bytes: &[u8], start: usize) -> usize {
     let quote = bytes[start];
     let mut at = start + 1;
     while let Some(&byte) = bytes.get(at) {

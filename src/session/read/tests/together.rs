@@ -1,0 +1,60 @@
+//! Several mistakes in one file are all told in one run.
+
+use super::wrong;
+
+/// Each `⟦` marks where one error must point; they are as many as the errors.
+fn all(table: &[(&str, &[&str], &str)]) {
+    for (file, words, why) in table {
+        let shown = wrong(&file.replace('⟦', ""));
+        let mut places = Vec::new();
+        let mut before = String::new();
+        for piece in file.split('⟦').take(file.matches('⟦').count()) {
+            before.push_str(piece);
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            places.push(format!("case.toml:{line}:{column}: error: "));
+        }
+        let told: Vec<&str> = shown.lines().filter(|line| line.contains(": error: ")).collect();
+        assert_eq!(told.len(), places.len(), "{why}\n{shown}");
+        for ((told, place), words) in told.iter().zip(&places).zip(*words) {
+            assert!(told.starts_with(place) && told.contains(words), "{why}: wanted {place}{words}\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn of_one_template_or_expression() {
+    all(&[
+        (
+            "[[step]]\nsend = \"{{ ⟦usr1 }} {{ user | ⟦dat }}\"\nexpect = 250\n[vars]\nuser = \"x\"",
+            &["the name \"usr1\"", "unknown filter \"dat\""],
+            "a name and a filter",
+        ),
+        (
+            "[[step]]\nsend = \"{{ reply | ⟦dat }} {{ reply | ⟦foo }} {{ 1 is ⟦bar }}\"\nexpect = 250",
+            &["unknown filter \"dat\"", "unknown filter \"foo\"", "unknown test \"bar\""],
+            "filters and tests",
+        ),
+        (
+            "[[step]]\nraw = \"{{ ehlo.⟦capabilties }} {{ tls.peer.⟦subjct }} {{ session.⟦nme }}\"",
+            &["\"ehlo\" has no \"capabilties\"", "\"tls.peer\" has no \"subjct\"", "\"session\" has no \"nme\""],
+            "attributes",
+        ),
+        (
+            "[[step]]\nexpect = 220\nassert = [\"reply.⟦cod == ⟦x and reply.text is matching(⟦'(')\"]",
+            &["\"reply\" has no \"cod\"", "the name \"x\"", "matching: \"(\" is not a regular expression: unclosed"],
+            "an attribute, a name and a pattern in an expression",
+        ),
+        (
+            "[[step]]\nexpect = 220\nif = '''reply.text is not matching ⟦\"[\" or 'is matching(\"[\")' == 'a'\n\
+             or reply.text is matching(\"[\" ~ 'a]') '''",
+            &["matching: \"[\" is not a regular expression"],
+            "a pattern without brackets; one in a text, or made of several, is not known yet",
+        ),
+        (
+            "[[step]]\nsend = \"{{ ⟦a }} {{ 'x' | ⟦dat }}\"\nexpect = 250\nassert = [\"⟦b\", \"1 is ⟦odx\"]\n[[step]]\nraw = \"{{ 1 ⟦1 }}\"",
+            &["the name \"a\"", "filter \"dat\"", "the name \"b\"", "test \"odx\"", "syntax error"],
+            "of several strings",
+        ),
+    ]);
+}
