@@ -48,7 +48,7 @@ fn asserts(player: &Player<'_>, step: &Step, facts: Option<&ReplyFacts>, failed_
     let mut failed = Vec::new();
     let mut first = None;
     for assert in &step.asserts {
-        let evaluation = match player.evaluate(assert) {
+        let evaluation = match player.asserted(assert) {
             Ok(evaluation) if evaluation.holds => continue,
             Ok(evaluation) => evaluation,
             Err(_) if failed_before => continue,

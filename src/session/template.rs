@@ -229,7 +229,7 @@ impl Templates {
             .and_then(|ready| ready.render_captured_to(scope.root(), &mut output).map(drop))
             .and_then(|()| output.text());
         rendered.map_err(|error| {
-            let trouble = trouble(&error, Some(kind), text);
+            let trouble = trouble(&error, Some(kind), text, 0);
             let line = match trouble.range {
                 Some(range) => line_of(text, range.start),
                 None => error.line().unwrap_or(1),
@@ -332,11 +332,8 @@ impl Default for Templates {
 
 impl Compiled {
     fn error(&self, error: &Error, source: &str) -> RenderError {
-        let mut trouble = trouble(error, Some(&self.name), source);
-        if self.kind == Kind::Expression {
-            let shift = |at: usize| at.saturating_sub(BEFORE_EXPRESSION.len()).min(source.len());
-            trouble.range = trouble.range.map(|range| shift(range.start)..shift(range.end));
-        }
+        let before = if self.kind == Kind::Expression { BEFORE_EXPRESSION.len() } else { 0 };
+        let trouble = trouble(error, Some(&self.name), source, before);
         RenderError {
             span: point(&self.span, &self.raw, source, trouble.range),
             message: trouble.message,

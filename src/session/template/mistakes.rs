@@ -41,7 +41,7 @@ impl Written<'_> {
     }
 
     pub fn syntax(&self, error: &Error) -> Diagnostic {
-        self.diagnostic(Found { trouble: trouble(error, None, self.source), label: None })
+        self.diagnostic(Found { trouble: trouble(error, None, self.source, 0), label: None })
     }
 
     /// What the engine would say too late, and one by one.

@@ -198,7 +198,7 @@ fn evaluate(source: &str, scope: &Scope) -> Result<(bool, String), String> {
     let mut templates = Templates::new();
     let expression = Expression::compile(source, Span::default(), "", &mut templates);
     let expression = expression.map_err(|wrong| wrong.found[0].message.clone())?;
-    let evaluation = expression.evaluate(&templates, scope).map_err(|error| error.message)?;
+    let evaluation = expression.asserted(&templates, scope).map_err(|error| error.message)?;
     let values: Vec<_> = evaluation.values.iter().map(|(path, value)| format!("{path} = {value}")).collect();
     Ok((evaluation.holds, values.join(", ")))
 }
@@ -236,9 +236,22 @@ fn expressions_see_the_running_session() {
         ("reply.text is matching('^x')", "reply.text = \"2.1.5 queued as 4F2A\nmore \u{fffd}\"", "not the test"),
         ("0", "", "what is no truth counts by its own"),
         ("count == 4 or count == 5", "count = 3", "each once"),
+        ("reply.lines[5] == 'x'", "reply.lines[5] = undefined, LINES", "a line that did not come"),
+        ("reply.lines[count] == 'x'", "reply.lines[...] = undefined, LINES, count = 3", "an index that has a name"),
+        ("reply.lines[count + 1] == 'x'", "reply.lines[count + 1] = undefined, LINES, count = 3", "a reckoned one"),
+        ("reply.enhanced.x == 1", "reply.enhanced.x = undefined, reply.enhanced = \"2.1.5\"", "an attribute of text"),
+        ("not ehlo.capabilities.X", "ehlo.capabilities.X = undefined, WORDS", "not even its opposite"),
+        ("ehlo.capabilities.X | int > 5", "ehlo.capabilities.X = undefined, WORDS", "a filter"),
+        ("ehlo.capabilities['X'] + 1 > 5", "ehlo.capabilities['X'] = undefined, WORDS", "an operator"),
+        ("ehlo.capabilities.X is matching('a')", "ehlo.capabilities.X = undefined, WORDS", "a test of ours"),
+        ("ehlo.capabilities.X | length > 5", "ehlo.capabilities.X = undefined, WORDS", "the engine's own"),
+        ("(ehlo.capabilities.X | split)[0] == 'a'", "ehlo.capabilities.X = undefined, WORDS", "one that says little"),
     ];
+    let words = "ehlo.capabilities = {'AUTH': 'PLAIN LOGIN', 'SIZE': '1000', 'STARTTLS': ''}";
+    let lines = "reply.lines = ['2.1.5 queued as 4F2A', 'more \u{fffd}']";
     for (source, values, why) in fails {
-        assert_eq!(evaluate(source, &running()), Ok((false, values.to_owned())), "{why}: {source}");
+        let values = values.replace("WORDS", words).replace("LINES", lines);
+        assert_eq!(evaluate(source, &running()), Ok((false, values)), "{why}: {source}");
     }
 }
 
@@ -253,6 +266,7 @@ fn what_hangs_on_none_does_not_hold_and_what_is_undefined_is_an_error() {
         ("usr == 'anna'", Err("undefined name \"usr\"".to_owned()), "a typo compared"),
         ("usr", Err("undefined name \"usr\"".to_owned()), "a typo alone"),
         ("loop.index", Err("undefined name \"loop\"".to_owned()), "outside of repeat"),
+        ("user.name == 'x'", Err("undefined name \"user.name\"".to_owned()), "an attribute of a variable"),
         ("1 +", Err("syntax error: unexpected end of input, expected expression".to_owned()), "syntax"),
         ("1 %}{% set it = 2", Err("syntax error: unexpected `}`".to_owned()), "a way out"),
     ];

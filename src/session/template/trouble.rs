@@ -3,7 +3,7 @@
 
 use super::super::facts::known_attributes;
 use super::super::read::nearest;
-use super::words::{Role, Word, literal_end};
+use super::words::{self, Role, Word, literal_end};
 use super::{FUEL, RESULT_LIMIT};
 use minijinja::{Environment, Error, ErrorKind};
 use std::ops::Range;
@@ -184,23 +184,36 @@ pub fn undefined_words(name: &str) -> String {
     format!("undefined name \"{name}\"")
 }
 
-/// Says an engine's error in our words. `own` is the template's name, where the error may come from another.
-pub fn trouble(error: &Error, own: Option<&str>, source: &str) -> Trouble {
+/// Says an engine's error in our words. `own` is the template's name, where the error may come from another; `source`
+/// stands behind so many bytes of it.
+pub fn trouble(error: &Error, own: Option<&str>, source: &str, before: usize) -> Trouble {
     let mine = own.is_none() || error.name().is_none() || error.name() == own;
-    let range = error.range().filter(|_| mine);
+    let shift = |at: usize| at.saturating_sub(before).min(source.len());
+    let range = error.range().filter(|_| mine).map(|range| shift(range.start)..shift(range.end));
     let mut undefined = None;
     let message = match error.kind() {
         ErrorKind::OutOfFuel => format!("a template may take {FUEL} instructions, this one takes more"),
         ErrorKind::WriteFailure => format!("a template may give {} MiB, this one gives more", RESULT_LIMIT >> 20),
         ErrorKind::UndefinedError => {
-            let named = error.detail().and_then(between_backticks).map(str::to_owned);
-            let sliced = || range.clone().and_then(|range| source.get(range)).map(str::to_owned);
-            undefined = named.or_else(sliced);
+            let named = error.detail().and_then(between_backticks);
+            let is_value = |range: &Range<usize>| {
+                let before = source.get(..range.start).unwrap_or_default().trim_end();
+                // Of a filter or test that was given it, the place is its own.
+                !before.ends_with('|') && !before.ends_with(" is") && !before.ends_with(" is not")
+            };
+            let sliced = range.clone().filter(is_value).and_then(|range| source.get(range));
+            // Of what is reckoned it says nothing: `(...)[...]`.
+            let named = named.filter(|named| sliced.is_none() || !named.starts_with('('));
+            undefined = named.or(sliced.map(words::head)).map(str::to_owned);
             undefined.as_deref().map_or_else(|| "undefined value".to_owned(), undefined_words)
         }
         ErrorKind::UnknownFunction if error.detail().is_none() => "unknown function".to_owned(),
         kind => match error.detail() {
-            Some(detail) => format!("{kind}: {detail}"),
+            Some(detail) => {
+                undefined =
+                    detail.contains("` is undefined").then(|| between_backticks(detail)).flatten().map(str::to_owned);
+                format!("{kind}: {detail}")
+            }
             None => kind.to_string(),
         },
     };
