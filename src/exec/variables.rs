@@ -73,7 +73,7 @@ impl Reader<'_> {
         let mut gathered =
             Pending { short: ShortSecrets::default(), short_names: Vec::new(), placeholders: Vec::new() };
         for (name, value) in &self.settings.variables {
-            scope.set(name, value.clone());
+            scope.set(name, self.session.given(name, value).clone());
         }
         let overridden = |variable: &Variable| self.settings.variables.iter().any(|(name, _)| *name == variable.name);
         let (mut ready, mut late): (Vec<&Variable>, Vec<&Variable>) = (Vec::new(), Vec::new());

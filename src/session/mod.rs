@@ -6,6 +6,7 @@ mod duration;
 mod expect;
 mod expression;
 mod facts;
+mod given;
 mod model;
 mod part;
 mod read;

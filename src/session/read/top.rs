@@ -63,6 +63,7 @@ impl Reader<'_> {
             xfail: fields.get("xfail").and_then(|field| self.word(field)),
             vars,
             secrets,
+            given: Vec::new(),
             has_tls: fields.get("tls").is_some(),
             tls,
             auth: self.auth.take(),
