@@ -58,3 +58,45 @@ fn of_one_template_or_expression() {
         ),
     ]);
 }
+
+#[test]
+fn of_what_a_run_would_refuse_whatever_the_server_says() {
+    all(&[
+        (
+            "client_name = ⟦\"a\\r\\nb\"\n[message]\nfrom = \"a@b.example\"\nto = [\"c@d.example\", ⟦\"\"]\ncc = ⟦3\n\
+             envelope_from = ⟦\"x <>\"\nmessage_id = ⟦\"no at\"\ntext = \"x\"\nattach = { file = \"x\", inline = ⟦\"a b\" }",
+            &[
+                "\"client_name\" is one line",
+                "is not an address: it is empty",
+                "\"cc\" must be a string or a list, each a string, not 3",
+                "\"x <>\" is not an address",
+                "\"message_id\": an identifier has no space",
+                "\"inline\": an identifier has no space",
+            ],
+            "constants",
+        ),
+        (
+            "[message]\nfrom = \"a@b.example\"\nto = \"c@d.example\"\nenvelope_to = ⟦[]",
+            &["no recipient"],
+            "an envelope to nobody, beside headers to somebody",
+        ),
+        (
+            "[message]\nfrom = \"a@b.example\"\nenvelope_from = ⟦\"Ann <a@b.example>\"\nto = ⟦[]\ncc = []",
+            &["is not an address", "no recipient"],
+            "a name in an envelope; lists that are all empty are told once",
+        ),
+        ("[message]\nfrom = \"a@b.example\"\nto = \"c@d.example\"\nenvelope_from = ⟦\" \"", &["address"], "a space"),
+        (
+            "[[step]⟦\nexpect = 220\nsend = 1\n[[step]]\nsend = ⟦2",
+            &["", "\"send\" must be"],
+            "no header, and what is below it",
+        ),
+        (
+            "[[step]]\nexpect = 220\n[vars]\nab = \"x\"\na = \"{{ ⟦a }} {{ ⟦b }}\"\nb = \"{{ ab }}\"",
+            &["the name \"a\"", "the name \"b\""],
+            "a name that is made of itself, and one that is set below",
+        ),
+    ]);
+    let itself = wrong("[[step]]\nexpect = 220\n[vars]\na = \"{{ a }}\"\n");
+    assert!(itself.contains("it would be made of itself"), "{itself}");
+}
