@@ -237,17 +237,10 @@ impl<'a> Player<'a> {
 
     /// Whether a condition holds.
     pub fn evaluate(&self, condition: &Expression) -> Result<bool, Trouble> {
-        let evaluation = condition.evaluate(&self.session.templates, &self.scope);
-        evaluation.map(|evaluation| evaluation.holds).map_err(|error| self.not_evaluated(error))
-    }
-
-    /// Whether an assert holds, and what its names were.
-    pub fn asserted(&self, assert: &Expression) -> Result<crate::session::Evaluation, Trouble> {
-        assert.asserted(&self.session.templates, &self.scope).map_err(|error| self.not_evaluated(error))
-    }
-
-    fn not_evaluated(&self, error: crate::session::RenderError) -> Trouble {
-        Trouble::bad_value(&self.narrator, error.message).at(&error.span)
+        condition
+            .evaluate(&self.session.templates, &self.scope)
+            .map(|evaluation| evaluation.holds)
+            .map_err(|error| Trouble::bad_value(&self.narrator, error.message).at(&error.span))
     }
 
     /// The short secrets that a template's result may hold.

@@ -3,6 +3,7 @@
 //! A string without markup stands for itself and never comes near the engine, which is built when first needed.
 
 mod bounds;
+mod budget;
 mod filters;
 mod mistakes;
 mod nesting;
@@ -358,6 +359,7 @@ fn environment() -> Environment<'static> {
     );
     filters::add(&mut environment);
     bounds::add(&mut environment);
+    budget::add(&mut environment);
     environment
 }
 

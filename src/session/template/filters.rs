@@ -1,6 +1,7 @@
 //! The filters and tests that session files have beside minijinja's own.
 
 use super::super::scope::{Moment, WORLD};
+use super::budget::fits;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use jiff::Zoned;
@@ -28,7 +29,8 @@ fn defined(value: &Value) -> Result<&Value, Error> {
 }
 
 fn b64encode(value: Value) -> Result<String, Error> {
-    Ok(match defined(&value)?.as_bytes() {
+    fits(defined(&value)?)?;
+    Ok(match value.as_bytes() {
         Some(bytes) => STANDARD.encode(bytes),
         None => STANDARD.encode(value.to_string()),
     })
@@ -80,7 +82,8 @@ impl Patterns {
     const KEPT: usize = 256;
 
     fn matches(&self, value: &Value, pattern: &str) -> Result<bool, Error> {
-        let text = defined(value)?.to_string();
+        fits(defined(value)?)?;
+        let text = value.to_string();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(regex) = known.get(pattern) {
             return Ok(regex.is_match(&text));
