@@ -108,3 +108,24 @@ fn each_file_that_is_missing_is_told_once() {
         }
     }
 }
+
+#[test]
+fn a_value_of_the_command_line_is_of_the_files_kind() {
+    let port = says(b"220 mx ready\r\n");
+    let session = "[vars]\nn = 3\nb = true\n[[step]]\nexpect = 220\nassert = [\"n > 2 and b\"]\n";
+    let folder = folder(&[("case.toml", session), ("one.toml", "n = \"1\"\n")]);
+    let server = format!("--server=smtp://127.0.0.1:{port}");
+    let table: [(&[&str], i32, &str, &str); 6] = [
+        (&[], 0, "", "as the file has it"),
+        (&["--var", "n=3.5"], 0, "", "a number"),
+        (&["--var", "n=1"], 1, "n = 1", "a smaller one, which as text was greater"),
+        (&["--var", "b=false"], 1, "b = false", "a boolean, which as text was true"),
+        (&["--var", "n=abc"], 65, "case.toml:2:1: error: --var gives \"n\" the value \"abc\"", "no number"),
+        (&["--vars", "one.toml"], 0, "", "what a file of --vars says is as it says"),
+    ];
+    for (given, status, words, why) in table {
+        let (code, text) = mailrun(folder.path(), &[&["run", "case.toml", &server], given].concat());
+        assert_eq!(code, Some(status), "{why}: {text}");
+        assert!(text.contains(words), "{why}: {text}");
+    }
+}

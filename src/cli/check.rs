@@ -3,7 +3,7 @@
 use super::arguments::{CheckArguments, ShowArguments};
 use super::columns;
 use super::console;
-use super::reach::{NamedFile, reach};
+use super::reach::{NamedFile, Purpose, reach};
 use super::sessions::{Loaded, Meaning, tell, warn};
 use crate::event::Status;
 use crate::exec::TlsFile;
@@ -13,7 +13,12 @@ use crate::session::{Diagnostic, Diagnostics, ShowOptions, SourceError, SourcePa
 use crate::source::{RowReader, SessionPath};
 use crate::transcript::printable;
 use std::collections::{BTreeSet, HashSet};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// So much of a text's file is looked at: what a template's file may hold.
+const LOOKED_AT: u64 = 16 << 20;
 
 /// Reads and validates, and lists what each session reaches.
 pub fn check(arguments: &CheckArguments, origin: &dyn Fn(&str) -> String) -> Status {
@@ -77,12 +82,36 @@ fn files(one: &Loaded, named: &BTreeSet<String>) -> BTreeSet<String> {
 /// Why a file whose name is known cannot be read.
 fn missing(file: &NamedFile<'_>, one: &Loaded) -> Option<Diagnostic> {
     let path = file.literal()?;
-    let opened = if file.tls { one.files.read_tls(&path).map(drop) } else { one.files.open(&path).map(drop) };
+    let opened = match file.purpose {
+        Purpose::Tls => one.files.read_tls(&path).map(drop),
+        Purpose::Text => text(one, &path),
+        Purpose::Bytes => one.files.open(&path).map(drop),
+    };
     let (no_input, message) = match opened.err()? {
         SourceError::Unreadable(message) => (true, message),
         SourceError::Refused(message) => (false, message),
     };
     Some(Diagnostic { no_input, ..Diagnostic::error(file.path.span.clone(), message) })
+}
+
+/// Whether a file can be read, and is UTF-8 as far as it is looked at: standard input is for the run to read.
+fn text(one: &Loaded, path: &Path) -> Result<(), SourceError> {
+    let file = one.files.open(path)?;
+    if path == Path::new("-") {
+        return Ok(());
+    }
+    let name = printable(path.as_os_str().as_encoded_bytes());
+    let mut text = Vec::new();
+    let read = file.reader.take(LOOKED_AT).read_to_end(&mut text);
+    read.map_err(|error| SourceError::Unreadable(format!("{name}: {error}")))?;
+    match std::str::from_utf8(&text) {
+        // A character may stand across the end of what is looked at.
+        Err(wrong) if wrong.error_len().is_some() || (text.len() as u64) < LOOKED_AT => {
+            let byte = wrong.valid_up_to();
+            Err(SourceError::Refused(format!("{name} is not UTF-8 text: byte {} of it", byte + 1)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What is wrong with the header of the rows, where that can be read.

@@ -182,7 +182,7 @@ pub fn password(one: &Loaded, settings: &Settings) -> Option<String> {
         }
     }
     for (name, value) in &settings.variables {
-        scope.set(name, value.clone());
+        scope.set(name, session.given(name, value).clone());
     }
     session.templates.render(password, &scope).ok()
 }

@@ -18,10 +18,19 @@ pub struct Reach {
     pub literal_secrets: bool,
 }
 
-/// A file that a session names, and whether `[tls]` does.
+/// A file that a session names.
 pub struct NamedFile<'a> {
     pub path: &'a SourcePath,
-    pub tls: bool,
+    pub purpose: Purpose,
+}
+
+/// What it is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Tls,
+    /// It has to be UTF-8.
+    Text,
+    Bytes,
 }
 
 impl NamedFile<'_> {
@@ -46,7 +55,7 @@ pub fn reach<'a>(session: &'a Session, server: Option<&str>) -> (Reach, Vec<Name
     });
     let tls = &session.tls;
     for path in [&tls.ca, &tls.client_cert, &tls.client_key].into_iter().flatten() {
-        walk.file(path, true);
+        walk.file(path, Purpose::Tls);
     }
     if let Some(auth) = &session.auth {
         walk.auth(auth);
@@ -55,7 +64,7 @@ pub fn reach<'a>(session: &'a Session, server: Option<&str>) -> (Reach, Vec<Name
         walk.message(message);
     }
     if let Some(rows) = session.rows.as_ref().filter(|rows| rows.file.written.source != "-") {
-        walk.file(&rows.file, false);
+        walk.file(&rows.file, Purpose::Bytes);
     }
     for steps in [&session.open, &session.steps, &session.close] {
         walk.steps(steps);
@@ -74,10 +83,10 @@ impl<'a> Walk<'a> {
         for step in steps {
             self.variables(&step.with);
             match &step.action {
-                Action::Raw(RawBytes::File(path)) => self.file(path, false),
+                Action::Raw(RawBytes::File(path)) => self.file(path, Purpose::Bytes),
                 Action::Auth(auth) => self.auth(auth),
                 Action::Message(message) => self.message(message),
-                Action::Body { content, .. } => self.content(content),
+                Action::Body { content, .. } => self.content(content, Purpose::Bytes),
                 Action::Pipeline(steps) | Action::Steps(steps) => self.steps(steps),
                 Action::Raw(RawBytes::Text(_) | RawBytes::Bytes(_))
                 | Action::Wait
@@ -108,7 +117,7 @@ impl<'a> Walk<'a> {
                 | ValueSource::Json { path, default } => {
                     self.list(path);
                     if default.is_none() {
-                        self.named.push(NamedFile { path, tls: false });
+                        self.named.push(NamedFile { path, purpose: Purpose::Text });
                     }
                 }
                 ValueSource::Command { argv, .. } => {
@@ -127,14 +136,17 @@ impl<'a> Walk<'a> {
     }
 
     fn message(&mut self, message: &'a Message) {
-        message.contents().for_each(|content| self.content(content));
-        message.attachments.iter().for_each(|attachment| self.file(&attachment.path, false));
-        message.eml.iter().for_each(|path| self.file(path, false));
+        message.contents().for_each(|content| self.content(content, Purpose::Text));
+        message.attachments.iter().for_each(|attachment| self.file(&attachment.path, Purpose::Bytes));
+        message.eml.iter().for_each(|path| self.file(path, Purpose::Bytes));
     }
 
-    fn content(&mut self, content: &'a Content) {
-        if let Content::File { path, .. } = content {
-            self.file(path, false);
+    fn content(&mut self, content: &'a Content, purpose: Purpose) {
+        match content {
+            // What is rendered is text, whatever it is for.
+            Content::File { path, template: true } => self.file(path, Purpose::Text),
+            Content::File { path, template: false } => self.file(path, purpose),
+            Content::Text(_) => {}
         }
     }
 
@@ -142,8 +154,8 @@ impl<'a> Walk<'a> {
         self.reach.files.insert(printable(path.base.join(&path.written.source).as_os_str().as_encoded_bytes()));
     }
 
-    fn file(&mut self, path: &'a SourcePath, tls: bool) {
+    fn file(&mut self, path: &'a SourcePath, purpose: Purpose) {
         self.list(path);
-        self.named.push(NamedFile { path, tls });
+        self.named.push(NamedFile { path, purpose });
     }
 }

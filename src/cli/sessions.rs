@@ -105,7 +105,7 @@ impl<'a> Meaning<'a> {
         let files =
             Files::new(&path.folder(), &self.arguments.file_root, self.arguments.allow_commands).map_err(refused)?;
         let names: Vec<_> = self.variables.iter().map(|(name, _)| name.clone()).collect();
-        let session = load(&path.name(), &text, &files, &names).map_err(|found| wrong(&found))?;
+        let mut session = load(&path.name(), &text, &files, &names).map_err(|found| wrong(&found))?;
         if session.server.is_none() && self.arguments.server.is_none() && !self.mx {
             let span = Span { file: 0, bytes: 0..0 };
             let missing = Diagnostic::error(span, "no server is given")
@@ -115,6 +115,10 @@ impl<'a> Meaning<'a> {
         let taken: Vec<_> = session.secrets.iter().filter(|secret| names.contains(&secret.name)).collect();
         if !taken.is_empty() {
             let list = taken.iter().map(|secret| self.not_overridden(secret)).collect();
+            return Err(wrong(&Diagnostics { list, sources: session.sources }));
+        }
+        let list = session.give(&self.arguments.var);
+        if !list.is_empty() {
             return Err(wrong(&Diagnostics { list, sources: session.sources }));
         }
         Ok(Loaded { path, session, files })

@@ -25,7 +25,7 @@ pub fn read(
         })?;
         all.extend(parse(path, &String::from_utf8_lossy(&text)).map_err(|why| (Status::DataErr, why))?);
     }
-    // What stands on a command line is text: whoever wants a number has --vars.
+    // What stands on a command line is text, until a session says what it makes of the name: `Session::give`.
     all.extend(arguments.var.iter().map(|(name, value)| (name.clone(), Value::Text(value.clone()))));
     Ok(all.into_iter().collect())
 }

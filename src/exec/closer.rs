@@ -48,12 +48,12 @@ fn asserts(player: &Player<'_>, step: &Step, facts: Option<&ReplyFacts>, failed_
     let mut failed = Vec::new();
     let mut first = None;
     for assert in &step.asserts {
-        let evaluation = match player.evaluate(assert) {
+        let evaluation = match assert.asserted(&player.session.templates, &player.scope) {
             Ok(evaluation) if evaluation.holds => continue,
             Ok(evaluation) => evaluation,
             Err(_) if failed_before => continue,
-            Err(trouble) => {
-                troubles.push(trouble);
+            Err(error) => {
+                troubles.push(Trouble::bad_value(&player.narrator, error.message).at(&error.span));
                 continue;
             }
         };

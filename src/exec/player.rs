@@ -238,10 +238,11 @@ impl<'a> Player<'a> {
         variables::resolve(self.session, &self.scope, &self.narrator, path)
     }
 
-    /// Whether an expression holds, and what its names were.
-    pub fn evaluate(&self, expression: &Expression) -> Result<crate::session::Evaluation, Trouble> {
-        expression
+    /// Whether a condition holds.
+    pub fn evaluate(&self, condition: &Expression) -> Result<bool, Trouble> {
+        condition
             .evaluate(&self.session.templates, &self.scope)
+            .map(|evaluation| evaluation.holds)
             .map_err(|error| Trouble::bad_value(&self.narrator, error.message).at(&error.span))
     }
 

@@ -137,8 +137,8 @@ impl Player<'_> {
     fn conditionally(&mut self, step: &Step, position: Position<'_>, before: Flow) -> Flow {
         if let Some(condition) = &step.condition {
             match self.evaluate(condition) {
-                Ok(evaluation) if evaluation.holds => {}
-                Ok(_) => {
+                Ok(true) => {}
+                Ok(false) => {
                     self.skip(step, position, SkipReason::Condition);
                     return Flow::On;
                 }

@@ -73,7 +73,7 @@ impl Reader<'_> {
         let mut gathered =
             Pending { short: ShortSecrets::default(), short_names: Vec::new(), placeholders: Vec::new() };
         for (name, value) in &self.settings.variables {
-            scope.set(name, value.clone());
+            scope.set(name, self.session.given(name, value).clone());
         }
         let overridden = |variable: &Variable| self.settings.variables.iter().any(|(name, _)| *name == variable.name);
         let (mut ready, mut late): (Vec<&Variable>, Vec<&Variable>) = (Vec::new(), Vec::new());
@@ -103,7 +103,7 @@ impl Reader<'_> {
         let server = match self.server(scope, narrator) {
             Ok(server) => server,
             // Without it there is no host to look values up for; it may be what is missing that it is made of.
-            Err(trouble) => return Err(missing.told(narrator).err().unwrap_or(trouble)),
+            Err(trouble) => return Err(missing.told().err().unwrap_or(trouble)),
         };
         self.host = Some(server.host().to_owned());
         for variable in netrc_vars {
@@ -114,7 +114,7 @@ impl Reader<'_> {
                 missing.keep(secret, self.secret(secret, scope, narrator, &mut gathered))?;
             }
         }
-        missing.told(narrator)?;
+        missing.told()?;
         Ok(Gathered {
             server,
             short: gathered.short,

@@ -2,6 +2,7 @@
 
 use super::{Address, Draft, MessageError};
 use crate::smtp::address::is_atext;
+use crate::smtp::msg_id;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mail_builder::headers::Header;
@@ -81,10 +82,7 @@ fn check_value(name: &str, value: &str) -> Result<(), MessageError> {
 
 /// In `<` and `>`; empty where there is none.
 pub fn identifier(header: &str, id: &str) -> Result<String, MessageError> {
-    let inside = id.strip_prefix('<').and_then(|id| id.strip_suffix('>')).unwrap_or(id);
-    if inside.contains(|c: char| c.is_whitespace() || c.is_control() || c == '<' || c == '>') {
-        return Err(MessageError::new(header, "an identifier has no space, control character, < or > within"));
-    }
+    let inside = msg_id::inside(id).ok_or_else(|| MessageError::new(header, msg_id::WHY))?;
     Ok(if inside.is_empty() { String::new() } else { format!("<{inside}>") })
 }
 

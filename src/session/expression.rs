@@ -1,7 +1,8 @@
 //! Expressions of `assert` and `if`.
 
+use super::template::Mistaken;
 use super::template::words;
-use super::{Diagnostic, RenderError, Scope, Span, Templates};
+use super::{RenderError, Scope, Span, Templates};
 
 /// A minijinja expression, checked when the file is read.
 #[derive(Clone, Debug)]
@@ -22,13 +23,14 @@ pub struct Evaluation {
 
 impl Expression {
     /// `raw` as in [`Templates::compile`].
-    pub fn compile(source: &str, span: Span, raw: &str, templates: &mut Templates) -> Result<Self, Diagnostic> {
-        let compiled = templates.add_expression(source, &span, raw)?;
-        Ok(Self { source: source.to_owned(), span, compiled })
+    pub fn compile(source: &str, span: Span, raw: &str, templates: &mut Templates) -> Result<Self, Mistaken<Self>> {
+        let added = templates.add_expression(source, &span, raw);
+        let expression = |compiled| Self { source: source.to_owned(), span: span.clone(), compiled };
+        added.map(expression).map_err(|wrong| wrong.map(expression))
     }
 
-    /// A value that is no boolean counts by its truth. What hangs on a fact that is none (`tls.verified` before the
-    /// handshake) does not hold; any other undefined name is an error.
+    /// For an `if`: a value that is no boolean counts by its truth. What hangs on a fact that is none (`tls.verified`
+    /// before the handshake) does not hold; any other undefined name is an error.
     pub fn evaluate(&self, templates: &Templates, scope: &Scope) -> Result<Evaluation, RenderError> {
         let holds = match templates.evaluate(self.compiled, &self.source, scope) {
             Ok(value) => value.is_true(),
@@ -37,6 +39,29 @@ impl Expression {
         };
         let values = if holds { Vec::new() } else { self.values(templates, scope) };
         Ok(Evaluation { holds, values })
+    }
+
+    /// For an `assert`: as [`Expression::evaluate`], and what the server did not say (`ehlo.capabilities.SIZE`,
+    /// `reply.lines[5]`) does not hold either; it is shown as undefined.
+    pub fn asserted(&self, templates: &Templates, scope: &Scope) -> Result<Evaluation, RenderError> {
+        self.evaluate(templates, scope).or_else(|error| {
+            let unsaid = match error.undefined.clone() {
+                Some(path) => is_of_server(&path, scope).then_some(path),
+                // Some filters do not say what was undefined.
+                None => self.unsaid(templates, scope),
+            };
+            let Some(unsaid) = unsaid else { return Err(error) };
+            let mut values = vec![(unsaid, "undefined".to_owned())];
+            values.extend(self.values(templates, scope));
+            Ok(Evaluation { holds: false, values })
+        })
+    }
+
+    /// The first part of what the server says that it did not say.
+    fn unsaid(&self, templates: &Templates, scope: &Scope) -> Option<String> {
+        let mut paths = words::paths(&self.source).into_iter().map(|path| &self.source[path]);
+        let unsaid = paths.find(|path| is_of_server(path, scope) && templates.peek(path, scope).is_none());
+        unsaid.map(str::to_owned)
     }
 
     fn values(&self, templates: &Templates, scope: &Scope) -> Vec<(String, String)> {
@@ -59,6 +84,15 @@ impl Expression {
     pub fn names_at(&self, templates: &Templates) -> Vec<(String, Span)> {
         templates.names_of(self.compiled, &self.source).to_vec()
     }
+}
+
+/// The facts that a server's words make.
+const SAID: [&str; 3] = ["reply", "ehlo", "tls"];
+
+/// Whether it is an attribute or an item of what the server said, and there was something.
+fn is_of_server(path: &str, scope: &Scope) -> bool {
+    let root = path.split(['.', '[']).next().unwrap_or_default().trim();
+    root != path && SAID.contains(&root) && scope.get(root).is_some()
 }
 
 /// Whether what is undefined is an attribute of something that is none now.

@@ -28,6 +28,8 @@ pub struct Session {
     /// In the order of the file.
     pub vars: Vec<Variable>,
     pub secrets: Vec<Variable>,
+    /// What the command line gives, where it is of the kind that `[vars]` says.
+    pub(super) given: Vec<(String, Value)>,
     /// Whether a `[tls]` table stands in the file.
     pub has_tls: bool,
     pub tls: TlsSettings,

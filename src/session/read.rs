@@ -162,6 +162,17 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// Where a table's header could not be read, what stands below it belongs to no table that it is known of.
+    fn headless(&mut self, line: usize) {
+        let is_header = |line: &str| line.trim_start().starts_with('[');
+        let below = self.map.text(self.file).lines().zip(1..).skip(line - 1);
+        let mut below = below.peekable();
+        if below.next_if(|(text, _)| is_header(text)).is_some() {
+            let lines = below.take_while(|(text, _)| !is_header(text)).map(|(_, line)| (self.file, line));
+            self.broken_lines.extend(lines);
+        }
+    }
+
     fn syntax(&mut self, errors: Vec<toml::de::Error>) {
         for error in errors {
             let span = self.span(error.span().unwrap_or_default());
@@ -172,6 +183,7 @@ impl<'s> Reader<'s> {
             self.broken.insert(self.file);
             let line = self.map.place(&span).line;
             self.broken_lines.insert((self.file, line));
+            self.headless(line);
             self.hide_broken(&span);
             let message = match error.message() {
                 deep if deep.contains("recursion depth") => "values nest more than 80 deep".to_owned(),

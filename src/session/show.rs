@@ -104,7 +104,11 @@ impl Shower<'_> {
         for (name, given) in options.variables.iter().filter(|(name, _)| !secret(name)) {
             // The last one given wins.
             pairs.retain(|(known, _)| known != name);
-            let value = if hidden.contains(name) { environment(name) } else { literal_variable(given) };
+            let value = if hidden.contains(name) {
+                environment(name)
+            } else {
+                literal_variable(self.session.given(name, given))
+            };
             pairs.push((name.clone(), value));
         }
         for variable in &self.session.vars {

@@ -3,20 +3,27 @@
 //! A string without markup stands for itself and never comes near the engine, which is built when first needed.
 
 mod bounds;
+mod budget;
 mod filters;
+mod mistakes;
+mod nesting;
 pub(super) mod quoted;
 mod trouble;
 pub(super) mod words;
 
 use super::scope::FUNCTIONS;
-use super::{Diagnostic, Scope, Severity, Span};
+use super::{Scope, Span};
+use bounds::Limited;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
+use mistakes::{Written, too_deep};
 use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 use std::sync::OnceLock;
-use trouble::{trouble, undefined_words, unknown_attribute, unknown_word};
+use trouble::{trouble, undefined_words};
+
+pub use mistakes::Mistaken;
 
 /// The instructions that one rendering may take.
 pub const FUEL: u64 = 10_000_000;
@@ -94,31 +101,44 @@ impl Templates {
     }
 
     /// Compiles. `raw` is the string as the file wrote it, quotes and escapes included, so that errors can point into it.
-    pub fn compile(&mut self, source: &str, span: Span, raw: &str) -> Result<Template, Diagnostic> {
+    pub fn compile(&mut self, source: &str, span: Span, raw: &str) -> Result<Template, Mistaken<Template>> {
         self.compile_template(source, span, raw, Kind::Text)
     }
 
     /// As [`Templates::compile`] for a part in HTML: values that come in are HTML-escaped.
-    pub fn compile_html(&mut self, source: &str, span: Span, raw: &str) -> Result<Template, Diagnostic> {
+    pub fn compile_html(&mut self, source: &str, span: Span, raw: &str) -> Result<Template, Mistaken<Template>> {
         self.compile_template(source, span, raw, Kind::Html)
     }
 
-    fn compile_template(&mut self, source: &str, span: Span, raw: &str, kind: Kind) -> Result<Template, Diagnostic> {
-        let compiled = if words::has_markup(source) { Some(self.add(source, &span, raw, kind)?) } else { None };
-        Ok(Template { source: source.to_owned(), span, compiled })
+    fn compile_template(
+        &mut self,
+        source: &str,
+        span: Span,
+        raw: &str,
+        kind: Kind,
+    ) -> Result<Template, Mistaken<Template>> {
+        let template = |compiled| Template { source: source.to_owned(), span: span.clone(), compiled };
+        if !words::has_markup(source) {
+            return Ok(template(None));
+        }
+        let added = self.add(source, &span, raw, kind);
+        added.map(|index| template(Some(index))).map_err(|wrong| wrong.map(|index| template(Some(index))))
     }
 
     /// Compiles an expression; gives its index.
-    pub(super) fn add_expression(&mut self, source: &str, span: &Span, raw: &str) -> Result<usize, Diagnostic> {
-        self.environment();
+    pub(super) fn add_expression(&mut self, source: &str, span: &Span, raw: &str) -> Result<usize, Mistaken<usize>> {
         self.add(source, span, raw, Kind::Expression)
     }
 
-    fn add(&mut self, source: &str, span: &Span, raw: &str, kind: Kind) -> Result<usize, Diagnostic> {
+    fn add(&mut self, source: &str, span: &Span, raw: &str, kind: Kind) -> Result<usize, Mistaken<usize>> {
         self.environment();
         let environment = self.environment.get_mut().expect("the environment was made on the line above");
+        let written = Written { source, span, raw };
         let index = self.compiled.len();
         let name = format!("{}{index}", if kind == Kind::Html { HTML } else { "" });
+        if let Some(deep) = written.too_deep(kind) {
+            return Err(Mistaken { found: vec![deep], anyway: None });
+        }
         let result = match kind {
             // An expression first alone, so that none can end the statement that it is put in.
             Kind::Expression => environment.compile_expression(source).map(drop).and_then(|()| {
@@ -127,28 +147,16 @@ impl Templates {
             }),
             Kind::Text | Kind::Html => environment.add_template_owned(name.clone(), source.to_owned()),
         };
-        let found = match kind {
+        if let Err(error) = result {
+            return Err(Mistaken { found: vec![written.syntax(&error)], anyway: None });
+        }
+        let words = match kind {
             Kind::Expression => words::of_expression(source),
             Kind::Text | Kind::Html => words::of_template(source),
         };
-        let trouble = match result {
-            Err(error) => Some((trouble(&error, None, source), None)),
-            Ok(()) => unknown_word(environment, source, &found)
-                .or_else(|| unknown_attribute(environment, &name, source, &found)),
-        };
-        if let Some((trouble, label)) = trouble {
-            return Err(Diagnostic {
-                severity: Severity::Error,
-                no_input: false,
-                shown_from: None,
-                span: point(span, raw, source, trouble.range),
-                message: trouble.message,
-                label,
-                help: None,
-            });
-        }
+        let found = written.words(environment, &name, &words);
         self.compiled.push(Compiled { name, span: span.clone(), raw: raw.to_owned(), kind, names: OnceLock::new() });
-        Ok(index)
+        if found.is_empty() { Ok(index) } else { Err(Mistaken { found, anyway: Some(index) }) }
     }
 
     /// Renders, within the fuel and size of the contract.
@@ -210,6 +218,11 @@ impl Templates {
         if !words::has_markup(text) {
             return Ok(text.to_owned());
         }
+        let other_kind = if kind == HTML { Kind::Html } else { Kind::Text };
+        if let Some(deep) = too_deep(text, other_kind) {
+            let message = format!("{} ({name}:{})", deep.words(), line_of(text, deep.bytes.start));
+            return Err(RenderError { span: at.clone(), message, undefined: None });
+        }
         let mut output = Limited::default();
         let environment = self.environment();
         let rendered = environment
@@ -217,9 +230,9 @@ impl Templates {
             .and_then(|ready| ready.render_captured_to(scope.root(), &mut output).map(drop))
             .and_then(|()| output.text());
         rendered.map_err(|error| {
-            let trouble = trouble(&error, Some(kind), text);
+            let trouble = trouble(&error, Some(kind), text, 0);
             let line = match trouble.range {
-                Some(range) => 1 + text.as_bytes().iter().take(range.start).filter(|&&byte| byte == b'\n').count(),
+                Some(range) => line_of(text, range.start),
                 None => error.line().unwrap_or(1),
             };
             let message = format!("{} ({name}:{line})", trouble.message);
@@ -320,11 +333,8 @@ impl Default for Templates {
 
 impl Compiled {
     fn error(&self, error: &Error, source: &str) -> RenderError {
-        let mut trouble = trouble(error, Some(&self.name), source);
-        if self.kind == Kind::Expression {
-            let shift = |at: usize| at.saturating_sub(BEFORE_EXPRESSION.len()).min(source.len());
-            trouble.range = trouble.range.map(|range| shift(range.start)..shift(range.end));
-        }
+        let before = if self.kind == Kind::Expression { BEFORE_EXPRESSION.len() } else { 0 };
+        let trouble = trouble(error, Some(&self.name), source, before);
         RenderError {
             span: point(&self.span, &self.raw, source, trouble.range),
             message: trouble.message,
@@ -349,6 +359,7 @@ fn environment() -> Environment<'static> {
     );
     filters::add(&mut environment);
     bounds::add(&mut environment);
+    budget::add(&mut environment);
     environment
 }
 
@@ -360,32 +371,13 @@ fn point(span: &Span, raw: &str, source: &str, range: Option<Range<usize>>) -> S
     }
 }
 
+/// The line of a place in a text, from 1.
+fn line_of(text: &str, at: usize) -> usize {
+    1 + text.as_bytes().iter().take(at).filter(|&&byte| byte == b'\n').count()
+}
+
 fn is_function(environment: &Environment<'_>, name: &str) -> bool {
     FUNCTIONS.contains(&name) || environment.globals().any(|(global, _)| global == name)
-}
-
-/// A rendering's result, which ends in an error when it grows too big.
-#[derive(Default)]
-struct Limited(Vec<u8>);
-
-impl Limited {
-    fn text(self) -> Result<String, Error> {
-        String::from_utf8(self.0).map_err(|_| Error::new(ErrorKind::BadSerialization, "the result is not text"))
-    }
-}
-
-impl io::Write for Limited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.len() > RESULT_LIMIT - self.0.len() {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

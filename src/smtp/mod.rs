@@ -6,6 +6,7 @@ pub mod capabilities;
 pub mod content;
 pub mod limits;
 pub mod lines;
+pub mod msg_id;
 pub mod proxy;
 pub mod queue_id;
 pub mod reply;

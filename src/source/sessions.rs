@@ -175,6 +175,14 @@ pub fn session_text(path: &SessionPath) -> Result<String, SourceError> {
 
 /// UTF-8, without a byte order mark.
 fn decode(bytes: Vec<u8>, name: &str) -> Result<String, SourceError> {
+    // A mark, or a NUL beside each letter where there is none.
+    let is_utf16 = bytes.starts_with(b"\xff\xfe")
+        || bytes.starts_with(b"\xfe\xff")
+        || bytes.get(..4).is_some_and(|four| matches!(four, [0, a, 0, b] | [a, 0, b, 0] if *a > 0 && *b > 0));
+    if is_utf16 {
+        let what = "it looks like UTF-16, and a session file has to be UTF-8";
+        return Err(SourceError::Refused(format!("{}: {what}", Shown::new(name))));
+    }
     let mut text = String::from_utf8(bytes).map_err(|error| {
         let sound = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..sound]);
@@ -255,5 +263,15 @@ mod tests {
         let wrong = decode(b"a = 1\nb = \"\xc3\xa4\xff\"".to_vec(), "x.toml");
         let expected = "x.toml:2:7: the byte 0xff is not UTF-8, as a session file has to be";
         assert_eq!(wrong, Err(SourceError::Refused(expected.to_owned())));
+        for (bytes, why) in [
+            (&b"\xff\xfes\0"[..], "with its mark"),
+            (b"\xfe\xff\0s", "the other way round"),
+            (b"s\0t\0e\0p\0", "without a mark"),
+            (b"\0s\0t\0e\0p", "neither"),
+        ] {
+            let wrong = decode(bytes.to_vec(), "x.toml");
+            let expected = "x.toml: it looks like UTF-16, and a session file has to be UTF-8";
+            assert_eq!(wrong, Err(SourceError::Refused(expected.to_owned())), "{why}");
+        }
     }
 }

@@ -72,7 +72,12 @@ fn what_cannot_be_sent_is_an_error_before_anything_is_sent() {
             "LF",
             "a name's line break",
         ),
-        ("to = \"a@b\"\nattach = [{ file = \"case.toml\", inline = \"a b\" }]\n", 65, "Content-ID", "a bad Content-ID"),
+        (
+            "to = \"a@b\"\nattach = [{ file = \"case.toml\", inline = \"a b\" }]\n",
+            65,
+            "\"inline\": an identifier",
+            "a bad Content-ID",
+        ),
         ("to = \"a@b\"\nhtml = \"<p>\"\n", 65, "text = ", "HTML without text"),
         ("to = \"a@b\"\ntext = \"fine so far {{ 1 / 0 }}\"\n", 65, "case.toml:7", "a template fails in its middle"),
         ("to = \"a@b\"\ntext = { file = \"t\", template = true }\n", 65, "t:2", "a file's template fails"),

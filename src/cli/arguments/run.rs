@@ -68,7 +68,7 @@ pub struct MeaningArguments {
     /// The server in place of the file's: smtp://, smtps://, lmtp://, smtp+unix://, lmtp+unix://
     #[arg(long, value_name = "URL", value_parser = values::server)]
     pub server: Option<String>,
-    /// Set a variable, in place of [vars]; repeatable. The value is text: use --vars for numbers and booleans
+    /// Set a variable, in place of [vars]; repeatable. The value is a number or boolean where [vars] has one, else text
     #[arg(long, value_name = "NAME=VALUE", value_parser = values::variable)]
     pub var: Vec<(String, String)>,
     /// Set variables from a TOML file of strings, numbers and booleans; repeatable, --var wins

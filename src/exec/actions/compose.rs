@@ -6,7 +6,7 @@ use crate::exec::trouble::Trouble;
 use crate::message::{
     Address, Attachment, BuildError, Content, Draft, Eml, EmlError, build, check_media_type, parse_address_list,
 };
-use crate::session::{Attachment as Attached, Message, SourcePath, Template, fresh_letters};
+use crate::session::{Attachment as Attached, Message, SourcePath, Span, Template, fresh_letters};
 use crate::smtp::address::Mailbox;
 use std::io::Read;
 use std::path::Path;
@@ -86,7 +86,9 @@ pub fn compose<'a>(player: &mut Player<'a>, message: &Message) -> Result<Mail<'a
     let mut seen = std::collections::HashSet::new();
     recipients.retain(|recipient| seen.insert(recipient.clone()));
     if recipients.is_empty() || recipients.iter().any(Mailbox::is_null) {
-        return Err(Trouble::bad_value(&player.narrator, "the message has no recipient").at(&message.span));
+        let mut named = message.envelope_to.iter().flatten().chain(&message.to).chain(&message.cc).chain(&message.bcc);
+        let span = named.next().map_or(&message.span, |template| &template.span);
+        return Err(Trouble::bad_value(&player.narrator, "the message has no recipient").at(span));
     }
     // An earlier attempt at the row has reached some already.
     let done = &player.row.done;
@@ -161,10 +163,32 @@ fn made<'a>(
     let Named { from, to, cc, .. } = named;
     let draft = Draft { from, to, cc, reply_to, subject, date, message_id, headers, text, html, attachments };
     let content = build(draft).map_err(|error| match error {
-        BuildError::Message(error) => Trouble::bad_value(&player.narrator, error.to_string()).at(&message.span),
+        BuildError::Message(error) => {
+            let span = place_of(message, &error.field);
+            Trouble::bad_value(&player.narrator, error.to_string()).at(span)
+        }
         BuildError::Source(error) => material::unreadable(player, &error, &message.span),
     })?;
     Ok((content, used))
+}
+
+/// Where the file gives what stands in that header.
+fn place_of<'m>(message: &'m Message, header: &str) -> &'m Span {
+    let key = match header {
+        "From" => &message.from,
+        "Subject" => &message.subject,
+        "Date" => &message.date,
+        "Message-ID" => &message.message_id,
+        "Content-ID" => message.attachments.iter().map(|one| &one.inline).find(|id| id.is_some()).unwrap_or(&None),
+        _ => &None,
+    };
+    let listed = match header {
+        "To" => message.to.first(),
+        "Cc" => message.cc.first(),
+        "Reply-To" => message.reply_to.first(),
+        _ => message.headers.iter().find(|(name, _)| name == header).map(|(_, value)| value),
+    };
+    key.as_ref().or(listed).map_or(&message.span, |template| &template.span)
 }
 
 fn attachment<'a>(player: &Player<'a>, attached: &Attached) -> Result<Attachment<'a>, Trouble> {
@@ -216,8 +240,10 @@ fn addresses(player: &Player<'_>, templates: &[Template]) -> Result<Vec<Address>
     let mut all = Vec::new();
     for template in templates {
         let text = player.render_line(template)?;
-        let parsed = parse_address_list(&text)
-            .map_err(|error| Trouble::bad_value(&player.narrator, error.to_string()).at(&template.span))?;
+        let parsed = parse_address_list(&text).map_err(|error| {
+            let what = if text.trim().is_empty() { "an address is empty".to_owned() } else { error.to_string() };
+            Trouble::bad_value(&player.narrator, what).at(&template.span)
+        })?;
         all.extend(parsed);
     }
     Ok(all)

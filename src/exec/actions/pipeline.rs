@@ -74,7 +74,7 @@ type Composed = (Vec<u8>, Vec<String>, Wait);
 
 fn composed(player: &Player<'_>, step: &Step) -> Result<Option<Composed>, Trouble> {
     if let Some(condition) = &step.condition
-        && !player.evaluate(condition)?.holds
+        && !player.evaluate(condition)?
     {
         return Ok(None);
     }

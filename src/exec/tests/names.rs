@@ -85,3 +85,34 @@ fn what_is_always_in_a_group_has_the_groups_variables_and_condition() {
     let ran = play(&steps.replace("{ steps", "{ if = '1 == 2', steps"), &[&before[..], &quit].concat());
     assert!(ran.outcome.status.code() == 1 && !ran.log.contains("C: N"), "{}", ran.log);
 }
+
+#[test]
+fn each_value_that_is_missing_has_its_own_place() {
+    let toml = "step = [ { expect = 220 } ]\n[vars]\na = { env = 'NO_A' }\nb = '{{ a }}'\nc = { file = 'none' }\n\
+                [secrets]\nd = { env = 'NO_D' }\n";
+    let ran = play(toml, &[]);
+    let failure = ran.outcome.failure.as_ref().expect("values are missing");
+    let all = std::iter::once(failure).chain(&failure.more.also);
+    let told: Vec<_> = all.map(|one| (one.place.line, one.cause.to_string())).collect();
+    let lines: Vec<_> = told.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [5, 7, 9], "in the order of the file; what is made of one that is missing is no news: {told:?}");
+    assert_eq!(ran.outcome.status.code(), 65, "the worst of them: {told:?}");
+}
+
+#[test]
+fn what_the_server_did_not_say_fails_an_assert_and_is_no_error_of_the_file() {
+    let ehlo = [GREETING, Hear("EHLO"), Say("250-mx\r\n250 DSN\r\n")];
+    for (assert, status, words) in [
+        ("ehlo.capabilities.SIZE | int > 5", 1, "ehlo.capabilities.SIZE = undefined"),
+        ("reply.lines[5] == 'x'", 1, "reply.lines[5] = undefined"),
+        ("reply.enhanced.x == 1", 1, "reply.enhanced = none"),
+        ("tls.peer.days_left > 3", 1, "tls = none"),
+        ("n.x == 1", 65, "undefined name"),
+        ("'SIZE' not in ehlo.capabilities and ehlo.capabilities.SIZE | default(7) == 7", 0, ""),
+    ] {
+        let steps = format!("{{ expect = 220 }}, {{ ehlo = true, assert = [ \"{assert}\" ] }}");
+        let ran = play(&format!("vars = {{ n = 3 }}\nstep = [ {steps} ]"), &ehlo);
+        assert_eq!(ran.outcome.status.code(), status, "{assert}: {}", ran.log);
+        assert!(ran.log.contains(words), "{assert}: {}", ran.log);
+    }
+}

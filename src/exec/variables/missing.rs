@@ -1,7 +1,6 @@
 //! The names that got no value: all are told together.
 
 use crate::event::{Cause, Status};
-use crate::exec::narrate::Narrator;
 use crate::exec::trouble::Trouble;
 use crate::session::{Session, ValueSource, Variable};
 
@@ -40,16 +39,14 @@ impl Missing {
         explained
     }
 
-    /// One trouble for all.
-    pub fn told(self, narrator: &Narrator<'_>) -> Result<(), Trouble> {
-        let mut why = self.why;
-        if why.len() < 2 {
-            return why.pop().map_or(Ok(()), Err);
-        }
-        let status = Status::worst(why.iter().map(|trouble| trouble.status));
-        let all: Vec<String> = why.iter().map(|trouble| trouble.cause.to_string()).collect();
-        let what = format!("{} values are missing: {}", all.len(), all.join("; "));
-        let span = why.first().and_then(|trouble| trouble.span.clone());
-        Err(Trouble { status, span, ..Trouble::bad_value(narrator, what) })
+    /// All of them in the order of the file, each with its own place; the session ends as the worst of them asks.
+    pub fn told(self) -> Result<(), Trouble> {
+        let status = Status::worst(self.why.iter().map(|trouble| trouble.status));
+        let mut all = self.why;
+        // Secrets are read first, wherever they stand.
+        all.sort_by_key(|trouble| trouble.span.as_ref().map(|span| (span.file, span.bytes.start)));
+        let mut all = all.into_iter();
+        let Some(first) = all.next() else { return Ok(()) };
+        Err(Trouble { status, ..first }.with(all))
     }
 }

@@ -4,8 +4,8 @@ use super::Reader;
 use super::fields::{Field, Fields, in_order};
 use super::keys;
 use crate::session::{Attachment, Diagnostic, Message, OnRefused, Template};
-use crate::smtp::address::AddressError;
-use crate::smtp::address_list;
+use crate::smtp::address::{AddressError, Mailbox};
+use crate::smtp::{address_list, msg_id};
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
@@ -60,16 +60,20 @@ impl Reader<'_> {
         let reply_to = self.addresses(&fields, "reply_to");
         let envelope_to = fields.get("envelope_to").map(|_| self.addresses(&fields, "envelope_to"));
         let none = to.is_empty() && cc.is_empty() && bcc.is_empty() && envelope_to.is_none();
-        let empty = envelope_to.as_ref().is_some_and(Vec::is_empty);
-        if let Some(field) = fields.those_of(&recipients).first().filter(|field| (none || empty) && is_empty(field)) {
+        let deciding: &[_] = match &envelope_to {
+            Some(list) if list.is_empty() => &["envelope_to"],
+            _ if none => &recipients,
+            _ => &[],
+        };
+        if let Some(field) = fields.those_of(deciding).first().filter(|field| is_empty(field)) {
             self.error(field.value.span(), "this message has no recipient");
         }
         if let Some(from) = &from {
-            self.address(from, false);
+            self.address(from);
         }
         let envelope_from = fields.get("envelope_from").and_then(|field| self.template(field));
         if let Some(from) = &envelope_from {
-            self.address(from, true);
+            self.reverse_path(from);
         }
         let params = fields.get("params").and_then(|field| {
             let table = self.table(field)?;
@@ -106,6 +110,9 @@ impl Reader<'_> {
             },
         };
         self.lines_of(&message);
+        message.message_id.iter().for_each(|id| self.identifier(id, "message_id"));
+        let inline = message.attachments.iter().filter_map(|attachment| attachment.inline.as_ref());
+        inline.for_each(|id| self.identifier(id, "inline"));
         Some(message)
     }
 
@@ -163,13 +170,13 @@ impl Reader<'_> {
     fn addresses(&mut self, fields: &Fields<'_>, name: &'static str) -> Vec<Template> {
         let addresses = fields.get(name).and_then(|field| self.templates(field)).unwrap_or_default();
         for address in &addresses {
-            self.address(address, false);
+            self.address(address);
         }
         addresses
     }
 
     /// Checks addresses that are no template: `local@domain`, `Name <local@domain>`, several of them, groups.
-    fn address(&mut self, written: &Template, null: bool) {
+    fn address(&mut self, written: &Template) {
         // Of what breaks the line `lines_of` tells.
         if written.compiled.is_some() || written.source.contains(['\r', '\n', '\0']) {
             return;
@@ -177,14 +184,33 @@ impl Reader<'_> {
         let text = written.source.trim();
         let before = written.source.len() - written.source.trim_start().len();
         let why = match address_list::parse(text) {
-            Ok(list) if list.iter().any(|one| one.mailbox.is_null()) && !null => "it is empty".to_owned(),
+            Ok(list) if list.iter().any(|one| one.mailbox.is_null()) => "it is empty".to_owned(),
             Ok(_) => return,
-            Err(_) if null && text.is_empty() => return,
             Err(_) if text.is_empty() => "it is empty".to_owned(),
             Err(error) => AddressError { at: before + error.at, ..error }.within(&written.source),
         };
         let text = format!("\"{}\" is not an address: {why}", written.source);
         self.error(written.span.bytes.clone(), text);
+    }
+
+    /// `envelope_from`: one mailbox and no name, or the empty path.
+    fn reverse_path(&mut self, written: &Template) {
+        if written.compiled.is_some() || written.source.contains(['\r', '\n', '\0']) {
+            return;
+        }
+        if let Err(why) = Mailbox::parse(&written.source) {
+            let text = format!("\"{}\" is not an address: {}", written.source, why.within(&written.source));
+            self.error(written.span.bytes.clone(), text);
+        }
+    }
+
+    fn identifier(&mut self, written: &Template, key: &str) {
+        if written.compiled.is_none()
+            && !written.source.contains(['\r', '\n', '\0'])
+            && msg_id::inside(&written.source).is_none()
+        {
+            self.error(written.span.bytes.clone(), format!("\"{key}\": {}", msg_id::WHY));
+        }
     }
 
     fn headers(&mut self, field: Field<'_>) -> Vec<(String, Template)> {

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 /// What templates and expressions use and nothing defines.
 pub(in crate::session) fn undefined(session: &Session, overridden: &[String]) -> Vec<Diagnostic> {
-    let mut names = Names { session, known: HashMap::new(), found: Vec::new() };
+    let mut names = Names { session, known: HashMap::new(), setting: None, found: Vec::new() };
     // `loop` is there in a step that repeats.
     names.add(Scope::FACTS.iter().copied().filter(|fact| *fact != "loop"));
     names.add(overridden.iter().map(String::as_str));
@@ -46,6 +46,8 @@ struct Names<'s> {
     session: &'s Session,
     /// How many times each is set just now: a step's `with` ends with it.
     known: HashMap<&'s str, usize>,
+    /// The variable whose source is looked at.
+    setting: Option<&'s str>,
     found: Vec<Diagnostic>,
 }
 
@@ -89,6 +91,8 @@ impl<'s> Names<'s> {
                 wrong.help = Some("\"row\" is known where [rows] stands".to_owned());
             } else if name == "loop" {
                 wrong.help = Some("\"loop\" is known in a step with \"repeat\"".to_owned());
+            } else if self.setting == Some(name.as_str()) {
+                wrong.help = Some("it would be made of itself: a variable can use those above it".to_owned());
             } else if let Some(meant) = nearest(&name, known.into_iter()) {
                 wrong.label = Some(format!("did you mean \"{meant}\"?"));
             } else if self.session.vars.iter().any(|variable| variable.name == name) {
@@ -114,6 +118,7 @@ impl<'s> Names<'s> {
 
     fn variables(&mut self, variables: &'s [Variable]) {
         for variable in variables {
+            self.setting = Some(variable.name.as_str());
             match &variable.source {
                 ValueSource::Template(template) => self.template(template),
                 ValueSource::File { path, .. } | ValueSource::Csv { path, .. } | ValueSource::Json { path, .. } => {
@@ -121,6 +126,7 @@ impl<'s> Names<'s> {
                 }
                 _ => {}
             }
+            self.setting = None;
             self.add(std::iter::once(variable.name.as_str()));
         }
     }

@@ -5,7 +5,7 @@ use super::fields::{Field, Node};
 use super::kind::Kind;
 use super::nearest;
 use crate::session::template::quoted;
-use crate::session::{Diagnostic, Expression, Span, Template, parse_duration};
+use crate::session::{Diagnostic, Expression, Mistaken, Span, Template, parse_duration};
 use regex::Regex;
 use std::time::Duration;
 use toml::de::{DeInteger, DeTable, DeValue};
@@ -66,14 +66,24 @@ impl Reader<'_> {
     pub(super) fn compile(&mut self, text: &str, value: &Node<'_>) -> Option<Template> {
         let span = self.value_span(value);
         let compiled = self.templates.compile(text, span.clone(), self.map.snippet(&span));
-        compiled.map_err(|wrong| self.tell(wrong)).ok()
+        self.despite(compiled)
     }
 
     /// As [`Reader::compile`] for HTML: values that come in are escaped.
     pub(super) fn compile_html(&mut self, text: &str, value: &Node<'_>) -> Option<Template> {
         let span = self.value_span(value);
         let compiled = self.templates.compile_html(text, span.clone(), self.map.snippet(&span));
-        compiled.map_err(|wrong| self.tell(wrong)).ok()
+        self.despite(compiled)
+    }
+
+    /// Tells the mistakes, and gives what was compiled nevertheless: its names are looked at, too.
+    fn despite<T>(&mut self, compiled: Result<T, Mistaken<T>>) -> Option<T> {
+        compiled
+            .map_err(|wrong| {
+                wrong.found.into_iter().for_each(|one| self.tell(one));
+                wrong.anyway
+            })
+            .map_or_else(|anyway| anyway, Some)
     }
 
     pub(super) fn expression(&mut self, field: Field<'_>) -> Option<Expression> {
@@ -82,7 +92,7 @@ impl Reader<'_> {
         };
         let span = self.value_span(field.value);
         let compiled = Expression::compile(text, span.clone(), self.map.snippet(&span), &mut self.templates);
-        compiled.map_err(|wrong| self.tell(wrong)).ok()
+        self.despite(compiled)
     }
 
     pub(super) fn boolean(&mut self, field: Field<'_>) -> Option<bool> {

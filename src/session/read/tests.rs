@@ -5,6 +5,7 @@ mod good;
 mod includes;
 mod literals;
 mod robust;
+mod together;
 
 pub(in crate::session) use good::EVERY_KEY;
 

@@ -43,6 +43,8 @@ impl Reader<'_> {
             let wrong = Diagnostic::error(self.span(0..0), "this file has no step");
             self.missing(wrong.with_help("write [[step]], or [message] for the standard steps"));
         }
+        let client_name = fields.get("client_name").and_then(|field| self.template(field));
+        client_name.iter().for_each(|name| self.one_line(name, "client_name"));
         let [open, steps, close] = self.imply(open, steps, close);
         Session {
             name: Path::new(self.map.name(0)).file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -51,7 +53,7 @@ impl Reader<'_> {
             warnings: Vec::new(),
             description: fields.get("description").and_then(|field| self.template(field)),
             server: fields.get("server").and_then(|field| self.server(field)),
-            client_name: fields.get("client_name").and_then(|field| self.template(field)),
+            client_name,
             timeout: fields.get("timeout").and_then(|field| self.deadline(field)),
             connect_timeout: fields
                 .get("connect_timeout")
@@ -63,6 +65,7 @@ impl Reader<'_> {
             xfail: fields.get("xfail").and_then(|field| self.word(field)),
             vars,
             secrets,
+            given: Vec::new(),
             has_tls: fields.get("tls").is_some(),
             tls,
             auth: self.auth.take(),

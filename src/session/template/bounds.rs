@@ -2,11 +2,13 @@
 //! there is, which would end the program instead of the rendering.
 
 use super::RESULT_LIMIT;
+use super::budget::{is_short, spend, text_length};
 use minijinja::value::{Kwargs, Rest, StringInput, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters};
+use std::io;
 
 /// The most lists that `batch` and `slice` are asked for, and the longest of them.
-const MOST: usize = 1_000_000;
+pub const MOST: usize = 1_000_000;
 
 pub fn add(environment: &mut Environment<'static>) {
     environment.add_filter("indent", indent);
@@ -16,7 +18,7 @@ pub fn add(environment: &mut Environment<'static>) {
     environment.add_filter("format", format);
 }
 
-fn within(size: Option<usize>, limit: usize) -> Result<(), Error> {
+pub fn within(size: Option<usize>, limit: usize) -> Result<(), Error> {
     if size.is_some_and(|size| size <= limit) {
         return Ok(());
     }
@@ -43,17 +45,21 @@ fn replace(
     to: StringInput<'_>,
 ) -> Result<Value, Error> {
     let count = value.as_str().matches(from.as_str()).count();
-    within(count.checked_mul(to.as_str().len()), RESULT_LIMIT)?;
+    let length = count.checked_mul(to.as_str().len()).map(|length| length.saturating_add(value.as_str().len()));
+    within(length, RESULT_LIMIT)?;
+    spend(state, length.unwrap_or(0))?;
     filters::replace(state, value, from, to)
 }
 
 fn batch(state: &State, value: Value, count: usize, fill_with: Option<Value>) -> Result<Value, Error> {
     within(Some(count), MOST)?;
+    is_short(&value)?;
     filters::batch(state, value, count, fill_with)
 }
 
 fn slice(state: &State, value: Value, count: usize, fill_with: Option<Value>) -> Result<Value, Error> {
     within(Some(count), MOST)?;
+    is_short(&value)?;
     filters::slice(state, value, count, fill_with)
 }
 
@@ -69,5 +75,33 @@ fn format(state: &mut State, text: &Value, arguments: Rest<ValueOrKwargs>) -> Re
             within(usize::try_from(number.unsigned_abs()).ok(), MOST)?;
         }
     }
+    let lengths = arguments.iter().map(|argument| text_length(argument, RESULT_LIMIT));
+    let length = lengths.chain([text_length(text, RESULT_LIMIT)]).sum::<Option<usize>>();
+    within(length, RESULT_LIMIT)?;
+    spend(state, length.unwrap_or(0))?;
     filters::format(state, text, arguments)
+}
+
+/// A rendering's result, which ends in an error when it grows too big.
+#[derive(Default)]
+pub struct Limited(Vec<u8>);
+
+impl Limited {
+    pub fn text(self) -> Result<String, Error> {
+        String::from_utf8(self.0).map_err(|_| Error::new(ErrorKind::BadSerialization, "the result is not text"))
+    }
+}
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > RESULT_LIMIT - self.0.len() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,6 +1,7 @@
 //! The filters and tests that session files have beside minijinja's own.
 
 use super::super::scope::{Moment, WORLD};
+use super::budget::fits;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use jiff::Zoned;
@@ -28,7 +29,8 @@ fn defined(value: &Value) -> Result<&Value, Error> {
 }
 
 fn b64encode(value: Value) -> Result<String, Error> {
-    Ok(match defined(&value)?.as_bytes() {
+    fits(defined(&value)?)?;
+    Ok(match value.as_bytes() {
         Some(bytes) => STANDARD.encode(bytes),
         None => STANDARD.encode(value.to_string()),
     })
@@ -60,6 +62,17 @@ fn rfc5322(state: &State, value: Value) -> Result<String, Error> {
     jiff::fmt::rfc2822::to_string(&moment(state, &value)?).map_err(|error| wrong(format!("rfc5322: {error}")))
 }
 
+/// The regex of `matching`, or why it is none.
+pub fn pattern(pattern: &str) -> Result<Regex, String> {
+    // Templates read \b in a string as a backspace; in a pattern it was meant as the edge of a word.
+    let written = pattern.replace('\u{8}', r"\b");
+    Regex::new(&written).map_err(|error| {
+        let text = error.to_string();
+        let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        format!("matching: \"{written}\" is not a regular expression: {reason}")
+    })
+}
+
 /// The regexes of `matching('…')`, compiled once each.
 #[derive(Default)]
 struct Patterns(Mutex<HashMap<String, Regex>>);
@@ -69,18 +82,13 @@ impl Patterns {
     const KEPT: usize = 256;
 
     fn matches(&self, value: &Value, pattern: &str) -> Result<bool, Error> {
-        let text = defined(value)?.to_string();
+        fits(defined(value)?)?;
+        let text = value.to_string();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(regex) = known.get(pattern) {
             return Ok(regex.is_match(&text));
         }
-        // Templates read \b in a string as a backspace; in a pattern it was meant as the edge of a word.
-        let written = pattern.replace('\u{8}', r"\b");
-        let regex = Regex::new(&written).map_err(|error| {
-            let text = error.to_string();
-            let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            wrong(format!("matching: \"{written}\" is not a regular expression: {reason}"))
-        })?;
+        let regex = self::pattern(pattern).map_err(wrong)?;
         let matched = regex.is_match(&text);
         if known.len() >= Self::KEPT {
             known.clear();

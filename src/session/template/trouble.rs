@@ -3,7 +3,7 @@
 
 use super::super::facts::known_attributes;
 use super::super::read::nearest;
-use super::words::{Role, Word};
+use super::words::{self, Role, Word, literal_end};
 use super::{FUEL, RESULT_LIMIT};
 use minijinja::{Environment, Error, ErrorKind};
 use std::ops::Range;
@@ -93,9 +93,21 @@ const WORDS: [&str; 74] = [
     "upper",
 ];
 
-/// A filter or test that does not exist. The nearest one becomes the label.
-pub fn unknown_word(environment: &Environment<'_>, source: &str, found: &[Word]) -> Option<(Trouble, Option<String>)> {
-    found.iter().find_map(|word| {
+/// What is wrong, and a word for its label.
+pub struct Found {
+    pub trouble: Trouble,
+    pub label: Option<String>,
+}
+
+impl Found {
+    fn at(range: Range<usize>, message: String) -> Self {
+        Self { trouble: Trouble { message, range: Some(range), undefined: None }, label: None }
+    }
+}
+
+/// The filters and tests that do not exist. The nearest ones become the labels.
+pub fn unknown_words(environment: &Environment<'_>, source: &str, found: &[Word]) -> Vec<Found> {
+    let unknown = found.iter().filter_map(|word| {
         let (what, question) = match word.role {
             Role::Filter => ("filter", "it is filter"),
             Role::Test => ("test", "it is test"),
@@ -108,71 +120,100 @@ pub fn unknown_word(environment: &Environment<'_>, source: &str, found: &[Word])
             return None;
         }
         let close = nearest(name, WORDS.iter().copied().filter(|word| is_known(word)));
-        let trouble =
-            Trouble { message: format!("unknown {what} \"{name}\""), range: Some(word.bytes.clone()), undefined: None };
-        Some((trouble, close.map(|close| format!("did you mean \"{close}\"?"))))
-    })
+        let label = close.map(|close| format!("did you mean \"{close}\"?"));
+        Some(Found { label, ..Found::at(word.bytes.clone(), format!("unknown {what} \"{name}\"")) })
+    });
+    unknown.collect()
 }
 
-/// An attribute that the fact before it never has: `reply.cod`. The nearest one becomes the label.
-pub fn unknown_attribute(
-    environment: &Environment<'_>,
-    template: &str,
-    source: &str,
-    found: &[Word],
-) -> Option<(Trouble, Option<String>)> {
-    let undeclared = environment.get_template(template).ok()?.undeclared_variables(false);
-    found.iter().enumerate().find_map(|(index, word)| {
-        let text = |word: &Word| &source[word.bytes.clone()];
-        if word.role != Role::Name || !undeclared.contains(text(word)) {
+/// The attributes that the facts before them never have: `reply.cod`. The nearest ones become the labels.
+pub fn unknown_attributes(environment: &Environment<'_>, template: &str, source: &str, found: &[Word]) -> Vec<Found> {
+    let undeclared = environment.get_template(template).map(|ready| ready.undeclared_variables(false));
+    let undeclared = undeclared.unwrap_or_default();
+    let names = found.iter().enumerate().filter(|(_, word)| word.role == Role::Name);
+    let facts = names.filter(|(_, word)| undeclared.contains(&source[word.bytes.clone()]));
+    facts.filter_map(|(index, _)| unknown_attribute(source, found.get(index..)?)).collect()
+}
+
+/// The first attribute behind the name that `found` begins with that is none of it.
+fn unknown_attribute(source: &str, found: &[Word]) -> Option<Found> {
+    let text = |word: &Word| &source[word.bytes.clone()];
+    let (name, behind) = found.split_first()?;
+    let mut path = vec![text(name)];
+    let mut end = name.bytes.end;
+    for next in behind {
+        if next.role != Role::Attribute || next.called || source[end..next.bytes.start].trim() != "." {
             return None;
         }
-        let mut path = vec![text(word)];
-        let mut end = word.bytes.end;
-        for next in found.get(index + 1..)? {
-            if next.role != Role::Attribute || next.called || source[end..next.bytes.start].trim() != "." {
-                return None;
-            }
-            let known = known_attributes(&path)?;
-            if !known.contains(&text(next)) {
-                let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, text(next)));
-                let close = nearest.filter(|known| strsim::damerau_levenshtein(known, text(next)) <= 2);
-                let label = match close {
-                    Some(known) => format!("did you mean \"{known}\"?"),
-                    None => format!("it has {}", known.join(", ")),
-                };
-                let message = format!("\"{}\" has no \"{}\"", path.join("."), text(next));
-                let trouble = Trouble { message, range: Some(next.bytes.clone()), undefined: None };
-                return Some((trouble, Some(label)));
-            }
-            path.push(text(next));
-            end = next.bytes.end;
+        let known = known_attributes(&path)?;
+        if !known.contains(&text(next)) {
+            let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, text(next)));
+            let close = nearest.filter(|known| strsim::damerau_levenshtein(known, text(next)) <= 2);
+            let label = match close {
+                Some(known) => format!("did you mean \"{known}\"?"),
+                None => format!("it has {}", known.join(", ")),
+            };
+            let message = format!("\"{}\" has no \"{}\"", path.join("."), text(next));
+            return Some(Found { label: Some(label), ..Found::at(next.bytes.clone(), message) });
         }
-        None
-    })
+        path.push(text(next));
+        end = next.bytes.end;
+    }
+    None
+}
+
+/// The patterns of `matching` that stand there as they are and are no regular expressions.
+pub fn bad_patterns(environment: &Environment<'_>, source: &str, found: &[Word]) -> Vec<Found> {
+    let tests = found.iter().filter(|word| word.role == Role::Test && source[word.bytes.clone()] == *"matching");
+    let bad = tests.filter_map(|word| {
+        let behind = source[word.bytes.end..].trim_start();
+        let inside = behind.strip_prefix('(').unwrap_or(behind).trim_start();
+        let start = source.len() - inside.len();
+        let end = inside.starts_with(['"', '\'']).then(|| literal_end(source.as_bytes(), start))?;
+        // What goes on behind the literal makes another pattern of it.
+        let whole = !behind.starts_with('(') || source[end..].trim_start().starts_with(')');
+        let literal = source.get(start..end).filter(|_| whole)?;
+        let pattern = environment.compile_expression(literal).and_then(|ready| ready.eval(())).ok()?;
+        let why = super::filters::pattern(pattern.as_str()?).err()?;
+        Some(Found::at(start..end, why))
+    });
+    bad.collect()
 }
 
 pub fn undefined_words(name: &str) -> String {
     format!("undefined name \"{name}\"")
 }
 
-/// Says an engine's error in our words. `own` is the template's name, where the error may come from another.
-pub fn trouble(error: &Error, own: Option<&str>, source: &str) -> Trouble {
+/// Says an engine's error in our words. `own` is the template's name, where the error may come from another; `source`
+/// stands behind so many bytes of it.
+pub fn trouble(error: &Error, own: Option<&str>, source: &str, before: usize) -> Trouble {
     let mine = own.is_none() || error.name().is_none() || error.name() == own;
-    let range = error.range().filter(|_| mine);
+    let shift = |at: usize| at.saturating_sub(before).min(source.len());
+    let range = error.range().filter(|_| mine).map(|range| shift(range.start)..shift(range.end));
     let mut undefined = None;
     let message = match error.kind() {
         ErrorKind::OutOfFuel => format!("a template may take {FUEL} instructions, this one takes more"),
         ErrorKind::WriteFailure => format!("a template may give {} MiB, this one gives more", RESULT_LIMIT >> 20),
         ErrorKind::UndefinedError => {
-            let named = error.detail().and_then(between_backticks).map(str::to_owned);
-            let sliced = || range.clone().and_then(|range| source.get(range)).map(str::to_owned);
-            undefined = named.or_else(sliced);
+            let named = error.detail().and_then(between_backticks);
+            let is_value = |range: &Range<usize>| {
+                let before = source.get(..range.start).unwrap_or_default().trim_end();
+                // Of a filter or test that was given it, the place is its own.
+                !before.ends_with('|') && !before.ends_with(" is") && !before.ends_with(" is not")
+            };
+            let sliced = range.clone().filter(is_value).and_then(|range| source.get(range));
+            // Of what is reckoned it says nothing: `(...)[...]`.
+            let named = named.filter(|named| sliced.is_none() || !named.starts_with('('));
+            undefined = named.or(sliced.map(words::head)).map(str::to_owned);
             undefined.as_deref().map_or_else(|| "undefined value".to_owned(), undefined_words)
         }
         ErrorKind::UnknownFunction if error.detail().is_none() => "unknown function".to_owned(),
         kind => match error.detail() {
-            Some(detail) => format!("{kind}: {detail}"),
+            Some(detail) => {
+                undefined =
+                    detail.contains("` is undefined").then(|| between_backticks(detail)).flatten().map(str::to_owned);
+                format!("{kind}: {detail}")
+            }
             None => kind.to_string(),
         },
     };

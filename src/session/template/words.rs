@@ -141,7 +141,7 @@ fn take(text: &str, belongs: impl Fn(char) -> bool) -> usize {
 }
 
 /// Behind the string literal that begins at `start`.
-fn literal_end(bytes: &[u8], start: usize) -> usize {
+pub fn literal_end(bytes: &[u8], start: usize) -> usize {
     let quote = bytes[start];
     let mut at = start + 1;
     while let Some(&byte) = bytes.get(at) {
@@ -201,6 +201,32 @@ fn link(text: &str) -> Option<usize> {
         sign + digits
     };
     rest[length..].starts_with(']').then_some(length + 2)
+}
+
+/// The name that `text` begins with, and all attributes and items behind it; the whole text where it begins with none.
+pub fn head(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let mut end = take(text, |c| c == '_' || c.is_alphanumeric());
+    let mut depth = 0_usize;
+    let mut at = end;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'[' => depth += 1,
+            b']' if depth > 0 => depth -= 1,
+            b'"' | b'\'' if depth > 0 => {
+                at = literal_end(bytes, at);
+                continue;
+            }
+            b'.' if depth == 0 => at += take(&text[at + 1..], |c| c == '_' || c.is_alphanumeric()),
+            _ if depth == 0 => break,
+            _ => {}
+        }
+        at += 1;
+        if depth == 0 {
+            end = at;
+        }
+    }
+    if end == 0 { text } else { &text[..end] }
 }
 
 /// Where `name` first stands as a name.
