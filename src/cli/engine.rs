@@ -10,7 +10,7 @@ use super::{dry_run, machine, values};
 use crate::event::Status;
 use crate::exec::{Clock, ConnectOptions, Network, Settings, TlsFile};
 use crate::net::{Nameservers, Sockets, SystemClock, inspect};
-use crate::report::put_away;
+use crate::report::{end_at_once, in_flight, write_out};
 use crate::source::read_named;
 use crate::source::words;
 use crate::transcript::printable;
@@ -206,10 +206,32 @@ pub fn end_at_signals<'a>(sessions: impl Iterator<Item = &'a mut Loaded>, clock:
     }
 }
 
-/// A clock that notices signals, where it can.
+/// A clock that notices signals, where it can, and has transcripts written where the program waits.
 pub fn clock() -> SystemClock {
-    SystemClock::with_signals(put_away).unwrap_or_else(|why| {
+    let clock = SystemClock::with_signals(put_away).unwrap_or_else(|why| {
         console::error(&format!("signals end the program at once: {why}"));
         SystemClock::new()
-    })
+    });
+    clock.while_waiting(write_out)
+}
+
+/// A second signal came.
+fn put_away(signal: &'static str) {
+    end_at_once(signal, |left| {
+        for file in left {
+            let [name, target] = [&file.name, &file.target].map(|path| printable(path.as_os_str().as_encoded_bytes()));
+            console::error(&format!("the transcript is {name}: what stands in {target} is of an older run"));
+        }
+        console::error(&match in_flight() {
+            0 => format!("ended at once by a second signal, {signal}"),
+            1 => format!(
+                "ended at once by a second signal, {signal}: the outcome of the message in flight is unknown: it may have \
+                 been delivered, or not"
+            ),
+            more => format!(
+                "ended at once by a second signal, {signal}: the outcome of {more} messages in flight is unknown: they may \
+                 have been delivered, or not"
+            ),
+        });
+    });
 }

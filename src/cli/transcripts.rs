@@ -8,13 +8,14 @@ use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Stands in a file's name for the session's.
 const PLACE: &str = "{session}";
 
 /// The files of a run.
 pub struct Transcripts {
-    files: Vec<(PathBuf, AtomicFile)>,
+    files: Vec<(PathBuf, TranscriptFile)>,
     /// Whether there is a file for each session.
     apart: bool,
     failure: Option<String>,
@@ -34,7 +35,7 @@ impl Transcripts {
             return Err(format!("the transcript would take the place of a file that the run reads: {}", shown(path)));
         }
         let create = |path: PathBuf| match AtomicFile::growing(&path) {
-            Ok(file) => Ok((path, file)),
+            Ok(file) => Ok((path, TranscriptFile(Arc::new(Mutex::new(file))))),
             Err(why) => Err(format!("cannot create the transcript {}: {}", shown(&path), words(&why))),
         };
         let files = paths.into_iter().map(create).collect::<Result<_, _>>()?;
@@ -42,10 +43,10 @@ impl Transcripts {
     }
 
     /// Where a session's transcript is written. `header` tells sessions in one file apart.
-    pub fn out(&mut self, session: usize, header: Option<&str>) -> Option<Headed<&mut AtomicFile>> {
+    pub fn out(&self, session: usize, header: Option<&str>) -> Option<Headed<TranscriptFile>> {
         let (index, header) = if self.apart { (session, None) } else { (0, header) };
-        let (_, file) = self.files.get_mut(index)?;
-        Some(Headed::new(header, file))
+        let (_, file) = self.files.get(index)?;
+        Some(Headed::new(header, file.clone()))
     }
 
     /// Remembers that a transcript could not be written.
@@ -57,11 +58,31 @@ impl Transcripts {
     pub fn finish(self) -> Result<(), String> {
         let mut failure = self.failure;
         for (path, file) in self.files {
-            if let Err(why) = file.commit() {
+            if let Err(why) = file.locked().commit() {
                 failure.get_or_insert_with(|| format!("cannot write the transcript {}: {}", shown(&path), words(&why)));
             }
         }
         failure.map_or(Ok(()), Err)
+    }
+}
+
+/// A file of a run, which whoever ends the program at once may write to, too.
+#[derive(Clone)]
+pub struct TranscriptFile(Arc<Mutex<AtomicFile>>);
+
+impl TranscriptFile {
+    fn locked(&self) -> std::sync::MutexGuard<'_, AtomicFile> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for TranscriptFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.locked().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.locked().flush()
     }
 }
 
@@ -122,6 +143,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// Writes `*: session NAME` in front of what is written, once there is something.
+#[derive(Clone)]
 pub struct Headed<W> {
     header: Option<String>,
     out: W,
@@ -174,8 +196,7 @@ mod tests {
     fn one_file_holds_all_sessions() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let target = folder.path().join("t.log");
-        let mut transcripts =
-            Transcripts::create(Some(&target), &["a.toml", "b.toml"], &[]).expect("it can be created");
+        let transcripts = Transcripts::create(Some(&target), &["a.toml", "b.toml"], &[]).expect("it can be created");
         for (index, name) in ["a.toml", "b.toml"].into_iter().enumerate() {
             let mut out = transcripts.out(index, Some(name)).expect("there is a file");
             out.write_all(b"C: QUIT\n").expect("the file can be written");
