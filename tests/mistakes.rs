@@ -41,12 +41,19 @@ fn what_was_probably_meant_is_said() {
                    step = [ { expect = 220, assert = [\"reply.text is matchin('x')\"] } ]\n\
                    [auth]\nuser = 'ann'\npaswd = 'x'\n";
     let rules = "[[on]]\nverb = \n[[on]]\nverb = \"X\n";
-    let folder = folder(&[("case.toml", session), ("rules.toml", rules)]);
-    let table: [(&[&str], i32, &[&str]); 4] = [
+    let wrong = "[[on]]\nver = 'RCPT'\nreply = 1\n";
+    let folder = folder(&[("case.toml", session), ("rules.toml", rules), ("wrong.toml", wrong)]);
+    let table: [(&[&str], i32, &[&str]); 6] = [
         (&["rnu", "case.toml"], 64, &["'rnu'", "'run'"]),
         (&["serve"], 64, &["FILE", "--sink DIR"]),
         (&["check", "case.toml"], 65, &["did you mean \"matching\"?", "did you mean \"password\"?"]),
         (&["serve", "rules.toml"], 65, &["rules.toml:2:8: ", "rules.toml:4:10: "]),
+        (
+            &["serve", "wrong.toml"],
+            65,
+            &["wrong.toml:2:1: ", "\n2 | ver =", "^^^ did you mean \"verb\"?", "wrong.toml:3:9: "],
+        ),
+        (&["serve", "case.toml"], 65, &["case.toml:1:1: ", "this is a session file", "`mailrun run` plays it"]),
     ];
     for (arguments, status, words) in table {
         let (code, text) = mailrun(folder.path(), arguments);

@@ -2,7 +2,7 @@
 
 use super::arguments::ServeArguments;
 use super::console;
-use super::sessions::why_not;
+use super::sessions::{tell, why_not};
 use crate::event::Status;
 use crate::net::certificate::ServerCertificate;
 use crate::serve::{self, Behaviour, Config, Listen, Rules, Script, SinkOptions, Summary};
@@ -141,7 +141,8 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, Failure> {
     let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let table = lines.next().is_some_and(|line| line.starts_with("[["));
     if table || path.extension().is_some_and(|extension| extension == "toml") {
-        let rules = Rules::parse(&text).map_err(|errors| wrong(path, &errors))?;
+        let name = path.to_string_lossy();
+        let rules = Rules::read(&name, &text).map_err(|found| (tell(&found), String::new()))?;
         let store = arguments.store.as_deref().map(folder).transpose()?;
         return Ok(Behaviour::Sink(SinkOptions { store, rules, ..SinkOptions::default() }));
     }
