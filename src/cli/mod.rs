@@ -5,6 +5,7 @@ mod arguments;
 mod auth_string;
 mod batch;
 mod blocks;
+mod by_hand;
 mod check;
 mod columns;
 mod console;

@@ -227,7 +227,7 @@ impl Tester<'_> {
         let mut record = recorder.finish(suite::file_of(one), counted.judgement, counted.status);
         record.description = suite::description(one);
         record.remarks.splice(0..0, suite::remarks(one, self.arguments, counted.remark));
-        record.remarks.extend(summary.unwrap_or_else(|| watcher.deliveries.summary().into_iter().collect()));
+        record.remarks.extend(summary.unwrap_or_else(|| watcher.summary().into_iter().collect()));
         let mut end = counted.status;
         if broken {
             end = Status::Software;

@@ -79,7 +79,7 @@ impl Drop for InFlight {
 }
 
 /// Whether it ends content.
-fn is_dot(line: &Line<'_>) -> bool {
+pub fn is_dot(line: &Line<'_>) -> bool {
     if line.wire_length() != ".\r\n".len() {
         return false;
     }

@@ -20,7 +20,7 @@ pub mod transcript;
 
 pub use file::{AtomicFile, Left};
 pub use held::Held;
-pub use in_flight::{InFlight, in_flight};
+pub use in_flight::{InFlight, in_flight, is_dot};
 pub use open::{Holds, Log, Shared, Towards, end_at_once, write_out};
 pub use record::Recorder;
 pub use stream::Stream;
