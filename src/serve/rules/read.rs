@@ -125,12 +125,13 @@ impl Reader {
             DeValue::Boolean(close) => Some(*close),
             _ => self.must_be("close", "true or false", node),
         });
-        let stands = |name: &str| table.contains_key(name) || meant.iter().any(|other| *other == name);
+        let stands = |name: &str| table.contains_key(name) || meant.contains(&name);
         // The table's header is what is at fault, and not all that stands below it.
         if !stands("verb") {
             self.missing(node.span(), "a rule has a verb: RCPT, CONNECT for the greeting, CONTENT");
         }
-        if !stands("reply") && !(stands("close") && close != Some(false)) {
+        let closes = stands("close") && close != Some(false);
+        if !stands("reply") && !closes {
             self.missing(node.span(), "a rule has a reply, or close = true");
         }
         let reply = reply.map_or_else(Vec::new, |text| {
