@@ -48,9 +48,9 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
     // Before anything is sent: a run whose record cannot be kept does not begin.
     let mut transcripts = match Transcripts::create(target, &names, &read) {
         Ok(transcripts) => transcripts,
-        Err(message) => {
+        Err((status, message)) => {
             console::error(&message);
-            return Status::CantCreate;
+            return status;
         }
     };
     let (output, failed) = Output::new();

@@ -59,7 +59,7 @@ fn test(
     let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
     // From here on files are open that a signal must not leave behind.
     let clock = engine::clock();
-    let transcripts = Transcripts::create(target, &names, &read).map_err(|message| (Status::CantCreate, message))?;
+    let transcripts = Transcripts::create(target, &names, &read)?;
     let (output, failed) = Output::new();
     let mut reports = Reports::open(&arguments.reports, output, &read)?;
     engine::end_at_signals(entries.iter_mut().flatten(), &clock);
