@@ -14,7 +14,7 @@ use crate::report::{end_at_once, in_flight, write_out};
 use crate::source::read_named;
 use crate::source::words;
 use crate::transcript::printable;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where name servers are given in place of this machine's, for tests.
@@ -118,12 +118,18 @@ impl Way {
             let sockets = Sockets::interrupted_by(clock).asking(nameservers()?);
             return Ok(Self::Net(Patient::new(sockets, arguments.connect.wait, clock.clone())));
         }
-        let folder = match &arguments.dry.sink {
-            Some(folder) => std::fs::create_dir_all(folder).map(|()| folder.clone()),
-            None => tempfile::Builder::new().prefix("mailrun-").tempdir().map(tempfile::TempDir::keep),
+        let named = |path: &Path| printable(path.as_os_str().as_encoded_bytes());
+        let (folder, what) = match &arguments.dry.sink {
+            Some(folder) => {
+                (std::fs::create_dir_all(folder).map(|()| folder.clone()), format!("the folder {}", named(folder)))
+            }
+            None => {
+                let made = tempfile::Builder::new().prefix("mailrun-").tempdir().map(tempfile::TempDir::keep);
+                (made, format!("a folder in {}", named(&std::env::temp_dir())))
+            }
         };
         let folder = folder.map_err(|why| {
-            (Status::CantCreate, format!("cannot make a folder for the dry run's mail: {}", words(&why)))
+            (Status::CantCreate, format!("cannot make {what} for the dry run's mail: {}", words(&why)))
         })?;
         let dry = DryRun::new(&folder, Sockets::interrupted_by(clock));
         Ok(Self::Dry(Box::new(dry), Kept { folder, temporary: arguments.dry.sink.is_none() }))

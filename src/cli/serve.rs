@@ -43,7 +43,12 @@ fn serve(arguments: &ServeArguments) -> Result<Status, Failure> {
     let default = if arguments.command.is_empty() { DEFAULT } else { SocketAddr::new(DEFAULT.ip(), 0) };
     config.listen = Listen::Tcp(arguments.listen.unwrap_or(default));
 
-    let server = serve::start(config).map_err(|error| (Status::Unavailable, format!("{error:#}")))?;
+    // The system's number says nothing to anybody.
+    let cannot = |error: anyhow::Error| {
+        let text = format!("{error:#}");
+        (Status::Unavailable, text.split(" (os error").next().unwrap_or_default().to_owned())
+    };
+    let server = serve::start(config).map_err(cannot)?;
     if let Some(path) = &arguments.write_ca {
         std::fs::write(path, &server.ca_pem)
             .map_err(|why| (Status::CantCreate, format!("cannot write {}: {}", shown(path), words(&why))))?;
@@ -54,7 +59,8 @@ fn serve(arguments: &ServeArguments) -> Result<Status, Failure> {
         let end = |process| end_command_at_a_signal(process, &signal);
         let (status, summary) = serve::run_with_command(server, &arguments.command, end).map_err(|why| {
             let name = arguments.command.first().map(|name| printable(name.as_bytes())).unwrap_or_default();
-            (Status::Unavailable, format!("cannot run {name}: {}", words(&why)))
+            // As any other file that the command line names and that is not there.
+            (Status::NoInput, format!("cannot run {name}: {}", words(&why)))
         })?;
         if !status.success() {
             console::error(&format!("the command ended with {status}"));
