@@ -1,28 +1,29 @@
 //! Mail that steps of one's own hand over, `body` behind a `DATA`: what a server said of it, since no note tells.
 
 use crate::event::{Event, Fact, Note, Observer};
-use crate::report::is_dot;
+use crate::report::{ByConnection, is_dot};
 
 /// Counts it. Over BDAT, whose content may be anything that is sent, nothing is known.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ByHand {
     /// How many messages a server took.
     pub accepted: usize,
     /// How many have left whole and were not answered.
     pub unanswered: usize,
-    connections: Vec<Connection>,
+    /// Those that content was sent on.
+    connections: ByConnection<Connection>,
 }
 
-#[derive(Debug)]
+#[derive(Default)]
 struct Connection {
-    name: String,
     dot: Dot,
     /// The step is a `message`, whose notes tell more.
     told: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Dot {
+    #[default]
     No,
     Left,
     /// Its reply has begun: whether well.
@@ -32,9 +33,9 @@ enum Dot {
 impl Observer for ByHand {
     fn observe(&mut self, event: &Event<'_>) {
         match &event.fact {
-            Fact::LineSent(line) if is_dot(line) => self.connection(event.connection).dot = Dot::Left,
+            Fact::LineSent(line) if is_dot(line) => self.connections.of(event.connection).dot = Dot::Left,
             Fact::LineReceived(line) => {
-                let Some(connection) = self.known(event.connection) else { return };
+                let Some(connection) = self.connections.known(event.connection) else { return };
                 if connection.dot == Dot::Left {
                     let mut text = String::new();
                     line.notation(&mut text);
@@ -42,12 +43,12 @@ impl Observer for ByHand {
                 }
             }
             Fact::Noted(Note::Sent { .. } | Note::Recipient { .. }) => {
-                if let Some(connection) = self.known(event.connection) {
+                if let Some(connection) = self.connections.known(event.connection) {
                     connection.told = true;
                 }
             }
             Fact::StepFinished { .. } => {
-                let Some(connection) = self.known(event.connection) else { return };
+                let Some(connection) = self.connections.known(event.connection) else { return };
                 let (dot, told) = (connection.dot, std::mem::take(&mut connection.told));
                 connection.dot = Dot::No;
                 match dot {
@@ -58,24 +59,6 @@ impl Observer for ByHand {
             }
             _ => {}
         }
-    }
-}
-
-impl ByHand {
-    fn connection(&mut self, name: &str) -> &mut Connection {
-        let index = match self.connections.iter().position(|connection| connection.name == name) {
-            Some(index) => index,
-            None => {
-                self.connections.push(Connection { name: name.to_owned(), dot: Dot::No, told: false });
-                self.connections.len() - 1
-            }
-        };
-        &mut self.connections[index]
-    }
-
-    /// One that content was sent on.
-    fn known(&mut self, name: &str) -> Option<&mut Connection> {
-        self.connections.iter_mut().find(|connection| connection.name == name)
     }
 }
 

@@ -95,7 +95,7 @@ fn unsent(one: &Loaded, outcome: Option<&Outcome>, by_hand: &ByHand) -> Option<S
 }
 
 /// Counts what became of the mail, and conditions.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Watcher {
     /// Steps whose `if` was false.
     conditions: usize,

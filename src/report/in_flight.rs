@@ -1,5 +1,6 @@
 //! How many messages have left without an answer, for whoever ends the program at once.
 
+use super::ByConnection;
 use crate::event::{Event, Fact, Line, Observer};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,7 +15,7 @@ pub fn in_flight() -> usize {
 /// Counts those of one session.
 #[derive(Default)]
 pub struct InFlight {
-    connections: Vec<(String, Sent)>,
+    connections: ByConnection<Sent>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -33,14 +34,7 @@ impl Sent {
 
 impl InFlight {
     fn change(&mut self, connection: &str, change: impl FnOnce(&mut Sent)) {
-        let index = match self.connections.iter().position(|(name, _)| name == connection) {
-            Some(index) => index,
-            None => {
-                self.connections.push((connection.to_owned(), Sent::default()));
-                self.connections.len() - 1
-            }
-        };
-        let sent = &mut self.connections[index].1;
+        let sent = self.connections.of(connection);
         let before = sent.messages();
         change(sent);
         let after = sent.messages();
@@ -57,8 +51,7 @@ impl Observer for InFlight {
                 sent.begun = false;
             }),
             Fact::LineSent(line) if line.content => {
-                let is_known = |(name, sent): &(String, Sent)| sent.begun && name == event.connection;
-                if !self.connections.iter().any(is_known) {
+                if self.connections.known(event.connection).is_none_or(|sent| !sent.begun) {
                     self.change(event.connection, |sent| sent.begun = true);
                 }
             }
@@ -73,7 +66,7 @@ impl Observer for InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let left: usize = self.connections.iter().map(|(_, sent)| sent.messages()).sum();
+        let left: usize = self.connections.all().map(|sent| sent.messages()).sum();
         MESSAGES.fetch_sub(left, Ordering::Relaxed);
     }
 }
@@ -119,7 +112,7 @@ mod tests {
             ("|z", 1, "BDAT's has no dot"),
             ("", 0, "and is answered all the same"),
         ];
-        let count = |watch: &InFlight| watch.connections.iter().map(|(_, sent)| sent.messages()).sum::<usize>();
+        let count = |watch: &InFlight| watch.connections.all().map(|sent| sent.messages()).sum::<usize>();
         for (text, expected, why) in table {
             let mut tell = |fact| watch.observe(&Event { at: Duration::ZERO, connection: "main", fact });
             let bytes = format!("{}\r\n", text.trim_start_matches('|'));

@@ -3,6 +3,7 @@
 //! Each hears the same events and matches them exhaustively: a new fact stops the build in every report.
 
 pub mod annotation;
+mod by_connection;
 mod events;
 pub mod file;
 mod held;
@@ -18,6 +19,7 @@ pub mod tap;
 pub mod terminal;
 pub mod transcript;
 
+pub use by_connection::ByConnection;
 pub use file::{AtomicFile, Left};
 pub use held::Held;
 pub use in_flight::{InFlight, in_flight, is_dot};
