@@ -50,10 +50,10 @@ impl Observer for InFlight {
                 sent.complete += 1;
                 sent.begun = false;
             }),
-            Fact::LineSent(line) if line.content => {
-                if self.connections.known(event.connection).is_none_or(|sent| !sent.begun) {
-                    self.change(event.connection, |sent| sent.begun = true);
-                }
+            Fact::LineSent(line)
+                if line.content && self.connections.known(event.connection).is_none_or(|sent| !sent.begun) =>
+            {
+                self.change(event.connection, |sent| sent.begun = true);
             }
             Fact::StepFinished { .. } => self.change(event.connection, |sent| match sent.complete {
                 0 => sent.begun = false,
