@@ -141,7 +141,7 @@ fn every_transcript_that_is_shown_can_be_read_and_every_script_served() {
         }
     }
     for block in of_kind(&blocks, "toml rules") {
-        if let Err(errors) = Rules::parse(&block.text) {
+        if let Err(errors) = Rules::read("rules.toml", &block.text) {
             panic!("{}: {errors:?}", block.place());
         }
     }
@@ -270,7 +270,7 @@ fn the_documented_rules_have_the_keys_of_the_program() {
             let reply = if key == "reply" { "" } else { "reply = \"250 x\"\n" };
             let value = if key == "verb" { "\"RCPT\"" } else { value };
             let rules = format!("[[on]]\n{needed}{reply}{key} = {value}\n");
-            assert!(Rules::parse(&rules).is_ok(), "{key}: {:?}", Rules::parse(&rules));
+            assert!(Rules::read("rules.toml", &rules).is_ok(), "{key}: {:?}", Rules::read("rules.toml", &rules));
         }
     }
 }

@@ -41,12 +41,19 @@ fn what_was_probably_meant_is_said() {
                    step = [ { expect = 220, assert = [\"reply.text is matchin('x')\"] } ]\n\
                    [auth]\nuser = 'ann'\npaswd = 'x'\n";
     let rules = "[[on]]\nverb = \n[[on]]\nverb = \"X\n";
-    let folder = folder(&[("case.toml", session), ("rules.toml", rules)]);
-    let table: [(&[&str], i32, &[&str]); 4] = [
+    let wrong = "[[on]]\nver = 'RCPT'\nreply = 1\n";
+    let folder = folder(&[("case.toml", session), ("rules.toml", rules), ("wrong.toml", wrong)]);
+    let table: [(&[&str], i32, &[&str]); 6] = [
         (&["rnu", "case.toml"], 64, &["'rnu'", "'run'"]),
         (&["serve"], 64, &["FILE", "--sink DIR"]),
         (&["check", "case.toml"], 65, &["did you mean \"matching\"?", "did you mean \"password\"?"]),
         (&["serve", "rules.toml"], 65, &["rules.toml:2:8: ", "rules.toml:4:10: "]),
+        (
+            &["serve", "wrong.toml"],
+            65,
+            &["wrong.toml:2:1: ", "\n2 | ver =", "^^^ did you mean \"verb\"?", "wrong.toml:3:9: "],
+        ),
+        (&["serve", "case.toml"], 65, &["case.toml:1:1: ", "this is a session file", "`mailrun run` plays it"]),
     ];
     for (arguments, status, words) in table {
         let (code, text) = mailrun(folder.path(), arguments);
@@ -128,4 +135,43 @@ fn a_value_of_the_command_line_is_of_the_files_kind() {
         assert_eq!(code, Some(status), "{why}: {text}");
         assert!(text.contains(words), "{why}: {text}");
     }
+}
+
+#[test]
+fn what_cannot_be_had_is_named() {
+    let session = "server = 'smtp://127.0.0.1:1'\nstep = [ { expect = 220 } ]\n[secrets]\np = { env = 'PW_X', default = 'canary' }\n";
+    let rules = "[[on]]\nverb = 'NOOP'\nreply = '250 x'\n";
+    let folder = folder(&[("case.toml", session), ("r.toml", rules)]);
+    let table: [(&[&str], i32, &[&str]); 9] = [
+        (&["show", "case.toml"], 0, &["p = { env = \"PW_X\" }", "the default of the secret \"p\" is not shown"]),
+        (
+            &["serve", "--listen", "192.0.2.77:0", "r.toml"],
+            69,
+            &["cannot listen on 192.0.2.77:0: 192.0.2.77 is no address of"],
+        ),
+        (&["serve", "."], 66, &["cannot read \".\": it is a folder"]),
+        (&["serve", "--connections", "0", "r.toml"], 64, &["expected a whole number, 1 or more"]),
+        (&["serve", "r.toml", "--", "no-such-command"], 66, &["cannot run no-such-command"]),
+        (&["run", "--transcript", "{sesion}.log", "case.toml"], 64, &["{sesion}", "did you mean {session}?"]),
+        (&["run", "--transcript", "logs/{session}.log", "case.toml"], 73, &["logs/case.log: there is no folder logs"]),
+        (&["run", "--junit", "out/j.xml", "case.toml"], 73, &["out/j.xml: there is no folder out"]),
+        (&["run", "--dry-run", "--sink", "case.toml/x", "case.toml"], 73, &["cannot make the folder case.toml/x for"]),
+    ];
+    for (arguments, status, words) in table {
+        let (code, text) = mailrun(folder.path(), arguments);
+        assert_eq!(code, Some(status), "{arguments:?}: {text}");
+        for words in words {
+            assert!(text.contains(words), "{arguments:?}: {words}: {text}");
+        }
+        assert!(!text.contains("canary") && !text.contains("os error"), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn help_that_cannot_be_written_is_no_success() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+    let output = command.arg("--help").stdout(full).stderr(Stdio::piped()).output().expect("mailrun starts");
+    assert_eq!(output.status.code(), Some(73), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"), "{output:?}");
 }

@@ -29,14 +29,19 @@ struct Running {
 
 impl Running {
     fn start(folder: &Path, session: &str, options: &[&str]) -> Self {
+        Self::command("run", folder, session, options)
+    }
+
+    fn command(command: &str, folder: &Path, session: &str, options: &[&str]) -> Self {
         std::fs::write(folder.join("s.toml"), session).expect("the session can be written");
+        let out = std::fs::File::create(folder.join("out")).expect("the output can be written");
         let child = Command::new(env!("CARGO_BIN_EXE_mailrun"))
-            .args(["run", "--connect-timeout", "600s", "--transcript", "t.log"])
+            .args([command, "--connect-timeout", "600s", "--transcript", "t.log"])
             .args(options)
             .arg("s.toml")
             .current_dir(folder)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(out)
             .stderr(Stdio::piped())
             .spawn()
             .expect("mailrun starts");
@@ -146,4 +151,95 @@ fn a_command_ends_with_the_run() {
     assert_eq!(ended.code(), Some(130), "{errors}");
     let gone = rustix::process::test_kill_process(Pid::from_raw(pid).expect("a process has an id"));
     assert!(gone.is_err(), "the command outlived its run");
+}
+
+/// The whole dialogue of a message whose server does not answer its dot.
+const UNANSWERED: &str = "C: DATA\nS: 354 go\nC: Subject: x\nC:\nC: hello\nC: .\n";
+
+/// A session that hands over one message.
+const MESSAGE: &str = "[[step]]\nexpect = 220\n[[step]]\nsend = \"DATA\"\nexpect = 354\n\
+    [[step]]\nbody = \"Subject: x\\n\\nhello\\n\"\nexpect = 250\n";
+
+/// Takes the content of a message up to its dot, and says nothing then.
+fn takes_content(listener: &TcpListener) -> std::net::TcpStream {
+    listener.set_nonblocking(true).expect("it can be");
+    let (stream, _) = until(|| listener.accept().ok(), "the connection");
+    stream.set_nonblocking(false).expect("it can be");
+    stream.set_read_timeout(Some(LONG)).expect("it can have one");
+    (&stream).write_all(b"220 x\r\n").expect("it reads");
+    for line in BufReader::new(&stream).lines() {
+        match line.expect("it writes").as_str() {
+            "DATA" => (&stream).write_all(b"354 go\r\n").expect("it reads"),
+            "." => break,
+            _ => {}
+        }
+    }
+    stream
+}
+
+#[test]
+fn a_second_signal_leaves_the_transcript_of_the_message_in_flight() {
+    // The command, its options, what stood there before, and where the transcript is then.
+    let table = [
+        ("run", &[][..], None, "t.log", "nothing stood there"),
+        ("run", &[], Some("older"), "t.log.interrupted", "an older one is not replaced by half a new one"),
+        ("run", &["--quiet"], None, "t.log", "what failed is shown"),
+        ("run", &["--jobs", "2", "also.toml"], None, "t.log", "sessions wait for their turn"),
+        ("run", &["--repeat", "2"], None, "t.log", "lines of a batch are gathered"),
+        ("test", &[], None, "t.log", "nor does a test wait for its end"),
+    ];
+    for (command, options, older, file, why) in table {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = listener.local_addr().expect("it is bound").port();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = |name: &str| folder.path().join(name);
+        // Another session has nothing to do.
+        std::fs::write(path("also.toml"), "server = \"smtp://127.0.0.1:1\"\n").expect("it can be written");
+        if let Some(older) = older {
+            std::fs::write(path("t.log"), older).expect("it can be written");
+        }
+        let text = format!("server = \"smtp://127.0.0.1:{port}\"\n{MESSAGE}");
+        let mut run = Running::command(command, folder.path(), &text, &[options, &["--junit", "j.xml"]].concat());
+        let _stream = takes_content(&listener);
+        if command == "run" && options.is_empty() {
+            // Nobody has to wait for the end to see where it hangs.
+            let shown = || std::fs::read_to_string(path("out")).ok().filter(|out| out.contains(UNANSWERED));
+            until(shown, "the dialogue in a file");
+        }
+        run.signal(Signal::INT);
+        // Two of a kind may arrive as one.
+        std::thread::sleep(Duration::from_millis(200));
+        run.signal(Signal::INT);
+        let (ended, errors) = run.ends();
+        assert_eq!(ended.code(), Some(130), "{why}: {errors}");
+        assert!(errors.contains("the outcome of the message in flight is unknown"), "{why}: {errors}");
+        let transcript = std::fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{why}: {error}: {errors}"));
+        assert!(transcript.ends_with(&format!("{UNANSWERED}*: interrupted by SIGINT\n")), "{why}: {transcript}");
+        let shown = std::fs::read_to_string(path("out")).expect("it is there");
+        assert_eq!(shown.contains(UNANSWERED), command == "run", "{why}: {shown}");
+        assert!(!path("j.xml").exists(), "{why}: a report is whole or not there");
+        if let Some(older) = older {
+            assert_eq!(std::fs::read_to_string(path("t.log")).expect("it stands"), older, "{why}");
+            assert!(errors.contains(file), "{why}: {errors}");
+        }
+        let hidden = std::fs::read_dir(folder.path()).expect("it is there").flatten();
+        let hidden = hidden.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"."));
+        assert_eq!(hidden.count(), 0, "{why}: nothing is left without its name");
+    }
+}
+
+#[test]
+fn what_waits_is_written_before_the_program_is_killed() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = format!("server = \"smtp://127.0.0.1:{port}\"\n{MESSAGE}");
+    // Of a batch, too, whose lines are gathered as long as somebody answers.
+    let mut run = Running::start(folder.path(), &text, &["--repeat", "2"]);
+    let _stream = takes_content(&listener);
+    let out = folder.path().join("out");
+    until(|| std::fs::read_to_string(&out).ok().filter(|out| out.contains(UNANSWERED)), "the dialogue in a file");
+    run.child.kill().expect("it runs");
+    run.ends();
+    assert!(std::fs::read_to_string(&out).expect("it is there").contains(UNANSWERED));
 }

@@ -30,14 +30,59 @@ pub trait Questions {
     fn ask(&mut self, what: &str, hidden: bool) -> std::io::Result<Option<String>>;
 }
 
-pub fn main(arguments: &AuthStringArguments) -> Status {
+pub fn main(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) -> Status {
     let mut input = Input;
-    let lines = if arguments.decode { decode(arguments, &mut input) } else { encode(arguments, &mut input) };
+    let lines = useful(arguments, origin).and_then(|()| match arguments.decode {
+        true => decode(arguments, &mut input),
+        false => encode(arguments, &mut input),
+    });
     match lines {
         Ok(lines) => console::print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>()),
         Err((status, message)) => {
             console::error(&message);
             status
+        }
+    }
+}
+
+/// Whether all that is given is used. What stands in the environment may be there for others.
+fn useful(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) -> Result<(), Failure> {
+    let name = arguments.mechanism.as_deref().unwrap_or_default();
+    let (who, used): (String, &[&str]) = match Mechanism::parse(name) {
+        _ if arguments.decode => ("--decode".to_owned(), &[]),
+        Ok(mechanism) => (mechanism.to_string(), takes(mechanism)),
+        // That it is none is said when it is asked for its string.
+        Err(_) => return Ok(()),
+    };
+    let given = [
+        ("user", &arguments.user),
+        ("password", &arguments.password),
+        ("token", &arguments.token),
+        ("authzid", &arguments.authzid),
+        ("challenge", &arguments.challenge),
+    ];
+    for (option, _) in given.iter().filter(|(option, value)| value.is_some() && !used.contains(option)) {
+        let option = format!("--{option}");
+        if origin(option.trim_start_matches('-')) == option {
+            return Err((Status::Usage, format!("{who} has no use for {option}")));
+        }
+    }
+    Ok(())
+}
+
+/// The options that a mechanism's string is made of.
+fn takes(mechanism: Mechanism) -> &'static [&'static str] {
+    match mechanism {
+        Mechanism::Plain => &["user", "password", "authzid"],
+        Mechanism::Login => &["user", "password"],
+        Mechanism::CramMd5 => &["user", "password", "challenge"],
+        Mechanism::Xoauth2 => &["user", "token"],
+        Mechanism::OauthBearer => &["user", "token", "authzid"],
+        Mechanism::External => &["user", "authzid"],
+        Mechanism::Anonymous => &["user"],
+        // What is wrong with these is said where they are asked for their string.
+        Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus | Mechanism::ScramSha256 | Mechanism::ScramSha1 => {
+            &["user", "password", "token", "authzid", "challenge"]
         }
     }
 }
@@ -55,8 +100,8 @@ const MADE: [Mechanism; 7] = [
 
 fn not_known(name: &str) -> String {
     let names = MADE.map(Mechanism::name);
-    let meant = nearest(name, names.into_iter()).map_or(String::new(), |meant| format!(" Did you mean {meant}?"));
-    format!("there is no mechanism \"{name}\" here, only {}.{meant}", names.join(", "))
+    let meant = nearest(name, names.into_iter()).map_or(String::new(), |meant| format!(": did you mean {meant}?"));
+    format!("there is no mechanism \"{name}\" here, only {}{meant}", names.join(", "))
 }
 
 /// The base64, a line for each message of the mechanism.
@@ -87,7 +132,9 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<
         authzid: arguments.authzid.clone().unwrap_or_default(),
         ..Credentials::default()
     };
-    let challenge = need(challenge, &arguments.challenge, "challenge", false)?;
+    // One that is there for another mechanism need not be base64.
+    let given = arguments.challenge.clone().filter(|_| challenge);
+    let challenge = need(challenge, &given, "challenge", false)?;
     let challenge =
         LENIENT.decode(challenge.trim()).map_err(|_| (Status::Usage, "the challenge is not base64".to_owned()))?;
 
@@ -136,8 +183,12 @@ fn answer(input: &mut dyn Questions, what: &str, hidden: bool) -> Result<String,
 /// What base64 says, a line each.
 fn decode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<Vec<String>, Failure> {
     let mut encoded = arguments.encoded.clone();
-    // The mechanism may be left out: base64 is the same in all.
-    if let Some(first) = arguments.mechanism.as_ref().filter(|name| Mechanism::parse(name).is_err()) {
+    if let Some(first) = &arguments.mechanism {
+        if let Ok(mechanism) = Mechanism::parse(first) {
+            let why =
+                format!("--decode takes base64 alone, which is the same in all mechanisms: leave {mechanism} out");
+            return Err((Status::Usage, why));
+        }
         encoded.insert(0, first.clone());
     }
     if encoded.is_empty() {

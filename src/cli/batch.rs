@@ -100,9 +100,12 @@ impl<'a> Batches<'a> {
     /// How many connections it is played over at a time.
     pub fn connections(&self, one: &Loaded) -> u32 {
         let own = one.session.rows.as_ref().map_or(1, |rows| rows.connections);
-        let several =
-            one.session.rows.is_some() || self.arguments.repeat.is_some() || self.arguments.duration.is_some();
-        if several { self.jobs.unwrap_or(own).clamp(1, 10_000) } else { 1 }
+        if self.are_many(one) { self.jobs.unwrap_or(own).clamp(1, 10_000) } else { 1 }
+    }
+
+    /// Whether it is played for many rows or many times.
+    pub fn are_many(&self, one: &Loaded) -> bool {
+        one.session.rows.is_some() || self.arguments.repeat.is_some() || self.arguments.duration.is_some()
     }
 
     /// Plays a session. `network` gives each connection its own.

@@ -1,42 +1,89 @@
 //! What a session prints while others run beside it: kept until its turn has come, and printed in whole blocks.
 
+use super::transcripts::{Headed, TranscriptFile};
+use crate::report::{Holds, Shared, Towards};
 use std::io::{self, Read, Seek, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tempfile::SpooledTempFile;
 
 /// So much of each is kept in memory, the rest in a file without a name.
 const SPOOL: usize = 1 << 20;
 
+/// Output that is kept.
+#[derive(Clone)]
+pub struct Spool(Arc<Mutex<SpooledTempFile>>);
+
+impl Spool {
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(SpooledTempFile::new(SPOOL))))
+    }
+
+    fn locked(&self) -> MutexGuard<'_, SpooledTempFile> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes all that was kept.
+    pub fn copy(&self, to: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        let from = &mut *self.locked();
+        from.rewind()?;
+        io::copy(&mut Read::by_ref(from), to).and_then(|_| to.flush())
+    }
+}
+
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.locked().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Output that waits for its turn, and where it is to go: there, where the program ends before.
+pub struct Waiting<W> {
+    pub spool: Spool,
+    out: Option<W>,
+}
+
+impl<W: Write + Send + 'static> Waiting<W> {
+    pub fn new(towards: Towards, out: W) -> Shared<Self> {
+        Shared::new(towards, Self { spool: Spool::new(), out: Some(out) })
+    }
+
+    /// Its turn has come. Once.
+    pub fn print(&mut self) -> io::Result<()> {
+        self.out.take().map_or(Ok(()), |mut out| self.spool.copy(&mut out))
+    }
+}
+
+impl<W: Write + Send + 'static> Holds for Waiting<W> {
+    fn hand_over(&mut self) {
+        // Nobody is left to hear of a failure.
+        let _ = self.print();
+    }
+}
+
 /// The output of one session.
 pub struct Block {
-    pub out: SpooledTempFile,
-    pub errors: SpooledTempFile,
-    pub transcript: Option<SpooledTempFile>,
+    pub out: Shared<Waiting<Box<dyn Write + Send>>>,
+    pub errors: Spool,
+    pub transcript: Option<Shared<Waiting<Headed<TranscriptFile>>>>,
 }
 
 impl Block {
-    pub fn new(transcript: bool) -> Self {
-        let spool = || SpooledTempFile::new(SPOOL);
-        Self { out: spool(), errors: spool(), transcript: transcript.then(spool) }
+    pub fn new(out: Box<dyn Write + Send>, transcript: Option<Headed<TranscriptFile>>) -> Self {
+        Self {
+            out: Waiting::new(Towards::Screen, out),
+            errors: Spool::new(),
+            transcript: transcript.map(|file| Waiting::new(Towards::File, file)),
+        }
     }
 
     /// Prints it. The error is the transcript's: what cannot be shown is remembered by the outputs themselves.
-    pub fn print(
-        mut self,
-        out: &mut dyn Write,
-        errors: &mut dyn Write,
-        transcript: Option<impl Write>,
-    ) -> io::Result<()> {
-        let _ = copy(&mut self.out, out);
-        let _ = copy(&mut self.errors, errors);
-        match (self.transcript, transcript) {
-            (Some(mut kept), Some(mut file)) => copy(&mut kept, &mut file),
-            _ => Ok(()),
-        }
+    pub fn print(self, errors: &mut dyn Write) -> io::Result<()> {
+        let _ = self.out.lock().print();
+        let _ = self.errors.copy(errors);
+        self.transcript.map_or(Ok(()), |file| file.lock().print())
     }
-}
-
-/// Writes all that was kept.
-pub fn copy(from: &mut (impl Read + Seek), to: &mut (impl Write + ?Sized)) -> io::Result<()> {
-    from.rewind()?;
-    io::copy(from, to).and_then(|_| to.flush())
 }

@@ -176,6 +176,12 @@ pub fn show_session(arguments: &ShowArguments, origin: &dyn Fn(&str) -> String) 
     if let Some(one) = loaded.pop() {
         let options = ShowOptions { server: arguments.meaning.server.clone(), variables: meaning.variables };
         warn(one.session.warnings.clone(), &one.session.sources);
+        for secret in one.session.secrets.iter().filter(|secret| secret.source.default_value().is_some()) {
+            let name = printable(secret.name.as_bytes());
+            console::warning(&format!(
+                "the default of the secret \"{name}\" is not shown: without it a value must come"
+            ));
+        }
         ends.push(console::print(&show(&one.session, &options)));
     }
     Status::worst(ends)

@@ -10,11 +10,11 @@ use super::{dry_run, machine, values};
 use crate::event::Status;
 use crate::exec::{Clock, ConnectOptions, Network, Settings, TlsFile};
 use crate::net::{Nameservers, Sockets, SystemClock, inspect};
-use crate::report::put_away;
+use crate::report::{end_at_once, in_flight, write_out};
 use crate::source::read_named;
 use crate::source::words;
 use crate::transcript::printable;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where name servers are given in place of this machine's, for tests.
@@ -118,12 +118,18 @@ impl Way {
             let sockets = Sockets::interrupted_by(clock).asking(nameservers()?);
             return Ok(Self::Net(Patient::new(sockets, arguments.connect.wait, clock.clone())));
         }
-        let folder = match &arguments.dry.sink {
-            Some(folder) => std::fs::create_dir_all(folder).map(|()| folder.clone()),
-            None => tempfile::Builder::new().prefix("mailrun-").tempdir().map(tempfile::TempDir::keep),
+        let named = |path: &Path| printable(path.as_os_str().as_encoded_bytes());
+        let (folder, what) = match &arguments.dry.sink {
+            Some(folder) => {
+                (std::fs::create_dir_all(folder).map(|()| folder.clone()), format!("the folder {}", named(folder)))
+            }
+            None => {
+                let made = tempfile::Builder::new().prefix("mailrun-").tempdir().map(tempfile::TempDir::keep);
+                (made, format!("a folder in {}", named(&std::env::temp_dir())))
+            }
         };
         let folder = folder.map_err(|why| {
-            (Status::CantCreate, format!("cannot make a folder for the dry run's mail: {}", words(&why)))
+            (Status::CantCreate, format!("cannot make {what} for the dry run's mail: {}", words(&why)))
         })?;
         let dry = DryRun::new(&folder, Sockets::interrupted_by(clock));
         Ok(Self::Dry(Box::new(dry), Kept { folder, temporary: arguments.dry.sink.is_none() }))
@@ -206,10 +212,32 @@ pub fn end_at_signals<'a>(sessions: impl Iterator<Item = &'a mut Loaded>, clock:
     }
 }
 
-/// A clock that notices signals, where it can.
+/// A clock that notices signals, where it can, and has transcripts written where the program waits.
 pub fn clock() -> SystemClock {
-    SystemClock::with_signals(put_away).unwrap_or_else(|why| {
+    let clock = SystemClock::with_signals(put_away).unwrap_or_else(|why| {
         console::error(&format!("signals end the program at once: {why}"));
         SystemClock::new()
-    })
+    });
+    clock.while_waiting(write_out)
+}
+
+/// A second signal came.
+fn put_away(signal: &'static str) {
+    end_at_once(signal, |left| {
+        for file in left {
+            let [name, target] = [&file.name, &file.target].map(|path| printable(path.as_os_str().as_encoded_bytes()));
+            console::error(&format!("the transcript is {name}: what stands in {target} is of an older run"));
+        }
+        console::error(&match in_flight() {
+            0 => format!("ended at once by a second signal, {signal}"),
+            1 => format!(
+                "ended at once by a second signal, {signal}: the outcome of the message in flight is unknown: it may have \
+                 been delivered, or not"
+            ),
+            more => format!(
+                "ended at once by a second signal, {signal}: the outcome of {more} messages in flight is unknown: they may \
+                 have been delivered, or not"
+            ),
+        });
+    });
 }

@@ -6,7 +6,7 @@
 
 use super::arguments::Arguments;
 use crate::session::nearest;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use std::ffi::{OsStr, OsString};
@@ -45,7 +45,10 @@ pub fn read(arguments: Vec<OsString>, lookup: &dyn Fn(&str) -> Option<OsString>)
     Arguments::command()
         .try_get_matches_from(all)
         .and_then(|matches| Arguments::from_arg_matches(&matches))
-        .map_err(|error| name_the_variable(suggest_a_command(error, &definition), &from_environment))
+        .map_err(|error| {
+            let error = say_whose_option(suggest_a_command(error, &definition), &definition);
+            name_the_variable(error, &from_environment)
+        })
         .map(|arguments| Read { arguments, from_environment })
 }
 
@@ -108,8 +111,10 @@ pub fn variable(long: &str) -> String {
 
 fn bad_flag(long: &str, value: &OsStr) -> clap::Error {
     let value = crate::transcript::printable(value.as_bytes());
-    let message = format!("invalid value '{value}' for '{} (--{long})': expected 1, or 0", variable(long));
-    Arguments::command().error(clap::error::ErrorKind::InvalidValue, message)
+    let name = variable(long);
+    let message = format!("invalid value '{value}' for '{name} (--{long})': expected 1 or true, or 0 or false\n");
+    // Without a command: the usage of the whole program would say nothing of it.
+    clap::Error::raw(ErrorKind::InvalidValue, message)
 }
 
 /// Where two letters changed places clap sees no likeness.
@@ -120,6 +125,24 @@ fn suggest_a_command(mut error: clap::Error, definition: &Command) -> clap::Erro
     {
         let meant = ContextValue::Strings(vec![meant.to_owned()]);
         error.insert(ContextKind::SuggestedSubcommand, meant);
+    }
+    error
+}
+
+/// An option that another command has: that is what is wrong, and not that it might be a value, as clap has it.
+fn say_whose_option(mut error: clap::Error, definition: &Command) -> clap::Error {
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else { return error };
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    let Some(long) = typed.strip_prefix("--").and_then(|typed| typed.split('=').next()) else { return error };
+    let has = |command: &&Command| command.get_arguments().any(|arg| arg.get_long() == Some(long));
+    let whose: Vec<_> =
+        definition.get_subcommands().filter(has).map(|command| format!("`{}`", command.get_name())).collect();
+    if !long.is_empty() && !whose.is_empty() {
+        let tip = format!("'--{long}' is an option of {}", whose.join(" and "));
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
 }

@@ -5,6 +5,7 @@ mod arguments;
 mod auth_string;
 mod batch;
 mod blocks;
+mod by_hand;
 mod check;
 mod columns;
 mod console;
@@ -57,9 +58,19 @@ fn dispatch() -> Status {
     let read = match environment::read(std::env::args_os().collect(), &|name| std::env::var_os(name)) {
         Ok(read) => read,
         Err(error) => {
-            let _ = error.print();
             // Help and version are no errors (clap gives 2 for the others, which sysexits.h does not know).
-            return if error.use_stderr() { Status::Usage } else { Status::Passed };
+            if !error.use_stderr() {
+                return match error.print().and_then(|()| std::io::Write::flush(&mut std::io::stdout())) {
+                    Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
+                        console::error(&format!("cannot write to standard output: {}", crate::source::words(&why)));
+                        Status::CantCreate
+                    }
+                    _ => Status::Passed,
+                };
+            }
+            // Where that cannot be written there is nobody to tell.
+            let _ = error.print();
+            return Status::Usage;
         }
     };
     let origin = |long: &str| read.origin(long);
@@ -82,7 +93,7 @@ fn dispatch() -> Status {
         }
         Command::Ledger(arguments) => ledger::main(arguments),
         Command::Serve(arguments) => serve::main(arguments),
-        Command::AuthString(arguments) => auth_string::main(arguments),
+        Command::AuthString(arguments) => auth_string::main(arguments, &origin),
         Command::New(arguments) => new::new(arguments),
         Command::Schema => new::schema(),
         Command::Completions(arguments) => new::completions(arguments),

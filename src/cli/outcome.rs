@@ -1,6 +1,7 @@
 //! How a session's end counts, and what is said of it in a line.
 
-use super::deliveries::Deliveries;
+use super::by_hand::ByHand;
+use super::deliveries::{Deliveries, counted};
 use super::sessions::Loaded;
 use crate::event::{Cause, Event, Fact, Observer, Outcome, SkipReason, Status, Verdict};
 use crate::report::record::Judgement;
@@ -69,30 +70,59 @@ fn is_of_dialogue(outcome: &Outcome, watcher: &Watcher) -> bool {
 
 /// What became of a session's mail, in a line; nothing where it has none, or ended before anything was tried.
 pub fn delivered(one: &Loaded, outcome: Option<&Outcome>, watcher: &Watcher) -> Option<String> {
-    watcher.deliveries.summary().or_else(|| {
-        let outcome = outcome?;
+    if watcher.deliveries.summary().is_some() {
+        return watcher.summary();
+    }
+    let unsent = unsent(one, outcome, &watcher.by_hand)?;
+    Some(watcher.others().map_or(unsent.clone(), |others| format!("{others}; {unsent}")))
+}
+
+/// Why no message was sent, where the session has some.
+fn unsent(one: &Loaded, outcome: Option<&Outcome>, by_hand: &ByHand) -> Option<String> {
+    outcome.and_then(|outcome| {
         let failure = outcome.failure.as_ref()?;
         let session = &one.session;
         let mut steps = [&session.open, &session.steps, &session.close].into_iter().flatten();
         let sends = steps.any(|step| step.any(&|step| matches!(step.action, Action::Message(_))));
         let looked_through = outcome.steps_run == 0 && matches!(failure.status, Status::DataErr | Status::NoInput);
-        (sends && !looked_through).then(|| format!("not sent: {}", failure.cause))
+        let what = match by_hand {
+            ByHand { unanswered: 1.., .. } => "content was not answered",
+            ByHand { accepted: 1.., .. } => "no other message was sent",
+            _ => "not sent",
+        };
+        (sends && !looked_through).then(|| format!("{what}: {}", failure.cause))
     })
 }
 
 /// Counts what became of the mail, and conditions.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Watcher {
     /// Steps whose `if` was false.
     conditions: usize,
     /// A server was reached.
     connected: bool,
     pub deliveries: Deliveries,
+    by_hand: ByHand,
+}
+
+impl Watcher {
+    /// What became of the mail that was tried.
+    pub fn summary(&self) -> Option<String> {
+        let summary = self.deliveries.summary()?;
+        Some(self.others().map_or(summary.clone(), |others| format!("{summary}; {others}")))
+    }
+
+    /// What a `message` step sends is counted with its recipients; of others there is the reply to the content alone.
+    fn others(&self) -> Option<String> {
+        let count = self.by_hand.accepted;
+        (count > 0).then(|| format!("accepted by hand: {}", counted(count, "message")))
+    }
 }
 
 impl Observer for Watcher {
     fn observe(&mut self, event: &Event<'_>) {
         self.deliveries.hear(&event.fact);
+        self.by_hand.observe(event);
         self.connected |= matches!(event.fact, Fact::Connected { .. });
         if let Fact::StepFinished { verdict: Verdict::Skipped(SkipReason::Condition), .. } = &event.fact {
             self.conditions += 1;

@@ -2,7 +2,7 @@
 
 use super::arguments::ReportArguments;
 use super::console::Output;
-use super::transcripts::{Identity, identity};
+use super::transcripts::{Identity, identity, why_not_created};
 use crate::event::Status;
 use crate::report::record::{Record, Run};
 use crate::report::{AtomicFile, Stream, html, json, junit, stream, tap};
@@ -86,7 +86,8 @@ impl Reports {
                 return Err((Status::Usage, format!("two reports cannot be one file: {name}")));
             }
             let file = AtomicFile::create(path)
-                .map_err(|why| (Status::CantCreate, format!("cannot create the report {name}: {}", words(&why))))?;
+                .map_err(|why| why_not_created(path, &why))
+                .map_err(|why| (Status::CantCreate, format!("cannot create the report {name}: {why}")))?;
             files.push((kind, path.clone(), file));
         }
         let mut stream = streams(arguments).then(|| Lines(Arc::new(Mutex::new(output))));

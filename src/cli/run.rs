@@ -19,7 +19,7 @@ use crate::exec::{Clock, Settings};
 use crate::net::SystemClock;
 use crate::report::record::{Judgement, Outside, Record, Totals};
 use crate::report::terminal::literals;
-use crate::report::{FanOut, Recorder, Terminal, TranscriptWriter};
+use crate::report::{FanOut, InFlight, Log, Options, Recorder, Shared, Terminal, Towards, TranscriptWriter};
 use crate::transcript::{Redactor, Shown, printable};
 use std::io;
 use std::path::Path;
@@ -48,9 +48,9 @@ fn run(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Status {
     // Before anything is sent: a run whose record cannot be kept does not begin.
     let mut transcripts = match Transcripts::create(target, &names, &read) {
         Ok(transcripts) => transcripts,
-        Err(message) => {
+        Err((status, message)) => {
             console::error(&message);
-            return Status::CantCreate;
+            return status;
         }
     };
     let (output, failed) = Output::new();
@@ -153,20 +153,17 @@ impl Played {
     }
 
     /// Says what there is to say, and hands on what is kept.
-    fn tell(mut self, transcripts: &mut Transcripts, keep: &mut dyn FnMut(Self)) {
+    fn tell(mut self, keep: &mut dyn FnMut(Self)) {
         self.said.drain(..).for_each(|line| console::say(&line));
-        if let Some(why) = self.unwritten.take() {
-            transcripts.failed(&why);
-        }
         keep(self);
     }
 }
 
 /// Where a session's output goes.
-struct Outputs<'a> {
-    out: Box<dyn io::Write + Send + 'a>,
-    errors: Box<dyn io::Write + Send + 'a>,
-    transcript: Option<Box<dyn io::Write + Send + 'a>>,
+struct Outputs {
+    out: Box<dyn io::Write + Send>,
+    errors: Box<dyn io::Write + Send>,
+    transcript: Option<Box<dyn io::Write + Send>>,
     /// Whether somebody may be waiting for the next line.
     live: bool,
 }
@@ -203,15 +200,19 @@ impl Player<'_> {
                     let outputs = Outputs {
                         out: Box::new(Headed::new(self.header(one).as_deref(), self.out())),
                         errors: Box::new(anstream::stderr()),
-                        transcript: transcript.map(|file| Box::new(file) as Box<dyn io::Write + Send + '_>),
-                        // Whoever reads a pipe may be waiting for the next line; a file can wait.
-                        live: !machine::stdout_is_a_file(),
+                        transcript: transcript.map(|file| Box::new(file) as Box<dyn io::Write + Send>),
+                        // Whoever reads a pipe may be waiting for the next line. In a file a batch's lines are gathered
+                        // until the program waits; for a few lines that would spare nothing.
+                        live: !(machine::stdout_is_a_file() && self.batches.are_many(one)),
                     };
                     self.play(one, number, way, outputs)
                 }
             };
             index += usize::from(entry.is_ok());
-            played.tell(transcripts, keep);
+            if let Some(why) = &played.unwritten {
+                transcripts.failed(why);
+            }
+            played.tell(keep);
         }
     }
 
@@ -229,31 +230,33 @@ impl Player<'_> {
         let play = |number: usize, way: &mut Way| match self.begin(&entries[number]) {
             Err(played) => (*played, None),
             Ok(one) => {
-                let mut block = Block::new(self.arguments.output.transcript.is_some());
+                let index = entries.iter().take(number).flatten().count();
+                let transcript = transcripts.out(index, self.header(one).as_deref());
+                let block = Block::new(self.out(), transcript);
                 let outputs = Outputs {
-                    out: Box::new(Headed::new(self.header(one).as_deref(), &mut block.out)),
-                    errors: Box::new(&mut block.errors),
-                    transcript: block.transcript.as_mut().map(|file| Box::new(file) as Box<dyn io::Write + Send + '_>),
+                    out: Box::new(Headed::new(self.header(one).as_deref(), block.out.lock().spool.clone())),
+                    errors: Box::new(block.errors.clone()),
+                    transcript: block.transcript.as_ref().map(|file| Box::new(file.lock().spool.clone()) as _),
                     live: false,
                 };
                 let played = self.play(one, number, way, outputs);
                 (played, Some(block))
             }
         };
-        let mut index = 0;
+        let mut unwritten = Vec::new();
         let mut ways = workers::in_order(entries.len(), ways, &play, |news| {
             let News::Done(number, done) = news else { return };
             let entry = &entries[number];
             let (mut played, block) = done.unwrap_or_else(|| (Played::broken(entry), None));
             if let (Ok(one), Some(block)) = (entry, block) {
                 self.warn(one);
-                let transcript = transcripts.out(index, self.header(one).as_deref());
-                let copied = block.print(&mut self.out(), &mut anstream::stderr(), transcript);
+                let copied = block.print(&mut anstream::stderr());
                 played.unwritten = played.unwritten.or(copied.err());
             }
-            index += usize::from(entry.is_ok());
-            played.tell(transcripts, keep);
+            unwritten.extend(played.unwritten.take());
+            played.tell(keep);
         });
+        unwritten.iter().for_each(|why| transcripts.failed(why));
         let first = ways.remove(0);
         ways.into_iter().for_each(Way::stop);
         first
@@ -304,7 +307,7 @@ impl Player<'_> {
     }
 
     /// Plays one session, and says how it counts.
-    fn play(&self, one: &Loaded, number: usize, way: &mut Way, outputs: Outputs<'_>) -> Played {
+    fn play(&self, one: &Loaded, number: usize, way: &mut Way, outputs: Outputs) -> Played {
         let options = &self.arguments.output;
         let name = printable(one.path.name().as_bytes());
         // The failure of a session that shall fail is no news for --quiet.
@@ -318,15 +321,19 @@ impl Player<'_> {
             .within(console::columns(&std::io::stderr()));
         let terminal = if self.several { terminal.called(Shown::new(one.path.name())) } else { terminal };
         let mut terminal = if options.quiet { terminal.quiet() } else { terminal };
-        let mut written = Written::new(options, live, out);
-        let mut file = transcript.map(|file| TranscriptWriter::new(file, options.in_a_file()));
+        let written = Shared::new(Towards::Screen, Written::new(options, live, out));
+        let file = transcript.map(|file| {
+            let how = Options { live: !self.batches.are_many(one), ..options.in_a_file() };
+            Shared::new(Towards::File, Log::new(TranscriptWriter::new(file, how)))
+        });
         let mut watcher = Watcher::default();
         let mut recorder = self.reports.counts().then(|| Recorder::new(options.verbose));
         let mut all = FanOut::new();
-        if let Some(file) = &mut file {
-            all.add(file);
+        if let Some(file) = &file {
+            all.add(file.clone());
         }
-        all.add(&mut written);
+        all.add(written.clone());
+        all.add(InFlight::default());
         all.add(&mut watcher);
         all.add(&mut terminal);
         if let Some(recorder) = &mut recorder {
@@ -339,8 +346,8 @@ impl Player<'_> {
         let (outcome, summary) = suite::perform(self.batches, one, self.settings, way, self.clock, &mut all);
         let broken = all.broken() > 0;
         drop(all);
-        written.finish();
-        let unwritten = file.and_then(|mut file| file.finish().err());
+        written.lock().finish();
+        let unwritten = file.and_then(|file| file.lock().finish().err());
         let counted = judge(outcome.as_ref(), one.session.xfail.as_deref(), &watcher);
         let (status, judgement) = (counted.status, counted.judgement);
         self.ended(status);

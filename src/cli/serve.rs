@@ -2,7 +2,7 @@
 
 use super::arguments::ServeArguments;
 use super::console;
-use super::sessions::why_not;
+use super::sessions::{tell, why_not};
 use crate::event::Status;
 use crate::net::certificate::ServerCertificate;
 use crate::serve::{self, Behaviour, Config, Listen, Rules, Script, SinkOptions, Summary};
@@ -43,7 +43,12 @@ fn serve(arguments: &ServeArguments) -> Result<Status, Failure> {
     let default = if arguments.command.is_empty() { DEFAULT } else { SocketAddr::new(DEFAULT.ip(), 0) };
     config.listen = Listen::Tcp(arguments.listen.unwrap_or(default));
 
-    let server = serve::start(config).map_err(|error| (Status::Unavailable, format!("{error:#}")))?;
+    // The system's number says nothing to anybody.
+    let cannot = |error: anyhow::Error| {
+        let text = format!("{error:#}");
+        (Status::Unavailable, text.split(" (os error").next().unwrap_or_default().to_owned())
+    };
+    let server = serve::start(config).map_err(cannot)?;
     if let Some(path) = &arguments.write_ca {
         std::fs::write(path, &server.ca_pem)
             .map_err(|why| (Status::CantCreate, format!("cannot write {}: {}", shown(path), words(&why))))?;
@@ -54,7 +59,8 @@ fn serve(arguments: &ServeArguments) -> Result<Status, Failure> {
         let end = |process| end_command_at_a_signal(process, &signal);
         let (status, summary) = serve::run_with_command(server, &arguments.command, end).map_err(|why| {
             let name = arguments.command.first().map(|name| printable(name.as_bytes())).unwrap_or_default();
-            (Status::Unavailable, format!("cannot run {name}: {}", words(&why)))
+            // As any other file that the command line names and that is not there.
+            (Status::NoInput, format!("cannot run {name}: {}", words(&why)))
         })?;
         if !status.success() {
             console::error(&format!("the command ended with {status}"));
@@ -141,7 +147,8 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, Failure> {
     let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let table = lines.next().is_some_and(|line| line.starts_with("[["));
     if table || path.extension().is_some_and(|extension| extension == "toml") {
-        let rules = Rules::parse(&text).map_err(|errors| wrong(path, &errors))?;
+        let name = path.to_string_lossy();
+        let rules = Rules::read(&name, &text).map_err(|found| (tell(&found), String::new()))?;
         let store = arguments.store.as_deref().map(folder).transpose()?;
         return Ok(Behaviour::Sink(SinkOptions { store, rules, ..SinkOptions::default() }));
     }

@@ -3,7 +3,7 @@
 use super::alone;
 use super::arguments::RunArguments;
 use super::batch::Batches;
-use super::blocks::copy;
+use super::blocks::Waiting;
 use super::console::{self, Failed, Output};
 use super::engine::{self, Way};
 use super::outcome::{Watcher, judge};
@@ -11,22 +11,21 @@ use super::progress::{Line, Running};
 use super::reports::{self, Reports};
 use super::sessions::{Loaded, Meaning, warn};
 use super::suite::{self, Entry};
-use super::transcripts::Transcripts;
+use super::transcripts::{Headed, TranscriptFile, Transcripts};
 use super::workers::{self, News};
 use crate::event::Status;
 use crate::exec::{Clock, Settings};
 use crate::net::SystemClock;
 use crate::report::record::{Judgement, Outside, Record, Totals};
 use crate::report::terminal::literals;
-use crate::report::{FanOut, Recorder, TranscriptWriter, annotation, screen};
+use crate::report::{FanOut, InFlight, Log, Recorder, Shared, Towards, TranscriptWriter, annotation, screen};
 use crate::transcript::Redactor;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tempfile::SpooledTempFile;
 
-/// A session's transcript is kept in memory up to here while it waits for its turn.
-const SPOOL: usize = 1 << 20;
+/// A session's transcript, which waits for its turn.
+type Kept = Shared<Waiting<Headed<TranscriptFile>>>;
 
 pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Status {
     let (meaning, ca) = match engine::prepare(arguments, origin) {
@@ -60,7 +59,7 @@ fn test(
     let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
     // From here on files are open that a signal must not leave behind.
     let clock = engine::clock();
-    let transcripts = Transcripts::create(target, &names, &read).map_err(|message| (Status::CantCreate, message))?;
+    let transcripts = Transcripts::create(target, &names, &read)?;
     let (output, failed) = Output::new();
     let mut reports = Reports::open(&arguments.reports, output, &read)?;
     engine::end_at_signals(entries.iter_mut().flatten(), &clock);
@@ -70,6 +69,7 @@ fn test(
     let batches = Batches::open(arguments, entries.iter().flatten())?.with_bar(alone && !arguments.output.quiet);
     let has_bar = entries.iter().flatten().any(|one| batches.shows_bar(one));
     let settings = engine::settings(arguments, meaning, ca);
+    let files = transcript_files(arguments, &entries, &transcripts);
     let mut printer = Printer::new(arguments, transcripts, &failed);
     let mut ends = Vec::new();
     let tester = Tester {
@@ -79,6 +79,7 @@ fn test(
         batches: &batches,
         entries: &entries,
         reports: &reports,
+        files,
         stop: AtomicBool::new(false),
     };
     let jobs = usize::from(arguments.select.jobs.unwrap_or(1)).min(entries.len());
@@ -129,11 +130,28 @@ fn test(
     }
 }
 
+/// Where the transcript of each entry is to go, beneath its name where there are several.
+fn transcript_files(
+    arguments: &RunArguments,
+    entries: &[Entry],
+    transcripts: &Transcripts,
+) -> Vec<Option<Headed<TranscriptFile>>> {
+    let several = entries.len() > 1 || arguments.sessions.len() > 1;
+    let mut index = 0;
+    let file_of = |entry: &Entry| {
+        let name = suite::file(entry);
+        let file = transcripts.out(index, several.then_some(name.as_str()));
+        index += usize::from(entry.is_ok());
+        file.filter(|_| entry.is_ok())
+    };
+    entries.iter().map(file_of).collect()
+}
+
 /// What came of a session.
 struct Played {
     record: Record,
     end: Status,
-    transcript: Option<SpooledTempFile>,
+    transcript: Option<Kept>,
 }
 
 impl Played {
@@ -157,6 +175,8 @@ struct Tester<'a> {
     batches: &'a Batches<'a>,
     entries: &'a [Entry],
     reports: &'a Reports,
+    /// Where the transcript of each session goes.
+    files: Vec<Option<Headed<TranscriptFile>>>,
     /// `--fail-fast` has come true.
     stop: AtomicBool,
 }
@@ -182,14 +202,18 @@ impl Tester<'_> {
 
     fn session(&self, one: &Loaded, number: usize, way: &mut Way) -> Played {
         let output = &self.arguments.output;
-        let mut transcript = output.transcript.is_some().then(|| SpooledTempFile::new(SPOOL));
-        let mut file = transcript.as_mut().map(|spool| TranscriptWriter::new(spool, output.in_a_file()));
+        let transcript = self.files[number].clone().map(|file| Waiting::new(Towards::File, file));
+        let file = transcript.as_ref().map(|kept| {
+            let writer = TranscriptWriter::new(kept.lock().spool.clone(), output.in_a_file());
+            Shared::new(Towards::File, Log::new(writer))
+        });
         let mut recorder = Recorder::new(output.verbose);
         let mut watcher = Watcher::default();
         let mut all = FanOut::new();
-        if let Some(file) = &mut file {
-            all.add(file);
+        if let Some(file) = &file {
+            all.add(file.clone());
         }
+        all.add(InFlight::default());
         all.add(&mut watcher);
         all.add(&mut recorder);
         if let Some(stream) = self.reports.stream(number + 1, suite::file_of(one)) {
@@ -198,12 +222,12 @@ impl Tester<'_> {
         let (outcome, summary) = suite::perform(self.batches, one, self.settings, way, self.clock, &mut all);
         let broken = all.broken() > 0;
         drop(all);
-        let unwritten = file.and_then(|mut file| file.finish().err());
+        let unwritten = file.and_then(|file| file.lock().finish().err());
         let counted = judge(outcome.as_ref(), one.session.xfail.as_deref(), &watcher);
         let mut record = recorder.finish(suite::file_of(one), counted.judgement, counted.status);
         record.description = suite::description(one);
         record.remarks.splice(0..0, suite::remarks(one, self.arguments, counted.remark));
-        record.remarks.extend(summary.unwrap_or_else(|| watcher.deliveries.summary().into_iter().collect()));
+        record.remarks.extend(summary.unwrap_or_else(|| watcher.summary().into_iter().collect()));
         let mut end = counted.status;
         if broken {
             end = Status::Software;
@@ -223,8 +247,6 @@ struct Printer<'a> {
     totals: Totals,
     look: screen::Look,
     github: bool,
-    /// How many sessions have had a transcript.
-    played: usize,
     line: Line,
 }
 
@@ -243,7 +265,6 @@ impl<'a> Printer<'a> {
             totals: Totals::default(),
             look: screen::Look { colour, verbose, quiet, columns },
             github: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
-            played: 0,
             line: Line::default(),
         }
     }
@@ -274,8 +295,10 @@ impl<'a> Printer<'a> {
         if self.github {
             annotation::of(&record).iter().for_each(|line| self.put(&format!("{line}\n")));
         }
-        if entry.is_ok() {
-            self.keep(&record, played.transcript);
+        if let (Some(kept), Some(transcripts)) = (played.transcript, &mut self.transcripts)
+            && let Err(why) = kept.lock().print()
+        {
+            transcripts.failed(&why);
         }
         record
     }
@@ -283,19 +306,6 @@ impl<'a> Printer<'a> {
     fn put(&mut self, text: &str) {
         // What cannot be written is remembered by the output itself.
         let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
-    }
-
-    /// Appends a session's transcript to its file.
-    fn keep(&mut self, record: &Record, spool: Option<SpooledTempFile>) {
-        let several = self.totals.sessions > 1 || self.arguments.sessions.len() > 1;
-        let index = self.played;
-        self.played += 1;
-        let (Some(mut spool), Some(transcripts)) = (spool, self.transcripts.as_mut()) else { return };
-        let header = several.then_some(record.file.as_str());
-        let Some(mut out) = transcripts.out(index, header) else { return };
-        if let Err(why) = copy(&mut spool, &mut out) {
-            transcripts.failed(&why);
-        }
     }
 
     fn summary(&mut self, elapsed: Duration) {

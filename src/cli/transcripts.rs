@@ -1,6 +1,8 @@
 //! `--transcript FILE`: opened before anything is sent, one for all sessions or, with `{session}`, one for each.
 
+use crate::event::Status;
 use crate::report::AtomicFile;
+use crate::session::nearest;
 use crate::source::words;
 use crate::transcript::printable;
 use std::collections::HashSet;
@@ -8,13 +10,14 @@ use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Stands in a file's name for the session's.
 const PLACE: &str = "{session}";
 
 /// The files of a run.
 pub struct Transcripts {
-    files: Vec<(PathBuf, AtomicFile)>,
+    files: Vec<(PathBuf, TranscriptFile)>,
     /// Whether there is a file for each session.
     apart: bool,
     failure: Option<String>,
@@ -23,7 +26,10 @@ pub struct Transcripts {
 impl Transcripts {
     /// Creates what `target` asks for. `sessions` are their files' names; `read` are the files that no transcript may
     /// replace.
-    pub fn create(target: Option<&Path>, sessions: &[&str], read: &[Identity]) -> Result<Self, String> {
+    pub fn create(target: Option<&Path>, sessions: &[&str], read: &[Identity]) -> Result<Self, (Status, String)> {
+        if let Some(word) = target.and_then(unknown_word) {
+            return Err((Status::Usage, word));
+        }
         let apart = target.is_some_and(names_sessions);
         let paths = match target {
             None => Vec::new(),
@@ -31,21 +37,25 @@ impl Transcripts {
             Some(target) => vec![target.to_owned()],
         };
         if let Some(path) = paths.iter().find(|path| identity(path).is_some_and(|file| read.contains(&file))) {
-            return Err(format!("the transcript would take the place of a file that the run reads: {}", shown(path)));
+            let why = format!("the transcript would take the place of a file that the run reads: {}", shown(path));
+            return Err((Status::CantCreate, why));
         }
         let create = |path: PathBuf| match AtomicFile::growing(&path) {
-            Ok(file) => Ok((path, file)),
-            Err(why) => Err(format!("cannot create the transcript {}: {}", shown(&path), words(&why))),
+            Ok(file) => Ok((path, TranscriptFile(Arc::new(Mutex::new(file))))),
+            Err(why) => {
+                let why = why_not_created(&path, &why);
+                Err((Status::CantCreate, format!("cannot create the transcript {}: {why}", shown(&path))))
+            }
         };
         let files = paths.into_iter().map(create).collect::<Result<_, _>>()?;
         Ok(Self { files, apart, failure: None })
     }
 
     /// Where a session's transcript is written. `header` tells sessions in one file apart.
-    pub fn out(&mut self, session: usize, header: Option<&str>) -> Option<Headed<&mut AtomicFile>> {
+    pub fn out(&self, session: usize, header: Option<&str>) -> Option<Headed<TranscriptFile>> {
         let (index, header) = if self.apart { (session, None) } else { (0, header) };
-        let (_, file) = self.files.get_mut(index)?;
-        Some(Headed::new(header, file))
+        let (_, file) = self.files.get(index)?;
+        Some(Headed::new(header, file.clone()))
     }
 
     /// Remembers that a transcript could not be written.
@@ -57,11 +67,31 @@ impl Transcripts {
     pub fn finish(self) -> Result<(), String> {
         let mut failure = self.failure;
         for (path, file) in self.files {
-            if let Err(why) = file.commit() {
+            if let Err(why) = file.locked().commit() {
                 failure.get_or_insert_with(|| format!("cannot write the transcript {}: {}", shown(&path), words(&why)));
             }
         }
         failure.map_or(Ok(()), Err)
+    }
+}
+
+/// A file of a run, which whoever ends the program at once may write to, too.
+#[derive(Clone)]
+pub struct TranscriptFile(Arc<Mutex<AtomicFile>>);
+
+impl TranscriptFile {
+    fn locked(&self) -> std::sync::MutexGuard<'_, AtomicFile> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for TranscriptFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.locked().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.locked().flush()
     }
 }
 
@@ -76,6 +106,32 @@ pub fn identity(path: &Path) -> Option<Identity> {
 
 fn names_sessions(target: &Path) -> bool {
     target.as_os_str().as_bytes().windows(PLACE.len()).any(|window| window == PLACE.as_bytes())
+}
+
+/// What is wrong with a word in braces that is not the session's.
+fn unknown_word(target: &Path) -> Option<String> {
+    let text = target.to_string_lossy();
+    for piece in text.split('{').skip(1) {
+        let Some((word, _)) = piece.split_once('}') else { continue };
+        let is_word = !word.is_empty() && word.chars().all(|c| c.is_alphabetic() || c == '_' || c == '-');
+        if is_word && word != "session" {
+            let meant = match nearest(word, std::iter::once("session")) {
+                Some(_) => format!("did you mean {PLACE}?"),
+                None => format!("there is only {PLACE}"),
+            };
+            let word = printable(word.as_bytes());
+            return Some(format!("--transcript: {{{word}}} stands for nothing in {}: {meant}", shown(target)));
+        }
+    }
+    None
+}
+
+/// Why a file cannot be created, in words: where its folder is missing, which.
+pub fn why_not_created(path: &Path, why: &io::Error) -> String {
+    match path.parent().filter(|folder| why.kind() == io::ErrorKind::NotFound && !folder.is_dir()) {
+        Some(folder) => format!("there is no folder {}", shown(folder)),
+        None => words(why),
+    }
 }
 
 /// Puts a session's name into the file's.
@@ -122,6 +178,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// Writes `*: session NAME` in front of what is written, once there is something.
+#[derive(Clone)]
 pub struct Headed<W> {
     header: Option<String>,
     out: W,
@@ -171,11 +228,26 @@ mod tests {
     }
 
     #[test]
+    fn a_word_that_stands_for_nothing_is_refused() {
+        let table = [
+            ("{sesion}.log", Some("did you mean {session}?"), "mistyped"),
+            ("{Session}.log", Some("did you mean {session}?"), "in capitals"),
+            ("logs/{session}-{date}.log", Some("there is only {session}"), "another one beside it"),
+            ("{session}.log", None, "the one that there is"),
+            ("{1}{}{a b}{.log", None, "no words"),
+        ];
+        for (target, expected, why) in table {
+            let found = unknown_word(Path::new(target));
+            assert_eq!(found.is_some(), expected.is_some(), "{why}: {found:?}");
+            assert!(found.unwrap_or_default().ends_with(expected.unwrap_or_default()), "{why}");
+        }
+    }
+
+    #[test]
     fn one_file_holds_all_sessions() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let target = folder.path().join("t.log");
-        let mut transcripts =
-            Transcripts::create(Some(&target), &["a.toml", "b.toml"], &[]).expect("it can be created");
+        let transcripts = Transcripts::create(Some(&target), &["a.toml", "b.toml"], &[]).expect("it can be created");
         for (index, name) in ["a.toml", "b.toml"].into_iter().enumerate() {
             let mut out = transcripts.out(index, Some(name)).expect("there is a file");
             out.write_all(b"C: QUIT\n").expect("the file can be written");
@@ -194,7 +266,7 @@ mod tests {
         let read = [identity(&own).expect("it is there")];
         for target in [&own, &link] {
             let error = Transcripts::create(Some(target), &["own.toml"], &read).err().expect("it is refused");
-            assert!(error.contains("take the place"), "{error}");
+            assert!(error.1.contains("take the place"), "{error:?}");
         }
         assert_eq!(read_to_string(own).expect("it stands"), "server");
     }
@@ -202,6 +274,7 @@ mod tests {
     #[test]
     fn a_transcript_that_cannot_be_created_is_told_before_anything_is_sent() {
         let error = Transcripts::create(Some(Path::new("/nowhere/t.log")), &["a.toml"], &[]).err().expect("it cannot");
-        assert!(error.contains("/nowhere/t.log"), "{error}");
+        assert_eq!(error.1, "cannot create the transcript /nowhere/t.log: there is no folder /nowhere");
+        assert_eq!(error.0, Status::CantCreate);
     }
 }

@@ -37,6 +37,16 @@ pub fn nameservers(text: &str) -> Result<Vec<SocketAddr>, String> {
         .collect()
 }
 
+/// Where to listen. `localhost` needs nobody to look it up.
+pub fn listen(text: &str) -> Result<SocketAddr, String> {
+    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    match (text.parse(), local) {
+        (Ok(address), _) => Ok(address),
+        (_, Some(port)) => Ok(SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), port)),
+        _ => Err("expected ADDRESS:PORT, for instance 127.0.0.1:2525 or [::1]:2525".to_owned()),
+    }
+}
+
 /// A deadline of nothing would end every step at once, so zero is refused.
 pub fn duration(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
@@ -48,6 +58,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// A whole number. The words are ours: the library's speak of digits found in strings.
 pub fn whole(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a whole number, 0 or more".to_owned())
+}
+
+/// As [`whole`], of tries.
+pub fn times(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u32::MAX))
 }
 
 /// As [`whole`], from 1 on.
@@ -113,6 +128,21 @@ mod tests {
         for (text, expected, why) in table {
             let expected = expected.map(|(n, v)| (n.to_owned(), v.to_owned()));
             assert_eq!(variable(text).ok(), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn places_to_listen_are_read() {
+        let table = [
+            ("127.0.0.1:0", Some("127.0.0.1:0"), "an address"),
+            ("[::1]:25", Some("[::1]:25"), "IPv6"),
+            ("localhost:2525", Some("127.0.0.1:2525"), "the name that everybody has"),
+            ("2525", None, "no address"),
+            ("localhost", None, "no port"),
+            ("mx.example:25", None, "names are looked up by nobody here"),
+        ];
+        for (text, expected, why) in table {
+            assert_eq!(listen(text).map(|address| address.to_string()).ok().as_deref(), expected, "{why}");
         }
     }
 

@@ -2,12 +2,12 @@
 
 use super::arguments::OutputArguments;
 use crate::event::{Event, Observer};
-use crate::report::{Held, Options, TranscriptWriter};
+use crate::report::{Held, Holds, Log, Options, TranscriptWriter};
 use std::io::{self, IsTerminal};
 
 /// The transcript on standard output: as it happens, or under `--quiet` once the session has failed.
 pub enum Written<W: io::Write> {
-    Now(TranscriptWriter<W>),
+    Now(Log<W>),
     Later(Held<W>),
 }
 
@@ -23,7 +23,7 @@ impl<W: io::Write> Written<W> {
         if arguments.quiet {
             Self::Later(Held::new(out, options))
         } else {
-            Self::Now(TranscriptWriter::new(out, options))
+            Self::Now(Log::new(TranscriptWriter::new(out, options)))
         }
     }
 
@@ -40,6 +40,21 @@ impl<W: io::Write> Observer for Written<W> {
         match self {
             Self::Now(writer) => writer.observe(event),
             Self::Later(held) => held.observe(event),
+        }
+    }
+}
+
+impl<W: io::Write + Send> Holds for Written<W> {
+    fn write_out(&mut self) {
+        if let Self::Now(log) = self {
+            log.write_out();
+        }
+    }
+
+    fn end(&mut self, signal: &'static str) {
+        match self {
+            Self::Now(log) => log.end(signal),
+            Self::Later(held) => held.end(signal),
         }
     }
 }

@@ -7,11 +7,14 @@ use signal_hook::low_level::{exit, pipe};
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 /// How long a sleep goes on without a look at the signals.
 const SLICE: Duration = Duration::from_millis(50);
+
+/// How long what a second signal leaves to do may take.
+const LAST: Duration = Duration::from_secs(2);
 
 /// The system's clock. Clones share what they know of signals, so that each thread may have one.
 ///
@@ -22,6 +25,8 @@ pub struct SystemClock {
     /// The number of the signal that came, 0 until then.
     signal: Arc<AtomicUsize>,
     noticed: Arc<OnceLock<Interrupt>>,
+    /// What is done while the program waits.
+    idle: Option<fn()>,
 }
 
 impl SystemClock {
@@ -31,16 +36,27 @@ impl SystemClock {
     }
 
     /// A clock that notices SIGINT and SIGTERM. The first signal is told by [`Clock::interrupted`]; a second one, of
-    /// either kind, ends the program with 130 or 143 as soon as `put_away` has come back. For `main`, once.
-    pub fn with_signals(put_away: impl Fn() + Send + 'static) -> io::Result<Self> {
+    /// either kind, ends the program with 130 or 143 as soon as `put_away`, which hears its name, has come back, or has
+    /// had [`LAST`]. For `main`, once.
+    pub fn with_signals(put_away: impl Fn(&'static str) + Send + 'static) -> io::Result<Self> {
         let clock = Self::default();
         // A handler may do next to nothing: it writes a byte for each signal, and a thread does what a second one asks for.
         let (mut told, teller) = UnixStream::pair()?;
         let latest = Arc::clone(&clock.signal);
         let second = move || {
             if told.read_exact(&mut [0; 2]).is_ok() {
-                put_away();
-                exit(if i32::try_from(latest.load(Ordering::Relaxed)) == Ok(SIGTERM) { 143 } else { 130 });
+                let name = name_of(latest.load(Ordering::Relaxed)).unwrap_or("SIGINT");
+                let (tell, hear) = mpsc::channel();
+                let last = move || {
+                    put_away(name);
+                    // Nobody waits any more: it took too long.
+                    let _ = tell.send(());
+                };
+                // Who reads our output may have stopped doing so, and must not keep the program from its end.
+                if std::thread::Builder::new().name("last".to_owned()).spawn(last).is_ok() {
+                    let _ = hear.recv_timeout(LAST);
+                }
+                exit(if name == "SIGTERM" { 143 } else { 130 });
             }
         };
         std::thread::Builder::new().name("signals".to_owned()).spawn(second)?;
@@ -50,6 +66,19 @@ impl SystemClock {
             pipe::register(signal, teller.try_clone()?)?;
         }
         Ok(clock)
+    }
+
+    /// `idle` is called while the program waits, a tenth of a second after it began to and again and again: never where
+    /// what is waited for comes at once.
+    pub fn while_waiting(self, idle: fn()) -> Self {
+        Self { idle: Some(idle), ..self }
+    }
+
+    /// A wait goes on.
+    pub fn idle(&self) {
+        if let Some(idle) = self.idle {
+            idle();
+        }
     }
 
     /// How long a wait may be that must notice a signal: until `deadline`, or a slice of the way there.
@@ -74,23 +103,44 @@ impl Clock for SystemClock {
                 return;
             }
             std::thread::sleep(left.min(SLICE));
+            if left > SLICE {
+                self.idle();
+            }
         }
     }
 
     fn interrupted(&self) -> Option<Interrupt> {
-        let name = match self.signal.load(Ordering::Relaxed) {
-            0 => return None,
-            signal if i32::try_from(signal) == Ok(SIGTERM) => "SIGTERM",
-            _ => "SIGINT",
-        };
+        let name = name_of(self.signal.load(Ordering::Relaxed))?;
         // A handler cannot read the clock: the time is when somebody first looked.
         Some(*self.noticed.get_or_init(|| Interrupt { name, at: Instant::now() }))
+    }
+}
+
+/// The signal of this number; `None` where none came.
+fn name_of(signal: usize) -> Option<&'static str> {
+    match signal {
+        0 => None,
+        signal if i32::try_from(signal) == Ok(SIGTERM) => Some("SIGTERM"),
+        _ => Some("SIGINT"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_waits_long_has_time_for_something_else() {
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        fn count() {
+            CALLS.fetch_add(1, Ordering::Relaxed);
+        }
+        let clock = SystemClock::new().while_waiting(count);
+        clock.sleep_until(clock.now() + Duration::from_millis(20));
+        assert_eq!(CALLS.load(Ordering::Relaxed), 0, "a short sleep is none");
+        clock.sleep_until(clock.now() + Duration::from_millis(120));
+        assert!(CALLS.load(Ordering::Relaxed) > 0);
+    }
 
     #[test]
     fn a_clock_without_signals_sleeps_to_the_end() {
@@ -116,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_real_signal_is_noticed() {
-        let clock = SystemClock::with_signals(|| {}).expect("signals can be handled");
+        let clock = SystemClock::with_signals(|_| {}).expect("signals can be handled");
         signal_hook::low_level::raise(SIGINT).expect("a signal can be raised");
         clock.sleep_until(clock.now() + Duration::from_secs(600));
         assert_eq!(clock.interrupted().map(|interrupt| interrupt.name), Some("SIGINT"));

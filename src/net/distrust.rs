@@ -4,6 +4,7 @@
 use super::peer::Peer;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::net::IpAddr;
 
 /// How many names are shown.
 const NAMES: usize = 8;
@@ -42,8 +43,8 @@ pub fn explain(reason: &str, peer: Option<&Peer>, wanted: &str, now: Timestamp) 
     };
     let mut details = peer.map(say).unwrap_or_default();
     // What would be wrong still if the first reason were put right.
-    for also in [peer.and_then(|peer| expired(peer, now)), peer.and_then(|peer| early(peer, now))].into_iter().flatten()
-    {
+    let others = peer.map(|peer| [expired(peer, now), early(peer, now), misnamed(peer, wanted)]);
+    for also in others.into_iter().flatten().flatten() {
         if also != why {
             details.push(format!("also: {also}"));
         }
@@ -84,6 +85,21 @@ fn names(peer: &Peer, wanted: &str) -> String {
         false if peer.common_names.is_empty() => format!("names no server, wanted {wanted}"),
         false => format!("names no server (its CN is {}), wanted {wanted}", list(&peer.common_names)),
     }
+}
+
+/// What is wrong with the names, where they are not the server's (RFC 9525 §6.3: `*` is the first label, and alone).
+fn misnamed(peer: &Peer, wanted: &str) -> Option<String> {
+    let wanted_ip = wanted.parse::<IpAddr>().ok();
+    let bare = wanted.strip_suffix('.').unwrap_or(wanted);
+    let fits = |name: &String| match (wanted_ip, name.parse::<IpAddr>()) {
+        (Some(wanted), Ok(ip)) => wanted == ip,
+        (Some(_), Err(_)) | (None, Ok(_)) => false,
+        (None, Err(_)) => match name.strip_prefix("*.") {
+            Some(parent) => bare.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
+            None => name.eq_ignore_ascii_case(bare),
+        },
+    };
+    (!peer.facts.sans.iter().any(fits)).then(|| names(peer, wanted))
 }
 
 fn list(names: &[String]) -> String {
@@ -199,6 +215,32 @@ mod tests {
                 "also: expired on 2024-02-01",
             ]
         );
+    }
+
+    #[test]
+    fn a_wrong_name_is_told_beside_an_unknown_issuer() {
+        let wild = ["*.example.com", "192.0.2.1"];
+        let table: [(&[&str], &str, bool, &str); 9] = [
+            (&["mx.example.com"], "smtp.example.com", true, "another name"),
+            (&["mx.example.com"], "MX.example.com.", false, "its own, however it is written"),
+            (&wild, "smtp.example.com", false, "any first label"),
+            (&wild, "a.b.example.com", true, "but one"),
+            (&wild, "example.com", true, "and not none"),
+            (&wild, "192.0.2.1", false, "an address"),
+            (&wild, "192.0.2.2", true, "another one"),
+            (&["1.example"], "::1", true, "a name is no address"),
+            (&[], "mx.example.com", true, "no name counts"),
+        ];
+        for (sans, wanted, told, why) in table {
+            let peer = peer(sans, "mx.example.com");
+            let now = time("2024-01-15T00:00:00Z");
+            let details = explain("unable to get local issuer certificate", Some(&peer), wanted, now).details;
+            let also = details.iter().any(|line| line.starts_with("also: names ") && line.contains(wanted));
+            assert_eq!(also, told, "{why}: {details:?}");
+        }
+        let peer = peer(&["a.example"], "a.example");
+        let mismatch = explain("hostname mismatch", Some(&peer), "b.example", time("2024-01-15T00:00:00Z"));
+        assert!(!mismatch.details.iter().any(|line| line.starts_with("also")), "it is told once: {mismatch:?}");
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl DeadlineSocket {
                 Ok((_, count)) => return Ok(count),
                 // A signal handler ran, or a slice is over: whether time is left, `arm` knows.
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) if self.deadline.is_some() => {}
+                Err(Errno::AGAIN) if self.deadline.is_some() => self.clock.idle(),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -174,7 +174,7 @@ impl Write for DeadlineSocket {
             match rustix::net::send(&self.socket, bytes, flags) {
                 Ok(count) => return Ok(count),
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) if self.deadline.is_some() => {}
+                Err(Errno::AGAIN) if self.deadline.is_some() => self.clock.idle(),
                 Err(error) => return Err(error.into()),
             }
         }

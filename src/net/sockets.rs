@@ -261,6 +261,7 @@ fn look_up(host: &str, port: u16, deadline: Instant, clock: &SystemClock) -> Res
 
 /// Whether there is time left to wait, and no signal came.
 fn still(deadline: Instant, clock: &SystemClock) -> io::Result<()> {
+    clock.idle();
     match clock.interrupted() {
         Some(_) => Err(io::Error::other("interrupted")),
         None if Instant::now() >= deadline => Err(io::ErrorKind::TimedOut.into()),

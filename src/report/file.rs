@@ -25,13 +25,58 @@ fn forget(path: &Path) {
     pending().retain(|pending| pending.path != path);
 }
 
-/// The program ends at once: transcripts stand as far as they were written, if they were, and of reports nothing is left behind.
-pub fn put_away() {
-    for Pending { path, target, growing } in pending().drain(..) {
+/// A transcript that could not take its name, where an older one stands, and the one that it has.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Left {
+    pub target: PathBuf,
+    pub name: PathBuf,
+}
+
+/// The program ends at once: transcripts stand as far as they were written, if they were, and of reports nothing is left
+/// behind. An older transcript is not replaced by half a new one, which stands beside it.
+pub(super) fn put_away() -> Vec<Left> {
+    let mut pending = pending();
+    let mut left = Vec::new();
+    for Pending { path, target, growing } in pending.drain(..) {
         let begun = growing && fs::metadata(&path).is_ok_and(|about| about.len() > 0);
-        // Nobody is left to hear of a failure.
-        let _ = if begun { fs::rename(path, target) } else { fs::remove_file(path) };
+        // Of what fails here nobody is left to hear.
+        if !begun {
+            let _ = fs::remove_file(path);
+        } else if fs::hard_link(&path, &target).is_ok() || !target.exists() {
+            // A link replaces nothing, whoever comes between; where there are no links, nothing stood there.
+            let _ = if target.exists() { fs::remove_file(path) } else { fs::rename(path, target) };
+        } else if let Some(name) = stand_beside(&path, &target) {
+            left.push(Left { target, name });
+        }
     }
+    // Whoever still writes waits here for the end: nothing is named or replaced any more.
+    std::mem::forget(pending);
+    left
+}
+
+/// Gives what was written the first free name of `t.log.interrupted`, `t.log.interrupted-2` and so on.
+fn stand_beside(path: &Path, target: &Path) -> Option<PathBuf> {
+    let names = (1..1000).map(|number: u32| {
+        let mut name = target.as_os_str().to_owned();
+        name.push(".interrupted");
+        if number > 1 {
+            name.push(format!("-{number}"));
+        }
+        PathBuf::from(name)
+    });
+    for name in names {
+        match fs::hard_link(path, &name) {
+            Ok(()) => {
+                let _ = fs::remove_file(path);
+                return Some(name);
+            }
+            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {}
+            // There are no links here: it is where it was written, at least.
+            Err(_) if name.exists() => {}
+            Err(_) => return Some(if fs::rename(path, &name).is_ok() { name } else { path.to_owned() }),
+        }
+    }
+    Some(path.to_owned())
 }
 
 /// A file that takes its name when it is complete: it is written beside its target, with mode 0600, and renamed.
@@ -84,20 +129,21 @@ impl AtomicFile {
     }
 
     /// Gives it its name, in place of what stood there.
-    pub fn commit(mut self) -> io::Result<()> {
+    pub fn commit(&mut self) -> io::Result<()> {
         self.file.flush()?;
         self.stand()
     }
 
     fn stand(&mut self) -> io::Result<()> {
         let Some((path, target)) = self.pending.take() else { return Ok(()) };
+        let mut unnamed = pending();
         if target.exists() {
             // An older one must not give way to a file whose content a crash of the machine then loses.
             self.file.sync_data()?;
         }
         let name = path.to_path_buf();
         let stands = path.persist(target).map_err(|failed| failed.error);
-        forget(&name);
+        unnamed.retain(|pending| pending.path != name);
         stands
     }
 }

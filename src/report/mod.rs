@@ -3,12 +3,15 @@
 //! Each hears the same events and matches them exhaustively: a new fact stops the build in every report.
 
 pub mod annotation;
+mod by_connection;
 mod events;
 pub mod file;
 mod held;
 pub mod html;
+mod in_flight;
 pub mod json;
 pub mod junit;
+mod open;
 pub mod record;
 pub mod screen;
 pub mod stream;
@@ -16,8 +19,11 @@ pub mod tap;
 pub mod terminal;
 pub mod transcript;
 
-pub use file::{AtomicFile, put_away};
+pub use by_connection::ByConnection;
+pub use file::{AtomicFile, Left};
 pub use held::Held;
+pub use in_flight::{InFlight, in_flight, is_dot};
+pub use open::{Holds, Log, Shared, Towards, end_at_once, write_out};
 pub use record::Recorder;
 pub use stream::Stream;
 pub use terminal::Terminal;

@@ -51,7 +51,13 @@ pub(super) fn listen(at: &Listen) -> anyhow::Result<(Listener, String, Wake)> {
     match at {
         Listen::Tcp(address) => {
             let cannot = || format!("cannot listen on {address}");
-            let listener = TcpListener::bind(address).with_context(cannot)?;
+            let listener = TcpListener::bind(address).map_err(|why| match why.kind() {
+                io::ErrorKind::AddrNotAvailable => {
+                    io::Error::other(format!("{} is no address of this machine", address.ip()))
+                }
+                _ => why,
+            });
+            let listener = listener.with_context(cannot)?;
             let bound = listener.local_addr().with_context(cannot)?;
             let mut wake = bound;
             if bound.ip().is_unspecified() {

@@ -24,7 +24,7 @@ mod tests;
 use crate::net::certificate::ServerCertificate;
 use crate::transcript::Secret;
 pub use command::run_with_command;
-pub use rules::{Rules, RulesError};
+pub use rules::Rules;
 pub use script::{ConnectionScript, Script, ScriptError};
 pub use server::{Running, start};
 use std::net::{Ipv4Addr, SocketAddr};

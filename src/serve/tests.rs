@@ -324,7 +324,8 @@ fn the_url_says_what_the_client_is_to_speak() {
 
 #[test]
 fn rules_hold_over_sockets() {
-    let rules = Rules::parse("[[on]]\nverb = 'EHLO'\nreply = '421 4.3.2 not now'\nclose = true\n").expect("rules");
+    let rules =
+        Rules::read("rules.toml", "[[on]]\nverb = 'EHLO'\nreply = '421 4.3.2 not now'\nclose = true\n").expect("rules");
     let server =
         start(Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() }))).expect("it starts");
     connect(&server).hears("220 ").say("EHLO x").hears("421 4.3.2 not now").hears_the_end();

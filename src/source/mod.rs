@@ -191,6 +191,7 @@ pub fn words(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::ISDIR) => "it is a folder".to_owned(),
         Some(rustix::io::Errno::NXIO) => "it is a socket or a device, not a regular file".to_owned(),
         _ => text.to_lowercase(),
     }

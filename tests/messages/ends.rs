@@ -99,3 +99,35 @@ fn transcript_and_diagnosis_place_a_failed_assert_alike() {
     assert!(transcript.contains("(case.toml:8)\n"), "{transcript}");
     assert!(errors.contains("case.toml:8:7: error: assert failed"), "{errors}");
 }
+
+#[test]
+fn a_mail_by_hand_is_counted_and_never_said_not_to_be_sent() {
+    let by_hand = "[[open]]\nlogin = true\n[[step]]\nsend = \"MAIL FROM:<a@example.com>\"\nexpect = 250\n\
+        [[step]]\nsend = \"RCPT TO:<b@example.com>\"\nexpect = 250\n[[step]]\nsend = \"DATA\"\nexpect = 354\n\
+        [[step]]\nbody = \"Subject: x\\n\\nhello\\n\"\nexpect = 250\n";
+    let message = "[[step]]\nmessage = true\nexpect = 250\n";
+    let table = [
+        (
+            format!("{by_hand}{message}{message}"),
+            0,
+            "sent 2 messages to 2 recipients, ",
+            "; accepted by hand: 1 message",
+            "both ways",
+        ),
+        (
+            format!("{by_hand}capture = {{ id = 'no such words' }}\n{message}"),
+            1,
+            "accepted by hand: 1 message; no other message was sent: ",
+            "",
+            "what was accepted was sent, whatever became of its step",
+        ),
+    ];
+    for (steps, status, line, end, why) in table {
+        let place = Place::new(&format!("server = \"smtp://mail.example.com\"\n{MESSAGE}{steps}"), &[]);
+        let output = run(&place, place.0.path(), &["--dry-run"]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{why}: {errors}");
+        let said = errors.lines().filter(|said| said.starts_with(line) && said.ends_with(end));
+        assert_eq!(said.count(), 1, "{why}: {errors}");
+    }
+}

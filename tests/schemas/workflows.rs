@@ -54,7 +54,7 @@ fn conforms(text: &str, schema: &str) {
 fn run(commands: &[String], address: &str, kept: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let certificate = ServerCertificate::make(&["localhost"]).expect("a certificate can be made");
-    let rules = Rules::parse(BEHAVES).expect("the rules are sound");
+    let rules = Rules::read("rules.toml", BEHAVES).expect("the rules are sound");
     let mut config = Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() }));
     config.certificate = Some(certificate.clone());
     let server = serve::start(config).expect("a loopback port is free");

@@ -16,7 +16,8 @@ fn exits(case: &Case, status: i32) -> Result<(), String> {
     let certificate = ServerCertificate::make(&["localhost"]).expect("a certificate can be made");
     let mut config = match case.server {
         R(rules) => {
-            let parse = |rules: &str| if rules.is_empty() { Ok(Rules::default()) } else { Rules::parse(rules) };
+            let parse =
+                |rules: &str| if rules.is_empty() { Ok(Rules::default()) } else { Rules::read("rules.toml", rules) };
             let rules = parse(rules).unwrap_or_else(|errors| panic!("{}: {errors:?}", case.session));
             Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() }))
         }
@@ -84,7 +85,7 @@ fn a_server_that_refuses_the_right_password_fails() {
 #[test]
 fn only_the_session_about_the_certificate_judges_it_on_a_loopback_address() {
     let rules = include_str!("../../fixtures/servers/one-domain.toml");
-    let rules = Rules::parse(rules).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let rules = Rules::read("rules.toml", rules).unwrap_or_else(|errors| panic!("{errors:?}"));
     let server = serve::start(Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() })));
     let server = server.expect("a loopback port is free");
     let output = Command::new(env!("CARGO_BIN_EXE_mailrun"))

@@ -29,7 +29,7 @@ Examples:
   mailrun run --dry-run report.toml     the same against a server inside mailrun
   mailrun run --quiet nightly/          for cron: prints nothing unless something failed
   mailrun run --server smtp://127.0.0.1:2525 --var to=ann@example.com hello.toml
-  mailrun run --transcript 'logs/{session}.log' sessions/
+  mkdir -p logs && mailrun run --transcript 'logs/{session}.log' sessions/
 
 Standard output has the transcripts, standard error remarks and errors. `mailrun --help` lists the exit statuses.";
 
@@ -81,7 +81,7 @@ pub struct MeaningArguments {
     #[arg(long)]
     pub allow_commands: bool,
     /// Make random values repeatable
-    #[arg(long, value_name = "N", value_parser = values::whole)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::whole)]
     pub seed: Option<u64>,
     /// Colour on the terminal; NO_COLOR and CLICOLOR_FORCE are honoured
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
@@ -113,7 +113,7 @@ pub struct SelectArguments {
     pub fail_fast: bool,
     /// So many sessions at a time: what each prints stays together, in the order of the files. And so many connections
     /// of a batch, in place of the file's
-    #[arg(long, value_name = "N", value_parser = values::few)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::few)]
     pub jobs: Option<u16>,
 }
 
@@ -122,10 +122,10 @@ pub struct SelectArguments {
 #[command(next_help_heading = "Which sessions")]
 pub struct PartArguments {
     /// Begin the [[step]] section with step N, as results count them; [[open]] and [[close]] are always played
-    #[arg(long, value_name = "N", value_parser = values::count, conflicts_with = "ledger")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::count, conflicts_with = "ledger")]
     pub from_step: Option<u64>,
     /// End the [[step]] section with step N
-    #[arg(long, value_name = "N", value_parser = values::count, conflicts_with = "ledger")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::count, conflicts_with = "ledger")]
     pub to_step: Option<u64>,
 }
 
@@ -173,19 +173,19 @@ pub struct BatchArguments {
     #[arg(long)]
     pub resend_unknown: bool,
     /// Try again what failed temporarily, so many times, as [retry] does
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::times)]
     pub retry: Option<u32>,
     /// At most so many rows or sessions a second over all connections, evenly: 50/s, 600/m
-    #[arg(long, value_name = "RATE", value_parser = crate::session::parse_rate)]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = crate::session::parse_rate)]
     pub rate: Option<f64>,
     /// This machine's share of the rows or sessions, the I-th of N; stable over runs and machines
-    #[arg(long, value_name = "I/N", value_parser = crate::batch::Shard::parse)]
+    #[arg(long, value_name = "I/N", allow_hyphen_values = true, value_parser = crate::batch::Shard::parse)]
     pub shard: Option<crate::batch::Shard>,
     /// Load: run everything so many times, and say how fast it went
-    #[arg(long, value_name = "N", value_parser = values::count)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::count)]
     pub repeat: Option<u64>,
     /// Load: run again and again for so long, and say how fast it went
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::duration)]
     pub duration: Option<Duration>,
 }
 
@@ -226,13 +226,13 @@ impl OutputArguments {
 #[command(next_help_heading = "Connecting")]
 pub struct ConnectArguments {
     /// The deadline for each step, in place of the files' `timeout`: 30s, 500ms, 5m
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::duration)]
     pub timeout: Option<Duration>,
     /// The deadline for connecting and for TLS handshakes, in place of the files' `connect_timeout`
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::duration)]
     pub connect_timeout: Option<Duration>,
     /// Keep trying to connect until the server is up, for so long at most
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::duration)]
     pub wait: Option<Duration>,
     /// Trust the certificates in this PEM file, besides the system's and the session's; repeatable
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -21,12 +21,16 @@ fn auth_string(line: &[&str], input: &[&'static str]) -> Result<Vec<String>, Fai
     }
     let arguments = Only::try_parse_from(std::iter::once(&"auth-string").chain(line)).expect("valid").arguments;
     let mut input = Lines(input.to_vec());
+    useful(&arguments, &|option| match option {
+        "challenge" if line.contains(&"EXTERNAL") => "MAILRUN_CHALLENGE".to_owned(),
+        _ => format!("--{option}"),
+    })?;
     if arguments.decode { decode(&arguments, &mut input) } else { encode(&arguments, &mut input) }
 }
 
 #[test]
 fn each_mechanism_gives_its_lines() {
-    let table: [Case<&[&str]>; 8] = [
+    let table: [Case<&[&str]>; 9] = [
         (&["PLAIN", "--user", "tim", "--password", "tanstaaf"], &[], &["AHRpbQB0YW5zdGFhZg=="], "one line"),
         (&["plain", "--user=tim"], &["tanstaaf"], &["AHRpbQB0YW5zdGFhZg=="], "the password is asked for"),
         (&["PLAIN", "--authzid=a"], &["tim", "tanstaaf"], &["YQB0aW0AdGFuc3RhYWY="], "an authorization identity"),
@@ -59,6 +63,7 @@ fn each_mechanism_gives_its_lines() {
             ],
             "Google's example",
         ),
+        (&["EXTERNAL", "--challenge=x"], &[], &["="], "what the environment gives is for others, too"),
         (&["EXTERNAL"], &[], &["="], "RFC 4954 §4: an empty initial response"),
     ];
     for (line, input, expected, why) in table {
@@ -69,13 +74,19 @@ fn each_mechanism_gives_its_lines() {
 
 #[test]
 fn what_cannot_be_made_is_refused() {
-    let table: [Case<(Status, &str)>; 6] = [
+    let table: [Case<(Status, &str)>; 12] = [
         (&["PLAIN", "--user=tim"], &[], (Status::DataErr, "password"), "input ended"),
         (&["PLAIN", "--user=t\nim"], &["x"], (Status::DataErr, "line break"), "it would be another command"),
         (&["SCRAM-SHA-256"], &[], (Status::Usage, "nonce"), "the server's nonce is unknown"),
         (&["NTLM"], &[], (Status::Usage, "NTLM"), "not spoken"),
         (&["CRAM-MD5", "--user=a", "--password=b", "--challenge=%"], &[], (Status::Usage, "base64"), "no challenge"),
         (&["--decode", "%%%%"], &[], (Status::DataErr, "base64"), "not base64"),
+        (&["LOGIN", "--authzid=c"], &[], (Status::Usage, "LOGIN has no use for --authzid"), "it would be dropped"),
+        (&["PLAIN", "--challenge=x"], &[], (Status::Usage, "PLAIN has no use for --challenge"), "this, too"),
+        (&["--decode", "eA==", "--user=a"], &[], (Status::Usage, "--decode has no use for --user"), "nothing is made"),
+        (&["PLAIN", "--decode", "eA=="], &[], (Status::Usage, "leave PLAIN out"), "the word says nothing"),
+        (&["EXTERNAL", "--decode"], &[], (Status::Usage, "leave EXTERNAL out"), "it would wait for input"),
+        (&["PLIAN"], &[], (Status::Usage, "ANONYMOUS: did you mean PLAIN?"), "mistyped"),
     ];
     for (line, input, (status, word), why) in table {
         let (got, message) = auth_string(line, input).expect_err(why);
@@ -88,7 +99,7 @@ fn what_cannot_be_made_is_refused() {
 fn base64_is_shown_in_the_clear() {
     let table: [Case<&[&str]>; 5] = [
         (&["--decode", "AHRpbQB0YW5zdGFhZg=="], &[], &["\\x00tim\\x00tanstaaf"], "alone"),
-        (&["PLAIN", "--decode", "AHRpbQB0YW5zdGFhZg"], &[], &["\\x00tim\\x00tanstaaf"], "without padding"),
+        (&["--decode", "AHRpbQB0YW5zdGFhZg"], &[], &["\\x00tim\\x00tanstaaf"], "without padding"),
         (&["--decode"], &["VXNlcm5hbWU6", "UGFzc3dvcmQ6"], &["Username:", "Password:"], "from standard input"),
         (&["--decode", "="], &[], &[""], "an empty response"),
         (&["--decode", "G1sySg=="], &[], &["\\x1b[2J"], "nothing moves a cursor"),

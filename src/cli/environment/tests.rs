@@ -100,3 +100,53 @@ fn a_command_to_serve_keeps_its_own_options() {
     assert_eq!(serve.command, ["run", "--listen", "x"]);
     assert_eq!(serve.listen, None);
 }
+
+#[test]
+fn what_is_wrong_is_said_and_nothing_that_misleads() {
+    // The line, the environment, what is said, what is not.
+    let table: [Case<(&str, &str)>; 8] = [
+        (
+            &["check", "--timeout", "3s", "x"],
+            &[],
+            ("'--timeout' is an option of `run` and `test`", "as a value"),
+            "another command's option",
+        ),
+        (&["check", "--timeout=3s", "x"], &[], ("is an option of `run` and `test`", "as a value"), "with its value"),
+        (&["run", "--junitt", "j", "x"], &[], ("'--junit'", "is an option of"), "mistyped"),
+        (
+            &["run", "--seed", "-1", "x"],
+            &[],
+            ("invalid value '-1' for '--seed <N>': expected", "unexpected"),
+            "a number",
+        ),
+        (
+            &["run", "--timeout", "-1s", "x"],
+            &[],
+            ("invalid value '-1s' for '--timeout <TIME>'", "unexpected"),
+            "a time",
+        ),
+        (
+            &["run", "--retry", "-1", "x"],
+            &[],
+            ("invalid value '-1' for '--retry <N>': expected a whole number", "digit"),
+            "in our own words",
+        ),
+        (
+            &["serve", "--listen", "2525", "x"],
+            &[],
+            ("for instance 127.0.0.1:2525", "socket address syntax"),
+            "no address",
+        ),
+        (
+            &["run", "x"],
+            &[("MAILRUN_DRY_RUN", "yes")],
+            ("'MAILRUN_DRY_RUN (--dry-run)': expected 1 or true, or 0 or false", "Usage"),
+            "the usage says nothing of a variable",
+        ),
+    ];
+    for (line, environment, (said, unsaid), why) in table {
+        let text = read_with(line, environment).expect_err(why).render().to_string();
+        assert!(text.contains(said), "{why}: {text}");
+        assert!(!text.contains(unsaid), "{why}: {text}");
+    }
+}

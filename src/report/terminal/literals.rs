@@ -35,16 +35,9 @@ fn auth(settings: &AuthSettings, redactor: &mut Redactor) {
 
 fn variable(secret: &Variable, redactor: &mut Redactor) {
     let value = match &secret.source {
-        // With markup in it, what is secret is the value of a name.
-        ValueSource::Template(_) => None,
         ValueSource::Literal(value) => Some(value),
-        ValueSource::Env { default, .. }
-        | ValueSource::File { default, .. }
-        | ValueSource::Command { default, .. }
-        | ValueSource::Netrc { default, .. }
-        | ValueSource::Prompt { default, .. }
-        | ValueSource::Csv { default, .. }
-        | ValueSource::Json { default, .. } => default.as_ref(),
+        // With markup in a template, what is secret is the value of a name.
+        source => source.default_value(),
     };
     match value {
         Some(Value::Text(text)) => {

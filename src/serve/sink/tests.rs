@@ -200,7 +200,7 @@ fn bdat_brings_octets_as_they_are() {
 fn lmtp_answers_each_recipient() {
     let kept = dialogue_with(
         &SinkOptions {
-            rules: Rules::parse("on=[{verb='CONTENT',nth=2,reply='550 5.1.1 no'}]").expect("rules"),
+            rules: Rules::read("rules.toml", "on=[{verb='CONTENT',nth=2,reply='550 5.1.1 no'}]").expect("rules"),
             ..SinkOptions::default()
         },
         "the second recipient is refused",
@@ -242,7 +242,8 @@ fn lmtp_answers_each_recipient() {
 
 #[test]
 fn rules_replace_replies_and_their_effects() {
-    let rules = Rules::parse(
+    let rules = Rules::read(
+        "rules.toml",
         "[[on]]\nverb = 'connect'\nreply = '220 mine'\n\
          [[on]]\nverb = 'RCPT'\nnth = 2\nreply = '450 4.2.0 later'\n\
          [[on]]\nverb = 'RCPT'\nargument = 'forward@'\nreply = '251 elsewhere'\n\
@@ -287,9 +288,10 @@ fn rules_that_are_wrong_are_told_with_their_place() {
         ("[[on]\n", 1, ""),
     ];
     for (text, line, why) in table {
-        let errors = Rules::parse(text).expect_err(text);
-        assert_eq!(errors[0].line, line, "{text}: {}", errors[0]);
-        assert!(errors[0].why.contains(why), "{text}: {}", errors[0]);
+        let errors = Rules::read("rules.toml", text).expect_err(text);
+        let first = &errors.list[0];
+        assert_eq!(errors.sources.place(&first.span).line, line, "{text}: {}", first.message);
+        assert!(first.message.contains(why), "{text}: {}", first.message);
     }
 }
 

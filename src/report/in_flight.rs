@@ -1,0 +1,127 @@
+//! How many messages have left without an answer, for whoever ends the program at once.
+
+use super::ByConnection;
+use crate::event::{Event, Fact, Line, Observer};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Of all sessions that run.
+static MESSAGES: AtomicUsize = AtomicUsize::new(0);
+
+/// Messages whose content was on its way and whose step has not ended: what became of them nobody knows.
+pub fn in_flight() -> usize {
+    MESSAGES.load(Ordering::Relaxed)
+}
+
+/// Counts those of one session.
+#[derive(Default)]
+pub struct InFlight {
+    connections: ByConnection<Sent>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sent {
+    /// Messages with their dot.
+    complete: usize,
+    /// Content has begun and there was no dot, which BDAT needs none of.
+    begun: bool,
+}
+
+impl Sent {
+    fn messages(self) -> usize {
+        self.complete + usize::from(self.begun)
+    }
+}
+
+impl InFlight {
+    fn change(&mut self, connection: &str, change: impl FnOnce(&mut Sent)) {
+        let sent = self.connections.of(connection);
+        let before = sent.messages();
+        change(sent);
+        let after = sent.messages();
+        MESSAGES.fetch_add(after, Ordering::Relaxed);
+        MESSAGES.fetch_sub(before, Ordering::Relaxed);
+    }
+}
+
+impl Observer for InFlight {
+    fn observe(&mut self, event: &Event<'_>) {
+        match &event.fact {
+            Fact::LineSent(line) if is_dot(line) => self.change(event.connection, |sent| {
+                sent.complete += 1;
+                sent.begun = false;
+            }),
+            Fact::LineSent(line)
+                if line.content && self.connections.known(event.connection).is_none_or(|sent| !sent.begun) =>
+            {
+                self.change(event.connection, |sent| sent.begun = true);
+            }
+            Fact::StepFinished { .. } => self.change(event.connection, |sent| match sent.complete {
+                0 => sent.begun = false,
+                _ => sent.complete -= 1,
+            }),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let left: usize = self.connections.all().map(|sent| sent.messages()).sum();
+        MESSAGES.fetch_sub(left, Ordering::Relaxed);
+    }
+}
+
+/// Whether it ends content.
+pub fn is_dot(line: &Line<'_>) -> bool {
+    if line.wire_length() != ".\r\n".len() {
+        return false;
+    }
+    let mut text = String::new();
+    line.notation(&mut text);
+    text == "."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{StepId, Verdict};
+    use crate::session::Place;
+    use crate::smtp::lines::split_lines;
+    use crate::transcript::Shown;
+    use std::time::Duration;
+
+    #[test]
+    fn what_has_left_and_was_not_answered_is_in_flight() {
+        let step =
+            StepId { number: 1, title: Shown::new("message"), place: Place::default(), repetition: None, attempt: 1 };
+        let verdict = Verdict::Passed;
+        let mut watch = InFlight::default();
+        // What is sent (content behind a bar; nothing: a step ends), and how many are in flight then.
+        let table = [
+            ("MAIL FROM:<a@b>", 0, "nothing of it has left"),
+            ("DATA", 0, "nor now"),
+            ("|Subject: x", 1, "it may arrive whole"),
+            ("|..", 1, "no end"),
+            (".", 1, "its end"),
+            ("RCPT TO:<c@d>", 1, "of the next message, pipelined"),
+            ("|y", 2, "that one, too"),
+            (".", 2, "and its end"),
+            ("", 1, "the first one was answered"),
+            ("", 0, "and the other one"),
+            ("", 0, "no message"),
+            ("|z", 1, "BDAT's has no dot"),
+            ("", 0, "and is answered all the same"),
+        ];
+        let count = |watch: &InFlight| watch.connections.all().map(|sent| sent.messages()).sum::<usize>();
+        for (text, expected, why) in table {
+            let mut tell = |fact| watch.observe(&Event { at: Duration::ZERO, connection: "main", fact });
+            let bytes = format!("{}\r\n", text.trim_start_matches('|'));
+            match text {
+                "" => tell(Fact::StepFinished { step: &step, verdict: &verdict, elapsed: Duration::ZERO }),
+                _ => split_lines(bytes.as_bytes())
+                    .for_each(|line| tell(Fact::LineSent(Line::new(line, &[], text.starts_with('|'))))),
+            }
+            assert_eq!(count(&watch), expected, "{why}");
+        }
+    }
+}
