@@ -91,7 +91,11 @@ fn turn(player: &mut Player<'_>, row: Row, number: &mut usize) -> (Flow, bool) {
     let failed = failure.is_some();
     let outcome = outcome(player, player.steps_run - steps, failure);
     if let Some(id) = &player.row.id {
-        player.narrator.tell(MAIN, Fact::RowFinished { row: id, outcome: &outcome });
+        // A failure of its own is told as it is; a success does not cover what was refused before.
+        let refused = player.row.refused.as_deref().filter(|_| outcome.failure.is_none());
+        let behind = refused.map(|refused| outcome.clone().behind(refused));
+        let outcome = behind.as_ref().unwrap_or(&outcome);
+        player.narrator.tell(MAIN, Fact::RowFinished { row: id, outcome });
     }
     player.feed.finished(&player.row, &outcome, player.message_id.as_deref());
     player.scope.set_row(None);
