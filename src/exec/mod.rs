@@ -175,6 +175,9 @@ impl<'a> Ready<'a> {
             let name = player.narrator.shown(name);
             player.narrator.note(MAIN, Note::Placeholder { name, why: why.clone() });
         }
+        for (name, why) in &prepared.gathered.defaults {
+            player.narrator.default_taken(name, why);
+        }
         let redactor = player.narrator.redactor.clone();
         match sound {
             Ok(()) => Ok(Self { session, settings, sources, prepared, redactor }),

@@ -60,6 +60,12 @@ impl<'a> Narrator<'a> {
         self.tell(connection, Fact::Noted(note));
     }
 
+    /// The default of a value stands in for a command that failed.
+    pub fn default_taken(&mut self, name: &str, why: &str) {
+        let (name, why) = (self.shown(name), self.shown(why));
+        self.note(MAIN, Note::DefaultTaken { name, why });
+    }
+
     /// Tells the lines of what is about to be written. `used` are the secrets in it that are too short to be looked
     /// for everywhere.
     pub fn sent(&mut self, connection: &str, bytes: &[u8], content: bool, used: &[String]) {
