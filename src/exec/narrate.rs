@@ -3,6 +3,7 @@
 use super::Lane;
 use super::player::MAIN;
 use super::ports::Clock;
+use super::spoken::Spoken;
 use crate::event::{Event, Fact, Line, Note, Observer};
 use crate::smtp::lines::{WireLine, split_lines};
 use crate::transcript::{Redactor, Shown};
@@ -17,11 +18,13 @@ pub struct Narrator<'a> {
     pub started: Option<Instant>,
     /// What `main` is called here.
     lane: Option<String>,
+    /// What `main` says of transactions, where rows speak in their own words.
+    pub spoken: Option<Spoken>,
 }
 
 impl<'a> Narrator<'a> {
     pub fn new(observer: &'a mut dyn Observer, clock: &'a dyn Clock, redactor: Redactor) -> Self {
-        Self { observer, clock, redactor, started: None, lane: None }
+        Self { observer, clock, redactor, started: None, lane: None, spoken: None }
     }
 
     /// Goes on where another connection of the same session began.
@@ -71,6 +74,9 @@ impl<'a> Narrator<'a> {
     pub fn sent(&mut self, connection: &str, bytes: &[u8], content: bool, used: &[String]) {
         let used: Vec<&str> = used.iter().map(String::as_str).collect();
         for line in split_lines(bytes) {
+            if let Some(spoken) = self.spoken.as_mut().filter(|_| connection == MAIN) {
+                spoken.sent(line.bytes, content);
+            }
             let hidden = self.redactor.find_sent(line.bytes, &used);
             self.tell(connection, Fact::LineSent(Line::new(line, &hidden, content)));
         }
@@ -84,6 +90,9 @@ impl<'a> Narrator<'a> {
     }
 
     pub fn received(&mut self, connection: &str, line: WireLine<'_>) {
+        if let Some(spoken) = self.spoken.as_mut().filter(|_| connection == MAIN) {
+            spoken.received(line.bytes);
+        }
         let hidden = self.redactor.find(line.bytes);
         self.tell(connection, Fact::LineReceived(Line::new(line, &hidden, false)));
     }
