@@ -90,10 +90,10 @@ impl Heard {
                 self.before_step = self.recipients.len();
                 self.refused_before_step = self.refused_for_good.len();
             }
-            Fact::StepFinished { verdict: Verdict::Failed(failure) | Verdict::Error(failure), .. } => {
-                if self.refused_for_good.len() > self.refused_before_step {
-                    self.refused_at.get_or_insert_with(|| failure.place.clone());
-                }
+            Fact::StepFinished { verdict: Verdict::Failed(failure) | Verdict::Error(failure), .. }
+                if self.refused_for_good.len() > self.refused_before_step =>
+            {
+                self.refused_at.get_or_insert_with(|| failure.place.clone());
             }
             Fact::Noted(Note::Recipient { address, outcome, reply, message }) => {
                 let name = known_as(message.as_deref(), address.as_str());

@@ -334,7 +334,9 @@ fn rset_stands_behind_a_row_that_failed_in_a_transaction_of_its_own_words() {
     let check = "{ send = 'VRFY {{ row.n }}', expect = 252 }";
     let mail = "{ send = 'MAIL FROM:<a@x>', expect = 250 }, { send = 'RCPT TO:<{{ row.n }}@x>', expect = 250 }";
     const REFUSED: Act = Say("550 no\r\n");
-    let table: &[(&str, &[Act], &[Act], bool, &str)] = &[
+    /// The steps, what the first row meets, and the second, whether RSET stands between them, why.
+    type Case<'c> = (&'c str, &'c [Act], &'c [Act], bool, &'c str);
+    let table: &[Case<'_>] = &[
         (check, &[Hear("VRFY 1"), REFUSED], &[Hear("VRFY 2"), Say("252 ok\r\n")], false, "there was none"),
         (
             mail,
