@@ -1,6 +1,6 @@
 //! What one connection gets, and what it heard of each row.
 
-use super::heard::Heard;
+use super::heard::{self, Heard};
 use super::ledger::{Ended, Ledger, Sending};
 use super::queue::{self, Queue, Taken, Task};
 use super::tally::RowState;
@@ -111,15 +111,24 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
         let left_out = self.plan.left_out && outcome.status == Status::Passed;
         let mut state = heard.state(outcome).filter(|_| !left_out);
         let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
-        let again = self.plan.retry.filter(|retry| {
-            attempt <= retry.times && state.is_some_and(|state| queue::may_come_again(state, outcome.status))
-        });
+        let again = self
+            .plan
+            .retry
+            .filter(|retry| attempt <= retry.times && state.is_some_and(|state| queue::may_come_again(state, outcome)));
         let nothing_new = state == Some(RowState::Deferred)
             || (state == Some(RowState::Refused) && heard.any(RecipientOutcome::Deferred));
         if task.unknown && again.is_none() && nothing_new {
             // The attempt before this one may have been delivered: what came of this one changes nothing of that.
             state = Some(RowState::Unknown);
         }
+        let earlier = task.row.refused.clone().filter(|_| again.is_none());
+        if state == Some(RowState::Sent) && earlier.is_some() {
+            state = Some(RowState::Refused);
+        }
+        let outcome = match &earlier {
+            Some(refused) => &outcome.clone().behind(refused),
+            None => outcome,
+        };
         // A row that is none is not the ledger's: another one may have its key.
         if task.row.broken.is_none() {
             self.queue.record(Ended {
@@ -141,6 +150,7 @@ impl<'w, 'p> WorkerFeed<'w, 'p> {
         };
         if let Some(retry) = again {
             task.row.message_id = message_id.map(str::to_owned).or(task.row.message_id);
+            task.row.refused = heard::all_refused(task.row.refused.take(), heard.refusal());
             let reached = heard.recipients.into_iter().filter(|(_, outcome, _)| *outcome != RecipientOutcome::Deferred);
             task.row.done.extend(reached.map(|(address, _, _)| address));
             let id = task.row.id.get_or_insert_with(|| RowId {

@@ -1,8 +1,10 @@
 //! What is heard of a row while its turn lasts, and the state that follows from it.
 
 use super::tally::RowState;
-use crate::event::{Cause, Fact, Got, Note, Outcome, RecipientOutcome, Status};
+use crate::event::{Cause, Fact, Failure, Got, Note, Outcome, RecipientOutcome, Status, Verdict};
 use crate::exec::known_as;
+use crate::session::Place;
+use crate::transcript::Shown;
 
 /// The facts of a row that its state is judged by.
 #[derive(Default)]
@@ -30,6 +32,11 @@ pub struct Heard {
     pub(super) recipients: Vec<(String, RecipientOutcome, String)>,
     /// How many of them were heard of before the step that is running.
     pub(super) before_step: usize,
+    /// Those that were refused, each with its reply, and how many of them before the step that is running.
+    pub(super) refused_for_good: Vec<(Shown, Shown)>,
+    pub(super) refused_before_step: usize,
+    /// The step that had the first of them.
+    pub(super) refused_at: Option<Place>,
     /// Another message of the row was not begun, since something failed before it.
     pub(super) left_out: bool,
     pub(super) line: String,
@@ -75,10 +82,24 @@ impl Heard {
                 self.last_reply = Some(self.line.clone());
             }
             // Another attempt at a step says anew what became of its recipients.
-            Fact::StepStarted { step } if step.attempt > 1 => self.recipients.truncate(self.before_step),
-            Fact::StepStarted { .. } => self.before_step = self.recipients.len(),
+            Fact::StepStarted { step } if step.attempt > 1 => {
+                self.recipients.truncate(self.before_step);
+                self.refused_for_good.truncate(self.refused_before_step);
+            }
+            Fact::StepStarted { .. } => {
+                self.before_step = self.recipients.len();
+                self.refused_before_step = self.refused_for_good.len();
+            }
+            Fact::StepFinished { verdict: Verdict::Failed(failure) | Verdict::Error(failure), .. }
+                if self.refused_for_good.len() > self.refused_before_step =>
+            {
+                self.refused_at.get_or_insert_with(|| failure.place.clone());
+            }
             Fact::Noted(Note::Recipient { address, outcome, reply, message }) => {
                 let name = known_as(message.as_deref(), address.as_str());
+                if *outcome == RecipientOutcome::Refused {
+                    self.refused_for_good.push((address.clone(), reply.clone()));
+                }
                 self.recipients.push((name, *outcome, reply.as_str().to_owned()));
             }
             _ => {}
@@ -163,6 +184,13 @@ impl Heard {
         })
     }
 
+    /// The recipients that were refused for good, where others come again.
+    pub(super) fn refusal(&self) -> Option<Failure> {
+        let (place, refused) = (self.refused_at.clone()?, self.refused_for_good.clone());
+        let cause = Cause::Recipients { refused, stopped: false };
+        (!self.refused_for_good.is_empty()).then(|| Failure::new(Status::Failed, place, cause))
+    }
+
     /// The reply that made the row's state what it is.
     pub(super) fn decided_by(&self, state: RowState, outcome: &Outcome) -> Option<String> {
         let wanted = match state {
@@ -182,6 +210,10 @@ impl Heard {
             Some(Cause::Unexpected { got: Got::Reply { code, text }, .. }) => {
                 Some(format!("{code:03} {}", text.as_str().replace('\n', " / ")))
             }
+            // An earlier attempt found them so.
+            Some(Cause::Recipients { refused, .. }) if state == RowState::Refused => {
+                refused.first().map(|(_, reply)| reply.as_str().to_owned())
+            }
             Some(_) => None,
             None => self.last_reply.clone().filter(|_| self.recipients.is_empty()),
         })
@@ -193,4 +225,14 @@ impl Heard {
         let state = states.into_iter().find(|(outcome, _)| self.any(*outcome)).map(|(_, state)| state);
         state.or_else(|| (!self.recipients.is_empty()).then_some(RowState::Sent))
     }
+}
+
+/// What several attempts found refused, in their order.
+pub(super) fn all_refused(earlier: Option<Box<Failure>>, now: Option<Failure>) -> Option<Box<Failure>> {
+    let Some(mut all) = earlier else { return now.map(Box::new) };
+    let more = now.map(|now| now.cause);
+    if let (Cause::Recipients { refused, .. }, Some(Cause::Recipients { refused: more, .. })) = (&mut all.cause, more) {
+        refused.extend(more);
+    }
+    Some(all)
 }

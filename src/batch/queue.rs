@@ -4,7 +4,7 @@ mod filling;
 
 use super::ledger::{Ended, Ledger};
 use super::{RowState, Shard, Tally, is_temporary};
-use crate::event::{Failure, Outcome, Status};
+use crate::event::{Cause, Failure, Outcome, Status};
 use crate::exec::{Clock, Row};
 use crate::session::SourceError;
 use crate::source::RowReader;
@@ -291,6 +291,10 @@ impl Queue {
                 Some((last, status)) => {
                     state.tally.count(last);
                     state.statuses.push(status);
+                    if let Some(refused) = task.row.refused {
+                        state.statuses.push(refused.status);
+                        state.failure.get_or_insert(*refused);
+                    }
                 }
                 None => {
                     state.tally.pending += 1;
@@ -334,8 +338,17 @@ impl State {
 }
 
 /// Whether a failed attempt may be followed by another.
-pub fn may_come_again(state: RowState, status: Status) -> bool {
-    state == RowState::Deferred && is_temporary(status)
+pub fn may_come_again(state: RowState, outcome: &Outcome) -> bool {
+    let put_off = || outcome.failure.as_ref().is_some_and(is_put_off_beside);
+    state == RowState::Deferred && (is_temporary(outcome.status) || put_off())
+}
+
+/// Whether recipients were put off besides those that were refused for good. Which of them came first decides the
+/// status, and not whether the others may have the message later.
+fn is_put_off_beside(failure: &Failure) -> bool {
+    let Cause::Recipients { refused, stopped: false } = &failure.cause else { return false };
+    refused.iter().any(|(_, reply)| reply.as_str().starts_with('4'))
+        || failure.more.also.iter().any(|also| is_temporary(also.status))
 }
 
 /// How long to wait before attempt `attempt` + 1, with a jitter of a fifth.

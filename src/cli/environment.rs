@@ -38,9 +38,19 @@ pub fn read(arguments: Vec<OsString>, lookup: &dyn Fn(&str) -> Option<OsString>)
         && let Some(command) = definition.find_subcommand(name)
         && let Some(place) = all.iter().skip(1).position(|argument| argument == name)
     {
-        let extra;
-        (extra, from_environment) = arguments_for(command, matches, lookup)?;
+        // `ledger FILE list`: the inner command's go behind all else, but for what stands behind `--`.
+        if let Some((name, matches)) = matches.subcommand()
+            && let Some(command) = command.find_subcommand(name)
+        {
+            let behind = all.iter().skip(place + 2).skip_while(|argument| *argument != name);
+            let end = all.len() - behind.skip_while(|argument| *argument != "--").count();
+            let (extra, names) = arguments_for(command, matches, lookup)?;
+            all.splice(end..end, extra);
+            from_environment.extend(names);
+        }
+        let (extra, names) = arguments_for(command, matches, lookup)?;
         all.splice(place + 2..place + 2, extra);
+        from_environment.extend(names);
     }
     Arguments::command()
         .try_get_matches_from(all)

@@ -90,6 +90,8 @@ pub enum Note {
     GivenSecret { name: Shown },
     /// A secret has no value, and the dry run goes on without.
     Placeholder { name: Shown, why: Shown },
+    /// The command that gives a name its value failed, and its default stands in.
+    DefaultTaken { name: Shown, why: Shown },
     /// A step failed temporarily and is tried again.
     Retrying { attempt: u32, times: u32, wait: Duration },
     /// A server took a message for so many recipients; its size in octets, and the name that it said to have given it.

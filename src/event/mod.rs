@@ -154,6 +154,34 @@ pub struct Outcome {
     pub skipped: Option<Shown>,
 }
 
+impl Outcome {
+    /// What it is behind an earlier attempt that found recipients refused for good: they came first, and no success with
+    /// the others covers them. That a message may have been delivered still comes before all else.
+    #[must_use]
+    pub fn behind(mut self, refused: &Failure) -> Self {
+        let own = self.failure.take();
+        let failure = match own {
+            Some(mut own) if matches!(own.status, Status::IoErr | Status::Interrupted | Status::Terminated) => {
+                own.more.also.push(refused.clone());
+                own
+            }
+            own => {
+                let mut failure = refused.clone();
+                // What failed in a step was told there; a server that was not reached is told of by nobody else.
+                let unreached =
+                    |cause: &Cause| matches!(cause, Cause::CannotConnect { .. } | Cause::CannotResolve { .. });
+                failure.more.also.extend(own.filter(|own| unreached(&own.cause)));
+                failure
+            }
+        };
+        if !matches!(self.status, Status::Interrupted | Status::Terminated) {
+            self.status = failure.status;
+        }
+        self.failure = Some(failure);
+        self
+    }
+}
+
 /// Hears what happens. Reports and transcripts are observers, and nothing else.
 pub trait Observer {
     fn observe(&mut self, event: &Event<'_>);

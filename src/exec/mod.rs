@@ -17,6 +17,7 @@ mod prepare;
 mod rows;
 mod several;
 mod soundness;
+mod spoken;
 mod steps;
 mod tables;
 #[cfg(test)]
@@ -175,6 +176,9 @@ impl<'a> Ready<'a> {
             let name = player.narrator.shown(name);
             player.narrator.note(MAIN, Note::Placeholder { name, why: why.clone() });
         }
+        for (name, why) in &prepared.gathered.defaults {
+            player.narrator.default_taken(name, why);
+        }
         let redactor = player.narrator.redactor.clone();
         match sound {
             Ok(()) => Ok(Self { session, settings, sources, prepared, redactor }),
@@ -272,7 +276,8 @@ fn play(player: &mut Player<'_>, flow: Flow) -> Outcome {
     let session = player.session;
     let mut number = 0;
     let flow = player.section(&session.open, &mut number, flow, None);
-    let flow = turns::play(player, &mut number, flow);
+    let sound = player.failure.is_none();
+    let (flow, row_failed) = turns::play(player, &mut number, flow);
     // `on_fail = "quit"` stops the steps, and [[close]] runs as if nothing had happened.
     player.quitting = flow == Flow::Quitting;
     let closing = if player.quitting { Flow::On } else { flow };
@@ -284,6 +289,10 @@ fn play(player: &mut Player<'_>, flow: Flow) -> Outcome {
         player.put_channel(main);
     }
     farewell::part(player, flow);
+    if row_failed && sound {
+        // What fails behind a row that failed follows from it, and changes no status.
+        player.failure = None;
+    }
     let mut outcome = match player.failure.take() {
         Some(failure) => failed(failure, player.steps_run),
         None => Outcome {

@@ -3,6 +3,7 @@
 use super::Lane;
 use super::player::MAIN;
 use super::ports::Clock;
+use super::spoken::Spoken;
 use crate::event::{Event, Fact, Line, Note, Observer};
 use crate::smtp::lines::WireLine;
 use crate::transcript::{Heard, Passage, Redactor, Shown};
@@ -21,11 +22,13 @@ pub struct Narrator<'a> {
     pub started: Option<Instant>,
     /// What `main` is called here.
     lane: Option<String>,
+    /// What `main` says of transactions, where rows speak in their own words.
+    pub spoken: Option<Spoken>,
 }
 
 impl<'a> Narrator<'a> {
     pub fn new(observer: &'a mut dyn Observer, clock: &'a dyn Clock, redactor: Redactor) -> Self {
-        Self { observer, clock, redactor, between: false, heard: Vec::new(), started: None, lane: None }
+        Self { observer, clock, redactor, between: false, heard: Vec::new(), started: None, lane: None, spoken: None }
     }
 
     /// Goes on where another connection of the same session began.
@@ -64,6 +67,12 @@ impl<'a> Narrator<'a> {
         self.tell(connection, Fact::Noted(note));
     }
 
+    /// The default of a value stands in for a command that failed.
+    pub fn default_taken(&mut self, name: &str, why: &str) {
+        let (name, why) = (self.shown(name), self.shown(why));
+        self.note(MAIN, Note::DefaultTaken { name, why });
+    }
+
     /// Tells the lines of what is about to be written. `used` are the secrets in it that are too short to be looked
     /// for everywhere.
     pub fn sent(&mut self, connection: &str, bytes: &[u8], used: &[String]) {
@@ -89,6 +98,9 @@ impl<'a> Narrator<'a> {
         let redactor = std::mem::take(&mut self.redactor);
         let between = self.between && !content;
         redactor.find_in_passage(passage, bytes, ahead, &used, |line, hidden| {
+            if let Some(spoken) = self.spoken.as_mut().filter(|_| connection == MAIN) {
+                spoken.sent(line.bytes, content);
+            }
             let line = Line::new(line, hidden, content).with_between(between);
             self.tell(connection, Fact::LineSent(line));
         });
@@ -103,6 +115,9 @@ impl<'a> Narrator<'a> {
     }
 
     pub fn received(&mut self, connection: &str, line: WireLine<'_>) {
+        if let Some(spoken) = self.spoken.as_mut().filter(|_| connection == MAIN) {
+            spoken.received(line.bytes);
+        }
         let known = self.heard.iter().position(|(name, _)| name == connection);
         let index = known.unwrap_or(self.heard.len());
         if known.is_none() && !self.redactor.is_empty() {

@@ -10,7 +10,7 @@ use super::ports::{ConnectError, Exchanger, Interrupt, Network, TlsOptions};
 use super::rows::{Feed, Row, Sealing};
 use super::several::Several;
 use super::trouble::{Limit, Trouble};
-use super::variables::{self, Gathered, Reader, ShortSecrets};
+use super::variables::{self, Asked, Gathered, Reader, ShortSecrets};
 use crate::event::{Cause, Fact, Failure, Note, Status};
 use crate::session::{
     Address, Expect, Expression, ReplyFacts, Scheme, Scope, Server, Session, SessionFacts, SourcePath, Sources,
@@ -310,8 +310,12 @@ impl<'a> Player<'a> {
             sources: self.sources,
             host: Some(self.server.host().to_owned()),
         };
-        match reader.value(&variable.source, &self.scope, &self.narrator) {
+        let mut asked = Asked::default();
+        match reader.value(&variable.source, &self.scope, &self.narrator, &mut asked) {
             Ok(Some(value)) => {
+                if let Some(why) = asked.failed {
+                    self.narrator.default_taken(&variable.name, &why);
+                }
                 self.scope.add(&variable.name, value.clone());
                 Ok((variable.name.clone(), value))
             }

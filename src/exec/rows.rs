@@ -1,6 +1,6 @@
 //! The door through which rows come in and their ends go out: a plain session is the batch of one row.
 
-use crate::event::{Outcome, RowId};
+use crate::event::{Failure, Outcome, RowId};
 use crate::session::RowValue;
 
 /// One turn of the `step` section.
@@ -16,6 +16,8 @@ pub struct Row {
     pub message_id: Option<String>,
     /// The recipients, as facts show them, that have had the message, or are not to have it.
     pub done: Vec<String>,
+    /// The recipients that an earlier attempt found refused for good: the row fails, whatever becomes of the others.
+    pub refused: Option<Box<Failure>>,
     /// What is wrong with the row itself, such as a line that is too short: none of its steps run.
     pub broken: Option<String>,
 }

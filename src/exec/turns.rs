@@ -4,6 +4,7 @@ use super::Row;
 use super::actions::{self, Next};
 use super::answer::{Answer, Turn};
 use super::player::{MAIN, Player};
+use super::spoken::Spoken;
 use super::steps::Flow;
 use super::trouble::{Trouble, signal_status};
 use crate::event::{Fact, Failure, Outcome, Status};
@@ -14,8 +15,9 @@ use std::time::Duration;
 /// How long the end is awaited that a 421 announces.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Plays the rows that this connection gets. `flow` is what `open` left; gives what is left to `close`.
-pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> Flow {
+/// Plays the rows that this connection gets. `flow` is what `open` left; gives what is left to `close`, and whether a row
+/// failed.
+pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> (Flow, bool) {
     let (session, open) = (player.session, *number);
     if !player.feed.goes_on() {
         // The one turn is taken behind a failure of `open` too, for what is `always`.
@@ -27,22 +29,24 @@ pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> Flow
             let outcome = outcome(player, 0, player.failure.clone());
             player.feed.finished(&player.row, &outcome, player.message_id.as_deref());
         }
-        return flow;
+        return (flow, false);
     }
     let captures = has_captures(&session.steps);
-    let mut to_reset = false;
+    let speaks_itself = speaks_itself(&session.steps);
+    let (mut to_reset, mut any_failed) = (false, false);
     while flow == Flow::On || player.is_in_flight() {
         let Some(row) = player.feed.next() else { break };
         // What has come behind an envelope that left already is its replies.
         let begun = player.begin_row_ahead();
         if !begun && row.broken.is_none() && !is_ready(player, std::mem::take(&mut to_reset)) {
             player.feed.returned(row);
-            return Flow::Stopped;
+            return (Flow::Stopped, any_failed);
         }
         *number = open;
         let kept = captures.then(|| player.scope.clone());
-        let sent = sent(player);
+        player.narrator.spoken = speaks_itself.then(Spoken::default);
         let (left, failed) = turn(player, row, number);
+        any_failed |= failed || player.row.refused.is_some();
         if let Some(scope) = kept {
             player.scope = scope;
         }
@@ -51,7 +55,7 @@ pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> Flow
             Flow::Stopped => flow,
             other => flow.max(other),
         };
-        to_reset = failed && self::sent(player) > sent && speaks_itself(&session.steps);
+        to_reset = failed && player.narrator.spoken.take().is_some_and(|spoken| spoken.may_be_open());
         if !is_usable(player) {
             flow = if failed { flow.max(Flow::Stopped) } else { flow };
             if is_deaf(player) {
@@ -66,7 +70,7 @@ pub fn play(player: &mut Player<'_>, number: &mut usize, mut flow: Flow) -> Flow
     let mut main = player.take_channel(MAIN);
     actions::settle(player, &mut main);
     player.put_channel(main);
-    flow
+    (flow, any_failed)
 }
 
 /// One row's turn; gives what its steps left, and whether it failed.
@@ -91,7 +95,11 @@ fn turn(player: &mut Player<'_>, row: Row, number: &mut usize) -> (Flow, bool) {
     let failed = failure.is_some();
     let outcome = outcome(player, player.steps_run - steps, failure);
     if let Some(id) = &player.row.id {
-        player.narrator.tell(MAIN, Fact::RowFinished { row: id, outcome: &outcome });
+        // A failure of its own is told as it is; a success does not cover what was refused before.
+        let refused = player.row.refused.as_deref().filter(|_| outcome.failure.is_none());
+        let behind = refused.map(|refused| outcome.clone().behind(refused));
+        let outcome = behind.as_ref().unwrap_or(&outcome);
+        player.narrator.tell(MAIN, Fact::RowFinished { row: id, outcome });
     }
     player.feed.finished(&player.row, &outcome, player.message_id.as_deref());
     player.scope.set_row(None);
@@ -110,14 +118,6 @@ fn outcome(player: &Player<'_>, steps_run: usize, failure: Option<Failure>) -> O
 pub fn row_failure(session: &Session, trouble: Trouble) -> Failure {
     let span = session.rows.as_ref().map_or_else(Span::default, |rows| rows.file.span.clone());
     trouble.failure(session.sources.place(&span))
-}
-
-/// Bytes that were sent on the main connection.
-fn sent(player: &mut Player<'_>) -> u64 {
-    let main = player.take_channel(MAIN);
-    let sent = main.sent;
-    player.put_channel(main);
-    sent
 }
 
 /// Whether another row can go over the connection.

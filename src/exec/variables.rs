@@ -56,6 +56,15 @@ impl ShortSecrets {
     }
 }
 
+/// How a value is asked for, and what is to be said of it.
+#[derive(Default)]
+pub struct Asked {
+    /// Its default is shown to nobody.
+    pub is_secret: bool,
+    /// Why its default stands in where a value was to be had.
+    pub failed: Option<String>,
+}
+
 /// What became of the names.
 #[derive(Clone)]
 pub struct Gathered {
@@ -65,13 +74,19 @@ pub struct Gathered {
     pub short_names: Vec<String>,
     /// Secrets that a dry run goes without, and why they have no value.
     pub placeholders: Vec<(String, Shown)>,
+    /// Names whose defaults stand in for a command that failed, and why it did.
+    pub defaults: Vec<(String, String)>,
 }
 
 impl Reader<'_> {
     /// Reads all values. Secrets come first, so that variables may hold them; what waits for another name waits.
     pub fn gather(&mut self, scope: &mut Scope, narrator: &mut Narrator<'_>) -> Result<Gathered, Trouble> {
-        let mut gathered =
-            Pending { short: ShortSecrets::default(), short_names: Vec::new(), placeholders: Vec::new() };
+        let mut gathered = Pending {
+            short: ShortSecrets::default(),
+            short_names: Vec::new(),
+            placeholders: Vec::new(),
+            defaults: Vec::new(),
+        };
         for (name, value) in &self.settings.variables {
             scope.set(name, self.session.given(name, value).clone());
         }
@@ -120,6 +135,7 @@ impl Reader<'_> {
             short: gathered.short,
             short_names: gathered.short_names,
             placeholders: gathered.placeholders,
+            defaults: gathered.defaults,
         })
     }
 
@@ -145,7 +161,8 @@ impl Reader<'_> {
         narrator: &mut Narrator<'_>,
         gathered: &mut Pending,
     ) -> Result<(), Trouble> {
-        let value = match self.value(&secret.source, scope, narrator) {
+        let mut asked = Asked { is_secret: true, failed: None };
+        let value = match self.value(&secret.source, scope, narrator, &mut asked) {
             Ok(Some(value)) => value,
             Ok(None) if self.settings.dry_run => {
                 let why = self.no_value(secret, narrator).cause.to_string();
@@ -160,6 +177,7 @@ impl Reader<'_> {
             Ok(None) => return Err(self.no_value(secret, narrator)),
             Err(trouble) => return Err(trouble.at(&secret.span)),
         };
+        gathered.defaults.extend(asked.failed.map(|why| (secret.name.clone(), why)));
         let text = value.to_string();
         if !text.is_empty() && !narrator.redactor.add(&text) {
             gathered.short.by_name.insert(secret.name.clone(), vec![text]);
@@ -176,11 +194,13 @@ impl Reader<'_> {
         narrator: &mut Narrator<'_>,
         gathered: &mut Pending,
     ) -> Result<(), Trouble> {
-        match self.value(&variable.source, scope, narrator) {
+        let mut asked = Asked::default();
+        match self.value(&variable.source, scope, narrator, &mut asked) {
             Ok(Some(value)) => scope.set(&variable.name, value),
             Ok(None) => return Err(self.no_value(variable, narrator)),
             Err(trouble) => return Err(trouble.at(&variable.span)),
         }
+        gathered.defaults.extend(asked.failed.map(|why| (variable.name.clone(), why)));
         if let ValueSource::Template(template) = &variable.source {
             gathered.short.inherit(&variable.name, &self.session.templates.names(template));
         }
@@ -193,6 +213,7 @@ impl Reader<'_> {
         source: &ValueSource,
         scope: &Scope,
         narrator: &Narrator<'_>,
+        asked: &mut Asked,
     ) -> Result<Option<Value>, Trouble> {
         let found = match source {
             ValueSource::Template(template) => {
@@ -200,16 +221,29 @@ impl Reader<'_> {
             }
             ValueSource::Literal(value) => return Ok(Some(value.clone())),
             ValueSource::Env { name, default } => (self.sources.env(name), default),
-            ValueSource::Prompt { text, default } => match self.sources.prompt(text) {
-                Err(_) if self.settings.dry_run && default.is_some() => (Ok(None), default),
-                answer => (answer.map(Some), default),
-            },
+            ValueSource::Prompt { text, default } => {
+                let hint = default.as_ref().map(|default| match asked.is_secret {
+                    true => "Enter takes the default".to_owned(),
+                    false => default.to_string(),
+                });
+                match self.sources.prompt(text, hint.as_deref()) {
+                    Err(_) if self.settings.dry_run && default.is_some() => (Ok(None), default),
+                    answer => (answer, default),
+                }
+            }
             ValueSource::Netrc { field, default } => {
                 (self.sources.netrc(self.host.as_deref().unwrap_or_default(), field), default)
             }
             ValueSource::Command { argv, default } => match self.sources.command(argv) {
                 Err(_) if self.settings.dry_run && default.is_some() => (Ok(None), default),
-                output => (output.and_then(|bytes| text_of(bytes, "the command's output")).map(Some), default),
+                Err(error) => (Err(error), default),
+                // A signal ends a command, too, and then the session.
+                Ok(Err(why)) if default.is_some() && narrator.clock.interrupted().is_none() => {
+                    asked.failed = Some(why);
+                    (Ok(None), default)
+                }
+                Ok(Err(why)) => (Err(SourceError::Refused(why)), default),
+                Ok(Ok(bytes)) => (text_of(bytes, "the command's output").map(Some), default),
             },
             ValueSource::Csv { path, default } | ValueSource::Json { path, default } => {
                 let resolved = resolve(self.session, scope, narrator, path)?;
@@ -321,6 +355,7 @@ struct Pending {
     short: ShortSecrets,
     short_names: Vec<String>,
     placeholders: Vec<(String, Shown)>,
+    defaults: Vec<(String, String)>,
 }
 
 /// Whether a value comes from beyond the session file.

@@ -183,6 +183,7 @@ fn note(note: &Note) -> (&'static str, Value) {
         }
         Note::QuitFailed { why } => ("quit_failed", json!({ "why": why.as_str() })),
         Note::Placeholder { name, why } => ("placeholder", json!({ "name": name.as_str(), "why": why.as_str() })),
+        Note::DefaultTaken { name, why } => ("default_taken", json!({ "name": name.as_str(), "why": why.as_str() })),
         Note::GivenSecret { name } => ("given_secret", json!({ "name": name.as_str() })),
         Note::ShortSecret { name } => ("short_secret", json!({ "name": name.as_str() })),
         Note::Retrying { attempt, times, wait } => {

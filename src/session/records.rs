@@ -1,4 +1,4 @@
-//! Where the records of a CSV file end, and which of them are none (RFC 4180 §2).
+//! Where the records of a CSV or TSV file end, and which of them are none (RFC 4180 §2).
 //!
 //! A parser of CSV prefers any reading to none: a quotation mark that is never closed makes one record of the rest of
 //! the file, and the mail for one person carries everybody's addresses. So records are cut first, and parsed then.
@@ -63,7 +63,8 @@ impl RecordCutter {
     pub fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         for (index, &byte) in bytes.iter().enumerate() {
             self.state = match (self.state, byte) {
-                (State::FieldBegins, b'"') => State::Quoted,
+                // text/tab-separated-values knows no quotation: a mark is a character like any other.
+                (State::FieldBegins, b'"') if self.delimiter != b'\t' => State::Quoted,
                 (State::Quoted, b'"') => State::Mark,
                 (State::Mark, b'"') => State::Quoted,
                 (State::Quoted, byte) => {

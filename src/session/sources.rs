@@ -31,16 +31,17 @@ pub trait Sources: Sync {
     fn env(&self, name: &str) -> Result<Option<String>, SourceError> {
         closed(name)
     }
-    /// Standard output of a command that ended well, at most 1 MiB.
-    fn command(&self, argv: &[String]) -> Result<Vec<u8>, SourceError> {
+    /// Standard output of a command that ended well, at most 1 MiB; or why it did not. One that may not be run is an error.
+    fn command(&self, argv: &[String]) -> Result<Result<Vec<u8>, String>, SourceError> {
         closed(&argv.join(" "))
     }
     /// `login`, `password` or `account` of `host` in `~/.netrc`.
     fn netrc(&self, host: &str, field: &str) -> Result<Option<String>, SourceError> {
         closed(&format!("the {field} for {host}"))
     }
-    /// Asks on the terminal, without echo.
-    fn prompt(&self, text: &str) -> Result<String, SourceError> {
+    /// Asks on the terminal, without echo. `default` is what is shown of a value that stands in where there is no terminal, or
+    /// the answer is empty: `None` is the answer then, and only then.
+    fn prompt(&self, text: &str, _default: Option<&str>) -> Result<Option<String>, SourceError> {
         closed(text)
     }
 }

@@ -1,6 +1,6 @@
 //! Runs `{ command = […] }`: no shell, nothing to read, a limited time, a limited output.
 
-use super::{Interrupted, SMALL, SourceError, words};
+use super::{Interrupted, SMALL, words};
 use crate::transcript::Shown;
 use std::io::{self, Read};
 use std::path::Path;
@@ -17,18 +17,13 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// How long nobody looks whether a signal came.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Standard output of a command that ended well.
-pub fn run(
-    argv: &[String],
-    folder: &Path,
-    timeout: Duration,
-    interrupted: &Interrupted,
-) -> Result<Vec<u8>, SourceError> {
+/// Standard output of a command that ended well; or why it did not.
+pub fn run(argv: &[String], folder: &Path, timeout: Duration, interrupted: &Interrupted) -> Result<Vec<u8>, String> {
     let deadline = Instant::now() + timeout;
     let Some((name, arguments)) = argv.split_first() else {
-        return Err(SourceError::Refused("a command needs a name".to_owned()));
+        return Err("a command needs a name".to_owned());
     };
-    let failed = |what: String| SourceError::Refused(format!("the command \"{}\" {what}", Shown::new(name)));
+    let failed = |what: String| format!("the command \"{}\" {what}", Shown::new(name));
     // A name with a slash is a path, relative to the session file like any other; one without is looked for in PATH.
     let mut command = if name.contains('/') { Command::new(folder.join(name)) } else { Command::new(name) };
     command.args(arguments).current_dir(folder);

@@ -1,4 +1,4 @@
-//! The fields of a CSV file's records, one record at a time in memory that is used again.
+//! The fields of a CSV or TSV file's records, one record at a time in memory that is used again.
 
 use super::rows::LONGEST;
 use crate::session::{RecordCutter, RecordFault};
@@ -26,7 +26,8 @@ impl Fields {
     pub fn new(reader: Box<dyn BufRead + Send>, delimiter: u8) -> Self {
         let mut builder = ReaderBuilder::new();
         // The record is cut already: a CR within it is one of its characters.
-        let parser = builder.delimiter(delimiter).terminator(Terminator::Any(b'\n')).build();
+        let quoting = delimiter != b'\t';
+        let parser = builder.delimiter(delimiter).quoting(quoting).terminator(Terminator::Any(b'\n')).build();
         let cutter = RecordCutter::new(delimiter);
         Self {
             reader,

@@ -145,13 +145,13 @@ impl Sources for Files {
         }
     }
 
-    fn command(&self, argv: &[String]) -> Result<Vec<u8>, SourceError> {
+    fn command(&self, argv: &[String]) -> Result<Result<Vec<u8>, String>, SourceError> {
         if !self.allow_commands {
             let name = argv.first().map_or("", String::as_str);
             let what = format!("the command {:?} was not run: --allow-commands allows it", Shown::new(name).as_str());
             return Err(SourceError::Refused(what));
         }
-        command::run(argv, self.folder(), command::TIMEOUT, &self.interrupted)
+        Ok(command::run(argv, self.folder(), command::TIMEOUT, &self.interrupted))
     }
 
     fn netrc(&self, host: &str, field: &str) -> Result<Option<String>, SourceError> {
@@ -172,8 +172,8 @@ impl Sources for Files {
         Ok(netrc::look_up(&text, host, field))
     }
 
-    fn prompt(&self, text: &str) -> Result<String, SourceError> {
-        prompt::ask(text, &self.interrupted)
+    fn prompt(&self, text: &str, default: Option<&str>) -> Result<Option<String>, SourceError> {
+        prompt::ask(text, default, &self.interrupted)
     }
 }
 

@@ -14,21 +14,27 @@ const LONGEST: usize = 64 << 10;
 /// How long nobody looks whether a signal came.
 const SLICE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-pub fn ask(text: &str, interrupted: &Interrupted) -> Result<String, SourceError> {
+/// `default` is what is shown of a value that stands in where there is no terminal, or the answer is empty; `None` is the
+/// answer then.
+pub fn ask(text: &str, default: Option<&str>, interrupted: &Interrupted) -> Result<Option<String>, SourceError> {
     let refused = |what: &str| SourceError::Refused(format!("\"{}\" cannot be asked for: {what}", Shown::new(text)));
     // The terminal itself, since standard input and output may be files and pipes.
-    let mut terminal = File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/tty")
-        .map_err(|_| refused("there is no terminal; give it as a variable, or in a default"))?;
+    let mut terminal = match File::options().read(true).write(true).open("/dev/tty") {
+        Ok(terminal) => terminal,
+        Err(_) if default.is_some() => return Ok(None),
+        Err(_) => return Err(refused("there is no terminal; give it as a variable, or in a default")),
+    };
     let silent = Silent::begin(&terminal).map_err(|error| refused(&error.to_string()))?;
-    let asked = write!(terminal, "{} ", Shown::new(text.trim_end())).and_then(|()| terminal.flush());
+    let hint = default.map_or(String::new(), |default| format!("[{}] ", Shown::new(default)));
+    let asked = write!(terminal, "{} {hint}", Shown::new(text.trim_end())).and_then(|()| terminal.flush());
     let answer = asked.and_then(|()| read_answer(&mut Keys { terminal: &terminal, interrupted }));
     let _ = terminal.write_all(b"\n");
     drop(silent);
     match answer {
-        Ok(Answer::Given(answer)) => String::from_utf8(answer).map_err(|_| refused("the answer is not UTF-8")),
+        Ok(Answer::Given(answer)) if answer.is_empty() && default.is_some() => Ok(None),
+        Ok(Answer::Given(answer)) => {
+            String::from_utf8(answer).map(Some).map_err(|_| refused("the answer is not UTF-8"))
+        }
         Ok(Answer::None) => Err(refused("no answer was given")),
         Ok(Answer::Interrupted) => {
             // What the key would have done, had the terminal not been silent: whoever handles the signal does so now.

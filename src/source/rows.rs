@@ -239,6 +239,12 @@ mod tests {
                 "quotes",
             ),
             ("p.tsv", b"n\temail\n1\ta,b\n", vec![good("p.tsv:2", "a,b")], "tabs"),
+            (
+                "p.tsv",
+                b"n\temail\n\"1\t\"Ann\" a@x.y\n\"2\"\tb \"\"c\n3\t\"\n",
+                vec![good("p.tsv:2", "\"Ann\" a@x.y"), good("p.tsv:3", "b \"\"c"), good("p.tsv:4", "\"")],
+                "tab-separated values know no quotation: a mark swallows nothing",
+            ),
             ("p", b"n\temail\n1\ta,b\n", vec![good("p:2", "a,b")], "tabs without a name that says so"),
             (
                 "p.csv",

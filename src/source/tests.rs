@@ -178,10 +178,7 @@ fn run(world: &World, argv: &[&str], timeout: Duration) -> Result<String, String
 
 fn run_until(world: &World, argv: &[String], timeout: Duration, interrupted: &Interrupted) -> Result<String, String> {
     let output = command::run(argv, &world.path("session").canonicalize().unwrap(), timeout, interrupted);
-    match output {
-        Ok(bytes) => Ok(String::from_utf8(bytes).unwrap()),
-        Err(SourceError::Refused(text) | SourceError::Unreadable(text)) => Err(text),
-    }
+    output.map(|bytes| String::from_utf8(bytes).unwrap())
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The retry loop of `docs/reports.md`: runs again with the same ledger go on where the last one ended, and nobody gets a
 //! mail twice.
 
+mod refusals;
 mod several;
 
 use std::io::{BufRead, BufReader, Write};

@@ -46,7 +46,7 @@ pub enum LedgerCommand {
         #[arg(value_name = "KEY")]
         key: Option<String>,
         /// What it is now: sent, deferred or pending
-        #[arg(value_name = "TO")]
+        #[arg(value_name = "TO", conflicts_with = "state")]
         to: Option<String>,
         /// All rows in this state, in place of a key
         #[arg(long, value_name = "STATE", value_parser = crate::cli::ledger::state)]

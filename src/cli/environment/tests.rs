@@ -1,4 +1,4 @@
-use super::super::arguments::Command;
+use super::super::arguments::{Command, LedgerCommand};
 use super::*;
 use std::time::Duration;
 
@@ -54,6 +54,36 @@ fn the_command_line_wins() {
         let run = run(line, environment);
         assert_eq!((run.meaning.seed, run.output.quiet), (Some(1), false), "{why}");
     }
+}
+
+#[test]
+fn a_command_within_a_command_has_its_options_too() {
+    let table: [Case<(Option<&str>, Option<&str>)>; 7] = [
+        (&["ledger", "l.db", "list"], &[("MAILRUN_STATE", "sent")], (None, Some("sent")), "list"),
+        (&["ledger", "l.db", "list", "--state=unknown"], &[("MAILRUN_STATE", "x")], (None, Some("unknown")), "given"),
+        (&["ledger", "l.db", "list"], &[("MAILRUN_STATE", "")], (None, None), "an empty variable"),
+        (&["ledger", "l.db", "export"], &[("MAILRUN_STATE", "sent")], (None, Some("sent")), "export"),
+        (
+            &["ledger", "l.db", "resolve", "sent"],
+            &[("MAILRUN_STATE", "unknown")],
+            (Some("sent"), Some("unknown")),
+            "all",
+        ),
+        (&["ledger", "l.db", "resolve", "a", "sent"], &[("MAILRUN_STATE", "unknown")], (Some("a"), None), "a key"),
+        (&["ledger", "l.db", "resolve", "--", "-a", "sent"], &[("MAILRUN_STATE", "unknown")], (Some("-a"), None), "--"),
+    ];
+    for (line, environment, expected, why) in table {
+        let read = read_with(line, environment).unwrap_or_else(|error| panic!("{why}: {error}"));
+        let Command::Ledger(ledger) = read.arguments.command else { panic!("{why}: not ledger") };
+        let (key, state) = match ledger.command.expect("there is one") {
+            LedgerCommand::List { state } | LedgerCommand::Export { state, csv: _ } => (None, state),
+            LedgerCommand::Resolve { key, state, to: _ } => (key, state),
+            LedgerCommand::Merge { .. } => panic!("{why}: merge"),
+        };
+        assert_eq!((key.as_deref(), state.as_deref()), expected, "{why}");
+    }
+    let wrong = read_with(&["ledger", "l.db", "list"], &[("MAILRUN_STATE", "gone")]).expect_err("no such state");
+    assert!(wrong.to_string().contains("MAILRUN_STATE"), "{wrong}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::dialogues::GREETING;
 use super::play;
-use super::server::Act::{Content, Fin, Hear, Say};
+use super::server::Act::{self, Content, Fin, Hear, Say};
 
 const MESSAGE: &str = "[message]\nfrom = 'a@example.com'\nto = ['b@example.com', 'c@example.com']\ntext = 'hi'\ndate = 'x'\nmessage_id = '<1@example.com>'\n";
 
@@ -29,6 +29,57 @@ fn a_refused_recipient_stops_the_message_for_all_unless_it_is_skipped() {
     let ran = play(&format!("{MESSAGE}on_refused = 'skip'\n"), &[&before[..], &rcpt, &second, &quit].concat());
     assert_eq!(ran.outcome.status.code(), 1, "{}", ran.log);
     assert!(ran.log.contains("c@example.com Accepted: 250 ok\n"), "{}", ran.log);
+}
+
+#[test]
+fn behind_a_recipient_that_was_skipped_its_refusal_is_the_first_failure() {
+    let before = [GREETING, Hear("EHLO"), Say("250 mx\r\n"), Hear("MAIL FROM:<a@example.com>"), Say("250 ok\r\n")];
+    let (rcpt, other) = (Hear("RCPT TO:<b@example.com>"), [Hear("RCPT TO:<c@example.com>"), Say("250 ok\r\n")]);
+    let data = [Hear("DATA"), Say("354 go\r\n"), Content];
+    let quit = [Hear("QUIT"), Say("221 bye\r\n"), Fin];
+    let refused = |reply: &str| format!("1 recipient was refused: <b@example.com>: {reply}");
+    let later = "1 recipient was deferred: <b@example.com>: 450 later".to_owned();
+    /// What RCPT gets, what follows, the status, what is told, why.
+    type Case = (&'static str, Vec<Act>, u8, [String; 2], &'static str);
+    let table: [Case; 4] = [
+        (
+            "550 5.1.1 no\r\n",
+            [&data[..], &[Say("450 full\r\n")], &quit].concat(),
+            1,
+            [refused("550 5.1.1 no"), "expected 250, got 450".to_owned()],
+            "the content is put off",
+        ),
+        (
+            "550 5.1.1 no\r\n",
+            [&[Hear("DATA"), Say("451 full\r\n")][..], &quit].concat(),
+            1,
+            [refused("550 5.1.1 no"), "expected 354, got 451".to_owned()],
+            "DATA is",
+        ),
+        (
+            "450 later\r\n",
+            [&data[..], &[Say("554 no\r\n")], &quit].concat(),
+            75,
+            [later.clone(), "expected 250, got 554".to_owned()],
+            "the other way round",
+        ),
+        (
+            "550 5.1.1 no\r\n",
+            [&data[..], &[Fin]].concat(),
+            74,
+            ["the message may have been delivered, or not".to_owned(), refused("550 5.1.1 no")],
+            "whether it was delivered is unknown: no other status says so",
+        ),
+    ];
+    for (reply, rest, status, said, why) in table {
+        let script = [&before[..], &[rcpt.clone(), Say(reply)], &other, &rest].concat();
+        let ran = play(&format!("{MESSAGE}on_refused = 'skip'\n"), &script);
+        assert_eq!(ran.outcome.status.code(), status, "{why}: {}", ran.log);
+        let failure = ran.outcome.failure.expect("it failed");
+        let told: Vec<_> =
+            std::iter::once(&failure).chain(&failure.more.also).map(|one| one.cause.to_string()).collect();
+        assert!(told.len() == 2 && told[0].contains(&said[0]) && told[1].contains(&said[1]), "{why}: {told:?}");
+    }
 }
 
 #[test]

@@ -24,6 +24,42 @@ fn a_steps_variables_may_use_those_before_them() {
 }
 
 #[test]
+fn a_default_stands_in_for_what_cannot_be_had() {
+    let failed = "DefaultTaken { name: Shown(\"n\"), why: Shown(\"the command \\\"false\\\" ended with status 1\") }";
+    let allowed = "commands are not allowed";
+    let table = [
+        ("{ command = ['echo', 'x'], default = 'd' }", Ok("x"), "", "it is not needed"),
+        ("{ command = ['false'], default = 'd' }", Ok("d"), failed, "a command that fails, and that is said"),
+        ("{ command = ['false'], default = 7 }", Ok("7"), failed, "a number"),
+        ("{ command = ['false'] }", Err(65), "ended with status 1", "there is none"),
+        ("{ command = ['rm'], default = 'd' }", Err(65), allowed, "a command that is not allowed"),
+        ("{ prompt = 'n?', default = 'd' }", Ok("d"), "", "nobody is there to be asked"),
+        ("{ prompt = 'n?', default = '' }", Ok(""), "", "an empty value is one"),
+        ("{ prompt = 'n?' }", Err(65), "no terminal", "nobody is there, and there is none"),
+    ];
+    for (source, expected, said, why) in table {
+        for (place, steps) in [
+            (format!("vars = {{ n = {source} }}"), "{ send = 'NOOP <{{ n }}>', expect = 250 }".to_owned()),
+            (format!("secrets = {{ n = {source} }}"), "{ send = 'NOOP <{{ n }}>', expect = 250 }".to_owned()),
+            (String::new(), format!("{{ send = 'NOOP <{{{{ n }}}}>', expect = 250, with = {{ n = {source} }} }}")),
+        ] {
+            let toml = format!("{place}\nstep = [ {{ expect = 220 }}, {steps} ]");
+            let line = if expected.is_ok() { "NOOP" } else { "QUIT" };
+            let ran = play(&toml, &[GREETING, Hear(line), Say("250 ok\r\n")]);
+            let told = format!("{}{:?}", ran.log, ran.outcome.failure);
+            assert!(
+                told.contains(said) && (told.contains("DefaultTaken") == (said == failed)),
+                "{why}: {toml}: {told}"
+            );
+            match expected {
+                Ok(value) => assert!(ran.wire().contains(&format!("NOOP <{value}>\r\n")), "{why}: {toml}: {told}"),
+                Err(status) => assert_eq!(ran.outcome.status.code(), status, "{why}: {toml}: {told}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn attempts_are_counted_with_the_first_one() {
     let toml =
         "step = [ { expect = 220 }, { send = 'NOOP', expect = 250, retry = { times = 2, wait = '1s', on = '4xx' } } ]";

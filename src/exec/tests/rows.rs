@@ -328,3 +328,50 @@ fn bdat_waits_in_a_batch_for_the_replies_to_its_envelope() {
         ran.log
     );
 }
+
+#[test]
+fn rset_stands_behind_a_row_that_failed_in_a_transaction_of_its_own_words() {
+    let check = "{ send = 'VRFY {{ row.n }}', expect = 252 }";
+    let mail = "{ send = 'MAIL FROM:<a@x>', expect = 250 }, { send = 'RCPT TO:<{{ row.n }}@x>', expect = 250 }";
+    const REFUSED: Act = Say("550 no\r\n");
+    /// The steps, what the first row meets, and the second, whether RSET stands between them, why.
+    type Case<'c> = (&'c str, &'c [Act], &'c [Act], bool, &'c str);
+    let table: &[Case<'_>] = &[
+        (check, &[Hear("VRFY 1"), REFUSED], &[Hear("VRFY 2"), Say("252 ok\r\n")], false, "there was none"),
+        (
+            mail,
+            &[Hear("MAIL"), Say("250 ok\r\n"), Hear("RCPT TO:<1"), REFUSED],
+            &[Hear("MAIL"), Say("250 ok\r\n"), Hear("RCPT TO:<2"), Say("250 ok\r\n")],
+            true,
+            "it was open",
+        ),
+        (
+            "{ send = 'MAIL FROM:<a@x>', expect = 250 }, { send = 'RSET', expect = 250, always = true }",
+            &[Hear("MAIL"), REFUSED, Hear("RSET"), Say("250 ok\r\n")],
+            &[Hear("MAIL"), Say("250 ok\r\n"), Hear("RSET"), Say("250 ok\r\n")],
+            false,
+            "the row ended it",
+        ),
+    ];
+    for (steps, first, second, resets, why) in table {
+        let toml = format!("open = [ {{ expect = 220 }} ]\nstep = [ {steps} ]\nclose = [ {{ quit = true }} ]\n{ROWS}");
+        let reset: &[Act] = if *resets { &[Hear("RSET"), Say("250 ok\r\n")] } else { &[] };
+        let (ran, _) = play(&toml, 2, &[&[Say("220 mx\r\n")], *first, reset, *second, &quit()].concat());
+        assert_eq!(ran.told, ["1 Failed", "2 Passed"], "{why}: {}", ran.log);
+    }
+}
+
+#[test]
+fn a_quit_that_fails_behind_a_failed_row_follows_from_it() {
+    let toml = format!(
+        "open = [ {{ expect = 220 }} ]\nstep = [ {{ send = 'NOOP', expect = 250 }} ]\nclose = [ {{ quit = true }} ]\n{ROWS}"
+    );
+    let failing = [Hear("QUIT"), Say("500 what\r\n"), Hear("QUIT"), Say("500 what\r\n"), Fin];
+    for (reply, told, status) in
+        [("450 later\r\n", "1 TempFail", Status::Passed), ("250 ok\r\n", "1 Passed", Status::Failed)]
+    {
+        let (ran, _) = play(&toml, 1, &[&[Say("220 mx\r\n"), Hear("NOOP"), Say(reply)], &failing[..]].concat());
+        assert_eq!((ran.told, ran.status), (vec![told.to_owned()], status), "the connection's own\n{}", ran.log);
+        assert!(ran.log.contains("failed: expected 221"), "it is told either way\n{}", ran.log);
+    }
+}

@@ -302,6 +302,7 @@ impl Observer for Recorder {
                 | Note::QuitFailed { .. }
                 | Note::ShortSecret { .. }
                 | Note::Placeholder { .. }
+                | Note::DefaultTaken { .. }
                 | Note::Recipient { .. }
                 | Note::Sent { .. }
                 | Note::Unwritten { .. }

@@ -278,6 +278,13 @@ impl<W: Write> Observer for Terminal<W> {
                 Note::Placeholder { name, why } => {
                     self.warnings.push(format!("the dry run goes without the secret {name}: {why}"));
                 }
+                Note::DefaultTaken { name, why } => {
+                    let warning = format!("{name} is its default: {why}");
+                    // A step that is repeated says it once.
+                    if !self.warnings.contains(&warning) {
+                        self.warnings.push(warning);
+                    }
+                }
                 Note::Interrupted { signal } => {
                     let line = format!("{}: interrupted by {signal}\n", self.name);
                     self.text.push_str(&line);

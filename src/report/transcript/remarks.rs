@@ -62,6 +62,7 @@ pub(super) fn is_detail(note: &Note) -> bool {
     match note {
         Note::Prompt { .. }
         | Note::Placeholder { .. }
+        | Note::DefaultTaken { .. }
         | Note::GivenSecret { .. }
         | Note::Capabilities { .. }
         | Note::Sent { .. } => true,
@@ -98,6 +99,7 @@ pub(super) fn note(note: &Note) -> String {
         }
         Note::QuitFailed { why } => format!("the message was delivered; QUIT failed behind it: {why}"),
         Note::Placeholder { name, why } => format!("the dry run goes without the secret {name}: {why}"),
+        Note::DefaultTaken { name, why } => format!("{name} is its default: {why}"),
         Note::GivenSecret { name } => format!("the value given for {name} holds a secret"),
         Note::ShortSecret { name } => format!("the secret {name} is short: it is hidden only where it is sent"),
         Note::Retrying { attempt, times, wait } => {

@@ -115,15 +115,22 @@ impl Transaction<'_> {
         let sent = self.send(player, channel);
         let unknown = self.settle_recipients(player, channel, sent.as_ref().err());
         let halted = self.is_halted();
-        let stop = self.stopped.take();
+        let stop = self.stopped.take().map(|stop| stop.trouble);
         let aborted = self.message.on_refused == OnRefused::Abort && !self.complete;
-        let refused = stop.map_or_else(|| self.recipients.verdict(aborted), |stop| Err(stop.trouble));
+        // Behind what stops a message no recipient is refused: one that was came first.
+        let refused = match (self.recipients.verdict(aborted), stop) {
+            (Err(first), Some(stop)) => Err(first.with([stop])),
+            (Ok(()), Some(stop)) => Err(stop),
+            (refused, None) => refused,
+        };
         match (sent, refused) {
             // Trying again may send twice, whatever was said of the other recipients.
-            (Err(trouble), _) if unknown && trouble.status == Status::IoErr => Err(trouble),
+            (Err(trouble), refused) if unknown && trouble.status == Status::IoErr => Err(trouble.with(refused.err())),
             // What stopped the message came first; what follows from it changes nothing but the connection.
             (Err(_), Err(refused)) if halted => Err(Trouble { severs: true, ..refused }),
-            (Err(trouble), _) => Err(trouble),
+            // Where the others were to have it all the same, that failed too, and behind the refusal.
+            (Err(trouble), Err(refused)) => Err(refused.with([trouble])),
+            (Err(trouble), Ok(())) => Err(trouble),
             (Ok(()), refused) => refused,
         }
     }
