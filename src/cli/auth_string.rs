@@ -183,12 +183,8 @@ fn answer(input: &mut dyn Questions, what: &str, hidden: bool) -> Result<String,
 /// What base64 says, a line each.
 fn decode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<Vec<String>, Failure> {
     let mut encoded = arguments.encoded.clone();
-    if let Some(first) = &arguments.mechanism {
-        if let Ok(mechanism) = Mechanism::parse(first) {
-            let why =
-                format!("--decode takes base64 alone, which is the same in all mechanisms: leave {mechanism} out");
-            return Err((Status::Usage, why));
-        }
+    // A mechanism may stand before it, as it does the other way: base64 is the same in all.
+    if let Some(first) = arguments.mechanism.as_ref().filter(|name| Mechanism::parse(name).is_err()) {
         encoded.insert(0, first.clone());
     }
     if encoded.is_empty() {
