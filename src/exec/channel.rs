@@ -304,8 +304,11 @@ impl Channel {
                 }
                 // The server may be waiting for its own words to be read.
                 Err(error) if again(&error) => {
-                    if matches!(self.look(), Ok(true)) && content {
-                        return (written, Err(Unwritten::Early));
+                    match self.look() {
+                        Ok(true) if content => return (written, Err(Unwritten::Early)),
+                        // Said once: the next look would take it for an orderly end.
+                        Err(End::Reset) => return (written, Err(Unwritten::Ended(self.ended(narrator, End::Reset)))),
+                        _ => {}
                     }
                 }
                 Err(error) => return (written, Err(Unwritten::Ended(self.end_of(&error)))),

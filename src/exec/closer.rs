@@ -4,6 +4,7 @@ use super::player::Player;
 use super::trouble::Trouble;
 use crate::event::{Cause, FailedAssert, Got, Status};
 use crate::session::{ReplyFacts, Step, Value};
+use crate::transcript::Shown;
 
 /// Captures, then asserts. All that fail are told: the first, and with it the others.
 pub fn look_closer(player: &mut Player<'_>, step: &Step, facts: Option<&ReplyFacts>) -> Result<(), Trouble> {
@@ -65,7 +66,7 @@ fn asserts(player: &Player<'_>, step: &Step, facts: Option<&ReplyFacts>, failed_
             values: evaluation
                 .values
                 .iter()
-                .map(|(name, value)| (shown(name), shown(&as_sent(value, facts))))
+                .map(|(name, value)| (shown(name), self::shown(player, value, facts)))
                 .collect(),
         });
     }
@@ -75,7 +76,15 @@ fn asserts(player: &Player<'_>, step: &Step, facts: Option<&ReplyFacts>, failed_
     troubles
 }
 
-/// A value as it is shown: where expressions see U+FFFD for the reply's bytes that are not UTF-8, the bytes.
+/// The longest value that a failed assert shows, in characters.
+const SHOWN: usize = 160;
+
+fn shown(player: &Player<'_>, value: &str, facts: Option<&ReplyFacts>) -> Shown {
+    let reply = facts.map(|facts| facts.reply.readable()).unwrap_or_default();
+    player.narrator.redactor.shown_value(&as_sent(value, facts), &reply, SHOWN)
+}
+
+/// A value as it was sent: where expressions see U+FFFD for the reply's bytes that are not UTF-8, the bytes.
 fn as_sent(value: &str, facts: Option<&ReplyFacts>) -> String {
     let mut shown = value.to_owned();
     let Some(reply) = facts.map(|facts| &facts.reply).filter(|_| value.contains('\u{fffd}')) else { return shown };

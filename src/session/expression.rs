@@ -112,8 +112,8 @@ fn nearest<'a>(mut path: &'a str, templates: &Templates, scope: &Scope) -> Optio
     }
 }
 
-/// The longest value that a failed assert shows, in characters.
-const SHOWN: usize = 160;
+/// What is kept of a value, in bytes. What is shown of it is less, and cut once the secrets are out.
+const KEPT: usize = 64 * 1024;
 
 fn shown(value: &minijinja::Value) -> String {
     let text = match value.as_str() {
@@ -122,8 +122,8 @@ fn shown(value: &minijinja::Value) -> String {
         None if value.is_none() || bool::try_from(value.clone()).is_ok() => value.to_string().to_lowercase(),
         None => value.to_string(),
     };
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+    match text.len() > KEPT {
+        true => text[..text.floor_char_boundary(KEPT)].to_owned(),
+        false => text,
     }
 }

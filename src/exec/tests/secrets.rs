@@ -12,6 +12,8 @@ use mail_parser::MessageParser;
 use proptest::prelude::*;
 use std::io::Read;
 
+use super::play;
+use super::server::Act::{Hear, Say};
 use super::server::Time;
 
 /// The lines as the transcript shows them.
@@ -110,5 +112,29 @@ proptest! {
         }
         // What is no secret is shown.
         prop_assert!(lines.iter().any(|line| line == "To: b@example.com"), "{shown}");
+    }
+}
+
+#[test]
+fn what_a_failed_assert_shows_of_a_reply_holds_no_secret_whole_or_cut() {
+    let long = |secret: &str| -> &'static str { format!("250 {} {secret} y\r\n", "x".repeat(143)).leak() };
+    // hunter2-Zaphod, and the base64 of it.
+    let cases: [(&str, &'static str); 4] = [
+        ("over two lines", "250-you said hunter2-\r\n250 Zaphod ok\r\n"),
+        ("base64 over two lines", "250-aHVudGVyMi1a\r\n250 YXBob2Q= ok\r\n"),
+        ("where the value is cut", long("hunter2-Zaphod")),
+        ("base64 where the value is cut", long("aHVudGVyMi1aYXBob2Q=")),
+    ];
+    let asserts = "['reply.text == \"x\"', 'reply.lines == []', 'reply.lines[0] == 1', 'text == 1']";
+    for (why, said) in cases {
+        let toml = format!(
+            "step = [{{ expect = 220 }}, {{ send = 'NOOP', expect = 250, capture = {{ text = '(?s)(.*)' }}, assert = {asserts} }}]
+            [secrets]\npw = {{ env = 'PW' }}"
+        );
+        let ran = play(&toml, &[Say("220 mx ready\r\n"), Hear("NOOP"), Say(said)]);
+        assert_eq!(ran.outcome.status.code(), 1, "{why}: {}", ran.log);
+        for part in ["hunter", "Zaphod", "aHVudGVy", "YXBob2"] {
+            assert!(!ran.log.contains(part), "{why}: {part}: {}", ran.log);
+        }
     }
 }

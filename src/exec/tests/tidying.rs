@@ -1,7 +1,7 @@
 //! What a failure, a stalled server or a signal leaves to be said: what did not leave, and no QUIT where it would be
 //! taken for something else.
 
-use super::server::Act::{self, After, Content, Hear, Say, Signal, Stall, StallAfter};
+use super::server::Act::{self, After, Content, Hear, Reset, Say, Signal, Stall, StallAfter};
 use super::{once, play};
 use std::time::Duration;
 
@@ -107,4 +107,14 @@ fn a_reply_that_says_neither_yes_nor_no_leaves_it_unknown_only_where_content_has
         assert_eq!(ran.outcome.status.code(), 1, "{why}: {}", ran.log);
         assert!(ran.log.contains(has), "{why}: {}", ran.log);
     }
+}
+
+#[test]
+fn a_reset_while_content_is_written_is_told_as_one() {
+    let toml =
+        "step = [{ expect = 220 }, { send = 'DATA', expect = 354 }, { body = { file = 'big.eml' }, expect = 250 }]";
+    let ran = play(toml, &[GREETING, Hear("DATA"), Say("354 go\r\n"), StallAfter(100), Reset]);
+    assert_eq!(ran.outcome.status.code(), 69, "{:?}", ran.outcome);
+    assert!(ran.log.contains("*: reset by the server\n") && !ran.log.contains("*: closed by the server"));
+    assert!(ran.log.contains("the server reset the connection"));
 }

@@ -138,6 +138,28 @@ impl Redactor {
         Shown::new(lines.join(&b" / "[..]))
     }
 
+    /// As [`Redactor::shown`] for a value of an expression, `most` characters of it at most. `reply` is what the server said last:
+    /// a secret may be cut over its lines, and the value may hold them apart.
+    pub fn shown_value(&self, value: &str, reply: &str, most: usize) -> Shown {
+        let (mut value, mut start) = (value.to_owned(), 0);
+        let hidden = self.find_in_reply(reply.as_bytes());
+        for line in reply.split('\n').filter(|_| !hidden.is_empty()) {
+            let end = start + line.len();
+            let here = hidden.iter().filter(|range| range.start < end && range.end > start);
+            let here: Vec<_> = here.map(|range| range.start.max(start) - start..range.end.min(end) - start).collect();
+            // Two bytes tell next to nothing, and would be found everywhere.
+            if !here.is_empty() && line.len() > 2 {
+                value = value.replace(line, &String::from_utf8_lossy(&visible(line.as_bytes(), here)));
+            }
+            start = end + 1;
+        }
+        let shown = Shown::new(visible(value.as_bytes(), self.find_in_reply(value.as_bytes())));
+        match shown.as_str().char_indices().nth(most) {
+            Some((end, _)) => Shown::new(format!("{}…", &shown.as_str()[..end])),
+            None => shown,
+        }
+    }
+
     /// Whether there is nothing to look for: then nothing is looked at.
     fn is_idle(&self, used: &[&str]) -> bool {
         self.forms.is_empty() && (self.off || used.iter().all(|secret| !is_short(secret)))
