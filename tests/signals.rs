@@ -50,14 +50,19 @@ impl Running {
 
     /// Waits until it handles signals: SIGINT is the second bit of those that are caught.
     fn handles_signals(&self) {
-        let path = format!("/proc/{}/status", self.child.id());
-        let caught = || {
-            let status = std::fs::read_to_string(&path).ok()?;
-            let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
-            let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
-            (mask & 0b10 != 0).then_some(())
-        };
-        until(caught, "the handler of signals");
+        until(|| (self.signals("SigCgt:")? & 0b10 != 0).then_some(()), "the handler of signals");
+    }
+
+    /// Waits until no signal waits for it any more.
+    fn took_signals(&self) {
+        until(|| (self.signals("ShdPnd:")? == 0).then_some(()), "the handling of a signal");
+    }
+
+    /// The mask of signals that the system calls so.
+    fn signals(&self, name: &str) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let mask = status.lines().find_map(|line| line.strip_prefix(name))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
     }
 
     fn signal(&self, signal: Signal) {
@@ -207,8 +212,8 @@ fn a_second_signal_leaves_the_transcript_of_the_message_in_flight() {
             until(shown, "the dialogue in a file");
         }
         run.signal(Signal::INT);
-        // Two of a kind may arrive as one.
-        std::thread::sleep(Duration::from_millis(200));
+        // Two of a kind that wait arrive as one.
+        run.took_signals();
         run.signal(Signal::INT);
         let (ended, errors) = run.ends();
         assert_eq!(ended.code(), Some(130), "{why}: {errors}");

@@ -2,6 +2,7 @@
 //! secrets.
 
 mod missing;
+mod own;
 mod rendering;
 
 pub use rendering::{one_line, render, render_line, resolve};
