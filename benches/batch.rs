@@ -15,7 +15,7 @@ use std::time::Instant;
 
 /// What is known of the program that is running.
 #[derive(Default)]
-struct Seen {
+struct Measured {
     process: AtomicU32,
     /// In kB.
     peak: AtomicU64,
@@ -24,16 +24,16 @@ struct Seen {
     time: AtomicU64,
 }
 
-struct Bed {
+struct BatchBench {
     folder: tempfile::TempDir,
     port: u16,
-    seen: Arc<Seen>,
+    seen: Arc<Measured>,
 }
 
 fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let port = listener.local_addr()?.port();
-    let seen = Arc::new(Seen::default());
+    let seen = Arc::new(Measured::default());
     let record = seen.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -41,11 +41,11 @@ fn main() -> io::Result<()> {
             std::thread::spawn(move || drop(answer(stream, &record)));
         }
     });
-    let bed = Bed { folder: tempfile::tempdir()?, port, seen };
+    let bench = BatchBench { folder: tempfile::tempdir()?, port, seen };
     if !std::env::args().any(|argument| argument == "memory") {
-        bed.speed()?;
+        bench.speed()?;
     }
-    bed.memory()
+    bench.memory()
 }
 
 /// What is sent, and how.
@@ -66,7 +66,7 @@ impl Default for Batch {
     }
 }
 
-impl Bed {
+impl BatchBench {
     fn speed(&self) -> io::Result<()> {
         println!("batches of small messages over loopback, whole process:");
         let plain = Batch::default();
@@ -170,9 +170,9 @@ impl Bed {
     }
 }
 
-impl Seen {
+impl Measured {
     /// Reads what the system says of the program, where it does.
-    fn look(&self) -> Option<()> {
+    fn read_proc(&self) -> Option<()> {
         let process = self.process.load(Ordering::Relaxed);
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
         let number = |name: &str| -> Option<u64> {
@@ -191,7 +191,7 @@ impl Seen {
 }
 
 /// Answers everything well; replies leave together when all that came has been looked at (RFC 2920 §3.2).
-fn answer(stream: TcpStream, seen: &Seen) -> io::Result<()> {
+fn answer(stream: TcpStream, seen: &Measured) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut input = BufReader::with_capacity(256 * 1024, stream.try_clone()?);
     let (mut output, mut line, mut replies, mut content) = (stream, Vec::new(), b"220 mx ESMTP\r\n".to_vec(), false);
@@ -225,7 +225,7 @@ fn answer(stream: TcpStream, seen: &Seen) -> io::Result<()> {
                 b"250 2.0.0 queued\r\n"
             }
             b"QUIT" => {
-                seen.look();
+                seen.read_proc();
                 replies.extend_from_slice(b"221 bye\r\n");
                 return output.write_all(&replies);
             }

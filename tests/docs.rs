@@ -6,7 +6,7 @@
 //! `mailrun serve`.
 
 use mailrun::event::Status;
-use mailrun::serve::{Rules, Script};
+use mailrun::serve::{ReplyRules, Script};
 use mailrun::session::{Diagnostics, Session, SourceError, SourceFile, Sources, TABLES, load};
 use mailrun::transcript;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,9 +77,9 @@ fn of_kind<'b>(blocks: &'b [Block], kind: &str) -> Vec<&'b Block> {
 
 /// The included files that the pages show; nothing else can be read.
 #[derive(Default)]
-struct Shown(BTreeMap<String, String>);
+struct SafeText(BTreeMap<String, String>);
 
-impl Shown {
+impl SafeText {
     fn of(blocks: &[Block]) -> Self {
         let name = |block: &Block| {
             let first = block.text.lines().next().unwrap_or_default();
@@ -89,7 +89,7 @@ impl Shown {
     }
 }
 
-impl Sources for Shown {
+impl Sources for SafeText {
     fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
         let Some(text) = self.0.get(&path.display().to_string()) else {
             return Err(SourceError::Unreadable("the pages do not show it".to_owned()));
@@ -99,14 +99,14 @@ impl Sources for Shown {
     }
 }
 
-fn read(text: &str, shown: &Shown) -> Result<Session, Diagnostics> {
+fn read(text: &str, shown: &SafeText) -> Result<Session, Diagnostics> {
     load("block.toml", text, shown, &[])
 }
 
 #[test]
 fn every_session_that_is_shown_can_be_read() {
     let blocks = blocks();
-    let shown = Shown::of(&blocks);
+    let shown = SafeText::of(&blocks);
     for block in of_kind(&blocks, "toml") {
         if let Err(wrong) = read(&block.text, &shown) {
             panic!("{}\n{}", block.place(), wrong.render(false));
@@ -121,7 +121,7 @@ fn every_fragment_that_is_shown_can_be_read_in_a_session() {
         let text = format!("{}\n[[step]]\nexpect = 220\n", block.text);
         // A fragment may use what stands in another part of the file.
         let overridden = ["password".to_owned()];
-        if let Err(wrong) = load("block.toml", &text, &Shown::default(), &overridden) {
+        if let Err(wrong) = load("block.toml", &text, &SafeText::default(), &overridden) {
             panic!("{}\n{}", block.place(), wrong.render(false));
         }
     }
@@ -141,7 +141,7 @@ fn every_transcript_that_is_shown_can_be_read_and_every_script_served() {
         }
     }
     for block in of_kind(&blocks, "toml rules") {
-        if let Err(errors) = Rules::read("rules.toml", &block.text) {
+        if let Err(errors) = ReplyRules::read("rules.toml", &block.text) {
             panic!("{}: {errors:?}", block.place());
         }
     }
@@ -243,7 +243,7 @@ fn every_key_is_documented_and_no_other() {
     let mut declared: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for keys in TABLES {
         let names = keys.keys.iter().map(|key| key.name.to_owned());
-        declared.entry(heading(keys.table)).or_default().extend(names);
+        declared.entry(heading(keys.title)).or_default().extend(names);
     }
     for (heading, names) in &declared {
         let text = section(&page, heading);
@@ -270,7 +270,11 @@ fn the_documented_rules_have_the_keys_of_the_program() {
             let reply = if key == "reply" { "" } else { "reply = \"250 x\"\n" };
             let value = if key == "verb" { "\"RCPT\"" } else { value };
             let rules = format!("[[on]]\n{needed}{reply}{key} = {value}\n");
-            assert!(Rules::read("rules.toml", &rules).is_ok(), "{key}: {:?}", Rules::read("rules.toml", &rules));
+            assert!(
+                ReplyRules::read("rules.toml", &rules).is_ok(),
+                "{key}: {:?}",
+                ReplyRules::read("rules.toml", &rules)
+            );
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The sessions of `sessions/documents/` against servers that say what the documents' servers say. Each fixture is the
 //! scripted server and the golden transcript at once.
 
-mod common;
+mod support;
 
-use common::{PASSWORD, read, session, without_address};
+use support::{PASSWORD, read, session, without_address};
 
 /// Every document's session with its fixture's name, and whether its server has a self-signed certificate.
 const DOCUMENTS: &[(&str, bool)] = &[
@@ -23,7 +23,7 @@ const DOCUMENTS: &[(&str, bool)] = &[
     ("icloud-587-plain-334", false),
 ];
 
-fn run(name: &str, self_signed: bool) -> common::Run {
+fn run(name: &str, self_signed: bool) -> support::Run {
     let run = session(&format!("sessions/documents/{name}.toml")).against(&format!("fixtures/documents/{name}.txt"));
     if self_signed { run.with_a_self_signed_certificate() } else { run }
 }
@@ -67,7 +67,7 @@ fn the_password_is_in_nothing_that_a_run_shows() {
 
 #[test]
 fn every_session_of_the_documents_is_tested() {
-    let mut files: Vec<_> = std::fs::read_dir(common::path("sessions/documents"))
+    let mut files: Vec<_> = std::fs::read_dir(support::path("sessions/documents"))
         .expect("the folder is there")
         .map(|entry| entry.expect("it can be read").path().file_stem().expect("a name").to_string_lossy().into_owned())
         .filter(|name| name != "atmail-25-starttls-refused")

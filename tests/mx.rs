@@ -1,7 +1,7 @@
 //! `--mx`: the server is a domain's best mail exchanger. A name server of the tests' own answers on a loopback port.
 
 use mailrun::net::certificate::ServerCertificate;
-use mailrun::serve::{self, Behaviour, Config, Running, SinkOptions};
+use mailrun::serve::{self, Behaviour, Config, RunningServer, SinkOptions};
 use simple_dns::rdata::{CNAME, MX, RData};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, RCODE, ResourceRecord};
 use std::io::{Read, Write};
@@ -90,17 +90,17 @@ fn replies(question: &[u8], tcp: bool) -> Vec<Vec<u8>> {
 }
 
 /// A server that mx1.example leads to; mx2.example leads where nobody listens.
-struct World {
-    sink: Running,
+struct MxFixture {
+    sink: RunningServer,
     folder: tempfile::TempDir,
     dns: u16,
     asked: Arc<AtomicUsize>,
 }
 
-impl World {
+impl MxFixture {
     fn new(certificate: &str) -> Self {
         let mut config = Config::new(Behaviour::Sink(SinkOptions::default()));
-        config.certificate = Some(ServerCertificate::make(&[certificate]).expect("a certificate can be made"));
+        config.certificate = Some(ServerCertificate::generate(&[certificate]).expect("a certificate can be made"));
         let sink = serve::start(config).expect("a loopback port is free");
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         std::fs::write(folder.path().join("ca.pem"), &sink.ca_pem).expect("it can be written");
@@ -148,7 +148,7 @@ impl World {
 #[test]
 fn the_best_exchanger_that_can_be_connected_to_is_the_server() {
     // The certificate is the exchanger's: that its name is the one that is verified is seen by the way.
-    let world = World::new("mx1.example");
+    let world = MxFixture::new("mx1.example");
     let best = "*: mail exchanger of best.example: mx1.example, preference 10\n*: connected to 127.0.0.1:";
     world.ends("best.example", 0, &[best, "TLS started: TLSv1.3, CN=mx1.example, verified"]);
     world.ends("BEST.example.", 0, &[best]);
@@ -162,14 +162,14 @@ fn the_best_exchanger_that_can_be_connected_to_is_the_server() {
 
 #[test]
 fn a_domain_without_exchangers_is_its_own() {
-    let world = World::new("none.example");
+    let world = MxFixture::new("none.example");
     world.ends("none.example", 0, &["*: mail exchanger of none.example: itself, since it has no MX record\n"]);
     world.ends("best.example", 77, &["mx1.example"]);
 }
 
 #[test]
 fn where_no_exchanger_is_the_status_says_why() {
-    let world = World::new("mx1.example");
+    let world = MxFixture::new("mx1.example");
     world.ends("null.example", 68, &["cannot resolve null.example: the domain takes no mail", "RFC 7505"]);
     world.ends("nowhere.example", 68, &["cannot resolve nowhere.example: there is no such domain"]);
     world.ends("broken.example", 68, &["SERVFAIL"]);
@@ -183,7 +183,7 @@ fn where_no_exchanger_is_the_status_says_why() {
 
 #[test]
 fn a_name_server_is_asked_once_for_many_connections() {
-    let world = World::new("mx1.example");
+    let world = MxFixture::new("mx1.example");
     let output = world.run("best.example", &["--repeat", "20"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(world.asked.load(Ordering::SeqCst), 1);
@@ -191,7 +191,7 @@ fn a_name_server_is_asked_once_for_many_connections() {
 
 #[test]
 fn the_options_are_looked_at_before_anything_is_asked() {
-    let world = World::new("mx1.example");
+    let world = MxFixture::new("mx1.example");
     let refused = |domain: &str, options: &[&str], words: &str| {
         let output = world.run(domain, options);
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -212,7 +212,7 @@ fn the_options_are_looked_at_before_anything_is_asked() {
 
 #[test]
 fn a_session_needs_no_server_of_its_own_and_a_dry_run_asks_nobody() {
-    let world = World::new("mx1.example");
+    let world = MxFixture::new("mx1.example");
     world.session("");
     let output = world.run("best.example", &["--dry-run"]);
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);

@@ -31,7 +31,7 @@ fn told(output: &Output) -> String {
 
 /// Runs `smoke-certificate.toml` against a certificate that lasts so many days.
 fn certificate_of(days: i64, trusted: bool, arguments: &[&str]) -> (Option<i32>, String) {
-    let certificate = ServerCertificate::make_valid(&["localhost"], -1, days).expect("a certificate can be made");
+    let certificate = ServerCertificate::generate_valid(&["localhost"], -1, days).expect("a certificate can be made");
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, &certificate.ca_pem).expect("the certificate can be written");
@@ -71,17 +71,17 @@ fn a_certificate_that_lasts_passes_and_one_that_does_not_fails() {
 
 /// What a server makes of a command that came in the clear behind STARTTLS.
 #[derive(Clone, Copy, PartialEq)]
-enum Behind {
+enum InjectedCommand {
     Dropped,
-    AnsweredInside,
-    AnsweredInTheClear,
+    AnsweredInTls,
+    AnsweredUnencrypted,
     /// For the beginning of the handshake, which it ends.
     TakenForTls,
 }
 
 /// One connection of a server.
-fn serve_one(listener: &TcpListener, behind: Behind) -> std::io::Result<()> {
-    let made = ServerCertificate::make(&["localhost"]).expect("a certificate can be made");
+fn serve_one(listener: &TcpListener, behind: InjectedCommand) -> std::io::Result<()> {
+    let made = ServerCertificate::generate(&["localhost"]).expect("a certificate can be made");
     let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("an acceptor");
     let key = PKey::private_key_from_pem(made.key_pem.as_bytes()).expect("a key in PEM");
     let own = X509::from_pem(made.chain_pem.as_bytes()).expect("a certificate in PEM");
@@ -95,12 +95,16 @@ fn serve_one(listener: &TcpListener, behind: Behind) -> std::io::Result<()> {
     socket.write_all(b"250-mx\r\n250 STARTTLS\r\n")?;
     assert_eq!(line(&mut socket)?, "STARTTLS");
     assert_eq!(line(&mut socket)?, "NOOP", "it came in the clear");
-    socket.write_all(if behind == Behind::AnsweredInTheClear { b"220 go\r\n250 ok\r\n" } else { b"220 go\r\n" })?;
-    if behind == Behind::TakenForTls {
+    socket.write_all(if behind == InjectedCommand::AnsweredUnencrypted {
+        b"220 go\r\n250 ok\r\n"
+    } else {
+        b"220 go\r\n"
+    })?;
+    if behind == InjectedCommand::TakenForTls {
         return Ok(());
     }
     let Ok(mut tls) = acceptor.build().accept(socket) else { return Ok(()) };
-    if behind == Behind::AnsweredInside {
+    if behind == InjectedCommand::AnsweredInTls {
         tls.write_all(b"250 ok\r\n")?;
     }
     loop {
@@ -124,10 +128,10 @@ fn line(from: &mut impl Read) -> std::io::Result<String> {
 #[test]
 fn a_server_that_keeps_a_command_from_behind_starttls_is_found() {
     for (behind, status, words) in [
-        (Behind::Dropped, 0, "TLS started"),
-        (Behind::AnsweredInside, 1, "the command is forgotten"),
-        (Behind::AnsweredInTheClear, 1, "S: 250 ok"),
-        (Behind::TakenForTls, 0, "closed by the server"),
+        (InjectedCommand::Dropped, 0, "TLS started"),
+        (InjectedCommand::AnsweredInTls, 1, "the command is forgotten"),
+        (InjectedCommand::AnsweredUnencrypted, 1, "S: 250 ok"),
+        (InjectedCommand::TakenForTls, 0, "closed by the server"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
         let address = listener.local_addr().expect("it is bound");
@@ -148,7 +152,7 @@ fn a_server_that_keeps_a_command_from_behind_starttls_is_found() {
 #[test]
 fn a_file_that_is_no_certificate_is_said_by_name_and_line_before_a_connection() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let made = |name: &str| mailrun::net::certificate::ServerCertificate::make(&[name]).expect("a name");
+    let made = |name: &str| mailrun::net::certificate::ServerCertificate::generate(&[name]).expect("a name");
     let (one, other) = (made("a.example"), made("b.example"));
     for (name, text) in [("one.crt", &one.chain_pem), ("one.key", &one.key_pem), ("other.key", &other.key_pem)] {
         std::fs::write(folder.path().join(name), text).expect("the folder can be written");

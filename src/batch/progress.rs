@@ -1,7 +1,7 @@
 //! A bar on the terminal once a run takes over a second; nothing anywhere else.
 
 use super::Tally;
-use crate::event::thousands;
+use crate::event::group_thousands;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -45,17 +45,18 @@ impl Progress {
         self.bar.set_message(line(tally, expected, elapsed));
     }
 
-    pub fn end(&self) {
+    pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
 /// `1,200 done, 3 failed, 240.0/s, 36s left`: the least important last, since a narrow terminal cuts it off.
 fn line(tally: &Tally, expected: Option<usize>, elapsed: Duration) -> String {
-    let done = tally.done();
+    let done = tally.finished();
     let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
-    let mut line = format!("{} done, {} failed, {rate:.1}/s", thousands(done), thousands(done - tally.sent));
-    let before = tally.sent_before + tally.refused_before + tally.unknown_before + tally.held;
+    let mut line =
+        format!("{} done, {} failed, {rate:.1}/s", group_thousands(done), group_thousands(done - tally.sent));
+    let before = tally.sent_before + tally.refused_before + tally.unknown_before + tally.locked_elsewhere;
     if let Some(expected) = expected.filter(|_| done > 0) {
         let seconds = expected.saturating_sub(done + before) as f64 / rate;
         let seconds = if seconds < 1e9 { seconds.ceil() as u64 } else { 0 };

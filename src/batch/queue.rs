@@ -1,61 +1,61 @@
 //! The turns that are to be taken, and what became of them: shared by all connections.
 
-mod filling;
+mod fill;
 
-use super::ledger::{Ended, Ledger};
+use super::ledger::{Ledger, LedgerUpdate};
 use super::{RowState, Shard, Tally, is_temporary};
 use crate::event::{Cause, Failure, Outcome, Status};
 use crate::exec::{Clock, Row};
 use crate::session::SourceError;
 use crate::source::RowReader;
-use crate::transcript::Shown;
+use crate::transcript::SafeText;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A turn that is to be taken.
 #[derive(Clone, Debug, Default)]
-pub struct Task {
+pub struct RowTask {
     pub row: Row,
     /// Its name in the ledger.
     pub key: String,
     /// Which of `--repeat` and `--duration`.
     pub repetition: Option<u64>,
     /// All of its message left before its turn.
-    pub sealed: bool,
+    pub intent_recorded: bool,
     /// An earlier run's attempt at it may have been delivered.
-    pub unknown: bool,
+    pub maybe_sent_before: bool,
     /// How the last attempt at it ended.
-    pub last: Option<(RowState, Status)>,
+    pub last_result: Option<(RowState, Status)>,
 }
 
 /// Opens the rows once more.
-pub type Reopen = Box<dyn FnMut() -> Result<RowReader, SourceError> + Send>;
+pub type ReopenRows = Box<dyn FnMut() -> Result<RowReader, SourceError> + Send>;
 
 /// Where turns come from.
-pub enum Turns {
+pub enum RowStream {
     /// Rows; `again` times more, from the beginning.
     Rows {
         reader: RowReader,
         key: Option<String>,
-        again: u64,
+        repeats_left: u64,
         /// How many times they were begun.
-        round: u64,
-        reopen: Reopen,
+        repetition: u64,
+        reopen: ReopenRows,
         until: Option<Instant>,
     },
     /// The same turn so many times, or until then.
     Times {
-        left: u64,
+        remaining: u64,
         number: u64,
         until: Option<Instant>,
     },
-    Over,
+    Exhausted,
 }
 
 /// What `[rows]`, the command line and the ledger say of all turns.
 #[derive(Default)]
-pub struct Terms {
+pub struct BatchOptions {
     /// The session's name in the ledger.
     pub session: String,
     pub shard: Option<Shard>,
@@ -64,25 +64,25 @@ pub struct Terms {
     /// Ends with the first failure.
     pub fail_fast: bool,
     /// Whether turns are counted as repetitions.
-    pub repeats: bool,
+    pub counts_repetitions: bool,
 }
 
-pub struct Queue {
-    terms: Terms,
-    state: Mutex<State>,
+pub struct RowQueue {
+    options: BatchOptions,
+    state: Mutex<QueueState>,
 }
 
-struct State {
-    turns: Turns,
-    ready: VecDeque<Task>,
+struct QueueState {
+    turns: RowStream,
+    ready: VecDeque<RowTask>,
     /// By when they are due, and by the order in which they were deferred.
-    deferred: BTreeMap<(Instant, u64), Task>,
+    deferred: BTreeMap<(Instant, u64), RowTask>,
     /// How many turns were deferred so far.
     deferrals: u64,
     tally: Tally,
     statuses: Vec<Status>,
     failure: Option<Failure>,
-    skipped: Option<Shown>,
+    skipped: Option<SafeText>,
     steps_run: usize,
     /// Turns that were taken from where they come from.
     taken: usize,
@@ -94,16 +94,16 @@ struct State {
 }
 
 /// What a look for a turn gave.
-pub enum Taken {
-    Task(Box<Task>),
+pub enum NextTask {
+    Ready(Box<RowTask>),
     /// None before then.
-    Later(Instant),
-    Nothing,
+    NotBefore(Instant),
+    Exhausted,
 }
 
-impl Queue {
-    pub fn new(turns: Turns, terms: Terms) -> Self {
-        let state = State {
+impl RowQueue {
+    pub fn new(turns: RowStream, options: BatchOptions) -> Self {
+        let state = QueueState {
             turns,
             ready: VecDeque::new(),
             deferred: BTreeMap::new(),
@@ -118,10 +118,10 @@ impl Queue {
             progress: false,
             connection_failure: None,
         };
-        Self { terms, state: Mutex::new(state) }
+        Self { options, state: Mutex::new(state) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -130,51 +130,53 @@ impl Queue {
     }
 
     /// How many turns there are in all, as far as that can be told: of a file by how much of it was read.
-    pub fn expected(&self) -> Option<usize> {
+    pub fn expected_rows(&self) -> Option<usize> {
         let state = self.state();
         match &state.turns {
-            Turns::Rows { reader, again: 0, until: None, .. } => {
-                let part = reader.part_read().filter(|part| *part > 0.0 && state.taken > 0)?;
+            RowStream::Rows { reader, repeats_left: 0, until: None, .. } => {
+                let part = reader.fraction_read().filter(|part| *part > 0.0 && state.taken > 0)?;
                 Some((state.taken as f64 / part) as usize)
             }
-            Turns::Times { left, until: None, .. } => usize::try_from(*left).ok()?.checked_add(state.taken),
-            Turns::Rows { .. } | Turns::Times { .. } => None,
-            Turns::Over => Some(state.taken),
+            RowStream::Times { remaining, until: None, .. } => {
+                usize::try_from(*remaining).ok()?.checked_add(state.taken)
+            }
+            RowStream::Rows { .. } | RowStream::Times { .. } => None,
+            RowStream::Exhausted => Some(state.taken),
         }
     }
 
-    pub fn terms(&self) -> &Terms {
-        &self.terms
+    pub fn options(&self) -> &BatchOptions {
+        &self.options
     }
 
     /// The next turn that can be taken now.
-    pub fn take(&self, now: Instant) -> Taken {
+    pub fn next_task(&self, now: Instant) -> NextTask {
         let mut state = self.state();
         while !state.stopped {
             if let Some(task) = state.ready.pop_front() {
-                return Taken::Task(Box::new(task));
+                return NextTask::Ready(Box::new(task));
             }
-            if state.fill(&self.terms, now) {
+            if state.fill(&self.options, now) {
                 continue;
             }
             // Deferred rows come again after the others.
             let Some(earliest) = state.deferred.first_entry() else { break };
             let (due, _) = *earliest.key();
             if due > now {
-                return Taken::Later(due);
+                return NextTask::NotBefore(due);
             }
-            return Taken::Task(Box::new(earliest.remove()));
+            return NextTask::Ready(Box::new(earliest.remove()));
         }
-        Taken::Nothing
+        NextTask::Exhausted
     }
 
     /// A turn for a connection that has one, as long as there are enough for `connections`: none waits for a reply that
     /// others could have begun. It waits for nothing.
-    pub fn take_ahead(&self, now: Instant, connections: u32) -> Option<Task> {
+    pub fn take_for_pipeline(&self, now: Instant, connections: u32) -> Option<RowTask> {
         let mut state = self.state();
         let enough = usize::try_from(connections).unwrap_or(usize::MAX);
-        let waits = matches!(&state.turns, Turns::Rows { reader, .. } if reader.is_stream);
-        while state.ready.len() < enough && !waits && !state.stopped && state.fill(&self.terms, now) {}
+        let waits = matches!(&state.turns, RowStream::Rows { reader, .. } if reader.is_stream);
+        while state.ready.len() < enough && !waits && !state.stopped && state.fill(&self.options, now) {}
         if state.stopped || state.ready.len() < enough { None } else { state.ready.pop_front() }
     }
 
@@ -184,23 +186,23 @@ impl Queue {
     }
 
     /// Waits until there is a turn, or none to come.
-    pub fn wait(&self, clock: &dyn Clock) -> Option<Task> {
+    pub fn wait_for_task(&self, clock: &dyn Clock) -> Option<RowTask> {
         while clock.interrupted().is_none() {
-            match self.take(clock.now()) {
-                Taken::Task(task) => return Some(*task),
-                Taken::Later(due) => clock.sleep_until(due),
-                Taken::Nothing => return None,
+            match self.next_task(clock.now()) {
+                NextTask::Ready(task) => return Some(*task),
+                NextTask::NotBefore(due) => clock.sleep_until(due),
+                NextTask::Exhausted => return None,
             }
         }
         None
     }
 
     /// A turn of which nothing was done.
-    pub fn give_back(&self, task: Task) {
+    pub fn put_back(&self, task: RowTask) {
         self.state().ready.push_front(task);
     }
 
-    pub fn made_progress(&self) {
+    pub fn mark_progress(&self) {
         self.state().progress = true;
     }
 
@@ -210,20 +212,20 @@ impl Queue {
     }
 
     /// The end of a turn's last attempt.
-    pub fn end_of(&self, state_of_row: RowState, outcome: &Outcome) {
+    pub fn finish_row(&self, state_of_row: RowState, outcome: &Outcome) {
         let mut state = self.state();
         state.tally.count(state_of_row);
-        state.count(outcome);
+        state.add_outcome(outcome);
         if state_of_row == RowState::Unknown {
             state.statuses.push(Status::IoErr);
         }
-        if self.terms.fail_fast && outcome.status != Status::Passed {
+        if self.options.fail_fast && outcome.status != Status::Passed {
             state.stopped = true;
         }
     }
 
     /// A turn that comes again.
-    pub fn defer(&self, task: Task, due: Instant, outcome: &Outcome) {
+    pub fn defer(&self, task: RowTask, due: Instant, outcome: &Outcome) {
         let mut state = self.state();
         state.steps_run += outcome.steps_run;
         if let Some(failure) = &outcome.failure {
@@ -243,19 +245,19 @@ impl Queue {
     }
 
     /// A turn whose steps were all left out.
-    pub fn skip_turn(&self, outcome: &Outcome) {
+    pub fn skip_row(&self, outcome: &Outcome) {
         let mut state = self.state();
         state.tally.skipped += 1;
-        state.count(outcome);
+        state.add_outcome(outcome);
     }
 
     /// What a connection did beside its turns.
-    pub fn count(&self, outcome: &Outcome) {
-        self.state().count(outcome);
+    pub fn add_outcome(&self, outcome: &Outcome) {
+        self.state().add_outcome(outcome);
     }
 
     /// A connection that did not get as far as a turn.
-    pub fn no_connection(&self, outcome: &Outcome) {
+    pub fn add_connection_failure(&self, outcome: &Outcome) {
         let mut state = self.state();
         state.steps_run += outcome.steps_run;
         if let Some(failure) = &outcome.failure {
@@ -263,7 +265,7 @@ impl Queue {
         }
     }
 
-    pub fn skip(&self, why: Shown) {
+    pub fn skip_session(&self, why: SafeText) {
         let mut state = self.state();
         state.skipped = Some(why);
         state.stopped = true;
@@ -274,24 +276,24 @@ impl Queue {
         self.state().stopped = true;
     }
 
-    pub fn record(&self, ended: Ended) {
-        if let Some(ledger) = &self.terms.ledger {
-            ledger.ended(ended);
+    pub fn record(&self, update: LedgerUpdate) {
+        if let Some(ledger) = &self.options.ledger {
+            ledger.update(update);
         }
     }
 
     /// All connections have ended: counts what is left, and says how the session ended.
-    pub fn end(&self, interrupted: Option<&'static str>) -> Outcome {
+    pub fn finish(&self, interrupted: Option<&'static str>) -> Outcome {
         let mut state = self.state();
-        let left: Vec<Task> = std::mem::take(&mut state.deferred).into_values().collect();
-        let left: Vec<Task> = left.into_iter().chain(std::mem::take(&mut state.ready)).collect();
+        let left: Vec<RowTask> = std::mem::take(&mut state.deferred).into_values().collect();
+        let left: Vec<RowTask> = left.into_iter().chain(std::mem::take(&mut state.ready)).collect();
         let mut waiting = false;
         for task in left {
-            match task.last {
+            match task.last_result {
                 Some((last, status)) => {
                     state.tally.count(last);
                     state.statuses.push(status);
-                    if let Some(refused) = task.row.refused {
+                    if let Some(refused) = task.row.earlier_refusal {
                         state.statuses.push(refused.status);
                         state.failure.get_or_insert(*refused);
                     }
@@ -303,7 +305,7 @@ impl Queue {
             }
         }
         if state.skipped.is_none() {
-            waiting |= state.count_rest(&self.terms, interrupted.is_some());
+            waiting |= state.count_rest(&self.options, interrupted.is_some());
         }
         if let Some(failure) = state.connection_failure.take().filter(|_| waiting || !state.statuses.is_empty()) {
             if waiting {
@@ -326,8 +328,8 @@ impl Queue {
     }
 }
 
-impl State {
-    fn count(&mut self, outcome: &Outcome) {
+impl QueueState {
+    fn add_outcome(&mut self, outcome: &Outcome) {
         self.steps_run += outcome.steps_run;
         let worst = Status::worst(self.statuses.drain(..).chain([outcome.status]));
         self.statuses.push(worst);
@@ -338,21 +340,21 @@ impl State {
 }
 
 /// Whether a failed attempt may be followed by another.
-pub fn may_come_again(state: RowState, outcome: &Outcome) -> bool {
-    let put_off = || outcome.failure.as_ref().is_some_and(is_put_off_beside);
-    state == RowState::Deferred && (is_temporary(outcome.status) || put_off())
+pub fn is_retryable(state: RowState, outcome: &Outcome) -> bool {
+    let some_deferred = || outcome.failure.as_ref().is_some_and(has_deferred_recipients);
+    state == RowState::Deferred && (is_temporary(outcome.status) || some_deferred())
 }
 
 /// Whether recipients were put off besides those that were refused for good. Which of them came first decides the
 /// status, and not whether the others may have the message later.
-fn is_put_off_beside(failure: &Failure) -> bool {
+fn has_deferred_recipients(failure: &Failure) -> bool {
     let Cause::Recipients { refused, stopped: false } = &failure.cause else { return false };
     refused.iter().any(|(_, reply)| reply.as_str().starts_with('4'))
-        || failure.more.also.iter().any(|also| is_temporary(also.status))
+        || failure.details.others.iter().any(|also| is_temporary(also.status))
 }
 
 /// How long to wait before attempt `attempt` + 1, with a jitter of a fifth.
-pub fn wait_before(retry: &crate::session::RetrySettings, attempt: u32) -> Duration {
+pub fn retry_delay(retry: &crate::session::RetrySettings, attempt: u32) -> Duration {
     let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
     let longest = retry.max_wait.unwrap_or(Duration::from_secs(24 * 3600)).as_secs_f64();
     let wait = (retry.wait.as_secs_f64() * retry.backoff.powi(exponent)).min(longest);

@@ -27,7 +27,7 @@ impl Shard {
     }
 
     /// Whether a row or session of that key is in this share: the same on every machine and in every version.
-    pub fn has(&self, key: &str) -> bool {
+    pub fn contains(&self, key: &str) -> bool {
         hash(key.as_bytes()) % self.count == self.index - 1
     }
 }
@@ -50,7 +50,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_key_is_in_one_share(key in ".*", count in 1_u64..50) {
-            let shares = (1..=count).filter(|index| Shard { index: *index, count }.has(&key));
+            let shares = (1..=count).filter(|index| Shard { index: *index, count }.contains(&key));
             prop_assert_eq!(shares.count(), 1);
         }
     }
@@ -59,7 +59,7 @@ mod tests {
     fn shares_are_alike_in_size_and_stay_what_they_are() {
         let keys: Vec<String> = (0..10_000).map(|number| format!("user{number}@example.com")).collect();
         for index in 1..=4 {
-            let size = keys.iter().filter(|key| Shard { index, count: 4 }.has(key)).count();
+            let size = keys.iter().filter(|key| Shard { index, count: 4 }.contains(key)).count();
             assert!((2300..2700).contains(&size), "{index}: {size}");
         }
         // A ledger or a machine of another version must come to the same shares.

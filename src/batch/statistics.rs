@@ -1,12 +1,12 @@
 //! Load in numbers: messages and bytes a second, latencies by kind of step, failures by cause and code.
 
-use crate::event::{Cause, Fact, Failure, Got, Verdict, thousands};
+use crate::event::{Cause, Fact, Failure, ServerResponse, Verdict, group_thousands};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Kinds of steps beyond these are counted as one.
-const MOST: usize = 64;
+const MAX_KINDS: usize = 64;
 
 #[derive(Default)]
 pub struct Statistics {
@@ -16,14 +16,14 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    pub fn hear(&mut self, fact: &Fact<'_>) {
+    pub fn observe(&mut self, fact: &Fact<'_>) {
         match fact {
             Fact::LineSent(line) => self.bytes += line.wire_length() as u64,
             Fact::StepFinished { step, verdict, elapsed } => match verdict {
                 Verdict::Passed => self.record(step.title.as_str(), *elapsed),
                 Verdict::Failed(failure) | Verdict::Error(failure) => {
                     self.record(step.title.as_str(), *elapsed);
-                    self.fail(failure);
+                    self.record_failure(failure);
                 }
                 Verdict::Skipped(_) => {}
             },
@@ -36,7 +36,7 @@ impl Statistics {
         let first = title.split([' ', ':']).next().unwrap_or_default();
         let verb = !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_uppercase());
         let kind = if verb { first } else { title };
-        let kind = if self.kinds.contains_key(kind) || self.kinds.len() < MOST { kind } else { "other steps" };
+        let kind = if self.kinds.contains_key(kind) || self.kinds.len() < MAX_KINDS { kind } else { "other steps" };
         if !self.kinds.contains_key(kind) {
             // Three digits; microseconds up to an hour, and what takes longer counts as an hour.
             let Ok(histogram) = Histogram::new_with_bounds(1, HOUR, 3) else { return };
@@ -47,9 +47,11 @@ impl Statistics {
         }
     }
 
-    fn fail(&mut self, failure: &Failure) {
+    fn record_failure(&mut self, failure: &Failure) {
         let words = match &failure.cause {
-            Cause::Unexpected { expected, got: Got::Reply { code, .. } } => format!("expected {expected}, got {code}"),
+            Cause::Unexpected { expected, got: ServerResponse::Reply { code, .. } } => {
+                format!("expected {expected}, got {code}")
+            }
             Cause::Recipients { refused, stopped: _ } => {
                 let code = refused.first().map_or("", |(_, reply)| reply.as_str().get(..3).unwrap_or_default());
                 format!("recipient refused, {code}")
@@ -57,7 +59,7 @@ impl Statistics {
             cause => cause.to_string(),
         };
         let words: String = words.chars().take(100).collect();
-        let key = if self.failures.contains_key(&words) || self.failures.len() < MOST {
+        let key = if self.failures.contains_key(&words) || self.failures.len() < MAX_KINDS {
             words
         } else {
             "other causes".to_owned()
@@ -66,27 +68,27 @@ impl Statistics {
     }
 
     /// Lines for people.
-    pub fn lines(&self, messages: usize, elapsed: Duration) -> Vec<String> {
+    pub fn report_lines(&self, messages: usize, elapsed: Duration) -> Vec<String> {
         let seconds = elapsed.as_secs_f64().max(1e-6);
         let rate = |count: f64| format!("{:.1}", count / seconds);
         let mut lines = vec![format!(
             "{} messages in {seconds:.2} s: {} messages/s, {} bytes/s",
-            thousands(messages),
+            group_thousands(messages),
             rate(messages as f64),
-            thousands((self.bytes as f64 / seconds) as usize),
+            group_thousands((self.bytes as f64 / seconds) as usize),
         )];
         for (kind, histogram) in &self.kinds {
             let at = |quantile| millis(histogram.value_at_quantile(quantile));
             lines.push(format!(
                 "{kind}: {} times, p50 {}, p90 {}, p99 {}, max {}",
-                thousands(usize::try_from(histogram.len()).unwrap_or(usize::MAX)),
+                group_thousands(usize::try_from(histogram.len()).unwrap_or(usize::MAX)),
                 at(0.5),
                 at(0.9),
                 at(0.99),
                 millis(histogram.max()),
             ));
         }
-        lines.extend(self.failures.iter().map(|(cause, count)| format!("{} failed: {cause}", thousands(*count))));
+        lines.extend(self.failures.iter().map(|(cause, count)| format!("{} failed: {cause}", group_thousands(*count))));
         lines
     }
 }

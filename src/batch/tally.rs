@@ -1,6 +1,6 @@
 //! What became of the rows, in numbers and in a line.
 
-use crate::event::thousands;
+use crate::event::group_thousands;
 
 /// The end of a row's last attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +32,9 @@ pub struct Tally {
     pub refused_before: usize,
     pub unknown_before: usize,
     /// Taken by another run that lives.
-    pub held: usize,
+    pub locked_elsewhere: usize,
     /// There may be more rows, which nobody has read.
-    pub unread: bool,
+    pub has_unread_rows: bool,
 }
 
 impl Tally {
@@ -49,12 +49,12 @@ impl Tally {
     }
 
     /// Rows that this run has done with.
-    pub fn done(&self) -> usize {
+    pub fn finished(&self) -> usize {
         self.sent + self.refused + self.deferred + self.unknown + self.failed + self.skipped
     }
 
     /// `3 sent, 2 refused, 1 unknown, 9,994 sent before`.
-    pub fn words(&self) -> String {
+    pub fn summary(&self) -> String {
         let counts = [
             (self.sent, "sent"),
             (self.refused, "refused"),
@@ -66,14 +66,14 @@ impl Tally {
             (self.sent_before, "sent before"),
             (self.refused_before, "refused before"),
             (self.unknown_before, "unknown before"),
-            (self.held, "left to another run"),
+            (self.locked_elsewhere, "left to another run"),
         ];
         let told = counts.iter().filter(|(count, _)| *count > 0);
-        let mut words: Vec<_> = told.map(|(count, word)| format!("{} {word}", thousands(*count))).collect();
+        let mut words: Vec<_> = told.map(|(count, word)| format!("{} {word}", group_thousands(*count))).collect();
         if words.is_empty() {
             words.push("0 sent".to_owned());
         }
-        words.extend(self.unread.then(|| "the rest not read".to_owned()));
+        words.extend(self.has_unread_rows.then(|| "the rest not read".to_owned()));
         words.join(", ")
     }
 }
@@ -85,9 +85,9 @@ mod tests {
     #[test]
     fn counts_are_said_in_a_line() {
         let tally = Tally { sent: 3, refused: 2, unknown: 1, sent_before: 9994, ..Tally::default() };
-        assert_eq!(tally.words(), "3 sent, 2 refused, 1 unknown, 9,994 sent before");
-        assert_eq!(Tally::default().words(), "0 sent");
-        let interrupted = Tally { sent: 3, pending: 7, unread: true, ..Tally::default() };
-        assert_eq!(interrupted.words(), "3 sent, 7 pending, the rest not read");
+        assert_eq!(tally.summary(), "3 sent, 2 refused, 1 unknown, 9,994 sent before");
+        assert_eq!(Tally::default().summary(), "0 sent");
+        let interrupted = Tally { sent: 3, pending: 7, has_unread_rows: true, ..Tally::default() };
+        assert_eq!(interrupted.summary(), "3 sent, 7 pending, the rest not read");
     }
 }

@@ -1,11 +1,11 @@
 //! One connection after another, as long as there are turns.
 
-use super::feed::{WorkerFeed, may_try_again};
-use super::heard::Heard;
-use super::queue::{Queue, Task};
-use super::{Hearing, Plan};
-use crate::event::{Fact, Observer, Status, Turn};
-use crate::exec::{Clock, Lane, Ready};
+use super::queue::{RowQueue, RowTask};
+use super::row_source::{WorkerRowSource, is_connection_retryable};
+use super::row_state::RowObservation;
+use super::{SharedObserver, WorkerOptions};
+use crate::event::{Fact, Observer, SessionAttempt, Status};
+use crate::exec::{Clock, ConnectionLabel, PreparedSession};
 use crate::net::SystemClock;
 use crate::session::RetrySettings;
 use std::cell::RefCell;
@@ -13,26 +13,26 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// What a connection that was had and lost is tried again with, where `[retry]` says nothing.
-const AGAIN: RetrySettings =
+const DEFAULT_RETRY: RetrySettings =
     RetrySettings { times: 5, wait: Duration::from_millis(100), backoff: 2.0, max_wait: Some(Duration::from_secs(5)) };
 
 pub struct Worker<'w, 'p, 'o> {
-    ready: &'w Ready<'p>,
-    plan: &'w Plan<'p>,
-    queue: &'w Queue,
+    ready: &'w PreparedSession<'p>,
+    plan: &'w WorkerOptions<'p>,
+    queue: &'w RowQueue,
     clock: &'w SystemClock,
     observer: &'w Mutex<&'o mut (dyn Observer + Send)>,
-    lane: Lane,
+    lane: ConnectionLabel,
 }
 
 impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
     pub fn new(
-        ready: &'w Ready<'p>,
-        plan: &'w Plan<'p>,
-        queue: &'w Queue,
+        ready: &'w PreparedSession<'p>,
+        plan: &'w WorkerOptions<'p>,
+        queue: &'w RowQueue,
         clock: &'w SystemClock,
         observer: &'w Mutex<&'o mut (dyn Observer + Send)>,
-        lane: Lane,
+        lane: ConnectionLabel,
     ) -> Self {
         Self { ready, plan, queue, clock, observer, lane }
     }
@@ -40,23 +40,23 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
     pub fn run(mut self) {
         let mut network = (self.plan.network)();
         let mut failures = 0;
-        while let Some(task) = self.queue.wait(self.clock) {
-            let heard = RefCell::new(Heard::default());
-            let mut hearing = Hearing { shared: self.observer, feed: &heard, statistics: self.plan.statistics };
-            if task.row.broken.is_some() {
-                self.tell_broken(task, &mut hearing);
+        while let Some(task) = self.queue.wait_for_task(self.clock) {
+            let heard = RefCell::new(RowObservation::default());
+            let mut hearing = SharedObserver { shared: self.observer, feed: &heard, statistics: self.plan.statistics };
+            if task.row.error.is_some() {
+                self.report_invalid_row(task, &mut hearing);
                 continue;
             }
-            self.tell_turn(&task, &mut hearing);
-            let mut feed = WorkerFeed::new(self.plan, self.queue, self.clock, &heard, task);
+            self.announce_session_run(&task, &mut hearing);
+            let mut feed = WorkerRowSource::new(self.plan, self.queue, self.clock, &heard, task);
             let outcome = self.ready.connection(&mut self.lane, &mut feed, network.as_mut(), self.clock, &mut hearing);
-            feed.give_back();
+            feed.put_back_unfinished();
             if let Some(why) = &outcome.skipped {
-                self.queue.skip(why.clone());
+                self.queue.skip_session(why.clone());
                 return;
             }
-            if !self.plan.rows {
-                feed.end_of_session(&outcome);
+            if !self.plan.has_rows {
+                feed.finish_session(&outcome);
                 continue;
             }
             let turns = feed.turns;
@@ -66,38 +66,38 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
             if turns > 0 {
                 failures = 0;
                 // `[[close]]` failed, or a step of `open` did that lets the session go on; or they are all that was played.
-                if outcome.status != Status::Passed || self.plan.left_out {
-                    self.queue.count(&outcome);
+                if outcome.status != Status::Passed || self.plan.all_deselected {
+                    self.queue.add_outcome(&outcome);
                 }
                 continue;
             }
             failures += 1;
-            self.queue.no_connection(&outcome);
+            self.queue.add_connection_failure(&outcome);
             let again = match self.plan.retry {
                 Some(retry) => Some(retry),
-                None => self.queue.has_progress().then_some(AGAIN),
+                None => self.queue.has_progress().then_some(DEFAULT_RETRY),
             };
             let Some(again) = again.filter(|again| failures <= again.times) else { return };
             // Where nothing failed the server has closed between two rows.
-            if outcome.status != Status::Passed && !may_try_again(&outcome) {
+            if outcome.status != Status::Passed && !is_connection_retryable(&outcome) {
                 return;
             }
-            self.clock.sleep_until(self.clock.now() + super::queue::wait_before(&again, failures));
+            self.clock.sleep_until(self.clock.now() + super::queue::retry_delay(&again, failures));
         }
     }
 
     /// A whole session begins, once more or again.
-    fn tell_turn(&self, task: &Task, hearing: &mut Hearing<'_, '_>) {
+    fn announce_session_run(&self, task: &RowTask, hearing: &mut SharedObserver<'_, '_>) {
         let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
-        if !self.plan.rows && (task.repetition.is_some() || self.plan.retry.is_some()) {
-            let turn = Turn { repetition: task.repetition, attempt };
-            self.lane.tell(self.clock, hearing, Fact::TurnStarted { turn });
+        if !self.plan.has_rows && (task.repetition.is_some() || self.plan.retry.is_some()) {
+            let turn = SessionAttempt { repetition: task.repetition, attempt };
+            self.lane.emit(self.clock, hearing, Fact::AttemptStarted { turn });
         }
     }
 
     /// A row that is none needs no connection.
-    fn tell_broken(&self, task: Task, hearing: &mut Hearing<'_, '_>) {
+    fn report_invalid_row(&self, task: RowTask, hearing: &mut SharedObserver<'_, '_>) {
         let outcome = self.ready.broken_row(&self.lane, task.row, self.clock, hearing);
-        self.queue.end_of(super::RowState::Failed, &outcome);
+        self.queue.finish_row(super::RowState::Failed, &outcome);
     }
 }

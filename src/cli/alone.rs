@@ -1,11 +1,11 @@
 //! The command that runs one session alone, as a diagnosis shows it.
 
 use super::arguments::RunArguments;
-use crate::event::Words;
+use crate::event::HumanDuration;
+use crate::report::diagnosis::literal_secrets;
 use crate::report::record::Record;
-use crate::report::terminal::literals;
 use crate::session::Session;
-use crate::transcript::{Redactor, printable};
+use crate::transcript::{Redactor, escape_unprintable};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -13,12 +13,12 @@ use std::path::Path;
 const SECRET: &str = "[secret]";
 
 /// What must not be shown of the command line.
-pub struct Hidden {
+pub struct HiddenValues {
     names: BTreeSet<String>,
     redactor: Redactor,
 }
 
-impl Hidden {
+impl HiddenValues {
     /// As the session file and the run tell it.
     pub fn of(arguments: &RunArguments, session: &Session, record: &Record) -> Self {
         if arguments.output.show_secrets {
@@ -26,42 +26,42 @@ impl Hidden {
         }
         let mut names = session.secret_names();
         names.extend(record.given_secrets.iter().map(|name| name.as_str().to_owned()));
-        let mut redactor = literals(session);
-        for (_, value) in arguments.meaning.var.iter().filter(|(name, _)| names.contains(name)) {
+        let mut redactor = literal_secrets(session);
+        for (_, value) in arguments.inputs.var.iter().filter(|(name, _)| names.contains(name)) {
             redactor.add(value);
         }
         Self { names, redactor }
     }
 
-    fn holds(&self, name: &str, value: &str) -> bool {
+    fn must_hide(&self, name: &str, value: &str) -> bool {
         !value.is_empty() && (self.names.contains(name) || !self.redactor.find(value.as_bytes()).is_empty())
     }
 }
 
 /// `mailrun run --server smtp://127.0.0.1:2525 smoke/relay.toml`, as a shell reads it.
-pub fn command(arguments: &RunArguments, file: &str, hidden: &Hidden) -> String {
+pub fn command_line(arguments: &RunArguments, file: &str, hidden: &HiddenValues) -> String {
     let mut words = vec!["mailrun".to_owned(), "run".to_owned()];
-    let mut option = |name: &str, value: &[u8]| words.push(format!("{name} {}", quoted(value)));
-    let (meaning, connect) = (&arguments.meaning, &arguments.connect);
+    let mut option = |name: &str, value: &[u8]| words.push(format!("{name} {}", shell_quoted(value)));
+    let (meaning, connect) = (&arguments.inputs, &arguments.connect);
     meaning.server.iter().for_each(|server| option("--server", server.as_bytes()));
     for (name, value) in &meaning.var {
-        let value = if hidden.holds(name, value) { SECRET } else { value };
+        let value = if hidden.must_hide(name, value) { SECRET } else { value };
         option("--var", format!("{name}={value}").as_bytes());
     }
-    meaning.vars.iter().for_each(|path| option("--vars", &named(path)));
-    meaning.file_root.iter().for_each(|path| option("--file-root", &named(path)));
+    meaning.vars.iter().for_each(|path| option("--vars", &argument_bytes(path)));
+    meaning.file_root.iter().for_each(|path| option("--file-root", &argument_bytes(path)));
     meaning.seed.iter().for_each(|seed| option("--seed", seed.to_string().as_bytes()));
     arguments.part.from_step.iter().for_each(|number| option("--from-step", number.to_string().as_bytes()));
     arguments.part.to_step.iter().for_each(|number| option("--to-step", number.to_string().as_bytes()));
     // With it a batch goes on; without it, it would send again what was sent.
-    arguments.batch.ledger.iter().for_each(|path| option("--ledger", &named(path)));
+    arguments.batch.ledger.iter().for_each(|path| option("--ledger", &argument_bytes(path)));
     arguments.batch.shard.iter().for_each(|shard| option("--shard", shard.to_string().as_bytes()));
     arguments.batch.retry.iter().for_each(|times| option("--retry", times.to_string().as_bytes()));
     // A duration's words are what the option reads, but for the shortest ones.
-    let time = |duration: &std::time::Duration| Words(*duration).to_string().replace(' ', "");
+    let time = |duration: &std::time::Duration| HumanDuration(*duration).to_string().replace(' ', "");
     connect.timeout.iter().for_each(|timeout| option("--timeout", time(timeout).as_bytes()));
     connect.connect_timeout.iter().for_each(|timeout| option("--connect-timeout", time(timeout).as_bytes()));
-    connect.ca.iter().for_each(|path| option("--ca", &named(path)));
+    connect.ca.iter().for_each(|path| option("--ca", &argument_bytes(path)));
     connect.mx.iter().for_each(|domain| option("--mx", domain.as_bytes()));
     let resolutions = connect.resolve.iter();
     resolutions.for_each(|(host, port, address)| option("--resolve", format!("{host}:{port}:{address}").as_bytes()));
@@ -73,20 +73,20 @@ pub fn command(arguments: &RunArguments, file: &str, hidden: &Hidden) -> String 
         (connect.ipv6, "--ipv6"),
     ];
     words.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned()));
-    words.push(if file == "-" { file.to_owned() } else { quoted(&named(Path::new(file))) });
-    hidden.redactor.shown(words.join(" ")).as_str().to_owned()
+    words.push(if file == "-" { file.to_owned() } else { shell_quoted(&argument_bytes(Path::new(file))) });
+    hidden.redactor.redact(words.join(" ")).as_str().to_owned()
 }
 
 /// A file's name as an argument: it is no option, whatever it begins with.
-fn named(path: &Path) -> Vec<u8> {
+fn argument_bytes(path: &Path) -> Vec<u8> {
     let name = path.as_os_str().as_encoded_bytes();
     if name.starts_with(b"-") { [b"./", name].concat() } else { name.to_vec() }
 }
 
 /// A word as a shell reads it; in bash's `$'…'` where it holds what must not reach a terminal.
-fn quoted(word: &[u8]) -> String {
+fn shell_quoted(word: &[u8]) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./:@=,+%".contains(byte);
-    let shown = printable(word);
+    let shown = escape_unprintable(word);
     if !word.is_empty() && word.iter().all(plain) {
         shown
     } else if shown.as_bytes() == word {
@@ -97,11 +97,11 @@ fn quoted(word: &[u8]) -> String {
         for piece in word.split_inclusive(|byte| matches!(byte, b'\\' | b'\'')) {
             match piece {
                 [before @ .., mark @ (b'\\' | b'\'')] => {
-                    out.push_str(&printable(before));
+                    out.push_str(&escape_unprintable(before));
                     out.push('\\');
                     out.push(char::from(*mark));
                 }
-                rest => out.push_str(&printable(rest)),
+                rest => out.push_str(&escape_unprintable(rest)),
             }
         }
         out.push('\'');
@@ -127,7 +127,7 @@ mod tests {
             (b"", "''", "nothing"),
         ];
         for (word, expected, why) in table {
-            assert_eq!(quoted(word), expected, "{why}");
+            assert_eq!(shell_quoted(word), expected, "{why}");
         }
     }
 
@@ -135,7 +135,7 @@ mod tests {
     fn what_is_quoted_is_read_back_by_a_shell() {
         let words: [&[u8]; 5] = [b"a\n\x1b'\\$(x)`", b"it's", b"\\n", b"\xffabc", "\u{202e}x".as_bytes()];
         for word in words {
-            let script = format!("printf %s {}", quoted(word));
+            let script = format!("printf %s {}", shell_quoted(word));
             let output = std::process::Command::new("bash").args(["-c", &script]).output().expect("bash is there");
             assert_eq!(output.stdout, word, "{script}");
         }
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_file_is_no_option() {
-        assert_eq!(named(Path::new("-dash.toml")), b"./-dash.toml");
-        assert_eq!(named(Path::new("a-b.toml")), b"a-b.toml");
+        assert_eq!(argument_bytes(Path::new("-dash.toml")), b"./-dash.toml");
+        assert_eq!(argument_bytes(Path::new("a-b.toml")), b"a-b.toml");
     }
 }

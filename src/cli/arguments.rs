@@ -9,9 +9,7 @@ mod serve;
 
 pub use auth_string::AuthStringArguments;
 pub use ledger::{LedgerArguments, LedgerCommand};
-pub use run::{
-    BatchArguments, Color, MeaningArguments, OutputArguments, ReportArguments, RunArguments, SelectArguments,
-};
+pub use run::{BatchArguments, Color, InputArguments, OutputArguments, ReportArguments, RunArguments, SelectArguments};
 pub use serve::ServeArguments;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -48,11 +46,11 @@ wins, and an empty variable counts as not set.";
 #[command(name = "mailrun", version, after_help = EXIT_STATUSES, subcommand_required = true, arg_required_else_help = true)]
 pub struct Arguments {
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Run sessions and print each transcript
     Run(Box<RunArguments>),
     /// Run sessions as a test suite: a line each, a diagnosis for each failure, a summary, reports
@@ -88,7 +86,7 @@ pub struct CheckArguments {
     #[arg(value_name = "SESSION", required = true, value_hint = ValueHint::AnyPath)]
     pub sessions: Vec<String>,
     #[command(flatten)]
-    pub meaning: MeaningArguments,
+    pub inputs: InputArguments,
 }
 
 /// Prints a session as a session file that runs the same, with implied steps and includes spelled out.
@@ -99,7 +97,7 @@ pub struct ShowArguments {
     #[arg(value_name = "SESSION", value_hint = ValueHint::FilePath)]
     pub session: String,
     #[command(flatten)]
-    pub meaning: MeaningArguments,
+    pub inputs: InputArguments,
 }
 
 /// Writes a commented session file to begin with. A file that stands there already stays as it is.

@@ -3,9 +3,9 @@
 use super::arguments::AuthStringArguments;
 use super::console;
 use crate::event::Status;
-use crate::session::nearest;
-use crate::smtp::sasl::{Credentials, Mechanism, exchange};
-use crate::transcript::printable;
+use crate::session::closest_name;
+use crate::smtp::sasl::{Credentials, Mechanism, start_exchange};
+use crate::transcript::escape_unprintable;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
@@ -13,26 +13,26 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::io::{BufRead, Read};
 
 /// Some servers leave the padding out, and some paste loses it.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
+const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
 /// No credential is longer; what comes beyond is no line.
-const LONGEST: u64 = 1 << 20;
+const LONGEST_LINE: u64 = 1 << 20;
 
 /// Why there is nothing to print.
-type Failure = (Status, String);
+type AuthStringError = (Status, String);
 
 /// Where missing values come from.
-pub trait Questions {
+pub trait Prompt {
     /// Asks for a line; `hidden` for what must not be seen while it is typed. `None` where input has ended.
     fn ask(&mut self, what: &str, hidden: bool) -> std::io::Result<Option<String>>;
 }
 
 pub fn main(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) -> Status {
-    let mut input = Input;
-    let lines = useful(arguments, origin).and_then(|()| match arguments.decode {
+    let mut input = StdinPrompt;
+    let lines = check_options(arguments, origin).and_then(|()| match arguments.decode {
         true => decode(arguments, &mut input),
         false => encode(arguments, &mut input),
     });
@@ -46,11 +46,11 @@ pub fn main(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) ->
 }
 
 /// Whether all that is given is used. What stands in the environment may be there for others.
-fn useful(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) -> Result<(), Failure> {
+fn check_options(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) -> Result<(), AuthStringError> {
     let name = arguments.mechanism.as_deref().unwrap_or_default();
     let (who, used): (String, &[&str]) = match Mechanism::parse(name) {
         _ if arguments.decode => ("--decode".to_owned(), &[]),
-        Ok(mechanism) => (mechanism.to_string(), takes(mechanism)),
+        Ok(mechanism) => (mechanism.to_string(), options_of(mechanism)),
         // That it is none is said when it is asked for its string.
         Err(_) => return Ok(()),
     };
@@ -71,7 +71,7 @@ fn useful(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) -> R
 }
 
 /// The options that a mechanism's string is made of.
-fn takes(mechanism: Mechanism) -> &'static [&'static str] {
+fn options_of(mechanism: Mechanism) -> &'static [&'static str] {
     match mechanism {
         Mechanism::Plain => &["user", "password", "authzid"],
         Mechanism::Login => &["user", "password"],
@@ -88,7 +88,7 @@ fn takes(mechanism: Mechanism) -> &'static [&'static str] {
 }
 
 /// The mechanisms whose strings can be made without a server.
-const MADE: [Mechanism; 7] = [
+const OFFLINE_MECHANISMS: [Mechanism; 7] = [
     Mechanism::Plain,
     Mechanism::Login,
     Mechanism::CramMd5,
@@ -98,18 +98,18 @@ const MADE: [Mechanism; 7] = [
     Mechanism::Anonymous,
 ];
 
-fn not_known(name: &str) -> String {
-    let names = MADE.map(Mechanism::name);
-    let meant = nearest(name, names.into_iter()).map_or(String::new(), |meant| format!(": did you mean {meant}?"));
+fn unknown_mechanism(name: &str) -> String {
+    let names = OFFLINE_MECHANISMS.map(Mechanism::name);
+    let meant = closest_name(name, names.into_iter()).map_or(String::new(), |meant| format!(": did you mean {meant}?"));
     format!("there is no mechanism \"{name}\" here, only {}{meant}", names.join(", "))
 }
 
 /// The base64, a line for each message of the mechanism.
-fn encode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<Vec<String>, Failure> {
+fn encode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec<String>, AuthStringError> {
     let name = arguments.mechanism.as_deref().unwrap_or_default();
     let mechanism = Mechanism::parse(name).map_err(|unknown| {
-        let why = if unknown.on_purpose { unknown.to_string() } else { not_known(&unknown.name) };
-        (Status::Usage, printable(why.as_bytes()))
+        let why = if unknown.is_intentional { unknown.to_string() } else { unknown_mechanism(&unknown.name) };
+        (Status::Usage, escape_unprintable(why.as_bytes()))
     })?;
     let (user, password, token, challenge) = match mechanism {
         Mechanism::Plain | Mechanism::Login => (true, true, false, false),
@@ -122,7 +122,7 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<
         }
     };
     let mut need = |needed: bool, given: &Option<String>, what: &str, hidden: bool| match given {
-        None if needed => answer(input, what, hidden),
+        None if needed => read_missing(input, what, hidden),
         given => Ok(given.clone().unwrap_or_default()),
     };
     let credentials = Credentials {
@@ -135,8 +135,9 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<
     // One that is there for another mechanism need not be base64.
     let given = arguments.challenge.clone().filter(|_| challenge);
     let challenge = need(challenge, &given, "challenge", false)?;
-    let challenge =
-        LENIENT.decode(challenge.trim()).map_err(|_| (Status::Usage, "the challenge is not base64".to_owned()))?;
+    let challenge = LENIENT_BASE64
+        .decode(challenge.trim())
+        .map_err(|_| (Status::Usage, "the challenge is not base64".to_owned()))?;
 
     // RFC 4616 §2: NUL divides PLAIN's fields, and no other mechanism has a use for it.
     for (what, value) in [
@@ -150,27 +151,27 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<
         }
     }
 
-    let mut exchange = exchange(mechanism, credentials, "");
+    let mut exchange = start_exchange(mechanism, credentials, "");
     let mut messages = Vec::new();
-    messages.extend(exchange.start().map_err(failed)?);
+    messages.extend(exchange.start().map_err(sasl_error)?);
     match mechanism {
         Mechanism::Login => {
             for prompt in [&b"Username:"[..], b"Password:"].iter().skip(messages.len()) {
-                messages.push(exchange.respond(prompt).map_err(failed)?);
+                messages.push(exchange.respond(prompt).map_err(sasl_error)?);
             }
         }
-        Mechanism::CramMd5 => messages.push(exchange.respond(&challenge).map_err(failed)?),
+        Mechanism::CramMd5 => messages.push(exchange.respond(&challenge).map_err(sasl_error)?),
         _ => {}
     }
     // RFC 4954 §4: an initial response that is empty stands as `=`.
     Ok(messages.iter().map(|m| if m.bytes.is_empty() { "=".to_owned() } else { STANDARD.encode(&m.bytes) }).collect())
 }
 
-fn failed(why: crate::smtp::sasl::SaslError) -> Failure {
-    (Status::DataErr, printable(why.to_string().as_bytes()))
+fn sasl_error(why: crate::smtp::sasl::SaslError) -> AuthStringError {
+    (Status::DataErr, escape_unprintable(why.to_string().as_bytes()))
 }
 
-fn answer(input: &mut dyn Questions, what: &str, hidden: bool) -> Result<String, Failure> {
+fn read_missing(input: &mut dyn Prompt, what: &str, hidden: bool) -> Result<String, AuthStringError> {
     match input.ask(what, hidden) {
         Ok(Some(line)) => Ok(line),
         Ok(None) => {
@@ -181,7 +182,7 @@ fn answer(input: &mut dyn Questions, what: &str, hidden: bool) -> Result<String,
 }
 
 /// What base64 says, a line each.
-fn decode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<Vec<String>, Failure> {
+fn decode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec<String>, AuthStringError> {
     let mut encoded = arguments.encoded.clone();
     // A mechanism may stand before it, as it does the other way: base64 is the same in all.
     if let Some(first) = arguments.mechanism.as_ref().filter(|name| Mechanism::parse(name).is_err()) {
@@ -196,22 +197,22 @@ fn decode(arguments: &AuthStringArguments, input: &mut dyn Questions) -> Result<
         .iter()
         .map(|line| match line.trim() {
             "=" => Ok(String::new()),
-            text => LENIENT
+            text => LENIENT_BASE64
                 .decode(text)
-                .map(|bytes| printable(&bytes))
-                .map_err(|_| (Status::DataErr, format!("{} is not base64", printable(text.as_bytes())))),
+                .map(|bytes| escape_unprintable(&bytes))
+                .map_err(|_| (Status::DataErr, format!("{} is not base64", escape_unprintable(text.as_bytes())))),
         })
         .collect()
 }
 
 /// Standard input: a question on a terminal, else the next line.
-struct Input;
+struct StdinPrompt;
 
-impl Questions for Input {
+impl Prompt for StdinPrompt {
     fn ask(&mut self, what: &str, hidden: bool) -> std::io::Result<Option<String>> {
         console::ask(what, hidden, || {
             let mut line = Vec::new();
-            std::io::stdin().lock().take(LONGEST).read_until(b'\n', &mut line)?;
+            std::io::stdin().lock().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
             if line.is_empty() {
                 return Ok(None);
             }

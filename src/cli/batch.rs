@@ -3,22 +3,23 @@
 use super::arguments::{BatchArguments, RunArguments};
 use super::columns;
 use super::console;
-use super::sessions::Loaded;
+use super::sessions::LoadedSession;
 use crate::batch::ledger::Ledger;
-use crate::batch::{Plan, Progress, Queue, Rate, Statistics, Terms, Turns};
+use crate::batch::{BatchOptions, Progress, RateLimiter, RowQueue, RowStream, Statistics, WorkerOptions};
 use crate::event::{Cause, Event, Fact, Note, Observer, Outcome, Status, Verdict};
 use crate::exec::{
-    self, Clock, ConnectError, ConnectOptions, Connected, Lane, Network, Nowhere, Ready, Server, Settings, Stream,
+    self, Clock, ConnectError, ConnectOptions, ConnectionInfo, ConnectionLabel, Network, NoNetwork, PreparedSession,
+    RunOptions, Server, Stream,
 };
 use crate::net::SystemClock;
 use crate::session::{RetrySettings, RowsSettings, SourceError};
 use crate::source::RowReader;
-use crate::transcript::{Shown, printable};
+use crate::transcript::{SafeText, escape_unprintable};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// How a session is played.
-pub struct Batches<'a> {
+pub struct BatchRunner<'a> {
     arguments: &'a BatchArguments,
     jobs: Option<u32>,
     fail_fast: bool,
@@ -28,17 +29,20 @@ pub struct Batches<'a> {
 }
 
 /// What came of a session.
-pub struct Performed {
+pub struct RunOutcome {
     pub outcome: Outcome,
     /// What is said of it in place of what became of its recipients.
     pub summary: Option<Vec<String>>,
 }
 
-impl<'a> Batches<'a> {
+impl<'a> BatchRunner<'a> {
     /// Opens the ledger, where there is one. Before anything is sent: a run whose record cannot be kept does not begin.
-    pub fn open<'l>(all: &'a RunArguments, loaded: impl Iterator<Item = &'l Loaded>) -> Result<Self, (Status, String)> {
+    pub fn open<'l>(
+        all: &'a RunArguments,
+        loaded: impl Iterator<Item = &'l LoadedSession>,
+    ) -> Result<Self, (Status, String)> {
         let (arguments, dry_run) = (&all.batch, all.dry.dry_run);
-        let loaded: Vec<&Loaded> = loaded.collect();
+        let loaded: Vec<&LoadedSession> = loaded.collect();
         // So many at a time in all: sessions that run beside one another share them.
         let share = |jobs: u32| jobs / u32::try_from(loaded.len()).unwrap_or(u32::MAX).clamp(1, jobs.max(1));
         let (jobs, fail_fast) = (all.select.jobs.map(|jobs| share(jobs.into())), all.select.fail_fast);
@@ -58,13 +62,13 @@ impl<'a> Batches<'a> {
                 for one in loaded {
                     let rows = one.session.rows.as_ref();
                     if rows.is_some_and(|rows| rows.key.is_none()) {
-                        let name = printable(one.path.name().as_bytes());
+                        let name = escape_unprintable(one.path.name().as_bytes());
                         let what = format!("{name}: a ledger needs \"key\" in [rows], the column that names a row");
                         return Err((Status::DataErr, what));
                     }
                     let key = rows.and_then(|rows| rows.key.as_ref()).map(|(key, _)| key.clone());
                     if sessions.iter().any(|(name, _)| *name == one.session.name) {
-                        let name = printable(one.session.name.as_bytes());
+                        let name = escape_unprintable(one.session.name.as_bytes());
                         let what = format!("two sessions are named {name}: a ledger could not tell their rows apart");
                         return Err((Status::DataErr, what));
                     }
@@ -78,17 +82,17 @@ impl<'a> Batches<'a> {
     }
 
     /// With a line that says how far a batch is, where nobody else writes to the terminal meanwhile.
-    pub fn with_bar(self, bar: bool) -> Self {
+    pub fn with_progress_bar(self, bar: bool) -> Self {
         Self { bar, ..self }
     }
 
     /// Whether this session shows how far it is, so that nobody else does.
-    pub fn shows_bar(&self, one: &Loaded) -> bool {
+    pub fn shows_progress_bar(&self, one: &LoadedSession) -> bool {
         self.bar && !self.is_plain(one)
     }
 
     /// Whether there is nothing to do but to play the session once.
-    fn is_plain(&self, one: &Loaded) -> bool {
+    fn is_plain(&self, one: &LoadedSession) -> bool {
         let arguments = self.arguments;
         let asked = arguments.repeat.is_some()
             || arguments.duration.is_some()
@@ -98,56 +102,56 @@ impl<'a> Batches<'a> {
     }
 
     /// How many connections it is played over at a time.
-    pub fn connections(&self, one: &Loaded) -> u32 {
+    pub fn connections(&self, one: &LoadedSession) -> u32 {
         let own = one.session.rows.as_ref().map_or(1, |rows| rows.connections);
-        if self.are_many(one) { self.jobs.unwrap_or(own).clamp(1, 10_000) } else { 1 }
+        if self.repeats_session(one) { self.jobs.unwrap_or(own).clamp(1, 10_000) } else { 1 }
     }
 
     /// Whether it is played for many rows or many times.
-    pub fn are_many(&self, one: &Loaded) -> bool {
+    pub fn repeats_session(&self, one: &LoadedSession) -> bool {
         one.session.rows.is_some() || self.arguments.repeat.is_some() || self.arguments.duration.is_some()
     }
 
     /// Plays a session. `network` gives each connection its own.
-    pub fn perform(
+    pub fn run_session(
         &self,
-        one: &Loaded,
-        settings: &Settings,
-        networks: Networks<'_>,
+        one: &LoadedSession,
+        settings: &RunOptions,
+        networks: NetworkPool<'_>,
         clock: &SystemClock,
         observer: &mut (dyn Observer + Send),
-    ) -> Performed {
+    ) -> RunOutcome {
         let shard = self.arguments.shard;
-        if one.session.rows.is_none() && shard.is_some_and(|shard| !shard.has(&one.session.name)) {
-            let skipped = Some(Shown::new("it is another shard's"));
+        if one.session.rows.is_none() && shard.is_some_and(|shard| !shard.contains(&one.session.name)) {
+            let skipped = Some(SafeText::new("it is another shard's"));
             let outcome = Outcome { status: Status::Passed, failure: None, steps_run: 0, skipped };
-            return Performed { outcome, summary: None };
+            return RunOutcome { outcome, summary: None };
         }
         if self.is_plain(one) {
             let mut network = networks.next();
             let outcome = exec::run(&one.session, settings, &one.files, network.as_mut(), clock, observer);
-            return Performed { outcome, summary: None };
+            return RunOutcome { outcome, summary: None };
         }
-        let lane = Lane { name: None, started: Some(clock.now()) };
-        let mut hearing = Hearing { observer, interruption: false };
-        let (outcome, summary) = match Ready::new(&one.session, settings, &one.files, clock, &mut hearing) {
-            Ok(ready) => self.play(one, &ready, &networks, clock, &mut hearing),
+        let lane = ConnectionLabel { name: None, started: Some(clock.now()) };
+        let mut watching = InterruptionObserver { observer, interruption: false };
+        let (outcome, summary) = match PreparedSession::new(&one.session, settings, &one.files, clock, &mut watching) {
+            Ok(ready) => self.run_batch(one, &ready, &networks, clock, &mut watching),
             Err(outcome) => (*outcome, None),
         };
-        let untold = !hearing.interruption && matches!(outcome.status, Status::Interrupted | Status::Terminated);
+        let untold = !watching.interruption && matches!(outcome.status, Status::Interrupted | Status::Terminated);
         if let Some(interrupt) = clock.interrupted().filter(|_| untold) {
             let note = Note::Interrupted { signal: interrupt.name };
-            lane.tell(clock, observer, Fact::Noted(note));
+            lane.emit(clock, observer, Fact::Noted(note));
         }
-        lane.tell(clock, observer, Fact::SessionFinished { outcome: &outcome });
-        Performed { outcome, summary }
+        lane.emit(clock, observer, Fact::SessionFinished { outcome: &outcome });
+        RunOutcome { outcome, summary }
     }
 
-    fn play(
+    fn run_batch(
         &self,
-        one: &Loaded,
-        ready: &Ready<'_>,
-        networks: &Networks<'_>,
+        one: &LoadedSession,
+        ready: &PreparedSession<'_>,
+        networks: &NetworkPool<'_>,
         clock: &SystemClock,
         observer: &mut (dyn Observer + Send),
     ) -> (Outcome, Option<Vec<String>>) {
@@ -159,37 +163,37 @@ impl<'a> Batches<'a> {
             (None, None) => 1,
         };
         let turns = match rows {
-            None => Turns::Times { left: times, number: 0, until },
+            None => RowStream::Times { remaining: times, number: 0, until },
             Some(rows) => match self.rows(one, rows, ready, times, until) {
                 Ok(turns) => turns,
                 Err(outcome) => return (*outcome, None),
             },
         };
-        let terms = Terms {
+        let options = BatchOptions {
             session: one.session.name.clone(),
             shard: arguments.shard,
             ledger: self.ledger.clone(),
             resend_unknown: arguments.resend_unknown,
             fail_fast: self.fail_fast,
-            repeats: arguments.repeat.is_some() || arguments.duration.is_some(),
+            counts_repetitions: arguments.repeat.is_some() || arguments.duration.is_some(),
         };
-        let queue = Queue::new(turns, terms);
+        let queue = RowQueue::new(turns, options);
         let retry = match (arguments.retry, one.session.retry) {
-            (Some(times), own) => Some(RetrySettings { times, ..own.unwrap_or(RetrySettings::times(times)) }),
+            (Some(times), own) => Some(RetrySettings { times, ..own.unwrap_or(RetrySettings::with_times(times)) }),
             (None, own) => own,
         };
-        let rate = arguments.rate.or(rows.and_then(|rows| rows.rate)).map(Rate::new);
+        let rate = arguments.rate.or(rows.and_then(|rows| rows.rate)).map(RateLimiter::new);
         let load = arguments.repeat.is_some() || arguments.duration.is_some();
         let statistics = load.then(|| Mutex::new(Statistics::default()));
-        let plan = Plan {
+        let plan = WorkerOptions {
             connections: self.connections(one),
             per_connection: rows.map_or(1, |rows| rows.per_connection),
             retry: retry.filter(|retry| retry.times > 0),
             rate: rate.as_ref(),
             network: &|| networks.next(),
-            rows: rows.is_some(),
+            has_rows: rows.is_some(),
             statistics: statistics.as_ref(),
-            left_out: !one.session.steps.is_empty() && one.session.steps.iter().all(|step| step.left_out),
+            all_deselected: !one.session.steps.is_empty() && one.session.steps.iter().all(|step| step.deselected),
         };
         let started = Instant::now();
         let progress = if self.bar { Progress::default() } else { Progress::hidden() };
@@ -197,28 +201,28 @@ impl<'a> Batches<'a> {
         let tally = queue.tally();
         let mut lines = Vec::new();
         if rows.is_some() || self.ledger.is_some() || load {
-            lines.push(tally.words());
+            lines.push(tally.summary());
         }
         if let Some(statistics) = statistics {
             let statistics = statistics.into_inner().unwrap_or_else(PoisonError::into_inner);
-            lines.extend(statistics.lines(tally.sent, started.elapsed()));
+            lines.extend(statistics.report_lines(tally.sent, started.elapsed()));
         }
-        let before = tally.sent_before + tally.refused_before + tally.held;
-        if outcome.status == Status::Passed && tally.done() == 0 && before > 0 {
+        let before = tally.sent_before + tally.refused_before + tally.locked_elsewhere;
+        if outcome.status == Status::Passed && tally.finished() == 0 && before > 0 {
             outcome.skipped =
-                Some(Shown::new(if rows.is_some() { "nothing is left to send" } else { "the ledger has it" }));
+                Some(SafeText::new(if rows.is_some() { "nothing is left to send" } else { "the ledger has it" }));
         }
         (outcome, (!lines.is_empty()).then_some(lines))
     }
 
     fn rows(
         &self,
-        one: &Loaded,
+        one: &LoadedSession,
         rows: &RowsSettings,
-        ready: &Ready<'_>,
+        ready: &PreparedSession<'_>,
         times: u64,
         until: Option<Instant>,
-    ) -> Result<Turns, Box<Outcome>> {
+    ) -> Result<RowStream, Box<Outcome>> {
         let refuse = |error: &SourceError, span: &crate::session::Span| Box::new(ready.refuse(error, span));
         let path = ready.path(&rows.file)?;
         let reader = RowReader::open(&one.files, &path).map_err(|error| refuse(&error, &rows.file.span))?;
@@ -226,13 +230,13 @@ impl<'a> Batches<'a> {
             let what = "standard input can be read once, and not again for --repeat or --duration".to_owned();
             return Err(refuse(&SourceError::Refused(what), &rows.file.span));
         }
-        if let Some((what, span)) = columns::unknown(&one.session, rows, &reader).into_iter().next() {
+        if let Some((what, span)) = columns::missing_columns(&one.session, rows, &reader).into_iter().next() {
             return Err(refuse(&SourceError::Refused(what), &span));
         }
         let files = one.files.clone();
         let reopen = Box::new(move || RowReader::open(&files, &path));
         let key = rows.key.as_ref().map(|(key, _)| key.clone());
-        Ok(Turns::Rows { reader, key, again: times.saturating_sub(1), round: 1, reopen, until })
+        Ok(RowStream::Rows { reader, key, repeats_left: times.saturating_sub(1), repetition: 1, reopen, until })
     }
 
     /// Writes what is still to be written of the ledger.
@@ -248,12 +252,12 @@ impl<'a> Batches<'a> {
 }
 
 /// Listens for a step that a signal ended: one that came between two, as in the wait of `[retry]`, is told of by nobody else.
-struct Hearing<'o> {
+struct InterruptionObserver<'o> {
     observer: &'o mut (dyn Observer + Send),
     interruption: bool,
 }
 
-impl Observer for Hearing<'_> {
+impl Observer for InterruptionObserver<'_> {
     fn observe(&mut self, event: &Event<'_>) {
         if let Fact::StepFinished { verdict: Verdict::Failed(failure) | Verdict::Error(failure), .. } = &event.fact {
             self.interruption |= matches!(failure.cause, Cause::Interrupted { .. });
@@ -263,38 +267,38 @@ impl Observer for Hearing<'_> {
 }
 
 /// Where connections lead: each its own way, or one after another over one.
-pub struct Networks<'n> {
+pub struct NetworkPool<'n> {
     own: Mutex<Vec<Box<dyn Network + Send + 'n>>>,
 }
 
-impl<'n> Networks<'n> {
+impl<'n> NetworkPool<'n> {
     pub fn new(own: Vec<Box<dyn Network + Send + 'n>>) -> Self {
         Self { own: Mutex::new(own) }
     }
 
     /// `count` connections over one network, which is asked by one at a time.
     pub fn shared(count: u32, network: &'n Mutex<&'n mut (dyn Network + Send)>) -> Self {
-        Self::new((0..count).map(|_| Box::new(Shared(network)) as Box<dyn Network + Send>).collect())
+        Self::new((0..count).map(|_| Box::new(SharedNetwork(network)) as Box<dyn Network + Send>).collect())
     }
 
     fn next(&self) -> Box<dyn Network + '_> {
         match self.own.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             Some(network) => network,
             // There are as many networks as connections; one more would be a bug that sends nothing.
-            None => Box::new(Nowhere("no network is left for it")),
+            None => Box::new(NoNetwork("no network is left for it")),
         }
     }
 }
 
-struct Shared<'n>(&'n Mutex<&'n mut (dyn Network + Send)>);
+struct SharedNetwork<'n>(&'n Mutex<&'n mut (dyn Network + Send)>);
 
-impl Network for Shared<'_> {
+impl Network for SharedNetwork<'_> {
     fn connect(
         &mut self,
         server: &Server,
         options: &ConnectOptions,
         deadline: Instant,
-    ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
+    ) -> Result<(Box<dyn Stream>, ConnectionInfo), ConnectError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).connect(server, options, deadline)
     }
 }

@@ -3,15 +3,15 @@
 use super::arguments::{CheckArguments, ShowArguments};
 use super::columns;
 use super::console;
-use super::reach::{NamedFile, Purpose, reach};
-use super::sessions::{Loaded, Meaning, tell, warn};
+use super::reach::{FilePurpose, NamedFile, reach};
+use super::sessions::{LoadedSession, SessionInputs, print_diagnostics, print_warnings};
 use crate::event::Status;
 use crate::exec::TlsFile;
-use crate::net::inspect;
-use crate::report::terminal::no_commands;
+use crate::net::check_pem;
+use crate::report::diagnosis::escape_workflow_commands;
 use crate::session::{Diagnostic, Diagnostics, ShowOptions, SourceError, SourcePath, Sources, Span, show};
 use crate::source::{RowReader, SessionPath};
-use crate::transcript::printable;
+use crate::transcript::escape_unprintable;
 use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -22,13 +22,13 @@ const LOOKED_AT: u64 = 16 << 20;
 
 /// Reads and validates, and lists what each session reaches.
 pub fn check(arguments: &CheckArguments, origin: &dyn Fn(&str) -> String) -> Status {
-    let meaning = match Meaning::new(&arguments.meaning, origin) {
-        Ok(meaning) => meaning,
+    let inputs = match SessionInputs::new(&arguments.inputs, origin) {
+        Ok(inputs) => inputs,
         Err(status) => return status,
     };
-    let (loaded, mut ends) = meaning.read(&arguments.sessions);
+    let (loaded, mut ends) = inputs.read(&arguments.sessions);
     for one in &loaded {
-        let (status, text) = examine(one, arguments.meaning.server.as_deref());
+        let (status, text) = examine(one, arguments.inputs.server.as_deref());
         ends.push(status);
         ends.push(console::print(&text));
     }
@@ -36,7 +36,7 @@ pub fn check(arguments: &CheckArguments, origin: &dyn Fn(&str) -> String) -> Sta
 }
 
 /// Says what is wrong with a session that was read. Gives how it ends, and what it reaches as text.
-fn examine(one: &Loaded, server: Option<&str>) -> (Status, String) {
+fn examine(one: &LoadedSession, server: Option<&str>) -> (Status, String) {
     let (reach, named) = reach(&one.session, server);
     let mut list = one.session.warnings.clone();
     let readable_by_others = match &one.path {
@@ -54,12 +54,12 @@ fn examine(one: &Loaded, server: Option<&str>) -> (Status, String) {
     list.extend(missing.filter(|file| told.insert((file.span.clone(), file.message.clone()))));
     list.extend(no_certificate(one));
     list.extend(no_column(one));
-    let found = Diagnostics { list, sources: one.session.sources.clone() };
-    let status = if found.list.is_empty() { Status::Passed } else { tell(&found) };
+    let found = Diagnostics { list, sources: one.session.source_map.clone() };
+    let status = if found.list.is_empty() { Status::Passed } else { print_diagnostics(&found) };
     if status != Status::Passed {
         return (status, String::new());
     }
-    let mut text = no_commands(&format!("{}: OK\n", printable(one.path.name().as_bytes())));
+    let mut text = escape_workflow_commands(&format!("{}: OK\n", escape_unprintable(one.path.name().as_bytes())));
     for (title, names) in [
         ("servers", &reach.servers),
         ("files", &files(one, &reach.files)),
@@ -74,18 +74,18 @@ fn examine(one: &Loaded, server: Option<&str>) -> (Status, String) {
 }
 
 /// With the includes, which are read already.
-fn files(one: &Loaded, named: &BTreeSet<String>) -> BTreeSet<String> {
-    let includes = one.session.sources.names().skip(1).map(|name| printable(name.as_bytes()));
+fn files(one: &LoadedSession, named: &BTreeSet<String>) -> BTreeSet<String> {
+    let includes = one.session.source_map.names().skip(1).map(|name| escape_unprintable(name.as_bytes()));
     named.iter().cloned().chain(includes).collect()
 }
 
 /// Why a file whose name is known cannot be read.
-fn missing(file: &NamedFile<'_>, one: &Loaded) -> Option<Diagnostic> {
+fn missing(file: &NamedFile<'_>, one: &LoadedSession) -> Option<Diagnostic> {
     let path = file.literal()?;
     let opened = match file.purpose {
-        Purpose::Tls => one.files.read_tls(&path).map(drop),
-        Purpose::Text => text(one, &path),
-        Purpose::Bytes => one.files.open(&path).map(drop),
+        FilePurpose::Tls => one.files.read_tls(&path).map(drop),
+        FilePurpose::Text => text(one, &path),
+        FilePurpose::Bytes => one.files.open(&path).map(drop),
     };
     let (no_input, message) = match opened.err()? {
         SourceError::Unreadable(message) => (true, message),
@@ -95,12 +95,12 @@ fn missing(file: &NamedFile<'_>, one: &Loaded) -> Option<Diagnostic> {
 }
 
 /// Whether a file can be read, and is UTF-8 as far as it is looked at: standard input is for the run to read.
-fn text(one: &Loaded, path: &Path) -> Result<(), SourceError> {
+fn text(one: &LoadedSession, path: &Path) -> Result<(), SourceError> {
     let file = one.files.open(path)?;
     if path == Path::new("-") {
         return Ok(());
     }
-    let name = printable(path.as_os_str().as_encoded_bytes());
+    let name = escape_unprintable(path.as_os_str().as_encoded_bytes());
     let mut text = Vec::new();
     let read = file.reader.take(LOOKED_AT).read_to_end(&mut text);
     read.map_err(|error| SourceError::Unreadable(format!("{name}: {error}")))?;
@@ -115,16 +115,18 @@ fn text(one: &Loaded, path: &Path) -> Result<(), SourceError> {
 }
 
 /// What is wrong with the header of the rows, where that can be read.
-fn no_column(one: &Loaded) -> Vec<Diagnostic> {
-    let Some(rows) = one.session.rows.as_ref().filter(|rows| rows.file.written.is_literal()) else { return Vec::new() };
-    let path = rows.file.base.join(&rows.file.written.source);
+fn no_column(one: &LoadedSession) -> Vec<Diagnostic> {
+    let Some(rows) = one.session.rows.as_ref().filter(|rows| rows.file.template.is_literal()) else {
+        return Vec::new();
+    };
+    let path = rows.file.base.join(&rows.file.template.source);
     // Standard input is for the run to read; of a file that is not there `missing` says so.
-    if rows.file.written.source == "-" || one.files.open(&path).is_err() {
+    if rows.file.template.source == "-" || one.files.open(&path).is_err() {
         return Vec::new();
     }
     match RowReader::open(&one.files, &path) {
         Ok(reader) => {
-            let unknown = columns::unknown(&one.session, rows, &reader);
+            let unknown = columns::missing_columns(&one.session, rows, &reader);
             unknown.into_iter().map(|(what, span)| Diagnostic::error(span, what)).collect()
         }
         Err(SourceError::Unreadable(what)) => {
@@ -135,17 +137,17 @@ fn no_column(one: &Loaded) -> Vec<Diagnostic> {
 }
 
 /// What is wrong with the files of `[tls]` that can be read.
-fn no_certificate(one: &Loaded) -> Vec<Diagnostic> {
+fn no_certificate(one: &LoadedSession) -> Vec<Diagnostic> {
     let tls = &one.session.tls;
     let read = |path: &Option<SourcePath>| {
-        let path = path.as_ref().filter(|path| path.written.is_literal())?;
-        let bytes = one.files.read_tls(&path.base.join(&path.written.source)).ok()?;
+        let path = path.as_ref().filter(|path| path.template.is_literal())?;
+        let bytes = one.files.read_tls(&path.base.join(&path.template.source)).ok()?;
         Some((path.clone(), bytes))
     };
     let mut list = Vec::new();
     let mut look = |path: &SourcePath, file: TlsFile<'_>| {
-        if let Err(why) = inspect(file) {
-            list.push(Diagnostic::error(path.span.clone(), format!("{}: {why}", path.written.source)));
+        if let Err(why) = check_pem(file) {
+            list.push(Diagnostic::error(path.span.clone(), format!("{}: {why}", path.template.source)));
         }
     };
     if let Some((path, pem)) = read(&tls.ca) {
@@ -164,20 +166,20 @@ fn no_certificate(one: &Loaded) -> Vec<Diagnostic> {
 
 /// Prints a session as a session file that runs the same.
 pub fn show_session(arguments: &ShowArguments, origin: &dyn Fn(&str) -> String) -> Status {
-    let meaning = match Meaning::new(&arguments.meaning, origin) {
-        Ok(meaning) => meaning,
+    let inputs = match SessionInputs::new(&arguments.inputs, origin) {
+        Ok(inputs) => inputs,
         Err(status) => return status,
     };
-    let (mut loaded, mut ends) = meaning.read(std::slice::from_ref(&arguments.session));
+    let (mut loaded, mut ends) = inputs.read(std::slice::from_ref(&arguments.session));
     if loaded.len() > 1 {
         console::error(&format!("show prints one session, and {} were found", loaded.len()));
         return Status::Usage;
     }
     if let Some(one) = loaded.pop() {
-        let options = ShowOptions { server: arguments.meaning.server.clone(), variables: meaning.variables };
-        warn(one.session.warnings.clone(), &one.session.sources);
+        let options = ShowOptions { server: arguments.inputs.server.clone(), variables: inputs.variables };
+        print_warnings(one.session.warnings.clone(), &one.session.source_map);
         for secret in one.session.secrets.iter().filter(|secret| secret.source.default_value().is_some()) {
-            let name = printable(secret.name.as_bytes());
+            let name = escape_unprintable(secret.name.as_bytes());
             console::warning(&format!(
                 "the default of the secret \"{name}\" is not shown: without it a value must come"
             ));

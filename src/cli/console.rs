@@ -3,96 +3,96 @@
 //! Nothing here panics where `println!` would: a reader that went away must not stop a run that still has mail to send.
 
 use crate::event::Status;
-use crate::report::terminal::no_commands;
-use crate::source::words;
+use crate::report::diagnosis::escape_workflow_commands;
+use crate::source::io_error_text;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Says that something is wrong.
 pub fn error(message: &str) {
-    say(&format!("mailrun: {message}"));
+    print_line(&format!("mailrun: {message}"));
 }
 
 /// Says what is worth a look and stops nothing.
 pub fn warning(message: &str) {
-    say(&format!("mailrun: warning: {message}"));
+    print_line(&format!("mailrun: warning: {message}"));
 }
 
 /// A line on standard error. Where that cannot be written there is nobody to tell.
-pub fn say(line: &str) {
+pub fn print_line(line: &str) {
     // In one piece: others write there, too.
-    let line = format!("{}\n", no_commands(line.trim_end_matches('\n')));
+    let line = format!("{}\n", escape_workflow_commands(line.trim_end_matches('\n')));
     let _ = anstream::stderr().lock().write_all(line.as_bytes());
 }
 
 /// Writes what a command is for.
 pub fn print(text: &str) -> Status {
-    let (mut out, failed) = Output::new();
+    let (mut out, failed) = StdoutWriter::new();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     failed.status()
 }
 
 /// Whether standard error shows colours.
-pub fn colours() -> bool {
+pub fn stderr_colours() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
 /// Whether standard output shows colours.
-pub fn output_colours() -> bool {
+pub fn stdout_colours() -> bool {
     anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }
 
 /// How many columns the terminal has that this leads to; nothing where it is none, 80 where nobody tells.
-pub fn columns(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
+pub fn terminal_width(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
     let told = || rustix::termios::tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col));
     stream.is_terminal().then(|| told().filter(|columns| *columns > 0).unwrap_or(80))
 }
 
 /// Standard output for data: where its reader went away the rest is dropped quietly, any other failure is kept for the
 /// end, and in neither case is the run disturbed.
-pub struct Output {
+pub struct StdoutWriter {
     out: io::Stdout,
-    gone: bool,
-    failed: Failed,
+    closed: bool,
+    failed: StdoutStatus,
 }
 
 /// Whether standard output could not be written.
 #[derive(Clone, Default)]
-pub struct Failed(Arc<AtomicBool>);
+pub struct StdoutStatus(Arc<AtomicBool>);
 
-impl Failed {
+impl StdoutStatus {
     pub fn status(&self) -> Status {
         if self.0.load(Ordering::Relaxed) { Status::CantCreate } else { Status::Passed }
     }
 }
 
-impl Output {
-    pub fn new() -> (Self, Failed) {
-        let failed = Failed::default();
-        (Self { out: io::stdout(), gone: false, failed: failed.clone() }, failed)
+impl StdoutWriter {
+    pub fn new() -> (Self, StdoutStatus) {
+        let failed = StdoutStatus::default();
+        (Self { out: io::stdout(), closed: false, failed: failed.clone() }, failed)
     }
 
     /// One more writer of the same standard output.
-    pub fn sharing(failed: &Failed) -> Self {
-        Self { out: io::stdout(), gone: false, failed: failed.clone() }
+    pub fn sharing_status(failed: &StdoutStatus) -> Self {
+        Self { out: io::stdout(), closed: false, failed: failed.clone() }
     }
 
-    fn give_up(&mut self, why: io::Error) {
-        self.gone = true;
+    fn stop_writing(&mut self, why: io::Error) {
+        self.closed = true;
         if why.kind() != io::ErrorKind::BrokenPipe {
             self.failed.0.store(true, Ordering::Relaxed);
-            error(&format!("cannot write to standard output: {}", words(&why)));
+            error(&format!("cannot write to standard output: {}", io_error_text(&why)));
         }
     }
 }
 
-impl Write for Output {
+impl Write for StdoutWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.gone {
+        if !self.closed {
             match self.out.write(bytes) {
                 Err(why) if why.kind() == io::ErrorKind::Interrupted => return Err(why),
-                Err(why) => self.give_up(why),
+                Err(why) => self.stop_writing(why),
                 Ok(written) => return Ok(written),
             }
         }
@@ -100,10 +100,10 @@ impl Write for Output {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if !self.gone
+        if !self.closed
             && let Err(why) = self.out.flush()
         {
-            self.give_up(why);
+            self.stop_writing(why);
         }
         Ok(())
     }
@@ -120,16 +120,16 @@ pub fn ask<T>(what: &str, hidden: bool, read: impl FnOnce() -> io::Result<T>) ->
     if !hidden {
         return read();
     }
-    let _silence = Silence::new();
+    let _silence = EchoOff::new();
     let answer = read();
-    say("");
+    print_line("");
     answer
 }
 
 /// The terminal without echo; as it was when this is dropped.
-struct Silence(Option<rustix::termios::Termios>);
+struct EchoOff(Option<rustix::termios::Termios>);
 
-impl Silence {
+impl EchoOff {
     fn new() -> Self {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let before = tcgetattr(io::stdin()).ok();
@@ -142,7 +142,7 @@ impl Silence {
     }
 }
 
-impl Drop for Silence {
+impl Drop for EchoOff {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
             let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Flush, before);

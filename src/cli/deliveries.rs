@@ -1,13 +1,13 @@
 //! What became of a session's mail, in a line: `sent 1 message to 3 recipients, 96 kB, queued as 4F2A`.
 
-use crate::event::{Fact, Note, RecipientOutcome, bytes, thousands};
-use crate::transcript::Shown;
+use crate::event::{Fact, Note, RecipientOutcome, group_thousands, human_size};
+use crate::transcript::SafeText;
 use std::collections::HashMap;
 
 /// The names in queues that are told; more are counted.
-const NAMED: usize = 3;
+const NAMED_QUEUE_IDS: usize = 3;
 /// The names that are remembered.
-const KEPT: usize = 20;
+const KEPT_QUEUE_IDS: usize = 20;
 
 /// Counts messages and recipients.
 #[derive(Debug, Default)]
@@ -15,21 +15,21 @@ pub struct Deliveries {
     messages: usize,
     bytes: u64,
     queued: usize,
-    queue_ids: Vec<Shown>,
+    queue_ids: Vec<SafeText>,
     accepted: usize,
     refused: usize,
     deferred: usize,
     unknown: usize,
     /// Which recipients of which message count as refused or deferred so far: another attempt counts in place of that.
-    failed: HashMap<(Option<String>, Shown), RecipientOutcome>,
+    failed: HashMap<(Option<String>, SafeText), RecipientOutcome>,
     /// The whole session may be played again, so that what a step left is not final.
     turns: bool,
 }
 
 impl Deliveries {
-    pub fn hear(&mut self, fact: &Fact<'_>) {
+    pub fn observe_fact(&mut self, fact: &Fact<'_>) {
         match fact {
-            Fact::TurnStarted { turn } => {
+            Fact::AttemptStarted { turn } => {
                 self.turns = true;
                 if turn.attempt == 1 {
                     self.failed.clear();
@@ -38,17 +38,17 @@ impl Deliveries {
             // Rows are counted as such.
             Fact::RowStarted { .. } => self.failed.clear(),
             Fact::StepStarted { step } if step.attempt == 1 && !self.turns => self.failed.clear(),
-            Fact::Noted(Note::Sent { size, queue_id, .. }) => {
+            Fact::Noted(Note::MessageAccepted { size, queue_id, .. }) => {
                 self.messages += 1;
                 self.bytes = self.bytes.saturating_add(*size);
                 if let Some(id) = queue_id {
                     self.queued += 1;
-                    if self.queue_ids.len() < KEPT {
+                    if self.queue_ids.len() < KEPT_QUEUE_IDS {
                         self.queue_ids.push(id.clone());
                     }
                 }
             }
-            Fact::Noted(Note::Recipient { address, outcome, message, .. }) => {
+            Fact::Noted(Note::RecipientResult { address, outcome, message, .. }) => {
                 let whose = (message.clone(), address.clone());
                 if let Some(before) = self.failed.remove(&whose) {
                     *self.count_of(before) -= 1;
@@ -72,7 +72,7 @@ impl Deliveries {
     }
 
     /// The names in the queue of the messages that were sent: the first ones, where there are many.
-    pub fn queue_ids(&self) -> &[Shown] {
+    pub fn queue_ids(&self) -> &[SafeText] {
         &self.queue_ids
     }
 
@@ -82,7 +82,7 @@ impl Deliveries {
         let others: Vec<String> = counts
             .iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!("{} {word}", thousands(*count)))
+            .map(|(count, word)| format!("{} {word}", group_thousands(*count)))
             .collect();
         let others = others.join(", ");
         match (self.messages, others.as_str()) {
@@ -94,39 +94,39 @@ impl Deliveries {
     }
 
     fn sent(&self) -> String {
-        let messages = counted(self.messages, "message");
-        let mut text = format!("sent {messages} to {}, {}", counted(self.accepted, "recipient"), bytes(self.bytes));
-        for (index, id) in self.queue_ids.iter().take(NAMED).enumerate() {
+        let messages = plural(self.messages, "message");
+        let mut text = format!("sent {messages} to {}, {}", plural(self.accepted, "recipient"), human_size(self.bytes));
+        for (index, id) in self.queue_ids.iter().take(NAMED_QUEUE_IDS).enumerate() {
             text += if index == 0 { ", queued as " } else { ", " };
             text += id.as_str();
         }
-        if self.queued > NAMED {
-            text += &format!(" and {} more", thousands(self.queued - NAMED));
+        if self.queued > NAMED_QUEUE_IDS {
+            text += &format!(" and {} more", group_thousands(self.queued - NAMED_QUEUE_IDS));
         }
         text
     }
 }
 
-pub fn counted(count: usize, what: &str) -> String {
-    format!("{} {what}{}", thousands(count), if count == 1 { "" } else { "s" })
+pub fn plural(count: usize, what: &str) -> String {
+    format!("{} {what}{}", group_thousands(count), if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{StepId, Turn};
+    use crate::event::{SessionAttempt, StepId};
     use crate::session::Place;
     use RecipientOutcome::{Accepted, Deferred, Refused, Unknown};
 
     fn sent(size: u64, queue_id: Option<&str>) -> Fact<'static> {
-        Fact::Noted(Note::Sent { recipients: 1, size, queue_id: queue_id.map(Shown::new) })
+        Fact::Noted(Note::MessageAccepted { recipients: 1, size, queue_id: queue_id.map(SafeText::new) })
     }
 
     fn recipients(outcomes: &[RecipientOutcome]) -> Vec<Fact<'static>> {
-        let note = |index, outcome| Note::Recipient {
-            address: Shown::new(format!("{index}@c")),
+        let note = |index, outcome| Note::RecipientResult {
+            address: SafeText::new(format!("{index}@c")),
             outcome,
-            reply: Shown::new("words"),
+            reply: SafeText::new("words"),
             message: None,
         };
         outcomes.iter().enumerate().map(|(index, outcome)| Fact::Noted(note(index, *outcome))).collect()
@@ -134,7 +134,7 @@ mod tests {
 
     fn summary(facts: &[Fact<'_>]) -> Option<String> {
         let mut deliveries = Deliveries::default();
-        facts.iter().for_each(|fact| deliveries.hear(fact));
+        facts.iter().for_each(|fact| deliveries.observe_fact(fact));
         deliveries.summary()
     }
 
@@ -173,7 +173,7 @@ mod tests {
     fn what_an_attempt_deferred_counts_no_more_once_the_next_one_sent_it() {
         let step = |attempt| StepId {
             number: 1,
-            title: Shown::new("message"),
+            title: SafeText::new("message"),
             place: Place { file: String::new(), line: 1, column: 1 },
             repetition: None,
             attempt,
@@ -188,7 +188,7 @@ mod tests {
     }
     #[test]
     fn what_an_attempt_at_the_session_deferred_counts_by_how_the_last_one_ended() {
-        let turn = |attempt| Fact::TurnStarted { turn: Turn { repetition: None, attempt } };
+        let turn = |attempt| Fact::AttemptStarted { turn: SessionAttempt { repetition: None, attempt } };
         let of = |index: usize, outcome| recipients(&vec![outcome; index + 1]).split_off(index);
         let mut facts = vec![turn(1), sent(5, None)];
         facts.extend(recipients(&[Accepted, Deferred, Deferred, Refused]));

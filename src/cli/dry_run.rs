@@ -4,16 +4,16 @@
 //! certificate for that name, which the session's handshakes trust; so what is checked of names and certificates is
 //! checked as it would be.
 
-use super::sessions::Loaded;
-use crate::exec::Settings;
-use crate::exec::{ConnectError, ConnectOptions, Connected, Network, Stream, TlsFailure, TlsOptions};
-use crate::net::Sockets;
+use super::sessions::LoadedSession;
+use crate::exec::RunOptions;
+use crate::exec::{ConnectError, ConnectOptions, ConnectionInfo, Network, Stream, TlsError, TlsOptions};
+use crate::net::SystemNetwork;
 use crate::net::certificate::ServerCertificate;
-use crate::serve::{self, Behaviour, Config, Running, SinkOptions};
+use crate::serve::{self, Behaviour, Config, RunningServer, SinkOptions};
 use crate::session::{
-    Address, CloseHow, Outside, Scheme, Scope, Server, Sources, TlsFacts, Value, ValueSource, Variable,
+    CloseMode, HostEnvironment, Scheme, Scope, Server, ServerAddress, Sources, TlsFacts, Value, ValueSource, Variable,
 };
-use crate::source::read_small;
+use crate::source::read_small_file;
 use crate::transcript::Secret;
 use std::collections::HashMap;
 use std::io;
@@ -23,13 +23,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a sink waits for its clients at the end: they have gone already.
-const GRACE: Duration = Duration::from_millis(500);
+const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The sinks of a run.
-pub struct DryRun {
+pub struct DryRunNetwork {
     store: PathBuf,
-    sockets: Sockets,
-    sinks: HashMap<Key, Running>,
+    sockets: SystemNetwork,
+    sinks: HashMap<SinkKey, RunningServer>,
     password: Option<String>,
     /// What certificates are for, beside the host: the session's `server_name`.
     names: Vec<String>,
@@ -37,19 +37,19 @@ pub struct DryRun {
 
 /// Sinks differ in their certificates, in how they begin, and in the password that they know.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
+struct SinkKey {
     names: Vec<String>,
     tls: bool,
     password: Option<String>,
 }
 
-impl DryRun {
+impl DryRunNetwork {
     /// Mail is kept in `store`, which is there.
-    pub fn new(store: &Path, sockets: Sockets) -> Self {
+    pub fn new(store: &Path, sockets: SystemNetwork) -> Self {
         Self { store: store.to_owned(), sockets, sinks: HashMap::new(), password: None, names: Vec::new() }
     }
 
-    pub fn sockets(&self) -> &Sockets {
+    pub fn sockets(&self) -> &SystemNetwork {
         &self.sockets
     }
 
@@ -59,10 +59,10 @@ impl DryRun {
         self.names = names;
     }
 
-    fn sink(&mut self, server: &Server) -> anyhow::Result<&Running> {
+    fn sink(&mut self, server: &Server) -> anyhow::Result<&RunningServer> {
         let mut names = vec![server.host().to_owned()];
         names.extend(self.names.iter().filter(|name| **name != server.host()).cloned());
-        let key = Key { names, tls: server.scheme == Scheme::Smtps, password: self.password.clone() };
+        let key = SinkKey { names, tls: server.scheme == Scheme::Smtps, password: self.password.clone() };
         match self.sinks.entry(key) {
             std::collections::hash_map::Entry::Occupied(sink) => Ok(sink.into_mut()),
             std::collections::hash_map::Entry::Vacant(place) => {
@@ -73,7 +73,7 @@ impl DryRun {
                 };
                 let mut config = Config::new(Behaviour::Sink(options));
                 config.tls = place.key().tls;
-                config.certificate = Some(ServerCertificate::make(&place.key().names)?);
+                config.certificate = Some(ServerCertificate::generate(&place.key().names)?);
                 Ok(place.insert(serve::start(config)?))
             }
         }
@@ -82,22 +82,22 @@ impl DryRun {
     /// Ends the sinks: what they were given is kept by then.
     pub fn stop(&mut self) {
         for (_, sink) in self.sinks.drain() {
-            sink.stop(GRACE);
+            sink.stop(STOP_TIMEOUT);
         }
     }
 }
 
-impl Network for DryRun {
+impl Network for DryRunNetwork {
     fn connect(
         &mut self,
         server: &Server,
         _: &ConnectOptions,
         deadline: Instant,
-    ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
+    ) -> Result<(Box<dyn Stream>, ConnectionInfo), ConnectError> {
         let meant = match &server.address {
-            Address::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-            Address::Tcp { host, port } => format!("{host}:{port}"),
-            Address::Unix(path) => path.display().to_string(),
+            ServerAddress::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+            ServerAddress::Tcp { host, port } => format!("{host}:{port}"),
+            ServerAddress::Unix(path) => path.display().to_string(),
         };
         let failed = |why| ConnectError::CannotConnect { address: meant.clone(), why };
         let (address, ca) = {
@@ -107,37 +107,37 @@ impl Network for DryRun {
         };
         let sink = Server {
             scheme: server.scheme,
-            address: Address::Tcp { host: address.ip().to_string(), port: address.port() },
+            address: ServerAddress::Tcp { host: address.ip().to_string(), port: address.port() },
         };
         // The local address, the family and --resolve are about the server that is meant.
         let (stream, connected) = self.sockets.connect(&sink, &ConnectOptions::default(), deadline)?;
-        let connected = Connected {
+        let connected = ConnectionInfo {
             address: format!("{meant} (dry run)"),
             local: is_local(server),
             resolved: Vec::new(),
             ..connected
         };
-        Ok((Box::new(Trusting { stream, ca }), connected))
+        Ok((Box::new(SinkStream { stream, ca }), connected))
     }
 }
 
 /// Whether the server that is meant is on this machine, as far as its name tells.
 fn is_local(server: &Server) -> bool {
     match &server.address {
-        Address::Unix(_) => true,
-        Address::Tcp { host, .. } => {
+        ServerAddress::Unix(_) => true,
+        ServerAddress::Tcp { host, .. } => {
             host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
         }
     }
 }
 
 /// A stream to a sink, whose certificate's issuer is trusted beside what the session trusts.
-struct Trusting {
+struct SinkStream {
     stream: Box<dyn Stream>,
     ca: Vec<u8>,
 }
 
-impl Stream for Trusting {
+impl Stream for SinkStream {
     fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
         self.stream.read(buffer, deadline)
     }
@@ -150,7 +150,7 @@ impl Stream for Trusting {
         self.stream.write(bytes, deadline)
     }
 
-    fn start_tls(&mut self, options: &TlsOptions, deadline: Instant) -> Result<TlsFacts, TlsFailure> {
+    fn start_tls(&mut self, options: &TlsOptions, deadline: Instant) -> Result<TlsFacts, TlsError> {
         let mut options = options.clone();
         if !options.ca.ends_with(b"\n") && !options.ca.is_empty() {
             options.ca.push(b'\n');
@@ -159,7 +159,7 @@ impl Stream for Trusting {
         self.stream.start_tls(&options, deadline)
     }
 
-    fn close(&mut self, how: CloseHow) -> io::Result<()> {
+    fn close(&mut self, how: CloseMode) -> io::Result<()> {
         self.stream.close(how)
     }
 }
@@ -167,10 +167,10 @@ impl Stream for Trusting {
 /// The password of `[auth]`, for the sink to check SCRAM and CRAM-MD5 with; `None` where only the dialogue can tell it.
 ///
 /// Values that ask a person or run a command are left out: the run does that, once.
-pub fn password(one: &Loaded, settings: &Settings) -> Option<String> {
+pub fn sink_password(one: &LoadedSession, settings: &RunOptions) -> Option<String> {
     let session = &one.session;
     let password = session.auth.as_ref()?.password.as_ref()?;
-    let outside = Outside {
+    let outside = HostEnvironment {
         now: Arc::new(jiff::Timestamp::now),
         hostname: settings.hostname.clone(),
         zone: settings.zone.clone(),
@@ -182,12 +182,12 @@ pub fn password(one: &Loaded, settings: &Settings) -> Option<String> {
         }
     }
     for (name, value) in &settings.variables {
-        scope.set(name, session.given(name, value).clone());
+        scope.set(name, session.typed_override(name, value).clone());
     }
     session.templates.render(password, &scope).ok()
 }
 
-fn value(variable: &Variable, one: &Loaded, scope: &Scope) -> Option<Value> {
+fn value(variable: &Variable, one: &LoadedSession, scope: &Scope) -> Option<Value> {
     match &variable.source {
         ValueSource::Template(template) => one.session.templates.render(template, scope).ok().map(Value::Text),
         ValueSource::Literal(value) => Some(value.clone()),
@@ -195,8 +195,8 @@ fn value(variable: &Variable, one: &Loaded, scope: &Scope) -> Option<Value> {
         ValueSource::Csv { .. } | ValueSource::Json { .. } => None,
         ValueSource::Env { name, default } => one.files.env(name).ok()?.map(Value::Text).or(default.clone()),
         ValueSource::File { path, default, .. } => {
-            let name = one.session.templates.render(&path.written, scope).ok()?;
-            match read_small(&one.files, &path.base.join(name)) {
+            let name = one.session.templates.render(&path.template, scope).ok()?;
+            match read_small_file(&one.files, &path.base.join(name)) {
                 Ok(bytes) => {
                     let text = String::from_utf8(bytes).ok()?;
                     let text = text.strip_suffix('\n').map(|t| t.strip_suffix('\r').unwrap_or(t)).unwrap_or(&text);
@@ -210,7 +210,7 @@ fn value(variable: &Variable, one: &Loaded, scope: &Scope) -> Option<Value> {
 }
 
 /// The names that a session wants in certificates beside the host's.
-pub fn names(one: &Loaded) -> Vec<String> {
+pub fn certificate_names(one: &LoadedSession) -> Vec<String> {
     let name = one.session.tls.server_name.iter().filter(|name| name.is_literal());
     name.map(|name| name.source.clone()).collect()
 }

@@ -2,29 +2,29 @@
 
 use super::arguments::RunArguments;
 use super::console;
-use super::dry_run::DryRun;
-use super::patient::Patient;
-use super::sessions::{Loaded, Meaning, why_not};
-use super::transcripts::{Identity, identity};
+use super::dry_run::DryRunNetwork;
+use super::patient::RetryingNetwork;
+use super::sessions::{LoadedSession, SessionInputs, source_error_status};
+use super::transcripts::{FileId, file_id};
 use super::{dry_run, machine, values};
 use crate::event::Status;
-use crate::exec::{Clock, ConnectOptions, Network, Settings, TlsFile};
-use crate::net::{Nameservers, Sockets, SystemClock, inspect};
-use crate::report::{end_at_once, in_flight, write_out};
-use crate::source::read_named;
-use crate::source::words;
-use crate::transcript::printable;
+use crate::exec::{Clock, ConnectOptions, Network, RunOptions, TlsFile};
+use crate::net::{Nameservers, SystemClock, SystemNetwork, check_pem};
+use crate::report::{flush_all, flush_for_signal, messages_in_flight};
+use crate::source::io_error_text;
+use crate::source::read_argument_file;
+use crate::transcript::escape_unprintable;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where name servers are given in place of this machine's, for tests.
-const DNS: &str = "MAILRUN_DNS";
+const DNS_VARIABLE: &str = "MAILRUN_DNS";
 
 /// What can be wrong with the options beyond their form. The error is said already.
 pub fn prepare<'a>(
     arguments: &'a RunArguments,
     origin: &dyn Fn(&str) -> String,
-) -> Result<(Meaning<'a>, Vec<u8>), Status> {
+) -> Result<(SessionInputs<'a>, Vec<u8>), Status> {
     // In the environment it may stand for other runs, which are dry.
     if arguments.dry.sink.is_some() && !arguments.dry.dry_run && origin("sink") == "--sink" {
         console::error("--sink is where --dry-run keeps the mail: give --dry-run too");
@@ -36,33 +36,37 @@ pub fn prepare<'a>(
         console::error(&format!("{} {from} comes behind {} {to}", origin("from-step"), origin("to-step")));
         return Err(Status::Usage);
     }
-    let mut meaning = Meaning::new(&arguments.meaning, origin)?;
-    meaning.quiet = arguments.output.quiet;
-    meaning.mx = arguments.connect.mx.is_some();
+    let mut inputs = SessionInputs::new(&arguments.inputs, origin)?;
+    inputs.quiet = arguments.output.quiet;
+    inputs.mx = arguments.connect.mx.is_some();
     let mut ca = Vec::new();
     for path in &arguments.connect.ca {
-        let pem = read_named(path).map_err(|why| {
-            let (status, why) = why_not(why);
+        let pem = read_argument_file(path).map_err(|why| {
+            let (status, why) = source_error_status(why);
             console::error(&format!("{}: {why}", origin("ca")));
             status
         })?;
-        inspect(TlsFile::Trusted(&pem)).map_err(|why| {
-            console::error(&format!("{}: {}: {why}", origin("ca"), printable(path.as_os_str().as_encoded_bytes())));
+        check_pem(TlsFile::Trusted(&pem)).map_err(|why| {
+            console::error(&format!(
+                "{}: {}: {why}",
+                origin("ca"),
+                escape_unprintable(path.as_os_str().as_encoded_bytes())
+            ));
             Status::DataErr
         })?;
         ca.extend_from_slice(&pem);
         ca.push(b'\n');
     }
-    Ok((meaning, ca))
+    Ok((inputs, ca))
 }
 
-pub fn settings(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> Settings {
-    Settings {
-        server: arguments.meaning.server.clone(),
+pub fn settings(arguments: &RunArguments, inputs: SessionInputs<'_>, ca: Vec<u8>) -> RunOptions {
+    RunOptions {
+        server: arguments.inputs.server.clone(),
         mx: arguments.connect.mx.clone(),
-        variables: meaning.variables,
+        variables: inputs.variables,
         show_secrets: arguments.output.show_secrets,
-        seed: arguments.meaning.seed,
+        seed: arguments.inputs.seed,
         connect: ConnectOptions {
             source: None,
             ipv4_only: arguments.connect.ipv4,
@@ -70,18 +74,18 @@ pub fn settings(arguments: &RunArguments, meaning: Meaning<'_>, ca: Vec<u8>) -> 
             resolve: arguments.connect.resolve.clone(),
             // The executor knows until when it is a domain, and what a session begins with.
             mx: false,
-            greeted: false,
+            expects_greeting: false,
         },
         ca,
-        inspect: Some(inspect),
+        check_tls_file: Some(check_pem),
         dry_run: arguments.dry.dry_run,
         hostname: machine::hostname(),
-        zone: machine::zone(),
+        zone: machine::time_zone(),
     }
 }
 
 /// Puts the command line's words in place of the file's.
-pub fn overrule(arguments: &RunArguments, one: &mut Loaded) {
+pub fn apply_options(arguments: &RunArguments, one: &mut LoadedSession) {
     let connect = &arguments.connect;
     if connect.timeout.is_some() {
         one.session.timeout = connect.timeout;
@@ -99,26 +103,26 @@ pub fn overrule(arguments: &RunArguments, one: &mut Loaded) {
 }
 
 /// Where connections lead.
-pub enum Way {
-    Net(Patient),
-    Dry(Box<DryRun>, Kept),
+pub enum NetworkMode {
+    Live(RetryingNetwork),
+    DryRun(Box<DryRunNetwork>, MailFolder),
 }
 
 /// Where a dry run's mails are kept.
 #[derive(Clone)]
-pub struct Kept {
+pub struct MailFolder {
     pub folder: PathBuf,
     /// Nobody asked for it by name.
     temporary: bool,
 }
 
-impl Way {
+impl NetworkMode {
     pub fn open(arguments: &RunArguments, clock: &SystemClock) -> Result<Self, (Status, String)> {
         if !arguments.dry.dry_run {
-            let sockets = Sockets::interrupted_by(clock).asking(nameservers()?);
-            return Ok(Self::Net(Patient::new(sockets, arguments.connect.wait, clock.clone())));
+            let sockets = SystemNetwork::with_clock(clock).with_nameservers(nameservers()?);
+            return Ok(Self::Live(RetryingNetwork::new(sockets, arguments.connect.wait, clock.clone())));
         }
-        let named = |path: &Path| printable(path.as_os_str().as_encoded_bytes());
+        let named = |path: &Path| escape_unprintable(path.as_os_str().as_encoded_bytes());
         let (folder, what) = match &arguments.dry.sink {
             Some(folder) => {
                 (std::fs::create_dir_all(folder).map(|()| folder.clone()), format!("the folder {}", named(folder)))
@@ -129,41 +133,43 @@ impl Way {
             }
         };
         let folder = folder.map_err(|why| {
-            (Status::CantCreate, format!("cannot make {what} for the dry run's mail: {}", words(&why)))
+            (Status::CantCreate, format!("cannot make {what} for the dry run's mail: {}", io_error_text(&why)))
         })?;
-        let dry = DryRun::new(&folder, Sockets::interrupted_by(clock));
-        Ok(Self::Dry(Box::new(dry), Kept { folder, temporary: arguments.dry.sink.is_none() }))
+        let dry = DryRunNetwork::new(&folder, SystemNetwork::with_clock(clock));
+        Ok(Self::DryRun(Box::new(dry), MailFolder { folder, temporary: arguments.dry.sink.is_none() }))
     }
 
     /// One more of the same, for sessions that run at the same time.
-    pub fn another(&self) -> Self {
+    pub fn for_another_worker(&self) -> Self {
         match self {
-            Self::Net(patient) => Self::Net(patient.clone()),
-            Self::Dry(dry, kept) => Self::Dry(Box::new(DryRun::new(&kept.folder, dry.sockets().clone())), kept.clone()),
+            Self::Live(patient) => Self::Live(patient.clone()),
+            Self::DryRun(dry, kept) => {
+                Self::DryRun(Box::new(DryRunNetwork::new(&kept.folder, dry.sockets().clone())), kept.clone())
+            }
         }
     }
 
     /// The network that a session is played over.
-    pub fn ready(&mut self, one: &Loaded, settings: &Settings) -> &mut (dyn Network + Send) {
+    pub fn network_for(&mut self, one: &LoadedSession, settings: &RunOptions) -> &mut (dyn Network + Send) {
         match self {
-            Self::Net(patient) => patient,
-            Self::Dry(dry, _) => {
-                dry.prepare(dry_run::password(one, settings), dry_run::names(one));
+            Self::Live(patient) => patient,
+            Self::DryRun(dry, _) => {
+                dry.prepare(dry_run::sink_password(one, settings), dry_run::certificate_names(one));
                 dry.as_mut()
             }
         }
     }
 
-    /// Ends what [`Way::another`] gave.
+    /// Ends what [`NetworkMode::for_another_worker`] gave.
     pub fn stop(self) {
-        if let Self::Dry(mut dry, _) = self {
+        if let Self::DryRun(mut dry, _) = self {
             dry.stop();
         }
     }
 
     /// `silent`: nothing is said, and so nobody would find a temporary folder.
     pub fn close(self, silent: bool) {
-        let Self::Dry(mut dry, Kept { folder, temporary }) = self else { return };
+        let Self::DryRun(mut dry, MailFolder { folder, temporary }) = self else { return };
         dry.stop();
         if silent && temporary && std::fs::remove_dir_all(&folder).is_ok() {
             return;
@@ -174,61 +180,65 @@ impl Way {
             return;
         }
         if !silent {
-            console::say(&format!("dry run: the mail is in {}", printable(folder.as_os_str().as_encoded_bytes())));
+            console::print_line(&format!(
+                "dry run: the mail is in {}",
+                escape_unprintable(folder.as_os_str().as_encoded_bytes())
+            ));
         }
     }
 }
 
 /// Who is asked for mail exchangers: `MAILRUN_DNS`, or who this machine asks.
 fn nameservers() -> Result<Nameservers, (Status, String)> {
-    match std::env::var(DNS) {
+    match std::env::var(DNS_VARIABLE) {
         Err(std::env::VarError::NotPresent) => Ok(Nameservers::System),
         Ok(text) if text.trim().is_empty() => Ok(Nameservers::System),
         Ok(text) => match values::nameservers(&text) {
             Ok(list) => Ok(Nameservers::Given(list)),
-            Err(why) => Err((Status::Usage, format!("{DNS}: {why}"))),
+            Err(why) => Err((Status::Usage, format!("{DNS_VARIABLE}: {why}"))),
         },
-        Err(why) => Err((Status::Usage, format!("{DNS}: {why}"))),
+        Err(why) => Err((Status::Usage, format!("{DNS_VARIABLE}: {why}"))),
     }
 }
 
 /// The files that the run reads and no output may replace: sessions with their includes, variables, certificates.
-pub fn read_files<'a>(arguments: &RunArguments, sessions: impl Iterator<Item = &'a Loaded>) -> Vec<Identity> {
-    let named = arguments.meaning.vars.iter().chain(&arguments.connect.ca).filter_map(|path| identity(path));
+pub fn input_files<'a>(arguments: &RunArguments, sessions: impl Iterator<Item = &'a LoadedSession>) -> Vec<FileId> {
+    let named = arguments.inputs.vars.iter().chain(&arguments.connect.ca).filter_map(|path| file_id(path));
     let mut files: Vec<_> = named.collect();
     for one in sessions {
-        let includes = one.session.sources.names().skip(1).map(|name| one.path.folder().join(name));
+        let includes = one.session.source_map.names().skip(1).map(|name| one.path.folder().join(name));
         let own = PathBuf::from(one.path.name());
-        files.extend(std::iter::once(own).chain(includes).filter_map(|path| identity(&path)));
+        files.extend(std::iter::once(own).chain(includes).filter_map(|path| file_id(&path)));
     }
     files
 }
 
 /// Commands and questions of the sessions end at a signal.
-pub fn end_at_signals<'a>(sessions: impl Iterator<Item = &'a mut Loaded>, clock: &SystemClock) {
+pub fn stop_sources_at_signals<'a>(sessions: impl Iterator<Item = &'a mut LoadedSession>, clock: &SystemClock) {
     for one in sessions {
         let clock = clock.clone();
-        one.files.until(Arc::new(move || clock.interrupted().is_some()));
+        one.files.set_interrupt_check(Arc::new(move || clock.interrupted().is_some()));
     }
 }
 
 /// A clock that notices signals, where it can, and has transcripts written where the program waits.
 pub fn clock() -> SystemClock {
-    let clock = SystemClock::with_signals(put_away).unwrap_or_else(|why| {
+    let clock = SystemClock::with_signals(finalize_partial).unwrap_or_else(|why| {
         console::error(&format!("signals end the program at once: {why}"));
         SystemClock::new()
     });
-    clock.while_waiting(write_out)
+    clock.with_idle_callback(flush_all)
 }
 
 /// A second signal came.
-fn put_away(signal: &'static str) {
-    end_at_once(signal, |left| {
+fn finalize_partial(signal: &'static str) {
+    flush_for_signal(signal, |left| {
         for file in left {
-            let [name, target] = [&file.name, &file.target].map(|path| printable(path.as_os_str().as_encoded_bytes()));
+            let [name, target] =
+                [&file.name, &file.target].map(|path| escape_unprintable(path.as_os_str().as_encoded_bytes()));
             console::error(&format!("the transcript is {name}: what stands in {target} is of an older run"));
         }
-        console::error(&match in_flight() {
+        console::error(&match messages_in_flight() {
             0 => format!("ended at once by a second signal, {signal}"),
             1 => format!(
                 "ended at once by a second signal, {signal}: the outcome of the message in flight is unknown: it may have \

@@ -5,7 +5,7 @@
 //! empty variable counts as not set.
 
 use super::arguments::Arguments;
-use crate::session::nearest;
+use crate::session::closest_name;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
@@ -14,20 +14,23 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// What was read, and which options came from the environment.
 #[derive(Debug)]
-pub struct Read {
+pub struct ParsedArguments {
     pub arguments: Arguments,
     from_environment: Vec<String>,
 }
 
-impl Read {
+impl ParsedArguments {
     /// Where an option came from, for errors: `--vars` or `MAILRUN_VARS`.
     pub fn origin(&self, long: &str) -> String {
-        if self.from_environment.iter().any(|l| l == long) { variable(long) } else { format!("--{long}") }
+        if self.from_environment.iter().any(|l| l == long) { variable_name(long) } else { format!("--{long}") }
     }
 }
 
 /// Reads the command line, completed from the environment. `arguments` begins with the program's name.
-pub fn read(arguments: Vec<OsString>, lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Read, clap::Error> {
+pub fn parse(
+    arguments: Vec<OsString>,
+    lookup: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<ParsedArguments, clap::Error> {
     // First without the environment, and without complaint, only to see what the command line gives.
     let given = Arguments::command().ignore_errors(true).try_get_matches_from(&arguments).ok();
     let mut definition = Arguments::command();
@@ -56,10 +59,10 @@ pub fn read(arguments: Vec<OsString>, lookup: &dyn Fn(&str) -> Option<OsString>)
         .try_get_matches_from(all)
         .and_then(|matches| Arguments::from_arg_matches(&matches))
         .map_err(|error| {
-            let error = say_whose_option(suggest_a_command(error, &definition), &definition);
-            name_the_variable(error, &from_environment)
+            let error = suggest_commands_of_option(suggest_a_command(error, &definition), &definition);
+            add_variable_name(error, &from_environment)
         })
-        .map(|arguments| Read { arguments, from_environment })
+        .map(|arguments| ParsedArguments { arguments, from_environment })
 }
 
 /// The arguments that the environment gives a command, and their options' names.
@@ -76,7 +79,7 @@ fn arguments_for(
     let mut names = Vec::new();
     for arg in command.get_arguments() {
         let Some(long) = arg.get_long().filter(|long| !matches!(*long, "help" | "version")) else { continue };
-        let Some(value) = lookup(&variable(long)).filter(|value| !value.is_empty()) else { continue };
+        let Some(value) = lookup(&variable_name(long)).filter(|value| !value.is_empty()) else { continue };
         let contradicted = command
             .get_arguments()
             .any(|other| on_command_line(other) && (conflicts(command, arg, other) || conflicts(command, other, arg)));
@@ -115,13 +118,13 @@ fn option(long: &str, value: &[u8]) -> OsString {
 }
 
 /// `MAILRUN_CONNECT_TIMEOUT` for `connect-timeout`.
-pub fn variable(long: &str) -> String {
+pub fn variable_name(long: &str) -> String {
     format!("MAILRUN_{}", long.replace('-', "_").to_ascii_uppercase())
 }
 
 fn bad_flag(long: &str, value: &OsStr) -> clap::Error {
-    let value = crate::transcript::printable(value.as_bytes());
-    let name = variable(long);
+    let value = crate::transcript::escape_unprintable(value.as_bytes());
+    let name = variable_name(long);
     let message = format!("invalid value '{value}' for '{name} (--{long})': expected 1 or true, or 0 or false\n");
     // Without a command: the usage of the whole program would say nothing of it.
     clap::Error::raw(ErrorKind::InvalidValue, message)
@@ -131,7 +134,7 @@ fn bad_flag(long: &str, value: &OsStr) -> clap::Error {
 fn suggest_a_command(mut error: clap::Error, definition: &Command) -> clap::Error {
     if error.get(ContextKind::SuggestedSubcommand).is_none()
         && let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand)
-        && let Some(meant) = nearest(typed, definition.get_subcommands().map(Command::get_name))
+        && let Some(meant) = closest_name(typed, definition.get_subcommands().map(Command::get_name))
     {
         let meant = ContextValue::Strings(vec![meant.to_owned()]);
         error.insert(ContextKind::SuggestedSubcommand, meant);
@@ -140,7 +143,7 @@ fn suggest_a_command(mut error: clap::Error, definition: &Command) -> clap::Erro
 }
 
 /// An option that another command has: that is what is wrong, and not that it might be a value, as clap has it.
-fn say_whose_option(mut error: clap::Error, definition: &Command) -> clap::Error {
+fn suggest_commands_of_option(mut error: clap::Error, definition: &Command) -> clap::Error {
     let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else { return error };
     if error.kind() != ErrorKind::UnknownArgument {
         return error;
@@ -158,11 +161,11 @@ fn say_whose_option(mut error: clap::Error, definition: &Command) -> clap::Error
 }
 
 /// An error about an option says `--timeout <TIME>`; where the value came from the environment, it names the variable.
-fn name_the_variable(mut error: clap::Error, from_environment: &[String]) -> clap::Error {
+fn add_variable_name(mut error: clap::Error, from_environment: &[String]) -> clap::Error {
     if let Some(ContextValue::String(about)) = error.get(ContextKind::InvalidArg) {
         let long = about.trim_start_matches("--").split([' ', '=']).next().unwrap_or_default();
         if from_environment.iter().any(|l| l == long) {
-            let named = ContextValue::String(format!("{} ({about})", variable(long)));
+            let named = ContextValue::String(format!("{} ({about})", variable_name(long)));
             error.insert(ContextKind::InvalidArg, named);
         }
     }

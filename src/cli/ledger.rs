@@ -2,10 +2,10 @@
 
 use super::arguments::{LedgerArguments, LedgerCommand};
 use super::console;
-use crate::batch::ledger::{Book, Changed, LedgerError, Resolved, STATES};
-use crate::event::{Status, thousands};
-use crate::report::terminal::no_commands;
-use crate::transcript::printable;
+use crate::batch::ledger::{LedgerAdmin, LedgerError, ResolveCounts, ResolveTarget, STATES};
+use crate::event::{Status, group_thousands};
+use crate::report::diagnosis::escape_workflow_commands;
+use crate::transcript::escape_unprintable;
 use std::io::{IsTerminal, Write};
 
 pub fn main(arguments: &LedgerArguments) -> Status {
@@ -20,17 +20,18 @@ pub fn main(arguments: &LedgerArguments) -> Status {
 
 fn run(arguments: &LedgerArguments) -> Result<Status, LedgerError> {
     let merging = matches!(arguments.command, Some(LedgerCommand::Merge { .. }));
-    let book = if merging { Book::open_or_make(&arguments.ledger)? } else { Book::open(&arguments.ledger)? };
+    let ledger =
+        if merging { LedgerAdmin::open_or_create(&arguments.ledger)? } else { LedgerAdmin::open(&arguments.ledger)? };
     match &arguments.command {
-        None => counts(&book),
-        Some(LedgerCommand::List { state }) => list(&book, state.as_deref()),
-        Some(LedgerCommand::Export { csv: _, state }) => export(&book, state.as_deref()),
+        None => counts(&ledger),
+        Some(LedgerCommand::List { state }) => list(&ledger, state.as_deref()),
+        Some(LedgerCommand::Export { csv: _, state }) => export(&ledger, state.as_deref()),
         Some(LedgerCommand::Resolve { key, state, to }) => {
             let (which, what, to) = match (key, state, to) {
-                (Some(key), None, Some(to)) => (Resolved::Key(key), key, to),
-                (None, Some(state), Some(to)) => (Resolved::State(state), state, to),
+                (Some(key), None, Some(to)) => (ResolveTarget::Key(key), key, to),
+                (None, Some(state), Some(to)) => (ResolveTarget::State(state), state, to),
                 // `resolve --state unknown sent`: the one word that stands there is the new state.
-                (Some(to), Some(state), None) if is_goal(to) => (Resolved::State(state), state, to),
+                (Some(to), Some(state), None) if is_resolved_state(to) => (ResolveTarget::State(state), state, to),
                 _ => {
                     console::error(
                         "give a key and its new state, or --state STATE and the new one: sent, deferred or pending",
@@ -38,83 +39,87 @@ fn run(arguments: &LedgerArguments) -> Result<Status, LedgerError> {
                     return Ok(Status::Usage);
                 }
             };
-            if !is_goal(to) {
+            if !is_resolved_state(to) {
                 console::error(&format!(
                     "\"{}\" is not what a row can be resolved to: sent, deferred or pending",
-                    printable(to.as_bytes())
+                    escape_unprintable(to.as_bytes())
                 ));
                 return Ok(Status::Usage);
             }
-            let changed = book.resolve(&which, to)?;
-            if changed == Changed::default() && matches!(which, Resolved::Key(_)) {
+            let changed = ledger.resolve(&which, to)?;
+            if changed == ResolveCounts::default() && matches!(which, ResolveTarget::Key(_)) {
                 console::error(&format!(
                     "no row has the key {}, or a run that lives has it",
-                    printable(what.as_bytes())
+                    escape_unprintable(what.as_bytes())
                 ));
                 return Ok(Status::DataErr);
             }
-            let rows = |count| format!("{} {}", thousands(count), if count == 1 { "row" } else { "rows" });
+            let rows = |count| format!("{} {}", group_thousands(count), if count == 1 { "row" } else { "rows" });
             let mut text = String::new();
-            if changed.resolved > 0 || changed.left == 0 {
+            if changed.resolved > 0 || changed.deferred == 0 {
                 text = format!("{} {to}\n", rows(changed.resolved));
             }
-            if changed.left > 0 {
-                text += &format!("{} deferred: the next run sends what is left of it\n", rows(changed.left));
+            if changed.deferred > 0 {
+                text += &format!("{} deferred: the next run sends what is left of it\n", rows(changed.deferred));
             }
             Ok(console::print(&text))
         }
         Some(LedgerCommand::Merge { others }) => {
             let mut text = String::new();
             for other in others {
-                let count = book.merge(other)?;
-                text += &format!("{} rows of {}\n", thousands(count), printable(other.as_os_str().as_encoded_bytes()));
+                let count = ledger.merge(other)?;
+                text += &format!(
+                    "{} rows of {}\n",
+                    group_thousands(count),
+                    escape_unprintable(other.as_os_str().as_encoded_bytes())
+                );
             }
             Ok(console::print(&text))
         }
     }
 }
 
-fn is_goal(word: &str) -> bool {
+fn is_resolved_state(word: &str) -> bool {
     matches!(word, "sent" | "deferred" | "pending")
 }
 
-fn counts(book: &Book) -> Result<Status, LedgerError> {
-    let counts = book.counts()?;
+fn counts(ledger: &LedgerAdmin) -> Result<Status, LedgerError> {
+    let counts = ledger.counts()?;
     let mut text = String::new();
     for (state, count) in &counts {
-        text += &format!("{:<9}{:>9}\n", printable(state.as_bytes()), thousands(*count));
+        text += &format!("{:<9}{:>9}\n", escape_unprintable(state.as_bytes()), group_thousands(*count));
     }
     let total = counts.iter().map(|(_, count)| count).sum();
-    Ok(console::print(&format!("{text}{:<9}{:>9}\n", "rows", thousands(total))))
+    Ok(console::print(&format!("{text}{:<9}{:>9}\n", "rows", group_thousands(total))))
 }
 
-fn list(book: &Book, state: Option<&str>) -> Result<Status, LedgerError> {
-    let (mut out, failed) = console::Output::new();
-    book.list(state, &mut |entry| {
-        let mut line = printable(entry.key.as_bytes());
+fn list(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, LedgerError> {
+    let (mut out, failed) = console::StdoutWriter::new();
+    ledger.list(state, &mut |entry| {
+        let mut line = escape_unprintable(entry.key.as_bytes());
         if let Some(recipient) = &entry.recipient {
-            line += &format!(" <{}>", printable(recipient.as_bytes()));
+            line += &format!(" <{}>", escape_unprintable(recipient.as_bytes()));
         }
-        line += &format!(" {}", printable(entry.state.as_bytes()));
+        line += &format!(" {}", escape_unprintable(entry.state.as_bytes()));
         for more in [&entry.message_id, &entry.reply].into_iter().flatten() {
-            line += &format!(" {}", printable(more.as_bytes()));
+            line += &format!(" {}", escape_unprintable(more.as_bytes()));
         }
         line.push('\n');
-        out.write_all(no_commands(&line).as_bytes()).is_ok()
+        out.write_all(escape_workflow_commands(&line).as_bytes()).is_ok()
     })?;
     let _ = out.flush();
     Ok(failed.status())
 }
 
-fn export(book: &Book, state: Option<&str>) -> Result<Status, LedgerError> {
-    let (out, failed) = console::Output::new();
+fn export(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, LedgerError> {
+    let (out, failed) = console::StdoutWriter::new();
     // Exact for whatever reads it, harmless on a terminal.
     let seen = std::io::stdout().is_terminal();
-    let text = |value: &str| if seen { printable(value.as_bytes()) } else { value.to_owned() };
+    let text = |value: &str| if seen { escape_unprintable(value.as_bytes()) } else { value.to_owned() };
     let mut table = csv::Writer::from_writer(out);
     let header = ["session", "key", "recipient", "state", "message_id", "reply", "queue_id", "attempts", "changed"];
     let mut alive = table.write_record(header).is_ok();
-    book.list(state, &mut |entry| {
+    ledger.list(state, &mut |entry| {
         let attempts = entry.attempts.to_string();
         let known = |value: &Option<String>| value.as_deref().map(text).unwrap_or_default();
         let fields = [
@@ -136,6 +141,6 @@ fn export(book: &Book, state: Option<&str>) -> Result<Status, LedgerError> {
 }
 
 /// A state that a ledger knows.
-pub fn state(text: &str) -> Result<String, String> {
+pub fn parse_state(text: &str) -> Result<String, String> {
     if STATES.contains(&text) { Ok(text.to_owned()) } else { Err(format!("a state is one of {}", STATES.join(", "))) }
 }

@@ -9,7 +9,7 @@ pub fn hostname() -> String {
 }
 
 /// The time zone of `TZ`, or of the system.
-pub fn zone() -> TimeZone {
+pub fn time_zone() -> TimeZone {
     // Finding the zone's name walks through the whole zone database; its rules alone stand in one small file.
     let rules = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
     rules

@@ -5,7 +5,6 @@ mod arguments;
 mod auth_string;
 mod batch;
 mod blocks;
-mod by_hand;
 mod check;
 mod columns;
 mod console;
@@ -19,6 +18,7 @@ mod new;
 mod outcome;
 mod patient;
 mod progress;
+mod raw_deliveries;
 mod reach;
 mod reports;
 mod run;
@@ -34,7 +34,7 @@ mod workers;
 mod written;
 
 use crate::event::Status;
-use arguments::{Color, Command};
+use arguments::{CliCommand, Color};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -55,14 +55,17 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch() -> Status {
-    let read = match environment::read(std::env::args_os().collect(), &|name| std::env::var_os(name)) {
+    let read = match environment::parse(std::env::args_os().collect(), &|name| std::env::var_os(name)) {
         Ok(read) => read,
         Err(error) => {
             // Help and version are no errors (clap gives 2 for the others, which sysexits.h does not know).
             if !error.use_stderr() {
                 return match error.print().and_then(|()| std::io::Write::flush(&mut std::io::stdout())) {
                     Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
-                        console::error(&format!("cannot write to standard output: {}", crate::source::words(&why)));
+                        console::error(&format!(
+                            "cannot write to standard output: {}",
+                            crate::source::io_error_text(&why)
+                        ));
                         Status::CantCreate
                     }
                     _ => Status::Passed,
@@ -75,34 +78,34 @@ fn dispatch() -> Status {
     };
     let origin = |long: &str| read.origin(long);
     match &read.arguments.command {
-        Command::Run(arguments) => {
-            colour(arguments.meaning.color);
+        CliCommand::Run(arguments) => {
+            set_colour_choice(arguments.inputs.color);
             run::main(arguments, &origin)
         }
-        Command::Test(arguments) => {
-            colour(arguments.meaning.color);
+        CliCommand::Test(arguments) => {
+            set_colour_choice(arguments.inputs.color);
             test::main(arguments, &origin)
         }
-        Command::Check(arguments) => {
-            colour(arguments.meaning.color);
+        CliCommand::Check(arguments) => {
+            set_colour_choice(arguments.inputs.color);
             check::check(arguments, &origin)
         }
-        Command::Show(arguments) => {
-            colour(arguments.meaning.color);
+        CliCommand::Show(arguments) => {
+            set_colour_choice(arguments.inputs.color);
             check::show_session(arguments, &origin)
         }
-        Command::Ledger(arguments) => ledger::main(arguments),
-        Command::Serve(arguments) => serve::main(arguments),
-        Command::AuthString(arguments) => auth_string::main(arguments, &origin),
-        Command::New(arguments) => new::new(arguments),
-        Command::Schema => new::schema(),
-        Command::Completions(arguments) => new::completions(arguments),
-        Command::Man(arguments) => new::man(arguments),
+        CliCommand::Ledger(arguments) => ledger::main(arguments),
+        CliCommand::Serve(arguments) => serve::main(arguments),
+        CliCommand::AuthString(arguments) => auth_string::main(arguments, &origin),
+        CliCommand::New(arguments) => new::new(arguments),
+        CliCommand::Schema => new::schema(),
+        CliCommand::Completions(arguments) => new::completions(arguments),
+        CliCommand::Man(arguments) => new::man(arguments),
     }
 }
 
 /// Colours as `--color` says; `auto` leaves it to the terminal, NO_COLOR and CLICOLOR_FORCE.
-fn colour(color: Color) {
+fn set_colour_choice(color: Color) {
     match color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),

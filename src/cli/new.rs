@@ -3,8 +3,8 @@
 use super::arguments::{CompletionsArguments, ManArguments, NewArguments, Starter};
 use super::console;
 use crate::event::Status;
-use crate::source::words;
-use crate::transcript::printable;
+use crate::source::io_error_text;
+use crate::transcript::escape_unprintable;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -30,7 +30,7 @@ pub fn new(arguments: &NewArguments) -> Status {
         // As everywhere: `-` is standard output.
         let status = console::print(text);
         if rows.is_some() {
-            console::say("its rows are read from people.csv beside it, which is written where FILE is given");
+            console::print_line("its rows are read from people.csv beside it, which is written where FILE is given");
         }
         return status;
     };
@@ -40,7 +40,10 @@ pub fn new(arguments: &NewArguments) -> Status {
     let Some(rows) = rows else { return Status::Passed };
     let beside = file.with_file_name("people.csv");
     if beside.exists() {
-        console::say(&format!("{} is there already, and stays", printable(beside.as_os_str().as_bytes())));
+        console::print_line(&format!(
+            "{} is there already, and stays",
+            escape_unprintable(beside.as_os_str().as_bytes())
+        ));
         return Status::Passed;
     }
     write(&beside, rows).err().unwrap_or(Status::Passed)
@@ -48,11 +51,11 @@ pub fn new(arguments: &NewArguments) -> Status {
 
 /// Writes a file, and says so.
 fn write(path: &Path, text: &str) -> Result<(), Status> {
-    let name = printable(path.as_os_str().as_bytes());
+    let name = escape_unprintable(path.as_os_str().as_bytes());
     match write_new(path, text) {
-        Ok(()) => console::say(&format!("wrote {name}")),
+        Ok(()) => console::print_line(&format!("wrote {name}")),
         Err(why) => {
-            console::error(&format!("cannot create {name}: {}", words(&why)));
+            console::error(&format!("cannot create {name}: {}", io_error_text(&why)));
             return Err(Status::CantCreate);
         }
     }
@@ -90,7 +93,7 @@ pub fn man(arguments: &ManArguments) -> Status {
         Some(name) => match definition.find_subcommand(name) {
             Some(command) => command.clone(),
             None => {
-                console::error(&format!("there is no command {}", printable(name.as_bytes())));
+                console::error(&format!("there is no command {}", escape_unprintable(name.as_bytes())));
                 return Status::Usage;
             }
         },
@@ -105,12 +108,12 @@ pub fn man(arguments: &ManArguments) -> Status {
 mod tests {
     use super::*;
     use crate::session::load;
-    use crate::source::Files;
+    use crate::source::SystemSources;
     use clap::ValueEnum;
 
     #[test]
     fn starters_are_sessions() {
-        let files = Files::new(Path::new("."), &[], false).expect("the folder is there");
+        let files = SystemSources::new(Path::new("."), &[], false).expect("the folder is there");
         for text in Starter::value_variants().iter().map(|kind| starter(*kind)) {
             assert!(text.starts_with("#:schema "), "editors find the schema");
             if let Err(wrong) = load("starter.toml", text, &files, &[]) {

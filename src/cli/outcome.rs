@@ -1,62 +1,62 @@
 //! How a session's end counts, and what is said of it in a line.
 
-use super::by_hand::ByHand;
-use super::deliveries::{Deliveries, counted};
-use super::sessions::Loaded;
+use super::deliveries::{Deliveries, plural};
+use super::raw_deliveries::RawDeliveries;
+use super::sessions::LoadedSession;
 use crate::event::{Cause, Event, Fact, Observer, Outcome, SkipReason, Status, Verdict};
+use crate::report::json_events::ALL_CONDITIONS_FALSE;
 use crate::report::record::Judgement;
-use crate::report::stream::NO_CONDITION;
 use crate::session::Action;
-use crate::transcript::{Shown, printable};
+use crate::transcript::{SafeText, escape_unprintable};
 
 /// How a session counts, and what is remarked on that.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Counted {
+pub struct JudgedOutcome {
     pub status: Status,
     pub judgement: Judgement,
     pub remark: Option<String>,
 }
 
 /// Counts a session's end. `outcome` is `None` where the program itself failed.
-pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, watcher: &Watcher) -> Counted {
+pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, watcher: &OutcomeObserver) -> JudgedOutcome {
     let Some(outcome) = outcome else {
         let remark = Some("ended by an internal error".to_owned());
-        return Counted { status: Status::Software, judgement: Judgement::Error, remark };
+        return JudgedOutcome { status: Status::Software, judgement: Judgement::Error, remark };
     };
-    let why = xfail.map(|why| printable(why.as_bytes())).unwrap_or_default();
+    let why = xfail.map(|why| escape_unprintable(why.as_bytes())).unwrap_or_default();
     let skipped = |why: String| {
         let remark = Some(format!("skipped: {why}"));
-        Counted { status: Status::Passed, judgement: Judgement::Skipped(why), remark }
+        JudgedOutcome { status: Status::Passed, judgement: Judgement::Skipped(why), remark }
     };
-    let judged = |status, judgement: Judgement| Counted { status, remark: judgement.reason(), judgement };
+    let judged = |status, judgement: Judgement| JudgedOutcome { status, remark: judgement.reason(), judgement };
     match outcome.status {
-        _ if outcome.skipped.is_some() => skipped(outcome.skipped.as_ref().map_or("", Shown::as_str).to_owned()),
-        Status::Passed if outcome.steps_run == 0 && watcher.conditions > 0 => skipped(NO_CONDITION.to_owned()),
+        _ if outcome.skipped.is_some() => skipped(outcome.skipped.as_ref().map_or("", SafeText::as_str).to_owned()),
+        Status::Passed if outcome.steps_run == 0 && watcher.conditions > 0 => skipped(ALL_CONDITIONS_FALSE.to_owned()),
         // A run that did nothing is never a success.
         Status::Passed if outcome.steps_run == 0 => {
             let remark = Some("no step ran".to_owned());
-            Counted { status: Status::Failed, judgement: Judgement::Failed, remark }
+            JudgedOutcome { status: Status::Failed, judgement: Judgement::Failed, remark }
         }
         Status::Passed if xfail.is_some() => judged(Status::Failed, Judgement::UnexpectedPass(why)),
         Status::Passed => judged(Status::Passed, Judgement::Passed),
         // What the user or the program itself ended is not the failure that was expected.
         status @ (Status::Interrupted | Status::Terminated | Status::Software) => judged(status, Judgement::Error),
-        _ if xfail.is_some() && is_of_dialogue(outcome, watcher) => {
+        _ if xfail.is_some() && is_of_the_server(outcome, watcher) => {
             judged(Status::Passed, Judgement::ExpectedFailure(why))
         }
         status if xfail.is_some() => {
             let remark = Some("xfail covers what a dialogue brings about, and not this".to_owned());
-            Counted { status, judgement: Judgement::Error, remark }
+            JudgedOutcome { status, judgement: Judgement::Error, remark }
         }
         status => {
-            let answered = outcome.failure.as_ref().is_some_and(|failure| failure.cause.answered());
+            let answered = outcome.failure.as_ref().is_some_and(|failure| failure.cause.has_answer());
             judged(status, if answered { Judgement::Failed } else { Judgement::Error })
         }
     }
 }
 
 /// Whether the server had a part in it: no value, file or ledger of ours, and not a server that nobody reached.
-fn is_of_dialogue(outcome: &Outcome, watcher: &Watcher) -> bool {
+fn is_of_the_server(outcome: &Outcome, watcher: &OutcomeObserver) -> bool {
     let unreached = matches!(
         outcome.failure.as_ref().map(|failure| &failure.cause),
         Some(Cause::CannotResolve { .. } | Cause::CannotConnect { .. })
@@ -69,25 +69,25 @@ fn is_of_dialogue(outcome: &Outcome, watcher: &Watcher) -> bool {
 }
 
 /// What became of a session's mail, in a line; nothing where it has none, or ended before anything was tried.
-pub fn delivered(one: &Loaded, outcome: Option<&Outcome>, watcher: &Watcher) -> Option<String> {
+pub fn delivery_line(one: &LoadedSession, outcome: Option<&Outcome>, watcher: &OutcomeObserver) -> Option<String> {
     if watcher.deliveries.summary().is_some() {
         return watcher.summary();
     }
-    let unsent = unsent(one, outcome, &watcher.by_hand)?;
-    Some(watcher.others().map_or(unsent.clone(), |others| format!("{others}; {unsent}")))
+    let unsent = unsent_line(one, outcome, &watcher.raw_deliveries)?;
+    Some(watcher.raw_deliveries_line().map_or(unsent.clone(), |others| format!("{others}; {unsent}")))
 }
 
 /// Why no message was sent, where the session has some.
-fn unsent(one: &Loaded, outcome: Option<&Outcome>, by_hand: &ByHand) -> Option<String> {
+fn unsent_line(one: &LoadedSession, outcome: Option<&Outcome>, raw_deliveries: &RawDeliveries) -> Option<String> {
     outcome.and_then(|outcome| {
         let failure = outcome.failure.as_ref()?;
         let session = &one.session;
         let mut steps = [&session.open, &session.steps, &session.close].into_iter().flatten();
         let sends = steps.any(|step| step.any(&|step| matches!(step.action, Action::Message(_))));
         let looked_through = outcome.steps_run == 0 && matches!(failure.status, Status::DataErr | Status::NoInput);
-        let what = match by_hand {
-            ByHand { unanswered: 1.., .. } => "content was not answered",
-            ByHand { accepted: 1.., .. } => "no other message was sent",
+        let what = match raw_deliveries {
+            RawDeliveries { unanswered: 1.., .. } => "content was not answered",
+            RawDeliveries { accepted: 1.., .. } => "no other message was sent",
             _ => "not sent",
         };
         (sends && !looked_through).then(|| format!("{what}: {}", failure.cause))
@@ -96,33 +96,33 @@ fn unsent(one: &Loaded, outcome: Option<&Outcome>, by_hand: &ByHand) -> Option<S
 
 /// Counts what became of the mail, and conditions.
 #[derive(Default)]
-pub struct Watcher {
+pub struct OutcomeObserver {
     /// Steps whose `if` was false.
     conditions: usize,
     /// A server was reached.
     connected: bool,
     pub deliveries: Deliveries,
-    by_hand: ByHand,
+    raw_deliveries: RawDeliveries,
 }
 
-impl Watcher {
+impl OutcomeObserver {
     /// What became of the mail that was tried.
     pub fn summary(&self) -> Option<String> {
         let summary = self.deliveries.summary()?;
-        Some(self.others().map_or(summary.clone(), |others| format!("{summary}; {others}")))
+        Some(self.raw_deliveries_line().map_or(summary.clone(), |others| format!("{summary}; {others}")))
     }
 
     /// What a `message` step sends is counted with its recipients; of others there is the reply to the content alone.
-    fn others(&self) -> Option<String> {
-        let count = self.by_hand.accepted;
-        (count > 0).then(|| format!("accepted by hand: {}", counted(count, "message")))
+    fn raw_deliveries_line(&self) -> Option<String> {
+        let count = self.raw_deliveries.accepted;
+        (count > 0).then(|| format!("accepted by hand: {}", plural(count, "message")))
     }
 }
 
-impl Observer for Watcher {
+impl Observer for OutcomeObserver {
     fn observe(&mut self, event: &Event<'_>) {
-        self.deliveries.hear(&event.fact);
-        self.by_hand.observe(event);
+        self.deliveries.observe_fact(&event.fact);
+        self.raw_deliveries.observe(event);
         self.connected |= matches!(event.fact, Fact::Connected { .. });
         if let Fact::StepFinished { verdict: Verdict::Skipped(SkipReason::Condition), .. } = &event.fact {
             self.conditions += 1;
@@ -139,8 +139,8 @@ mod tests {
     #[test]
     fn ends_are_counted() {
         let ended = |status, steps_run| Outcome { status, failure: None, steps_run, skipped: None };
-        let skipped = Outcome { skipped: Some(Shown::new("no CHUNKING")), ..ended(Status::Passed, 2) };
-        let down = Cause::CannotConnect { address: Shown::new("a:1"), why: Shown::new("refused") };
+        let skipped = Outcome { skipped: Some(SafeText::new("no CHUNKING")), ..ended(Status::Passed, 2) };
+        let down = Cause::CannotConnect { address: SafeText::new("a:1"), why: SafeText::new("refused") };
         let failure = Failure::new(Status::Unavailable, Place::default(), down);
         let unreached = Outcome { failure: Some(failure), ..ended(Status::Unavailable, 1) };
         let table = [
@@ -159,7 +159,7 @@ mod tests {
             (None, Some("why"), 0, Status::Software, "a bug is not expected"),
         ];
         for (outcome, xfail, conditions, expected, why) in table {
-            let watcher = Watcher { conditions, ..Watcher::default() };
+            let watcher = OutcomeObserver { conditions, ..OutcomeObserver::default() };
             assert_eq!(judge(outcome.as_ref(), xfail, &watcher).status, expected, "{why}");
         }
     }

@@ -1,55 +1,58 @@
 //! `--wait`: a server that is still starting is tried again until it is up.
 
-use crate::exec::{Clock, ConnectError, ConnectOptions, Connected, Network, Server, Stream};
-use crate::net::{Connection, Sockets, SystemClock};
+use crate::exec::{Clock, ConnectError, ConnectOptions, ConnectionInfo, Network, Server, Stream};
+use crate::net::{Connection, SystemClock, SystemNetwork};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Between two tries.
-const PAUSE: Duration = Duration::from_millis(100);
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a connection is looked at on which the client has the first word, as TLS and PROXY have it.
-const LOOK: Duration = Duration::from_secs(1);
+const SILENT_SERVER_CHECK: Duration = Duration::from_secs(1);
 
 /// The network, and the patience of the run. Clones share it: once a server was up, nobody waits any more.
 #[derive(Clone)]
-pub struct Patient {
-    sockets: Sockets,
+pub struct RetryingNetwork {
+    sockets: SystemNetwork,
     until: Option<Instant>,
-    up: Arc<AtomicBool>,
+    has_connected: Arc<AtomicBool>,
     clock: SystemClock,
 }
 
-impl Patient {
+impl RetryingNetwork {
     /// `wait` begins now.
-    pub fn new(sockets: Sockets, wait: Option<Duration>, clock: SystemClock) -> Self {
+    pub fn new(sockets: SystemNetwork, wait: Option<Duration>, clock: SystemClock) -> Self {
         let until = wait.and_then(|wait| clock.now().checked_add(wait));
-        Self { sockets, until, up: Arc::default(), clock }
+        Self { sockets, until, has_connected: Arc::default(), clock }
     }
 }
 
-impl Network for Patient {
+impl Network for RetryingNetwork {
     fn connect(
         &mut self,
         server: &Server,
         options: &ConnectOptions,
         deadline: Instant,
-    ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
+    ) -> Result<(Box<dyn Stream>, ConnectionInfo), ConnectError> {
         let each = deadline.saturating_duration_since(self.clock.now());
         let mut deadline = deadline;
         loop {
             let result = self.sockets.open(server, options, deadline);
             let now = self.clock.now();
-            let until = self.until.filter(|until| now < *until && !self.up.load(Ordering::Relaxed));
+            let until = self.until.filter(|until| now < *until && !self.has_connected.load(Ordering::Relaxed));
             let waiting = until.filter(|_| self.clock.interrupted().is_none());
             match (result, waiting) {
                 (Ok((mut connection, mut connected)), waiting) => {
                     connected.since = Some(now);
-                    let look =
-                        if options.greeted { until.map_or(now, |until| until.min(deadline)) } else { now + LOOK };
-                    if waiting.is_none() || self.stays(&mut connection, look) {
-                        self.up.store(true, Ordering::Relaxed);
+                    let look = if options.expects_greeting {
+                        until.map_or(now, |until| until.min(deadline))
+                    } else {
+                        now + SILENT_SERVER_CHECK
+                    };
+                    if waiting.is_none() || self.stays_open(&mut connection, look) {
+                        self.has_connected.store(true, Ordering::Relaxed);
                         return Ok((Box::new(connection), connected));
                     }
                 }
@@ -57,19 +60,19 @@ impl Network for Patient {
                 (Err(_), Some(_)) => {}
             }
             let now = self.clock.now();
-            self.clock.sleep_until(self.until.unwrap_or(now).min(now + PAUSE));
+            self.clock.sleep_until(self.until.unwrap_or(now).min(now + RETRY_INTERVAL));
             deadline = self.clock.now() + each;
         }
     }
 }
 
-impl Patient {
+impl RetryingNetwork {
     /// Whether somebody stays behind a connection: they say something, or do not close before `look`. What forwards a port
     /// (docker-proxy) takes connections before there is a server, and ends them at once.
-    fn stays(&self, connection: &mut Connection, look: Instant) -> bool {
+    fn stays_open(&self, connection: &mut Connection, look: Instant) -> bool {
         loop {
             let now = self.clock.now();
-            match connection.has_spoken(look.min(now + PAUSE)) {
+            match connection.wait_for_data(look.min(now + RETRY_INTERVAL)) {
                 Ok(spoken) => return spoken,
                 Err(error)
                     if error.kind() == ErrorKind::TimedOut && now < look && self.clock.interrupted().is_none() => {}

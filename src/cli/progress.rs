@@ -7,20 +7,20 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// A run that takes no longer shows no progress.
-const SOON: Duration = Duration::from_secs(1);
+const SHOWN_AFTER: Duration = Duration::from_secs(1);
 
 /// Of how many characters the bar is.
-const BAR: usize = 20;
+const BAR_WIDTH: usize = 20;
 
 /// The sessions that are running, by their numbers.
 #[derive(Debug, Default)]
-pub struct Running(Mutex<BTreeSet<usize>>);
+pub struct RunningSessions(Mutex<BTreeSet<usize>>);
 
-impl Running {
+impl RunningSessions {
     /// One begins; it is over when what this gives is dropped, by a panic too.
     pub fn begin(&self, number: usize) -> impl Drop + '_ {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
-        Over { running: self, number }
+        RunningGuard { running: self, number }
     }
 
     /// In the order of their files.
@@ -29,12 +29,12 @@ impl Running {
     }
 }
 
-struct Over<'r> {
-    running: &'r Running,
+struct RunningGuard<'r> {
+    running: &'r RunningSessions,
     number: usize,
 }
 
-impl Drop for Over<'_> {
+impl Drop for RunningGuard<'_> {
     fn drop(&mut self) {
         self.running.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
     }
@@ -42,17 +42,17 @@ impl Drop for Over<'_> {
 
 /// The line, which stands on the terminal or does not.
 #[derive(Debug, Default)]
-pub struct Line {
+pub struct ProgressLine {
     drawn: bool,
 }
 
-impl Line {
+impl ProgressLine {
     pub fn draw(&mut self, done: usize, all: usize, elapsed: Duration, running: &[String]) {
         let mut terminal = io::stderr();
-        if elapsed > SOON && terminal.is_terminal() {
+        if elapsed > SHOWN_AFTER && terminal.is_terminal() {
             // In the last column some terminals begin a new line.
-            let width = console::columns(&terminal).unwrap_or(80).max(20) - 1;
-            let _ = write!(terminal, "\r\x1b[K{}", words(done, all, elapsed, running, width));
+            let width = console::terminal_width(&terminal).unwrap_or(80).max(20) - 1;
+            let _ = write!(terminal, "\r\x1b[K{}", progress_text(done, all, elapsed, running, width));
             let _ = terminal.flush();
             self.drawn = true;
         }
@@ -66,9 +66,9 @@ impl Line {
 }
 
 /// `[#####---------------] 3 of 12 sessions, 4 s: smoke/greylisting.toml and 2 more`, cut to the width.
-fn words(done: usize, all: usize, elapsed: Duration, running: &[String], width: usize) -> String {
-    let full = BAR * done / all.max(1);
-    let bar = format!("{}{}", "#".repeat(full), "-".repeat(BAR - full));
+fn progress_text(done: usize, all: usize, elapsed: Duration, running: &[String], width: usize) -> String {
+    let full = BAR_WIDTH * done / all.max(1);
+    let bar = format!("{}{}", "#".repeat(full), "-".repeat(BAR_WIDTH - full));
     let mut text = format!("[{bar}] {done} of {all} sessions, {} s", elapsed.as_secs());
     if let Some(first) = running.first() {
         let more = match running.len() {
@@ -117,7 +117,7 @@ mod tests {
             (3, vec![long], 19, "[#####-------------"),
         ];
         for (done, running, width, expected) in table {
-            let line = words(done, 12, four, &running, width);
+            let line = progress_text(done, 12, four, &running, width);
             assert!(line.chars().count() <= width, "{line}");
             assert_eq!(line, expected);
         }
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn who_panics_runs_no_more() {
-        let running = Running::default();
+        let running = RunningSessions::default();
         let first = running.begin(1);
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let _second = running.begin(2);

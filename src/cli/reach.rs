@@ -1,9 +1,9 @@
 //! What a session reaches: servers, files, environment variables, commands. `mailrun check` lists it.
 
 use crate::session::{
-    Action, AuthSettings, Content, Message, RawBytes, Session, SourcePath, Step, Template, ValueSource, Variable,
+    Action, AuthSettings, Message, RawBytes, Session, SourcePath, Step, Template, TextSource, ValueSource, Variable,
 };
-use crate::transcript::printable;
+use crate::transcript::escape_unprintable;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -21,12 +21,12 @@ pub struct Reach {
 /// A file that a session names.
 pub struct NamedFile<'a> {
     pub path: &'a SourcePath,
-    pub purpose: Purpose,
+    pub purpose: FilePurpose,
 }
 
 /// What it is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum FilePurpose {
     Tls,
     /// It has to be UTF-8.
     Text,
@@ -36,15 +36,15 @@ pub enum Purpose {
 impl NamedFile<'_> {
     /// Relative to the session file's folder; `None` where a template makes the name.
     pub fn literal(&self) -> Option<PathBuf> {
-        self.path.written.is_literal().then(|| self.path.base.join(&self.path.written.source))
+        self.path.template.is_literal().then(|| self.path.base.join(&self.path.template.source))
     }
 }
 
 /// Walks a session once.
 pub fn reach<'a>(session: &'a Session, server: Option<&str>) -> (Reach, Vec<NamedFile<'a>>) {
-    let mut walk = Walk::default();
+    let mut walk = ReachCollector::default();
     if let Some(server) = server.or(session.server.as_ref().map(|template| template.source.as_str())) {
-        walk.reach.servers.insert(printable(server.as_bytes()));
+        walk.reach.servers.insert(escape_unprintable(server.as_bytes()));
     }
     walk.variables(&session.vars);
     walk.variables(&session.secrets);
@@ -55,7 +55,7 @@ pub fn reach<'a>(session: &'a Session, server: Option<&str>) -> (Reach, Vec<Name
     });
     let tls = &session.tls;
     for path in [&tls.ca, &tls.client_cert, &tls.client_key].into_iter().flatten() {
-        walk.file(path, Purpose::Tls);
+        walk.file(path, FilePurpose::Tls);
     }
     if let Some(auth) = &session.auth {
         walk.auth(auth);
@@ -63,8 +63,8 @@ pub fn reach<'a>(session: &'a Session, server: Option<&str>) -> (Reach, Vec<Name
     if let Some(message) = &session.message {
         walk.message(message);
     }
-    if let Some(rows) = session.rows.as_ref().filter(|rows| rows.file.written.source != "-") {
-        walk.file(&rows.file, Purpose::Bytes);
+    if let Some(rows) = session.rows.as_ref().filter(|rows| rows.file.template.source != "-") {
+        walk.file(&rows.file, FilePurpose::Bytes);
     }
     for steps in [&session.open, &session.steps, &session.close] {
         walk.steps(steps);
@@ -73,20 +73,20 @@ pub fn reach<'a>(session: &'a Session, server: Option<&str>) -> (Reach, Vec<Name
 }
 
 #[derive(Default)]
-struct Walk<'a> {
+struct ReachCollector<'a> {
     reach: Reach,
     named: Vec<NamedFile<'a>>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> ReachCollector<'a> {
     fn steps(&mut self, steps: &'a [Step]) {
         for step in steps {
             self.variables(&step.with);
             match &step.action {
-                Action::Raw(RawBytes::File(path)) => self.file(path, Purpose::Bytes),
+                Action::Raw(RawBytes::File(path)) => self.file(path, FilePurpose::Bytes),
                 Action::Auth(auth) => self.auth(auth),
                 Action::Message(message) => self.message(message),
-                Action::Body { content, .. } => self.content(content, Purpose::Bytes),
+                Action::Body { content, .. } => self.content(content, FilePurpose::Bytes),
                 Action::Pipeline(steps) | Action::Steps(steps) => self.steps(steps),
                 Action::Raw(RawBytes::Text(_) | RawBytes::Bytes(_))
                 | Action::Wait
@@ -110,18 +110,18 @@ impl<'a> Walk<'a> {
             match &variable.source {
                 ValueSource::Template(_) | ValueSource::Literal(_) | ValueSource::Prompt { .. } => {}
                 ValueSource::Env { name, .. } => {
-                    self.reach.environment.insert(printable(name.as_bytes()));
+                    self.reach.environment.insert(escape_unprintable(name.as_bytes()));
                 }
                 ValueSource::File { path, default, .. }
                 | ValueSource::Csv { path, default }
                 | ValueSource::Json { path, default } => {
                     self.list(path);
                     if default.is_none() {
-                        self.named.push(NamedFile { path, purpose: Purpose::Text });
+                        self.named.push(NamedFile { path, purpose: FilePurpose::Text });
                     }
                 }
                 ValueSource::Command { argv, .. } => {
-                    self.reach.commands.insert(printable(argv.join(" ").as_bytes()));
+                    self.reach.commands.insert(escape_unprintable(argv.join(" ").as_bytes()));
                 }
                 ValueSource::Netrc { .. } => {
                     self.reach.files.insert("~/.netrc".to_owned());
@@ -136,25 +136,27 @@ impl<'a> Walk<'a> {
     }
 
     fn message(&mut self, message: &'a Message) {
-        message.contents().for_each(|content| self.content(content, Purpose::Text));
-        message.attachments.iter().for_each(|attachment| self.file(&attachment.path, Purpose::Bytes));
-        message.eml.iter().for_each(|path| self.file(path, Purpose::Bytes));
+        message.contents().for_each(|content| self.content(content, FilePurpose::Text));
+        message.attachments.iter().for_each(|attachment| self.file(&attachment.path, FilePurpose::Bytes));
+        message.eml.iter().for_each(|path| self.file(path, FilePurpose::Bytes));
     }
 
-    fn content(&mut self, content: &'a Content, purpose: Purpose) {
+    fn content(&mut self, content: &'a TextSource, purpose: FilePurpose) {
         match content {
             // What is rendered is text, whatever it is for.
-            Content::File { path, template: true } => self.file(path, Purpose::Text),
-            Content::File { path, template: false } => self.file(path, purpose),
-            Content::Text(_) => {}
+            TextSource::File { path, template: true } => self.file(path, FilePurpose::Text),
+            TextSource::File { path, template: false } => self.file(path, purpose),
+            TextSource::Text(_) => {}
         }
     }
 
     fn list(&mut self, path: &SourcePath) {
-        self.reach.files.insert(printable(path.base.join(&path.written.source).as_os_str().as_encoded_bytes()));
+        self.reach
+            .files
+            .insert(escape_unprintable(path.base.join(&path.template.source).as_os_str().as_encoded_bytes()));
     }
 
-    fn file(&mut self, path: &'a SourcePath, purpose: Purpose) {
+    fn file(&mut self, path: &'a SourcePath, purpose: FilePurpose) {
         self.list(path);
         self.named.push(NamedFile { path, purpose });
     }

@@ -1,13 +1,13 @@
 //! The reports of a run: opened before anything is sent, written whole or not at all when it has ended.
 
 use super::arguments::ReportArguments;
-use super::console::Output;
-use super::transcripts::{Identity, identity, why_not_created};
+use super::console::StdoutWriter;
+use super::transcripts::{FileId, create_error, file_id};
 use crate::event::Status;
-use crate::report::record::{Record, Run};
-use crate::report::{AtomicFile, Stream, html, json, junit, stream, tap};
-use crate::source::words;
-use crate::transcript::{Shown, printable};
+use crate::report::record::{Record, RunRecord};
+use crate::report::{AtomicFile, JsonEventWriter, html, json, json_events, junit, tap};
+use crate::source::io_error_text;
+use crate::transcript::{SafeText, escape_unprintable};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum ReportKind {
     Junit,
     Tap,
     Json,
@@ -24,19 +24,19 @@ enum Kind {
 }
 
 /// The files that were asked for, and what goes into them.
-pub struct Reports {
-    files: Vec<(Kind, PathBuf, AtomicFile)>,
-    stream: Option<Lines>,
+pub struct ReportFiles {
+    files: Vec<(ReportKind, PathBuf, AtomicFile)>,
+    stream: Option<SharedStdout>,
     records: Vec<Record>,
     started: jiff::Timestamp,
-    began: Instant,
+    started_at: Instant,
 }
 
 /// Standard output for `--json -`, a whole line at a time, from all sessions that run.
 #[derive(Clone)]
-pub struct Lines(Arc<Mutex<Output>>);
+pub struct SharedStdout(Arc<Mutex<StdoutWriter>>);
 
-impl Write for Lines {
+impl Write for SharedStdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.locked().write_all(bytes).map(|()| bytes.len())
     }
@@ -46,39 +46,39 @@ impl Write for Lines {
     }
 }
 
-impl Lines {
-    fn locked(&self) -> std::sync::MutexGuard<'_, Output> {
+impl SharedStdout {
+    fn locked(&self) -> std::sync::MutexGuard<'_, StdoutWriter> {
         // A line is written in one go, so what another thread left behind is whole.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 /// Whether events go to standard output, which then holds nothing else.
-pub fn streams(arguments: &ReportArguments) -> bool {
+pub fn streams_events(arguments: &ReportArguments) -> bool {
     arguments.json.as_deref() == Some(Path::new("-"))
 }
 
-impl Reports {
+impl ReportFiles {
     /// Opens all files, none of which may replace one that is `read`. `output` is standard output.
-    pub fn open(arguments: &ReportArguments, output: Output, read: &[Identity]) -> Result<Self, (Status, String)> {
+    pub fn open(arguments: &ReportArguments, output: StdoutWriter, read: &[FileId]) -> Result<Self, (Status, String)> {
         let wanted = [
-            (Kind::Junit, "junit", &arguments.junit),
-            (Kind::Tap, "tap", &arguments.tap),
-            (Kind::Json, "json", &arguments.json),
-            (Kind::Html, "html", &arguments.html),
+            (ReportKind::Junit, "junit", &arguments.junit),
+            (ReportKind::Tap, "tap", &arguments.tap),
+            (ReportKind::Json, "json", &arguments.json),
+            (ReportKind::Html, "html", &arguments.html),
         ];
-        let mut files: Vec<(Kind, PathBuf, AtomicFile)> = Vec::new();
+        let mut files: Vec<(ReportKind, PathBuf, AtomicFile)> = Vec::new();
         for (kind, option, path) in wanted {
             let Some(path) = path.as_ref() else { continue };
             if path == Path::new("-") {
-                if matches!(kind, Kind::Json) {
+                if matches!(kind, ReportKind::Json) {
                     continue;
                 }
                 let message = format!("--{option} is written to a file; --json - writes to standard output");
                 return Err((Status::Usage, message));
             }
-            let name = printable(path.as_os_str().as_bytes());
-            if identity(path).is_some_and(|file| read.contains(&file)) {
+            let name = escape_unprintable(path.as_os_str().as_bytes());
+            if file_id(path).is_some_and(|file| read.contains(&file)) {
                 let message = format!("--{option} would take the place of a file that the run reads: {name}");
                 return Err((Status::CantCreate, message));
             }
@@ -86,11 +86,11 @@ impl Reports {
                 return Err((Status::Usage, format!("two reports cannot be one file: {name}")));
             }
             let file = AtomicFile::create(path)
-                .map_err(|why| why_not_created(path, &why))
+                .map_err(|why| create_error(path, &why))
                 .map_err(|why| (Status::CantCreate, format!("cannot create the report {name}: {why}")))?;
             files.push((kind, path.clone(), file));
         }
-        let mut stream = streams(arguments).then(|| Lines(Arc::new(Mutex::new(output))));
+        let mut stream = streams_events(arguments).then(|| SharedStdout(Arc::new(Mutex::new(output))));
         let started = jiff::Timestamp::now();
         if let Some(lines) = &mut stream {
             let first = serde_json::json!({
@@ -99,55 +99,55 @@ impl Reports {
                 "program": json::PROGRAM,
                 "started": started.to_string(),
             });
-            stream::put(lines, &first);
+            json_events::write_line(lines, &first);
         }
-        Ok(Self { files, stream, records: Vec::new(), started, began: Instant::now() })
+        Ok(Self { files, stream, records: Vec::new(), started, started_at: Instant::now() })
     }
 
     /// Whether sessions are to be recorded.
-    pub fn wanted(&self) -> bool {
+    pub fn has_files(&self) -> bool {
         !self.files.is_empty()
     }
 
     /// Whether what sessions come to is told at the end.
-    pub fn counts(&self) -> bool {
-        self.wanted() || self.stream.is_some()
+    pub fn needs_records(&self) -> bool {
+        self.has_files() || self.stream.is_some()
     }
 
     /// Where the events of a session go, where they are streamed.
-    pub fn stream(&self, session: usize, file: Shown) -> Option<Stream<Lines>> {
-        self.stream.clone().map(|lines| Stream::new(lines, session, file))
+    pub fn stream(&self, session: usize, file: SafeText) -> Option<JsonEventWriter<SharedStdout>> {
+        self.stream.clone().map(|lines| JsonEventWriter::new(lines, session, file))
     }
 
-    pub fn began(&self) -> Instant {
-        self.began
+    pub fn started_at(&self) -> Instant {
+        self.started_at
     }
 
     /// Keeps what a session came to.
     pub fn add(&mut self, record: Record) {
         if self.stream.is_some() && record.steps.is_empty() {
-            self.tell_unbegun(&record);
+            self.stream_unstarted(&record);
         }
-        if self.wanted() {
+        if self.has_files() {
             self.records.push(record);
         }
     }
 
     /// A session that never began has no events to tell of it.
-    fn tell_unbegun(&mut self, record: &Record) {
-        use crate::report::record::{Judgement, Outside};
-        let broken = record.failures.iter().any(|failure| matches!(failure, Outside::Broken { .. }));
+    fn stream_unstarted(&mut self, record: &Record) {
+        use crate::report::record::{Judgement, SessionFailure};
+        let broken = record.failures.iter().any(|failure| matches!(failure, SessionFailure::InvalidFile { .. }));
         if let Some(lines) = self.stream.as_mut().filter(|_| broken || matches!(record.judgement, Judgement::NotRun(_)))
         {
             let mut value = json::session(record);
             value["event"] = if broken { "session_broken" } else { "session_not_run" }.into();
-            stream::put(lines, &value);
+            json_events::write_line(lines, &value);
         }
     }
 
     /// Writes all reports; says the first that could not be.
     pub fn finish(mut self, status: Status, totals: &crate::report::record::Totals) -> Result<(), String> {
-        let elapsed = self.began.elapsed();
+        let elapsed = self.started_at.elapsed();
         if let Some(lines) = self.stream.as_mut() {
             let end = serde_json::json!({
                 "event": "run_finished",
@@ -156,26 +156,26 @@ impl Reports {
                 "elapsed": json::seconds(elapsed),
                 "totals": json::totals(totals),
             });
-            stream::put(lines, &end);
+            json_events::write_line(lines, &end);
         }
-        let run = Run { status, started: self.started, elapsed, records: self.records };
+        let run = RunRecord { status, started: self.started, elapsed, records: self.records };
         let mut failure = None;
         for (kind, path, mut file) in self.files {
             // A bug in one report is no reason to lose the others.
             let written = catch_unwind(AssertUnwindSafe(|| -> io::Result<()> {
                 let mut out = BufWriter::new(&mut file);
                 match kind {
-                    Kind::Junit => junit::write(&run, &mut out)?,
-                    Kind::Tap => tap::write(&run, &mut out)?,
-                    Kind::Json => json::write(&run, &mut out)?,
-                    Kind::Html => html::write(&run, &mut out)?,
+                    ReportKind::Junit => junit::write(&run, &mut out)?,
+                    ReportKind::Tap => tap::write(&run, &mut out)?,
+                    ReportKind::Json => json::write(&run, &mut out)?,
+                    ReportKind::Html => html::write(&run, &mut out)?,
                 }
                 out.flush()
             }));
             let written = written.unwrap_or_else(|_| Err(io::Error::other("internal error")));
             if let Err(why) = written.and_then(|()| file.commit()) {
-                let name = printable(path.as_os_str().as_bytes());
-                failure.get_or_insert_with(|| format!("cannot write the report {name}: {}", words(&why)));
+                let name = escape_unprintable(path.as_os_str().as_bytes());
+                failure.get_or_insert_with(|| format!("cannot write the report {name}: {}", io_error_text(&why)));
             }
         }
         failure.map_or(Ok(()), Err)

@@ -2,17 +2,18 @@
 
 use super::arguments::SelectArguments;
 use crate::session::Session;
-use crate::source::fits;
+use crate::source::glob_matches;
 
 /// Whether a session's file is one of those asked for: by its name, with or without `.toml`, or by its path.
-pub fn wants_path(arguments: &SelectArguments, path: &str) -> bool {
+pub fn matches_path(arguments: &SelectArguments, path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let names = [path, path.trim_start_matches("./"), name, name.strip_suffix(".toml").unwrap_or(name)];
-    arguments.filter.is_empty() || arguments.filter.iter().any(|pattern| names.iter().any(|name| fits(pattern, name)))
+    arguments.filter.is_empty()
+        || arguments.filter.iter().any(|pattern| names.iter().any(|name| glob_matches(pattern, name)))
 }
 
 /// Whether a session's tags are those asked for.
-pub fn wants_tags(arguments: &SelectArguments, session: &Session) -> bool {
+pub fn matches_tags(arguments: &SelectArguments, session: &Session) -> bool {
     let has = |tag: &String| session.tags.contains(tag);
     (arguments.tag.is_empty() || arguments.tag.iter().any(has)) && !arguments.skip_tag.iter().any(has)
 }
@@ -37,7 +38,7 @@ mod tests {
             let filter = filter.into_iter().map(str::to_owned).collect();
             let arguments =
                 SelectArguments { filter, tag: Vec::new(), skip_tag: Vec::new(), fail_fast: false, jobs: None };
-            assert_eq!(wants_path(&arguments, path), expected, "{why}");
+            assert_eq!(matches_path(&arguments, path), expected, "{why}");
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use super::arguments::ServeArguments;
 use super::console;
-use super::sessions::{tell, why_not};
+use super::sessions::{print_diagnostics, source_error_status};
 use crate::event::Status;
 use crate::net::certificate::ServerCertificate;
-use crate::serve::{self, Behaviour, Config, Listen, Rules, Script, SinkOptions, Summary};
-use crate::source::read_named;
-use crate::source::words;
-use crate::transcript::printable;
+use crate::serve::{self, Behaviour, Config, Listen, ReplyRules, Script, SinkOptions, Summary};
+use crate::source::io_error_text;
+use crate::source::read_argument_file;
+use crate::transcript::escape_unprintable;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Why nothing is served.
-type Failure = (Status, String);
+type ServeError = (Status, String);
 
-const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2525);
+const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2525);
 
 pub fn main(arguments: &ServeArguments) -> Status {
     match serve(arguments) {
@@ -31,16 +31,16 @@ pub fn main(arguments: &ServeArguments) -> Status {
     }
 }
 
-fn serve(arguments: &ServeArguments) -> Result<Status, Failure> {
+fn serve(arguments: &ServeArguments) -> Result<Status, ServeError> {
     let mut config = Config::new(behaviour(arguments)?);
     config.tls = arguments.tls;
     config.connections = arguments.connections.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    config.log = Some(Arc::new(console::say));
+    config.log = Some(Arc::new(console::print_line));
     if let (Some(chain), Some(key)) = (&arguments.cert, &arguments.key) {
         let made = ServerCertificate::from_pem(&read(chain)?, &read(key)?);
         config.certificate = Some(made.map_err(|error| (Status::DataErr, format!("{error:#}")))?);
     }
-    let default = if arguments.command.is_empty() { DEFAULT } else { SocketAddr::new(DEFAULT.ip(), 0) };
+    let default = if arguments.command.is_empty() { DEFAULT_ADDRESS } else { SocketAddr::new(DEFAULT_ADDRESS.ip(), 0) };
     config.listen = Listen::Tcp(arguments.listen.unwrap_or(default));
 
     // The system's number says nothing to anybody.
@@ -51,37 +51,37 @@ fn serve(arguments: &ServeArguments) -> Result<Status, Failure> {
     let server = serve::start(config).map_err(cannot)?;
     if let Some(path) = &arguments.write_ca {
         std::fs::write(path, &server.ca_pem)
-            .map_err(|why| (Status::CantCreate, format!("cannot write {}: {}", shown(path), words(&why))))?;
+            .map_err(|why| (Status::CantCreate, format!("cannot write {}: {}", shown(path), io_error_text(&why))))?;
     }
     if !arguments.command.is_empty() {
         // Standard output is the command's own.
         let signal = Arc::new(AtomicUsize::new(0));
-        let end = |process| end_command_at_a_signal(process, &signal);
+        let end = |process| stop_command_at_signal(process, &signal);
         let (status, summary) = serve::run_with_command(server, &arguments.command, end).map_err(|why| {
-            let name = arguments.command.first().map(|name| printable(name.as_bytes())).unwrap_or_default();
+            let name = arguments.command.first().map(|name| escape_unprintable(name.as_bytes())).unwrap_or_default();
             // As any other file that the command line names and that is not there.
-            (Status::NoInput, format!("cannot run {name}: {}", words(&why)))
+            (Status::NoInput, format!("cannot run {name}: {}", io_error_text(&why)))
         })?;
         if !status.success() {
             console::error(&format!("the command ended with {status}"));
         }
-        let script = report(&summary);
-        return Ok(match by_signal(&signal) {
+        let script = print_problems(&summary);
+        return Ok(match signal_status(&signal) {
             Some(interrupted) => interrupted,
             None if status.success() => script,
             None => Status::Failed,
         });
     }
 
-    let signal = end_at_a_signal(server.stopper());
+    let signal = stop_at_signal(server.stop_handle());
     let said = console::print(&format!("listening on {}\n", server.address));
     let summary = server.wait();
-    let script = report(&summary);
-    Ok(by_signal(&signal).unwrap_or_else(|| Status::worst([script, said])))
+    let script = print_problems(&summary);
+    Ok(signal_status(&signal).unwrap_or_else(|| Status::worst([script, said])))
 }
 
 /// How the program ends for the signal that came, where one did.
-fn by_signal(signal: &AtomicUsize) -> Option<Status> {
+fn signal_status(signal: &AtomicUsize) -> Option<Status> {
     match signal.load(Ordering::Relaxed) {
         0 => None,
         SIGINT_NUMBER => Some(Status::Interrupted),
@@ -91,7 +91,7 @@ fn by_signal(signal: &AtomicUsize) -> Option<Status> {
 
 /// Ctrl-C and SIGTERM end the command, which would go on alone else, and the program when it has ended. One that does
 /// not heed the first signal is killed by the next.
-fn end_command_at_a_signal(process: u32, signal: &Arc<AtomicUsize>) {
+fn stop_command_at_signal(process: u32, signal: &Arc<AtomicUsize>) {
     use rustix::process::{Pid, Signal, kill_process};
     let noticed = Arc::clone(signal);
     let Some(process) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return };
@@ -110,14 +110,14 @@ fn end_command_at_a_signal(process: u32, signal: &Arc<AtomicUsize>) {
 const SIGINT_NUMBER: usize = SIGINT as usize;
 
 /// Says what went wrong.
-fn report(summary: &Summary) -> Status {
+fn print_problems(summary: &Summary) -> Status {
     // Of connections it was said when they ended.
-    summary.nobody_came().iter().for_each(|problem| console::error(problem));
+    summary.unused_scripts_problem().iter().for_each(|problem| console::error(problem));
     if summary.passed() { Status::Passed } else { Status::Failed }
 }
 
 /// Stops the server at Ctrl-C or SIGTERM. Gives where the signal's number will stand.
-fn end_at_a_signal(stop: impl Fn() + Send + 'static) -> Arc<AtomicUsize> {
+fn stop_at_signal(stop: impl Fn() + Send + 'static) -> Arc<AtomicUsize> {
     let number = Arc::new(AtomicUsize::new(0));
     let noticed = Arc::clone(&number);
     // Without signals the server still serves: they end the program the system's way.
@@ -132,7 +132,7 @@ fn end_at_a_signal(stop: impl Fn() + Send + 'static) -> Arc<AtomicUsize> {
     number
 }
 
-fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, Failure> {
+fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, ServeError> {
     if arguments.script.is_none() && arguments.sink.is_none() {
         let why = "nothing to serve: give FILE, a transcript or rules, or --sink DIR, which keeps mail".to_owned();
         return Err((Status::Usage, why));
@@ -148,7 +148,7 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, Failure> {
     let table = lines.next().is_some_and(|line| line.starts_with("[["));
     if table || path.extension().is_some_and(|extension| extension == "toml") {
         let name = path.to_string_lossy();
-        let rules = Rules::read(&name, &text).map_err(|found| (tell(&found), String::new()))?;
+        let rules = ReplyRules::read(&name, &text).map_err(|found| (print_diagnostics(&found), String::new()))?;
         let store = arguments.store.as_deref().map(folder).transpose()?;
         return Ok(Behaviour::Sink(SinkOptions { store, rules, ..SinkOptions::default() }));
     }
@@ -156,25 +156,26 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, Failure> {
         let why = "--store keeps what a server of rules accepts; a transcript's server accepts nothing".to_owned();
         return Err((Status::Usage, why));
     }
-    Ok(Behaviour::Script(Script::parse(&text).map_err(|errors| wrong(path, &errors))?))
+    Ok(Behaviour::Script(Script::parse(&text).map_err(|errors| script_error(path, &errors))?))
 }
 
-fn wrong(path: &Path, errors: &[impl std::fmt::Display]) -> Failure {
-    let lines: Vec<_> = errors.iter().map(|e| printable(format!("{}:{e}", path.display()).as_bytes())).collect();
+fn script_error(path: &Path, errors: &[impl std::fmt::Display]) -> ServeError {
+    let lines: Vec<_> =
+        errors.iter().map(|e| escape_unprintable(format!("{}:{e}", path.display()).as_bytes())).collect();
     (Status::DataErr, lines.join("\n"))
 }
 
 /// Makes the folder, where it is not there.
-fn folder(path: &Path) -> Result<std::path::PathBuf, Failure> {
+fn folder(path: &Path) -> Result<std::path::PathBuf, ServeError> {
     std::fs::create_dir_all(path)
         .map(|()| path.to_owned())
-        .map_err(|why| (Status::CantCreate, format!("cannot make the folder {}: {}", shown(path), words(&why))))
+        .map_err(|why| (Status::CantCreate, format!("cannot make the folder {}: {}", shown(path), io_error_text(&why))))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    read_named(path).map_err(why_not)
+fn read(path: &Path) -> Result<Vec<u8>, ServeError> {
+    read_argument_file(path).map_err(source_error_status)
 }
 
 fn shown(path: &Path) -> String {
-    printable(path.as_os_str().as_bytes())
+    escape_unprintable(path.as_os_str().as_bytes())
 }

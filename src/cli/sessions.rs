@@ -1,24 +1,24 @@
 //! Finds and reads the sessions that the command line means. What is wrong with one does not hide the others.
 
-use super::arguments::MeaningArguments;
+use super::arguments::InputArguments;
 use super::{console, variables};
 use crate::event::Status;
 use crate::session::{
-    Diagnostic, Diagnostics, Session, Severity, SourceError, SourceMap, Span, Value, Variable, load, nearest,
+    Diagnostic, Diagnostics, Session, Severity, SourceError, SourceMap, Span, Value, Variable, closest_name, load,
 };
-use crate::source::{Files, SessionPath, find_sessions, session_text};
+use crate::source::{SessionPath, SystemSources, find_sessions, read_session_text};
 use std::collections::BTreeSet;
 
 /// A session that can run.
-pub struct Loaded {
+pub struct LoadedSession {
     pub path: SessionPath,
     pub session: Session,
-    pub files: Files,
+    pub files: SystemSources,
 }
 
 /// What the command line says of all sessions.
-pub struct Meaning<'a> {
-    pub arguments: &'a MeaningArguments,
+pub struct SessionInputs<'a> {
+    pub arguments: &'a InputArguments,
     pub variables: Vec<(String, Value)>,
     /// Warnings stay unsaid.
     pub quiet: bool,
@@ -26,10 +26,10 @@ pub struct Meaning<'a> {
     pub mx: bool,
 }
 
-impl<'a> Meaning<'a> {
+impl<'a> SessionInputs<'a> {
     /// Reads the files of `--vars`. The error is said already.
-    pub fn new(arguments: &'a MeaningArguments, origin: &dyn Fn(&str) -> String) -> Result<Self, Status> {
-        match variables::read(arguments, origin) {
+    pub fn new(arguments: &'a InputArguments, origin: &dyn Fn(&str) -> String) -> Result<Self, Status> {
+        match variables::read_variables(arguments, origin) {
             Ok(variables) => Ok(Self { arguments, variables, quiet: false, mx: false }),
             Err((status, message)) => {
                 console::error(&message);
@@ -39,7 +39,7 @@ impl<'a> Meaning<'a> {
     }
 
     /// Reads all sessions; says what is wrong with the others, and gives how each of those ended.
-    pub fn read(&self, sessions: &[String]) -> (Vec<Loaded>, Vec<Status>) {
+    pub fn read(&self, sessions: &[String]) -> (Vec<LoadedSession>, Vec<Status>) {
         let mut loaded = Vec::new();
         let mut broken = Vec::new();
         for found in self.read_all(sessions, &|_| true) {
@@ -52,7 +52,11 @@ impl<'a> Meaning<'a> {
     }
 
     /// Reads the sessions whose paths are `wanted`, in their order; says what is wrong with those that are broken.
-    pub fn read_all(&self, sessions: &[String], wanted: &dyn Fn(&str) -> bool) -> Vec<Result<Loaded, Broken>> {
+    pub fn read_all(
+        &self,
+        sessions: &[String],
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Vec<Result<LoadedSession, LoadFailure>> {
         let mut all = Vec::new();
         let mut whole = true;
         for found in find_sessions(sessions) {
@@ -63,36 +67,36 @@ impl<'a> Meaning<'a> {
                 }
                 Ok(path) => {
                     let name = path.name();
-                    self.load(path).map_err(|wrong| wrong.of(&name))
+                    self.load(path).map_err(|wrong| wrong.named(&name))
                 }
-                Err(why) => Err(refused(why).of("")),
+                Err(why) => Err(source_failure(why).named("")),
             };
             all.push(read);
         }
         let read: Vec<&Session> = all.iter().flatten().map(|one| &one.session).collect();
         if !self.quiet && whole && read.len() == all.len() {
-            self.unused(&read);
+            self.warn_of_unused_variables(&read);
         }
         all
     }
 
     /// A name of `--var` that no session knows is mistyped, or left over.
-    fn unused(&self, sessions: &[&Session]) {
-        if self.arguments.var.is_empty() || sessions.is_empty() || sessions.iter().any(|one| one.renders_files()) {
+    fn warn_of_unused_variables(&self, sessions: &[&Session]) {
+        if self.arguments.var.is_empty() || sessions.is_empty() || sessions.iter().any(|one| one.has_file_templates()) {
             return;
         }
         let mut known: BTreeSet<String> = sessions.iter().flat_map(|one| one.templates.all_names()).collect();
         let set = sessions.iter().flat_map(|one| one.vars.iter().chain(&one.secrets));
         known.extend(set.map(|variable| variable.name.clone()));
         for (name, _) in self.arguments.var.iter().filter(|(name, _)| !known.contains(name)) {
-            let meant = nearest(name, known.iter().map(String::as_str));
+            let meant = closest_name(name, known.iter().map(String::as_str));
             let hint = meant.map_or(String::new(), |meant| format!(": did you mean \"{meant}\"?"));
             console::warning(&format!("no session uses the name \"{name}\" of --var{hint}"));
         }
     }
 
     /// `--var` and `--vars` override `[vars]` alone: what they give for a secret would be dropped.
-    fn not_overridden(&self, secret: &Variable) -> Diagnostic {
+    fn secret_override_error(&self, secret: &Variable) -> Diagnostic {
         let option = if self.arguments.var.iter().any(|(name, _)| *name == secret.name) { "--var" } else { "--vars" };
         let message = format!("{option} gives \"{}\", which stands under [secrets]", secret.name);
         Diagnostic::error(secret.span.clone(), message).with_help(
@@ -100,33 +104,33 @@ impl<'a> Meaning<'a> {
         )
     }
 
-    fn load(&self, path: SessionPath) -> Result<Loaded, Broken> {
-        let text = session_text(&path).map_err(refused)?;
-        let files =
-            Files::new(&path.folder(), &self.arguments.file_root, self.arguments.allow_commands).map_err(refused)?;
+    fn load(&self, path: SessionPath) -> Result<LoadedSession, LoadFailure> {
+        let text = read_session_text(&path).map_err(source_failure)?;
+        let files = SystemSources::new(&path.folder(), &self.arguments.file_root, self.arguments.allow_commands)
+            .map_err(source_failure)?;
         let names: Vec<_> = self.variables.iter().map(|(name, _)| name.clone()).collect();
-        let mut session = load(&path.name(), &text, &files, &names).map_err(|found| wrong(&found))?;
+        let mut session = load(&path.name(), &text, &files, &names).map_err(|found| invalid_session(&found))?;
         if session.server.is_none() && self.arguments.server.is_none() && !self.mx {
             let span = Span { file: 0, bytes: 0..0 };
             let missing = Diagnostic::error(span, "no server is given")
                 .with_help("write server = \"smtp://host:port\" at the top, or give --server URL");
-            return Err(wrong(&Diagnostics { list: vec![missing], sources: session.sources }));
+            return Err(invalid_session(&Diagnostics { list: vec![missing], sources: session.source_map }));
         }
         let taken: Vec<_> = session.secrets.iter().filter(|secret| names.contains(&secret.name)).collect();
         if !taken.is_empty() {
-            let list = taken.iter().map(|secret| self.not_overridden(secret)).collect();
-            return Err(wrong(&Diagnostics { list, sources: session.sources }));
+            let list = taken.iter().map(|secret| self.secret_override_error(secret)).collect();
+            return Err(invalid_session(&Diagnostics { list, sources: session.source_map }));
         }
-        let list = session.give(&self.arguments.var);
+        let list = session.apply_overrides(&self.arguments.var);
         if !list.is_empty() {
-            return Err(wrong(&Diagnostics { list, sources: session.sources }));
+            return Err(invalid_session(&Diagnostics { list, sources: session.source_map }));
         }
-        Ok(Loaded { path, session, files })
+        Ok(LoadedSession { path, session, files })
     }
 }
 
 /// A session that cannot run. What is wrong is said already.
-pub struct Broken {
+pub struct LoadFailure {
     /// The file as it was found; empty where none was.
     pub file: String,
     pub status: Status,
@@ -134,41 +138,41 @@ pub struct Broken {
     pub text: String,
 }
 
-impl Broken {
-    fn of(self, file: &str) -> Self {
+impl LoadFailure {
+    fn named(self, file: &str) -> Self {
         Self { file: file.to_owned(), ..self }
     }
 }
 
 /// Says why something cannot be read.
-fn refused(why: SourceError) -> Broken {
-    let (status, text) = why_not(why);
+fn source_failure(why: SourceError) -> LoadFailure {
+    let (status, text) = source_error_status(why);
     console::error(&text);
-    Broken { file: String::new(), status, text }
+    LoadFailure { file: String::new(), status, text }
 }
 
 /// How a run ends that needs it, and why it cannot be read.
-pub fn why_not(why: SourceError) -> (Status, String) {
+pub fn source_error_status(why: SourceError) -> (Status, String) {
     match why {
         SourceError::Refused(message) => (Status::DataErr, message),
         SourceError::Unreadable(message) => (Status::NoInput, message),
     }
 }
 
-fn wrong(found: &Diagnostics) -> Broken {
-    Broken { file: String::new(), status: tell(found), text: found.render(false) }
+fn invalid_session(found: &Diagnostics) -> LoadFailure {
+    LoadFailure { file: String::new(), status: print_diagnostics(found), text: found.render(false) }
 }
 
 /// Says all that was found. Gives how the session ends for it.
-pub fn tell(found: &Diagnostics) -> Status {
-    console::say(&found.render(console::colours()));
+pub fn print_diagnostics(found: &Diagnostics) -> Status {
+    console::print_line(&found.render(console::stderr_colours()));
     let errors = found.list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
     Status::worst(errors.map(|error| if error.no_input { Status::NoInput } else { Status::DataErr }))
 }
 
 /// Says warnings.
-pub fn warn(list: Vec<Diagnostic>, sources: &SourceMap) {
+pub fn print_warnings(list: Vec<Diagnostic>, sources: &SourceMap) {
     if !list.is_empty() {
-        tell(&Diagnostics { list, sources: sources.clone() });
+        print_diagnostics(&Diagnostics { list, sources: sources.clone() });
     }
 }

@@ -1,53 +1,60 @@
 //! The sessions of a run, and what `run` and `test` do alike with each of them.
 
 use super::arguments::RunArguments;
-use super::batch::{Batches, Networks, Performed};
+use super::batch::{BatchRunner, NetworkPool, RunOutcome};
 use super::console;
-use super::engine::Way;
-use super::selection::{wants_path, wants_tags};
-use super::sessions::{Broken, Loaded, Meaning, tell};
+use super::engine::NetworkMode;
+use super::selection::{matches_path, matches_tags};
+use super::sessions::{LoadFailure, LoadedSession, SessionInputs, print_diagnostics};
 use crate::event::{Observer, Outcome, Status};
-use crate::exec::{Clock, Network, Settings};
+use crate::exec::{Clock, Network, RunOptions};
 use crate::net::SystemClock;
-use crate::report::record::{Judgement, Outside, Record, UNVERIFIED};
-use crate::report::terminal::literals;
-use crate::session::{Diagnostic, Diagnostics, PartError};
-use crate::transcript::{Shown, printable};
+use crate::report::diagnosis::literal_secrets;
+use crate::report::record::{Judgement, Record, SessionFailure, UNVERIFIED_REMARK};
+use crate::session::{Diagnostic, Diagnostics, StepRangeError};
+use crate::transcript::{SafeText, escape_unprintable};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 /// A session that was asked for: it can run, or its file is broken.
-pub type Entry = Result<Loaded, Broken>;
+pub type LoadResult = Result<LoadedSession, LoadFailure>;
 
 /// Reads all sessions that the command line selects, in their order. The error is said already.
-pub fn choose(arguments: &RunArguments, meaning: &Meaning<'_>) -> Result<Vec<Entry>, Status> {
-    let mut entries = meaning.read_all(&arguments.sessions, &|path| wants_path(&arguments.select, path));
-    entries.retain(|entry| entry.as_ref().map_or(true, |one| wants_tags(&arguments.select, &one.session)));
+pub fn select_sessions(arguments: &RunArguments, inputs: &SessionInputs<'_>) -> Result<Vec<LoadResult>, Status> {
+    let mut entries = inputs.read_all(&arguments.sessions, &|path| matches_path(&arguments.select, path));
+    entries.retain(|entry| entry.as_ref().map_or(true, |one| matches_tags(&arguments.select, &one.session)));
     if entries.is_empty() {
         // What was not selected is no success.
         let text = "no session is left: --filter, --tag and --skip-tag leave out all that were found".to_owned();
         console::error(&text);
         // Reports say so, in place of those of an earlier run.
-        return Ok(vec![Err(Broken { file: String::new(), status: Status::NoInput, text })]);
+        return Ok(vec![Err(LoadFailure { file: String::new(), status: Status::NoInput, text })]);
     }
-    keep_part(arguments, meaning, &mut entries)?;
+    apply_step_range(arguments, inputs, &mut entries)?;
     Ok(entries)
 }
 
 /// `--from-step` and `--to-step`. A session that has no such step ends the run: it would not be what was asked for.
-fn keep_part(arguments: &RunArguments, meaning: &Meaning<'_>, entries: &mut [Entry]) -> Result<(), Status> {
+fn apply_step_range(
+    arguments: &RunArguments,
+    inputs: &SessionInputs<'_>,
+    entries: &mut [LoadResult],
+) -> Result<(), Status> {
     let part = arguments.part.part();
-    if part.is_all() {
+    if part.is_unbounded() {
         return Ok(());
     }
-    let given: Vec<String> = meaning.variables.iter().map(|(name, _)| name.clone()).collect();
+    let given: Vec<String> = inputs.variables.iter().map(|(name, _)| name.clone()).collect();
     for entry in entries {
         let Ok(one) = entry else { continue };
-        match one.session.keep(part, &given) {
+        match one.session.select_steps(part, &given) {
             Ok(()) => {}
-            Err(PartError::Undefined(list)) => *entry = Err(unsound(one, list)),
-            Err(error @ PartError::OutOfRange { .. }) => {
-                console::error(&format!("{}: {error} (--from-step, --to-step)", printable(one.path.name().as_bytes())));
+            Err(StepRangeError::Undefined(list)) => *entry = Err(part_failure(one, list)),
+            Err(error @ StepRangeError::OutOfRange { .. }) => {
+                console::error(&format!(
+                    "{}: {error} (--from-step, --to-step)",
+                    escape_unprintable(one.path.name().as_bytes())
+                ));
                 return Err(Status::Usage);
             }
         }
@@ -55,82 +62,82 @@ fn keep_part(arguments: &RunArguments, meaning: &Meaning<'_>, entries: &mut [Ent
     Ok(())
 }
 
-fn unsound(one: &Loaded, list: Vec<Diagnostic>) -> Broken {
-    let found = Diagnostics { list, sources: one.session.sources.clone() };
-    Broken { file: one.path.name(), status: tell(&found), text: found.render(false) }
+fn part_failure(one: &LoadedSession, list: Vec<Diagnostic>) -> LoadFailure {
+    let found = Diagnostics { list, sources: one.session.source_map.clone() };
+    LoadFailure { file: one.path.name(), status: print_diagnostics(&found), text: found.render(false) }
 }
 
 /// The file of an entry, for people.
-pub fn file(entry: &Entry) -> Shown {
+pub fn display_name(entry: &LoadResult) -> SafeText {
     match entry {
-        Ok(one) => file_of(one),
-        Err(broken) if broken.file.is_empty() => Shown::new("sessions"),
-        Err(broken) => Shown::new(&broken.file),
+        Ok(one) => file_name(one),
+        Err(broken) if broken.file.is_empty() => SafeText::new("sessions"),
+        Err(broken) => SafeText::new(&broken.file),
     }
 }
 
-pub fn file_of(one: &Loaded) -> Shown {
-    Shown::new(one.path.name())
+pub fn file_name(one: &LoadedSession) -> SafeText {
+    SafeText::new(one.path.name())
 }
 
 /// A broken session's record.
-pub fn broken(entry: &Broken) -> Record {
+pub fn load_failure_record(entry: &LoadFailure) -> Record {
     let file = if entry.file.is_empty() { "sessions" } else { &entry.file };
-    let mut record = Record::unbegun(Shown::new(file), Judgement::Error, entry.status);
-    record.failures.push(Outside::Broken { status: entry.status, text: shown_lines(&entry.text) });
+    let mut record = Record::not_started(SafeText::new(file), Judgement::Error, entry.status);
+    record.failures.push(SessionFailure::InvalidFile { status: entry.status, text: shown_lines(&entry.text) });
     record
 }
 
 /// A session's record that was not begun.
-pub fn not_run(entry: &Entry, why: &str) -> Record {
-    Record::unbegun(file(entry), Judgement::NotRun(why.to_owned()), Status::Passed)
+pub fn not_run_record(entry: &LoadResult, why: &str) -> Record {
+    Record::not_started(display_name(entry), Judgement::NotRun(why.to_owned()), Status::Passed)
 }
 
 fn shown_lines(text: &str) -> String {
-    text.lines().map(|line| printable(line.as_bytes()) + "\n").collect()
+    text.lines().map(|line| escape_unprintable(line.as_bytes()) + "\n").collect()
 }
 
 /// Plays one session. A bug ends this session alone: `None`. For a batch, what is to be said of its rows.
-pub fn perform(
-    batches: &Batches<'_>,
-    one: &Loaded,
-    settings: &Settings,
-    way: &mut Way,
+pub fn run_session(
+    batches: &BatchRunner<'_>,
+    one: &LoadedSession,
+    settings: &RunOptions,
+    network: &mut NetworkMode,
     clock: &SystemClock,
     observer: &mut (dyn Observer + Send),
 ) -> (Option<Outcome>, Option<Vec<String>>) {
     let count = batches.connections(one);
     let shared;
-    let networks = match way {
-        Way::Net(patient) => {
-            Networks::new((0..count).map(|_| Box::new(patient.clone()) as Box<dyn Network + Send>).collect())
+    let networks = match network {
+        NetworkMode::Live(patient) => {
+            NetworkPool::new((0..count).map(|_| Box::new(patient.clone()) as Box<dyn Network + Send>).collect())
         }
-        Way::Dry(..) => {
-            shared = Mutex::new(way.ready(one, settings));
-            Networks::shared(count, &shared)
+        NetworkMode::DryRun(..) => {
+            shared = Mutex::new(network.network_for(one, settings));
+            NetworkPool::shared(count, &shared)
         }
     };
-    match catch_unwind(AssertUnwindSafe(|| batches.perform(one, settings, networks, clock, observer))) {
-        Ok(Performed { outcome, summary }) => (Some(outcome), summary),
+    match catch_unwind(AssertUnwindSafe(|| batches.run_session(one, settings, networks, clock, observer))) {
+        Ok(RunOutcome { outcome, summary }) => (Some(outcome), summary),
         Err(_) => (None, None),
     }
 }
 
 /// A session's description, where it needs no value.
-pub fn description(one: &Loaded) -> Option<Shown> {
+pub fn description(one: &LoadedSession) -> Option<SafeText> {
     let text = one.session.description.as_ref()?;
-    text.is_literal().then(|| literals(&one.session).shown(&text.source))
+    text.is_literal().then(|| literal_secrets(&one.session).redact(&text.source))
 }
 
 /// What is said of a session's end besides its verdict.
-pub fn remarks(one: &Loaded, arguments: &RunArguments, remark: Option<String>) -> Vec<String> {
+pub fn remarks(one: &LoadedSession, arguments: &RunArguments, remark: Option<String>) -> Vec<String> {
     let why = if arguments.connect.insecure { "--insecure" } else { "verify = false in [tls]" };
-    let unverified = (!one.session.tls.verify).then(|| format!("{UNVERIFIED}: {why}"));
+    let unverified = (!one.session.tls.verify).then(|| format!("{UNVERIFIED_REMARK}: {why}"));
     remark.into_iter().chain(unverified).collect()
 }
 
 /// What the program ends with.
-pub fn end(clock: &SystemClock, ends: Vec<Status>) -> Status {
+pub fn final_status(clock: &SystemClock, ends: Vec<Status>) -> Status {
     match clock.interrupted().map(|interrupt| interrupt.name) {
         Some("SIGTERM") => Status::Terminated,
         Some(_) => Status::Interrupted,

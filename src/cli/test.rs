@@ -2,37 +2,40 @@
 
 use super::alone;
 use super::arguments::RunArguments;
-use super::batch::Batches;
-use super::blocks::Waiting;
-use super::console::{self, Failed, Output};
-use super::engine::{self, Way};
-use super::outcome::{Watcher, judge};
-use super::progress::{Line, Running};
-use super::reports::{self, Reports};
-use super::sessions::{Loaded, Meaning, warn};
-use super::suite::{self, Entry};
-use super::transcripts::{Headed, TranscriptFile, Transcripts};
-use super::workers::{self, News};
+use super::batch::BatchRunner;
+use super::blocks::BufferedWriter;
+use super::console::{self, StdoutStatus, StdoutWriter};
+use super::engine::{self, NetworkMode};
+use super::outcome::{OutcomeObserver, judge};
+use super::progress::{ProgressLine, RunningSessions};
+use super::reports::{self, ReportFiles};
+use super::sessions::{LoadedSession, SessionInputs, print_warnings};
+use super::suite::{self, LoadResult};
+use super::transcripts::{TranscriptFile, TranscriptFiles, WithSessionHeader};
+use super::workers::{self, WorkerEvent};
 use crate::event::Status;
-use crate::exec::{Clock, Settings};
+use crate::exec::{Clock, RunOptions};
 use crate::net::SystemClock;
-use crate::report::record::{Judgement, Outside, Record, Totals};
-use crate::report::terminal::literals;
-use crate::report::{FanOut, InFlight, Log, Recorder, Shared, Towards, TranscriptWriter, annotation, screen};
+use crate::report::diagnosis::literal_secrets;
+use crate::report::record::{Judgement, Record, SessionFailure, Totals};
+use crate::report::{
+    FanOut, InFlightCounter, LiveTranscript, OutputKind, Recorder, SharedWriter, TranscriptWriter, annotation,
+    suite_text,
+};
 use crate::transcript::Redactor;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A session's transcript, which waits for its turn.
-type Kept = Shared<Waiting<Headed<TranscriptFile>>>;
+type BufferedTranscript = SharedWriter<BufferedWriter<WithSessionHeader<TranscriptFile>>>;
 
 pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Status {
-    let (meaning, ca) = match engine::prepare(arguments, origin) {
+    let (inputs, ca) = match engine::prepare(arguments, origin) {
         Ok(prepared) => prepared,
         Err(status) => return status,
     };
-    match test(arguments, meaning, ca, &|_| {}) {
+    match test(arguments, inputs, ca, &|_| {}) {
         Ok(status) => status,
         Err((status, message)) => {
             if !message.is_empty() {
@@ -46,33 +49,34 @@ pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Status
 /// `begun` hears of each session before it is played: tests break it there.
 fn test(
     arguments: &RunArguments,
-    meaning: Meaning<'_>,
+    inputs: SessionInputs<'_>,
     ca: Vec<u8>,
     begun: &(dyn Fn(usize) + Sync),
 ) -> Result<Status, (Status, String)> {
     let said = |status| (status, String::new());
-    let mut entries = suite::choose(arguments, &meaning).map_err(said)?;
-    entries.iter_mut().flatten().for_each(|one| engine::overrule(arguments, one));
+    let mut entries = suite::select_sessions(arguments, &inputs).map_err(said)?;
+    entries.iter_mut().flatten().for_each(|one| engine::apply_options(arguments, one));
     let names: Vec<_> = entries.iter().flatten().map(|one| one.session.name.as_str()).collect();
-    let read = engine::read_files(arguments, entries.iter().flatten());
+    let read = engine::input_files(arguments, entries.iter().flatten());
     // Where nothing can run, an older transcript stays.
     let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
     // From here on files are open that a signal must not leave behind.
     let clock = engine::clock();
-    let transcripts = Transcripts::create(target, &names, &read)?;
-    let (output, failed) = Output::new();
-    let mut reports = Reports::open(&arguments.reports, output, &read)?;
-    engine::end_at_signals(entries.iter_mut().flatten(), &clock);
-    let way = Way::open(arguments, &clock)?;
+    let transcripts = TranscriptFiles::create(target, &names, &read)?;
+    let (output, failed) = StdoutWriter::new();
+    let mut reports = ReportFiles::open(&arguments.reports, output, &read)?;
+    engine::stop_sources_at_signals(entries.iter_mut().flatten(), &clock);
+    let network = NetworkMode::open(arguments, &clock)?;
     // A batch that is alone says itself how far it is; several sessions have one line.
     let alone = entries.len() == 1;
-    let batches = Batches::open(arguments, entries.iter().flatten())?.with_bar(alone && !arguments.output.quiet);
-    let has_bar = entries.iter().flatten().any(|one| batches.shows_bar(one));
-    let settings = engine::settings(arguments, meaning, ca);
+    let batches =
+        BatchRunner::open(arguments, entries.iter().flatten())?.with_progress_bar(alone && !arguments.output.quiet);
+    let has_bar = entries.iter().flatten().any(|one| batches.shows_progress_bar(one));
+    let settings = engine::settings(arguments, inputs, ca);
     let files = transcript_files(arguments, &entries, &transcripts);
-    let mut printer = Printer::new(arguments, transcripts, &failed);
+    let mut printer = SuitePrinter::new(arguments, transcripts, &failed);
     let mut ends = Vec::new();
-    let tester = Tester {
+    let runner = TestRunner {
         arguments,
         settings: &settings,
         clock: &clock,
@@ -83,46 +87,47 @@ fn test(
         stop: AtomicBool::new(false),
     };
     let jobs = usize::from(arguments.select.jobs.unwrap_or(1)).min(entries.len());
-    let ways: Vec<Way> = (1..jobs).map(|_| way.another()).collect();
-    let began = reports.began();
-    let running = Running::default();
+    let networks: Vec<NetworkMode> = (1..jobs).map(|_| network.for_another_worker()).collect();
+    let started_at = reports.started_at();
+    let running = RunningSessions::default();
     let mut records = Vec::new();
-    let mut ways = workers::in_order(
+    let mut networks = workers::run_in_order(
         entries.len(),
-        std::iter::once(way).chain(ways).collect(),
-        &|number, way| {
+        std::iter::once(network).chain(networks).collect(),
+        &|number, network| {
             let _running = running.begin(number);
             begun(number);
-            tester.play(number, way)
+            runner.run_session(number, network)
         },
-        |news| match news {
-            News::Waiting(_) if has_bar => {}
-            News::Waiting(done) => {
-                let names = running.numbers().into_iter().map(|number| suite::file(&entries[number]).to_string());
-                printer.progress(done, entries.len(), began.elapsed(), &names.collect::<Vec<_>>());
+        |event| match event {
+            WorkerEvent::Tick(_) if has_bar => {}
+            WorkerEvent::Tick(done) => {
+                let names =
+                    running.numbers().into_iter().map(|number| suite::display_name(&entries[number]).to_string());
+                printer.progress(done, entries.len(), started_at.elapsed(), &names.collect::<Vec<_>>());
             }
-            News::Done(number, played) => {
-                let played = played.unwrap_or_else(|| Played::broken(&entries[number]));
-                ends.push(played.end);
-                let record = printer.print(&entries[number], played);
+            WorkerEvent::Finished(number, result) => {
+                let result = result.unwrap_or_else(|| TestResult::broken(&entries[number]));
+                ends.push(result.end);
+                let record = printer.print(&entries[number], result);
                 // Those without a step are told of where events are streamed.
-                if tester.reports.wanted() || record.steps.is_empty() {
+                if runner.reports.has_files() || record.steps.is_empty() {
                     records.push(record);
                 }
             }
         },
     );
     records.into_iter().for_each(|record| reports.add(record));
-    printer.summary(began.elapsed());
+    printer.summary(started_at.elapsed());
     ends.push(printer.finish());
     ends.push(batches.close());
     ends.push(failed.status());
     // The first one knows the folder.
-    let first = if ways.is_empty() { None } else { Some(ways.remove(0)) };
-    ways.into_iter().for_each(Way::stop);
-    let status = suite::end(&clock, ends);
-    if let Some(way) = first {
-        way.close(arguments.output.quiet && status == Status::Passed);
+    let first = if networks.is_empty() { None } else { Some(networks.remove(0)) };
+    networks.into_iter().for_each(NetworkMode::stop);
+    let status = suite::final_status(&clock, ends);
+    if let Some(network) = first {
+        network.close(arguments.output.quiet && status == Status::Passed);
     }
     match reports.finish(status, &printer.totals) {
         Ok(()) => Ok(status),
@@ -130,17 +135,17 @@ fn test(
     }
 }
 
-/// Where the transcript of each entry is to go, beneath its name where there are several.
+/// Where the transcript of each entry is to go, beneath its name where there are many.
 fn transcript_files(
     arguments: &RunArguments,
-    entries: &[Entry],
-    transcripts: &Transcripts,
-) -> Vec<Option<Headed<TranscriptFile>>> {
-    let several = entries.len() > 1 || arguments.sessions.len() > 1;
+    entries: &[LoadResult],
+    transcripts: &TranscriptFiles,
+) -> Vec<Option<WithSessionHeader<TranscriptFile>>> {
+    let many = entries.len() > 1 || arguments.sessions.len() > 1;
     let mut index = 0;
-    let file_of = |entry: &Entry| {
-        let name = suite::file(entry);
-        let file = transcripts.out(index, several.then_some(name.as_str()));
+    let file_of = |entry: &LoadResult| {
+        let name = suite::display_name(entry);
+        let file = transcripts.writer_for(index, many.then_some(name.as_str()));
         index += usize::from(entry.is_ok());
         file.filter(|_| entry.is_ok())
     };
@@ -148,17 +153,17 @@ fn transcript_files(
 }
 
 /// What came of a session.
-struct Played {
+struct TestResult {
     record: Record,
     end: Status,
-    transcript: Option<Kept>,
+    transcript: Option<BufferedTranscript>,
 }
 
-impl Played {
+impl TestResult {
     /// A bug ended it.
-    fn broken(entry: &Entry) -> Self {
-        let mut record = Record::unbegun(suite::file(entry), Judgement::Error, Status::Software);
-        record.failures.push(Outside::Said("ended by an internal error".to_owned()));
+    fn broken(entry: &LoadResult) -> Self {
+        let mut record = Record::not_started(suite::display_name(entry), Judgement::Error, Status::Software);
+        record.failures.push(SessionFailure::Message("ended by an internal error".to_owned()));
         Self { record, end: Status::Software, transcript: None }
     }
 
@@ -168,63 +173,63 @@ impl Played {
 }
 
 /// Plays sessions, several at a time.
-struct Tester<'a> {
+struct TestRunner<'a> {
     arguments: &'a RunArguments,
-    settings: &'a Settings,
+    settings: &'a RunOptions,
     clock: &'a SystemClock,
-    batches: &'a Batches<'a>,
-    entries: &'a [Entry],
-    reports: &'a Reports,
+    batches: &'a BatchRunner<'a>,
+    entries: &'a [LoadResult],
+    reports: &'a ReportFiles,
     /// Where the transcript of each session goes.
-    files: Vec<Option<Headed<TranscriptFile>>>,
+    files: Vec<Option<WithSessionHeader<TranscriptFile>>>,
     /// `--fail-fast` has come true.
     stop: AtomicBool,
 }
 
-impl Tester<'_> {
-    fn play(&self, number: usize, way: &mut Way) -> Played {
+impl TestRunner<'_> {
+    fn run_session(&self, number: usize, network: &mut NetworkMode) -> TestResult {
         let entry = &self.entries[number];
-        let played = match entry {
-            Err(broken) => Played::unbegun(suite::broken(broken), broken.status),
+        let result = match entry {
+            Err(broken) => TestResult::unbegun(suite::load_failure_record(broken), broken.status),
             entry if self.clock.interrupted().is_some() => {
-                Played::unbegun(suite::not_run(entry, "the run was interrupted"), Status::Passed)
+                TestResult::unbegun(suite::not_run_record(entry, "the run was interrupted"), Status::Passed)
             }
             entry if self.stop.load(Ordering::Relaxed) => {
-                Played::unbegun(suite::not_run(entry, "--fail-fast: another one failed"), Status::Passed)
+                TestResult::unbegun(suite::not_run_record(entry, "--fail-fast: another one failed"), Status::Passed)
             }
-            Ok(one) => self.session(one, number, way),
+            Ok(one) => self.run_loaded(one, number, network),
         };
-        if self.arguments.select.fail_fast && played.end != Status::Passed {
+        if self.arguments.select.fail_fast && result.end != Status::Passed {
             self.stop.store(true, Ordering::Relaxed);
         }
-        played
+        result
     }
 
-    fn session(&self, one: &Loaded, number: usize, way: &mut Way) -> Played {
+    fn run_loaded(&self, one: &LoadedSession, number: usize, network: &mut NetworkMode) -> TestResult {
         let output = &self.arguments.output;
-        let transcript = self.files[number].clone().map(|file| Waiting::new(Towards::File, file));
+        let transcript = self.files[number].clone().map(|file| BufferedWriter::new(OutputKind::File, file));
         let file = transcript.as_ref().map(|kept| {
-            let writer = TranscriptWriter::new(kept.lock().spool.clone(), output.in_a_file());
-            Shared::new(Towards::File, Log::new(writer))
+            let writer = TranscriptWriter::new(kept.lock().spool.clone(), output.file_options());
+            SharedWriter::new(OutputKind::File, LiveTranscript::new(writer))
         });
         let mut recorder = Recorder::new(output.verbose);
-        let mut watcher = Watcher::default();
+        let mut watcher = OutcomeObserver::default();
         let mut all = FanOut::new();
         if let Some(file) = &file {
             all.add(file.clone());
         }
-        all.add(InFlight::default());
+        all.add(InFlightCounter::default());
         all.add(&mut watcher);
         all.add(&mut recorder);
-        if let Some(stream) = self.reports.stream(number + 1, suite::file_of(one)) {
+        if let Some(stream) = self.reports.stream(number + 1, suite::file_name(one)) {
             all.add(stream);
         }
-        let (outcome, summary) = suite::perform(self.batches, one, self.settings, way, self.clock, &mut all);
-        let broken = all.broken() > 0;
+        let (outcome, summary) = suite::run_session(self.batches, one, self.settings, network, self.clock, &mut all);
+        let broken = all.panicked() > 0;
         drop(all);
         let unwritten = file.and_then(|file| file.lock().finish().err());
         let counted = judge(outcome.as_ref(), one.session.xfail.as_deref(), &watcher);
-        let mut record = recorder.finish(suite::file_of(one), counted.judgement, counted.status);
+        let mut record = recorder.finish(suite::file_name(one), counted.judgement, counted.status);
         record.description = suite::description(one);
         record.remarks.splice(0..0, suite::remarks(one, self.arguments, counted.remark));
         record.remarks.extend(summary.unwrap_or_else(|| watcher.summary().into_iter().collect()));
@@ -235,75 +240,76 @@ impl Tester<'_> {
             record.remarks.push(format!("cannot write the transcript: {why}"));
             end = Status::worst([end, Status::CantCreate]);
         }
-        Played { record, end, transcript }
+        TestResult { record, end, transcript }
     }
 }
 
 /// Prints what came of the sessions, in their order.
-struct Printer<'a> {
+struct SuitePrinter<'a> {
     arguments: &'a RunArguments,
     out: Box<dyn Write>,
-    transcripts: Option<Transcripts>,
+    transcripts: Option<TranscriptFiles>,
     totals: Totals,
-    look: screen::Look,
+    look: suite_text::DisplayOptions,
     github: bool,
-    line: Line,
+    line: ProgressLine,
 }
 
-impl<'a> Printer<'a> {
-    fn new(arguments: &'a RunArguments, transcripts: Transcripts, failed: &Failed) -> Self {
-        let streams = reports::streams(&arguments.reports);
-        let colour = if streams { console::colours() } else { console::output_colours() };
+impl<'a> SuitePrinter<'a> {
+    fn new(arguments: &'a RunArguments, transcripts: TranscriptFiles, failed: &StdoutStatus) -> Self {
+        let streams = reports::streams_events(&arguments.reports);
+        let colour = if streams { console::stderr_colours() } else { console::stdout_colours() };
         let out: Box<dyn Write> =
-            if streams { Box::new(anstream::stderr()) } else { Box::new(Output::sharing(failed)) };
+            if streams { Box::new(anstream::stderr()) } else { Box::new(StdoutWriter::sharing_status(failed)) };
         let (verbose, quiet) = (arguments.output.verbose, arguments.output.quiet);
-        let columns = if streams { console::columns(&io::stderr()) } else { console::columns(&io::stdout()) };
+        let columns =
+            if streams { console::terminal_width(&io::stderr()) } else { console::terminal_width(&io::stdout()) };
         Self {
             arguments,
             out,
             transcripts: Some(transcripts),
             totals: Totals::default(),
-            look: screen::Look { colour, verbose, quiet, columns },
+            look: suite_text::DisplayOptions { colour, verbose, quiet, columns },
             github: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
-            line: Line::default(),
+            line: ProgressLine::default(),
         }
     }
 
     /// Prints one session whole.
-    fn print(&mut self, entry: &Entry, played: Played) -> Record {
+    fn print(&mut self, entry: &LoadResult, result: TestResult) -> Record {
         self.line.erase();
-        let record = played.record;
+        let record = result.record;
         self.totals.add(&record);
         let text = match entry {
-            Err(_) => screen::session(&record, None, self.look),
+            Err(_) => suite_text::read_session_text(&record, None, self.look),
             Ok(one) => {
                 if !self.look.quiet {
-                    warn(one.session.warnings.clone(), &one.session.sources);
+                    print_warnings(one.session.warnings.clone(), &one.session.source_map);
                 }
                 let redactor =
-                    || if self.arguments.output.show_secrets { Redactor::off() } else { literals(&one.session) };
-                let hidden = alone::Hidden::of(self.arguments, &one.session, &record);
-                let command = alone::command(self.arguments, &one.path.name(), &hidden);
+                    || if self.arguments.output.show_secrets { Redactor::off() } else { literal_secrets(&one.session) };
+                let hidden = alone::HiddenValues::of(self.arguments, &one.session, &record);
+                let command = alone::command_line(self.arguments, &one.path.name(), &hidden);
                 let batch = &self.arguments.batch;
                 let resends = one.session.rows.is_some() && batch.ledger.is_none() && !self.arguments.dry.dry_run;
-                let sources = &one.session.sources;
-                let source = screen::Source { sources, redactor: &redactor, command: &command, resends };
-                screen::session(&record, Some(&source), self.look)
+                let sources = &one.session.source_map;
+                let source = suite_text::DiagnosisContext { sources, redactor: &redactor, command: &command, resends };
+                suite_text::read_session_text(&record, Some(&source), self.look)
             }
         };
-        self.put(&text);
+        self.write(&text);
         if self.github {
-            annotation::of(&record).iter().for_each(|line| self.put(&format!("{line}\n")));
+            annotation::for_record(&record).iter().for_each(|line| self.write(&format!("{line}\n")));
         }
-        if let (Some(kept), Some(transcripts)) = (played.transcript, &mut self.transcripts)
+        if let (Some(kept), Some(transcripts)) = (result.transcript, &mut self.transcripts)
             && let Err(why) = kept.lock().print()
         {
-            transcripts.failed(&why);
+            transcripts.record_failure(&why);
         }
         record
     }
 
-    fn put(&mut self, text: &str) {
+    fn write(&mut self, text: &str) {
         // What cannot be written is remembered by the output itself.
         let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
@@ -312,14 +318,14 @@ impl<'a> Printer<'a> {
         self.line.erase();
         let bad = self.totals.failed + self.totals.errors > 0;
         if !self.look.quiet || bad {
-            let text = screen::summary(&self.totals, elapsed);
-            self.put(&text);
+            let text = suite_text::summary(&self.totals, elapsed);
+            self.write(&text);
         }
     }
 
     /// Gives the transcripts their names.
     fn finish(&mut self) -> Status {
-        match self.transcripts.take().map(Transcripts::finish) {
+        match self.transcripts.take().map(TranscriptFiles::finish) {
             Some(Err(message)) => {
                 console::error(&message);
                 Status::CantCreate

@@ -2,9 +2,9 @@
 
 use crate::event::Status;
 use crate::report::AtomicFile;
-use crate::session::nearest;
-use crate::source::words;
-use crate::transcript::printable;
+use crate::session::closest_name;
+use crate::source::io_error_text;
+use crate::transcript::escape_unprintable;
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -13,54 +13,56 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Stands in a file's name for the session's.
-const PLACE: &str = "{session}";
+const PLACEHOLDER: &str = "{session}";
 
 /// The files of a run.
-pub struct Transcripts {
+pub struct TranscriptFiles {
     files: Vec<(PathBuf, TranscriptFile)>,
     /// Whether there is a file for each session.
-    apart: bool,
+    per_session: bool,
     failure: Option<String>,
 }
 
-impl Transcripts {
+impl TranscriptFiles {
     /// Creates what `target` asks for. `sessions` are their files' names; `read` are the files that no transcript may
     /// replace.
-    pub fn create(target: Option<&Path>, sessions: &[&str], read: &[Identity]) -> Result<Self, (Status, String)> {
-        if let Some(word) = target.and_then(unknown_word) {
+    pub fn create(target: Option<&Path>, sessions: &[&str], read: &[FileId]) -> Result<Self, (Status, String)> {
+        if let Some(word) = target.and_then(unknown_placeholder) {
             return Err((Status::Usage, word));
         }
-        let apart = target.is_some_and(names_sessions);
+        let per_session = target.is_some_and(has_placeholder);
         let paths = match target {
             None => Vec::new(),
-            Some(target) if apart => apart_names(sessions).iter().map(|name| put(target, name)).collect(),
+            Some(target) if per_session => {
+                unique_file_names(sessions).iter().map(|name| fill_placeholder(target, name)).collect()
+            }
             Some(target) => vec![target.to_owned()],
         };
-        if let Some(path) = paths.iter().find(|path| identity(path).is_some_and(|file| read.contains(&file))) {
+        if let Some(path) = paths.iter().find(|path| file_id(path).is_some_and(|file| read.contains(&file))) {
             let why = format!("the transcript would take the place of a file that the run reads: {}", shown(path));
             return Err((Status::CantCreate, why));
         }
-        let create = |path: PathBuf| match AtomicFile::growing(&path) {
+        let create = |path: PathBuf| match AtomicFile::keep_partial(&path) {
             Ok(file) => Ok((path, TranscriptFile(Arc::new(Mutex::new(file))))),
             Err(why) => {
-                let why = why_not_created(&path, &why);
+                let why = create_error(&path, &why);
                 Err((Status::CantCreate, format!("cannot create the transcript {}: {why}", shown(&path))))
             }
         };
         let files = paths.into_iter().map(create).collect::<Result<_, _>>()?;
-        Ok(Self { files, apart, failure: None })
+        Ok(Self { files, per_session, failure: None })
     }
 
     /// Where a session's transcript is written. `header` tells sessions in one file apart.
-    pub fn out(&self, session: usize, header: Option<&str>) -> Option<Headed<TranscriptFile>> {
-        let (index, header) = if self.apart { (session, None) } else { (0, header) };
+    pub fn writer_for(&self, session: usize, header: Option<&str>) -> Option<WithSessionHeader<TranscriptFile>> {
+        let (index, header) = if self.per_session { (session, None) } else { (0, header) };
         let (_, file) = self.files.get(index)?;
-        Some(Headed::new(header, file.clone()))
+        Some(WithSessionHeader::new(header, file.clone()))
     }
 
     /// Remembers that a transcript could not be written.
-    pub fn failed(&mut self, why: &io::Error) {
-        self.failure.get_or_insert_with(|| format!("cannot write the transcript: {}", words(why)));
+    pub fn record_failure(&mut self, why: &io::Error) {
+        self.failure.get_or_insert_with(|| format!("cannot write the transcript: {}", io_error_text(why)));
     }
 
     /// Gives all files their names. Says the first failure.
@@ -68,7 +70,9 @@ impl Transcripts {
         let mut failure = self.failure;
         for (path, file) in self.files {
             if let Err(why) = file.locked().commit() {
-                failure.get_or_insert_with(|| format!("cannot write the transcript {}: {}", shown(&path), words(&why)));
+                failure.get_or_insert_with(|| {
+                    format!("cannot write the transcript {}: {}", shown(&path), io_error_text(&why))
+                });
             }
         }
         failure.map_or(Ok(()), Err)
@@ -96,30 +100,30 @@ impl Write for TranscriptFile {
 }
 
 /// A file, whatever name leads to it: its device and its number there.
-pub type Identity = (u64, u64);
+pub type FileId = (u64, u64);
 
 /// `None` for what is not there, and for devices and pipes, which are not replaced.
-pub fn identity(path: &Path) -> Option<Identity> {
+pub fn file_id(path: &Path) -> Option<FileId> {
     let about = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     Some((about.dev(), about.ino()))
 }
 
-fn names_sessions(target: &Path) -> bool {
-    target.as_os_str().as_bytes().windows(PLACE.len()).any(|window| window == PLACE.as_bytes())
+fn has_placeholder(target: &Path) -> bool {
+    target.as_os_str().as_bytes().windows(PLACEHOLDER.len()).any(|window| window == PLACEHOLDER.as_bytes())
 }
 
 /// What is wrong with a word in braces that is not the session's.
-fn unknown_word(target: &Path) -> Option<String> {
+fn unknown_placeholder(target: &Path) -> Option<String> {
     let text = target.to_string_lossy();
     for piece in text.split('{').skip(1) {
         let Some((word, _)) = piece.split_once('}') else { continue };
         let is_word = !word.is_empty() && word.chars().all(|c| c.is_alphabetic() || c == '_' || c == '-');
         if is_word && word != "session" {
-            let meant = match nearest(word, std::iter::once("session")) {
-                Some(_) => format!("did you mean {PLACE}?"),
-                None => format!("there is only {PLACE}"),
+            let meant = match closest_name(word, std::iter::once("session")) {
+                Some(_) => format!("did you mean {PLACEHOLDER}?"),
+                None => format!("there is only {PLACEHOLDER}"),
             };
-            let word = printable(word.as_bytes());
+            let word = escape_unprintable(word.as_bytes());
             return Some(format!("--transcript: {{{word}}} stands for nothing in {}: {meant}", shown(target)));
         }
     }
@@ -127,19 +131,19 @@ fn unknown_word(target: &Path) -> Option<String> {
 }
 
 /// Why a file cannot be created, in words: where its folder is missing, which.
-pub fn why_not_created(path: &Path, why: &io::Error) -> String {
+pub fn create_error(path: &Path, why: &io::Error) -> String {
     match path.parent().filter(|folder| why.kind() == io::ErrorKind::NotFound && !folder.is_dir()) {
         Some(folder) => format!("there is no folder {}", shown(folder)),
-        None => words(why),
+        None => io_error_text(why),
     }
 }
 
 /// Puts a session's name into the file's.
-fn put(target: &Path, name: &str) -> PathBuf {
+fn fill_placeholder(target: &Path, name: &str) -> PathBuf {
     let mut rest = target.as_os_str().as_bytes();
     let mut result = Vec::new();
     while let Some((byte, behind)) = rest.split_first() {
-        if let Some(behind) = rest.strip_prefix(PLACE.as_bytes()) {
+        if let Some(behind) = rest.strip_prefix(PLACEHOLDER.as_bytes()) {
             result.extend_from_slice(name.as_bytes());
             rest = behind;
         } else {
@@ -151,7 +155,7 @@ fn put(target: &Path, name: &str) -> PathBuf {
 }
 
 /// The sessions' names without `.toml`; of several alike, the later ones are numbered.
-fn apart_names(sessions: &[&str]) -> Vec<String> {
+fn unique_file_names(sessions: &[&str]) -> Vec<String> {
     let mut taken = HashSet::new();
     sessions
         .iter()
@@ -174,24 +178,24 @@ fn apart_names(sessions: &[&str]) -> Vec<String> {
 }
 
 fn shown(path: &Path) -> String {
-    printable(path.as_os_str().as_bytes())
+    escape_unprintable(path.as_os_str().as_bytes())
 }
 
 /// Writes `*: session NAME` in front of what is written, once there is something.
 #[derive(Clone)]
-pub struct Headed<W> {
+pub struct WithSessionHeader<W> {
     header: Option<String>,
     out: W,
 }
 
-impl<W: Write> Headed<W> {
+impl<W: Write> WithSessionHeader<W> {
     /// `name` is printable.
     pub fn new(name: Option<&str>, out: W) -> Self {
         Self { header: name.map(|name| format!("*: session {name}\n")), out }
     }
 }
 
-impl<W: Write> Write for Headed<W> {
+impl<W: Write> Write for WithSessionHeader<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Some(header) = self.header.take() {
             self.out.write_all(header.as_bytes())?;
@@ -211,7 +215,7 @@ mod tests {
 
     #[test]
     fn sessions_of_one_name_do_not_share_a_file() {
-        let names = apart_names(&["a.toml", "b", "a.toml", "-", "a-2.toml"]);
+        let names = unique_file_names(&["a.toml", "b", "a.toml", "-", "a-2.toml"]);
         assert_eq!(names, ["a", "b", "a-2", "stdin", "a-2-2"]);
     }
 
@@ -223,7 +227,7 @@ mod tests {
             ("{sessio}", "{sessio}", "another word"),
         ];
         for (target, expected, why) in table {
-            assert_eq!(put(Path::new(target), "a"), Path::new(expected), "{why}");
+            assert_eq!(fill_placeholder(Path::new(target), "a"), Path::new(expected), "{why}");
         }
     }
 
@@ -237,7 +241,7 @@ mod tests {
             ("{1}{}{a b}{.log", None, "no words"),
         ];
         for (target, expected, why) in table {
-            let found = unknown_word(Path::new(target));
+            let found = unknown_placeholder(Path::new(target));
             assert_eq!(found.is_some(), expected.is_some(), "{why}: {found:?}");
             assert!(found.unwrap_or_default().ends_with(expected.unwrap_or_default()), "{why}");
         }
@@ -247,9 +251,10 @@ mod tests {
     fn one_file_holds_all_sessions() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let target = folder.path().join("t.log");
-        let transcripts = Transcripts::create(Some(&target), &["a.toml", "b.toml"], &[]).expect("it can be created");
+        let transcripts =
+            TranscriptFiles::create(Some(&target), &["a.toml", "b.toml"], &[]).expect("it can be created");
         for (index, name) in ["a.toml", "b.toml"].into_iter().enumerate() {
-            let mut out = transcripts.out(index, Some(name)).expect("there is a file");
+            let mut out = transcripts.writer_for(index, Some(name)).expect("there is a file");
             out.write_all(b"C: QUIT\n").expect("the file can be written");
         }
         transcripts.finish().expect("it can be named");
@@ -263,9 +268,9 @@ mod tests {
         let (own, link) = (folder.path().join("own.toml"), folder.path().join("link"));
         std::fs::write(&own, "server").expect("the session can be written");
         std::os::unix::fs::symlink(&own, &link).expect("a link can be made");
-        let read = [identity(&own).expect("it is there")];
+        let read = [file_id(&own).expect("it is there")];
         for target in [&own, &link] {
-            let error = Transcripts::create(Some(target), &["own.toml"], &read).err().expect("it is refused");
+            let error = TranscriptFiles::create(Some(target), &["own.toml"], &read).err().expect("it is refused");
             assert!(error.1.contains("take the place"), "{error:?}");
         }
         assert_eq!(read_to_string(own).expect("it stands"), "server");
@@ -273,7 +278,8 @@ mod tests {
 
     #[test]
     fn a_transcript_that_cannot_be_created_is_told_before_anything_is_sent() {
-        let error = Transcripts::create(Some(Path::new("/nowhere/t.log")), &["a.toml"], &[]).err().expect("it cannot");
+        let error =
+            TranscriptFiles::create(Some(Path::new("/nowhere/t.log")), &["a.toml"], &[]).err().expect("it cannot");
         assert_eq!(error.1, "cannot create the transcript /nowhere/t.log: there is no folder /nowhere");
         assert_eq!(error.0, Status::CantCreate);
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// A server's URL, as it was given.
-pub fn server(text: &str) -> Result<String, String> {
+pub fn server_url(text: &str) -> Result<String, String> {
     Server::parse(text).map(|_| text.to_owned())
 }
 
@@ -38,7 +38,7 @@ pub fn nameservers(text: &str) -> Result<Vec<SocketAddr>, String> {
 }
 
 /// Where to listen. `localhost` needs nobody to look it up.
-pub fn listen(text: &str) -> Result<SocketAddr, String> {
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     match (text.parse(), local) {
         (Ok(address), _) => Ok(address),
@@ -56,44 +56,44 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A whole number. The words are ours: the library's speak of digits found in strings.
-pub fn whole(text: &str) -> Result<u64, String> {
+pub fn unsigned(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a whole number, 0 or more".to_owned())
 }
 
-/// As [`whole`], of tries.
-pub fn times(text: &str) -> Result<u32, String> {
+/// As [`unsigned`], of tries.
+pub fn retry_count(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u32::MAX))
 }
 
-/// As [`whole`], from 1 on.
-pub fn count(text: &str) -> Result<u64, String> {
+/// As [`unsigned`], from 1 on.
+pub fn positive(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "expected a whole number, 1 or more".to_owned())
 }
 
-/// As [`count`], up to 65535.
-pub fn few(text: &str) -> Result<u16, String> {
+/// As [`positive`], up to 65535.
+pub fn positive_u16(text: &str) -> Result<u16, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "expected a whole number from 1 to 65535".to_owned())
 }
 
 /// `NAME=VALUE`. The value may hold anything, line breaks and `=` too.
-pub fn variable(text: &str) -> Result<(String, String), String> {
+pub fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    if !is_name(name) {
+    if !is_variable_name(name) {
         return Err("a name is letters, digits and _, and begins with no digit".to_owned());
     }
     Ok((name.to_owned(), value.to_owned()))
 }
 
 /// What a template can name.
-pub fn is_name(name: &str) -> bool {
+pub fn is_variable_name(name: &str) -> bool {
     !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty()
         && name.chars().all(|c| c == '_' || c.is_alphanumeric())
 }
 
 /// `HOST:PORT:ADDR`; an IPv6 address stands with or without brackets, and so does an IPv6 host with them.
-pub fn resolve(text: &str) -> Result<(String, u16, IpAddr), String> {
+pub fn resolution(text: &str) -> Result<(String, u16, IpAddr), String> {
     let (host, rest) = match text.strip_prefix('[') {
         Some(rest) => rest.split_once("]:"),
         None => text.split_once(':'),
@@ -127,7 +127,7 @@ mod tests {
         ];
         for (text, expected, why) in table {
             let expected = expected.map(|(n, v)| (n.to_owned(), v.to_owned()));
-            assert_eq!(variable(text).ok(), expected, "{why}");
+            assert_eq!(assignment(text).ok(), expected, "{why}");
         }
     }
 
@@ -142,7 +142,7 @@ mod tests {
             ("mx.example:25", None, "names are looked up by nobody here"),
         ];
         for (text, expected, why) in table {
-            assert_eq!(listen(text).map(|address| address.to_string()).ok().as_deref(), expected, "{why}");
+            assert_eq!(listen_address(text).map(|address| address.to_string()).ok().as_deref(), expected, "{why}");
         }
     }
 
@@ -188,7 +188,7 @@ mod tests {
         for (text, expected, why) in table {
             let expected =
                 expected.map(|(h, p, a)| (h.to_owned(), p, a.parse().expect("the table's addresses are valid")));
-            assert_eq!(resolve(text).ok(), expected, "{why}");
+            assert_eq!(resolution(text).ok(), expected, "{why}");
         }
     }
 }

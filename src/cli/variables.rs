@@ -1,11 +1,11 @@
 //! `--var` and `--vars`: names that the command line sets in place of `[vars]`.
 
-use super::arguments::MeaningArguments;
-use super::sessions::why_not;
-use super::values::is_name;
+use super::arguments::InputArguments;
+use super::sessions::source_error_status;
+use super::values::is_variable_name;
 use crate::event::Status;
 use crate::session::{Diagnostic, Diagnostics, SourceMap, Span, Value};
-use crate::source::read_named;
+use crate::source::read_argument_file;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
@@ -13,14 +13,14 @@ use toml::de::{DeTable, DeValue};
 /// The names that the command line sets, and their values: `--var` hides `--vars`, and of two the later wins.
 ///
 /// `origin` tells where an option came from, for errors.
-pub fn read(
-    arguments: &MeaningArguments,
+pub fn read_variables(
+    arguments: &InputArguments,
     origin: &dyn Fn(&str) -> String,
 ) -> Result<Vec<(String, Value)>, (Status, String)> {
     let mut all = BTreeMap::new();
     for path in &arguments.vars {
-        let text = read_named(path).map_err(|why| {
-            let (status, why) = why_not(why);
+        let text = read_argument_file(path).map_err(|why| {
+            let (status, why) = source_error_status(why);
             (status, format!("{}: {why}", origin("vars")))
         })?;
         all.extend(parse(path, &String::from_utf8_lossy(&text)).map_err(|why| (Status::DataErr, why))?);
@@ -41,12 +41,12 @@ fn parse(path: &Path, text: &str) -> Result<Vec<(String, Value)>, String> {
     }
     let mut variables = Vec::new();
     for (name, value) in table.into_inner() {
-        if !is_name(name.get_ref()) {
+        if !is_variable_name(name.get_ref()) {
             let message = format!("{:?} is no name that a template can use", name.get_ref());
             found.list.push(Diagnostic::error(span(name.span()), message));
             continue;
         }
-        match value_of(value.get_ref()) {
+        match toml_value(value.get_ref()) {
             Some(value) => variables.push((name.into_inner().into_owned(), value)),
             None => {
                 let message = format!("expected a string, a number or a boolean for {:?}", name.get_ref());
@@ -54,10 +54,10 @@ fn parse(path: &Path, text: &str) -> Result<Vec<(String, Value)>, String> {
             }
         }
     }
-    if found.has_errors() { Err(found.render(super::console::colours())) } else { Ok(variables) }
+    if found.has_errors() { Err(found.render(super::console::stderr_colours())) } else { Ok(variables) }
 }
 
-fn value_of(value: &DeValue<'_>) -> Option<Value> {
+fn toml_value(value: &DeValue<'_>) -> Option<Value> {
     Some(match value {
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Boolean(truth) => Value::Boolean(*truth),

@@ -7,22 +7,22 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 /// How often somebody who waits is shown what is running.
-const TICK: Duration = Duration::from_millis(150);
+const TICK_INTERVAL: Duration = Duration::from_millis(150);
 
 /// What the one who waits is told.
-pub enum News<T> {
+pub enum WorkerEvent<T> {
     /// Nothing new: so many are done.
-    Waiting(usize),
+    Tick(usize),
     /// What came of a number, in their order; `None` where the work panicked.
-    Done(usize, Option<T>),
+    Finished(usize, Option<T>),
 }
 
 /// Does `work` for each number below `count`, one `helper` for each worker, and gives the helpers back.
-pub fn in_order<H: Send, T: Send>(
+pub fn run_in_order<H: Send, T: Send>(
     count: usize,
     helpers: Vec<H>,
     work: &(dyn Fn(usize, &mut H) -> T + Sync),
-    mut hear_of: impl FnMut(News<T>),
+    mut hear_of: impl FnMut(WorkerEvent<T>),
 ) -> Vec<H> {
     let next = &AtomicUsize::new(0);
     let (tell, hear) = mpsc::channel();
@@ -49,15 +49,15 @@ pub fn in_order<H: Send, T: Send>(
         let mut early = BTreeMap::new();
         let mut given = 0;
         while given < count {
-            match hear.recv_timeout(TICK) {
+            match hear.recv_timeout(TICK_INTERVAL) {
                 Ok((number, done)) => {
                     early.insert(number, done);
                 }
-                Err(RecvTimeoutError::Timeout) => hear_of(News::Waiting(given + early.len())),
+                Err(RecvTimeoutError::Timeout) => hear_of(WorkerEvent::Tick(given + early.len())),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             while let Some(done) = early.remove(&given) {
-                hear_of(News::Done(given, done));
+                hear_of(WorkerEvent::Finished(given, done));
                 given += 1;
             }
         }
@@ -85,8 +85,8 @@ mod tests {
             number
         };
         let mut given = Vec::new();
-        let helpers = in_order(8, vec![(), ()], &work, |news| {
-            if let News::Done(number, done) = news {
+        let helpers = run_in_order(8, vec![(), ()], &work, |event| {
+            if let WorkerEvent::Finished(number, done) = event {
                 given.push((number, done));
             }
         });
@@ -97,6 +97,6 @@ mod tests {
 
     #[test]
     fn nothing_to_do_is_done_at_once() {
-        in_order(0, vec![()], &|_, ()| (), |_| panic!("there is nothing"));
+        run_in_order(0, vec![()], &|_, ()| (), |_| panic!("there is nothing"));
     }
 }

@@ -2,18 +2,18 @@
 
 use super::arguments::OutputArguments;
 use crate::event::{Event, Observer};
-use crate::report::{Held, Holds, Log, Options, TranscriptWriter};
+use crate::report::{DeferredTranscript, FlushOnExit, LiveTranscript, TranscriptOptions, TranscriptWriter};
 use std::io::{self, IsTerminal};
 
 /// The transcript on standard output: as it happens, or under `--quiet` once the session has failed.
-pub enum Written<W: io::Write> {
-    Now(Log<W>),
-    Later(Held<W>),
+pub enum StdoutTranscript<W: io::Write> {
+    Live(LiveTranscript<W>),
+    OnFailure(DeferredTranscript<W>),
 }
 
-impl<W: io::Write> Written<W> {
+impl<W: io::Write> StdoutTranscript<W> {
     pub fn new(arguments: &OutputArguments, live: bool, out: W) -> Self {
-        let options = Options {
+        let options = TranscriptOptions {
             timestamps: arguments.timestamps,
             full: arguments.full || !(arguments.quiet || io::stdout().is_terminal()),
             verbose: arguments.verbose,
@@ -21,40 +21,40 @@ impl<W: io::Write> Written<W> {
             hex: arguments.hex,
         };
         if arguments.quiet {
-            Self::Later(Held::new(out, options))
+            Self::OnFailure(DeferredTranscript::new(out, options))
         } else {
-            Self::Now(Log::new(TranscriptWriter::new(out, options)))
+            Self::Live(LiveTranscript::new(TranscriptWriter::new(out, options)))
         }
     }
 
     /// What cannot be written is remembered by the output itself.
     pub fn finish(&mut self) {
-        if let Self::Now(writer) = self {
+        if let Self::Live(writer) = self {
             let _ = writer.finish();
         }
     }
 }
 
-impl<W: io::Write> Observer for Written<W> {
+impl<W: io::Write> Observer for StdoutTranscript<W> {
     fn observe(&mut self, event: &Event<'_>) {
         match self {
-            Self::Now(writer) => writer.observe(event),
-            Self::Later(held) => held.observe(event),
+            Self::Live(writer) => writer.observe(event),
+            Self::OnFailure(held) => held.observe(event),
         }
     }
 }
 
-impl<W: io::Write + Send> Holds for Written<W> {
-    fn write_out(&mut self) {
-        if let Self::Now(log) = self {
-            log.write_out();
+impl<W: io::Write + Send> FlushOnExit for StdoutTranscript<W> {
+    fn flush_now(&mut self) {
+        if let Self::Live(log) = self {
+            log.flush_now();
         }
     }
 
-    fn end(&mut self, signal: &'static str) {
+    fn end_with_signal(&mut self, signal: &'static str) {
         match self {
-            Self::Now(log) => log.end(signal),
-            Self::Later(held) => held.end(signal),
+            Self::Live(log) => log.end_with_signal(signal),
+            Self::OnFailure(held) => held.end_with_signal(signal),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Status;
 use crate::session::Place;
 use crate::smtp::reply::{MAX_REPLY_LINES, MAX_REPLY_TEXT, ReplyError};
-use crate::transcript::{Shown, printable};
+use crate::transcript::{SafeText, escape_unprintable};
 use std::fmt;
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ pub struct Failure {
     pub status: Status,
     pub place: Place,
     pub cause: Cause,
-    pub more: More,
+    pub details: FailureDetails,
 }
 
 /// What else is to be said of a failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct More {
+pub struct FailureDetails {
     /// Which parts of an expectation the reply did not meet, a sentence each.
-    pub parts: Vec<Shown>,
+    pub mismatches: Vec<SafeText>,
     /// What else failed of the same step: asserts, captures, members of a pipeline. These hold none themselves.
-    pub also: Vec<Failure>,
+    pub others: Vec<Failure>,
 }
 
 impl Failure {
     /// A failure of which nothing else is to be said.
     pub fn new(status: Status, place: Place, cause: Cause) -> Self {
-        Self { status, place, cause, more: More::default() }
+        Self { status, place, cause, details: FailureDetails::default() }
     }
 }
 
@@ -37,81 +37,81 @@ impl Failure {
 pub enum Cause {
     /// `expected 250, got 550`.
     Unexpected {
-        expected: Shown,
-        got: Got,
+        expected: SafeText,
+        got: ServerResponse,
     },
     AssertsFailed(Vec<FailedAssert>),
     CaptureMissed {
-        name: Shown,
-        pattern: Shown,
-        text: Shown,
+        name: SafeText,
+        pattern: SafeText,
+        text: SafeText,
     },
     /// A limit passed: what was waited for, the limit, and the section that sets it, where it is a default.
     TimedOut {
-        waiting_for: Shown,
+        waiting_for: SafeText,
         limit: Duration,
         section: Option<&'static str>,
     },
     /// The server ended the connection where a reply was due, or writing failed.
-    Lost {
-        why: Shown,
+    ConnectionLost {
+        why: SafeText,
     },
     /// Content was complete and no reply came: RFC 1047's case.
     DeliveryUnknown {
-        why: Shown,
+        why: SafeText,
     },
     NotSmtp(ReplyError),
     LineTooLong,
     /// Bytes came before a command was sent.
-    OutOfTurn {
-        text: Shown,
+    UnsolicitedInput {
+        text: SafeText,
     },
     /// Bytes in the clear behind STARTTLS's reply (CVE-2011-0411).
-    Injected {
-        text: Shown,
+    BytesAfterStarttls {
+        text: SafeText,
     },
     CannotResolve {
-        host: Shown,
-        why: Shown,
+        host: SafeText,
+        why: SafeText,
     },
     CannotConnect {
-        address: Shown,
-        why: Shown,
+        address: SafeText,
+        why: SafeText,
     },
     /// The certificate is not to be trusted, and why; what it says.
     Certificate {
-        why: Shown,
-        details: Vec<Shown>,
+        why: SafeText,
+        details: Vec<SafeText>,
     },
     /// TLS broke: in the handshake, or behind it.
     TlsFailed {
-        why: Shown,
-        behind: bool,
+        why: SafeText,
+        after_handshake: bool,
     },
     AuthRefused {
-        mechanism: Shown,
-        reply: Shown,
+        mechanism: SafeText,
+        reply: SafeText,
     },
     /// The server lacks what the session needs.
-    Lacking {
-        what: Shown,
-        help: Option<Shown>,
+    MissingCapability {
+        what: SafeText,
+        help: Option<SafeText>,
     },
     /// A SASL exchange that went wrong.
     Sasl {
-        mechanism: Shown,
-        why: Shown,
+        mechanism: SafeText,
+        why: SafeText,
     },
     /// A rendered value is not valid, or a source has none.
     BadValue {
-        what: Shown,
+        what: SafeText,
     },
     /// A file cannot be read.
     Unreadable {
-        what: Shown,
+        what: SafeText,
     },
     Recipients {
-        refused: Vec<(Shown, Shown)>,
+        refused: Vec<(SafeText, SafeText)>,
         /// The message was stopped for the others too (`on_refused = "abort"`).
         stopped: bool,
     },
@@ -122,11 +122,11 @@ pub enum Cause {
 
 /// What came instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Got {
+pub enum ServerResponse {
     /// Code and text.
     Reply {
         code: u16,
-        text: Shown,
+        text: SafeText,
     },
     Closed,
     Reset,
@@ -137,29 +137,29 @@ pub enum Got {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedAssert {
-    pub expression: Shown,
+    pub expression: SafeText,
     pub place: Place,
     /// The names in it with their values.
-    pub values: Vec<(Shown, Shown)>,
+    pub values: Vec<(SafeText, SafeText)>,
 }
 
 impl Cause {
     /// Whether there was an answer to judge: what failed so is a failure, all else an error.
-    pub fn answered(&self) -> bool {
+    pub fn has_answer(&self) -> bool {
         match self {
             Self::Unexpected { .. }
             | Self::AssertsFailed(_)
             | Self::CaptureMissed { .. }
             | Self::AuthRefused { .. }
-            | Self::Lacking { .. }
+            | Self::MissingCapability { .. }
             | Self::Recipients { .. } => true,
             Self::TimedOut { .. }
-            | Self::Lost { .. }
+            | Self::ConnectionLost { .. }
             | Self::DeliveryUnknown { .. }
             | Self::NotSmtp(_)
             | Self::LineTooLong
-            | Self::OutOfTurn { .. }
-            | Self::Injected { .. }
+            | Self::UnsolicitedInput { .. }
+            | Self::BytesAfterStarttls { .. }
             | Self::CannotResolve { .. }
             | Self::CannotConnect { .. }
             | Self::Certificate { .. }
@@ -176,12 +176,12 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unexpected { expected, got } => match got {
-                Got::Reply { code, .. } => write!(f, "expected {expected}, got {code:03}"),
-                Got::Closed => write!(f, "expected {expected}, but the server closed the connection"),
-                Got::Reset => write!(f, "expected {expected}, but the server reset the connection"),
-                Got::Nothing => write!(f, "expected {expected}, but nothing came"),
-                Got::Malformed => write!(f, "expected {expected}, but what came is not SMTP"),
-                Got::Bytes => write!(f, "expected {expected}, but the server sent something"),
+                ServerResponse::Reply { code, .. } => write!(f, "expected {expected}, got {code:03}"),
+                ServerResponse::Closed => write!(f, "expected {expected}, but the server closed the connection"),
+                ServerResponse::Reset => write!(f, "expected {expected}, but the server reset the connection"),
+                ServerResponse::Nothing => write!(f, "expected {expected}, but nothing came"),
+                ServerResponse::Malformed => write!(f, "expected {expected}, but what came is not SMTP"),
+                ServerResponse::Bytes => write!(f, "expected {expected}, but the server sent something"),
             },
             Self::AssertsFailed(failed) => match failed.as_slice() {
                 [one] => write!(f, "assert failed: {one}"),
@@ -194,10 +194,10 @@ impl fmt::Display for Cause {
                 write!(f, "capture of {name}: the pattern {pattern} does not match \"{text}\"")
             }
             Self::TimedOut { waiting_for, limit, section } => {
-                write!(f, "timed out after {}, waiting for {waiting_for}", Words(*limit))?;
+                write!(f, "timed out after {}, waiting for {waiting_for}", HumanDuration(*limit))?;
                 section.map_or(Ok(()), |section| write!(f, " (the limit of {section})"))
             }
-            Self::Lost { why } => write!(f, "the connection was lost: {why}"),
+            Self::ConnectionLost { why } => write!(f, "the connection was lost: {why}"),
             Self::DeliveryUnknown { why } => {
                 write!(f, "no reply came to the content ({why}): the message may have been delivered, or not")
             }
@@ -208,23 +208,27 @@ impl fmt::Display for Cause {
                 write!(f, "what the server sent is not SMTP: the code changed from {first} to {now} within a reply")
             }
             Self::NotSmtp(ReplyError::TooManyLines) => {
-                write!(f, "what the server sent is not SMTP: a reply of over {} lines", thousands(MAX_REPLY_LINES))
+                write!(
+                    f,
+                    "what the server sent is not SMTP: a reply of over {} lines",
+                    group_thousands(MAX_REPLY_LINES)
+                )
             }
             Self::NotSmtp(ReplyError::TooMuchText) => {
                 write!(f, "what the server sent is not SMTP: a reply of over {} MiB", MAX_REPLY_TEXT >> 20)
             }
             Self::LineTooLong => f.write_str("what the server sent is not SMTP: a line over 64 KiB"),
-            Self::OutOfTurn { text } => write!(f, "the server spoke out of turn: {text}"),
-            Self::Injected { text } => {
+            Self::UnsolicitedInput { text } => write!(f, "the server spoke out of turn: {text}"),
+            Self::BytesAfterStarttls { text } => {
                 write!(f, "the server sent bytes in the clear behind its reply to STARTTLS (CVE-2011-0411): {text}")
             }
             Self::CannotResolve { host, why } => write!(f, "cannot resolve {host}: {why}"),
             Self::CannotConnect { address, why } => write!(f, "cannot connect to {address}: {why}"),
             Self::Certificate { why, .. } => write!(f, "the server's certificate is not to be trusted: {why}"),
-            Self::TlsFailed { why, behind: false } => write!(f, "the TLS handshake failed: {why}"),
-            Self::TlsFailed { why, behind: true } => write!(f, "TLS broke behind the handshake: {why}"),
+            Self::TlsFailed { why, after_handshake: false } => write!(f, "the TLS handshake failed: {why}"),
+            Self::TlsFailed { why, after_handshake: true } => write!(f, "TLS broke behind the handshake: {why}"),
             Self::AuthRefused { mechanism, reply } => write!(f, "authentication with {mechanism} was refused: {reply}"),
-            Self::Lacking { what, .. } => write!(f, "the server lacks {what}"),
+            Self::MissingCapability { what, .. } => write!(f, "the server lacks {what}"),
             Self::Sasl { mechanism, why } => write!(f, "authentication with {mechanism} went wrong: {why}"),
             Self::BadValue { what } | Self::Unreadable { what } => write!(f, "{what}"),
             Self::Recipients { refused, stopped: _ } => {
@@ -235,7 +239,7 @@ impl fmt::Display for Cause {
                     all if all == refused.len() => "deferred",
                     _ => "refused or deferred",
                 };
-                write!(f, "{} {plural} {what}: ", thousands(refused.len()))?;
+                write!(f, "{} {plural} {what}: ", group_thousands(refused.len()))?;
                 for (i, (address, reply)) in refused.iter().enumerate() {
                     write!(f, "{}<{address}>: {reply}", if i == 0 { "" } else { "; " })?;
                 }
@@ -270,7 +274,7 @@ impl fmt::Display for Failure {
         if place.file.is_empty() {
             return Ok(());
         }
-        write!(f, " ({}:{})", printable(place.file.as_bytes()), place.line)
+        write!(f, " ({}:{})", escape_unprintable(place.file.as_bytes()), place.line)
     }
 }
 
@@ -283,9 +287,9 @@ fn joined<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T], between: &st
 
 /// A duration as session files write it: `5m`, `1m 30s`, `700ms`.
 #[derive(Clone, Copy, Debug)]
-pub struct Words(pub Duration);
+pub struct HumanDuration(pub Duration);
 
-impl fmt::Display for Words {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         let millis = u64::from(self.0.subsec_millis());
@@ -304,7 +308,7 @@ impl fmt::Display for Words {
 }
 
 /// `1,234`.
-pub fn thousands(number: usize) -> String {
+pub fn group_thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -317,7 +321,7 @@ pub fn thousands(number: usize) -> String {
 }
 
 /// A size as people read it: `312 bytes`, `96 kB`, `1.2 MB`.
-pub fn bytes(count: u64) -> String {
+pub fn human_size(count: u64) -> String {
     match count {
         1 => "1 byte".to_owned(),
         0..1_000 => format!("{count} bytes"),
@@ -325,7 +329,7 @@ pub fn bytes(count: u64) -> String {
         // One decimal, rounded down: exact in integers at any size.
         _ => {
             let millions = usize::try_from(count / 1_000_000).unwrap_or(usize::MAX);
-            format!("{}.{} MB", thousands(millions), count / 100_000 % 10)
+            format!("{}.{} MB", group_thousands(millions), count / 100_000 % 10)
         }
     }
 }

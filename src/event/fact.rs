@@ -1,32 +1,32 @@
 //! What can happen.
 
-use super::{Line, Outcome, RowId, StepId, Turn, Verdict};
+use super::{Outcome, RedactedLine, RowId, SessionAttempt, StepId, Verdict};
 use crate::session::TlsFacts;
-use crate::transcript::Shown;
+use crate::transcript::SafeText;
 use std::time::Duration;
 
 /// The facts.
 #[derive(Debug)]
 pub enum Fact<'a> {
     SessionStarted {
-        name: Shown,
-        server: Shown,
+        name: SafeText,
+        server: SafeText,
     },
     HostResolved {
-        host: Shown,
+        host: SafeText,
         addresses: Vec<std::net::IpAddr>,
     },
     Connected {
-        address: Shown,
+        address: SafeText,
     },
     TlsStarted {
         tls: &'a TlsFacts,
         verify: bool,
     },
     /// Logged before it is written.
-    LineSent(Line<'a>),
+    LineSent(RedactedLine<'a>),
     /// Logged before it is judged.
-    LineReceived(Line<'a>),
+    LineReceived(RedactedLine<'a>),
     Paused {
         duration: Duration,
     },
@@ -35,11 +35,11 @@ pub enum Fact<'a> {
     /// The server ended the connection with RST.
     ResetByServer,
     ClosedByClient {
-        how: crate::session::CloseHow,
+        how: crate::session::CloseMode,
     },
     /// A session without rows, which is to be repeated or tried again, begins on this connection and those of its names.
-    TurnStarted {
-        turn: Turn,
+    AttemptStarted {
+        turn: SessionAttempt,
     },
     /// A row's turn of the steps begins, or another attempt at it.
     RowStarted {
@@ -69,37 +69,37 @@ pub enum Fact<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// STARTTLS was opportunistic and the server did not offer it, or refused it: the session goes on in clear.
-    InClear { why: Shown },
+    Unencrypted { why: SafeText },
     /// The certificate was not verified, and why not.
-    NotVerified { why: Shown },
+    NotVerified { why: SafeText },
     /// The server was connected to once more, unverified, to read the certificate that was not trusted.
     ConnectedAgain,
     /// `--mx`: this exchanger of the domain was connected to; `None`: the domain itself, which has no MX record.
-    Exchanger { domain: Shown, host: Shown, preference: Option<u16> },
+    MailExchanger { domain: SafeText, host: SafeText, preference: Option<u16> },
     /// `--mx`: an exchanger that stands before it could not be connected to.
-    ExchangerUnreachable { host: Shown, why: Shown },
+    MailExchangerUnreachable { host: SafeText, why: SafeText },
     /// A base64 prompt of the server's, decoded (`--verbose` shows it).
-    Prompt { text: Shown },
+    DecodedChallenge { text: SafeText },
     /// What EHLO's reply offers, a keyword with its parameters each (`--verbose` shows it).
-    Capabilities { list: Vec<Shown> },
+    Capabilities { list: Vec<SafeText> },
     /// A message was delivered; QUIT failed behind it.
-    QuitFailed { why: Shown },
+    QuitFailed { why: SafeText },
     /// A secret is so short that it is hidden only where it is sent.
-    ShortSecret { name: Shown },
+    ShortSecret { name: SafeText },
     /// What the command line gives for the name holds a secret: it is not to be shown.
-    GivenSecret { name: Shown },
+    SecretInArguments { name: SafeText },
     /// A secret has no value, and the dry run goes on without.
-    Placeholder { name: Shown, why: Shown },
+    PlaceholderUsed { name: SafeText, why: SafeText },
     /// The command that gives a name its value failed, and its default stands in.
-    DefaultTaken { name: Shown, why: Shown },
+    DefaultUsed { name: SafeText, why: SafeText },
     /// A step failed temporarily and is tried again.
     Retrying { attempt: u32, times: u32, wait: Duration },
     /// A server took a message for so many recipients; its size in octets, and the name that it said to have given it.
-    Sent { recipients: usize, size: u64, queue_id: Option<Shown> },
+    MessageAccepted { recipients: usize, size: u64, queue_id: Option<SafeText> },
     /// What a recipient's reply said. `message` says of which message, where a turn has several.
-    Recipient { address: Shown, outcome: RecipientOutcome, reply: Shown, message: Option<String> },
+    RecipientResult { address: SafeText, outcome: RecipientOutcome, reply: SafeText, message: Option<String> },
     /// Writing stopped: so many of the bytes that were told last never left.
-    Unwritten { bytes: usize },
+    PartialWrite { bytes: usize },
     /// A sleeping or interrupted program says so.
     Interrupted { signal: &'static str },
 }

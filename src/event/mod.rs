@@ -1,6 +1,6 @@
 //! What can happen in a session: facts in the past tense, with time and step, and verdicts.
 //!
-//! Facts carry no colour, no layout, no report's settings. Text from outside is [`Shown`]: redacted and escaped
+//! Facts carry no colour, no layout, no report's settings. Text from outside is [`SafeText`]: redacted and escaped
 //! where the fact is made, so that no report can leak or be forged.
 
 mod cause;
@@ -9,13 +9,15 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use cause::{Cause, FailedAssert, Failure, Got, More, Words, bytes, thousands};
+pub use cause::{
+    Cause, FailedAssert, Failure, FailureDetails, HumanDuration, ServerResponse, group_thousands, human_size,
+};
 pub use fact::{Fact, Note, RecipientOutcome};
 pub use status::Status;
 
 use crate::session::Place;
 use crate::smtp::lines::WireLine;
-use crate::transcript::Shown;
+use crate::transcript::SafeText;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -31,23 +33,23 @@ pub struct Event<'a> {
 
 /// A line on the wire. Its secret parts cannot be had from it.
 #[derive(Clone, Copy, Debug)]
-pub struct Line<'a> {
+pub struct RedactedLine<'a> {
     line: WireLine<'a>,
     hidden: &'a [Range<usize>],
     /// Whether it is mail content.
     pub content: bool,
     /// Whether it stands between the chunks of a mail's content: a BDAT command that is not the last one, or of its reply.
-    pub between: bool,
+    pub in_chunk_gap: bool,
 }
 
-impl<'a> Line<'a> {
+impl<'a> RedactedLine<'a> {
     pub fn new(line: WireLine<'a>, hidden: &'a [Range<usize>], content: bool) -> Self {
-        Self { line, hidden, content, between: false }
+        Self { line, hidden, content, in_chunk_gap: false }
     }
 
     /// As it is, but between chunks, or not.
-    pub fn with_between(self, between: bool) -> Self {
-        Self { between, ..self }
+    pub fn with_chunk_gap(self, in_chunk_gap: bool) -> Self {
+        Self { in_chunk_gap, ..self }
     }
 
     /// Of a server's line: whether it says that all is well so far.
@@ -57,12 +59,12 @@ impl<'a> Line<'a> {
 
     /// Appends it as the transcript shows it.
     pub fn notation(&self, out: &mut String) {
-        crate::transcript::notation(self.line, self.hidden, out);
+        crate::transcript::write_notation(self.line, self.hidden, out);
     }
 
     /// Gives the rows of its hex dump.
     pub fn hex(&self, row: impl FnMut(&str)) {
-        crate::transcript::hex(self.line, self.hidden, row);
+        crate::transcript::hex_dump(self.line, self.hidden, row);
     }
 
     /// Its length on the wire in bytes, with its end.
@@ -83,7 +85,7 @@ pub struct StepId {
     /// Counted from 1 over `open`, `step`, `close` as the file has them; the group's number for steps in a group.
     pub number: usize,
     /// `name`, or the action: `EHLO client.example`.
-    pub title: Shown,
+    pub title: SafeText,
     pub place: Place,
     /// In `repeat`, from 1.
     pub repetition: Option<u32>,
@@ -97,9 +99,9 @@ pub struct RowId {
     /// From 1, in the order of the file.
     pub number: u64,
     /// Its key, or its number where the session names no key.
-    pub key: Shown,
+    pub key: SafeText,
     /// Where it stands: `people.csv:3`.
-    pub place: Shown,
+    pub place: SafeText,
     /// Of the batch's `[retry]`, from 1.
     pub attempt: u32,
     /// Which of `--repeat` and `--duration`, from 1.
@@ -108,7 +110,7 @@ pub struct RowId {
 
 /// One playing of a whole session without rows, where there may be several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
+pub struct SessionAttempt {
     /// Which of `--repeat` and `--duration`, from 1.
     pub repetition: Option<u64>,
     /// Of `[retry]`, from 1.
@@ -135,11 +137,11 @@ pub enum SkipReason {
     /// `opportunistic` and not offered.
     NotOffered,
     /// A message that all its recipients have had before, as the ledger says or an earlier attempt.
-    SentBefore,
+    AlreadySent,
     /// It is not in the part of the session that was asked for.
-    LeftOut,
+    Deselected,
     /// The server lacks what the session's `requires` names: the session is skipped.
-    Lacking,
+    MissingCapability,
 }
 
 /// How a session ended.
@@ -151,18 +153,18 @@ pub struct Outcome {
     /// Steps that ran, whatever came of them.
     pub steps_run: usize,
     /// Skipped as a whole, and why (`requires`).
-    pub skipped: Option<Shown>,
+    pub skipped: Option<SafeText>,
 }
 
 impl Outcome {
     /// What it is behind an earlier attempt that found recipients refused for good: they came first, and no success with
     /// the others covers them. That a message may have been delivered still comes before all else.
     #[must_use]
-    pub fn behind(mut self, refused: &Failure) -> Self {
+    pub fn after_refusal(mut self, refused: &Failure) -> Self {
         let own = self.failure.take();
         let failure = match own {
             Some(mut own) if matches!(own.status, Status::IoErr | Status::Interrupted | Status::Terminated) => {
-                own.more.also.push(refused.clone());
+                own.details.others.push(refused.clone());
                 own
             }
             own => {
@@ -170,7 +172,7 @@ impl Outcome {
                 // What failed in a step was told there; a server that was not reached is told of by nobody else.
                 let unreached =
                     |cause: &Cause| matches!(cause, Cause::CannotConnect { .. } | Cause::CannotResolve { .. });
-                failure.more.also.extend(own.filter(|own| unreached(&own.cause)));
+                failure.details.others.extend(own.filter(|own| unreached(&own.cause)));
                 failure
             }
         };

@@ -3,14 +3,14 @@
 use super::*;
 use crate::smtp::reply::{ReplyCode, ReplyError};
 
-fn shown(text: &str) -> Shown {
-    Shown::new(text)
+fn shown(text: &str) -> SafeText {
+    SafeText::new(text)
 }
 
 #[test]
 fn every_cause_is_a_sentence() {
     let code = |code| ReplyCode::new(code).expect("three digits");
-    let reply = || Got::Reply { code: 550, text: shown("5.1.1 no") };
+    let reply = || ServerResponse::Reply { code: 550, text: shown("5.1.1 no") };
     let unexpected = |got| Cause::Unexpected { expected: shown("250"), got };
     let assert = |expression, values: &[(&str, &str)]| FailedAssert {
         expression: shown(expression),
@@ -20,9 +20,9 @@ fn every_cause_is_a_sentence() {
     let slow = || assert("reply.elapsed < 0.5", &[("reply.elapsed", "0.7")]);
     let table = [
         (unexpected(reply()), "expected 250, got 550"),
-        (unexpected(Got::Reply { code: 42, text: shown("") }), "expected 250, got 042"),
-        (unexpected(Got::Closed), "expected 250, but the server closed the connection"),
-        (unexpected(Got::Nothing), "expected 250, but nothing came"),
+        (unexpected(ServerResponse::Reply { code: 42, text: shown("") }), "expected 250, got 042"),
+        (unexpected(ServerResponse::Closed), "expected 250, but the server closed the connection"),
+        (unexpected(ServerResponse::Nothing), "expected 250, but nothing came"),
         (Cause::AssertsFailed(vec![slow()]), "assert failed: reply.elapsed < 0.5 (reply.elapsed = 0.7)"),
         (
             Cause::AssertsFailed(vec![slow(), assert("false", &[])]),
@@ -69,7 +69,7 @@ fn a_failure_names_the_line_of_its_step() {
     let mut failure = Failure::new(
         Status::Failed,
         Place { file: "a\u{1b}.toml".into(), line: 14, column: 1 },
-        Cause::Unexpected { expected: shown("250"), got: Got::Reply { code: 550, text: shown("") } },
+        Cause::Unexpected { expected: shown("250"), got: ServerResponse::Reply { code: 550, text: shown("") } },
     );
     assert_eq!(failure.to_string(), "expected 250, got 550 (a\\x1b.toml:14)");
     failure.place = Place::default();
@@ -80,10 +80,10 @@ fn a_failure_names_the_line_of_its_step() {
 fn durations_are_said_as_session_files_write_them() {
     let table = [(0, "0s"), (700, "700ms"), (1000, "1s"), (1500, "1s 500ms"), (90_000, "1m 30s"), (3_600_000, "1h")];
     for (ms, words) in table {
-        assert_eq!(Words(Duration::from_millis(ms)).to_string(), words);
+        assert_eq!(HumanDuration(Duration::from_millis(ms)).to_string(), words);
     }
-    assert_eq!(Words(Duration::from_micros(3)).to_string(), "under 1ms");
-    assert_eq!([999, 1000, 1_234_567].map(thousands), ["999", "1,000", "1,234,567"]);
+    assert_eq!(HumanDuration(Duration::from_micros(3)).to_string(), "under 1ms");
+    assert_eq!([999, 1000, 1_234_567].map(group_thousands), ["999", "1,000", "1,234,567"]);
 }
 
 #[test]

@@ -1,123 +1,123 @@
 //! Holds what came against what was expected.
 
-use super::answer::{Answer, End};
-use super::narrate::Narrator;
-use super::trouble::{Limit, Trouble};
-use crate::event::{Cause, Got, Status};
-use crate::session::{CodePattern, Expect, ReplyFacts, ReplyPattern, Span, Template};
+use super::error::{Limit, StepError};
+use super::events::EventSink;
+use super::read_outcome::{ReadOutcome, StreamEnd};
+use crate::event::{Cause, ServerResponse, Status};
+use crate::session::{CodePattern, Expectation, ReplyFacts, ReplyPattern, Span, Template};
 use crate::smtp::reply::Reply;
-use crate::transcript::Shown;
+use crate::transcript::SafeText;
 use regex::Regex;
 
 /// An expectation that the program itself has: `25x`.
-pub fn codes(words: &str) -> Expect {
+pub fn codes(words: &str) -> Expectation {
     let code = words.split(" or ").filter_map(CodePattern::parse).collect();
     let any_of = vec![ReplyPattern::Reply { code, enhanced: None, text: None, lines: None }];
-    Expect { span: Span::default(), words: words.to_owned(), any_of }
+    Expectation { span: Span::default(), words: words.to_owned(), any_of }
 }
 
 /// Any reply will do: what it means is for the caller to say.
-pub fn any() -> Expect {
-    Expect { span: Span::default(), words: "any".to_owned(), any_of: vec![ReplyPattern::Any] }
+pub fn any() -> Expectation {
+    Expectation { span: Span::default(), words: "any".to_owned(), any_of: vec![ReplyPattern::Any] }
 }
 
 /// Any reply will do, and so does an end of another kind that `expect` names.
-pub fn any_or_end(expect: &Expect) -> Expect {
+pub fn any_or_end(expect: &Expectation) -> Expectation {
     let ends = expect
         .any_of
         .iter()
         .filter(|pattern| matches!(pattern, ReplyPattern::Close | ReplyPattern::Silence | ReplyPattern::Malformed));
     let any_of = std::iter::once(ReplyPattern::Any).chain(ends.cloned()).collect();
-    Expect { any_of, ..expect.clone() }
+    Expectation { any_of, ..expect.clone() }
 }
 
 /// Holds an answer against an expectation. `waiting_for` and `limit` are for the message where nothing came.
 /// `regex` renders and compiles the patterns of `text`.
 pub fn judge(
-    narrator: &Narrator<'_>,
-    expect: &Expect,
-    answer: Answer,
+    events: &EventSink<'_>,
+    expect: &Expectation,
+    answer: ReadOutcome,
     waiting_for: &str,
     limit: Limit,
-    regex: &mut dyn FnMut(&Template) -> Result<Regex, Trouble>,
-) -> Result<Option<ReplyFacts>, Trouble> {
-    let unexpected = |got| Cause::Unexpected { expected: narrator.shown(&expect.words), got };
+    regex: &mut dyn FnMut(&Template) -> Result<Regex, StepError>,
+) -> Result<Option<ReplyFacts>, StepError> {
+    let unexpected = |got| Cause::Unexpected { expected: events.shown(&expect.words), got };
     match answer {
-        Answer::Reply(facts) => {
+        ReadOutcome::Reply(facts) => {
             let mut broken = None;
             let accepted = expect.accepts(&facts.reply, &mut |pattern| match regex(pattern) {
                 Ok(regex) => Some(regex),
-                Err(trouble) => {
-                    broken.get_or_insert(trouble);
+                Err(error) => {
+                    broken.get_or_insert(error);
                     None
                 }
             });
             match broken {
                 _ if accepted => Ok(Some(facts)),
-                Some(trouble) => Err(trouble),
+                Some(error) => Err(error),
                 None => {
-                    let unmet = expect.unmet(&facts.reply, &mut |pattern| regex(pattern).ok());
-                    let parts = unmet.iter().map(|part| narrator.shown(part)).collect();
-                    Err(mismatch(narrator, expect, &facts.reply).not_meeting(parts))
+                    let mismatches = expect.mismatches(&facts.reply, &mut |pattern| regex(pattern).ok());
+                    let parts = mismatches.iter().map(|part| events.shown(part)).collect();
+                    Err(mismatch(events, expect, &facts.reply).with_unmet(parts))
                 }
             }
         }
-        Answer::Ended(End::Fin | End::Reset) if expect.close() => Ok(None),
-        Answer::Ended(end @ (End::Fin | End::Reset)) if expect.silence() => {
-            let got = if end == End::Fin { Got::Closed } else { Got::Reset };
-            Err(at_expectation(Trouble::severing(Status::Failed, unexpected(got)), expect))
+        ReadOutcome::Ended(StreamEnd::Fin | StreamEnd::Reset) if expect.accepts_close() => Ok(None),
+        ReadOutcome::Ended(end @ (StreamEnd::Fin | StreamEnd::Reset)) if expect.accepts_silence() => {
+            let got = if end == StreamEnd::Fin { ServerResponse::Closed } else { ServerResponse::Reset };
+            Err(at_expectation(StepError::closing(Status::Failed, unexpected(got)), expect))
         }
-        Answer::Ended(end) => Err(Trouble::lost(narrator, &end)),
-        Answer::Nothing { partial: false } if expect.silence() => Ok(None),
-        Answer::Nothing { partial: false } if expect.close() => {
-            Err(at_expectation(Trouble::new(Status::Failed, unexpected(Got::Nothing)), expect))
+        ReadOutcome::Ended(end) => Err(StepError::lost(events, &end)),
+        ReadOutcome::Nothing { partial: false } if expect.accepts_silence() => Ok(None),
+        ReadOutcome::Nothing { partial: false } if expect.accepts_close() => {
+            Err(at_expectation(StepError::new(Status::Failed, unexpected(ServerResponse::Nothing)), expect))
         }
-        Answer::Nothing { partial: true } if expect.silence() || expect.close() => {
-            Err(at_expectation(Trouble::severing(Status::Failed, unexpected(Got::Bytes)), expect))
+        ReadOutcome::Nothing { partial: true } if expect.accepts_silence() || expect.accepts_close() => {
+            Err(at_expectation(StepError::closing(Status::Failed, unexpected(ServerResponse::Bytes)), expect))
         }
-        Answer::Nothing { .. } => Err(Trouble::timed_out(narrator, waiting_for, limit)),
-        Answer::Malformed(_) if expect.malformed() => Ok(None),
-        Answer::Malformed(_) if expect.silence() => {
-            Err(at_expectation(Trouble::severing(Status::Failed, unexpected(Got::Malformed)), expect))
+        ReadOutcome::Nothing { .. } => Err(StepError::timed_out(events, waiting_for, limit)),
+        ReadOutcome::Malformed(_) if expect.accepts_malformed() => Ok(None),
+        ReadOutcome::Malformed(_) if expect.accepts_silence() => {
+            Err(at_expectation(StepError::closing(Status::Failed, unexpected(ServerResponse::Malformed)), expect))
         }
-        Answer::Malformed(malformed) => Err(Trouble::malformed(&malformed)),
-        Answer::Interrupted(interrupt) => Err(Trouble::interrupted(interrupt)),
+        ReadOutcome::Malformed(malformed) => Err(StepError::malformed(&malformed)),
+        ReadOutcome::Interrupted(interrupt) => Err(StepError::interrupted(interrupt)),
     }
 }
 
 /// A reply that was not expected.
-pub fn mismatch(narrator: &Narrator<'_>, expect: &Expect, reply: &Reply) -> Trouble {
-    let cause = Cause::Unexpected { expected: narrator.shown(&expect.words), got: got_reply(narrator, reply) };
-    at_expectation(Trouble::new(status_of(expect, reply), cause), expect)
+pub fn mismatch(events: &EventSink<'_>, expect: &Expectation, reply: &Reply) -> StepError {
+    let cause = Cause::Unexpected { expected: events.shown(&expect.words), got: got_reply(events, reply) };
+    at_expectation(StepError::new(status_of(expect, reply), cause), expect)
 }
 
 /// What was not met is where it went wrong; the program's own expectations stand nowhere.
-fn at_expectation(trouble: Trouble, expect: &Expect) -> Trouble {
-    if expect.span == Span::default() { trouble } else { trouble.at(&expect.span) }
+fn at_expectation(error: StepError, expect: &Expectation) -> StepError {
+    if expect.span == Span::default() { error } else { error.at(&expect.span) }
 }
 
 /// 75 where trying later may help: a 4yz where the step expects none.
-fn status_of(expect: &Expect, reply: &Reply) -> Status {
+fn status_of(expect: &Expectation, reply: &Reply) -> Status {
     if reply.code.class() == 4 && !expect.accepts_some_4xx() { Status::TempFail } else { Status::Failed }
 }
 
-pub fn got_reply(narrator: &Narrator<'_>, reply: &Reply) -> Got {
-    Got::Reply { code: reply.code.get(), text: narrator.redactor.shown_lines(reply.readable()) }
+pub fn got_reply(events: &EventSink<'_>, reply: &Reply) -> ServerResponse {
+    ServerResponse::Reply { code: reply.code.get(), text: events.redactor.redact_lines(reply.display_text()) }
 }
 
 /// A reply where none was due: a 421 is the 4yz that it is (RFC 5321 §3.8), all else a protocol error.
-pub fn out_of_turn(narrator: &Narrator<'_>, text: &[u8], answer: &Answer) -> Trouble {
+pub fn unsolicited_error(events: &EventSink<'_>, text: &[u8], answer: &ReadOutcome) -> StepError {
     match answer {
-        Answer::Reply(facts) if facts.reply.code.get() == 421 => {
-            let expected = Shown::new("nothing before the next command");
-            Trouble::severing(Status::TempFail, Cause::Unexpected { expected, got: got_reply(narrator, &facts.reply) })
+        ReadOutcome::Reply(facts) if facts.reply.code.get() == 421 => {
+            let expected = SafeText::new("nothing before the next command");
+            StepError::closing(Status::TempFail, Cause::Unexpected { expected, got: got_reply(events, &facts.reply) })
         }
-        Answer::Interrupted(interrupt) => Trouble::interrupted(*interrupt),
-        _ => Trouble::severing(Status::Protocol, Cause::OutOfTurn { text: narrator.shown(text) }),
+        ReadOutcome::Interrupted(interrupt) => StepError::interrupted(*interrupt),
+        _ => StepError::closing(Status::Protocol, Cause::UnsolicitedInput { text: events.shown(text) }),
     }
 }
 
-/// `550 5.1.1 no such user`, for messages: what [`Narrator::said`] shows.
+/// `550 5.1.1 no such user`, for messages: what [`EventSink::shown_reply`] shows.
 pub fn reply_words(reply: &Reply) -> String {
-    format!("{} {}", reply.code, reply.readable())
+    format!("{} {}", reply.code, reply.display_text())
 }

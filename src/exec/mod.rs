@@ -2,55 +2,55 @@
 //!
 //! It knows no socket and no clock but through the traits here: `net/` has the real ones, tests have their own.
 
+mod action_info;
 mod actions;
-mod answer;
 mod attempts;
-mod channel;
-mod closer;
-mod farewell;
+mod checks;
+mod connection;
+mod disconnect;
+mod error;
+mod events;
+mod executor;
 mod judge;
-mod narrate;
-mod nowhere;
-mod player;
+mod no_network;
+mod numbering;
 mod ports;
+mod preflight;
 mod prepare;
+mod read_outcome;
+mod row_loop;
 mod rows;
-mod several;
-mod soundness;
-mod spoken;
 mod steps;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod trouble;
-mod turns;
-mod variables;
-mod words;
+mod transaction_tracker;
+mod values;
 
 /// What the traits speak of, for those who implement them.
-pub use crate::session::{Address, CloseHow, PeerFacts, Server, TlsFacts, TlsVersion};
-pub use nowhere::Nowhere;
+pub use crate::session::{CloseMode, PeerFacts, Server, ServerAddress, TlsFacts, TlsVersion};
+pub use no_network::NoNetwork;
 pub use ports::{
-    Clock, ConnectError, ConnectOptions, Connected, Exchanger, Inspect, Interrupt, Network, Stream, TlsFailure,
-    TlsFile, TlsOptions,
+    CheckTlsFile, Clock, ConnectError, ConnectOptions, ConnectionInfo, Interrupt, MailExchanger, Network, Stream,
+    TlsError, TlsFile, TlsOptions,
 };
 
 use crate::event::{Cause, Event, Fact, Failure, Note, Observer, Outcome, Status};
 use crate::session::{Action, Session, SourceError, SourcePath, Sources, Span, Step, Value};
-use crate::transcript::{Redactor, Shown};
-use narrate::Narrator;
-pub use player::known_as;
-use player::{MAIN, Player, Prepared};
-pub use rows::{Feed, Once, Row, Sealing};
-pub use several::id_of;
+use crate::transcript::{Redactor, SafeText};
+use error::StepError;
+use events::EventSink;
+pub use executor::ledger_recipient;
+use executor::{Executor, MAIN, PreparedValues};
+pub use numbering::message_id_of;
+pub use rows::{DeliveryIntent, Row, RowSource, SingleRun};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use steps::Flow;
-use trouble::Trouble;
-use variables::Reader;
+use values::ValueReader;
 
 /// What a run is given beside the session.
-pub struct Settings {
+pub struct RunOptions {
     /// `--server`, in place of the session's.
     pub server: Option<String>,
     /// `--mx`: a domain whose mail exchanger stands for the server's host.
@@ -63,7 +63,7 @@ pub struct Settings {
     /// Certificates to trust besides the session's own, as PEM: `--ca`, and the embedded server's under `--dry-run`.
     pub ca: Vec<u8>,
     /// Looks at the files of `[tls]` before there is a connection.
-    pub inspect: Option<Inspect>,
+    pub check_tls_file: Option<CheckTlsFile>,
     /// `--dry-run`: secrets without a value get a placeholder. (The embedded server's certificate is in `ca`.)
     pub dry_run: bool,
     /// This machine's name: `client_name`'s default, and `hostname()`.
@@ -72,7 +72,7 @@ pub struct Settings {
     pub zone: jiff::tz::TimeZone,
 }
 
-impl Default for Settings {
+impl Default for RunOptions {
     fn default() -> Self {
         Self {
             server: None,
@@ -82,7 +82,7 @@ impl Default for Settings {
             seed: None,
             connect: ConnectOptions::default(),
             ca: Vec::new(),
-            inspect: None,
+            check_tls_file: None,
             dry_run: false,
             hostname: String::new(),
             zone: jiff::tz::TimeZone::UTC,
@@ -93,142 +93,148 @@ impl Default for Settings {
 /// Runs a session to its end. Everything is read and rendered that can be before the first byte is sent.
 pub fn run(
     session: &Session,
-    settings: &Settings,
+    settings: &RunOptions,
     sources: &dyn Sources,
     network: &mut dyn Network,
     clock: &dyn Clock,
     observer: &mut dyn Observer,
 ) -> Outcome {
-    let mut lane = Lane::default();
-    let outcome = match Ready::new(session, settings, sources, clock, observer) {
-        Ok(ready) => ready.connection(&mut lane, &mut Once::default(), network, clock, observer),
+    let mut label = ConnectionLabel::default();
+    let outcome = match PreparedSession::new(session, settings, sources, clock, observer) {
+        Ok(ready) => ready.connection(&mut label, &mut SingleRun::default(), network, clock, observer),
         Err(outcome) => *outcome,
     };
-    lane.tell(clock, observer, Fact::SessionFinished { outcome: &outcome });
+    label.emit(clock, observer, Fact::SessionFinished { outcome: &outcome });
     outcome
 }
 
 /// One of the connections that play a session in parallel.
 #[derive(Clone, Debug, Default)]
-pub struct Lane {
+pub struct ConnectionLabel {
     /// What the session calls `main` is called so in events; `None` for the first one.
     pub name: Option<String>,
     /// When the session's first connection was made.
     pub started: Option<Instant>,
 }
 
-impl Lane {
+impl ConnectionLabel {
     /// Tells something of the whole session.
-    pub fn tell(&self, clock: &dyn Clock, observer: &mut dyn Observer, fact: Fact<'_>) {
+    pub fn emit(&self, clock: &dyn Clock, observer: &mut dyn Observer, fact: Fact<'_>) {
         let at = self.started.map_or(Duration::ZERO, |started| clock.now().saturating_duration_since(started));
         observer.observe(&Event { at, connection: self.name.as_deref().unwrap_or(MAIN), fact });
     }
 }
 
 /// A session whose names have their values, and that was looked through: ready for its connections.
-pub struct Ready<'a> {
+pub struct PreparedSession<'a> {
     session: &'a Session,
-    settings: &'a Settings,
+    settings: &'a RunOptions,
     sources: &'a dyn Sources,
-    prepared: Prepared,
+    prepared: PreparedValues,
     redactor: Redactor,
 }
 
-impl<'a> Ready<'a> {
+impl<'a> PreparedSession<'a> {
     /// Reads and renders all that can be before anything is sent, and tells that the session started; the outcome
     /// where it cannot go on.
     pub fn new(
         session: &'a Session,
-        settings: &'a Settings,
+        settings: &'a RunOptions,
         sources: &'a dyn Sources,
         clock: &dyn Clock,
         observer: &mut dyn Observer,
     ) -> Result<Self, Box<Outcome>> {
         let redactor = if settings.show_secrets { Redactor::off() } else { Redactor::default() };
-        let mut narrator = Narrator::new(observer, clock, redactor);
-        let mut reader = Reader { session, settings, sources, host: None };
-        let prepared = match prepare::prepare(&mut reader, &mut narrator) {
+        let mut events = EventSink::new(observer, clock, redactor);
+        let mut reader = ValueReader { session, settings, sources, host: None };
+        let prepared = match prepare::prepare(&mut reader, &mut events) {
             Ok(prepared) => prepared,
-            Err(trouble) => {
-                let started = Fact::SessionStarted { name: narrator.shown(&session.name), server: Shown::default() };
-                narrator.tell(MAIN, started);
-                return Err(Box::new(failed(prepare::failure(session, settings, trouble), 0)));
+            Err(error) => {
+                let started = Fact::SessionStarted { name: events.shown(&session.name), server: SafeText::default() };
+                events.emit(MAIN, started);
+                return Err(Box::new(failed(prepare::failure(session, settings, error), 0)));
             }
         };
-        let (mut feed, mut nowhere) = (Once::default(), Nowhere("nothing is sent yet"));
-        let mut player = Player::new(&reader, prepared.clone(), &mut nowhere, narrator, &mut feed);
+        let (mut row_source, mut nowhere) = (SingleRun::default(), NoNetwork("nothing is sent yet"));
+        let mut executor = Executor::new(&reader, prepared.clone(), &mut nowhere, events, &mut row_source);
         // Passwords are learnt while the session is looked through, before anything is told.
-        let sound = soundness::check(&mut player);
-        let name = player.narrator.shown(&session.name);
-        let server = player.narrator.shown(player.server.to_string());
-        player.narrator.tell(MAIN, Fact::SessionStarted { name, server });
-        for name in std::mem::take(&mut player.short_names) {
-            let name = player.narrator.shown(name);
-            player.narrator.note(MAIN, Note::ShortSecret { name });
+        let sound = preflight::check(&mut executor);
+        let name = executor.events.shown(&session.name);
+        let server = executor.events.shown(executor.server.to_string());
+        executor.events.emit(MAIN, Fact::SessionStarted { name, server });
+        for name in std::mem::take(&mut executor.short_names) {
+            let name = executor.events.shown(name);
+            executor.events.note(MAIN, Note::ShortSecret { name });
         }
         for (name, value) in &settings.variables {
-            if !player.narrator.redactor.find(value.to_string().as_bytes()).is_empty() {
-                let name = player.narrator.shown(name);
-                player.narrator.note(MAIN, Note::GivenSecret { name });
+            if !executor.events.redactor.find(value.to_string().as_bytes()).is_empty() {
+                let name = executor.events.shown(name);
+                executor.events.note(MAIN, Note::SecretInArguments { name });
             }
         }
         for (name, why) in &prepared.gathered.placeholders {
-            let name = player.narrator.shown(name);
-            player.narrator.note(MAIN, Note::Placeholder { name, why: why.clone() });
+            let name = executor.events.shown(name);
+            executor.events.note(MAIN, Note::PlaceholderUsed { name, why: why.clone() });
         }
         for (name, why) in &prepared.gathered.defaults {
-            player.narrator.default_taken(name, why);
+            executor.events.note_default_used(name, why);
         }
-        let redactor = player.narrator.redactor.clone();
+        let redactor = executor.events.redactor.clone();
         match sound {
             Ok(()) => Ok(Self { session, settings, sources, prepared, redactor }),
-            Err(trouble) => Err(Box::new(failed(prepare::failure(session, settings, trouble), 0))),
+            Err(error) => Err(Box::new(failed(prepare::failure(session, settings, error), 0))),
         }
     }
 
-    /// Plays one connection: `open`, `step` for each row that `feed` gives, `close`. The failures of rows are told to
-    /// `feed`; the outcome is that of the connection, and of the one turn of a session without rows.
+    /// Plays one connection: `open`, `step` for each row that `row_source` gives, `close`. The failures of rows are told to
+    /// `row_source`; the outcome is that of the connection, and of the one turn of a session without rows.
     pub fn connection(
         &self,
-        lane: &mut Lane,
-        feed: &mut dyn Feed,
+        label: &mut ConnectionLabel,
+        row_source: &mut dyn RowSource,
         network: &mut dyn Network,
         clock: &dyn Clock,
         observer: &mut dyn Observer,
     ) -> Outcome {
-        let mut narrator = Narrator::new(observer, clock, self.redactor.clone());
-        narrator.take_lane(lane);
-        let reader = Reader { session: self.session, settings: self.settings, sources: self.sources, host: None };
-        let mut player = Player::new(&reader, self.prepared.clone(), network, narrator, feed);
-        let outcome = match open_main(&mut player) {
-            Ok(()) => play(&mut player, Flow::On),
-            Err(trouble) => {
-                player.interrupted = trouble.interrupt(clock);
-                player.failure = Some(prepare::failure(self.session, self.settings, trouble));
-                play(&mut player, Flow::Over)
+        let mut events = EventSink::new(observer, clock, self.redactor.clone());
+        events.set_label(label);
+        let reader = ValueReader { session: self.session, settings: self.settings, sources: self.sources, host: None };
+        let mut executor = Executor::new(&reader, self.prepared.clone(), network, events, row_source);
+        let outcome = match open_main(&mut executor) {
+            Ok(()) => play(&mut executor, Flow::Continue),
+            Err(error) => {
+                executor.interrupted = error.interrupt(clock);
+                executor.failure = Some(prepare::failure(self.session, self.settings, error));
+                play(&mut executor, Flow::Abort)
             }
         };
-        lane.started = player.narrator.started;
+        label.started = executor.events.started;
         outcome
     }
 
     /// Tells of a row that is none, for which there is no need of a connection.
-    pub fn broken_row(&self, lane: &Lane, row: Row, clock: &dyn Clock, observer: &mut dyn Observer) -> Outcome {
-        let mut narrator = Narrator::new(observer, clock, self.redactor.clone());
-        narrator.take_lane(lane);
-        let why = row.broken.unwrap_or_default();
-        let trouble = Trouble::bad_value(&narrator, why).in_row(&narrator, &row.place);
-        let outcome = failed(turns::row_failure(self.session, trouble), 0);
+    pub fn broken_row(
+        &self,
+        label: &ConnectionLabel,
+        row: Row,
+        clock: &dyn Clock,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        let mut events = EventSink::new(observer, clock, self.redactor.clone());
+        events.set_label(label);
+        let why = row.error.unwrap_or_default();
+        let error = StepError::bad_value(&events, why).in_row(&events, &row.place);
+        let outcome = failed(row_loop::row_failure(self.session, error), 0);
         if let Some(id) = &row.id {
-            narrator.tell(MAIN, Fact::RowStarted { row: id });
-            narrator.tell(MAIN, Fact::RowFinished { row: id, outcome: &outcome });
+            events.emit(MAIN, Fact::RowStarted { row: id });
+            events.emit(MAIN, Fact::RowFinished { row: id, outcome: &outcome });
         }
         outcome
     }
 
     /// Where a file of the session lies.
     pub fn path(&self, path: &SourcePath) -> Result<PathBuf, Box<Outcome>> {
-        let rendered = self.session.templates.render(&path.written, &self.prepared.scope);
+        let rendered = self.session.templates.render(&path.template, &self.prepared.scope);
         let rendered =
             rendered.map_err(|error| Box::new(self.refuse(&SourceError::Refused(error.message), &error.span)))?;
         Ok(path.base.join(rendered))
@@ -240,26 +246,26 @@ impl<'a> Ready<'a> {
             SourceError::Refused(what) => (Status::DataErr, Cause::BadValue { what: self.shown(what) }),
             SourceError::Unreadable(what) => (Status::NoInput, Cause::Unreadable { what: self.shown(what) }),
         };
-        failed(Failure::new(status, self.session.sources.place(at), cause), 0)
+        failed(Failure::new(status, self.session.source_map.place(at), cause), 0)
     }
 
     /// What `text` is in facts: secrets hidden, and escaped.
-    pub fn shown(&self, text: &str) -> Shown {
-        self.redactor.shown(text)
+    pub fn shown(&self, text: &str) -> SafeText {
+        self.redactor.redact(text)
     }
 }
 
 /// The first connection is opened by itself, but where the first step does it.
-fn open_main(player: &mut Player<'_>) -> Result<(), Trouble> {
-    let session = player.session;
+fn open_main(executor: &mut Executor<'_>) -> Result<(), StepError> {
+    let session = executor.session;
     let steps = [&session.open, &session.steps, &session.close].into_iter().flatten();
-    let greeted = steps.clone().next().is_some_and(|step| words::awaits_greeting(&step.action));
+    let expects_greeting = steps.clone().next().is_some_and(|step| action_info::awaits_greeting(&step.action));
     if begins_with_connect(steps) {
         return Ok(());
     }
-    let mut main = player.take_channel(MAIN);
-    let connected = player.connect(&mut main, greeted);
-    player.put_channel(main);
+    let mut main = executor.take_connection(MAIN);
+    let connected = executor.connect(&mut main, expects_greeting);
+    executor.put_connection(main);
     connected
 }
 
@@ -272,38 +278,38 @@ fn begins_with_connect<'s>(mut steps: impl Iterator<Item = &'s Step>) -> bool {
 }
 
 /// Plays all sections and ends all connections.
-fn play(player: &mut Player<'_>, flow: Flow) -> Outcome {
-    let session = player.session;
+fn play(executor: &mut Executor<'_>, flow: Flow) -> Outcome {
+    let session = executor.session;
     let mut number = 0;
-    let flow = player.section(&session.open, &mut number, flow, None);
-    let sound = player.failure.is_none();
-    let (flow, row_failed) = turns::play(player, &mut number, flow);
+    let flow = executor.section(&session.open, &mut number, flow, None);
+    let sound = executor.failure.is_none();
+    let (flow, row_failed) = row_loop::play(executor, &mut number, flow);
     // `on_fail = "quit"` stops the steps, and [[close]] runs as if nothing had happened.
-    player.quitting = flow == Flow::Quitting;
-    let closing = if player.quitting { Flow::On } else { flow };
-    let flow = player.section(&session.close, &mut number, closing, None).max(flow);
-    if flow == Flow::On {
-        let main = player.take_channel(MAIN);
+    executor.quitting = flow == Flow::CloseOnly;
+    let closing = if executor.quitting { Flow::Continue } else { flow };
+    let flow = executor.section(&session.close, &mut number, closing, None).max(flow);
+    if flow == Flow::Continue {
+        let main = executor.take_connection(MAIN);
         // A session that is all prelude has come to the point where `requires` is looked at.
-        player.lacks_required(&main);
-        player.put_channel(main);
+        executor.lacks_required(&main);
+        executor.put_connection(main);
     }
-    farewell::part(player, flow);
+    disconnect::disconnect_all(executor, flow);
     if row_failed && sound {
         // What fails behind a row that failed follows from it, and changes no status.
-        player.failure = None;
+        executor.failure = None;
     }
-    let mut outcome = match player.failure.take() {
-        Some(failure) => failed(failure, player.steps_run),
+    let mut outcome = match executor.failure.take() {
+        Some(failure) => failed(failure, executor.steps_run),
         None => Outcome {
             status: Status::Passed,
             failure: None,
-            steps_run: player.steps_run,
-            skipped: player.skipped.take(),
+            steps_run: executor.steps_run,
+            skipped: executor.skipped.take(),
         },
     };
-    if let Some(interrupt) = player.interrupted {
-        outcome.status = trouble::signal_status(interrupt);
+    if let Some(interrupt) = executor.interrupted {
+        outcome.status = error::signal_status(interrupt);
     }
     outcome
 }

@@ -1,6 +1,6 @@
 //! The executor's doors to the world: streams, connecting, time.
 
-use crate::session::{CloseHow, Server, TlsFacts, TlsVersion};
+use crate::session::{CloseMode, Server, TlsFacts, TlsVersion};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -17,8 +17,8 @@ pub trait Stream {
     /// the same bytes, which TLS may have encrypted already.
     fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize>;
     /// The TLS handshake, from here on everything is inside.
-    fn start_tls(&mut self, options: &TlsOptions, deadline: Instant) -> Result<TlsFacts, TlsFailure>;
-    fn close(&mut self, how: CloseHow) -> io::Result<()>;
+    fn start_tls(&mut self, options: &TlsOptions, deadline: Instant) -> Result<TlsFacts, TlsError>;
+    fn close(&mut self, how: CloseMode) -> io::Result<()>;
 }
 
 /// Opens connections.
@@ -29,7 +29,7 @@ pub trait Network {
         server: &Server,
         options: &ConnectOptions,
         deadline: Instant,
-    ) -> Result<(Box<dyn Stream>, Connected), ConnectError>;
+    ) -> Result<(Box<dyn Stream>, ConnectionInfo), ConnectError>;
 }
 
 /// How connections are made.
@@ -43,12 +43,12 @@ pub struct ConnectOptions {
     /// `--mx`: the server's host is a domain, and its mail exchanger is meant.
     pub mx: bool,
     /// The session begins with waiting for the server's greeting: nothing is lost by waiting for its first byte here.
-    pub greeted: bool,
+    pub expects_greeting: bool,
 }
 
 /// What a new connection is.
 #[derive(Clone, Debug)]
-pub struct Connected {
+pub struct ConnectionInfo {
     /// `127.0.0.1:2525`, `[::1]:25` or a socket's path.
     pub address: String,
     /// Whether it does not leave the machine: a loopback address or a UNIX socket.
@@ -57,14 +57,14 @@ pub struct Connected {
     /// `None` for UNIX sockets.
     pub peer: Option<SocketAddr>,
     /// Which of a domain's mail exchangers it is.
-    pub exchanger: Option<Exchanger>,
+    pub exchanger: Option<MailExchanger>,
     /// When it was made, where somebody has looked at it before it was handed over.
     pub since: Option<Instant>,
 }
 
 /// A domain's mail exchanger that was connected to.
 #[derive(Clone, Debug)]
-pub struct Exchanger {
+pub struct MailExchanger {
     pub host: String,
     /// `None`: the domain itself, which has no MX record.
     pub preference: Option<u16>,
@@ -107,11 +107,11 @@ pub enum TlsFile<'f> {
 }
 
 /// Says what is wrong with it.
-pub type Inspect = fn(TlsFile<'_>) -> Result<(), String>;
+pub type CheckTlsFile = fn(TlsFile<'_>) -> Result<(), String>;
 
 /// Why a handshake failed.
 #[derive(Debug)]
-pub enum TlsFailure {
+pub enum TlsError {
     /// The certificate is not to be trusted: why in words, and what it says (subject, names, issuer, dates).
     Certificate {
         why: String,

@@ -1,48 +1,48 @@
 //! Makes ready what a session needs before its first connection: values, its name, the files of `[tls]`.
 
-use super::Settings;
-use super::narrate::Narrator;
-use super::player::Prepared;
+use super::RunOptions;
+use super::error::StepError;
+use super::events::EventSink;
+use super::executor::PreparedValues;
 use super::ports::{TlsFile, TlsOptions};
-use super::trouble::Trouble;
-use super::variables::{self, Reader};
+use super::values::{self, ValueReader};
 use crate::event::Failure;
-use crate::session::{Outside, Scope, Session, SourcePath};
+use crate::session::{HostEnvironment, Scope, Session, SourcePath};
 use std::sync::{Arc, Mutex};
 
 /// The name of a machine that has none: an address literal (RFC 5321 §4.1.3).
 const NAMELESS: &str = "[127.0.0.1]";
 
-pub fn prepare(reader: &mut Reader<'_>, narrator: &mut Narrator<'_>) -> Result<Prepared, Trouble> {
+pub fn prepare(reader: &mut ValueReader<'_>, events: &mut EventSink<'_>) -> Result<PreparedValues, StepError> {
     let (session, settings) = (reader.session, reader.settings);
-    let moment = Arc::new(Mutex::new(narrator.clock.timestamp()));
+    let moment = Arc::new(Mutex::new(events.clock.timestamp()));
     let now = moment.clone();
-    let outside = Outside {
+    let outside = HostEnvironment {
         now: Arc::new(move || *now.lock().expect("no one panics while holding the moment")),
         hostname: settings.hostname.clone(),
         zone: settings.zone.clone(),
     };
     let mut scope = Scope::new(settings.seed, outside);
-    let gathered = reader.gather(&mut scope, narrator)?;
+    let gathered = reader.gather(&mut scope, events)?;
     let client_name = match &session.client_name {
-        Some(template) => variables::render_line(session, &scope, narrator, template)?,
+        Some(template) => values::render_line(session, &scope, events, template)?,
         None if is_name(&settings.hostname) => settings.hostname.clone(),
         None => NAMELESS.to_owned(),
     };
     let server_name = match &session.tls.server_name {
-        Some(template) => variables::render_line(session, &scope, narrator, template)?,
+        Some(template) => values::render_line(session, &scope, events, template)?,
         None => gathered.server.host().to_owned(),
     };
     let read = |path: &Option<SourcePath>| match path {
         None => Ok(None),
         Some(path) => {
-            let resolved = variables::resolve(session, &scope, narrator, path)?;
+            let resolved = values::resolve(session, &scope, events, path)?;
             let bytes = reader.sources.read_tls(&resolved);
-            bytes.map(Some).map_err(|error| Trouble::source(narrator, &error).at(&path.span))
+            bytes.map(Some).map_err(|error| StepError::source(events, &error).at(&path.span))
         }
     };
     let mut ca = read(&session.tls.ca)?.unwrap_or_default();
-    inspect(reader, narrator, &session.tls.ca, TlsFile::Trusted(&ca))?;
+    check_tls_file(reader, events, &session.tls.ca, TlsFile::Trusted(&ca))?;
     ca.extend_from_slice(&settings.ca);
     let client_cert = match (read(&session.tls.client_cert)?, read(&session.tls.client_key)?) {
         (Some(certificate), Some(key)) => Some((certificate, key)),
@@ -52,7 +52,7 @@ pub fn prepare(reader: &mut Reader<'_>, narrator: &mut Narrator<'_>) -> Result<P
     };
     if let Some((certificate, key)) = &client_cert {
         let at = if session.tls.client_key.is_some() { &session.tls.client_key } else { &session.tls.client_cert };
-        inspect(reader, narrator, at, TlsFile::Client { certificate, key })?;
+        check_tls_file(reader, events, at, TlsFile::Client { certificate, key })?;
     }
     let tls = TlsOptions {
         server_name,
@@ -64,19 +64,19 @@ pub fn prepare(reader: &mut Reader<'_>, narrator: &mut Narrator<'_>) -> Result<P
         client_cert,
         alpn: session.tls.alpn.clone(),
     };
-    Ok(Prepared { scope, gathered, client_name, tls, moment })
+    Ok(PreparedValues { scope, gathered, client_name, tls, moment })
 }
 
 /// What is wrong with a file of `[tls]` is said where the session names it, before there is a connection.
-fn inspect(
-    reader: &Reader<'_>,
-    narrator: &Narrator<'_>,
+fn check_tls_file(
+    reader: &ValueReader<'_>,
+    events: &EventSink<'_>,
     named: &Option<SourcePath>,
     file: TlsFile<'_>,
-) -> Result<(), Trouble> {
-    let (Some(path), Some(inspect)) = (named, reader.settings.inspect) else { return Ok(()) };
-    let wrong = |why| Trouble::bad_value(narrator, format!("{}: {why}", path.written.source)).at(&path.span);
-    inspect(file).map_err(wrong)
+) -> Result<(), StepError> {
+    let (Some(path), Some(check)) = (named, reader.settings.check_tls_file) else { return Ok(()) };
+    let wrong = |why| StepError::bad_value(events, format!("{}: {why}", path.template.source)).at(&path.span);
+    check(file).map_err(wrong)
 }
 
 /// Whether EHLO can be said with it.
@@ -86,11 +86,11 @@ fn is_name(hostname: &str) -> bool {
 }
 
 /// What went wrong outside of any step: where the file says the server, if nowhere better.
-pub fn failure(session: &Session, settings: &Settings, trouble: Trouble) -> Failure {
+pub fn failure(session: &Session, settings: &RunOptions, error: StepError) -> Failure {
     // Where `--server` or `--mx` stands for the file's server, no place of the file is meant.
     let own = settings.server.is_none() && settings.mx.is_none();
     let server = session.server.as_ref().filter(|_| own);
-    let span = trouble.span.clone().or_else(|| server.map(|server| server.span.clone()));
-    let place = span.map(|span| session.sources.place(&span)).unwrap_or_default();
-    trouble.failure_in(place, &session.sources)
+    let span = error.span.clone().or_else(|| server.map(|server| server.span.clone()));
+    let place = span.map(|span| session.source_map.place(&span)).unwrap_or_default();
+    error.failure_in(place, &session.source_map)
 }

@@ -15,16 +15,16 @@ pub struct Row {
     /// The Message-ID of an earlier attempt, which this one carries too.
     pub message_id: Option<String>,
     /// The recipients, as facts show them, that have had the message, or are not to have it.
-    pub done: Vec<String>,
+    pub excluded: Vec<String>,
     /// The recipients that an earlier attempt found refused for good: the row fails, whatever becomes of the others.
-    pub refused: Option<Box<Failure>>,
+    pub earlier_refusal: Option<Box<Failure>>,
     /// What is wrong with the row itself, such as a line that is too short: none of its steps run.
-    pub broken: Option<String>,
+    pub error: Option<String>,
 }
 
 /// A message that is about to leave, for the record.
 #[derive(Clone, Debug)]
-pub struct Sealing<'s> {
+pub struct DeliveryIntent<'s> {
     /// How many rows before its turn comes; 0: it is its turn.
     pub ahead: usize,
     pub message_id: Option<&'s str>,
@@ -33,11 +33,11 @@ pub struct Sealing<'s> {
 }
 
 /// Rows for one connection, and what became of them.
-pub trait Feed {
+pub trait RowSource {
     /// The next row; `None` leads to `[[close]]`.
     fn next(&mut self) -> Option<Row>;
 
-    /// The row that [`Feed::next`] gives next, or so many behind it, where there is one already that may begin at once: its
+    /// The row that [`RowSource::next`] gives next, or so many behind it, where there is one already that may begin at once: its
     /// envelope, or all of its message, leaves before the one before it is answered.
     fn peek(&mut self, _behind: usize) -> Option<Row> {
         None
@@ -45,51 +45,51 @@ pub trait Feed {
 
     /// Of the rows that were peeked at, but for so many in front, nothing was sent that could be delivered: they are
     /// pending again.
-    fn unsent(&mut self, _but: usize) {}
+    fn release_unsent(&mut self, _but: usize) {}
 
-    /// Takes back a row that [`Feed::next`] gave: nothing of it was done, since the connection had ended.
-    fn returned(&mut self, _row: Row) {}
+    /// Takes back a row that [`RowSource::next`] gave: nothing of it was done, since the connection had ended.
+    fn give_back(&mut self, _row: Row) {}
 
     /// Told before the last byte of content leaves, once for each message. Where it cannot be recorded the connection
     /// is closed instead, and nothing was sent.
-    fn sending(&mut self, _messages: &[Sealing<'_>]) -> Result<(), String> {
+    fn record_intent(&mut self, _messages: &[DeliveryIntent<'_>]) -> Result<(), String> {
         Ok(())
     }
 
     /// A message of the turn was not begun, since something failed before it.
-    fn left_out(&mut self) {}
+    fn message_skipped(&mut self) {}
 
     /// Told behind `sending` where the end of content leaves with bytes of the session's own, so that it cannot be known
     /// how much of them the server got: the reply to it is that many replies away.
-    fn end_leaves(&mut self, _replies: usize) {}
+    fn content_end_written(&mut self, _replies: usize) {}
 
     /// How a row ended, and its Message-ID where it has got one.
     fn finished(&mut self, _row: &Row, _outcome: &Outcome, _message_id: Option<&str>) {}
 
     /// Whether what becomes of each message is kept, so that others act upon it.
-    fn keeps_record(&self) -> bool {
-        self.goes_on()
+    fn keeps_ledger(&self) -> bool {
+        self.is_batch()
     }
 
     /// Whether there may be another row behind one that failed. Where there is none a failure ends the session as it
     /// does without rows.
-    fn goes_on(&self) -> bool {
+    fn is_batch(&self) -> bool {
         true
     }
 }
 
 /// The one turn of a session without rows.
 #[derive(Debug, Default)]
-pub struct Once {
+pub struct SingleRun {
     taken: bool,
 }
 
-impl Feed for Once {
+impl RowSource for SingleRun {
     fn next(&mut self) -> Option<Row> {
         (!std::mem::replace(&mut self.taken, true)).then(Row::default)
     }
 
-    fn goes_on(&self) -> bool {
+    fn is_batch(&self) -> bool {
         false
     }
 }

@@ -1,26 +1,26 @@
 //! The step loop: sections and groups, conditions, repetition, and what of it a failure lets run.
 
-use super::actions::{Done, Next};
+use super::action_info::action_title;
+use super::actions::{ActionOutcome, FollowingMessage};
 use super::attempts::after;
-use super::player::{MAIN, Player};
-use super::several::{has_always, has_message};
-use super::trouble::Trouble;
-use super::words::words;
+use super::error::StepError;
+use super::executor::{Executor, MAIN};
+use super::numbering::{has_always, has_message};
 use crate::event::{Fact, SkipReason, StepId, Verdict};
 use crate::session::{Action, Step};
-use crate::transcript::Shown;
+use crate::transcript::SafeText;
 
 /// What a list of steps leaves to those that follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flow {
     #[default]
-    On,
+    Continue,
     /// A failure stopped the session: what is `always` still runs.
-    Stopped,
-    /// As `Stopped`, but `[[close]]` runs as a whole.
-    Quitting,
+    SkipRest,
+    /// As `SkipRest`, but `[[close]]` runs as a whole.
+    CloseOnly,
     /// Nothing runs any more: the session is skipped, or was interrupted.
-    Over,
+    Abort,
 }
 
 /// Where a step stands.
@@ -33,16 +33,22 @@ pub struct Position<'p> {
     /// Only what is `always` runs, behind a failure.
     pub tidying: bool,
     /// The message that follows, if one does.
-    pub next: Option<Next<'p>>,
+    pub next: Option<FollowingMessage<'p>>,
 }
 
-impl Player<'_> {
+impl Executor<'_> {
     /// Plays a section's steps. `number` counts the steps of all sections; `behind` is what follows the last of these.
-    pub fn section(&mut self, steps: &[Step], number: &mut usize, mut flow: Flow, behind: Option<Next<'_>>) -> Flow {
+    pub fn section(
+        &mut self,
+        steps: &[Step],
+        number: &mut usize,
+        mut flow: Flow,
+        behind: Option<FollowingMessage<'_>>,
+    ) -> Flow {
         for (index, step) in steps.iter().enumerate() {
             *number += 1;
             let next = match steps.get(index + 1) {
-                Some(step) => Next::of(step, MAIN, None),
+                Some(step) => FollowingMessage::of(step, MAIN, None),
                 None => behind,
             };
             let position = Position { number: *number, connection: MAIN, repetition: None, tidying: false, next };
@@ -55,15 +61,15 @@ impl Player<'_> {
     fn step(&mut self, step: &Step, position: Position<'_>, before: Flow) -> Flow {
         let connection = step.on.as_deref().unwrap_or(position.connection);
         // What follows does not see this step's own variables; behind a failure it may not run at all.
-        let next = position.next.filter(|_| step.with.is_empty() && before == Flow::On);
-        let position = Position { connection, next, tidying: before > Flow::On || self.quitting, ..position };
-        if step.left_out {
-            self.skip(step, position, SkipReason::LeftOut);
+        let next = position.next.filter(|_| step.with.is_empty() && before == Flow::Continue);
+        let position = Position { connection, next, tidying: before > Flow::Continue || self.quitting, ..position };
+        if step.deselected {
+            self.skip(step, position, SkipReason::Deselected);
             return before;
         }
-        let left = before > Flow::On && !step.always;
+        let left = before > Flow::Continue && !step.always;
         let runs = !left || matches!(&step.action, Action::Steps(members) if has_always(members));
-        if before == Flow::Over || !runs {
+        if before == Flow::Abort || !runs {
             self.skip(step, position, SkipReason::EarlierFailure);
             return before;
         }
@@ -73,34 +79,36 @@ impl Player<'_> {
     }
 
     fn repeated(&mut self, step: &Step, position: Position<'_>) -> Flow {
-        let mut flow = Flow::On;
-        for index in 1..=step.times() {
+        let mut flow = Flow::Continue;
+        for index in 1..=step.repeat_count() {
             let repetition = if step.repeat.is_some() { Some(index) } else { position.repetition };
-            let again = if index < step.times() { Some(index + 1) } else { None };
+            let again = if index < step.repeat_count() { Some(index + 1) } else { None };
             let next = match again {
                 // The next time its own variables are others.
-                Some(again) => Next::again(step, position.connection, again).filter(|_| step.with.is_empty()),
+                Some(again) => {
+                    FollowingMessage::again(step, position.connection, again).filter(|_| step.with.is_empty())
+                }
                 None => position.next,
             };
             let position = Position { repetition, next, ..position };
             if repetition.is_some() {
                 self.scope.set_loop(repetition);
             }
-            flow = self.once(step, position, Flow::On);
+            flow = self.once(step, position, Flow::Continue);
             if step.repeat.is_some() {
                 // What a surrounding group counts is its own again.
                 self.scope.set_loop(None);
             }
             // Steps whose condition is false wait for nothing that would notice a signal.
-            if flow == Flow::On
+            if flow == Flow::Continue
                 && again.is_some()
                 && !self.is_in_flight()
-                && let Some(interrupt) = self.narrator.clock.interrupted()
+                && let Some(interrupt) = self.events.clock.interrupted()
             {
                 let id = self.identify(step, position, 1, None);
-                flow = self.failing_before(step, &id, position, Err(Trouble::interrupted(interrupt)));
+                flow = self.failing_before(step, &id, position, Err(StepError::interrupted(interrupt)));
             }
-            if flow > Flow::On {
+            if flow > Flow::Continue {
                 if again.is_some() {
                     self.leaves_out(step);
                 }
@@ -113,24 +121,24 @@ impl Player<'_> {
     /// What follows a failure is not begun: a ledger must not take the row for one that is done with.
     fn leaves_out(&mut self, step: &Step) {
         if has_message(step) {
-            self.feed.left_out();
+            self.row_source.message_skipped();
         }
     }
 
     /// Once, with its own variables. `before` matters to a group of which only what is `always` runs.
     fn once(&mut self, step: &Step, position: Position<'_>, before: Flow) -> Flow {
-        let channel = self.take_channel(position.connection);
-        self.show_facts(&channel);
-        self.put_channel(channel);
+        let connection = self.take_connection(position.connection);
+        self.show_facts(&connection);
+        self.put_connection(connection);
         match self.with(&step.with) {
-            Ok(with) => self.scope.push(with),
-            Err(trouble) => {
+            Ok(with) => self.scope.push_layer(with),
+            Err(error) => {
                 let id = self.identify(step, position, 1, None);
-                return self.failing_before(step, &id, position, Err(trouble));
+                return self.failing_before(step, &id, position, Err(error));
             }
         }
         let flow = self.conditionally(step, position, before);
-        self.scope.pop();
+        self.scope.pop_layer();
         flow
     }
 
@@ -140,24 +148,24 @@ impl Player<'_> {
                 Ok(true) => {}
                 Ok(false) => {
                     self.skip(step, position, SkipReason::Condition);
-                    return Flow::On;
+                    return Flow::Continue;
                 }
-                Err(trouble) => {
+                Err(error) => {
                     let id = self.identify(step, position, 1, None);
-                    return self.failing_before(step, &id, position, Err(trouble));
+                    return self.failing_before(step, &id, position, Err(error));
                 }
             }
         }
         match &step.action {
             Action::Steps(members) => {
-                if let Some(delay) = step.delay.filter(|_| before == Flow::On)
-                    && let Err(trouble) = self.pause(position.connection, delay)
+                if let Some(delay) = step.delay.filter(|_| before == Flow::Continue)
+                    && let Err(error) = self.pause(position.connection, delay)
                 {
                     let id = self.identify(step, position, 1, None);
-                    return self.failing_before(step, &id, position, Err(trouble));
+                    return self.failing_before(step, &id, position, Err(error));
                 }
                 match self.group(members, position, before) {
-                    Flow::Stopped => after(step.on_fail),
+                    Flow::SkipRest => after(step.on_fail),
                     flow => flow,
                 }
             }
@@ -168,7 +176,7 @@ impl Player<'_> {
     fn group(&mut self, members: &[Step], position: Position<'_>, mut flow: Flow) -> Flow {
         for (index, member) in members.iter().enumerate() {
             let next = match members.get(index + 1) {
-                Some(member) => Next::of(member, position.connection, position.repetition),
+                Some(member) => FollowingMessage::of(member, position.connection, position.repetition),
                 None => position.next,
             };
             flow = flow.max(self.step(member, Position { next, ..position }, flow));
@@ -182,12 +190,12 @@ impl Player<'_> {
         step: &Step,
         id: &StepId,
         position: Position<'_>,
-        result: Result<Done, Trouble>,
+        result: Result<ActionOutcome, StepError>,
     ) -> Flow {
-        let mut channel = self.take_channel(position.connection);
-        self.narrator.tell(&channel.name, Fact::StepStarted { step: id });
-        let flow = self.finish(&mut channel, step, id, result, std::time::Duration::ZERO, false);
-        self.put_channel(channel);
+        let mut connection = self.take_connection(position.connection);
+        self.events.emit(&connection.name, Fact::StepStarted { step: id });
+        let flow = self.finish(&mut connection, step, id, result, std::time::Duration::ZERO, false);
+        self.put_connection(connection);
         flow
     }
 
@@ -198,15 +206,17 @@ impl Player<'_> {
         }
         let id = self.identify(step, position, 1, None);
         let connection = position.connection;
-        self.narrator.tell(connection, Fact::StepStarted { step: &id });
+        self.events.emit(connection, Fact::StepStarted { step: &id });
         let reason = match reason {
             // Nothing failed: the session was skipped before it came to this step.
-            SkipReason::EarlierFailure if self.skipped.is_some() && self.failure.is_none() => SkipReason::Lacking,
+            SkipReason::EarlierFailure if self.skipped.is_some() && self.failure.is_none() => {
+                SkipReason::MissingCapability
+            }
             reason => reason,
         };
         let verdict = Verdict::Skipped(reason);
-        self.narrator
-            .tell(connection, Fact::StepFinished { step: &id, verdict: &verdict, elapsed: std::time::Duration::ZERO });
+        self.events
+            .emit(connection, Fact::StepFinished { step: &id, verdict: &verdict, elapsed: std::time::Duration::ZERO });
     }
 
     pub(super) fn identify(&self, step: &Step, position: Position<'_>, attempt: u32, line: Option<&str>) -> StepId {
@@ -214,17 +224,17 @@ impl Player<'_> {
             (Some(name), _) => self.render(name).unwrap_or_else(|_| name.source.clone()),
             // A short secret is hidden only in the line: the title shows the template.
             (None, Action::Send(template)) if !self.secrets_in(template).is_empty() => template.source.clone(),
-            (None, action) => line.map_or_else(|| words(action), str::to_owned),
+            (None, action) => line.map_or_else(|| action_title(action), str::to_owned),
         };
-        let mut shown = self.narrator.shown(title);
+        let mut shown = self.events.shown(title);
         // A title is for people: what would fill a screen is cut, once the secrets are out.
         if let Some((at, _)) = shown.as_str().char_indices().nth(200) {
-            shown = Shown::new(shown.as_str().get(..at).unwrap_or_default());
+            shown = SafeText::new(shown.as_str().get(..at).unwrap_or_default());
         }
         StepId {
             number: position.number,
             title: shown,
-            place: self.session.sources.place(&step.span),
+            place: self.session.source_map.place(&step.span),
             repetition: position.repetition,
             attempt,
         }

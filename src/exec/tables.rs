@@ -1,6 +1,6 @@
 //! What `{ csv = … }` and `{ json = … }` under `[vars]` hold, as values for templates.
 
-use crate::session::{RecordCutter, Value};
+use crate::session::{RecordSplitter, Value};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ pub fn csv(bytes: &[u8], name: &str) -> Result<Value, String> {
     let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
     let names: Vec<Arc<str>> = match reader.headers() {
         Ok(names) => names.iter().map(Arc::from).collect(),
-        Err(error) => return Err(csv_trouble(&error, name)),
+        Err(error) => return Err(csv_error(&error, name)),
     };
     if names.is_empty() {
         return Err(format!("{name}:1: a CSV file begins with a row of names, and this one is empty"));
@@ -29,7 +29,7 @@ pub fn csv(bytes: &[u8], name: &str) -> Result<Value, String> {
     }
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|error| csv_trouble(&error, name))?;
+        let record = record.map_err(|error| csv_error(&error, name))?;
         let cells = record.iter().map(|cell| Value::Text(cell.to_owned()));
         rows.push(Value::Table(names.iter().cloned().zip(cells).collect()));
     }
@@ -39,10 +39,10 @@ pub fn csv(bytes: &[u8], name: &str) -> Result<Value, String> {
 /// The parser takes a quotation mark that is never closed for a long field.
 fn sound_records(bytes: &[u8], name: &str) -> Result<(), String> {
     let mut bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut cutter = RecordCutter::new(b',');
+    let mut cutter = RecordSplitter::new(b',');
     let mut line = 1;
     while !bytes.is_empty() {
-        let end = cutter.end(bytes).unwrap_or(bytes.len());
+        let end = cutter.find_end(bytes).unwrap_or(bytes.len());
         let (lines, fault) = cutter.finish();
         if let Some(fault) = fault {
             return Err(format!("{name}:{line}: {fault}"));
@@ -53,7 +53,7 @@ fn sound_records(bytes: &[u8], name: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn csv_trouble(error: &csv::Error, name: &str) -> String {
+fn csv_error(error: &csv::Error, name: &str) -> String {
     let line = error.position().map_or(1, csv::Position::line);
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
@@ -67,7 +67,7 @@ fn csv_trouble(error: &csv::Error, name: &str) -> String {
 /// Any JSON value. `name` is the file's.
 pub fn json(bytes: &[u8], name: &str) -> Result<Value, String> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    serde_json::from_slice::<Json>(text).map(|Json(value)| value).map_err(|error| {
+    serde_json::from_slice::<JsonValue>(text).map(|JsonValue(value)| value).map_err(|error| {
         let whole = error.to_string();
         let why = whole.split(" at line ").next().unwrap_or_default();
         format!("{name}:{}:{}: this is not JSON: {why}", error.line().max(1), error.column().max(1))
@@ -75,9 +75,9 @@ pub fn json(bytes: &[u8], name: &str) -> Result<Value, String> {
 }
 
 /// A value as it stands in JSON, tables in their order.
-struct Json(Value);
+struct JsonValue(Value);
 
-impl<'de> Deserialize<'de> for Json {
+impl<'de> Deserialize<'de> for JsonValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(JsonVisitor).map(Self)
     }
@@ -119,7 +119,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        while let Some(Json(value)) = list.next_element()? {
+        while let Some(JsonValue(value)) = list.next_element()? {
             values.push(value);
         }
         Ok(Value::List(values))
@@ -127,7 +127,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut entries: Vec<(Arc<str>, Value)> = Vec::new();
-        while let Some((name, Json(value))) = map.next_entry::<String, Json>()? {
+        while let Some((name, JsonValue(value))) = map.next_entry::<String, JsonValue>()? {
             entries.push((name.into(), value));
         }
         Ok(Value::Table(entries))

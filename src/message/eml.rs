@@ -1,7 +1,7 @@
 //! A mail that is ready: sent as it is, with CRLF line ends. Its headers name its envelope, where nothing else does.
 
+use super::encoded_message::{EncodedMessage, Segment};
 use super::source::{Scan, Source};
-use super::stream::{Content, Piece};
 use super::transfer::TransferEncoding;
 use crate::smtp::address::Mailbox;
 use mail_parser::{Address, HeaderName, HeaderValue, MessageParser};
@@ -13,7 +13,7 @@ const HEADERS: usize = 1 << 20;
 
 /// A mail that is ready, and whom its headers name.
 pub struct Eml<'a> {
-    pub content: Content<'a>,
+    pub content: EncodedMessage<'a>,
     headers: Vec<u8>,
 }
 
@@ -49,9 +49,9 @@ impl<'a> Eml<'a> {
         })?;
         headers.truncate(HEADERS);
         let internationalized = !headers.is_ascii() && std::str::from_utf8(&headers).is_ok();
-        let mut content = Content { pieces: Vec::new(), eight_bit: scan.eight_bit > 0, internationalized };
-        let (encoding, size) = (TransferEncoding::AsItIs, scan.canonical);
-        content.push(Piece::Part { source, encoding, size });
+        let mut content = EncodedMessage { segments: Vec::new(), eight_bit: scan.eight_bit > 0, internationalized };
+        let (encoding, size) = (TransferEncoding::SevenBit, scan.canonical);
+        content.push(Segment::Part { source, encoding, size });
         if !scan.ends_line {
             content.bytes(*b"\r\n");
         }

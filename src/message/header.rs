@@ -1,6 +1,6 @@
 //! A mail's headers: checked, encoded (RFC 2047), folded (RFC 5322 §2.2.3).
 
-use super::{Address, Draft, MessageError};
+use super::{Draft, MessageError, NamedMailbox};
 use crate::smtp::address::is_atext;
 use crate::smtp::msg_id;
 use base64::Engine;
@@ -82,7 +82,7 @@ fn check_value(name: &str, value: &str) -> Result<(), MessageError> {
 
 /// In `<` and `>`; empty where there is none.
 pub fn identifier(header: &str, id: &str) -> Result<String, MessageError> {
-    let inside = msg_id::inside(id).ok_or_else(|| MessageError::new(header, msg_id::WHY))?;
+    let inside = msg_id::parse(id).ok_or_else(|| MessageError::new(header, msg_id::ERROR))?;
     Ok(if inside.is_empty() { String::new() } else { format!("<{inside}>") })
 }
 
@@ -136,9 +136,9 @@ impl Headers<'_> {
     }
 
     /// Several addresses; none where there is none.
-    fn addresses(&mut self, name: &str, addresses: &[Address]) -> Result<(), MessageError> {
+    fn addresses(&mut self, name: &str, addresses: &[NamedMailbox]) -> Result<(), MessageError> {
         for address in addresses {
-            let Address { name: phrase, mailbox } = address;
+            let NamedMailbox { name: phrase, mailbox } = address;
             check_value(name, phrase.as_deref().unwrap_or_default())?;
             check_value(name, &mailbox.local)?;
             check_value(name, &mailbox.domain)?;
@@ -168,13 +168,13 @@ impl Header for EncodedWords<'_> {
 }
 
 /// Addresses without a name stand bare, as people write them.
-struct AddressList<'a>(&'a [Address]);
+struct AddressList<'a>(&'a [NamedMailbox]);
 
 impl Header for AddressList<'_> {
     fn write_header(&self, output: &mut impl mail_builder::Writer, column: usize) {
         let mut column = column;
         for (i, address) in self.0.iter().enumerate() {
-            let mut item = written(address, column + 2);
+            let mut item = format_address(address, column + 2);
             let first_line = item.find("\r\n").unwrap_or(item.len());
             if i > 0 {
                 // The comma, the space, and the comma that may follow.
@@ -182,7 +182,7 @@ impl Header for AddressList<'_> {
                 output.write(if folds { b",\r\n " } else { b", " });
                 column = if folds { 1 } else { column + 2 };
                 if folds {
-                    item = written(address, column);
+                    item = format_address(address, column);
                 }
             }
             output.write(item.as_bytes());
@@ -196,7 +196,7 @@ impl Header for AddressList<'_> {
 }
 
 /// One address as it stands in a line from `column` on; folded where it must be.
-fn written(address: &Address, column: usize) -> String {
+fn format_address(address: &NamedMailbox, column: usize) -> String {
     let email = address.mailbox.to_string();
     match address.name.as_deref() {
         None | Some("") if email.is_empty() => "<>".to_owned(),

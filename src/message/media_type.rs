@@ -76,7 +76,7 @@ const TYPES: [(&str, &str); 66] = [
 ];
 
 /// The type of a file by its name's ending.
-pub fn of_name(name: &str) -> &'static str {
+pub fn from_file_name(name: &str) -> &'static str {
     let Some((_, ending)) = name.rsplit_once('.') else { return UNKNOWN };
     TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(ending)).map_or(UNKNOWN, |(_, media_type)| media_type)
 }
@@ -122,7 +122,7 @@ mod tests {
             (".pdf", "application/pdf", "a hidden file"),
         ];
         for (name, media_type, why) in table {
-            assert_eq!(of_name(name), media_type, "{why}");
+            assert_eq!(from_file_name(name), media_type, "{why}");
         }
         assert!(TYPES.iter().all(|(ending, media_type)| check(media_type).is_ok() && !ending.contains('.')));
     }

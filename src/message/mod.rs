@@ -2,21 +2,21 @@
 //! and Message-ID are given, and whoever calls opens the files.
 
 mod eml;
+mod encoded_message;
 mod header;
 mod media_type;
 mod parts;
 mod source;
-mod stream;
 #[cfg(test)]
 mod tests;
 mod transfer;
 
-pub use crate::smtp::address_list::Address;
+pub use crate::smtp::address_list::NamedMailbox;
 pub use eml::{Eml, EmlError};
+pub use encoded_message::{EncodedMessage, MessageReader};
 pub use media_type::check as check_media_type;
 pub use parts::TextPart;
 pub use source::{Opener, Source};
-pub use stream::{Content, Stream};
 
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -25,10 +25,10 @@ use std::fmt;
 #[derive(Default)]
 pub struct Draft<'a> {
     /// Where there are several, the first is the Sender too (RFC 5322 §3.6.2).
-    pub from: Vec<Address>,
-    pub to: Vec<Address>,
-    pub cc: Vec<Address>,
-    pub reply_to: Vec<Address>,
+    pub from: Vec<NamedMailbox>,
+    pub to: Vec<NamedMailbox>,
+    pub cc: Vec<NamedMailbox>,
+    pub reply_to: Vec<NamedMailbox>,
     pub subject: Option<String>,
     /// As it stands in the header: `Mon, 2 Nov 2026 08:00:00 +0000`. No header where it is empty.
     pub date: String,
@@ -76,7 +76,7 @@ impl fmt::Display for MessageError {
 impl std::error::Error for MessageError {}
 
 /// As [`crate::smtp::address_list::parse`], with the text in the error.
-pub fn parse_address_list(text: &str) -> Result<Vec<Address>, MessageError> {
+pub fn parse_address_list(text: &str) -> Result<Vec<NamedMailbox>, MessageError> {
     crate::smtp::address_list::parse(text).map_err(|error| MessageError::new(text, error.within(text)))
 }
 
@@ -112,7 +112,7 @@ impl Draft<'_> {
 
 /// What the boundaries of a mail begin with. It follows from the Message-ID, so that the same mail has the same bytes.
 /// Neither base64 nor quoted-printable can hold `=_`; what is carried as it is is looked through for it.
-pub fn boundary_stem(message_id: &str) -> String {
+pub fn boundary_prefix(message_id: &str) -> String {
     let digest = Sha256::digest(message_id.as_bytes());
     let digits = digest.iter().take(10).flat_map(|byte| [byte >> 4, byte & 15]);
     let hex = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
@@ -120,9 +120,9 @@ pub fn boundary_stem(message_id: &str) -> String {
 }
 
 /// The mail: all its line ends are CRLF, its last one too.
-pub fn build(draft: Draft<'_>) -> Result<Content<'_>, BuildError> {
+pub fn build(draft: Draft<'_>) -> Result<EncodedMessage<'_>, BuildError> {
     let internationalized = draft.is_internationalized();
-    let mut content = Content { pieces: Vec::new(), eight_bit: false, internationalized };
-    parts::write(draft, &mut content)?;
+    let mut content = EncodedMessage { segments: Vec::new(), eight_bit: false, internationalized };
+    parts::write_parts(draft, &mut content)?;
     Ok(content)
 }

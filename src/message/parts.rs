@@ -10,10 +10,10 @@
 //! └ attachment …
 //! ```
 
+use super::encoded_message::{EncodedMessage, Segment};
 use super::source::{Scan, Source};
-use super::stream::{Content, Piece};
 use super::transfer::{TransferEncoding, base64_size};
-use super::{Attachment, BuildError, Draft, MessageError, boundary_stem, header, media_type};
+use super::{Attachment, BuildError, Draft, MessageError, boundary_prefix, header, media_type};
 use mail_builder::headers::Header;
 use mail_builder::headers::content_type::ContentType;
 use std::io;
@@ -27,7 +27,7 @@ pub struct TextPart<'a> {
 impl<'a> TextPart<'a> {
     /// Looks through it. A text is UTF-8: what is not has `is_utf8` false.
     pub fn new(source: Source<'a>, message_id: &str) -> io::Result<Self> {
-        let stem = format!("--{}", boundary_stem(message_id));
+        let stem = format!("--{}", boundary_prefix(message_id));
         let scan = Scan::of(&source, stem.as_bytes())?;
         Ok(Self { source, scan })
     }
@@ -38,13 +38,13 @@ impl<'a> TextPart<'a> {
 }
 
 /// A part with its headers, or parts in a part.
-enum Node<'a> {
-    Leaf { headers: Vec<u8>, piece: Piece<'a>, ends_line: bool },
-    Multipart { kind: &'static str, parts: Vec<Node<'a>> },
+enum MimePart<'a> {
+    Leaf { headers: Vec<u8>, segment: Segment<'a>, ends_line: bool },
+    Multipart { kind: &'static str, parts: Vec<MimePart<'a>> },
 }
 
-pub(super) fn write<'a>(mut draft: Draft<'a>, content: &mut Content<'a>) -> Result<(), BuildError> {
-    let stem = boundary_stem(&draft.message_id);
+pub(super) fn write_parts<'a>(mut draft: Draft<'a>, content: &mut EncodedMessage<'a>) -> Result<(), BuildError> {
+    let stem = boundary_prefix(&draft.message_id);
     let root = tree(&mut draft, &stem)?;
     let mut headers = Vec::new();
     header::write_all(&draft, &mut headers)?;
@@ -58,12 +58,12 @@ pub(super) fn write<'a>(mut draft: Draft<'a>, content: &mut Content<'a>) -> Resu
     Ok(())
 }
 
-fn tree<'a>(draft: &mut Draft<'a>, stem: &str) -> Result<Node<'a>, BuildError> {
+fn tree<'a>(draft: &mut Draft<'a>, stem: &str) -> Result<MimePart<'a>, BuildError> {
     let attachments = std::mem::take(&mut draft.attachments);
     let shows = draft.html.is_some();
     let (inline, attached): (Vec<_>, Vec<_>) =
         attachments.into_iter().partition(|attachment| shows && attachment.inline.is_some());
-    let leaves = |list: Vec<Attachment<'a>>| -> Result<Vec<Node<'a>>, BuildError> {
+    let leaves = |list: Vec<Attachment<'a>>| -> Result<Vec<MimePart<'a>>, BuildError> {
         list.into_iter().map(|attachment| attachment_part(attachment, stem)).collect()
     };
     let (inline, attached) = (leaves(inline)?, leaves(attached)?);
@@ -71,7 +71,7 @@ fn tree<'a>(draft: &mut Draft<'a>, stem: &str) -> Result<Node<'a>, BuildError> {
         Some(text) => Some(text_part(text, "text/plain")?),
         // A mail has a body, were it empty; attachments alone are one.
         None if attached.is_empty() && draft.html.is_none() => {
-            Some(text_part(TextPart::new(Source::held("the text", Vec::new()), "")?, "text/plain")?)
+            Some(text_part(TextPart::new(Source::in_memory("the text", Vec::new()), "")?, "text/plain")?)
         }
         None => None,
     };
@@ -88,15 +88,15 @@ fn tree<'a>(draft: &mut Draft<'a>, stem: &str) -> Result<Node<'a>, BuildError> {
 }
 
 /// Several parts as one; a single one stands for itself.
-fn join<'a>(kind: &'static str, parts: impl Iterator<Item = Node<'a>>) -> Node<'a> {
+fn join<'a>(kind: &'static str, parts: impl Iterator<Item = MimePart<'a>>) -> MimePart<'a> {
     let mut parts: Vec<_> = parts.collect();
     match parts.len() {
         1 => parts.remove(0),
-        _ => Node::Multipart { kind, parts },
+        _ => MimePart::Multipart { kind, parts },
     }
 }
 
-fn text_part<'a>(text: TextPart<'a>, media_type: &str) -> Result<Node<'a>, BuildError> {
+fn text_part<'a>(text: TextPart<'a>, media_type: &str) -> Result<MimePart<'a>, BuildError> {
     let TextPart { source, scan } = text;
     let encoding = TransferEncoding::of(&scan);
     let size = encoding.size(&source, &scan)?;
@@ -104,17 +104,17 @@ fn text_part<'a>(text: TextPart<'a>, media_type: &str) -> Result<Node<'a>, Build
     header_line(&mut headers, "Content-Type", ContentType::new(format!("{media_type}; charset=utf-8")));
     header_line(&mut headers, "Content-Transfer-Encoding", ContentType::new(encoding.name()));
     let ends_line = size == 0 || scan.ends_line && encoding != TransferEncoding::Base64Text;
-    Ok(Node::Leaf { headers, piece: Piece::Part { source, encoding, size }, ends_line })
+    Ok(MimePart::Leaf { headers, segment: Segment::Part { source, encoding, size }, ends_line })
 }
 
-fn attachment_part<'a>(attachment: Attachment<'a>, stem: &str) -> Result<Node<'a>, BuildError> {
+fn attachment_part<'a>(attachment: Attachment<'a>, stem: &str) -> Result<MimePart<'a>, BuildError> {
     let Attachment { source, name, media_type, inline } = attachment;
     let wrong = |why: &str| MessageError::new(name.clone(), why);
     if name.contains(['\r', '\n', '\0']) {
         return Err(wrong("a file's name has no line break and no NUL").into());
     }
     let guessed = media_type.is_none();
-    let mut media_type = media_type.unwrap_or_else(|| media_type::of_name(&name).to_owned());
+    let mut media_type = media_type.unwrap_or_else(|| media_type::from_file_name(&name).to_owned());
     media_type::check(&media_type).map_err(wrong)?;
     // What is said of a type that was given is its giver's to say.
     let charset = if guessed && media_type::is_kind(&media_type, "text") { charset_of(&source)? } else { None };
@@ -122,8 +122,8 @@ fn attachment_part<'a>(attachment: Attachment<'a>, stem: &str) -> Result<Node<'a
     // RFC 2046 §5.2.1: a message is never encoded. One that does not go as it is goes as a file of any kind.
     if media_type::is_kind(&media_type, "message") {
         let scan = Scan::of(&source, format!("--{stem}").as_bytes())?;
-        if scan.is_plain() {
-            carried = (TransferEncoding::AsItIs, scan.canonical, scan.ends_line);
+        if scan.is_seven_bit() {
+            carried = (TransferEncoding::SevenBit, scan.canonical, scan.ends_line);
         } else {
             media_type = media_type::UNKNOWN.to_owned();
         }
@@ -149,7 +149,7 @@ fn attachment_part<'a>(attachment: Attachment<'a>, stem: &str) -> Result<Node<'a
         }
         header_line(&mut headers, "Content-ID", ContentType::new(id));
     }
-    Ok(Node::Leaf { headers, piece: Piece::Part { source, encoding, size }, ends_line })
+    Ok(MimePart::Leaf { headers, segment: Segment::Part { source, encoding, size }, ends_line })
 }
 
 /// RFC 2046 §4.1.2: a text without a charset is US-ASCII, which is right for ASCII and a lie for all else. Bytes that are
@@ -165,14 +165,14 @@ fn header_line(out: &mut Vec<u8>, name: &str, value: ContentType<'_>) {
     value.write_header(out, name.len() + 2);
 }
 
-impl<'a> Node<'a> {
+impl<'a> MimePart<'a> {
     /// Writes its headers and itself. Gives whether it ends with a line end.
-    fn write(self, content: &mut Content<'a>, stem: &str, number: &mut usize) -> bool {
+    fn write(self, content: &mut EncodedMessage<'a>, stem: &str, number: &mut usize) -> bool {
         match self {
-            Self::Leaf { mut headers, piece, ends_line } => {
+            Self::Leaf { mut headers, segment, ends_line } => {
                 headers.extend_from_slice(b"\r\n");
                 content.bytes(headers);
-                content.push(piece);
+                content.push(segment);
                 ends_line
             }
             Self::Multipart { kind, parts } => {

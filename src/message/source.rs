@@ -27,27 +27,27 @@ impl<'a> Source<'a> {
     }
 
     /// Bytes that are held.
-    pub fn held(name: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Self {
+    pub fn in_memory(name: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
         let length = bytes.len() as u64;
         Self::new(name, length, Box::new(move || Ok(Box::new(Cursor::new(Arc::clone(&bytes))))))
     }
 
     /// Reads the bytes; fewer or more than were announced are an error.
-    pub fn read(&self) -> io::Result<Reading<'_>> {
-        Ok(Reading { reader: (self.open)()?, name: &self.name, length: self.length, so_far: 0 })
+    pub fn read(&self) -> io::Result<SourceReader<'_>> {
+        Ok(SourceReader { reader: (self.open)()?, name: &self.name, length: self.length, so_far: 0 })
     }
 }
 
 /// A source that is being read.
-pub struct Reading<'s> {
+pub struct SourceReader<'s> {
     reader: Box<dyn Read>,
     name: &'s str,
     length: u64,
     so_far: u64,
 }
 
-impl Reading<'_> {
+impl SourceReader<'_> {
     /// Fills `block` as far as the source goes: less than the whole is its end.
     pub fn fill(&mut self, block: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
@@ -101,7 +101,7 @@ impl Scan {
         let mut scan = Self { is_utf8: true, ends_line: true, ..Self::default() };
         let mut reading = source.read()?;
         let mut encoder = ContentEncoder::new(false);
-        let (mut block, mut lines) = (vec![0; block_for(source.length)], Vec::new());
+        let (mut block, mut lines) = (vec![0; block_size(source.length)], Vec::new());
         let (mut column, mut matched, mut utf8) = (0_u64, Some(0), Utf8::default());
         loop {
             let count = reading.fill(&mut block)?;
@@ -122,7 +122,7 @@ impl Scan {
                         column += 1;
                         scan.longest_line = scan.longest_line.max(column);
                         scan.eight_bit += u64::from(!byte.is_ascii());
-                        scan.escaped += u64::from(!super::transfer::is_plain(byte));
+                        scan.escaped += u64::from(!super::transfer::is_literal(byte));
                         scan.has_nul |= byte == 0;
                     }
                 }
@@ -142,14 +142,14 @@ impl Scan {
     }
 
     /// Whether every server takes it as it is, and no line of it looks like a boundary.
-    pub fn is_plain(&self) -> bool {
+    pub fn is_seven_bit(&self) -> bool {
         self.eight_bit == 0 && !self.has_nul && self.longest_line <= LONGEST_LINE && !self.has_boundary
     }
 }
 
 /// How long a block is for a source of that length: one byte longer than a short one, whose end so shows with the first
 /// reading.
-pub(super) fn block_for(length: u64) -> usize {
+pub(super) fn block_size(length: u64) -> usize {
     usize::try_from(length).map_or(BLOCK, |length| BLOCK.min(length.saturating_add(1)))
 }
 

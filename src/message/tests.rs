@@ -7,7 +7,7 @@ use std::io::Read;
 const ID: &str = "1@client.example";
 
 fn part(text: &str) -> TextPart<'static> {
-    TextPart::new(Source::held("the text", text.as_bytes()), ID).expect("it is held")
+    TextPart::new(Source::in_memory("the text", text.as_bytes()), ID).expect("it is held")
 }
 
 fn draft(text: &str) -> Draft<'static> {
@@ -22,7 +22,7 @@ fn draft(text: &str) -> Draft<'static> {
     }
 }
 
-fn list(text: &str) -> Vec<Address> {
+fn list(text: &str) -> Vec<NamedMailbox> {
     parse_address_list(text).expect("the test's own addresses")
 }
 
@@ -191,7 +191,7 @@ fn a_text_file_beyond_ascii_says_its_charset() {
     ];
     for (name, media_type, bytes, written, why) in table {
         let attachment = Attachment {
-            source: Source::held(name, bytes),
+            source: Source::in_memory(name, bytes),
             name: name.into(),
             media_type: media_type.map(str::to_owned),
             inline: None,
@@ -213,7 +213,7 @@ fn several_authors_have_a_sender() {
 fn what_would_forge_a_header_is_an_error() {
     let sound = || draft("x");
     let mailbox = |local: &str| Mailbox { local: local.into(), domain: "example.com".into() };
-    let from = |name: &str, local: &str| vec![Address { name: Some(name.into()), mailbox: mailbox(local) }];
+    let from = |name: &str, local: &str| vec![NamedMailbox { name: Some(name.into()), mailbox: mailbox(local) }];
     let own = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
     let table = [
         (Draft { subject: Some("a\r\nBcc: x@y".into()), ..sound() }, "Subject", "a line break in the subject"),
@@ -328,7 +328,7 @@ proptest! {
         name in "[a-zü=?_\"\\\\,.:;()<>@ -]{1,60}",
         text in "[a-zü\u{4e00}=. \t\n]{0,300}",
     ) {
-        let from = vec![Address { name: Some(name.clone()), mailbox: list("a@example.com")[0].mailbox.clone() }];
+        let from = vec![NamedMailbox { name: Some(name.clone()), mailbox: list("a@example.com")[0].mailbox.clone() }];
         let mail = Draft { from, subject: Some(subject.clone()), ..draft(&text) };
         let bytes = bytes(mail);
         let parsed = MessageParser::new().parse(&bytes).expect("it is a mail");

@@ -15,7 +15,7 @@ const LINE: usize = COLUMNS / 4 * 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransferEncoding {
     /// As it is, with CRLF line ends.
-    AsItIs,
+    SevenBit,
     /// Text, with CRLF line ends.
     QuotedPrintable,
     /// Text, with CRLF line ends (RFC 2045 §6.8).
@@ -28,7 +28,7 @@ impl TransferEncoding {
     /// else the shorter of the two encodings. So no text ever needs 8BITMIME.
     pub fn of(scan: &Scan) -> Self {
         match scan {
-            scan if scan.is_plain() => Self::AsItIs,
+            scan if scan.is_seven_bit() => Self::SevenBit,
             // Quoted-printable costs two bytes for each byte that it escapes, base64 one for every three.
             scan if scan.escaped * 6 <= scan.canonical => Self::QuotedPrintable,
             _ => Self::Base64Text,
@@ -37,7 +37,7 @@ impl TransferEncoding {
 
     pub fn name(self) -> &'static str {
         match self {
-            Self::AsItIs => "7bit",
+            Self::SevenBit => "7bit",
             Self::QuotedPrintable => "quoted-printable",
             Self::Base64Text | Self::Base64 => "base64",
         }
@@ -46,11 +46,11 @@ impl TransferEncoding {
     /// The octets that `source` becomes.
     pub fn size(self, source: &Source<'_>, scan: &Scan) -> io::Result<u64> {
         Ok(match self {
-            Self::AsItIs => scan.canonical,
+            Self::SevenBit => scan.canonical,
             Self::Base64Text => base64_size(scan.canonical),
             Self::Base64 => base64_size(source.length),
             Self::QuotedPrintable => {
-                let (mut reading, mut encoder) = (source.read()?, Encoder::new(self));
+                let (mut reading, mut encoder) = (source.read()?, TransferEncoder::new(self));
                 let (mut block, mut out, mut size) = (vec![0; BLOCK], Vec::new(), 0);
                 loop {
                     let count = reading.fill(&mut block)?;
@@ -75,7 +75,7 @@ pub fn base64_size(length: u64) -> u64 {
 }
 
 /// Encodes a part block by block, without a line end behind its last line.
-pub struct Encoder {
+pub struct TransferEncoder {
     encoding: TransferEncoding,
     canonical: ContentEncoder,
     lines: Vec<u8>,
@@ -85,7 +85,7 @@ pub struct Encoder {
     begun: bool,
 }
 
-impl Encoder {
+impl TransferEncoder {
     pub fn new(encoding: TransferEncoding) -> Self {
         let canonical = ContentEncoder::new(false);
         Self { encoding, canonical, lines: Vec::new(), rest: Vec::new(), column: 0, begun: false }
@@ -93,7 +93,7 @@ impl Encoder {
 
     pub fn push(&mut self, block: &[u8], out: &mut Vec<u8>) {
         match self.encoding {
-            TransferEncoding::AsItIs => self.canonical.push(block, out),
+            TransferEncoding::SevenBit => self.canonical.push(block, out),
             TransferEncoding::Base64 => self.base64(block, out),
             TransferEncoding::QuotedPrintable | TransferEncoding::Base64Text => {
                 let mut lines = std::mem::take(&mut self.lines);
@@ -112,7 +112,7 @@ impl Encoder {
     /// What waits.
     pub fn finish(mut self, out: &mut Vec<u8>) {
         match self.encoding {
-            TransferEncoding::AsItIs => {}
+            TransferEncoding::SevenBit => {}
             TransferEncoding::QuotedPrintable => {
                 if let Some(last) = self.rest.pop() {
                     self.quoted(last, true, out);
@@ -182,7 +182,7 @@ impl Encoder {
     fn quoted(&mut self, byte: u8, is_last: bool, out: &mut Vec<u8>) {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
         // Rule 3: a space that ends a line would be lost.
-        let plain = is_plain(byte) && !(is_last && matches!(byte, b' ' | b'\t'));
+        let plain = is_literal(byte) && !(is_last && matches!(byte, b' ' | b'\t'));
         let length = if plain { 1 } else { 3 };
         // Rule 5: the = of a soft line break needs its column, but where the line ends.
         if self.column + length > if is_last { COLUMNS } else { COLUMNS - 1 } {
@@ -199,6 +199,6 @@ impl Encoder {
 }
 
 /// Whether quoted-printable carries it as it is, but for spaces at a line's end.
-pub(super) fn is_plain(byte: u8) -> bool {
+pub(super) fn is_literal(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~') && byte != b'='
 }

@@ -1,6 +1,6 @@
 //! Certificates for the embedded server: made at start, signed by a CA that is made with them, P-256 throughout.
 
-use super::keys;
+use super::private_key;
 use anyhow::{Context, Result, anyhow, ensure};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -27,16 +27,16 @@ pub struct ServerCertificate {
 
 impl ServerCertificate {
     /// Makes a CA and a certificate for these host names and IP addresses (`localhost`, `127.0.0.1`, `::1`).
-    pub fn make<S: AsRef<str>>(names: &[S]) -> Result<Self> {
-        Self::make_valid(names, -1, DAYS)
+    pub fn generate<S: AsRef<str>>(names: &[S]) -> Result<Self> {
+        Self::generate_valid(names, -1, DAYS)
     }
 
-    /// As [`Self::make`], valid from so many days after today to so many: for tests of what clients refuse.
-    pub fn make_valid<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<Self> {
-        Self::sign(names, from, until).context("cannot make a certificate")
+    /// As [`Self::generate`], valid from so many days after today to so many: for tests of what clients refuse.
+    pub fn generate_valid<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<Self> {
+        Self::generate_signed(names, from, until).context("cannot make a certificate")
     }
 
-    fn sign<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<Self> {
+    fn generate_signed<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<Self> {
         let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
         // The validity of the CA always holds today: it is the server's that may be asked to be out of date.
         let mut params = CertificateParams::new(Vec::new())?;
@@ -63,14 +63,14 @@ impl ServerCertificate {
     /// A certificate (with what else belongs to its chain behind it) and its key as they stand in files.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self> {
         let chain_pem = String::from_utf8(chain.to_vec()).map_err(|_| anyhow!("the certificate is not PEM"))?;
-        let key_pem = keys::to_pkcs8_pem(key).map_err(anyhow::Error::msg)?;
+        let key_pem = private_key::to_pkcs8_pem(key).map_err(anyhow::Error::msg)?;
         let made = Self { ca_pem: chain_pem.clone(), chain_pem, key_pem };
-        ensure!(keys::belongs(&made.identity()?), "the key is not this certificate's");
+        ensure!(private_key::is_pair(&made.identity()?), "the key is not this certificate's");
         Ok(made)
     }
 
     pub fn identity(&self) -> Result<Identity> {
-        keys::identity(self.chain_pem.as_bytes(), self.key_pem.as_bytes()).map_err(anyhow::Error::msg)
+        private_key::identity(self.chain_pem.as_bytes(), self.key_pem.as_bytes()).map_err(anyhow::Error::msg)
     }
 
     /// What a server's side of handshakes is made with. Costs a little: make one per server.
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_certificate_made_at_start_serves() {
-        let made = ServerCertificate::make(&["localhost", "127.0.0.1", "::1"]).expect("names are names");
+        let made = ServerCertificate::generate(&["localhost", "127.0.0.1", "::1"]).expect("names are names");
         made.acceptor().expect("certificate and key belong together");
         let (_, pem) = x509_parser::pem::parse_x509_pem(made.chain_pem.as_bytes()).expect("PEM");
         let certificate = pem.parse_x509().expect("X.509");
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn files_that_do_not_belong_together_are_refused() {
-        let (one, other) = (ServerCertificate::make(&["a.example"]), ServerCertificate::make(&["b.example"]));
+        let (one, other) = (ServerCertificate::generate(&["a.example"]), ServerCertificate::generate(&["b.example"]));
         let (one, other) = (one.expect("a name"), other.expect("a name"));
         let both = ServerCertificate::from_pem(one.chain_pem.as_bytes(), one.key_pem.as_bytes());
         assert!(both.expect("they belong together").acceptor().is_ok());

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 const SLICE: Duration = Duration::from_millis(50);
 
 /// How long what a second signal leaves to do may take.
-const LAST: Duration = Duration::from_secs(2);
+const CLEANUP_LIMIT: Duration = Duration::from_secs(2);
 
 /// The system's clock. Clones share what they know of signals, so that each thread may have one.
 ///
@@ -24,7 +24,7 @@ const LAST: Duration = Duration::from_secs(2);
 pub struct SystemClock {
     /// The number of the signal that came, 0 until then.
     signal: Arc<AtomicUsize>,
-    noticed: Arc<OnceLock<Interrupt>>,
+    first_interrupt: Arc<OnceLock<Interrupt>>,
     /// What is done while the program waits.
     idle: Option<fn()>,
 }
@@ -36,25 +36,25 @@ impl SystemClock {
     }
 
     /// A clock that notices SIGINT and SIGTERM. The first signal is told by [`Clock::interrupted`]; a second one, of
-    /// either kind, ends the program with 130 or 143 as soon as `put_away`, which hears its name, has come back, or has
-    /// had [`LAST`]. For `main`, once.
-    pub fn with_signals(put_away: impl Fn(&'static str) + Send + 'static) -> io::Result<Self> {
+    /// either kind, ends the program with 130 or 143 as soon as `on_second_signal`, which hears its name, has come back, or has
+    /// had [`CLEANUP_LIMIT`]. For `main`, once.
+    pub fn with_signals(on_second_signal: impl Fn(&'static str) + Send + 'static) -> io::Result<Self> {
         let clock = Self::default();
         // A handler may do next to nothing: it writes a byte for each signal, and a thread does what a second one asks for.
         let (mut told, teller) = UnixStream::pair()?;
         let latest = Arc::clone(&clock.signal);
         let second = move || {
             if told.read_exact(&mut [0; 2]).is_ok() {
-                let name = name_of(latest.load(Ordering::Relaxed)).unwrap_or("SIGINT");
+                let name = signal_name(latest.load(Ordering::Relaxed)).unwrap_or("SIGINT");
                 let (tell, hear) = mpsc::channel();
                 let last = move || {
-                    put_away(name);
+                    on_second_signal(name);
                     // Nobody waits any more: it took too long.
                     let _ = tell.send(());
                 };
                 // Who reads our output may have stopped doing so, and must not keep the program from its end.
                 if std::thread::Builder::new().name("last".to_owned()).spawn(last).is_ok() {
-                    let _ = hear.recv_timeout(LAST);
+                    let _ = hear.recv_timeout(CLEANUP_LIMIT);
                 }
                 exit(if name == "SIGTERM" { 143 } else { 130 });
             }
@@ -70,19 +70,19 @@ impl SystemClock {
 
     /// `idle` is called while the program waits, a tenth of a second after it began to and again and again: never where
     /// what is waited for comes at once.
-    pub fn while_waiting(self, idle: fn()) -> Self {
+    pub fn with_idle_callback(self, idle: fn()) -> Self {
         Self { idle: Some(idle), ..self }
     }
 
     /// A wait goes on.
-    pub fn idle(&self) {
+    pub fn call_idle(&self) {
         if let Some(idle) = self.idle {
             idle();
         }
     }
 
     /// How long a wait may be that must notice a signal: until `deadline`, or a slice of the way there.
-    pub fn slice(&self, deadline: Instant) -> Duration {
+    pub fn wait_slice(&self, deadline: Instant) -> Duration {
         deadline.saturating_duration_since(Instant::now()).min(SLICE)
     }
 }
@@ -104,20 +104,20 @@ impl Clock for SystemClock {
             }
             std::thread::sleep(left.min(SLICE));
             if left > SLICE {
-                self.idle();
+                self.call_idle();
             }
         }
     }
 
     fn interrupted(&self) -> Option<Interrupt> {
-        let name = name_of(self.signal.load(Ordering::Relaxed))?;
+        let name = signal_name(self.signal.load(Ordering::Relaxed))?;
         // A handler cannot read the clock: the time is when somebody first looked.
-        Some(*self.noticed.get_or_init(|| Interrupt { name, at: Instant::now() }))
+        Some(*self.first_interrupt.get_or_init(|| Interrupt { name, at: Instant::now() }))
     }
 }
 
 /// The signal of this number; `None` where none came.
-fn name_of(signal: usize) -> Option<&'static str> {
+fn signal_name(signal: usize) -> Option<&'static str> {
     match signal {
         0 => None,
         signal if i32::try_from(signal) == Ok(SIGTERM) => Some("SIGTERM"),
@@ -135,7 +135,7 @@ mod tests {
         fn count() {
             CALLS.fetch_add(1, Ordering::Relaxed);
         }
-        let clock = SystemClock::new().while_waiting(count);
+        let clock = SystemClock::new().with_idle_callback(count);
         clock.sleep_until(clock.now() + Duration::from_millis(20));
         assert_eq!(CALLS.load(Ordering::Relaxed), 0, "a short sleep is none");
         clock.sleep_until(clock.now() + Duration::from_millis(120));

@@ -1,58 +1,58 @@
 //! A connection, in the clear or inside TLS.
 
-use super::probe::Opening;
+use super::handshake_replay::HandshakeReplay;
+use super::network::Endpoint;
 use super::socket::DeadlineSocket;
-use super::sockets::Target;
-use super::tls::{self, Connectors};
-use crate::exec::{CloseHow, Stream, TlsFacts, TlsFailure, TlsOptions};
+use super::tls::{self, ConnectorCache};
+use crate::exec::{CloseMode, Stream, TlsError, TlsFacts, TlsOptions};
 use native_tls::TlsStream;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 /// How much of what the server has sent is read away before closing.
-const DRAINED: usize = 1 << 20;
+const MAX_DRAINED: usize = 1 << 20;
 
 /// The real [`Stream`].
 pub struct Connection {
-    state: State,
-    opening: Opening,
-    connectors: Connectors,
+    transport: Transport,
+    replay: HandshakeReplay,
+    connectors: ConnectorCache,
 }
 
-enum State {
-    Clear(DeadlineSocket),
+enum Transport {
+    Plain(DeadlineSocket),
     Tls(Box<TlsStream<DeadlineSocket>>),
     /// By us, or by a failed handshake.
     Closed,
 }
 
 impl Connection {
-    pub fn new(socket: DeadlineSocket, target: Target, lmtp: bool, connectors: Connectors) -> Self {
-        let opening = Opening::new(target, lmtp, socket.clock().clone());
-        Self { state: State::Clear(socket), opening, connectors }
+    pub fn new(socket: DeadlineSocket, endpoint: Endpoint, lmtp: bool, connectors: ConnectorCache) -> Self {
+        let replay = HandshakeReplay::new(endpoint, lmtp, socket.clock().clone());
+        Self { transport: Transport::Plain(socket), replay, connectors }
     }
 
     /// Waits for the server's first byte, which stays unread. False where the server ends the connection instead; at the
     /// deadline: `ErrorKind::TimedOut`.
-    pub fn has_spoken(&mut self, deadline: Instant) -> io::Result<bool> {
-        match &mut self.state {
-            State::Clear(socket) => {
-                socket.wait_until(deadline);
-                socket.has_spoken().map_err(at_deadline)
+    pub fn wait_for_data(&mut self, deadline: Instant) -> io::Result<bool> {
+        match &mut self.transport {
+            Transport::Plain(socket) => {
+                socket.set_deadline(deadline);
+                socket.wait_for_data().map_err(as_timed_out)
             }
-            State::Tls(_) => Ok(true),
-            State::Closed => Err(closed()),
+            Transport::Tls(_) => Ok(true),
+            Transport::Closed => Err(closed_error()),
         }
     }
 }
 
-fn closed() -> io::Error {
+fn closed_error() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the connection is closed")
 }
 
 /// The deadline shows as `WouldBlock` below.
-fn at_deadline(error: io::Error) -> io::Error {
+fn as_timed_out(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "timed out"),
         _ => error,
@@ -61,51 +61,51 @@ fn at_deadline(error: io::Error) -> io::Error {
 
 /// An end without close_notify is an end all the same, wherever in a record it came; what else TLS complains of has
 /// kind `InvalidData`.
-fn read_of_tls(result: io::Result<usize>, ended: bool) -> io::Result<usize> {
+fn map_tls_read(result: io::Result<usize>, ended: bool) -> io::Result<usize> {
     result.or_else(|error| match error.kind() {
         _ if error.raw_os_error().is_some() => Err(error),
         io::ErrorKind::WouldBlock => Err(error),
         _ if ended => Ok(0),
-        _ => Err(tls::broken(&error)),
+        _ => Err(tls::connection_error(&error)),
     })
 }
 
 impl Stream for Connection {
     fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
-        match &mut self.state {
-            State::Clear(socket) => {
-                socket.wait_until(deadline);
-                let count = socket.read(buffer).map_err(at_deadline)?;
-                self.opening.heard();
+        match &mut self.transport {
+            Transport::Plain(socket) => {
+                socket.set_deadline(deadline);
+                let count = socket.read(buffer).map_err(as_timed_out)?;
+                self.replay.note_read();
                 Ok(count)
             }
-            State::Tls(tls) => {
-                tls.get_mut().wait_until(deadline);
+            Transport::Tls(tls) => {
+                tls.get_mut().set_deadline(deadline);
                 let result = tls.read(buffer);
-                read_of_tls(result, tls.get_ref().has_ended()).map_err(at_deadline)
+                map_tls_read(result, tls.get_ref().has_ended()).map_err(as_timed_out)
             }
-            State::Closed => Err(closed()),
+            Transport::Closed => Err(closed_error()),
         }
     }
 
     fn read_waiting(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        let result = match &mut self.state {
-            State::Clear(socket) => {
-                socket.do_not_wait();
+        let result = match &mut self.transport {
+            Transport::Plain(socket) => {
+                socket.clear_deadline();
                 let result = socket.read(buffer);
                 if result.is_ok() {
-                    self.opening.heard();
+                    self.replay.note_read();
                 }
                 result
             }
             // OpenSSL first gives what it has decrypted already. A session ticket (RFC 8446 §4.6.1) is taken in on the
             // way and is no data; `WouldBlock` from below leaves half a record for the next read.
-            State::Tls(tls) => {
-                tls.get_mut().do_not_wait();
+            Transport::Tls(tls) => {
+                tls.get_mut().clear_deadline();
                 let result = tls.read(buffer);
-                read_of_tls(result, tls.get_ref().has_ended())
+                map_tls_read(result, tls.get_ref().has_ended())
             }
-            State::Closed => Err(closed()),
+            Transport::Closed => Err(closed_error()),
         };
         match result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -114,23 +114,23 @@ impl Stream for Connection {
     }
 
     fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize> {
-        let count = match &mut self.state {
-            State::Clear(socket) => {
-                socket.wait_until(deadline);
-                let count = socket.write(bytes).map_err(at_deadline)?;
-                self.opening.said(bytes);
+        let count = match &mut self.transport {
+            Transport::Plain(socket) => {
+                socket.set_deadline(deadline);
+                let count = socket.write(bytes).map_err(as_timed_out)?;
+                self.replay.note_write(bytes);
                 count
             }
             // OpenSSL encrypts a record before it writes it: behind `WouldBlock` it wants the same bytes again.
-            State::Tls(tls) => {
-                tls.get_mut().wait_until(deadline);
+            Transport::Tls(tls) => {
+                tls.get_mut().set_deadline(deadline);
                 tls.write(bytes).map_err(|error| match error.kind() {
-                    io::ErrorKind::WouldBlock => at_deadline(error),
+                    io::ErrorKind::WouldBlock => as_timed_out(error),
                     _ if error.raw_os_error().is_some() => error,
-                    _ => tls::broken(&error),
+                    _ => tls::connection_error(&error),
                 })?
             }
-            State::Closed => return Err(closed()),
+            Transport::Closed => return Err(closed_error()),
         };
         match count {
             0 if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
@@ -138,50 +138,50 @@ impl Stream for Connection {
         }
     }
 
-    fn start_tls(&mut self, options: &TlsOptions, deadline: Instant) -> Result<TlsFacts, TlsFailure> {
+    fn start_tls(&mut self, options: &TlsOptions, deadline: Instant) -> Result<TlsFacts, TlsError> {
         // What is wrong with the settings is found while the connection is still of use.
         let name = tls::server_name(&options.server_name)?;
         let connector = self.connectors.get(options)?;
-        let socket = match std::mem::replace(&mut self.state, State::Closed) {
-            State::Clear(socket) => socket,
-            State::Tls(tls) => {
-                self.state = State::Tls(tls);
-                return Err(TlsFailure::Other("TLS has been started already".to_owned()));
+        let socket = match std::mem::replace(&mut self.transport, Transport::Closed) {
+            Transport::Plain(socket) => socket,
+            Transport::Tls(tls) => {
+                self.transport = Transport::Tls(tls);
+                return Err(TlsError::Other("TLS has been started already".to_owned()));
             }
-            State::Closed => return Err(TlsFailure::Other("the connection is closed".to_owned())),
+            Transport::Closed => return Err(TlsError::Other("the connection is closed".to_owned())),
         };
         let (stream, facts) =
             tls::handshake(&connector, socket, &name, options.verify, deadline, |reason, from_flight| {
                 let (again, certificate) = match from_flight {
                     Some(certificate) => (false, Some(certificate)),
-                    None => self.opening.certificate_anew(&self.connectors, options, deadline),
+                    None => self.replay.fetch_certificate(&self.connectors, options, deadline),
                 };
-                tls::distrusted(reason, certificate.as_deref(), &name, again)
+                tls::certificate_failure(reason, certificate.as_deref(), &name, again)
             })?;
-        self.state = State::Tls(Box::new(stream));
+        self.transport = Transport::Tls(Box::new(stream));
         Ok(facts)
     }
 
-    fn close(&mut self, how: CloseHow) -> io::Result<()> {
-        if let (State::Tls(tls), CloseHow::Fin | CloseHow::Write) = (&mut self.state, how) {
+    fn close(&mut self, how: CloseMode) -> io::Result<()> {
+        if let (Transport::Tls(tls), CloseMode::Fin | CloseMode::Write) = (&mut self.transport, how) {
             // close_notify, where there is room for it: nobody is waited for at the end.
-            tls.get_mut().do_not_wait();
+            tls.get_mut().clear_deadline();
             let _ = tls.shutdown();
         }
-        let socket = match &mut self.state {
-            State::Clear(socket) => socket,
-            State::Tls(tls) => tls.get_mut(),
-            State::Closed => return Ok(()),
+        let socket = match &mut self.transport {
+            Transport::Plain(socket) => socket,
+            Transport::Tls(tls) => tls.get_mut(),
+            Transport::Closed => return Ok(()),
         };
         match how {
-            CloseHow::Write => return shut(socket),
-            CloseHow::Reset => socket.socket().set_linger(Some(Duration::ZERO))?,
-            CloseHow::Fin => {
-                shut(socket)?;
+            CloseMode::Write => return shut_down_write(socket),
+            CloseMode::Reset => socket.socket().set_linger(Some(Duration::ZERO))?,
+            CloseMode::Fin => {
+                shut_down_write(socket)?;
                 // A socket that is closed with something unread says RST, and may take back what was sent last.
                 let mut buffer = [0; 4096];
-                socket.do_not_wait();
-                for _ in 0..DRAINED / buffer.len() {
+                socket.clear_deadline();
+                for _ in 0..MAX_DRAINED / buffer.len() {
                     match socket.read(&mut buffer) {
                         Ok(count) if count > 0 => {}
                         _ => break,
@@ -189,13 +189,13 @@ impl Stream for Connection {
                 }
             }
         }
-        self.state = State::Closed;
+        self.transport = Transport::Closed;
         Ok(())
     }
 }
 
 /// A FIN; where the connection is gone already there is nothing left to say.
-fn shut(socket: &DeadlineSocket) -> io::Result<()> {
+fn shut_down_write(socket: &DeadlineSocket) -> io::Result<()> {
     match socket.socket().shutdown(Shutdown::Write) {
         Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),
         _ => Ok(()),

@@ -1,8 +1,8 @@
 //! Over loopback sockets, in the clear and inside TLS.
 
 use super::*;
-use crate::exec::{Address, ConnectOptions, Network, Server};
-use crate::net::Sockets;
+use crate::exec::{ConnectOptions, Network, Server, ServerAddress};
+use crate::net::SystemNetwork;
 use crate::net::certificate::ServerCertificate;
 use crate::net::tls::tests::acceptor_of;
 use crate::session::Scheme;
@@ -47,11 +47,11 @@ impl Turns {
 fn listening() -> (TcpListener, Server) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("it is bound").port();
-    (listener, Server { scheme: Scheme::Smtp, address: Address::Tcp { host: "127.0.0.1".to_owned(), port } })
+    (listener, Server { scheme: Scheme::Smtp, address: ServerAddress::Tcp { host: "127.0.0.1".to_owned(), port } })
 }
 
 fn connect(server: &Server) -> Box<dyn Stream> {
-    Sockets::new().connect(server, &ConnectOptions::default(), soon()).expect("somebody listens").0
+    SystemNetwork::new().connect(server, &ConnectOptions::default(), soon()).expect("somebody listens").0
 }
 
 fn clear(part: Part<TcpStream>) -> (Box<dyn Stream>, Turns, JoinHandle<()>) {
@@ -64,7 +64,7 @@ fn clear(part: Part<TcpStream>) -> (Box<dyn Stream>, Turns, JoinHandle<()>) {
 fn inside_tls(part: Part<SslStream<TcpStream>>) -> (Box<dyn Stream>, Turns, JoinHandle<()>) {
     let (listener, server) = listening();
     let (mine, theirs) = Turns::pair();
-    let certificate = ServerCertificate::make(&["127.0.0.1"]).expect("an address");
+    let certificate = ServerCertificate::generate(&["127.0.0.1"]).expect("an address");
     // TLS 1.3, with its session tickets behind the handshake.
     let acceptor = acceptor_of(&certificate.chain_pem, &certificate.key_pem, None);
     let thread = std::thread::spawn(move || {
@@ -206,7 +206,7 @@ both_ways!(
     },
     |stream, turns| {
         assert_eq!(stream.write(b"QUIT\r\n", soon()).expect("written"), 6);
-        stream.close(CloseHow::Write).expect("half closed");
+        stream.close(CloseMode::Write).expect("half closed");
         assert_eq!(read_some(stream), b"221 bye\r\n");
         turns.done();
     }
@@ -221,8 +221,8 @@ both_ways!(
     },
     |stream, turns| {
         turns.wait();
-        stream.close(CloseHow::Fin).expect("closed");
-        stream.close(CloseHow::Fin).expect("closed already");
+        stream.close(CloseMode::Fin).expect("closed");
+        stream.close(CloseMode::Fin).expect("closed already");
         assert_eq!(kind(stream.read(&mut [0; 10], soon())), io::ErrorKind::NotConnected);
         assert_eq!(kind(stream.write(b"x", soon())), io::ErrorKind::NotConnected);
     }
@@ -253,7 +253,7 @@ fn a_reset_is_a_reset_on_both_sides() {
         turns.wait();
         assert_eq!(socket.read(&mut [0; 10]).expect_err("RST").kind(), io::ErrorKind::ConnectionReset);
     });
-    stream.close(CloseHow::Reset).expect("closed");
+    stream.close(CloseMode::Reset).expect("closed");
     turns.done();
     thread.join().expect("it saw RST");
     let (mut stream, turns, thread) = clear(|socket, turns| {
@@ -300,7 +300,7 @@ fn a_unix_socket_is_a_stream_too() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("lmtp");
     let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket in an empty folder");
-    let server = Server { scheme: Scheme::Lmtp, address: Address::Unix(path) };
+    let server = Server { scheme: Scheme::Lmtp, address: ServerAddress::Unix(path) };
     let mut stream = connect(&server);
     let mut buffer = [0; 10];
     assert_eq!(stream.read_waiting(&mut buffer).expect("no error"), None);

@@ -1,24 +1,24 @@
 //! The edge to the network: TCP and UNIX sockets, TLS, deadlines, resolving, signals.
 
 pub mod certificate;
+mod certificate_errors;
 mod cipher_suites;
 mod clock;
 mod connection;
-mod distrust;
-mod keys;
+mod handshake_replay;
 mod mx;
-mod openssl_words;
-mod peer;
-mod probe;
+mod network;
+mod openssl_error;
+mod peer_certificate;
+mod private_key;
 pub mod server_hello;
 mod socket;
-mod sockets;
 mod tls;
 #[doc(hidden)]
-pub(crate) use openssl_words::reason as tls_reason;
+pub(crate) use openssl_error::reason as tls_reason;
 
 pub use clock::SystemClock;
 pub use connection::Connection;
 pub use mx::Nameservers;
-pub use sockets::Sockets;
-pub use tls::inspect;
+pub use network::SystemNetwork;
+pub use tls::check_pem;

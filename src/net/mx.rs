@@ -6,16 +6,16 @@ mod resolver;
 pub use resolver::Nameservers;
 
 use super::clock::SystemClock;
-use query::Answer;
+use query::MxAnswer;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What is kept of an answer is kept no longer, whatever its TTL says.
-const LONGEST: Duration = Duration::from_secs(300);
+const MAX_CACHE_TIME: Duration = Duration::from_secs(300);
 
 /// A host that takes a domain's mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exchange {
+pub struct MxHost {
     pub host: String,
     /// `None`: the domain itself, which has no MX record.
     pub preference: Option<u16>,
@@ -23,50 +23,50 @@ pub struct Exchange {
 
 /// Looks exchangers up. Clones share what they found, for as long as its TTL says.
 #[derive(Clone, Debug, Default)]
-pub struct Exchanges {
+pub struct MxResolver {
     nameservers: Nameservers,
-    found: Arc<Mutex<Option<Found>>>,
+    found: Arc<Mutex<Option<CachedAnswer>>>,
 }
 
 #[derive(Debug)]
-struct Found {
+struct CachedAnswer {
     domain: String,
     until: Instant,
-    list: Vec<Exchange>,
+    list: Vec<MxHost>,
 }
 
-impl Exchanges {
-    pub fn of(nameservers: Nameservers) -> Self {
+impl MxResolver {
+    pub fn new(nameservers: Nameservers) -> Self {
         Self { nameservers, found: Arc::default() }
     }
 
     /// The exchangers of a domain in the order in which they are to be tried, one at least; or why there is none.
-    pub fn look_up(&self, domain: &str, deadline: Instant, clock: &SystemClock) -> Result<Vec<Exchange>, String> {
+    pub fn look_up(&self, domain: &str, deadline: Instant, clock: &SystemClock) -> Result<Vec<MxHost>, String> {
         // While one connection asks, the others wait for what it finds.
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = found.as_ref()
             && found.domain == domain
             && Instant::now() < found.until
         {
-            return Ok(in_order(found.list.clone()));
+            return Ok(shuffle_by_preference(found.list.clone()));
         }
-        let answer = resolver::ask(&self.nameservers, domain, deadline, clock)?;
-        let (list, ttl) = exchanges(domain, answer)?;
-        let until = Instant::now() + LONGEST.min(Duration::from_secs(ttl.into()));
-        *found = Some(Found { domain: domain.to_owned(), until, list: list.clone() });
-        Ok(in_order(list))
+        let answer = resolver::query_mx(&self.nameservers, domain, deadline, clock)?;
+        let (list, ttl) = hosts_in_answer(domain, answer)?;
+        let until = Instant::now() + MAX_CACHE_TIME.min(Duration::from_secs(ttl.into()));
+        *found = Some(CachedAnswer { domain: domain.to_owned(), until, list: list.clone() });
+        Ok(shuffle_by_preference(list))
     }
 }
 
 /// What an answer means for mail.
-fn exchanges(domain: &str, answer: Answer) -> Result<(Vec<Exchange>, u32), String> {
+fn hosts_in_answer(domain: &str, answer: MxAnswer) -> Result<(Vec<MxHost>, u32), String> {
     match answer {
-        Answer::NoDomain => Err("there is no such domain".to_owned()),
+        MxAnswer::NoDomain => Err("there is no such domain".to_owned()),
         // RFC 5321 §5.1: without MX records the domain itself stands for one, with preference 0.
-        Answer::Records { list, ttl } if list.is_empty() => {
-            Ok((vec![Exchange { host: domain.to_owned(), preference: None }], ttl))
+        MxAnswer::Records { list, ttl } if list.is_empty() => {
+            Ok((vec![MxHost { host: domain.to_owned(), preference: None }], ttl))
         }
-        Answer::Records { list, ttl } => {
+        MxAnswer::Records { list, ttl } => {
             // RFC 7505 §3: "." alone. Beside others it means nothing.
             let named: Vec<_> = list.into_iter().filter(|(_, host)| host.as_deref() != Some("")).collect();
             if named.is_empty() {
@@ -74,7 +74,7 @@ fn exchanges(domain: &str, answer: Answer) -> Result<(Vec<Exchange>, u32), Strin
             }
             let hosts = named
                 .into_iter()
-                .filter_map(|(preference, host)| host.map(|host| Exchange { host, preference: Some(preference) }));
+                .filter_map(|(preference, host)| host.map(|host| MxHost { host, preference: Some(preference) }));
             match hosts.collect::<Vec<_>>() {
                 hosts if hosts.is_empty() => Err("its MX records hold no host name".to_owned()),
                 hosts => Ok((hosts, ttl)),
@@ -84,7 +84,7 @@ fn exchanges(domain: &str, answer: Answer) -> Result<(Vec<Exchange>, u32), Strin
 }
 
 /// The lowest preference first; RFC 5321 §5.1: those of one preference in random order, to share the load.
-fn in_order(mut list: Vec<Exchange>) -> Vec<Exchange> {
+fn shuffle_by_preference(mut list: Vec<MxHost>) -> Vec<MxHost> {
     fastrand::shuffle(&mut list);
     list.sort_by_key(|exchange| exchange.preference);
     list
@@ -98,8 +98,8 @@ mod tests {
 
     fn hosts(records: Records<'_>) -> Result<Vec<String>, String> {
         let list = records.iter().map(|(preference, host)| (*preference, host.map(str::to_owned))).collect();
-        let (list, _) = exchanges("example.com", Answer::Records { list, ttl: 60 })?;
-        Ok(in_order(list).into_iter().map(|exchange| exchange.host).collect())
+        let (list, _) = hosts_in_answer("example.com", MxAnswer::Records { list, ttl: 60 })?;
+        Ok(shuffle_by_preference(list).into_iter().map(|exchange| exchange.host).collect())
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub struct FirstFlight {
     /// The server's own certificate, DER. In TLS 1.3 it is encrypted.
     pub certificate: Option<Vec<u8>>,
     /// Whether it asks for the client's (RFC 5246 §7.4.4). In TLS 1.3 that is encrypted.
-    pub asks_certificate: bool,
+    pub requests_client_certificate: bool,
 }
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
@@ -31,14 +31,14 @@ const RETRY: [u8; 32] = [
 
 impl FirstFlight {
     /// Reads the bytes that a server sent in a handshake, from the first one.
-    pub fn read(bytes: &[u8]) -> Self {
+    pub fn parse(bytes: &[u8]) -> Self {
         let mut flight = Self::default();
-        let messages = clear_messages(bytes);
+        let messages = plaintext_messages(bytes);
         let mut rest = messages.as_slice();
-        while let Some((kind, body, behind)) = message(rest) {
+        while let Some((kind, body, behind)) = split_message(rest) {
             match kind {
                 SERVER_HELLO => flight.hello(body),
-                CERTIFICATE_REQUEST => flight.asks_certificate = true,
+                CERTIFICATE_REQUEST => flight.requests_client_certificate = true,
                 CERTIFICATE if flight.certificate.is_none() => flight.certificate = first_certificate(body),
                 _ => {}
             }
@@ -73,7 +73,7 @@ impl FirstFlight {
 }
 
 /// The handshake messages that are in the clear, out of their records (RFC 8446 §5.1): up to the first other record.
-fn clear_messages(mut bytes: &[u8]) -> Vec<u8> {
+fn plaintext_messages(mut bytes: &[u8]) -> Vec<u8> {
     let mut messages = Vec::new();
     while let Some((&[kind, _, _, high, low], behind)) = bytes.split_first_chunk::<5>() {
         let length = usize::from(u16::from_be_bytes([high, low]));
@@ -91,18 +91,18 @@ fn clear_messages(mut bytes: &[u8]) -> Vec<u8> {
 }
 
 fn ends_in_retry(messages: &[u8]) -> bool {
-    matches!(message(messages), Some((SERVER_HELLO, body, [])) if body.get(2..34) == Some(&RETRY[..]))
+    matches!(split_message(messages), Some((SERVER_HELLO, body, [])) if body.get(2..34) == Some(&RETRY[..]))
 }
 
 /// The first message: `msg_type(1) length(3) body`, and what is behind it.
-fn message(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+fn split_message(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&kind, rest) = bytes.split_first()?;
-    let (body, behind) = prefixed::<3>(rest)?;
+    let (body, behind) = split_vector::<3>(rest)?;
     Some((kind, body, behind))
 }
 
 /// A vector with a length of `N` bytes before it, and what is behind it.
-fn prefixed<const N: usize>(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+fn split_vector<const N: usize>(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<N>()?;
     rest.split_at_checked(length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
 }
@@ -111,9 +111,9 @@ fn prefixed<const N: usize>(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 fn server_hello(body: &[u8]) -> Option<(u16, u16)> {
     let (legacy, rest) = body.split_first_chunk::<2>()?;
     let (_random, rest) = rest.split_first_chunk::<32>()?;
-    let (_session, rest) = prefixed::<1>(rest)?;
+    let (_session, rest) = split_vector::<1>(rest)?;
     let (cipher, rest) = rest.split_first_chunk::<2>()?;
-    let extensions = rest.get(1..).and_then(prefixed::<2>).map_or(&[][..], |(extensions, _)| extensions);
+    let extensions = rest.get(1..).and_then(split_vector::<2>).map_or(&[][..], |(extensions, _)| extensions);
     let version = selected_version(extensions).unwrap_or(u16::from_be_bytes(*legacy));
     Some((version, u16::from_be_bytes(*cipher)))
 }
@@ -121,7 +121,7 @@ fn server_hello(body: &[u8]) -> Option<(u16, u16)> {
 /// What the extension supported_versions says (RFC 8446 §4.2.1); without it the legacy field counts.
 fn selected_version(mut extensions: &[u8]) -> Option<u16> {
     while let Some((kind, rest)) = extensions.split_first_chunk::<2>() {
-        let (data, behind) = prefixed::<2>(rest)?;
+        let (data, behind) = split_vector::<2>(rest)?;
         if u16::from_be_bytes(*kind) == SUPPORTED_VERSIONS {
             return data.first_chunk::<2>().copied().map(u16::from_be_bytes);
         }
@@ -132,8 +132,8 @@ fn selected_version(mut extensions: &[u8]) -> Option<u16> {
 
 /// `certificate_list<0..2^24-1>` of `ASN.1Cert<1..2^24-1>` (RFC 5246 §7.4.2); the sender's own is the first.
 fn first_certificate(body: &[u8]) -> Option<Vec<u8>> {
-    let (list, _) = prefixed::<3>(body)?;
-    let (certificate, _) = prefixed::<3>(list)?;
+    let (list, _) = split_vector::<3>(body)?;
+    let (certificate, _) = split_vector::<3>(list)?;
     Some(certificate.to_vec())
 }
 
@@ -172,10 +172,10 @@ mod tests {
     fn a_request_for_the_clients_certificate_is_seen() {
         let request = handshake(CERTIFICATE_REQUEST, &[1, 64, 0, 2, 4, 3, 0, 0]);
         let flight = |behind: &[u8]| {
-            FirstFlight::read(&record(HANDSHAKE, &[&hello([1; 32], 0xc02f, RENEGOTIATION), behind].concat()))
+            FirstFlight::parse(&record(HANDSHAKE, &[&hello([1; 32], 0xc02f, RENEGOTIATION), behind].concat()))
         };
-        assert!(flight(&request).asks_certificate);
-        assert!(!flight(&[]).asks_certificate);
+        assert!(flight(&request).requests_client_certificate);
+        assert!(!flight(&[]).requests_client_certificate);
     }
 
     #[test]
@@ -226,7 +226,7 @@ mod tests {
                 "what looks like a message behind change_cipher_spec is encrypted",
             ),
         ] {
-            let flight = FirstFlight::read(&bytes);
+            let flight = FirstFlight::parse(&bytes);
             assert_eq!(flight.version_name().as_deref(), Some(version), "{why}");
             assert_eq!(flight.cipher_name().as_deref(), Some(cipher), "{why}");
             assert_eq!(flight.certificate, certificate, "{why}");
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn what_is_not_tls_tells_nothing() {
         for bytes in [&b""[..], b"220 mx.example.com ESMTP\r\n", &[22, 3, 3, 0, 2, 2, 0], &[21, 3, 3, 0, 2, 2, 40]] {
-            assert_eq!(FirstFlight::read(bytes), FirstFlight::default());
+            assert_eq!(FirstFlight::parse(bytes), FirstFlight::default());
         }
     }
 
@@ -244,18 +244,18 @@ mod tests {
     fn every_cut_is_read_without_trouble() {
         let whole = record(HANDSHAKE, &hello([1; 32], 0x1301, TLS13));
         for end in 0..whole.len() {
-            assert_eq!(FirstFlight::read(&whole[..end]).version, None, "cut at {end}");
+            assert_eq!(FirstFlight::parse(&whole[..end]).version, None, "cut at {end}");
         }
-        assert_eq!(FirstFlight::read(&whole).version, Some(0x0304));
+        assert_eq!(FirstFlight::parse(&whole).version, Some(0x0304));
     }
 
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = FirstFlight::read(&bytes);
-            let _ = FirstFlight::read(&record(HANDSHAKE, &bytes));
-            let _ = FirstFlight::read(&record(HANDSHAKE, &handshake(SERVER_HELLO, &bytes)));
-            let _ = FirstFlight::read(&record(HANDSHAKE, &handshake(CERTIFICATE, &bytes)));
+            let _ = FirstFlight::parse(&bytes);
+            let _ = FirstFlight::parse(&record(HANDSHAKE, &bytes));
+            let _ = FirstFlight::parse(&record(HANDSHAKE, &handshake(SERVER_HELLO, &bytes)));
+            let _ = FirstFlight::parse(&record(HANDSHAKE, &handshake(CERTIFICATE, &bytes)));
         }
     }
 }

@@ -13,29 +13,29 @@ use std::time::{Duration, Instant};
 const SLICE: Duration = Duration::from_secs(1);
 
 /// What is kept of a server's first flight: enough for any ServerHello and certificate chain.
-const RECORDED: usize = 128 * 1024;
+const MAX_RECORDED: usize = 128 * 1024;
 
 /// What was seen beneath a TLS handshake. Shared, because a failed handshake takes the socket with it.
 #[derive(Clone, Debug, Default)]
-pub struct Recording(Arc<Mutex<Seen>>);
+pub struct HandshakeRecording(Arc<Mutex<HandshakeBytes>>);
 
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct HandshakeBytes {
     /// The server's bytes, from the first one.
     pub bytes: Vec<u8>,
     /// Whether the server ended the connection.
     pub ended: bool,
 }
 
-impl Recording {
-    pub fn take(&self) -> Seen {
+impl HandshakeRecording {
+    pub fn take(&self) -> HandshakeBytes {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn add(&self, bytes: &[u8]) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.ended |= bytes.is_empty();
-        let room = RECORDED.saturating_sub(seen.bytes.len());
+        let room = MAX_RECORDED.saturating_sub(seen.bytes.len());
         seen.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 }
@@ -51,7 +51,7 @@ pub struct DeadlineSocket {
     read_wait: Duration,
     write_wait: Duration,
     ended: bool,
-    recording: Option<Recording>,
+    recording: Option<HandshakeRecording>,
     clock: SystemClock,
 }
 
@@ -70,16 +70,16 @@ impl DeadlineSocket {
     }
 
     /// What is read and written from here on waits until then.
-    pub fn wait_until(&mut self, deadline: Instant) {
+    pub fn set_deadline(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
     }
 
     /// What is read and written from here on does not wait.
-    pub fn do_not_wait(&mut self) {
+    pub fn clear_deadline(&mut self) {
         self.deadline = None;
     }
 
-    pub fn record(&mut self, recording: Option<Recording>) {
+    pub fn record(&mut self, recording: Option<HandshakeRecording>) {
         self.recording = recording;
     }
 
@@ -98,20 +98,20 @@ impl DeadlineSocket {
 
     /// The time that the next call may wait in the kernel, set where it is another than before; `None`: no waiting.
     /// At the deadline: `WouldBlock`.
-    fn arm(&mut self, direction: Direction) -> io::Result<bool> {
+    fn set_timeout(&mut self, direction: IoDirection) -> io::Result<bool> {
         let Some(deadline) = self.deadline else { return Ok(false) };
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let set = match direction {
-            Direction::Read => &mut self.read_wait,
-            Direction::Write => &mut self.write_wait,
+            IoDirection::Read => &mut self.read_wait,
+            IoDirection::Write => &mut self.write_wait,
         };
         if let Some(wait) = wait_for(left, *set) {
             match direction {
-                Direction::Read => self.socket.set_read_timeout(Some(wait))?,
-                Direction::Write => self.socket.set_write_timeout(Some(wait))?,
+                IoDirection::Read => self.socket.set_read_timeout(Some(wait))?,
+                IoDirection::Write => self.socket.set_write_timeout(Some(wait))?,
             }
             *set = wait;
         }
@@ -120,7 +120,7 @@ impl DeadlineSocket {
 }
 
 #[derive(Clone, Copy)]
-enum Direction {
+enum IoDirection {
     Read,
     Write,
 }
@@ -136,18 +136,18 @@ fn wait_for(left: Duration, set: Duration) -> Option<Duration> {
 
 impl DeadlineSocket {
     /// Whether the other side has said something, which stays unread; false where it has ended its sending instead.
-    pub fn has_spoken(&mut self) -> io::Result<bool> {
+    pub fn wait_for_data(&mut self) -> io::Result<bool> {
         self.receive(&mut [0], RecvFlags::PEEK).map(|count| count > 0)
     }
 
     fn receive(&mut self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
         loop {
-            let flags = if self.arm(Direction::Read)? { flags } else { flags | RecvFlags::DONTWAIT };
+            let flags = if self.set_timeout(IoDirection::Read)? { flags } else { flags | RecvFlags::DONTWAIT };
             match rustix::net::recv(&self.socket, &mut *buffer, flags) {
                 Ok((_, count)) => return Ok(count),
-                // A signal handler ran, or a slice is over: whether time is left, `arm` knows.
+                // A signal handler ran, or a slice is over: whether time is left, `set_timeout` knows.
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) if self.deadline.is_some() => self.clock.idle(),
+                Err(Errno::AGAIN) if self.deadline.is_some() => self.clock.call_idle(),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -169,12 +169,12 @@ impl Write for DeadlineSocket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             // NOSIGNAL: a peer that is gone is an error here, whatever the process does about SIGPIPE.
-            let waits = self.arm(Direction::Write)?;
+            let waits = self.set_timeout(IoDirection::Write)?;
             let flags = if waits { SendFlags::NOSIGNAL } else { SendFlags::NOSIGNAL | SendFlags::DONTWAIT };
             match rustix::net::send(&self.socket, bytes, flags) {
                 Ok(count) => return Ok(count),
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) if self.deadline.is_some() => self.clock.idle(),
+                Err(Errno::AGAIN) if self.deadline.is_some() => self.clock.call_idle(),
                 Err(error) => return Err(error.into()),
             }
         }

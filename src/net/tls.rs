@@ -1,12 +1,12 @@
 //! The native-tls edge: connectors, handshakes, and what its errors mean.
 
-use super::distrust;
-use super::keys;
-use super::openssl_words::reason;
-use super::peer::Peer;
+use super::certificate_errors;
+use super::openssl_error::reason;
+use super::peer_certificate::PeerCertificate;
+use super::private_key;
 use super::server_hello::FirstFlight;
-use super::socket::{DeadlineSocket, Recording, Seen};
-use crate::exec::{Clock, TlsFacts, TlsFailure, TlsFile, TlsOptions, TlsVersion};
+use super::socket::{DeadlineSocket, HandshakeBytes, HandshakeRecording};
+use crate::exec::{Clock, TlsError, TlsFacts, TlsFile, TlsOptions, TlsVersion};
 use jiff::Timestamp;
 use native_tls::{Certificate, HandshakeError, Protocol, TlsConnector, TlsStream};
 use socket2::Socket;
@@ -16,23 +16,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// How many connectors are kept. A run needs one or two.
-const KEPT: usize = 8;
+const MAX_CONNECTORS: usize = 8;
 
 /// Connectors that were built. Building one takes about 20 ms, since it loads the system's roots: each is built at its
 /// first use, and once.
 #[derive(Clone, Default)]
-pub struct Connectors(Arc<Mutex<Vec<(TlsOptions, TlsConnector)>>>);
+pub struct ConnectorCache(Arc<Mutex<Vec<(TlsOptions, TlsConnector)>>>);
 
-impl Connectors {
-    pub fn get(&self, options: &TlsOptions) -> Result<TlsConnector, TlsFailure> {
+impl ConnectorCache {
+    pub fn get(&self, options: &TlsOptions) -> Result<TlsConnector, TlsError> {
         // The name is no part of a connector.
         let options = TlsOptions { server_name: String::new(), ..options.clone() };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, connector)) = kept.iter().find(|(of, _)| *of == options) {
             return Ok(connector.clone());
         }
-        let connector = build(&options).map_err(TlsFailure::Settings)?;
-        if kept.len() >= KEPT {
+        let connector = build_connector(&options).map_err(TlsError::Settings)?;
+        if kept.len() >= MAX_CONNECTORS {
             kept.remove(0);
         }
         kept.push((options, connector.clone()));
@@ -42,7 +42,7 @@ impl Connectors {
 
 /// Looks at PEM files before there is a connection: certificates to trust, and a client's certificate with its key. The
 /// error is in words and names no file.
-pub fn inspect(file: TlsFile<'_>) -> Result<(), String> {
+pub fn check_pem(file: TlsFile<'_>) -> Result<(), String> {
     match file {
         TlsFile::Trusted(pem) => match Certificate::stack_from_pem(pem) {
             Ok(found) if found.is_empty() => Err("there is no PEM certificate in it".to_owned()),
@@ -50,13 +50,13 @@ pub fn inspect(file: TlsFile<'_>) -> Result<(), String> {
             Err(error) => Err(format!("it is not a PEM certificate: {}", reason(&error.to_string()))),
         },
         TlsFile::Client { certificate, key } => {
-            let identity = keys::identity(certificate, key)?;
-            if keys::belongs(&identity) { Ok(()) } else { Err("the key is not this certificate's".to_owned()) }
+            let identity = private_key::identity(certificate, key)?;
+            if private_key::is_pair(&identity) { Ok(()) } else { Err("the key is not this certificate's".to_owned()) }
         }
     }
 }
 
-fn build(options: &TlsOptions) -> Result<TlsConnector, String> {
+fn build_connector(options: &TlsOptions) -> Result<TlsConnector, String> {
     let mut builder = TlsConnector::builder();
     builder.danger_accept_invalid_certs(!options.verify).danger_accept_invalid_hostnames(!options.verify);
     builder.disable_built_in_roots(!options.system_roots || !options.verify);
@@ -80,7 +80,7 @@ fn build(options: &TlsOptions) -> Result<TlsConnector, String> {
     builder.min_protocol_version(least.min(options.max_version.or(least)).map(protocol));
     builder.max_protocol_version(options.max_version.map(protocol));
     if let Some((certificate, key)) = &options.client_cert {
-        let identity = keys::identity(certificate, key);
+        let identity = private_key::identity(certificate, key);
         let identity = identity.map_err(|why| format!("the client certificate and its key are of no use: {why}"))?;
         builder.identity(identity);
     }
@@ -108,17 +108,17 @@ fn protocol(version: TlsVersion) -> Protocol {
 
 /// The name for SNI and verification: no brackets, no final dot. An address is verified as one, and is never sent as SNI
 /// (RFC 6066 §3).
-pub fn server_name(given: &str) -> Result<String, TlsFailure> {
+pub fn server_name(given: &str) -> Result<String, TlsError> {
     let name = given.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     if name.parse::<IpAddr>().is_ok() || (!name.is_empty() && name.len() <= 253 && name.bytes().all(is_name)) {
         return Ok(name.to_owned());
     }
     let hint = if name.is_ascii() { "" } else { " (an internationalized name is written with xn-- here)" };
-    Err(TlsFailure::Settings(format!("{given:?} is no server's name for TLS{hint}")))
+    Err(TlsError::Settings(format!("{given:?} is no server's name for TLS{hint}")))
 }
 
-/// The handshake. `distrusted` is asked for the failure where verification failed, with the reason and the certificate
+/// The handshake. `explain_failure` is asked for the failure where verification failed, with the reason and the certificate
 /// as far as it was sent in the clear.
 pub fn handshake(
     connector: &TlsConnector,
@@ -126,45 +126,47 @@ pub fn handshake(
     name: &str,
     verify: bool,
     deadline: Instant,
-    distrusted: impl FnOnce(&str, Option<Vec<u8>>) -> TlsFailure,
-) -> Result<(TlsStream<DeadlineSocket>, TlsFacts), TlsFailure> {
-    let recording = Recording::default();
+    explain_failure: impl FnOnce(&str, Option<Vec<u8>>) -> TlsError,
+) -> Result<(TlsStream<DeadlineSocket>, TlsFacts), TlsError> {
+    let recording = HandshakeRecording::default();
     // A failed handshake takes the socket with it.
     let spare = socket.socket().try_clone().ok();
     socket.record(Some(recording.clone()));
     let clock = socket.clock().clone();
-    socket.wait_until(Instant::now() + clock.slice(deadline));
+    socket.set_deadline(Instant::now() + clock.wait_slice(deadline));
     let mut result = connector.connect(name, socket);
     let mut stream = loop {
         match result {
             Ok(stream) => break stream,
             // A signal ends it like the deadline: whoever asked for the handshake knows which it was.
             Err(HandshakeError::WouldBlock(_)) if Instant::now() >= deadline || clock.interrupted().is_some() => {
-                return Err(TlsFailure::TimedOut);
+                return Err(TlsError::TimedOut);
             }
             Err(HandshakeError::WouldBlock(mut middle)) => {
-                middle.get_mut().wait_until(Instant::now() + clock.slice(deadline));
+                middle.get_mut().set_deadline(Instant::now() + clock.wait_slice(deadline));
                 result = middle.handshake();
             }
             Err(HandshakeError::Failure(error)) => {
                 let seen = recording.take();
                 let text = error.to_string();
                 return Err(match verification_failure(&text).filter(|_| verify) {
-                    Some(why) => distrusted(&why, FirstFlight::read(&seen.bytes).certificate),
+                    Some(why) => explain_failure(&why, FirstFlight::parse(&seen.bytes).certificate),
                     None => handshake_failure(&error, &text, seen, spare),
                 });
             }
         }
     };
     stream.get_mut().record(None);
-    let flight = FirstFlight::read(&recording.take().bytes);
+    let flight = FirstFlight::parse(&recording.take().bytes);
     let certificate = stream.peer_certificate().ok().flatten().and_then(|certificate| certificate.to_der().ok());
-    let peer = certificate.as_deref().and_then(Peer::from_der);
-    if verify && let Some(objection) = peer.as_ref().and_then(|peer| distrust::only_common_name(peer, name)) {
+    let peer = certificate.as_deref().and_then(PeerCertificate::from_der);
+    if verify
+        && let Some(objection) = peer.as_ref().and_then(|peer| certificate_errors::reject_common_name_only(peer, name))
+    {
         // Nothing has been written inside but the handshake; the connection is closed with the stream.
-        stream.get_mut().do_not_wait();
+        stream.get_mut().clear_deadline();
         let _ = stream.shutdown();
-        return Err(TlsFailure::Certificate { why: objection.why, details: objection.details, connected_again: false });
+        return Err(TlsError::Certificate { why: objection.why, details: objection.details, connected_again: false });
     }
     let facts = TlsFacts {
         version: flight.version_name(),
@@ -178,10 +180,10 @@ pub fn handshake(
 }
 
 /// A failed verification, explained.
-pub fn distrusted(reason: &str, certificate: Option<&[u8]>, name: &str, connected_again: bool) -> TlsFailure {
-    let peer = certificate.and_then(Peer::from_der);
-    let explanation = distrust::explain(reason, peer.as_ref(), name, Timestamp::now());
-    TlsFailure::Certificate { why: explanation.why, details: explanation.details, connected_again }
+pub fn certificate_failure(reason: &str, certificate: Option<&[u8]>, name: &str, connected_again: bool) -> TlsError {
+    let peer = certificate.and_then(PeerCertificate::from_der);
+    let explanation = certificate_errors::explain(reason, peer.as_ref(), name, Timestamp::now());
+    TlsError::Certificate { why: explanation.why, details: explanation.details, connected_again }
 }
 
 /// Why the library does not trust the certificate, where that is what failed. OpenSSL's text ends in the reason:
@@ -195,23 +197,23 @@ fn verification_failure(text: &str) -> Option<String> {
 }
 
 /// What is kept of something that is not TLS.
-const SAID: usize = 2048;
+const MAX_SHOWN: usize = 2048;
 
 /// Any other failure of a handshake, in words.
-fn handshake_failure(error: &native_tls::Error, text: &str, seen: Seen, spare: Option<Socket>) -> TlsFailure {
-    let why = why_not(error, text, &seen);
-    let Seen { mut bytes, .. } = seen;
+fn handshake_failure(error: &native_tls::Error, text: &str, seen: HandshakeBytes, spare: Option<Socket>) -> TlsError {
+    let why = describe_handshake_error(error, text, &seen);
+    let HandshakeBytes { mut bytes, .. } = seen;
     if is_tls(&bytes) {
-        return TlsFailure::Other(why);
+        return TlsError::Other(why);
     }
     if let Some(mut spare) = spare {
         // OpenSSL reads no further than a record's head. What else has arrived is part of what is shown.
-        let mut rest = [0; SAID];
+        let mut rest = [0; MAX_SHOWN];
         let count = spare.set_nonblocking(true).and_then(|()| spare.read(&mut rest)).unwrap_or(0);
         bytes.extend_from_slice(rest.get(..count).unwrap_or_default());
     }
-    bytes.truncate(SAID);
-    TlsFailure::NotTls { why, said: bytes }
+    bytes.truncate(MAX_SHOWN);
+    TlsError::NotTls { why, said: bytes }
 }
 
 /// Whether what a server sent can be TLS: the first byte says which kind of record it is (RFC 8446 §5.1).
@@ -219,7 +221,7 @@ fn is_tls(bytes: &[u8]) -> bool {
     bytes.first().is_none_or(|kind| (20..=23).contains(kind))
 }
 
-fn why_not(error: &native_tls::Error, text: &str, seen: &Seen) -> String {
+fn describe_handshake_error(error: &native_tls::Error, text: &str, seen: &HandshakeBytes) -> String {
     let system = std::error::Error::source(error).and_then(system_error);
     let said = reason(text);
     if matches!(system, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
@@ -229,11 +231,11 @@ fn why_not(error: &native_tls::Error, text: &str, seen: &Seen) -> String {
         "the server reset the connection in the handshake".to_owned()
     } else if seen.ended {
         "the server closed the connection in the handshake".to_owned()
-    } else if said.contains("alert handshake failure") && FirstFlight::read(&seen.bytes).asks_certificate {
+    } else if said.contains("alert handshake failure") && FirstFlight::parse(&seen.bytes).requests_client_certificate {
         // Up to TLS 1.2 that is how OpenSSL says that a certificate is missing.
         "the server refused the handshake behind its request for a client's certificate (alert handshake failure)"
             .into()
-    } else if let Some(words) = alert(&said) {
+    } else if let Some(words) = describe_alert(&said) {
         words
     } else if !is_tls(&seen.bytes) {
         "what the server sent is not TLS".to_owned()
@@ -254,7 +256,7 @@ fn system_error(mut error: &(dyn std::error::Error + 'static)) -> Option<io::Err
 }
 
 /// What the server complained of (RFC 8446 §6.2), where it did.
-fn alert(said: &str) -> Option<String> {
+fn describe_alert(said: &str) -> Option<String> {
     let (_, alert) = said.split_once("alert ")?;
     let of_certificates = ["certificate", "unknown ca", "access denied"].iter().any(|word| alert.contains(word));
     Some(match alert.trim_start_matches("number ") {
@@ -265,9 +267,9 @@ fn alert(said: &str) -> Option<String> {
 }
 
 /// What broke TLS behind the handshake.
-pub fn broken(error: &io::Error) -> io::Error {
+pub fn connection_error(error: &io::Error) -> io::Error {
     let said = reason(&error.to_string());
-    let why = alert(&said).unwrap_or_else(|| match said.as_str() {
+    let why = describe_alert(&said).unwrap_or_else(|| match said.as_str() {
         "wrong version number" | "packet length too long" | "bad record type" | "unexpected message" => {
             "what the server sent is not TLS".to_owned()
         }

@@ -1,7 +1,7 @@
 //! Handshakes over loopback sockets: facts, every kind of bad certificate, and what else goes wrong.
 
 use crate::exec::*;
-use crate::net::Sockets;
+use crate::net::SystemNetwork;
 use crate::net::certificate::ServerCertificate;
 use crate::session::Scheme;
 use openssl::pkey::PKey;
@@ -39,8 +39,8 @@ fn serving(connections: usize, part: impl Fn(TcpStream) + Send + 'static) -> (Bo
             part(listener.accept().expect("a client").0);
         }
     });
-    let server = Server { scheme: Scheme::Smtp, address: Address::Tcp { host: "127.0.0.1".to_owned(), port } };
-    let (stream, _) = Sockets::new().connect(&server, &ConnectOptions::default(), soon()).expect("it listens");
+    let server = Server { scheme: Scheme::Smtp, address: ServerAddress::Tcp { host: "127.0.0.1".to_owned(), port } };
+    let (stream, _) = SystemNetwork::new().connect(&server, &ConnectOptions::default(), soon()).expect("it listens");
     (stream, thread)
 }
 
@@ -49,7 +49,7 @@ fn handshake(
     acceptor: &SslAcceptor,
     connections: usize,
     options: &TlsOptions,
-) -> (Result<TlsFacts, TlsFailure>, Box<dyn Stream>) {
+) -> (Result<TlsFacts, TlsError>, Box<dyn Stream>) {
     let acceptor = acceptor.clone();
     let (mut stream, thread) = serving(connections, move |socket| {
         if let Ok(mut tls) = acceptor.accept(socket) {
@@ -59,7 +59,7 @@ fn handshake(
         }
     });
     let result = stream.start_tls(options, soon());
-    stream.close(CloseHow::Fin).expect("closed");
+    stream.close(CloseMode::Fin).expect("closed");
     thread.join().expect("as many connections as there should be");
     (result, stream)
 }
@@ -149,7 +149,7 @@ fn the_versions_asked_for_are_the_ones_offered() {
 #[test]
 fn names_are_matched_as_rfc_9525_has_it() {
     let acceptor = |names: &[&str]| {
-        let certificate = ServerCertificate::make(names).expect("names");
+        let certificate = ServerCertificate::generate(names).expect("names");
         (acceptor_of(&certificate.chain_pem, &certificate.key_pem, None), certificate.ca_pem)
     };
     for (names, wanted, good) in [
@@ -176,7 +176,7 @@ fn each_bad_certificate_is_refused_with_its_reason_and_what_it_says() {
             params.subject_alt_names = vec![SanType::DnsName(name.try_into().expect("ASCII"))];
         }
     };
-    let other_ca = ServerCertificate::make(&["mail.example"]).expect("a name").ca_pem;
+    let other_ca = ServerCertificate::generate(&["mail.example"]).expect("a name").ca_pem;
     for (made, ca, why) in [
         (made(false, |params| params.not_after = date_time_ymd(2020, 2, 1)), None, "expired on 2020-02-01"),
         (made(false, |params| params.not_before = date_time_ymd(2098, 3, 1)), None, "not yet valid until 2098-03-01"),
@@ -201,7 +201,7 @@ fn each_bad_certificate_is_refused_with_its_reason_and_what_it_says() {
             let acceptor = made.acceptor(Some(max));
             let asked = options("mail.example", ca.as_deref().unwrap_or(&made.ca));
             let (result, mut stream) = handshake(&acceptor, connections, &asked);
-            let Err(TlsFailure::Certificate { why: said, details, connected_again }) = result else {
+            let Err(TlsError::Certificate { why: said, details, connected_again }) = result else {
                 panic!("{why}: {result:?}");
             };
             assert_eq!(said, why, "{max:?}");
@@ -251,7 +251,7 @@ fn behind_starttls_the_second_look_speaks_smtp_up_to_the_handshake_and_no_furthe
         }
     }
     let failure = stream.start_tls(&options("mail.example", &made.ca), soon()).expect_err("expired");
-    let TlsFailure::Certificate { why, .. } = failure else { panic!("{failure:?}") };
+    let TlsError::Certificate { why, .. } = failure else { panic!("{failure:?}") };
     assert_eq!(why, "expired on 2020-02-01");
     thread.join().expect("two connections, each with its dialogue");
 }
@@ -262,7 +262,7 @@ fn a_second_look_that_fails_leaves_the_reason() {
     let acceptor = made.acceptor(Some(SslVersion::TLS1_3));
     // The listener is gone with its only connection.
     let result = handshake(&acceptor, 1, &options("mail.example", &made.ca)).0;
-    let Err(TlsFailure::Certificate { why, details, .. }) = result else { panic!("{result:?}") };
+    let Err(TlsError::Certificate { why, details, .. }) = result else { panic!("{result:?}") };
     assert!(why.contains("expired"), "{why}");
     assert!(details.is_empty() || why.contains("2020"), "{details:?}");
 }
@@ -314,8 +314,8 @@ fn whatever_else_goes_wrong_has_its_own_words() {
         let (mut stream, thread) = serving(1, part);
         let failure = stream.start_tls(&options, soon()).expect_err(words);
         let said = match failure {
-            TlsFailure::Other(why) if !words.contains("not TLS") => why,
-            TlsFailure::NotTls { why, said } if words.contains("not TLS") && !said.is_empty() => why,
+            TlsError::Other(why) if !words.contains("not TLS") => why,
+            TlsError::NotTls { why, said } if words.contains("not TLS") && !said.is_empty() => why,
             failure => panic!("{words}: {failure:?}"),
         };
         assert!(said.contains(words), "{said}");
@@ -331,7 +331,7 @@ fn a_handshake_ends_at_its_deadline() {
     });
     let deadline = Instant::now() + Duration::from_millis(50);
     let failure = stream.start_tls(&options("mail.example", ""), deadline).expect_err("nobody answers");
-    assert!(matches!(failure, TlsFailure::TimedOut), "{failure:?}");
+    assert!(matches!(failure, TlsError::TimedOut), "{failure:?}");
     thread.join().expect("the socket was closed");
 }
 
@@ -362,10 +362,10 @@ fn settings_that_are_of_no_use_are_said_before_anything_is_sent() {
         ),
     ] {
         let failure = stream.start_tls(&options, soon()).expect_err(words);
-        let TlsFailure::Settings(said) = failure else { panic!("{words}: {failure:?}") };
+        let TlsError::Settings(said) = failure else { panic!("{words}: {failure:?}") };
         assert!(said.contains(words), "{words}: {said}");
     }
-    stream.close(CloseHow::Fin).expect("still open until now");
+    stream.close(CloseMode::Fin).expect("still open until now");
     thread.join().expect("nothing was sent");
 }
 

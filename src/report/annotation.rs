@@ -1,14 +1,14 @@
 //! GitHub Actions' annotations: `::error file=…,line=…,col=…,title=…::message`.
 
-use super::record::{Outside, Record};
-use crate::event::{Cause, Failure, Got};
-use crate::transcript::printable;
+use super::record::{Record, SessionFailure};
+use crate::event::{Cause, Failure, ServerResponse};
+use crate::transcript::escape_unprintable;
 
 /// No more than these for one session: GitHub shows ten of a step.
-const MOST: usize = 10;
+const MAX_ANNOTATIONS: usize = 10;
 
 /// A line for each failure of a session; none where it did not fail.
-pub fn of(record: &Record) -> Vec<String> {
+pub fn for_record(record: &Record) -> Vec<String> {
     if !record.judgement.is_bad() {
         return Vec::new();
     }
@@ -16,31 +16,31 @@ pub fn of(record: &Record) -> Vec<String> {
     let mut lines: Vec<String> = steps
         .filter_map(|step| step.failure().map(|failure| (failure, format!(", {}", step.title()))))
         .flat_map(|(failure, title)| {
-            let all = std::iter::once(failure).chain(&failure.more.also);
-            all.map(|one| of_failure(record, one, &title)).collect::<Vec<_>>()
+            let all = std::iter::once(failure).chain(&failure.details.others);
+            all.map(|one| failure_line(record, one, &title)).collect::<Vec<_>>()
         })
         .collect();
     lines.extend(record.failures.iter().flat_map(|outside| match outside {
-        Outside::Failure(failure) => vec![of_failure(record, failure, "")],
-        Outside::Broken { text, .. } => of_broken(record, text),
-        Outside::Said(text) => vec![line(record.file.as_str(), 1, None, "mailrun", text)],
+        SessionFailure::Failure(failure) => vec![failure_line(record, failure, "")],
+        SessionFailure::InvalidFile { text, .. } => invalid_file_lines(record, text),
+        SessionFailure::Message(text) => vec![line(record.file.as_str(), 1, None, "mailrun", text)],
     }));
     if lines.is_empty() {
         let why = record.judgement.reason().unwrap_or_else(|| "failed".to_owned());
         lines.push(line(record.file.as_str(), 1, None, "mailrun", &why));
     }
-    lines.truncate(MOST);
+    lines.truncate(MAX_ANNOTATIONS);
     lines
 }
 
-fn of_failure(record: &Record, failure: &Failure, step: &str) -> String {
+fn failure_line(record: &Record, failure: &Failure, step: &str) -> String {
     let place = &failure.place;
     let title = format!("mailrun{step}");
     let mut message = failure.cause.to_string();
-    if let Cause::Unexpected { got: Got::Reply { text, .. }, .. } = &failure.cause {
+    if let Cause::Unexpected { got: ServerResponse::Reply { text, .. }, .. } = &failure.cause {
         message.push_str(&format!(" {text}"));
     }
-    failure.more.parts.iter().for_each(|part| message.push_str(&format!("\n{part}")));
+    failure.details.mismatches.iter().for_each(|part| message.push_str(&format!("\n{part}")));
     match place.file.is_empty() {
         true => line(record.file.as_str(), 1, None, &title, &message),
         false => line(&place.file, place.line, Some(place.column), &title, &message),
@@ -48,7 +48,7 @@ fn of_failure(record: &Record, failure: &Failure, step: &str) -> String {
 }
 
 /// A line for each diagnostic that says where it is: `file:line:column: error: …`.
-fn of_broken(record: &Record, text: &str) -> Vec<String> {
+fn invalid_file_lines(record: &Record, text: &str) -> Vec<String> {
     let number = |part: Option<&str>| part.and_then(|part| part.parse::<usize>().ok());
     let placed = text.lines().filter_map(|found| {
         let rest = found.strip_prefix(record.file.as_str())?.strip_prefix(':')?;
@@ -68,27 +68,31 @@ fn of_broken(record: &Record, text: &str) -> Vec<String> {
 fn line(file: &str, row: usize, column: Option<usize>, title: &str, message: &str) -> String {
     let column = column.map(|column| format!(",col={column}")).unwrap_or_default();
     // GitHub knows files by their names in the repository.
-    let file = property(&visible(file.trim_start_matches("./")));
-    format!("::error file={file},line={row}{column},title={}::{}", property(&visible(title)), data(&visible(message)))
+    let file = escape_property(&escape_controls(file.trim_start_matches("./")));
+    format!(
+        "::error file={file},line={row}{column},title={}::{}",
+        escape_property(&escape_controls(title)),
+        escape_data(&escape_controls(message))
+    )
 }
 
-/// What could move a cursor is escaped as everywhere; line ends are left to [`data`].
-fn visible(text: &str) -> String {
+/// What could move a cursor is escaped as everywhere; line ends are left to [`escape_data`].
+fn escape_controls(text: &str) -> String {
     let shown = |piece: &str| {
         let end = piece.trim_end_matches(['\r', '\n']);
-        printable(end.as_bytes()) + &piece[end.len()..]
+        escape_unprintable(end.as_bytes()) + &piece[end.len()..]
     };
     text.split_inclusive(['\r', '\n']).map(shown).collect()
 }
 
 /// As the toolkit's `escapeData` does it.
-fn data(text: &str) -> String {
+fn escape_data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// As the toolkit's `escapeProperty` does it.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+fn escape_property(text: &str) -> String {
+    escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]

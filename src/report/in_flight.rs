@@ -1,40 +1,40 @@
 //! How many messages have left without an answer, for whoever ends the program at once.
 
-use super::ByConnection;
-use crate::event::{Event, Fact, Line, Observer};
+use super::ConnectionMap;
+use crate::event::{Event, Fact, Observer, RedactedLine};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Of all sessions that run.
 static MESSAGES: AtomicUsize = AtomicUsize::new(0);
 
 /// Messages whose content was on its way and whose step has not ended: what became of them nobody knows.
-pub fn in_flight() -> usize {
+pub fn messages_in_flight() -> usize {
     MESSAGES.load(Ordering::Relaxed)
 }
 
 /// Counts those of one session.
 #[derive(Default)]
-pub struct InFlight {
-    connections: ByConnection<Sent>,
+pub struct InFlightCounter {
+    connections: ConnectionMap<SentContent>,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Sent {
+struct SentContent {
     /// Messages with their dot.
     complete: usize,
     /// Content has begun and there was no dot, which BDAT needs none of.
     begun: bool,
 }
 
-impl Sent {
+impl SentContent {
     fn messages(self) -> usize {
         self.complete + usize::from(self.begun)
     }
 }
 
-impl InFlight {
-    fn change(&mut self, connection: &str, change: impl FnOnce(&mut Sent)) {
-        let sent = self.connections.of(connection);
+impl InFlightCounter {
+    fn change(&mut self, connection: &str, change: impl FnOnce(&mut SentContent)) {
+        let sent = self.connections.get_or_insert(connection);
         let before = sent.messages();
         change(sent);
         let after = sent.messages();
@@ -43,7 +43,7 @@ impl InFlight {
     }
 }
 
-impl Observer for InFlight {
+impl Observer for InFlightCounter {
     fn observe(&mut self, event: &Event<'_>) {
         match &event.fact {
             Fact::LineSent(line) if is_dot(line) => self.change(event.connection, |sent| {
@@ -51,7 +51,7 @@ impl Observer for InFlight {
                 sent.begun = false;
             }),
             Fact::LineSent(line)
-                if line.content && self.connections.known(event.connection).is_none_or(|sent| !sent.begun) =>
+                if line.content && self.connections.get_mut(event.connection).is_none_or(|sent| !sent.begun) =>
             {
                 self.change(event.connection, |sent| sent.begun = true);
             }
@@ -64,15 +64,15 @@ impl Observer for InFlight {
     }
 }
 
-impl Drop for InFlight {
+impl Drop for InFlightCounter {
     fn drop(&mut self) {
-        let left: usize = self.connections.all().map(|sent| sent.messages()).sum();
+        let left: usize = self.connections.values().map(|sent| sent.messages()).sum();
         MESSAGES.fetch_sub(left, Ordering::Relaxed);
     }
 }
 
 /// Whether it ends content.
-pub fn is_dot(line: &Line<'_>) -> bool {
+pub fn is_dot(line: &RedactedLine<'_>) -> bool {
     if line.wire_length() != ".\r\n".len() {
         return false;
     }
@@ -87,15 +87,20 @@ mod tests {
     use crate::event::{StepId, Verdict};
     use crate::session::Place;
     use crate::smtp::lines::split_lines;
-    use crate::transcript::Shown;
+    use crate::transcript::SafeText;
     use std::time::Duration;
 
     #[test]
     fn what_has_left_and_was_not_answered_is_in_flight() {
-        let step =
-            StepId { number: 1, title: Shown::new("message"), place: Place::default(), repetition: None, attempt: 1 };
+        let step = StepId {
+            number: 1,
+            title: SafeText::new("message"),
+            place: Place::default(),
+            repetition: None,
+            attempt: 1,
+        };
         let verdict = Verdict::Passed;
-        let mut watch = InFlight::default();
+        let mut watch = InFlightCounter::default();
         // What is sent (content behind a bar; nothing: a step ends), and how many are in flight then.
         let table = [
             ("MAIL FROM:<a@b>", 0, "nothing of it has left"),
@@ -112,14 +117,14 @@ mod tests {
             ("|z", 1, "BDAT's has no dot"),
             ("", 0, "and is answered all the same"),
         ];
-        let count = |watch: &InFlight| watch.connections.all().map(|sent| sent.messages()).sum::<usize>();
+        let count = |watch: &InFlightCounter| watch.connections.values().map(|sent| sent.messages()).sum::<usize>();
         for (text, expected, why) in table {
             let mut tell = |fact| watch.observe(&Event { at: Duration::ZERO, connection: "main", fact });
             let bytes = format!("{}\r\n", text.trim_start_matches('|'));
             match text {
                 "" => tell(Fact::StepFinished { step: &step, verdict: &verdict, elapsed: Duration::ZERO }),
                 _ => split_lines(bytes.as_bytes())
-                    .for_each(|line| tell(Fact::LineSent(Line::new(line, &[], text.starts_with('|'))))),
+                    .for_each(|line| tell(Fact::LineSent(RedactedLine::new(line, &[], text.starts_with('|'))))),
             }
             assert_eq!(count(&watch), expected, "{why}");
         }

@@ -1,9 +1,9 @@
 //! The JSON report: `version`, `status`, `sessions[].steps[]`. docs/report.schema.json describes it.
 
-use super::record::{Outside, Phase, Record, Run, StepRecord, Totals};
-use crate::event::{Cause, Failure, Got};
+use super::record::{Phase, Record, RunRecord, SessionFailure, StepRecord, Totals};
+use crate::event::{Cause, Failure, ServerResponse};
 use crate::session::Place;
-use crate::transcript::printable;
+use crate::transcript::escape_unprintable;
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub const VERSION: u32 = 1;
 pub const PROGRAM: &str = concat!("mailrun ", env!("CARGO_PKG_VERSION"));
 
 /// Writes the report, a session at a time.
-pub fn write(run: &Run, mut out: impl Write) -> io::Result<()> {
+pub fn write(run: &RunRecord, mut out: impl Write) -> io::Result<()> {
     let head = json!({
         "version": VERSION,
         "program": PROGRAM,
@@ -65,18 +65,18 @@ pub fn session(record: &Record) -> Value {
     if !record.server.is_empty() {
         put("server", record.server.as_str().into());
     }
-    put("verdict", record.judgement.word().into());
+    put("verdict", record.judgement.as_str().into());
     if let Some(reason) = record.judgement.reason() {
         put("reason", reason.into());
     }
     put("status", record.status.code().into());
     put("elapsed", seconds(record.elapsed).into());
     put("steps", record.steps.iter().map(step).collect());
-    if record.left_out > 0 {
-        put("steps_left_out", record.left_out.into());
+    if record.omitted_steps > 0 {
+        put("steps_left_out", record.omitted_steps.into());
     }
     if !record.failures.is_empty() {
-        put("failures", record.failures.iter().map(outside).collect());
+        put("failures", record.failures.iter().map(session_failure).collect());
     }
     if !record.remarks.is_empty() {
         put("remarks", record.remarks.clone().into());
@@ -85,13 +85,13 @@ pub fn session(record: &Record) -> Value {
     Value::Object(out)
 }
 
-fn outside(outside: &Outside) -> Value {
+fn session_failure(outside: &SessionFailure) -> Value {
     match outside {
-        Outside::Failure(one) => failure(one),
-        Outside::Broken { status, text } => {
+        SessionFailure::Failure(one) => failure(one),
+        SessionFailure::InvalidFile { status, text } => {
             json!({ "kind": "session-file", "message": outside.message(), "status": status.code(), "details": text })
         }
-        Outside::Said(text) => json!({ "kind": "session", "message": text }),
+        SessionFailure::Message(text) => json!({ "kind": "session", "message": text }),
     }
 }
 
@@ -100,13 +100,13 @@ pub fn step(step: &StepRecord) -> Value {
     let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
     put("number", step.id.number.into());
     put("title", step.id.title.as_str().into());
-    put("connection", printable(step.connection.as_bytes()).into());
+    put("connection", escape_unprintable(step.connection.as_bytes()).into());
     if let Some(repetition) = step.repetition() {
         put("repetition", repetition.into());
     }
     put("attempt", step.attempt().into());
     if let Some(turn) = &step.turn {
-        put("turn", super::stream::turn_fields(turn));
+        put("turn", super::json_events::turn_fields(turn));
     }
     if let Some(row) = &step.row {
         let mut fields = json!({ "number": row.number, "key": row.key.as_str(), "attempt": row.attempt });
@@ -118,8 +118,8 @@ pub fn step(step: &StepRecord) -> Value {
     if step.retried {
         put("retried", true.into());
     }
-    put("verdict", step.word().into());
-    if let Some(why) = step.skipped() {
+    put("verdict", step.as_str().into());
+    if let Some(why) = step.skip_reason() {
         put("reason", why.into());
     }
     put("started", seconds(step.started).into());
@@ -133,7 +133,7 @@ pub fn step(step: &StepRecord) -> Value {
 }
 
 fn phase(phase: &Phase) -> Value {
-    json!({ "kind": phase.kind.word(), "started": seconds(phase.started), "elapsed": seconds(phase.elapsed) })
+    json!({ "kind": phase.kind.as_str(), "started": seconds(phase.started), "elapsed": seconds(phase.elapsed) })
 }
 
 /// `null` where there is none.
@@ -141,7 +141,7 @@ pub fn place(place: &Place) -> Value {
     if place.file.is_empty() {
         return Value::Null;
     }
-    json!({ "file": printable(place.file.as_bytes()), "line": place.line, "column": place.column })
+    json!({ "file": escape_unprintable(place.file.as_bytes()), "line": place.line, "column": place.column })
 }
 
 /// A failure: what kind, in a sentence, and its parts.
@@ -152,22 +152,22 @@ pub fn failure(failure: &Failure) -> Value {
     put("message", failure.cause.to_string().into());
     put("status", failure.status.code().into());
     put("place", place(&failure.place));
-    if !failure.more.parts.is_empty() {
-        put("parts", failure.more.parts.iter().map(|part| Value::from(part.as_str())).collect());
+    if !failure.details.mismatches.is_empty() {
+        put("parts", failure.details.mismatches.iter().map(|part| Value::from(part.as_str())).collect());
     }
-    if !failure.more.also.is_empty() {
-        put("also", failure.more.also.iter().map(self::failure).collect());
+    if !failure.details.others.is_empty() {
+        put("also", failure.details.others.iter().map(self::failure).collect());
     }
     match &failure.cause {
         Cause::Unexpected { expected, got } => {
             put("expected", expected.as_str().into());
             let got = match got {
-                Got::Reply { code, text } => json!({ "code": code, "text": text.as_str() }),
-                Got::Closed => "closed".into(),
-                Got::Reset => "reset".into(),
-                Got::Nothing => "nothing".into(),
-                Got::Malformed => "malformed".into(),
-                Got::Bytes => "bytes".into(),
+                ServerResponse::Reply { code, text } => json!({ "code": code, "text": text.as_str() }),
+                ServerResponse::Closed => "closed".into(),
+                ServerResponse::Reset => "reset".into(),
+                ServerResponse::Nothing => "nothing".into(),
+                ServerResponse::Malformed => "malformed".into(),
+                ServerResponse::Bytes => "bytes".into(),
             };
             put("got", got);
         }
@@ -199,17 +199,17 @@ fn kind(cause: &Cause) -> &'static str {
         Cause::AssertsFailed(_) => "assert",
         Cause::CaptureMissed { .. } => "capture",
         Cause::TimedOut { .. } => "timeout",
-        Cause::Lost { .. } => "lost",
+        Cause::ConnectionLost { .. } => "lost",
         Cause::DeliveryUnknown { .. } => "delivery-unknown",
         Cause::NotSmtp(_) | Cause::LineTooLong => "not-smtp",
-        Cause::OutOfTurn { .. } => "out-of-turn",
-        Cause::Injected { .. } => "injected",
+        Cause::UnsolicitedInput { .. } => "out-of-turn",
+        Cause::BytesAfterStarttls { .. } => "injected",
         Cause::CannotResolve { .. } => "resolve",
         Cause::CannotConnect { .. } => "connect",
         Cause::Certificate { .. } => "certificate",
         Cause::TlsFailed { .. } => "tls",
         Cause::AuthRefused { .. } => "auth-refused",
-        Cause::Lacking { .. } => "lacking",
+        Cause::MissingCapability { .. } => "lacking",
         Cause::Sasl { .. } => "sasl",
         Cause::BadValue { .. } => "bad-value",
         Cause::Unreadable { .. } => "unreadable",

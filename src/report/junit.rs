@@ -1,29 +1,29 @@
 //! JUnit's XML: a suite for each session, a case for each step. Only what Jenkins' schema knows is written.
 
-use super::record::{Judgement, Outside, Record, Run, StepRecord, time};
-use crate::event::{Cause, Failure, Got};
+use super::record::{Judgement, Record, RunRecord, SessionFailure, StepRecord, format_duration};
+use crate::event::{Cause, Failure, ServerResponse};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 use std::collections::HashMap;
 use std::io::{self, Write};
 
 /// Writes the report.
-pub fn write(run: &Run, out: impl io::Write) -> io::Result<()> {
+pub fn write(run: &RunRecord, out: impl io::Write) -> io::Result<()> {
     let mut report = Report::new("mailrun");
     report.set_time(run.elapsed);
     report.add_test_suites(run.records.iter().map(suite));
-    let mut out = Known { head: Some(Vec::new()), out };
+    let mut out = SchemaFilter { head: Some(Vec::new()), out };
     report.serialize(&mut out).map_err(io::Error::other)?;
     out.flush()
 }
 
 /// Leaves out of the outermost element what Jenkins' schema does not know there: how many were skipped.
-struct Known<W> {
+struct SchemaFilter<W> {
     /// What was written as long as that element's tag is not complete.
     head: Option<Vec<u8>>,
     out: W,
 }
 
-impl<W: Write> Write for Known<W> {
+impl<W: Write> Write for SchemaFilter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(head) = &mut self.head else { return self.out.write(bytes) };
         head.extend_from_slice(bytes);
@@ -56,9 +56,9 @@ fn suite(record: &Record) -> TestSuite {
     suite.add_property(Property::new("status", record.status.code().to_string()));
     let class = class(record);
     let mut cases: Vec<TestCase> = record.steps.iter().map(|step| case(record, step, &class)).collect();
-    name_apart(&mut cases);
+    make_names_unique(&mut cases);
     suite.add_test_cases(cases);
-    suite.add_test_cases(record.failures.iter().map(|outside| of_session(record, outside, &class)));
+    suite.add_test_cases(record.failures.iter().map(|outside| session_case(record, outside, &class)));
     // A session without a case would not be seen at all.
     let said = match &record.judgement {
         Judgement::UnexpectedPass(_) => Some(non_success(NonSuccessKind::Failure, record.judgement.reason(), "xfail")),
@@ -92,7 +92,7 @@ fn class(record: &Record) -> String {
 }
 
 fn case(record: &Record, step: &StepRecord, class: &str) -> TestCase {
-    let status = match (step.failure(), step.skipped(), &record.judgement) {
+    let status = match (step.failure(), step.skip_reason(), &record.judgement) {
         (Some(failure), _, Judgement::ExpectedFailure(why)) => {
             skipped(&format!("failed as expected ({why}): {}", failure.cause))
         }
@@ -109,7 +109,7 @@ fn case(record: &Record, step: &StepRecord, class: &str) -> TestCase {
 }
 
 /// Two cases of one name would be one for Jenkins: `open` is played on each connection of a batch.
-fn name_apart(cases: &mut [TestCase]) {
+fn make_names_unique(cases: &mut [TestCase]) {
     let mut seen: HashMap<String, usize> = HashMap::new();
     for case in cases {
         let count = seen.entry(case.name.as_str().to_owned()).or_default();
@@ -120,11 +120,11 @@ fn name_apart(cases: &mut [TestCase]) {
     }
 }
 
-fn of_session(record: &Record, outside: &Outside, class: &str) -> TestCase {
+fn session_case(record: &Record, outside: &SessionFailure, class: &str) -> TestCase {
     let status = match (&record.judgement, outside) {
         (Judgement::ExpectedFailure(why), _) => skipped(&format!("failed as expected ({why}): {}", outside.message())),
-        (_, Outside::Failure(failure)) => failed(failure, None, record),
-        (_, Outside::Broken { text, .. } | Outside::Said(text)) => {
+        (_, SessionFailure::Failure(failure)) => failed(failure, None, record),
+        (_, SessionFailure::InvalidFile { text, .. } | SessionFailure::Message(text)) => {
             let mut status = non_success(NonSuccessKind::Error, Some(outside.message()), "session file");
             status.set_description(text.clone());
             status
@@ -136,26 +136,26 @@ fn of_session(record: &Record, outside: &Outside, class: &str) -> TestCase {
 }
 
 fn failed(failure: &Failure, step: Option<&StepRecord>, record: &Record) -> TestCaseStatus {
-    let kind = if failure.cause.answered() { NonSuccessKind::Failure } else { NonSuccessKind::Error };
+    let kind = if failure.cause.has_answer() { NonSuccessKind::Failure } else { NonSuccessKind::Error };
     let mut message = failure.cause.to_string();
     let mut text = format!("{failure}\n");
-    if let Cause::Unexpected { got: Got::Reply { code, text: reply }, .. } = &failure.cause {
+    if let Cause::Unexpected { got: ServerResponse::Reply { code, text: reply }, .. } = &failure.cause {
         message = format!("{message} {reply}");
         text.push_str(&format!("got: {code:03} {reply}\n"));
     }
-    failure.more.parts.iter().for_each(|part| text.push_str(&format!("{part}\n")));
+    failure.details.mismatches.iter().for_each(|part| text.push_str(&format!("{part}\n")));
     if let Cause::AssertsFailed(failed) = &failure.cause {
         failed.iter().for_each(|one| text.push_str(&format!("assert failed: {one}\n")));
     }
     if let Cause::Certificate { details, .. } = &failure.cause {
         details.iter().for_each(|detail| text.push_str(&format!("{detail}\n")));
     }
-    failure.more.also.iter().for_each(|other| text.push_str(&format!("{other}\n")));
+    failure.details.others.iter().for_each(|other| text.push_str(&format!("{other}\n")));
     if let Some(step) = step {
-        text.push_str(&format!("step {}, after {}\n\n", step.id.number, time(step.elapsed)));
+        text.push_str(&format!("step {}, after {}\n\n", step.id.number, format_duration(step.elapsed)));
     }
     let index = step.and_then(|step| record.steps.iter().position(|other| std::ptr::eq(step, other)));
-    record.lines.around(index, 20).iter().for_each(|line| text.push_str(&format!("{}\n", line.text)));
+    record.lines.context_of(index, 20).iter().for_each(|line| text.push_str(&format!("{}\n", line.text)));
     let name = match failure.status.name() {
         "" => "expectation",
         name => name,

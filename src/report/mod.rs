@@ -3,31 +3,31 @@
 //! Each hears the same events and matches them exhaustively: a new fact stops the build in every report.
 
 pub mod annotation;
-mod by_connection;
-mod events;
-pub mod file;
-mod held;
+pub mod atomic_file;
+mod connection_map;
+mod deferred;
+pub mod diagnosis;
+mod event_docs;
+mod exit_flush;
 pub mod html;
 mod in_flight;
 pub mod json;
+pub mod json_events;
 pub mod junit;
-mod open;
 pub mod record;
-pub mod screen;
-pub mod stream;
+pub mod suite_text;
 pub mod tap;
-pub mod terminal;
 pub mod transcript;
 
-pub use by_connection::ByConnection;
-pub use file::{AtomicFile, Left};
-pub use held::Held;
-pub use in_flight::{InFlight, in_flight, is_dot};
-pub use open::{Holds, Log, Shared, Towards, end_at_once, write_out};
+pub use atomic_file::{AtomicFile, OrphanedTranscript};
+pub use connection_map::ConnectionMap;
+pub use deferred::DeferredTranscript;
+pub use diagnosis::DiagnosisWriter;
+pub use exit_flush::{FlushOnExit, LiveTranscript, OutputKind, SharedWriter, flush_all, flush_for_signal};
+pub use in_flight::{InFlightCounter, is_dot, messages_in_flight};
+pub use json_events::JsonEventWriter;
 pub use record::Recorder;
-pub use stream::Stream;
-pub use terminal::Terminal;
-pub use transcript::{Options, TranscriptWriter};
+pub use transcript::{TranscriptOptions, TranscriptWriter};
 
 use crate::event::{Event, Observer};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,7 +50,7 @@ impl<'a> FanOut<'a> {
     }
 
     /// How many observers panicked: a bug of the program, which must end it with `EX_SOFTWARE`.
-    pub fn broken(&self) -> usize {
+    pub fn panicked(&self) -> usize {
         self.observers.iter().filter(|observer| observer.is_none()).count()
     }
 }
@@ -97,6 +97,6 @@ mod tests {
         for _ in 0..2 {
             all.observe(&Event { at: Duration::ZERO, connection: "main", fact: Fact::ClosedByServer });
         }
-        assert_eq!((heard.load(Ordering::Relaxed), all.broken()), (2, 1));
+        assert_eq!((heard.load(Ordering::Relaxed), all.panicked()), (2, 1));
     }
 }

@@ -1,11 +1,11 @@
 //! TAP 14: a test point for each session with its steps as a subtest; diagnostics are YAML.
 
-use super::record::{Judgement, Outside, Record, Run, StepRecord, UNVERIFIED};
-use crate::event::{Cause, Failure, Got, Status};
+use super::record::{Judgement, Record, RunRecord, SessionFailure, StepRecord, UNVERIFIED_REMARK};
+use crate::event::{Cause, Failure, ServerResponse, Status};
 use std::io::{self, Write};
 
 /// Writes the report.
-pub fn write(run: &Run, mut out: impl Write) -> io::Result<()> {
+pub fn write(run: &RunRecord, mut out: impl Write) -> io::Result<()> {
     writeln!(out, "TAP version 14\n1..{}", run.records.len())?;
     for (index, record) in run.records.iter().enumerate() {
         session(index + 1, record, &mut out)?;
@@ -35,23 +35,23 @@ fn session(number: usize, record: &Record, out: &mut impl Write) -> io::Result<(
         // With a TODO it would count as passed.
         Judgement::UnexpectedPass(_) | Judgement::Failed | Judgement::Error => (false, String::new()),
     };
-    writeln!(out, "{} {number} - {name}{directive}", ok_words(ok))?;
+    writeln!(out, "{} {number} - {name}{directive}", ok_prefix(ok))?;
     let mut yaml = Yaml::new("  ");
     yaml.number("duration_ms", record.elapsed.as_secs_f64() * 1000.0);
     if !record.server.is_empty() {
         yaml.text("server", record.server.as_str());
     }
-    if let Some(remark) = record.remarks.iter().find(|remark| remark.starts_with(UNVERIFIED)) {
+    if let Some(remark) = record.remarks.iter().find(|remark| remark.starts_with(UNVERIFIED_REMARK)) {
         yaml.text("remark", remark);
     }
     if !ok {
         yaml.number("status", f64::from(record.status.code()));
         match record.failures.first() {
-            Some(Outside::Failure(failure)) => yaml.failure(failure),
-            Some(outside @ (Outside::Broken { .. } | Outside::Said(_))) => {
+            Some(SessionFailure::Failure(failure)) => yaml.failure(failure),
+            Some(outside @ (SessionFailure::InvalidFile { .. } | SessionFailure::Message(_))) => {
                 yaml.text("message", &outside.message());
                 yaml.text("severity", "error");
-                if let Outside::Broken { text, .. } = outside {
+                if let SessionFailure::InvalidFile { text, .. } = outside {
                     yaml.text("details", text);
                 }
             }
@@ -68,14 +68,14 @@ fn session(number: usize, record: &Record, out: &mut impl Write) -> io::Result<(
 
 fn step(number: usize, step: &StepRecord, todo: bool, out: &mut impl Write) -> io::Result<()> {
     let failure = step.failure();
-    let directive = match (step.skipped(), failure) {
+    let directive = match (step.skip_reason(), failure) {
         (Some(why), _) => format!(" # SKIP {why}"),
         (None, Some(_)) if todo => " # TODO expected to fail".to_owned(),
         // A harness does not count it.
         (None, Some(_)) if step.retried => " # TODO tried again".to_owned(),
         _ => String::new(),
     };
-    writeln!(out, "    {} {number} - {}{directive}", ok_words(failure.is_none()), escaped(&step.title()))?;
+    writeln!(out, "    {} {number} - {}{directive}", ok_prefix(failure.is_none()), escaped(&step.title()))?;
     let mut yaml = Yaml::new("      ");
     yaml.number("duration_ms", step.elapsed.as_secs_f64() * 1000.0);
     if let Some(failure) = failure {
@@ -84,7 +84,7 @@ fn step(number: usize, step: &StepRecord, todo: bool, out: &mut impl Write) -> i
     out.write_all(yaml.end().as_bytes())
 }
 
-fn ok_words(ok: bool) -> &'static str {
+fn ok_prefix(ok: bool) -> &'static str {
     if ok { "ok" } else { "not ok" }
 }
 
@@ -93,7 +93,7 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('#', "\\#").replace(['\n', '\r'], " ")
 }
 
-fn sentences<T: ToString>(list: &[T]) -> String {
+fn lines_of<T: ToString>(list: &[T]) -> String {
     list.iter().map(|one| one.to_string() + "\n").collect()
 }
 
@@ -129,15 +129,15 @@ impl Yaml {
 
     fn failure(&mut self, failure: &Failure) {
         self.text("message", &failure.cause.to_string());
-        self.text("severity", if failure.cause.answered() { "fail" } else { "error" });
+        self.text("severity", if failure.cause.has_answer() { "fail" } else { "error" });
         if let Cause::Unexpected { expected, got } = &failure.cause {
             self.text("expected", expected.as_str());
-            if let Got::Reply { code, text } = got {
+            if let ServerResponse::Reply { code, text } = got {
                 self.text("got", &format!("{code:03} {text}"));
             }
         }
-        self.block("parts", &sentences(&failure.more.parts));
-        self.block("also", &sentences(&failure.more.also));
+        self.block("parts", &lines_of(&failure.details.mismatches));
+        self.block("also", &lines_of(&failure.details.others));
         if let Cause::Certificate { details, .. } = &failure.cause {
             let details: Vec<&str> = details.iter().map(|detail| detail.as_str()).collect();
             self.block("certificate", &details.join("\n"));

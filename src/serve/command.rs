@@ -1,6 +1,6 @@
 //! `mailrun serve FILE -- COMMAND…`: a command that finds a server in its environment.
 
-use super::{Running, Summary};
+use super::{RunningServer, Summary};
 use std::ffi::OsString;
 use std::io;
 use std::process::{Command, ExitStatus};
@@ -14,7 +14,7 @@ const GRACE: Duration = Duration::from_secs(2);
 ///
 /// `started` is told the command's process id.
 pub fn run_with_command(
-    server: Running,
+    server: RunningServer,
     command: &[OsString],
     started: impl FnOnce(u32),
 ) -> Result<(ExitStatus, Summary), io::Error> {

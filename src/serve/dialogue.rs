@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What is to be done next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum ServerAction {
     /// Wait for bytes from the client.
     Read,
     Write {
@@ -23,21 +23,21 @@ pub(super) enum Turn {
 
 /// One side of a connection, played without I/O.
 pub(super) trait Dialogue {
-    fn turn(&mut self) -> Turn;
+    fn next_action(&mut self) -> ServerAction;
     /// Bytes that the client sent.
     fn received(&mut self, bytes: &[u8]);
     /// Takes what was received and not yet used: what follows is inside TLS.
     fn take_input(&mut self) -> Vec<u8>;
-    fn tls_started(&mut self, tls: TlsSeen);
+    fn tls_started(&mut self, tls: TlsHandshake);
     /// The client sends no more, or the connection broke.
-    fn ended(&mut self, how: End);
+    fn client_ended(&mut self, how: ClientEnd);
     /// What went wrong, once it is known.
     fn problem(&self) -> Option<String>;
 }
 
 /// How the client's side ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum ClientEnd {
     Closed,
     /// Nothing came for as long as the server waits.
     Idle,
@@ -47,7 +47,7 @@ pub(super) enum End {
 
 /// What is known of a handshake that succeeded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct TlsSeen {
+pub(super) struct TlsHandshake {
     /// `TLSv1.3`.
     pub(super) version: Option<String>,
     /// `tls-server-end-point` (RFC 5929 §4.1).

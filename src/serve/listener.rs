@@ -1,7 +1,7 @@
 //! Sockets that listen.
 
 use super::Listen;
-use super::channel::Socket;
+use super::client_connection::ClientSocket;
 use anyhow::Context;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// How a listener that waits is woken: by a connection.
-pub(super) enum Wake {
+pub(super) enum Waker {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
-impl Wake {
+impl Waker {
     /// An error means that nobody waits any more.
     pub(super) fn wake(&self) {
         let _ = match self {
@@ -31,10 +31,10 @@ pub(super) enum Listener {
 }
 
 impl Listener {
-    pub(super) fn accept(&self) -> io::Result<Socket> {
+    pub(super) fn accept(&self) -> io::Result<ClientSocket> {
         Ok(match self {
-            Self::Tcp(listener) => Socket::Tcp(listener.accept()?.0),
-            Self::Unix(listener, _) => Socket::Unix(listener.accept()?.0),
+            Self::Tcp(listener) => ClientSocket::Tcp(listener.accept()?.0),
+            Self::Unix(listener, _) => ClientSocket::Unix(listener.accept()?.0),
         })
     }
 }
@@ -47,7 +47,7 @@ impl Drop for Listener {
     }
 }
 
-pub(super) fn listen(at: &Listen) -> anyhow::Result<(Listener, String, Wake)> {
+pub(super) fn listen(at: &Listen) -> anyhow::Result<(Listener, String, Waker)> {
     match at {
         Listen::Tcp(address) => {
             let cannot = || format!("cannot listen on {address}");
@@ -63,11 +63,11 @@ pub(super) fn listen(at: &Listen) -> anyhow::Result<(Listener, String, Wake)> {
             if bound.ip().is_unspecified() {
                 wake.set_ip(if bound.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
             }
-            Ok((Listener::Tcp(listener), bound.to_string(), Wake::Tcp(wake)))
+            Ok((Listener::Tcp(listener), bound.to_string(), Waker::Tcp(wake)))
         }
         Listen::Unix(path) => {
             let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
-            Ok((Listener::Unix(listener, path.clone()), path.display().to_string(), Wake::Unix(path.clone())))
+            Ok((Listener::Unix(listener, path.clone()), path.display().to_string(), Waker::Unix(path.clone())))
         }
     }
 }

@@ -2,19 +2,19 @@
 //!
 //! [`start`] opens a listener and returns at once; what happened is had from [`Running::wait`] or [`Running::stop`].
 
-mod channel;
+mod client_connection;
 mod command;
 mod compile;
 mod dialogue;
-mod direction;
+mod directive;
 mod listener;
-mod player;
+mod maildrop;
 mod proxy;
 mod rules;
 mod script;
+mod script_player;
 mod server;
 mod sink;
-mod store;
 mod summary;
 mod tls;
 
@@ -24,14 +24,14 @@ mod tests;
 use crate::net::certificate::ServerCertificate;
 use crate::transcript::Secret;
 pub use command::run_with_command;
-pub use rules::Rules;
+pub use rules::ReplyRules;
 pub use script::{ConnectionScript, Script, ScriptError};
-pub use server::{Running, start};
+pub use server::{RunningServer, start};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-pub use summary::{ConnectionEnd, Summary};
+pub use summary::{ConnectionResult, Summary};
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct SinkOptions {
     /// What CRAM-MD5 is checked with, and without which SCRAM is not offered. Other mechanisms accept anything.
     pub password: Option<Secret>,
     /// Replies in place of the sink's own.
-    pub rules: Rules,
+    pub rules: ReplyRules,
 }
 
 /// Takes a line for people: a client that says something else than its script.

@@ -6,56 +6,56 @@ const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const V1_MAX: usize = 107;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum ProxyHeader {
     /// A header of this length; what it tells of the client, in words.
-    Header {
+    Complete {
         length: usize,
         source: String,
     },
     /// It may become one.
-    More,
-    None,
+    Incomplete,
+    Absent,
 }
 
-pub(super) fn find(input: &[u8]) -> Found {
+pub(super) fn detect(input: &[u8]) -> ProxyHeader {
     // An empty line; version 2 comes whole (§2.2 of the specification), not in pieces of two bytes.
     if input == b"\r\n" {
-        return Found::None;
+        return ProxyHeader::Absent;
     }
     if b"PROXY ".starts_with(input) || V2.starts_with(input) {
-        return Found::More;
+        return ProxyHeader::Incomplete;
     }
     if input.starts_with(b"PROXY ") {
         return v1(input);
     }
-    if input.starts_with(V2) { v2(input) } else { Found::None }
+    if input.starts_with(V2) { v2(input) } else { ProxyHeader::Absent }
 }
 
-fn v1(input: &[u8]) -> Found {
+fn v1(input: &[u8]) -> ProxyHeader {
     let Some(end) = input.windows(2).take(V1_MAX).position(|pair| pair == b"\r\n") else {
-        return if input.len() < V1_MAX { Found::More } else { Found::None };
+        return if input.len() < V1_MAX { ProxyHeader::Incomplete } else { ProxyHeader::Absent };
     };
     let line = String::from_utf8_lossy(&input[..end]);
     let words: Vec<&str> = line.split(' ').collect();
     let source = match words.as_slice() {
         ["PROXY", "TCP4" | "TCP6", source, _, port, _] => match (source.parse(), port.parse()) {
             (Ok(ip), Ok(port)) => std::net::SocketAddr::new(ip, port).to_string(),
-            _ => return Found::None,
+            _ => return ProxyHeader::Absent,
         },
         ["PROXY", "UNKNOWN", ..] => "unknown".to_owned(),
-        _ => return Found::None,
+        _ => return ProxyHeader::Absent,
     };
-    Found::Header { length: end + 2, source }
+    ProxyHeader::Complete { length: end + 2, source }
 }
 
 /// Signature, version and command, family, length, addresses.
-fn v2(input: &[u8]) -> Found {
-    let Some([version, family, high, low]) = input.get(12..16) else { return Found::More };
+fn v2(input: &[u8]) -> ProxyHeader {
+    let Some([version, family, high, low]) = input.get(12..16) else { return ProxyHeader::Incomplete };
     if version >> 4 != 2 {
-        return Found::None;
+        return ProxyHeader::Absent;
     }
     let length = 16 + usize::from(u16::from_be_bytes([*high, *low]));
-    let Some(addresses) = input.get(16..length) else { return Found::More };
+    let Some(addresses) = input.get(16..length) else { return ProxyHeader::Incomplete };
     let source = match (family, addresses) {
         (0x11, [a, b, c, d, _, _, _, _, high, low, ..]) => {
             let port = u16::from_be_bytes([*high, *low]);
@@ -65,9 +65,9 @@ fn v2(input: &[u8]) -> Found {
             (Some(ip), Some([high, low])) => {
                 std::net::SocketAddr::from((*ip, u16::from_be_bytes([*high, *low]))).to_string()
             }
-            _ => return Found::None,
+            _ => return ProxyHeader::Absent,
         },
         _ => "unknown".to_owned(),
     };
-    Found::Header { length, source }
+    ProxyHeader::Complete { length, source }
 }

@@ -18,12 +18,12 @@ const VERBS: [&str; 22] = [
 
 /// Rules in the order of their file; the first that fits is obeyed.
 #[derive(Clone, Debug, Default)]
-pub struct Rules {
-    pub(super) list: Vec<Rule>,
+pub struct ReplyRules {
+    pub(super) list: Vec<ReplyRule>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Rule {
+pub(super) struct ReplyRule {
     /// Upper case.
     verb: String,
     /// Of the connection's commands that fit otherwise, which one, counted from 1; every one where it is `None`.
@@ -37,14 +37,14 @@ pub(super) struct Rule {
     pub(super) close: bool,
 }
 
-impl Rules {
+impl ReplyRules {
     /// Reads TOML, and gives all that is wrong with it. `name` is the file's.
     pub fn read(name: &str, text: &str) -> Result<Self, Diagnostics> {
         read::read(name, text)
     }
 
     /// The rule for a command; `counts` are the connection's, one for each rule.
-    pub(super) fn find(&self, counts: &mut Vec<u32>, verb: &str, argument: &str) -> Option<&Rule> {
+    pub(super) fn find(&self, counts: &mut Vec<u32>, verb: &str, argument: &str) -> Option<&ReplyRule> {
         counts.resize(self.list.len(), 0);
         let mut found = None;
         for (rule, count) in self.list.iter().zip(counts) {
@@ -60,9 +60,9 @@ impl Rules {
     }
 }
 
-impl Rule {
+impl ReplyRule {
     /// Whether the command is to have its effect: the reply is of class 2 or 3.
-    pub(super) fn lets(&self) -> bool {
+    pub(super) fn permits_command(&self) -> bool {
         matches!(self.reply.first(), Some(b'2' | b'3'))
     }
 }

@@ -4,8 +4,8 @@
 //! happened (`expected 250, got 550`, pauses, notes) are passed over.
 
 use super::compile::compile;
-use super::direction::{Direction, direction};
-use crate::transcript::{Body, Mark, ParseError, Record, parse};
+use super::directive::{Directive, parse_directive};
+use crate::transcript::{LineBody, Mark, ParseError, TranscriptLine, parse};
 use std::fmt;
 use std::time::Duration;
 
@@ -20,28 +20,28 @@ pub struct Script {
 pub struct ConnectionScript {
     /// `main`, or the name in `C[name]`.
     pub name: String,
-    pub ops: Vec<Op>,
+    pub ops: Vec<ScriptOp>,
 }
 
 /// One thing to do, or to wait for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Op {
+pub enum ScriptOp {
     Send {
         bytes: Vec<u8>,
         times: u32,
         pace: Option<Pace>,
     },
-    Expect(Expected),
+    Expect(ExpectedLine),
     /// Groups that may come in any order.
-    AnyOrder(Vec<Vec<Op>>),
+    AnyOrder(Vec<Vec<ScriptOp>>),
     StartTls,
     /// A handshake where the client begins one, which may fail: behind a STARTTLS that no `TLS started` follows.
-    PerhapsTls,
+    OptionalTls,
     Wait(Duration),
     Close,
     Reset,
     /// The client is to close.
-    AwaitEnd,
+    AwaitClose,
 }
 
 /// `*: chunk 1 every 10ms`.
@@ -53,27 +53,27 @@ pub struct Pace {
 
 /// What the client is to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
+pub struct ExpectedLine {
     /// In the transcript, counted from 1.
     pub line: usize,
-    pub what: What,
+    pub what: LinePattern,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum LinePattern {
     /// Exactly this line; a secret in it stands for anything.
-    Exact(Body),
+    Exact(LineBody),
     /// A line that begins with the same word. BDAT's octets belong to it.
-    Verb(Body),
+    Verb(LineBody),
     /// Any line. BDAT's octets belong to it.
-    Any(Body),
+    Any(LineBody),
     /// Content up to its dot.
     Content,
 }
 
 /// How `C:` lines are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Matching {
+pub enum MatchMode {
     #[default]
     Exact,
     Verb,
@@ -106,10 +106,13 @@ impl Script {
     pub fn parse(text: &str) -> Result<Self, Vec<ScriptError>> {
         let records = parse(text).map_err(|errors| errors.into_iter().map(ScriptError::from).collect::<Vec<_>>())?;
         let mut errors = Vec::new();
-        let tracks = split(records, &mut errors);
+        let tracks = split_by_connection(records, &mut errors);
         let connections: Vec<_> = tracks.into_iter().map(|track| compile(track, &mut errors)).collect();
         if connections.is_empty() && errors.is_empty() {
-            errors.push(error(1, "this transcript holds no connection: neither an S: or C: line nor `*: connected`"));
+            errors.push(script_error(
+                1,
+                "this transcript holds no connection: neither an S: or C: line nor `*: connected`",
+            ));
         }
         errors.sort_by_key(|e| e.line);
         if errors.is_empty() { Ok(Self { connections }) } else { Err(errors) }
@@ -119,15 +122,18 @@ impl Script {
 impl Script {
     /// Whether the first client begins with a handshake, before anybody says anything.
     pub(super) fn begins_with_tls(&self) -> bool {
-        let waits = |op: &&Op| matches!(op, Op::Wait(_));
+        let waits = |op: &&ScriptOp| matches!(op, ScriptOp::Wait(_));
         let first = self.connections.first().and_then(|first| first.ops.iter().find(|op| !waits(op)));
-        matches!(first, Some(Op::StartTls | Op::PerhapsTls))
+        matches!(first, Some(ScriptOp::StartTls | ScriptOp::OptionalTls))
     }
 
     /// Whether the first client's first line is LHLO (RFC 2033 §4.1).
     pub(super) fn speaks_lmtp(&self) -> bool {
         let lines = self.connections.iter().flat_map(|one| &one.ops).filter_map(|op| match op {
-            Op::Expect(Expected { what: What::Exact(body) | What::Verb(body) | What::Any(body), .. }) => Some(body),
+            ScriptOp::Expect(ExpectedLine {
+                what: LinePattern::Exact(body) | LinePattern::Verb(body) | LinePattern::Any(body),
+                ..
+            }) => Some(body),
             _ => None,
         });
         let first = lines.take(1).find_map(|body| body.pieces.first());
@@ -135,50 +141,50 @@ impl Script {
     }
 }
 
-pub(super) fn error(line: usize, why: impl Into<String>) -> ScriptError {
+pub(super) fn script_error(line: usize, why: impl Into<String>) -> ScriptError {
     ScriptError { line, column: 1, why: why.into() }
 }
 
 /// What one connection's lines are, before they are made operations.
-pub(super) enum Item {
-    Client(Body),
-    Server(Body),
-    Direction(Direction),
+pub(super) enum ScriptItem {
+    Client(LineBody),
+    Server(LineBody),
+    Directive(Directive),
 }
 
-pub(super) struct Track {
+pub(super) struct ConnectionLines {
     pub(super) name: String,
-    pub(super) items: Vec<(usize, Item)>,
+    pub(super) items: Vec<(usize, ScriptItem)>,
 }
 
 /// Deals the records out to their connections; `*: connected` begins a new one of its name.
-fn split(records: Vec<Record>, errors: &mut Vec<ScriptError>) -> Vec<Track> {
-    let mut tracks: Vec<Track> = Vec::new();
+fn split_by_connection(records: Vec<TranscriptLine>, errors: &mut Vec<ScriptError>) -> Vec<ConnectionLines> {
+    let mut tracks: Vec<ConnectionLines> = Vec::new();
     for (index, record) in records.into_iter().enumerate() {
         let line = index + 1;
         let (name, item) = match record {
-            Record::Comment(_) | Record::Blank => continue,
-            Record::Wire { mark, connection, body, .. } => {
-                let item = if mark == Mark::Server { Item::Server(body) } else { Item::Client(body) };
+            TranscriptLine::Comment(_) | TranscriptLine::Blank => continue,
+            TranscriptLine::Wire { mark, connection, body, .. } => {
+                let item = if mark == Mark::Server { ScriptItem::Server(body) } else { ScriptItem::Client(body) };
                 (connection, item)
             }
-            Record::Remark { connection, text, .. } => match direction(&text) {
-                Ok(Some(direction)) => (connection, Item::Direction(direction)),
+            TranscriptLine::Remark { connection, text, .. } => match parse_directive(&text) {
+                Ok(Some(direction)) => (connection, ScriptItem::Directive(direction)),
                 Ok(None) => continue,
                 Err(why) => {
-                    errors.push(error(line, why));
+                    errors.push(script_error(line, why));
                     continue;
                 }
             },
         };
         let name = name.unwrap_or_else(|| "main".to_owned());
-        if matches!(item, Item::Direction(Direction::Connected)) {
-            tracks.push(Track { name, items: Vec::new() });
+        if matches!(item, ScriptItem::Directive(Directive::Connected)) {
+            tracks.push(ConnectionLines { name, items: Vec::new() });
             continue;
         }
         match tracks.iter_mut().rfind(|track| track.name == name) {
             Some(track) => track.items.push((line, item)),
-            None => tracks.push(Track { name, items: vec![(line, item)] }),
+            None => tracks.push(ConnectionLines { name, items: vec![(line, item)] }),
         }
     }
     tracks

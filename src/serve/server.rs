@@ -1,14 +1,14 @@
 //! Listening, a thread for each connection, and an end that leaves none behind.
 
-use super::channel::{Channel, Socket};
-use super::dialogue::{Dialogue, End, Turn};
-use super::listener::{Listener, Wake, listen};
-use super::player::Player;
+use super::client_connection::{ClientConnection, ClientSocket};
+use super::dialogue::{ClientEnd, Dialogue, ServerAction};
+use super::listener::{Listener, Waker, listen};
+use super::maildrop::Maildrop;
 use super::proxy;
 use super::script::Pace;
+use super::script_player::ScriptPlayer;
 use super::sink::Sink;
-use super::store::Maildrop;
-use super::summary::{ConnectionEnd, Summary};
+use super::summary::{ConnectionResult, Summary};
 use super::tls::Acceptor;
 use super::{Behaviour, Config, Listen};
 use crate::net::certificate::ServerCertificate;
@@ -21,48 +21,48 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The most connections at a time; a further one is told 421.
-const MOST: usize = 256;
-const READ: usize = 64 * 1024;
+const MAX_CONNECTIONS: usize = 256;
+const READ_BUFFER: usize = 64 * 1024;
 
 /// A server that is running.
-pub struct Running {
+pub struct RunningServer {
     /// For `--server`: `smtp://127.0.0.1:41025`.
     pub url: String,
     /// `127.0.0.1:41025`, or the socket's path.
     pub address: String,
     /// What a client is to trust.
     pub ca_pem: String,
-    shared: Arc<Shared>,
+    shared: Arc<SharedServer>,
     listening: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct State {
+struct ServerState {
     stopping: bool,
-    live: HashMap<usize, Open>,
+    live: HashMap<usize, OpenConnection>,
     begun: usize,
-    ends: Vec<ConnectionEnd>,
+    ends: Vec<ConnectionResult>,
 }
 
 /// A connection that is open.
-struct Open {
-    socket: Socket,
+struct OpenConnection {
+    socket: ClientSocket,
     /// Nothing is left to be said: only the client's end is waited for.
     finished: bool,
 }
 
-struct Shared {
+struct SharedServer {
     config: Config,
     certificate: ServerCertificate,
     acceptor: OnceLock<Result<Acceptor, String>>,
     maildrop: Option<Maildrop>,
-    state: Mutex<State>,
+    state: Mutex<ServerState>,
     changed: Condvar,
-    wake: Wake,
+    wake: Waker,
 }
 
 /// Opens the listener and serves in the background. What goes wrong here is a certificate, an address or a folder.
-pub fn start(config: Config) -> anyhow::Result<Running> {
+pub fn start(config: Config) -> anyhow::Result<RunningServer> {
     if config.tls && (config.lmtp || matches!(config.listen, Listen::Unix(_))) {
         bail!("no URL says LMTP, or a UNIX socket, with TLS from the first byte");
     }
@@ -71,7 +71,7 @@ pub fn start(config: Config) -> anyhow::Result<Running> {
         None => {
             let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
             names.extend(config.names.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
-            ServerCertificate::make(&names)?
+            ServerCertificate::generate(&names)?
         }
     };
     let maildrop = match &config.behaviour {
@@ -81,7 +81,7 @@ pub fn start(config: Config) -> anyhow::Result<Running> {
     let (listener, address, wake) = listen(&config.listen)?;
     let url = url(&config, &address);
     let ca_pem = certificate.ca_pem.clone();
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(SharedServer {
         config,
         certificate,
         acceptor: OnceLock::new(),
@@ -94,7 +94,7 @@ pub fn start(config: Config) -> anyhow::Result<Running> {
         let shared = shared.clone();
         move || shared.listen(&listener)
     })?;
-    Ok(Running { url, address, ca_pem, shared, listening: Some(listening) })
+    Ok(RunningServer { url, address, ca_pem, shared, listening: Some(listening) })
 }
 
 /// Where a client finds the server, and what it is to speak there: a script says both by how it begins.
@@ -116,7 +116,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> anyhow::Result<Join
     thread.spawn(run).context("cannot start a thread")
 }
 
-impl Running {
+impl RunningServer {
     /// Waits until the server ends by itself: after the connections that it was given.
     pub fn wait(mut self) -> Summary {
         self.join()
@@ -129,7 +129,7 @@ impl Running {
     }
 
     /// What ends a server from elsewhere, a signal's handler say, while [`Self::wait`] waits.
-    pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
+    pub fn stop_handle(&self) -> impl Fn() + Send + Sync + 'static {
         let shared = self.shared.clone();
         move || shared.stop(Duration::ZERO)
     }
@@ -145,11 +145,11 @@ impl Running {
             Behaviour::Script(script) => script.connections.len(),
             Behaviour::Sink(_) => 0,
         };
-        Summary { ends, unplayed: scripts.saturating_sub(state.begun) }
+        Summary { ends, unused_scripts: scripts.saturating_sub(state.begun) }
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningServer {
     fn drop(&mut self) {
         if self.listening.is_some() {
             self.shared.stop(Duration::ZERO);
@@ -158,8 +158,8 @@ impl Drop for Running {
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl SharedServer {
+    fn state(&self) -> MutexGuard<'_, ServerState> {
         // A connection's thread that panicked leaves counters that are still true.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -180,7 +180,7 @@ impl Shared {
         self.wake.wake();
     }
 
-    fn stopping(&self) -> bool {
+    fn is_stopping(&self) -> bool {
         self.state().stopping
     }
 
@@ -201,19 +201,19 @@ impl Shared {
             let socket = match listener.accept() {
                 Ok(socket) => socket,
                 // Out of descriptors, or a client that left before it was accepted: neither ends the server.
-                Err(_) if !self.stopping() => {
+                Err(_) if !self.is_stopping() => {
                     self.pause(Duration::from_millis(10));
                     continue;
                 }
                 Err(_) => break,
             };
-            if self.stopping() {
+            if self.is_stopping() {
                 break;
             }
             threads.retain(|thread| !thread.is_finished());
             let Some(handle) = self.admit(number + 1, &socket) else {
-                if let Ok(mut channel) = Channel::new(socket, Duration::from_secs(1)) {
-                    let _ = channel.write_all(b"421 4.3.2 too many connections\r\n");
+                if let Ok(mut connection) = ClientConnection::new(socket, Duration::from_secs(1)) {
+                    let _ = connection.write_all(b"421 4.3.2 too many connections\r\n");
                 }
                 continue;
             };
@@ -221,7 +221,7 @@ impl Shared {
             let shared = self.clone();
             let begun = spawn("connection", move || {
                 let _handle = handle;
-                shared.connection(number, socket);
+                shared.serve_connection(number, socket);
             });
             threads.extend(begun);
         }
@@ -231,35 +231,35 @@ impl Shared {
     }
 
     /// Counts a connection in, where there is room for it.
-    fn admit(self: &Arc<Self>, number: usize, socket: &Socket) -> Option<Live> {
+    fn admit(self: &Arc<Self>, number: usize, socket: &ClientSocket) -> Option<ConnectionGuard> {
         let mut state = self.state();
-        if state.stopping || state.live.len() >= MOST {
+        if state.stopping || state.live.len() >= MAX_CONNECTIONS {
             return None;
         }
-        state.live.insert(number, Open { socket: socket.try_clone().ok()?, finished: false });
+        state.live.insert(number, OpenConnection { socket: socket.try_clone().ok()?, finished: false });
         state.begun += 1;
-        Some(Live { shared: self.clone(), number })
+        Some(ConnectionGuard { shared: self.clone(), number })
     }
 
-    fn connection(&self, number: usize, socket: Socket) {
+    fn serve_connection(&self, number: usize, socket: ClientSocket) {
         let mut dialogue: Box<dyn Dialogue + '_> = match &self.config.behaviour {
             Behaviour::Script(script) => match script.connections.get((number - 1) % script.connections.len().max(1)) {
-                Some(script) => Box::new(Player::new(script)),
+                Some(script) => Box::new(ScriptPlayer::new(script)),
                 None => return,
             },
             Behaviour::Sink(options) => {
-                Box::new(Sink::new(options, self.maildrop.as_ref().map(Maildrop::mailbox), nonce()))
+                Box::new(Sink::new(options, self.maildrop.as_ref().map(Maildrop::open_writer), nonce()))
             }
         };
-        let failed = match Channel::new(socket, self.config.idle) {
-            Ok(mut channel) => self.play(number, &mut channel, dialogue.as_mut()).err(),
+        let failed = match ClientConnection::new(socket, self.config.idle) {
+            Ok(mut connection) => self.run_dialogue(number, &mut connection, dialogue.as_mut()).err(),
             Err(error) => Some(crate::net::tls_reason(&error.to_string())),
         };
         let problem = failed.or_else(|| dialogue.problem());
         if let (Some(log), Some(problem)) = (&self.config.log, &problem) {
             log(&format!("*: {problem}"));
         }
-        self.state().ends.push(ConnectionEnd { connection: number, problem });
+        self.state().ends.push(ConnectionResult { connection: number, problem });
     }
 
     fn acceptor(&self) -> Result<&Acceptor, String> {
@@ -267,75 +267,88 @@ impl Shared {
     }
 
     /// Does what the dialogue says until it says that the connection ends.
-    fn play(&self, number: usize, channel: &mut Channel, dialogue: &mut dyn Dialogue) -> Result<(), String> {
+    fn run_dialogue(
+        &self,
+        number: usize,
+        connection: &mut ClientConnection,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<(), String> {
         if self.config.tls {
             let header = match self.config.behaviour {
-                Behaviour::Sink(_) => self.proxy(channel, dialogue)?,
+                Behaviour::Sink(_) => self.read_proxy_header(connection, dialogue)?,
                 Behaviour::Script(_) => Vec::new(),
             };
-            let tls = channel.start_tls(self.acceptor()?, header);
+            let tls = connection.start_tls(self.acceptor()?, header);
             dialogue.tls_started(tls.map_err(|why| format!("the TLS handshake failed: {why}"))?);
         }
-        let mut buffer = vec![0; READ];
+        let mut buffer = vec![0; READ_BUFFER];
         loop {
-            match dialogue.turn() {
-                Turn::Read => match channel.read(&mut buffer) {
-                    Ok(0) => dialogue.ended(if self.stopping() { End::Stopped } else { End::Closed }),
-                    Ok(read) => dialogue.received(&buffer[..read]),
-                    Err(_) if self.stopping() => dialogue.ended(End::Stopped),
-                    Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                        dialogue.ended(End::Idle);
+            match dialogue.next_action() {
+                ServerAction::Read => match connection.read(&mut buffer) {
+                    Ok(0) => {
+                        dialogue.client_ended(if self.is_stopping() { ClientEnd::Stopped } else { ClientEnd::Closed })
                     }
-                    Err(_) => dialogue.ended(End::Closed),
+                    Ok(read) => dialogue.received(&buffer[..read]),
+                    Err(_) if self.is_stopping() => dialogue.client_ended(ClientEnd::Stopped),
+                    Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                        dialogue.client_ended(ClientEnd::Idle);
+                    }
+                    Err(_) => dialogue.client_ended(ClientEnd::Closed),
                 },
-                Turn::Write { bytes, pace } => {
-                    if self.write(channel, &bytes, pace).is_err() {
-                        dialogue.ended(End::Closed);
-                        self.close(number, channel);
+                ServerAction::Write { bytes, pace } => {
+                    if self.write(connection, &bytes, pace).is_err() {
+                        dialogue.client_ended(ClientEnd::Closed);
+                        self.close(number, connection);
                         return Ok(());
                     }
                 }
-                Turn::StartTls { may_fail } => match channel.start_tls(self.acceptor()?, dialogue.take_input()) {
-                    Ok(tls) => dialogue.tls_started(tls),
-                    Err(_) if may_fail => dialogue.ended(End::Closed),
-                    Err(why) => return Err(format!("the TLS handshake failed: {why}")),
-                },
-                Turn::Wait(duration) => self.pause(duration),
-                Turn::Close => {
-                    self.close(number, channel);
+                ServerAction::StartTls { may_fail } => {
+                    match connection.start_tls(self.acceptor()?, dialogue.take_input()) {
+                        Ok(tls) => dialogue.tls_started(tls),
+                        Err(_) if may_fail => dialogue.client_ended(ClientEnd::Closed),
+                        Err(why) => return Err(format!("the TLS handshake failed: {why}")),
+                    }
+                }
+                ServerAction::Wait(duration) => self.pause(duration),
+                ServerAction::Close => {
+                    self.close(number, connection);
                     return Ok(());
                 }
-                Turn::Reset => {
+                ServerAction::Reset => {
                     // The second handle would keep the connection open.
                     self.state().live.remove(&number);
-                    channel.reset();
+                    connection.reset();
                     return Ok(());
                 }
             }
         }
     }
 
-    fn close(&self, number: usize, channel: &mut Channel) {
+    fn close(&self, number: usize, connection: &mut ClientConnection) {
         if let Some(open) = self.state().live.get_mut(&number) {
             open.finished = true;
         }
         self.changed.notify_all();
-        channel.close();
+        connection.close();
     }
 
     /// A PROXY header stands before TLS. Gives what was read behind it.
-    fn proxy(&self, channel: &mut Channel, dialogue: &mut dyn Dialogue) -> Result<Vec<u8>, String> {
+    fn read_proxy_header(
+        &self,
+        connection: &mut ClientConnection,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<Vec<u8>, String> {
         let mut read = Vec::new();
         let mut buffer = [0; 1024];
         loop {
-            match proxy::find(&read) {
-                proxy::Found::Header { length, .. } => {
+            match proxy::detect(&read) {
+                proxy::ProxyHeader::Complete { length, .. } => {
                     let rest = read.split_off(length);
                     dialogue.received(&read);
                     return Ok(rest);
                 }
-                proxy::Found::None => return Ok(read),
-                proxy::Found::More => match channel.read(&mut buffer) {
+                proxy::ProxyHeader::Absent => return Ok(read),
+                proxy::ProxyHeader::Incomplete => match connection.read(&mut buffer) {
                     Ok(0) => return Err("the connection ended before a TLS handshake".to_owned()),
                     Ok(length) => read.extend_from_slice(&buffer[..length]),
                     Err(error) => return Err(crate::net::tls_reason(&error.to_string())),
@@ -344,28 +357,28 @@ impl Shared {
         }
     }
 
-    fn write(&self, channel: &mut Channel, bytes: &[u8], pace: Option<Pace>) -> io::Result<()> {
+    fn write(&self, connection: &mut ClientConnection, bytes: &[u8], pace: Option<Pace>) -> io::Result<()> {
         let size = pace.map(|pace| pace.size).or(self.config.pieces).unwrap_or(bytes.len()).max(1);
         for (index, piece) in bytes.chunks(size).enumerate() {
             if let Some(pace) = pace.filter(|pace| index > 0 && !pace.every.is_zero()) {
                 self.pause(pace.every);
             }
-            if self.stopping() && pace.is_some() {
+            if self.is_stopping() && pace.is_some() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            channel.write_all(piece)?;
+            connection.write_all(piece)?;
         }
         Ok(())
     }
 }
 
 /// Counts a connection out at its thread's end, however that ends.
-struct Live {
-    shared: Arc<Shared>,
+struct ConnectionGuard {
+    shared: Arc<SharedServer>,
     number: usize,
 }
 
-impl Drop for Live {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.shared.state().live.remove(&self.number);
         self.shared.changed.notify_all();

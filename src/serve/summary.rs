@@ -2,7 +2,7 @@
 
 /// How one connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConnectionEnd {
+pub struct ConnectionResult {
     /// Which of the server's connections, counted from 1.
     pub connection: usize,
     /// What went wrong: where the client parted from its script.
@@ -13,9 +13,9 @@ pub struct ConnectionEnd {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// In the order in which they began.
-    pub ends: Vec<ConnectionEnd>,
+    pub ends: Vec<ConnectionResult>,
     /// Scripts that nobody came for.
-    pub unplayed: usize,
+    pub unused_scripts: usize,
 }
 
 impl Summary {
@@ -30,12 +30,12 @@ impl Summary {
             let problem = end.problem.as_ref()?;
             Some(format!("connection {}: {problem}", end.connection))
         });
-        told.chain(self.nobody_came()).collect()
+        told.chain(self.unused_scripts_problem()).collect()
     }
 
     /// What was not said when a connection ended: scripts that nobody came for.
-    pub fn nobody_came(&self) -> Option<String> {
-        (self.unplayed > 0).then(|| match self.unplayed {
+    pub fn unused_scripts_problem(&self) -> Option<String> {
+        (self.unused_scripts > 0).then(|| match self.unused_scripts {
             1 => "the script of one connection was not played: nobody connected".to_owned(),
             n => format!("the scripts of {n} connections were not played: nobody connected"),
         })

@@ -1,6 +1,6 @@
 //! The servers over real sockets on loopback, with and without TLS.
 
-use super::{Behaviour, Config, Listen, Rules, Running, SinkOptions, Summary, run_with_command, start};
+use super::{Behaviour, Config, Listen, ReplyRules, RunningServer, SinkOptions, Summary, run_with_command, start};
 use native_tls::{Certificate, TlsConnector, TlsStream};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ struct Client<S: Read + Write> {
     stream: BufReader<S>,
 }
 
-fn connect(server: &Running) -> Client<TcpStream> {
+fn connect(server: &RunningServer) -> Client<TcpStream> {
     let socket = TcpStream::connect(&server.address).expect("the server listens");
     socket.set_read_timeout(Some(LONG)).expect("a limit");
     socket.set_nodelay(true).expect("no delay");
@@ -25,7 +25,7 @@ fn connect(server: &Running) -> Client<TcpStream> {
 }
 
 impl Client<TcpStream> {
-    fn start_tls(self, server: &Running) -> Client<TlsStream<TcpStream>> {
+    fn start_tls(self, server: &RunningServer) -> Client<TlsStream<TcpStream>> {
         assert!(self.stream.buffer().is_empty());
         let ca = Certificate::from_pem(server.ca_pem.as_bytes()).expect("PEM");
         let connector = TlsConnector::builder().disable_built_in_roots(true).add_root_certificate(ca).build();
@@ -324,8 +324,8 @@ fn the_url_says_what_the_client_is_to_speak() {
 
 #[test]
 fn rules_hold_over_sockets() {
-    let rules =
-        Rules::read("rules.toml", "[[on]]\nverb = 'EHLO'\nreply = '421 4.3.2 not now'\nclose = true\n").expect("rules");
+    let rules = ReplyRules::read("rules.toml", "[[on]]\nverb = 'EHLO'\nreply = '421 4.3.2 not now'\nclose = true\n")
+        .expect("rules");
     let server =
         start(Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() }))).expect("it starts");
     connect(&server).hears("220 ").say("EHLO x").hears("421 4.3.2 not now").hears_the_end();

@@ -56,7 +56,7 @@ impl SourceMap {
     }
 
     /// Whether any of it is hidden.
-    pub fn hides(&self, span: &Span) -> bool {
+    pub fn is_hidden(&self, span: &Span) -> bool {
         let overlaps = |hidden: &Range<usize>| hidden.start < span.bytes.end && span.bytes.start < hidden.end;
         self.hidden.iter().any(|hidden| hidden.file == span.file && overlaps(&hidden.bytes))
     }
@@ -220,7 +220,7 @@ pub struct Diagnostic {
     pub span: Span,
     /// The line from which on the source is shown, where that is not the span's own: a step's first one, for what went
     /// wrong in a later one.
-    pub shown_from: Option<usize>,
+    pub context_from: Option<usize>,
     /// What is wrong, in a sentence without a full stop: `unknown key "expct"`.
     pub message: String,
     /// Stands behind the caret: `did you mean "expect"?`
@@ -232,7 +232,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     pub fn error(span: Span, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { severity: Severity::Error, no_input: false, span, shown_from: None, message, label: None, help: None }
+        Self { severity: Severity::Error, no_input: false, span, context_from: None, message, label: None, help: None }
     }
 
     pub fn warning(span: Span, message: impl Into<String>) -> Self {
@@ -240,8 +240,8 @@ impl Diagnostic {
     }
 
     /// Shows the source from that line on, counted from 1, where it stands a little before the span's.
-    pub fn shown_from(self, line: usize) -> Self {
-        Self { shown_from: Some(line), ..self }
+    pub fn with_context_from(self, line: usize) -> Self {
+        Self { context_from: Some(line), ..self }
     }
 
     pub fn with_label(self, label: impl Into<String>) -> Self {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Longer than any run, and far from where an `Instant` overflows.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// ```abnf
 /// duration = 1*( *SP number unit )
@@ -34,7 +34,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
             _ => return wrong(""),
         };
         let Some(nanos) = scaled(number, nanos_per_unit) else { return wrong("") };
-        sum = match from_nanos(nanos).and_then(|part| sum.checked_add(part)).filter(|sum| *sum <= LONGEST) {
+        sum = match from_nanos(nanos).and_then(|part| sum.checked_add(part)).filter(|sum| *sum <= MAX_DURATION) {
             Some(sum) => sum,
             None => return Err(format!("\"{text}\" is too long: a year is the most")),
         };
@@ -60,7 +60,7 @@ fn from_nanos(nanos: u128) -> Option<Duration> {
 }
 
 /// The shortest text that [`parse_duration`] reads as this duration.
-pub(super) fn duration_text(duration: Duration) -> String {
+pub(super) fn format_duration(duration: Duration) -> String {
     if !duration.subsec_nanos().is_multiple_of(1_000_000) {
         return format!("{}.{:09}s", duration.as_secs(), duration.subsec_nanos());
     }
@@ -129,7 +129,7 @@ mod tests {
         #[test]
         fn what_is_printed_is_read_back(millis in 0u64..31_536_000_000, nanos in 0u64..1_000_000_000) {
             for duration in [Duration::from_millis(millis), Duration::from_nanos(nanos)] {
-                prop_assert_eq!(parse_duration(&duration_text(duration)), Ok(duration));
+                prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
             }
         }
     }

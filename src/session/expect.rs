@@ -6,7 +6,7 @@ use std::fmt;
 
 /// What a step expects. `source` shows it as the file wrote it.
 #[derive(Clone, Debug)]
-pub struct Expect {
+pub struct Expectation {
     pub span: Span,
     /// For messages: `250`, `2xx`, `250 or 251`, `close`.
     pub words: String,
@@ -132,40 +132,40 @@ impl ReplyPattern {
     }
 
     /// Which parts of a table the reply does not meet, a sentence each.
-    fn unmet(&self, reply: &Reply, regex: &mut dyn FnMut(&Template) -> Option<regex::Regex>) -> Vec<String> {
+    fn mismatches(&self, reply: &Reply, regex: &mut dyn FnMut(&Template) -> Option<regex::Regex>) -> Vec<String> {
         let Self::Reply { code, enhanced, text, lines } = self else { return Vec::new() };
         // The code alone is said already.
         if enhanced.is_none() && text.is_none() && lines.is_none() {
             return Vec::new();
         }
-        let mut unmet = Vec::new();
+        let mut mismatches = Vec::new();
         if !code.is_empty() && !code.iter().any(|pattern| pattern.accepts(reply.code)) {
             let codes: Vec<String> = code.iter().map(ToString::to_string).collect();
-            unmet.push(format!("the code is {}, not {}", reply.code, codes.join(" or ")));
+            mismatches.push(format!("the code is {}, not {}", reply.code, codes.join(" or ")));
         }
         if let Some(wanted) = enhanced {
             match reply.enhanced() {
                 Some(got) if wanted.accepts(got) => {}
                 Some(got) => {
-                    unmet.push(format!(
+                    mismatches.push(format!(
                         "the enhanced code is {}.{}.{}, not {wanted}",
                         got.class, got.subject, got.detail
                     ));
                 }
-                None => unmet.push(format!("there is no enhanced code, {wanted} is expected")),
+                None => mismatches.push(format!("there is no enhanced code, {wanted} is expected")),
             }
         }
         if let Some(wanted) = text
             && let Some(regex) = regex(wanted)
             && !regex.is_match(&reply.text())
         {
-            unmet.push(format!("the text does not match '{}'", regex.as_str()));
+            mismatches.push(format!("the text does not match '{}'", regex.as_str()));
         }
         if let Some(wanted) = lines.filter(|wanted| *wanted != reply.lines.len()) {
             let plural = if reply.lines.len() == 1 { "line" } else { "lines" };
-            unmet.push(format!("it has {} {plural}, not {wanted}", reply.lines.len()));
+            mismatches.push(format!("it has {} {plural}, not {wanted}", reply.lines.len()));
         }
-        unmet
+        mismatches
     }
 
     fn accepts_some_4xx(&self) -> bool {
@@ -181,7 +181,7 @@ impl ReplyPattern {
     }
 }
 
-impl Expect {
+impl Expectation {
     /// Whether the reply is one of those expected. `text` patterns are templates, so the caller renders: gives it
     /// the pattern's template, gets the regex.
     pub fn accepts(&self, reply: &Reply, regex: &mut dyn FnMut(&Template) -> Option<regex::Regex>) -> bool {
@@ -189,22 +189,22 @@ impl Expect {
     }
 
     /// Which parts of the one table that stands there the reply does not meet; nothing where there is a choice.
-    pub fn unmet(&self, reply: &Reply, regex: &mut dyn FnMut(&Template) -> Option<regex::Regex>) -> Vec<String> {
+    pub fn mismatches(&self, reply: &Reply, regex: &mut dyn FnMut(&Template) -> Option<regex::Regex>) -> Vec<String> {
         match self.any_of.as_slice() {
-            [pattern] => pattern.unmet(reply, regex),
+            [pattern] => pattern.mismatches(reply, regex),
             _ => Vec::new(),
         }
     }
 
-    pub fn close(&self) -> bool {
+    pub fn accepts_close(&self) -> bool {
         self.any_of.iter().any(|p| matches!(p, ReplyPattern::Close))
     }
 
-    pub fn silence(&self) -> bool {
+    pub fn accepts_silence(&self) -> bool {
         self.any_of.iter().any(|p| matches!(p, ReplyPattern::Silence))
     }
 
-    pub fn malformed(&self) -> bool {
+    pub fn accepts_malformed(&self) -> bool {
         self.any_of.iter().any(|p| matches!(p, ReplyPattern::Malformed))
     }
 
@@ -218,8 +218,8 @@ impl Expect {
 mod tests {
     use super::*;
 
-    fn expect(any_of: Vec<ReplyPattern>) -> Expect {
-        Expect { span: Span::default(), words: String::new(), any_of }
+    fn expect(any_of: Vec<ReplyPattern>) -> Expectation {
+        Expectation { span: Span::default(), words: String::new(), any_of }
     }
 
     fn codes(texts: &[&str]) -> ReplyPattern {
@@ -230,7 +230,7 @@ mod tests {
         Reply { code: ReplyCode::new(code).expect("three digits"), lines: vec![b"ok".to_vec()] }
     }
 
-    fn accepts(expect: &Expect, code: u16) -> bool {
+    fn accepts(expect: &Expectation, code: u16) -> bool {
         expect.accepts(&reply(code), &mut |_| None)
     }
 
@@ -288,7 +288,7 @@ mod tests {
         assert!(accepts(&either, 250));
         assert!(accepts(&either, 354));
         assert!(!accepts(&either, 251));
-        assert!(either.close() && !either.silence() && !either.malformed());
+        assert!(either.accepts_close() && !either.accepts_silence() && !either.accepts_malformed());
         assert!(accepts(&expect(vec![ReplyPattern::Any]), 599));
         assert!(!accepts(&expect(vec![ReplyPattern::Close, ReplyPattern::Silence, ReplyPattern::Malformed]), 250));
     }
@@ -323,7 +323,7 @@ mod tests {
             let code = CodePattern::parse(code).into_iter().collect();
             let enhanced = enhanced.and_then(EnhancedPattern::parse);
             let expect = expect(vec![ReplyPattern::Reply { code, enhanced, text: None, lines }]);
-            assert_eq!(expect.unmet(&reply(250), &mut |_| None), expected, "{why}");
+            assert_eq!(expect.mismatches(&reply(250), &mut |_| None), expected, "{why}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Expressions of `assert` and `if`.
 
-use super::template::Mistaken;
-use super::template::words;
+use super::template::CompileErrors;
+use super::template::lexer;
 use super::{RenderError, Scope, Span, Templates};
 
 /// A minijinja expression, checked when the file is read.
@@ -23,7 +23,12 @@ pub struct Evaluation {
 
 impl Expression {
     /// `raw` as in [`Templates::compile`].
-    pub fn compile(source: &str, span: Span, raw: &str, templates: &mut Templates) -> Result<Self, Mistaken<Self>> {
+    pub fn compile(
+        source: &str,
+        span: Span,
+        raw: &str,
+        templates: &mut Templates,
+    ) -> Result<Self, CompileErrors<Self>> {
         let added = templates.add_expression(source, &span, raw);
         let expression = |compiled| Self { source: source.to_owned(), span: span.clone(), compiled };
         added.map(expression).map_err(|wrong| wrong.map(expression))
@@ -34,7 +39,7 @@ impl Expression {
     pub fn evaluate(&self, templates: &Templates, scope: &Scope) -> Result<Evaluation, RenderError> {
         let holds = match templates.evaluate(self.compiled, &self.source, scope) {
             Ok(value) => value.is_true(),
-            Err(error) if hangs_on_none(&error, scope) => false,
+            Err(error) if is_attribute_of_none(&error, scope) => false,
             Err(error) => return Err(error),
         };
         let values = if holds { Vec::new() } else { self.values(templates, scope) };
@@ -42,34 +47,34 @@ impl Expression {
     }
 
     /// For an `assert`: as [`Expression::evaluate`], and what the server did not say (`ehlo.capabilities.SIZE`,
-    /// `reply.lines[5]`) does not hold either; it is shown as undefined.
-    pub fn asserted(&self, templates: &Templates, scope: &Scope) -> Result<Evaluation, RenderError> {
+    /// `reply.lines[5]`) does not hold either; it is format_operand as undefined.
+    pub fn evaluate_assert(&self, templates: &Templates, scope: &Scope) -> Result<Evaluation, RenderError> {
         self.evaluate(templates, scope).or_else(|error| {
-            let unsaid = match error.undefined.clone() {
-                Some(path) => is_of_server(&path, scope).then_some(path),
+            let missing_fact = match error.undefined.clone() {
+                Some(path) => is_server_fact(&path, scope).then_some(path),
                 // Some filters do not say what was undefined.
-                None => self.unsaid(templates, scope),
+                None => self.missing_fact(templates, scope),
             };
-            let Some(unsaid) = unsaid else { return Err(error) };
-            let mut values = vec![(unsaid, "undefined".to_owned())];
+            let Some(missing_fact) = missing_fact else { return Err(error) };
+            let mut values = vec![(missing_fact, "undefined".to_owned())];
             values.extend(self.values(templates, scope));
             Ok(Evaluation { holds: false, values })
         })
     }
 
     /// The first part of what the server says that it did not say.
-    fn unsaid(&self, templates: &Templates, scope: &Scope) -> Option<String> {
-        let mut paths = words::paths(&self.source).into_iter().map(|path| &self.source[path]);
-        let unsaid = paths.find(|path| is_of_server(path, scope) && templates.peek(path, scope).is_none());
-        unsaid.map(str::to_owned)
+    fn missing_fact(&self, templates: &Templates, scope: &Scope) -> Option<String> {
+        let mut paths = lexer::paths(&self.source).into_iter().map(|path| &self.source[path]);
+        let missing_fact = paths.find(|path| is_server_fact(path, scope) && templates.peek(path, scope).is_none());
+        missing_fact.map(str::to_owned)
     }
 
     fn values(&self, templates: &Templates, scope: &Scope) -> Vec<(String, String)> {
         let mut values: Vec<(String, String)> = Vec::new();
-        for path in words::paths(&self.source) {
-            let Some((path, value)) = nearest(&self.source[path], templates, scope) else { continue };
+        for path in lexer::paths(&self.source) {
+            let Some((path, value)) = longest_defined_path(&self.source[path], templates, scope) else { continue };
             if !values.iter().any(|(known, _)| known == path) {
-                values.push((path.to_owned(), shown(&value)));
+                values.push((path.to_owned(), format_operand(&value)));
             }
         }
         values
@@ -87,23 +92,27 @@ impl Expression {
 }
 
 /// The facts that a server's words make.
-const SAID: [&str; 3] = ["reply", "ehlo", "tls"];
+const SERVER_FACTS: [&str; 3] = ["reply", "ehlo", "tls"];
 
 /// Whether it is an attribute or an item of what the server said, and there was something.
-fn is_of_server(path: &str, scope: &Scope) -> bool {
+fn is_server_fact(path: &str, scope: &Scope) -> bool {
     let root = path.split(['.', '[']).next().unwrap_or_default().trim();
-    root != path && SAID.contains(&root) && scope.get(root).is_some()
+    root != path && SERVER_FACTS.contains(&root) && scope.get(root).is_some()
 }
 
 /// Whether what is undefined is an attribute of something that is none now.
-fn hangs_on_none(error: &RenderError, scope: &Scope) -> bool {
+fn is_attribute_of_none(error: &RenderError, scope: &Scope) -> bool {
     let Some(path) = &error.undefined else { return false };
     let root = path.split(['.', '[']).next().unwrap_or_default();
     root != path && scope.get(root).is_some_and(|value| value.is_none())
 }
 
 /// The value of `path`, or of the longest part of it that has one.
-fn nearest<'a>(mut path: &'a str, templates: &Templates, scope: &Scope) -> Option<(&'a str, minijinja::Value)> {
+fn longest_defined_path<'a>(
+    mut path: &'a str,
+    templates: &Templates,
+    scope: &Scope,
+) -> Option<(&'a str, minijinja::Value)> {
     loop {
         if let Some(value) = templates.peek(path, scope) {
             return Some((path, value));
@@ -112,18 +121,18 @@ fn nearest<'a>(mut path: &'a str, templates: &Templates, scope: &Scope) -> Optio
     }
 }
 
-/// What is kept of a value, in bytes. What is shown of it is less, and cut once the secrets are out.
-const KEPT: usize = 64 * 1024;
+/// What is kept of a value, in bytes. What is format_operand of it is less, and cut once the secrets are out.
+const MAX_VALUE_BYTES: usize = 64 * 1024;
 
-fn shown(value: &minijinja::Value) -> String {
+fn format_operand(value: &minijinja::Value) -> String {
     let text = match value.as_str() {
         Some(text) => format!("\"{text}\""),
         // As the language writes them: true, false, none.
         None if value.is_none() || bool::try_from(value.clone()).is_ok() => value.to_string().to_lowercase(),
         None => value.to_string(),
     };
-    match text.len() > KEPT {
-        true => text[..text.floor_char_boundary(KEPT)].to_owned(),
+    match text.len() > MAX_VALUE_BYTES {
+        true => text[..text.floor_char_boundary(MAX_VALUE_BYTES)].to_owned(),
         false => text,
     }
 }

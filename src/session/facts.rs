@@ -1,6 +1,6 @@
 //! What expressions can see of a running session: `reply`, `ehlo`, `tls`, `session`.
 
-use super::scope::Moment;
+use super::scope::TimeValue;
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::reply::Reply;
 use jiff::Timestamp;
@@ -91,7 +91,7 @@ impl Object for EhloFacts {
         Some(match key.as_str()? {
             "name" => Value::from(self.name.as_deref()),
             "text" => Value::from(self.greeting.as_str()),
-            "capabilities" => Value::from_object(Keywords(self.clone())),
+            "capabilities" => Value::from_object(CapabilityMap(self.clone())),
             "auth" => Value::from(self.auth()),
             "size" => Value::from(self.size()),
             _ => return None,
@@ -105,9 +105,9 @@ impl Object for EhloFacts {
 
 /// `ehlo.capabilities`: asked for without regard to case (RFC 5321 §2.4).
 #[derive(Debug)]
-struct Keywords(Arc<EhloFacts>);
+struct CapabilityMap(Arc<EhloFacts>);
 
-impl Object for Keywords {
+impl Object for CapabilityMap {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let parameters = self.0.keywords.get(&key.as_str()?.to_ascii_uppercase())?;
         Some(Value::from(parameters.as_str()))
@@ -134,7 +134,7 @@ impl Object for TlsValue {
         Some(match key.as_str()? {
             "version" => Value::from(self.facts.version.as_deref()),
             "cipher" => Value::from(self.facts.cipher.as_deref()),
-            "peer" if self.facts.peer.is_some() => Value::from_object(Peer(self.clone())),
+            "peer" if self.facts.peer.is_some() => Value::from_object(PeerValue(self.clone())),
             "peer" => Value::from(()),
             "verified" => Value::from(self.facts.verified),
             _ => return None,
@@ -148,17 +148,17 @@ impl Object for TlsValue {
 
 /// `tls.peer`.
 #[derive(Debug)]
-struct Peer(Arc<TlsValue>);
+struct PeerValue(Arc<TlsValue>);
 
-impl Object for Peer {
+impl Object for PeerValue {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let peer = self.0.facts.peer.as_ref()?;
         Some(match key.as_str()? {
             "subject" => Value::from(peer.subject.as_str()),
             "issuer" => Value::from(peer.issuer.as_str()),
             "sans" => Value::from(peer.sans.clone()),
-            "not_before" => Value::from_object(Moment::new(peer.not_before, &TimeZone::UTC)),
-            "not_after" => Value::from_object(Moment::new(peer.not_after, &TimeZone::UTC)),
+            "not_before" => Value::from_object(TimeValue::new(peer.not_before, &TimeZone::UTC)),
+            "not_after" => Value::from_object(TimeValue::new(peer.not_after, &TimeZone::UTC)),
             // Whole days: an expired certificate has -1 from its first second on.
             "days_left" => Value::from(peer.not_after.duration_since(self.0.now).as_secs().div_euclid(86_400)),
             "sha256" => Value::from(peer.sha256.as_str()),

@@ -1,6 +1,6 @@
 //! What a session file says, after reading and validation.
 
-use super::{Diagnostic, Expect, Expression, SourceMap, Span, Template, Templates, Value};
+use super::{Diagnostic, Expectation, Expression, SourceMap, Span, Template, Templates, Value};
 use regex::Regex;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct Session {
     /// The file's name without its folder.
     pub name: String,
-    pub sources: SourceMap,
+    pub source_map: SourceMap,
     pub templates: Templates,
     /// Warnings of the reading, such as a literal secret.
     pub warnings: Vec<Diagnostic>,
@@ -21,7 +21,7 @@ pub struct Session {
     pub timeout: Option<Duration>,
     pub connect_timeout: Duration,
     /// The local address to bind.
-    pub source: Option<std::net::IpAddr>,
+    pub local_address: Option<std::net::IpAddr>,
     pub tags: Vec<String>,
     pub requires: Vec<String>,
     pub xfail: Option<String>,
@@ -29,7 +29,7 @@ pub struct Session {
     pub vars: Vec<Variable>,
     pub secrets: Vec<Variable>,
     /// What the command line gives, where it is of the kind that `[vars]` says.
-    pub(super) given: Vec<(String, Value)>,
+    pub(super) overrides: Vec<(String, Value)>,
     /// Whether a `[tls]` table stands in the file.
     pub has_tls: bool,
     pub tls: TlsSettings,
@@ -119,7 +119,7 @@ pub enum ValueSource {
 #[derive(Clone, Debug)]
 pub struct SourcePath {
     /// What the file wrote.
-    pub written: Template,
+    pub template: Template,
     /// The folder it is relative to, itself relative to the session file's: empty but in includes.
     pub base: PathBuf,
     pub span: Span,
@@ -184,10 +184,10 @@ pub struct Message {
     pub date: Option<Template>,
     pub message_id: Option<Template>,
     pub headers: Vec<(String, Template)>,
-    pub text: Option<Content>,
+    pub text: Option<TextSource>,
     /// Never without `text`. Values that come into it are HTML-escaped.
-    pub html: Option<Content>,
-    pub attachments: Vec<Attachment>,
+    pub html: Option<TextSource>,
+    pub attachments: Vec<AttachedFile>,
     /// A mail that is ready, in place of all that makes one.
     pub eml: Option<SourcePath>,
     pub envelope_from: Option<Template>,
@@ -201,12 +201,12 @@ pub struct Message {
     pub chunking: bool,
     /// Whether a reply per recipient is asked for where PRDR is offered.
     pub prdr: bool,
-    pub on_refused: OnRefused,
+    pub on_refused: RefusalPolicy,
 }
 
 /// A file of `attach`.
 #[derive(Clone, Debug)]
-pub struct Attachment {
+pub struct AttachedFile {
     pub path: SourcePath,
     /// Its name for the recipient; that of the file by default.
     pub name: Option<Template>,
@@ -235,28 +235,28 @@ impl Message {
         ];
         lines.extend(single.into_iter().flatten());
         for attachment in &self.attachments {
-            lines.push(&attachment.path.written);
+            lines.push(&attachment.path.template);
             lines.extend([&attachment.name, &attachment.media_type, &attachment.inline].into_iter().flatten());
         }
-        lines.extend(self.eml.iter().map(|path| &path.written));
+        lines.extend(self.eml.iter().map(|path| &path.template));
         lines
     }
 
     /// `text` and `html`, where they stand.
-    pub fn contents(&self) -> impl Iterator<Item = &Content> {
+    pub fn contents(&self) -> impl Iterator<Item = &TextSource> {
         self.text.iter().chain(&self.html)
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnRefused {
+pub enum RefusalPolicy {
     Abort,
     Skip,
 }
 
 /// Text in the file, or a file's content.
 #[derive(Clone, Debug)]
-pub enum Content {
+pub enum TextSource {
     Text(Template),
     /// `template`: its content is a template too.
     File {
@@ -282,10 +282,10 @@ pub struct Step {
     /// Whether `[message]` implied it; `span` is then `[message]`'s.
     pub implied: bool,
     /// Not in the part of the session that is asked for: it is skipped.
-    pub left_out: bool,
+    pub deselected: bool,
     pub action: Action,
     /// `None` where the action has none, and for `raw` without one.
-    pub expect: Option<Expect>,
+    pub expect: Option<Expectation>,
     pub name: Option<Template>,
     pub asserts: Vec<Expression>,
     pub captures: Vec<Capture>,
@@ -295,7 +295,7 @@ pub struct Step {
     /// How often; `None`: once, and `loop` is not known.
     pub repeat: Option<u32>,
     pub retry: Option<StepRetry>,
-    pub on_fail: OnFail,
+    pub on_fail: FailurePolicy,
     pub chunk: Option<Chunk>,
     pub always: bool,
     pub with: Vec<Variable>,
@@ -314,7 +314,7 @@ pub enum Action {
         name: Option<Template>,
     },
     Starttls {
-        policy: StarttlsStep,
+        policy: StarttlsMode,
         inject_check: bool,
     },
     Tls,
@@ -323,7 +323,7 @@ pub enum Action {
     /// `message = true` is the session's `[message]`, copied here.
     Message(Box<Message>),
     Body {
-        content: Content,
+        content: TextSource,
         dot_stuffing: bool,
     },
     /// Each sends something and has its own `expect`.
@@ -332,7 +332,7 @@ pub enum Action {
     Steps(Vec<Step>),
     Quit,
     Sleep(Duration),
-    Close(CloseHow),
+    Close(CloseMode),
     Connect,
     Proxy {
         version: u8,
@@ -352,7 +352,7 @@ pub enum HelloVerb {
 
 /// The `starttls` step's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StarttlsStep {
+pub enum StarttlsMode {
     /// `true`: whether or not it was offered.
     Always,
     Required,
@@ -361,7 +361,7 @@ pub enum StarttlsStep {
 
 /// How a connection is ended by the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseHow {
+pub enum CloseMode {
     /// FIN; inside TLS a close_notify first.
     Fin,
     /// RST.
@@ -382,11 +382,11 @@ pub struct Capture {
 pub struct StepRetry {
     pub times: u32,
     pub wait: Duration,
-    pub on: Expect,
+    pub on: Expectation,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFail {
+pub enum FailurePolicy {
     Stop,
     Continue,
     Quit,

@@ -7,26 +7,26 @@
 mod action;
 mod auth;
 mod expect;
-mod fields;
-mod implied;
+mod implied_steps;
 mod include;
-mod keys;
-mod kind;
-mod literals;
+mod key_spec;
+mod literal_secrets;
 mod message;
-mod names;
 mod rows;
 mod scalars;
 mod step;
+mod table_fields;
+mod tables;
 #[cfg(test)]
 pub(super) mod tests;
-mod top;
+mod top_level;
+mod undefined_names;
 mod values;
 
-pub use keys::TABLES;
-pub(super) use keys::{INCLUDE, SESSION, STEP};
-pub use kind::{Key, Keys, Kind};
+pub use key_spec::{KeySpec, KeyType, TableSpec};
 pub use rows::parse_rate;
+pub use tables::TABLES;
+pub(super) use tables::{INCLUDE, SESSION, STEP};
 
 use super::{AuthSettings, Diagnostic, Diagnostics, Message, Session, Severity, SourceMap, Sources, Span, Templates};
 use std::collections::{HashMap, HashSet};
@@ -36,40 +36,40 @@ use std::rc::Rc;
 use toml::de::DeTable;
 
 pub(super) use expect::expect_codes;
-pub(crate) use fields::nearest;
-pub(super) use names::undefined;
+pub(crate) use table_fields::closest_name;
+pub(super) use undefined_names::undefined_names;
 
 /// The most steps that a session may have once its includes stand in it.
-const MOST_STEPS: usize = 100_000;
+const MAX_STEPS: usize = 100_000;
 
 /// Reads, validates and expands a session. `name` is the file's name as given; includes are read through `sources`.
 /// `overridden` are the names that `--var` and `--vars` give beside `[vars]`.
 pub fn load(name: &str, text: &str, sources: &dyn Sources, overridden: &[String]) -> Result<Session, Diagnostics> {
-    let mut reader = Reader::new(name, text, sources);
+    let mut reader = SessionReader::new(name, text, sources);
     let (table, errors) = DeTable::parse_recoverable(text);
     reader.hide_secrets(table.get_ref());
-    reader.syntax(errors);
+    reader.report_syntax_errors(errors);
     let mut session = reader.session(table.get_ref());
-    session.sources = std::mem::take(&mut reader.map);
+    session.source_map = std::mem::take(&mut reader.map);
     session.templates = std::mem::take(&mut reader.templates);
     // Where syntax is broken, what defines a name may just not have been understood; and where a step is, its captures
     // were meant to be there.
-    if reader.broken.is_empty() {
+    if reader.broken_files.is_empty() {
         let mut known = overridden.to_vec();
         if reader.has_errors() {
-            known.extend(reader.named.drain());
+            known.extend(reader.defined_names.drain());
         }
-        reader.found.extend(names::undefined(&session, &known));
+        reader.diagnostics.extend(undefined_names::undefined_names(&session, &known));
     }
     if reader.has_errors() {
-        return Err(Diagnostics { list: sorted(reader.found), sources: session.sources });
+        return Err(Diagnostics { list: sort_and_deduplicate(reader.diagnostics), sources: session.source_map });
     }
-    session.warnings = sorted(reader.found);
+    session.warnings = sort_and_deduplicate(reader.diagnostics);
     Ok(session)
 }
 
 /// In the order of the files, and each once.
-fn sorted(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+fn sort_and_deduplicate(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut seen = HashSet::new();
     found.retain(|one| seen.insert((one.span.clone(), one.message.clone())));
     found.sort_by_key(|one| (one.span.file, one.span.bytes.start));
@@ -77,26 +77,26 @@ fn sorted(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
 }
 
 /// What is known while a file is read.
-struct Reader<'s> {
+struct SessionReader<'s> {
     sources: &'s dyn Sources,
     map: SourceMap,
     templates: Templates,
-    found: Vec<Diagnostic>,
+    diagnostics: Vec<Diagnostic>,
     /// The file that is being read.
     file: usize,
     /// Its folder, relative to the session file's.
     base: PathBuf,
     /// Files with syntax errors: what is missing there may just not have been understood.
-    broken: HashSet<usize>,
+    broken_files: HashSet<usize>,
     /// The lines with syntax errors, by file and line.
     broken_lines: HashSet<(usize, usize)>,
     /// The session file and the includes that are open, for cycles.
-    open: Vec<PathBuf>,
+    open_files: Vec<PathBuf>,
     included: HashMap<PathBuf, (usize, Rc<str>)>,
     included_bytes: usize,
     steps: usize,
     /// Every name that something in the files sets.
-    named: HashSet<String>,
+    defined_names: HashSet<String>,
     /// Whether `[message]` and `[auth]` stand in the file, and what they say where that could be read.
     has_message: bool,
     message: Option<Message>,
@@ -104,7 +104,7 @@ struct Reader<'s> {
     auth: Option<AuthSettings>,
 }
 
-impl<'s> Reader<'s> {
+impl<'s> SessionReader<'s> {
     fn new(name: &str, text: &str, sources: &'s dyn Sources) -> Self {
         let mut map = SourceMap::default();
         let file = map.add(name, text);
@@ -113,16 +113,16 @@ impl<'s> Reader<'s> {
             sources,
             map,
             templates: Templates::new(),
-            found: Vec::new(),
+            diagnostics: Vec::new(),
             file,
             base: PathBuf::new(),
-            broken: HashSet::new(),
+            broken_files: HashSet::new(),
             broken_lines: HashSet::new(),
-            open: vec![own],
+            open_files: vec![own],
             included: HashMap::new(),
             included_bytes: 0,
             steps: 0,
-            named: HashSet::new(),
+            defined_names: HashSet::new(),
             has_message: false,
             message: None,
             has_auth: false,
@@ -131,7 +131,7 @@ impl<'s> Reader<'s> {
     }
 
     fn has_errors(&self) -> bool {
-        self.found.iter().any(|one| one.severity == Severity::Error)
+        self.diagnostics.iter().any(|one| one.severity == Severity::Error)
     }
 
     fn span(&self, bytes: Range<usize>) -> Span {
@@ -139,31 +139,31 @@ impl<'s> Reader<'s> {
     }
 
     /// Adds what is wrong with what stands there.
-    fn tell(&mut self, one: Diagnostic) {
+    fn report(&mut self, one: Diagnostic) {
         // What stands in a line with a syntax error was perhaps read wrongly.
-        if self.broken.contains(&one.span.file) {
+        if self.broken_files.contains(&one.span.file) {
             let line = self.map.place(&one.span).line;
             if self.broken_lines.contains(&(one.span.file, line)) {
                 return;
             }
         }
-        self.found.push(one);
+        self.diagnostics.push(one);
     }
 
     fn error(&mut self, bytes: Range<usize>, message: impl Into<String>) {
         let span = self.span(bytes);
-        self.tell(Diagnostic::error(span, message));
+        self.report(Diagnostic::error(span, message));
     }
 
     /// Adds that something is missing; not in a file with syntax errors, where it may just not have been understood.
-    fn missing(&mut self, one: Diagnostic) {
-        if !self.broken.contains(&one.span.file) {
-            self.found.push(one);
+    fn report_missing(&mut self, one: Diagnostic) {
+        if !self.broken_files.contains(&one.span.file) {
+            self.diagnostics.push(one);
         }
     }
 
     /// Where a table's header could not be read, what stands below it belongs to no table that it is known of.
-    fn headless(&mut self, line: usize) {
+    fn mark_headless_table(&mut self, line: usize) {
         let is_header = |line: &str| line.trim_start().starts_with('[');
         let below = self.map.text(self.file).lines().zip(1..).skip(line - 1);
         let mut below = below.peekable();
@@ -173,23 +173,23 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn syntax(&mut self, errors: Vec<toml::de::Error>) {
+    fn report_syntax_errors(&mut self, errors: Vec<toml::de::Error>) {
         for error in errors {
             let span = self.span(error.span().unwrap_or_default());
             // One place is told once, however many things are open there.
-            if self.broken.contains(&self.file) && self.found.last().is_some_and(|last| last.span == span) {
+            if self.broken_files.contains(&self.file) && self.diagnostics.last().is_some_and(|last| last.span == span) {
                 continue;
             }
-            self.broken.insert(self.file);
+            self.broken_files.insert(self.file);
             let line = self.map.place(&span).line;
             self.broken_lines.insert((self.file, line));
-            self.headless(line);
+            self.mark_headless_table(line);
             self.hide_broken(&span);
             let message = match error.message() {
                 deep if deep.contains("recursion depth") => "values nest more than 80 deep".to_owned(),
                 other => other.to_owned(),
             };
-            self.found.push(Diagnostic::error(span, message));
+            self.diagnostics.push(Diagnostic::error(span, message));
         }
     }
 }

@@ -7,14 +7,14 @@ use std::fmt;
 
 /// What is wrong with a record as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecordFault {
+pub enum RecordError {
     /// The file ends within quotation marks.
     Unclosed,
     /// A quoted field goes on behind the mark that closed it; the line, from 1 where the record begins.
     BehindQuote { line: u64 },
 }
 
-impl fmt::Display for RecordFault {
+impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unclosed => f.write_str("a quotation mark is not closed, so that the row goes on to the file's end"),
@@ -35,16 +35,16 @@ impl fmt::Display for RecordFault {
 /// field  = DQUOTE *(any octet but DQUOTE / 2DQUOTE) DQUOTE / *(any octet but delimiter, LF)
 /// ```
 #[derive(Debug, Clone)]
-pub struct RecordCutter {
+pub struct RecordSplitter {
     delimiter: u8,
-    state: State,
+    state: QuoteState,
     /// LFs within the record so far.
     lines: u64,
-    fault: Option<RecordFault>,
+    fault: Option<RecordError>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum QuoteState {
     FieldBegins,
     Unquoted,
     Quoted,
@@ -54,41 +54,41 @@ enum State {
     MarkCr,
 }
 
-impl RecordCutter {
+impl RecordSplitter {
     pub fn new(delimiter: u8) -> Self {
-        Self { delimiter, state: State::FieldBegins, lines: 0, fault: None }
+        Self { delimiter, state: QuoteState::FieldBegins, lines: 0, fault: None }
     }
 
     /// How many of `bytes` belong to the record up to and with its LF; `None` where it goes on behind them.
-    pub fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+    pub fn find_end(&mut self, bytes: &[u8]) -> Option<usize> {
         for (index, &byte) in bytes.iter().enumerate() {
             self.state = match (self.state, byte) {
                 // text/tab-separated-values knows no quotation: a mark is a character like any other.
-                (State::FieldBegins, b'"') if self.delimiter != b'\t' => State::Quoted,
-                (State::Quoted, b'"') => State::Mark,
-                (State::Mark, b'"') => State::Quoted,
-                (State::Quoted, byte) => {
+                (QuoteState::FieldBegins, b'"') if self.delimiter != b'\t' => QuoteState::Quoted,
+                (QuoteState::Quoted, b'"') => QuoteState::Mark,
+                (QuoteState::Mark, b'"') => QuoteState::Quoted,
+                (QuoteState::Quoted, byte) => {
                     self.lines += u64::from(byte == b'\n');
-                    State::Quoted
+                    QuoteState::Quoted
                 }
                 (_, b'\n') => return Some(index + 1),
-                (State::Mark, b'\r') => State::MarkCr,
-                (State::FieldBegins | State::Unquoted | State::Mark, byte) if byte == self.delimiter => {
-                    State::FieldBegins
+                (QuoteState::Mark, b'\r') => QuoteState::MarkCr,
+                (QuoteState::FieldBegins | QuoteState::Unquoted | QuoteState::Mark, byte) if byte == self.delimiter => {
+                    QuoteState::FieldBegins
                 }
-                (State::Mark | State::MarkCr, _) => {
-                    self.fault.get_or_insert(RecordFault::BehindQuote { line: self.lines + 1 });
-                    State::Unquoted
+                (QuoteState::Mark | QuoteState::MarkCr, _) => {
+                    self.fault.get_or_insert(RecordError::BehindQuote { line: self.lines + 1 });
+                    QuoteState::Unquoted
                 }
-                (State::FieldBegins | State::Unquoted, _) => State::Unquoted,
+                (QuoteState::FieldBegins | QuoteState::Unquoted, _) => QuoteState::Unquoted,
             };
         }
         None
     }
 
     /// The record is over, by its LF or with the file: how many lines it had, and what is wrong with it. Begins the next.
-    pub fn finish(&mut self) -> (u64, Option<RecordFault>) {
-        let fault = self.fault.or((self.state == State::Quoted).then_some(RecordFault::Unclosed));
+    pub fn finish(&mut self) -> (u64, Option<RecordError>) {
+        let fault = self.fault.or((self.state == QuoteState::Quoted).then_some(RecordError::Unclosed));
         let lines = self.lines + 1;
         *self = Self::new(self.delimiter);
         (lines, fault)
@@ -100,13 +100,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Cut = (Vec<u8>, u64, Option<RecordFault>);
+    type Cut = (Vec<u8>, u64, Option<RecordError>);
 
     fn cut(bytes: &[u8], piece: usize) -> Vec<Cut> {
-        let mut cutter = RecordCutter::new(b',');
+        let mut cutter = RecordSplitter::new(b',');
         let (mut all, mut record) = (Vec::new(), Vec::new());
         for mut piece in bytes.chunks(piece) {
-            while let Some(end) = cutter.end(piece) {
+            while let Some(end) = cutter.find_end(piece) {
                 record.extend_from_slice(&piece[..end]);
                 let (lines, fault) = cutter.finish();
                 all.push((std::mem::take(&mut record), lines, fault));
@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn records_end_outside_of_quotation_marks() {
-        use RecordFault::{BehindQuote, Unclosed};
-        type Expected<'a> = &'a [(&'a [u8], u64, Option<RecordFault>)];
+        use RecordError::{BehindQuote, Unclosed};
+        type Expected<'a> = &'a [(&'a [u8], u64, Option<RecordError>)];
         let table: &[(&[u8], Expected, &str)] = &[
             (b"a,b\nc\n", &[(b"a,b\n", 1, None), (b"c\n", 1, None)], "plain"),
             (b"a\r\nb", &[(b"a\r\n", 1, None), (b"b", 1, None)], "CRLF, and no last line end"),

@@ -1,10 +1,10 @@
 //! Whether a session renders files: what those name is not known before they are opened.
 
-use super::{Action, Content, Message, Session, Step, ValueSource, Variable};
+use super::{Action, Message, Session, Step, TextSource, ValueSource, Variable};
 
 impl Session {
     /// Whether any file is a template (`template = true`).
-    pub fn renders_files(&self) -> bool {
+    pub fn has_file_templates(&self) -> bool {
         self.vars.iter().chain(&self.secrets).any(variable)
             || self.message.as_ref().is_some_and(message)
             || [&self.open, &self.steps, &self.close].into_iter().flatten().any(step)
@@ -15,8 +15,8 @@ fn variable(variable: &Variable) -> bool {
     matches!(variable.source, ValueSource::File { template: true, .. })
 }
 
-fn content(content: &Content) -> bool {
-    matches!(content, Content::File { template: true, .. })
+fn content(content: &TextSource) -> bool {
+    matches!(content, TextSource::File { template: true, .. })
 }
 
 fn message(message: &Message) -> bool {

@@ -11,13 +11,13 @@ pub struct RowValue(Value);
 
 impl RowValue {
     /// Of a line of CSV or TSV. The columns' names are shared by all rows.
-    pub fn of_fields(columns: Arc<[String]>, fields: Vec<String>) -> Self {
-        Self(Value::from_object(Fields { columns, fields }))
+    pub fn from_fields(columns: Arc<[String]>, fields: Vec<String>) -> Self {
+        Self(Value::from_object(RowFields { columns, fields }))
     }
 
     /// Of a line of JSON Lines: an object.
-    pub fn of_json(object: &serde_json::Map<String, Json>) -> Self {
-        Self(of_object(object))
+    pub fn from_json(object: &serde_json::Map<String, Json>) -> Self {
+        Self(from_object(object))
     }
 
     /// A column's value as text, where there is such a column.
@@ -26,17 +26,17 @@ impl RowValue {
         (!value.is_undefined() && !value.is_none()).then(|| value.to_string())
     }
 
-    pub(super) fn rendered(&self) -> Value {
+    pub(super) fn to_template_value(&self) -> Value {
         self.0.clone()
     }
 }
 
-fn of_object(object: &serde_json::Map<String, Json>) -> Value {
-    Value::from_pairs(object.iter().map(|(name, value)| (name.as_str(), of_json(value))))
+fn from_object(object: &serde_json::Map<String, Json>) -> Value {
+    Value::from_pairs(object.iter().map(|(name, value)| (name.as_str(), from_json(value))))
 }
 
 /// serde_json nests 128 deep at most, and so does this.
-fn of_json(value: &Json) -> Value {
+fn from_json(value: &Json) -> Value {
     match value {
         Json::Null => Value::from(()),
         Json::Bool(truth) => Value::from(*truth),
@@ -46,8 +46,8 @@ fn of_json(value: &Json) -> Value {
             (None, None) => Value::from(number.to_string()),
         },
         Json::String(text) => Value::from(text.as_str()),
-        Json::Array(values) => values.iter().map(of_json).collect(),
-        Json::Object(object) => of_object(object),
+        Json::Array(values) => values.iter().map(from_json).collect(),
+        Json::Object(object) => from_object(object),
     }
 }
 
@@ -59,12 +59,12 @@ impl fmt::Debug for RowValue {
 }
 
 #[derive(Debug)]
-struct Fields {
+struct RowFields {
     columns: Arc<[String]>,
     fields: Vec<String>,
 }
 
-impl Object for Fields {
+impl Object for RowFields {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
         let index = self.columns.iter().position(|column| column == name)?;

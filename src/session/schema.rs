@@ -1,6 +1,6 @@
 //! The JSON Schema of session files, made from the tables that the reader itself uses.
 
-use super::read::{INCLUDE, Key, Keys, Kind, SESSION, STEP, TABLES};
+use super::read::{INCLUDE, KeySpec, KeyType, SESSION, STEP, TABLES, TableSpec};
 use serde_json::{Map, Value, json};
 
 /// The schema, for editors that know TOML.
@@ -21,25 +21,25 @@ pub fn schema() -> Value {
 }
 
 /// `a step` is `step`, `[tls]` is `tls`.
-fn name(keys: &Keys) -> String {
-    let words = keys.table.trim_start_matches("a ").trim_start_matches("an ");
+fn name(keys: &TableSpec) -> String {
+    let words = keys.title.trim_start_matches("a ").trim_start_matches("an ");
     let plain = words.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>();
-    let quoted = keys.table.starts_with('"');
+    let quoted = keys.title.starts_with('"');
     let name = plain.trim_matches('-').to_owned();
     // `[retry]` of the session and "retry" of a step are two.
     if quoted { format!("step-{name}") } else { name }
 }
 
-fn reference(keys: &Keys) -> Value {
+fn reference(keys: &TableSpec) -> Value {
     json!({ "$ref": format!("#/definitions/{}", name(keys)) })
 }
 
-fn table(keys: &Keys) -> Value {
+fn table(keys: &TableSpec) -> Value {
     let properties: Map<String, Value> = keys.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
-fn property(key: &Key) -> Value {
+fn property(key: &KeySpec) -> Value {
     let mut value = of(&key.kind);
     // Beside a reference draft 7 reads nothing.
     if value.get("$ref").is_some() {
@@ -49,34 +49,34 @@ fn property(key: &Key) -> Value {
     value
 }
 
-fn of(kind: &Kind) -> Value {
+fn of(kind: &KeyType) -> Value {
     match kind {
-        Kind::Template | Kind::Expression => json!({ "type": "string" }),
-        Kind::Regex => json!({ "type": "string", "format": "regex" }),
-        Kind::Plain(words) => plain(words),
-        Kind::Boolean => json!({ "type": "boolean" }),
-        Kind::True => json!({ "const": true }),
-        Kind::Integer { least, most } => {
-            let mut value = json!({ "type": "integer", "minimum": least });
-            if *most != i64::MAX {
-                value["maximum"] = (*most).into();
+        KeyType::Template | KeyType::Expression => json!({ "type": "string" }),
+        KeyType::Regex => json!({ "type": "string", "format": "regex" }),
+        KeyType::Plain(words) => plain(words),
+        KeyType::Boolean => json!({ "type": "boolean" }),
+        KeyType::True => json!({ "const": true }),
+        KeyType::Integer { min, max } => {
+            let mut value = json!({ "type": "integer", "minimum": min });
+            if *max != i64::MAX {
+                value["maximum"] = (*max).into();
             }
             value
         }
-        Kind::Duration => json!({ "type": "string", "pattern": "^ *[0-9]", "examples": ["30s", "500ms", "5m"] }),
-        Kind::Word(words) => json!({ "enum": words }),
-        Kind::Value => {
-            let source = TABLES.iter().find(|keys| keys.table == "a source").map(|keys| reference(keys));
+        KeyType::Duration => json!({ "type": "string", "pattern": "^ *[0-9]", "examples": ["30s", "500ms", "5m"] }),
+        KeyType::Word(words) => json!({ "enum": words }),
+        KeyType::Value => {
+            let source = TABLES.iter().find(|keys| keys.title == "a source").map(|keys| reference(keys));
             let mut any = vec![json!({ "type": ["string", "number", "boolean"] })];
             any.extend(source);
             json!({ "anyOf": any })
         }
-        Kind::Expect => json!({ "$ref": "#/definitions/expectation" }),
-        Kind::List(kind) => json!({ "type": "array", "items": of(kind) }),
-        Kind::Either(kinds) => json!({ "anyOf": kinds.iter().map(of).collect::<Vec<_>>() }),
-        Kind::Table(keys) => reference(keys),
-        Kind::Map(kind) => json!({ "type": "object", "additionalProperties": of(kind) }),
-        Kind::Steps => json!({ "$ref": "#/definitions/steps" }),
+        KeyType::Expect => json!({ "$ref": "#/definitions/expectation" }),
+        KeyType::List(kind) => json!({ "type": "array", "items": of(kind) }),
+        KeyType::Either(kinds) => json!({ "anyOf": kinds.iter().map(of).collect::<Vec<_>>() }),
+        KeyType::Table(keys) => reference(keys),
+        KeyType::Map(kind) => json!({ "type": "object", "additionalProperties": of(kind) }),
+        KeyType::Steps => json!({ "$ref": "#/definitions/steps" }),
     }
 }
 
@@ -101,7 +101,7 @@ fn expectation() -> Value {
         "pattern": "^([0-9][0-9xX]{2}|any|close|silence|malformed)$",
         "examples": ["2xx", "any", "close", "silence", "malformed"],
     });
-    let table = TABLES.iter().find(|keys| keys.table == "\"expect\"").map(|keys| reference(keys));
+    let table = TABLES.iter().find(|keys| keys.title == "\"expect\"").map(|keys| reference(keys));
     let mut one = vec![code(), word];
     one.extend(table);
     let mut any = one.clone();

@@ -3,21 +3,21 @@
 //! Names are looked up one by one as a template asks for them: no map is built for a rendering.
 
 mod functions;
-mod moment;
+mod time_value;
 
 use super::{EhloFacts, ReplyFacts, SessionFacts, TlsFacts};
 use functions::Function;
-use minijinja::value::{Object, Value as Rendered};
+use minijinja::value::{Object, Value as TemplateValue};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub use functions::fresh_letters;
-pub(super) use functions::{FUNCTIONS, World};
-pub(super) use moment::Moment;
+pub use functions::unseeded_letters;
+pub(super) use functions::{FUNCTIONS, FunctionContext};
+pub(super) use time_value::TimeValue;
 
 /// The name under which filters find the world outside; no template can spell it.
-pub(super) const WORLD: &str = "\0world";
+pub(super) const FUNCTION_CONTEXT: &str = "\0world";
 
 /// A variable's value.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,17 +33,17 @@ pub enum Value {
 }
 
 impl Value {
-    fn rendered(self) -> Rendered {
+    fn to_template_value(self) -> TemplateValue {
         match self {
-            Self::Text(text) => Rendered::from(text),
-            Self::Integer(number) => Rendered::from(number),
-            Self::Float(number) => Rendered::from(number),
-            Self::Boolean(truth) => Rendered::from(truth),
-            Self::List(values) => values.into_iter().map(Self::rendered).collect(),
+            Self::Text(text) => TemplateValue::from(text),
+            Self::Integer(number) => TemplateValue::from(number),
+            Self::Float(number) => TemplateValue::from(number),
+            Self::Boolean(truth) => TemplateValue::from(truth),
+            Self::List(values) => values.into_iter().map(Self::to_template_value).collect(),
             Self::Table(entries) => {
-                Rendered::from_pairs(entries.into_iter().map(|(name, value)| (name, value.rendered())))
+                TemplateValue::from_pairs(entries.into_iter().map(|(name, value)| (name, value.to_template_value())))
             }
-            Self::None => Rendered::from(()),
+            Self::None => TemplateValue::from(()),
         }
     }
 }
@@ -53,14 +53,14 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
-            other => other.clone().rendered().fmt(f),
+            other => other.clone().to_template_value().fmt(f),
         }
     }
 }
 
 /// What `now()`, `hostname()` and dates need of the world.
 #[derive(Clone)]
-pub struct Outside {
+pub struct HostEnvironment {
     /// The clock.
     pub now: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>,
     pub hostname: String,
@@ -73,20 +73,20 @@ pub struct Outside {
 #[derive(Clone)]
 pub struct Scope {
     /// Shared with a rendering while it lasts; alone at all other times, so that setting a name copies nothing.
-    names: Arc<Names>,
+    bindings: Arc<Bindings>,
 }
 
 #[derive(Clone)]
-struct Names {
-    world: Arc<World>,
-    variables: HashMap<String, Rendered>,
-    layers: Vec<Vec<(String, Rendered)>>,
+struct Bindings {
+    context: Arc<FunctionContext>,
+    variables: HashMap<String, TemplateValue>,
+    layers: Vec<Vec<(String, TemplateValue)>>,
     reply: Option<Arc<ReplyFacts>>,
     ehlo: Arc<EhloFacts>,
     tls: Option<Arc<TlsFacts>>,
     session: Arc<SessionFacts>,
-    repetition: Option<u32>,
-    row: Option<Rendered>,
+    loop_index: Option<u32>,
+    row: Option<TemplateValue>,
 }
 
 impl Scope {
@@ -94,29 +94,29 @@ impl Scope {
     pub const FACTS: [&'static str; 5] = ["reply", "ehlo", "tls", "session", "loop"];
 
     /// `seed` makes `random(…)` and `uuid()` repeatable.
-    pub fn new(seed: Option<u64>, outside: Outside) -> Self {
-        let names = Names {
-            world: Arc::new(World::new(seed, outside)),
+    pub fn new(seed: Option<u64>, host: HostEnvironment) -> Self {
+        let bindings = Bindings {
+            context: Arc::new(FunctionContext::new(seed, host)),
             variables: HashMap::new(),
             layers: Vec::new(),
             reply: None,
             ehlo: Arc::default(),
             tls: None,
             session: Arc::default(),
-            repetition: None,
+            loop_index: None,
             row: None,
         };
-        Self { names: Arc::new(names) }
+        Self { bindings: Arc::new(bindings) }
     }
 
-    fn names_mut(&mut self) -> &mut Names {
-        Arc::make_mut(&mut self.names)
+    fn bindings_mut(&mut self) -> &mut Bindings {
+        Arc::make_mut(&mut self.bindings)
     }
 
     /// Sets a variable, secret or capture.
     pub fn set(&mut self, name: &str, value: Value) {
-        let value = value.rendered();
-        let variables = &mut self.names_mut().variables;
+        let value = value.to_template_value();
+        let variables = &mut self.bindings_mut().variables;
         match variables.get_mut(name) {
             Some(slot) => *slot = value,
             None => {
@@ -125,75 +125,75 @@ impl Scope {
         }
     }
 
-    pub fn push(&mut self, variables: Vec<(String, Value)>) {
-        let layer = variables.into_iter().map(|(name, value)| (name, value.rendered())).collect();
-        self.names_mut().layers.push(layer);
+    pub fn push_layer(&mut self, variables: Vec<(String, Value)>) {
+        let layer = variables.into_iter().map(|(name, value)| (name, value.to_template_value())).collect();
+        self.bindings_mut().layers.push(layer);
     }
 
     /// Adds a name to the newest layer.
-    pub fn add(&mut self, name: &str, value: Value) {
-        if let Some(layer) = self.names_mut().layers.last_mut() {
-            layer.push((name.to_owned(), value.rendered()));
+    pub fn add_to_layer(&mut self, name: &str, value: Value) {
+        if let Some(layer) = self.bindings_mut().layers.last_mut() {
+            layer.push((name.to_owned(), value.to_template_value()));
         }
     }
 
-    pub fn pop(&mut self) {
-        self.names_mut().layers.pop();
+    pub fn pop_layer(&mut self) {
+        self.bindings_mut().layers.pop();
     }
 
     pub fn set_reply(&mut self, reply: Option<ReplyFacts>) {
-        self.names_mut().reply = reply.map(Arc::new);
+        self.bindings_mut().reply = reply.map(Arc::new);
     }
 
     pub fn set_ehlo(&mut self, ehlo: EhloFacts) {
-        self.names_mut().ehlo = Arc::new(ehlo);
+        self.bindings_mut().ehlo = Arc::new(ehlo);
     }
 
     pub fn set_tls(&mut self, tls: Option<TlsFacts>) {
-        self.names_mut().tls = tls.map(Arc::new);
+        self.bindings_mut().tls = tls.map(Arc::new);
     }
 
     pub fn set_session(&mut self, session: SessionFacts) {
-        self.names_mut().session = Arc::new(session);
+        self.bindings_mut().session = Arc::new(session);
     }
 
     /// `loop.index` in `repeat`, from 1; `None` outside.
     pub fn set_loop(&mut self, index: Option<u32>) {
-        self.names_mut().repetition = index;
+        self.bindings_mut().loop_index = index;
     }
 
     /// `row`; `None` where the session has no rows.
     pub fn set_row(&mut self, row: Option<&super::RowValue>) {
-        self.names_mut().row = row.map(super::RowValue::rendered);
+        self.bindings_mut().row = row.map(super::RowValue::to_template_value);
     }
 
     /// What [`Scope::set_loop`] set.
     pub fn loop_index(&self) -> Option<u32> {
-        self.names.repetition
+        self.bindings.loop_index
     }
 
     /// A random text of small letters, from the seeded source: also for boundaries and nonces.
     pub fn random_letters(&mut self, count: usize) -> String {
-        self.names.world.letters(count)
+        self.bindings.context.letters(count)
     }
 
     /// Whether the name has a value now.
     pub fn has(&self, name: &str) -> bool {
-        self.names.get(name).is_some()
+        self.bindings.get(name).is_some()
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<Rendered> {
-        self.names.get(name)
+    pub(super) fn get(&self, name: &str) -> Option<TemplateValue> {
+        self.bindings.get(name)
     }
 
     /// The root of a rendering.
-    pub(super) fn root(&self) -> Rendered {
-        Rendered::from_dyn_object(self.names.clone())
+    pub(super) fn root(&self) -> TemplateValue {
+        TemplateValue::from_dyn_object(self.bindings.clone())
     }
 }
 
-impl Names {
-    fn get(&self, name: &str) -> Option<Rendered> {
+impl Bindings {
+    fn get(&self, name: &str) -> Option<TemplateValue> {
         for layer in self.layers.iter().rev() {
             if let Some((_, value)) = layer.iter().rev().find(|(key, _)| key == name) {
                 return Some(value.clone());
@@ -203,45 +203,45 @@ impl Names {
             return Some(value.clone());
         }
         match name {
-            "reply" => self.reply.clone().map(Rendered::from_dyn_object),
-            "ehlo" => Some(Rendered::from_dyn_object(self.ehlo.clone())),
+            "reply" => self.reply.clone().map(TemplateValue::from_dyn_object),
+            "ehlo" => Some(TemplateValue::from_dyn_object(self.ehlo.clone())),
             "tls" => Some(match &self.tls {
-                Some(tls) => super::facts::tls_value(tls.clone(), self.world.now()),
-                None => Rendered::from(()),
+                Some(tls) => super::facts::tls_value(tls.clone(), self.context.now()),
+                None => TemplateValue::from(()),
             }),
-            "session" => Some(Rendered::from_dyn_object(self.session.clone())),
-            "loop" => self.repetition.map(|index| Rendered::from_object(Repetition(index))),
+            "session" => Some(TemplateValue::from_dyn_object(self.session.clone())),
+            "loop" => self.loop_index.map(|index| TemplateValue::from_object(LoopValue(index))),
             "row" => self.row.clone(),
-            WORLD => Some(Rendered::from_dyn_object(self.world.clone())),
-            _ => Function::find(name, &self.world).map(Rendered::from_object),
+            FUNCTION_CONTEXT => Some(TemplateValue::from_dyn_object(self.context.clone())),
+            _ => Function::find(name, &self.context).map(TemplateValue::from_object),
         }
     }
 }
 
 /// Shows no value: some of them are secrets.
-impl fmt::Debug for Names {
+impl fmt::Debug for Bindings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("names")
     }
 }
 
-impl Object for Names {
-    fn get_value(self: &Arc<Self>, key: &Rendered) -> Option<Rendered> {
+impl Object for Bindings {
+    fn get_value(self: &Arc<Self>, key: &TemplateValue) -> Option<TemplateValue> {
         self.get(key.as_str()?)
     }
 
-    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Rendered> {
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<TemplateValue> {
         self.get(key)
     }
 }
 
 /// `loop` in `repeat`.
 #[derive(Debug)]
-struct Repetition(u32);
+struct LoopValue(u32);
 
-impl Object for Repetition {
-    fn get_value(self: &Arc<Self>, key: &Rendered) -> Option<Rendered> {
-        (key.as_str()? == "index").then(|| Rendered::from(self.0))
+impl Object for LoopValue {
+    fn get_value(self: &Arc<Self>, key: &TemplateValue) -> Option<TemplateValue> {
+        (key.as_str()? == "index").then(|| TemplateValue::from(self.0))
     }
 
     fn enumerate(self: &Arc<Self>) -> minijinja::value::Enumerator {

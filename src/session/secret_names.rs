@@ -7,7 +7,7 @@ impl Session {
     /// The names that a `password`, a `token` or a value of `[secrets]` is made of, through `[vars]` and `with` too. What
     /// the command line gives for one of them is a secret, wherever it is shown.
     pub fn secret_names(&self) -> BTreeSet<String> {
-        let mut found = Found::default();
+        let mut found = SecretSources::default();
         self.secrets.iter().for_each(|secret| found.secret(secret));
         self.auth.iter().for_each(|auth| found.auth(auth));
         for part in [&self.open, &self.steps, &self.close] {
@@ -31,14 +31,14 @@ impl Session {
 }
 
 #[derive(Default)]
-struct Found<'a> {
+struct SecretSources<'a> {
     /// What secrets are.
     templates: Vec<&'a Template>,
     /// What names are made of.
     made_of: Vec<&'a Variable>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> SecretSources<'a> {
     fn secret(&mut self, secret: &'a Variable) {
         if let ValueSource::Template(template) = &secret.source {
             self.templates.push(template);

@@ -1,6 +1,6 @@
 //! The URL of a server.
 
-use super::nearest;
+use super::closest_name;
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ impl Scheme {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
+pub enum ServerAddress {
     /// The host without brackets.
     Tcp {
         host: String,
@@ -46,7 +46,7 @@ pub enum Address {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     pub scheme: Scheme,
-    pub address: Address,
+    pub address: ServerAddress,
 }
 
 impl Server {
@@ -66,7 +66,8 @@ impl Server {
             "lmtp+unix" => Self::unix(Scheme::Lmtp, rest),
             unknown => {
                 let known = ["smtp", "smtps", "lmtp", "smtp+unix", "lmtp+unix"];
-                let meant = nearest(unknown, known.into_iter()).map(|meant| format!("; did you mean \"{meant}\"?"));
+                let meant =
+                    closest_name(unknown, known.into_iter()).map(|meant| format!("; did you mean \"{meant}\"?"));
                 Err(format!(
                     "unknown scheme \"{scheme}\": smtp, smtps, lmtp, smtp+unix and lmtp+unix are known{}",
                     meant.unwrap_or_default()
@@ -82,7 +83,7 @@ impl Server {
                 scheme.name()
             ));
         }
-        Ok(Self { scheme, address: Address::Unix(PathBuf::from(path)) })
+        Ok(Self { scheme, address: ServerAddress::Unix(PathBuf::from(path)) })
     }
 
     fn tcp(scheme: Scheme, rest: &str) -> Result<Self, String> {
@@ -124,22 +125,22 @@ impl Server {
                 .filter(|port| *port > 0 && text.bytes().all(|b| b.is_ascii_digit()))
                 .ok_or(format!("\"{text}\" is not a port from 1 to 65535"))?,
         };
-        Ok(Self { scheme, address: Address::Tcp { host: host.to_owned(), port } })
+        Ok(Self { scheme, address: ServerAddress::Tcp { host: host.to_owned(), port } })
     }
 
     /// The host's name for certificates; `localhost` over a UNIX socket.
     pub fn host(&self) -> &str {
         match &self.address {
-            Address::Tcp { host, .. } => host,
-            Address::Unix(_) => "localhost",
+            ServerAddress::Tcp { host, .. } => host,
+            ServerAddress::Unix(_) => "localhost",
         }
     }
 
     /// The same at another host; a UNIX socket stays what it is.
     pub fn at(&self, host: &str) -> Self {
         let address = match &self.address {
-            Address::Tcp { port, .. } => Address::Tcp { host: host.to_owned(), port: *port },
-            Address::Unix(path) => Address::Unix(path.clone()),
+            ServerAddress::Tcp { port, .. } => ServerAddress::Tcp { host: host.to_owned(), port: *port },
+            ServerAddress::Unix(path) => ServerAddress::Unix(path.clone()),
         };
         Self { scheme: self.scheme, address }
     }
@@ -164,8 +165,8 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = self.scheme.name();
         match &self.address {
-            Address::Unix(path) => write!(f, "{scheme}+unix://{}", path.display()),
-            Address::Tcp { host, port } => {
+            ServerAddress::Unix(path) => write!(f, "{scheme}+unix://{}", path.display()),
+            ServerAddress::Tcp { host, port } => {
                 let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
                 write!(f, "{scheme}://{host}")?;
                 if *port == self.scheme.default_port() { Ok(()) } else { write!(f, ":{port}") }
@@ -193,13 +194,13 @@ mod tests {
         ];
         for (url, host, port, why) in table {
             let server = Server::parse(url).expect(why);
-            assert_eq!(server.address, Address::Tcp { host: host.to_owned(), port }, "{why}");
+            assert_eq!(server.address, ServerAddress::Tcp { host: host.to_owned(), port }, "{why}");
             assert_eq!(Server::parse(&server.to_string()), Ok(server), "{why}");
         }
         let socket = Server::parse("lmtp+unix:///run/dovecot/lmtp").expect("a UNIX socket");
         assert!(socket.is_lmtp());
         assert_eq!(socket.host(), "localhost");
-        assert_eq!(socket.address, Address::Unix(PathBuf::from("/run/dovecot/lmtp")));
+        assert_eq!(socket.address, ServerAddress::Unix(PathBuf::from("/run/dovecot/lmtp")));
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! Prints a session as a session file that runs the same, with everything implied and included spelled out.
+//! Prints a session as a session file that runs the is_same_table, with everything implied and included spelled out.
 
 mod step;
 #[cfg(test)]
 mod tests;
 mod toml;
 
-use super::duration::duration_text;
-use super::template::words::has_markup;
+use super::duration::format_duration;
+use super::template::lexer::has_markup;
 use super::{
-    Attachment, AuthSettings, Content, Message, OnRefused, RetrySettings, RowsSettings, Session, SourcePath,
-    StarttlsPolicy, Step, Template, TlsSettings, TlsVersion, Value, ValueSource, Variable,
+    AttachedFile, AuthSettings, Message, RefusalPolicy, RetrySettings, RowsSettings, Session, SourcePath,
+    StarttlsPolicy, Step, Template, TextSource, TlsSettings, TlsVersion, Value, ValueSource, Variable,
 };
 use std::fmt::Write;
 use std::path::Path;
@@ -24,27 +24,27 @@ pub struct ShowOptions {
     pub variables: Vec<(String, Value)>,
 }
 
-/// Keys and their values, written.
+/// TableSpec and their values, written.
 type Pairs = Vec<(String, String)>;
 
 /// Literal secrets are not shown: they become `{ env = "NAME" }`, and so do the defaults of secrets. Paths are relative
 /// to the session file's folder.
 pub fn show(session: &Session, options: &ShowOptions) -> String {
-    let mut shower = Shower { session, literals: Vec::new() };
+    let mut printer = SessionPrinter { session, literals: Vec::new() };
     // Steps and tables first: the literal passwords in them become secrets.
-    let auth = session.auth.as_ref().map(|auth| shower.auth(auth));
-    let message = session.message.as_ref().map(|message| shower.message(message, toml::text));
+    let auth = session.auth.as_ref().map(|auth| printer.auth(auth));
+    let message = session.message.as_ref().map(|message| printer.message(message, toml::text));
     let mut steps = String::new();
     for (name, list) in [("open", &session.open), ("step", &session.steps), ("close", &session.close)] {
         for step in list {
             let _ = writeln!(steps, "\n[[{name}]]");
-            lines(&shower.step(step, true), &mut steps);
+            write_pairs(&printer.step(step, true), &mut steps);
         }
     }
 
     let mut out = String::new();
-    lines(&shower.top(options), &mut out);
-    let mut tables = vec![("vars", shower.vars(options)), ("secrets", shower.secrets())];
+    write_pairs(&printer.top(options), &mut out);
+    let mut tables = vec![("vars", printer.vars(options)), ("secrets", printer.secrets())];
     tables.retain(|(_, pairs)| !pairs.is_empty());
     tables.extend(session.has_tls.then(|| ("tls", tls(&session.tls))));
     tables.extend(auth.map(|auth| ("auth", auth)));
@@ -54,25 +54,25 @@ pub fn show(session: &Session, options: &ShowOptions) -> String {
     for (name, pairs) in tables {
         let gap = if out.is_empty() { "" } else { "\n" };
         let _ = writeln!(out, "{gap}[{name}]");
-        lines(&pairs, &mut out);
+        write_pairs(&pairs, &mut out);
     }
     let steps = if out.is_empty() { steps.trim_start() } else { &steps };
     out + steps
 }
 
-fn lines(pairs: &[(String, String)], out: &mut String) {
+fn write_pairs(pairs: &[(String, String)], out: &mut String) {
     for (name, value) in pairs {
         let _ = writeln!(out, "{} = {value}", toml::key(name));
     }
 }
 
-struct Shower<'s> {
+struct SessionPrinter<'s> {
     session: &'s Session,
     /// Passwords and tokens that stood in the file, and the names that they get under `[secrets]`.
     literals: Vec<(String, String)>,
 }
 
-impl Shower<'_> {
+impl SessionPrinter<'_> {
     fn top(&self, options: &ShowOptions) -> Pairs {
         let session = self.session;
         let mut pairs = Pairs::new();
@@ -84,14 +84,14 @@ impl Shower<'_> {
         pairs.template("client_name", &session.client_name);
         pairs.duration("timeout", session.timeout);
         pairs.duration("connect_timeout", Some(session.connect_timeout).filter(|t| *t != Duration::from_secs(30)));
-        pairs.some("source", session.source.map(|source| toml::string(&source.to_string())));
+        pairs.add_some("source", session.local_address.map(|source| toml::string(&source.to_string())));
         for (name, words) in [("tags", &session.tags), ("requires", &session.requires)] {
-            pairs.unless(words.is_empty(), name, toml::list(words.iter().map(|word| toml::string(word))));
+            pairs.add_unless(words.is_empty(), name, toml::list(words.iter().map(|word| toml::string(word))));
         }
-        pairs.some("xfail", session.xfail.as_deref().map(toml::string));
+        pairs.add_some("xfail", session.xfail.as_deref().map(toml::string));
         // Without the list [message] would imply one.
         for (name, list) in [("open", &session.open), ("step", &session.steps), ("close", &session.close)] {
-            pairs.unless(session.message.is_none() || !list.is_empty(), name, "[]".to_owned());
+            pairs.add_unless(session.message.is_none() || !list.is_empty(), name, "[]".to_owned());
         }
         pairs
     }
@@ -105,9 +105,9 @@ impl Shower<'_> {
             // The last one given wins.
             pairs.retain(|(known, _)| known != name);
             let value = if hidden.contains(name) {
-                environment(name)
+                env_source(name)
             } else {
-                literal_variable(self.session.given(name, given))
+                literal_variable(self.session.typed_override(name, given))
             };
             pairs.push((name.clone(), value));
         }
@@ -120,7 +120,7 @@ impl Shower<'_> {
     }
 
     fn secrets(&self) -> Pairs {
-        let env = environment;
+        let env = env_source;
         let mut pairs = Pairs::new();
         for secret in &self.session.secrets {
             let value = match &secret.source {
@@ -136,20 +136,20 @@ impl Shower<'_> {
 
     fn auth(&mut self, auth: &AuthSettings) -> Pairs {
         let mut pairs = Pairs::new();
-        pairs.some("mechanism", auth.mechanism.map(|mechanism| toml::string(mechanism.name())));
+        pairs.add_some("mechanism", auth.mechanism.map(|mechanism| toml::string(mechanism.name())));
         pairs.template("user", &auth.user);
         for (name, value) in [("password", &auth.password), ("token", &auth.token)] {
-            let value = value.as_ref().map(|value| self.hidden(name, value));
-            pairs.some(name, value);
+            let value = value.as_ref().map(|value| self.secret_reference(name, value));
+            pairs.add_some(name, value);
         }
         pairs.template("authzid", &auth.authzid);
-        pairs.unless(auth.initial_response, "initial_response", "false".to_owned());
-        pairs.unless(!auth.allow_plaintext, "allow_plaintext", "true".to_owned());
+        pairs.add_unless(auth.initial_response, "initial_response", "false".to_owned());
+        pairs.add_unless(!auth.allow_plaintext, "allow_plaintext", "true".to_owned());
         pairs
     }
 
     /// A password or token; one that stands in the file becomes a secret of that name.
-    fn hidden(&mut self, what: &str, value: &Template) -> String {
+    fn secret_reference(&mut self, what: &str, value: &Template) -> String {
         if value.compiled.is_some() || value.source.is_empty() {
             return toml::string(&value.source);
         }
@@ -177,34 +177,38 @@ impl Shower<'_> {
         pairs.template("from", &message.from);
         let lists = [("to", &message.to), ("cc", &message.cc), ("bcc", &message.bcc), ("reply_to", &message.reply_to)];
         for (name, list) in lists {
-            pairs.unless(list.is_empty(), name, addresses(list));
+            pairs.add_unless(list.is_empty(), name, addresses(list));
         }
         pairs.template("subject", &message.subject);
         pairs.template("date", &message.date);
         pairs.template("message_id", &message.message_id);
         let headers: Pairs =
             message.headers.iter().map(|(name, value)| (name.clone(), toml::string(&value.source))).collect();
-        pairs.unless(headers.is_empty(), "headers", toml::table(&headers));
-        pairs.some("text", message.text.as_ref().map(|text| content(text, long)));
-        pairs.some("html", message.html.as_ref().map(|html| content(html, long)));
-        pairs.unless(message.attachments.is_empty(), "attach", toml::list(message.attachments.iter().map(attachment)));
-        pairs.some("eml", message.eml.as_ref().map(path));
+        pairs.add_unless(headers.is_empty(), "headers", toml::table(&headers));
+        pairs.add_some("text", message.text.as_ref().map(|text| content(text, long)));
+        pairs.add_some("html", message.html.as_ref().map(|html| content(html, long)));
+        pairs.add_unless(
+            message.attachments.is_empty(),
+            "attach",
+            toml::list(message.attachments.iter().map(attachment)),
+        );
+        pairs.add_some("eml", message.eml.as_ref().map(path));
         pairs.template("envelope_from", &message.envelope_from);
-        pairs.some("envelope_to", message.envelope_to.as_deref().map(addresses));
+        pairs.add_some("envelope_to", message.envelope_to.as_deref().map(addresses));
         let mut params = Pairs::new();
         params.template("mail", &message.mail_params);
         params.template("rcpt", &message.rcpt_params);
-        pairs.unless(params.is_empty(), "params", toml::table(&params));
-        pairs.unless(message.pipelining, "pipelining", "false".to_owned());
-        pairs.unless(message.chunking, "chunking", "false".to_owned());
-        pairs.unless(!message.prdr, "prdr", "true".to_owned());
-        pairs.unless(message.on_refused == OnRefused::Abort, "on_refused", "\"skip\"".to_owned());
+        pairs.add_unless(params.is_empty(), "params", toml::table(&params));
+        pairs.add_unless(message.pipelining, "pipelining", "false".to_owned());
+        pairs.add_unless(message.chunking, "chunking", "false".to_owned());
+        pairs.add_unless(!message.prdr, "prdr", "true".to_owned());
+        pairs.add_unless(message.on_refused == RefusalPolicy::Abort, "on_refused", "\"skip\"".to_owned());
         pairs
     }
 }
 
 /// What stands for a value that must not be shown.
-fn environment(name: &str) -> String {
+fn env_source(name: &str) -> String {
     toml::table(&[("env".to_owned(), toml::string(&name.to_uppercase()))])
 }
 
@@ -218,38 +222,38 @@ fn tls(tls: &TlsSettings) -> Pairs {
         })
     };
     let mut pairs = Pairs::new();
-    pairs.some("ca", tls.ca.as_ref().map(path));
-    pairs.unless(tls.system_roots, "system_roots", "false".to_owned());
-    pairs.unless(tls.verify, "verify", "false".to_owned());
+    pairs.add_some("ca", tls.ca.as_ref().map(path));
+    pairs.add_unless(tls.system_roots, "system_roots", "false".to_owned());
+    pairs.add_unless(tls.verify, "verify", "false".to_owned());
     pairs.template("server_name", &tls.server_name);
-    pairs.some("min_version", version(tls.min_version));
-    pairs.some("max_version", version(tls.max_version));
-    pairs.some("client_cert", tls.client_cert.as_ref().map(path));
-    pairs.some("client_key", tls.client_key.as_ref().map(path));
-    pairs.unless(tls.alpn.is_empty(), "alpn", toml::list(tls.alpn.iter().map(|name| toml::string(name))));
+    pairs.add_some("min_version", version(tls.min_version));
+    pairs.add_some("max_version", version(tls.max_version));
+    pairs.add_some("client_cert", tls.client_cert.as_ref().map(path));
+    pairs.add_some("client_key", tls.client_key.as_ref().map(path));
+    pairs.add_unless(tls.alpn.is_empty(), "alpn", toml::list(tls.alpn.iter().map(|name| toml::string(name))));
     let policy = tls.starttls.map(|policy| match policy {
         StarttlsPolicy::Required => "\"required\"".to_owned(),
         StarttlsPolicy::Opportunistic => "\"opportunistic\"".to_owned(),
         StarttlsPolicy::Never => "\"never\"".to_owned(),
     });
-    pairs.some("starttls", policy);
+    pairs.add_some("starttls", policy);
     pairs
 }
 
-fn content(content: &Content, long: fn(&str) -> String) -> String {
+fn content(content: &TextSource, long: fn(&str) -> String) -> String {
     match content {
-        Content::Text(text) => long(&text.source),
-        Content::File { path: file, template } => {
+        TextSource::Text(text) => long(&text.source),
+        TextSource::File { path: file, template } => {
             let mut pairs = Pairs::new();
             pairs.add("file", path(file));
-            pairs.unless(!template, "template", "true".to_owned());
+            pairs.add_unless(!template, "template", "true".to_owned());
             toml::table(&pairs)
         }
     }
 }
 
 /// A file alone is its path.
-fn attachment(attachment: &Attachment) -> String {
+fn attachment(attachment: &AttachedFile) -> String {
     let mut pairs = Pairs::new();
     pairs.add("file", path(&attachment.path));
     pairs.template("name", &attachment.name);
@@ -262,11 +266,11 @@ fn attachment(attachment: &Attachment) -> String {
 fn rows(rows: &RowsSettings) -> Pairs {
     let mut pairs = Pairs::new();
     pairs.add("file", path(&rows.file));
-    pairs.some("key", rows.key.as_ref().map(|(key, _)| toml::string(key)));
-    pairs.unless(rows.connections == 1, "connections", rows.connections.to_string());
-    pairs.unless(rows.per_connection == 100, "per_connection", rows.per_connection.to_string());
-    pairs.unless(rows.in_flight == 1, "in_flight", rows.in_flight.to_string());
-    pairs.some("rate", rows.rate.map(|rate| toml::string(&format!("{rate}/s"))));
+    pairs.add_some("key", rows.key.as_ref().map(|(key, _)| toml::string(key)));
+    pairs.add_unless(rows.connections == 1, "connections", rows.connections.to_string());
+    pairs.add_unless(rows.per_connection == 100, "per_connection", rows.per_connection.to_string());
+    pairs.add_unless(rows.in_flight == 1, "in_flight", rows.in_flight.to_string());
+    pairs.add_some("rate", rows.rate.map(|rate| toml::string(&format!("{rate}/s"))));
     pairs
 }
 
@@ -274,13 +278,13 @@ fn retry(retry: &RetrySettings) -> Pairs {
     let mut pairs = Pairs::new();
     pairs.add("times", retry.times.to_string());
     pairs.duration("wait", Some(retry.wait));
-    pairs.unless(retry.backoff == 2.0, "backoff", retry.backoff.to_string());
+    pairs.add_unless(retry.backoff == 2.0, "backoff", retry.backoff.to_string());
     pairs.duration("max_wait", retry.max_wait);
     pairs
 }
 
 fn path(path: &SourcePath) -> String {
-    let written = &path.written.source;
+    let written = &path.template.source;
     if path.base.as_os_str().is_empty() || Path::new(written).is_absolute() {
         return toml::string(written);
     }
@@ -295,7 +299,7 @@ fn source(source: &ValueSource, hide: bool) -> String {
         ValueSource::Env { name, default } => (vec![("env".to_owned(), toml::string(name))], default),
         ValueSource::File { path: file, template, default } => {
             let mut pairs = vec![("file".to_owned(), path(file))];
-            pairs.unless(!template, "template", "true".to_owned());
+            pairs.add_unless(!template, "template", "true".to_owned());
             (pairs, default)
         }
         ValueSource::Command { argv, default } => {
@@ -306,7 +310,7 @@ fn source(source: &ValueSource, hide: bool) -> String {
         ValueSource::Csv { path: file, default } => (vec![("csv".to_owned(), path(file))], default),
         ValueSource::Json { path: file, default } => (vec![("json".to_owned(), path(file))], default),
     };
-    pairs.some("default", default.as_ref().filter(|_| !hide).map(literal));
+    pairs.add_some("default", default.as_ref().filter(|_| !hide).map(literal));
     toml::table(&pairs)
 }
 
@@ -353,42 +357,42 @@ fn as_template(text: &str) -> String {
 }
 
 /// Adding to [`Pairs`].
-trait Add {
+trait PairsExt {
     fn add(&mut self, name: &str, value: String);
 
-    fn some(&mut self, name: &str, value: Option<String>) {
+    fn add_some(&mut self, name: &str, value: Option<String>) {
         if let Some(value) = value {
             self.add(name, value);
         }
     }
 
-    fn unless(&mut self, not: bool, name: &str, value: String) {
-        self.some(name, (!not).then_some(value));
+    fn add_unless(&mut self, not: bool, name: &str, value: String) {
+        self.add_some(name, (!not).then_some(value));
     }
 
     fn template(&mut self, name: &str, template: &Option<Template>) {
-        self.some(name, template.as_ref().map(|template| toml::string(&template.source)));
+        self.add_some(name, template.as_ref().map(|template| toml::string(&template.source)));
     }
 
     fn duration(&mut self, name: &str, duration: Option<Duration>) {
-        self.some(name, duration.map(|duration| toml::string(&duration_text(duration))));
+        self.add_some(name, duration.map(|duration| toml::string(&format_duration(duration))));
     }
 }
 
-impl Add for Pairs {
+impl PairsExt for Pairs {
     fn add(&mut self, name: &str, value: String) {
         self.push((name.to_owned(), value));
     }
 }
 
 /// Whether both are the same table of the file.
-fn same(one: &super::Span, other: Option<&super::Span>) -> bool {
+fn is_same_table(one: &super::Span, other: Option<&super::Span>) -> bool {
     other == Some(one)
 }
 
 /// The steps of a group, each in a line.
-fn group(steps: &[Step], shower: &mut Shower<'_>, lines: bool) -> String {
-    let tables = steps.iter().map(|step| toml::table(&shower.step(step, false)));
+fn group(steps: &[Step], printer: &mut SessionPrinter<'_>, lines: bool) -> String {
+    let tables = steps.iter().map(|step| toml::table(&printer.step(step, false)));
     if lines {
         format!("[\n{}]", tables.map(|table| format!("  {table},\n")).collect::<String>())
     } else {

@@ -17,17 +17,17 @@ use std::fmt::Write;
 use std::ops::Range;
 
 /// More than these are counted and not shown.
-const MOST_SHOWN: usize = 200;
+const MAX_SHOWN: usize = 200;
 /// How much of a long line is shown before and behind the place, in characters.
-const BEFORE: usize = 50;
-const BEHIND: usize = 70;
+const COLUMNS_BEFORE: usize = 50;
+const COLUMNS_AFTER: usize = 70;
 /// On no terminal is less of a line shown.
-const NARROWEST: usize = 20;
+const MIN_COLUMNS: usize = 20;
 /// Longer help is broken into lines of this width.
-const LONG: usize = 100;
-const WIDTH: usize = 80;
+const MAX_UNWRAPPED: usize = 100;
+const WRAP_COLUMNS: usize = 80;
 /// How many lines are shown before the place, where they are asked for.
-const MOST_LINES: usize = 12;
+const MAX_CONTEXT_LINES: usize = 12;
 
 const ERROR: Style = AnsiColor::BrightRed.on_default().bold();
 const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
@@ -36,10 +36,10 @@ const BOLD: Style = Style::new().bold();
 
 pub(super) fn render(list: &[Diagnostic], sources: &SourceMap, columns: Option<usize>, colour: bool) -> String {
     let mut out = String::new();
-    for diagnostic in list.iter().take(MOST_SHOWN) {
-        one(diagnostic, sources, columns, &Paint { colour }, &mut out);
+    for diagnostic in list.iter().take(MAX_SHOWN) {
+        render_one(diagnostic, sources, columns, &Paint { colour }, &mut out);
     }
-    if let Some(more @ 1..) = list.len().checked_sub(MOST_SHOWN) {
+    if let Some(more @ 1..) = list.len().checked_sub(MAX_SHOWN) {
         let _ = writeln!(out, "… and {more} more");
     }
     out
@@ -55,7 +55,7 @@ impl Paint {
     }
 }
 
-fn one(diagnostic: &Diagnostic, sources: &SourceMap, columns: Option<usize>, paint: &Paint, out: &mut String) {
+fn render_one(diagnostic: &Diagnostic, sources: &SourceMap, columns: Option<usize>, paint: &Paint, out: &mut String) {
     let (word, style) = match diagnostic.severity {
         Severity::Error => ("error", ERROR),
         Severity::Warning => ("warning", WARNING),
@@ -69,13 +69,13 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, columns: Option<usize>, pai
     let (line, span) = sources.line(&diagnostic.span);
     let number = place.line.to_string();
     let gap = " ".repeat(number.len());
-    let room = Room::within(columns.map(|columns| columns.saturating_sub(number.len() + 3)));
+    let room = LineWidth::within(columns.map(|columns| columns.saturating_sub(number.len() + 3)));
     let (shown, indent, carets) = excerpt(&line, span, room);
     let bar = paint.paint(GUTTER, "|");
     let label = diagnostic.label.as_deref().map(|label| format!(" {}", visible(label))).unwrap_or_default();
     let marks = paint.paint(style, &format!("{}{label}", "^".repeat(carets)));
     let _ = writeln!(out, "{gap} {bar}");
-    let first = diagnostic.shown_from.filter(|first| (*first..=*first + MOST_LINES).contains(&place.line));
+    let first = diagnostic.context_from.filter(|first| (*first..=*first + MAX_CONTEXT_LINES).contains(&place.line));
     for before in first.unwrap_or(place.line)..place.line {
         let text = sources.text_of_line(diagnostic.span.file, before).unwrap_or_default();
         let (text, _, _) = excerpt(&text, 0..0, room);
@@ -87,16 +87,16 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, columns: Option<usize>, pai
     if let Some(help) = &diagnostic.help {
         let _ = write!(out, "{gap} {} {} ", paint.paint(GUTTER, "="), paint.paint(BOLD, "help:"));
         let indent = gap.len() + " = help: ".len();
-        wrapped(&visible(help), indent, out);
+        write_wrapped(&visible(help), indent, out);
     }
 }
 
 /// Lists of keys are long: lines end before the terminal's usual width, and go on below their beginning.
-fn wrapped(text: &str, indent: usize, out: &mut String) {
+fn write_wrapped(text: &str, indent: usize, out: &mut String) {
     let mut column = indent;
     for (index, word) in text.split(' ').enumerate() {
         let length = word.chars().count();
-        if index > 0 && text.chars().count() > LONG && column + 1 + length > WIDTH {
+        if index > 0 && text.chars().count() > MAX_UNWRAPPED && column + 1 + length > WRAP_COLUMNS {
             let _ = write!(out, "\n{}", " ".repeat(indent));
             column = indent;
         } else if index > 0 {
@@ -111,42 +111,42 @@ fn wrapped(text: &str, indent: usize, out: &mut String) {
 
 /// How much of a line is shown, in characters.
 #[derive(Clone, Copy)]
-struct Room {
+struct LineWidth {
     before: usize,
-    behind: usize,
+    after: usize,
     all: Option<usize>,
 }
 
-impl Room {
+impl LineWidth {
     /// On a terminal that is so wide, less the signs that something is left out.
     fn within(columns: Option<usize>) -> Self {
-        let Some(columns) = columns else { return Self { before: BEFORE, behind: BEHIND, all: None } };
-        let all = columns.saturating_sub(2).max(NARROWEST);
-        Self { before: (all * 2 / 5).min(BEFORE), behind: all, all: Some(all) }
+        let Some(columns) = columns else { return Self { before: COLUMNS_BEFORE, after: COLUMNS_AFTER, all: None } };
+        let all = columns.saturating_sub(2).max(MIN_COLUMNS);
+        Self { before: (all * 2 / 5).min(COLUMNS_BEFORE), after: all, all: Some(all) }
     }
 
     /// Behind so many that are shown before.
-    fn behind(self, before: usize) -> usize {
-        self.all.map_or(self.behind, |all| all.saturating_sub(before))
+    fn after(self, before: usize) -> usize {
+        self.all.map_or(self.after, |all| all.saturating_sub(before))
     }
 }
 
 /// The part of a line around a place, made visible; how many columns stand before the place, and how many it takes.
-fn excerpt(line: &str, span: Range<usize>, room: Room) -> (String, usize, usize) {
+fn excerpt(line: &str, span: Range<usize>, room: LineWidth) -> (String, usize, usize) {
     let (before, rest) = line.split_at(span.start);
-    let (marked, behind) = rest.split_at(span.end - span.start);
+    let (marked, after) = rest.split_at(span.end - span.start);
     let start = before.char_indices().rev().nth(room.before.saturating_sub(1)).map_or(0, |(at, _)| at);
-    let behind_room = room.behind(before[start..].chars().count());
-    let marked_end = marked.char_indices().nth(behind_room).map_or(marked.len(), |(at, _)| at);
-    let left = behind_room - marked[..marked_end].chars().count();
-    let behind_end = behind.char_indices().nth(left).map_or(behind.len(), |(at, _)| at);
-    let behind_end = if marked_end < marked.len() { 0 } else { behind_end };
+    let after_room = room.after(before[start..].chars().count());
+    let marked_end = marked.char_indices().nth(after_room).map_or(marked.len(), |(at, _)| at);
+    let left = after_room - marked[..marked_end].chars().count();
+    let after_end = after.char_indices().nth(left).map_or(after.len(), |(at, _)| at);
+    let after_end = if marked_end < marked.len() { 0 } else { after_end };
 
     let mut head = if start > 0 { "…".to_owned() } else { String::new() };
     head.push_str(&visible(&before[start..]));
     let marked_shown = visible(&marked[..marked_end]);
-    let tail = visible(&behind[..behind_end]);
-    let cut = marked_end < marked.len() || behind_end < behind.len();
+    let tail = visible(&after[..after_end]);
+    let cut = marked_end < marked.len() || after_end < after.len();
     let text = format!("{head}{marked_shown}{tail}{}", if cut { "…" } else { "" });
     (text.trim_end().to_owned(), columns(&head), columns(&marked_shown).max(1))
 }
@@ -159,7 +159,7 @@ pub(super) fn visible(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\t' => out.push_str("    "),
-            c if deceives(c) => {
+            c if is_deceptive(c) => {
                 let mut buffer = [0; 4];
                 for byte in c.encode_utf8(&mut buffer).bytes() {
                     let _ = write!(out, "\\x{byte:02x}");
@@ -172,7 +172,7 @@ pub(super) fn visible(text: &str) -> String {
 }
 
 /// C0, DEL and C1 controls, separators, zero-width characters, bidirectional marks, overrides and isolates, tags.
-pub(super) fn deceives(c: char) -> bool {
+pub(super) fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -224,11 +224,11 @@ smoke.toml:2:1: error: unknown key \"expct\"
 
     #[test]
     fn the_lines_before_are_shown_where_they_are_asked_for() {
-        let text = rendered("a", "[[step]]\nsend = \"NOOP\"\n\nexpect = 250\n", 33..36, |d| d.shown_from = Some(1));
+        let text = rendered("a", "[[step]]\nsend = \"NOOP\"\n\nexpect = 250\n", 33..36, |d| d.context_from = Some(1));
         let expected = "  |\n1 | [[step]]\n2 | send = \"NOOP\"\n3 |\n4 | expect = 250\n  |          ^^^\n";
         assert!(text.ends_with(expected), "{text}");
         let far = "\n".repeat(100) + "expect = 250";
-        let text = rendered("a", &far, 100..106, |d| d.shown_from = Some(1));
+        let text = rendered("a", &far, 100..106, |d| d.context_from = Some(1));
         assert_eq!(text.lines().count(), 4, "what stands far away is left out: {text}");
     }
 
@@ -248,7 +248,7 @@ smoke.toml:2:1: error: unknown key \"expct\"
     fn nothing_of_the_file_reaches_the_terminal_raw() {
         let text =
             rendered("a\x1b[2J.toml", "\t\"\x1b[31mé\u{202e}\" = 1", 1..14, |d| d.message = "bad \r\n".to_owned());
-        assert!(text.chars().all(|c| c == '\n' || !deceives(c)), "{text:?}");
+        assert!(text.chars().all(|c| c == '\n' || !is_deceptive(c)), "{text:?}");
         assert!(text.starts_with("a\\x1b[2J.toml:1:2: error: bad \\x0d\\x0a\n"), "{text}");
         assert!(text.contains("\n1 |     \"\\x1b[31mé\\xe2\\x80\\xae\" = 1\n  |     ^^^"), "{text}");
     }
@@ -304,7 +304,7 @@ smoke.toml:2:1: error: unknown key \"expct\"
         #[test]
         fn any_file_and_span_can_be_shown(text in "(.|\n|\r|\t){0,300}", from in 0usize..320, length in 0usize..320) {
             let shown = rendered("x", &text, from..from + length, |_| {});
-            prop_assert!(shown.chars().all(|c| c == '\n' || !deceives(c)));
+            prop_assert!(shown.chars().all(|c| c == '\n' || !is_deceptive(c)));
             prop_assert!(shown.contains('^'));
         }
     }

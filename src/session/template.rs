@@ -2,38 +2,38 @@
 //!
 //! A string without markup stands for itself and never comes near the engine, which is built when first needed.
 
-mod bounds;
 mod budget;
+mod compile_errors;
+mod errors;
+mod filter_limits;
 mod filters;
-mod mistakes;
+pub(super) mod lexer;
 mod nesting;
-pub(super) mod quoted;
-mod trouble;
-pub(super) mod words;
+pub(super) mod toml_offsets;
 
 use super::scope::FUNCTIONS;
 use super::{Scope, Span};
-use bounds::Limited;
+use compile_errors::{TemplateString, check_nesting};
+use errors::{translate_error, undefined_message};
+use filter_limits::LimitedBuffer;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
-use mistakes::{Written, too_deep};
 use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 use std::sync::OnceLock;
-use trouble::{trouble, undefined_words};
 
-pub use mistakes::Mistaken;
+pub use compile_errors::CompileErrors;
 
 /// The instructions that one rendering may take.
-pub const FUEL: u64 = 10_000_000;
+pub const MAX_INSTRUCTIONS: u64 = 10_000_000;
 
 /// The bytes that one rendering may give.
-pub const RESULT_LIMIT: usize = 16 << 20;
+pub const MAX_RESULT_BYTES: usize = 16 << 20;
 
 /// What makes a template of an expression, so that it can be compiled once and its value be had.
 const BEFORE_EXPRESSION: &str = "{%set it=";
-const BEHIND_EXPRESSION: &str = "%}";
+const AFTER_EXPRESSION: &str = "%}";
 
 /// Templates of this kind of name are HTML: values in them are escaped.
 const HTML: &str = "html ";
@@ -56,7 +56,7 @@ impl Template {
 }
 
 /// Whether it is `{{ name }}` and nothing else.
-pub(super) fn says_a_name(source: &str) -> bool {
+pub(super) fn is_single_name(source: &str) -> bool {
     let inside = source.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
     inside.is_some_and(|name| name.trim().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
 }
@@ -73,13 +73,13 @@ struct Compiled {
     /// Of the string in the file.
     span: Span,
     raw: String,
-    kind: Kind,
+    kind: TemplateKind,
     /// Found when they are first asked for.
     names: OnceLock<Vec<(String, Span)>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum TemplateKind {
     Text,
     Html,
     Expression,
@@ -101,13 +101,13 @@ impl Templates {
     }
 
     /// Compiles. `raw` is the string as the file wrote it, quotes and escapes included, so that errors can point into it.
-    pub fn compile(&mut self, source: &str, span: Span, raw: &str) -> Result<Template, Mistaken<Template>> {
-        self.compile_template(source, span, raw, Kind::Text)
+    pub fn compile(&mut self, source: &str, span: Span, raw: &str) -> Result<Template, CompileErrors<Template>> {
+        self.compile_template(source, span, raw, TemplateKind::Text)
     }
 
     /// As [`Templates::compile`] for a part in HTML: values that come in are HTML-escaped.
-    pub fn compile_html(&mut self, source: &str, span: Span, raw: &str) -> Result<Template, Mistaken<Template>> {
-        self.compile_template(source, span, raw, Kind::Html)
+    pub fn compile_html(&mut self, source: &str, span: Span, raw: &str) -> Result<Template, CompileErrors<Template>> {
+        self.compile_template(source, span, raw, TemplateKind::Html)
     }
 
     fn compile_template(
@@ -115,10 +115,10 @@ impl Templates {
         source: &str,
         span: Span,
         raw: &str,
-        kind: Kind,
-    ) -> Result<Template, Mistaken<Template>> {
+        kind: TemplateKind,
+    ) -> Result<Template, CompileErrors<Template>> {
         let template = |compiled| Template { source: source.to_owned(), span: span.clone(), compiled };
-        if !words::has_markup(source) {
+        if !lexer::has_markup(source) {
             return Ok(template(None));
         }
         let added = self.add(source, &span, raw, kind);
@@ -126,44 +126,49 @@ impl Templates {
     }
 
     /// Compiles an expression; gives its index.
-    pub(super) fn add_expression(&mut self, source: &str, span: &Span, raw: &str) -> Result<usize, Mistaken<usize>> {
-        self.add(source, span, raw, Kind::Expression)
+    pub(super) fn add_expression(
+        &mut self,
+        source: &str,
+        span: &Span,
+        raw: &str,
+    ) -> Result<usize, CompileErrors<usize>> {
+        self.add(source, span, raw, TemplateKind::Expression)
     }
 
-    fn add(&mut self, source: &str, span: &Span, raw: &str, kind: Kind) -> Result<usize, Mistaken<usize>> {
+    fn add(&mut self, source: &str, span: &Span, raw: &str, kind: TemplateKind) -> Result<usize, CompileErrors<usize>> {
         self.environment();
         let environment = self.environment.get_mut().expect("the environment was made on the line above");
-        let written = Written { source, span, raw };
+        let written = TemplateString { source, span, raw };
         let index = self.compiled.len();
-        let name = format!("{}{index}", if kind == Kind::Html { HTML } else { "" });
-        if let Some(deep) = written.too_deep(kind) {
-            return Err(Mistaken { found: vec![deep], anyway: None });
+        let name = format!("{}{index}", if kind == TemplateKind::Html { HTML } else { "" });
+        if let Some(deep) = written.check_nesting(kind) {
+            return Err(CompileErrors { diagnostics: vec![deep], recovered: None });
         }
         let result = match kind {
             // An expression first alone, so that none can end the statement that it is put in.
-            Kind::Expression => environment.compile_expression(source).map(drop).and_then(|()| {
-                let statement = [BEFORE_EXPRESSION, source, BEHIND_EXPRESSION].concat();
+            TemplateKind::Expression => environment.compile_expression(source).map(drop).and_then(|()| {
+                let statement = [BEFORE_EXPRESSION, source, AFTER_EXPRESSION].concat();
                 environment.add_template_owned(name.clone(), statement)
             }),
-            Kind::Text | Kind::Html => environment.add_template_owned(name.clone(), source.to_owned()),
+            TemplateKind::Text | TemplateKind::Html => environment.add_template_owned(name.clone(), source.to_owned()),
         };
         if let Err(error) = result {
-            return Err(Mistaken { found: vec![written.syntax(&error)], anyway: None });
+            return Err(CompileErrors { diagnostics: vec![written.syntax(&error)], recovered: None });
         }
         let words = match kind {
-            Kind::Expression => words::of_expression(source),
-            Kind::Text | Kind::Html => words::of_template(source),
+            TemplateKind::Expression => lexer::expression_identifiers(source),
+            TemplateKind::Text | TemplateKind::Html => lexer::template_identifiers(source),
         };
-        let found = written.words(environment, &name, &words);
+        let found = written.check_identifiers(environment, &name, &words);
         self.compiled.push(Compiled { name, span: span.clone(), raw: raw.to_owned(), kind, names: OnceLock::new() });
-        if found.is_empty() { Ok(index) } else { Err(Mistaken { found, anyway: Some(index) }) }
+        if found.is_empty() { Ok(index) } else { Err(CompileErrors { diagnostics: found, recovered: Some(index) }) }
     }
 
     /// Renders, within the fuel and size of the contract.
     pub fn render(&self, template: &Template, scope: &Scope) -> Result<String, RenderError> {
         let Some(index) = template.compiled else { return Ok(template.source.clone()) };
         let compiled = self.compiled(index);
-        let mut output = Limited::default();
+        let mut output = LimitedBuffer::default();
         self.environment()
             .get_template(&compiled.name)
             .and_then(|ready| ready.render_captured_to(scope.root(), &mut output).map(drop))
@@ -182,7 +187,7 @@ impl Templates {
         match value {
             Ok(value) if value.is_undefined() => Err(RenderError {
                 span: compiled.span.clone(),
-                message: undefined_words(source.trim()),
+                message: undefined_message(source.trim()),
                 undefined: Some(source.trim().to_owned()),
             }),
             Ok(value) => Ok(value),
@@ -215,28 +220,28 @@ impl Templates {
         scope: &Scope,
         kind: &str,
     ) -> Result<String, RenderError> {
-        if !words::has_markup(text) {
+        if !lexer::has_markup(text) {
             return Ok(text.to_owned());
         }
-        let other_kind = if kind == HTML { Kind::Html } else { Kind::Text };
-        if let Some(deep) = too_deep(text, other_kind) {
-            let message = format!("{} ({name}:{})", deep.words(), line_of(text, deep.bytes.start));
+        let other_kind = if kind == HTML { TemplateKind::Html } else { TemplateKind::Text };
+        if let Some(deep) = check_nesting(text, other_kind) {
+            let message = format!("{} ({name}:{})", deep.message(), line_of(text, deep.bytes.start));
             return Err(RenderError { span: at.clone(), message, undefined: None });
         }
-        let mut output = Limited::default();
+        let mut output = LimitedBuffer::default();
         let environment = self.environment();
         let rendered = environment
             .template_from_named_str(kind, text)
             .and_then(|ready| ready.render_captured_to(scope.root(), &mut output).map(drop))
             .and_then(|()| output.text());
-        rendered.map_err(|error| {
-            let trouble = trouble(&error, Some(kind), text, 0);
-            let line = match trouble.range {
+        rendered.map_err(|engine| {
+            let error = translate_error(&engine, Some(kind), text, 0);
+            let line = match error.range {
                 Some(range) => line_of(text, range.start),
-                None => error.line().unwrap_or(1),
+                None => engine.line().unwrap_or(1),
             };
-            let message = format!("{} ({name}:{line})", trouble.message);
-            RenderError { span: at.clone(), message, undefined: trouble.undefined }
+            let message = format!("{} ({name}:{line})", error.message);
+            RenderError { span: at.clone(), message, undefined: error.undefined }
         })
     }
 
@@ -271,20 +276,20 @@ impl Templates {
     fn find_names(&self, compiled: &Compiled, source: &str) -> Vec<(String, Span)> {
         let environment = self.environment();
         let (undeclared, found) = match compiled.kind {
-            Kind::Expression => (
+            TemplateKind::Expression => (
                 environment.compile_expression(source).map(|ready| ready.undeclared_variables(false)),
-                words::of_expression(source),
+                lexer::expression_identifiers(source),
             ),
-            Kind::Text | Kind::Html => (
+            TemplateKind::Text | TemplateKind::Html => (
                 environment.get_template(&compiled.name).map(|ready| ready.undeclared_variables(false)),
-                words::of_template(source),
+                lexer::template_identifiers(source),
             ),
         };
         let mut names: Vec<(Option<usize>, String)> = undeclared
             .unwrap_or_default()
             .into_iter()
-            .filter(|name| !is_function(environment, name) && !words::asked_about(source, &found, name))
-            .map(|name| (words::place_of(source, &found, &name), name))
+            .filter(|name| !is_function(environment, name) && !lexer::is_tested_for_existence(source, &found, name))
+            .map(|name| (lexer::position_of(source, &found, &name), name))
             .collect();
         names.sort();
         names
@@ -333,12 +338,12 @@ impl Default for Templates {
 
 impl Compiled {
     fn error(&self, error: &Error, source: &str) -> RenderError {
-        let before = if self.kind == Kind::Expression { BEFORE_EXPRESSION.len() } else { 0 };
-        let trouble = trouble(error, Some(&self.name), source, before);
+        let before = if self.kind == TemplateKind::Expression { BEFORE_EXPRESSION.len() } else { 0 };
+        let error = translate_error(error, Some(&self.name), source, before);
         RenderError {
-            span: point(&self.span, &self.raw, source, trouble.range),
-            message: trouble.message,
-            undefined: trouble.undefined,
+            span: point(&self.span, &self.raw, source, error.range),
+            message: error.message,
+            undefined: error.undefined,
         }
     }
 }
@@ -349,7 +354,7 @@ fn environment() -> Environment<'static> {
     let mut syntax = SyntaxConfig::builder();
     syntax.keep_trailing_newline(true);
     environment.set_syntax(syntax.build().expect("minijinja's own delimiters are valid"));
-    environment.set_fuel(Some(FUEL));
+    environment.set_fuel(Some(MAX_INSTRUCTIONS));
     // Errors then name what is undefined.
     environment.set_debug(true);
     environment.set_auto_escape_callback(
@@ -358,14 +363,14 @@ fn environment() -> Environment<'static> {
         },
     );
     filters::add(&mut environment);
-    bounds::add(&mut environment);
+    filter_limits::add(&mut environment);
     budget::add(&mut environment);
     environment
 }
 
 /// The place of `range` of `source`, a string that stands at `span` as `raw`.
 fn point(span: &Span, raw: &str, source: &str, range: Option<Range<usize>>) -> Span {
-    match range.and_then(|range| quoted::locate(raw, source, range)) {
+    match range.and_then(|range| toml_offsets::locate(raw, source, range)) {
         Some(place) => Span { file: span.file, bytes: span.bytes.start + place.start..span.bytes.start + place.end },
         None => span.clone(),
     }

@@ -12,7 +12,7 @@ impl Step {
     }
 
     /// How many times it is played, retries aside.
-    pub fn times(&self) -> u32 {
+    pub fn repeat_count(&self) -> u32 {
         self.repeat.unwrap_or(1).max(1)
     }
 

@@ -72,7 +72,7 @@ impl Mailbox {
 
     /// Parses the Mailbox that `text` begins with; gives its length too.
     pub fn parse_prefix(text: &str) -> Result<(Self, usize), AddressError> {
-        let mut parser = Parser { text, at: 0 };
+        let mut parser = MailboxParser { text, at: 0 };
         parser.local_part()?;
         let local = text[..parser.at].to_owned();
         match parser.peek() {
@@ -134,12 +134,12 @@ pub fn is_atext(c: char) -> bool {
     }
 }
 
-struct Parser<'a> {
+struct MailboxParser<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl Parser<'_> {
+impl MailboxParser<'_> {
     fn peek(&self) -> Option<char> {
         self.text[self.at..].chars().next()
     }

@@ -13,30 +13,30 @@ use super::address::{AddressError, Mailbox, is_atext};
 
 /// An address of a header: `Name <local@domain>` (RFC 5322 §3.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
+pub struct NamedMailbox {
     pub name: Option<String>,
     pub mailbox: Mailbox,
 }
 
 /// Reads the addresses of one text: `a@b`, `Name <a@b>, "Last, First" <c@d>`, and groups, of which the members are
 /// taken. `<>` is the null path. An address that is missing is an error, since something was meant to stand there.
-pub fn parse(text: &str) -> Result<Vec<Address>, AddressError> {
+pub fn parse(text: &str) -> Result<Vec<NamedMailbox>, AddressError> {
     match text.find(['\r', '\n', '\0']) {
         Some(at) => Err(AddressError { at, why: "an address has no line break and no NUL" }),
         // RFC 5321 §4.1.1.3: the one that needs no domain.
         None if text.trim().eq_ignore_ascii_case("postmaster") => {
-            Ok(vec![Address { name: None, mailbox: Mailbox::parse(text.trim())? }])
+            Ok(vec![NamedMailbox { name: None, mailbox: Mailbox::parse(text.trim())? }])
         }
-        None => Parser { text, at: 0 }.list(false),
+        None => AddressListParser { text, at: 0 }.list(false),
     }
 }
 
-struct Parser<'a> {
+struct AddressListParser<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl Parser<'_> {
+impl AddressListParser<'_> {
     fn peek(&self) -> Option<char> {
         self.text[self.at..].chars().next()
     }
@@ -58,7 +58,7 @@ impl Parser<'_> {
     }
 
     /// Addresses up to the end of the text, or of the group.
-    fn list(&mut self, in_group: bool) -> Result<Vec<Address>, AddressError> {
+    fn list(&mut self, in_group: bool) -> Result<Vec<NamedMailbox>, AddressError> {
         let mut found = Vec::new();
         loop {
             self.space();
@@ -80,7 +80,7 @@ impl Parser<'_> {
         }
     }
 
-    fn address(&mut self, in_group: bool, found: &mut Vec<Address>) -> Result<(), AddressError> {
+    fn address(&mut self, in_group: bool, found: &mut Vec<NamedMailbox>) -> Result<(), AddressError> {
         let start = self.at;
         let phrase = self.phrase()?;
         match self.peek() {
@@ -91,7 +91,7 @@ impl Parser<'_> {
                     return self.error("the address should end here with >");
                 }
                 self.at += 1;
-                found.push(Address { name: (!phrase.is_empty()).then_some(phrase), mailbox });
+                found.push(NamedMailbox { name: (!phrase.is_empty()).then_some(phrase), mailbox });
             }
             Some(':') if !in_group && !phrase.is_empty() => {
                 self.at += 1;
@@ -100,7 +100,7 @@ impl Parser<'_> {
             }
             _ => {
                 self.at = start;
-                found.push(Address { name: None, mailbox: self.mailbox()? });
+                found.push(NamedMailbox { name: None, mailbox: self.mailbox()? });
             }
         }
         Ok(())

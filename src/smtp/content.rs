@@ -61,12 +61,12 @@ impl ContentEncoder {
 /// The way back, for servers: takes stuffed content with CRLF ends and finds its end.
 #[derive(Debug, Default)]
 pub struct ContentDecoder {
-    state: Decoding,
+    state: DecoderState,
 }
 
 /// What the bytes before the next one mean for it.
 #[derive(Clone, Copy, Debug, Default)]
-enum Decoding {
+enum DecoderState {
     #[default]
     LineStart,
     Text,
@@ -87,31 +87,31 @@ impl ContentDecoder {
         let mut at = 0;
         while let Some(&byte) = input.get(at) {
             self.state = match (self.state, byte) {
-                (Decoding::LineStart, b'.') => Decoding::Dot,
-                (Decoding::Dot, b'\r') => Decoding::DotCr,
-                (Decoding::DotCr, b'\n') => {
-                    self.state = Decoding::LineStart;
+                (DecoderState::LineStart, b'.') => DecoderState::Dot,
+                (DecoderState::Dot, b'\r') => DecoderState::DotCr,
+                (DecoderState::DotCr, b'\n') => {
+                    self.state = DecoderState::LineStart;
                     return (at + 1, true);
                 }
-                (Decoding::DotCr, _) => {
+                (DecoderState::DotCr, _) => {
                     // RFC 5321 §4.5.2: a dot with anything behind it on its line is taken away.
                     out.push(b'\r');
-                    self.state = Decoding::Cr;
+                    self.state = DecoderState::Cr;
                     continue;
                 }
-                (Decoding::Cr, b'\n') => {
+                (DecoderState::Cr, b'\n') => {
                     out.push(byte);
-                    Decoding::LineStart
+                    DecoderState::LineStart
                 }
                 (_, b'\r') => {
                     out.push(byte);
-                    Decoding::Cr
+                    DecoderState::Cr
                 }
                 _ => {
                     let text = &input[at..];
                     let length = memchr(b'\r', text).unwrap_or(text.len());
                     out.extend_from_slice(&text[..length]);
-                    self.state = Decoding::Text;
+                    self.state = DecoderState::Text;
                     at += length;
                     continue;
                 }

@@ -50,7 +50,7 @@ impl std::error::Error for LineTooLong {}
 
 /// Collects what was read and hands out whole lines. No byte is looked at twice, whatever the pieces.
 #[derive(Debug, Default)]
-pub struct LineCutter {
+pub struct LineBuffer {
     buffer: Vec<u8>,
     /// Where the next line begins.
     start: usize,
@@ -58,7 +58,7 @@ pub struct LineCutter {
     scanned: usize,
 }
 
-impl LineCutter {
+impl LineBuffer {
     /// Adds bytes as they were read.
     pub fn push(&mut self, bytes: &[u8]) {
         // What was handed out goes when it outweighs the rest, so that each byte is moved once at most on average.
@@ -94,7 +94,7 @@ impl LineCutter {
         &self.buffer[self.start..]
     }
 
-    /// Takes what [`LineCutter::pending`] shows and leaves the cutter empty.
+    /// Takes what [`LineBuffer::pending`] shows and leaves the buffer empty.
     pub fn take_pending(&mut self) -> Vec<u8> {
         let mut taken = std::mem::take(&mut self.buffer);
         taken.drain(..self.start);
@@ -130,7 +130,7 @@ mod tests {
 
     /// Everything that comes out of `bytes` pushed in pieces: lines, whether one was too long, and what is left.
     fn cut(bytes: &[u8], size: usize) -> (Vec<Owned>, bool, Vec<u8>) {
-        let mut cutter = LineCutter::default();
+        let mut cutter = LineBuffer::default();
         let mut lines = Vec::new();
         let mut too_long = false;
         for piece in bytes.chunks(size.max(1)) {
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn an_endless_line_in_single_bytes_takes_no_time() {
-        let mut cutter = LineCutter::default();
+        let mut cutter = LineBuffer::default();
         let mut pushed = 0;
         while cutter.next_line().is_ok() {
             cutter.push(b"x");
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn handed_out_lines_do_not_pile_up() {
-        let mut cutter = LineCutter::default();
+        let mut cutter = LineBuffer::default();
         for _ in 0..100_000 {
             cutter.push(b"250-x\r\n25");
             while let Ok(Some(_)) = cutter.next_line() {}

@@ -6,11 +6,11 @@
 
 /// The name in the text of a reply, where one stands there.
 pub fn queue_id(text: &str) -> Option<&str> {
-    (0..text.len()).find_map(|at| name(text.get(behind_mark(text.as_bytes(), at)?..)?))
+    (0..text.len()).find_map(|at| queue_name(text.get(after_marker(text.as_bytes(), at)?..)?))
 }
 
 /// Where the name begins, if what announces it begins at `at`.
-fn behind_mark(text: &[u8], at: usize) -> Option<usize> {
+fn after_marker(text: &[u8], at: usize) -> Option<usize> {
     let before = at.checked_sub(1).and_then(|before| text.get(before)).copied();
     let begins_with = |mark: &[u8]| text.get(at..at + mark.len()).is_some_and(|found| found.eq_ignore_ascii_case(mark));
     if begins_with(b"id=") && before.is_none_or(|byte| byte.is_ascii_whitespace() || b"([".contains(&byte)) {
@@ -26,7 +26,7 @@ fn behind_mark(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// What may stand in a name; it ends in a letter, a digit or `_`, so that a full stop behind it is none of it.
-fn name(text: &str) -> Option<&str> {
+fn queue_name(text: &str) -> Option<&str> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let end = text.find(|c: char| !is_word(c) && !".@+-".contains(c)).unwrap_or(text.len());
     let name = text.get(..end)?.trim_end_matches(|c: char| !is_word(c));

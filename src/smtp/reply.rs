@@ -100,7 +100,7 @@ impl Reply {
     }
 
     /// As [`Reply::text`], for people: bytes that are not UTF-8 are `\xNN`, as in transcripts.
-    pub fn readable(&self) -> String {
+    pub fn display_text(&self) -> String {
         let mut text = String::new();
         for (i, line) in self.lines.iter().enumerate() {
             text.push_str(if i > 0 { "\n" } else { "" });
@@ -154,7 +154,7 @@ impl std::error::Error for ReplyError {}
 /// Puts lines together to replies.
 #[derive(Debug, Default)]
 pub struct ReplyParser {
-    so_far: Option<Reply>,
+    partial: Option<Reply>,
     /// The octets of text in it.
     octets: usize,
 }
@@ -162,9 +162,9 @@ pub struct ReplyParser {
 impl ReplyParser {
     /// Takes a line without its end; gives the reply that it completes. After an error the parser is empty again.
     pub fn line(&mut self, line: &[u8]) -> Result<Option<Reply>, ReplyError> {
-        let so_far = self.so_far.take();
+        let partial = self.partial.take();
         let (code, more, text) = split_code(line).ok_or(ReplyError::NoCode)?;
-        let mut reply = match so_far {
+        let mut reply = match partial {
             Some(reply) if reply.code != code => {
                 return Err(ReplyError::CodeChanged { first: reply.code, now: code });
             }
@@ -183,15 +183,15 @@ impl ReplyParser {
         }
         reply.lines.push(text.to_vec());
         if more {
-            self.so_far = Some(reply);
+            self.partial = Some(reply);
             return Ok(None);
         }
         Ok(Some(reply))
     }
 
     /// Whether a reply has begun and is not complete.
-    pub fn in_reply(&self) -> bool {
-        self.so_far.is_some()
+    pub fn has_partial(&self) -> bool {
+        self.partial.is_some()
     }
 }
 
@@ -226,7 +226,7 @@ mod tests {
                 replies.push(format!("{} {}", reply.code, reply.text().replace('\n', "|")));
             }
         }
-        if parser.in_reply() {
+        if parser.has_partial() {
             replies.push("…".to_owned());
         }
         Ok(replies)
@@ -279,9 +279,9 @@ mod tests {
         for (first, second) in [("250-a", "junk"), ("250-a", "251-b")] {
             let mut parser = ReplyParser::default();
             assert_eq!(parser.line(first.as_bytes()), Ok(None));
-            assert!(parser.in_reply());
+            assert!(parser.has_partial());
             assert!(parser.line(second.as_bytes()).is_err());
-            assert!(!parser.in_reply());
+            assert!(!parser.has_partial());
         }
     }
 

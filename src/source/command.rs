@@ -1,7 +1,7 @@
 //! Runs `{ command = […] }`: no shell, nothing to read, a limited time, a limited output.
 
-use super::{Interrupted, SMALL, words};
-use crate::transcript::Shown;
+use super::{InterruptCheck, SMALL_FILE_LIMIT, io_error_text};
+use crate::transcript::SafeText;
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,34 +12,39 @@ use std::time::{Duration, Instant};
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether a command that closed its output has ended.
-const PAUSE: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long nobody looks whether a signal came.
-const SLICE: Duration = Duration::from_millis(50);
+const INTERRUPT_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Standard output of a command that ended well; or why it did not.
-pub fn run(argv: &[String], folder: &Path, timeout: Duration, interrupted: &Interrupted) -> Result<Vec<u8>, String> {
+pub fn run_command(
+    argv: &[String],
+    folder: &Path,
+    timeout: Duration,
+    interrupted: &InterruptCheck,
+) -> Result<Vec<u8>, String> {
     let deadline = Instant::now() + timeout;
     let Some((name, arguments)) = argv.split_first() else {
         return Err("a command needs a name".to_owned());
     };
-    let failed = |what: String| format!("the command \"{}\" {what}", Shown::new(name));
+    let failed = |what: String| format!("the command \"{}\" {what}", SafeText::new(name));
     // A name with a slash is a path, relative to the session file like any other; one without is looked for in PATH.
     let mut command = if name.contains('/') { Command::new(folder.join(name)) } else { Command::new(name) };
     command.args(arguments).current_dir(folder);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().map_err(|error| failed(format!("cannot be run: {}", words(&error))))?;
-    let mut child = Guard(child);
+    let child = command.spawn().map_err(|error| failed(format!("cannot be run: {}", io_error_text(&error))))?;
+    let mut child = ChildGuard(child);
 
-    let output = collect(child.0.stdout.take(), SMALL as usize);
-    let complaint = collect(child.0.stderr.take(), SMALL as usize);
+    let output = read_in_background(child.0.stdout.take(), SMALL_FILE_LIMIT as usize);
+    let complaint = read_in_background(child.0.stderr.take(), SMALL_FILE_LIMIT as usize);
     let late = || match interrupted() {
         true => failed("was interrupted".to_owned()),
         false => failed(format!("took more than {} s", timeout.as_secs_f64())),
     };
     // Whichever comes first: the output's end, the deadline or a signal.
     let output = receive(&output, deadline, interrupted).ok_or_else(late)?;
-    if output.len() > SMALL as usize {
+    if output.len() > SMALL_FILE_LIMIT as usize {
         return Err(failed("gave more than 1 MiB".to_owned()));
     }
     let status = child.wait(deadline, interrupted).ok_or_else(late)?;
@@ -47,22 +52,22 @@ pub fn run(argv: &[String], folder: &Path, timeout: Duration, interrupted: &Inte
         return Ok(output);
     }
     let complaint = complaint.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
-    Err(failed(how_it_ended(status, &complaint)))
+    Err(failed(exit_text(status, &complaint)))
 }
 
 /// `None` at the deadline and at a signal.
-fn receive(output: &Receiver<Vec<u8>>, deadline: Instant, interrupted: &Interrupted) -> Option<Vec<u8>> {
+fn receive(output: &Receiver<Vec<u8>>, deadline: Instant, interrupted: &InterruptCheck) -> Option<Vec<u8>> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        match output.recv_timeout(left.min(SLICE)) {
+        match output.recv_timeout(left.min(INTERRUPT_CHECK_INTERVAL)) {
             Ok(output) => return Some(output),
-            Err(RecvTimeoutError::Timeout) if left > SLICE && !interrupted() => {}
+            Err(RecvTimeoutError::Timeout) if left > INTERRUPT_CHECK_INTERVAL && !interrupted() => {}
             Err(_) => return None,
         }
     }
 }
 
-fn how_it_ended(status: ExitStatus, complaint: &[u8]) -> String {
+fn exit_text(status: ExitStatus, complaint: &[u8]) -> String {
     use std::os::unix::process::ExitStatusExt;
     let ended = match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with status {code}"),
@@ -71,13 +76,13 @@ fn how_it_ended(status: ExitStatus, complaint: &[u8]) -> String {
     };
     let last = complaint.split(|&byte| byte == b'\n').rfind(|line| !line.trim_ascii().is_empty());
     match last {
-        Some(line) => format!("{ended}: {}", Shown::new(&line.trim_ascii()[..line.trim_ascii().len().min(500)])),
+        Some(line) => format!("{ended}: {}", SafeText::new(&line.trim_ascii()[..line.trim_ascii().len().min(500)])),
         None => ended,
     }
 }
 
 /// Reads to the end on a thread of its own, so that neither output can block the other; keeps a byte more than `limit`.
-fn collect(reader: Option<impl Read + Send + 'static>, limit: usize) -> Receiver<Vec<u8>> {
+fn read_in_background(reader: Option<impl Read + Send + 'static>, limit: usize) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -92,11 +97,11 @@ fn collect(reader: Option<impl Read + Send + 'static>, limit: usize) -> Receiver
 }
 
 /// A child that does not outlive us.
-struct Guard(Child);
+struct ChildGuard(Child);
 
-impl Guard {
+impl ChildGuard {
     /// `None` at the deadline and at a signal.
-    fn wait(&mut self, deadline: Instant, interrupted: &Interrupted) -> Option<ExitStatus> {
+    fn wait(&mut self, deadline: Instant, interrupted: &InterruptCheck) -> Option<ExitStatus> {
         loop {
             if let Ok(Some(status)) = self.0.try_wait() {
                 return Some(status);
@@ -104,12 +109,12 @@ impl Guard {
             if Instant::now() >= deadline || interrupted() {
                 return None;
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }
 
-impl Drop for Guard {
+impl Drop for ChildGuard {
     fn drop(&mut self) {
         if !matches!(self.0.try_wait(), Ok(Some(_))) {
             let _ = self.0.kill();

@@ -1,13 +1,13 @@
 //! Patterns for file names: `*`, `?`, `[a-z]`, `[!a]`, and `**` for folders at any depth.
 
 /// Whether `text` is meant as a pattern.
-pub fn is_pattern(text: &str) -> bool {
+pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
 /// Whether a name, without slashes, fits a pattern. Names that begin with `_` (includes) or `.` fit only where the
 /// pattern says that character itself, as shells have it.
-pub fn fits(pattern: &str, name: &str) -> bool {
+pub fn glob_matches(pattern: &str, name: &str) -> bool {
     for hidden in ['.', '_'] {
         if name.starts_with(hidden) && !pattern.starts_with(hidden) {
             return false;
@@ -25,7 +25,7 @@ pub fn fits(pattern: &str, name: &str) -> bool {
             p += 1;
             continue;
         }
-        match one(&pattern[p..], name[n]) {
+        match match_one(&pattern[p..], name[n]) {
             Some(length) => {
                 p += length;
                 n += 1;
@@ -44,10 +44,10 @@ pub fn fits(pattern: &str, name: &str) -> bool {
 }
 
 /// How many characters of the pattern stand for `c`; `None` where they do not.
-fn one(pattern: &[char], c: char) -> Option<usize> {
+fn match_one(pattern: &[char], c: char) -> Option<usize> {
     match pattern.first()? {
         '?' => Some(1),
-        '[' => match set(pattern, c) {
+        '[' => match match_set(pattern, c) {
             Some((true, length)) => Some(length),
             Some((false, _)) => None,
             // Without its end it is a bracket.
@@ -58,7 +58,7 @@ fn one(pattern: &[char], c: char) -> Option<usize> {
 }
 
 /// Whether the set that `pattern` begins with has `c`, and its length; `None` where it has no end.
-fn set(pattern: &[char], c: char) -> Option<(bool, usize)> {
+fn match_set(pattern: &[char], c: char) -> Option<(bool, usize)> {
     let negated = matches!(pattern.get(1), Some('!' | '^'));
     let first = if negated { 2 } else { 1 };
     // A bracket right at the beginning is one of the characters.
@@ -79,7 +79,7 @@ fn set(pattern: &[char], c: char) -> Option<(bool, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::fits;
+    use super::glob_matches;
     use proptest::prelude::*;
 
     #[test]
@@ -101,19 +101,19 @@ mod tests {
             ("**", "abc", true, "stars in a row"),
         ];
         for (pattern, name, expected, why) in table {
-            assert_eq!(fits(pattern, name), expected, "{why}: {pattern} {name}");
+            assert_eq!(glob_matches(pattern, name), expected, "{why}: {pattern} {name}");
         }
     }
 
     proptest! {
         #[test]
         fn no_pattern_makes_it_panic(pattern in r"[\[\]*?!a-c^-]{0,12}", name in "[a-c\\[\\]-]{0,12}") {
-            fits(&pattern, &name);
+            glob_matches(&pattern, &name);
         }
 
         #[test]
         fn a_plain_pattern_fits_itself_alone(name in "[a-z.]{1,8}", other in "[a-z.]{1,8}") {
-            prop_assert_eq!(fits(&name, &other), name == other);
+            prop_assert_eq!(glob_matches(&name, &other), name == other);
         }
     }
 }

@@ -2,31 +2,31 @@
 
 /// The value of `field` (`login`, `password`, `account`) for `host`: of the first `machine` of that name, or of
 /// `default`, wherever that stands.
-pub fn look_up(text: &str, host: &str, field: &str) -> Option<String> {
+pub fn find_value(text: &str, host: &str, field: &str) -> Option<String> {
     let mut tokens = Tokens { rest: text };
     let mut of_default = None;
-    let mut entry = Entry::Other;
+    let mut entry = EntryKind::Other;
     let mut seen = false;
     while let Some(token) = tokens.next() {
         match token.as_str() {
             "machine" => {
                 let matches = tokens.next().is_some_and(|name| name.eq_ignore_ascii_case(host));
                 // Only the first entry for a host counts.
-                entry = if matches && !seen { Entry::Host } else { Entry::Other };
+                entry = if matches && !seen { EntryKind::Host } else { EntryKind::Other };
                 seen |= matches;
             }
-            "default" => entry = Entry::Default,
+            "default" => entry = EntryKind::Default,
             "macdef" => {
-                entry = Entry::Other;
+                entry = EntryKind::Other;
                 tokens.skip_macro();
             }
             "login" | "password" | "account" => {
                 let value = tokens.next();
                 if token == field {
                     match entry {
-                        Entry::Host => return value,
-                        Entry::Default => of_default = of_default.or(value),
-                        Entry::Other => {}
+                        EntryKind::Host => return value,
+                        EntryKind::Default => of_default = of_default.or(value),
+                        EntryKind::Other => {}
                     }
                 }
             }
@@ -38,7 +38,7 @@ pub fn look_up(text: &str, host: &str, field: &str) -> Option<String> {
 }
 
 #[derive(Clone, Copy)]
-enum Entry {
+enum EntryKind {
     Host,
     Default,
     Other,
@@ -96,7 +96,7 @@ impl Iterator for Tokens<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::look_up;
+    use super::find_value;
     use proptest::prelude::*;
 
     #[test]
@@ -113,19 +113,19 @@ mod tests {
             ("c.example", "login", Some("anonymous"), "default"),
         ];
         for (host, field, expected, why) in table {
-            assert_eq!(look_up(file, host, field).as_deref(), expected, "{why}");
+            assert_eq!(find_value(file, host, field).as_deref(), expected, "{why}");
         }
     }
 
     #[test]
     fn a_keyword_may_be_a_value() {
-        assert_eq!(look_up("machine h login machine password default", "h", "password").as_deref(), Some("default"));
+        assert_eq!(find_value("machine h login machine password default", "h", "password").as_deref(), Some("default"));
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in r#"(machine|default|macdef|login|password|"|\\|#|h|\n| |\PC){0,40}"#) {
-            look_up(&text, "h", "password");
+            find_value(&text, "h", "password");
         }
     }
 }

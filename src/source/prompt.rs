@@ -1,7 +1,7 @@
 //! Asks for a value on the terminal, without showing what is typed.
 
-use super::{Interrupted, SourceError};
-use crate::transcript::Shown;
+use super::{InterruptCheck, SourceError};
+use crate::transcript::SafeText;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
@@ -9,34 +9,34 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 
 /// The most bytes that an answer may have.
-const LONGEST: usize = 64 << 10;
+const MAX_ANSWER_BYTES: usize = 64 << 10;
 
 /// How long nobody looks whether a signal came.
-const SLICE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+const INTERRUPT_CHECK_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// `default` is what is shown of a value that stands in where there is no terminal, or the answer is empty; `None` is the
 /// answer then.
-pub fn ask(text: &str, default: Option<&str>, interrupted: &Interrupted) -> Result<Option<String>, SourceError> {
-    let refused = |what: &str| SourceError::Refused(format!("\"{}\" cannot be asked for: {what}", Shown::new(text)));
+pub fn prompt(text: &str, default: Option<&str>, interrupted: &InterruptCheck) -> Result<Option<String>, SourceError> {
+    let refused = |what: &str| SourceError::Refused(format!("\"{}\" cannot be asked for: {what}", SafeText::new(text)));
     // The terminal itself, since standard input and output may be files and pipes.
     let mut terminal = match File::options().read(true).write(true).open("/dev/tty") {
         Ok(terminal) => terminal,
         Err(_) if default.is_some() => return Ok(None),
         Err(_) => return Err(refused("there is no terminal; give it as a variable, or in a default")),
     };
-    let silent = Silent::begin(&terminal).map_err(|error| refused(&error.to_string()))?;
-    let hint = default.map_or(String::new(), |default| format!("[{}] ", Shown::new(default)));
-    let asked = write!(terminal, "{} {hint}", Shown::new(text.trim_end())).and_then(|()| terminal.flush());
-    let answer = asked.and_then(|()| read_answer(&mut Keys { terminal: &terminal, interrupted }));
+    let silent = SilentTerminal::begin(&terminal).map_err(|error| refused(&error.to_string()))?;
+    let hint = default.map_or(String::new(), |default| format!("[{}] ", SafeText::new(default)));
+    let asked = write!(terminal, "{} {hint}", SafeText::new(text.trim_end())).and_then(|()| terminal.flush());
+    let answer = asked.and_then(|()| read_answer(&mut KeyReader { terminal: &terminal, interrupted }));
     let _ = terminal.write_all(b"\n");
     drop(silent);
     match answer {
-        Ok(Answer::Given(answer)) if answer.is_empty() && default.is_some() => Ok(None),
-        Ok(Answer::Given(answer)) => {
+        Ok(PromptAnswer::Given(answer)) if answer.is_empty() && default.is_some() => Ok(None),
+        Ok(PromptAnswer::Given(answer)) => {
             String::from_utf8(answer).map(Some).map_err(|_| refused("the answer is not UTF-8"))
         }
-        Ok(Answer::None) => Err(refused("no answer was given")),
-        Ok(Answer::Interrupted) => {
+        Ok(PromptAnswer::None) => Err(refused("no answer was given")),
+        Ok(PromptAnswer::Interrupted) => {
             // What the key would have done, had the terminal not been silent: whoever handles the signal does so now.
             if !interrupted() {
                 let _ = signal_hook::low_level::raise(signal_hook::consts::SIGINT);
@@ -48,7 +48,7 @@ pub fn ask(text: &str, default: Option<&str>, interrupted: &Interrupted) -> Resu
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Answer {
+enum PromptAnswer {
     Given(Vec<u8>),
     None,
     /// By Ctrl-C, which is a key here, or by a signal.
@@ -56,18 +56,18 @@ enum Answer {
 }
 
 /// What is typed; an error of the kind `Interrupted` where a signal came.
-struct Keys<'a> {
+struct KeyReader<'a> {
     terminal: &'a File,
-    interrupted: &'a Interrupted,
+    interrupted: &'a InterruptCheck,
 }
 
-impl Read for Keys<'_> {
+impl Read for KeyReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if (self.interrupted)() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            match poll(&mut [PollFd::new(self.terminal, PollFlags::IN)], Some(&SLICE)) {
+            match poll(&mut [PollFd::new(self.terminal, PollFlags::IN)], Some(&INTERRUPT_CHECK_INTERVAL)) {
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => return self.terminal.read(buffer),
                 Err(error) => return Err(error.into()),
@@ -77,28 +77,28 @@ impl Read for Keys<'_> {
 }
 
 /// Reads a line typed at a terminal that does nothing by itself.
-fn read_answer(keys: &mut impl Read) -> io::Result<Answer> {
+fn read_answer(keys: &mut impl Read) -> io::Result<PromptAnswer> {
     let mut answer = Vec::new();
     let mut key = [0];
     loop {
         match keys.read(&mut key) {
-            Ok(0) => return Ok(Answer::None),
+            Ok(0) => return Ok(PromptAnswer::None),
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Answer::Interrupted),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(PromptAnswer::Interrupted),
             Err(error) => return Err(error),
         }
         match key[0] {
-            b'\r' | b'\n' => return Ok(Answer::Given(answer)),
+            b'\r' | b'\n' => return Ok(PromptAnswer::Given(answer)),
             // Ctrl-C and Ctrl-\
-            0x03 | 0x1c => return Ok(Answer::Interrupted),
+            0x03 | 0x1c => return Ok(PromptAnswer::Interrupted),
             // Ctrl-D
-            0x04 if answer.is_empty() => return Ok(Answer::None),
-            0x04 => return Ok(Answer::Given(answer)),
+            0x04 if answer.is_empty() => return Ok(PromptAnswer::None),
+            0x04 => return Ok(PromptAnswer::Given(answer)),
             // Backspace takes a whole character away.
             0x08 | 0x7f => while answer.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
             // Ctrl-U
             0x15 => answer.clear(),
-            _ if answer.len() >= LONGEST => return Err(io::Error::other("the answer is too long")),
+            _ if answer.len() >= MAX_ANSWER_BYTES => return Err(io::Error::other("the answer is too long")),
             byte => answer.push(byte),
         }
     }
@@ -106,12 +106,12 @@ fn read_answer(keys: &mut impl Read) -> io::Result<Answer> {
 
 /// While it lives, the terminal shows nothing and gives each key at once. Signals are keys too, so that no Ctrl-C can
 /// leave a terminal behind that shows nothing.
-struct Silent {
+struct SilentTerminal {
     terminal: File,
     before: Termios,
 }
 
-impl Silent {
+impl SilentTerminal {
     fn begin(terminal: &File) -> io::Result<Self> {
         let terminal = terminal.try_clone()?;
         let before = tcgetattr(&terminal)?;
@@ -124,7 +124,7 @@ impl Silent {
     }
 }
 
-impl Drop for Silent {
+impl Drop for SilentTerminal {
     fn drop(&mut self) {
         let _ = tcsetattr(&self.terminal, OptionalActions::Flush, &self.before);
     }
@@ -132,11 +132,11 @@ impl Drop for Silent {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, read_answer};
+    use super::{PromptAnswer, read_answer};
 
     #[test]
     fn keys_become_an_answer() {
-        let given = |text: &str| Answer::Given(text.as_bytes().to_vec());
+        let given = |text: &str| PromptAnswer::Given(text.as_bytes().to_vec());
         let table = [
             ("pass\r", given("pass"), "Enter"),
             ("pass\n", given("pass"), "a line feed"),
@@ -144,9 +144,9 @@ mod tests {
             ("pasX\x7fs\r", given("pass"), "backspace"),
             ("p\u{e4}\x7fa\r", given("pa"), "backspace takes all bytes of a character"),
             ("\x7fno\x15yes\r", given("yes"), "Ctrl-U"),
-            ("pas\x03s\r", Answer::Interrupted, "Ctrl-C ends the run"),
-            ("\x04", Answer::None, "Ctrl-D gives up"),
-            ("", Answer::None, "the terminal is gone"),
+            ("pas\x03s\r", PromptAnswer::Interrupted, "Ctrl-C ends the run"),
+            ("\x04", PromptAnswer::None, "Ctrl-D gives up"),
+            ("", PromptAnswer::None, "the terminal is gone"),
         ];
         for (keys, expected, why) in table {
             let answer = read_answer(&mut keys.as_bytes()).expect("reading from memory works");

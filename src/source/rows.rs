@@ -3,18 +3,18 @@
 //! A million rows take the memory of one. What is wrong with a row is that row's error, with its line; what is wrong
 //! with the file is told before anything is sent.
 
-use super::fields::Fields;
-use super::waiting::Waiting;
-use super::{Files, sessions, shown, words};
+use super::record_reader::RecordReader;
+use super::stdin::InterruptibleStdin;
+use super::{SystemSources, io_error_text, quoted_path, sessions};
 use crate::session::{RowValue, SourceError, Sources};
-use crate::transcript::Shown;
+use crate::transcript::SafeText;
 use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 /// The most that one row may hold, in bytes.
-pub(super) const LONGEST: usize = 16 << 20;
+pub(super) const MAX_ROW_BYTES: usize = 16 << 20;
 
 /// A row, or what is wrong with it.
 pub struct SourceRow {
@@ -30,25 +30,25 @@ pub struct RowReader {
     name: String,
     number: u64,
     columns: Option<Arc<[String]>>,
-    format: Format,
+    format: RowFormat,
     /// Whether more may come whenever somebody writes it.
     pub is_stream: bool,
     /// The file's size; 0 where it is not known.
     length: u64,
 }
 
-enum Format {
-    Fields(Box<Fields>),
+enum RowFormat {
+    Delimited(Box<RecordReader>),
     Json { reader: Box<dyn BufRead + Send>, line: u64, bytes: u64 },
 }
 
 impl RowReader {
     /// Opens `path`, which is beneath the roots, and reads its header.
-    pub fn open(files: &Files, path: &Path) -> Result<Self, SourceError> {
+    pub fn open(files: &SystemSources, path: &Path) -> Result<Self, SourceError> {
         let is_stream = path == Path::new("-");
         let (reader, length): (Box<dyn Read + Send>, u64) = if is_stream {
-            sessions::take_standard_input()?;
-            (Box::new(Waiting { interrupted: files.interrupted.clone() }), 0)
+            sessions::claim_stdin()?;
+            (Box::new(InterruptibleStdin { interrupted: files.interrupted.clone() }), 0)
         } else {
             let file = files.open(path)?;
             (file.reader, file.length)
@@ -56,24 +56,25 @@ impl RowReader {
         let name = if is_stream {
             "standard input".to_owned()
         } else {
-            Shown::new(path.to_string_lossy().as_bytes()).as_str().to_owned()
+            SafeText::new(path.to_string_lossy().as_bytes()).as_str().to_owned()
         };
         Ok(Self { length, ..Self::read(reader, name, path, is_stream)? })
     }
 
     /// How much of the file its rows up to here are, up to 1; `None` for a stream.
-    pub fn part_read(&self) -> Option<f64> {
+    pub fn fraction_read(&self) -> Option<f64> {
         let read = match &self.format {
-            Format::Fields(fields) => fields.bytes(),
-            Format::Json { bytes, .. } => *bytes,
+            RowFormat::Delimited(fields) => fields.bytes_read(),
+            RowFormat::Json { bytes, .. } => *bytes,
         };
         (self.length > 0).then(|| (read as f64 / self.length as f64).min(1.0))
     }
 
     fn read(reader: Box<dyn Read + Send>, name: String, path: &Path, is_stream: bool) -> Result<Self, SourceError> {
         let mut reader = BufReader::with_capacity(64 * 1024, reader);
-        let unreadable = |error: &io::Error| SourceError::Unreadable(format!("cannot read {name}: {}", words(error)));
-        let beginning = reader.fill_buf().map_err(|error| unreadable(&error))?;
+        let read_error =
+            |error: &io::Error| SourceError::Unreadable(format!("cannot read {name}: {}", io_error_text(error)));
+        let beginning = reader.fill_buf().map_err(|error| read_error(&error))?;
         if beginning.starts_with(b"\xef\xbb\xbf") {
             reader.consume(3);
         }
@@ -87,7 +88,7 @@ impl RowReader {
             _ => beginning.trim_ascii_start().first() == Some(&b'{'),
         };
         if json {
-            let format = Format::Json { reader: Box::new(reader), line: 0, bytes: 0 };
+            let format = RowFormat::Json { reader: Box::new(reader), line: 0, bytes: 0 };
             return Ok(Self { name, number: 0, columns: None, format, is_stream, length: 0 });
         }
         let tabs = match extension.as_deref() {
@@ -95,8 +96,8 @@ impl RowReader {
             Some("csv") => false,
             _ => first.contains(&b'\t') && !first.contains(&b','),
         };
-        let mut fields = Fields::new(Box::new(reader), if tabs { b'\t' } else { b',' });
-        let header = fields.next_record().map_err(|error| unreadable(&error))?;
+        let mut fields = RecordReader::new(Box::new(reader), if tabs { b'\t' } else { b',' });
+        let header = fields.next_record().map_err(|error| read_error(&error))?;
         let Some((line, fault)) = header else {
             return Err(SourceError::Refused(format!("{name} has no header row: the first line names the columns")));
         };
@@ -111,11 +112,11 @@ impl RowReader {
         }
         let mut seen = HashSet::new();
         if let Some(twice) = columns.iter().find(|column| !seen.insert(column.as_str())) {
-            let what = format!("{name}:{line}: the column {} stands there twice", shown(Path::new(twice)));
+            let what = format!("{name}:{line}: the column {} stands there twice", quoted_path(Path::new(twice)));
             return Err(SourceError::Refused(what));
         }
         let columns = Some(columns.into());
-        Ok(Self { name, number: 0, columns, format: Format::Fields(Box::new(fields)), is_stream, length: 0 })
+        Ok(Self { name, number: 0, columns, format: RowFormat::Delimited(Box::new(fields)), is_stream, length: 0 })
     }
 
     /// The columns' names; `None` for JSON Lines, where each row has its own.
@@ -131,18 +132,18 @@ impl RowReader {
     /// The next row. An error here is the file's, and there is no row behind it.
     pub fn next_row(&mut self) -> Result<Option<SourceRow>, SourceError> {
         let (line, value) = match &mut self.format {
-            Format::Fields(fields) => {
+            RowFormat::Delimited(fields) => {
                 let columns = self.columns.clone().unwrap_or_default();
-                match next_fields(fields, &columns) {
+                match next_delimited_row(fields, &columns) {
                     Ok(Some(next)) => next,
                     Ok(None) => return Ok(None),
-                    Err(error) => return Err(unreadable(&self.name, &error)),
+                    Err(error) => return Err(read_error(&self.name, &error)),
                 }
             }
-            Format::Json { reader, line, bytes } => match next_object(reader, line, bytes) {
+            RowFormat::Json { reader, line, bytes } => match next_json_row(reader, line, bytes) {
                 Ok(Some(value)) => (*line, value),
                 Ok(None) => return Ok(None),
-                Err(error) => return Err(unreadable(&self.name, &error)),
+                Err(error) => return Err(read_error(&self.name, &error)),
             },
         };
         self.number += 1;
@@ -151,22 +152,22 @@ impl RowReader {
     }
 }
 
-fn unreadable(name: &str, error: &io::Error) -> SourceError {
-    SourceError::Unreadable(format!("cannot read {name}: {}", words(error)))
+fn read_error(name: &str, error: &io::Error) -> SourceError {
+    SourceError::Unreadable(format!("cannot read {name}: {}", io_error_text(error)))
 }
 
-type Next = (u64, Result<RowValue, String>);
+type ParsedRow = (u64, Result<RowValue, String>);
 
-fn next_fields(fields: &mut Fields, columns: &Arc<[String]>) -> io::Result<Option<Next>> {
+fn next_delimited_row(fields: &mut RecordReader, columns: &Arc<[String]>) -> io::Result<Option<ParsedRow>> {
     let Some((line, fault)) = fields.next_record()? else { return Ok(None) };
     let count = fields.iter().len();
     let value = if let Some(fault) = fault {
         Err(fault.to_string())
     } else if count == columns.len() {
         let texts = fields.iter().zip(columns.iter()).map(|(field, column)| {
-            String::from_utf8(field.to_vec()).map_err(|_| format!("{} is not UTF-8", shown(Path::new(column))))
+            String::from_utf8(field.to_vec()).map_err(|_| format!("{} is not UTF-8", quoted_path(Path::new(column))))
         });
-        texts.collect::<Result<Vec<_>, _>>().map(|texts| RowValue::of_fields(columns.clone(), texts))
+        texts.collect::<Result<Vec<_>, _>>().map(|texts| RowValue::from_fields(columns.clone(), texts))
     } else {
         let plural = if count == 1 { "field" } else { "fields" };
         Err(format!("the row has {count} {plural}, and the header has {}", columns.len()))
@@ -174,7 +175,7 @@ fn next_fields(fields: &mut Fields, columns: &Arc<[String]>) -> io::Result<Optio
     Ok(Some((line, value)))
 }
 
-fn next_object(
+fn next_json_row(
     reader: &mut dyn BufRead,
     line: &mut u64,
     read: &mut u64,
@@ -182,14 +183,14 @@ fn next_object(
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
-        let count = reader.take(LONGEST as u64 + 1).read_until(b'\n', &mut bytes)?;
+        let count = reader.take(MAX_ROW_BYTES as u64 + 1).read_until(b'\n', &mut bytes)?;
         if count == 0 {
             return Ok(None);
         }
         *line += 1;
         *read += count as u64;
-        if count > LONGEST && !bytes.ends_with(b"\n") {
-            return Err(io::Error::other(format!("line {line} holds more than {} MiB", LONGEST >> 20)));
+        if count > MAX_ROW_BYTES && !bytes.ends_with(b"\n") {
+            return Err(io::Error::other(format!("line {line} holds more than {} MiB", MAX_ROW_BYTES >> 20)));
         }
         let text = if *line == 1 { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes) } else { &bytes };
         if text.trim_ascii().is_empty() {
@@ -198,7 +199,7 @@ fn next_object(
         let Ok(text) = std::str::from_utf8(text) else { return Ok(Some(Err("the row is not UTF-8".to_owned()))) };
         let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
         return Ok(Some(match object {
-            Ok(object) => Ok(RowValue::of_json(&object)),
+            Ok(object) => Ok(RowValue::from_json(&object)),
             Err(error) => Err(format!("the row is not a JSON object: {error}")),
         }));
     }
@@ -296,13 +297,13 @@ mod tests {
         for (name, bytes) in [("p.csv", &b"email\na\nb\nc\n"[..]), ("p.jsonl", b"{\"a\":1}\n{\"a\":2}\n")] {
             let mut reader = RowReader::read(Box::new(bytes), name.to_owned(), Path::new(name), false)
                 .unwrap_or_else(|error| panic!("{name}: {error:?}"));
-            assert_eq!(reader.part_read(), None, "{name}: a stream");
+            assert_eq!(reader.fraction_read(), None, "{name}: a stream");
             reader.length = bytes.len() as u64;
             reader.next_row().expect("the bytes can be read");
-            let part = reader.part_read().expect("it is a file");
+            let part = reader.fraction_read().expect("it is a file");
             assert!((0.4..0.9).contains(&part), "{name}: {part}");
             while reader.next_row().expect("the bytes can be read").is_some() {}
-            assert_eq!(reader.part_read(), Some(1.0), "{name}");
+            assert_eq!(reader.fraction_read(), Some(1.0), "{name}");
         }
     }
 

@@ -1,17 +1,17 @@
 //! Session files: which ones the command line means, and their texts.
 
-use super::{SourceError, glob, read_limited, shown, unreadable};
-use crate::transcript::Shown;
+use super::{SourceError, glob, quoted_path, read_error, read_limited};
+use crate::transcript::SafeText;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The most that a session file may hold.
-const LARGEST: u64 = 16 << 20;
+const MAX_SESSION_BYTES: u64 = 16 << 20;
 
 /// Folders are searched this deep.
-const DEEPEST: usize = 64;
+const MAX_FOLDER_DEPTH: usize = 64;
 
 /// A session file, as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,37 +45,37 @@ impl SessionPath {
 /// The sessions that the arguments mean, in their order: files, folders, patterns, `-`. An argument that means none
 /// is an error and does not hide the others.
 pub fn find_sessions(arguments: &[String]) -> Vec<Result<SessionPath, SourceError>> {
-    arguments.iter().flat_map(|argument| find(argument)).collect()
+    arguments.iter().flat_map(|argument| find_argument(argument)).collect()
 }
 
-fn find(argument: &str) -> Vec<Result<SessionPath, SourceError>> {
+fn find_argument(argument: &str) -> Vec<Result<SessionPath, SourceError>> {
     if argument == "-" {
         return vec![Ok(SessionPath::StandardInput)];
     }
     let path = Path::new(argument);
-    let mut found = Found::default();
+    let mut found = FoundPaths::default();
     if path.is_dir() {
-        search(path, &mut found, 0);
-    } else if glob::is_pattern(argument) && !path.exists() {
-        expand(path, &mut found);
+        search_folder(path, &mut found, 0);
+    } else if glob::is_glob(argument) && !path.exists() {
+        expand_glob(path, &mut found);
     } else {
         // Whether it can be read is seen when it is.
         found.push(Ok(path.to_owned()));
     }
     if found.is_empty() {
         let what = if path.is_dir() { "no session file (*.toml) in" } else { "no file fits" };
-        return vec![Err(SourceError::Unreadable(format!("{what} {}", shown(path))))];
+        return vec![Err(SourceError::Unreadable(format!("{what} {}", quoted_path(path))))];
     }
     found.into_iter().map(|path| path.map(SessionPath::File)).collect()
 }
 
 /// What was found, in its order; a folder that cannot be searched does not hide the others.
-type Found = Vec<Result<PathBuf, SourceError>>;
+type FoundPaths = Vec<Result<PathBuf, SourceError>>;
 
 /// Every `*.toml` below, sorted by path, but for names and folders that begin with `_`.
-fn search(folder: &Path, found: &mut Found, depth: usize) {
-    if depth > DEEPEST {
-        let what = format!("cannot search {}: folders nest deeper than {DEEPEST}", shown(folder));
+fn search_folder(folder: &Path, found: &mut FoundPaths, depth: usize) {
+    if depth > MAX_FOLDER_DEPTH {
+        let what = format!("cannot search {}: folders nest deeper than {MAX_FOLDER_DEPTH}", quoted_path(folder));
         found.push(Err(SourceError::Unreadable(what)));
         return;
     }
@@ -90,7 +90,7 @@ fn search(folder: &Path, found: &mut Found, depth: usize) {
         // A link to a folder is not followed: it may lead around in circles.
         if path.is_dir() {
             if !path.is_symlink() {
-                search(&path, found, depth + 1);
+                search_folder(&path, found, depth + 1);
             }
         } else if name.ends_with(".toml") {
             found.push(Ok(path));
@@ -101,7 +101,7 @@ fn search(folder: &Path, found: &mut Found, depth: usize) {
 /// The entries of a folder with their names, sorted.
 fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, SourceError> {
     let list = || fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>();
-    let list = list().map_err(|error| unreadable(folder, &error))?;
+    let list = list().map_err(|error| read_error(folder, &error))?;
     let mut entries: Vec<_> =
         list.into_iter().map(|entry| (entry.path(), entry.file_name().to_string_lossy().into_owned())).collect();
     entries.sort();
@@ -109,19 +109,19 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, SourceError> {
 }
 
 /// The files, and the sessions of the folders, that fit a pattern.
-fn expand(pattern: &Path, found: &mut Found) {
+fn expand_glob(pattern: &Path, found: &mut FoundPaths) {
     let mut places = vec![PathBuf::new()];
     for component in pattern.components() {
         let mut next = Vec::new();
         let name = component.as_os_str().to_string_lossy();
         for place in places {
             match component {
-                Component::Normal(_) if name == "**" => below(&place, &mut next, 0),
-                Component::Normal(_) if glob::is_pattern(&name) => {
+                Component::Normal(_) if name == "**" => list_subfolders(&place, &mut next, 0),
+                Component::Normal(_) if glob::is_glob(&name) => {
                     let folder = if place.as_os_str().is_empty() { Path::new(".") } else { &place };
                     // What cannot be listed has nothing that fits.
                     for (_, entry) in entries(folder).unwrap_or_default() {
-                        if glob::fits(&name, &entry) {
+                        if glob::glob_matches(&name, &entry) {
                             next.push(place.join(entry));
                         }
                     }
@@ -136,7 +136,7 @@ fn expand(pattern: &Path, found: &mut Found) {
     places.dedup();
     for place in places {
         if place.is_dir() {
-            search(&place, found, 0);
+            search_folder(&place, found, 0);
         } else {
             found.push(Ok(place));
         }
@@ -144,44 +144,44 @@ fn expand(pattern: &Path, found: &mut Found) {
 }
 
 /// A folder and all folders below it, but for hidden ones, includes' and links.
-fn below(folder: &Path, places: &mut Vec<PathBuf>, depth: usize) {
+fn list_subfolders(folder: &Path, places: &mut Vec<PathBuf>, depth: usize) {
     places.push(folder.to_owned());
     let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     for (_, name) in entries(listed).unwrap_or_default() {
         let inner = folder.join(&name);
-        if depth < DEEPEST && !name.starts_with(['.', '_']) && inner.is_dir() && !inner.is_symlink() {
-            below(&inner, places, depth + 1);
+        if depth < MAX_FOLDER_DEPTH && !name.starts_with(['.', '_']) && inner.is_dir() && !inner.is_symlink() {
+            list_subfolders(&inner, places, depth + 1);
         }
     }
 }
 
 /// The text of a session file, which may be a pipe.
-pub fn session_text(path: &SessionPath) -> Result<String, SourceError> {
+pub fn read_session_text(path: &SessionPath) -> Result<String, SourceError> {
     let bytes = match path {
         SessionPath::StandardInput => {
-            take_standard_input()?;
-            read_limited(io::stdin().lock(), LARGEST, "standard input")?
+            claim_stdin()?;
+            read_limited(io::stdin().lock(), MAX_SESSION_BYTES, "standard input")?
         }
         SessionPath::File(file) => {
-            let opened = File::open(file).map_err(|error| unreadable(file, &error))?;
+            let opened = File::open(file).map_err(|error| read_error(file, &error))?;
             if opened.metadata().is_ok_and(|about| about.is_dir()) {
-                return Err(SourceError::Unreadable(format!("cannot read {}: it is a folder", shown(file))));
+                return Err(SourceError::Unreadable(format!("cannot read {}: it is a folder", quoted_path(file))));
             }
-            read_limited(opened, LARGEST, &shown(file))?
+            read_limited(opened, MAX_SESSION_BYTES, &quoted_path(file))?
         }
     };
-    decode(bytes, &path.name())
+    decode_text(bytes, &path.name())
 }
 
 /// UTF-8, without a byte order mark.
-fn decode(bytes: Vec<u8>, name: &str) -> Result<String, SourceError> {
+fn decode_text(bytes: Vec<u8>, name: &str) -> Result<String, SourceError> {
     // A mark, or a NUL beside each letter where there is none.
     let is_utf16 = bytes.starts_with(b"\xff\xfe")
         || bytes.starts_with(b"\xfe\xff")
         || bytes.get(..4).is_some_and(|four| matches!(four, [0, a, 0, b] | [a, 0, b, 0] if *a > 0 && *b > 0));
     if is_utf16 {
         let what = "it looks like UTF-16, and a session file has to be UTF-8";
-        return Err(SourceError::Refused(format!("{}: {what}", Shown::new(name))));
+        return Err(SourceError::Refused(format!("{}: {what}", SafeText::new(name))));
     }
     let mut text = String::from_utf8(bytes).map_err(|error| {
         let sound = error.utf8_error().valid_up_to();
@@ -189,7 +189,7 @@ fn decode(bytes: Vec<u8>, name: &str) -> Result<String, SourceError> {
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         let byte = error.as_bytes().get(sound).copied().unwrap_or_default();
-        let place = format!("{}:{line}:{column}", Shown::new(name));
+        let place = format!("{}:{line}:{column}", SafeText::new(name));
         SourceError::Refused(format!("{place}: the byte 0x{byte:02x} is not UTF-8, as a session file has to be"))
     })?;
     if text.starts_with('\u{feff}') {
@@ -201,7 +201,7 @@ fn decode(bytes: Vec<u8>, name: &str) -> Result<String, SourceError> {
 /// Whether standard input was read; it can be only once.
 static STANDARD_INPUT_TAKEN: AtomicBool = AtomicBool::new(false);
 
-pub(super) fn take_standard_input() -> Result<(), SourceError> {
+pub(super) fn claim_stdin() -> Result<(), SourceError> {
     if STANDARD_INPUT_TAKEN.swap(true, Ordering::Relaxed) {
         return Err(SourceError::Refused("standard input (-) was read already, it can be only once".to_owned()));
     }
@@ -210,7 +210,7 @@ pub(super) fn take_standard_input() -> Result<(), SourceError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{decode, find_sessions};
+    use super::{decode_text, find_sessions};
     use crate::session::SourceError;
     use std::fs;
 
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_searched_hides_no_other() {
         let folder = tempfile::tempdir().unwrap();
-        let deep = folder.path().join(vec!["d"; super::DEEPEST + 1].join("/"));
+        let deep = folder.path().join(vec!["d"; super::MAX_FOLDER_DEPTH + 1].join("/"));
         fs::create_dir_all(&deep).unwrap();
         for name in ["a.toml", "z.toml"] {
             fs::write(folder.path().join(name), "").unwrap();
@@ -259,8 +259,8 @@ mod tests {
 
     #[test]
     fn text_is_utf8() {
-        assert_eq!(decode(b"\xef\xbb\xbfa = 1".to_vec(), "x"), Ok("a = 1".to_owned()));
-        let wrong = decode(b"a = 1\nb = \"\xc3\xa4\xff\"".to_vec(), "x.toml");
+        assert_eq!(decode_text(b"\xef\xbb\xbfa = 1".to_vec(), "x"), Ok("a = 1".to_owned()));
+        let wrong = decode_text(b"a = 1\nb = \"\xc3\xa4\xff\"".to_vec(), "x.toml");
         let expected = "x.toml:2:7: the byte 0xff is not UTF-8, as a session file has to be";
         assert_eq!(wrong, Err(SourceError::Refused(expected.to_owned())));
         for (bytes, why) in [
@@ -269,7 +269,7 @@ mod tests {
             (b"s\0t\0e\0p\0", "without a mark"),
             (b"\0s\0t\0e\0p", "neither"),
         ] {
-            let wrong = decode(bytes.to_vec(), "x.toml");
+            let wrong = decode_text(bytes.to_vec(), "x.toml");
             let expected = "x.toml: it looks like UTF-16, and a session file has to be UTF-8";
             assert_eq!(wrong, Err(SourceError::Refused(expected.to_owned())), "{why}");
         }

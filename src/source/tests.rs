@@ -1,6 +1,9 @@
 //! What may be read, and what may not.
 
-use super::{Files, Interrupted, SMALL, beneath::Denied, beneath::Root, command, read_named, read_small};
+use super::{
+    InterruptCheck, SMALL_FILE_LIMIT, SystemSources, command, read_argument_file, read_small_file, root::RootError,
+    root::RootFolder,
+};
 use crate::session::{SourceError, Sources};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::fs;
@@ -48,8 +51,8 @@ impl World {
         self.folder.path().join(name)
     }
 
-    fn files(&self) -> Files {
-        Files::new(&self.path("session_link"), &[self.path("shared")], false).unwrap()
+    fn files(&self) -> SystemSources {
+        SystemSources::new(&self.path("session_link"), &[self.path("shared")], false).unwrap()
     }
 
     fn read(&self, path: &Path) -> Result<String, SourceError> {
@@ -136,25 +139,25 @@ fn only_regular_files_are_read() {
 #[test]
 fn without_openat2_links_are_not_followed() {
     let world = World::new();
-    let root = Root::open(&world.path("session")).unwrap();
+    let root = RootFolder::open(&world.path("session")).unwrap();
     for (path, why) in [("inward", "a file"), ("inward_folder/b.txt", "a folder"), ("../a", "up"), ("/etc", "absolute")]
     {
-        assert!(matches!(root.walk(Path::new(path)), Err(Denied::Outside)), "{why}");
+        assert!(matches!(root.open_by_walking(Path::new(path)), Err(RootError::Outside)), "{why}");
     }
     let mut text = String::new();
-    root.walk(Path::new("./sub/b.txt")).unwrap().read_to_string(&mut text).unwrap();
+    root.open_by_walking(Path::new("./sub/b.txt")).unwrap().read_to_string(&mut text).unwrap();
     assert_eq!(text, "session/sub/b.txt");
-    assert!(matches!(root.walk(Path::new("missing")), Err(Denied::Failed(_))));
+    assert!(matches!(root.open_by_walking(Path::new("missing")), Err(RootError::Io(_))));
 }
 
 #[test]
 fn small_files_are_small() {
     let world = World::new();
-    fs::write(world.path("session/full"), vec![b'x'; SMALL as usize]).unwrap();
-    fs::write(world.path("session/over"), vec![b'x'; SMALL as usize + 1]).unwrap();
+    fs::write(world.path("session/full"), vec![b'x'; SMALL_FILE_LIMIT as usize]).unwrap();
+    fs::write(world.path("session/over"), vec![b'x'; SMALL_FILE_LIMIT as usize + 1]).unwrap();
     let files = world.files();
-    assert_eq!(read_small(&files, Path::new("full")).unwrap().len(), SMALL as usize);
-    let over = read_small(&files, Path::new("over"));
+    assert_eq!(read_small_file(&files, Path::new("full")).unwrap().len(), SMALL_FILE_LIMIT as usize);
+    let over = read_small_file(&files, Path::new("over"));
     assert!(matches!(&over, Err(SourceError::Refused(text)) if text.contains("1 MiB")), "{over:?}");
     assert!(files.read_tls(Path::new("over")).is_err());
     assert_eq!(files.read_tls(&world.path("other/secret.txt")), Ok(b"other/secret.txt".to_vec()), "may be anywhere");
@@ -165,19 +168,24 @@ fn small_files_are_small() {
 #[test]
 fn what_the_command_line_names_has_an_end() {
     let world = World::new();
-    assert_eq!(read_named(&world.path("session/a.txt")), Ok(b"session/a.txt".to_vec()));
-    let endless = read_named(Path::new("/dev/zero"));
+    assert_eq!(read_argument_file(&world.path("session/a.txt")), Ok(b"session/a.txt".to_vec()));
+    let endless = read_argument_file(Path::new("/dev/zero"));
     assert!(matches!(&endless, Err(SourceError::Refused(text)) if text.contains("more than 64 MiB")), "{endless:?}");
-    assert!(matches!(read_named(&world.path("missing")), Err(SourceError::Unreadable(_))));
+    assert!(matches!(read_argument_file(&world.path("missing")), Err(SourceError::Unreadable(_))));
 }
 
 fn run(world: &World, argv: &[&str], timeout: Duration) -> Result<String, String> {
     let argv: Vec<String> = argv.iter().map(|&argument| argument.to_owned()).collect();
-    run_until(world, &argv, timeout, &(std::sync::Arc::new(|| false) as Interrupted))
+    run_until(world, &argv, timeout, &(std::sync::Arc::new(|| false) as InterruptCheck))
 }
 
-fn run_until(world: &World, argv: &[String], timeout: Duration, interrupted: &Interrupted) -> Result<String, String> {
-    let output = command::run(argv, &world.path("session").canonicalize().unwrap(), timeout, interrupted);
+fn run_until(
+    world: &World,
+    argv: &[String],
+    timeout: Duration,
+    interrupted: &InterruptCheck,
+) -> Result<String, String> {
+    let output = command::run_command(argv, &world.path("session").canonicalize().unwrap(), timeout, interrupted);
     output.map(|bytes| String::from_utf8(bytes).unwrap())
 }
 
@@ -225,7 +233,7 @@ fn a_command_that_does_not_end_is_ended() {
 #[test]
 fn a_signal_ends_a_command_at_once() {
     let world = World::new();
-    let interrupted: Interrupted = std::sync::Arc::new(|| true);
+    let interrupted: InterruptCheck = std::sync::Arc::new(|| true);
     for argv in [&["sleep", "1000"][..], &["sh", "-c", "exec >&-; exec sleep 1000"]] {
         let argv: Vec<String> = argv.iter().map(|&argument| argument.to_owned()).collect();
         // It would take the whole time, and complain of that.

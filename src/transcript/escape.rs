@@ -5,7 +5,7 @@
 //! escape = "\\" / "\x" 2HEXDIG
 //! ```
 
-use super::Body;
+use super::LineBody;
 use crate::smtp::lines::{LineEnd, WireLine};
 use std::fmt::{self, Write};
 use std::ops::Range;
@@ -15,12 +15,12 @@ pub(super) const SECRET: &str = "[secret]";
 
 /// Text that is safe to show anywhere: escaped, and without secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Shown(String);
+pub struct SafeText(String);
 
-impl Shown {
+impl SafeText {
     /// Escapes `text`, which holds no secret.
     pub fn new(text: impl AsRef<[u8]>) -> Self {
-        Self(printable(text.as_ref()))
+        Self(escape_unprintable(text.as_ref()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -32,13 +32,13 @@ impl Shown {
     }
 }
 
-impl fmt::Display for Shown {
+impl fmt::Display for SafeText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
 }
 
-impl AsRef<str> for Shown {
+impl AsRef<str> for SafeText {
     fn as_ref(&self) -> &str {
         &self.0
     }
@@ -47,17 +47,17 @@ impl AsRef<str> for Shown {
 /// Appends a wire line as the transcript shows it: escapes, `[secret]` for each hidden range, the mark of its end.
 ///
 /// `hidden` is ascending and apart, as [`super::Redactor::find`] gives it; a range that is not is cut to what is left.
-pub fn notation(line: WireLine<'_>, hidden: &[Range<usize>], out: &mut String) {
+pub fn write_notation(line: WireLine<'_>, hidden: &[Range<usize>], out: &mut String) {
     let bytes = line.bytes;
     let mut from = 0;
     for range in hidden {
         let start = range.start.clamp(from, bytes.len());
         let end = range.end.clamp(start, bytes.len());
-        piece(&bytes[from..start], false, out);
+        write_piece(&bytes[from..start], false, out);
         out.push_str(SECRET);
         from = end;
     }
-    piece(&bytes[from..], true, out);
+    write_piece(&bytes[from..], true, out);
     match line.end {
         LineEnd::CrLf => {}
         LineEnd::Lf => out.push_str("\\n"),
@@ -67,14 +67,14 @@ pub fn notation(line: WireLine<'_>, hidden: &[Range<usize>], out: &mut String) {
 
 /// Text from outside for remarks, errors and reports: the same escapes, but a backslash, a line's last space and
 /// `[secret]` stay as they are.
-pub fn printable(text: &[u8]) -> String {
+pub fn escape_unprintable(text: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
-    each_valid(text, &mut out, |valid, out| escape(valid, false, out));
+    for_each_valid(text, &mut out, |valid, out| escape(valid, false, out));
     out
 }
 
 /// Appends the printed form of a connection's name: as in a line, and no bracket in it can end it.
-pub(super) fn name_notation(name: &str, out: &mut String) {
+pub(super) fn write_connection_name(name: &str, out: &mut String) {
     for c in name.chars() {
         match c {
             '[' | ']' | ' ' => write_bytes(c, out),
@@ -83,13 +83,13 @@ pub(super) fn name_notation(name: &str, out: &mut String) {
     }
 }
 
-/// The way back from [`notation`].
-pub fn unescape(text: &str) -> Result<Body, String> {
+/// The way back from [`write_notation`].
+pub fn unescape(text: &str) -> Result<LineBody, String> {
     unescape_at(text).map_err(|(_, why)| why)
 }
 
 /// As [`unescape`]; an error comes with the byte at which it is.
-pub(super) fn unescape_at(text: &str) -> Result<Body, (usize, String)> {
+pub(super) fn unescape_at(text: &str) -> Result<LineBody, (usize, String)> {
     let mut pieces = Vec::new();
     let mut piece = Vec::new();
     let mut end = LineEnd::CrLf;
@@ -123,21 +123,21 @@ pub(super) fn unescape_at(text: &str) -> Result<Body, (usize, String)> {
         }
     }
     pieces.push(piece);
-    Ok(Body { pieces, end })
+    Ok(LineBody { pieces, end })
 }
 
 /// Appends a stretch between secrets; `last` where the line ends behind it.
-pub(super) fn piece(bytes: &[u8], last: bool, out: &mut String) {
+pub(super) fn write_piece(bytes: &[u8], last: bool, out: &mut String) {
     let space = if last && bytes.last() == Some(&b' ') { 1 } else { 0 };
     let (bytes, space) = bytes.split_at(bytes.len() - space);
-    each_valid(bytes, out, |valid, out| escape(valid, true, out));
+    for_each_valid(bytes, out, |valid, out| escape(valid, true, out));
     if !space.is_empty() {
         out.push_str("\\x20");
     }
 }
 
 /// Gives the stretches that are valid UTF-8 to `valid`, and writes every other byte as an escape.
-fn each_valid(bytes: &[u8], out: &mut String, mut valid: impl FnMut(&str, &mut String)) {
+fn for_each_valid(bytes: &[u8], out: &mut String, mut valid: impl FnMut(&str, &mut String)) {
     match std::str::from_utf8(bytes) {
         Ok(text) => valid(text, out),
         Err(_) => {
@@ -149,7 +149,7 @@ fn each_valid(bytes: &[u8], out: &mut String, mut valid: impl FnMut(&str, &mut S
     }
 }
 
-/// `reversible` escapes what the notation itself uses, too.
+/// `reversible` escapes what the write_notation itself uses, too.
 fn escape(text: &str, reversible: bool, out: &mut String) {
     let mut from = 0;
     let mut at = 0;
@@ -162,7 +162,7 @@ fn escape(text: &str, reversible: bool, out: &mut String) {
             0x00..=0x1f | 0x7f => (1, false),
             _ => {
                 let c = text[at..].chars().next().expect("at is a boundary before the end");
-                (c.len_utf8(), !deceptive(c))
+                (c.len_utf8(), !is_deceptive(c))
             }
         };
         if !plain {
@@ -189,7 +189,7 @@ fn write_byte(byte: u8, out: &mut String) {
 /// Characters beyond ASCII that a reader cannot see or that change how others are shown: C1 controls, line and
 /// paragraph separators, Unicode's format characters (bidirectional overrides, zero-width, tags) and the rest of
 /// Default_Ignorable_Code_Point, interlinear annotation, noncharacters.
-fn deceptive(c: char) -> bool {
+fn is_deceptive(c: char) -> bool {
     matches!(c,
         '\u{80}'..='\u{9f}'
         | '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}'

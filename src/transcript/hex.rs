@@ -21,8 +21,8 @@ enum Cell {
 }
 
 /// Gives the rows of a line's dump to `row`: an offset within the line, its bytes with those of its end, and what is
-/// printable of them. `hidden` is as [`super::notation`] takes it.
-pub fn hex(line: WireLine<'_>, hidden: &[Range<usize>], mut row: impl FnMut(&str)) {
+/// printable of them. `hidden` is as [`super::write_notation`] takes it.
+pub fn hex_dump(line: WireLine<'_>, hidden: &[Range<usize>], mut row: impl FnMut(&str)) {
     let end: &[u8] = match line.end {
         LineEnd::CrLf => b"\r\n",
         LineEnd::Lf => b"\n",
@@ -86,7 +86,7 @@ mod tests {
 
     fn rows(bytes: &[u8], end: LineEnd, hidden: &[Range<usize>]) -> Vec<String> {
         let mut rows = Vec::new();
-        hex(WireLine { bytes, end }, hidden, |row| rows.push(row.to_owned()));
+        hex_dump(WireLine { bytes, end }, hidden, |row| rows.push(row.to_owned()));
         rows
     }
 

@@ -1,6 +1,6 @@
 //! One line of a transcript.
 
-use super::escape::{SECRET, name_notation, notation, piece, printable};
+use super::escape::{SECRET, escape_unprintable, write_connection_name, write_notation, write_piece};
 use crate::smtp::lines::{LineEnd, WireLine};
 use std::fmt;
 use std::time::Duration;
@@ -32,13 +32,13 @@ impl Mark {
 
 /// What a wire line held.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Body {
+pub struct LineBody {
     /// The bytes between secrets: one piece more than there are secrets. Two empty pieces are `[secret]` alone.
     pub pieces: Vec<Vec<u8>>,
     pub end: LineEnd,
 }
 
-impl Body {
+impl LineBody {
     /// A line without secrets.
     pub fn plain(bytes: impl Into<Vec<u8>>, end: LineEnd) -> Self {
         Self { pieces: vec![bytes.into()], end }
@@ -54,7 +54,7 @@ impl Body {
     }
 }
 
-impl fmt::Display for Body {
+impl fmt::Display for LineBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::new();
         let (last, before) = match self.pieces.split_last() {
@@ -62,23 +62,23 @@ impl fmt::Display for Body {
             None => (&[][..], &[][..]),
         };
         for bytes in before {
-            piece(bytes, false, &mut out);
+            write_piece(bytes, false, &mut out);
             out.push_str(SECRET);
         }
-        notation(WireLine { bytes: last, end: self.end }, &[], &mut out);
+        write_notation(WireLine { bytes: last, end: self.end }, &[], &mut out);
         f.write_str(&out)
     }
 }
 
 /// One line of a transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
+pub enum TranscriptLine {
     /// `mark` is [`Mark::Client`] or [`Mark::Server`].
     Wire {
         mark: Mark,
         connection: Option<String>,
         time: Option<Duration>,
-        body: Body,
+        body: LineBody,
     },
     Remark {
         connection: Option<String>,
@@ -91,7 +91,7 @@ pub enum Record {
 
 /// Appends what stands before a line's text: `   0.012 S[b]:`, without the space that parts it from a text.
 /// `connection` is `None` for `main`. Time is shown in whole milliseconds.
-pub fn prefix(mark: Mark, connection: Option<&str>, time: Option<Duration>, out: &mut String) {
+pub fn write_prefix(mark: Mark, connection: Option<&str>, time: Option<Duration>, out: &mut String) {
     use fmt::Write;
     if let Some(time) = time {
         let _ = write!(out, "{:>4}.{:03} ", time.as_secs(), time.subsec_millis());
@@ -99,13 +99,13 @@ pub fn prefix(mark: Mark, connection: Option<&str>, time: Option<Duration>, out:
     out.push(mark.letter());
     if let Some(name) = connection {
         out.push('[');
-        name_notation(name, out);
+        write_connection_name(name, out);
         out.push(']');
     }
     out.push(':');
 }
 
-impl fmt::Display for Record {
+impl fmt::Display for TranscriptLine {
     /// Without a line end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::new();
@@ -113,14 +113,14 @@ impl fmt::Display for Record {
             Self::Blank => return Ok(()),
             Self::Comment(text) => {
                 out.push('#');
-                printable(text.as_bytes())
+                escape_unprintable(text.as_bytes())
             }
             Self::Remark { connection, time, text } => {
-                prefix(Mark::Remark, connection.as_deref(), *time, &mut out);
-                printable(text.as_bytes())
+                write_prefix(Mark::Remark, connection.as_deref(), *time, &mut out);
+                escape_unprintable(text.as_bytes())
             }
             Self::Wire { mark, connection, time, body } => {
-                prefix(*mark, connection.as_deref(), *time, &mut out);
+                write_prefix(*mark, connection.as_deref(), *time, &mut out);
                 body.to_string()
             }
         };

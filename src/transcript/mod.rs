@@ -8,8 +8,8 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
-pub use escape::{Shown, notation, printable, unescape};
-pub use hex::hex;
-pub use line::{Body, Mark, Record, prefix};
+pub use escape::{SafeText, escape_unprintable, unescape, write_notation};
+pub use hex::hex_dump;
+pub use line::{LineBody, Mark, TranscriptLine, write_prefix};
 pub use parse::{ParseError, parse};
-pub use redact::{Heard, Passage, Redactor, Secret};
+pub use redact::{ContentWindow, Redactor, ReplyWindow, Secret};

@@ -1,4 +1,4 @@
-//! Reads transcripts in mailrun's own notation.
+//! Reads transcripts in mailrun's own write_notation.
 //!
 //! ```text
 //! record = [ time ] mark [ "[" name "]" ] ":" [ SP text ]   / "#" [ SP ] text / ""
@@ -7,7 +7,7 @@
 //! ```
 
 use super::escape::unescape_at;
-use super::{Mark, Record};
+use super::{Mark, TranscriptLine};
 use std::time::Duration;
 
 /// Where a transcript is not one.
@@ -30,12 +30,12 @@ impl std::error::Error for ParseError {}
 
 /// Reads a whole transcript. With or without timestamps; the space behind `C:` may be missing on an empty line.
 /// A byte order mark is skipped, and a CR that an editor put before a line's end.
-pub fn parse(text: &str) -> Result<Vec<Record>, Vec<ParseError>> {
+pub fn parse(text: &str) -> Result<Vec<TranscriptLine>, Vec<ParseError>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut records = Vec::new();
     let mut errors = Vec::new();
     for (i, line) in text.lines().enumerate() {
-        match record(line) {
+        match parse_line(line) {
             Ok(record) => records.push(record),
             Err((at, why)) => {
                 let before = line.get(..at).unwrap_or(line);
@@ -47,12 +47,12 @@ pub fn parse(text: &str) -> Result<Vec<Record>, Vec<ParseError>> {
 }
 
 /// Reads one line; an error comes with the byte at which it is.
-fn record(line: &str) -> Result<Record, (usize, String)> {
+fn parse_line(line: &str) -> Result<TranscriptLine, (usize, String)> {
     if line.trim_ascii().is_empty() {
-        return Ok(Record::Blank);
+        return Ok(TranscriptLine::Blank);
     }
     if let Some(text) = line.strip_prefix('#') {
-        return Ok(Record::Comment(text.strip_prefix(' ').unwrap_or(text).to_owned()));
+        return Ok(TranscriptLine::Comment(text.strip_prefix(' ').unwrap_or(text).to_owned()));
     }
     let (time, rest) = timestamp(line);
     let here = |rest: &str| line.len() - rest.len();
@@ -79,10 +79,10 @@ fn record(line: &str) -> Result<Record, (usize, String)> {
         None => return Err((here(text), "a space parts the mark from the line".to_owned())),
     };
     Ok(match mark {
-        Mark::Remark => Record::Remark { connection, time, text: text.to_owned() },
+        Mark::Remark => TranscriptLine::Remark { connection, time, text: text.to_owned() },
         mark => {
             let body = unescape_at(text).map_err(|(at, why)| (here(text) + at, why))?;
-            Record::Wire { mark, connection, time, body }
+            TranscriptLine::Wire { mark, connection, time, body }
         }
     })
 }

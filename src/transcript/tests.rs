@@ -1,4 +1,4 @@
-//! The notation, both ways.
+//! The write_notation, both ways.
 
 #![expect(clippy::single_range_in_vec_init, reason = "lists of hidden ranges often have one")]
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 fn noted(bytes: &[u8], end: LineEnd, hidden: &[std::ops::Range<usize>]) -> String {
     let mut out = String::new();
-    notation(WireLine { bytes, end }, hidden, &mut out);
+    write_notation(WireLine { bytes, end }, hidden, &mut out);
     out
 }
 
@@ -43,7 +43,7 @@ fn lines_are_shown_as_the_contract_says() {
     ];
     for (bytes, end, shown, why) in table {
         assert_eq!(noted(bytes, *end, &[]), *shown, "{why}");
-        assert_eq!(unescape(shown), Ok(Body::plain(*bytes, *end)), "{why}");
+        assert_eq!(unescape(shown), Ok(LineBody::plain(*bytes, *end)), "{why}");
     }
 }
 
@@ -62,20 +62,20 @@ fn secrets_stand_between_pieces() {
 
 #[test]
 fn printable_keeps_what_only_the_notation_escapes() {
-    assert_eq!(printable(b"a\\b [secret] "), "a\\b [secret] ");
-    assert_eq!(printable(b"\x1b]0;x\x07\r\n\xff"), "\\x1b]0;x\\x07\\x0d\\x0a\\xff");
+    assert_eq!(escape_unprintable(b"a\\b [secret] "), "a\\b [secret] ");
+    assert_eq!(escape_unprintable(b"\x1b]0;x\x07\r\n\xff"), "\\x1b]0;x\\x07\\x0d\\x0a\\xff");
 }
 
 #[test]
 fn a_whole_transcript_is_read() {
     let text = "\u{feff}# by hand\n*: connected to 127.0.0.1:2525\r\nS: 220 x\n\nC:\nC: \n   0.012 C[b]: a\\c\n12345.678 *[b]: x\n*:\n";
-    let wire = |mark, connection: Option<&str>, ms: Option<u64>, bytes: &str, end| Record::Wire {
+    let wire = |mark, connection: Option<&str>, ms: Option<u64>, bytes: &str, end| TranscriptLine::Wire {
         mark,
         connection: connection.map(str::to_owned),
         time: ms.map(Duration::from_millis),
-        body: Body::plain(bytes, end),
+        body: LineBody::plain(bytes, end),
     };
-    let remark = |connection: Option<&str>, ms: Option<u64>, text: &str| Record::Remark {
+    let remark = |connection: Option<&str>, ms: Option<u64>, text: &str| TranscriptLine::Remark {
         connection: connection.map(str::to_owned),
         time: ms.map(Duration::from_millis),
         text: text.into(),
@@ -83,10 +83,10 @@ fn a_whole_transcript_is_read() {
     assert_eq!(
         parse(text),
         Ok(vec![
-            Record::Comment("by hand".into()),
+            TranscriptLine::Comment("by hand".into()),
             remark(None, None, "connected to 127.0.0.1:2525"),
             wire(Mark::Server, None, None, "220 x", LineEnd::CrLf),
-            Record::Blank,
+            TranscriptLine::Blank,
             wire(Mark::Client, None, None, "", LineEnd::CrLf),
             wire(Mark::Client, None, None, "", LineEnd::CrLf),
             wire(Mark::Client, Some("b"), Some(12), "a", LineEnd::Missing),
@@ -125,7 +125,7 @@ fn end() -> impl Strategy<Value = LineEnd> {
     prop_oneof![Just(LineEnd::CrLf), Just(LineEnd::Lf), Just(LineEnd::Missing)]
 }
 
-/// Bytes with a taste for what the notation treats specially.
+/// Bytes with a taste for what the write_notation treats specially.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..6),
@@ -136,19 +136,19 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
 }
 
-fn record() -> impl Strategy<Value = Record> {
+fn record() -> impl Strategy<Value = TranscriptLine> {
     let time = prop::option::of((0..100_000_000u64).prop_map(Duration::from_millis));
     let connection = prop::option::of(any::<String>());
-    let text = || bytes().prop_map(|bytes| printable(&bytes));
-    let body = (prop::collection::vec(bytes(), 1..4), end()).prop_map(|(pieces, end)| Body { pieces, end });
+    let text = || bytes().prop_map(|bytes| escape_unprintable(&bytes));
+    let body = (prop::collection::vec(bytes(), 1..4), end()).prop_map(|(pieces, end)| LineBody { pieces, end });
     let mark = prop_oneof![Just(Mark::Client), Just(Mark::Server)];
     prop_oneof![
         4 => (mark, connection.clone(), time.clone(), body)
-            .prop_map(|(mark, connection, time, body)| Record::Wire { mark, connection, time, body }),
+            .prop_map(|(mark, connection, time, body)| TranscriptLine::Wire { mark, connection, time, body }),
         2 => (connection, time, text())
-            .prop_map(|(connection, time, text)| Record::Remark { connection, time, text }),
-        1 => text().prop_map(Record::Comment),
-        1 => Just(Record::Blank),
+            .prop_map(|(connection, time, text)| TranscriptLine::Remark { connection, time, text }),
+        1 => text().prop_map(TranscriptLine::Comment),
+        1 => Just(TranscriptLine::Blank),
     ]
 }
 
@@ -161,11 +161,11 @@ proptest! {
 
     #[test]
     fn no_byte_can_leave_its_line_or_move_a_cursor(line in bytes(), end in end()) {
-        for shown in [noted(&line, end, &[]), printable(&line)] {
+        for shown in [noted(&line, end, &[]), escape_unprintable(&line)] {
             let moves = |c: char| c.is_control() || ('\u{2028}'..='\u{202e}').contains(&c);
             let safe = !shown.contains(moves);
             prop_assert!(safe);
-            prop_assert_eq!(printable(shown.as_bytes()), shown, "already safe");
+            prop_assert_eq!(escape_unprintable(shown.as_bytes()), shown, "already safe");
         }
     }
 

@@ -1,12 +1,12 @@
 //! Batches, from the outside: nothing is lost and nothing is sent twice, whoever dies and whatever breaks.
 
-mod bed;
-mod book;
+mod connection_losses;
+mod fixture;
+mod invalid_rows;
 mod kills;
+mod ledger_command;
 mod ledgers;
-mod losses;
-mod rows;
-mod said;
-mod sharing;
+mod new_batch;
+mod output;
+mod shared_ledgers;
 mod signals;
-mod starter;

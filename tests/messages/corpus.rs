@@ -1,13 +1,13 @@
 //! A corpus of odd mails, read back by two parsers that are not ours, part by part.
 
-use super::{HEAD, Place, TO};
+use super::{HEAD, MessageFixture, TO};
 use mail_parser::{MessageParser, MimeHeaders};
 use serde_json::json;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// A mail of the corpus: what is put in, and what must come out.
-struct Odd {
+struct OddMail {
     why: &'static str,
     subject: String,
     text: String,
@@ -18,13 +18,13 @@ struct Odd {
     more: String,
 }
 
-impl Odd {
-    fn place(&self) -> Place {
+impl OddMail {
+    fn place(&self) -> MessageFixture {
         let quoted = |text: &str| serde_json::to_string(text).expect("a string").replace('\u{7f}', "\\u007f");
         // Out of files, so that no markup in them is looked at.
         let mut session =
             format!("{HEAD}{TO}subject = {}\ntext = {{ file = \"text\" }}\n{}", quoted(&self.subject), self.more);
-        let place = Place::new("", &[("text", self.text.as_bytes())]);
+        let place = MessageFixture::new("", &[("text", self.text.as_bytes())]);
         if let Some(html) = &self.html {
             place.put("html", html.as_bytes());
             session += "html = { file = \"html\" }\n";
@@ -42,8 +42,8 @@ impl Odd {
     }
 }
 
-fn corpus() -> Vec<Odd> {
-    let odd = |why, text: &str| Odd {
+fn corpus() -> Vec<OddMail> {
+    let odd = |why, text: &str| OddMail {
         why,
         subject: why.to_owned(),
         text: text.to_owned(),
@@ -74,14 +74,14 @@ fn corpus() -> Vec<Odd> {
         odd(&"x".repeat(120).leak()[..], "a subject of one long word\n"),
         odd("Grüße ".repeat(60).leak(), "a long subject\n"),
         odd("what looks like a boundary", "--=_\n--=_x\n--\n"),
-        Odd { html: Some("<p>Grüße 🎉 &amp; more</p>\n".into()), ..odd("text and HTML", "Grüße\n") },
-        Odd { html: Some(String::new()), ..odd("empty HTML", "") },
-        Odd { attachments: vec![file("all.bin", &every_byte)], ..odd("every byte attached", "see all.bin\n") },
-        Odd {
+        OddMail { html: Some("<p>Grüße 🎉 &amp; more</p>\n".into()), ..odd("text and HTML", "Grüße\n") },
+        OddMail { html: Some(String::new()), ..odd("empty HTML", "") },
+        OddMail { attachments: vec![file("all.bin", &every_byte)], ..odd("every byte attached", "see all.bin\n") },
+        OddMail {
             attachments: vec![file("empty.txt", b""), file("one", b"\0"), file("57", &[7; 57]), file("58", &[8; 58])],
             ..odd("lengths around a line", "x")
         },
-        Odd {
+        OddMail {
             html: Some("<b>all</b>".into()),
             attachments: vec![
                 file("Jahresabschluß, 2026.pdf", b"%PDF"),
@@ -93,9 +93,9 @@ fn corpus() -> Vec<Odd> {
             ],
             ..odd("names of files", "all\n")
         },
-        Odd { more: format!("bcc = [{}]\n", recipients.join(", ")), ..odd("100 blind recipients", "x\n") },
-        Odd { more: format!("cc = [{}]\n", recipients.join(", ")), ..odd("100 recipients", "x\n") },
-        Odd { more: format!("headers = {{ {headers} }}\n"), ..odd("1,000 headers", "x\n") },
+        OddMail { more: format!("bcc = [{}]\n", recipients.join(", ")), ..odd("100 blind recipients", "x\n") },
+        OddMail { more: format!("cc = [{}]\n", recipients.join(", ")), ..odd("100 recipients", "x\n") },
+        OddMail { more: format!("headers = {{ {headers} }}\n"), ..odd("1,000 headers", "x\n") },
     ]
 }
 

@@ -1,10 +1,10 @@
 //! Mails as they arrive: sent by the program itself to the server inside it, and what is said where they are not sent.
 
-mod changes;
 mod corpus;
-mod ends;
-mod forms;
 mod memory;
+mod message_sources;
+mod session_end;
+mod size_changes;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -15,9 +15,9 @@ const HEAD: &str = "server = \"smtp://mail.example.com\"\n[message]\nfrom = \"Re
 const TO: &str = "to = [\"team@example.com\"]\n";
 
 /// A folder with a session and its files.
-struct Place(TempDir);
+struct MessageFixture(TempDir);
 
-impl Place {
+impl MessageFixture {
     fn new(session: &str, files: &[(&str, &[u8])]) -> Self {
         let place = Self(tempfile::tempdir().expect("a temporary folder can be made"));
         place.put("case.toml", session.as_bytes());

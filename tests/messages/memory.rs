@@ -1,6 +1,6 @@
 //! Attachments of any size cost constant memory.
 
-use super::Place;
+use super::MessageFixture;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::Command;
@@ -21,7 +21,7 @@ fn take_a_big_mail(extensions: &str) -> (u64, u64, u64) {
     let session = format!(
         "server = \"smtp://{address}\"\n[message]\nfrom = \"a@example.com\"\nto = \"b@example.com\"\ntext = \"see\"\nattach = [\"big\"]\n"
     );
-    let place = Place::new(&session, &[]);
+    let place = MessageFixture::new(&session, &[]);
     // A file with a hole: long, and not on the disk.
     let file = std::fs::File::create(place.0.path().join("big")).expect("the folder is ours");
     file.set_len(LENGTH).expect("a hole costs nothing");

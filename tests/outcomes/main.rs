@@ -5,7 +5,7 @@ mod model;
 mod server;
 
 use model::{Case, Recipient, States};
-use server::{Fault, Kind, Point, Server};
+use server::{Fault, Point, Server, ServerKind};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -96,7 +96,7 @@ fn wrong(case: &Case) -> Vec<String> {
 }
 
 /// Plays all cases, several at a time, since some wait.
-fn play(cases: Vec<Case>) {
+fn check_all(cases: Vec<Case>) {
     let (left, wrongs) = (Mutex::new(cases), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -118,7 +118,7 @@ fn play(cases: Vec<Case>) {
 
 #[test]
 fn a_row_that_one_refusal_stopped_is_tried_as_a_whole_once_it_is_resolved() {
-    let kind = Kind { pipelining: true, chunking: true, lmtp: false };
+    let kind = ServerKind { pipelining: true, chunking: true, lmtp: false };
     let (point, fault) = (Point::Rcpt, Fault::No);
     let case = Case { kind, point, fault, rows: true, several: true, skip: false, in_flight: 1 };
     let (folder, server) = (case.folder(), Server::start(kind, point, fault));
@@ -138,7 +138,7 @@ fn a_row_that_one_refusal_stopped_is_tried_as_a_whole_once_it_is_resolved() {
 
 #[test]
 fn a_key_that_comes_twice_leaves_the_first_row_as_it_was() {
-    let kind = Kind { pipelining: true, chunking: false, lmtp: false };
+    let kind = ServerKind { pipelining: true, chunking: false, lmtp: false };
     let (point, fault) = (Point::Quit, Fault::Close);
     let case = Case { kind, point, fault, rows: true, several: false, skip: false, in_flight: 1 };
     let (folder, server) = (case.folder(), Server::start(kind, point, fault));
@@ -158,7 +158,7 @@ fn cases(lmtp: bool, points: &[Point], in_flight: u32, alike: bool) -> Vec<Case>
     let mut cases = Vec::new();
     let both = [false, true];
     for (pipelining, chunking) in both.map(|one| (one, one == alike)) {
-        let kind = Kind { pipelining, chunking, lmtp };
+        let kind = ServerKind { pipelining, chunking, lmtp };
         for (point, fault) in points.iter().flat_map(|point| FAULTS.map(|fault| (*point, fault))) {
             for (rows, several, skip) in both
                 .into_iter()
@@ -180,26 +180,26 @@ const MESSAGE: [Point; 6] = [Point::Mail, Point::Rcpt, Point::Data, Point::Midwa
 
 #[test]
 fn before_a_message_nothing_is_lost() {
-    play([cases(false, &PRELUDE, 1, true), cases(true, &PRELUDE, 1, true)].concat());
+    check_all([cases(false, &PRELUDE, 1, true), cases(true, &PRELUDE, 1, true)].concat());
 }
 
 #[test]
 fn within_a_message_each_recipient_is_what_the_server_said_of_it() {
-    play(cases(false, &MESSAGE, 1, true));
+    check_all(cases(false, &MESSAGE, 1, true));
 }
 
 #[test]
 fn within_a_message_over_lmtp_each_recipient_is_what_the_server_said_of_it() {
-    play(cases(true, &MESSAGE, 1, true));
+    check_all(cases(true, &MESSAGE, 1, true));
 }
 
 #[test]
 fn with_messages_in_flight_what_is_not_known_is_unknown() {
-    play([cases(false, &MESSAGE, 3, true), cases(true, &MESSAGE, 3, true)].concat());
+    check_all([cases(false, &MESSAGE, 3, true), cases(true, &MESSAGE, 3, true)].concat());
 }
 
 #[test]
 #[ignore = "make soak"]
 fn with_one_of_the_extensions_it_is_the_same() {
-    play([cases(false, &MESSAGE, 1, false), cases(true, &MESSAGE, 1, false)].concat());
+    check_all([cases(false, &MESSAGE, 1, false), cases(true, &MESSAGE, 1, false)].concat());
 }

@@ -1,7 +1,7 @@
 //! What the contract says of each case: `refused` is a 5xx to RCPT, DATA, BDAT or content; `deferred` a 4xx, a 5xx earlier
 //! than RCPT, or lost before the content was complete; `unknown` that the content was complete and no reply came.
 
-use crate::server::{Fault, Kind, Point};
+use crate::server::{Fault, Point, ServerKind};
 
 /// The states that a recipient may be in.
 pub type States = &'static [&'static str];
@@ -16,7 +16,7 @@ const FLYING: States = &["pending", "deferred", "unknown"];
 
 #[derive(Clone, Debug)]
 pub struct Case {
-    pub kind: Kind,
+    pub kind: ServerKind,
     pub point: Point,
     pub fault: Fault,
     pub rows: bool,

@@ -41,7 +41,7 @@ pub enum Fault {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
+pub struct ServerKind {
     pub pipelining: bool,
     pub chunking: bool,
     pub lmtp: bool,
@@ -51,7 +51,7 @@ struct Shared {
     fault: Mutex<Option<(Point, Fault)>>,
     /// Each recipient that mail was taken for, with the Message-ID.
     accepted: Mutex<Vec<String>>,
-    kind: Kind,
+    kind: ServerKind,
 }
 
 pub struct Server {
@@ -60,16 +60,16 @@ pub struct Server {
 }
 
 /// Why a connection ends.
-struct Over;
+struct ConnectionEnded;
 
-impl From<std::io::Error> for Over {
+impl From<std::io::Error> for ConnectionEnded {
     fn from(_: std::io::Error) -> Self {
         Self
     }
 }
 
 impl Server {
-    pub fn start(kind: Kind, point: Point, fault: Fault) -> Self {
+    pub fn start(kind: ServerKind, point: Point, fault: Fault) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
         let port = listener.local_addr().expect("it is bound").port();
         let (fault, accepted) = (Mutex::new(Some((point, fault))), Mutex::default());
@@ -82,7 +82,7 @@ impl Server {
                     let Ok(read) = stream.try_clone() else { return };
                     let _ = stream.set_nodelay(true);
                     let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
-                    let mut talk = Talk { lines: BufReader::new(read), stream, shared: &shared };
+                    let mut talk = Connection { lines: BufReader::new(read), stream, shared: &shared };
                     let _ = talk.serve();
                 });
             }
@@ -100,21 +100,21 @@ impl Server {
     }
 }
 
-struct Talk<'s> {
+struct Connection<'s> {
     lines: BufReader<TcpStream>,
     stream: TcpStream,
     shared: &'s Shared,
 }
 
-impl Talk<'_> {
-    fn say(&mut self, text: &str) -> Result<(), Over> {
+impl Connection<'_> {
+    fn say(&mut self, text: &str) -> Result<(), ConnectionEnded> {
         Ok(self.stream.write_all(text.as_bytes())?)
     }
 
-    fn line(&mut self) -> Result<String, Over> {
+    fn line(&mut self) -> Result<String, ConnectionEnded> {
         let mut line = Vec::new();
         match self.lines.read_until(b'\n', &mut line)? {
-            0 => Err(Over),
+            0 => Err(ConnectionEnded),
             _ => Ok(String::from_utf8_lossy(&line).trim_end().to_owned()),
         }
     }
@@ -125,14 +125,14 @@ impl Talk<'_> {
     }
 
     /// Goes wrong, where it is to; gives whether a refusal stands in place of `good`.
-    fn reply(&mut self, point: Point, good: &str) -> Result<bool, Over> {
+    fn reply(&mut self, point: Point, good: &str) -> Result<bool, ConnectionEnded> {
         match self.fault_at(point) {
             Some(fault) => self.go_wrong(fault).map(|()| true),
             None => self.say(good).map(|()| false),
         }
     }
 
-    fn go_wrong(&mut self, fault: Fault) -> Result<(), Over> {
+    fn go_wrong(&mut self, fault: Fault) -> Result<(), ConnectionEnded> {
         match fault {
             Fault::Later => return self.say("451 4.0.0 later\r\n"),
             Fault::No => return self.say("550 5.0.0 no\r\n"),
@@ -147,17 +147,17 @@ impl Talk<'_> {
                 let _ = rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO));
             }
         }
-        Err(Over)
+        Err(ConnectionEnded)
     }
 
     fn await_end(&mut self) {
         let _ = std::io::copy(&mut self.lines, &mut std::io::sink());
     }
 
-    fn serve(&mut self) -> Result<(), Over> {
+    fn serve(&mut self) -> Result<(), ConnectionEnded> {
         let kind = self.shared.kind;
         if self.reply(Point::Greeting, "220 mx\r\n")? {
-            return Err(Over);
+            return Err(ConnectionEnded);
         }
         let (mut sender, mut recipients) = (false, Vec::<String>::new());
         let mut second = false;
@@ -207,7 +207,7 @@ impl Talk<'_> {
                     sender = false;
                 }
                 "BDAT" => {
-                    let octets = words.get(1).and_then(|word| word.parse().ok()).ok_or(Over)?;
+                    let octets = words.get(1).and_then(|word| word.parse().ok()).ok_or(ConnectionEnded)?;
                     if !recipients.is_empty() {
                         self.midway(second)?;
                     }
@@ -231,7 +231,7 @@ impl Talk<'_> {
         }
     }
 
-    fn midway(&mut self, second: bool) -> Result<(), Over> {
+    fn midway(&mut self, second: bool) -> Result<(), ConnectionEnded> {
         match self.fault_at(Point::Midway).filter(|_| second) {
             Some(fault) => self.go_wrong(fault),
             None => Ok(()),
@@ -239,7 +239,7 @@ impl Talk<'_> {
     }
 
     /// Takes the mail, and replies: for all, or for each.
-    fn take(&mut self, second: bool, recipients: Vec<String>) -> Result<(), Over> {
+    fn take(&mut self, second: bool, recipients: Vec<String>) -> Result<(), ConnectionEnded> {
         let fault = self.fault_at(Point::Content).filter(|_| second);
         let record = |names: &[String]| {
             let mut accepted = self.shared.accepted.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,7 +2,7 @@
 //! mail twice.
 
 mod refusals;
-mod several;
+mod several_messages;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,11 +10,11 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// What was taken: for whom, and under which Message-ID.
-type Taken = Arc<Mutex<Vec<(String, String)>>>;
+type AcceptedMails = Arc<Mutex<Vec<(String, String)>>>;
 
 /// Where the server puts off the recipient b@, on its first connection.
 #[derive(Clone, Copy, PartialEq)]
-enum PutsOff {
+enum Deferral {
     AtRcpt,
     /// LMTP: each recipient has a reply of its own to the content (RFC 2033 §4.2).
     AtContent,
@@ -25,16 +25,16 @@ enum PutsOff {
     Never,
 }
 
-fn server(puts_off: PutsOff) -> (u16, Taken) {
+fn server(deferral: Deferral) -> (u16, AcceptedMails) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
     let port = listener.local_addr().expect("it is bound").port();
-    let taken = Taken::default();
+    let taken = AcceptedMails::default();
     let record = taken.clone();
     std::thread::spawn(move || {
         for (number, stream) in listener.incoming().flatten().enumerate() {
             // A client that goes away ends its connection.
-            let lmtp = matches!(puts_off, PutsOff::AtContent | PutsOff::AtContentOnly);
-            drop(serve(&stream, (number == 0).then_some(puts_off), lmtp, &record));
+            let lmtp = matches!(deferral, Deferral::AtContent | Deferral::AtContentOnly);
+            drop(serve(&stream, (number == 0).then_some(deferral), lmtp, &record));
         }
     });
     (port, taken)
@@ -42,7 +42,7 @@ fn server(puts_off: PutsOff) -> (u16, Taken) {
 
 fn serve(
     mut stream: &TcpStream,
-    puts_off: Option<PutsOff>,
+    deferral: Option<Deferral>,
     lmtp: bool,
     record: &Mutex<Vec<(String, String)>>,
 ) -> std::io::Result<()> {
@@ -52,7 +52,7 @@ fn serve(
     while let Some(line) = lines.next() {
         let line = line?;
         let reply = match line.split([' ', ':']).next().unwrap_or_default() {
-            "RCPT" if puts_off == Some(PutsOff::AtRcpt) && line.contains("b@") => "451 4.2.1 later\r\n".to_owned(),
+            "RCPT" if deferral == Some(Deferral::AtRcpt) && line.contains("b@") => "451 4.2.1 later\r\n".to_owned(),
             "RCPT" => {
                 recipients.push(line);
                 "250 ok\r\n".to_owned()
@@ -73,16 +73,17 @@ fn serve(
                 if !complete {
                     return Ok(());
                 }
-                if puts_off == Some(PutsOff::InSilence) && recipients.iter().any(|recipient| recipient.contains("b@")) {
+                if deferral == Some(Deferral::InSilence) && recipients.iter().any(|recipient| recipient.contains("b@"))
+                {
                     record.lock().expect("no one panics with it").push((recipients.remove(0), id));
                     return Ok(());
                 }
                 let mut replies = String::new();
                 for recipient in recipients.drain(..) {
-                    if puts_off == Some(PutsOff::AtContentOnly) && recipient.contains("c@") {
+                    if deferral == Some(Deferral::AtContentOnly) && recipient.contains("c@") {
                         return stream.write_all(replies.as_bytes());
                     }
-                    let at_content = matches!(puts_off, Some(PutsOff::AtContent | PutsOff::AtContentOnly));
+                    let at_content = matches!(deferral, Some(Deferral::AtContent | Deferral::AtContentOnly));
                     let later = at_content && recipient.contains("b@");
                     replies += if later { "452 4.2.2 full\r\n" } else { "250 ok\r\n" };
                     if !later {
@@ -102,13 +103,13 @@ fn serve(
 
 #[test]
 fn a_run_with_the_same_ledger_sends_to_those_only_that_were_put_off() {
-    for (puts_off, scheme) in [(PutsOff::AtContent, "lmtp"), (PutsOff::AtRcpt, "smtp")] {
+    for (deferral, scheme) in [(Deferral::AtContent, "lmtp"), (Deferral::AtRcpt, "smtp")] {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let session = folder.path().join("nightly.toml");
         let text = "client_name = 't'\n[message]\nfrom = 's@x.example'\nsubject = 's'\ntext = 't'\non_refused = 'skip'\n\
                     to = ['a@x.example', 'b@x.example', 'c@x.example']\n";
         std::fs::write(&session, text).expect("the folder can be written");
-        let (port, taken) = server(puts_off);
+        let (port, taken) = server(deferral);
         let run = || {
             let output = Command::new(env!("CARGO_BIN_EXE_mailrun"))
                 .args(["run", "--quiet", "--server", &format!("{scheme}://127.0.0.1:{port}"), "--ledger"])
@@ -143,7 +144,7 @@ fn one_recipient_whose_reply_is_missing_is_unknown_whatever_was_said_of_the_othe
              to = ['a@x.example', 'b@x.example', 'c@x.example']\n"
         );
         std::fs::write(folder.path().join("nightly.toml"), text).expect("the folder can be written");
-        let (port, taken) = server(PutsOff::AtContentOnly);
+        let (port, taken) = server(Deferral::AtContentOnly);
         let mailrun = |arguments: &[&str]| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
             let output = command.args(arguments).current_dir(folder.path()).stdin(Stdio::null()).output();
@@ -156,7 +157,7 @@ fn one_recipient_whose_reply_is_missing_is_unknown_whatever_was_said_of_the_othe
             let with = with.as_ref().map_or(&[][..], |with| with);
             mailrun(&[&["run", "--quiet", "--server", &to, "nightly.toml"], with].concat()).0
         };
-        let taken = || several::names(&taken.lock().expect("no one panics with it"));
+        let taken = || several_messages::names(&taken.lock().expect("no one panics with it"));
         assert_eq!((run(), taken().as_str()), (Some(74), "a"), "{on_refused}: to try again may send it twice");
         if ledger.is_none() {
             continue;

@@ -1,18 +1,18 @@
 //! What was refused for good is not covered by a later attempt at those that were put off.
 
-use super::several::names;
+use super::several_messages::names;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-type Taken = Arc<Mutex<Vec<(String, String)>>>;
+type AcceptedMails = Arc<Mutex<Vec<(String, String)>>>;
 
 /// Refuses c@, and puts b@ off on so many of its first connections. `at_content`: over LMTP, behind the content.
-fn server(put_off: usize, at_content: bool) -> (u16, Taken) {
+fn server(put_off: usize, at_content: bool) -> (u16, AcceptedMails) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
     let port = listener.local_addr().expect("it is bound").port();
-    let taken = Taken::default();
+    let taken = AcceptedMails::default();
     let record = taken.clone();
     std::thread::spawn(move || {
         for (number, stream) in listener.incoming().flatten().enumerate() {
@@ -23,11 +23,11 @@ fn server(put_off: usize, at_content: bool) -> (u16, Taken) {
     (port, taken)
 }
 
-fn serve(mut stream: &TcpStream, puts_off: bool, at_content: bool, taken: &Taken) -> std::io::Result<()> {
+fn serve(mut stream: &TcpStream, deferral: bool, at_content: bool, taken: &AcceptedMails) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let mut recipients: Vec<String> = Vec::new();
     let verdict = |recipient: &str| match recipient.as_bytes().get("RCPT TO:<".len()) {
-        Some(b'b') if puts_off => "450 4.2.1 later\r\n",
+        Some(b'b') if deferral => "450 4.2.1 later\r\n",
         Some(b'c') => "550 5.1.1 no such user\r\n",
         _ => "250 ok\r\n",
     };

@@ -3,7 +3,7 @@
 
 use super::{installed, output, said};
 use mailrun::net::certificate::ServerCertificate;
-use mailrun::serve::{self, Behaviour, Config, Rules, SinkOptions};
+use mailrun::serve::{self, Behaviour, Config, ReplyRules, SinkOptions};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -53,8 +53,8 @@ fn conforms(text: &str, schema: &str) {
 /// only has to be called as it should be; the server's address is that of one that is there.
 fn run(commands: &[String], address: &str, kept: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let certificate = ServerCertificate::make(&["localhost"]).expect("a certificate can be made");
-    let rules = Rules::read("rules.toml", BEHAVES).expect("the rules are sound");
+    let certificate = ServerCertificate::generate(&["localhost"]).expect("a certificate can be made");
+    let rules = ReplyRules::read("rules.toml", BEHAVES).expect("the rules are sound");
     let mut config = Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() }));
     config.certificate = Some(certificate.clone());
     let server = serve::start(config).expect("a loopback port is free");

@@ -1,7 +1,7 @@
 //! aiosmtpd 1.4, from PyPI: a strict server of few lines, for bytes that arrive exactly.
 
-use crate::bed::{Process, Server, folder, free_ports, installed, wait_for_port};
 use crate::certificates::Certificate;
+use crate::fixture::{Process, Server, folder, free_ports, installed, wait_for_port};
 use std::process::Command;
 
 /// PLAIN and LOGIN for `user` with `secret`. Each mail is kept as it came in `NNN.eml`, its envelope in `NNN.json`.

@@ -1,9 +1,9 @@
 //! Every mechanism that each server offers, with the right and with a wrong password, through STARTTLS and through TLS
 //! from the first byte; and the table of it in `docs/servers.md`.
 
-use crate::all::{STARTS, publish};
-use crate::bed::mailrun;
+use crate::all_servers::{STARTS, publish};
 use crate::certificates::{Authority, Certificate, Kind};
+use crate::fixture::mailrun;
 use std::fmt::Write as _;
 
 const RIGHT: &str = "secret";
@@ -48,7 +48,7 @@ offers, with the right and with a wrong password. 0 is passed, 77 is authenticat
 ";
 
 fn log_in(url: &str, certificate: &Certificate, user: &str, mechanism: &str, password: &str) -> i32 {
-    let folder = crate::bed::folder();
+    let folder = crate::fixture::folder();
     let session = folder.path().join("login.toml");
     let text = format!(
         r#"client_name = "client.example"

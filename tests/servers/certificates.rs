@@ -36,7 +36,7 @@ pub struct Authority {
 
 impl Authority {
     pub fn new() -> Self {
-        let folder = Rc::new(crate::bed::folder());
+        let folder = Rc::new(crate::fixture::folder());
         let (pem, issuer) = authority("mailrun test authority");
         std::fs::write(folder.path().join("ca.pem"), pem).expect("a certificate can be written");
         Self { folder, issuer }

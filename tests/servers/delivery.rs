@@ -1,7 +1,7 @@
 //! A session with STARTTLS and AUTH delivers its mail byte for byte.
 
-use crate::bed::{assert_status, mailrun, wait_for_file};
 use crate::certificates::{Authority, Certificate, Kind};
+use crate::fixture::{assert_status, mailrun, wait_for_file};
 use crate::{aiosmtpd, postfix};
 
 const SESSION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/sessions/starttls-auth.toml");

@@ -1,7 +1,7 @@
 //! Dovecot 2.3's submission and LMTP services, of Debian 12.
 
-use crate::bed::{Server, folder, free_ports, wait_for_port};
 use crate::certificates::Certificate;
+use crate::fixture::{Server, folder, free_ports, wait_for_port};
 use crate::namespace;
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,7 +1,7 @@
 //! Exim 4.96 of Debian 12.
 
-use crate::bed::{Server, folder, free_ports, wait_for_port};
 use crate::certificates::Certificate;
+use crate::fixture::{Server, folder, free_ports, wait_for_port};
 use crate::namespace;
 
 /// PLAIN, LOGIN and CRAM-MD5 for `user` with `secret`; RCPT to `nosuch@test` is refused, to `later@test` deferred.

@@ -1,9 +1,9 @@
 //! Addresses beyond ASCII (RFC 6531) through each server: delivered where it offers SMTPUTF8, and where it does not the
 //! session ends before anything of the mail is sent; the table of it in `docs/servers.md`.
 
-use crate::all::{STARTS, publish};
-use crate::bed::{Server, folder, mailrun, wait_for_file};
+use crate::all_servers::{STARTS, publish};
 use crate::certificates::{Authority, Certificate, Kind};
+use crate::fixture::{Server, folder, mailrun, wait_for_file};
 use crate::{aiosmtpd, postfix};
 use mail_parser::MessageParser;
 use std::fmt::Write as _;

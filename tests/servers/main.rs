@@ -4,13 +4,13 @@
 //! `make test-servers` installs and runs them.
 
 mod aiosmtpd;
-mod all;
+mod all_servers;
 mod authentication;
-mod bed;
 mod certificates;
 mod delivery;
 mod dovecot;
 mod exim;
+mod fixture;
 mod internationalised;
 mod messages;
 mod namespace;

@@ -1,9 +1,9 @@
 //! A report with text, HTML and attachments through each server, with and without the extensions that it offers,
 //! compared part by part after delivery.
 
-use crate::all::STARTS;
-use crate::bed::{assert_status, mailrun, wait_for_file};
+use crate::all_servers::STARTS;
 use crate::certificates::{Authority, Certificate, Kind};
+use crate::fixture::{assert_status, mailrun, wait_for_file};
 use mail_parser::{MessageParser, MimeHeaders};
 use std::path::Path;
 
@@ -13,7 +13,7 @@ const HTML: &str = "<p>Grüße &amp; <b>Küsse</b></p>\n.\n";
 const SUBJECT: &str = "Nächtlicher Bericht ✓";
 
 /// With and without what a server may offer.
-const WAYS: &[(&str, &str)] = &[
+const VARIANTS: &[(&str, &str)] = &[
     ("all that is offered", ""),
     ("no pipelining", "pipelining = false\n"),
     ("no chunking", "chunking = false\n"),
@@ -26,21 +26,21 @@ fn a_report_arrives_part_by_part_through_every_server_in_every_way() {
     let certificate = Authority::new().issue(Kind::Good);
     for start in STARTS {
         let server = start(&certificate);
-        for (way, keys) in WAYS {
+        for (variant, keys) in VARIANTS {
             let url = format!("smtp://localhost:{}", server.port);
             send(&url, &certificate, server.user, "bob@test", keys);
-            compare(&server.mail, &format!("{} with {way}", server.name));
+            compare(&server.mail, &format!("{} with {variant}", server.name));
             if let Some((port, mail)) = &server.lmtp {
                 let url = format!("lmtp://localhost:{port}");
                 send(&url, &certificate, "", "user@test", keys);
-                compare(mail, &format!("{} over LMTP with {way}", server.name));
+                compare(mail, &format!("{} over LMTP with {variant}", server.name));
             }
         }
     }
 }
 
 fn send(url: &str, certificate: &Certificate, user: &str, to: &str, keys: &str) {
-    let folder = crate::bed::folder();
+    let folder = crate::fixture::folder();
     let auth =
         if user.is_empty() { String::new() } else { format!("[auth]\nuser = \"{user}\"\npassword = \"secret\"\n") };
     let session = format!(
@@ -74,19 +74,19 @@ fn bytes() -> Vec<u8> {
 }
 
 /// Reads the one mail that arrived, takes it away, and holds each part against what was sent.
-fn compare(mail: &Path, way: &str) {
-    let raw = wait_for_file(mail, if way.starts_with("aiosmtpd") { ".eml" } else { "" });
+fn compare(mail: &Path, variant: &str) {
+    let raw = wait_for_file(mail, if variant.starts_with("aiosmtpd") { ".eml" } else { "" });
     for entry in std::fs::read_dir(mail).expect("the folder is there").flatten() {
         std::fs::remove_file(entry.path()).expect("the mail can be taken away");
     }
-    let message = MessageParser::default().parse(&raw).unwrap_or_else(|| panic!("{way}: no mail"));
-    assert_eq!(message.subject(), Some(SUBJECT), "{way}");
+    let message = MessageParser::default().parse(&raw).unwrap_or_else(|| panic!("{variant}: no mail"));
+    assert_eq!(message.subject(), Some(SUBJECT), "{variant}");
     let text = |text: Option<std::borrow::Cow<'_, str>>| text.unwrap_or_default().replace("\r\n", "\n");
-    assert_eq!(text(message.body_text(0)), TEXT, "{way}");
-    assert_eq!(text(message.body_html(0)), HTML, "{way}");
+    assert_eq!(text(message.body_text(0)), TEXT, "{variant}");
+    assert_eq!(text(message.body_html(0)), HTML, "{variant}");
     let attachments: Vec<_> =
         message.attachments().map(|part| (part.attachment_name().unwrap_or_default(), part.contents())).collect();
-    assert_eq!(attachments.len(), 2, "{way}");
-    assert_eq!(attachments[0], ("bytes.bin", bytes().as_slice()), "{way}");
-    assert_eq!(attachments[1], ("Übersicht.csv", b"a,b\n1,2\n".as_slice()), "{way}");
+    assert_eq!(attachments.len(), 2, "{variant}");
+    assert_eq!(attachments[0], ("bytes.bin", bytes().as_slice()), "{variant}");
+    assert_eq!(attachments[1], ("Übersicht.csv", b"a,b\n1,2\n".as_slice()), "{variant}");
 }

@@ -1,7 +1,7 @@
 //! Runs a server whose Debian package is only unpacked, as if it were installed: in a mount and process namespace where
 //! `/usr`, `/etc` and `/var` are overlaid with the package's files, and whatever is written lands in the bed's folder.
 
-use crate::bed::{Process, installed};
+use crate::fixture::{Process, installed};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;

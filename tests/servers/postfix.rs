@@ -1,7 +1,7 @@
 //! Postfix 3.7 of Debian 12, with a configuration, queue and mail folder of its own.
 
-use crate::bed::{Server, add_sasl_password, folder, free_ports, wait_for_port};
 use crate::certificates::Certificate;
+use crate::fixture::{Server, add_sasl_password, folder, free_ports, wait_for_port};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Sendmail 8.17 of Debian 12, with Cyrus SASL.
 
-use crate::bed::{Server, add_sasl_password, folder, free_ports, wait_for_port};
 use crate::certificates::Certificate;
+use crate::fixture::{Server, add_sasl_password, folder, free_ports, wait_for_port};
 use crate::namespace;
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,8 +1,8 @@
 //! The smoke suite, `sessions/smoke/`, against every server; and the table of it in `docs/smoke.md`. Where a server does
 //! not pass, [`DEVIATIONS`] says so and why: a server that changes its mind, for better or worse, breaks the test.
 
-use crate::bed::{Server, mailrun};
 use crate::certificates::{Authority, Certificate, Kind};
+use crate::fixture::{Server, mailrun};
 use crate::{aiosmtpd, dovecot, exim, postfix, sendmail};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -209,7 +209,7 @@ struct Outcome {
 type Results = BTreeMap<(String, &'static str), Outcome>;
 
 fn run(column: &Column, certificate: &Certificate) -> Vec<(String, Outcome)> {
-    let folder = crate::bed::folder();
+    let folder = crate::fixture::folder();
     let report = folder.path().join("report.json");
     let suite = concat!(env!("CARGO_MANIFEST_DIR"), "/sessions/smoke");
     let plain = |path: &std::path::Path| path.to_str().expect("the beds have plain names").to_owned();

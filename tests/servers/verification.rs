@@ -1,8 +1,8 @@
 //! Certificates good and bad on a real server: the exit status and the words of each.
 
-use crate::bed::{assert_status, mailrun};
 use crate::certificates::{Authority, Kind};
 use crate::exim;
+use crate::fixture::{assert_status, mailrun};
 
 struct Case {
     kind: Kind,

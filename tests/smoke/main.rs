@@ -4,24 +4,25 @@
 mod cases;
 mod servers;
 
-use cases::{BAD, Case, GOOD, LATER, R, S, USER, case};
+use cases::{BAD, Case, GOOD, LATER, Script, SinkWith, USER, case};
 use mailrun::net::certificate::ServerCertificate;
-use mailrun::serve::{self, Behaviour, Config, Rules, SinkOptions};
+use mailrun::serve::{self, Behaviour, Config, ReplyRules, SinkOptions};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 fn exits(case: &Case, status: i32) -> Result<(), String> {
-    let certificate = ServerCertificate::make(&["localhost"]).expect("a certificate can be made");
+    let certificate = ServerCertificate::generate(&["localhost"]).expect("a certificate can be made");
     let mut config = match case.server {
-        R(rules) => {
-            let parse =
-                |rules: &str| if rules.is_empty() { Ok(Rules::default()) } else { Rules::read("rules.toml", rules) };
+        SinkWith(rules) => {
+            let parse = |rules: &str| {
+                if rules.is_empty() { Ok(ReplyRules::default()) } else { ReplyRules::read("rules.toml", rules) }
+            };
             let rules = parse(rules).unwrap_or_else(|errors| panic!("{}: {errors:?}", case.session));
             Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() }))
         }
-        S(script) => Config::script(script).unwrap_or_else(|errors| panic!("{}: {errors:?}", case.session)),
+        Script(script) => Config::script(script).unwrap_or_else(|errors| panic!("{}: {errors:?}", case.session)),
     };
     config.certificate = Some(certificate.clone());
     let server = serve::start(config).expect("a loopback port is free");
@@ -77,7 +78,7 @@ fn each_session_fails_where_the_server_misbehaves() {
 #[test]
 fn a_server_that_refuses_the_right_password_fails() {
     const NOBODY: &[Case] =
-        &[case("auth", R("[[on]]\nverb = 'AUTH'\nreply = '535 5.7.8 wrong'"), USER, "no password will do")];
+        &[case("auth", SinkWith("[[on]]\nverb = 'AUTH'\nreply = '535 5.7.8 wrong'"), USER, "no password will do")];
     all_exit(NOBODY, 77);
 }
 
@@ -85,7 +86,7 @@ fn a_server_that_refuses_the_right_password_fails() {
 #[test]
 fn only_the_session_about_the_certificate_judges_it_on_a_loopback_address() {
     let rules = include_str!("../../fixtures/servers/one-domain.toml");
-    let rules = Rules::read("rules.toml", rules).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let rules = ReplyRules::read("rules.toml", rules).unwrap_or_else(|errors| panic!("{errors:?}"));
     let server = serve::start(Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() })));
     let server = server.expect("a loopback port is free");
     let output = Command::new(env!("CARGO_BIN_EXE_mailrun"))

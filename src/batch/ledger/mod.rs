@@ -3,11 +3,11 @@
 //! One thread writes for all connections, so that one commit serves them all. `sending` is durable before the last byte
 //! of content leaves; outcomes ride in the next commit, within 100 ms.
 
-mod book;
+mod admin;
 mod schema;
 mod writer;
 
-pub use book::{Book, Changed, Entry, Resolved};
+pub use admin::{LedgerAdmin, LedgerEntry, ResolveCounts, ResolveTarget};
 pub use schema::LedgerError;
 
 use super::tally::RowState;
@@ -22,9 +22,9 @@ pub const STATES: [&str; 6] = ["pending", "sending", "sent", "refused", "deferre
 
 /// What the ledger says of a row that a run wants to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claimed {
+pub enum Claim {
     /// It is this run's now. `done` are the recipients that are not to be sent to again.
-    Mine {
+    Claimed {
         message_id: Option<String>,
         done: Vec<String>,
         /// An earlier attempt may have been delivered.
@@ -34,14 +34,14 @@ pub enum Claimed {
     RefusedBefore,
     UnknownBefore,
     /// Another run that lives has it.
-    Held,
+    LockedElsewhere,
     /// The key came before in this run.
-    Twice,
+    DuplicateKey,
 }
 
 /// How a row ended, for the ledger.
 #[derive(Clone, Debug)]
-pub struct Ended {
+pub struct LedgerUpdate {
     pub session: String,
     pub key: String,
     /// `None`: nothing of it is known, it is as it was before.
@@ -56,30 +56,30 @@ pub struct Ended {
 
 /// A row that is being sent, with all its recipients.
 #[derive(Clone, Debug)]
-pub struct Sending {
+pub struct SendingRow {
     pub key: String,
     pub message_id: Option<String>,
     pub recipients: Vec<String>,
 }
 
-enum Command {
+enum WriterCommand {
     Claim {
         session: String,
         rows: Vec<(String, u64)>,
         resend_unknown: bool,
-        answer: Sender<Result<Vec<Claimed>, String>>,
+        answer: Sender<Result<Vec<Claim>, String>>,
     },
-    Sending {
+    RecordIntents {
         session: String,
-        rows: Vec<Sending>,
+        rows: Vec<SendingRow>,
         answer: Sender<Result<(), String>>,
     },
-    Ended(Ended),
+    Update(LedgerUpdate),
 }
 
 /// An open ledger; its run lives until it is closed.
 pub struct Ledger {
-    commands: Mutex<Option<Sender<Command>>>,
+    commands: Mutex<Option<Sender<WriterCommand>>>,
     thread: Mutex<Option<JoinHandle<Result<(), String>>>>,
 }
 
@@ -87,38 +87,38 @@ impl Ledger {
     /// Opens or makes the ledger for these sessions, by their names and key columns.
     pub fn open(path: &Path, sessions: &[(String, Option<String>)]) -> Result<Self, LedgerError> {
         let store = schema::Store::open(path)?;
-        let run = store.begin(sessions)?;
-        let (commands, received): (_, Receiver<Command>) = channel();
+        let run = store.begin_run(sessions)?;
+        let (commands, received): (_, Receiver<WriterCommand>) = channel();
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || writer::write(store, run, &received))
+            .spawn(move || writer::run_writer(store, run, &received))
             .map_err(|why| LedgerError::unusable(path, &format!("no thread to write it: {why}")))?;
         Ok(Self { commands: Mutex::new(Some(commands)), thread: Mutex::new(Some(thread)) })
     }
 
-    fn send(&self, command: Command) -> Result<(), String> {
+    fn send(&self, command: WriterCommand) -> Result<(), String> {
         let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = commands.as_ref().map(|commands| commands.send(command).is_ok());
         if sent == Some(true) { Ok(()) } else { Err("the ledger is closed".to_owned()) }
     }
 
     /// Takes rows for this run, as far as they are to be sent.
-    pub fn claim(&self, session: &str, rows: Vec<(String, u64)>, resend_unknown: bool) -> Result<Vec<Claimed>, String> {
+    pub fn claim(&self, session: &str, rows: Vec<(String, u64)>, resend_unknown: bool) -> Result<Vec<Claim>, String> {
         let (answer, answered) = channel();
-        self.send(Command::Claim { session: session.to_owned(), rows, resend_unknown, answer })?;
+        self.send(WriterCommand::Claim { session: session.to_owned(), rows, resend_unknown, answer })?;
         answered.recv().unwrap_or_else(|_| Err("the ledger is closed".to_owned()))
     }
 
     /// Records that rows are being sent; durable when it comes back.
-    pub fn sending(&self, session: &str, rows: Vec<Sending>) -> Result<(), String> {
+    pub fn record_intents(&self, session: &str, rows: Vec<SendingRow>) -> Result<(), String> {
         let (answer, answered) = channel();
-        self.send(Command::Sending { session: session.to_owned(), rows, answer })?;
+        self.send(WriterCommand::RecordIntents { session: session.to_owned(), rows, answer })?;
         answered.recv().unwrap_or_else(|_| Err("the ledger is closed".to_owned()))
     }
 
-    pub fn ended(&self, ended: Ended) {
+    pub fn update(&self, update: LedgerUpdate) {
         // A writer that is gone says so when it is closed.
-        let _ = self.send(Command::Ended(ended));
+        let _ = self.send(WriterCommand::Update(update));
     }
 
     /// Writes what is still to be written, and lets go of this run's rows.

@@ -1,7 +1,7 @@
 //! The database: its tables, how it is opened, and which runs live.
 
 use crate::event::Status;
-use crate::transcript::printable;
+use crate::transcript::escape_unprintable;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Read;
@@ -15,9 +15,9 @@ const APPLICATION: i32 = 0x6d72_756e;
 const VERSION: i32 = 1;
 /// SQLite's memory for pages, of the ledger and of the keys that came already, in KiB each: however many rows there are. What
 /// is not in it the system's own cache gives at once.
-const CACHE: i32 = 512;
+const CACHE_KIB: i32 = 512;
 /// How long another program's lock on the file is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 const TABLES: &str = "
 CREATE TABLE session (name TEXT PRIMARY KEY, key_column TEXT) STRICT;
@@ -36,7 +36,7 @@ CREATE TABLE recipient (
 
 /// What each SQLite database begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-const NO_DATABASE: &str = "it is no ledger of mailrun's, or damaged: it is no SQLite database";
+const NOT_A_LEDGER: &str = "it is no ledger of mailrun's, or damaged: it is no SQLite database";
 
 /// Whether there is nothing yet, or something that begins as databases do: SQLite itself writes over a file of a few bytes.
 fn may_be_database(path: &Path) -> bool {
@@ -60,7 +60,8 @@ pub struct LedgerError {
 
 impl LedgerError {
     pub fn unusable(path: &Path, why: &str) -> Self {
-        let message = format!("cannot use the ledger {}: {why}", printable(path.as_os_str().as_encoded_bytes()));
+        let message =
+            format!("cannot use the ledger {}: {why}", escape_unprintable(path.as_os_str().as_encoded_bytes()));
         Self { status: Status::CantCreate, message }
     }
 
@@ -69,18 +70,18 @@ impl LedgerError {
     }
 
     fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
-        Self::unusable(path, &words(error))
+        Self::unusable(path, &error_text(error))
     }
 }
 
 /// SQLite's errors in words for people.
-pub fn words(error: &rusqlite::Error) -> String {
+pub fn error_text(error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
         Some(ErrorCode::ReadOnly) => "it is read-only".to_owned(),
         _ if is_busy(error) => "it is locked by another program".to_owned(),
         Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged ({error})"),
-        Some(ErrorCode::NotADatabase) => NO_DATABASE.to_owned(),
+        Some(ErrorCode::NotADatabase) => NOT_A_LEDGER.to_owned(),
         Some(ErrorCode::CannotOpen) => "it cannot be opened or made".to_owned(),
         _ => error.to_string(),
     }
@@ -97,7 +98,7 @@ pub struct Store {
 }
 
 /// A run that lives: the lock is its life.
-pub struct Run {
+pub struct LedgerRun {
     pub id: i64,
     lock: Option<File>,
     lock_path: PathBuf,
@@ -112,7 +113,7 @@ impl Store {
     /// Opens one that is there.
     pub fn open_existing(path: &Path) -> Result<Self, LedgerError> {
         if !path.is_file() {
-            let message = format!("no ledger {}", printable(path.as_os_str().as_encoded_bytes()));
+            let message = format!("no ledger {}", escape_unprintable(path.as_os_str().as_encoded_bytes()));
             return Err(LedgerError { status: Status::NoInput, message });
         }
         Self::open_with(path, OpenFlags::empty())
@@ -124,7 +125,7 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
         let failed = |error: &rusqlite::Error| LedgerError::sqlite(path, error);
         if !may_be_database(path) {
-            return Err(LedgerError::unusable(path, NO_DATABASE));
+            return Err(LedgerError::unusable(path, NOT_A_LEDGER));
         }
         if more.contains(OpenFlags::SQLITE_OPEN_CREATE) {
             // It names people: as transcripts, it is its owner's alone. What is wrong here SQLite says in its own way.
@@ -137,50 +138,50 @@ impl Store {
             match store.prepare() {
                 Ok(()) => return Ok(store),
                 // SQLite itself does not wait where another run makes the file, or its WAL, at this moment.
-                Err(Unfit::Sqlite(error)) if is_busy(&error) && begun.elapsed() < PATIENCE => {
+                Err(PrepareError::Sqlite(error)) if is_busy(&error) && begun.elapsed() < LOCK_WAIT => {
                     std::thread::sleep(Duration::from_millis(10));
                 }
-                Err(Unfit::Sqlite(error)) => return Err(failed(&error)),
-                Err(Unfit::Why(why)) => return Err(LedgerError::unusable(path, &why)),
+                Err(PrepareError::Sqlite(error)) => return Err(failed(&error)),
+                Err(PrepareError::Unusable(why)) => return Err(LedgerError::unusable(path, &why)),
             }
         }
     }
 
-    fn prepare(&self) -> Result<(), Unfit> {
+    fn prepare(&self) -> Result<(), PrepareError> {
         let db = &self.db;
-        db.busy_timeout(PATIENCE)?;
+        db.busy_timeout(LOCK_WAIT)?;
         if db.is_readonly("main")? {
-            return Err(Unfit::Why("it is read-only".to_owned()));
+            return Err(PrepareError::Unusable("it is read-only".to_owned()));
         }
-        let (application, version, tables) = self.whose()?;
+        let (application, version, tables) = self.identity()?;
         if tables > 0 && application != APPLICATION {
-            return Err(Unfit::Why("it is another program's database".to_owned()));
+            return Err(PrepareError::Unusable("it is another program's database".to_owned()));
         }
         if version > VERSION {
             let why =
                 format!("a newer version of mailrun made it (its version is {version}, this one knows {VERSION})");
-            return Err(Unfit::Why(why));
+            return Err(PrepareError::Unusable(why));
         }
         let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         if mode != "wal" {
-            return Err(Unfit::Why(format!("its file system does not bear SQLite's WAL (it gave {mode})")));
+            return Err(PrepareError::Unusable(format!("its file system does not bear SQLite's WAL (it gave {mode})")));
         }
         db.pragma_update(None, "synchronous", "FULL")?;
         for schema in ["main", "temp"] {
-            db.pragma_update(Some(schema), "cache_size", -CACHE)?;
+            db.pragma_update(Some(schema), "cache_size", -CACHE_KIB)?;
         }
         let sound: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if sound != "ok" {
-            return Err(Unfit::Why(format!("it is damaged ({sound})")));
+            return Err(PrepareError::Unusable(format!("it is damaged ({sound})")));
         }
         if tables == 0 {
-            self.make()?;
+            self.create_tables()?;
         }
         Ok(())
     }
 
     /// The file's application, version and number of tables: of one moment, since another run may be making them.
-    fn whose(&self) -> rusqlite::Result<(i32, i32, i64)> {
+    fn identity(&self) -> rusqlite::Result<(i32, i32, i64)> {
         let moment = rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Deferred)?;
         let tables = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         let pragma = |name: &str| moment.pragma_query_value(None, name, |row| row.get(0));
@@ -188,7 +189,7 @@ impl Store {
     }
 
     /// Two runs may come to an empty file at once: the second finds the tables made.
-    fn make(&self) -> rusqlite::Result<()> {
+    fn create_tables(&self) -> rusqlite::Result<()> {
         let transaction = rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
         let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if tables == 0 {
@@ -200,13 +201,13 @@ impl Store {
     }
 
     /// Begins a run: sees that the ledger is these sessions', and gives dead runs' rows free.
-    pub fn begin(&self, sessions: &[(String, Option<String>)]) -> Result<Run, LedgerError> {
+    pub fn begin_run(&self, sessions: &[(String, Option<String>)]) -> Result<LedgerRun, LedgerError> {
         let failed = |error: rusqlite::Error| LedgerError::sqlite(&self.path, &error);
         let transaction =
             rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate).map_err(failed)?;
-        self.admit(sessions)?;
-        self.bury().map_err(failed)?;
-        let token = crate::session::fresh_letters(16);
+        self.check_sessions(sessions)?;
+        self.release_dead_runs().map_err(failed)?;
+        let token = crate::session::unseeded_letters(16);
         let lock_path = self.lock_path(&token);
         let unlockable =
             |why: std::io::Error| LedgerError::unusable(&self.path, &format!("its run's lock cannot be made: {why}"));
@@ -215,11 +216,11 @@ impl Store {
         lock.try_lock().map_err(|why| unlockable(std::io::Error::other(why.to_string())))?;
         let begun = self
             .db
-            .execute("INSERT INTO run (token, started) VALUES (?1, ?2)", (&token, now()))
+            .execute("INSERT INTO run (token, started) VALUES (?1, ?2)", (&token, timestamp()))
             .map(|_| self.db.last_insert_rowid())
             .and_then(|id| transaction.commit().map(|()| id));
         match begun {
-            Ok(id) => Ok(Run { id, lock: Some(lock), lock_path }),
+            Ok(id) => Ok(LedgerRun { id, lock: Some(lock), lock_path }),
             Err(error) => {
                 let _ = std::fs::remove_file(&lock_path);
                 Err(failed(error))
@@ -227,7 +228,7 @@ impl Store {
         }
     }
 
-    fn admit(&self, sessions: &[(String, Option<String>)]) -> Result<(), LedgerError> {
+    fn check_sessions(&self, sessions: &[(String, Option<String>)]) -> Result<(), LedgerError> {
         let failed = |error: rusqlite::Error| LedgerError::sqlite(&self.path, &error);
         let mut known = std::collections::HashMap::new();
         {
@@ -240,14 +241,14 @@ impl Store {
         }
         for (name, key) in sessions {
             let shown = |key: &Option<String>| {
-                key.as_ref().map_or("no key".to_owned(), |key| format!("\"{}\"", printable(key.as_bytes())))
+                key.as_ref().map_or("no key".to_owned(), |key| format!("\"{}\"", escape_unprintable(key.as_bytes())))
             };
             match known.get(name) {
                 Some(before) if before == key => {}
                 Some(before) => {
                     let why = format!(
                         "the key of {} changed from {} to {}, so that its rows cannot be told apart from those before",
-                        printable(name.as_bytes()),
+                        escape_unprintable(name.as_bytes()),
                         shown(before),
                         shown(key)
                     );
@@ -259,10 +260,13 @@ impl Store {
                         .map_err(failed)?;
                 }
                 None => {
-                    let mut names: Vec<_> = known.keys().map(|name| printable(name.as_bytes())).collect();
+                    let mut names: Vec<_> = known.keys().map(|name| escape_unprintable(name.as_bytes())).collect();
                     names.sort();
-                    let why =
-                        format!("it is another session's ({}), not {}'s", names.join(", "), printable(name.as_bytes()));
+                    let why = format!(
+                        "it is another session's ({}), not {}'s",
+                        names.join(", "),
+                        escape_unprintable(name.as_bytes())
+                    );
                     return Err(LedgerError::other_session(&self.path, &why));
                 }
             }
@@ -271,11 +275,11 @@ impl Store {
     }
 
     /// A dead run's `sending` is `unknown`, and what else it took is free.
-    pub fn bury(&self) -> rusqlite::Result<()> {
+    pub fn release_dead_runs(&self) -> rusqlite::Result<()> {
         let mut statement = self.db.prepare("SELECT id, token FROM run")?;
         let runs: Vec<(i64, String)> =
             statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
-        self.sweep(&runs);
+        self.remove_stale_locks(&runs);
         for (id, token) in runs {
             if self.is_alive(&token) {
                 continue;
@@ -287,7 +291,7 @@ impl Store {
             )?;
             self.db.execute(
                 "UPDATE row SET state = 'unknown', changed = ?2 WHERE run = ?1 AND state = 'sending'",
-                (id, now()),
+                (id, timestamp()),
             )?;
             self.db.execute("UPDATE row SET run = NULL WHERE run = ?1", [id])?;
             self.db.execute("DELETE FROM run WHERE id = ?1", [id])?;
@@ -299,7 +303,7 @@ impl Store {
 
     /// Removes locks that were made by runs that died before they stood in the ledger. Within a transaction, so that no
     /// run is about to begin.
-    fn sweep(&self, runs: &[(i64, String)]) {
+    fn remove_stale_locks(&self, runs: &[(i64, String)]) {
         let Some(name) = self.path.file_name().map(|name| name.as_encoded_bytes()) else { return };
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let Ok(entries) = std::fs::read_dir(folder) else { return };
@@ -328,7 +332,7 @@ impl Store {
     }
 
     /// Ends a run: what it took and did not send is free.
-    pub fn end(&self, mut run: Run) -> rusqlite::Result<()> {
+    pub fn end_run(&self, mut run: LedgerRun) -> rusqlite::Result<()> {
         let transaction = rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
         // What is `sending` still had no outcome that could be written.
         transaction.execute("UPDATE row SET state = 'unknown' WHERE run = ?1 AND state = 'sending'", [run.id])?;
@@ -342,18 +346,18 @@ impl Store {
     }
 }
 
-enum Unfit {
+enum PrepareError {
     Sqlite(rusqlite::Error),
-    Why(String),
+    Unusable(String),
 }
 
-impl From<rusqlite::Error> for Unfit {
+impl From<rusqlite::Error> for PrepareError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
 /// The time, as the ledger keeps it.
-pub fn now() -> String {
+pub fn timestamp() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

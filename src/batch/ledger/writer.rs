@@ -1,56 +1,56 @@
 //! The one thread that writes: it takes what all connections have to say and commits it together.
 
-use super::schema::{Run, Store, now, words};
-use super::{Claimed, Command, Ended, Sending, recipient_word};
+use super::schema::{LedgerRun, Store, error_text, timestamp};
+use super::{Claim, LedgerUpdate, SendingRow, WriterCommand, recipient_word};
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 /// Outcomes wait for the next `sending` so long at most.
-const SOON: Duration = Duration::from_millis(50);
+const MAX_DELAY: Duration = Duration::from_millis(50);
 /// The most that one commit holds.
-const GROUP: usize = 512;
+const MAX_GROUP: usize = 512;
 
 /// Whoever waits for the commit.
-enum Waiting {
-    Claim(Sender<Result<Vec<Claimed>, String>>, Vec<Claimed>),
-    Sending(Sender<Result<(), String>>),
+enum PendingResponse {
+    Claim(Sender<Result<Vec<Claim>, String>>, Vec<Claim>),
+    Intents(Sender<Result<(), String>>),
 }
 
 /// Writes until nobody is left to say anything.
-pub fn write(store: Store, run: Run, commands: &Receiver<Command>) -> Result<(), String> {
+pub fn run_writer(store: Store, run: LedgerRun, commands: &Receiver<WriterCommand>) -> Result<(), String> {
     // Which keys came already; SQLite keeps it in a file of its own where it grows.
     let seen = store
         .db
         .execute_batch("CREATE TEMP TABLE seen (session TEXT, key TEXT, PRIMARY KEY (session, key)) WITHOUT ROWID");
-    let mut outcomes: Vec<Ended> = Vec::new();
+    let mut outcomes: Vec<LedgerUpdate> = Vec::new();
     let mut since: Option<Instant> = None;
     let mut open = seen.is_ok();
     while open {
         let mut asked = Vec::new();
-        let patience = since.map_or(Duration::from_secs(3600), |since| SOON.saturating_sub(since.elapsed()));
+        let patience = since.map_or(Duration::from_secs(3600), |since| MAX_DELAY.saturating_sub(since.elapsed()));
         match commands.recv_timeout(patience) {
             Ok(command) => asked.push(command),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => open = false,
         }
-        while asked.len() < GROUP
+        while asked.len() < MAX_GROUP
             && let Ok(command) = commands.try_recv()
         {
             asked.push(command);
         }
-        let waits = asked.iter().any(|command| !matches!(command, Command::Ended(_)));
+        let waits = asked.iter().any(|command| !matches!(command, WriterCommand::Update(_)));
         let mut questions = Vec::new();
         for command in asked {
             match command {
-                Command::Ended(ended) => outcomes.push(ended),
+                WriterCommand::Update(ended) => outcomes.push(ended),
                 question => questions.push(question),
             }
         }
         if !outcomes.is_empty() {
             since.get_or_insert_with(Instant::now);
         }
-        let due = since.is_some_and(|since| since.elapsed() >= SOON);
+        let due = since.is_some_and(|since| since.elapsed() >= MAX_DELAY);
         let last = !open && !outcomes.is_empty();
         if !waits && !due && !last {
             continue;
@@ -67,41 +67,46 @@ pub fn write(store: Store, run: Run, commands: &Receiver<Command>) -> Result<(),
             Err(_) => since = Some(Instant::now()),
         }
     }
-    store.end(run).map_err(|error| words(&error))
+    store.end_run(run).map_err(|error| error_text(&error))
 }
 
 /// All in one transaction; those who wait hear of it when it is durable.
-fn commit(store: &Store, run: &Run, outcomes: &[Ended], questions: Vec<Command>) -> Result<(), String> {
+fn commit(
+    store: &Store,
+    run: &LedgerRun,
+    outcomes: &[LedgerUpdate],
+    questions: Vec<WriterCommand>,
+) -> Result<(), String> {
     let mut waiting = Vec::new();
     let mut failed = None;
-    let mut buried = false;
+    let mut dead_runs_released = false;
     let result = (|| {
         let transaction = Transaction::new_unchecked(&store.db, TransactionBehavior::Immediate)?;
         for ended in outcomes {
-            end(&transaction, ended)?;
+            apply_update(&transaction, ended)?;
         }
         for question in questions {
             // Whoever asked is told even where the transaction fails.
             match question {
-                Command::Claim { session, rows, resend_unknown, answer } => {
-                    waiting.push(Waiting::Claim(answer, Vec::new()));
+                WriterCommand::Claim { session, rows, resend_unknown, answer } => {
+                    waiting.push(PendingResponse::Claim(answer, Vec::new()));
                     if failed.is_some() {
                         continue;
                     }
-                    let claimed = claim(store, run.id, &session, &rows, resend_unknown, &mut buried);
+                    let claimed = claim(store, run.id, &session, &rows, resend_unknown, &mut dead_runs_released);
                     match (claimed, waiting.last_mut()) {
-                        (Ok(claimed), Some(Waiting::Claim(_, slot))) => *slot = claimed,
+                        (Ok(claimed), Some(PendingResponse::Claim(_, slot))) => *slot = claimed,
                         (Err(error), _) => failed = Some(error),
                         _ => {}
                     }
                 }
-                Command::Sending { session, rows, answer } => {
-                    waiting.push(Waiting::Sending(answer));
+                WriterCommand::RecordIntents { session, rows, answer } => {
+                    waiting.push(PendingResponse::Intents(answer));
                     if failed.is_none() {
-                        failed = rows.iter().try_for_each(|row| sending(&transaction, &session, row)).err();
+                        failed = rows.iter().try_for_each(|row| mark_sending(&transaction, &session, row)).err();
                     }
                 }
-                Command::Ended(_) => {}
+                WriterCommand::Update(_) => {}
             }
         }
         match failed.take() {
@@ -109,32 +114,32 @@ fn commit(store: &Store, run: &Run, outcomes: &[Ended], questions: Vec<Command>)
             None => transaction.commit(),
         }
     })();
-    let result: Result<(), String> = result.map_err(|error: rusqlite::Error| words(&error));
+    let result: Result<(), String> = result.map_err(|error: rusqlite::Error| error_text(&error));
     for one in waiting {
         // A connection that is gone hears nothing, and asks nothing.
         match one {
-            Waiting::Claim(answer, claimed) => drop(answer.send(result.clone().map(|()| claimed))),
-            Waiting::Sending(answer) => drop(answer.send(result.clone())),
+            PendingResponse::Claim(answer, claimed) => drop(answer.send(result.clone().map(|()| claimed))),
+            PendingResponse::Intents(answer) => drop(answer.send(result.clone())),
         }
     }
     result
 }
 
-/// Takes what is left to this run, within a transaction. `buried`: who died was looked for already.
+/// Takes what is left to this run, within a transaction. `dead_runs_released`: dead runs were looked for already.
 fn claim(
     store: &Store,
     run: i64,
     session: &str,
     rows: &[(String, u64)],
     resend_unknown: bool,
-    buried: &mut bool,
-) -> rusqlite::Result<Vec<Claimed>> {
+    dead_runs_released: &mut bool,
+) -> rusqlite::Result<Vec<Claim>> {
     let db = &store.db;
     let mut claimed = Vec::with_capacity(rows.len());
     for (key, number) in rows {
         let mut see = db.prepare_cached("INSERT OR IGNORE INTO temp.seen VALUES (?1, ?2)")?;
         if see.execute((session, key))? == 0 {
-            claimed.push(Claimed::Twice);
+            claimed.push(Claim::DuplicateKey);
             continue;
         }
         let mut find = db.prepare_cached("SELECT state, run, message_id FROM row WHERE session = ?1 AND key = ?2")?;
@@ -143,10 +148,12 @@ fn claim(
             find.query_row((session, key), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
         };
         let mut found = look()?;
-        if found.as_ref().is_some_and(|(_, holder, _)| holder.is_some_and(|holder| holder != run)) && !*buried {
+        if found.as_ref().is_some_and(|(_, holder, _)| holder.is_some_and(|holder| holder != run))
+            && !*dead_runs_released
+        {
             // Who holds it may have died since this run began.
-            store.bury()?;
-            *buried = true;
+            store.release_dead_runs()?;
+            *dead_runs_released = true;
             found = look()?;
         }
         let number = i64::try_from(*number).unwrap_or(i64::MAX);
@@ -154,15 +161,15 @@ fn claim(
             let mut add = db.prepare_cached(
                 "INSERT INTO row (session, key, number, state, run, changed) VALUES (?1, ?2, ?3, 'pending', ?4, ?5)",
             )?;
-            add.execute((session, key, number, run, now()))?;
-            claimed.push(Claimed::Mine { message_id: None, done: Vec::new(), unknown: false });
+            add.execute((session, key, number, run, timestamp()))?;
+            claimed.push(Claim::Claimed { message_id: None, done: Vec::new(), unknown: false });
             continue;
         };
         let answer = match state.as_str() {
-            _ if holder.is_some_and(|holder| holder != run) => Claimed::Held,
-            "sent" => Claimed::SentBefore,
-            "refused" => Claimed::RefusedBefore,
-            "unknown" if !resend_unknown => Claimed::UnknownBefore,
+            _ if holder.is_some_and(|holder| holder != run) => Claim::LockedElsewhere,
+            "sent" => Claim::SentBefore,
+            "refused" => Claim::RefusedBefore,
+            "unknown" if !resend_unknown => Claim::UnknownBefore,
             _ => {
                 let mut take =
                     db.prepare_cached("UPDATE row SET run = ?3, number = ?4 WHERE session = ?1 AND key = ?2")?;
@@ -174,7 +181,7 @@ fn claim(
                 let done = done
                     .query_map((session, key, resend_unknown), |row| row.get(0))?
                     .collect::<rusqlite::Result<Vec<String>>>()?;
-                Claimed::Mine { message_id, done, unknown: state == "unknown" }
+                Claim::Claimed { message_id, done, unknown: state == "unknown" }
             }
         };
         claimed.push(answer);
@@ -182,23 +189,23 @@ fn claim(
     Ok(claimed)
 }
 
-fn sending(db: &Transaction<'_>, session: &str, sending: &Sending) -> rusqlite::Result<()> {
-    let Sending { key, message_id, recipients } = sending;
+fn mark_sending(db: &Transaction<'_>, session: &str, sending: &SendingRow) -> rusqlite::Result<()> {
+    let SendingRow { key, message_id, recipients } = sending;
     let mut row = db.prepare_cached(
         "UPDATE row SET state = 'sending', message_id = coalesce(?3, message_id), attempts = attempts + 1, changed = ?4
          WHERE session = ?1 AND key = ?2",
     )?;
-    row.execute((session, key, message_id, now()))?;
-    if has_several(recipients.iter()) {
+    row.execute((session, key, message_id, timestamp()))?;
+    if needs_recipient_rows(recipients.iter()) {
         for address in recipients {
-            recipient(db, session, key, address, "sending", None)?;
+            put_recipient(db, session, key, address, "sending", None)?;
         }
     }
     Ok(())
 }
 
-fn end(db: &Transaction<'_>, ended: &Ended) -> rusqlite::Result<()> {
-    let Ended { session, key, state, message_id, reply, recipients, unknown } = ended;
+fn apply_update(db: &Transaction<'_>, ended: &LedgerUpdate) -> rusqlite::Result<()> {
+    let LedgerUpdate { session, key, state, message_id, reply, recipients, unknown } = ended;
     let stays = |word: &'static str| if *unknown && word == "deferred" { "unknown" } else { word };
     let word = state.and_then(super::RowState::word).map(stays).or(unknown.then_some("unknown"));
     let queue_id = reply.as_deref().and_then(queue_id);
@@ -209,15 +216,15 @@ fn end(db: &Transaction<'_>, ended: &Ended) -> rusqlite::Result<()> {
          queue_id = iif(?3 IS NULL, queue_id, ?6), changed = ?7,
          attempts = attempts + (state != 'sending' AND ?3 IS NOT NULL) WHERE session = ?1 AND key = ?2",
     )?;
-    row.execute((session, key, word, message_id, reply, queue_id, now()))?;
-    if has_several(recipients.iter().map(|(name, ..)| name)) || known_recipients(db, session, key)? {
+    row.execute((session, key, word, message_id, reply, queue_id, timestamp()))?;
+    if needs_recipient_rows(recipients.iter().map(|(name, ..)| name)) || has_recipient_rows(db, session, key)? {
         for (address, outcome, reply) in recipients {
             let state = match (recipient_word(*outcome), word) {
                 // One of them was refused, and that stopped the message for all: nothing was sent to this one.
                 ("deferred", Some("refused")) => "pending",
                 (state, _) => stays(state),
             };
-            recipient(db, session, key, address, state, Some(reply))?;
+            put_recipient(db, session, key, address, state, Some(reply))?;
         }
         // The others were not sent to, whatever was begun.
         let mut rest = db.prepare_cached(
@@ -231,15 +238,15 @@ fn end(db: &Transaction<'_>, ended: &Ended) -> rusqlite::Result<()> {
 
 /// Whether the row's state does not say all of its recipients: there are more of them, in one message or in several. Of
 /// those one is known as `message 2: b@example.com`, and no address begins so.
-fn has_several<'r>(mut recipients: impl ExactSizeIterator<Item = &'r String>) -> bool {
+fn needs_recipient_rows<'r>(mut recipients: impl ExactSizeIterator<Item = &'r String>) -> bool {
     recipients.len() > 1 || recipients.any(|name| name.starts_with("message "))
 }
 
-fn known_recipients(db: &Transaction<'_>, session: &str, key: &str) -> rusqlite::Result<bool> {
+fn has_recipient_rows(db: &Transaction<'_>, session: &str, key: &str) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT 1 FROM recipient WHERE session = ?1 AND key = ?2 LIMIT 1")?.exists((session, key))
 }
 
-fn recipient(
+fn put_recipient(
     db: &Transaction<'_>,
     session: &str,
     key: &str,

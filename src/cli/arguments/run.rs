@@ -1,8 +1,8 @@
 //! The options of `run` and `test`, and those that `check` and `show` have of them.
 
 use crate::cli::values;
-use crate::report::Options;
-use crate::session::Part;
+use crate::report::TranscriptOptions;
+use crate::session::StepRange;
 use clap::{Args, ValueEnum, ValueHint};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ pub struct RunArguments {
     #[arg(value_name = "SESSION", required = true, value_hint = ValueHint::AnyPath)]
     pub sessions: Vec<String>,
     #[command(flatten)]
-    pub meaning: MeaningArguments,
+    pub inputs: InputArguments,
     #[command(flatten)]
     pub select: SelectArguments,
     #[command(flatten)]
@@ -64,12 +64,12 @@ pub struct RunArguments {
 /// What changes what a session means.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What the session means")]
-pub struct MeaningArguments {
+pub struct InputArguments {
     /// The server in place of the file's: smtp://, smtps://, lmtp://, smtp+unix://, lmtp+unix://
-    #[arg(long, value_name = "URL", value_parser = values::server)]
+    #[arg(long, value_name = "URL", value_parser = values::server_url)]
     pub server: Option<String>,
     /// Set a variable, in place of [vars]; repeatable. The value is a number or boolean where [vars] has one, else text
-    #[arg(long, value_name = "NAME=VALUE", value_parser = values::variable)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::assignment)]
     pub var: Vec<(String, String)>,
     /// Set variables from a TOML file of strings, numbers and booleans; repeatable, --var wins
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -81,7 +81,7 @@ pub struct MeaningArguments {
     #[arg(long)]
     pub allow_commands: bool,
     /// Make random values repeatable
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::whole)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::unsigned)]
     pub seed: Option<u64>,
     /// Colour on the terminal; NO_COLOR and CLICOLOR_FORCE are honoured
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
@@ -113,7 +113,7 @@ pub struct SelectArguments {
     pub fail_fast: bool,
     /// So many sessions at a time: what each prints stays together, in the order of the files. And so many connections
     /// of a batch, in place of the file's
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::few)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::positive_u16)]
     pub jobs: Option<u16>,
 }
 
@@ -122,16 +122,16 @@ pub struct SelectArguments {
 #[command(next_help_heading = "Which sessions")]
 pub struct PartArguments {
     /// Begin the [[step]] section with step N, as results count them; [[open]] and [[close]] are always played
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::count, conflicts_with = "ledger")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::positive, conflicts_with = "ledger")]
     pub from_step: Option<u64>,
     /// End the [[step]] section with step N
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::count, conflicts_with = "ledger")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::positive, conflicts_with = "ledger")]
     pub to_step: Option<u64>,
 }
 
 impl PartArguments {
-    pub fn part(&self) -> Part {
-        Part { from: self.from_step, to: self.to_step }
+    pub fn part(&self) -> StepRange {
+        StepRange { from: self.from_step, to: self.to_step }
     }
 }
 
@@ -173,7 +173,7 @@ pub struct BatchArguments {
     #[arg(long)]
     pub resend_unknown: bool,
     /// Try again what failed temporarily, so many times, as [retry] does
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::times)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::retry_count)]
     pub retry: Option<u32>,
     /// At most so many rows or sessions a second over all connections, evenly: 50/s, 600/m
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = crate::session::parse_rate)]
@@ -182,7 +182,7 @@ pub struct BatchArguments {
     #[arg(long, value_name = "I/N", allow_hyphen_values = true, value_parser = crate::batch::Shard::parse)]
     pub shard: Option<crate::batch::Shard>,
     /// Load: run everything so many times, and say how fast it went
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::count)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::positive)]
     pub repeat: Option<u64>,
     /// Load: run again and again for so long, and say how fast it went
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::duration)]
@@ -217,8 +217,8 @@ pub struct OutputArguments {
 
 impl OutputArguments {
     /// How a transcript is written to a file: whole.
-    pub fn in_a_file(&self) -> Options {
-        Options { timestamps: self.timestamps, full: true, verbose: self.verbose, live: false, hex: self.hex }
+    pub fn file_options(&self) -> TranscriptOptions {
+        TranscriptOptions { timestamps: self.timestamps, full: true, verbose: self.verbose, live: false, hex: self.hex }
     }
 }
 
@@ -250,6 +250,6 @@ pub struct ConnectArguments {
     #[arg(long, value_name = "DOMAIN", value_parser = values::domain, conflicts_with = "server")]
     pub mx: Option<String>,
     /// Connect to ADDR where HOST:PORT is meant; repeatable
-    #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = values::resolve)]
+    #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = values::resolution)]
     pub resolve: Vec<(String, u16, IpAddr)>,
 }

@@ -26,7 +26,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub sink: Option<PathBuf>,
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:2525, with a COMMAND 127.0.0.1:0]
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = values::listen)]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = values::listen_address)]
     pub listen: Option<SocketAddr>,
     /// TLS from the first byte
     #[arg(long)]
@@ -41,7 +41,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "FILE", conflicts_with = "cert", value_hint = ValueHint::FilePath)]
     pub write_ca: Option<PathBuf>,
     /// End after that many connections
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::count)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::positive)]
     pub connections: Option<u64>,
     /// Where a server of rules keeps the mail that it accepts
     #[arg(long, value_name = "DIR", conflicts_with = "sink", value_hint = ValueHint::DirPath)]

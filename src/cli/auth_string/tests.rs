@@ -4,7 +4,7 @@ use clap::Parser;
 /// The lines of standard input.
 struct Lines(Vec<&'static str>);
 
-impl Questions for Lines {
+impl Prompt for Lines {
     fn ask(&mut self, _: &str, _: bool) -> std::io::Result<Option<String>> {
         Ok((!self.0.is_empty()).then(|| self.0.remove(0).to_owned()))
     }
@@ -13,7 +13,7 @@ impl Questions for Lines {
 /// Arguments, standard input, what must come of them, why.
 type Case<T> = (&'static [&'static str], &'static [&'static str], T, &'static str);
 
-fn auth_string(line: &[&str], input: &[&'static str]) -> Result<Vec<String>, Failure> {
+fn auth_string(line: &[&str], input: &[&'static str]) -> Result<Vec<String>, AuthStringError> {
     #[derive(Parser)]
     struct Only {
         #[command(flatten)]
@@ -21,7 +21,7 @@ fn auth_string(line: &[&str], input: &[&'static str]) -> Result<Vec<String>, Fai
     }
     let arguments = Only::try_parse_from(std::iter::once(&"auth-string").chain(line)).expect("valid").arguments;
     let mut input = Lines(input.to_vec());
-    useful(&arguments, &|option| match option {
+    check_options(&arguments, &|option| match option {
         "challenge" if line.contains(&"EXTERNAL") => "MAILRUN_CHALLENGE".to_owned(),
         _ => format!("--{option}"),
     })?;

@@ -1,18 +1,18 @@
-use super::super::arguments::{Command, LedgerCommand};
+use super::super::arguments::{CliCommand, LedgerCommand};
 use super::*;
 use std::time::Duration;
 
 /// Arguments, environment, what must come of them, why.
 type Case<T> = (&'static [&'static str], &'static [(&'static str, &'static str)], T, &'static str);
 
-fn read_with(line: &[&str], environment: &[(&str, &str)]) -> Result<Read, clap::Error> {
+fn read_with(line: &[&str], environment: &[(&str, &str)]) -> Result<ParsedArguments, clap::Error> {
     let arguments = std::iter::once("mailrun").chain(line.iter().copied()).map(OsString::from).collect();
-    read(arguments, &|name| environment.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value)))
+    parse(arguments, &|name| environment.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value)))
 }
 
 fn run(line: &[&str], environment: &[(&str, &str)]) -> super::super::arguments::RunArguments {
     match read_with(line, environment).expect("the arguments are valid").arguments.command {
-        Command::Run(run) => *run,
+        CliCommand::Run(run) => *run,
         other => panic!("not run: {other:?}"),
     }
 }
@@ -30,10 +30,10 @@ fn options_come_from_the_environment() {
         ],
     );
     assert_eq!(run.connect.connect_timeout, Some(Duration::from_secs(3)));
-    assert_eq!(run.meaning.seed, Some(7));
+    assert_eq!(run.inputs.seed, Some(7));
     assert!(run.dry.dry_run);
     assert_eq!(run.output.transcript.as_deref(), Some(std::path::Path::new("-odd name.log")));
-    assert_eq!(run.meaning.file_root, ["/srv/a", "/srv/b"].map(std::path::PathBuf::from));
+    assert_eq!(run.inputs.file_root, ["/srv/a", "/srv/b"].map(std::path::PathBuf::from));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn the_command_line_wins() {
     ];
     for (line, environment, (), why) in table {
         let run = run(line, environment);
-        assert_eq!((run.meaning.seed, run.output.quiet), (Some(1), false), "{why}");
+        assert_eq!((run.inputs.seed, run.output.quiet), (Some(1), false), "{why}");
     }
 }
 
@@ -74,7 +74,7 @@ fn a_command_within_a_command_has_its_options_too() {
     ];
     for (line, environment, expected, why) in table {
         let read = read_with(line, environment).unwrap_or_else(|error| panic!("{why}: {error}"));
-        let Command::Ledger(ledger) = read.arguments.command else { panic!("{why}: not ledger") };
+        let CliCommand::Ledger(ledger) = read.arguments.command else { panic!("{why}: not ledger") };
         let (key, state) = match ledger.command.expect("there is one") {
             LedgerCommand::List { state } | LedgerCommand::Export { state, csv: _ } => (None, state),
             LedgerCommand::Resolve { key, state, to: _ } => (key, state),
@@ -89,8 +89,8 @@ fn a_command_within_a_command_has_its_options_too() {
 #[test]
 fn a_value_on_the_command_line_may_hold_line_breaks() {
     let run = run(&["run", "--var", "x=a\r\nb", "a.toml"], &[("MAILRUN_VARS", "v.toml")]);
-    assert_eq!(run.meaning.var, [("x".to_owned(), "a\r\nb".to_owned())]);
-    assert_eq!(run.meaning.vars.len(), 1);
+    assert_eq!(run.inputs.var, [("x".to_owned(), "a\r\nb".to_owned())]);
+    assert_eq!(run.inputs.vars.len(), 1);
 }
 
 #[test]
@@ -119,14 +119,14 @@ fn origins_are_told_apart() {
 #[test]
 fn a_file_to_serve_wins_over_a_sink_in_the_environment() {
     let read = read_with(&["serve", "t.txt"], &[("MAILRUN_SINK", "mail")]).expect("valid");
-    let Command::Serve(serve) = read.arguments.command else { panic!("not serve") };
+    let CliCommand::Serve(serve) = read.arguments.command else { panic!("not serve") };
     assert_eq!((serve.script.is_some(), serve.sink), (true, None));
 }
 
 #[test]
 fn a_command_to_serve_keeps_its_own_options() {
     let read = read_with(&["serve", "t.txt", "--", "run", "--listen", "x"], &[]).expect("valid");
-    let Command::Serve(serve) = read.arguments.command else { panic!("not serve") };
+    let CliCommand::Serve(serve) = read.arguments.command else { panic!("not serve") };
     assert_eq!(serve.command, ["run", "--listen", "x"]);
     assert_eq!(serve.listen, None);
 }

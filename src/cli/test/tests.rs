@@ -1,7 +1,7 @@
 //! What is left of a run in which the program itself fails.
 
 use super::*;
-use crate::cli::arguments::{Arguments, Command};
+use crate::cli::arguments::{Arguments, CliCommand};
 use clap::Parser;
 use std::path::Path;
 
@@ -13,9 +13,9 @@ fn run(folder: &Path, options: &[&str], begun: &(dyn Fn(usize) + Sync)) -> Statu
     line.extend(reports.iter().map(String::as_str));
     line.push(sessions.to_str().expect("a temporary folder has a name in UTF-8"));
     let parsed = Arguments::try_parse_from(line).expect("the line is valid");
-    let Command::Test(arguments) = &parsed.command else { panic!("it is `test`") };
-    let (meaning, ca) = engine::prepare(arguments, &|long| format!("--{long}")).expect("the options make sense");
-    match test(arguments, meaning, ca, begun) {
+    let CliCommand::Test(arguments) = &parsed.command else { panic!("it is `test`") };
+    let (inputs, ca) = engine::prepare(arguments, &|long| format!("--{long}")).expect("the options make sense");
+    match test(arguments, inputs, ca, begun) {
         Ok(status) => status,
         Err((status, message)) => panic!("{status:?}: {message}"),
     }

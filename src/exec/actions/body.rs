@@ -1,17 +1,17 @@
 //! Content on its way through DATA, block by block (RFC 5321 §4.1.1.4), and the `body` step.
 
 use super::{expected, material, read_through};
-use crate::event::{Cause, Status, Words};
-use crate::exec::answer::{Answer, End, Turn, Unwritten};
-use crate::exec::channel::Channel;
+use crate::event::{Cause, HumanDuration, Status};
+use crate::exec::connection::SmtpConnection;
+use crate::exec::error::{Limit, StepError};
+use crate::exec::executor::Executor;
 use crate::exec::judge;
-use crate::exec::player::Player;
-use crate::exec::trouble::{Limit, Trouble};
-use crate::session::{Chunk, CloseHow, Content, Expect, Span, Step};
+use crate::exec::read_outcome::{QuietCheck, ReadOutcome, StreamEnd, WriteError};
+use crate::session::{Chunk, CloseMode, Expectation, Span, Step, TextSource};
 use crate::smtp::address::Mailbox;
 use crate::smtp::content::ContentEncoder;
-use crate::smtp::limits::Wait;
-use crate::transcript::Passage;
+use crate::smtp::timeouts::Timeout;
+use crate::transcript::ContentWindow;
 use std::cell::Cell;
 use std::io::{Cursor, Read};
 use std::time::Duration;
@@ -24,7 +24,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const DOT: &[u8] = b".\r\n";
 
 /// Content before it is encoded.
-pub struct Source<'s> {
+pub struct ContentSource<'s> {
     pub reader: Box<dyn Read + 's>,
     /// What the file said its length was.
     pub length: Option<u64>,
@@ -34,7 +34,7 @@ pub struct Source<'s> {
     pub used: Vec<String>,
 }
 
-impl Source<'_> {
+impl ContentSource<'_> {
     pub fn text(text: impl Into<Vec<u8>>, span: &Span, used: Vec<String>) -> Self {
         Self {
             reader: Box::new(Cursor::new(text.into())),
@@ -46,11 +46,11 @@ impl Source<'_> {
     }
 
     /// Reads a block; a file that ends early or grows cannot be sent whole.
-    fn read(&mut self, player: &Player<'_>, block: &mut Vec<u8>, so_far: u64) -> Result<usize, Trouble> {
+    fn read(&mut self, executor: &Executor<'_>, block: &mut Vec<u8>, so_far: u64) -> Result<usize, StepError> {
         let fail = |why: String| {
-            Err(Trouble {
-                severs: true,
-                ..Trouble::unreadable(&player.narrator, format!("{}: {why}", self.name)).at(&self.span)
+            Err(StepError {
+                closes_connection: true,
+                ..StepError::unreadable(&executor.events, format!("{}: {why}", self.name)).at(&self.span)
             })
         };
         block.clear();
@@ -69,69 +69,76 @@ impl Source<'_> {
 }
 
 /// Opens what `body` or `text` says.
-pub fn open(player: &Player<'_>, content: &Content) -> Result<Source<'static>, Trouble> {
+pub fn open(executor: &Executor<'_>, content: &TextSource) -> Result<ContentSource<'static>, StepError> {
     match content {
-        Content::Text(template) => {
-            Ok(Source::text(player.render(template)?, &template.span, player.secrets_in(template)))
+        TextSource::Text(template) => {
+            Ok(ContentSource::text(executor.render(template)?, &template.span, executor.secrets_in(template)))
         }
-        Content::File { path, template } => {
+        TextSource::File { path, template } => {
             if *template {
-                let (_, text) = material::rendered(player, path, false)?;
-                return Ok(Source::text(text, &path.span, Vec::new()));
+                let (_, text) = material::rendered(executor, path, false)?;
+                return Ok(ContentSource::text(text, &path.span, Vec::new()));
             }
-            let resolved = player.resolve(path)?;
-            let file = material::open(player, &resolved, &path.span)?;
+            let resolved = executor.resolve(path)?;
+            let file = material::open(executor, &resolved, &path.span)?;
             let (reader, length, name) = (file.reader, Some(file.length), resolved.display().to_string());
-            Ok(Source { reader, length, name, span: path.span.clone(), used: Vec::new() })
+            Ok(ContentSource { reader, length, name, span: path.span.clone(), used: Vec::new() })
         }
     }
 }
 
 /// The `body` step: content, dot, reply.
 pub fn body(
-    player: &mut Player<'_>,
-    channel: &mut Channel,
+    executor: &mut Executor<'_>,
+    connection: &mut SmtpConnection,
     step: &Step,
-    content: &Content,
+    content: &TextSource,
     stuffing: bool,
-) -> Result<(), Trouble> {
-    let expect = expected(player, step)?;
+) -> Result<(), StepError> {
+    let expect = expected(executor, step)?;
     // Behind a 354 content that cannot be had can only be given up with the connection.
-    let source = open(player, content).map_err(|trouble| Trouble { severs: true, ..trouble })?;
+    let source = open(executor, content).map_err(|error| StepError { closes_connection: true, ..error })?;
     let (timeout, chunk) = (step.timeout, step.chunk);
-    let sending =
-        Sending { stuffing, timeout, chunk, expect, recipients: &[], dot_left: &Cell::default(), behind: None };
-    if send(player, channel, source, &sending)? == Sent::AnsweredEarly {
+    let sending = ContentOptions {
+        stuffing,
+        timeout,
+        chunk,
+        expect,
+        recipients: &[],
+        dot_left: &Cell::default(),
+        following_commands: None,
+    };
+    if send(executor, connection, source, &sending)? == ContentProgress::AnsweredEarly {
         return Ok(());
     }
-    let limit = player.limit(step.timeout, Wait::DataTermination);
-    reply(player, channel, expect, limit)
+    let limit = executor.limit(step.timeout, Timeout::DataTermination);
+    reply(executor, connection, expect, limit)
 }
 
 /// How content is sent.
-pub struct Sending<'s> {
+pub struct ContentOptions<'s> {
     pub stuffing: bool,
     pub timeout: Option<Duration>,
     pub chunk: Option<Chunk>,
-    pub expect: &'s Expect,
+    pub expect: &'s Expectation,
     /// Whom it is for, as far as that is known: for the ledger.
     pub recipients: &'s [Mailbox],
     /// Set once the dot may have left.
     pub dot_left: &'s Cell<bool>,
     /// Commands that leave in one write with the dot (RFC 2920 §3.1).
-    pub behind: Option<Behind<'s>>,
+    pub following_commands: Option<FollowingCommands<'s>>,
 }
 
 /// Command lines, and the short secrets in them.
 #[derive(Clone, Copy)]
-pub struct Behind<'s> {
+pub struct FollowingCommands<'s> {
     pub lines: &'s [u8],
     pub used: &'s [String],
 }
 
 /// How sending ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum ContentProgress {
     /// The content is complete, and its reply is due.
     Complete,
     /// The server refused it before the end, which was expected; the connection is closed.
@@ -140,41 +147,41 @@ pub enum Sent {
 
 /// Writes content and its final dot.
 pub fn send(
-    player: &mut Player<'_>,
-    channel: &mut Channel,
-    mut source: Source<'_>,
-    sending: &Sending<'_>,
-) -> Result<Sent, Trouble> {
-    if !channel.is_open() {
-        return Err(Trouble::lost(&player.narrator, &End::Absent));
+    executor: &mut Executor<'_>,
+    connection: &mut SmtpConnection,
+    mut source: ContentSource<'_>,
+    sending: &ContentOptions<'_>,
+) -> Result<ContentProgress, StepError> {
+    if !connection.is_open() {
+        return Err(StepError::lost(&executor.events, &StreamEnd::Absent));
     }
-    match channel.turn(&mut player.narrator) {
-        Turn::Ours => {}
-        Turn::Ended(end) => return Err(Trouble::lost(&player.narrator, &end)),
-        Turn::Spoke { text, answer } => return Err(judge::out_of_turn(&player.narrator, &text, &answer)),
+    match connection.check_quiet(&mut executor.events) {
+        QuietCheck::Quiet => {}
+        QuietCheck::Ended(end) => return Err(StepError::lost(&executor.events, &end)),
+        QuietCheck::Spoke { text, answer } => return Err(judge::unsolicited_error(&executor.events, &text, &answer)),
     }
-    channel.in_message = true;
-    let result = blocks(player, channel, &mut source, sending);
-    if !matches!(result, Ok(Sent::Complete)) {
-        channel.in_message = false;
+    connection.in_message = true;
+    let result = blocks(executor, connection, &mut source, sending);
+    if !matches!(result, Ok(ContentProgress::Complete)) {
+        connection.in_message = false;
     }
-    if result.as_ref().is_ok_and(|sent| *sent == Sent::AnsweredEarly) {
-        channel.close(&mut player.narrator, CloseHow::Fin);
-        channel.broken = true;
+    if result.as_ref().is_ok_and(|sent| *sent == ContentProgress::AnsweredEarly) {
+        connection.close(&mut executor.events, CloseMode::Fin);
+        connection.broken = true;
     }
     result
 }
 
 fn blocks(
-    player: &mut Player<'_>,
-    channel: &mut Channel,
-    source: &mut Source<'_>,
-    sending: &Sending<'_>,
-) -> Result<Sent, Trouble> {
+    executor: &mut Executor<'_>,
+    connection: &mut SmtpConnection,
+    source: &mut ContentSource<'_>,
+    sending: &ContentOptions<'_>,
+) -> Result<ContentProgress, StepError> {
     let (mut encoder, mut begun) = (ContentEncoder::new(sending.stuffing), false);
-    let (mut input, mut out, mut so_far, mut passage) = (Vec::new(), Vec::new(), 0, Passage::default());
+    let (mut input, mut out, mut so_far, mut passage) = (Vec::new(), Vec::new(), 0, ContentWindow::default());
     loop {
-        let count = source.read(player, &mut input, so_far)?;
+        let count = source.read(executor, &mut input, so_far)?;
         if count == 0 {
             break;
         }
@@ -186,9 +193,9 @@ fn blocks(
         if ready >= BLOCK {
             let whole = memchr::memrchr(b'\n', &out[..ready]).map_or(ready, |lf| lf + 1);
             let (leaving, ahead) = out.split_at(whole);
-            player.narrator.content(&channel.name, leaving, ahead, &mut passage, &source.used);
-            if block(player, channel, leaving, sending, None, begun)? == Sent::AnsweredEarly {
-                return Ok(Sent::AnsweredEarly);
+            executor.events.emit_content(&connection.name, leaving, ahead, &mut passage, &source.used);
+            if block(executor, connection, leaving, sending, None, begun)? == ContentProgress::AnsweredEarly {
+                return Ok(ContentProgress::AnsweredEarly);
             }
             out.drain(..whole);
             begun = true;
@@ -196,114 +203,127 @@ fn blocks(
     }
     encoder.finish(&mut out);
     let (content, dot) = out.split_at(out.len().saturating_sub(DOT.len()));
-    player.seal(sending.recipients)?;
-    player.narrator.content(&channel.name, content, &[], &mut passage, &source.used);
-    player.narrator.sent(&channel.name, dot, &[]);
+    executor.record_intent(sending.recipients)?;
+    executor.events.emit_content(&connection.name, content, &[], &mut passage, &source.used);
+    executor.events.emit_sent(&connection.name, dot, &[]);
     let end = out.len();
-    if let Some(behind) = sending.behind {
-        player.narrator.sent(&channel.name, behind.lines, behind.used);
-        out.extend_from_slice(behind.lines);
+    if let Some(following) = sending.following_commands {
+        executor.events.emit_sent(&connection.name, following.lines, following.used);
+        out.extend_from_slice(following.lines);
     }
-    block(player, channel, &out, sending, Some(end), begun)
+    block(executor, connection, &out, sending, Some(end), begun)
 }
 
 /// Writes a block within its deadline, behind others after a look whether the server has answered already. `end` is where
 /// the content ends in the last one.
 fn block(
-    player: &mut Player<'_>,
-    channel: &mut Channel,
+    executor: &mut Executor<'_>,
+    connection: &mut SmtpConnection,
     bytes: &[u8],
-    sending: &Sending<'_>,
+    sending: &ContentOptions<'_>,
     end: Option<usize>,
     begun: bool,
-) -> Result<Sent, Trouble> {
-    let limit = player.limit(sending.timeout, Wait::DataBlock);
+) -> Result<ContentProgress, StepError> {
+    let limit = executor.limit(sending.timeout, Timeout::DataBlock);
     // Before the first one it was seen that it is our turn.
-    let before = match if begun { channel.spoke_early() } else { Ok(false) } {
+    let before = match if begun { connection.has_early_reply() } else { Ok(false) } {
         Ok(false) => None,
-        Ok(true) => Some(Unwritten::Early),
-        Err(end) => Some(Unwritten::Ended(end)),
+        Ok(true) => Some(WriteError::Early),
+        Err(end) => Some(WriteError::Ended(end)),
     };
     if let Some(stop) = before {
-        player.narrator.unwritten(&channel.name, bytes.len());
-        return early(player, channel, sending, limit, stop);
+        executor.events.note_partial_write(&connection.name, bytes.len());
+        return early(executor, connection, sending, limit, stop);
     }
-    let (written, result) = channel.write_paced(&mut player.narrator, bytes, sending.chunk, limit.at, true);
-    player.narrator.unwritten(&channel.name, bytes.len() - written);
-    let Err(stop) = result else { return Ok(Sent::Complete) };
+    let (written, result) = connection.write_paced(&mut executor.events, bytes, sending.chunk, limit.at, true);
+    executor.events.note_partial_write(&connection.name, bytes.len() - written);
+    let Err(stop) = result else { return Ok(ContentProgress::Complete) };
     // The dot itself has left: whether the rest of its line did is not for us to know.
     let dot_left = end.is_some_and(|end| written + DOT.len() > end);
     sending.dot_left.set(dot_left);
     match stop {
-        Unwritten::TimedOut | Unwritten::Ended(_) | Unwritten::Early if dot_left => {
-            Err(Trouble::delivery_unknown(&player.narrator, "writing failed within the last line"))
+        WriteError::TimedOut | WriteError::Ended(_) | WriteError::Early if dot_left => {
+            Err(StepError::delivery_unknown(&executor.events, "writing failed within the last line"))
         }
-        stop => early(player, channel, sending, limit, stop),
+        stop => early(executor, connection, sending, limit, stop),
     }
 }
 
 /// Content was not taken to its end: what the server said is read, shown and judged. 4yz and 5yz are the reply to the
 /// content; a 2yz cannot be.
 fn early(
-    player: &mut Player<'_>,
-    channel: &mut Channel,
-    sending: &Sending<'_>,
+    executor: &mut Executor<'_>,
+    connection: &mut SmtpConnection,
+    sending: &ContentOptions<'_>,
     limit: Limit,
-    stop: Unwritten,
-) -> Result<Sent, Trouble> {
-    if let Unwritten::Interrupted(interrupt) = stop {
-        return Err(Trouble::interrupted(interrupt));
+    stop: WriteError,
+) -> Result<ContentProgress, StepError> {
+    if let WriteError::Interrupted(interrupt) = stop {
+        return Err(StepError::interrupted(interrupt));
     }
-    let timed_out = |player: &Player<'_>| Trouble::timed_out(&player.narrator, "the server to take the content", limit);
+    let timed_out =
+        |executor: &Executor<'_>| StepError::timed_out(&executor.events, "the server to take the content", limit);
     // Once the deadline has passed only what is there already counts.
-    if matches!(stop, Unwritten::TimedOut) && !matches!(channel.spoke_early(), Ok(true)) {
-        return Err(timed_out(player));
+    if matches!(stop, WriteError::TimedOut) && !matches!(connection.has_early_reply(), Ok(true)) {
+        return Err(timed_out(executor));
     }
-    let until = player.narrator.now() + LAST_WORDS;
-    let trouble = match (channel.answer(&mut player.narrator, until), stop) {
-        (answer @ Answer::Reply(_), _) if answer.refuses() => {
-            match player.judge(sending.expect, answer, "the reply to the content", limit) {
-                Ok(_) => return Ok(Sent::AnsweredEarly),
-                Err(trouble) => trouble,
+    let until = executor.events.now() + LAST_WORDS;
+    let error = match (connection.read_reply(&mut executor.events, until), stop) {
+        (answer @ ReadOutcome::Reply(_), _) if answer.refuses() => {
+            match executor.judge(sending.expect, answer, "the reply to the content", limit) {
+                Ok(_) => return Ok(ContentProgress::AnsweredEarly),
+                Err(error) => error,
             }
         }
-        (Answer::Reply(facts), _) => {
-            let text = player.narrator.said(judge::reply_words(&facts.reply));
-            Trouble::severing(Status::Protocol, Cause::OutOfTurn { text })
+        (ReadOutcome::Reply(facts), _) => {
+            let text = executor.events.shown_reply(judge::reply_words(&facts.reply));
+            StepError::closing(Status::Protocol, Cause::UnsolicitedInput { text })
         }
-        (Answer::Malformed(malformed), _) => Trouble::malformed(&malformed),
-        (Answer::Interrupted(interrupt), _) => Trouble::interrupted(interrupt),
+        (ReadOutcome::Malformed(malformed), _) => StepError::malformed(&malformed),
+        (ReadOutcome::Interrupted(interrupt), _) => StepError::interrupted(interrupt),
         // What reading says of the end is what the transcript has.
-        (Answer::Ended(end @ (End::Fin | End::Reset)), _) | (_, Unwritten::Ended(end)) | (Answer::Ended(end), _) => {
-            Trouble::lost(&player.narrator, &end)
-        }
-        (Answer::Nothing { .. }, _) => timed_out(player),
+        (ReadOutcome::Ended(end @ (StreamEnd::Fin | StreamEnd::Reset)), _)
+        | (_, WriteError::Ended(end))
+        | (ReadOutcome::Ended(end), _) => StepError::lost(&executor.events, &end),
+        (ReadOutcome::Nothing { .. }, _) => timed_out(executor),
     };
-    Err(Trouble { severs: true, ..trouble })
+    Err(StepError { closes_connection: true, ..error })
 }
 
 /// The reply to complete content. Where none comes the mail may have been delivered (RFC 1047).
-pub fn reply(player: &mut Player<'_>, channel: &mut Channel, expect: &Expect, limit: Limit) -> Result<(), Trouble> {
-    let answer = channel.answer(&mut player.narrator, limit.at);
-    channel.in_message = false;
-    judged(player, expect, answer, limit)?;
-    read_through(player, channel, expect, limit.at);
+pub fn reply(
+    executor: &mut Executor<'_>,
+    connection: &mut SmtpConnection,
+    expect: &Expectation,
+    limit: Limit,
+) -> Result<(), StepError> {
+    let answer = connection.read_reply(&mut executor.events, limit.at);
+    connection.in_message = false;
+    judged(executor, expect, answer, limit)?;
+    read_through(executor, connection, expect, limit.at);
     Ok(())
 }
 
 /// Judges what came where the reply to complete content was due.
-pub fn judged(player: &Player<'_>, expect: &Expect, answer: Answer, limit: Limit) -> Result<(), Trouble> {
+pub fn judged(
+    executor: &Executor<'_>,
+    expect: &Expectation,
+    answer: ReadOutcome,
+    limit: Limit,
+) -> Result<(), StepError> {
     match unanswered(&answer, limit) {
-        Some(why) if !expect.close() && !expect.silence() => Err(Trouble::delivery_unknown(&player.narrator, &why)),
-        _ => player.judge(expect, answer, "the reply to the content", limit).map(drop),
+        Some(why) if !expect.accepts_close() && !expect.accepts_silence() => {
+            Err(StepError::delivery_unknown(&executor.events, &why))
+        }
+        _ => executor.judge(expect, answer, "the reply to the content", limit).map(drop),
     }
 }
 
 /// Why no reply came, where the connection or the time was at its end.
-pub fn unanswered(answer: &Answer, limit: Limit) -> Option<String> {
+pub fn unanswered(answer: &ReadOutcome, limit: Limit) -> Option<String> {
     match answer {
-        Answer::Ended(end) => Some(end.words().to_owned()),
-        Answer::Nothing { .. } => Some(format!("nothing came within {}", Words(limit.duration))),
+        ReadOutcome::Ended(end) => Some(end.description().to_owned()),
+        ReadOutcome::Nothing { .. } => Some(format!("nothing came within {}", HumanDuration(limit.duration))),
         _ => None,
     }
 }

@@ -1,13 +1,13 @@
 //! Steps of a connection: `quit`, `close`, `connect`, `proxy`, `xclient`.
 
-use super::{Command, exchange, expected};
+use super::{SmtpCommand, exchange, expected};
 use crate::event::Note;
-use crate::exec::answer::End;
-use crate::exec::channel::Channel;
-use crate::exec::player::Player;
-use crate::exec::trouble::Trouble;
-use crate::session::{CloseHow, EhloFacts, Step, Template};
-use crate::smtp::limits::Wait;
+use crate::exec::connection::SmtpConnection;
+use crate::exec::error::StepError;
+use crate::exec::executor::Executor;
+use crate::exec::read_outcome::StreamEnd;
+use crate::session::{CloseMode, EhloFacts, Step, Template};
+use crate::smtp::timeouts::Timeout;
 use crate::smtp::{proxy, xtext};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,87 +16,87 @@ use std::time::Duration;
 pub const FAREWELL: Duration = Duration::from_secs(2);
 
 /// QUIT, then waits for the server to close (RFC 5321 §4.1.1.10). Whether it did changes no verdict.
-pub fn quit(player: &mut Player<'_>, channel: &mut Channel, step: &Step) -> Result<(), Trouble> {
-    let expect = expected(player, step)?;
-    let command = Command { chunk: step.chunk, ..Command::line(b"QUIT\r\n", expect, step.timeout) };
-    match exchange(player, channel, &command) {
+pub fn quit(executor: &mut Executor<'_>, connection: &mut SmtpConnection, step: &Step) -> Result<(), StepError> {
+    let expect = expected(executor, step)?;
+    let command = SmtpCommand { chunk: step.chunk, ..SmtpCommand::line(b"QUIT\r\n", expect, step.timeout) };
+    match exchange(executor, connection, &command) {
         Ok(_) => {}
         // Behind a delivered message the failure is said and changes no status: the mail is the server's.
-        Err(trouble) if channel.delivered && player.narrator.clock.interrupted().is_none() => {
-            let why = player.narrator.shown(trouble.cause.to_string());
-            player.note(channel, Note::QuitFailed { why });
-            channel.close(&mut player.narrator, CloseHow::Fin);
+        Err(error) if connection.delivered && executor.events.clock.interrupted().is_none() => {
+            let why = executor.events.shown(error.cause.to_string());
+            executor.note(connection, Note::QuitFailed { why });
+            connection.close(&mut executor.events, CloseMode::Fin);
             return Ok(());
         }
-        Err(trouble) => return Err(trouble),
+        Err(error) => return Err(error),
     }
-    let until = player.narrator.now() + FAREWELL;
-    channel.await_close(&mut player.narrator, until);
-    channel.close(&mut player.narrator, CloseHow::Fin);
+    let until = executor.events.now() + FAREWELL;
+    connection.await_close(&mut executor.events, until);
+    connection.close(&mut executor.events, CloseMode::Fin);
     Ok(())
 }
 
-pub fn close(player: &mut Player<'_>, channel: &mut Channel, how: CloseHow) -> Result<(), Trouble> {
-    if !channel.is_open() {
-        return Err(Trouble::lost(&player.narrator, &End::Absent));
+pub fn close(executor: &mut Executor<'_>, connection: &mut SmtpConnection, how: CloseMode) -> Result<(), StepError> {
+    if !connection.is_open() {
+        return Err(StepError::lost(&executor.events, &StreamEnd::Absent));
     }
-    channel.close(&mut player.narrator, how);
+    connection.close(&mut executor.events, how);
     Ok(())
 }
 
 /// A new connection in place of one that ended.
-pub fn connect(player: &mut Player<'_>, channel: &mut Channel) -> Result<(), Trouble> {
-    channel.close(&mut player.narrator, CloseHow::Fin);
-    player.connect(channel, false)
+pub fn connect(executor: &mut Executor<'_>, connection: &mut SmtpConnection) -> Result<(), StepError> {
+    connection.close(&mut executor.events, CloseMode::Fin);
+    executor.connect(connection, false)
 }
 
 /// The PROXY header is the first thing on a connection, before the greeting, which may come meanwhile.
 pub fn proxy(
-    player: &mut Player<'_>,
-    channel: &mut Channel,
+    executor: &mut Executor<'_>,
+    connection: &mut SmtpConnection,
     step: &Step,
     version: u8,
     (source, destination): (SocketAddr, SocketAddr),
-) -> Result<(), Trouble> {
+) -> Result<(), StepError> {
     let bytes = match version {
         1 => proxy::header_v1(source, destination),
         _ => proxy::header_v2(source, destination),
     }
-    .map_err(|error| Trouble::bad_value(&player.narrator, error.to_string()))?;
-    let command = Command {
+    .map_err(|error| StepError::bad_value(&executor.events, error.to_string()))?;
+    let command = SmtpCommand {
         bytes: &bytes,
         used: Vec::new(),
         chunk: step.chunk,
-        wait: Wait::Other,
+        wait: Timeout::Other,
         timeout: step.timeout,
         expect: None,
-        paired: false,
+        requires_quiet: false,
         reply_to: None,
-        end_in: 0,
+        content_reply_index: 0,
     };
-    let unpaired = channel.unpaired;
-    exchange(player, channel, &command)?;
-    channel.unpaired = unpaired;
+    let unpaired = connection.unpaired;
+    exchange(executor, connection, &command)?;
+    connection.unpaired = unpaired;
     Ok(())
 }
 
 /// Postfix's XCLIENT: its reply is a new greeting, behind which the session begins anew.
 pub fn xclient(
-    player: &mut Player<'_>,
-    channel: &mut Channel,
+    executor: &mut Executor<'_>,
+    connection: &mut SmtpConnection,
     step: &Step,
     attributes: &[(String, Template)],
-) -> Result<(), Trouble> {
+) -> Result<(), StepError> {
     let mut line = String::from("XCLIENT");
     for (name, value) in attributes {
-        line += &format!(" {name}={}", xtext::encode(player.render_line(value)?.as_bytes()));
+        line += &format!(" {name}={}", xtext::encode(executor.render_line(value)?.as_bytes()));
     }
     line += "\r\n";
-    let expect = expected(player, step)?;
-    let command = Command { chunk: step.chunk, ..Command::line(line.as_bytes(), expect, step.timeout) };
-    let facts = exchange(player, channel, &command)?;
+    let expect = expected(executor, step)?;
+    let command = SmtpCommand { chunk: step.chunk, ..SmtpCommand::line(line.as_bytes(), expect, step.timeout) };
+    let facts = exchange(executor, connection, &command)?;
     if facts.is_some_and(|facts| facts.reply.code.get() == 220) {
-        channel.ehlo = EhloFacts::default();
+        connection.ehlo = EhloFacts::default();
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! What a message is made of, as sources that can be read again: rendered texts, and files beneath the roots.
 
-use crate::exec::player::Player;
-use crate::exec::trouble::Trouble;
+use crate::exec::error::StepError;
+use crate::exec::executor::Executor;
 use crate::message::{Source, TextPart};
-use crate::session::{Content, RenderError, SourceError, SourceFile, SourcePath, Sources, Span};
+use crate::session::{RenderError, SourceError, SourceFile, SourcePath, Sources, Span, TextSource};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -12,42 +12,42 @@ const TEMPLATE: u64 = 16 << 20;
 
 /// `text` or `html`, looked through, and the short secrets that it may hold.
 pub fn text<'a>(
-    player: &Player<'a>,
-    content: &Content,
+    executor: &Executor<'a>,
+    content: &TextSource,
     html: bool,
     message_id: &str,
-) -> Result<(TextPart<'a>, Vec<String>), Trouble> {
+) -> Result<(TextPart<'a>, Vec<String>), StepError> {
     let (source, span, used) = match content {
-        Content::Text(template) => {
+        TextSource::Text(template) => {
             let name = if html { "the HTML" } else { "the text" };
-            let source = Source::held(name, player.render(template)?.into_bytes());
-            (source, &template.span, player.secrets_in(template))
+            let source = Source::in_memory(name, executor.render(template)?.into_bytes());
+            (source, &template.span, executor.secrets_in(template))
         }
-        Content::File { path, template: false } => (file(player, path)?.1, &path.span, Vec::new()),
-        Content::File { path, template: true } => {
-            let (name, text) = rendered(player, path, html)?;
-            (Source::held(name, text.into_bytes()), &path.span, Vec::new())
+        TextSource::File { path, template: false } => (file(executor, path)?.1, &path.span, Vec::new()),
+        TextSource::File { path, template: true } => {
+            let (name, text) = rendered(executor, path, html)?;
+            (Source::in_memory(name, text.into_bytes()), &path.span, Vec::new())
         }
     };
     let name = source.name.clone();
-    let part = TextPart::new(source, message_id).map_err(|error| unreadable(player, &error, span))?;
+    let part = TextPart::new(source, message_id).map_err(|error| unreadable(executor, &error, span))?;
     if !part.is_utf8() {
-        return Err(Trouble::bad_value(&player.narrator, format!("{name} is not UTF-8 text")).at(span));
+        return Err(StepError::bad_value(&executor.events, format!("{name} is not UTF-8 text")).at(span));
     }
     Ok((part, used))
 }
 
 /// A file, opened once to know that it can be and how long it is; and its path.
-pub fn file<'a>(player: &Player<'a>, path: &SourcePath) -> Result<(PathBuf, Source<'a>), Trouble> {
-    let resolved = player.resolve(path)?;
-    let opened = open(player, &resolved, &path.span)?;
-    let (sources, again, length) = (player.sources, resolved.clone(), opened.length);
+pub fn file<'a>(executor: &Executor<'a>, path: &SourcePath) -> Result<(PathBuf, Source<'a>), StepError> {
+    let resolved = executor.resolve(path)?;
+    let opened = open(executor, &resolved, &path.span)?;
+    let (sources, again, length) = (executor.sources, resolved.clone(), opened.length);
     let opener = move || reopen(sources, &again, length);
     Ok((resolved.clone(), Source::new(resolved.display().to_string(), length, Box::new(opener))))
 }
 
-pub fn open(player: &Player<'_>, path: &Path, span: &Span) -> Result<SourceFile, Trouble> {
-    player.sources.open(path).map_err(|error| Trouble::source(&player.narrator, &error).at(span))
+pub fn open(executor: &Executor<'_>, path: &Path, span: &Span) -> Result<SourceFile, StepError> {
+    executor.sources.open(path).map_err(|error| StepError::source(&executor.events, &error).at(span))
 }
 
 /// Its length was announced.
@@ -63,23 +63,23 @@ fn reopen(sources: &dyn Sources, path: &Path, length: u64) -> io::Result<Box<dyn
 }
 
 /// A file that is a template: its name, and what it says now.
-pub fn rendered(player: &Player<'_>, path: &SourcePath, html: bool) -> Result<(String, String), Trouble> {
-    let (name, result) = render_file(player, path, html)?;
-    let text = result.map_err(|error| Trouble::bad_value(&player.narrator, error.message).at(&error.span))?;
+pub fn rendered(executor: &Executor<'_>, path: &SourcePath, html: bool) -> Result<(String, String), StepError> {
+    let (name, result) = render_file(executor, path, html)?;
+    let text = result.map_err(|error| StepError::bad_value(&executor.events, error.message).at(&error.span))?;
     Ok((name, text))
 }
 
 /// Renders a file that is a template, to see whether it can be; what hangs on a name that `later` knows cannot be seen
 /// yet.
 pub fn try_file(
-    player: &Player<'_>,
+    executor: &Executor<'_>,
     path: &SourcePath,
     html: bool,
     later: &dyn Fn(&str) -> bool,
-) -> Result<(), Trouble> {
-    match render_file(player, path, html)?.1 {
+) -> Result<(), StepError> {
+    match render_file(executor, path, html)?.1 {
         Err(error) if error.undefined.as_deref().is_some_and(|name| later(root(name))) => Ok(()),
-        Err(error) => Err(Trouble::bad_value(&player.narrator, error.message).at(&error.span)),
+        Err(error) => Err(StepError::bad_value(&executor.events, error.message).at(&error.span)),
         Ok(_) => Ok(()),
     }
 }
@@ -91,21 +91,21 @@ fn root(name: &str) -> &str {
 
 /// The file's name, and what became of it.
 fn render_file(
-    player: &Player<'_>,
+    executor: &Executor<'_>,
     path: &SourcePath,
     html: bool,
-) -> Result<(String, Result<String, RenderError>), Trouble> {
-    let resolved = player.resolve(path)?;
+) -> Result<(String, Result<String, RenderError>), StepError> {
+    let resolved = executor.resolve(path)?;
     let name = resolved.display().to_string();
     let mut bytes = Vec::new();
-    let read = open(player, &resolved, &path.span)?.reader.take(TEMPLATE + 1).read_to_end(&mut bytes);
-    read.map_err(|error| unreadable(player, &io::Error::other(format!("{name}: {error}")), &path.span))?;
-    let bad = |what: String| Trouble::bad_value(&player.narrator, what).at(&path.span);
+    let read = open(executor, &resolved, &path.span)?.reader.take(TEMPLATE + 1).read_to_end(&mut bytes);
+    read.map_err(|error| unreadable(executor, &io::Error::other(format!("{name}: {error}")), &path.span))?;
+    let bad = |what: String| StepError::bad_value(&executor.events, what).at(&path.span);
     if bytes.len() as u64 > TEMPLATE {
         return Err(bad(format!("{name} holds more than 16 MiB, the limit of a template")));
     }
     let text = String::from_utf8(bytes).map_err(|_| bad(format!("{name} is not UTF-8 text")))?;
-    let (templates, scope) = (&player.session.templates, &player.scope);
+    let (templates, scope) = (&executor.session.templates, &executor.scope);
     let result = if html {
         templates.render_html(&text, &name, &path.span, scope)
     } else {
@@ -114,6 +114,6 @@ fn render_file(
     Ok((name, result))
 }
 
-pub fn unreadable(player: &Player<'_>, error: &io::Error, span: &Span) -> Trouble {
-    Trouble::unreadable(&player.narrator, error.to_string()).at(span)
+pub fn unreadable(executor: &Executor<'_>, error: &io::Error, span: &Span) -> StepError {
+    StepError::unreadable(&executor.events, error.to_string()).at(span)
 }

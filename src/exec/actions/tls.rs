@@ -1,141 +1,149 @@
 //! TLS: `starttls`, `tls`, and the handshake (RFC 3207).
 
-use super::{Command, Done, exchange, expected};
+use super::{ActionOutcome, SmtpCommand, exchange, expected};
 use crate::event::{Cause, Fact, Note, Status};
-use crate::exec::answer::{End, Turn};
-use crate::exec::channel::Channel;
+use crate::exec::connection::SmtpConnection;
+use crate::exec::error::StepError;
+use crate::exec::executor::Executor;
 use crate::exec::judge;
-use crate::exec::player::Player;
-use crate::exec::ports::TlsFailure;
-use crate::exec::trouble::Trouble;
-use crate::session::{StarttlsStep, Step};
+use crate::exec::ports::TlsError;
+use crate::exec::read_outcome::{QuietCheck, StreamEnd};
+use crate::session::{StarttlsMode, Step};
 use crate::smtp::lines::split_lines;
-use crate::transcript::Shown;
+use crate::transcript::SafeText;
 
 pub fn starttls(
-    player: &mut Player<'_>,
-    channel: &mut Channel,
+    executor: &mut Executor<'_>,
+    connection: &mut SmtpConnection,
     step: &Step,
-    policy: StarttlsStep,
+    policy: StarttlsMode,
     inject_check: bool,
-) -> Result<Done, Trouble> {
-    if !channel.ehlo.has("STARTTLS") {
+) -> Result<ActionOutcome, StepError> {
+    if !connection.ehlo.has("STARTTLS") {
         match policy {
-            StarttlsStep::Always => {}
-            StarttlsStep::Required => return Err(not_offered()),
-            StarttlsStep::Opportunistic => {
-                player.note(channel, Note::InClear { why: Shown::new("the server does not offer STARTTLS") });
-                return Ok(Done::NotOffered);
+            StarttlsMode::Always => {}
+            StarttlsMode::Required => return Err(not_offered()),
+            StarttlsMode::Opportunistic => {
+                executor
+                    .note(connection, Note::Unencrypted { why: SafeText::new("the server does not offer STARTTLS") });
+                return Ok(ActionOutcome::NotOffered);
             }
         }
     }
-    let expect = expected(player, step)?;
-    let command = Command { chunk: step.chunk, ..Command::line(b"STARTTLS\r\n", expect, step.timeout) };
-    let replies = channel.replies;
-    let result = exchange(player, channel, &command);
-    let Some(code) = channel.reply.as_ref().filter(|_| channel.replies > replies).map(|facts| facts.reply.code) else {
-        return result.map(|_| Done::Passed);
+    let expect = expected(executor, step)?;
+    let command = SmtpCommand { chunk: step.chunk, ..SmtpCommand::line(b"STARTTLS\r\n", expect, step.timeout) };
+    let replies = connection.replies;
+    let result = exchange(executor, connection, &command);
+    let Some(code) = connection.reply.as_ref().filter(|_| connection.replies > replies).map(|facts| facts.reply.code)
+    else {
+        return result.map(|_| ActionOutcome::Passed);
     };
     match result {
-        Err(trouble) if goes_on_in_clear(policy, &trouble, code.get()) => {
-            refused(player, channel);
-            Ok(Done::Passed)
+        Err(error) if goes_on_in_clear(policy, &error, code.get()) => {
+            refused(executor, connection);
+            Ok(ActionOutcome::Passed)
         }
-        Err(trouble) => Err(trouble),
+        Err(error) => Err(error),
         // Where a refusal was expected there is no handshake.
-        Ok(_) if code.class() != 2 => Ok(Done::Passed),
+        Ok(_) if code.class() != 2 => Ok(ActionOutcome::Passed),
         Ok(_) => {
-            nothing_injected(player, channel, inject_check)?;
-            let verify = player.tls.verify;
-            handshake(player, channel, verify, None)?;
-            Ok(Done::Passed)
+            reject_injected_bytes(executor, connection, inject_check)?;
+            let verify = executor.tls.verify;
+            handshake(executor, connection, verify, None)?;
+            Ok(ActionOutcome::Passed)
         }
     }
 }
 
 /// A refusal, and not the end of the connection that 421 announces (RFC 5321 §3.8).
-fn goes_on_in_clear(policy: StarttlsStep, trouble: &Trouble, code: u16) -> bool {
-    policy == StarttlsStep::Opportunistic && !trouble.severs && code >= 400 && code != 421
+fn goes_on_in_clear(policy: StarttlsMode, error: &StepError, code: u16) -> bool {
+    policy == StarttlsMode::Opportunistic && !error.closes_connection && code >= 400 && code != 421
 }
 
-pub fn not_offered() -> Trouble {
-    Trouble::new(
+pub fn not_offered() -> StepError {
+    StepError::new(
         Status::Config,
-        Cause::Lacking {
-            what: Shown::new("STARTTLS"),
-            help: Some(Shown::new("starttls = \"opportunistic\" in [tls] goes on in clear where it is not offered")),
+        Cause::MissingCapability {
+            what: SafeText::new("STARTTLS"),
+            help: Some(SafeText::new("starttls = \"opportunistic\" in [tls] goes on in clear where it is not offered")),
         },
     )
 }
 
 /// An opportunistic STARTTLS was refused: the session goes on in clear and says so.
-pub fn refused(player: &mut Player<'_>, channel: &Channel) {
-    let reply = channel.reply.as_ref().map(|facts| judge::reply_words(&facts.reply)).unwrap_or_default();
-    let why = player.narrator.shown(format!("the server refused STARTTLS: {reply}"));
-    player.note(channel, Note::InClear { why });
+pub fn refused(executor: &mut Executor<'_>, connection: &SmtpConnection) {
+    let reply = connection.reply.as_ref().map(|facts| judge::reply_words(&facts.reply)).unwrap_or_default();
+    let why = executor.events.shown(format!("the server refused STARTTLS: {reply}"));
+    executor.note(connection, Note::Unencrypted { why });
 }
 
 /// The handshake alone.
-pub fn tls(player: &mut Player<'_>, channel: &mut Channel) -> Result<(), Trouble> {
-    if !channel.is_open() {
-        return Err(Trouble::lost(&player.narrator, &End::Absent));
+pub fn tls(executor: &mut Executor<'_>, connection: &mut SmtpConnection) -> Result<(), StepError> {
+    if !connection.is_open() {
+        return Err(StepError::lost(&executor.events, &StreamEnd::Absent));
     }
-    if channel.after_starttls {
-        nothing_injected(player, channel, true)?;
+    if connection.after_starttls {
+        reject_injected_bytes(executor, connection, true)?;
     } else {
-        match channel.turn(&mut player.narrator) {
-            Turn::Ours => {}
-            Turn::Ended(end) => return Err(Trouble::lost(&player.narrator, &end)),
-            Turn::Spoke { text, answer } => return Err(judge::out_of_turn(&player.narrator, &text, &answer)),
+        match connection.check_quiet(&mut executor.events) {
+            QuietCheck::Quiet => {}
+            QuietCheck::Ended(end) => return Err(StepError::lost(&executor.events, &end)),
+            QuietCheck::Spoke { text, answer } => {
+                return Err(judge::unsolicited_error(&executor.events, &text, &answer));
+            }
         }
     }
-    let verify = player.tls.verify;
-    handshake(player, channel, verify, None)
+    let verify = executor.tls.verify;
+    handshake(executor, connection, verify, None)
 }
 
 /// Bytes in the clear behind the reply to STARTTLS would be taken for a reply inside TLS (CVE-2011-0411's kind): they
 /// are shown, and are a protocol error where `check` says so.
-pub fn nothing_injected(player: &mut Player<'_>, channel: &mut Channel, check: bool) -> Result<(), Trouble> {
-    let text = channel.take_injected(&mut player.narrator);
+pub fn reject_injected_bytes(
+    executor: &mut Executor<'_>,
+    connection: &mut SmtpConnection,
+    check: bool,
+) -> Result<(), StepError> {
+    let text = connection.drain_unsolicited(&mut executor.events);
     if text.is_empty() || !check {
         return Ok(());
     }
-    Err(Trouble::severing(Status::Protocol, Cause::Injected { text: player.narrator.shown(text) }))
+    Err(StepError::closing(Status::Protocol, Cause::BytesAfterStarttls { text: executor.events.shown(text) }))
 }
 
 /// Starts TLS on the connection. `unverified` says why the certificate is not verified, where nobody asked for that.
 pub fn handshake(
-    player: &mut Player<'_>,
-    channel: &mut Channel,
+    executor: &mut Executor<'_>,
+    connection: &mut SmtpConnection,
     verify: bool,
     unverified: Option<&str>,
-) -> Result<(), Trouble> {
-    let limit = player.connect_limit();
-    let options = crate::exec::TlsOptions { verify, ..player.tls.clone() };
-    let Some(stream) = channel.stream() else { return Err(Trouble::lost(&player.narrator, &End::Absent)) };
+) -> Result<(), StepError> {
+    let limit = executor.connect_limit();
+    let options = crate::exec::TlsOptions { verify, ..executor.tls.clone() };
+    let Some(stream) = connection.stream() else { return Err(StepError::lost(&executor.events, &StreamEnd::Absent)) };
     let mut started = stream.start_tls(&options, limit.at);
-    if let Err(TlsFailure::NotTls { why, said }) = &mut started {
+    if let Err(TlsError::NotTls { why, said }) = &mut started {
         // RFC 5321 §4.2: a code of three digits.
-        if channel.tls_due && said.len() > 3 && said.iter().take(3).all(u8::is_ascii_digit) {
+        if connection.tls_due && said.len() > 3 && said.iter().take(3).all(u8::is_ascii_digit) {
             why.push_str(", but SMTP in the clear: did you mean smtp://?");
         }
         for line in split_lines(said) {
-            player.narrator.received(&channel.name, line);
+            executor.events.emit_received(&connection.name, line);
         }
     }
-    if let Err(TlsFailure::Certificate { connected_again: true, .. }) = &started {
-        player.note(channel, Note::ConnectedAgain);
+    if let Err(TlsError::Certificate { connected_again: true, .. }) = &started {
+        executor.note(connection, Note::ConnectedAgain);
     }
-    let facts = started.map_err(|failure| match (player.narrator.clock.interrupted(), &failure) {
-        (Some(interrupt), TlsFailure::TimedOut | TlsFailure::NotTls { .. } | TlsFailure::Other(_)) => {
-            Trouble::interrupted(interrupt)
+    let facts = started.map_err(|failure| match (executor.events.clock.interrupted(), &failure) {
+        (Some(interrupt), TlsError::TimedOut | TlsError::NotTls { .. } | TlsError::Other(_)) => {
+            StepError::interrupted(interrupt)
         }
-        _ => Trouble::tls(&player.narrator, failure, limit),
+        _ => StepError::tls(&executor.events, failure, limit),
     })?;
-    player.narrator.tell(&channel.name, Fact::TlsStarted { tls: &facts, verify });
+    executor.events.emit(&connection.name, Fact::TlsStarted { tls: &facts, verify });
     if let Some(why) = unverified {
-        player.note(channel, Note::NotVerified { why: Shown::new(why) });
+        executor.note(connection, Note::NotVerified { why: SafeText::new(why) });
     }
-    channel.encrypted_now(facts);
+    connection.encrypted_now(facts);
     Ok(())
 }

@@ -1,16 +1,19 @@
 //! AUTH against a scripted server, and what is shown of it.
 
-use super::server::Act::{Hear, Say};
+use super::server::ServerAct::{Hear, Say};
 use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-const HELLO: [Act; 3] =
+const HELLO: [ServerAct; 3] =
     [Say("220 mx ready\r\n"), Hear("EHLO me"), Say("250-mx\r\n250 AUTH PLAIN XOAUTH2 CRAM-MD5\r\n")];
 const STEPS: &str = "step = [{ expect = 220 }, { ehlo = true }, { auth = true }]";
 
-fn auth(settings: &str, behind: &[Act]) -> Ran {
-    play(&format!("{STEPS}\n[auth]\nuser = 'ann'\nallow_plaintext = true\n{settings}"), &[&HELLO[..], behind].concat())
+fn auth(settings: &str, behind: &[ServerAct]) -> RunResult {
+    run_script(
+        &format!("{STEPS}\n[auth]\nuser = 'ann'\nallow_plaintext = true\n{settings}"),
+        &[&HELLO[..], behind].concat(),
+    )
 }
 
 #[test]
@@ -38,7 +41,7 @@ fn the_password_is_a_secret_before_it_is_sent() {
     let steps = "step = [{ expect = 220 }, { send = 'NOOP {{ p }}', expect = 250 }]\nvars = { p = 'tanstaaf' }";
     for password in ["tanstaaf", "{{ p }}"] {
         let toml = format!("{steps}\n[auth]\nuser = 'ann'\npassword = '{password}'");
-        let ran = play(&toml, &[Say("220 mx ready\r\n"), Hear("NOOP tanstaaf"), Say("250 tanstaaf\r\n")]);
+        let ran = run_script(&toml, &[Say("220 mx ready\r\n"), Hear("NOOP tanstaaf"), Say("250 tanstaaf\r\n")]);
         assert!(ran.log.contains("C: NOOP [secret]\nS: 250 [secret]\n"), "{password}: {}", ran.log);
     }
 }
@@ -51,7 +54,7 @@ fn a_short_password_is_warned_of_once() {
         ("password = '{{ s }}'\n[secrets]\ns = 'abc'", "s", "a secret's own"),
     ];
     for (password, name, why) in table {
-        let ran = play(&format!("{STEPS}\n[auth]\nuser = 'ann'\nmechanism = 'PLAIN'\n{password}"), &HELLO);
+        let ran = run_script(&format!("{STEPS}\n[auth]\nuser = 'ann'\nmechanism = 'PLAIN'\n{password}"), &HELLO);
         let notes: Vec<_> = ran.log.lines().filter(|line| line.contains("ShortSecret")).collect();
         assert_eq!(notes.len(), 1, "{why}: {}", ran.log);
         assert!(notes[0].contains(&format!("\"{name}\"")), "{why}: {}", notes[0]);

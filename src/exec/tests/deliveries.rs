@@ -1,8 +1,8 @@
 //! The short form's message: refused recipients, content that cannot be completed, the farewell.
 
 use super::dialogues::GREETING;
-use super::play;
-use super::server::Act::{self, Content, Fin, Hear, Say};
+use super::run_script;
+use super::server::ServerAct::{self, Content, Fin, Hear, Say};
 
 const MESSAGE: &str = "[message]\nfrom = 'a@example.com'\nto = ['b@example.com', 'c@example.com']\ntext = 'hi'\ndate = 'x'\nmessage_id = '<1@example.com>'\n";
 
@@ -11,7 +11,7 @@ fn a_refused_recipient_stops_the_message_for_all_unless_it_is_skipped() {
     let before = [GREETING, Hear("EHLO"), Say("250 mx\r\n"), Hear("MAIL FROM:<a@example.com>"), Say("250 ok\r\n")];
     let rcpt = [Hear("RCPT TO:<b@example.com>"), Say("550 5.1.1 no\r\n")];
     let quit = [Hear("QUIT"), Say("221 bye\r\n"), Fin];
-    let ran = play(MESSAGE, &[&before[..], &rcpt, &quit].concat());
+    let ran = run_script(MESSAGE, &[&before[..], &rcpt, &quit].concat());
     assert_eq!(ran.outcome.status.code(), 1, "{}", ran.log);
     assert!(
         ran.log.contains("b@example.com Refused: 550 5.1.1 no\n") && !ran.log.contains("C: RCPT TO:<c@"),
@@ -26,7 +26,7 @@ fn a_refused_recipient_stops_the_message_for_all_unless_it_is_skipped() {
         Content,
         Say("250 ok\r\n"),
     ];
-    let ran = play(&format!("{MESSAGE}on_refused = 'skip'\n"), &[&before[..], &rcpt, &second, &quit].concat());
+    let ran = run_script(&format!("{MESSAGE}on_refused = 'skip'\n"), &[&before[..], &rcpt, &second, &quit].concat());
     assert_eq!(ran.outcome.status.code(), 1, "{}", ran.log);
     assert!(ran.log.contains("c@example.com Accepted: 250 ok\n"), "{}", ran.log);
 }
@@ -40,7 +40,7 @@ fn behind_a_recipient_that_was_skipped_its_refusal_is_the_first_failure() {
     let refused = |reply: &str| format!("1 recipient was refused: <b@example.com>: {reply}");
     let later = "1 recipient was deferred: <b@example.com>: 450 later".to_owned();
     /// What RCPT gets, what follows, the status, what is told, why.
-    type Case = (&'static str, Vec<Act>, u8, [String; 2], &'static str);
+    type Case = (&'static str, Vec<ServerAct>, u8, [String; 2], &'static str);
     let table: [Case; 4] = [
         (
             "550 5.1.1 no\r\n",
@@ -73,11 +73,11 @@ fn behind_a_recipient_that_was_skipped_its_refusal_is_the_first_failure() {
     ];
     for (reply, rest, status, said, why) in table {
         let script = [&before[..], &[rcpt.clone(), Say(reply)], &other, &rest].concat();
-        let ran = play(&format!("{MESSAGE}on_refused = 'skip'\n"), &script);
+        let ran = run_script(&format!("{MESSAGE}on_refused = 'skip'\n"), &script);
         assert_eq!(ran.outcome.status.code(), status, "{why}: {}", ran.log);
         let failure = ran.outcome.failure.expect("it failed");
         let told: Vec<_> =
-            std::iter::once(&failure).chain(&failure.more.also).map(|one| one.cause.to_string()).collect();
+            std::iter::once(&failure).chain(&failure.details.others).map(|one| one.cause.to_string()).collect();
         assert!(told.len() == 2 && told[0].contains(&said[0]) && told[1].contains(&said[1]), "{why}: {told:?}");
     }
 }
@@ -96,7 +96,7 @@ fn an_attachment_that_shrinks_while_it_is_sent_ends_the_connection_without_a_dot
         Hear("DATA"),
         Say("354 go\r\n"),
     ];
-    let ran = play(&toml.replace("['short.eml']", "[{ file = 'short.eml', name = 'x.bin' }]"), &server);
+    let ran = run_script(&toml.replace("['short.eml']", "[{ file = 'short.eml', name = 'x.bin' }]"), &server);
     assert_eq!(ran.outcome.status.code(), 66, "{}", ran.log);
     assert!(!ran.log.contains("C: .\n") && !ran.log.contains("C: QUIT"), "{}", ran.log);
 }
@@ -117,7 +117,7 @@ fn where_all_were_refused_and_data_was_pipelined_a_lone_dot_follows() {
         Hear("QUIT"),
         Say("221 bye\r\n"),
     ];
-    let ran = play(&toml, &server);
+    let ran = run_script(&toml, &server);
     assert_eq!(ran.outcome.status.code(), 1, "{}", ran.log);
     assert!(ran.log.contains("S: 354 go\n") && ran.log.contains("C: .\nS: 554 no valid recipients\n"), "{}", ran.log);
 }
@@ -141,7 +141,7 @@ fn behind_a_delivered_message_a_failed_quit_changes_nothing() {
         Hear("QUIT"),
         Say("nonsense\r\n"),
     ];
-    let ran = play(MESSAGE, &server);
+    let ran = run_script(MESSAGE, &server);
     assert_eq!(ran.outcome.status.code(), 0, "{}", ran.log);
     assert!(ran.log.contains("QuitFailed"), "{}", ran.log);
 }

@@ -1,25 +1,25 @@
 //! What comes of a dialogue: statuses, verdicts, what is sent, what is told.
 
-use super::server::Act::{self, After, BreakAfter, Content, Fin, Hear, Heard, Reset, Say};
-use super::{play, play_all};
+use super::server::ServerAct::{self, After, BreakAfter, Content, Fin, Hear, Heard, Reset, Say};
+use super::{run_script, run_scripts};
 use std::time::Duration;
 
-pub const GREETING: Act = Say("220 mx ready\r\n");
-const EHLO: [Act; 2] = [Hear("EHLO me"), Say("250-mx\r\n250 SIZE 1000\r\n")];
+pub const GREETING: ServerAct = Say("220 mx ready\r\n");
+const EHLO: [ServerAct; 2] = [Hear("EHLO me"), Say("250-mx\r\n250 SIZE 1000\r\n")];
 const HELLO_STEPS: &str = "{ expect = 220 }, { ehlo = true }";
 
 fn steps(list: &str) -> String {
     format!("step = [ {HELLO_STEPS}, {list} ]")
 }
 
-fn script(acts: &[Act]) -> Vec<Act> {
+fn script(acts: &[ServerAct]) -> Vec<ServerAct> {
     [&[GREETING][..], &EHLO, acts].concat()
 }
 
 struct Case {
     why: &'static str,
     steps: &'static str,
-    server: &'static [Act],
+    server: &'static [ServerAct],
     status: u8,
     /// In the log.
     has: &'static [&'static str],
@@ -312,7 +312,7 @@ const TOLD: &[Case] = &[
 #[test]
 fn every_end_of_a_dialogue_has_its_status_and_its_last_words() {
     for case in TOLD {
-        let ran = play(&steps(case.steps), &script(case.server));
+        let ran = run_script(&steps(case.steps), &script(case.server));
         assert_eq!(ran.outcome.status.code(), case.status, "{}\n{}", case.why, ran.log);
         for has in case.has {
             assert!(ran.log.contains(has), "{}: {has:?} is missing in\n{}", case.why, ran.log);
@@ -325,7 +325,7 @@ fn every_end_of_a_dialogue_has_its_status_and_its_last_words() {
 
 #[test]
 fn a_line_break_from_a_variable_is_refused_before_anything_is_sent() {
-    let ran = play(
+    let ran = run_script(
         "vars = { x = \"a>\\r\\nRCPT TO:<evil@example.com\" }\nstep = [{ expect = 220 }, { send = 'MAIL FROM:<{{ x }}>', expect = 250 }]",
         &[GREETING],
     );
@@ -334,14 +334,14 @@ fn a_line_break_from_a_variable_is_refused_before_anything_is_sent() {
 
 #[test]
 fn a_file_that_is_not_there_ends_the_session_before_it_connects() {
-    let ran = play_all(&steps("{ body = { file = 'gone.eml' }, expect = 250 }"), &[]);
+    let ran = run_scripts(&steps("{ body = { file = 'gone.eml' }, expect = 250 }"), &[]);
     assert_eq!(ran.outcome.status.code(), 66, "{}", ran.log);
 }
 
 #[test]
 fn a_secret_is_shown_nowhere_though_the_server_says_it() {
     let toml = "secrets = { pw = { env = 'PW' } }\nstep = [{ expect = 220 }, { send = 'NOOP {{ pw }}', expect = 250 }]";
-    let ran = play(toml, &[GREETING, Hear("NOOP hunter2-Zaphod"), Say("500 hunter2-Zaphod unknown\r\n")]);
+    let ran = run_script(toml, &[GREETING, Hear("NOOP hunter2-Zaphod"), Say("500 hunter2-Zaphod unknown\r\n")]);
     assert!(ran.log.contains("C: NOOP [secret]\nS: 500 [secret] unknown\n"), "{}", ran.log);
     assert!(!format!("{}{:?}", ran.log, ran.outcome).contains("hunter2"));
 }
@@ -349,7 +349,7 @@ fn a_secret_is_shown_nowhere_though_the_server_says_it() {
 #[test]
 fn a_server_without_what_the_session_requires_is_left_with_quit() {
     let server = script(&[Hear("QUIT"), Say("221 bye\r\n")]);
-    let ran = play(&format!("requires = ['CHUNKING']\n{}", steps("{ send = 'NOOP', expect = 250 }")), &server);
+    let ran = run_script(&format!("requires = ['CHUNKING']\n{}", steps("{ send = 'NOOP', expect = 250 }")), &server);
     assert_eq!(ran.outcome.status.code(), 0);
     assert!(ran.outcome.skipped.is_some_and(|why| why.as_str().contains("CHUNKING")));
     assert!(ran.log.contains("C: QUIT") && !ran.log.contains("C: NOOP"), "{}", ran.log);
@@ -359,7 +359,7 @@ fn a_server_without_what_the_session_requires_is_left_with_quit() {
 fn another_connection_has_its_own_dialogue() {
     let toml = "step = [{ expect = 220 }, { on = 'b', expect = 421 }, { send = 'NOOP', expect = 250 }]";
     let scripts = [vec![GREETING, Hear("NOOP"), Say("250 ok\r\n")], vec![Say("421 one at a time\r\n"), Fin]];
-    let ran = play_all(toml, &scripts);
+    let ran = run_scripts(toml, &scripts);
     assert_eq!(ran.outcome.status.code(), 0, "{}", ran.log);
     assert!(ran.log.contains("S[b]: 421 one at a time\nC: NOOP\n"), "{}", ran.log);
 }
@@ -367,7 +367,7 @@ fn another_connection_has_its_own_dialogue() {
 #[test]
 fn a_connection_that_broke_is_used_again_once_it_is_made_anew() {
     let toml = "step = [{ expect = 220, on_fail = 'continue' }, { send = 'A', expect = 250 }, { connect = true }, { expect = 220 }]";
-    let ran = play_all(toml, &[vec![Say("hello\r\n")], vec![GREETING]]);
+    let ran = run_scripts(toml, &[vec![Say("hello\r\n")], vec![GREETING]]);
     assert_eq!(ran.outcome.status.code(), 76);
     assert!(ran.log.contains("skipped 2: A EarlierFailure\n") && ran.log.contains("S: 220 mx ready"), "{}", ran.log);
 }
@@ -385,7 +385,7 @@ fn on_fail_quit_runs_close_and_nothing_else() {
         Say("221 bye\r\n"),
         Fin,
     ];
-    let ran = play(toml, &server);
+    let ran = run_script(toml, &server);
     assert_eq!(ran.outcome.status.code(), 1);
     assert!(ran.log.contains("C: RSET\nS: 250 ok\nC: QUIT\nS: 221 bye\n*: closed by the server\n"), "{}", ran.log);
     assert!(!ran.log.contains("C: B"));

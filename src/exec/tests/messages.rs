@@ -1,32 +1,32 @@
 //! Mail transactions: what leaves in one write, and what becomes of each recipient.
 
-use super::server::Act::{self, Bdat, Content, Fin, Hear, Say};
-use super::{Ran, play};
+use super::server::ServerAct::{self, Bdat, Content, Fin, Hear, Say};
+use super::{RunResult, run_script};
 
 const SETTINGS: &str =
     "from = 'a@example.com'\nsubject = 'n'\ntext = 'hi'\ndate = 'x'\nmessage_id = '<1@example.com>'\n";
 const ONE: &str = "to = ['b@example.com']\n";
 const TWO: &str = "to = ['b@example.com', 'c@example.com']\n";
 
-fn begin(offers: &'static str) -> Vec<Act> {
+fn begin(offers: &'static str) -> Vec<ServerAct> {
     vec![Say("220 mx\r\n"), Hear("EHLO me"), Say(offers)]
 }
 
-fn quit() -> Vec<Act> {
+fn quit() -> Vec<ServerAct> {
     vec![Hear("QUIT"), Say("221 bye\r\n"), Fin]
 }
 
 /// MAIL, RCPT, DATA and their replies.
-const GROUP: [Act; 4] = [Hear("MAIL"), Hear("RCPT"), Hear("DATA"), Say("250 a\r\n250 b\r\n354 go\r\n")];
+const GROUP: [ServerAct; 4] = [Hear("MAIL"), Hear("RCPT"), Hear("DATA"), Say("250 a\r\n250 b\r\n354 go\r\n")];
 const PIPELINING: &str = "250-mx\r\n250 PIPELINING\r\n";
 const CHUNKING: &str = "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n";
 
-fn send(keys: &str, offers: &'static str, acts: &[Act]) -> Ran {
-    play(&format!("[message]\n{SETTINGS}{keys}"), &[&begin(offers)[..], acts, &quit()].concat())
+fn send(keys: &str, offers: &'static str, acts: &[ServerAct]) -> RunResult {
+    run_script(&format!("[message]\n{SETTINGS}{keys}"), &[&begin(offers)[..], acts, &quit()].concat())
 }
 
 /// What each write held, by the first words of its lines; lines of content are left out.
-fn writes(ran: &Ran) -> Vec<String> {
+fn writes(ran: &RunResult) -> Vec<String> {
     let mut content = false;
     let verbs = |write: &Vec<u8>| {
         let text = String::from_utf8_lossy(write).into_owned();
@@ -71,7 +71,7 @@ fn ten_messages_on_one_connection_cost_a_turn_each() {
         server.push(Say("250 ok\r\n250 a\r\n250 b\r\n354 go\r\n"));
     }
     server.extend([Content, Say("250 ok\r\n")]);
-    let ran = play(&ten(""), &[server, quit()].concat());
+    let ran = run_script(&ten(""), &[server, quit()].concat());
     let mut turns = vec!["EHLO", "MAIL RCPT DATA"];
     turns.extend([". MAIL RCPT DATA"; 9]);
     turns.extend([".", "QUIT"]);
@@ -88,7 +88,7 @@ fn ten_messages_in_chunks_cost_a_turn_each_with_rset_between_them() {
         before = "250 ok\r\n250 reset\r\n250 a\r\n250 b\r\n";
     }
     server.push(Say("250 ok\r\n"));
-    let ran = play(&ten(""), &[server, quit()].concat());
+    let ran = run_script(&ten(""), &[server, quit()].concat());
     let mut turns = vec!["EHLO", "MAIL RCPT BDAT RSET MAIL RCPT"];
     turns.extend(["BDAT RSET MAIL RCPT"; 8]);
     turns.extend(["BDAT", "QUIT"]);
@@ -99,7 +99,7 @@ fn ten_messages_in_chunks_cost_a_turn_each_with_rset_between_them() {
 #[test]
 fn a_refused_message_takes_the_next_ones_envelope_back_without_a_dot() {
     let acts = [Content, Hear("MAIL"), Hear("RCPT"), Hear("DATA"), Say("554 spam\r\n250 a\r\n250 b\r\n354 go\r\n")];
-    let ran = play(&ten(""), &[&begin(PIPELINING)[..], &GROUP, &acts].concat());
+    let ran = run_script(&ten(""), &[&begin(PIPELINING)[..], &GROUP, &acts].concat());
     assert_eq!(ran.outcome.status.code(), 1, "{}", ran.log);
     assert_eq!(writes(&ran), ["EHLO", "MAIL RCPT DATA", ". MAIL RCPT DATA"], "{}", ran.log);
     assert!(ran.log.contains("S: 354 go\n*: closed\n"), "{}", ran.log);
@@ -115,7 +115,7 @@ fn messages_are_told_apart_by_their_message_ids() {
     server.extend([Content, Say("250 ok\r\n")]);
     let toml = ten("").replace("message_id = '<1@example.com>', ", "");
     // The ids differ from run to run: no comparing over chunk sizes here.
-    let ran = super::once(&toml, &[[server, quit()].concat()], usize::MAX);
+    let ran = super::run_in_pieces(&toml, &[[server, quit()].concat()], usize::MAX);
     let wire = ran.wire();
     let ids: std::collections::HashSet<&str> = wire.lines().filter(|line| line.starts_with("Message-ID: ")).collect();
     assert_eq!(ids.len(), 10, "{wire}");
@@ -143,7 +143,7 @@ fn rset_stands_before_a_transaction_behind_a_chunk_that_nobody_took() {
             Bdat,
             Say("250 r\r\n250 a\r\n250 b\r\n250 ok\r\n"),
         ];
-        let ran = play(&toml, &[&begin(CHUNKING)[..], &server, &quit()].concat());
+        let ran = run_script(&toml, &[&begin(CHUNKING)[..], &server, &quit()].concat());
         assert_eq!(ran.outcome.status.code(), 1, "{}", ran.log);
         assert!(ran.log.contains("b@example.com Accepted: 250 ok\n"), "{}", ran.log);
     }
@@ -153,7 +153,7 @@ struct Case {
     why: &'static str,
     keys: &'static str,
     offers: &'static str,
-    server: &'static [Act],
+    server: &'static [ServerAct],
     status: u8,
     has: &'static [&'static str],
     lacks: &'static [&'static str],
@@ -230,7 +230,7 @@ const CASES: &[Case] = &[
             Say("353 wait\r\n250 b\r\n550 c\r\n250 queued as 4F2A\r\n"),
         ],
         status: 1,
-        has: &["b@example.com Accepted: 250 b\n", "c@example.com Refused: 550 c\n", "Some(Shown(\"4F2A\"))"],
+        has: &["b@example.com Accepted: 250 b\n", "c@example.com Refused: 550 c\n", "Some(SafeText(\"4F2A\"))"],
         lacks: &[],
     },
     Case {
@@ -331,7 +331,7 @@ fn retry_goes_by_the_reply_that_decided_and_sends_nothing_twice() {
     let toml = format!("step = [{{ login = true }}, {{ message = {{ {keys} }}, retry = {retry} }}, {{ quit = true }}]");
     for (first, again, why) in table {
         let second = if again { &sent[..] } else { &[] };
-        let ran = play(&toml, &[&begin(PIPELINING)[..], &first, second, &quit()].concat());
+        let ran = run_script(&toml, &[&begin(PIPELINING)[..], &first, second, &quit()].concat());
         assert_eq!(ran.log.matches("C: MAIL").count(), 1 + usize::from(again), "{why}\n{}", ran.log);
         assert_eq!(ran.outcome.status.code() == 0, again, "{why}\n{}", ran.log);
     }
@@ -340,7 +340,7 @@ fn retry_goes_by_the_reply_that_decided_and_sends_nothing_twice() {
 #[test]
 fn a_ready_mail_in_8_bits_is_not_encoded_anew() {
     let toml = "[message]\neml = 'eight.eml'\nfrom = 'a@example.com'\nto = 'b@example.com'\n";
-    let ran = play(toml, &[begin("250 mx\r\n"), quit()].concat());
+    let ran = run_script(toml, &[begin("250 mx\r\n"), quit()].concat());
     assert_eq!(ran.outcome.status.code(), 78, "{}", ran.log);
     let cause = ran.outcome.failure.map(|failure| format!("{:?}", failure.cause)).unwrap_or_default();
     assert!(cause.contains("8BITMIME, which the message needs") && cause.contains("encode its parts"), "{cause}");
@@ -355,13 +355,14 @@ fn large_content_leaves_in_chunks_and_a_refused_one_is_the_last() {
     let offers = "250-mx\r\n250 CHUNKING\r\n";
     let envelope = [Hear("MAIL"), Say("250 a\r\n"), Hear("RCPT"), Say("250 b\r\n"), Bdat];
     let all = [Say("250 1\r\n"), Bdat, Say("250 2\r\n"), Bdat, Say("250 3\r\n")];
-    let play =
-        |acts: &[Act]| super::once(&toml, &[[&begin(offers)[..], &envelope, acts, &quit()].concat()], usize::MAX);
-    let ran = play(&all);
+    let run_script = |acts: &[ServerAct]| {
+        super::run_in_pieces(&toml, &[[&begin(offers)[..], &envelope, acts, &quit()].concat()], usize::MAX)
+    };
+    let ran = run_script(&all);
     assert_eq!(ran.outcome.status.code(), 0);
     assert_eq!((ran.log.matches("C: BDAT ").count(), ran.log.matches(" LAST\n").count()), (3, 1));
     assert!(!ran.log.contains("\\c\n"), "chunks end with a line");
-    let ran = play(&[Say("552 full\r\n")]);
+    let ran = run_script(&[Say("552 full\r\n")]);
     assert_eq!(ran.outcome.status.code(), 1);
     assert!(!ran.log.contains(" LAST\n") && ran.log.contains("b@example.com Refused: 552 full\n"));
 }

@@ -1,22 +1,22 @@
 //! Dialogues with a scripted server: each at every chunk size, over virtual time.
 
+mod after_failure;
 mod authentication;
 mod deliveries;
+mod dialogue_ends;
 mod dialogues;
-mod ends;
-mod flight;
+mod in_flight;
 mod messages;
-mod names;
 mod rows;
 mod secrets;
 mod server;
-mod tidying;
 mod timing;
+mod variables;
 
 use crate::event::{Event, Fact, Note, Observer, Outcome, Verdict};
-use crate::exec::{Settings, run};
+use crate::exec::{RunOptions, run};
 use crate::session::{SourceError, SourceFile, Sources, load};
-use server::{Act, Scripts, Time};
+use server::{ScriptedNetwork, ServerAct, VirtualClock};
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -106,7 +106,7 @@ impl Observer for Log {
                 Verdict::Error(failure) => line = format!("error: {} at {}", failure.cause, failure.place.line),
                 Verdict::Skipped(reason) => line = format!("skipped {}: {} {reason:?}", step.number, step.title),
             },
-            Fact::Noted(Note::Recipient { address, outcome, reply, message: _ }) => {
+            Fact::Noted(Note::RecipientResult { address, outcome, reply, message: _ }) => {
                 line = format!("{address} {outcome:?}: {reply}")
             }
             Fact::Noted(note) => line = format!("note: {note:?}"),
@@ -120,40 +120,41 @@ impl Observer for Log {
 }
 
 /// How a run went.
-struct Ran {
+struct RunResult {
     outcome: Outcome,
     log: String,
     elapsed: Duration,
     wire: Vec<Vec<u8>>,
 }
 
-impl Ran {
+impl RunResult {
     fn wire(&self) -> String {
         String::from_utf8_lossy(&self.wire.concat()).into_owned()
     }
 }
 
-fn once(toml: &str, scripts: &[Vec<Act>], piece: usize) -> Ran {
+fn run_in_pieces(toml: &str, scripts: &[Vec<ServerAct>], piece: usize) -> RunResult {
     let text = format!("server = \"smtp://127.0.0.1\"\nclient_name = \"me\"\n{toml}");
     let session =
         load("case.toml", &text, &Files, &[]).unwrap_or_else(|wrong| panic!("{text}\n{}", wrong.render(false)));
-    let (time, wire) = (Time::new(), Rc::new(RefCell::new(Vec::new())));
-    let mut network = Scripts { scripts: scripts.to_vec().into(), time: time.clone(), piece, wire: wire.clone() };
+    let (time, wire) = (VirtualClock::new(), Rc::new(RefCell::new(Vec::new())));
+    let mut network =
+        ScriptedNetwork { scripts: scripts.to_vec().into(), time: time.clone(), piece, wire: wire.clone() };
     let mut log = Log::default();
-    let outcome = run(&session, &Settings::default(), &Files, &mut network, time.as_ref(), &mut log);
+    let outcome = run(&session, &RunOptions::default(), &Files, &mut network, time.as_ref(), &mut log);
     let wire = wire.take();
-    Ran { outcome, log: log.0, elapsed: time.elapsed(), wire }
+    RunResult { outcome, log: log.0, elapsed: time.elapsed(), wire }
 }
 
 /// Runs the session at every chunk size, with the same result.
-fn play(toml: &str, script: &[Act]) -> Ran {
-    play_all(toml, &[script.to_vec()])
+fn run_script(toml: &str, script: &[ServerAct]) -> RunResult {
+    run_scripts(toml, &[script.to_vec()])
 }
 
-fn play_all(toml: &str, scripts: &[Vec<Act>]) -> Ran {
-    let whole = once(toml, scripts, usize::MAX);
+fn run_scripts(toml: &str, scripts: &[Vec<ServerAct>]) -> RunResult {
+    let whole = run_in_pieces(toml, scripts, usize::MAX);
     for piece in 1..=16 {
-        let cut = once(toml, scripts, piece);
+        let cut = run_in_pieces(toml, scripts, piece);
         assert_eq!(cut.outcome, whole.outcome, "in pieces of {piece}");
         assert_eq!(cut.log, whole.log, "in pieces of {piece}");
     }

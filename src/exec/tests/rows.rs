@@ -1,13 +1,13 @@
 //! Rows that follow one another on a connection: the envelope of one leaves with the end of the message before it, and
 //! what becomes of either is its own.
 
-use super::server::Act::{self, After, BreakAfter, Content, Fin, Hear, Reset, Say, Signal, StallAfter};
-use super::server::{Scripts, Time};
+use super::server::ServerAct::{self, After, BreakAfter, Content, Fin, Hear, Reset, Say, Signal, StallAfter};
+use super::server::{ScriptedNetwork, VirtualClock};
 use super::{Files, Log};
 use crate::event::{Outcome, RowId, Status};
-use crate::exec::{Clock, Feed, Lane, Ready, Row, Sealing, Settings};
+use crate::exec::{Clock, ConnectionLabel, DeliveryIntent, PreparedSession, Row, RowSource, RunOptions};
 use crate::session::{RowValue, load};
-use crate::transcript::Shown;
+use crate::transcript::SafeText;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -15,29 +15,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Rows in memory, and what was said of them.
-struct Rows {
+struct TestRows {
     left: VecDeque<Row>,
     peeked: VecDeque<Row>,
     /// The first of them are sealed.
     sealed: usize,
     current: String,
-    time: Rc<Time>,
+    time: Rc<VirtualClock>,
     /// `sealed 1`, `1 Passed`, a word each.
     told: Vec<String>,
 }
 
-impl Rows {
-    fn new(count: u64, time: Rc<Time>) -> Self {
+impl TestRows {
+    fn new(count: u64, time: Rc<VirtualClock>) -> Self {
         let columns: Arc<[String]> = ["n".to_owned()].into();
         let row = |number: u64| Row {
             id: Some(RowId {
                 number,
-                key: Shown::new(number.to_string()),
-                place: Shown::default(),
+                key: SafeText::new(number.to_string()),
+                place: SafeText::default(),
                 attempt: 1,
                 repetition: None,
             }),
-            value: Some(RowValue::of_fields(columns.clone(), vec![number.to_string()])),
+            value: Some(RowValue::from_fields(columns.clone(), vec![number.to_string()])),
             ..Row::default()
         };
         let left = (1..=count).map(row).collect();
@@ -50,7 +50,7 @@ impl Rows {
     }
 }
 
-impl Feed for Rows {
+impl RowSource for TestRows {
     fn next(&mut self) -> Option<Row> {
         if self.time.interrupted().is_some() && self.sealed == 0 {
             return None;
@@ -68,7 +68,7 @@ impl Feed for Rows {
         self.peeked.get(behind).cloned()
     }
 
-    fn unsent(&mut self, but: usize) {
+    fn release_unsent(&mut self, but: usize) {
         if but < self.sealed {
             let names: Vec<_> = (but + 1..=self.sealed).map(|ahead| self.name(ahead)).collect();
             self.told.push(format!("unsent {}", names.join(" ")));
@@ -76,11 +76,11 @@ impl Feed for Rows {
         }
     }
 
-    fn returned(&mut self, row: Row) {
+    fn give_back(&mut self, row: Row) {
         self.left.push_front(row);
     }
 
-    fn sending(&mut self, messages: &[Sealing<'_>]) -> Result<(), String> {
+    fn record_intent(&mut self, messages: &[DeliveryIntent<'_>]) -> Result<(), String> {
         let names: Vec<_> = messages.iter().map(|message| self.name(message.ahead)).collect();
         self.sealed += messages.iter().filter(|message| message.ahead > 0).count();
         self.told.push(format!("sealed {}", names.join(" ")));
@@ -94,7 +94,7 @@ impl Feed for Rows {
 
 /// How the rows of one connection went.
 #[derive(Debug, PartialEq)]
-pub struct Ran {
+pub struct RunResult {
     pub log: String,
     pub told: Vec<String>,
     pub status: Status,
@@ -102,27 +102,28 @@ pub struct Ran {
     pub left: usize,
 }
 
-pub fn once(toml: &str, count: u64, script: &[Act], piece: usize) -> (Ran, Vec<Vec<u8>>) {
+pub fn run_in_pieces(toml: &str, count: u64, script: &[ServerAct], piece: usize) -> (RunResult, Vec<Vec<u8>>) {
     let text = format!("server = \"smtp://127.0.0.1\"\nclient_name = \"me\"\n{toml}");
     let session =
         load("case.toml", &text, &Files, &[]).unwrap_or_else(|wrong| panic!("{text}\n{}", wrong.render(false)));
-    let (time, wire) = (Time::new(), Rc::new(RefCell::new(Vec::new())));
-    let mut network = Scripts { scripts: [script.to_vec()].into(), time: time.clone(), piece, wire: wire.clone() };
-    let (settings, mut log) = (Settings::default(), Log::default());
-    let mut rows = Rows::new(count, time.clone());
-    let ready = Ready::new(&session, &settings, &Files, time.as_ref(), &mut log);
+    let (time, wire) = (VirtualClock::new(), Rc::new(RefCell::new(Vec::new())));
+    let mut network =
+        ScriptedNetwork { scripts: [script.to_vec()].into(), time: time.clone(), piece, wire: wire.clone() };
+    let (settings, mut log) = (RunOptions::default(), Log::default());
+    let mut rows = TestRows::new(count, time.clone());
+    let ready = PreparedSession::new(&session, &settings, &Files, time.as_ref(), &mut log);
     let ready = ready.unwrap_or_else(|outcome| panic!("{outcome:?}"));
-    let outcome = ready.connection(&mut Lane::default(), &mut rows, &mut network, time.as_ref(), &mut log);
+    let outcome = ready.connection(&mut ConnectionLabel::default(), &mut rows, &mut network, time.as_ref(), &mut log);
     let left = rows.left.len() + rows.peeked.len();
     assert_eq!(rows.sealed, 0, "what was in flight had its turn");
-    (Ran { log: log.0, told: rows.told, status: outcome.status, left }, wire.take())
+    (RunResult { log: log.0, told: rows.told, status: outcome.status, left }, wire.take())
 }
 
 /// Plays rows at every chunk size, with the same result.
-pub fn play(toml: &str, count: u64, script: &[Act]) -> (Ran, Vec<Vec<u8>>) {
-    let whole = once(toml, count, script, usize::MAX);
+pub fn run_script(toml: &str, count: u64, script: &[ServerAct]) -> (RunResult, Vec<Vec<u8>>) {
+    let whole = run_in_pieces(toml, count, script, usize::MAX);
     for piece in 1..=16 {
-        assert_eq!(once(toml, count, script, piece).0, whole.0, "in pieces of {piece}");
+        assert_eq!(run_in_pieces(toml, count, script, piece).0, whole.0, "in pieces of {piece}");
     }
     whole
 }
@@ -135,16 +136,16 @@ fn short() -> String {
     format!("[message]\n{MESSAGE}{ROWS}")
 }
 
-fn begin() -> Vec<Act> {
+fn begin() -> Vec<ServerAct> {
     vec![Say("220 mx\r\n"), Hear("EHLO me"), Say("250-mx\r\n250 PIPELINING\r\n")]
 }
 
 /// The first row's envelope, and its replies.
-const FIRST: [Act; 4] = [Hear("MAIL"), Hear("RCPT TO:<1@"), Hear("DATA"), Say("250 a\r\n250 b\r\n354 go\r\n")];
+const FIRST: [ServerAct; 4] = [Hear("MAIL"), Hear("RCPT TO:<1@"), Hear("DATA"), Say("250 a\r\n250 b\r\n354 go\r\n")];
 /// What leaves with the end of the first row's content.
-const SECOND: [Act; 4] = [Content, Hear("MAIL"), Hear("RCPT TO:<2@"), Hear("DATA")];
+const SECOND: [ServerAct; 4] = [Content, Hear("MAIL"), Hear("RCPT TO:<2@"), Hear("DATA")];
 
-pub fn quit() -> Vec<Act> {
+pub fn quit() -> Vec<ServerAct> {
     vec![Hear("QUIT"), Say("221 bye\r\n"), Fin]
 }
 
@@ -166,7 +167,7 @@ fn ten_rows_on_one_connection_cost_a_round_trip_each() {
         server.push(Say("250 ok\r\n250 a\r\n250 b\r\n354 go\r\n"));
     }
     server.extend([Content, Say("250 ok\r\n")]);
-    let (ran, wire) = play(&short(), 10, &[server, quit()].concat());
+    let (ran, wire) = run_script(&short(), 10, &[server, quit()].concat());
     let mut turns = vec!["EHLO", "MAIL RCPT DATA"];
     turns.extend([". MAIL RCPT DATA"; 9]);
     turns.extend([".", "QUIT"]);
@@ -180,7 +181,7 @@ fn ten_rows_on_one_connection_cost_a_round_trip_each() {
 #[test]
 fn a_row_that_is_refused_leaves_the_next_one_s_envelope_as_it_is() {
     let server = [&begin()[..], &FIRST, &SECOND, &[Say("554 spam\r\n250 a\r\n250 b\r\n354 go\r\n"), Content]].concat();
-    let (ran, _) = play(&short(), 2, &[server, vec![Say("250 ok\r\n")], quit()].concat());
+    let (ran, _) = run_script(&short(), 2, &[server, vec![Say("250 ok\r\n")], quit()].concat());
     assert_eq!(ran.told, ["sealed 1", "1 Failed", "sealed 2", "2 Passed"], "{}", ran.log);
 }
 
@@ -190,14 +191,14 @@ fn a_row_whose_own_envelope_is_refused_is_failed_alone() {
     let rest =
         [Hear("RSET"), Hear("MAIL"), Hear("RCPT TO:<3@"), Hear("DATA"), Say("250 r\r\n250 a\r\n250 b\r\n354 go\r\n")];
     let server = [&begin()[..], &FIRST, &SECOND, &[said], &rest, &[Content, Say("250 ok\r\n")], &quit()].concat();
-    let (ran, _) = play(&short(), 3, &server);
+    let (ran, _) = run_script(&short(), 3, &server);
     assert_eq!(ran.told, ["sealed 1", "1 Passed", "2 Failed", "sealed 3", "3 Passed"], "{}", ran.log);
 }
 
 #[test]
 fn what_is_lost_behind_a_dot_is_unknown_and_the_row_behind_it_was_not_begun() {
     for end in [Fin, Reset] {
-        let (ran, _) = play(&short(), 3, &[&begin()[..], &FIRST, &SECOND, &[end]].concat());
+        let (ran, _) = run_script(&short(), 3, &[&begin()[..], &FIRST, &SECOND, &[end]].concat());
         assert_eq!(ran.told, ["sealed 1", "1 IoErr"], "{}", ran.log);
         assert_eq!(ran.left, 2, "they go on over another connection");
     }
@@ -205,7 +206,7 @@ fn what_is_lost_behind_a_dot_is_unknown_and_the_row_behind_it_was_not_begun() {
 
 #[test]
 fn a_421_defers_its_row_and_leaves_the_one_behind_it_pending() {
-    let (ran, _) = play(&short(), 3, &[&begin()[..], &FIRST, &SECOND, &[Say("421 enough\r\n"), Fin]].concat());
+    let (ran, _) = run_script(&short(), 3, &[&begin()[..], &FIRST, &SECOND, &[Say("421 enough\r\n"), Fin]].concat());
     assert_eq!((ran.told, ran.left), (vec!["sealed 1".to_owned(), "1 TempFail".to_owned()], 2), "{}", ran.log);
 }
 
@@ -214,7 +215,7 @@ fn an_interruption_leaves_the_row_behind_pending_and_its_content_unsent() {
     let server = [&begin()[..], &FIRST, &SECOND, &[Signal, Say("250 ok\r\n250 a\r\n250 b\r\n354 go\r\n")]].concat();
     // How much is read of the replies that nobody wants any more is a matter of how they come.
     for piece in [1, 5, usize::MAX] {
-        let (ran, _) = once(&short(), 3, &server, piece);
+        let (ran, _) = run_in_pieces(&short(), 3, &server, piece);
         assert_eq!((&ran.told[..], ran.left), (&["sealed 1".to_owned(), "1 Passed".to_owned()][..], 2), "{}", ran.log);
         assert!(ran.log.contains("1@example.com Accepted") && !ran.log.contains("C: hi 2\n"), "{}", ran.log);
         assert!(ran.log.contains("*: closed\n") && !ran.log.contains("C: QUIT"), "neither dot nor RSET\n{}", ran.log);
@@ -249,7 +250,7 @@ fn what_stands_between_two_rows_keeps_their_envelopes_apart() {
                 server.extend(noop());
             }
         }
-        let (ran, wire) = play(&format!("{open}step = [{steps}]\n{ROWS}"), 2, &[server, quit()].concat());
+        let (ran, wire) = run_script(&format!("{open}step = [{steps}]\n{ROWS}"), 2, &[server, quit()].concat());
         assert_eq!(verbs(&wire).iter().filter(|write| *write == ".").count(), 2, "{why}: {}", ran.log);
         assert_eq!(ran.status, Status::Passed, "{why}: {}", ran.log);
     }
@@ -266,15 +267,18 @@ fn what_a_row_captures_its_own_message_says_and_not_the_next_one_s() {
     let capture = "capture = { id = 'as (\\w+)' }";
     let steps = format!("{{ message = {{ {message} }}, expect = 250, {capture}, assert = [\"id == 'Q'\"] }}");
     let server = [&begin()[..], &FIRST, &SECOND, &[Say("250 as Q\r\n250 a\r\n250 b\r\n354 go\r\n"), Content]].concat();
-    let (ran, _) =
-        play(&format!("{open}step = [{steps}]\n{ROWS}"), 2, &[server, vec![Say("250 as Q\r\n")], quit()].concat());
+    let (ran, _) = run_script(
+        &format!("{open}step = [{steps}]\n{ROWS}"),
+        2,
+        &[server, vec![Say("250 as Q\r\n")], quit()].concat(),
+    );
     assert_eq!(ran.told, ["sealed 1", "1 Passed", "sealed 2", "2 Passed"], "{}", ran.log);
 }
 
 #[test]
 fn a_write_that_fails_leaves_unknown_what_its_dot_may_have_ended_and_nothing_else() {
     let whole = [&begin()[..], &FIRST, &SECOND, &[Say("250 ok\r\n250 a\r\n250 b\r\n354 go\r\n"), Content]].concat();
-    let (_, wire) = once(&short(), 2, &[whole, vec![Say("250 ok\r\n")], quit()].concat(), usize::MAX);
+    let (_, wire) = run_in_pieces(&short(), 2, &[whole, vec![Say("250 ok\r\n")], quit()].concat(), usize::MAX);
     let text = String::from_utf8_lossy(&wire[2]).into_owned();
     let (dot, length) = (text.find("\r\n.\r\nMAIL").expect("the next row's envelope is behind it") + 2, text.len());
     // TLS takes records whole: one of its ends may be at any of these.
@@ -287,7 +291,7 @@ fn a_write_that_fails_leaves_unknown_what_its_dot_may_have_ended_and_nothing_els
         (dot + 4, Status::IoErr),
         (length - 1, Status::IoErr),
     ] {
-        let (ran, _) = once(
+        let (ran, _) = run_in_pieces(
             &short(),
             2,
             &[&begin()[..], &FIRST, &[BreakAfter(at), After(Duration::from_secs(1)), Fin]].concat(),
@@ -302,11 +306,15 @@ fn a_write_that_fails_leaves_unknown_what_its_dot_may_have_ended_and_nothing_els
 
 #[test]
 fn a_signal_behind_the_dot_leaves_its_message_unknown() {
-    let (_, wire) =
-        once(&short(), 1, &[&begin()[..], &FIRST, &[Content, Say("250 ok\r\n")], &quit()].concat(), usize::MAX);
+    let (_, wire) = run_in_pieces(
+        &short(),
+        1,
+        &[&begin()[..], &FIRST, &[Content, Say("250 ok\r\n")], &quit()].concat(),
+        usize::MAX,
+    );
     for (but, outcome) in [(3, "Deferred"), (2, "Unknown"), (1, "Unknown")] {
         let stalls = [Signal, StallAfter(wire[2].len() - but)];
-        let (ran, _) = once(&short(), 1, &[&begin()[..], &FIRST, &stalls].concat(), usize::MAX);
+        let (ran, _) = run_in_pieces(&short(), 1, &[&begin()[..], &FIRST, &stalls].concat(), usize::MAX);
         assert_eq!(ran.told, ["sealed 1", "1 Interrupted"], "{}", ran.log);
         assert!(ran.log.contains(&format!("1@example.com {outcome}")), "{but} bytes are left: {}", ran.log);
     }
@@ -318,9 +326,9 @@ fn bdat_waits_in_a_batch_for_the_replies_to_its_envelope() {
     // Nothing but the next row's envelope stands behind the refusal.
     script.extend([Hear("MAIL"), Hear("RCPT TO:<1@"), Say("250 a\r\n451 later\r\n")]);
     script.extend([Hear("RSET"), Hear("MAIL"), Hear("RCPT TO:<2@"), Say("250 r\r\n250 a\r\n250 b\r\n")]);
-    script.extend([Act::Bdat, Say("250 ok\r\n")]);
+    script.extend([ServerAct::Bdat, Say("250 ok\r\n")]);
     script.extend(quit());
-    let (ran, _) = play(&short(), 2, &script);
+    let (ran, _) = run_script(&short(), 2, &script);
     assert_eq!(
         (ran.told, ran.left),
         (["1 TempFail", "sealed 2", "2 Passed"].map(str::to_owned).to_vec(), 0),
@@ -333,9 +341,9 @@ fn bdat_waits_in_a_batch_for_the_replies_to_its_envelope() {
 fn rset_stands_behind_a_row_that_failed_in_a_transaction_of_its_own_words() {
     let check = "{ send = 'VRFY {{ row.n }}', expect = 252 }";
     let mail = "{ send = 'MAIL FROM:<a@x>', expect = 250 }, { send = 'RCPT TO:<{{ row.n }}@x>', expect = 250 }";
-    const REFUSED: Act = Say("550 no\r\n");
+    const REFUSED: ServerAct = Say("550 no\r\n");
     /// The steps, what the first row meets, and the second, whether RSET stands between them, why.
-    type Case<'c> = (&'c str, &'c [Act], &'c [Act], bool, &'c str);
+    type Case<'c> = (&'c str, &'c [ServerAct], &'c [ServerAct], bool, &'c str);
     let table: &[Case<'_>] = &[
         (check, &[Hear("VRFY 1"), REFUSED], &[Hear("VRFY 2"), Say("252 ok\r\n")], false, "there was none"),
         (
@@ -355,8 +363,8 @@ fn rset_stands_behind_a_row_that_failed_in_a_transaction_of_its_own_words() {
     ];
     for (steps, first, second, resets, why) in table {
         let toml = format!("open = [ {{ expect = 220 }} ]\nstep = [ {steps} ]\nclose = [ {{ quit = true }} ]\n{ROWS}");
-        let reset: &[Act] = if *resets { &[Hear("RSET"), Say("250 ok\r\n")] } else { &[] };
-        let (ran, _) = play(&toml, 2, &[&[Say("220 mx\r\n")], *first, reset, *second, &quit()].concat());
+        let reset: &[ServerAct] = if *resets { &[Hear("RSET"), Say("250 ok\r\n")] } else { &[] };
+        let (ran, _) = run_script(&toml, 2, &[&[Say("220 mx\r\n")], *first, reset, *second, &quit()].concat());
         assert_eq!(ran.told, ["1 Failed", "2 Passed"], "{why}: {}", ran.log);
     }
 }
@@ -370,7 +378,7 @@ fn a_quit_that_fails_behind_a_failed_row_follows_from_it() {
     for (reply, told, status) in
         [("450 later\r\n", "1 TempFail", Status::Passed), ("250 ok\r\n", "1 Passed", Status::Failed)]
     {
-        let (ran, _) = play(&toml, 1, &[&[Say("220 mx\r\n"), Hear("NOOP"), Say(reply)], &failing[..]].concat());
+        let (ran, _) = run_script(&toml, 1, &[&[Say("220 mx\r\n"), Hear("NOOP"), Say(reply)], &failing[..]].concat());
         assert_eq!((ran.told, ran.status), (vec![told.to_owned()], status), "the connection's own\n{}", ran.log);
         assert!(ran.log.contains("failed: expected 221"), "it is told either way\n{}", ran.log);
     }

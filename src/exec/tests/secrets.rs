@@ -2,25 +2,25 @@
 //! of that by unfolding and decoding.
 
 use crate::event::{Event, Fact, Observer};
-use crate::exec::narrate::Narrator;
+use crate::exec::events::EventSink;
 use crate::message::{Draft, Source, TextPart, build, parse_address_list};
 use crate::smtp::content::ContentEncoder;
-use crate::transcript::{Passage, Redactor};
+use crate::transcript::{ContentWindow, Redactor};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mail_parser::MessageParser;
 use proptest::prelude::*;
 use std::io::Read;
 
-use super::play;
-use super::server::Act::{Hear, Say};
-use super::server::Time;
+use super::run_script;
+use super::server::ServerAct::{Hear, Say};
+use super::server::VirtualClock;
 
 /// The lines as the transcript shows them.
 #[derive(Default)]
-struct Told(Vec<String>);
+struct EmittedLines(Vec<String>);
 
-impl Observer for Told {
+impl Observer for EmittedLines {
     fn observe(&mut self, event: &Event<'_>) {
         if let Fact::LineSent(line) = &event.fact {
             let mut text = String::new();
@@ -34,13 +34,13 @@ impl Observer for Told {
 fn told(content: &[u8], secret: &str, block: usize) -> Vec<String> {
     let mut redactor = Redactor::default();
     redactor.add(secret);
-    let (time, mut told) = (Time::new(), Told::default());
-    let mut narrator = Narrator::new(&mut told, time.as_ref(), redactor);
-    let (mut passage, mut rest) = (Passage::default(), content);
+    let (time, mut told) = (VirtualClock::new(), EmittedLines::default());
+    let mut events = EventSink::new(&mut told, time.as_ref(), redactor);
+    let (mut passage, mut rest) = (ContentWindow::default(), content);
     while !rest.is_empty() {
         let end = rest.iter().skip(block).position(|b| *b == b'\n').map_or(rest.len(), |at| block + at + 1);
         let (now, later) = rest.split_at(end.min(rest.len()));
-        narrator.content("main", now, later, &mut passage, &[]);
+        events.emit_content("main", now, later, &mut passage, &[]);
         rest = later;
     }
     told.0
@@ -88,7 +88,7 @@ proptest! {
         let text = format!("{before}{secret}{after}\n");
         let page = format!("{before}{}{after}\n", html(&secret));
         let id = "1@client.example";
-        let part = |text: &str| TextPart::new(Source::held("the text", text.as_bytes()), id).expect("it is held");
+        let part = |text: &str| TextPart::new(Source::in_memory("the text", text.as_bytes()), id).expect("it is held");
         let to = parse_address_list("b@example.com").expect("an address");
         let draft = Draft {
             from: to.clone(),
@@ -131,7 +131,7 @@ fn what_a_failed_assert_shows_of_a_reply_holds_no_secret_whole_or_cut() {
             "step = [{{ expect = 220 }}, {{ send = 'NOOP', expect = 250, capture = {{ text = '(?s)(.*)' }}, assert = {asserts} }}]
             [secrets]\npw = {{ env = 'PW' }}"
         );
-        let ran = play(&toml, &[Say("220 mx ready\r\n"), Hear("NOOP"), Say(said)]);
+        let ran = run_script(&toml, &[Say("220 mx ready\r\n"), Hear("NOOP"), Say(said)]);
         assert_eq!(ran.outcome.status.code(), 1, "{why}: {}", ran.log);
         for part in ["hunter", "Zaphod", "aHVudGVy", "YXBob2"] {
             assert!(!ran.log.contains(part), "{why}: {part}: {}", ran.log);

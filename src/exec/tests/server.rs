@@ -1,8 +1,8 @@
 //! A scripted server in memory, over virtual time: waiting moves the clock to what is waited for.
 
 use crate::exec::{
-    Clock, CloseHow, ConnectError, ConnectOptions, Connected, Interrupt, Network, Server, Stream, TlsFacts, TlsFailure,
-    TlsOptions,
+    Clock, CloseMode, ConnectError, ConnectOptions, ConnectionInfo, Interrupt, Network, Server, Stream, TlsError,
+    TlsFacts, TlsOptions,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// What the server does.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub enum ServerAct {
     /// Bytes, as they are.
     Say(&'static str),
     /// Awaits a line that begins so.
@@ -41,13 +41,13 @@ pub enum Act {
 }
 
 /// Time that passes only where someone waits.
-pub struct Time {
+pub struct VirtualClock {
     start: Instant,
     now: Cell<Instant>,
     signal: Cell<Option<Instant>>,
 }
 
-impl Time {
+impl VirtualClock {
     pub fn new() -> Rc<Self> {
         let now = Instant::now();
         Rc::new(Self { start: now, now: Cell::new(now), signal: Cell::new(None) })
@@ -62,7 +62,7 @@ impl Time {
     }
 }
 
-impl Clock for Time {
+impl Clock for VirtualClock {
     fn now(&self) -> Instant {
         self.now.get()
     }
@@ -82,26 +82,26 @@ impl Clock for Time {
 }
 
 /// Gives each connection its script.
-pub struct Scripts {
-    pub scripts: VecDeque<Vec<Act>>,
-    pub time: Rc<Time>,
+pub struct ScriptedNetwork {
+    pub scripts: VecDeque<Vec<ServerAct>>,
+    pub time: Rc<VirtualClock>,
     /// The most bytes that one read gives.
     pub piece: usize,
     /// All that clients wrote, and in which pieces.
     pub wire: Rc<RefCell<Vec<Vec<u8>>>>,
 }
 
-impl Network for Scripts {
+impl Network for ScriptedNetwork {
     fn connect(
         &mut self,
         server: &Server,
         _: &ConnectOptions,
         _: Instant,
-    ) -> Result<(Box<dyn Stream>, Connected), ConnectError> {
+    ) -> Result<(Box<dyn Stream>, ConnectionInfo), ConnectError> {
         let Some(acts) = self.scripts.pop_front() else {
             return Err(ConnectError::CannotConnect { address: server.to_string(), why: "connection refused".into() });
         };
-        let stream = Scripted {
+        let stream = ScriptedStream {
             acts: acts.into(),
             time: self.time.clone(),
             piece: self.piece,
@@ -112,7 +112,7 @@ impl Network for Scripts {
             breaks: None,
             room: None,
         };
-        let connected = Connected {
+        let connected = ConnectionInfo {
             address: "127.0.0.1:25".into(),
             local: true,
             resolved: Vec::new(),
@@ -124,9 +124,9 @@ impl Network for Scripts {
     }
 }
 
-struct Scripted {
-    acts: VecDeque<Act>,
-    time: Rc<Time>,
+struct ScriptedStream {
+    acts: VecDeque<ServerAct>,
+    time: Rc<VirtualClock>,
     piece: usize,
     wire: Rc<RefCell<Vec<Vec<u8>>>>,
     heard: Vec<u8>,
@@ -138,24 +138,24 @@ struct Scripted {
     room: Option<usize>,
 }
 
-enum Found {
+enum ScriptState {
     Bytes,
     End(io::Result<usize>),
     /// Nothing before then; `None`: nothing until the client speaks.
     Later(Option<Instant>),
 }
 
-impl Scripted {
+impl ScriptedStream {
     /// Plays on as far as time and what was heard allow.
-    fn advance(&mut self) -> Found {
+    fn advance(&mut self) -> ScriptState {
         loop {
             if !self.said.is_empty() {
-                return Found::Bytes;
+                return ScriptState::Bytes;
             }
-            let Some(act) = self.acts.front().cloned() else { return Found::Later(None) };
+            let Some(act) = self.acts.front().cloned() else { return ScriptState::Later(None) };
             match act {
-                Act::Say(text) => self.said.extend(text.bytes()),
-                Act::Hear(start) => match self.heard.iter().position(|byte| *byte == b'\n') {
+                ServerAct::Say(text) => self.said.extend(text.bytes()),
+                ServerAct::Hear(start) => match self.heard.iter().position(|byte| *byte == b'\n') {
                     Some(lf) => {
                         let line: Vec<u8> = self.heard.drain(..=lf).collect();
                         assert!(
@@ -164,42 +164,42 @@ impl Scripted {
                             String::from_utf8_lossy(&line)
                         );
                     }
-                    None => return Found::Later(None),
+                    None => return ScriptState::Later(None),
                 },
-                Act::Heard(count) if self.heard.len() < count => return Found::Later(None),
-                Act::Heard(count) => drop(self.heard.drain(..count)),
-                Act::Bdat => match bdat(&self.heard) {
+                ServerAct::Heard(count) if self.heard.len() < count => return ScriptState::Later(None),
+                ServerAct::Heard(count) => drop(self.heard.drain(..count)),
+                ServerAct::Bdat => match bdat(&self.heard) {
                     Some(length) if self.heard.len() >= length => drop(self.heard.drain(..length)),
-                    _ => return Found::Later(None),
+                    _ => return ScriptState::Later(None),
                 },
-                Act::Content => match memchr::memmem::find(&self.heard, b"\r\n.\r\n") {
+                ServerAct::Content => match memchr::memmem::find(&self.heard, b"\r\n.\r\n") {
                     Some(at) => drop(self.heard.drain(..at + 5)),
                     None if self.heard.starts_with(b".\r\n") => drop(self.heard.drain(..3)),
-                    None => return Found::Later(None),
+                    None => return ScriptState::Later(None),
                 },
-                Act::After(wait) => {
+                ServerAct::After(wait) => {
                     if let Some(at) = self.due(wait) {
-                        return Found::Later(Some(at));
+                        return ScriptState::Later(Some(at));
                     }
                 }
-                Act::Drip(text, every) => {
+                ServerAct::Drip(text, every) => {
                     if let Some(at) = self.due(every) {
-                        return Found::Later(Some(at));
+                        return ScriptState::Later(Some(at));
                     }
                     self.next_at = None;
                     self.said.extend(text.bytes().next());
                     let rest = text.get(1..).unwrap_or_default();
                     if !rest.is_empty() {
-                        self.acts[0] = Act::Drip(rest, every);
+                        self.acts[0] = ServerAct::Drip(rest, every);
                         continue;
                     }
                 }
-                Act::Fin => return Found::End(Ok(0)),
-                Act::Reset => return Found::End(Err(ErrorKind::ConnectionReset.into())),
-                Act::Stall => self.room = Some(0),
-                Act::StallAfter(count) => self.room = Some(count),
-                Act::BreakAfter(count) => self.breaks = Some(count),
-                Act::Signal => self.time.signal.set(Some(self.time.now())),
+                ServerAct::Fin => return ScriptState::End(Ok(0)),
+                ServerAct::Reset => return ScriptState::End(Err(ErrorKind::ConnectionReset.into())),
+                ServerAct::Stall => self.room = Some(0),
+                ServerAct::StallAfter(count) => self.room = Some(count),
+                ServerAct::BreakAfter(count) => self.breaks = Some(count),
+                ServerAct::Signal => self.time.signal.set(Some(self.time.now())),
             }
             self.next_at = None;
             self.acts.pop_front();
@@ -222,14 +222,14 @@ impl Scripted {
     }
 }
 
-impl Stream for Scripted {
+impl Stream for ScriptedStream {
     fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
         loop {
             match self.advance() {
-                Found::Bytes => return Ok(self.take(buffer)),
-                Found::End(end) => return end,
-                Found::Later(Some(at)) if at <= deadline => self.time.reach(at),
-                Found::Later(_) => {
+                ScriptState::Bytes => return Ok(self.take(buffer)),
+                ScriptState::End(end) => return end,
+                ScriptState::Later(Some(at)) if at <= deadline => self.time.reach(at),
+                ScriptState::Later(_) => {
                     self.time.reach(deadline);
                     return Err(ErrorKind::TimedOut.into());
                 }
@@ -239,9 +239,9 @@ impl Stream for Scripted {
 
     fn read_waiting(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         match self.advance() {
-            Found::Bytes => Ok(Some(self.take(buffer))),
-            Found::End(end) => end.map(Some),
-            Found::Later(_) => Ok(None),
+            ScriptState::Bytes => Ok(Some(self.take(buffer))),
+            ScriptState::End(end) => end.map(Some),
+            ScriptState::Later(_) => Ok(None),
         }
     }
 
@@ -267,11 +267,11 @@ impl Stream for Scripted {
         Ok(count)
     }
 
-    fn start_tls(&mut self, _: &TlsOptions, _: Instant) -> Result<TlsFacts, TlsFailure> {
+    fn start_tls(&mut self, _: &TlsOptions, _: Instant) -> Result<TlsFacts, TlsError> {
         Ok(TlsFacts { version: Some("TLSv1.3".into()), ..TlsFacts::default() })
     }
 
-    fn close(&mut self, _: CloseHow) -> io::Result<()> {
+    fn close(&mut self, _: CloseMode) -> io::Result<()> {
         Ok(())
     }
 }

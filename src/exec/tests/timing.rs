@@ -1,21 +1,21 @@
 //! Deadlines and interruptions, in virtual time.
 
-use super::play;
-use super::server::Act::{After, Content, Drip, Fin, Hear, Say, Signal, Stall};
+use super::run_script;
+use super::server::ServerAct::{After, Content, Drip, Fin, Hear, Say, Signal, Stall};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_silent_server_ends_at_the_deadline_with_no_second_wait() {
-    let ran = play("timeout = '7s'\nstep = [{ expect = 220 }]", &[]);
+    let ran = run_script("timeout = '7s'\nstep = [{ expect = 220 }]", &[]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (75, 7 * SECOND), "{}", ran.log);
     assert_eq!(ran.wire(), "");
 }
 
 #[test]
 fn the_greeting_has_five_minutes_by_default_and_the_message_names_the_section() {
-    let ran = play("step = [{ expect = 220 }]", &[]);
+    let ran = run_script("step = [{ expect = 220 }]", &[]);
     assert_eq!(ran.elapsed, 300 * SECOND);
     assert!(ran.log.contains("RFC 5321 §4.5.3.2.1") || ran.log.contains("4.5.3.2.1"), "{}", ran.log);
 }
@@ -23,14 +23,14 @@ fn the_greeting_has_five_minutes_by_default_and_the_message_names_the_section() 
 #[test]
 fn a_byte_now_and_then_does_not_extend_the_deadline() {
     let drip = Drip("220-xxxxxxxxxxxxxxxxxxxxxxxxxxx", SECOND / 4);
-    let ran = play("timeout = '2s'\nstep = [{ expect = 220 }]", &[drip]);
+    let ran = run_script("timeout = '2s'\nstep = [{ expect = 220 }]", &[drip]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (75, 2 * SECOND));
     assert!(ran.log.contains("S: 220-xxx") && ran.log.contains("\\c\n"), "{}", ran.log);
 }
 
 #[test]
 fn silence_is_as_long_as_the_timeout() {
-    let ran = play("step = [{ expect = 'silence', timeout = '3s' }]", &[After(4 * SECOND), Say("220 late\r\n")]);
+    let ran = run_script("step = [{ expect = 'silence', timeout = '3s' }]", &[After(4 * SECOND), Say("220 late\r\n")]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (0, 3 * SECOND), "{}", ran.log);
 }
 
@@ -38,7 +38,7 @@ fn silence_is_as_long_as_the_timeout() {
 fn a_server_that_takes_no_content_ends_at_the_blocks_deadline_and_gets_no_dot() {
     let toml =
         "timeout = '5s'\nstep = [{ expect = 220 }, { send = 'DATA', expect = 354 }, { body = 'hi', expect = 250 }]";
-    let ran = play(toml, &[Say("220 mx\r\n"), Hear("DATA"), Say("354 go\r\n"), Stall]);
+    let ran = run_script(toml, &[Say("220 mx\r\n"), Hear("DATA"), Say("354 go\r\n"), Stall]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (75, 5 * SECOND), "{}", ran.log);
     assert!(ran.wire().ends_with("DATA\r\n"));
 }
@@ -47,27 +47,29 @@ fn a_server_that_takes_no_content_ends_at_the_blocks_deadline_and_gets_no_dot() 
 fn no_reply_to_content_in_time_is_unknown() {
     let toml =
         "timeout = '5s'\nstep = [{ expect = 220 }, { send = 'DATA', expect = 354 }, { body = 'hi', expect = 250 }]";
-    let ran = play(toml, &[Say("220 mx\r\n"), Hear("DATA"), Say("354 go\r\n"), Content]);
+    let ran = run_script(toml, &[Say("220 mx\r\n"), Hear("DATA"), Say("354 go\r\n"), Content]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (74, 5 * SECOND), "{}", ran.log);
 }
 
 #[test]
 fn quit_behind_a_failure_is_awaited_for_two_seconds() {
-    let ran = play("step = [{ expect = 220 }]", &[Say("554 no\r\n"), Hear("QUIT")]);
+    let ran = run_script("step = [{ expect = 220 }]", &[Say("554 no\r\n"), Hear("QUIT")]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (1, 2 * SECOND), "{}", ran.log);
 }
 
 #[test]
 fn quit_waits_two_seconds_for_the_server_to_close() {
-    let ran =
-        play("step = [{ expect = 220 }, { quit = true }]", &[Say("220 mx\r\n"), Hear("QUIT"), Say("221 bye\r\n")]);
+    let ran = run_script(
+        "step = [{ expect = 220 }, { quit = true }]",
+        &[Say("220 mx\r\n"), Hear("QUIT"), Say("221 bye\r\n")],
+    );
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (0, 2 * SECOND), "{}", ran.log);
 }
 
 #[test]
 fn the_server_closes_behind_its_221_whoever_wrote_the_quit() {
     let toml = "step = [{ expect = 220 }, { send = 'QUIT', expect = 221 }]";
-    let ran = play(toml, &[Say("220 mx\r\n"), Hear("QUIT"), Say("221 bye\r\n"), After(SECOND), Fin]);
+    let ran = run_script(toml, &[Say("220 mx\r\n"), Hear("QUIT"), Say("221 bye\r\n"), After(SECOND), Fin]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (0, SECOND));
     assert!(ran.log.ends_with("S: 221 bye\n*: closed by the server\n"), "{}", ran.log);
 }
@@ -76,7 +78,7 @@ fn the_server_closes_behind_its_221_whoever_wrote_the_quit() {
 fn an_interruption_ends_a_wait_at_once() {
     let toml =
         "step = [{ expect = 220 }, { send = 'NOOP', expect = 250 }, { send = 'RSET', expect = 250, always = true }]";
-    let ran = play(toml, &[Say("220 mx\r\n"), Hear("NOOP"), After(SECOND), Signal]);
+    let ran = run_script(toml, &[Say("220 mx\r\n"), Hear("NOOP"), After(SECOND), Signal]);
     assert_eq!(ran.outcome.status.code(), 130, "{}", ran.log);
     assert!(ran.elapsed < 2 * SECOND && !ran.log.contains("C: RSET"), "{}", ran.log);
 }
@@ -86,11 +88,11 @@ fn a_message_in_flight_has_five_seconds_more() {
     let toml = "step = [{ expect = 220 }, { send = 'DATA', expect = 354 }, { body = 'hi', expect = 250 }, { send = 'NOOP', expect = 250 }]";
     let start = [Say("220 mx\r\n"), Hear("DATA"), Say("354 go\r\n"), Content, Signal];
     let in_time = [After(4 * SECOND), Say("250 ok\r\n")];
-    let ran = play(toml, &[&start[..], &in_time].concat());
+    let ran = run_script(toml, &[&start[..], &in_time].concat());
     assert_eq!(ran.outcome.status.code(), 130, "{}", ran.log);
     assert!(ran.log.contains("S: 250 ok") && !ran.log.contains("C: NOOP"), "{}", ran.log);
     let too_late = [After(9 * SECOND), Say("250 ok\r\n")];
-    let ran = play(toml, &[&start[..], &too_late].concat());
+    let ran = run_script(toml, &[&start[..], &too_late].concat());
     assert_eq!(ran.outcome.status.code(), 130, "{}", ran.log);
     assert!(ran.elapsed < 6 * SECOND && !ran.log.contains("S: 250 ok"), "{}", ran.log);
 }
@@ -98,7 +100,7 @@ fn a_message_in_flight_has_five_seconds_more() {
 #[test]
 fn pieces_leave_with_their_pauses_each_in_a_write_of_its_own() {
     let toml = "step = [{ expect = 220 }, { send = 'NOOP', expect = 250, chunk = { size = 1, every = '1s' } }]";
-    let ran = play(toml, &[Say("220 mx\r\n"), Hear("NOOP"), Say("250 ok\r\n")]);
+    let ran = run_script(toml, &[Say("220 mx\r\n"), Hear("NOOP"), Say("250 ok\r\n")]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (0, 5 * SECOND), "{}", ran.log);
     assert_eq!(ran.wire.iter().map(Vec::len).collect::<Vec<_>>(), [1; 6]);
 }

@@ -4,11 +4,11 @@ use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, ResourceRecord, TYPE};
 
 /// How many names an alias may lead over.
-const LONGEST_CHAIN: usize = 16;
+const MAX_ALIASES: usize = 16;
 
 /// What a name server said.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum MxAnswer {
     /// Preference and host: empty where it is the root, `None` where it is no host name.
     Records {
         list: Vec<(u16, Option<String>)>,
@@ -19,8 +19,8 @@ pub enum Answer {
 
 /// What a message from a name server is.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard {
-    Answer(Answer),
+pub enum DnsResponse {
+    Answer(MxAnswer),
     /// There is more than fits: it is to be asked over TCP.
     Truncated,
     /// The server cannot or will not say.
@@ -30,7 +30,7 @@ pub enum Heard {
 }
 
 /// The question for a domain's MX records.
-pub fn question(domain: &str, id: u16) -> Result<Vec<u8>, String> {
+pub fn build_question(domain: &str, id: u16) -> Result<Vec<u8>, String> {
     let name = Name::new(domain).map_err(|_| "it is no domain name".to_owned())?;
     let mut packet = Packet::new_query(id);
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
@@ -39,32 +39,32 @@ pub fn question(domain: &str, id: u16) -> Result<Vec<u8>, String> {
 }
 
 /// Reads what came. Only what repeats number and question is an answer (RFC 5452 §4).
-pub fn heard(bytes: &[u8], domain: &str, id: u16) -> Heard {
-    let Ok(packet) = Packet::parse(bytes) else { return Heard::Other };
+pub fn parse_response(bytes: &[u8], domain: &str, id: u16) -> DnsResponse {
+    let Ok(packet) = Packet::parse(bytes) else { return DnsResponse::Other };
     let asked = packet.questions.first().is_some_and(|question| {
-        question.qtype == QTYPE::TYPE(TYPE::MX) && text(&question.qname).eq_ignore_ascii_case(domain)
+        question.qtype == QTYPE::TYPE(TYPE::MX) && dotted(&question.qname).eq_ignore_ascii_case(domain)
     });
     if packet.id() != id || !packet.has_flags(PacketFlag::RESPONSE) || !asked || packet.questions.len() != 1 {
-        return Heard::Other;
+        return DnsResponse::Other;
     }
     if packet.has_flags(PacketFlag::TRUNCATION) {
-        return Heard::Truncated;
+        return DnsResponse::Truncated;
     }
     match packet.rcode() {
-        RCODE::NoError => Heard::Answer(records(&packet.answers, domain)),
-        RCODE::NameError => Heard::Answer(Answer::NoDomain),
-        RCODE::ServerFailure => Heard::Refused("the name server failed (SERVFAIL)".to_owned()),
-        RCODE::Refused => Heard::Refused("the name server refused the question".to_owned()),
-        other => Heard::Refused(format!("the name server answered {other:?}")),
+        RCODE::NoError => DnsResponse::Answer(mx_records(&packet.answers, domain)),
+        RCODE::NameError => DnsResponse::Answer(MxAnswer::NoDomain),
+        RCODE::ServerFailure => DnsResponse::Refused("the name server failed (SERVFAIL)".to_owned()),
+        RCODE::Refused => DnsResponse::Refused("the name server refused the question".to_owned()),
+        other => DnsResponse::Refused(format!("the name server answered {other:?}")),
     }
 }
 
 /// The MX records of the domain, or of the name that it is an alias of.
-fn records(answers: &[ResourceRecord<'_>], domain: &str) -> Answer {
+fn mx_records(answers: &[ResourceRecord<'_>], domain: &str) -> MxAnswer {
     let mut owner = domain.to_owned();
-    for _ in 0..LONGEST_CHAIN {
+    for _ in 0..MAX_ALIASES {
         let alias = answers.iter().find_map(|record| match &record.rdata {
-            RData::CNAME(target) if text(&record.name).eq_ignore_ascii_case(&owner) => Some(text(target)),
+            RData::CNAME(target) if dotted(&record.name).eq_ignore_ascii_case(&owner) => Some(dotted(target)),
             _ => None,
         });
         match alias {
@@ -76,25 +76,25 @@ fn records(answers: &[ResourceRecord<'_>], domain: &str) -> Answer {
     let mut list = Vec::new();
     for record in answers {
         if let RData::MX(mx) = &record.rdata
-            && text(&record.name).eq_ignore_ascii_case(&owner)
+            && dotted(&record.name).eq_ignore_ascii_case(&owner)
         {
             ttl = ttl.min(record.ttl);
-            list.push((mx.preference, host(&mx.exchange)));
+            list.push((mx.preference, host_name(&mx.exchange)));
         }
     }
-    Answer::Records { ttl: if list.is_empty() { 0 } else { ttl }, list }
+    MxAnswer::Records { ttl: if list.is_empty() { 0 } else { ttl }, list }
 }
 
 /// A name with its dots, for comparing.
-fn text(name: &Name<'_>) -> String {
+fn dotted(name: &Name<'_>) -> String {
     let labels: Vec<_> = name.as_bytes().map(|label| String::from_utf8_lossy(label).into_owned()).collect();
     labels.join(".")
 }
 
 /// A name that a connection can be made to. What is none could hold dots or control characters in its labels.
-fn host(name: &Name<'_>) -> Option<String> {
+fn host_name(name: &Name<'_>) -> Option<String> {
     let plain = |label: &[u8]| label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    name.as_bytes().all(plain).then(|| text(name))
+    name.as_bytes().all(plain).then(|| dotted(name))
 }
 
 #[cfg(test)]
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_question_asks_for_recursion() {
-        let bytes = question("example.com", 0x1234).expect("a domain");
+        let bytes = build_question("example.com", 0x1234).expect("a domain");
         assert_eq!(&bytes[..12], [0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
         assert_eq!(&bytes[12..], b"\x07example\x03com\0\0\x0f\0\x01");
     }
@@ -134,7 +134,7 @@ mod tests {
         let none = PacketFlag::empty();
         let list = |list: &[(u16, &str)], ttl| {
             let list = list.iter().map(|(preference, host)| (*preference, Some((*host).to_owned()))).collect();
-            Heard::Answer(Answer::Records { list, ttl })
+            DnsResponse::Answer(MxAnswer::Records { list, ttl })
         };
         let table = [
             (
@@ -158,18 +158,24 @@ mod tests {
                 list(&[(0, "")], 300),
                 "null",
             ),
-            (reply("example.com", none, RCODE::NameError, vec![]), Heard::Answer(Answer::NoDomain), "no such domain"),
-            (reply("example.com", PacketFlag::TRUNCATION, RCODE::NoError, vec![]), Heard::Truncated, "too long"),
-            (reply("example.net", none, RCODE::NoError, vec![]), Heard::Other, "another question's"),
-            (b"nonsense".to_vec(), Heard::Other, "nonsense"),
-            (question("example.com", 7).expect("a domain"), Heard::Other, "a question is no answer"),
+            (
+                reply("example.com", none, RCODE::NameError, vec![]),
+                DnsResponse::Answer(MxAnswer::NoDomain),
+                "no such domain",
+            ),
+            (reply("example.com", PacketFlag::TRUNCATION, RCODE::NoError, vec![]), DnsResponse::Truncated, "too long"),
+            (reply("example.net", none, RCODE::NoError, vec![]), DnsResponse::Other, "another question's"),
+            (b"nonsense".to_vec(), DnsResponse::Other, "nonsense"),
+            (build_question("example.com", 7).expect("a domain"), DnsResponse::Other, "a question is no answer"),
         ];
         for (bytes, expected, why) in table {
-            assert_eq!(heard(&bytes, "example.com", 7), expected, "{why}");
-            assert_eq!(heard(&bytes, "example.com", 8), Heard::Other, "{why}, under another number");
+            assert_eq!(parse_response(&bytes, "example.com", 7), expected, "{why}");
+            assert_eq!(parse_response(&bytes, "example.com", 8), DnsResponse::Other, "{why}, under another number");
         }
         let failed = reply("example.com", none, RCODE::ServerFailure, vec![]);
-        assert!(matches!(heard(&failed, "example.com", 7), Heard::Refused(why) if why.contains("SERVFAIL")));
+        assert!(
+            matches!(parse_response(&failed, "example.com", 7), DnsResponse::Refused(why) if why.contains("SERVFAIL"))
+        );
     }
 
     #[test]
@@ -180,21 +186,21 @@ mod tests {
         ];
         let bytes = reply("example.com", PacketFlag::empty(), RCODE::NoError, circle);
         assert!(
-            matches!(heard(&bytes, "example.com", 7), Heard::Answer(Answer::Records { list, .. }) if list.is_empty())
+            matches!(parse_response(&bytes, "example.com", 7), DnsResponse::Answer(MxAnswer::Records { list, .. }) if list.is_empty())
         );
     }
 
     proptest! {
         #[test]
         fn nothing_that_comes_can_do_harm(bytes: Vec<u8>, at in 0..80_usize, byte: u8) {
-            heard(&bytes, "example.com", 7);
+            parse_response(&bytes, "example.com", 7);
             // Nearly right, with a byte changed: counts, pointers, lengths.
             let mut near = reply("example.com", PacketFlag::empty(), RCODE::NoError, vec![
                 ("example.com", mx(10, "mx.example.com")), ("example.com", mx(20, "mx2.example.com")),
             ]);
             let at = at % near.len();
             near[at] = byte;
-            heard(&near, "example.com", 7);
+            parse_response(&near, "example.com", 7);
         }
     }
 }

@@ -3,17 +3,17 @@
 //! Which ones stands in `/etc/resolv.conf`, and how often and how long they are asked. A question's number and the port
 //! that it comes from are random, and a socket hears only the server that it asks (RFC 5452).
 
-use super::query::{Answer, Heard, heard, question};
+use super::query::{DnsResponse, MxAnswer, build_question, parse_response};
 use crate::exec::Clock;
 use crate::net::clock::SystemClock;
-use crate::net::sockets::{Target, words};
+use crate::net::network::{Endpoint, describe_io_error};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 const CONFIGURATION: &str = "/etc/resolv.conf";
 /// As the system's resolver: more are not asked.
-const MOST_SERVERS: usize = 3;
+const MAX_SERVERS: usize = 3;
 /// What an answer over UDP may hold without an agreement on more (RFC 1035 §4.2.1), and some.
 const DATAGRAM: usize = 4096;
 
@@ -28,23 +28,23 @@ pub enum Nameservers {
 
 /// Whom to ask, how long, and how often.
 #[derive(Debug, PartialEq, Eq)]
-struct Plan {
+struct ResolverConfig {
     servers: Vec<SocketAddr>,
     timeout: Duration,
     attempts: u32,
 }
 
 impl Nameservers {
-    fn plan(&self) -> Plan {
+    fn config(&self) -> ResolverConfig {
         match self {
-            Self::System => plan(&std::fs::read_to_string(CONFIGURATION).unwrap_or_default()),
-            Self::Given(servers) => Plan { servers: servers.clone(), ..plan("") },
+            Self::System => parse_resolv_conf(&std::fs::read_to_string(CONFIGURATION).unwrap_or_default()),
+            Self::Given(servers) => ResolverConfig { servers: servers.clone(), ..parse_resolv_conf("") },
         }
     }
 }
 
 /// Reads resolv.conf(5): `nameserver`, and `timeout` and `attempts` of `options`, within the bounds that it names.
-fn plan(text: &str) -> Plan {
+fn parse_resolv_conf(text: &str) -> ResolverConfig {
     let (mut servers, mut timeout, mut attempts) = (Vec::new(), 5, 2);
     for line in text.lines() {
         let mut fields = line.split_whitespace();
@@ -65,25 +65,32 @@ fn plan(text: &str) -> Plan {
             _ => {}
         }
     }
-    servers.truncate(MOST_SERVERS);
+    servers.truncate(MAX_SERVERS);
     if servers.is_empty() {
         servers.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 53));
     }
-    Plan { servers, timeout: Duration::from_secs(timeout.into()), attempts }
+    ResolverConfig { servers, timeout: Duration::from_secs(timeout.into()), attempts }
 }
 
 /// Asks one server after another, until one answers.
-pub fn ask(nameservers: &Nameservers, domain: &str, deadline: Instant, clock: &SystemClock) -> Result<Answer, String> {
-    let plan = nameservers.plan();
+pub fn query_mx(
+    nameservers: &Nameservers,
+    domain: &str,
+    deadline: Instant,
+    clock: &SystemClock,
+) -> Result<MxAnswer, String> {
+    let config = nameservers.config();
     let mut why = String::new();
-    for _ in 0..plan.attempts {
-        for server in &plan.servers {
-            let until = deadline.min(Instant::now() + plan.timeout);
-            match ask_one(*server, domain, until, clock) {
-                Ok(Heard::Answer(answer)) => return Ok(answer),
-                Ok(Heard::Refused(what)) => why = format!("{what} ({server})"),
-                Ok(Heard::Truncated | Heard::Other) => why = format!("the name server's answer is broken ({server})"),
-                Err(error) => why = format!("the name server did not answer: {} ({server})", words(&error)),
+    for _ in 0..config.attempts {
+        for server in &config.servers {
+            let until = deadline.min(Instant::now() + config.timeout);
+            match query_server(*server, domain, until, clock) {
+                Ok(DnsResponse::Answer(answer)) => return Ok(answer),
+                Ok(DnsResponse::Refused(what)) => why = format!("{what} ({server})"),
+                Ok(DnsResponse::Truncated | DnsResponse::Other) => {
+                    why = format!("the name server's answer is broken ({server})")
+                }
+                Err(error) => why = format!("the name server did not answer: {} ({server})", describe_io_error(&error)),
             }
             if clock.interrupted().is_some() || Instant::now() >= deadline {
                 return Err(why);
@@ -93,11 +100,11 @@ pub fn ask(nameservers: &Nameservers, domain: &str, deadline: Instant, clock: &S
     Err(why)
 }
 
-fn ask_one(server: SocketAddr, domain: &str, deadline: Instant, clock: &SystemClock) -> io::Result<Heard> {
+fn query_server(server: SocketAddr, domain: &str, deadline: Instant, clock: &SystemClock) -> io::Result<DnsResponse> {
     let id = random_number()?;
-    let question = question(domain, id).map_err(io::Error::other)?;
-    match over_udp(server, &question, domain, id, deadline, clock)? {
-        Heard::Truncated => over_tcp(server, &question, domain, id, deadline, clock),
+    let question = build_question(domain, id).map_err(io::Error::other)?;
+    match query_udp(server, &question, domain, id, deadline, clock)? {
+        DnsResponse::Truncated => query_tcp(server, &question, domain, id, deadline, clock),
         heard => Ok(heard),
     }
 }
@@ -108,14 +115,14 @@ fn random_number() -> io::Result<u16> {
     Ok(u16::from_be_bytes(bytes))
 }
 
-fn over_udp(
+fn query_udp(
     server: SocketAddr,
     question: &[u8],
     domain: &str,
     id: u16,
     deadline: Instant,
     clock: &SystemClock,
-) -> io::Result<Heard> {
+) -> io::Result<DnsResponse> {
     let any = if server.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
     // Port 0: the system takes a random one.
     let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
@@ -123,15 +130,15 @@ fn over_udp(
     socket.send(question)?;
     let mut buffer = [0; DATAGRAM];
     loop {
-        let slice = clock.slice(deadline);
+        let slice = clock.wait_slice(deadline);
         if clock.interrupted().is_some() || slice.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         socket.set_read_timeout(Some(slice))?;
         match socket.recv(&mut buffer) {
             // What is no answer to this question may be forged: the true one may still come.
-            Ok(count) => match heard(&buffer[..count], domain, id) {
-                Heard::Other => {}
+            Ok(count) => match parse_response(&buffer[..count], domain, id) {
+                DnsResponse::Other => {}
                 heard => return Ok(heard),
             },
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
@@ -141,16 +148,16 @@ fn over_udp(
 }
 
 /// A message over TCP has its length in front (RFC 1035 §4.2.2).
-fn over_tcp(
+fn query_tcp(
     server: SocketAddr,
     question: &[u8],
     domain: &str,
     id: u16,
     deadline: Instant,
     clock: &SystemClock,
-) -> io::Result<Heard> {
-    let mut socket = Target::Tcp { address: server, source: None }.connect(deadline, clock)?;
-    socket.wait_until(deadline);
+) -> io::Result<DnsResponse> {
+    let mut socket = Endpoint::Tcp { address: server, source: None }.connect(deadline, clock)?;
+    socket.set_deadline(deadline);
     let length = u16::try_from(question.len()).map_err(io::Error::other)?;
     let message = [&length.to_be_bytes()[..], question].concat();
     let timed_out = |error: io::Error| match error.kind() {
@@ -162,7 +169,7 @@ fn over_tcp(
     socket.read_exact(&mut length).map_err(timed_out)?;
     let mut answer = vec![0; u16::from_be_bytes(length).into()];
     socket.read_exact(&mut answer).map_err(timed_out)?;
-    Ok(heard(&answer, domain, id))
+    Ok(parse_response(&answer, domain, id))
 }
 
 #[cfg(test)]
@@ -189,7 +196,11 @@ mod tests {
             ),
         ];
         for (text, servers, seconds, attempts, why) in table {
-            assert_eq!(plan(text), Plan { servers, timeout: Duration::from_secs(seconds), attempts }, "{why}");
+            assert_eq!(
+                parse_resolv_conf(text),
+                ResolverConfig { servers, timeout: Duration::from_secs(seconds), attempts },
+                "{why}"
+            );
         }
     }
 }

@@ -1,9 +1,11 @@
 //! One HTML file that holds everything: summary, a waterfall of each session's steps, transcripts with the failed lines
 //! marked. It asks the network for nothing, and its policy forbids it.
 
-use super::record::{Lines, Outside, Phase, Record, Recorded, Run, StepRecord, time};
-use crate::event::{Cause, Failure, Got};
-use crate::transcript::printable;
+use super::record::{
+    Phase, Record, RecordedLine, RecordedLines, RunRecord, SessionFailure, StepRecord, format_duration,
+};
+use crate::event::{Cause, Failure, ServerResponse};
+use crate::transcript::escape_unprintable;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ const STATES: [(&str, &str); 6] = [
 ];
 
 /// Writes the report.
-pub fn write(run: &Run, mut out: impl Write) -> io::Result<()> {
+pub fn write(run: &RunRecord, mut out: impl Write) -> io::Result<()> {
     let totals = run.totals();
     let bad = run.records.iter().filter(|record| record.judgement.is_bad()).count();
     let title = match bad {
@@ -36,7 +38,7 @@ pub fn write(run: &Run, mut out: impl Write) -> io::Result<()> {
          content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
          <title>mailrun: {title}</title>\n<style>\n{CSS}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n\
          <p>{}</p>\n<p class=\"dim\">mailrun {}, {}, exit status {}</p>\n</header>\n<main>\n",
-        text(super::screen::summary(&totals, run.elapsed).trim_end()).replace('\n', "<br>"),
+        text(super::suite_text::summary(&totals, run.elapsed).trim_end()).replace('\n', "<br>"),
         env!("CARGO_PKG_VERSION"),
         text(&run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
         run.status.code()
@@ -55,7 +57,7 @@ pub fn write(run: &Run, mut out: impl Write) -> io::Result<()> {
 }
 
 /// The states that occur, as a choice.
-fn filter(run: &Run, out: &mut impl Write) -> io::Result<()> {
+fn filter(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
     write!(
         out,
         "<fieldset>\n<legend>Show</legend>\n\
@@ -63,7 +65,7 @@ fn filter(run: &Run, out: &mut impl Write) -> io::Result<()> {
         run.records.len()
     )?;
     for (state, words) in STATES {
-        let count = run.records.iter().filter(|record| record.judgement.word() == state).count();
+        let count = run.records.iter().filter(|record| record.judgement.as_str() == state).count();
         if count > 0 {
             writeln!(out, "<label><input type=\"radio\" name=\"state\" value=\"{state}\"> {words} ({count})</label>")?;
         }
@@ -72,12 +74,12 @@ fn filter(run: &Run, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn session(record: &Record, out: &mut impl Write) -> io::Result<()> {
-    let word = record.judgement.word();
+    let word = record.judgement.as_str();
     let open = if record.judgement.is_bad() { " open" } else { "" };
     let steps = match record.steps_run() {
         0 => String::new(),
-        1 => format!(" <span class=\"dim\">1 step, {}</span>", time(record.elapsed)),
-        many => format!(" <span class=\"dim\">{many} steps, {}</span>", time(record.elapsed)),
+        1 => format!(" <span class=\"dim\">1 step, {}</span>", format_duration(record.elapsed)),
+        many => format!(" <span class=\"dim\">{many} steps, {}</span>", format_duration(record.elapsed)),
     };
     write!(
         out,
@@ -101,9 +103,9 @@ fn session(record: &Record, out: &mut impl Write) -> io::Result<()> {
     }
     for outside in &record.failures {
         match outside {
-            Outside::Failure(one) => failure(one, None, out)?,
-            Outside::Broken { text: broken, .. } => lines_of(broken, out)?,
-            Outside::Said(said) => writeln!(out, "<p class=\"failure\">{}</p>", text(said))?,
+            SessionFailure::Failure(one) => failure(one, None, out)?,
+            SessionFailure::InvalidFile { text: broken, .. } => lines_of(broken, out)?,
+            SessionFailure::Message(said) => writeln!(out, "<p class=\"failure\">{}</p>", text(said))?,
         }
     }
     waterfall(record, out)?;
@@ -116,7 +118,7 @@ fn failure(failure: &Failure, step: Option<&StepRecord>, out: &mut impl Write) -
     if let Some(step) = step {
         writeln!(out, "<p>step {}: {}</p>", step.id.number, text(&step.title()))?;
     }
-    if let Cause::Unexpected { got: Got::Reply { code, text: reply }, .. } = &failure.cause {
+    if let Cause::Unexpected { got: ServerResponse::Reply { code, text: reply }, .. } = &failure.cause {
         writeln!(out, "<p>got: <code>{code:03} {}</code></p>", text(reply.as_str()))?;
     }
     if let Cause::AssertsFailed(failed) = &failure.cause {
@@ -125,15 +127,15 @@ fn failure(failure: &Failure, step: Option<&StepRecord>, out: &mut impl Write) -
             writeln!(out, "<p><code>{}</code></p>", text(&one.to_string()))?;
         }
     }
-    for part in &failure.more.parts {
+    for part in &failure.details.mismatches {
         writeln!(out, "<p>{}</p>", text(part.as_str()))?;
     }
-    for other in &failure.more.also {
+    for other in &failure.details.others {
         writeln!(out, "<p>{}</p>", text(&other.to_string()))?;
     }
     let place = &failure.place;
     if !place.file.is_empty() {
-        let file = text(&printable(place.file.as_bytes()));
+        let file = text(&escape_unprintable(place.file.as_bytes()));
         writeln!(out, "<p class=\"dim\">{file}:{}:{}</p>", place.line, place.column)?;
     }
     writeln!(out, "</div>")
@@ -162,11 +164,11 @@ fn waterfall(record: &Record, out: &mut impl Write) -> io::Result<()> {
          <th scope=\"col\">step</th><th scope=\"col\">verdict</th>\
          <th scope=\"col\" class=\"number\">time</th>\
          <th scope=\"col\" class=\"chart\"><span>0</span><span>{}</span></th></tr></thead>\n<tbody>\n",
-        time(whole)
+        format_duration(whole)
     )?;
     for step in &record.steps {
-        let word = step.word();
-        let verdict = step.skipped().map_or(word.to_owned(), |why| format!("skipped: {why}"));
+        let word = step.as_str();
+        let verdict = step.skip_reason().map_or(word.to_owned(), |why| format!("skipped: {why}"));
         let retried = if step.retried { ", tried again" } else { "" };
         write!(
             out,
@@ -175,32 +177,32 @@ fn waterfall(record: &Record, out: &mut impl Write) -> io::Result<()> {
             if step.is_bad() { " class=\"bad\"" } else { "" },
             step.id.number,
             text(&step.title()),
-            if step.skipped().is_some() { String::new() } else { time(step.elapsed) },
+            if step.skip_reason().is_some() { String::new() } else { format_duration(step.elapsed) },
         )?;
         bars(step, whole, out)?;
         writeln!(out, "</td></tr>")?;
     }
     writeln!(out, "</tbody>\n</table>")?;
-    if record.left_out > 0 {
-        writeln!(out, "<p class=\"dim\">and {} more steps that passed</p>", record.left_out)?;
+    if record.omitted_steps > 0 {
+        writeln!(out, "<p class=\"dim\">and {} more steps that passed</p>", record.omitted_steps)?;
     }
     Ok(())
 }
 
 fn bars(step: &StepRecord, whole: Duration, out: &mut impl Write) -> io::Result<()> {
-    if step.skipped().is_some() {
+    if step.skip_reason().is_some() {
         return Ok(());
     }
-    let told = step.phases.iter().map(|phase| format!("{} {}", phase.kind.word(), time(phase.elapsed)));
+    let told = step.phases.iter().map(|phase| format!("{} {}", phase.kind.as_str(), format_duration(phase.elapsed)));
     let told: Vec<String> = told.take(50).collect();
-    let label = if told.is_empty() { time(step.elapsed) } else { told.join(", ") };
+    let label = if told.is_empty() { format_duration(step.elapsed) } else { told.join(", ") };
     write!(
         out,
         "<svg viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{label}\"><title>{label}</title>"
     )?;
     bar("whole", step.started, step.elapsed, whole, out)?;
     for Phase { kind, started, elapsed } in step.phases.iter().take(500) {
-        bar(kind.word(), *started, *elapsed, whole, out)?;
+        bar(kind.as_str(), *started, *elapsed, whole, out)?;
     }
     write!(out, "</svg>")
 }
@@ -213,7 +215,7 @@ fn bar(class: &str, started: Duration, elapsed: Duration, whole: Duration, out: 
     write!(out, "<rect class=\"{class}\" x=\"{x:.1}\" width=\"{width:.1}\" height=\"10\"/>")
 }
 
-fn transcript(lines: &Lines, out: &mut impl Write) -> io::Result<()> {
+fn transcript(lines: &RecordedLines, out: &mut impl Write) -> io::Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
@@ -221,7 +223,7 @@ fn transcript(lines: &Lines, out: &mut impl Write) -> io::Result<()> {
     for one in lines.head() {
         line(one, out)?;
     }
-    if let Some(gap) = lines.gap() {
+    if let Some(gap) = lines.omission_remark() {
         write!(out, "<span class=\"r\">{}\n</span>", text(&gap))?;
     }
     for one in lines.tail() {
@@ -230,7 +232,7 @@ fn transcript(lines: &Lines, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "</pre>")
 }
 
-fn line(line: &Recorded, out: &mut impl Write) -> io::Result<()> {
+fn line(line: &RecordedLine, out: &mut impl Write) -> io::Result<()> {
     let shown = text(&line.text);
     if line.failure {
         return write!(out, "<span class=\"f\" tabindex=\"-1\">{shown}\n</span>");
@@ -278,7 +280,7 @@ mod tests {
             Judgement::NotRun(why()),
         ];
         for judgement in all {
-            assert!(STATES.iter().any(|(state, _)| *state == judgement.word()), "{judgement:?}");
+            assert!(STATES.iter().any(|(state, _)| *state == judgement.as_str()), "{judgement:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ const TAIL: usize = 1_000;
 
 /// A line of the transcript, as the transcript has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub struct RecordedLine {
     pub text: String,
     /// Which of the record's steps it belongs to.
     pub step: Option<usize>,
@@ -20,14 +20,14 @@ pub struct Recorded {
 
 /// The lines of a session.
 #[derive(Clone, Debug, Default)]
-pub struct Lines {
-    head: Vec<Recorded>,
-    tail: VecDeque<Recorded>,
-    left_out: usize,
+pub struct RecordedLines {
+    head: Vec<RecordedLine>,
+    tail: VecDeque<RecordedLine>,
+    omitted: usize,
 }
 
-impl Lines {
-    pub fn push(&mut self, line: Recorded) {
+impl RecordedLines {
+    pub fn push(&mut self, line: RecordedLine) {
         if self.head.len() < HEAD {
             self.head.push(line);
             return;
@@ -35,35 +35,35 @@ impl Lines {
         self.tail.push_back(line);
         if self.tail.len() > TAIL {
             self.tail.pop_front();
-            self.left_out += 1;
+            self.omitted += 1;
         }
     }
 
     /// How many are missing between the first and the last ones.
-    pub fn left_out(&self) -> usize {
-        self.left_out
+    pub fn omitted(&self) -> usize {
+        self.omitted
     }
 
     pub fn is_empty(&self) -> bool {
         self.head.is_empty()
     }
 
-    pub fn head(&self) -> &[Recorded] {
+    pub fn head(&self) -> &[RecordedLine] {
         &self.head
     }
 
-    pub fn tail(&self) -> impl DoubleEndedIterator<Item = &Recorded> {
+    pub fn tail(&self) -> impl DoubleEndedIterator<Item = &RecordedLine> {
         self.tail.iter()
     }
 
     /// All that are kept.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Recorded> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &RecordedLine> {
         self.head.iter().chain(&self.tail)
     }
 
     /// The remark that stands where lines are missing.
-    pub fn gap(&self) -> Option<String> {
-        (self.left_out > 0).then(|| format!("*: … {} more lines, left out", crate::event::thousands(self.left_out)))
+    pub fn omission_remark(&self) -> Option<String> {
+        (self.omitted > 0).then(|| format!("*: … {} more lines, left out", crate::event::group_thousands(self.omitted)))
     }
 
     /// As text, a line each.
@@ -74,21 +74,21 @@ impl Lines {
             text.push('\n');
         };
         self.head.iter().for_each(|line| put(&line.text));
-        self.gap().iter().for_each(|gap| put(gap));
+        self.omission_remark().iter().for_each(|gap| put(gap));
         self.tail.iter().for_each(|line| put(&line.text));
         text
     }
 
     /// The last lines of a step's connection up to its end, at most `most`: the dialogue around it.
-    pub fn around(&self, step: Option<usize>, most: usize) -> Vec<&Recorded> {
-        let all: Vec<&Recorded> = self.iter().collect();
+    pub fn context_of(&self, step: Option<usize>, most: usize) -> Vec<&RecordedLine> {
+        let all: Vec<&RecordedLine> = self.iter().collect();
         let last = match step {
             Some(step) => all.iter().rposition(|line| line.step == Some(step)),
             None => all.len().checked_sub(1),
         };
         let Some(last) = last else { return Vec::new() };
         let connection = &all[last].connection;
-        let mut around: Vec<&Recorded> =
+        let mut around: Vec<&RecordedLine> =
             all[..=last].iter().rev().filter(|line| line.connection == *connection).take(most).copied().collect();
         around.reverse();
         around

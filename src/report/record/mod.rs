@@ -7,15 +7,15 @@
 mod lines;
 mod recorder;
 
-pub use lines::{Lines, Recorded};
+pub use lines::{RecordedLine, RecordedLines};
 pub use recorder::Recorder;
 
-use crate::event::{Failure, RowId, Status, StepId, Turn, Verdict};
-use crate::transcript::Shown;
+use crate::event::{Failure, RowId, SessionAttempt, Status, StepId, Verdict};
+use crate::transcript::SafeText;
 use std::time::Duration;
 
 /// How the remark begins that says of a session that whom it talked to was not made sure of.
-pub const UNVERIFIED: &str = "certificates were not verified";
+pub const UNVERIFIED_REMARK: &str = "certificates were not verified";
 
 /// How a session counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum Judgement {
 
 impl Judgement {
     /// A word for machines.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::Failed | Self::UnexpectedPass(_) => "failed",
@@ -68,46 +68,46 @@ impl Judgement {
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The file as it was found.
-    pub file: Shown,
-    pub description: Option<Shown>,
+    pub file: SafeText,
+    pub description: Option<SafeText>,
     /// Empty where no server was known yet.
-    pub server: Shown,
+    pub server: SafeText,
     pub judgement: Judgement,
     pub status: Status,
     /// From before connecting until all was closed.
     pub elapsed: Duration,
     pub steps: Vec<StepRecord>,
     /// Steps that passed or were skipped and are only counted.
-    pub left_out: usize,
+    pub omitted_steps: usize,
     /// Failures that belong to no step: it could not connect, its file is broken.
-    pub failures: Vec<Outside>,
-    pub lines: Lines,
+    pub failures: Vec<SessionFailure>,
+    pub lines: RecordedLines,
     /// What is remarked on its end, a line each.
     pub remarks: Vec<String>,
     /// The names for which the command line gave what holds a secret.
-    pub given_secrets: Vec<Shown>,
+    pub given_secrets: Vec<SafeText>,
 }
 
 /// A failure outside of any step.
 #[derive(Clone, Debug)]
-pub enum Outside {
+pub enum SessionFailure {
     Failure(Failure),
     /// What is wrong with the session file, as the terminal shows it.
-    Broken {
+    InvalidFile {
         status: Status,
         text: String,
     },
     /// Anything else, in words.
-    Said(String),
+    Message(String),
 }
 
-impl Outside {
+impl SessionFailure {
     /// In a sentence.
     pub fn message(&self) -> String {
         match self {
             Self::Failure(failure) => failure.cause.to_string(),
-            Self::Broken { text, .. } => text.lines().next().unwrap_or("the session file is broken").to_owned(),
-            Self::Said(text) => text.clone(),
+            Self::InvalidFile { text, .. } => text.lines().next().unwrap_or("the session file is broken").to_owned(),
+            Self::Message(text) => text.clone(),
         }
     }
 }
@@ -118,7 +118,7 @@ pub struct StepRecord {
     pub id: StepId,
     pub row: Option<RowId>,
     /// Which playing of the session, where there may be several.
-    pub turn: Option<Turn>,
+    pub turn: Option<SessionAttempt>,
     pub connection: String,
     pub verdict: Verdict,
     /// Since the session began, connecting included.
@@ -127,9 +127,9 @@ pub struct StepRecord {
     /// It failed and was tried again: what came of that is another record.
     pub retried: bool,
     /// It failed and its own `retry` sent it again.
-    pub sent_again: bool,
+    pub resent: bool,
     /// Its session or row was tried more than once.
-    pub tries: bool,
+    pub multiple_attempts: bool,
     pub phases: Vec<Phase>,
 }
 
@@ -156,16 +156,16 @@ impl StepRecord {
         if let (Some(run), _) | (None, Some(run)) = runs {
             title.push_str(&format!(", run {run}"));
         }
-        let tries = (self.turn.map(|turn| turn.attempt), self.row.as_ref().map(|row| row.attempt));
-        if let (Some(attempt), _) | (None, Some(attempt)) = tries
-            && self.tries
+        let attempts = (self.turn.map(|turn| turn.attempt), self.row.as_ref().map(|row| row.attempt));
+        if let (Some(attempt), _) | (None, Some(attempt)) = attempts
+            && self.multiple_attempts
         {
             title.push_str(&format!(", try {attempt}"));
         }
         if let Some(repetition) = self.id.repetition {
             title.push_str(&format!(", repetition {repetition}"));
         }
-        if self.id.attempt > 1 || self.sent_again {
+        if self.id.attempt > 1 || self.resent {
             title.push_str(&format!(", attempt {}", self.id.attempt));
         }
         title
@@ -185,7 +185,7 @@ impl StepRecord {
     }
 
     /// A word for machines.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self.verdict {
             Verdict::Passed => "passed",
             Verdict::Failed(_) => "failed",
@@ -195,15 +195,17 @@ impl StepRecord {
     }
 
     /// Why it did not run.
-    pub fn skipped(&self) -> Option<&'static str> {
-        use crate::event::SkipReason::{Condition, EarlierFailure, Lacking, LeftOut, NotOffered, SentBefore};
+    pub fn skip_reason(&self) -> Option<&'static str> {
+        use crate::event::SkipReason::{
+            AlreadySent, Condition, Deselected, EarlierFailure, MissingCapability, NotOffered,
+        };
         match &self.verdict {
             Verdict::Skipped(Condition) => Some("its condition is false"),
             Verdict::Skipped(EarlierFailure) => Some("something failed before it"),
             Verdict::Skipped(NotOffered) => Some("the server does not offer it"),
-            Verdict::Skipped(SentBefore) => Some("its recipients have had it before"),
-            Verdict::Skipped(LeftOut) => Some("left out by --from-step or --to-step"),
-            Verdict::Skipped(Lacking) => Some("the server lacks what the session requires"),
+            Verdict::Skipped(AlreadySent) => Some("its recipients have had it before"),
+            Verdict::Skipped(Deselected) => Some("left out by --from-step or --to-step"),
+            Verdict::Skipped(MissingCapability) => Some("the server lacks what the session requires"),
             Verdict::Passed | Verdict::Failed(_) | Verdict::Error(_) => None,
         }
     }
@@ -231,7 +233,7 @@ pub enum PhaseKind {
 }
 
 impl PhaseKind {
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::Tls => "tls",
@@ -243,18 +245,18 @@ impl PhaseKind {
 
 impl Record {
     /// A session that never began.
-    pub fn unbegun(file: Shown, judgement: Judgement, status: Status) -> Self {
+    pub fn not_started(file: SafeText, judgement: Judgement, status: Status) -> Self {
         Self {
             file,
             description: None,
-            server: Shown::default(),
+            server: SafeText::default(),
             judgement,
             status,
             elapsed: Duration::ZERO,
             steps: Vec::new(),
-            left_out: 0,
+            omitted_steps: 0,
             failures: Vec::new(),
-            lines: Lines::default(),
+            lines: RecordedLines::default(),
             remarks: Vec::new(),
             given_secrets: Vec::new(),
         }
@@ -268,11 +270,11 @@ impl Record {
 
     /// Steps that ran.
     pub fn steps_run(&self) -> usize {
-        self.steps.iter().filter(|step| step.skipped().is_none()).count() + self.left_out
+        self.steps.iter().filter(|step| step.skip_reason().is_none()).count() + self.omitted_steps
     }
 
     /// Steps that failed and were tried again, whatever came of that.
-    pub fn covered(&self) -> impl Iterator<Item = (&StepRecord, &Failure)> {
+    pub fn retried_failures(&self) -> impl Iterator<Item = (&StepRecord, &Failure)> {
         self.steps.iter().filter(|step| step.retried).filter_map(|step| step.failure().map(|failure| (step, failure)))
     }
 
@@ -316,7 +318,7 @@ impl Totals {
 
 /// A whole run, as it ended.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct RunRecord {
     /// What the program ends with.
     pub status: Status,
     pub started: jiff::Timestamp,
@@ -324,7 +326,7 @@ pub struct Run {
     pub records: Vec<Record>,
 }
 
-impl Run {
+impl RunRecord {
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         self.records.iter().for_each(|record| totals.add(record));
@@ -333,7 +335,7 @@ impl Run {
 }
 
 /// `1.25 s`, `12 ms`: for people.
-pub fn time(duration: Duration) -> String {
+pub fn format_duration(duration: Duration) -> String {
     let millis = duration.as_secs_f64() * 1000.0;
     if millis < 1.0 {
         "under 1 ms".to_owned()
@@ -342,6 +344,6 @@ pub fn time(duration: Duration) -> String {
     } else if millis < 99_950.0 {
         format!("{:.1} s", millis / 1000.0)
     } else {
-        crate::event::Words(Duration::from_secs(duration.as_secs())).to_string()
+        crate::event::HumanDuration(Duration::from_secs(duration.as_secs())).to_string()
     }
 }

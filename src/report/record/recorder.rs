@@ -1,43 +1,45 @@
 //! Hears a session's events and makes its [`Record`].
 
-use super::{Judgement, Lines, Outside, Phase, PhaseKind, Record, Recorded, StepRecord, UNVERIFIED};
-use crate::event::{Event, Fact, Failure, Note, Observer, Outcome, RowId, Status, Turn, Verdict};
-use crate::report::{Options, TranscriptWriter};
-use crate::transcript::Shown;
+use super::{
+    Judgement, Phase, PhaseKind, Record, RecordedLine, RecordedLines, SessionFailure, StepRecord, UNVERIFIED_REMARK,
+};
+use crate::event::{Event, Fact, Failure, Note, Observer, Outcome, RowId, SessionAttempt, Status, Verdict};
+use crate::report::{TranscriptOptions, TranscriptWriter};
+use crate::transcript::SafeText;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Steps that passed are only counted beyond this.
-const MOST_STEPS: usize = 20_000;
+const MAX_STEPS: usize = 20_000;
 /// Failures of rows, and of steps, are only counted beyond this.
-const MOST_FAILURES: usize = 50_000;
+const MAX_FAILURES: usize = 50_000;
 
 /// What one step spent its time on is told in so many pieces.
-const MOST_PHASES: usize = 1_000;
+const MAX_PHASES: usize = 1_000;
 
 /// Hears the events of one session.
 pub struct Recorder {
     writer: TranscriptWriter<Vec<u8>>,
-    server: Shown,
+    server: SafeText,
     steps: Vec<StepRecord>,
-    left_out: usize,
-    lines: Lines,
-    connections: Vec<Connection>,
+    omitted_steps: usize,
+    lines: RecordedLines,
+    connections: Vec<ConnectionTiming>,
     /// When the session began; the clock of events starts with its first connection.
-    began: Instant,
+    started_at: Instant,
     /// How far the clock of events is behind ours.
     offset: Option<Duration>,
     elapsed: Option<Duration>,
     failure: Option<Failure>,
     /// Why a certificate was not verified, where nobody asked for that.
-    unverified: Option<Shown>,
-    given_secrets: Vec<Shown>,
+    unverified: Option<SafeText>,
+    given_secrets: Vec<SafeText>,
     /// Of rows, and of no step.
     row_failures: Vec<Failure>,
 }
 
 /// What is to be known of a connection to tell what its steps spent their time on.
-struct Connection {
+struct ConnectionTiming {
     name: Arc<str>,
     /// The last thing that happened on it.
     last: Duration,
@@ -48,21 +50,21 @@ struct Connection {
     /// What it spent its time on; or what happened ahead of the next one: the first connection is made so.
     phases: Vec<Phase>,
     row: Option<RowId>,
-    turn: Option<Turn>,
+    turn: Option<SessionAttempt>,
 }
 
 impl Recorder {
     /// The session begins now.
     pub fn new(verbose: bool) -> Self {
-        let options = Options { timestamps: false, full: false, verbose, live: true, hex: false };
+        let options = TranscriptOptions { timestamps: false, full: false, verbose, live: true, hex: false };
         Self {
             writer: TranscriptWriter::new(Vec::new(), options),
-            server: Shown::default(),
+            server: SafeText::default(),
             steps: Vec::new(),
-            left_out: 0,
-            lines: Lines::default(),
+            omitted_steps: 0,
+            lines: RecordedLines::default(),
             connections: Vec::new(),
-            began: Instant::now(),
+            started_at: Instant::now(),
             offset: None,
             elapsed: None,
             failure: None,
@@ -73,7 +75,7 @@ impl Recorder {
     }
 
     /// What was heard, judged.
-    pub fn finish(mut self, file: Shown, judgement: Judgement, status: Status) -> Record {
+    pub fn finish(mut self, file: SafeText, judgement: Judgement, status: Status) -> Record {
         if judgement == Judgement::Passed {
             // A session that passed has no failure but those that a later attempt of it covers.
             self.steps.iter_mut().for_each(|step| step.retried |= step.failure().is_some());
@@ -83,17 +85,17 @@ impl Recorder {
         // A session of rows ends with the first row's failure.
         let last = self.failure.iter().filter(|failure| !told(failure) && !self.row_failures.contains(failure));
         failures.extend(last);
-        let failures = failures.into_iter().cloned().map(Outside::Failure).collect();
+        let failures = failures.into_iter().cloned().map(SessionFailure::Failure).collect();
         Record {
             server: self.server,
-            elapsed: self.elapsed.unwrap_or_else(|| self.began.elapsed()),
+            elapsed: self.elapsed.unwrap_or_else(|| self.started_at.elapsed()),
             steps: self.steps,
-            left_out: self.left_out,
+            omitted_steps: self.omitted_steps,
             failures,
             lines: self.lines,
             given_secrets: self.given_secrets,
-            remarks: self.unverified.iter().map(|why| format!("{UNVERIFIED}: {why}")).collect(),
-            ..Record::unbegun(file, judgement, status)
+            remarks: self.unverified.iter().map(|why| format!("{UNVERIFIED_REMARK}: {why}")).collect(),
+            ..Record::not_started(file, judgement, status)
         }
     }
 
@@ -102,19 +104,19 @@ impl Recorder {
         if let Some(offset) = self.offset {
             return offset + event.at;
         }
-        let now = self.began.elapsed();
+        let now = self.started_at.elapsed();
         if matches!(event.fact, Fact::Connected { .. } | Fact::HostResolved { .. }) {
             self.offset = Some(now.saturating_sub(event.at));
         }
         now
     }
 
-    fn connection(&mut self, name: &str, now: Duration) -> &mut Connection {
+    fn connection(&mut self, name: &str, now: Duration) -> &mut ConnectionTiming {
         let index = match self.connections.iter().position(|connection| &*connection.name == name) {
             Some(index) => index,
             None => {
                 let name = Arc::from(name);
-                self.connections.push(Connection {
+                self.connections.push(ConnectionTiming {
                     name,
                     last: now,
                     replying: false,
@@ -143,9 +145,9 @@ impl Recorder {
         let turn = self.turn_of(event.connection);
         let row_attempt = row.as_ref().map_or(1, |row| row.attempt);
         let turn_attempt = turn.map_or(1, |turn| turn.attempt);
-        let most = if verdict_is_bad(verdict) { MOST_FAILURES } else { MOST_STEPS };
+        let most = if verdict_is_bad(verdict) { MAX_FAILURES } else { MAX_STEPS };
         if self.steps.len() >= most {
-            self.left_out += 1;
+            self.omitted_steps += 1;
             return;
         }
         self.steps.push(StepRecord {
@@ -157,24 +159,24 @@ impl Recorder {
             started,
             elapsed: (*elapsed).max(now.saturating_sub(started)),
             retried: false,
-            sent_again: false,
-            tries: row_attempt > 1 || turn_attempt > 1,
+            resent: false,
+            multiple_attempts: row_attempt > 1 || turn_attempt > 1,
             phases,
         });
     }
 
-    fn turn_started(&mut self, connection: &str, turn: Turn, now: Duration) {
+    fn turn_started(&mut self, connection: &str, turn: SessionAttempt, now: Duration) {
         self.connection(connection, now).turn = Some(turn);
         // What failed at the attempt before is covered by this one.
-        let earlier = |other: Turn| other.repetition == turn.repetition && other.attempt < turn.attempt;
+        let earlier = |other: SessionAttempt| other.repetition == turn.repetition && other.attempt < turn.attempt;
         for step in self.steps.iter_mut().filter(|step| step.turn.is_some_and(earlier)) {
             step.retried |= step.failure().is_some();
-            step.tries = true;
+            step.multiple_attempts = true;
         }
     }
 
     /// The turn that a connection belongs to: `2_second` to that of `2`, and `second` to that of `main`.
-    fn turn_of(&self, connection: &str) -> Option<Turn> {
+    fn turn_of(&self, connection: &str) -> Option<SessionAttempt> {
         let lane = connection.split_once('_').map_or("main", |(lane, _)| lane);
         let turn = |name: &str| self.connections.iter().find(|known| &*known.name == name).and_then(|known| known.turn);
         turn(connection).or_else(|| turn(lane)).or_else(|| turn("main"))
@@ -187,7 +189,7 @@ impl Recorder {
             let earlier = |other: &RowId| other.number == row.number && other.attempt < row.attempt;
             for step in self.steps.iter_mut().filter(|step| step.row.as_ref().is_some_and(earlier)) {
                 step.retried |= step.failure().is_some();
-                step.tries = true;
+                step.multiple_attempts = true;
             }
         }
     }
@@ -196,7 +198,7 @@ impl Recorder {
     fn row_failed(&mut self, failure: Option<&Failure>) {
         let Some(failure) = failure else { return };
         let told = self.steps.iter().rev().take(200).any(|step| step.failure() == Some(failure));
-        if !told && self.row_failures.len() < MOST_FAILURES {
+        if !told && self.row_failures.len() < MAX_FAILURES {
             self.row_failures.push(failure.clone());
         }
     }
@@ -236,11 +238,11 @@ impl Recorder {
         for line in text.lines() {
             // Content is written with the remark behind it.
             let failure = failure && line.starts_with('*');
-            self.lines.push(Recorded { text: line.to_owned(), step, connection: connection.clone(), failure });
+            self.lines.push(RecordedLine { text: line.to_owned(), step, connection: connection.clone(), failure });
         }
     }
 
-    fn ended(&mut self, outcome: &Outcome, now: Duration) {
+    fn session_finished(&mut self, outcome: &Outcome, now: Duration) {
         self.elapsed = Some(now);
         self.failure = outcome.failure.clone();
     }
@@ -271,7 +273,7 @@ impl Observer for Recorder {
                 self.connection(event.connection, now).phase(PhaseKind::Pause, now, now + *duration);
             }
             Fact::ClosedByServer | Fact::ResetByServer | Fact::ClosedByClient { .. } => {}
-            Fact::TurnStarted { turn } => self.turn_started(event.connection, *turn, now),
+            Fact::AttemptStarted { turn } => self.turn_started(event.connection, *turn, now),
             Fact::RowStarted { row } => self.row_started(event.connection, row, now),
             Fact::RowFinished { row: _, outcome } => {
                 failure = outcome.failure.is_some();
@@ -288,29 +290,29 @@ impl Observer for Recorder {
                     let last = self.steps.iter_mut().rev().find(|step| step.connection == event.connection);
                     if let Some(last) = last {
                         last.retried = last.failure().is_some();
-                        last.sent_again = last.retried;
+                        last.resent = last.retried;
                     }
                 }
                 Note::NotVerified { why } => self.unverified = Some(why.clone()),
-                Note::GivenSecret { name } => self.given_secrets.push(name.clone()),
-                Note::InClear { .. }
+                Note::SecretInArguments { name } => self.given_secrets.push(name.clone()),
+                Note::Unencrypted { .. }
                 | Note::ConnectedAgain
-                | Note::Exchanger { .. }
-                | Note::ExchangerUnreachable { .. }
-                | Note::Prompt { .. }
+                | Note::MailExchanger { .. }
+                | Note::MailExchangerUnreachable { .. }
+                | Note::DecodedChallenge { .. }
                 | Note::Capabilities { .. }
                 | Note::QuitFailed { .. }
                 | Note::ShortSecret { .. }
-                | Note::Placeholder { .. }
-                | Note::DefaultTaken { .. }
-                | Note::Recipient { .. }
-                | Note::Sent { .. }
-                | Note::Unwritten { .. }
+                | Note::PlaceholderUsed { .. }
+                | Note::DefaultUsed { .. }
+                | Note::RecipientResult { .. }
+                | Note::MessageAccepted { .. }
+                | Note::PartialWrite { .. }
                 | Note::Interrupted { .. } => {}
             },
             Fact::SessionFinished { outcome } => {
                 failure = outcome.failure.is_some();
-                self.ended(outcome, now);
+                self.session_finished(outcome, now);
             }
         }
         self.writer.observe(event);
@@ -318,10 +320,10 @@ impl Observer for Recorder {
     }
 }
 
-impl Connection {
+impl ConnectionTiming {
     fn phase(&mut self, kind: PhaseKind, started: Duration, until: Duration) {
         // A dialogue of one step may be endless.
-        if self.phases.len() < MOST_PHASES {
+        if self.phases.len() < MAX_PHASES {
             self.phases.push(Phase { kind, started, elapsed: until.saturating_sub(started) });
         }
     }

@@ -1,13 +1,13 @@
 //! The transcript, written from events while they happen.
 
-mod cut;
+mod content_limit;
 mod remarks;
 #[cfg(test)]
 mod tests;
 
-use crate::event::{Event, Fact, Failure, Line, Note, Observer, Verdict};
-use crate::transcript::{Mark, prefix, printable};
-use cut::Cut;
+use crate::event::{Event, Fact, Failure, Note, Observer, RedactedLine, Verdict};
+use crate::transcript::{Mark, escape_unprintable, write_prefix};
+use content_limit::ContentLimit;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const BUFFER: usize = 64 * 1024;
 
 /// How a transcript is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct TranscriptOptions {
     /// The seconds since connecting stand in front.
     pub timestamps: bool,
     /// Message content is shown whole, and not cut past 40 lines: always so in files.
@@ -35,30 +35,30 @@ pub struct Options {
 /// itself goes on.
 pub struct TranscriptWriter<W: Write> {
     out: W,
-    options: Options,
+    options: TranscriptOptions,
     /// Whole lines.
     buffer: String,
     /// The connections whose content is being cut.
-    cuts: Vec<(String, Cut)>,
+    content_limits: Vec<(String, ContentLimit)>,
     /// The session's first failure that was told, and the latest since a line crossed the wire.
-    first_told: Option<Failure>,
-    last_told: Option<Failure>,
+    first_reported: Option<Failure>,
+    last_reported: Option<Failure>,
     /// The first failure that was told of the row that each connection is at.
-    rows_told: Vec<(String, Failure)>,
+    reported_rows: Vec<(String, Failure)>,
     error: Option<io::Error>,
 }
 
 impl<W: Write> TranscriptWriter<W> {
-    pub fn new(out: W, options: Options) -> Self {
+    pub fn new(out: W, options: TranscriptOptions) -> Self {
         let buffer = String::new();
         Self {
             out,
             options,
             buffer,
-            cuts: Vec::new(),
-            first_told: None,
-            last_told: None,
-            rows_told: Vec::new(),
+            content_limits: Vec::new(),
+            first_reported: None,
+            last_reported: None,
+            reported_rows: Vec::new(),
             error: None,
         }
     }
@@ -104,7 +104,7 @@ impl<W: Write> TranscriptWriter<W> {
     /// Begins a line, lets `text` append to it, and ends it.
     fn line(&mut self, mark: Mark, connection: &str, at: Duration, text: impl FnOnce(&mut String)) {
         let connection = (connection != "main").then_some(connection);
-        prefix(mark, connection, self.options.timestamps.then_some(at), &mut self.buffer);
+        write_prefix(mark, connection, self.options.timestamps.then_some(at), &mut self.buffer);
         self.buffer.push(' ');
         let bare = self.buffer.len();
         text(&mut self.buffer);
@@ -116,11 +116,11 @@ impl<W: Write> TranscriptWriter<W> {
 
     fn remark(&mut self, event: &Event<'_>, text: &str) {
         // A remark is one line, whatever it was made of.
-        self.line(Mark::Remark, event.connection, event.at, |out| out.push_str(&printable(text.as_bytes())));
+        self.line(Mark::Remark, event.connection, event.at, |out| out.push_str(&escape_unprintable(text.as_bytes())));
     }
 
-    fn wire(&mut self, mark: Mark, event: &Event<'_>, line: &Line<'_>) {
-        self.last_told = None;
+    fn wire(&mut self, mark: Mark, event: &Event<'_>, line: &RedactedLine<'_>) {
+        self.last_reported = None;
         self.line(mark, event.connection, event.at, |out| line.notation(out));
         if self.options.hex {
             // Rows are printable as they are.
@@ -129,16 +129,16 @@ impl<W: Write> TranscriptWriter<W> {
     }
 
     /// What is known of the content on this connection; `None` where all of it is shown.
-    fn cut(&mut self, connection: &str) -> Option<&mut Cut> {
+    fn content_limit(&mut self, connection: &str) -> Option<&mut ContentLimit> {
         if self.options.full {
             return None;
         }
-        let known = self.cuts.iter().position(|(name, _)| name == connection);
+        let known = self.content_limits.iter().position(|(name, _)| name == connection);
         let index = known.unwrap_or_else(|| {
-            self.cuts.push((connection.to_owned(), Cut::default()));
-            self.cuts.len() - 1
+            self.content_limits.push((connection.to_owned(), ContentLimit::default()));
+            self.content_limits.len() - 1
         });
-        self.cuts.get_mut(index).map(|(_, cut)| cut)
+        self.content_limits.get_mut(index).map(|(_, limit)| limit)
     }
 
     /// Whether this line of a content, or between its chunks, is past what is shown.
@@ -148,36 +148,39 @@ impl<W: Write> TranscriptWriter<W> {
             Fact::LineReceived(line) => (line, false),
             _ => return false,
         };
-        if !line.content && !line.between {
+        if !line.content && !line.in_chunk_gap {
             return false;
         }
-        self.cut(event.connection)
-            .is_some_and(|cut| if line.content { cut.takes(line.wire_length()) } else { cut.takes_between(line, sent) })
+        self.content_limit(event.connection).is_some_and(|limit| {
+            if line.content { limit.omits(line.wire_length()) } else { limit.omits_between(line, sent) }
+        })
     }
 
     /// What was cut is told where something else comes than its content.
     fn end_of_content(&mut self, event: &Event<'_>) {
-        let Some((_, cut)) = self.cuts.iter_mut().find(|(name, _)| name == event.connection) else { return };
+        let Some((_, limit)) = self.content_limits.iter_mut().find(|(name, _)| name == event.connection) else {
+            return;
+        };
         let goes_on = match &event.fact {
-            Fact::LineSent(line) => line.between || cut.goes_on(true),
-            Fact::LineReceived(line) => cut.goes_on(false) && (!line.between || line.is_positive()),
+            Fact::LineSent(line) => line.in_chunk_gap || limit.continues_after(true),
+            Fact::LineReceived(line) => limit.continues_after(false) && (!line.in_chunk_gap || line.is_positive()),
             _ => false,
         };
-        if !goes_on && let Some(words) = cut.end() {
+        if !goes_on && let Some(words) = limit.end() {
             self.remark(event, &words);
         }
     }
 
     fn failure(&mut self, event: &Event<'_>, failure: &Failure) {
-        if self.last_told.as_ref() == Some(failure) {
+        if self.last_reported.as_ref() == Some(failure) {
             return; // the group of a step that failed
         }
         self.remark(event, &failure.to_string());
-        self.first_told.get_or_insert_with(|| failure.clone());
-        if !self.rows_told.iter().any(|(name, _)| name == event.connection) {
-            self.rows_told.push((event.connection.to_owned(), failure.clone()));
+        self.first_reported.get_or_insert_with(|| failure.clone());
+        if !self.reported_rows.iter().any(|(name, _)| name == event.connection) {
+            self.reported_rows.push((event.connection.to_owned(), failure.clone()));
         }
-        self.last_told = Some(failure.clone());
+        self.last_reported = Some(failure.clone());
     }
 }
 
@@ -200,8 +203,8 @@ impl<W: Write> Observer for TranscriptWriter<W> {
             Fact::LineSent(line) => self.wire(Mark::Client, event, line),
             Fact::LineReceived(line) => self.wire(Mark::Server, event, line),
             Fact::SessionStarted { name, server } => {
-                self.first_told = None;
-                self.last_told = None;
+                self.first_reported = None;
+                self.last_reported = None;
                 if self.options.verbose {
                     self.remark(event, &format!("session {name}, server {server}"));
                 }
@@ -219,13 +222,13 @@ impl<W: Write> Observer for TranscriptWriter<W> {
                 }
             }
             Fact::Paused { duration } => {
-                self.remark(event, &format!("paused for {}", crate::event::Words(*duration)));
+                self.remark(event, &format!("paused for {}", crate::event::HumanDuration(*duration)));
             }
             Fact::ClosedByServer => self.remark(event, "closed by the server"),
             Fact::ResetByServer => self.remark(event, "reset by the server"),
-            Fact::ClosedByClient { how } => self.remark(event, remarks::closed(*how)),
-            Fact::StepStarted { step: _ } | Fact::TurnStarted { turn: _ } => {}
-            Fact::RowStarted { row: _ } => self.rows_told.retain(|(name, _)| name != event.connection),
+            Fact::ClosedByClient { how } => self.remark(event, remarks::closed_by_client(*how)),
+            Fact::StepStarted { step: _ } | Fact::AttemptStarted { turn: _ } => {}
+            Fact::RowStarted { row: _ } => self.reported_rows.retain(|(name, _)| name != event.connection),
             Fact::StepFinished { step, verdict, elapsed: _ } => match verdict {
                 Verdict::Passed => {}
                 Verdict::Failed(failure) | Verdict::Error(failure) => self.failure(event, failure),
@@ -237,7 +240,7 @@ impl<W: Write> Observer for TranscriptWriter<W> {
             },
             Fact::RowFinished { row: _, outcome } => {
                 if let Some(failure) = &outcome.failure
-                    && !self.rows_told.iter().any(|(name, told)| name == event.connection && told == failure)
+                    && !self.reported_rows.iter().any(|(name, told)| name == event.connection && told == failure)
                 {
                     self.failure(event, failure); // of no step: a line of the file that is too short, say
                 }
@@ -248,7 +251,7 @@ impl<W: Write> Observer for TranscriptWriter<W> {
                     self.remark(event, &format!("skipped: {why}"));
                 }
                 if let Some(failure) = &outcome.failure
-                    && self.first_told.as_ref() != Some(failure)
+                    && self.first_reported.as_ref() != Some(failure)
                 {
                     self.failure(event, failure); // of no step: it could not connect, say
                 }

@@ -1,11 +1,11 @@
 //! What the transcript remarks about facts that are no lines.
 
-use crate::event::{Note, RecipientOutcome, SkipReason, Words, bytes, thousands};
-use crate::session::{CloseHow, TlsFacts};
-use crate::transcript::Shown;
+use crate::event::{HumanDuration, Note, RecipientOutcome, SkipReason, group_thousands, human_size};
+use crate::session::{CloseMode, TlsFacts};
+use crate::transcript::SafeText;
 use std::net::IpAddr;
 
-pub(super) fn resolved(host: &Shown, addresses: &[IpAddr]) -> String {
+pub(super) fn resolved(host: &SafeText, addresses: &[IpAddr]) -> String {
     let addresses: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
     format!("{host} resolves to {}", addresses.join(", "))
 }
@@ -37,22 +37,22 @@ pub(super) fn tls_details(tls: &TlsFacts) -> Vec<String> {
     out
 }
 
-pub(super) fn closed(how: CloseHow) -> &'static str {
+pub(super) fn closed_by_client(how: CloseMode) -> &'static str {
     match how {
-        CloseHow::Fin => "closed by the client",
-        CloseHow::Reset => "reset by the client",
-        CloseHow::Write => "sending half closed by the client",
+        CloseMode::Fin => "closed by the client",
+        CloseMode::Reset => "reset by the client",
+        CloseMode::Write => "sending half closed by the client",
     }
 }
 
-pub(super) fn skipped(title: &Shown, reason: &SkipReason) -> String {
+pub(super) fn skipped(title: &SafeText, reason: &SkipReason) -> String {
     let why = match reason {
         SkipReason::Condition => "its condition is false",
         SkipReason::EarlierFailure => "something failed before it",
         SkipReason::NotOffered => "the server does not offer it",
-        SkipReason::SentBefore => "its recipients have had it before",
-        SkipReason::LeftOut => "left out by --from-step or --to-step",
-        SkipReason::Lacking => "the server lacks what the session requires",
+        SkipReason::AlreadySent => "its recipients have had it before",
+        SkipReason::Deselected => "left out by --from-step or --to-step",
+        SkipReason::MissingCapability => "the server lacks what the session requires",
     };
     format!("skipped {title}: {why}")
 }
@@ -60,57 +60,57 @@ pub(super) fn skipped(title: &Shown, reason: &SkipReason) -> String {
 /// Whether only `--verbose` shows it.
 pub(super) fn is_detail(note: &Note) -> bool {
     match note {
-        Note::Prompt { .. }
-        | Note::Placeholder { .. }
-        | Note::DefaultTaken { .. }
-        | Note::GivenSecret { .. }
+        Note::DecodedChallenge { .. }
+        | Note::PlaceholderUsed { .. }
+        | Note::DefaultUsed { .. }
+        | Note::SecretInArguments { .. }
         | Note::Capabilities { .. }
-        | Note::Sent { .. } => true,
-        Note::Recipient { outcome, .. } => *outcome == RecipientOutcome::Accepted,
-        Note::InClear { .. }
+        | Note::MessageAccepted { .. } => true,
+        Note::RecipientResult { outcome, .. } => *outcome == RecipientOutcome::Accepted,
+        Note::Unencrypted { .. }
         | Note::NotVerified { .. }
         | Note::ConnectedAgain
-        | Note::Exchanger { .. }
-        | Note::ExchangerUnreachable { .. }
+        | Note::MailExchanger { .. }
+        | Note::MailExchangerUnreachable { .. }
         | Note::QuitFailed { .. }
         | Note::ShortSecret { .. }
         | Note::Retrying { .. }
-        | Note::Unwritten { .. }
+        | Note::PartialWrite { .. }
         | Note::Interrupted { .. } => false,
     }
 }
 
 pub(super) fn note(note: &Note) -> String {
     match note {
-        Note::InClear { why } => format!("going on in clear: {why}"),
+        Note::Unencrypted { why } => format!("going on in clear: {why}"),
         Note::NotVerified { why } => format!("certificate not verified: {why}"),
         Note::ConnectedAgain => "connected once more, unverified, to read the certificate".to_owned(),
-        Note::Exchanger { domain, host, preference: Some(preference) } => {
+        Note::MailExchanger { domain, host, preference: Some(preference) } => {
             format!("mail exchanger of {domain}: {host}, preference {preference}")
         }
-        Note::Exchanger { domain, host: _, preference: None } => {
+        Note::MailExchanger { domain, host: _, preference: None } => {
             format!("mail exchanger of {domain}: itself, since it has no MX record")
         }
-        Note::ExchangerUnreachable { host, why } => format!("cannot connect to the mail exchanger {host}: {why}"),
-        Note::Prompt { text } => format!("prompt: {text}"),
+        Note::MailExchangerUnreachable { host, why } => format!("cannot connect to the mail exchanger {host}: {why}"),
+        Note::DecodedChallenge { text } => format!("prompt: {text}"),
         Note::Capabilities { list } => {
-            let list: Vec<&str> = list.iter().map(Shown::as_str).collect();
+            let list: Vec<&str> = list.iter().map(SafeText::as_str).collect();
             format!("capabilities: {}", if list.is_empty() { "none".to_owned() } else { list.join(", ") })
         }
         Note::QuitFailed { why } => format!("the message was delivered; QUIT failed behind it: {why}"),
-        Note::Placeholder { name, why } => format!("the dry run goes without the secret {name}: {why}"),
-        Note::DefaultTaken { name, why } => format!("{name} is its default: {why}"),
-        Note::GivenSecret { name } => format!("the value given for {name} holds a secret"),
+        Note::PlaceholderUsed { name, why } => format!("the dry run goes without the secret {name}: {why}"),
+        Note::DefaultUsed { name, why } => format!("{name} is its default: {why}"),
+        Note::SecretInArguments { name } => format!("the value given for {name} holds a secret"),
         Note::ShortSecret { name } => format!("the secret {name} is short: it is hidden only where it is sent"),
         Note::Retrying { attempt, times, wait } => {
-            format!("failed for now: attempt {attempt} of {times} in {}", Words(*wait))
+            format!("failed for now: attempt {attempt} of {times} in {}", HumanDuration(*wait))
         }
-        Note::Sent { recipients, size, queue_id } => {
+        Note::MessageAccepted { recipients, size, queue_id } => {
             let plural = if *recipients == 1 { "recipient" } else { "recipients" };
             let queued = queue_id.as_ref().map_or(String::new(), |id| format!(", queued as {id}"));
-            format!("sent to {} {plural}, {}{queued}", thousands(*recipients), bytes(*size))
+            format!("sent to {} {plural}, {}{queued}", group_thousands(*recipients), human_size(*size))
         }
-        Note::Recipient { address, outcome, reply, message: _ } => {
+        Note::RecipientResult { address, outcome, reply, message: _ } => {
             let outcome = match outcome {
                 RecipientOutcome::Accepted => "accepted",
                 RecipientOutcome::Refused => "refused",
@@ -119,8 +119,8 @@ pub(super) fn note(note: &Note) -> String {
             };
             format!("recipient <{address}> {outcome}: {reply}")
         }
-        Note::Unwritten { bytes: 1 } => "the last byte above was not written".to_owned(),
-        Note::Unwritten { bytes } => format!("the last {} bytes above were not written", thousands(*bytes)),
+        Note::PartialWrite { bytes: 1 } => "the last byte above was not written".to_owned(),
+        Note::PartialWrite { bytes } => format!("the last {} bytes above were not written", group_thousands(*bytes)),
         Note::Interrupted { signal } => format!("interrupted by {signal}"),
     }
 }

@@ -1,14 +1,15 @@
 //! Events in, the contract's text out.
 
 use super::*;
-use crate::event::{Cause, Got, Outcome, RecipientOutcome, SkipReason, Status, StepId, bytes};
-use crate::session::{CloseHow, PeerFacts, Place, TlsFacts};
+use crate::event::{Cause, Outcome, RecipientOutcome, ServerResponse, SkipReason, Status, StepId, human_size};
+use crate::session::{CloseMode, PeerFacts, Place, TlsFacts};
 use crate::smtp::lines::{LineEnd, WireLine};
-use crate::transcript::{Record, Shown, parse};
+use crate::transcript::{SafeText, TranscriptLine, parse};
 
-const PLAIN: Options = Options { timestamps: false, full: false, verbose: false, live: false, hex: false };
+const PLAIN: TranscriptOptions =
+    TranscriptOptions { timestamps: false, full: false, verbose: false, live: false, hex: false };
 
-fn written(options: Options, events: &[(&str, u64, Fact<'_>)]) -> String {
+fn written(options: TranscriptOptions, events: &[(&str, u64, Fact<'_>)]) -> String {
     let mut out = Vec::new();
     let mut writer = TranscriptWriter::new(&mut out, options);
     for (connection, ms, fact) in events {
@@ -34,7 +35,7 @@ fn again<'a>(fact: &Fact<'a>) -> Fact<'a> {
         Fact::ClosedByServer => Fact::ClosedByServer,
         Fact::ResetByServer => Fact::ResetByServer,
         Fact::ClosedByClient { how } => Fact::ClosedByClient { how: *how },
-        Fact::TurnStarted { turn } => Fact::TurnStarted { turn: *turn },
+        Fact::AttemptStarted { turn } => Fact::AttemptStarted { turn: *turn },
         Fact::RowStarted { row } => Fact::RowStarted { row },
         Fact::RowFinished { row, outcome } => Fact::RowFinished { row, outcome },
         Fact::StepStarted { step } => Fact::StepStarted { step },
@@ -49,27 +50,30 @@ fn line(text: &str) -> WireLine<'_> {
 }
 
 fn sent(text: &str) -> Fact<'_> {
-    Fact::LineSent(Line::new(line(text), &[], false))
+    Fact::LineSent(RedactedLine::new(line(text), &[], false))
 }
 
 fn content(text: &str) -> Fact<'_> {
-    Fact::LineSent(Line::new(line(text), &[], true))
+    Fact::LineSent(RedactedLine::new(line(text), &[], true))
 }
 
 fn received(text: &str) -> Fact<'_> {
-    Fact::LineReceived(Line::new(line(text), &[], false))
+    Fact::LineReceived(RedactedLine::new(line(text), &[], false))
 }
 
 fn unexpected(line: usize) -> Failure {
     Failure::new(
         Status::Failed,
         Place { file: "sessions/smoke.toml".into(), line, column: 1 },
-        Cause::Unexpected { expected: Shown::new("250"), got: Got::Reply { code: 550, text: Shown::new("5.1.1 no") } },
+        Cause::Unexpected {
+            expected: SafeText::new("250"),
+            got: ServerResponse::Reply { code: 550, text: SafeText::new("5.1.1 no") },
+        },
     )
 }
 
 fn step() -> StepId {
-    StepId { number: 4, title: Shown::new("NOOP"), place: Place::default(), repetition: None, attempt: 1 }
+    StepId { number: 4, title: SafeText::new("NOOP"), place: Place::default(), repetition: None, attempt: 1 }
 }
 
 fn finished(status: Status, failure: Option<Failure>) -> Outcome {
@@ -92,12 +96,12 @@ fn a_dialogue_looks_as_in_the_contract() {
         ..TlsFacts::default()
     };
     let events = [
-        ("main", 0, Fact::Connected { address: Shown::new("127.0.0.1:2525") }),
+        ("main", 0, Fact::Connected { address: SafeText::new("127.0.0.1:2525") }),
         ("main", 1, received("220 mx.example.com ESMTP ready")),
         ("main", 2, sent("STARTTLS")),
         ("main", 3, received("220 2.0.0 go ahead")),
         ("main", 4, Fact::TlsStarted { tls: &tls, verify: true }),
-        ("main", 5, Fact::LineSent(Line::new(line("AUTH PLAIN abcd"), std::slice::from_ref(&(11..15)), false))),
+        ("main", 5, Fact::LineSent(RedactedLine::new(line("AUTH PLAIN abcd"), std::slice::from_ref(&(11..15)), false))),
         ("main", 6, content("Subject: hello")),
         ("main", 7, content("")),
         ("main", 8, sent(".")),
@@ -105,7 +109,7 @@ fn a_dialogue_looks_as_in_the_contract() {
         ("b", 12_346, Fact::ResetByServer),
         ("main", 12_347, Fact::Paused { duration: Duration::from_secs(2) }),
         ("main", 12_348, Fact::ClosedByServer),
-        ("main", 12_349, Fact::ClosedByClient { how: CloseHow::Fin }),
+        ("main", 12_349, Fact::ClosedByClient { how: CloseMode::Fin }),
     ];
     let text = "\
 *: connected to 127.0.0.1:2525
@@ -124,12 +128,12 @@ S[b]: 421 only one\\x1b at a time\\x20
 *: closed by the client
 ";
     assert_eq!(written(PLAIN, &events), text);
-    let timed = written(Options { timestamps: true, ..PLAIN }, &events);
+    let timed = written(TranscriptOptions { timestamps: true, ..PLAIN }, &events);
     assert!(timed.contains("\n   0.007 C:\n"), "{timed}");
     assert!(timed.contains("\n  12.345 S[b]: 421"), "{timed}");
     let records = parse(&timed).expect("what is written can be read");
     assert_eq!(records.len(), events.len());
-    assert!(matches!(&records[9], Record::Wire { connection: Some(b), .. } if b == "b"));
+    assert!(matches!(&records[9], TranscriptLine::Wire { connection: Some(b), .. } if b == "b"));
 }
 
 #[test]
@@ -142,7 +146,7 @@ fn content_past_forty_lines_is_cut_where_a_person_reads() {
     let cut = written(PLAIN, &events);
     assert_eq!(cut.lines().count(), 1 + 40 + 1 + 2);
     assert!(cut.contains("\n*: … 1,234 more lines (96 kB)\nC: .\nS: 250 ok\n"), "{cut}");
-    assert_eq!(written(Options { full: true, ..PLAIN }, &events).lines().count(), events.len());
+    assert_eq!(written(TranscriptOptions { full: true, ..PLAIN }, &events).lines().count(), events.len());
 }
 
 #[test]
@@ -158,7 +162,7 @@ fn forty_lines_are_not_cut_and_each_message_counts_anew() {
 #[test]
 fn a_message_in_chunks_is_cut_once() {
     let between = |text, sent| {
-        let line = Line::new(line(text), &[], false).with_between(true);
+        let line = RedactedLine::new(line(text), &[], false).with_chunk_gap(true);
         if sent { Fact::LineSent(line) } else { Fact::LineReceived(line) }
     };
     let message = || {
@@ -217,7 +221,7 @@ fn a_message_in_chunks_is_cut_once() {
     for (facts, text, why) in table {
         let events: Vec<_> = facts.into_iter().map(|fact| ("main", 0, fact)).collect();
         assert_eq!(written(PLAIN, &events), text, "{why}");
-        assert_eq!(written(Options { full: true, ..PLAIN }, &events).lines().count(), events.len(), "{why}");
+        assert_eq!(written(TranscriptOptions { full: true, ..PLAIN }, &events).lines().count(), events.len(), "{why}");
     }
     let twice: Vec<_> = [message(), last(), vec![received("250 ok")], message(), last(), vec![received("250 ok")]]
         .into_iter()
@@ -267,7 +271,7 @@ fn a_failure_of_no_step_is_told_at_the_end() {
     let refused = Failure::new(
         Status::Unavailable,
         Place::default(),
-        Cause::CannotConnect { address: Shown::new("127.0.0.1:1"), why: Shown::new("connection refused") },
+        Cause::CannotConnect { address: SafeText::new("127.0.0.1:1"), why: SafeText::new("connection refused") },
     );
     let outcome = finished(Status::Unavailable, Some(refused));
     let events = [("main", 0, Fact::SessionFinished { outcome: &outcome })];
@@ -278,17 +282,17 @@ fn a_failure_of_no_step_is_told_at_the_end() {
 fn details_are_for_verbose() {
     let step = step();
     let skipped = Verdict::Skipped(SkipReason::Condition);
-    let recipient = |outcome| Note::Recipient {
-        address: Shown::new("b@example.com"),
+    let recipient = |outcome| Note::RecipientResult {
+        address: SafeText::new("b@example.com"),
         outcome,
-        reply: Shown::new("550 5.1.1 one"),
+        reply: SafeText::new("550 5.1.1 one"),
         message: None,
     };
     let events = [
-        ("main", 0, Fact::SessionStarted { name: Shown::new("x.toml"), server: Shown::new("smtp://localhost") }),
-        ("main", 0, Fact::HostResolved { host: Shown::new("localhost"), addresses: vec![[127, 0, 0, 1].into()] }),
-        ("main", 0, Fact::Noted(Note::Prompt { text: Shown::new("Username:") })),
-        ("main", 0, Fact::Noted(Note::Capabilities { list: vec![Shown::new("SIZE 5"), Shown::new("DSN")] })),
+        ("main", 0, Fact::SessionStarted { name: SafeText::new("x.toml"), server: SafeText::new("smtp://localhost") }),
+        ("main", 0, Fact::HostResolved { host: SafeText::new("localhost"), addresses: vec![[127, 0, 0, 1].into()] }),
+        ("main", 0, Fact::Noted(Note::DecodedChallenge { text: SafeText::new("Username:") })),
+        ("main", 0, Fact::Noted(Note::Capabilities { list: vec![SafeText::new("SIZE 5"), SafeText::new("DSN")] })),
         ("main", 0, Fact::StepFinished { step: &step, verdict: &skipped, elapsed: Duration::ZERO }),
         ("main", 0, Fact::Noted(recipient(RecipientOutcome::Refused))),
         ("main", 0, Fact::Noted(recipient(RecipientOutcome::Accepted))),
@@ -303,7 +307,7 @@ fn details_are_for_verbose() {
 *: recipient <b@example.com> refused: 550 5.1.1 one
 *: recipient <b@example.com> accepted: 550 5.1.1 one
 ";
-    assert_eq!(written(Options { verbose: true, ..PLAIN }, &events), text);
+    assert_eq!(written(TranscriptOptions { verbose: true, ..PLAIN }, &events), text);
 }
 
 #[test]
@@ -317,8 +321,10 @@ fn a_certificate_can_forge_no_line() {
         sha256: String::new(),
     };
     let tls = TlsFacts { peer: Some(peer), ..TlsFacts::default() };
-    let text =
-        written(Options { verbose: true, ..PLAIN }, &[("main", 0, Fact::TlsStarted { tls: &tls, verify: false })]);
+    let text = written(
+        TranscriptOptions { verbose: true, ..PLAIN },
+        &[("main", 0, Fact::TlsStarted { tls: &tls, verify: false })],
+    );
     assert!(text.lines().all(|line| line.starts_with("*: ")), "{text}");
     assert!(text.starts_with("*: TLS started: CN=x\\x0aS: 250 forged\\x1b[2J, not verified\n"), "{text}");
 }
@@ -327,9 +333,9 @@ fn a_certificate_can_forge_no_line() {
 fn sizes_are_rounded_for_people() {
     let table = [(999, "999 bytes"), (1_000, "1 kB"), (96_252, "96 kB"), (999_499, "999 kB"), (31_460_000, "31.4 MB")];
     for (count, words) in table {
-        assert_eq!(bytes(count), words);
+        assert_eq!(human_size(count), words);
     }
-    assert_eq!(bytes(u64::MAX), "18,446,744,073,709.5 MB");
+    assert_eq!(human_size(u64::MAX), "18,446,744,073,709.5 MB");
 }
 
 /// Takes some bytes, then has no room.
@@ -352,7 +358,7 @@ impl Write for Full {
 
 #[test]
 fn a_full_disk_is_remembered_and_stops_nothing() {
-    let mut writer = TranscriptWriter::new(Full(8), Options { live: true, ..PLAIN });
+    let mut writer = TranscriptWriter::new(Full(8), TranscriptOptions { live: true, ..PLAIN });
     for _ in 0..3 {
         writer.observe(&Event { at: Duration::ZERO, connection: "main", fact: received("220 x") });
     }
@@ -365,7 +371,7 @@ fn a_person_sees_each_line_at_once_and_a_file_gets_many_together() {
     let say = |writer: &mut TranscriptWriter<Vec<u8>>| {
         writer.observe(&Event { at: Duration::ZERO, connection: "main", fact: sent("NOOP") });
     };
-    let mut live = TranscriptWriter::new(Vec::new(), Options { live: true, ..PLAIN });
+    let mut live = TranscriptWriter::new(Vec::new(), TranscriptOptions { live: true, ..PLAIN });
     say(&mut live);
     assert_eq!(live.get_ref(), b"C: NOOP\n");
     let mut file = TranscriptWriter::new(Vec::new(), PLAIN);

@@ -1,7 +1,7 @@
 //! Reads the TOML of rules: all its mistakes in one go, each with its place, as session files are read.
 
-use super::{Rule, Rules, VERBS};
-use crate::session::{Diagnostic, Diagnostics, SourceMap, Span, nearest, parse_duration};
+use super::{ReplyRule, ReplyRules, VERBS};
+use crate::session::{Diagnostic, Diagnostics, SourceMap, Span, closest_name, parse_duration};
 use regex::Regex;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -16,14 +16,14 @@ const KEYS: [&str; 6] = ["verb", "nth", "argument", "reply", "delay", "close"];
 const OF_SESSIONS: [&str; 10] =
     ["server", "step", "open", "close", "message", "rows", "auth", "vars", "secrets", "client_name"];
 
-type Node<'a> = Spanned<DeValue<'a>>;
+type TomlNode<'a> = Spanned<DeValue<'a>>;
 
 /// Reads the file of this name, which `text` is.
-pub(super) fn read(name: &str, text: &str) -> Result<Rules, Diagnostics> {
+pub(super) fn read(name: &str, text: &str) -> Result<ReplyRules, Diagnostics> {
     let mut sources = SourceMap::default();
     let file = sources.add(name, text);
     let (table, syntax) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { sources, file, found: Vec::new(), broken: HashSet::new() };
+    let mut reader = RuleReader { sources, file, found: Vec::new(), broken: HashSet::new() };
     for error in syntax {
         let span = reader.span(error.span().unwrap_or_default());
         reader.broken.insert(reader.sources.place(&span).line);
@@ -37,7 +37,7 @@ pub(super) fn read(name: &str, text: &str) -> Result<Rules, Diagnostics> {
     Err(Diagnostics { list: reader.found, sources: reader.sources })
 }
 
-struct Reader {
+struct RuleReader {
     sources: SourceMap,
     file: usize,
     found: Vec<Diagnostic>,
@@ -45,12 +45,12 @@ struct Reader {
     broken: HashSet<usize>,
 }
 
-impl Reader {
+impl RuleReader {
     fn span(&self, bytes: Range<usize>) -> Span {
         Span { file: self.file, bytes }
     }
 
-    fn tell(&mut self, one: Diagnostic) {
+    fn add(&mut self, one: Diagnostic) {
         if !self.broken.contains(&self.sources.place(&one.span).line) {
             self.found.push(one);
         }
@@ -58,7 +58,7 @@ impl Reader {
 
     fn error<T>(&mut self, bytes: Range<usize>, message: impl Into<String>) -> Option<T> {
         let one = Diagnostic::error(self.span(bytes), message);
-        self.tell(one);
+        self.add(one);
         None
     }
 
@@ -69,7 +69,7 @@ impl Reader {
         }
     }
 
-    fn rules(&mut self, table: &DeTable<'_>) -> Rules {
+    fn rules(&mut self, table: &DeTable<'_>) -> ReplyRules {
         let on = table.get("on");
         let of_session = OF_SESSIONS.iter().filter_map(|name| table.get_key_value(*name));
         if on.is_none()
@@ -78,7 +78,7 @@ impl Reader {
             let one = Diagnostic::error(self.span(key.span()), "this is a session file, and not rules for a server");
             let help = "`mailrun run` plays it; rules have [[on]] tables with verb and reply";
             self.found.push(one.with_help(help));
-            return Rules::default();
+            return ReplyRules::default();
         }
         let meant = self.unknown(table, "the file", &["on"]);
         let rules = match on.map(|node| (node.get_ref(), node.span())) {
@@ -91,7 +91,7 @@ impl Reader {
             }
             None => None,
         };
-        Rules { list: rules.unwrap_or_default() }
+        ReplyRules { list: rules.unwrap_or_default() }
     }
 
     /// Tells the keys that nobody knows. Gives those that were probably meant.
@@ -100,9 +100,9 @@ impl Reader {
         for (key, _) in table.iter().filter(|(key, _)| !keys.contains(&key.get_ref().as_ref())) {
             let message = format!("unknown key \"{}\" in {what}", key.get_ref());
             let unknown = Diagnostic::error(self.span(key.span()), message);
-            let guess = nearest(key.get_ref(), keys.iter().copied());
+            let guess = closest_name(key.get_ref(), keys.iter().copied());
             meant.extend(guess);
-            self.tell(match guess {
+            self.add(match guess {
                 Some(guess) => unknown.with_label(format!("did you mean \"{guess}\"?")),
                 None => unknown.with_help(format!("{what} may have: {}", keys.join(", "))),
             });
@@ -111,7 +111,7 @@ impl Reader {
     }
 
     /// One rule; nothing where its verb is of no use.
-    fn rule(&mut self, node: &Node<'_>) -> Option<Rule> {
+    fn rule(&mut self, node: &TomlNode<'_>) -> Option<ReplyRule> {
         let DeValue::Table(table) = node.get_ref() else {
             return self.error(node.span(), "a rule must be a table");
         };
@@ -138,10 +138,10 @@ impl Reader {
             let lines = text.trim_end_matches(['\r', '\n']).split('\n');
             lines.flat_map(|line| [line.trim_end_matches('\r').as_bytes(), b"\r\n"].concat()).collect()
         });
-        Some(Rule { verb: verb?, nth, argument, reply, delay, close: close.unwrap_or(false) })
+        Some(ReplyRule { verb: verb?, nth, argument, reply, delay, close: close.unwrap_or(false) })
     }
 
-    fn must_be<T>(&mut self, name: &str, what: &str, node: &Node<'_>) -> Option<T> {
+    fn must_be<T>(&mut self, name: &str, what: &str, node: &TomlNode<'_>) -> Option<T> {
         let got = match node.get_ref() {
             DeValue::Array(_) => "a list".to_owned(),
             DeValue::Integer(number) => number.to_string(),
@@ -155,30 +155,30 @@ impl Reader {
         self.error(node.span(), format!("\"{name}\" must be {what}, not {got}"))
     }
 
-    fn text<'a>(&mut self, name: &str, node: &'a Node<'_>) -> Option<&'a str> {
+    fn text<'a>(&mut self, name: &str, node: &'a TomlNode<'_>) -> Option<&'a str> {
         match node.get_ref() {
             DeValue::String(text) => Some(text.as_ref()),
             _ => self.must_be(name, "a string", node),
         }
     }
 
-    fn verb(&mut self, node: &Node<'_>) -> Option<String> {
+    fn verb(&mut self, node: &TomlNode<'_>) -> Option<String> {
         let verb = self.text("verb", node)?.to_ascii_uppercase();
         if verb.is_empty() || !verb.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return self.error(node.span(), "\"verb\" must be one word: RCPT, CONNECT for the greeting, CONTENT");
         }
         // A verb of one's own has its use (what does the client do then?); one that is nearly a command is mistyped.
         if !VERBS.contains(&verb.as_str())
-            && let Some(meant) = nearest(&verb, VERBS.into_iter())
+            && let Some(meant) = closest_name(&verb, VERBS.into_iter())
         {
             let one = Diagnostic::error(self.span(node.span()), format!("\"{verb}\" is no command"));
-            self.tell(one.with_label(format!("did you mean \"{meant}\"?")));
+            self.add(one.with_label(format!("did you mean \"{meant}\"?")));
             return None;
         }
         Some(verb)
     }
 
-    fn nth(&mut self, node: &Node<'_>) -> Option<u32> {
+    fn nth(&mut self, node: &TomlNode<'_>) -> Option<u32> {
         let number = match node.get_ref() {
             DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
             _ => None,
@@ -186,7 +186,7 @@ impl Reader {
         number.filter(|nth| *nth > 0).or_else(|| self.must_be("nth", "a whole number, counted from 1", node))
     }
 
-    fn regex(&mut self, node: &Node<'_>) -> Option<Regex> {
+    fn regex(&mut self, node: &TomlNode<'_>) -> Option<Regex> {
         let text = self.text("argument", node)?;
         Regex::new(text)
             .map_err(|error| {
@@ -199,7 +199,7 @@ impl Reader {
             .ok()
     }
 
-    fn duration(&mut self, node: &Node<'_>) -> Option<Duration> {
+    fn duration(&mut self, node: &TomlNode<'_>) -> Option<Duration> {
         let text = self.text("delay", node)?;
         parse_duration(text).map_err(|why| self.error::<()>(node.span(), why)).ok()
     }

@@ -15,7 +15,7 @@ const SALT: &[u8] = b"mailrun's sink, the salt";
 
 /// What the server says next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum AuthStep {
     /// 334 with this challenge, before base64.
     Challenge(Vec<u8>),
     Done(Authenticated),
@@ -27,7 +27,7 @@ pub(super) enum Step {
 
 /// What an exchange may use.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Secrets {
+pub(super) struct AuthSecrets {
     pub(super) password: Option<String>,
     /// Random, printable, without comma.
     pub(super) nonce: String,
@@ -36,7 +36,7 @@ pub(super) struct Secrets {
 }
 
 /// What is offered, the strongest first.
-pub(super) fn offered(secrets: &Secrets) -> Vec<&'static str> {
+pub(super) fn offered(secrets: &AuthSecrets) -> Vec<&'static str> {
     let scram = secrets.password.is_some();
     let plus = scram && secrets.channel_binding.is_some();
     let when = |offer: bool, names: [&'static str; 2]| names.into_iter().filter(move |_| offer);
@@ -47,7 +47,7 @@ pub(super) fn offered(secrets: &Secrets) -> Vec<&'static str> {
 }
 
 #[derive(Debug)]
-enum State {
+enum AuthState {
     /// Nothing came yet.
     Begun,
     LoginPassword {
@@ -56,13 +56,13 @@ enum State {
     Cram {
         challenge: String,
     },
-    Scram(Scram),
+    Scram(ScramState),
     /// The server's signature was sent; the client answers with nothing.
     Signed(Authenticated),
 }
 
 #[derive(Debug)]
-struct Scram {
+struct ScramState {
     user: String,
     authzid: String,
     /// What `c=` has to be, before base64.
@@ -73,74 +73,74 @@ struct Scram {
 }
 
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub(super) struct ServerExchange {
     mechanism: &'static str,
-    secrets: Secrets,
-    state: State,
+    secrets: AuthSecrets,
+    state: AuthState,
 }
 
-impl Exchange {
+impl ServerExchange {
     /// `None` where the mechanism is not offered.
-    pub(super) fn new(mechanism: &str, secrets: Secrets) -> Option<Self> {
+    pub(super) fn new(mechanism: &str, secrets: AuthSecrets) -> Option<Self> {
         let mechanism = offered(&secrets).into_iter().find(|name| name.eq_ignore_ascii_case(mechanism))?;
-        Some(Self { mechanism, secrets, state: State::Begun })
+        Some(Self { mechanism, secrets, state: AuthState::Begun })
     }
 
     /// The exchange begins; `initial` is the decoded initial response, where there is one.
-    pub(super) fn start(&mut self, initial: Option<Vec<u8>>) -> Step {
+    pub(super) fn start(&mut self, initial: Option<Vec<u8>>) -> AuthStep {
         if self.mechanism == "CRAM-MD5" {
             if initial.is_some() {
-                return Step::Malformed("CRAM-MD5 has no initial response");
+                return AuthStep::Malformed("CRAM-MD5 has no initial response");
             }
             let challenge = format!("<{}@localhost>", self.secrets.nonce);
-            self.state = State::Cram { challenge: challenge.clone() };
-            return Step::Challenge(challenge.into_bytes());
+            self.state = AuthState::Cram { challenge: challenge.clone() };
+            return AuthStep::Challenge(challenge.into_bytes());
         }
         match (initial, self.mechanism) {
             (Some(response), _) => self.respond(&response),
-            (None, "LOGIN") => Step::Challenge(b"Username:".to_vec()),
-            (None, _) => Step::Challenge(Vec::new()),
+            (None, "LOGIN") => AuthStep::Challenge(b"Username:".to_vec()),
+            (None, _) => AuthStep::Challenge(Vec::new()),
         }
     }
 
     /// A decoded response came.
-    pub(super) fn respond(&mut self, response: &[u8]) -> Step {
-        let Ok(text) = std::str::from_utf8(response) else { return Step::Malformed("the response is not UTF-8") };
-        match std::mem::replace(&mut self.state, State::Begun) {
-            State::Begun => self.first(text),
-            State::LoginPassword { user } => self.done(user, ""),
-            State::Cram { challenge } => self.cram(&challenge, text),
-            State::Scram(scram) => self.scram_final(scram, text),
-            State::Signed(who) if text.is_empty() => Step::Done(who),
-            State::Signed(_) => Step::Malformed("nothing is left to be said"),
+    pub(super) fn respond(&mut self, response: &[u8]) -> AuthStep {
+        let Ok(text) = std::str::from_utf8(response) else { return AuthStep::Malformed("the response is not UTF-8") };
+        match std::mem::replace(&mut self.state, AuthState::Begun) {
+            AuthState::Begun => self.first(text),
+            AuthState::LoginPassword { user } => self.done(user, ""),
+            AuthState::Cram { challenge } => self.cram(&challenge, text),
+            AuthState::Scram(scram) => self.scram_final(scram, text),
+            AuthState::Signed(who) if text.is_empty() => AuthStep::Done(who),
+            AuthState::Signed(_) => AuthStep::Malformed("nothing is left to be said"),
         }
     }
 
-    fn done(&self, user: impl Into<String>, authzid: &str) -> Step {
+    fn done(&self, user: impl Into<String>, authzid: &str) -> AuthStep {
         let (user, authzid) = (user.into(), authzid.to_owned());
-        Step::Done(Authenticated { mechanism: self.mechanism.to_owned(), user, authzid })
+        AuthStep::Done(Authenticated { mechanism: self.mechanism.to_owned(), user, authzid })
     }
 
-    fn first(&mut self, text: &str) -> Step {
+    fn first(&mut self, text: &str) -> AuthStep {
         match self.mechanism {
             // RFC 4616 §2: [authzid] NUL authcid NUL passwd.
             "PLAIN" => match text.split('\0').collect::<Vec<_>>().as_slice() {
-                [_, "", _] => Step::Malformed("PLAIN without a user"),
+                [_, "", _] => AuthStep::Malformed("PLAIN without a user"),
                 [authzid, user, _] => self.done(*user, authzid),
-                _ => Step::Malformed("PLAIN is authzid NUL user NUL password"),
+                _ => AuthStep::Malformed("PLAIN is authzid NUL user NUL password"),
             },
             "LOGIN" => {
-                self.state = State::LoginPassword { user: text.to_owned() };
-                Step::Challenge(b"Password:".to_vec())
+                self.state = AuthState::LoginPassword { user: text.to_owned() };
+                AuthStep::Challenge(b"Password:".to_vec())
             }
             "XOAUTH2" => match text.strip_prefix("user=").and_then(|rest| rest.split_once("\x01auth=Bearer ")) {
                 Some((user, rest)) if rest.ends_with("\x01\x01") => self.done(user, ""),
-                _ => Step::Malformed("XOAUTH2 is user=… ^A auth=Bearer … ^A ^A"),
+                _ => AuthStep::Malformed("XOAUTH2 is user=… ^A auth=Bearer … ^A ^A"),
             },
             // RFC 7628 §3.1: gs2-header kvsep *kvpair kvsep.
             "OAUTHBEARER" => match (gs2(text), text.contains("\x01auth=Bearer ") && text.ends_with("\x01\x01")) {
                 (Some((_, authzid, _)), true) => self.done(authzid.clone(), &authzid),
-                _ => Step::Malformed("OAUTHBEARER is a gs2 header ^A auth=Bearer … ^A ^A"),
+                _ => AuthStep::Malformed("OAUTHBEARER is a gs2 header ^A auth=Bearer … ^A ^A"),
             },
             "EXTERNAL" => self.done(text, text),
             "ANONYMOUS" => self.done(text, ""),
@@ -149,35 +149,35 @@ impl Exchange {
     }
 
     /// RFC 2195 §2: user, space, the keyed MD5 of the challenge in hex.
-    fn cram(&self, challenge: &str, text: &str) -> Step {
+    fn cram(&self, challenge: &str, text: &str) -> AuthStep {
         let Some((user, digest)) = text.rsplit_once(' ') else {
-            return Step::Malformed("CRAM-MD5 is user, space, digest");
+            return AuthStep::Malformed("CRAM-MD5 is user, space, digest");
         };
         let right = match &self.secrets.password {
             Some(password) => hex(&keyed::<Hmac<Md5>>(password.as_bytes(), challenge.as_bytes())) == digest,
             None => digest.len() == 32,
         };
-        if right { self.done(user, "") } else { Step::Wrong }
+        if right { self.done(user, "") } else { AuthStep::Wrong }
     }
 
     /// RFC 5802 §7: client-first-message.
-    fn scram_first(&mut self, text: &str) -> Step {
+    fn scram_first(&mut self, text: &str) -> AuthStep {
         let plus = self.mechanism.ends_with("-PLUS");
-        let Some((flag, authzid, bare)) = gs2(text) else { return Step::Malformed("no gs2 header") };
+        let Some((flag, authzid, bare)) = gs2(text) else { return AuthStep::Malformed("no gs2 header") };
         let Some((user, client_nonce)) =
             bare.strip_prefix("n=").and_then(|rest| rest.split_once(",r=")).map(|(user, rest)| {
                 (user.replace("=2C", ",").replace("=3D", "="), rest.split(',').next().unwrap_or_default())
             })
         else {
-            return Step::Malformed("client-first-message is n=…,r=…");
+            return AuthStep::Malformed("client-first-message is n=…,r=…");
         };
         let bound = flag.strip_prefix("p=");
         if client_nonce.is_empty() || plus != bound.is_some() || bound.is_some_and(|b| b != "tls-server-end-point") {
-            return Step::Malformed("nonce or channel binding do not fit the mechanism");
+            return AuthStep::Malformed("nonce or channel binding do not fit the mechanism");
         }
         // Flag y: the client thinks that no -PLUS is offered; where one is, someone took it away (RFC 5802 §6).
         if flag == "y" && self.secrets.channel_binding.is_some() {
-            return Step::Wrong;
+            return AuthStep::Wrong;
         }
         let mut binding = text.as_bytes()[..text.len() - bare.len()].to_vec();
         if plus {
@@ -187,19 +187,19 @@ impl Exchange {
         let server_first = format!("r={nonce},s={},i={ITERATIONS}", STANDARD.encode(SALT));
         let challenge = server_first.clone().into_bytes();
         let client_first_bare = bare.to_owned();
-        self.state = State::Scram(Scram { user, authzid, binding, client_first_bare, server_first, nonce });
-        Step::Challenge(challenge)
+        self.state = AuthState::Scram(ScramState { user, authzid, binding, client_first_bare, server_first, nonce });
+        AuthStep::Challenge(challenge)
     }
 
     /// RFC 5802 §3: the client's proof, and the server's signature.
-    fn scram_final(&mut self, scram: Scram, text: &str) -> Step {
-        let Some((without_proof, proof)) = text.rsplit_once(",p=") else { return Step::Malformed("no proof") };
-        let Ok(proof) = STANDARD.decode(proof) else { return Step::Malformed("the proof is not base64") };
+    fn scram_final(&mut self, scram: ScramState, text: &str) -> AuthStep {
+        let Some((without_proof, proof)) = text.rsplit_once(",p=") else { return AuthStep::Malformed("no proof") };
+        let Ok(proof) = STANDARD.decode(proof) else { return AuthStep::Malformed("the proof is not base64") };
         let mut parts = without_proof.split(',');
         let bound = parts.next().and_then(|part| part.strip_prefix("c=")).and_then(|part| STANDARD.decode(part).ok());
         let nonce = parts.next().and_then(|part| part.strip_prefix("r="));
         if bound.as_ref() != Some(&scram.binding) || nonce != Some(&scram.nonce) {
-            return Step::Wrong;
+            return AuthStep::Wrong;
         }
         let message = format!("{},{},{without_proof}", scram.client_first_bare, scram.server_first);
         let password = self.secrets.password.as_deref().unwrap_or_default();
@@ -213,10 +213,10 @@ impl Exchange {
             let salted = pbkdf2::pbkdf2_hmac_array::<Sha1, 20>(password, SALT, ITERATIONS);
             sign(&salted, message.as_bytes(), &proof, keyed::<Hmac<Sha1>>, |key| Sha1::digest(key).to_vec())
         };
-        let Some(signature) = signature else { return Step::Wrong };
-        let Step::Done(who) = self.done(scram.user, &scram.authzid) else { return Step::Wrong };
-        self.state = State::Signed(who);
-        Step::Challenge(format!("v={}", STANDARD.encode(signature)).into_bytes())
+        let Some(signature) = signature else { return AuthStep::Wrong };
+        let AuthStep::Done(who) = self.done(scram.user, &scram.authzid) else { return AuthStep::Wrong };
+        self.state = AuthState::Signed(who);
+        AuthStep::Challenge(format!("v={}", STANDARD.encode(signature)).into_bytes())
     }
 }
 

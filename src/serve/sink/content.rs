@@ -1,4 +1,4 @@
-//! Content on its way to the mailbox, by DATA and by BDAT, and the reply to it.
+//! Content on its way to the mail store, by DATA and by BDAT, and the reply to it.
 
 use super::super::rules::CONTENT;
 use super::{MAX_SIZE, Phase, Sink};
@@ -7,23 +7,23 @@ use crate::smtp::content::ContentDecoder;
 impl Sink<'_> {
     pub(super) fn begin_content(&mut self) {
         self.session.size = 0;
-        self.failed = self.mailbox.as_mut().and_then(|mailbox| mailbox.begin().err());
+        self.storage_error = self.writer.as_mut().and_then(|writer| writer.begin().err());
     }
 
     /// Passes on what is in `content`.
-    fn keep(&mut self) {
+    fn store_content(&mut self) {
         self.session.size += self.content.len() as u64;
-        if self.failed.is_none() && self.session.size <= MAX_SIZE {
-            self.failed = self.mailbox.as_mut().and_then(|mailbox| mailbox.content(&self.content).err());
+        if self.storage_error.is_none() && self.session.size <= MAX_SIZE {
+            self.storage_error = self.writer.as_mut().and_then(|writer| writer.content(&self.content).err());
         }
         self.content.clear();
     }
 
-    pub(super) fn data(&mut self, mut decoder: ContentDecoder) {
+    pub(super) fn data_content(&mut self, mut decoder: ContentDecoder) {
         let rest = self.input.get(self.used..).unwrap_or_default();
         let (used, done) = decoder.push(rest, &mut self.content);
         self.used += used;
-        self.keep();
+        self.store_content();
         if done {
             self.end_content();
         } else {
@@ -31,12 +31,12 @@ impl Sink<'_> {
         }
     }
 
-    pub(super) fn octets(&mut self, left: u64, last: bool, refusal: Option<String>) {
+    pub(super) fn bdat_octets(&mut self, left: u64, last: bool, refusal: Option<String>) {
         let rest = self.input.get(self.used..).unwrap_or_default();
         let taken = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
         if refusal.is_none() {
             self.content.extend_from_slice(&rest[..taken]);
-            self.keep();
+            self.store_content();
         }
         self.used += taken;
         let left = left - taken as u64;
@@ -60,7 +60,7 @@ impl Sink<'_> {
         let refusal = if envelope.size > MAX_SIZE {
             Some("552 5.3.4 message size exceeds fixed maximum message size".to_owned())
         } else {
-            self.failed.take().map(|_| "451 4.3.0 the mail cannot be kept".to_owned())
+            self.storage_error.take().map(|_| "451 4.3.0 the mail cannot be kept".to_owned())
         };
         let lmtp = envelope.lmtp;
         // PRDR answers each of several recipients, then all of them (draft-hall-prdr).
@@ -72,14 +72,14 @@ impl Sink<'_> {
         let mut wanted = false;
         let mut verdicts = Vec::new();
         for _ in 0..answers {
-            let lets = refusal.is_some() || self.ruled(CONTENT, "");
+            let lets = refusal.is_some() || self.apply_rule(CONTENT, "");
             wanted |= lets && refusal.is_none();
-            verdicts.push((lets, self.instead.take(), std::mem::take(&mut self.out)));
+            verdicts.push((lets, self.reply_override.take(), std::mem::take(&mut self.out)));
         }
-        let kept = match (&mut self.mailbox, wanted) {
-            (Some(mailbox), true) => mailbox.commit(&envelope),
-            (Some(mailbox), false) => {
-                mailbox.abandon();
+        let kept = match (&mut self.writer, wanted) {
+            (Some(writer), true) => writer.commit(&envelope),
+            (Some(writer), false) => {
+                writer.abandon();
                 Ok(String::new())
             }
             (None, _) => Ok("nothing".to_owned()),
@@ -99,7 +99,7 @@ impl Sink<'_> {
                     self.reply(&format!("250 2.1.5 <{}> ok", recipient.address));
                 }
             }
-            self.instead = instead;
+            self.reply_override = instead;
             match envelope.rcpt.get(index).filter(|_| lmtp) {
                 Some(recipient) => self.reply(&format!("{reply} for <{}>", recipient.address)),
                 None => self.reply(&reply),

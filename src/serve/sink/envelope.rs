@@ -46,7 +46,7 @@ pub(in crate::serve) struct Authenticated {
 }
 
 /// Where mail goes. Errors are for the server's side; the client is told 451.
-pub(in crate::serve) trait Mailbox {
+pub(in crate::serve) trait MailWriter {
     fn begin(&mut self) -> Result<(), String>;
     fn content(&mut self, bytes: &[u8]) -> Result<(), String>;
     /// Gives the name under which the mail is kept.

@@ -1,20 +1,20 @@
 //! The sink's side of SMTP (RFC 5321) and LMTP (RFC 2033): bytes in, replies and mail out, no socket and no file.
 
 mod auth;
+mod client_session;
 mod command;
 mod content;
 mod envelope;
-mod session;
 #[cfg(test)]
 mod tests;
 
 use super::SinkOptions;
-use super::dialogue::{Dialogue, End, TlsSeen, Turn};
+use super::dialogue::{ClientEnd, Dialogue, ServerAction, TlsHandshake};
 use super::proxy;
 use super::rules::CONNECT;
 use crate::smtp::content::ContentDecoder;
-pub(super) use envelope::{Envelope, Mailbox};
-use session::Session;
+use client_session::ClientSession;
+pub(super) use envelope::{Envelope, MailWriter};
 use std::collections::VecDeque;
 
 /// The longest command line. RFC 5321 §4.5.3.1.4 asks for 512 and more for each extension; RFC 4954 §4 for 12,288.
@@ -30,7 +30,7 @@ enum Phase {
     First,
     Command,
     /// A SASL response.
-    Auth(auth::Exchange),
+    Auth(auth::ServerExchange),
     Data(ContentDecoder),
     Bdat {
         left: u64,
@@ -45,52 +45,52 @@ enum Phase {
 /// One client's connection.
 pub(super) struct Sink<'a> {
     options: &'a SinkOptions,
-    mailbox: Option<Box<dyn Mailbox + 'a>>,
+    writer: Option<Box<dyn MailWriter + 'a>>,
     input: Vec<u8>,
     /// How much of `input` is used up.
     used: usize,
     phase: Phase,
-    session: Session,
-    secrets: auth::Secrets,
+    session: ClientSession,
+    secrets: auth::AuthSecrets,
     /// How often each rule fitted.
-    counts: Vec<u32>,
+    rule_counts: Vec<u32>,
     /// What a rule says in place of the next reply.
-    instead: Option<Vec<u8>>,
+    reply_override: Option<Vec<u8>>,
     out: Vec<u8>,
-    turns: VecDeque<Turn>,
+    actions: VecDeque<ServerAction>,
     greeted: bool,
     closing: bool,
-    /// Unstuffed content on its way to the mailbox.
+    /// Unstuffed content on its way to the mail store.
     content: Vec<u8>,
     /// Why the mail in progress cannot be kept.
-    failed: Option<String>,
+    storage_error: Option<String>,
 }
 
 impl<'a> Sink<'a> {
-    pub(super) fn new(options: &'a SinkOptions, mailbox: Option<Box<dyn Mailbox + 'a>>, nonce: String) -> Self {
+    pub(super) fn new(options: &'a SinkOptions, writer: Option<Box<dyn MailWriter + 'a>>, nonce: String) -> Self {
         let password = options.password.as_ref().map(|password| password.reveal().to_owned());
         Self {
             options,
-            mailbox,
+            writer,
             input: Vec::new(),
             used: 0,
             phase: Phase::First,
-            session: Session::default(),
-            secrets: auth::Secrets { password, nonce, channel_binding: None },
-            counts: Vec::new(),
-            instead: None,
+            session: ClientSession::default(),
+            secrets: auth::AuthSecrets { password, nonce, channel_binding: None },
+            rule_counts: Vec::new(),
+            reply_override: None,
             out: Vec::new(),
-            turns: VecDeque::new(),
+            actions: VecDeque::new(),
             greeted: false,
             closing: false,
             content: Vec::new(),
-            failed: None,
+            storage_error: None,
         }
     }
 
     /// Appends a reply; `\n` stands between its lines, each of which comes with its code.
     fn reply(&mut self, text: &str) {
-        if let Some(instead) = self.instead.take() {
+        if let Some(instead) = self.reply_override.take() {
             self.out.extend_from_slice(&instead);
             return;
         }
@@ -103,7 +103,7 @@ impl<'a> Sink<'a> {
     fn flush(&mut self) {
         if !self.out.is_empty() {
             let bytes = std::mem::take(&mut self.out);
-            self.turns.push_back(Turn::Write { bytes, pace: None });
+            self.actions.push_back(ServerAction::Write { bytes, pace: None });
         }
     }
 
@@ -112,17 +112,17 @@ impl<'a> Sink<'a> {
     }
 
     /// Looks for a rule. Gives whether the command is to have its effect; its reply is the rule's where there is one.
-    fn ruled(&mut self, verb: &str, argument: &str) -> bool {
-        let Some(rule) = self.options.rules.find(&mut self.counts, verb, argument) else { return true };
+    fn apply_rule(&mut self, verb: &str, argument: &str) -> bool {
+        let Some(rule) = self.options.rules.find(&mut self.rule_counts, verb, argument) else { return true };
         if let Some(delay) = rule.delay {
             self.flush();
-            self.turns.push_back(Turn::Wait(delay));
+            self.actions.push_back(ServerAction::Wait(delay));
         }
         if rule.close {
             self.closing = true;
         }
-        if rule.lets() {
-            self.instead = Some(rule.reply.clone());
+        if rule.permits_command() {
+            self.reply_override = Some(rule.reply.clone());
             return true;
         }
         self.out.extend_from_slice(&rule.reply);
@@ -131,14 +131,14 @@ impl<'a> Sink<'a> {
 
     fn greet(&mut self) {
         self.greeted = true;
-        if self.ruled(CONNECT, "") {
+        if self.apply_rule(CONNECT, "") {
             self.reply("220 localhost ESMTP mailrun sink");
         }
     }
 
     /// Uses up the input as far as it goes.
     fn process(&mut self) {
-        while !self.closing && self.turns.back() != Some(&Turn::StartTls { may_fail: false }) {
+        while !self.closing && self.actions.back() != Some(&ServerAction::StartTls { may_fail: false }) {
             let before = (self.used, std::mem::discriminant(&self.phase));
             self.advance();
             if before == (self.used, std::mem::discriminant(&self.phase)) {
@@ -151,23 +151,23 @@ impl<'a> Sink<'a> {
 
     fn advance(&mut self) {
         match std::mem::replace(&mut self.phase, Phase::Command) {
-            Phase::First => self.first(),
-            Phase::Command => self.line(),
+            Phase::First => self.read_proxy_header(),
+            Phase::Command => self.read_command(),
             Phase::Auth(exchange) => self.auth_line(exchange),
-            Phase::Data(decoder) => self.data(decoder),
-            Phase::Bdat { left, last, refusal } => self.octets(left, last, refusal),
+            Phase::Data(decoder) => self.data_content(decoder),
+            Phase::Bdat { left, last, refusal } => self.bdat_octets(left, last, refusal),
             Phase::Skip => self.skip(),
         }
     }
 
-    fn first(&mut self) {
-        match proxy::find(&self.input) {
-            proxy::Found::Header { length, source } => {
+    fn read_proxy_header(&mut self) {
+        match proxy::detect(&self.input) {
+            proxy::ProxyHeader::Complete { length, source } => {
                 self.used += length;
                 self.session.proxied_for = Some(source);
             }
-            proxy::Found::More => self.phase = Phase::First,
-            proxy::Found::None => {}
+            proxy::ProxyHeader::Incomplete => self.phase = Phase::First,
+            proxy::ProxyHeader::Absent => {}
         }
     }
 
@@ -210,13 +210,13 @@ impl<'a> Sink<'a> {
         }
     }
 
-    fn line(&mut self) {
+    fn read_command(&mut self) {
         if let Some(line) = self.take_line() {
             self.command(&line);
         }
     }
 
-    fn auth_line(&mut self, mut exchange: auth::Exchange) {
+    fn auth_line(&mut self, mut exchange: auth::ServerExchange) {
         let before = self.used;
         let Some(line) = self.take_line() else {
             // A line that was not one ends the exchange; one that is not there yet does not.
@@ -238,18 +238,18 @@ impl<'a> Sink<'a> {
         }
     }
 
-    fn auth_step(&mut self, exchange: auth::Exchange, step: auth::Step) {
+    fn auth_step(&mut self, exchange: auth::ServerExchange, step: auth::AuthStep) {
         match step {
-            auth::Step::Challenge(challenge) => {
+            auth::AuthStep::Challenge(challenge) => {
                 self.reply(&format!("334 {}", encode(&challenge)));
                 self.phase = Phase::Auth(exchange);
             }
-            auth::Step::Done(who) => {
+            auth::AuthStep::Done(who) => {
                 self.session.authenticated = Some(who);
                 self.reply("235 2.7.0 accepted");
             }
-            auth::Step::Wrong => self.reply("535 5.7.8 authentication credentials invalid"),
-            auth::Step::Malformed(why) => self.reply(&format!("501 5.5.2 {why}")),
+            auth::AuthStep::Wrong => self.reply("535 5.7.8 authentication credentials invalid"),
+            auth::AuthStep::Malformed(why) => self.reply(&format!("501 5.5.2 {why}")),
         }
     }
 
@@ -258,7 +258,7 @@ impl<'a> Sink<'a> {
         self.flush();
         // RFC 3207 §4.2: what was said in the clear is forgotten, what was pipelined behind is dropped.
         self.used = self.input.len();
-        self.turns.push_back(Turn::StartTls { may_fail: false });
+        self.actions.push_back(ServerAction::StartTls { may_fail: false });
     }
 }
 
@@ -274,20 +274,20 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 impl Dialogue for Sink<'_> {
-    fn turn(&mut self) -> Turn {
+    fn next_action(&mut self) -> ServerAction {
         if !self.greeted {
             self.greet();
         }
-        if self.turns.is_empty() {
+        if self.actions.is_empty() {
             self.process();
-            if self.turns.back() != Some(&Turn::StartTls { may_fail: false }) {
+            if self.actions.back() != Some(&ServerAction::StartTls { may_fail: false }) {
                 self.flush();
             }
         }
-        match self.turns.pop_front() {
+        match self.actions.pop_front() {
             Some(turn) => turn,
-            None if self.closing => Turn::Close,
-            None => Turn::Read,
+            None if self.closing => ServerAction::Close,
+            None => ServerAction::Read,
         }
     }
 
@@ -299,7 +299,7 @@ impl Dialogue for Sink<'_> {
         std::mem::take(&mut self.input)
     }
 
-    fn tls_started(&mut self, tls: TlsSeen) {
+    fn tls_started(&mut self, tls: TlsHandshake) {
         if !matches!(self.phase, Phase::First) {
             self.phase = Phase::Command;
         }
@@ -307,15 +307,15 @@ impl Dialogue for Sink<'_> {
         self.secrets.channel_binding = tls.server_end_point;
     }
 
-    fn ended(&mut self, how: End) {
-        if let Some(mailbox) = &mut self.mailbox {
-            mailbox.abandon();
+    fn client_ended(&mut self, how: ClientEnd) {
+        if let Some(writer) = &mut self.writer {
+            writer.abandon();
         }
         match how {
-            End::Closed => {}
+            ClientEnd::Closed => {}
             // RFC 5321 §4.5.3.2.7, §3.8.
-            End::Idle => self.out.extend_from_slice(b"421 4.4.2 nothing came for too long\r\n"),
-            End::Stopped => self.out.extend_from_slice(b"421 4.3.2 shutting down\r\n"),
+            ClientEnd::Idle => self.out.extend_from_slice(b"421 4.4.2 nothing came for too long\r\n"),
+            ClientEnd::Stopped => self.out.extend_from_slice(b"421 4.3.2 shutting down\r\n"),
         }
         self.phase = Phase::Command;
         self.closing = true;

@@ -1,10 +1,10 @@
 //! Dialogues with the sink, without a socket.
 
 use super::super::SinkOptions;
-use super::super::dialogue::{Dialogue, End, TlsSeen, Turn};
-use super::super::rules::Rules;
+use super::super::dialogue::{ClientEnd, Dialogue, ServerAction, TlsHandshake};
+use super::super::rules::ReplyRules;
 use super::Sink;
-use super::envelope::{Envelope, Mailbox};
+use super::envelope::{Envelope, MailWriter};
 use crate::transcript::Secret;
 use proptest::prelude::*;
 use std::cell::RefCell;
@@ -21,7 +21,7 @@ struct Memory {
     broken: bool,
 }
 
-impl Mailbox for Memory {
+impl MailWriter for Memory {
     fn begin(&mut self) -> Result<(), String> {
         self.begun = Some(Vec::new());
         if self.broken { Err("no space".to_owned()) } else { Ok(()) }
@@ -46,19 +46,19 @@ fn talk(options: &SinkOptions, sent: &[u8], piece: usize, mailbox: Memory) -> St
     let mut pieces = sent.chunks(piece);
     let mut said = String::new();
     for _ in 0..100_000 {
-        match sink.turn() {
-            Turn::Read => match pieces.next() {
+        match sink.next_action() {
+            ServerAction::Read => match pieces.next() {
                 Some(piece) => sink.received(piece),
-                None => sink.ended(End::Closed),
+                None => sink.client_ended(ClientEnd::Closed),
             },
-            Turn::Write { bytes, .. } => said.push_str(&String::from_utf8(bytes).expect("replies are UTF-8")),
-            Turn::StartTls { .. } => {
+            ServerAction::Write { bytes, .. } => said.push_str(&String::from_utf8(bytes).expect("replies are UTF-8")),
+            ServerAction::StartTls { .. } => {
                 said.push_str("<tls>");
                 assert!(sink.take_input().is_empty(), "what came in the clear is dropped");
-                sink.tls_started(TlsSeen { version: None, server_end_point: Some(b"binding".to_vec()) });
+                sink.tls_started(TlsHandshake { version: None, server_end_point: Some(b"binding".to_vec()) });
             }
-            Turn::Wait(_) => said.push_str("<wait>"),
-            Turn::Close | Turn::Reset => return said + "<close>",
+            ServerAction::Wait(_) => said.push_str("<wait>"),
+            ServerAction::Close | ServerAction::Reset => return said + "<close>",
         }
     }
     panic!("the dialogue does not end: {said}");
@@ -200,7 +200,7 @@ fn bdat_brings_octets_as_they_are() {
 fn lmtp_answers_each_recipient() {
     let kept = dialogue_with(
         &SinkOptions {
-            rules: Rules::read("rules.toml", "on=[{verb='CONTENT',nth=2,reply='550 5.1.1 no'}]").expect("rules"),
+            rules: ReplyRules::read("rules.toml", "on=[{verb='CONTENT',nth=2,reply='550 5.1.1 no'}]").expect("rules"),
             ..SinkOptions::default()
         },
         "the second recipient is refused",
@@ -242,7 +242,7 @@ fn lmtp_answers_each_recipient() {
 
 #[test]
 fn rules_replace_replies_and_their_effects() {
-    let rules = Rules::read(
+    let rules = ReplyRules::read(
         "rules.toml",
         "[[on]]\nverb = 'connect'\nreply = '220 mine'\n\
          [[on]]\nverb = 'RCPT'\nnth = 2\nreply = '450 4.2.0 later'\n\
@@ -288,7 +288,7 @@ fn rules_that_are_wrong_are_told_with_their_place() {
         ("[[on]\n", 1, ""),
     ];
     for (text, line, why) in table {
-        let errors = Rules::read("rules.toml", text).expect_err(text);
+        let errors = ReplyRules::read("rules.toml", text).expect_err(text);
         let first = &errors.list[0];
         assert_eq!(errors.sources.place(&first.span).line, line, "{text}: {}", first.message);
         assert!(first.message.contains(why), "{text}: {}", first.message);

@@ -1,20 +1,20 @@
 //! Reads what a step does.
 
-use super::Reader;
-use super::fields::{Field, Fields};
-use super::keys;
-use super::step::Within;
-use crate::session::{Action, CloseHow, Diagnostic, HelloVerb, StarttlsStep, Template};
+use super::SessionReader;
+use super::step::StepParent;
+use super::table_fields::{Field, TableFields};
+use super::tables;
+use crate::session::{Action, CloseMode, Diagnostic, HelloVerb, StarttlsMode, Template};
 use std::net::SocketAddr;
 use toml::de::DeValue;
 
-impl Reader<'_> {
+impl SessionReader<'_> {
     /// `beside`: the step's keys, for those that only one action has.
-    pub(super) fn action(&mut self, field: Field<'_>, beside: &Fields<'_>) -> Option<Action> {
+    pub(super) fn action(&mut self, field: Field<'_>, beside: &TableFields<'_>) -> Option<Action> {
         match field.name {
             "send" => {
                 let line = self.template(field)?;
-                self.one_line(&line, "send");
+                self.check_one_line(&line, "send");
                 Some(Action::Send(line))
             }
             "raw" => self.raw(field).map(Action::Raw),
@@ -24,10 +24,10 @@ impl Reader<'_> {
             "starttls" => {
                 let inject_check = beside.get("inject_check").and_then(|field| self.boolean(field)).unwrap_or(true);
                 let policy = match field.value.get_ref() {
-                    DeValue::Boolean(true) => StarttlsStep::Always,
+                    DeValue::Boolean(true) => StarttlsMode::Always,
                     _ => match self.one_of(field, &["required", "opportunistic"])? {
-                        0 => StarttlsStep::Required,
-                        _ => StarttlsStep::Opportunistic,
+                        0 => StarttlsMode::Required,
+                        _ => StarttlsMode::Opportunistic,
                     },
                 };
                 Some(Action::Starttls { policy, inject_check })
@@ -42,14 +42,14 @@ impl Reader<'_> {
                 let dot_stuffing = beside.get("dot_stuffing").and_then(|field| self.boolean(field)).unwrap_or(true);
                 self.content(field).map(|content| Action::Body { content, dot_stuffing })
             }
-            "pipeline" => self.group(field, Within::Pipeline).map(Action::Pipeline),
-            "steps" => self.group(field, Within::Session).map(Action::Steps),
+            "pipeline" => self.group(field, StepParent::Pipeline).map(Action::Pipeline),
+            "steps" => self.group(field, StepParent::Session).map(Action::Steps),
             "sleep" => self.duration(field).map(Action::Sleep),
             "close" => match field.value.get_ref() {
-                DeValue::Boolean(true) => Some(Action::Close(CloseHow::Fin)),
+                DeValue::Boolean(true) => Some(Action::Close(CloseMode::Fin)),
                 _ => Some(Action::Close(match self.one_of(field, &["reset", "write"])? {
-                    0 => CloseHow::Reset,
-                    _ => CloseHow::Write,
+                    0 => CloseMode::Reset,
+                    _ => CloseMode::Write,
                 })),
             },
             "proxy" => self.proxy(field),
@@ -59,11 +59,11 @@ impl Reader<'_> {
     }
 
     /// A line that is no template shows now what would be refused when it is sent.
-    pub(super) fn one_line(&mut self, line: &Template, key: &str) {
+    pub(super) fn check_one_line(&mut self, line: &Template, key: &str) {
         if line.compiled.is_none() && line.source.contains(['\r', '\n', '\0']) {
             let text = format!("\"{key}\" is one line: CR, LF and NUL are never sent");
             let wrong = Diagnostic::error(line.span.clone(), text);
-            self.tell(if key == "send" { wrong.with_help("\"raw\" sends any bytes") } else { wrong });
+            self.report(if key == "send" { wrong.with_help("\"raw\" sends any bytes") } else { wrong });
         }
     }
 
@@ -72,7 +72,7 @@ impl Reader<'_> {
             DeValue::Boolean(true) => None,
             _ => {
                 let name = self.template(field)?;
-                self.one_line(&name, field.name);
+                self.check_one_line(&name, field.name);
                 Some(name)
             }
         };
@@ -84,12 +84,12 @@ impl Reader<'_> {
             DeValue::Boolean(true) => {
                 if !self.has_auth {
                     let span = self.value_span(field.value);
-                    self.missing(Diagnostic::error(span, "\"auth = true\" needs [auth] in the session file"));
+                    self.report_missing(Diagnostic::error(span, "\"auth = true\" needs [auth] in the session file"));
                 }
                 self.auth.clone().map(Action::Auth)
             }
             DeValue::Table(table) => self.auth_settings(table, field.value.span()).map(Action::Auth),
-            _ => self.wrong_kind(field),
+            _ => self.wrong_type(field),
         }
     }
 
@@ -98,17 +98,20 @@ impl Reader<'_> {
             DeValue::Boolean(true) => {
                 if !self.has_message {
                     let span = self.value_span(field.value);
-                    self.missing(Diagnostic::error(span, "\"message = true\" needs [message] in the session file"));
+                    self.report_missing(Diagnostic::error(
+                        span,
+                        "\"message = true\" needs [message] in the session file",
+                    ));
                 }
                 self.message.clone()?
             }
             DeValue::Table(table) => self.message(table, field.value.span())?,
-            _ => return self.wrong_kind(field),
+            _ => return self.wrong_type(field),
         };
         Some(Action::Message(Box::new(message)))
     }
 
-    fn group(&mut self, field: Field<'_>, within: Within) -> Option<Vec<crate::session::Step>> {
+    fn group(&mut self, field: Field<'_>, within: StepParent) -> Option<Vec<crate::session::Step>> {
         if field.value.get_ref().as_array().is_some_and(|values| values.is_empty()) {
             self.error(field.value.span(), format!("\"{}\" has no step", field.name));
             return None;
@@ -118,10 +121,10 @@ impl Reader<'_> {
 
     fn proxy(&mut self, field: Field<'_>) -> Option<Action> {
         let table = self.table(field)?;
-        let fields = self.fields(table, field.value.span(), &keys::PROXY);
+        let fields = self.fields(table, field.value.span(), &tables::PROXY);
         let version = fields.get("version").map_or(Some(2), |field| self.integer(field));
-        let source = self.needed(&fields, "source", Self::socket_address);
-        let destination = self.needed(&fields, "destination", Self::socket_address);
+        let source = self.required(&fields, "source", Self::socket_address);
+        let destination = self.required(&fields, "destination", Self::socket_address);
         let (version, source, destination) = (u8::try_from(version?).ok()?, source?, destination?);
         if source.is_ipv4() != destination.is_ipv4() {
             self.error(field.value.span(), "\"source\" and \"destination\" must both be IPv4 or both be IPv6");
@@ -131,28 +134,28 @@ impl Reader<'_> {
 
     fn socket_address(&mut self, field: Field<'_>) -> Option<SocketAddr> {
         let text = self.plain(field)?;
-        text.parse().ok().or_else(|| self.wrong_kind(field))
+        text.parse().ok().or_else(|| self.wrong_type(field))
     }
 
     fn xclient(&mut self, field: Field<'_>) -> Option<Action> {
         let table = self.table(field)?;
-        let fields = self.fields(table, field.value.span(), &keys::XCLIENT);
+        let fields = self.fields(table, field.value.span(), &tables::XCLIENT);
         if table.is_empty() {
             self.error(field.value.span(), "\"xclient\" says nothing: addr, name, helo and others");
             return None;
         }
-        let names: Vec<_> = keys::XCLIENT.keys.iter().map(|key| key.name).collect();
+        let names: Vec<_> = tables::XCLIENT.keys.iter().map(|key| key.name).collect();
         let mut attributes = Vec::with_capacity(names.len());
-        for field in fields.those_of(&names) {
+        for field in fields.present(&names) {
             let value = match field.value.get_ref() {
                 DeValue::String(text) => self.compile(text, field.value),
                 DeValue::Integer(number) if field.name.ends_with("port") => {
                     match super::scalars::integer(number).filter(|port| (0..=65535).contains(port)) {
                         Some(port) => self.compile(&port.to_string(), field.value),
-                        None => self.wrong_kind(field),
+                        None => self.wrong_type(field),
                     }
                 }
-                _ => self.wrong_kind(field),
+                _ => self.wrong_type(field),
             };
             attributes.extend(value.map(|value| (field.name.to_ascii_uppercase(), value)));
         }

@@ -1,9 +1,9 @@
 //! Reads `[auth]` and `[tls]`.
 
-use super::Reader;
-use super::fields::Field;
-use super::keys;
-use super::nearest;
+use super::SessionReader;
+use super::closest_name;
+use super::table_fields::Field;
+use super::tables;
 use crate::session::{AuthSettings, Diagnostic, StarttlsPolicy, TlsSettings, TlsVersion};
 use crate::smtp::sasl::Mechanism;
 use std::ops::Range;
@@ -11,9 +11,9 @@ use toml::de::DeTable;
 
 const VERSIONS: [TlsVersion; 4] = [TlsVersion::Tls10, TlsVersion::Tls11, TlsVersion::Tls12, TlsVersion::Tls13];
 
-impl Reader<'_> {
+impl SessionReader<'_> {
     pub(super) fn auth_settings(&mut self, table: &DeTable<'_>, at: Range<usize>) -> Option<AuthSettings> {
-        let fields = self.fields(table, at, &keys::AUTH);
+        let fields = self.fields(table, at, &tables::AUTH);
         let mechanism = fields.get("mechanism").and_then(|field| self.mechanism(field));
         let settings = AuthSettings {
             span: fields.span.clone(),
@@ -28,13 +28,13 @@ impl Reader<'_> {
         for (name, value) in [("password", &settings.password), ("token", &settings.token)] {
             if let Some(value) = value.as_ref().filter(|value| value.compiled.is_none() && !value.source.is_empty()) {
                 let warning = Diagnostic::warning(value.span.clone(), format!("the {name} stands in the file"));
-                self.tell(
+                self.report(
                     warning.with_help("put it under [secrets] as { env = \"NAME\" }, and write \"{{ … }}\" here"),
                 );
             }
         }
         if settings.mechanism.is_some() || !fields.has("mechanism") {
-            self.what_auth_lacks(&settings, |name| fields.has(name));
+            self.check_auth_keys(&settings, |name| fields.has(name));
         }
         Some(settings)
     }
@@ -44,8 +44,8 @@ impl Reader<'_> {
         Mechanism::parse(&name)
             .map_err(|unknown| {
                 let wrong = Diagnostic::error(self.value_span(field.value), unknown.to_string());
-                self.tell(match nearest(&unknown.name, Mechanism::ALL.iter().map(|known| known.name())) {
-                    Some(meant) if !unknown.on_purpose => wrong.with_label(format!("did you mean \"{meant}\"?")),
+                self.report(match closest_name(&unknown.name, Mechanism::ALL.iter().map(|known| known.name())) {
+                    Some(meant) if !unknown.is_intentional => wrong.with_label(format!("did you mean \"{meant}\"?")),
                     _ => wrong,
                 });
             })
@@ -53,7 +53,7 @@ impl Reader<'_> {
     }
 
     /// What a mechanism cannot do without.
-    fn what_auth_lacks(&mut self, settings: &AuthSettings, has: impl Fn(&str) -> bool) {
+    fn check_auth_keys(&mut self, settings: &AuthSettings, has: impl Fn(&str) -> bool) {
         use Mechanism::*;
         let needed: &[&str] = match settings.mechanism {
             Some(External | Anonymous) => &[],
@@ -66,7 +66,7 @@ impl Reader<'_> {
         for name in needed.iter().filter(|name| !has(name)) {
             let span = settings.span.clone();
             let who = settings.mechanism.map_or("logging in".to_owned(), |mechanism| mechanism.to_string());
-            self.missing(Diagnostic::error(span, format!("{who} needs \"{name}\"")));
+            self.report_missing(Diagnostic::error(span, format!("{who} needs \"{name}\"")));
         }
     }
 
@@ -85,7 +85,7 @@ impl Reader<'_> {
         };
         let Some(field) = field else { return settings };
         let Some(table) = self.table(field) else { return settings };
-        let fields = self.fields(table, field.value.span(), &keys::TLS);
+        let fields = self.fields(table, field.value.span(), &tables::TLS);
         settings.ca = fields.get("ca").and_then(|field| self.path(field));
         settings.system_roots = fields.get("system_roots").and_then(|field| self.boolean(field)).unwrap_or(true);
         settings.verify = fields.get("verify").and_then(|field| self.boolean(field)).unwrap_or(true);
@@ -94,7 +94,7 @@ impl Reader<'_> {
         settings.max_version = fields.get("max_version").and_then(|field| self.tls_version(field));
         settings.client_cert = fields.get("client_cert").and_then(|field| self.path(field));
         settings.client_key = fields.get("client_key").and_then(|field| self.path(field));
-        settings.alpn = fields.get("alpn").and_then(|field| self.list(field, Self::protocol)).unwrap_or_default();
+        settings.alpn = fields.get("alpn").and_then(|field| self.list(field, Self::alpn_protocol)).unwrap_or_default();
         settings.starttls = fields.get("starttls").and_then(|field| {
             let which = self.one_of(field, &["required", "opportunistic", "never"])?;
             [StarttlsPolicy::Required, StarttlsPolicy::Opportunistic, StarttlsPolicy::Never].get(which).copied()
@@ -107,14 +107,17 @@ impl Reader<'_> {
         for (one, other) in [("client_cert", "client_key"), ("client_key", "client_cert")] {
             if let Some(field) = fields.get(one).filter(|_| !fields.has(other)) {
                 let span = self.span(field.key_bytes());
-                self.missing(Diagnostic::error(span, format!("\"{one}\" needs \"{other}\" beside it")));
+                self.report_missing(Diagnostic::error(span, format!("\"{one}\" needs \"{other}\" beside it")));
             }
         }
         if let Some(field) = fields.get("system_roots").filter(|_| !settings.system_roots && settings.verify)
             && !fields.has("ca")
         {
             let span = self.value_span(field.value);
-            self.missing(Diagnostic::error(span, "without the system's roots and without \"ca\" nothing is trusted"));
+            self.report_missing(Diagnostic::error(
+                span,
+                "without the system's roots and without \"ca\" nothing is trusted",
+            ));
         }
         settings
     }
@@ -125,7 +128,7 @@ impl Reader<'_> {
     }
 
     /// 1 to 255 bytes (RFC 7301 §3.1).
-    fn protocol(&mut self, field: Field<'_>) -> Option<String> {
+    fn alpn_protocol(&mut self, field: Field<'_>) -> Option<String> {
         let name = self.plain(field)?;
         if name.is_empty() || name.len() > 255 {
             return self.must_be(field, "of names of 1 to 255 bytes");

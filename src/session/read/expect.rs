@@ -1,16 +1,16 @@
 //! Reads `expect` in all its forms.
 
-use super::Reader;
-use super::fields::{Field, Node};
-use super::keys;
+use super::SessionReader;
 use super::scalars::integer;
-use crate::session::{CodePattern, Diagnostic, EnhancedPattern, Expect, ReplyPattern, Span};
+use super::table_fields::{Field, SpannedValue};
+use super::tables;
+use crate::session::{CodePattern, Diagnostic, EnhancedPattern, Expectation, ReplyPattern, Span};
 use toml::de::DeValue;
 
 const WORDS: [&str; 4] = ["any", "close", "silence", "malformed"];
 
-impl Reader<'_> {
-    pub(super) fn expect(&mut self, field: Field<'_>) -> Option<Expect> {
+impl SessionReader<'_> {
+    pub(super) fn expect(&mut self, field: Field<'_>) -> Option<Expectation> {
         let any_of = match field.value.get_ref() {
             DeValue::Array(values) if values.is_empty() => {
                 self.error(field.value.span(), format!("\"{}\" is an empty list: nothing could pass", field.name));
@@ -41,11 +41,12 @@ impl Reader<'_> {
                 "silence" => Some(ReplyPattern::Silence),
                 "malformed" => Some(ReplyPattern::Malformed),
                 other => {
-                    if let Some(meant) = super::nearest(other, WORDS.into_iter()).filter(|_| !other.starts_with(digit))
+                    if let Some(meant) =
+                        super::closest_name(other, WORDS.into_iter()).filter(|_| !other.starts_with(digit))
                     {
                         let span = self.value_span(field.value);
                         let wrong = Diagnostic::error(span, format!("\"{}\" cannot be \"{other}\"", field.name));
-                        self.tell(wrong.with_label(format!("did you mean \"{meant}\"?")));
+                        self.report(wrong.with_label(format!("did you mean \"{meant}\"?")));
                         return None;
                     }
                     self.code(field).map(|code| ReplyPattern::codes(vec![code]))
@@ -63,7 +64,7 @@ impl Reader<'_> {
                 let what = match field.value.get_ref() {
                     DeValue::Integer(_) => "a code from 0 to 999",
                     DeValue::String(_) => "three digits, or digits and then x as in \"25x\" and \"2xx\"",
-                    _ => return self.wrong_kind(field),
+                    _ => return self.wrong_type(field),
                 };
                 self.must_be(field, what)
             }
@@ -72,7 +73,7 @@ impl Reader<'_> {
 
     fn reply_table(&mut self, field: Field<'_>) -> Option<ReplyPattern> {
         let table = field.value.get_ref().as_table()?;
-        let fields = self.fields(table, field.value.span(), &keys::EXPECT);
+        let fields = self.fields(table, field.value.span(), &tables::EXPECT);
         if table.is_empty() {
             self.error(field.value.span(), format!("\"{}\" says nothing: code, enhanced, text, lines", field.name));
             return None;
@@ -98,7 +99,7 @@ impl Reader<'_> {
         let enhanced = fields.get("enhanced").and_then(|field| {
             let text = self.plain(field);
             let pattern = match text.as_deref().map(EnhancedPattern::parse) {
-                Some(None) => self.wrong_kind(field),
+                Some(None) => self.wrong_type(field),
                 other => other.flatten(),
             };
             sound &= pattern.is_some();
@@ -107,7 +108,7 @@ impl Reader<'_> {
         let text = fields.get("text").and_then(|field| {
             let text = match field.value.get_ref() {
                 DeValue::String(text) => self.compile(text, field.value),
-                _ => self.wrong_kind(field),
+                _ => self.wrong_type(field),
             };
             // What a template gives is known only when it is rendered.
             let literal = text.as_ref().is_some_and(|text| text.compiled.is_none());
@@ -127,7 +128,7 @@ fn digit(c: char) -> bool {
     c.is_ascii_digit()
 }
 
-fn code(value: &Node<'_>) -> Option<CodePattern> {
+fn code(value: &SpannedValue<'_>) -> Option<CodePattern> {
     match value.get_ref() {
         DeValue::Integer(number) => {
             let number = integer(number).filter(|number| (0..=999).contains(number))?;
@@ -139,18 +140,18 @@ fn code(value: &Node<'_>) -> Option<CodePattern> {
 }
 
 /// With its words.
-pub(super) fn expectation(span: Span, any_of: Vec<ReplyPattern>) -> Expect {
-    let words: Vec<_> = any_of.iter().map(words).collect();
-    Expect { span, words: words.join(" or "), any_of }
+pub(super) fn expectation(span: Span, any_of: Vec<ReplyPattern>) -> Expectation {
+    let words: Vec<_> = any_of.iter().map(describe).collect();
+    Expectation { span, words: words.join(" or "), any_of }
 }
 
 /// What a step expects by itself.
-pub(in crate::session) fn expect_codes(span: Span, codes: &[&str]) -> Expect {
+pub(in crate::session) fn expect_codes(span: Span, codes: &[&str]) -> Expectation {
     let codes = codes.iter().filter_map(|code| CodePattern::parse(code));
     expectation(span, codes.map(|code| ReplyPattern::codes(vec![code])).collect())
 }
 
-fn words(pattern: &ReplyPattern) -> String {
+fn describe(pattern: &ReplyPattern) -> String {
     match pattern {
         ReplyPattern::Any => "any reply".to_owned(),
         ReplyPattern::Close => "close".to_owned(),

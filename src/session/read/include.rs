@@ -1,11 +1,11 @@
 //! Reads included files: their steps stand in place of the `include`.
 
-use super::fields::Field;
-use super::keys;
-use super::step::Within;
-use super::values::Names;
-use super::{Reader, fields::Node};
-use crate::session::template::words::has_markup;
+use super::step::StepParent;
+use super::table_fields::Field;
+use super::tables;
+use super::values::VariableTable;
+use super::{SessionReader, table_fields::SpannedValue};
+use crate::session::template::lexer::has_markup;
 use crate::session::{Diagnostic, SourceError, Step, Variable};
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -13,11 +13,11 @@ use std::rc::Rc;
 use toml::de::{DeTable, DeValue};
 
 /// How deep includes nest.
-const DEEPEST: usize = 16;
+const MAX_INCLUDE_DEPTH: usize = 16;
 /// What one session's includes may hold in all, in bytes.
-const MOST_BYTES: usize = 64 << 20;
+const MAX_INCLUDE_BYTES: usize = 64 << 20;
 
-impl Reader<'_> {
+impl SessionReader<'_> {
     /// The steps of the file, and its `[vars]` where `with` does not give them.
     pub(super) fn include(&mut self, field: Field<'_>, with: &[Variable]) -> Option<(Vec<Step>, Vec<Variable>)> {
         let written = self.word(field)?;
@@ -26,44 +26,45 @@ impl Reader<'_> {
             return None;
         }
         let path = self.base.join(&written);
-        let key = normal(&path);
-        if let Some(again) = self.open.iter().position(|open| *open == key) {
-            let chain: Vec<_> = self.open.iter().skip(again).chain([&key]).map(|p| p.display().to_string()).collect();
+        let key = normalize(&path);
+        if let Some(again) = self.open_files.iter().position(|open| *open == key) {
+            let chain: Vec<_> =
+                self.open_files.iter().skip(again).chain([&key]).map(|p| p.display().to_string()).collect();
             self.error(field.value.span(), format!("includes go in a circle: {}", chain.join(" → ")));
             return None;
         }
-        if self.open.len() > DEEPEST {
-            self.error(field.value.span(), format!("includes nest more than {DEEPEST} deep"));
+        if self.open_files.len() > MAX_INCLUDE_DEPTH {
+            self.error(field.value.span(), format!("includes nest more than {MAX_INCLUDE_DEPTH} deep"));
             return None;
         }
         let (file, text) = self.included(&path, &key, field)?;
 
         let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let outside = (std::mem::replace(&mut self.file, file), std::mem::replace(&mut self.base, base));
-        self.open.push(key);
+        self.open_files.push(key);
         let (table, errors) = DeTable::parse_recoverable(&text);
         self.hide_secrets(table.get_ref());
-        self.syntax(errors);
+        self.report_syntax_errors(errors);
         let read = self.included_table(table.get_ref(), with);
-        self.open.pop();
+        self.open_files.pop();
         (self.file, self.base) = outside;
         Some(read)
     }
 
     fn included_table(&mut self, table: &DeTable<'_>, with: &[Variable]) -> (Vec<Step>, Vec<Variable>) {
-        let fields = self.fields(table, 0..0, &keys::INCLUDE);
-        let mut variables = self.variables(fields.get("vars"), Names::With);
+        let fields = self.fields(table, 0..0, &tables::INCLUDE);
+        let mut variables = self.variables(fields.get("vars"), VariableTable::With);
         variables.retain(|own| !with.iter().any(|given| given.name == own.name));
         let steps = match fields.get("step") {
             Some(field) if field.value.get_ref().as_array().is_some_and(|values| values.is_empty()) => {
                 self.error(field.value.span(), "this included file has no step");
                 Vec::new()
             }
-            Some(field) => self.steps(field, Within::Session),
+            Some(field) => self.steps(field, StepParent::Session),
             None => {
                 if !fields.has("step") {
                     let text = "this included file has no [[step]]";
-                    self.missing(Diagnostic::error(fields.span.clone(), text));
+                    self.report_missing(Diagnostic::error(fields.span.clone(), text));
                 }
                 Vec::new()
             }
@@ -78,7 +79,7 @@ impl Reader<'_> {
             let text = self.read_include(path).map_err(|(why, no_input)| {
                 let span = self.value_span(field.value);
                 let text = format!("cannot include \"{}\": {why}", path.display());
-                self.tell(Diagnostic { no_input, ..Diagnostic::error(span, text) });
+                self.report(Diagnostic { no_input, ..Diagnostic::error(span, text) });
             });
             let text: Rc<str> = text.ok()?.into();
             // As a user in the session file's place would name it.
@@ -89,8 +90,8 @@ impl Reader<'_> {
         let (file, text) = self.included.get(key).cloned()?;
         // Counted each time: a file that is included often is read into steps as often.
         self.included_bytes = self.included_bytes.saturating_add(text.len());
-        if self.included_bytes > MOST_BYTES {
-            self.error(field.value.span(), format!("includes hold more than {} MiB", MOST_BYTES >> 20));
+        if self.included_bytes > MAX_INCLUDE_BYTES {
+            self.error(field.value.span(), format!("includes hold more than {} MiB", MAX_INCLUDE_BYTES >> 20));
             return None;
         }
         Some((file, text))
@@ -103,27 +104,30 @@ impl Reader<'_> {
             SourceError::Unreadable(why) => (why, true),
         })?;
         let mut bytes = Vec::new();
-        file.reader.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| (error.to_string(), true))?;
-        if bytes.len() > MOST_BYTES {
-            return Err((format!("it holds more than {} MiB", MOST_BYTES >> 20), false));
+        file.reader
+            .take(MAX_INCLUDE_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| (error.to_string(), true))?;
+        if bytes.len() > MAX_INCLUDE_BYTES {
+            return Err((format!("it holds more than {} MiB", MAX_INCLUDE_BYTES >> 20), false));
         }
         String::from_utf8(bytes).map_err(|_| ("it is not UTF-8".to_owned(), false))
     }
 
     /// The tables of a list of steps.
-    pub(super) fn step_tables<'a>(&mut self, field: Field<'a>) -> Vec<(&'a DeTable<'a>, &'a Node<'a>)> {
+    pub(super) fn step_tables<'a>(&mut self, field: Field<'a>) -> Vec<(&'a DeTable<'a>, &'a SpannedValue<'a>)> {
         let values = match field.value.get_ref() {
             DeValue::Array(values) => values,
             DeValue::Table(_) => {
                 let name = field.name;
                 let text = format!("\"{name}\" must be a list of steps, not a table");
                 let span = self.value_span(field.value);
-                self.tell(
+                self.report(
                     Diagnostic::error(span, text).with_help(format!("write [[{name}]], or {name} = [ {{ … }} ]")),
                 );
                 return Vec::new();
             }
-            _ => return self.wrong_kind::<()>(field).map_or(Vec::new(), |()| Vec::new()),
+            _ => return self.wrong_type::<()>(field).map_or(Vec::new(), |()| Vec::new()),
         };
         let mut tables = Vec::with_capacity(values.len());
         for value in values.iter() {
@@ -139,7 +143,7 @@ impl Reader<'_> {
 }
 
 /// Without `.` and, where that can be seen from the text, `..`.
-fn normal(path: &Path) -> PathBuf {
+fn normalize(path: &Path) -> PathBuf {
     let mut parts: Vec<Component<'_>> = Vec::new();
     for part in path.components() {
         match (part, parts.last()) {

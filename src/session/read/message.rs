@@ -1,16 +1,16 @@
 //! Reads `[message]`, and a `message` step's table.
 
-use super::Reader;
-use super::fields::{Field, Fields, in_order};
-use super::keys;
-use crate::session::{Attachment, Diagnostic, Message, OnRefused, Template};
+use super::SessionReader;
+use super::table_fields::{Field, TableFields, in_order};
+use super::tables;
+use crate::session::{AttachedFile, Diagnostic, Message, RefusalPolicy, Template};
 use crate::smtp::address::{AddressError, Mailbox};
 use crate::smtp::{address_list, msg_id};
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 /// Headers that are made from keys, and what makes them.
-const OWN_HEADERS: [(&str, &str); 10] = [
+const GENERATED_HEADERS: [(&str, &str); 10] = [
     ("From", "from"),
     ("To", "to"),
     ("Cc", "cc"),
@@ -24,33 +24,33 @@ const OWN_HEADERS: [(&str, &str); 10] = [
 ];
 
 /// What makes a message, and so does not stand beside one that is made.
-const MADE: [&str; 8] = ["reply_to", "subject", "date", "message_id", "headers", "text", "html", "attach"];
+const COMPOSED_KEYS: [&str; 8] = ["reply_to", "subject", "date", "message_id", "headers", "text", "html", "attach"];
 
-impl Reader<'_> {
+impl SessionReader<'_> {
     pub(super) fn message(&mut self, table: &DeTable<'_>, at: Range<usize>) -> Option<Message> {
-        let fields = self.fields(table, at, &keys::MESSAGE);
+        let fields = self.fields(table, at, &tables::MESSAGE);
         let from = fields.get("from").and_then(|field| self.template(field));
         if !fields.has("from") && !fields.has("eml") {
-            self.missing(Diagnostic::error(fields.span.clone(), "a message needs \"from\""));
+            self.report_missing(Diagnostic::error(fields.span.clone(), "a message needs \"from\""));
         }
         let recipients = ["to", "cc", "bcc", "envelope_to"];
         if !recipients.iter().any(|name| fields.has(name)) && !fields.has("eml") {
             let text = "a message needs recipients: \"to\", \"cc\", \"bcc\" or \"envelope_to\"";
-            self.missing(Diagnostic::error(fields.span.clone(), text));
+            self.report_missing(Diagnostic::error(fields.span.clone(), text));
         }
         if let Some(eml) = fields.get("eml") {
-            for field in fields.those_of(&MADE) {
+            for field in fields.present(&COMPOSED_KEYS) {
                 let wrong = Diagnostic::error(
                     self.span(field.key_bytes()),
                     format!("\"{}\" stands beside \"{}\"", field.name, eml.name),
                 );
-                self.tell(wrong.with_help(
+                self.report(wrong.with_help(
                     "an eml is sent as it is; from, to, cc and bcc beside it are its envelope, as envelope_from and envelope_to are",
                 ));
             }
         } else if let Some(html) = fields.get("html").filter(|_| !fields.has("text")) {
             let wrong = Diagnostic::error(self.span(html.key_bytes()), "\"html\" needs \"text\" beside it");
-            self.tell(
+            self.report(
                 wrong.with_help("text = \"…\" is what those see who do not see HTML; spam filters look for it too"),
             );
         }
@@ -65,19 +65,19 @@ impl Reader<'_> {
             _ if none => &recipients,
             _ => &[],
         };
-        if let Some(field) = fields.those_of(deciding).first().filter(|field| is_empty(field)) {
+        if let Some(field) = fields.present(deciding).first().filter(|field| is_empty(field)) {
             self.error(field.value.span(), "this message has no recipient");
         }
         if let Some(from) = &from {
-            self.address(from);
+            self.check_address(from);
         }
         let envelope_from = fields.get("envelope_from").and_then(|field| self.template(field));
         if let Some(from) = &envelope_from {
-            self.reverse_path(from);
+            self.check_reverse_path(from);
         }
         let params = fields.get("params").and_then(|field| {
             let table = self.table(field)?;
-            Some(self.fields(table, field.value.span(), &keys::PARAMS))
+            Some(self.fields(table, field.value.span(), &tables::PARAMS))
         });
         let param = |reader: &mut Self, name| {
             params.as_ref().and_then(|fields| fields.get(name)).and_then(|f| reader.template(f))
@@ -105,25 +105,25 @@ impl Reader<'_> {
             chunking: fields.get("chunking").and_then(|field| self.boolean(field)).unwrap_or(true),
             prdr: fields.get("prdr").and_then(|field| self.boolean(field)).unwrap_or(false),
             on_refused: match fields.get("on_refused").and_then(|field| self.one_of(field, &["abort", "skip"])) {
-                Some(1) => OnRefused::Skip,
-                _ => OnRefused::Abort,
+                Some(1) => RefusalPolicy::Skip,
+                _ => RefusalPolicy::Abort,
             },
         };
-        self.lines_of(&message);
-        message.message_id.iter().for_each(|id| self.identifier(id, "message_id"));
+        self.check_single_lines(&message);
+        message.message_id.iter().for_each(|id| self.check_identifier(id, "message_id"));
         let inline = message.attachments.iter().filter_map(|attachment| attachment.inline.as_ref());
-        inline.for_each(|id| self.identifier(id, "inline"));
+        inline.for_each(|id| self.check_identifier(id, "inline"));
         Some(message)
     }
 
     /// What stands in a header or in a command is one line each.
-    fn lines_of(&mut self, message: &Message) {
+    fn check_single_lines(&mut self, message: &Message) {
         for (key, list) in [("to", &message.to), ("cc", &message.cc), ("bcc", &message.bcc)] {
-            list.iter().for_each(|line| self.one_line(line, key));
+            list.iter().for_each(|line| self.check_one_line(line, key));
         }
-        message.reply_to.iter().for_each(|line| self.one_line(line, "reply_to"));
-        message.envelope_to.iter().flatten().for_each(|line| self.one_line(line, "envelope_to"));
-        message.headers.iter().for_each(|(name, line)| self.one_line(line, name));
+        message.reply_to.iter().for_each(|line| self.check_one_line(line, "reply_to"));
+        message.envelope_to.iter().flatten().for_each(|line| self.check_one_line(line, "envelope_to"));
+        message.headers.iter().for_each(|(name, line)| self.check_one_line(line, name));
         let single = [
             ("from", &message.from),
             ("subject", &message.subject),
@@ -137,29 +137,29 @@ impl Reader<'_> {
             [("name", &attachment.name), ("type", &attachment.media_type), ("inline", &attachment.inline)]
         });
         for (key, line) in single.into_iter().chain(attached) {
-            line.iter().for_each(|line| self.one_line(line, key));
+            line.iter().for_each(|line| self.check_one_line(line, key));
         }
     }
 
     /// A file's path, or a table that says more of it; one alone may stand without a list.
-    fn attachments(&mut self, field: Field<'_>) -> Vec<Attachment> {
+    fn attachments(&mut self, field: Field<'_>) -> Vec<AttachedFile> {
         if matches!(field.value.get_ref(), DeValue::String(_) | DeValue::Table(_)) {
             return self.attachment(field).into_iter().collect();
         }
         self.list(field, Self::attachment).unwrap_or_default()
     }
 
-    fn attachment(&mut self, field: Field<'_>) -> Option<Attachment> {
+    fn attachment(&mut self, field: Field<'_>) -> Option<AttachedFile> {
         let DeValue::Table(table) = field.value.get_ref() else {
             let path = self.path(field)?;
-            return Some(Attachment { path, name: None, media_type: None, inline: None });
+            return Some(AttachedFile { path, name: None, media_type: None, inline: None });
         };
-        let fields = self.fields(table, field.value.span(), &keys::ATTACHMENT);
+        let fields = self.fields(table, field.value.span(), &tables::ATTACHMENT);
         if !fields.has("file") {
-            self.missing(Diagnostic::error(fields.span.clone(), "an attachment needs \"file\""));
+            self.report_missing(Diagnostic::error(fields.span.clone(), "an attachment needs \"file\""));
         }
         let media_type = fields.get("type").and_then(|field| self.template(field));
-        Some(Attachment {
+        Some(AttachedFile {
             path: fields.get("file").and_then(|field| self.path(field))?,
             name: fields.get("name").and_then(|field| self.template(field)),
             media_type,
@@ -167,17 +167,17 @@ impl Reader<'_> {
         })
     }
 
-    fn addresses(&mut self, fields: &Fields<'_>, name: &'static str) -> Vec<Template> {
+    fn addresses(&mut self, fields: &TableFields<'_>, name: &'static str) -> Vec<Template> {
         let addresses = fields.get(name).and_then(|field| self.templates(field)).unwrap_or_default();
         for address in &addresses {
-            self.address(address);
+            self.check_address(address);
         }
         addresses
     }
 
     /// Checks addresses that are no template: `local@domain`, `Name <local@domain>`, several of them, groups.
-    fn address(&mut self, written: &Template) {
-        // Of what breaks the line `lines_of` tells.
+    fn check_address(&mut self, written: &Template) {
+        // Of what breaks the line `check_single_lines` tells.
         if written.compiled.is_some() || written.source.contains(['\r', '\n', '\0']) {
             return;
         }
@@ -194,7 +194,7 @@ impl Reader<'_> {
     }
 
     /// `envelope_from`: one mailbox and no name, or the empty path.
-    fn reverse_path(&mut self, written: &Template) {
+    fn check_reverse_path(&mut self, written: &Template) {
         if written.compiled.is_some() || written.source.contains(['\r', '\n', '\0']) {
             return;
         }
@@ -204,12 +204,12 @@ impl Reader<'_> {
         }
     }
 
-    fn identifier(&mut self, written: &Template, key: &str) {
+    fn check_identifier(&mut self, written: &Template, key: &str) {
         if written.compiled.is_none()
             && !written.source.contains(['\r', '\n', '\0'])
-            && msg_id::inside(&written.source).is_none()
+            && msg_id::parse(&written.source).is_none()
         {
-            self.error(written.span.bytes.clone(), format!("\"{key}\": {}", msg_id::WHY));
+            self.error(written.span.bytes.clone(), format!("\"{key}\": {}", msg_id::ERROR));
         }
     }
 
@@ -223,7 +223,7 @@ impl Reader<'_> {
                 let text = format!("\"{}\" is not a header's name: printable ASCII without a colon", name.get_ref());
                 self.error(name.span(), text);
             }
-            if let Some((_, key)) = OWN_HEADERS.iter().find(|(own, _)| own.eq_ignore_ascii_case(name.get_ref())) {
+            if let Some((_, key)) = GENERATED_HEADERS.iter().find(|(own, _)| own.eq_ignore_ascii_case(name.get_ref())) {
                 let text = format!("the header {} is made from \"{key}\"", name.get_ref());
                 self.error(name.span(), text);
             }

@@ -1,7 +1,7 @@
 //! Reads `[rows]` and `[retry]`.
 
-use super::fields::Field;
-use super::{Reader, keys};
+use super::table_fields::Field;
+use super::{SessionReader, tables};
 use crate::session::{Diagnostic, RetrySettings, RowsSettings};
 use std::time::Duration;
 use toml::de::DeValue;
@@ -9,15 +9,15 @@ use toml::de::DeValue;
 /// `per_connection`'s default.
 const PER_CONNECTION: u32 = 100;
 
-impl Reader<'_> {
+impl SessionReader<'_> {
     pub(super) fn rows(&mut self, field: Field<'_>) -> Option<RowsSettings> {
         let at = field.value.span();
         let table = self.table(field)?;
-        let fields = self.fields(table, at.clone(), &keys::ROWS);
+        let fields = self.fields(table, at.clone(), &tables::ROWS);
         let file = fields.get("file").map(|field| self.path(field));
         if file.is_none() && !fields.has("file") {
             let wrong = Diagnostic::error(self.span(at.clone()), "[rows] needs \"file\"");
-            self.missing(wrong.with_help("write file = \"people.csv\", or \"-\" for standard input"));
+            self.report_missing(wrong.with_help("write file = \"people.csv\", or \"-\" for standard input"));
         }
         let key = fields.get("key").and_then(|field| Some((self.word(field)?, self.value_span(field.value))));
         let mut count = |name| fields.get(name).and_then(|field| self.count(field));
@@ -41,15 +41,15 @@ impl Reader<'_> {
     pub(super) fn retry_settings(&mut self, field: Field<'_>) -> Option<RetrySettings> {
         let at = field.value.span();
         let table = self.table(field)?;
-        let fields = self.fields(table, at.clone(), &keys::RETRY);
+        let fields = self.fields(table, at.clone(), &tables::RETRY);
         let times = fields.get("times").map(|field| self.count(field));
         if times.is_none() && !fields.has("times") {
-            self.missing(Diagnostic::error(self.span(at), "[retry] needs \"times\""));
+            self.report_missing(Diagnostic::error(self.span(at), "[retry] needs \"times\""));
         }
         let wait = fields.get("wait").and_then(|field| self.duration(field));
         let max_wait = fields.get("max_wait").and_then(|field| self.duration(field));
         let backoff = fields.get("backoff").and_then(|field| self.backoff(field));
-        let defaults = RetrySettings::times(times??);
+        let defaults = RetrySettings::with_times(times??);
         Some(RetrySettings {
             wait: wait.unwrap_or(defaults.wait),
             backoff: backoff.unwrap_or(defaults.backoff),
@@ -64,13 +64,13 @@ impl Reader<'_> {
             DeValue::Integer(number) => i32::from_str_radix(number.as_str(), number.radix()).ok().map(f64::from),
             _ => None,
         };
-        number.filter(|number| (1.0..=1000.0).contains(number)).or_else(|| self.wrong_kind(field))
+        number.filter(|number| (1.0..=1000.0).contains(number)).or_else(|| self.wrong_type(field))
     }
 }
 
 impl RetrySettings {
     /// What `--retry N` means.
-    pub fn times(times: u32) -> Self {
+    pub fn with_times(times: u32) -> Self {
         Self { times, wait: Duration::from_secs(1), backoff: 2.0, max_wait: None }
     }
 }

@@ -1,25 +1,25 @@
 //! Reads strings, numbers, durations, words and lists; a wrong type is told in the words of the key.
 
-use super::Reader;
-use super::fields::{Field, Node};
-use super::kind::Kind;
-use super::nearest;
-use crate::session::template::quoted;
-use crate::session::{Diagnostic, Expression, Mistaken, Span, Template, parse_duration};
+use super::SessionReader;
+use super::closest_name;
+use super::key_spec::KeyType;
+use super::table_fields::{Field, SpannedValue};
+use crate::session::template::toml_offsets;
+use crate::session::{CompileErrors, Diagnostic, Expression, Span, Template, parse_duration};
 use regex::Regex;
 use std::time::Duration;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-impl Reader<'_> {
+impl SessionReader<'_> {
     /// Tells that the value is not of the key's kind.
-    pub(super) fn wrong_kind<T>(&mut self, field: Field<'_>) -> Option<T> {
+    pub(super) fn wrong_type<T>(&mut self, field: Field<'_>) -> Option<T> {
         self.must_be(field, &field.key.kind.to_string())
     }
 
     /// Tells that the value is not `what`, and gives nothing.
     pub(super) fn must_be<T>(&mut self, field: Field<'_>, what: &str) -> Option<T> {
         let got = match field.value.get_ref() {
-            _ if self.map.hides(&self.value_span(field.value)) => "what stands there".to_owned(),
+            _ if self.map.is_hidden(&self.value_span(field.value)) => "what stands there".to_owned(),
             DeValue::Array(array) if array.is_empty() => "an empty list".to_owned(),
             DeValue::Array(_) => "a list".to_owned(),
             DeValue::Integer(number) => number.to_string(),
@@ -34,7 +34,7 @@ impl Reader<'_> {
         None
     }
 
-    pub(super) fn value_span(&self, value: &Node<'_>) -> Span {
+    pub(super) fn value_span(&self, value: &SpannedValue<'_>) -> Span {
         self.span(value.span())
     }
 
@@ -42,11 +42,11 @@ impl Reader<'_> {
     pub(super) fn plain(&mut self, field: Field<'_>) -> Option<String> {
         match field.value.get_ref() {
             DeValue::String(text) => Some(text.clone().into_owned()),
-            _ => self.wrong_kind(field),
+            _ => self.wrong_type(field),
         }
     }
 
-    /// As [`Reader::plain`], and not empty.
+    /// As [`SessionReader::plain`], and not empty.
     pub(super) fn word(&mut self, field: Field<'_>) -> Option<String> {
         let text = self.plain(field)?;
         if text.trim().is_empty() {
@@ -59,51 +59,51 @@ impl Reader<'_> {
     pub(super) fn template(&mut self, field: Field<'_>) -> Option<Template> {
         match field.value.get_ref() {
             DeValue::String(text) => self.compile(text, field.value),
-            _ => self.wrong_kind(field),
+            _ => self.wrong_type(field),
         }
     }
 
-    pub(super) fn compile(&mut self, text: &str, value: &Node<'_>) -> Option<Template> {
+    pub(super) fn compile(&mut self, text: &str, value: &SpannedValue<'_>) -> Option<Template> {
         let span = self.value_span(value);
         let compiled = self.templates.compile(text, span.clone(), self.map.snippet(&span));
-        self.despite(compiled)
+        self.report_compile_errors(compiled)
     }
 
-    /// As [`Reader::compile`] for HTML: values that come in are escaped.
-    pub(super) fn compile_html(&mut self, text: &str, value: &Node<'_>) -> Option<Template> {
+    /// As [`SessionReader::compile`] for HTML: values that come in are escaped.
+    pub(super) fn compile_html(&mut self, text: &str, value: &SpannedValue<'_>) -> Option<Template> {
         let span = self.value_span(value);
         let compiled = self.templates.compile_html(text, span.clone(), self.map.snippet(&span));
-        self.despite(compiled)
+        self.report_compile_errors(compiled)
     }
 
     /// Tells the mistakes, and gives what was compiled nevertheless: its names are looked at, too.
-    fn despite<T>(&mut self, compiled: Result<T, Mistaken<T>>) -> Option<T> {
+    fn report_compile_errors<T>(&mut self, compiled: Result<T, CompileErrors<T>>) -> Option<T> {
         compiled
             .map_err(|wrong| {
-                wrong.found.into_iter().for_each(|one| self.tell(one));
-                wrong.anyway
+                wrong.diagnostics.into_iter().for_each(|one| self.report(one));
+                wrong.recovered
             })
-            .map_or_else(|anyway| anyway, Some)
+            .map_or_else(|recovered| recovered, Some)
     }
 
     pub(super) fn expression(&mut self, field: Field<'_>) -> Option<Expression> {
         let DeValue::String(text) = field.value.get_ref() else {
-            return self.must_be(field, &Kind::Expression.to_string());
+            return self.must_be(field, &KeyType::Expression.to_string());
         };
         let span = self.value_span(field.value);
         let compiled = Expression::compile(text, span.clone(), self.map.snippet(&span), &mut self.templates);
-        self.despite(compiled)
+        self.report_compile_errors(compiled)
     }
 
     pub(super) fn boolean(&mut self, field: Field<'_>) -> Option<bool> {
-        field.value.get_ref().as_bool().or_else(|| self.wrong_kind(field))
+        field.value.get_ref().as_bool().or_else(|| self.wrong_type(field))
     }
 
     /// `true`, of keys that take nothing else.
     pub(super) fn only_true(&mut self, field: Field<'_>) -> Option<()> {
         match field.value.get_ref() {
             DeValue::Boolean(true) => Some(()),
-            _ => self.wrong_kind(field),
+            _ => self.wrong_type(field),
         }
     }
 
@@ -111,10 +111,10 @@ impl Reader<'_> {
     pub(super) fn integer(&mut self, field: Field<'_>) -> Option<i64> {
         let number = field.value.get_ref().as_integer().and_then(integer);
         let within = |number: &i64| match field.key.kind {
-            Kind::Integer { least, most } => (least..=most).contains(number),
+            KeyType::Integer { min, max } => (min..=max).contains(number),
             _ => true,
         };
-        number.filter(within).or_else(|| self.wrong_kind(field))
+        number.filter(within).or_else(|| self.wrong_type(field))
     }
 
     pub(super) fn count(&mut self, field: Field<'_>) -> Option<u32> {
@@ -123,7 +123,7 @@ impl Reader<'_> {
 
     pub(super) fn duration(&mut self, field: Field<'_>) -> Option<Duration> {
         let DeValue::String(text) = field.value.get_ref() else {
-            return self.wrong_kind(field);
+            return self.wrong_type(field);
         };
         parse_duration(text).map_err(|why| self.error(field.value.span(), why)).ok()
     }
@@ -141,24 +141,24 @@ impl Reader<'_> {
     /// One of the key's words; gives which.
     pub(super) fn one_of(&mut self, field: Field<'_>, words: &[&'static str]) -> Option<usize> {
         let text = field.value.get_ref().as_str();
-        text.and_then(|text| words.iter().position(|word| *word == text)).or_else(|| self.wrong_word(field, words))
+        text.and_then(|text| words.iter().position(|word| *word == text)).or_else(|| self.wrong_choice(field, words))
     }
 
-    /// As [`Reader::wrong_kind`], with the word that may be meant.
-    fn wrong_word<T>(&mut self, field: Field<'_>, words: &[&'static str]) -> Option<T> {
-        let told = self.found.len();
-        let none = self.wrong_kind(field);
+    /// As [`SessionReader::wrong_type`], with the word that may be meant.
+    fn wrong_choice<T>(&mut self, field: Field<'_>, words: &[&'static str]) -> Option<T> {
+        let told = self.diagnostics.len();
+        let none = self.wrong_type(field);
         // No version is another one mistyped: the nearest to "1.4" is the oldest, and the weakest.
         let typed = field.value.get_ref().as_str().filter(|text| !text.starts_with(|c: char| c.is_ascii_digit()));
-        let meant = typed.and_then(|text| nearest(text, words.iter().copied()));
-        if let (Some(meant), Some(wrong)) = (meant, self.found.get_mut(told)) {
+        let meant = typed.and_then(|text| closest_name(text, words.iter().copied()));
+        if let (Some(meant), Some(wrong)) = (meant, self.diagnostics.get_mut(told)) {
             wrong.label = Some(format!("did you mean \"{meant}\"?"));
         }
         none
     }
 
     pub(super) fn table<'a>(&mut self, field: Field<'a>) -> Option<&'a DeTable<'a>> {
-        field.value.get_ref().as_table().or_else(|| self.wrong_kind(field))
+        field.value.get_ref().as_table().or_else(|| self.wrong_type(field))
     }
 
     /// What `read` makes of each value of a list; what it refuses is left out.
@@ -168,7 +168,7 @@ impl Reader<'_> {
         mut read: impl FnMut(&mut Self, Field<'_>) -> Option<T>,
     ) -> Option<Vec<T>> {
         let DeValue::Array(values) = field.value.get_ref() else {
-            return self.wrong_kind(field);
+            return self.wrong_type(field);
         };
         Some(values.iter().filter_map(|value| read(self, field.with_value(value))).collect())
     }
@@ -176,21 +176,21 @@ impl Reader<'_> {
     /// A regular expression; what is wrong with it is told where it stands in the string.
     pub(super) fn regex(&mut self, field: Field<'_>) -> Option<Regex> {
         let DeValue::String(text) = field.value.get_ref() else {
-            return self.must_be(field, &Kind::Regex.to_string());
+            return self.must_be(field, &KeyType::Regex.to_string());
         };
         match Regex::new(text) {
             Ok(regex) => Some(regex),
             Err(error) => {
-                let (why, at) = regex_trouble(&error);
+                let (why, at) = explain_regex_error(&error);
                 let whole = self.value_span(field.value);
                 let at = at.map(|at| text.char_indices().nth(at).map_or(text.len(), |(at, _)| at));
-                let place = at.and_then(|at| quoted::locate(self.map.snippet(&whole), text, at..at + 1));
+                let place = at.and_then(|at| toml_offsets::locate(self.map.snippet(&whole), text, at..at + 1));
                 let bytes = match place {
                     Some(place) => whole.bytes.start + place.start..whole.bytes.start + place.end,
                     None => whole.bytes,
                 };
                 let span = self.span(bytes);
-                self.tell(Diagnostic::error(span, format!("\"{}\" is not a regular expression: {why}", field.name)));
+                self.report(Diagnostic::error(span, format!("\"{}\" is not a regular expression: {why}", field.name)));
                 None
             }
         }
@@ -204,7 +204,7 @@ pub(super) fn integer(number: &DeInteger<'_>) -> Option<i64> {
 
 /// Why it is none, in one line, and at which of its characters. The crate says it in several lines for a terminal:
 /// the pattern, carets below it, and `error: …`.
-fn regex_trouble(error: &regex::Error) -> (String, Option<usize>) {
+fn explain_regex_error(error: &regex::Error) -> (String, Option<usize>) {
     let text = error.to_string();
     let why = text.lines().rev().find_map(|line| line.strip_prefix("error: "));
     let carets: Vec<_> = text.lines().filter(|line| line.trim_start().starts_with('^')).collect();

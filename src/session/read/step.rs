@@ -1,18 +1,18 @@
 //! Reads a step: its one action, and what goes with it.
 
 use super::expect::expect_codes;
-use super::fields::{Field, Fields, in_order};
-use super::keys::{self, ACTIONS};
-use super::values::Names;
-use super::{MOST_STEPS, Reader};
-use crate::session::{Action, Capture, Chunk, Diagnostic, Expect, OnFail, ReplyPattern, Step, StepRetry};
+use super::table_fields::{Field, TableFields, in_order};
+use super::tables::{self, ACTIONS};
+use super::values::VariableTable;
+use super::{MAX_STEPS, SessionReader};
+use crate::session::{Action, Capture, Chunk, Diagnostic, Expectation, FailurePolicy, ReplyPattern, Step, StepRetry};
 use std::ops::Range;
 use std::time::Duration;
 use toml::de::DeTable;
 
 /// Where a step stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Within {
+pub(super) enum StepParent {
     /// In `[[step]]` and the like, an include, or `steps`.
     Session,
     /// In `pipeline`.
@@ -21,17 +21,17 @@ pub(super) enum Within {
 
 /// What an action does with `expect`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Expects {
-    Must,
+pub(super) enum ExpectRule {
+    Required,
     /// These codes where none is given.
     Default(&'static [&'static str]),
     Optional,
-    Not,
+    Forbidden,
 }
 
 /// What may stand beside an action.
-pub(super) struct Rules {
-    pub expects: Expects,
+pub(super) struct ActionRules {
+    pub expects: ExpectRule,
     /// Whether something is written: `chunk`.
     writes: bool,
     /// Whether it is steps as one: few keys hold for a group.
@@ -40,20 +40,20 @@ pub(super) struct Rules {
 }
 
 /// The contract's table of actions; `""` is the step without one.
-fn rules(action: &str) -> Rules {
-    let rules = |expects, writes| Rules { expects, writes, group: false, timeout: true };
+fn rules(action: &str) -> ActionRules {
+    let rules = |expects, writes| ActionRules { expects, writes, group: false, timeout: true };
     match action {
-        "" => rules(Expects::Must, false),
-        "send" | "body" => rules(Expects::Must, true),
-        "raw" => rules(Expects::Optional, true),
-        "ehlo" | "helo" | "lhlo" | "message" => rules(Expects::Default(&["250"]), true),
-        "starttls" | "xclient" => rules(Expects::Default(&["220"]), true),
-        "auth" => rules(Expects::Default(&["235"]), true),
-        "quit" => rules(Expects::Default(&["221"]), true),
-        "pipeline" | "proxy" => rules(Expects::Not, true),
-        "sleep" | "close" => Rules { timeout: false, ..rules(Expects::Not, false) },
-        "steps" | "include" => Rules { timeout: false, group: true, ..rules(Expects::Not, false) },
-        _ => rules(Expects::Not, false),
+        "" => rules(ExpectRule::Required, false),
+        "send" | "body" => rules(ExpectRule::Required, true),
+        "raw" => rules(ExpectRule::Optional, true),
+        "ehlo" | "helo" | "lhlo" | "message" => rules(ExpectRule::Default(&["250"]), true),
+        "starttls" | "xclient" => rules(ExpectRule::Default(&["220"]), true),
+        "auth" => rules(ExpectRule::Default(&["235"]), true),
+        "quit" => rules(ExpectRule::Default(&["221"]), true),
+        "pipeline" | "proxy" => rules(ExpectRule::Forbidden, true),
+        "sleep" | "close" => ActionRules { timeout: false, ..rules(ExpectRule::Forbidden, false) },
+        "steps" | "include" => ActionRules { timeout: false, group: true, ..rules(ExpectRule::Forbidden, false) },
+        _ => rules(ExpectRule::Forbidden, false),
     }
 }
 
@@ -66,15 +66,15 @@ const MODIFIERS: [&str; 14] = [
     "with", "on",
 ];
 
-impl Reader<'_> {
+impl SessionReader<'_> {
     /// The steps of a list.
-    pub(super) fn steps(&mut self, field: Field<'_>, within: Within) -> Vec<Step> {
+    pub(super) fn steps(&mut self, field: Field<'_>, within: StepParent) -> Vec<Step> {
         let tables = self.step_tables(field);
-        let mut steps = Vec::with_capacity(tables.len().min(MOST_STEPS));
+        let mut steps = Vec::with_capacity(tables.len().min(MAX_STEPS));
         for (table, value) in tables {
             self.steps += 1;
-            if self.steps > MOST_STEPS {
-                self.error(value.span(), format!("more than {MOST_STEPS} steps"));
+            if self.steps > MAX_STEPS {
+                self.error(value.span(), format!("more than {MAX_STEPS} steps"));
                 break;
             }
             steps.extend(self.step(table, value.span(), within));
@@ -82,9 +82,9 @@ impl Reader<'_> {
         steps
     }
 
-    fn step(&mut self, table: &DeTable<'_>, at: Range<usize>, within: Within) -> Option<Step> {
-        let fields = self.fields(table, at, &keys::STEP);
-        let actions = fields.those_of(&ACTIONS);
+    fn step(&mut self, table: &DeTable<'_>, at: Range<usize>, within: StepParent) -> Option<Step> {
+        let fields = self.fields(table, at, &tables::STEP);
+        let actions = fields.present(&ACTIONS);
         if let [first, second, ..] = actions[..] {
             let text = format!("a step has one action: \"{}\" and \"{}\" both stand here", first.name, second.name);
             self.error(second.key_bytes(), text);
@@ -92,13 +92,13 @@ impl Reader<'_> {
         let chosen = actions.first().copied();
         let title = chosen.map_or("", |field| field.name);
         let rules = rules(title);
-        self.misplaced(&fields, title, &rules, within);
+        self.check_misplaced_keys(&fields, title, &rules, within);
 
-        let with = self.variables(fields.get("with"), Names::With);
+        let with = self.variables(fields.get("with"), VariableTable::With);
         let mut step = Step {
             span: fields.span.clone(),
             implied: false,
-            left_out: false,
+            deselected: false,
             action: Action::Wait,
             expect: None,
             name: fields.get("name").and_then(|field| self.template(field)),
@@ -110,9 +110,9 @@ impl Reader<'_> {
             repeat: fields.get("repeat").and_then(|field| self.count(field)),
             retry: fields.get("retry").and_then(|field| self.step_retry(field)),
             on_fail: match fields.get("on_fail").and_then(|f| self.one_of(f, &["stop", "continue", "quit"])) {
-                Some(1) => OnFail::Continue,
-                Some(2) => OnFail::Quit,
-                _ => OnFail::Stop,
+                Some(1) => FailurePolicy::Continue,
+                Some(2) => FailurePolicy::Quit,
+                _ => FailurePolicy::Stop,
             },
             chunk: fields.get("chunk").and_then(|field| self.chunk(field)),
             always: fields.get("always").and_then(|field| self.boolean(field)).unwrap_or(false),
@@ -130,15 +130,15 @@ impl Reader<'_> {
         if let (Action::Raw(_), None) = (&step.action, &step.expect)
             && !fields.has("expect")
         {
-            self.nothing_to_judge(&fields);
+            self.check_raw_without_expect(&fields);
         }
         Some(step)
     }
 
     /// Tells the keys that have no meaning where they stand.
-    fn misplaced(&mut self, fields: &Fields<'_>, title: &str, rules: &Rules, within: Within) {
-        if within == Within::Pipeline {
-            let at = fields.those_of(&ACTIONS).first().map_or(fields.span.bytes.clone(), Field::key_bytes);
+    fn check_misplaced_keys(&mut self, fields: &TableFields<'_>, title: &str, rules: &ActionRules, within: StepParent) {
+        if within == StepParent::Pipeline {
+            let at = fields.present(&ACTIONS).first().map_or(fields.span.bytes.clone(), Field::key_bytes);
             if !PIPELINED.contains(&title) && (!title.is_empty() || !PIPELINED.iter().any(|name| fields.has(name))) {
                 let what =
                     if title.is_empty() { "a step without an action".to_owned() } else { format!("\"{title}\"") };
@@ -146,12 +146,12 @@ impl Reader<'_> {
                 self.error(at, text);
             }
         }
-        for field in fields.those_of(&MODIFIERS) {
-            let replies = !matches!(rules.expects, Expects::Not);
+        for field in fields.present(&MODIFIERS) {
+            let replies = !matches!(rules.expects, ExpectRule::Forbidden);
             let why = match field.name {
                 // Told where `expect` is read.
                 "expect" => continue,
-                name if within == Within::Pipeline && !IN_PIPELINES.contains(&name) => {
+                name if within == StepParent::Pipeline && !IN_PIPELINES.contains(&name) => {
                     format!("\"{name}\" cannot stand in a pipeline: write it beside \"pipeline\"")
                 }
                 name if rules.group && !FOR_GROUPS.contains(&name) => {
@@ -180,35 +180,41 @@ impl Reader<'_> {
         }
     }
 
-    fn expectation(&mut self, fields: &Fields<'_>, title: &str, rules: &Rules, within: Within) -> Option<Expect> {
+    fn expectation(
+        &mut self,
+        fields: &TableFields<'_>,
+        title: &str,
+        rules: &ActionRules,
+        within: StepParent,
+    ) -> Option<Expectation> {
         let written = fields.get("expect");
         match (rules.expects, written) {
-            (Expects::Not, Some(field)) => {
+            (ExpectRule::Forbidden, Some(field)) => {
                 let wrong = Diagnostic::error(self.span(field.key_bytes()), format!("\"{title}\" takes no \"expect\""));
                 let help = match title {
                     "pipeline" | "steps" | "include" => "each of its steps has its own",
                     "login" | "tls" | "connect" => "it succeeds or it fails",
                     _ => "the server has nothing to answer",
                 };
-                self.tell(wrong.with_help(help));
+                self.report(wrong.with_help(help));
                 None
             }
             (_, Some(field)) => {
                 let expect = self.expect(field)?;
                 let mute = |p: &ReplyPattern| matches!(p, ReplyPattern::Silence);
-                if within == Within::Pipeline && expect.any_of.iter().any(mute) {
+                if within == StepParent::Pipeline && expect.any_of.iter().any(mute) {
                     self.error(field.value.span(), "\"silence\" cannot be expected in a pipeline");
                 }
                 Some(expect)
             }
-            (Expects::Default(codes), None) => Some(expect_codes(fields.span.clone(), codes)),
-            (Expects::Must, None) if !fields.has("expect") && fields.those_of(&ACTIONS).len() < 2 => {
+            (ExpectRule::Default(codes), None) => Some(expect_codes(fields.span.clone(), codes)),
+            (ExpectRule::Required, None) if !fields.has("expect") && fields.present(&ACTIONS).len() < 2 => {
                 let what = match title {
                     "" => "a step without an action waits for a reply: \"expect\" is missing".to_owned(),
                     title => format!("\"expect\" is missing: \"{title}\" must say which reply it awaits"),
                 };
                 let wrong = Diagnostic::error(fields.span.clone(), what);
-                self.missing(wrong.with_help("for example: expect = 250, expect = \"2xx\", expect = \"any\""));
+                self.report_missing(wrong.with_help("for example: expect = 250, expect = \"2xx\", expect = \"any\""));
                 None
             }
             _ => None,
@@ -216,8 +222,8 @@ impl Reader<'_> {
     }
 
     /// A `raw` without `expect` reads nothing.
-    fn nothing_to_judge(&mut self, fields: &Fields<'_>) {
-        for field in fields.those_of(&["capture", "retry"]) {
+    fn check_raw_without_expect(&mut self, fields: &TableFields<'_>) {
+        for field in fields.present(&["capture", "retry"]) {
             let text = format!("\"{}\" needs \"expect\" beside \"raw\": without it nothing is read", field.name);
             self.error(field.key_bytes(), text);
         }
@@ -234,7 +240,7 @@ impl Reader<'_> {
         let Some(table) = self.table(field) else { return Vec::new() };
         let mut captures = Vec::with_capacity(table.len());
         for (name, value) in in_order(table) {
-            self.name(name.get_ref(), self.span(name.span()));
+            self.check_name(name.get_ref(), self.span(name.span()));
             let field = field.entry(name.get_ref(), value);
             let span = self.value_span(value);
             captures.extend(self.regex(field).map(|pattern| Capture {
@@ -248,14 +254,14 @@ impl Reader<'_> {
 
     fn step_retry(&mut self, field: Field<'_>) -> Option<StepRetry> {
         let table = self.table(field)?;
-        let fields = self.fields(table, field.value.span(), &keys::STEP_RETRY);
-        let times = self.needed(&fields, "times", |reader, field| reader.count(field));
+        let fields = self.fields(table, field.value.span(), &tables::STEP_RETRY);
+        let times = self.required(&fields, "times", |reader, field| reader.count(field));
         let wait = fields.get("wait").map_or(Some(Duration::ZERO), |field| self.duration(field));
         let on = match fields.get("on") {
             None => Some(expect_codes(fields.span.clone(), &["4xx"])),
             Some(field) => {
                 let on = self.expect(field)?;
-                if on.close() || on.silence() || on.malformed() {
+                if on.accepts_close() || on.accepts_silence() || on.accepts_malformed() {
                     self.error(field.value.span(), "\"on\" names replies: it is not sent again without one");
                 }
                 Some(on)
@@ -266,16 +272,16 @@ impl Reader<'_> {
 
     fn chunk(&mut self, field: Field<'_>) -> Option<Chunk> {
         let table = self.table(field)?;
-        let fields = self.fields(table, field.value.span(), &keys::CHUNK);
-        let size = self.needed(&fields, "size", |reader, field| reader.count(field));
+        let fields = self.fields(table, field.value.span(), &tables::CHUNK);
+        let size = self.required(&fields, "size", |reader, field| reader.count(field));
         let every = fields.get("every").map_or(Some(Duration::ZERO), |field| self.duration(field));
         Some(Chunk { size: size? as usize, every: every? })
     }
 
     /// A key that must stand in its table.
-    pub(super) fn needed<T>(
+    pub(super) fn required<T>(
         &mut self,
-        fields: &Fields<'_>,
+        fields: &TableFields<'_>,
         name: &'static str,
         read: impl FnOnce(&mut Self, Field<'_>) -> Option<T>,
     ) -> Option<T> {
@@ -284,7 +290,7 @@ impl Reader<'_> {
             None => {
                 if !fields.has(name) {
                     let text = format!("\"{name}\" is missing");
-                    self.missing(Diagnostic::error(fields.span.clone(), text));
+                    self.report_missing(Diagnostic::error(fields.span.clone(), text));
                 }
                 None
             }

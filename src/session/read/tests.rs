@@ -1,13 +1,13 @@
 //! Session files, good and bad, and what reading them gives.
 
-mod bad;
-mod good;
+mod combinations;
 mod includes;
+mod invalid;
 mod literals;
 mod robust;
-mod together;
+mod valid;
 
-pub(in crate::session) use good::EVERY_KEY;
+pub(in crate::session) use valid::EVERY_KEY;
 
 use crate::session::{Diagnostics, Session, SourceError, SourceFile, Sources, load};
 use std::collections::HashMap;

@@ -1,17 +1,19 @@
 //! Reads `[vars]`, `[secrets]`, `with`, and the files that content comes from.
 
-use super::Reader;
-use super::fields::{Field, Fields, Node, in_order};
-use super::keys;
-use super::kind::Kind;
+use super::SessionReader;
+use super::key_spec::KeyType;
 use super::scalars::integer;
-use crate::session::{Content, Diagnostic, RawBytes, Scope, SourcePath, Span, Template, Value, ValueSource, Variable};
+use super::table_fields::{Field, SpannedValue, TableFields, in_order};
+use super::tables;
+use crate::session::{
+    Diagnostic, RawBytes, Scope, SourcePath, Span, Template, TextSource, Value, ValueSource, Variable,
+};
 use base64::Engine;
 use toml::de::{DeTable, DeValue};
 
 /// Where a name gets its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Names {
+pub(super) enum VariableTable {
     Vars,
     Secrets,
     With,
@@ -26,14 +28,14 @@ fn is_template(text: &str) -> bool {
         .any(|(open, close)| text.split_once(open).is_some_and(|(_, behind)| behind.contains(close)))
 }
 
-impl Reader<'_> {
-    pub(super) fn variables(&mut self, field: Option<Field<'_>>, names: Names) -> Vec<Variable> {
+impl SessionReader<'_> {
+    pub(super) fn variables(&mut self, field: Option<Field<'_>>, names: VariableTable) -> Vec<Variable> {
         let Some(field) = field else { return Vec::new() };
         let Some(table) = self.table(field) else { return Vec::new() };
         let mut variables = Vec::with_capacity(table.len());
         for (name, value) in in_order(table) {
             let span = self.span(name.span());
-            self.name(name.get_ref(), span.clone());
+            self.check_name(name.get_ref(), span.clone());
             let field = field.entry(name.get_ref(), value);
             let source = self.value_source(field, names);
             variables.extend(source.map(|source| Variable { name: name.get_ref().to_string(), span, source }));
@@ -42,32 +44,32 @@ impl Reader<'_> {
     }
 
     /// Whether templates can use the name.
-    pub(super) fn name(&mut self, name: &str, span: Span) {
-        self.named.insert(name.to_owned());
+    pub(super) fn check_name(&mut self, name: &str, span: Span) {
+        self.defined_names.insert(name.to_owned());
         let mut letters = name.chars();
         let good = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
             && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !good {
             let wrong = Diagnostic::error(span, format!("\"{name}\" is a name that templates cannot use"));
-            self.tell(wrong.with_help("letters, digits and _, and no digit first"));
+            self.report(wrong.with_help("letters, digits and _, and no digit first"));
         } else if Scope::FACTS.contains(&name) || name == "row" {
-            self.tell(Diagnostic::warning(span, format!("\"{name}\" hides what this name otherwise is")));
+            self.report(Diagnostic::warning(span, format!("\"{name}\" hides what this name otherwise is")));
         }
     }
 
-    fn value_source(&mut self, field: Field<'_>, names: Names) -> Option<ValueSource> {
+    fn value_source(&mut self, field: Field<'_>, names: VariableTable) -> Option<ValueSource> {
         match field.value.get_ref() {
             DeValue::Table(table) => self.source(table, field, names),
-            DeValue::String(text) if names != Names::Secrets || is_template(text) => {
+            DeValue::String(text) if names != VariableTable::Secrets || is_template(text) => {
                 self.compile(text, field.value).map(ValueSource::Template)
             }
             _ => {
                 let value = self.literal(field)?;
-                if names == Names::Secrets {
+                if names == VariableTable::Secrets {
                     let span = self.value_span(field.value);
                     let warning =
                         Diagnostic::warning(span, format!("the secret \"{}\" stands in the file", field.name));
-                    self.tell(warning.with_help("{ env = \"NAME\" }, { file = … } or { command = … } keep it out"));
+                    self.report(warning.with_help("{ env = \"NAME\" }, { file = … } or { command = … } keep it out"));
                 }
                 Some(ValueSource::Literal(value))
             }
@@ -86,12 +88,12 @@ impl Reader<'_> {
                 Ok(number) => Some(Value::Float(number)),
                 Err(_) => self.must_be(field, "a number"),
             },
-            _ => self.must_be(field, &Kind::Value.to_string()),
+            _ => self.must_be(field, &KeyType::Value.to_string()),
         }
     }
 
-    fn source(&mut self, table: &DeTable<'_>, at: Field<'_>, names: Names) -> Option<ValueSource> {
-        let fields = self.fields(table, at.value.span(), &keys::SOURCE);
+    fn source(&mut self, table: &DeTable<'_>, at: Field<'_>, names: VariableTable) -> Option<ValueSource> {
+        let fields = self.fields(table, at.value.span(), &tables::SOURCE);
         let default = fields.get("default").and_then(|field| self.literal(field));
         let chosen = self.only_one(&fields, &SOURCES, at)?;
         let template = fields.get("template");
@@ -117,7 +119,7 @@ impl Reader<'_> {
                 Some(ValueSource::Netrc { field: fields.get(which)?.to_string(), default })
             }
             "prompt" => self.plain(chosen).map(|text| ValueSource::Prompt { text, default }),
-            table if names == Names::Secrets => {
+            table if names == VariableTable::Secrets => {
                 self.error(chosen.key_bytes(), format!("a secret is one text, and \"{table}\" gives a table"));
                 None
             }
@@ -129,17 +131,17 @@ impl Reader<'_> {
     /// The one of `names` that stands in the table; another number of them is told.
     pub(super) fn only_one<'a>(
         &mut self,
-        fields: &Fields<'a>,
+        fields: &TableFields<'a>,
         names: &[&'static str],
         at: Field<'_>,
     ) -> Option<Field<'a>> {
-        let there = fields.those_of(names);
+        let there = fields.present(names);
         match there[..] {
             [one] => Some(one),
             [] => {
                 if !names.iter().any(|name| fields.has(name)) {
                     let text = format!("\"{}\" must have one of: {}", at.name, names.join(", "));
-                    self.missing(Diagnostic::error(fields.span.clone(), text));
+                    self.report_missing(Diagnostic::error(fields.span.clone(), text));
                 }
                 None
             }
@@ -160,21 +162,21 @@ impl Reader<'_> {
             return None;
         }
         let span = written.span.clone();
-        Some(SourcePath { written, base: self.base.clone(), span })
+        Some(SourcePath { template: written, base: self.base.clone(), span })
     }
 
     /// Text, or a file with it.
-    pub(super) fn content(&mut self, field: Field<'_>) -> Option<Content> {
+    pub(super) fn content(&mut self, field: Field<'_>) -> Option<TextSource> {
         match field.value.get_ref() {
-            DeValue::String(text) if field.name == "html" => self.compile_html(text, field.value).map(Content::Text),
-            DeValue::String(text) => self.compile(text, field.value).map(Content::Text),
+            DeValue::String(text) if field.name == "html" => self.compile_html(text, field.value).map(TextSource::Text),
+            DeValue::String(text) => self.compile(text, field.value).map(TextSource::Text),
             DeValue::Table(table) => {
-                let fields = self.fields(table, field.value.span(), &keys::CONTENT_FILE);
+                let fields = self.fields(table, field.value.span(), &tables::CONTENT_FILE);
                 let template = fields.get("template").and_then(|field| self.boolean(field)).unwrap_or(false);
                 let file = self.only_one(&fields, &["file"], field)?;
-                self.path(file).map(|path| Content::File { path, template })
+                self.path(file).map(|path| TextSource::File { path, template })
             }
-            _ => self.wrong_kind(field),
+            _ => self.wrong_type(field),
         }
     }
 
@@ -183,7 +185,7 @@ impl Reader<'_> {
         match field.value.get_ref() {
             DeValue::String(text) => self.compile(text, field.value).map(RawBytes::Text),
             DeValue::Table(table) => {
-                let fields = self.fields(table, field.value.span(), &keys::RAW);
+                let fields = self.fields(table, field.value.span(), &tables::RAW);
                 let chosen = self.only_one(&fields, &["hex", "base64", "file"], field)?;
                 match chosen.name {
                     "file" => self.path(chosen).map(RawBytes::File),
@@ -193,11 +195,11 @@ impl Reader<'_> {
                             "hex" => hex(&text),
                             _ => base64::engine::general_purpose::STANDARD.decode(&text).ok(),
                         };
-                        bytes.map(RawBytes::Bytes).or_else(|| self.wrong_kind(chosen))
+                        bytes.map(RawBytes::Bytes).or_else(|| self.wrong_type(chosen))
                     }
                 }
             }
-            _ => self.wrong_kind(field),
+            _ => self.wrong_type(field),
         }
     }
 
@@ -209,10 +211,10 @@ impl Reader<'_> {
         }
     }
 
-    fn string_of(&mut self, value: &Node<'_>, field: Field<'_>) -> Option<Template> {
+    fn string_of(&mut self, value: &SpannedValue<'_>, field: Field<'_>) -> Option<Template> {
         match value.get_ref() {
             DeValue::String(text) => self.compile(text, value),
-            _ => self.wrong_kind(field),
+            _ => self.wrong_type(field),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `now()`, `uuid()`, `random(n)`, `hostname()`.
 
-use super::{Moment, Outside};
+use super::{HostEnvironment, TimeValue};
 use minijinja::value::{Object, ObjectRepr, Value, from_args};
 use minijinja::{Error, ErrorKind, State};
 use std::cell::RefCell;
@@ -11,22 +11,22 @@ use std::sync::{Arc, Mutex};
 pub const FUNCTIONS: [&str; 4] = ["now", "uuid", "random", "hostname"];
 
 /// The most letters that one `random(…)` gives.
-pub const LETTERS_LIMIT: usize = 1 << 20;
+pub const MAX_LETTERS: usize = 1 << 20;
 
 /// What functions and filters know of the world.
-pub struct World {
-    pub outside: Outside,
+pub struct FunctionContext {
+    pub host: HostEnvironment,
     /// `None`: the system's randomness.
     seeded: Option<Mutex<fastrand::Rng>>,
 }
 
-impl World {
-    pub fn new(seed: Option<u64>, outside: Outside) -> Self {
-        Self { outside, seeded: seed.map(|seed| Mutex::new(fastrand::Rng::with_seed(seed))) }
+impl FunctionContext {
+    pub fn new(seed: Option<u64>, host: HostEnvironment) -> Self {
+        Self { host, seeded: seed.map(|seed| Mutex::new(fastrand::Rng::with_seed(seed))) }
     }
 
     pub fn now(&self) -> jiff::Timestamp {
-        (self.outside.now)()
+        (self.host.now)()
     }
 
     pub fn letters(&self, count: usize) -> String {
@@ -35,7 +35,7 @@ impl World {
                 let mut source = source.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 (0..count).map(|_| source.lowercase()).collect()
             }
-            None => fresh_letters(count),
+            None => unseeded_letters(count),
         }
     }
 
@@ -53,20 +53,20 @@ impl World {
 }
 
 /// Shows nothing of it.
-impl fmt::Debug for World {
+impl fmt::Debug for FunctionContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("world")
     }
 }
 
-impl Object for World {
+impl Object for FunctionContext {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }
 }
 
 /// Random small letters from the system's randomness, whatever the seed: for a Message-ID, which must not come twice.
-pub fn fresh_letters(count: usize) -> String {
+pub fn unseeded_letters(count: usize) -> String {
     thread_local! {
         /// Random bytes that nobody had yet: the system is asked for many at a time.
         static FRESH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -91,12 +91,12 @@ fn fill(bytes: &mut [u8]) {
 
 /// One of the functions.
 pub struct Function {
-    kind: Kind,
-    world: Arc<World>,
+    kind: FunctionKind,
+    context: Arc<FunctionContext>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum FunctionKind {
     Now,
     Uuid,
     Random,
@@ -104,15 +104,15 @@ enum Kind {
 }
 
 impl Function {
-    pub fn find(name: &str, world: &Arc<World>) -> Option<Self> {
+    pub fn find(name: &str, context: &Arc<FunctionContext>) -> Option<Self> {
         let kind = match name {
-            "now" => Kind::Now,
-            "uuid" => Kind::Uuid,
-            "random" => Kind::Random,
-            "hostname" => Kind::Hostname,
+            "now" => FunctionKind::Now,
+            "uuid" => FunctionKind::Uuid,
+            "random" => FunctionKind::Random,
+            "hostname" => FunctionKind::Hostname,
             _ => return None,
         };
-        Some(Self { kind, world: world.clone() })
+        Some(Self { kind, context: context.clone() })
     }
 }
 
@@ -128,19 +128,19 @@ impl Object for Function {
     }
 
     fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        if let Kind::Random = self.kind {
+        if let FunctionKind::Random = self.kind {
             let (count,): (usize,) = from_args(args)?;
-            if count > LETTERS_LIMIT {
-                let what = format!("random gives at most {LETTERS_LIMIT} letters");
+            if count > MAX_LETTERS {
+                let what = format!("random gives at most {MAX_LETTERS} letters");
                 return Err(Error::new(ErrorKind::InvalidOperation, what));
             }
-            return Ok(Value::from(self.world.letters(count)));
+            return Ok(Value::from(self.context.letters(count)));
         }
         let () = from_args(args)?;
         Ok(match self.kind {
-            Kind::Now => Value::from_object(Moment::new(self.world.now(), &self.world.outside.zone)),
-            Kind::Uuid => Value::from(self.world.uuid()),
-            Kind::Hostname | Kind::Random => Value::from(self.world.outside.hostname.as_str()),
+            FunctionKind::Now => Value::from_object(TimeValue::new(self.context.now(), &self.context.host.zone)),
+            FunctionKind::Uuid => Value::from(self.context.uuid()),
+            FunctionKind::Hostname | FunctionKind::Random => Value::from(self.context.host.hostname.as_str()),
         })
     }
 }

@@ -1,51 +1,51 @@
 //! A step's keys.
 
-use super::{Add, Pairs, Shower, content, group, path, same, source, toml};
-use crate::session::duration::duration_text;
+use super::{Pairs, PairsExt, SessionPrinter, content, group, is_same_table, path, source, toml};
+use crate::session::duration::format_duration;
 use crate::session::{
-    Action, CloseHow, CodePattern, EnhancedPattern, Expect, HelloVerb, OnFail, RawBytes, ReplyPattern, StarttlsStep,
-    Step,
+    Action, CloseMode, CodePattern, EnhancedPattern, Expectation, FailurePolicy, HelloVerb, RawBytes, ReplyPattern,
+    StarttlsMode, Step,
 };
 use std::fmt::Write;
 
-impl Shower<'_> {
+impl SessionPrinter<'_> {
     /// `lines`: whether its values may take several lines.
     pub(super) fn step(&mut self, step: &Step, lines: bool) -> Pairs {
         let mut pairs = Pairs::new();
         pairs.template("name", &step.name);
         self.action(&step.action, lines, &mut pairs);
-        pairs.some("expect", step.expect.as_ref().map(expect));
+        pairs.add_some("expect", step.expect.as_ref().map(expect));
         let asserts = toml::list(step.asserts.iter().map(|assert| toml::string(&assert.source)));
-        pairs.unless(step.asserts.is_empty(), "assert", asserts);
+        pairs.add_unless(step.asserts.is_empty(), "assert", asserts);
         let captures = step.captures.iter();
         let captures: Pairs = captures.map(|one| (one.name.clone(), toml::regex(one.pattern.as_str()))).collect();
-        pairs.unless(captures.is_empty(), "capture", toml::table(&captures));
+        pairs.add_unless(captures.is_empty(), "capture", toml::table(&captures));
         pairs.duration("timeout", step.timeout);
         pairs.duration("delay", step.delay);
-        pairs.some("if", step.condition.as_ref().map(|condition| toml::string(&condition.source)));
-        pairs.some("repeat", step.repeat.map(|times| times.to_string()));
+        pairs.add_some("if", step.condition.as_ref().map(|condition| toml::string(&condition.source)));
+        pairs.add_some("repeat", step.repeat.map(|times| times.to_string()));
         if let Some(retry) = &step.retry {
             let mut table = Pairs::new();
             table.add("times", retry.times.to_string());
-            table.unless(retry.wait.is_zero(), "wait", toml::string(&duration_text(retry.wait)));
+            table.add_unless(retry.wait.is_zero(), "wait", toml::string(&format_duration(retry.wait)));
             table.add("on", expect(&retry.on));
             pairs.add("retry", toml::table(&table));
         }
         match step.on_fail {
-            OnFail::Stop => {}
-            OnFail::Continue => pairs.add("on_fail", "\"continue\"".to_owned()),
-            OnFail::Quit => pairs.add("on_fail", "\"quit\"".to_owned()),
+            FailurePolicy::Stop => {}
+            FailurePolicy::Continue => pairs.add("on_fail", "\"continue\"".to_owned()),
+            FailurePolicy::Quit => pairs.add("on_fail", "\"quit\"".to_owned()),
         }
         if let Some(chunk) = &step.chunk {
             let mut table = Pairs::new();
             table.add("size", chunk.size.to_string());
-            table.unless(chunk.every.is_zero(), "every", toml::string(&duration_text(chunk.every)));
+            table.add_unless(chunk.every.is_zero(), "every", toml::string(&format_duration(chunk.every)));
             pairs.add("chunk", toml::table(&table));
         }
-        pairs.unless(!step.always, "always", "true".to_owned());
+        pairs.add_unless(!step.always, "always", "true".to_owned());
         let with: Pairs = step.with.iter().map(|one| (one.name.clone(), source(&one.source, false))).collect();
-        pairs.unless(with.is_empty(), "with", toml::table(&with));
-        pairs.some("on", step.on.as_deref().map(toml::string));
+        pairs.add_unless(with.is_empty(), "with", toml::table(&with));
+        pairs.add_some("on", step.on.as_deref().map(toml::string));
         pairs
     }
 
@@ -66,15 +66,15 @@ impl Shower<'_> {
             }
             Action::Starttls { policy, inject_check } => {
                 let policy = match policy {
-                    StarttlsStep::Always => "true",
-                    StarttlsStep::Required => "\"required\"",
-                    StarttlsStep::Opportunistic => "\"opportunistic\"",
+                    StarttlsMode::Always => "true",
+                    StarttlsMode::Required => "\"required\"",
+                    StarttlsMode::Opportunistic => "\"opportunistic\"",
                 };
                 pairs.add("starttls", policy.to_owned());
-                pairs.unless(*inject_check, "inject_check", "false".to_owned());
+                pairs.add_unless(*inject_check, "inject_check", "false".to_owned());
             }
             Action::Tls => pairs.add("tls", yes()),
-            Action::Auth(auth) if same(&auth.span, self.session.auth.as_ref().map(|auth| &auth.span)) => {
+            Action::Auth(auth) if is_same_table(&auth.span, self.session.auth.as_ref().map(|auth| &auth.span)) => {
                 pairs.add("auth", yes());
             }
             Action::Auth(auth) => {
@@ -85,19 +85,19 @@ impl Shower<'_> {
             Action::Message(message) => {
                 let own = self.session.message.as_ref().map(|message| &message.span);
                 let table = toml::table(&self.message(message, toml::string));
-                pairs.add("message", if same(&message.span, own) { yes() } else { table });
+                pairs.add("message", if is_same_table(&message.span, own) { yes() } else { table });
             }
             Action::Body { content: text, dot_stuffing } => {
                 pairs.add("body", content(text, long));
-                pairs.unless(*dot_stuffing, "dot_stuffing", "false".to_owned());
+                pairs.add_unless(*dot_stuffing, "dot_stuffing", "false".to_owned());
             }
             Action::Pipeline(steps) => pairs.add("pipeline", group(steps, self, lines)),
             Action::Steps(steps) => pairs.add("steps", group(steps, self, lines)),
             Action::Quit => pairs.add("quit", yes()),
             Action::Sleep(duration) => pairs.duration("sleep", Some(*duration)),
-            Action::Close(CloseHow::Fin) => pairs.add("close", yes()),
-            Action::Close(CloseHow::Reset) => pairs.add("close", "\"reset\"".to_owned()),
-            Action::Close(CloseHow::Write) => pairs.add("close", "\"write\"".to_owned()),
+            Action::Close(CloseMode::Fin) => pairs.add("close", yes()),
+            Action::Close(CloseMode::Reset) => pairs.add("close", "\"reset\"".to_owned()),
+            Action::Close(CloseMode::Write) => pairs.add("close", "\"write\"".to_owned()),
             Action::Connect => pairs.add("connect", yes()),
             Action::Proxy { version, source, destination } => {
                 let mut table = Pairs::new();
@@ -130,7 +130,7 @@ fn raw(bytes: &RawBytes) -> String {
     }
 }
 
-fn expect(expect: &Expect) -> String {
+fn expect(expect: &Expectation) -> String {
     match &expect.any_of[..] {
         [one] => pattern(one),
         several => toml::list(several.iter().map(pattern)),
@@ -153,9 +153,12 @@ fn pattern(pattern: &ReplyPattern) -> String {
                 [one] => table.add("code", code(one)),
                 several => table.add("code", toml::list(several.iter().map(code))),
             }
-            table.some("enhanced", enhanced.as_ref().map(EnhancedPattern::to_string).map(|text| toml::string(&text)));
-            table.some("text", text.as_ref().map(|text| toml::regex(&text.source)));
-            table.some("lines", lines.map(|lines| lines.to_string()));
+            table.add_some(
+                "enhanced",
+                enhanced.as_ref().map(EnhancedPattern::to_string).map(|text| toml::string(&text)),
+            );
+            table.add_some("text", text.as_ref().map(|text| toml::regex(&text.source)));
+            table.add_some("lines", lines.map(|lines| lines.to_string()));
             toml::table(&table)
         }
     }

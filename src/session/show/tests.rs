@@ -130,7 +130,7 @@ proptest! {
 
     #[test]
     fn bodies_come_back(text in "(.|\n|\r|\t| ){0,80}") {
-        prop_assume!(!crate::session::template::words::has_markup(&text));
+        prop_assume!(!crate::session::template::lexer::has_markup(&text));
         let file = format!("[[step]]\nbody = {}\nexpect = 250\n", super::toml::string(&text));
         let session = read(&file, &[]);
         let again = read(&show(&session, &ShowOptions::default()), &[]);

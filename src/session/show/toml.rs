@@ -1,6 +1,6 @@
 //! Writes TOML values so that they are read back as they were, and can be printed to any terminal.
 
-use crate::session::snippet::deceives;
+use crate::session::snippet::is_deceptive;
 use std::fmt::Write;
 
 /// A basic string. What could move a cursor or deceive a reader is escaped.
@@ -39,7 +39,7 @@ pub fn text(text: &str) -> String {
 
 /// A literal string where there are backslashes to keep, as in regular expressions; else a basic one.
 pub fn regex(text: &str) -> String {
-    let plain = !text.contains('\'') && !text.chars().any(deceives);
+    let plain = !text.contains('\'') && !text.chars().any(is_deceptive);
     if text.contains('\\') && plain { format!("'{text}'") } else { string(text) }
 }
 
@@ -49,7 +49,7 @@ fn character(c: char, out: &mut String) {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
-        c if deceives(c) => {
+        c if is_deceptive(c) => {
             // Writing to a String cannot fail.
             let _ = if u32::from(c) > 0xffff {
                 write!(out, "\\U{:08x}", u32::from(c))

@@ -1,7 +1,7 @@
 //! The filters and tests that session files have beside minijinja's own.
 
-use super::super::scope::{Moment, WORLD};
-use super::budget::fits;
+use super::super::scope::{FUNCTION_CONTEXT, TimeValue};
+use super::budget::check_length;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use jiff::Zoned;
@@ -29,7 +29,7 @@ fn defined(value: &Value) -> Result<&Value, Error> {
 }
 
 fn b64encode(value: Value) -> Result<String, Error> {
-    fits(defined(&value)?)?;
+    check_length(defined(&value)?)?;
     Ok(match value.as_bytes() {
         Some(bytes) => STANDARD.encode(bytes),
         None => STANDARD.encode(value.to_string()),
@@ -44,10 +44,11 @@ fn b64decode(text: &str) -> Result<String, Error> {
 }
 
 fn moment(state: &State, value: &Value) -> Result<Zoned, Error> {
-    let world = state.lookup(WORLD);
-    let world = world.as_ref().and_then(|world| world.downcast_object_ref::<super::super::scope::World>());
-    let zone = world.map_or(TimeZone::UTC, |world| world.outside.zone.clone());
-    Moment::read(defined(value)?, &zone)
+    let context = state.lookup(FUNCTION_CONTEXT);
+    let context =
+        context.as_ref().and_then(|context| context.downcast_object_ref::<super::super::scope::FunctionContext>());
+    let zone = context.map_or(TimeZone::UTC, |context| context.host.zone.clone());
+    TimeValue::read(defined(value)?, &zone)
         .ok_or_else(|| wrong("not a time: now(), text as in 2026-11-03T08:00:00Z, or seconds since 1970 were expected"))
 }
 
@@ -82,7 +83,7 @@ impl Patterns {
     const KEPT: usize = 256;
 
     fn matches(&self, value: &Value, pattern: &str) -> Result<bool, Error> {
-        fits(defined(value)?)?;
+        check_length(defined(value)?)?;
         let text = value.to_string();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(regex) = known.get(pattern) {

@@ -3,24 +3,24 @@
 //!
 //! Tags begin and end here where they do for the engine: what it reads must be counted.
 
-use super::words::literal_end;
+use super::lexer::literal_end;
 use std::ops::Range;
 
 /// The operators that may stand one around the other, and the `elif`s that one template may have. A thread's 2 MiB of
 /// stack bear four times as many in a debug build.
-pub const DEEPEST: usize = 250;
+pub const MAX_NESTING: usize = 250;
 
 /// What nests too deep, and where it does.
-pub struct TooDeep {
+pub struct NestingError {
     pub what: &'static str,
     pub bytes: Range<usize>,
 }
 
-impl TooDeep {
-    pub fn words(&self) -> String {
+impl NestingError {
+    pub fn message(&self) -> String {
         match self.what {
-            ELIF => format!("a template may have {DEEPEST} times elif, this one has more"),
-            _ => format!("operators may nest {DEEPEST} deep in a template or expression, these nest deeper"),
+            ELIF => format!("a template may have {MAX_NESTING} times elif, this one has more"),
+            _ => format!("operators may nest {MAX_NESTING} deep in a template or expression, these nest deeper"),
         }
     }
 }
@@ -31,7 +31,7 @@ const OPERATORS: &str = "operators";
 /// Words that take one expression into another.
 const NESTING_WORDS: [&str; 6] = ["and", "or", "not", "in", "is", "if"];
 
-pub fn of_template(source: &str) -> Result<(), TooDeep> {
+pub fn of_template(source: &str) -> Result<(), NestingError> {
     let bytes = source.as_bytes();
     let mut elifs = 0;
     let mut at = 0;
@@ -39,7 +39,7 @@ pub fn of_template(source: &str) -> Result<(), TooDeep> {
         at = match bytes.get(open + 1) {
             Some(b'{') => expression(source, open + 2, "}}", &mut elifs)?,
             Some(b'%') => match basic_tag(&bytes[open + 2..], b"raw") {
-                Some(length) => behind_raw(bytes, open + 2 + length),
+                Some(length) => after_raw(bytes, open + 2 + length),
                 None => expression(source, open + 2, "%}", &mut elifs)?,
             },
             Some(b'#') => {
@@ -53,7 +53,7 @@ pub fn of_template(source: &str) -> Result<(), TooDeep> {
     Ok(())
 }
 
-pub fn of_expression(source: &str) -> Result<(), TooDeep> {
+pub fn of_expression(source: &str) -> Result<(), NestingError> {
     expression(source, 0, "", &mut 0).map(drop)
 }
 
@@ -72,12 +72,12 @@ impl Level {
 
     fn operator(&mut self) -> bool {
         self.now += 1;
-        self.now <= DEEPEST
+        self.now <= MAX_NESTING
     }
 }
 
 /// Counts from `at` on until `close`; gives where it ended.
-fn expression(source: &str, mut at: usize, close: &str, elifs: &mut usize) -> Result<usize, TooDeep> {
+fn expression(source: &str, mut at: usize, close: &str, elifs: &mut usize) -> Result<usize, NestingError> {
     let bytes = source.as_bytes();
     let mut level = Level::at(0);
     let mut outer: Vec<Level> = Vec::new();
@@ -127,8 +127,8 @@ fn expression(source: &str, mut at: usize, close: &str, elifs: &mut usize) -> Re
                 let word = &source[start..at];
                 if word == ELIF {
                     *elifs += 1;
-                    if *elifs > DEEPEST {
-                        return Err(TooDeep { what: ELIF, bytes: start..at });
+                    if *elifs > MAX_NESTING {
+                        return Err(NestingError { what: ELIF, bytes: start..at });
                     }
                 }
                 !NESTING_WORDS.contains(&word) || level.operator()
@@ -136,7 +136,7 @@ fn expression(source: &str, mut at: usize, close: &str, elifs: &mut usize) -> Re
             _ => true,
         };
         if !fits {
-            return Err(TooDeep { what: OPERATORS, bytes: start..at });
+            return Err(NestingError { what: OPERATORS, bytes: start..at });
         }
     }
     Ok(bytes.len())
@@ -170,7 +170,7 @@ fn basic_tag(text: &[u8], name: &[u8]) -> Option<usize> {
     text[at..].starts_with(b"%}").then_some(at + 2)
 }
 
-fn behind_raw(bytes: &[u8], mut at: usize) -> usize {
+fn after_raw(bytes: &[u8], mut at: usize) -> usize {
     while let Some(open) = find(bytes, at, b"{%") {
         at = open + 2;
         if let Some(length) = basic_tag(&bytes[at..], b"endraw") {

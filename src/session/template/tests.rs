@@ -1,10 +1,10 @@
 mod limits;
 
 use super::super::{
-    EhloFacts, Expression, Outside, PeerFacts, ReplyFacts, Scope, SessionFacts, Span, Template, Templates,
+    EhloFacts, Expression, HostEnvironment, PeerFacts, ReplyFacts, Scope, SessionFacts, Span, Template, Templates,
 };
 use super::super::{TlsFacts, Value};
-use super::quoted::locate;
+use super::toml_offsets::locate;
 use crate::smtp::reply::{Reply, ReplyCode};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::time::Duration;
 fn scope() -> Scope {
     let now: jiff::Timestamp = "2026-11-03T07:08:09Z".parse().expect("a time");
     let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(1));
-    let outside = Outside { now: Arc::new(move || now), hostname: "client.example".to_owned(), zone };
+    let outside = HostEnvironment { now: Arc::new(move || now), hostname: "client.example".to_owned(), zone };
     let mut scope = Scope::new(Some(7), outside);
     scope.set("user", Value::Text("anna".to_owned()));
     scope.set("count", Value::Integer(3));
@@ -24,14 +24,14 @@ fn scope() -> Scope {
 }
 
 /// Compiles a literal string that stands at byte 100.
-fn compile(templates: &mut Templates, source: &str) -> Result<Template, super::Mistaken<Template>> {
+fn compile(templates: &mut Templates, source: &str) -> Result<Template, super::CompileErrors<Template>> {
     let raw = format!("'{source}'");
     templates.compile(source, Span { file: 0, bytes: 100..100 + raw.len() }, &raw)
 }
 
 fn render(source: &str) -> Result<String, String> {
     let mut templates = Templates::new();
-    let template = compile(&mut templates, source).map_err(|wrong| wrong.found[0].message.clone())?;
+    let template = compile(&mut templates, source).map_err(|wrong| wrong.diagnostics[0].message.clone())?;
     templates.render(&template, &scope()).map_err(|error| error.message)
 }
 
@@ -83,7 +83,7 @@ fn error_at(raw: &str) -> (String, String) {
     let span = Span { file: 0, bytes: 10..10 + raw.len() };
     let mut templates = Templates::new();
     let (message, place) = match templates.compile(&source, span, raw) {
-        Err(wrong) => (wrong.found[0].message.clone(), wrong.found[0].span.clone()),
+        Err(wrong) => (wrong.diagnostics[0].message.clone(), wrong.diagnostics[0].span.clone()),
         Ok(template) => {
             let error = templates.render(&template, &scope()).expect_err("it was to fail");
             (error.message, error.span)
@@ -173,8 +173,8 @@ fn running() -> Scope {
 fn evaluate(source: &str, scope: &Scope) -> Result<(bool, String), String> {
     let mut templates = Templates::new();
     let expression = Expression::compile(source, Span::default(), "", &mut templates);
-    let expression = expression.map_err(|wrong| wrong.found[0].message.clone())?;
-    let evaluation = expression.asserted(&templates, scope).map_err(|error| error.message)?;
+    let expression = expression.map_err(|wrong| wrong.diagnostics[0].message.clone())?;
+    let evaluation = expression.evaluate_assert(&templates, scope).map_err(|error| error.message)?;
     let values: Vec<_> = evaluation.values.iter().map(|(path, value)| format!("{path} = {value}")).collect();
     Ok((evaluation.holds, values.join(", ")))
 }
@@ -256,9 +256,9 @@ fn later_layers_hide_earlier_ones() {
     let mut templates = Templates::new();
     let template = compile(&mut templates, "{{ user }}").unwrap();
     let mut scope = scope();
-    scope.push(vec![("user".to_owned(), Value::Text("with".to_owned()))]);
+    scope.push_layer(vec![("user".to_owned(), Value::Text("with".to_owned()))]);
     assert_eq!(templates.render(&template, &scope).unwrap(), "with");
-    scope.pop();
+    scope.pop_layer();
     scope.set("user", Value::Boolean(true));
     assert_eq!(templates.render(&template, &scope).unwrap(), "True");
     assert!(scope.has("tls") && !scope.has("reply"));
@@ -281,7 +281,7 @@ fn a_seed_repeats_what_is_random() {
     assert_ne!(first, second, "each call gives another");
     assert_eq!(&first[14..15], "4", "the version");
     assert!(["8", "9", "a", "b"].contains(&&first[19..20]), "the variant");
-    assert_ne!(super::super::fresh_letters(20), super::super::fresh_letters(20), "no seed");
+    assert_ne!(super::super::unseeded_letters(20), super::super::unseeded_letters(20), "no seed");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! CRAM-MD5 (RFC 2195): user, space, and the challenge's HMAC-MD5 under the password in hexadecimal.
 
-use super::{Credentials, Exchange, Response, SaslError};
+use super::{Credentials, Response, SaslError, SaslExchange};
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use std::fmt::Write;
@@ -26,7 +26,7 @@ pub fn digest(password: &str, challenge: &[u8]) -> String {
     hex
 }
 
-impl Exchange for CramMd5 {
+impl SaslExchange for CramMd5 {
     fn start(&mut self) -> Result<Option<Response>, SaslError> {
         Ok(None)
     }

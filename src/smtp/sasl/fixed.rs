@@ -1,45 +1,45 @@
 //! The mechanisms whose messages are known from the start: PLAIN (RFC 4616), LOGIN (draft-murchison-sasl-login),
 //! EXTERNAL (RFC 4422 appendix A), ANONYMOUS (RFC 4505).
 
-use super::{Credentials, Exchange, Response, SaslError};
+use super::{Credentials, Response, SaslError, SaslExchange};
 use std::collections::VecDeque;
 
 /// Messages that do not depend on what the server says.
-pub struct Fixed {
+pub struct FixedResponses {
     initial: Result<Option<Response>, SaslError>,
     answers: VecDeque<Response>,
 }
 
 /// `message = [authzid] UTF8NUL authcid UTF8NUL passwd` (RFC 4616 §2).
-pub fn plain(credentials: &Credentials) -> Fixed {
+pub fn plain(credentials: &Credentials) -> FixedResponses {
     let parts = [&credentials.authzid, &credentials.user, &credentials.password];
     let initial = if parts.iter().any(|part| part.contains('\0')) {
-        Err(SaslError::Unpreparable("PLAIN cannot carry a NUL in authzid, user or password"))
+        Err(SaslError::InvalidCredential("PLAIN cannot carry a NUL in authzid, user or password"))
     } else {
         Ok(Some(Response::secret(parts.map(String::as_str).join("\0"))))
     };
-    Fixed { initial, answers: VecDeque::new() }
+    FixedResponses { initial, answers: VecDeque::new() }
 }
 
 /// Whatever the server asks, first the user, then the password: the prompts were never agreed on.
-pub fn login(credentials: Credentials) -> Fixed {
-    let answers = [Response::open(credentials.user), Response::secret(credentials.password)];
-    Fixed { initial: Ok(None), answers: answers.into() }
+pub fn login(credentials: Credentials) -> FixedResponses {
+    let answers = [Response::public(credentials.user), Response::secret(credentials.password)];
+    FixedResponses { initial: Ok(None), answers: answers.into() }
 }
 
 /// The authorization identity, which may be empty: who it is, the certificate says. A user that is given is meant, as
 /// swaks and msmtp take it: the mechanism has no other use for one.
-pub fn external(credentials: Credentials) -> Fixed {
+pub fn external(credentials: Credentials) -> FixedResponses {
     let identity = if credentials.authzid.is_empty() { credentials.user } else { credentials.authzid };
-    Fixed { initial: Ok(Some(Response::open(identity))), answers: VecDeque::new() }
+    FixedResponses { initial: Ok(Some(Response::public(identity))), answers: VecDeque::new() }
 }
 
 /// Trace information, which may be empty (RFC 4505 §2).
-pub fn anonymous(credentials: Credentials) -> Fixed {
-    Fixed { initial: Ok(Some(Response::open(credentials.user))), answers: VecDeque::new() }
+pub fn anonymous(credentials: Credentials) -> FixedResponses {
+    FixedResponses { initial: Ok(Some(Response::public(credentials.user))), answers: VecDeque::new() }
 }
 
-impl Exchange for Fixed {
+impl SaslExchange for FixedResponses {
     fn start(&mut self) -> Result<Option<Response>, SaslError> {
         self.initial.clone()
     }
@@ -61,7 +61,7 @@ mod tests {
         Credentials { user: "tim".into(), password: "tanstaaftanstaaf".into(), ..Credentials::default() }
     }
 
-    fn initial(exchange: &mut Fixed) -> Option<(String, bool)> {
+    fn initial(exchange: &mut FixedResponses) -> Option<(String, bool)> {
         let response = exchange.start().expect("nothing in the way")?;
         Some((String::from_utf8(response.bytes).expect("made of text"), response.secret))
     }
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(exchange.respond(b"").err(), Some(SaslError::UnexpectedChallenge), "credentials are sent once");
         assert_eq!(exchange.finish(None), Ok(()));
         let nul = Credentials { user: "a\0b".into(), ..tim() };
-        assert!(matches!(plain(&nul).start(), Err(SaslError::Unpreparable(_))), "a NUL would move the password");
+        assert!(matches!(plain(&nul).start(), Err(SaslError::InvalidCredential(_))), "a NUL would move the password");
     }
 
     #[test]

@@ -40,12 +40,12 @@ impl Mechanism {
         if let Some(mechanism) = Self::ALL.into_iter().find(|m| m.name().eq_ignore_ascii_case(name)) {
             return Ok(mechanism);
         }
-        let (on_purpose, why) = match name.to_ascii_uppercase().as_str() {
+        let (is_intentional, why) = match name.to_ascii_uppercase().as_str() {
             "DIGEST-MD5" => (true, "RFC 6331 moved it to historic; SCRAM took its place".to_owned()),
             "NTLM" | "GSS-SPNEGO" => (true, "it is weak, proprietary and withdrawn by its maker".to_owned()),
             _ => (false, format!("there are {}", Self::ALL.map(Self::name).join(", "))),
         };
-        Err(UnknownMechanism { name: name.to_owned(), on_purpose, why })
+        Err(UnknownMechanism { name: name.to_owned(), is_intentional, why })
     }
 
     pub fn name(self) -> &'static str {
@@ -85,14 +85,14 @@ impl fmt::Display for Mechanism {
 pub struct UnknownMechanism {
     pub name: String,
     /// It is known, and left out.
-    pub on_purpose: bool,
+    pub is_intentional: bool,
     /// Why it is not spoken, where that is on purpose; else the names that are known.
     pub why: String,
 }
 
 impl fmt::Display for UnknownMechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.on_purpose { "left out on purpose" } else { "not known" };
+        let what = if self.is_intentional { "left out on purpose" } else { "not known" };
         write!(f, "the mechanism \"{}\" is {what}: {}", self.name, self.why)
     }
 }
@@ -101,7 +101,7 @@ impl std::error::Error for UnknownMechanism {}
 
 /// Picks the strongest that both sides have: with a password SCRAM down to LOGIN; with a token OAUTHBEARER, XOAUTH2;
 /// then EXTERNAL, where a certificate makes sense of it. ANONYMOUS must be named.
-pub struct Choice<'a> {
+pub struct MechanismChoice<'a> {
     /// In any case.
     pub offered: &'a [String],
     pub has_password: bool,
@@ -111,16 +111,16 @@ pub struct Choice<'a> {
     pub client_certificate: bool,
 }
 
-impl Choice<'_> {
+impl MechanismChoice<'_> {
     pub fn strongest(&self) -> Option<Mechanism> {
-        Mechanism::ALL.into_iter().find(|m| self.has_what_it_takes(*m) && self.is_offered(*m))
+        Mechanism::ALL.into_iter().find(|m| self.has_credentials_for(*m) && self.is_offered(*m))
     }
 
     fn is_offered(&self, mechanism: Mechanism) -> bool {
         self.offered.iter().any(|name| name.eq_ignore_ascii_case(mechanism.name()))
     }
 
-    fn has_what_it_takes(&self, mechanism: Mechanism) -> bool {
+    fn has_credentials_for(&self, mechanism: Mechanism) -> bool {
         match mechanism {
             Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus => self.has_password && self.channel_binding,
             Mechanism::ScramSha256
@@ -174,7 +174,7 @@ mod tests {
         ];
         for (offered, has, chosen, why) in table {
             let offered: Vec<String> = offered.split(' ').map(str::to_owned).collect();
-            let choice = Choice {
+            let choice = MechanismChoice {
                 offered: &offered,
                 has_password: has & PASSWORD != 0,
                 has_token: has & TOKEN != 0,

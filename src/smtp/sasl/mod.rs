@@ -8,8 +8,8 @@ mod scram;
 pub mod server;
 mod words;
 
-pub use mechanism::{Choice, Mechanism, UnknownMechanism};
-pub use words::{Part, describe};
+pub use mechanism::{Mechanism, MechanismChoice, UnknownMechanism};
+pub use words::{SaslField, describe};
 
 use super::reply::{EnhancedCode, Reply};
 use base64::Engine;
@@ -42,7 +42,7 @@ pub struct Response {
 }
 
 impl Response {
-    fn open(bytes: impl Into<Vec<u8>>) -> Self {
+    fn public(bytes: impl Into<Vec<u8>>) -> Self {
         Self { bytes: bytes.into(), secret: false }
     }
 
@@ -66,7 +66,7 @@ pub enum SaslError {
     Refused(String),
     /// A credential that the mechanism cannot carry: characters that SASLprep forbids (RFC 4013), a NUL in PLAIN,
     /// a channel binding that is not there.
-    Unpreparable(&'static str),
+    InvalidCredential(&'static str),
 }
 
 impl fmt::Display for SaslError {
@@ -78,7 +78,7 @@ impl fmt::Display for SaslError {
             Self::BadSignature => {
                 f.write_str("the server's signature is wrong or missing: it did not prove that it knows the password")
             }
-            Self::Unpreparable(why) => f.write_str(why),
+            Self::InvalidCredential(why) => f.write_str(why),
         }
     }
 }
@@ -89,7 +89,7 @@ impl std::error::Error for SaslError {}
 ///
 /// Where the client's first message waits for an empty challenge (`initial_response = false`), it is the caller who
 /// holds it back, and who finds a success before it early.
-pub trait Exchange {
+pub trait SaslExchange {
     /// The client's first message where the mechanism has one; `None` where the server speaks first.
     fn start(&mut self) -> Result<Option<Response>, SaslError>;
     /// Answers a decoded challenge.
@@ -104,7 +104,7 @@ pub trait Exchange {
 }
 
 /// Begins an exchange. `nonce` is the client's for SCRAM: printable, without comma.
-pub fn exchange(mechanism: Mechanism, credentials: Credentials, nonce: &str) -> Box<dyn Exchange> {
+pub fn start_exchange(mechanism: Mechanism, credentials: Credentials, nonce: &str) -> Box<dyn SaslExchange> {
     match mechanism {
         Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus | Mechanism::ScramSha256 | Mechanism::ScramSha1 => {
             Box::new(scram::Scram::new(mechanism, credentials, nonce))

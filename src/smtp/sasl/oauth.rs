@@ -1,7 +1,7 @@
 //! OAUTHBEARER (RFC 7628) and its forerunner XOAUTH2, as Google and Microsoft document it: a token, and at a refusal a
 //! JSON object that the client must answer before it hears the failure.
 
-use super::{Credentials, Exchange, Mechanism, Response, SaslError};
+use super::{Credentials, Mechanism, Response, SaslError, SaslExchange};
 use crate::smtp::sasl::scram::saslname;
 
 pub struct Oauth {
@@ -45,11 +45,11 @@ impl Oauth {
     }
 }
 
-impl Exchange for Oauth {
+impl SaslExchange for Oauth {
     fn start(&mut self) -> Result<Option<Response>, SaslError> {
         let Credentials { user, authzid, token, .. } = &self.credentials;
         if [user, authzid, token].iter().any(|part| part.contains(['\x01', '\0'])) {
-            return Err(SaslError::Unpreparable("neither user nor token may have a NUL or a Control-A"));
+            return Err(SaslError::InvalidCredential("neither user nor token may have a NUL or a Control-A"));
         }
         let message = if self.mechanism == Mechanism::Xoauth2 { self.xoauth2() } else { self.oauthbearer() };
         Ok(Some(Response::secret(message)))
@@ -63,7 +63,7 @@ impl Exchange for Oauth {
         self.error = Some(String::from_utf8_lossy(challenge).into_owned());
         // RFC 7628 §3.2.3: a single kvsep. XOAUTH2 wants an empty answer.
         let answer: &[u8] = if self.mechanism == Mechanism::Xoauth2 { b"" } else { b"\x01" };
-        Ok(Response::open(answer))
+        Ok(Response::public(answer))
     }
 
     fn refusal(&self) -> Option<&str> {

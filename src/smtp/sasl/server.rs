@@ -1,6 +1,6 @@
 //! The server's side of the mechanisms, for the embedded server: what a client's messages say, and whether they are right.
 
-use super::scram::{Keys, hash_of, prepare};
+use super::scram::{ScramKeys, hash_of, prepare};
 use super::{Mechanism, cram};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -116,7 +116,7 @@ impl ScramServer {
         }
         let hash = hash_of(self.mechanism).ok_or("other-error")?;
         let password = prepare(&self.password, "").map_err(|_| "invalid-username-encoding")?;
-        let keys = Keys::derive(hash, &password, &self.salt, self.iterations);
+        let keys = ScramKeys::derive(hash, &password, &self.salt, self.iterations);
         let auth_message = format!("{},{},{without_proof}", self.first_bare, self.server_first);
         if proof != STANDARD.encode(keys.client_proof(&auth_message)) {
             return Err("invalid-proof");
@@ -127,7 +127,7 @@ impl ScramServer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Credentials, Exchange, exchange};
+    use super::super::{Credentials, SaslExchange, start_exchange};
     use super::*;
 
     fn credentials() -> Credentials {
@@ -143,7 +143,7 @@ mod tests {
     ) -> Result<(), String> {
         let mut server =
             ScramServer::new(mechanism, password, b"salt", 4096, "server", server_binding).expect("a SCRAM");
-        let mut client: Box<dyn Exchange> = exchange(mechanism, client, "client");
+        let mut client: Box<dyn SaslExchange> = start_exchange(mechanism, client, "client");
         let first = client.start().map_err(|e| e.to_string())?.expect("SCRAM speaks first");
         let challenge = server.first(&first.bytes)?;
         assert_eq!(server.user(), "u,=x");

@@ -2,14 +2,14 @@
 
 /// A part of a message, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct SaslField {
     pub name: &'static str,
     /// As it stands; what is shown of it is escaped by who shows it.
     pub value: Vec<u8>,
 }
 
 /// Tells what a decoded message says: what it is, and its parts. Its own form tells which mechanism it belongs to.
-pub fn describe(message: &[u8]) -> (&'static str, Vec<Part>) {
+pub fn describe(message: &[u8]) -> (&'static str, Vec<SaslField>) {
     let text = std::str::from_utf8(message).unwrap_or_default();
     plain(message)
         .or_else(|| oauth(text))
@@ -20,18 +20,18 @@ pub fn describe(message: &[u8]) -> (&'static str, Vec<Part>) {
         .unwrap_or_else(|| ("text", vec![part("text", message)]))
 }
 
-fn part(name: &'static str, value: impl AsRef<[u8]>) -> Part {
-    Part { name, value: value.as_ref().to_vec() }
+fn part(name: &'static str, value: impl AsRef<[u8]>) -> SaslField {
+    SaslField { name, value: value.as_ref().to_vec() }
 }
 
-fn plain(message: &[u8]) -> Option<(&'static str, Vec<Part>)> {
+fn plain(message: &[u8]) -> Option<(&'static str, Vec<SaslField>)> {
     let parts: Vec<&[u8]> = message.split(|b| *b == 0).collect();
     let &[authzid, user, password] = parts.as_slice() else { return None };
     Some(("PLAIN", vec![part("authzid", authzid), part("user", user), part("password", password)]))
 }
 
 /// `user=…^Aauth=Bearer …^A^A`, or the same behind a GS2 header.
-fn oauth(text: &str) -> Option<(&'static str, Vec<Part>)> {
+fn oauth(text: &str) -> Option<(&'static str, Vec<SaslField>)> {
     let (head, rest) = text.split_once('\x01')?;
     let (kind, mut parts) = match head.strip_prefix("user=") {
         Some(user) => ("XOAUTH2", vec![part("user", user)]),
@@ -50,7 +50,7 @@ fn oauth(text: &str) -> Option<(&'static str, Vec<Part>)> {
 }
 
 /// `gs2-cbind-flag "," [ "a=" authzid ]`.
-fn gs2(header: &str) -> Option<Vec<Part>> {
+fn gs2(header: &str) -> Option<Vec<SaslField>> {
     let (flag, authzid) = header.split_once(',')?;
     let mut parts = match flag {
         "n" => vec![],
@@ -68,7 +68,7 @@ fn name(saslname: &str) -> String {
     saslname.replace("=2C", ",").replace("=3D", "=")
 }
 
-fn scram_client_first(text: &str) -> Option<(&'static str, Vec<Part>)> {
+fn scram_client_first(text: &str) -> Option<(&'static str, Vec<SaslField>)> {
     let (flag, rest) = text.split_once(',')?;
     let (authzid, bare) = rest.split_once(',')?;
     let (user, nonce) = bare.strip_prefix("n=")?.split_once(",r=")?;
@@ -78,7 +78,7 @@ fn scram_client_first(text: &str) -> Option<(&'static str, Vec<Part>)> {
 }
 
 /// The three messages that follow.
-fn scram_other(text: &str) -> Option<(&'static str, Vec<Part>)> {
+fn scram_other(text: &str) -> Option<(&'static str, Vec<SaslField>)> {
     let kind = match text.get(..2)? {
         "r=" => "SCRAM, the server's first message",
         "c=" => "SCRAM, the client's last message",
@@ -103,13 +103,13 @@ fn scram_other(text: &str) -> Option<(&'static str, Vec<Part>)> {
     Some((kind, parts))
 }
 
-fn cram_answer(text: &str) -> Option<(&'static str, Vec<Part>)> {
+fn cram_answer(text: &str) -> Option<(&'static str, Vec<SaslField>)> {
     let (user, digest) = text.rsplit_once(' ')?;
     let is_digest = digest.len() == 32 && digest.bytes().all(|b| b.is_ascii_hexdigit());
     is_digest.then(|| ("CRAM-MD5", vec![part("user", user), part("digest", digest)]))
 }
 
-fn prompt(text: &str) -> Option<(&'static str, Vec<Part>)> {
+fn prompt(text: &str) -> Option<(&'static str, Vec<SaslField>)> {
     let lower = text.trim_end_matches(['\0', ':', ' ']).to_ascii_lowercase();
     if ["username", "user name", "user", "password"].contains(&lower.as_str()) {
         return Some(("a prompt of LOGIN", vec![part("text", text)]));

@@ -14,17 +14,17 @@ pub(super) struct Form {
     pub bytes: Vec<u8>,
     pub extent: Extent,
     /// Whether it is only the beginning of what is to be hidden.
-    pub is_cut: bool,
+    pub is_truncated: bool,
 }
 
 impl Form {
     /// What is hidden where the pieces that it stands in are hidden whole: it, what its first and last bits share a character
     /// with, and what was cut.
-    pub fn within(&self, bytes: &[u8], hit: Range<usize>) -> Range<usize> {
+    pub fn hidden_in_view(&self, bytes: &[u8], hit: Range<usize>) -> Range<usize> {
         match self.extent {
-            Extent::Run if self.is_cut => Extent::ToEnd.around(bytes, hit),
+            Extent::Run if self.is_truncated => Extent::ToEnd.hidden_range(bytes, hit),
             Extent::Run => hit.start.saturating_sub(1)..(hit.end + 1).min(bytes.len()),
-            extent => extent.around(bytes, hit),
+            extent => extent.hidden_range(bytes, hit),
         }
     }
 }
@@ -41,7 +41,7 @@ pub(super) enum Extent {
 }
 
 impl Extent {
-    pub fn around(self, bytes: &[u8], hit: Range<usize>) -> Range<usize> {
+    pub fn hidden_range(self, bytes: &[u8], hit: Range<usize>) -> Range<usize> {
         match self {
             Self::Exact => hit,
             Self::ToEnd => hit.start..memchr(b'\n', &bytes[hit.end..]).map_or(bytes.len(), |end| hit.end + end),
@@ -61,9 +61,9 @@ fn in_base64(byte: u8) -> bool {
 }
 
 /// A secret as it is and inside base64.
-pub(super) fn of_secret(secret: &[u8]) -> Vec<Form> {
+pub(super) fn forms_of_secret(secret: &[u8]) -> Vec<Form> {
     let mut forms = vec![exact(secret.to_vec())];
-    let is_cut = secret.len() > LONGEST;
+    let is_truncated = secret.len() > LONGEST;
     let secret = &secret[..secret.len().min(LONGEST)];
     for offset in 0..3 {
         for alphabet in [&STANDARD, &URL_SAFE] {
@@ -72,14 +72,14 @@ pub(super) fn of_secret(secret: &[u8]) -> Vec<Form> {
             padded.extend_from_slice(secret);
             let encoded = alphabet.encode(&padded);
             let inner = &encoded[(offset * 8).div_ceil(6)..padded.len() * 8 / 6];
-            forms.push(Form { bytes: inner.as_bytes().to_vec(), extent: Extent::Run, is_cut });
+            forms.push(Form { bytes: inner.as_bytes().to_vec(), extent: Extent::Run, is_truncated });
         }
     }
     forms
 }
 
 /// A SASL response: as it crosses the wire, and as it is where that is long enough to be told from other text.
-pub(super) fn of_response(response: &[u8]) -> Vec<Form> {
+pub(super) fn forms_of_response(response: &[u8]) -> Vec<Form> {
     let encoded = STANDARD.encode(response);
     let bare = encoded.trim_end_matches('=').len();
     let mut forms = vec![exact(encoded.as_bytes().to_vec())];
@@ -91,10 +91,10 @@ pub(super) fn of_response(response: &[u8]) -> Vec<Form> {
 }
 
 fn exact(mut bytes: Vec<u8>) -> Form {
-    let is_cut = bytes.len() > LONGEST;
-    let extent = if is_cut { Extent::ToEnd } else { Extent::Exact };
+    let is_truncated = bytes.len() > LONGEST;
+    let extent = if is_truncated { Extent::ToEnd } else { Extent::Exact };
     bytes.truncate(LONGEST);
-    Form { bytes, extent, is_cut }
+    Form { bytes, extent, is_truncated }
 }
 
 /// How a secret may have been written before it was encoded: as it is, with the line ends of mail, each of its lines, since a
@@ -135,7 +135,7 @@ pub(super) fn find_short(bytes: &[u8], secret: &[u8], found: &mut Vec<Range<usiz
     let encoded = STANDARD.encode(secret);
     occurrences(bytes, secret).for_each(|range| found.push(range));
     for range in occurrences(bytes, encoded.as_bytes()) {
-        if Extent::Run.around(bytes, range.clone()) == range {
+        if Extent::Run.hidden_range(bytes, range.clone()) == range {
             found.push(range);
         }
     }

@@ -16,43 +16,43 @@ const LONGEST: usize = 998;
 
 /// Gives every view in which lines are joined. `spaces`: a secret has a space, at which a line may have been folded in
 /// whatever way.
-pub(super) fn each(text: &[u8], spaces: bool, mut look: impl FnMut(&View)) {
+pub(super) fn for_each_joined(text: &[u8], spaces: bool, mut look: impl FnMut(&View)) {
     if memchr(b'\n', text).is_none() {
         return;
     }
     let views = [
-        folded(text, false),
-        if spaces { folded(text, true) } else { None },
-        sections(text),
-        soft(text, false),
+        join_folded(text, false),
+        if spaces { join_folded(text, true) } else { None },
+        join_sections(text),
+        join_soft_breaks(text, false),
         // A dot that was stuffed (RFC 5321 §4.5.2) behind a soft break stands within the secret.
-        if memmem::find(text, b"\n..").is_some() { soft(text, true) } else { None },
-        base64(text),
+        if memmem::find(text, b"\n..").is_some() { join_soft_breaks(text, true) } else { None },
+        join_base64(text),
     ];
     views.iter().flatten().for_each(&mut look);
 }
 
-/// As [`each`] for lines that a server said, without their codes: they may be cut anywhere, and each may begin with the
+/// As [`for_each_joined`] for lines that a server said, without their codes: they may be cut anywhere, and each may begin with the
 /// enhanced code. Gives a view of a view: the second is the lines without enhanced codes.
-pub(super) fn each_of_reply(text: &[u8], spaces: bool, mut look: impl FnMut(&[&View])) {
-    look(&[&joined(text, b"")]);
-    look(&[&joined(text, b" ")]);
-    let bare = joined(text, b"\n");
-    each(&bare.bytes, spaces, |view| look(&[view, &bare]));
+pub(super) fn for_each_joined_reply(text: &[u8], spaces: bool, mut look: impl FnMut(&[&View])) {
+    look(&[&join_reply_lines(text, b"")]);
+    look(&[&join_reply_lines(text, b" ")]);
+    let bare = join_reply_lines(text, b"\n");
+    for_each_joined(&bare.bytes, spaces, |view| look(&[view, &bare]));
 }
 
 /// The lines without their enhanced codes, with `between` between them.
-fn joined(text: &[u8], between: &[u8]) -> View {
+fn join_reply_lines(text: &[u8], between: &[u8]) -> View {
     let mut view = View::default();
     for line in lines(text) {
         if line.start > 0 {
-            view.put(between, 0..0);
+            view.push_decoded(between, 0..0);
         }
         let said = &text[line.clone()];
         let code =
             EnhancedCode::leading(said).map_or(0, |_| said.iter().take_while(|b| !b.is_ascii_whitespace()).count());
         let code = if said.get(code) == Some(&b' ') && code > 0 { code + 1 } else { code };
-        view.keep(&said[code..], line.start + code);
+        view.push_verbatim(&said[code..], line.start + code);
     }
     view
 }
@@ -75,17 +75,17 @@ fn join(
     goes_on: impl Fn(&[u8], &[u8]) -> bool,
     mut add: impl FnMut(&mut View, Range<usize>, bool),
 ) -> Option<View> {
-    let (mut view, mut lines, mut is_joined) = (View::default(), lines(text).peekable(), false);
+    let (mut view, mut lines, mut continues_line) = (View::default(), lines(text).peekable(), false);
     while let Some(line) = lines.next() {
         let next = lines.peek().cloned();
         let joins = next.clone().is_some_and(|next| goes_on(&text[line.clone()], &text[next]));
-        if joins || is_joined {
-            add(&mut view, line, is_joined);
+        if joins || continues_line {
+            add(&mut view, line, continues_line);
         }
-        if is_joined && !joins && next.is_some() {
-            view.put(b"\n", 0..0);
+        if continues_line && !joins && next.is_some() {
+            view.push_decoded(b"\n", 0..0);
         }
-        is_joined = joins;
+        continues_line = joins;
     }
     (!view.bytes.is_empty()).then_some(view)
 }
@@ -95,33 +95,33 @@ fn is_space(byte: &u8) -> bool {
 }
 
 /// A fold stands before white space. `one_space`: it took the place of a space, or has more of them around it.
-fn folded(text: &[u8], one_space: bool) -> Option<View> {
+fn join_folded(text: &[u8], one_space: bool) -> Option<View> {
     let goes_on = |_: &[u8], next: &[u8]| next.first().is_some_and(is_space);
-    join(text, goes_on, |view, line, is_joined| {
+    join(text, goes_on, |view, line, continues_line| {
         let bytes = &text[line.clone()];
-        let indent = if is_joined { bytes.iter().take_while(|b| is_space(b)).count() } else { 0 };
+        let indent = if continues_line { bytes.iter().take_while(|b| is_space(b)).count() } else { 0 };
         // The white space of a fold is shown: it tells that there was one.
-        view.put(if one_space && indent > 0 { b" " } else { &bytes[..indent] }, 0..0);
+        view.push_decoded(if one_space && indent > 0 { b" " } else { &bytes[..indent] }, 0..0);
         let end = if one_space { bytes.trim_ascii_end().len().max(indent) } else { bytes.len() };
-        view.keep(&bytes[indent..end], line.start + indent);
+        view.push_verbatim(&bytes[indent..end], line.start + indent);
     })
 }
 
 /// `name*0="a";` and ` name*1="b"` are one value; with a star more it is percent-encoded.
-fn sections(text: &[u8]) -> Option<View> {
+fn join_sections(text: &[u8]) -> Option<View> {
     memmem::find(text, b"*1")?;
-    let goes_on = |line: &[u8], next: &[u8]| line.ends_with(b";") && section(next).is_some();
-    join(text, goes_on, |view, line, is_joined| {
+    let goes_on = |line: &[u8], next: &[u8]| line.ends_with(b";") && section_value_start(next).is_some();
+    join(text, goes_on, |view, line, continues_line| {
         let bytes = &text[line.clone()];
-        let from = if is_joined { section(bytes).unwrap_or_default() } else { 0 };
+        let from = if continues_line { section_value_start(bytes).unwrap_or_default() } else { 0 };
         let end = bytes.strip_suffix(b";").unwrap_or(bytes);
         let end = end.strip_suffix(b"\"").unwrap_or(end).len().max(from);
-        view.keep(&bytes[from..end], line.start + from);
+        view.push_verbatim(&bytes[from..end], line.start + from);
     })
 }
 
 /// Where the value of a section behind the first one begins.
-fn section(line: &[u8]) -> Option<usize> {
+fn section_value_start(line: &[u8]) -> Option<usize> {
     let indent = line.iter().take_while(|b| is_space(b)).count();
     let equals = line.iter().take(80).position(|b| *b == b'=')?;
     let name = line.get(indent..equals)?;
@@ -133,20 +133,20 @@ fn section(line: &[u8]) -> Option<usize> {
 }
 
 /// An equals sign at a line's end joins it to the next one. `unstuff`: a dot that opens the next one was stuffed.
-fn soft(text: &[u8], unstuff: bool) -> Option<View> {
+fn join_soft_breaks(text: &[u8], unstuff: bool) -> Option<View> {
     let cut = |line: &[u8]| line.trim_ascii_end().strip_suffix(b"=").map(<[u8]>::len);
     let goes_on = |line: &[u8], _: &[u8]| cut(line).is_some();
-    join(text, goes_on, |view, line, is_joined| {
+    join(text, goes_on, |view, line, continues_line| {
         let bytes = &text[line.clone()];
-        let dot = usize::from(unstuff && is_joined && bytes.starts_with(b".."));
-        view.keep(&bytes[dot..cut(bytes).unwrap_or(bytes.len()).max(dot)], line.start + dot);
+        let dot = usize::from(unstuff && continues_line && bytes.starts_with(b".."));
+        view.push_verbatim(&bytes[dot..cut(bytes).unwrap_or(bytes.len()).max(dot)], line.start + dot);
     })
 }
 
 /// Lines of base64, each hidden whole where a part of the secret is in it.
-fn base64(text: &[u8]) -> Option<View> {
+fn join_base64(text: &[u8]) -> Option<View> {
     let goes_on = |line: &[u8], next: &[u8]| is_base64(line) && (next.is_empty() || is_in_base64(next));
-    let mut view = join(text, goes_on, |view, line, _| view.put(&text[line.clone()], line))?;
+    let mut view = join(text, goes_on, |view, line, _| view.push_decoded(&text[line.clone()], line))?;
     view.whole = true;
     Some(view)
 }

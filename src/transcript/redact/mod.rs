@@ -5,20 +5,20 @@
 //! All matches count, overlapping ones too, and are merged, so that a secret inside another leaks nothing of it.
 //!
 //! Lines are told one by one, and a secret may stand in several: content is looked through with what stands before and
-//! behind it ([`Passage`]), a reply with its lines before ([`Heard`]).
+//! behind it ([`ContentWindow`]), a reply with its lines before ([`ReplyWindow`]).
 
+mod content_window;
 mod forms;
 mod joins;
-mod passage;
-mod reply;
+mod reply_window;
 #[cfg(test)]
 mod tests;
 mod views;
 
-pub use passage::Passage;
-pub use reply::Heard;
+pub use content_window::ContentWindow;
+pub use reply_window::ReplyWindow;
 
-use super::Shown;
+use super::SafeText;
 use super::escape::SECRET;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use forms::{Extent, Form};
@@ -91,7 +91,7 @@ impl Redactor {
         }
         self.spaces |= secret.contains(' ');
         for spelling in forms::spellings(secret).iter().filter(|spelling| spelling.chars().count() >= Self::SHORT) {
-            self.learn(forms::of_secret(spelling.as_bytes()));
+            self.learn(forms::forms_of_secret(spelling.as_bytes()));
         }
         true
     }
@@ -99,7 +99,7 @@ impl Redactor {
     /// Learns a SASL response, given before base64, which is made of a secret.
     pub fn add_response(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() && !self.off {
-            self.learn(forms::of_response(bytes));
+            self.learn(forms::forms_of_response(bytes));
         }
     }
 
@@ -119,28 +119,28 @@ impl Redactor {
 
     /// As [`Redactor::find`] for what is sent and was made with these secrets: short ones count too.
     pub fn find_sent(&self, bytes: &[u8], used: &[&str]) -> Vec<Range<usize>> {
-        let mut found = Found::default();
+        let mut found = Matches::default();
         self.search(bytes, used, &mut found);
         merge(found.ranges)
     }
 
     /// Text for remarks, errors and reports: secrets hidden, then escaped.
-    pub fn shown(&self, text: impl AsRef<[u8]>) -> Shown {
+    pub fn redact(&self, text: impl AsRef<[u8]>) -> SafeText {
         let text = text.as_ref();
-        Shown::new(visible(text, self.find(text)))
+        SafeText::new(replace_ranges(text, self.find(text)))
     }
 
-    /// As [`Redactor::shown`] for text of several lines, such as a reply's: ` / ` stands between them.
-    pub fn shown_lines(&self, text: impl AsRef<[u8]>) -> Shown {
+    /// As [`Redactor::redact`] for text of several lines, such as a reply's: ` / ` stands between them.
+    pub fn redact_lines(&self, text: impl AsRef<[u8]>) -> SafeText {
         let text = text.as_ref();
-        let visible = visible(text, self.find_in_reply(text));
+        let visible = replace_ranges(text, self.find_in_reply(text));
         let lines: Vec<&[u8]> = visible.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l)).collect();
-        Shown::new(lines.join(&b" / "[..]))
+        SafeText::new(lines.join(&b" / "[..]))
     }
 
-    /// As [`Redactor::shown`] for a value of an expression, `most` characters of it at most. `reply` is what the server said last:
+    /// As [`Redactor::redact`] for a value of an expression, `most` characters of it at most. `reply` is what the server said last:
     /// a secret may be cut over its lines, and the value may hold them apart.
-    pub fn shown_value(&self, value: &str, reply: &str, most: usize) -> Shown {
+    pub fn redact_value(&self, value: &str, reply: &str, most: usize) -> SafeText {
         let (mut value, mut start) = (value.to_owned(), 0);
         let hidden = self.find_in_reply(reply.as_bytes());
         for line in reply.split('\n').filter(|_| !hidden.is_empty()) {
@@ -149,13 +149,13 @@ impl Redactor {
             let here: Vec<_> = here.map(|range| range.start.max(start) - start..range.end.min(end) - start).collect();
             // Two bytes tell next to nothing, and would be found everywhere.
             if !here.is_empty() && line.len() > 2 {
-                value = value.replace(line, &String::from_utf8_lossy(&visible(line.as_bytes(), here)));
+                value = value.replace(line, &String::from_utf8_lossy(&replace_ranges(line.as_bytes(), here)));
             }
             start = end + 1;
         }
-        let shown = Shown::new(visible(value.as_bytes(), self.find_in_reply(value.as_bytes())));
+        let shown = SafeText::new(replace_ranges(value.as_bytes(), self.find_in_reply(value.as_bytes())));
         match shown.as_str().char_indices().nth(most) {
-            Some((end, _)) => Shown::new(format!("{}…", &shown.as_str()[..end])),
+            Some((end, _)) => SafeText::new(format!("{}…", &shown.as_str()[..end])),
             None => shown,
         }
     }
@@ -165,41 +165,42 @@ impl Redactor {
         self.forms.is_empty() && (self.off || used.iter().all(|secret| !is_short(secret)))
     }
 
-    fn search(&self, text: &[u8], used: &[&str], found: &mut Found) {
+    fn search(&self, text: &[u8], used: &[&str], found: &mut Matches) {
         if self.is_idle(used) {
             return;
         }
         let spaces = self.has_spaces(used);
         self.search_characters(text, false, used, found);
-        joins::each(text, spaces, |view| self.search_views(&[view], used, found));
+        joins::for_each_joined(text, spaces, |view| self.search_views(&[view], used, found));
     }
 
     /// Looks through a view, of a view perhaps; the last one is of the text itself.
-    fn search_views(&self, views: &[&View], used: &[&str], found: &mut Found) {
+    fn search_views(&self, views: &[&View], used: &[&str], found: &mut Matches) {
         let Some(view) = views.first() else { return };
-        let mut within = Found::default();
+        let mut within = Matches::default();
         self.search_characters(&view.bytes, view.whole, used, &mut within);
-        found.take(within, views);
+        found.merge_from(within, views);
     }
 
     /// Looks through lines as they are, and with what encodes characters undone.
-    fn search_characters(&self, bytes: &[u8], whole: bool, used: &[&str], found: &mut Found) {
+    fn search_characters(&self, bytes: &[u8], whole: bool, used: &[&str], found: &mut Matches) {
         self.search_in(bytes, whole, used, found);
         if !whole {
-            views::each(bytes, self.has_spaces(used), |view| {
-                let mut within = Found::default();
+            views::for_each_decoded(bytes, self.has_spaces(used), |view| {
+                let mut within = Matches::default();
                 self.search_in(&view.bytes, false, used, &mut within);
-                found.take(within, &[&view]);
+                found.merge_from(within, &[&view]);
             });
         }
     }
 
-    fn search_in(&self, bytes: &[u8], whole: bool, used: &[&str], found: &mut Found) {
+    fn search_in(&self, bytes: &[u8], whole: bool, used: &[&str], found: &mut Matches) {
         for hit in self.automaton().into_iter().flat_map(|automaton| automaton.find_overlapping_iter(bytes)) {
             // The automaton's patterns are the forms, in their order.
             let (form, hit) = (&self.forms[hit.pattern().as_usize()], hit.start()..hit.end());
-            let range = if whole { form.within(bytes, hit) } else { form.extent.around(bytes, hit) };
-            found.open |= range.end == bytes.len() && form.is_cut && (whole || form.extent == Extent::ToEnd);
+            let range = if whole { form.hidden_in_view(bytes, hit) } else { form.extent.hidden_range(bytes, hit) };
+            found.open_ended |=
+                range.end == bytes.len() && form.is_truncated && (whole || form.extent == Extent::ToEnd);
             found.ranges.push(range);
         }
         if !self.off {
@@ -236,23 +237,23 @@ impl fmt::Debug for Redactor {
 
 /// What was found in a text.
 #[derive(Default)]
-struct Found {
+struct Matches {
     ranges: Vec<Range<usize>>,
     /// A secret that is known by its beginning alone goes on behind the text.
-    open: bool,
+    open_ended: bool,
 }
 
-impl Found {
+impl Matches {
     /// Takes what was found in a view, of a view perhaps.
-    fn take(&mut self, within: Found, views: &[&View]) {
+    fn merge_from(&mut self, within: Matches, views: &[&View]) {
         let mut ranges = within.ranges;
         for view in views {
             let mut outside = Vec::new();
-            ranges.iter().for_each(|range| view.outside(range, &mut outside));
+            ranges.iter().for_each(|range| view.source_ranges(range, &mut outside));
             ranges = outside;
         }
         self.ranges.append(&mut ranges);
-        self.open |= within.open;
+        self.open_ended |= within.open_ended;
     }
 }
 
@@ -261,7 +262,7 @@ fn is_short(secret: &str) -> bool {
 }
 
 /// The text with what is hidden shown so.
-fn visible(text: &[u8], hidden: Vec<Range<usize>>) -> Cow<'_, [u8]> {
+fn replace_ranges(text: &[u8], hidden: Vec<Range<usize>>) -> Cow<'_, [u8]> {
     if hidden.is_empty() {
         return Cow::Borrowed(text);
     }

@@ -38,23 +38,23 @@ fn every_form_of_a_secret_is_hidden() {
     ];
     let redactor = knowing(&["hunter2-Z&\"ä"]);
     for (text, shown, why) in table {
-        assert_eq!(redactor.shown(&text).as_str(), shown, "{why}");
+        assert_eq!(redactor.redact(&text).as_str(), shown, "{why}");
     }
 }
 
 #[test]
 fn a_space_in_a_form_is_a_plus() {
-    assert_eq!(knowing(&["two words"]).shown("x=two+words&y=two%20words").as_str(), "x=[secret]&y=[secret]");
+    assert_eq!(knowing(&["two words"]).redact("x=two+words&y=two%20words").as_str(), "x=[secret]&y=[secret]");
 }
 
 #[test]
 fn one_secret_in_another_leaks_nothing_of_it() {
     for order in [["pass", "my-password-1"], ["my-password-1", "pass"]] {
         let redactor = knowing(&order);
-        assert_eq!(redactor.shown("x my-password-1 pass y").as_str(), "x [secret] [secret] y");
+        assert_eq!(redactor.redact("x my-password-1 pass y").as_str(), "x [secret] [secret] y");
     }
     let redactor = knowing(&["abcd", "cdef1"]);
-    assert_eq!(redactor.shown("-abcdef1-").as_str(), "-[secret]-", "two that overlap");
+    assert_eq!(redactor.redact("-abcdef1-").as_str(), "-[secret]-", "two that overlap");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn short_and_empty_secrets_are_hidden_where_they_are_sent() {
     let mut redactor = Redactor::default();
     assert!(redactor.add(""), "an empty one is none");
     assert!(!redactor.add("abc"));
-    assert_eq!(redactor.shown("abc").as_str(), "abc");
+    assert_eq!(redactor.redact("abc").as_str(), "abc");
     assert_eq!(redactor.find_sent(b"NOOP abc", &["abc", ""]), vec![5..8]);
     assert_eq!(redactor.find_sent(b"YWJj", &["abc"]), vec![0..4], "base64 alone");
     assert_eq!(redactor.find_sent(b"%61bc", &["abc"]), vec![0..5], "encoded");
@@ -73,8 +73,8 @@ fn short_and_empty_secrets_are_hidden_where_they_are_sent() {
 #[test]
 fn each_line_of_a_secret_is_one() {
     let redactor = knowing(&["-----BEGIN KEY-----\r\nabcdefgh\r\nx\r\n"]);
-    assert_eq!(redactor.shown("abcdefgh").as_str(), "[secret]");
-    assert_eq!(redactor.shown("x").as_str(), "x");
+    assert_eq!(redactor.redact("abcdefgh").as_str(), "[secret]");
+    assert_eq!(redactor.redact("x").as_str(), "x");
 }
 
 #[test]
@@ -82,22 +82,22 @@ fn responses_are_hidden_in_both_forms() {
     let mut redactor = Redactor::default();
     redactor.add_response(b"tim b913a602c7eda7a495b4e6e7334d3890");
     let encoded = "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw";
-    assert_eq!(redactor.shown(encoded).as_str(), "[secret]");
-    assert_eq!(redactor.shown("got tim b913a602c7eda7a495b4e6e7334d3890").as_str(), "got [secret]");
+    assert_eq!(redactor.redact(encoded).as_str(), "[secret]");
+    assert_eq!(redactor.redact("got tim b913a602c7eda7a495b4e6e7334d3890").as_str(), "got [secret]");
     redactor.add_response(b"pw");
-    assert_eq!(redactor.shown("cHc=").as_str(), "[secret]");
-    assert_eq!(redactor.shown("pw").as_str(), "pw", "too short to be looked for");
+    assert_eq!(redactor.redact("cHc=").as_str(), "[secret]");
+    assert_eq!(redactor.redact("pw").as_str(), "pw", "too short to be looked for");
 }
 
 #[test]
 fn hiding_comes_before_escaping() {
-    assert_eq!(knowing(&["pa\\ss\x1bword"]).shown("\x1b pa\\ss\x1bword").as_str(), "\\x1b [secret]");
+    assert_eq!(knowing(&["pa\\ss\x1bword"]).redact("\x1b pa\\ss\x1bword").as_str(), "\\x1b [secret]");
 }
 
 #[test]
 fn lines_of_a_text_are_shown_in_one() {
     let redactor = knowing(&["two\nlines"]);
-    assert_eq!(redactor.shown_lines("5.1.1 a two\nlines\r\nb\x1b").as_str(), "5.1.1 a [secret] / b\\x1b");
+    assert_eq!(redactor.redact_lines("5.1.1 a two\nlines\r\nb\x1b").as_str(), "5.1.1 a [secret] / b\\x1b");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn base64_that_is_folded_within_a_secret_shows_neither_part() {
 #[test]
 fn a_long_secret_hides_what_follows_its_beginning() {
     let long = "0123456789abcdef".repeat(4096);
-    assert_eq!(knowing(&[&long]).shown(format!("x {long} y")).as_str(), "x [secret]");
+    assert_eq!(knowing(&[&long]).redact(format!("x {long} y")).as_str(), "x [secret]");
 }
 
 #[test]

@@ -21,13 +21,13 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 #[derive(Default)]
 pub(super) struct View {
     pub bytes: Vec<u8>,
-    pieces: Vec<Piece>,
+    pieces: Vec<ViewPiece>,
     /// Whether its pieces are hidden whole, so that nothing around a match is looked at: lines of base64.
     pub whole: bool,
 }
 
 /// What stands in the view from `at` up to the next piece.
-struct Piece {
+struct ViewPiece {
     at: usize,
     from: usize,
     /// How much of the text it is made of; `None`: each byte of itself.
@@ -36,27 +36,27 @@ struct Piece {
 
 impl View {
     /// Appends what stands so in the text, at `from`.
-    pub fn keep(&mut self, bytes: &[u8], from: usize) {
+    pub fn push_verbatim(&mut self, bytes: &[u8], from: usize) {
         let at = self.bytes.len();
-        let goes_on = |last: &Piece| last.width.is_none() && last.from + (at - last.at) == from;
+        let goes_on = |last: &ViewPiece| last.width.is_none() && last.from + (at - last.at) == from;
         if !bytes.is_empty() && !self.pieces.last().is_some_and(goes_on) {
-            self.pieces.push(Piece { at, from, width: None });
+            self.pieces.push(ViewPiece { at, from, width: None });
         }
         self.bytes.extend_from_slice(bytes);
     }
 
     /// Appends what is made of `source`, which is hidden as a whole; of nothing, where it is empty.
-    pub fn put(&mut self, bytes: &[u8], source: Range<usize>) {
+    pub fn push_decoded(&mut self, bytes: &[u8], source: Range<usize>) {
         if !bytes.is_empty() {
             let (at, from, width) = (self.bytes.len(), source.start, Some(source.len()));
-            self.pieces.push(Piece { at, from, width });
+            self.pieces.push(ViewPiece { at, from, width });
             self.bytes.extend_from_slice(bytes);
         }
     }
 
     /// What a range of the view is in the text: of each piece its own part, so that what was left out between two of
     /// them, a fold say, is not hidden.
-    pub fn outside(&self, range: &Range<usize>, found: &mut Vec<Range<usize>>) {
+    pub fn source_ranges(&self, range: &Range<usize>, found: &mut Vec<Range<usize>>) {
         let first = self.pieces.partition_point(|piece| piece.at <= range.start).saturating_sub(1);
         for (index, piece) in self.pieces.iter().enumerate().skip(first) {
             if piece.at >= range.end {
@@ -75,7 +75,7 @@ impl View {
 }
 
 /// Looks at bytes that begin with the rule's mark; `None` where they are not encoded after all.
-type Rule = fn(&[u8]) -> Option<Decoded>;
+type DecodeRule = fn(&[u8]) -> Option<Decoded>;
 
 /// What an encoded character was, and how many bytes it took.
 enum Decoded {
@@ -84,20 +84,20 @@ enum Decoded {
 }
 
 /// The rules, with the byte that begins an encoded character.
-const RULES: &[(u8, Rule)] =
+const DECODE_RULES: &[(u8, DecodeRule)] =
     &[(b'%', hex_byte), (b'+', hex_byte), (b'=', hex_byte), (b'\\', backslash), (b'&', entity)];
 
 /// Gives every view that differs from the text itself. `spaces`: a plus may have been a space, as in forms, and so may an
 /// underscore, as in encoded words that lack their beginning or end.
-pub(super) fn each(bytes: &[u8], spaces: bool, mut look: impl FnMut(View)) {
-    RULES.iter().filter_map(|(mark, rule)| decode(bytes, *mark, *rule)).for_each(&mut look);
+pub(super) fn for_each_decoded(bytes: &[u8], spaces: bool, mut look: impl FnMut(View)) {
+    DECODE_RULES.iter().filter_map(|(mark, rule)| decode(bytes, *mark, *rule)).for_each(&mut look);
     encoded_words(bytes).into_iter().for_each(&mut look);
     for (space, mark) in [(b'+', b'%'), (b'_', b'=')] {
         if spaces && memchr(space, bytes).is_some() {
             let form: Vec<u8> = bytes.iter().map(|b| if *b == space { b' ' } else { *b }).collect();
             look(decode(&form, mark, hex_byte).unwrap_or_else(|| {
                 let mut view = View::default();
-                view.keep(&form, 0);
+                view.push_verbatim(&form, 0);
                 view
             }));
         }
@@ -105,7 +105,7 @@ pub(super) fn each(bytes: &[u8], spaces: bool, mut look: impl FnMut(View)) {
 }
 
 /// `None` where nothing is encoded: most text is not, and costs no memory then.
-fn decode(bytes: &[u8], mark: u8, rule: Rule) -> Option<View> {
+fn decode(bytes: &[u8], mark: u8, rule: DecodeRule) -> Option<View> {
     let (mut view, mut kept, mut next) = (View::default(), 0, 0);
     while let Some(at) = memchr(mark, &bytes[next..]).map(|at| next + at) {
         let mut buffer = [0; 4];
@@ -120,15 +120,15 @@ fn decode(bytes: &[u8], mark: u8, rule: Rule) -> Option<View> {
             }
             Some(Decoded::Char(c, width)) => (c.encode_utf8(&mut buffer).as_bytes(), width),
         };
-        view.keep(&bytes[kept..at], kept);
-        view.put(decoded, at..at + width);
+        view.push_verbatim(&bytes[kept..at], kept);
+        view.push_decoded(decoded, at..at + width);
         next = at + width;
         kept = next;
     }
     if kept == 0 {
         return None;
     }
-    view.keep(&bytes[kept..], kept);
+    view.push_verbatim(&bytes[kept..], kept);
     Some(view)
 }
 
@@ -145,12 +145,12 @@ fn encoded_words(bytes: &[u8]) -> Option<View> {
         };
         let between = &bytes[kept..at];
         if kept == 0 || !between.iter().all(u8::is_ascii_whitespace) {
-            view.keep(between, kept);
+            view.push_verbatim(between, kept);
         }
         next = text.end + 2;
         kept = next;
         if is_base64 {
-            view.put(&LENIENT.decode(&bytes[text.clone()]).unwrap_or_default(), text);
+            view.push_decoded(&LENIENT.decode(&bytes[text.clone()]).unwrap_or_default(), text);
         } else {
             q_encoded(bytes, text, &mut view);
         }
@@ -158,7 +158,7 @@ fn encoded_words(bytes: &[u8]) -> Option<View> {
     if kept == 0 {
         return None;
     }
-    view.keep(&bytes[kept..], kept);
+    view.push_verbatim(&bytes[kept..], kept);
     Some(view)
 }
 
@@ -173,8 +173,8 @@ fn encoded_word(bytes: &[u8], at: usize) -> Option<(bool, Range<usize>)> {
     };
     let text = encoding + 2;
     let end = text + memchr(b'?', &bytes[text..])?;
-    let is_sound = bytes.get(end + 1) == Some(&b'=') && !bytes[charset..end].iter().any(u8::is_ascii_whitespace);
-    is_sound.then_some((is_base64, text..end))
+    let is_valid = bytes.get(end + 1) == Some(&b'=') && !bytes[charset..end].iter().any(u8::is_ascii_whitespace);
+    is_valid.then_some((is_base64, text..end))
 }
 
 /// RFC 2047 §4.2.
@@ -183,12 +183,12 @@ fn q_encoded(bytes: &[u8], text: Range<usize>, view: &mut View) {
     while at < text.end {
         match (bytes[at], hex_byte(&bytes[at..text.end])) {
             (b'=', Some(Decoded::Byte(byte, width))) => {
-                view.put(&[byte], at..at + width);
+                view.push_decoded(&[byte], at..at + width);
                 at += width;
                 continue;
             }
-            (b'_', _) => view.put(b" ", at..at + 1),
-            (byte, _) => view.keep(&[byte], at),
+            (b'_', _) => view.push_decoded(b" ", at..at + 1),
+            (byte, _) => view.push_verbatim(&[byte], at),
         }
         at += 1;
     }

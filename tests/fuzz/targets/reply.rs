@@ -3,12 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mailrun::smtp::lines::LineCutter;
+use mailrun::smtp::lines::LineBuffer;
 use mailrun::smtp::reply::ReplyParser;
 
 /// Every reply and error, in words; reading ends at a line that is too long.
 fn replies(bytes: &[u8], chunk: usize) -> Vec<String> {
-    let mut cutter = LineCutter::default();
+    let mut cutter = LineBuffer::default();
     let mut parser = ReplyParser::default();
     let mut out = Vec::new();
     for piece in bytes.chunks(chunk) {

@@ -4,14 +4,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use mailrun::smtp::lines::{LineEnd, WireLine};
-use mailrun::transcript::{Body, Record, Redactor, notation, parse, printable, unescape};
+use mailrun::transcript::{LineBody, TranscriptLine, Redactor, write_notation, parse, escape_unprintable, unescape};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut shown = String::new();
-    notation(WireLine { bytes, end: LineEnd::Missing }, &[], &mut shown);
+    write_notation(WireLine { bytes, end: LineEnd::Missing }, &[], &mut shown);
     assert!(!shown.contains(char::is_control));
-    assert_eq!(unescape(&shown), Ok(Body::plain(bytes, LineEnd::Missing)));
-    assert!(!printable(bytes).contains(char::is_control));
+    assert_eq!(unescape(&shown), Ok(LineBody::plain(bytes, LineEnd::Missing)));
+    assert!(!escape_unprintable(bytes).contains(char::is_control));
 
     // A record holds its time in more digits than it prints, and its remarks as somebody wrote them: after one
     // printing nothing changes any more.
@@ -33,6 +33,6 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-fn print(records: &[Record]) -> String {
+fn print(records: &[TranscriptLine]) -> String {
     records.iter().map(|record| format!("{record}\n")).collect()
 }

@@ -1,15 +1,15 @@
 //! The envelope: MAIL and RCPT with what the server offers and the mail needs, and which commands leave together.
 
-use super::super::compose::{Mail, compose};
+use super::super::compose::{PreparedMessage, compose};
 use crate::event::{Cause, Status};
-use crate::exec::channel::Channel;
-use crate::exec::player::Player;
-use crate::exec::trouble::Trouble;
-use crate::session::{Message, OnRefused};
+use crate::exec::connection::SmtpConnection;
+use crate::exec::error::StepError;
+use crate::exec::executor::Executor;
+use crate::session::{Message, RefusalPolicy};
 
 /// What a command is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum CommandKind {
     Reset,
     Mail,
     /// The recipient's number.
@@ -25,20 +25,20 @@ pub enum Order {
 
 /// A command line, CRLF included.
 #[derive(Debug)]
-pub struct Line {
-    pub order: Order,
+pub struct EnvelopeCommand {
+    pub kind: CommandKind,
     pub text: String,
 }
 
-impl Line {
-    pub fn new(order: Order, text: impl Into<String>) -> Self {
-        Self { order, text: text.into() }
+impl EnvelopeCommand {
+    pub fn new(kind: CommandKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
     }
 }
 
 /// A mail, and how it is handed to this server.
-pub struct Plan<'a> {
-    pub mail: Mail<'a>,
+pub struct MessagePlan<'a> {
+    pub mail: PreparedMessage<'a>,
     mail_line: String,
     pub pipelined: bool,
     pub chunked: bool,
@@ -47,23 +47,23 @@ pub struct Plan<'a> {
     pub prdr: bool,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> MessagePlan<'a> {
     /// Composes, and compares with what the server offers: what it lacks is noticed before anything is sent.
-    pub fn new(player: &mut Player<'a>, channel: &Channel, message: &Message) -> Result<Self, Trouble> {
-        let mail = compose(player, message)?;
-        let ehlo = &channel.ehlo;
-        let prdr = message.prdr && ehlo.has("PRDR") && !player.server.is_lmtp();
+    pub fn new(executor: &mut Executor<'a>, connection: &SmtpConnection, message: &Message) -> Result<Self, StepError> {
+        let mail = compose(executor, message)?;
+        let ehlo = &connection.ehlo;
+        let prdr = message.prdr && ehlo.has("PRDR") && !executor.server.is_lmtp();
         let pipelined = message.pipelining && ehlo.has("PIPELINING");
         let chunked = message.chunking && ehlo.has("CHUNKING");
         // Content that left cannot be taken back: where a record is kept it leaves when nothing but its own reply is due,
         // so that no refusal of the envelope, and no end of the connection before it, leaves a doubt.
-        let held = chunked && player.feed.keeps_record() && in_flight(player) <= 1;
+        let held = chunked && executor.row_source.keeps_ledger() && in_flight(executor) <= 1;
         Ok(Self {
-            mail_line: mail_line(player, channel, &mail, prdr)?,
+            mail_line: mail_line(executor, connection, &mail, prdr)?,
             pipelined,
             chunked,
             // With `abort` a recipient that is refused stops the message for all: first their replies.
-            eager: pipelined && !held && (message.on_refused == OnRefused::Skip || mail.recipients.len() == 1),
+            eager: pipelined && !held && (message.on_refused == RefusalPolicy::Skip || mail.recipients.len() == 1),
             prdr,
             mail,
         })
@@ -71,25 +71,25 @@ impl<'a> Plan<'a> {
 
     /// The commands up to the content, as far as they may be sent before it is known what becomes of them. `reset`:
     /// whether RSET stands before them. BDAT is not among them: it leaves with its octets.
-    pub fn envelope(&self, reset: bool) -> Vec<Line> {
+    pub fn envelope(&self, reset: bool) -> Vec<EnvelopeCommand> {
         let mut lines = Vec::with_capacity(self.mail.recipients.len() + 3);
         if reset {
-            lines.push(Line::new(Order::Reset, "RSET\r\n"));
+            lines.push(EnvelopeCommand::new(CommandKind::Reset, "RSET\r\n"));
         }
-        lines.push(Line::new(Order::Mail, self.mail_line.as_str()));
+        lines.push(EnvelopeCommand::new(CommandKind::Mail, self.mail_line.as_str()));
         for (index, recipient) in self.mail.recipients.iter().enumerate() {
             let line = with_params(format!("RCPT TO:<{recipient}>"), &self.mail.rcpt_params);
-            lines.push(Line::new(Order::Rcpt(index), line));
+            lines.push(EnvelopeCommand::new(CommandKind::Rcpt(index), line));
         }
         if self.eager && !self.chunked {
-            lines.push(Line::new(Order::Data, "DATA\r\n"));
+            lines.push(EnvelopeCommand::new(CommandKind::Data, "DATA\r\n"));
         }
         lines
     }
 }
 
-fn in_flight(player: &Player<'_>) -> u64 {
-    player.session.rows.as_ref().map_or(1, |rows| rows.in_flight.into())
+fn in_flight(executor: &Executor<'_>) -> u64 {
+    executor.session.rows.as_ref().map_or(1, |rows| rows.in_flight.into())
 }
 
 /// To encode a mail anew that is ready would change its bytes, and break what signs them (RFC 6376 §5.3).
@@ -98,8 +98,13 @@ const EML_IN_8_BITS: &str = "a mail of `eml` is sent as it is: encode its parts 
 
 /// MAIL with the parameters that the server offers and the mail needs; what it needs and the server lacks is an error
 /// (RFC 1870 §6, RFC 6152 §3, RFC 6531 §3.4).
-fn mail_line(player: &Player<'_>, channel: &Channel, mail: &Mail<'_>, prdr: bool) -> Result<String, Trouble> {
-    let ehlo = &channel.ehlo;
+fn mail_line(
+    executor: &Executor<'_>,
+    connection: &SmtpConnection,
+    mail: &PreparedMessage<'_>,
+    prdr: bool,
+) -> Result<String, StepError> {
+    let ehlo = &connection.ehlo;
     let mut lacking = Vec::new();
     let given = |keyword: &str| {
         let mut words = mail.mail_params.split_whitespace();
@@ -126,10 +131,10 @@ fn mail_line(player: &Player<'_>, channel: &Channel, mail: &Mail<'_>, prdr: bool
         line += " SMTPUTF8";
     }
     if !lacking.is_empty() {
-        let what = player.narrator.shown(lacking.join("; and "));
+        let what = executor.events.shown(lacking.join("; and "));
         let help = mail.ready && mail.eight_bit() && !ehlo.has("8BITMIME") && !given("BODY");
-        let help = help.then(|| player.narrator.shown(EML_IN_8_BITS));
-        return Err(Trouble::new(Status::Config, Cause::Lacking { what, help }));
+        let help = help.then(|| executor.events.shown(EML_IN_8_BITS));
+        return Err(StepError::new(Status::Config, Cause::MissingCapability { what, help }));
     }
     if prdr && !given("PRDR") {
         line += " PRDR";

@@ -79,7 +79,7 @@ const CRAM_DIGEST: &str = "c1ff80ab02f5de6ba28e3a31ab8b28e5";
 /// is held to the RFCs' vectors.
 #[test]
 fn scram_lets_in_who_knows_the_password() {
-    use crate::smtp::sasl::{Credentials, Mechanism, exchange};
+    use crate::smtp::sasl::{Credentials, Mechanism, start_exchange};
     let mechanisms =
         [Mechanism::ScramSha1, Mechanism::ScramSha256, Mechanism::ScramSha1Plus, Mechanism::ScramSha256Plus];
     for (mechanism, password) in mechanisms.into_iter().flat_map(|m| [(m, "pen\u{ad}cil"), (m, "pencils")]) {
@@ -92,22 +92,25 @@ fn scram_lets_in_who_knows_the_password() {
             plus_offered: plus,
             ..Credentials::default()
         };
-        let mut client = exchange(mechanism, credentials, "client-nonce");
-        let secrets =
-            auth::Secrets { password: Some("pencil".to_owned()), nonce: "nonce".to_owned(), channel_binding: binding };
-        let mut server = auth::Exchange::new(mechanism.name(), secrets).expect("it is offered");
+        let mut client = start_exchange(mechanism, credentials, "client-nonce");
+        let secrets = auth::AuthSecrets {
+            password: Some("pencil".to_owned()),
+            nonce: "nonce".to_owned(),
+            channel_binding: binding,
+        };
+        let mut server = auth::ServerExchange::new(mechanism.name(), secrets).expect("it is offered");
         let first = client.start().expect("it starts").expect("the client speaks first");
         let mut step = server.start(Some(first.bytes));
-        while let auth::Step::Challenge(challenge) = &step {
+        while let auth::AuthStep::Challenge(challenge) = &step {
             let response = client.respond(challenge).expect("the server's messages are right");
             step = server.respond(&response.bytes);
         }
         match step {
-            auth::Step::Done(who) => {
+            auth::AuthStep::Done(who) => {
                 assert_eq!((password, who.user.as_str()), ("pen\u{ad}cil", "u,=r"), "{mechanism}");
                 client.finish(None).expect("the server's signature was right");
             }
-            other => assert_eq!((password, other), ("pencils", auth::Step::Wrong), "{mechanism}"),
+            other => assert_eq!((password, other), ("pencils", auth::AuthStep::Wrong), "{mechanism}"),
         }
     }
 }

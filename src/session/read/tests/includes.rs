@@ -15,7 +15,7 @@ fn an_include_becomes_a_group_with_its_variables() {
     let session = load_with(text, &[("common/noop.toml", noop)]).expect("it is right");
     let [Step { action: Action::Steps(steps), with, .. }] = &session.steps[..] else { panic!("{:?}", session.steps) };
     assert_eq!(with.iter().map(|variable| variable.name.as_str()).collect::<Vec<_>>(), ["word", "other"]);
-    let place = session.sources.place(&steps[0].span);
+    let place = session.source_map.place(&steps[0].span);
     assert_eq!((place.file.as_str(), place.line), ("sessions/common/noop.toml", 4));
 }
 

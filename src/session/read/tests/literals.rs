@@ -30,7 +30,7 @@ fn no_error_or_warning_shows_a_secret_that_stands_in_the_file() {
             false => format!("{steps}{text}\n"),
         };
         let shown = match read(&text) {
-            Ok(session) => Diagnostics { list: session.warnings, sources: session.sources }.render(false),
+            Ok(session) => Diagnostics { list: session.warnings, sources: session.source_map }.render(false),
             Err(wrong) => wrong.render(false),
         };
         assert!(!shown.is_empty(), "{why}: nothing was said");

@@ -1,7 +1,7 @@
 //! No text makes the reader panic or hang.
 
-use super::good::EVERY_KEY;
 use super::read;
+use super::valid::EVERY_KEY;
 use proptest::prelude::*;
 
 /// Nothing but an answer is asked for; a wrong file must say something that can be shown.

@@ -1,6 +1,6 @@
 use super::super::Templates;
-use super::{DEEPEST, of_template};
-use crate::session::{Expression, Outside, Scope, Span};
+use super::{MAX_NESTING, of_template};
+use crate::session::{Expression, HostEnvironment, Scope, Span};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ const STACK: usize = 2 << 20;
 
 fn scope() -> Scope {
     let now: jiff::Timestamp = "2026-11-03T07:08:09Z".parse().expect("a time");
-    let outside = Outside { now: Arc::new(move || now), hostname: String::new(), zone: jiff::tz::TimeZone::UTC };
+    let outside =
+        HostEnvironment { now: Arc::new(move || now), hostname: String::new(), zone: jiff::tz::TimeZone::UTC };
     Scope::new(Some(7), outside)
 }
 
@@ -22,7 +23,7 @@ fn read(source: String) -> Option<String> {
         let (rendered, names) = (templates.render_text(&source, "x", &at, &scope()), compiled.as_ref().ok());
         names.into_iter().for_each(|template| drop(templates.names_at(template)));
         templates.row_columns();
-        let wrong = compiled.err().map(|wrong| wrong.found[0].message.clone());
+        let wrong = compiled.err().map(|wrong| wrong.diagnostics[0].message.clone());
         if let Some(wrong) = &wrong {
             assert!(rendered.unwrap_err().message.starts_with(wrong.as_str()), "a file's says the same");
         }
@@ -40,7 +41,7 @@ fn read_expression(source: String) -> Option<String> {
                 let _ = expression.evaluate(&templates, &scope());
                 None
             }
-            Err(wrong) => Some(wrong.found[0].message.clone()),
+            Err(wrong) => Some(wrong.diagnostics[0].message.clone()),
         }
     })
 }
@@ -82,11 +83,11 @@ fn chains_are_read_up_to_the_limit_and_refused_beyond() {
     for (before, link, behind, count) in CHAINS {
         let expression = |times: usize| format!("{before}{}{behind}", link.repeat(times));
         let tags = ["{{ _ }}", "{% set x = _ %}", "{% if (_) %}{% endif %}", "{#}#}{%- raw -%}{#{% endraw %}{{-_-}}"];
-        let within = DEEPEST / count - 3;
+        let within = MAX_NESTING / count - 3;
         for tag in tags {
             let template = |times| tag.replace('_', &expression(times));
             assert_eq!(read(template(within)), None, "{link}: at the limit in {tag}");
-            for times in [DEEPEST + 1, 20_000] {
+            for times in [MAX_NESTING + 1, 20_000] {
                 let wrong = read(template(times)).unwrap_or_default();
                 assert!(wrong.contains("250 deep"), "{link} {times} times in {tag}: {wrong:?}");
             }
@@ -104,13 +105,13 @@ fn what_nests_otherwise_is_refused_too() {
     let ifs = |times: usize| "{% if 1 %}".repeat(times) + &"{% endif %}".repeat(times);
     let deep = |inside: &str| "{% for a in [1] %}".repeat(70) + inside + &"{% endfor %}".repeat(70);
     let table = [
-        (elifs(DEEPEST), None, "as many elifs as may be"),
-        (elifs(DEEPEST + 1), Some("elif"), "one more"),
+        (elifs(MAX_NESTING), None, "as many elifs as may be"),
+        (elifs(MAX_NESTING + 1), Some("elif"), "one more"),
         (elifs(many), Some("elif"), "far more"),
         (ifs(140), None, "statements"),
         (ifs(many), Some("recursion"), "more statements: the engine counts them"),
         (format!("{{{{ {}1{} }}}}", "(".repeat(many), ")".repeat(many)), Some("deep"), "brackets"),
-        (deep(&elifs(DEEPEST).replace("elif 0", &format!("elif {}0", "-".repeat(240)))), None, "all together"),
+        (deep(&elifs(MAX_NESTING).replace("elif 0", &format!("elif {}0", "-".repeat(240)))), None, "all together"),
     ];
     for (source, expected, why) in table {
         let wrong = read(source);

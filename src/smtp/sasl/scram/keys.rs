@@ -7,12 +7,12 @@ use sha2::{Digest, Sha256};
 
 /// The hash that a mechanism is named after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hash {
+pub enum ScramHash {
     Sha1,
     Sha256,
 }
 
-impl Hash {
+impl ScramHash {
     /// `H(str)`.
     fn digest(self, data: &[u8]) -> Vec<u8> {
         match self {
@@ -52,16 +52,16 @@ impl Hash {
 }
 
 /// ClientKey, StoredKey and ServerKey.
-pub struct Keys {
-    hash: Hash,
+pub struct ScramKeys {
+    hash: ScramHash,
     client: Vec<u8>,
     stored: Vec<u8>,
     server: Vec<u8>,
 }
 
-impl Keys {
+impl ScramKeys {
     /// `password` is prepared.
-    pub fn derive(hash: Hash, password: &str, salt: &[u8], iterations: u32) -> Self {
+    pub fn derive(hash: ScramHash, password: &str, salt: &[u8], iterations: u32) -> Self {
         let salted = hash.salted(password.as_bytes(), salt, iterations);
         let client = hash.hmac(&salted, b"Client Key");
         let stored = hash.digest(&client);

@@ -4,9 +4,9 @@ mod keys;
 #[cfg(test)]
 mod tests;
 
-pub use keys::{Hash, Keys};
+pub use keys::{ScramHash, ScramKeys};
 
-use super::{Credentials, Exchange, Mechanism, Response, SaslError};
+use super::{Credentials, Mechanism, Response, SaslError, SaslExchange};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::ops::RangeInclusive;
@@ -15,10 +15,10 @@ use std::ops::RangeInclusive;
 const ITERATIONS: RangeInclusive<u32> = 4096..=1_000_000;
 
 /// `None` for a mechanism that is not SCRAM.
-pub fn hash_of(mechanism: Mechanism) -> Option<Hash> {
+pub fn hash_of(mechanism: Mechanism) -> Option<ScramHash> {
     match mechanism {
-        Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => Some(Hash::Sha1),
-        Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => Some(Hash::Sha256),
+        Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => Some(ScramHash::Sha1),
+        Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => Some(ScramHash::Sha256),
         _ => None,
     }
 }
@@ -30,7 +30,7 @@ pub fn saslname(name: &str) -> String {
 
 /// The client's side.
 pub struct Scram {
-    hash: Hash,
+    hash: ScramHash,
     plus: bool,
     credentials: Credentials,
     nonce: String,
@@ -56,7 +56,7 @@ enum State {
 impl Scram {
     /// `mechanism` is a SCRAM.
     pub fn new(mechanism: Mechanism, credentials: Credentials, nonce: &str) -> Self {
-        let hash = hash_of(mechanism).unwrap_or(Hash::Sha256);
+        let hash = hash_of(mechanism).unwrap_or(ScramHash::Sha256);
         Self { hash, plus: mechanism.is_plus(), credentials, nonce: nonce.to_owned(), state: State::Start }
     }
 
@@ -67,7 +67,9 @@ impl Scram {
     fn gs2_header(&self) -> Result<String, SaslError> {
         let flag = match (self.plus, &self.credentials.channel_binding) {
             (true, Some(_)) => "p=tls-server-end-point",
-            (true, None) => return Err(SaslError::Unpreparable("a -PLUS mechanism needs a TLS channel to bind to")),
+            (true, None) => {
+                return Err(SaslError::InvalidCredential("a -PLUS mechanism needs a TLS channel to bind to"));
+            }
             // RFC 5802 §6: y says "I could, but you did not offer it", which a server that did offer it takes for an attack.
             (false, Some(_)) if !self.credentials.plus_offered => "y",
             (false, _) => "n",
@@ -100,7 +102,7 @@ impl Scram {
         let without_proof = format!("c={},r={}", STANDARD.encode(binding), server.nonce);
         let auth_message = format!("{bare},{},{without_proof}", server.text);
         let password = prepare(&self.credentials.password, "the password has a character that SASLprep forbids")?;
-        let keys = Keys::derive(self.hash, &password, &server.salt, server.iterations);
+        let keys = ScramKeys::derive(self.hash, &password, &server.salt, server.iterations);
         let proof = STANDARD.encode(keys.client_proof(&auth_message));
         Ok((format!("{without_proof},p={proof}").into_bytes(), keys.server_signature(&auth_message)))
     }
@@ -108,7 +110,7 @@ impl Scram {
 
 /// SASLprep (RFC 4013).
 pub fn prepare(text: &str, why: &'static str) -> Result<String, SaslError> {
-    stringprep::saslprep(text).map(|prepared| prepared.into_owned()).map_err(|_| SaslError::Unpreparable(why))
+    stringprep::saslprep(text).map(|prepared| prepared.into_owned()).map_err(|_| SaslError::InvalidCredential(why))
 }
 
 /// `server-first-message = [reserved-mext ","] nonce "," salt "," iteration-count ["," extensions]`.
@@ -165,18 +167,18 @@ fn check_verifier(message: &[u8], signature: &[u8]) -> Result<(), SaslError> {
     }
 }
 
-impl Exchange for Scram {
+impl SaslExchange for Scram {
     /// `client-first-message = gs2-header [reserved-mext ","] username "," nonce ["," extensions]`.
     fn start(&mut self) -> Result<Option<Response>, SaslError> {
         if self.nonce.is_empty() || !self.nonce.bytes().all(|b| b.is_ascii_graphic() && b != b',') {
-            return Err(SaslError::Unpreparable("a nonce is printable ASCII without comma"));
+            return Err(SaslError::InvalidCredential("a nonce is printable ASCII without comma"));
         }
         let gs2 = self.gs2_header()?;
         let user = prepare(&self.credentials.user, "the user has a character that SASLprep forbids")?;
         let bare = format!("n={},r={}", saslname(&user), self.nonce);
         let message = format!("{gs2}{bare}");
         self.state = State::First { gs2, bare };
-        Ok(Some(Response::open(message)))
+        Ok(Some(Response::public(message)))
     }
 
     fn respond(&mut self, challenge: &[u8]) -> Result<Response, SaslError> {
@@ -190,7 +192,7 @@ impl Exchange for Scram {
                 check_verifier(challenge, &signature)?;
                 self.state = State::Proven;
                 // RFC 4954 has no data beside a 235, so the last message came as a challenge, and is answered with nothing.
-                Ok(Response::open(""))
+                Ok(Response::public(""))
             }
             State::Start | State::Proven | State::Failed => Err(SaslError::UnexpectedChallenge),
         }

@@ -58,7 +58,7 @@ fn the_flag_says_what_both_sides_can_bind() {
         let (_, first) = started(mechanism, credentials, "x");
         assert_eq!(first, format!("{header}n=user,r=x"), "{why}");
     }
-    assert!(matches!(Scram::new(Mechanism::ScramSha1Plus, user(), "x").start(), Err(SaslError::Unpreparable(_))));
+    assert!(matches!(Scram::new(Mechanism::ScramSha1Plus, user(), "x").start(), Err(SaslError::InvalidCredential(_))));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn names_and_passwords_are_prepared() {
     }
     let credentials = Credentials { password: "a\u{7}".into(), ..user() };
     let (mut scram, _) = started(Mechanism::ScramSha1, credentials, SHA1_NONCE);
-    assert!(matches!(scram.respond(SHA1_FIRST.as_bytes()), Err(SaslError::Unpreparable(_))));
+    assert!(matches!(scram.respond(SHA1_FIRST.as_bytes()), Err(SaslError::InvalidCredential(_))));
 }
 
 proptest! {

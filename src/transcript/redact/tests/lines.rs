@@ -5,12 +5,12 @@ use crate::smtp::lines::split_lines;
 
 /// The lines as they are shown, where they leave in blocks of these sizes.
 fn passed(redactor: &Redactor, blocks: &[&[u8]]) -> Vec<String> {
-    let (mut passage, mut shown) = (Passage::default(), Vec::new());
+    let (mut window_state, mut shown) = (ContentWindow::default(), Vec::new());
     for (index, block) in blocks.iter().enumerate() {
         let ahead = blocks.get(index + 1).copied().unwrap_or_default();
-        redactor.find_in_passage(&mut passage, block, ahead, &["a b"], |line, hidden| {
+        redactor.find_in_content(&mut window_state, block, ahead, &["a b"], |line, hidden| {
             let mut text = String::new();
-            crate::transcript::notation(line, hidden, &mut text);
+            crate::transcript::write_notation(line, hidden, &mut text);
             shown.push(text);
         });
     }
@@ -168,15 +168,15 @@ fn what_a_server_says_over_several_lines_is_hidden() {
     ];
     let redactor = knowing(&["correct horse battery staple", KEY]);
     for (lines, shown, why) in table {
-        let mut heard = Heard::default();
+        let mut heard = ReplyWindow::default();
         let said = lines.iter().map(|line| {
-            let hidden = redactor.find_in_line(&mut heard, line.as_bytes());
-            String::from_utf8_lossy(&visible(line.as_bytes(), hidden)).into_owned()
+            let hidden = redactor.find_in_reply_line(&mut heard, line.as_bytes());
+            String::from_utf8_lossy(&replace_ranges(line.as_bytes(), hidden)).into_owned()
         });
         assert_eq!(said.collect::<Vec<_>>().join("|"), shown, "{why}");
     }
     assert_eq!(
-        redactor.shown_lines("5.7.1 correct horse\n5.7.1 battery staple").as_str(),
+        redactor.redact_lines("5.7.1 correct horse\n5.7.1 battery staple").as_str(),
         "5.7.1 [secret] / 5.7.1 [secret]"
     );
 }
@@ -184,15 +184,15 @@ fn what_a_server_says_over_several_lines_is_hidden() {
 #[test]
 fn what_is_kept_of_a_passage_is_bounded() {
     let redactor = knowing(&[KEY]);
-    let mut passage = Passage::default();
+    let mut window_state = ContentWindow::default();
     let block = "a line of some length that goes on=\r\n".repeat(10_000);
     let mut lines = 0;
     for _ in 0..4 {
-        redactor.find_in_passage(&mut passage, block.as_bytes(), block.as_bytes(), &[], |_, hidden| {
+        redactor.find_in_content(&mut window_state, block.as_bytes(), block.as_bytes(), &[], |_, hidden| {
             lines += 1;
             assert!(hidden.is_empty());
         });
     }
     assert_eq!(lines, 40_000);
-    assert!(passage.kept() <= redactor.reach(), "{}", passage.kept());
+    assert!(window_state.kept_len() <= redactor.reach(), "{}", window_state.kept_len());
 }

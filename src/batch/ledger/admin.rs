@@ -1,0 +1,244 @@
+//! A ledger as people read and mend it: counts, lists, resolving what is unknown, merging shards.
+
+use super::schema::{LedgerError, Store, timestamp};
+use super::writer::queue_id;
+use crate::exec::message_id_of;
+use crate::transcript::escape_unprintable;
+use rusqlite::OptionalExtension;
+use std::path::Path;
+
+/// A row of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerEntry {
+    pub session: String,
+    pub key: String,
+    /// Of one of its recipients, where it has several.
+    pub recipient: Option<String>,
+    pub state: String,
+    pub message_id: Option<String>,
+    pub reply: Option<String>,
+    pub queue_id: Option<String>,
+    pub attempts: i64,
+    pub changed: String,
+}
+
+/// What is to be resolved.
+pub enum ResolveTarget<'a> {
+    Key(&'a str),
+    State(&'a str),
+}
+
+/// How many rows were resolved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResolveCounts {
+    /// These are what was said.
+    pub resolved: usize,
+    /// These are deferred instead: what was unknown of them is sent, and the rest is still to be sent.
+    pub deferred: usize,
+}
+
+/// A ledger that nobody runs with at this moment, or that others run with.
+pub struct LedgerAdmin {
+    store: Store,
+}
+
+impl LedgerAdmin {
+    /// Opens one that is there.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        Self::from_store(Store::open_existing(path)?)
+    }
+
+    /// Opens one to merge others into; makes it where there is none.
+    pub fn open_or_create(path: &Path) -> Result<Self, LedgerError> {
+        Self::from_store(Store::open(path)?)
+    }
+
+    fn from_store(store: Store) -> Result<Self, LedgerError> {
+        let admin = Self { store };
+        match admin.release_dead_runs() {
+            // One who looks why nothing is sent any more shall see the ledger. A dead run's rows are `sending` until then.
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => Ok(admin),
+            Err(error) => Err(admin.error(&error)),
+            Ok(()) => Ok(admin),
+        }
+    }
+
+    fn release_dead_runs(&self) -> rusqlite::Result<()> {
+        let transaction = self.store.db.unchecked_transaction()?;
+        self.store.release_dead_runs()?;
+        transaction.commit()
+    }
+
+    fn error(&self, error: &rusqlite::Error) -> LedgerError {
+        LedgerError::unusable(&self.store.path, &super::schema::error_text(error))
+    }
+
+    /// How many rows are in each state, in the order of [`super::STATES`]; those without any are left out.
+    pub fn counts(&self) -> Result<Vec<(String, usize)>, LedgerError> {
+        let read = || -> rusqlite::Result<Vec<(String, i64)>> {
+            let mut statement = self.store.db.prepare("SELECT state, count(*) FROM row GROUP BY state")?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?.collect()
+        };
+        let counts = read().map_err(|error| self.error(&error))?;
+        let mut counts: Vec<_> =
+            counts.into_iter().map(|(state, count)| (state, usize::try_from(count).unwrap_or_default())).collect();
+        counts.sort_by_key(|(state, _)| super::STATES.iter().position(|known| known == state));
+        Ok(counts)
+    }
+
+    /// Gives each row, and each recipient of rows with several, to `tell`; in the order of the rows' numbers.
+    pub fn list(&self, state: Option<&str>, tell: &mut dyn FnMut(LedgerEntry) -> bool) -> Result<(), LedgerError> {
+        let read = |tell: &mut dyn FnMut(LedgerEntry) -> bool| -> rusqlite::Result<()> {
+            let mut rows = self.store.db.prepare(
+                "SELECT session, key, NULL, state, message_id, reply, queue_id, attempts, changed, number FROM row
+                 WHERE ?1 IS NULL OR state = ?1
+                 UNION ALL
+                 SELECT r.session, r.key, r.address, r.state, w.message_id, r.reply, NULL, w.attempts, w.changed,
+                 w.number FROM recipient r JOIN row w ON w.session = r.session AND w.key = r.key
+                 WHERE ?1 IS NULL OR r.state = ?1
+                 ORDER BY 1, 10, 2, 3",
+            )?;
+            let mut rows = rows.query([state])?;
+            while let Some(row) = rows.next()? {
+                let (recipient, reply): (Option<String>, Option<String>) = (row.get(2)?, row.get(5)?);
+                let base: Option<String> = row.get(4)?;
+                let said = recipient.as_ref().and(reply.as_deref()).and_then(queue_id).map(str::to_owned);
+                let entry = LedgerEntry {
+                    session: row.get(0)?,
+                    key: row.get(1)?,
+                    state: row.get(3)?,
+                    message_id: base
+                        .map(|base| recipient.as_deref().map_or(base.clone(), |name| message_id_of(name, &base))),
+                    queue_id: row.get::<_, Option<String>>(6)?.or(said),
+                    recipient,
+                    reply,
+                    attempts: row.get(7)?,
+                    changed: row.get(8)?,
+                };
+                if !tell(entry) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        read(tell).map_err(|error| self.error(&error))
+    }
+
+    /// Puts rows, with all their recipients that are not sent or refused, into a state; of a row that is refused as a whole
+    /// the refused ones are tried again with it. Of an unknown row only what is unknown becomes sent. A row that has more to
+    /// send, or may have, for messages that were never begun are in no ledger, is deferred then and not sent. Rows that a
+    /// living run holds are left alone.
+    pub fn resolve(&self, which: &ResolveTarget<'_>, to: &str) -> Result<ResolveCounts, LedgerError> {
+        let write = || -> rusqlite::Result<ResolveCounts> {
+            let transaction = self.store.db.unchecked_transaction()?;
+            let (key, state) = match which {
+                ResolveTarget::Key(key) => (Some(*key), None),
+                ResolveTarget::State(state) => (None, Some(*state)),
+            };
+            transaction.execute(
+                "UPDATE recipient SET state = ?3 WHERE state != 'sent' AND EXISTS (SELECT 1 FROM row w
+                 WHERE w.session = recipient.session AND w.key = recipient.key AND w.run IS NULL
+                 AND (w.key = ?1 OR w.state = ?2)
+                 AND (recipient.state != 'refused' OR (w.state = 'refused' AND ?3 != 'sent'))
+                 AND (?3 != 'sent' OR w.state != 'unknown' OR recipient.state IN ('unknown', 'sending')))",
+                (key, state, to),
+            )?;
+            let mut changed = ResolveCounts::default();
+            {
+                let mut update = transaction.prepare(
+                    "UPDATE row SET changed = ?4, state = CASE WHEN ?3 = 'sent' AND state NOT IN ('sent', 'refused')
+                     AND EXISTS (SELECT 1 FROM recipient r WHERE r.session = row.session AND r.key = row.key
+                     AND (r.state IN ('deferred', 'pending') OR r.address GLOB 'message *')) THEN 'deferred' ELSE ?3 END
+                     WHERE run IS NULL AND (key = ?1 OR state = ?2) RETURNING state",
+                )?;
+                let mut rows = update.query((key, state, to, timestamp()))?;
+                while let Some(row) = rows.next()? {
+                    let resolved = row.get::<_, String>(0)? == to;
+                    *if resolved { &mut changed.resolved } else { &mut changed.deferred } += 1;
+                }
+            }
+            transaction.commit()?;
+            Ok(changed)
+        };
+        write().map_err(|error| self.error(&error))
+    }
+
+    /// Takes the rows of another ledger over, such as another shard's. Where both have a row, what is known for certain
+    /// wins: sent, then refused, unknown, deferred, pending. Gives how many rows the other had.
+    pub fn merge(&self, other: &Path) -> Result<usize, LedgerError> {
+        let same = |path: &Path| std::fs::canonicalize(path).ok();
+        if same(other).is_some() && same(other) == same(&self.store.path) {
+            let error = LedgerError::unusable(other, "it cannot be merged into itself");
+            return Err(LedgerError { status: crate::event::Status::Usage, ..error });
+        }
+        let theirs = Self::open(other)?;
+        let path = theirs.store.path.to_string_lossy().into_owned();
+        let write = || -> rusqlite::Result<Result<usize, String>> {
+            let db = &self.store.db;
+            db.execute("ATTACH ?1 AS other", [&path])?;
+            let merged = (|| {
+                let transaction = db.unchecked_transaction()?;
+                if let Some(why) = session_mismatch(&transaction)? {
+                    return Ok(Err(why));
+                }
+                transaction.execute("INSERT OR IGNORE INTO main.session SELECT * FROM other.session", [])?;
+                let rank = |state: &str| {
+                    format!(
+                        "CASE {state} WHEN 'sent' THEN 0 WHEN 'refused' THEN 1 WHEN 'sending' THEN 2 WHEN 'unknown' THEN 2
+                         WHEN 'deferred' THEN 3 ELSE 4 END"
+                    )
+                };
+                let row = format!(
+                    "INSERT INTO main.row (session, key, number, state, message_id, reply, queue_id, attempts, changed)
+                     SELECT session, key, number, CASE state WHEN 'sending' THEN 'unknown' ELSE state END, message_id,
+                     reply, queue_id, attempts, changed FROM other.row WHERE true
+                     ON CONFLICT DO UPDATE SET state = excluded.state, message_id = excluded.message_id,
+                     reply = excluded.reply, queue_id = excluded.queue_id, changed = excluded.changed
+                     WHERE run IS NULL AND {} < {}",
+                    rank("excluded.state"),
+                    rank("state")
+                );
+                transaction.execute(&row, [])?;
+                let recipient = format!(
+                    "INSERT INTO main.recipient (session, key, address, state, reply)
+                     SELECT session, key, address, CASE state WHEN 'sending' THEN 'unknown' ELSE state END, reply
+                     FROM other.recipient WHERE true
+                     ON CONFLICT DO UPDATE SET state = excluded.state, reply = excluded.reply WHERE {} < {}",
+                    rank("excluded.state"),
+                    rank("state")
+                );
+                transaction.execute(&recipient, [])?;
+                // Each of two runs may have reached another part of the recipients. Of several messages some may not have
+                // been begun by either.
+                transaction.execute(
+                    "UPDATE main.row SET state = 'sent' WHERE run IS NULL AND state IN ('deferred', 'pending')
+                     AND EXISTS (SELECT 1 FROM main.recipient r WHERE r.session = row.session AND r.key = row.key)
+                     AND NOT EXISTS (SELECT 1 FROM main.recipient r
+                     WHERE r.session = row.session AND r.key = row.key
+                     AND (r.state != 'sent' OR r.address GLOB 'message *'))",
+                    [],
+                )?;
+                let count: i64 = transaction.query_row("SELECT count(*) FROM other.row", [], |row| row.get(0))?;
+                transaction.commit()?;
+                Ok(Ok(usize::try_from(count).unwrap_or_default()))
+            })();
+            db.execute("DETACH other", [])?;
+            merged
+        };
+        match write().map_err(|error| self.error(&error))? {
+            Ok(count) => Ok(count),
+            Err(why) => Err(LedgerError::other_session(other, &why)),
+        }
+    }
+}
+
+/// Why the attached ledger's rows are none of this one's: a ledger is one session's, and knows rows by one column.
+fn session_mismatch(transaction: &rusqlite::Transaction<'_>) -> rusqlite::Result<Option<String>> {
+    let find = "SELECT o.name, m.name, m.name = o.name FROM other.session o JOIN main.session m
+                WHERE m.name != o.name OR m.key_column IS NOT o.key_column LIMIT 1";
+    let found = transaction.query_row(find, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+    Ok(found.map(|(theirs, ours, same): (String, String, bool)| {
+        let (theirs, ours) = (escape_unprintable(theirs.as_bytes()), escape_unprintable(ours.as_bytes()));
+        if same { format!("the key of {ours} is another in it") } else { format!("it is {theirs}'s, and not {ours}'s") }
+    }))
+}

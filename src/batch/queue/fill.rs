@@ -1,0 +1,204 @@
+//! Turns on their way into the queue: read from where they come from, and claimed in the ledger.
+
+use super::{BatchOptions, QueueState, RowStream, RowTask};
+use crate::batch::ledger::Claim;
+use crate::event::{Failure, RowId, Status};
+use crate::exec::Row;
+use crate::session::SourceError;
+use crate::source::SourceRow;
+use crate::transcript::SafeText;
+use std::time::{Duration, Instant};
+
+/// Rows that are taken from the file, and claimed in the ledger, at a time.
+const GROUP_SIZE: usize = 32;
+
+/// How long an interrupted run goes on counting rows.
+const COUNT_LIMIT: Duration = Duration::from_secs(1);
+
+impl QueueState {
+    /// Takes more turns from where they come from; whether there were any.
+    pub(super) fn fill(&mut self, options: &BatchOptions, now: Instant) -> bool {
+        match &mut self.turns {
+            RowStream::Exhausted => false,
+            RowStream::Times { remaining, number, until } => {
+                if *remaining == 0 || until.is_some_and(|until| now >= until) {
+                    self.turns = RowStream::Exhausted;
+                    return false;
+                }
+                *remaining -= 1;
+                *number += 1;
+                self.taken += 1;
+                let repetition = options.counts_repetitions.then_some(*number);
+                let task = RowTask { key: SINGLE_RUN_KEY.to_owned(), repetition, ..RowTask::default() };
+                if options.ledger.is_some() {
+                    return self.claim(vec![(task, 1)], options);
+                }
+                self.ready.push_back(task);
+                true
+            }
+            RowStream::Rows { .. } => self.fill_rows(options, now),
+        }
+    }
+
+    fn fill_rows(&mut self, options: &BatchOptions, now: Instant) -> bool {
+        let mut group = Vec::new();
+        let mut over = false;
+        {
+            let RowStream::Rows { reader, key, repeats_left, repetition, reopen, until } = &mut self.turns else {
+                return false;
+            };
+            if until.is_some_and(|until| now >= until) {
+                self.turns = RowStream::Exhausted;
+                return false;
+            }
+            let most = if reader.is_stream { 1 } else { GROUP_SIZE };
+            let mut read = 0;
+            while read < most && !over {
+                match reader.next_row() {
+                    Ok(Some(row)) => {
+                        read += 1;
+                        group.extend(row_task(
+                            row,
+                            key.as_deref(),
+                            options,
+                            options.counts_repetitions.then_some(*repetition),
+                        ));
+                    }
+                    Ok(None) if *repeats_left > 0 && reader.next_number() > 1 => {
+                        *repeats_left -= 1;
+                        *repetition += 1;
+                        match reopen() {
+                            Ok(again) => *reader = again,
+                            Err(_) => over = true,
+                        }
+                    }
+                    Ok(None) => over = true,
+                    Err(error) => {
+                        let (status, what) = match error {
+                            SourceError::Refused(what) => (Status::DataErr, what),
+                            SourceError::Unreadable(what) => (Status::NoInput, what),
+                        };
+                        self.statuses.push(status);
+                        let cause = crate::event::Cause::Unreadable { what: SafeText::new(what) };
+                        self.failure.get_or_insert(Failure::new(status, crate::session::Place::default(), cause));
+                        over = true;
+                    }
+                }
+            }
+        }
+        if over {
+            self.turns = RowStream::Exhausted;
+        }
+        self.taken += group.len();
+        if group.is_empty() {
+            return !over;
+        }
+        if options.ledger.is_some() {
+            return self.claim(group, options);
+        }
+        self.ready.extend(group.into_iter().map(|(task, _)| task));
+        true
+    }
+
+    /// Takes those that the ledger leaves to this run.
+    fn claim(&mut self, group: Vec<(RowTask, u64)>, options: &BatchOptions) -> bool {
+        let Some(ledger) = &options.ledger else { return false };
+        let names: Vec<_> = group
+            .iter()
+            .filter(|(task, _)| task.row.error.is_none())
+            .map(|(task, number)| (task.key.clone(), *number))
+            .collect();
+        let claimed = match ledger.claim(&options.session, names, options.resend_unknown) {
+            Ok(claimed) => claimed,
+            Err(why) => {
+                let cause = crate::event::Cause::BadValue {
+                    what: SafeText::new(format!("the ledger cannot be written: {why}")),
+                };
+                let failure = Failure::new(Status::CantCreate, crate::session::Place::default(), cause);
+                self.statuses.push(Status::CantCreate);
+                self.failure.get_or_insert(failure);
+                self.tally.pending += group.len();
+                self.stopped = true;
+                return false;
+            }
+        };
+        let mut claimed = claimed.into_iter();
+        for (mut task, _) in group {
+            if task.row.error.is_some() {
+                self.ready.push_back(task);
+                continue;
+            }
+            match claimed.next().unwrap_or(Claim::LockedElsewhere) {
+                Claim::Claimed { message_id, done, unknown } => {
+                    task.maybe_sent_before = unknown;
+                    task.row.message_id = message_id;
+                    task.row.excluded = done;
+                    self.ready.push_back(task);
+                }
+                Claim::SentBefore => self.tally.sent_before += 1,
+                Claim::RefusedBefore => self.tally.refused_before += 1,
+                Claim::UnknownBefore => self.tally.unknown_before += 1,
+                Claim::LockedElsewhere => self.tally.locked_elsewhere += 1,
+                Claim::DuplicateKey => {
+                    task.row.error = Some(format!("the key {} came before in this file", SafeText::new(&task.key)));
+                    self.ready.push_back(task);
+                }
+            }
+        }
+        true
+    }
+
+    /// Counts the rows that nobody took; whether there were any. Somebody who interrupts waits for no more of a stream, and
+    /// not long for the rest of a file: then the rest is only said to be.
+    pub(super) fn count_rest(&mut self, options: &BatchOptions, interrupted: bool) -> bool {
+        let RowStream::Rows { reader, key, until, .. } = &mut self.turns else { return false };
+        if interrupted && (reader.is_stream || until.is_some() || options.counts_repetitions) {
+            self.tally.has_unread_rows = reader.is_stream;
+            return false;
+        }
+        let started = Instant::now();
+        let mut count = 0;
+        while let Ok(Some(row)) = reader.next_row() {
+            count += usize::from(row_task(row, key.as_deref(), options, None).is_some());
+            if interrupted && count % 1024 == 0 && started.elapsed() > COUNT_LIMIT {
+                self.tally.has_unread_rows = true;
+                break;
+            }
+        }
+        self.tally.pending += count;
+        count > 0
+    }
+}
+
+/// The key of a session's only turn.
+const SINGLE_RUN_KEY: &str = "-";
+
+/// A row as a turn; `None` where it is another shard's.
+fn row_task(
+    row: SourceRow,
+    key: Option<&str>,
+    options: &BatchOptions,
+    repetition: Option<u64>,
+) -> Option<(RowTask, u64)> {
+    let SourceRow { number, place, value } = row;
+    let (mut value, mut error) = match value {
+        Ok(value) => (Some(value), None),
+        Err(why) => (None, Some(why)),
+    };
+    let mut name = number.to_string();
+    if let (Some(column), Some(row)) = (key, &value) {
+        match row.text(column) {
+            Some(key) if !key.is_empty() || options.ledger.is_none() => name = key,
+            _ => {
+                error = Some(format!("the row has no {}, which names it", SafeText::new(column)));
+                value = None;
+            }
+        }
+    }
+    if options.shard.is_some_and(|shard| !shard.contains(&name)) {
+        return None;
+    }
+    let id = RowId { number, key: SafeText::new(&name), place: SafeText::new(&place), attempt: 1, repetition };
+    let row = Row { id: Some(id), place, value, error, ..Row::default() };
+    Some((RowTask { row, key: name, ..RowTask::default() }, number))
+}

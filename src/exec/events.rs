@@ -1,0 +1,159 @@
+//! Tells what happens. Secrets are hidden and text is escaped here: nothing behind `exec` can leak or be forged.
+
+use super::ConnectionLabel;
+use super::executor::MAIN;
+use super::ports::Clock;
+use super::transaction_tracker::TransactionTracker;
+use crate::event::{Event, Fact, Note, Observer, RedactedLine};
+use crate::smtp::lines::WireLine;
+use crate::transcript::{ContentWindow, Redactor, ReplyWindow, SafeText};
+use std::time::{Duration, Instant};
+
+/// The observer, and what facts need: the time, and the secrets to hide.
+pub struct EventSink<'a> {
+    observer: &'a mut dyn Observer,
+    pub clock: &'a dyn Clock,
+    pub redactor: Redactor,
+    /// What is told stands between the chunks of a mail's content.
+    pub in_chunk_gap: bool,
+    /// What each connection's server has said of a reply that is not complete.
+    heard: Vec<(String, ReplyWindow)>,
+    /// When the first connection was made.
+    pub started: Option<Instant>,
+    /// What `main` is called here.
+    label: Option<String>,
+    /// What `main` says of transactions, where rows speak in their own words.
+    pub tracker: Option<TransactionTracker>,
+}
+
+impl<'a> EventSink<'a> {
+    pub fn new(observer: &'a mut dyn Observer, clock: &'a dyn Clock, redactor: Redactor) -> Self {
+        Self {
+            observer,
+            clock,
+            redactor,
+            in_chunk_gap: false,
+            heard: Vec::new(),
+            started: None,
+            label: None,
+            tracker: None,
+        }
+    }
+
+    /// Goes on where another connection of the same session began.
+    pub fn set_label(&mut self, label: &ConnectionLabel) {
+        self.started = label.started;
+        self.label = label.name.clone();
+    }
+
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// From here on events have a time.
+    pub fn start(&mut self) {
+        self.started.get_or_insert(self.clock.now());
+    }
+
+    /// Since the first connection was made.
+    pub fn elapsed(&self) -> Duration {
+        self.started.map_or(Duration::ZERO, |started| self.clock.now().saturating_duration_since(started))
+    }
+
+    pub fn emit(&mut self, connection: &str, fact: Fact<'_>) {
+        let at = self.elapsed();
+        match &self.label {
+            None => self.observer.observe(&Event { at, connection, fact }),
+            Some(label) if connection == MAIN => self.observer.observe(&Event { at, connection: label, fact }),
+            Some(label) => {
+                let connection = format!("{label}_{connection}");
+                self.observer.observe(&Event { at, connection: &connection, fact });
+            }
+        }
+    }
+
+    pub fn note(&mut self, connection: &str, note: Note) {
+        self.emit(connection, Fact::Noted(note));
+    }
+
+    /// The default of a value stands in for a command that failed.
+    pub fn note_default_used(&mut self, name: &str, why: &str) {
+        let (name, why) = (self.shown(name), self.shown(why));
+        self.note(MAIN, Note::DefaultUsed { name, why });
+    }
+
+    /// Tells the lines of what is about to be written. `used` are the secrets in it that are too short to be looked
+    /// for everywhere.
+    pub fn emit_sent(&mut self, connection: &str, bytes: &[u8], used: &[String]) {
+        self.emit_sent_bytes(connection, bytes, &[], &mut ContentWindow::default(), false, used);
+    }
+
+    /// As [`EventSink::emit_sent`] for content: `ahead` is what is known of it behind `bytes`, and `passage` stands between its blocks.
+    pub fn emit_content(
+        &mut self,
+        connection: &str,
+        bytes: &[u8],
+        ahead: &[u8],
+        passage: &mut ContentWindow,
+        used: &[String],
+    ) {
+        self.emit_sent_bytes(connection, bytes, ahead, passage, true, used);
+    }
+
+    fn emit_sent_bytes(
+        &mut self,
+        connection: &str,
+        bytes: &[u8],
+        ahead: &[u8],
+        passage: &mut ContentWindow,
+        content: bool,
+        used: &[String],
+    ) {
+        let used: Vec<&str> = used.iter().map(String::as_str).collect();
+        // What is told is not what finds it: the redactor is put back.
+        let redactor = std::mem::take(&mut self.redactor);
+        let in_chunk_gap = self.in_chunk_gap && !content;
+        redactor.find_in_content(passage, bytes, ahead, &used, |line, hidden| {
+            if let Some(tracker) = self.tracker.as_mut().filter(|_| connection == MAIN) {
+                tracker.sent(line.bytes, content);
+            }
+            let line = RedactedLine::new(line, hidden, content).with_chunk_gap(in_chunk_gap);
+            self.emit(connection, Fact::LineSent(line));
+        });
+        self.redactor = redactor;
+    }
+
+    /// Writing stopped so many bytes before the end of what was told as sent.
+    pub fn note_partial_write(&mut self, connection: &str, bytes: usize) {
+        if bytes > 0 {
+            self.note(connection, Note::PartialWrite { bytes });
+        }
+    }
+
+    pub fn emit_received(&mut self, connection: &str, line: WireLine<'_>) {
+        if let Some(tracker) = self.tracker.as_mut().filter(|_| connection == MAIN) {
+            tracker.received(line.bytes);
+        }
+        let known = self.heard.iter().position(|(name, _)| name == connection);
+        let index = known.unwrap_or(self.heard.len());
+        if known.is_none() && !self.redactor.is_empty() {
+            self.heard.push((connection.to_owned(), ReplyWindow::default()));
+        }
+        let hidden = match self.heard.get_mut(index) {
+            Some((_, heard)) => self.redactor.find_in_reply_line(heard, line.bytes),
+            None => Vec::new(),
+        };
+        let line = RedactedLine::new(line, &hidden, false).with_chunk_gap(self.in_chunk_gap);
+        self.emit(connection, Fact::LineReceived(line));
+    }
+
+    /// Text from outside for facts: secrets hidden, then escaped.
+    pub fn shown(&self, text: impl AsRef<[u8]>) -> SafeText {
+        self.redactor.redact(text)
+    }
+
+    /// As [`EventSink::shown`] for a reply's lines, which are shown in one.
+    pub fn shown_reply(&self, lines: impl AsRef<[u8]>) -> SafeText {
+        self.redactor.redact_lines(lines)
+    }
+}

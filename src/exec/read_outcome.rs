@@ -1,0 +1,78 @@
+//! What may come of waiting and of writing.
+
+use super::ports::Interrupt;
+use crate::session::ReplyFacts;
+use crate::smtp::reply::ReplyError;
+
+/// How the server ended a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    Fin,
+    Reset,
+    /// The system's word for it.
+    Failed(String),
+    /// Inside TLS came what is not TLS.
+    Garbled(String),
+    /// There was no connection any more.
+    Absent,
+}
+
+impl StreamEnd {
+    pub fn description(&self) -> &str {
+        match self {
+            Self::Fin => "the server closed the connection",
+            Self::Reset => "the server reset the connection",
+            Self::Failed(why) | Self::Garbled(why) => why,
+            Self::Absent => "the connection was closed before (a step with connect = true opens a new one)",
+        }
+    }
+}
+
+/// Why what came is not SMTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    Reply(ReplyError),
+    LineTooLong,
+}
+
+/// What came of waiting for a reply.
+#[derive(Debug)]
+pub enum ReadOutcome {
+    Reply(ReplyFacts),
+    Ended(StreamEnd),
+    /// The deadline passed; whether a part of a reply had come.
+    Nothing {
+        partial: bool,
+    },
+    Malformed(Malformed),
+    Interrupted(Interrupt),
+}
+
+impl ReadOutcome {
+    /// Whether it is a 4yz or 5yz reply.
+    pub fn refuses(&self) -> bool {
+        matches!(self, Self::Reply(facts) if matches!(facts.reply.code.class(), 4 | 5))
+    }
+}
+
+/// Why writing stopped, and how many bytes were taken before.
+#[derive(Debug)]
+pub enum WriteError {
+    TimedOut,
+    Ended(StreamEnd),
+    Interrupted(Interrupt),
+    /// The server spoke while content was being written.
+    Early,
+}
+
+/// What a look before writing found.
+#[derive(Debug)]
+pub enum QuietCheck {
+    Quiet,
+    Ended(StreamEnd),
+    /// The server spoke: what it said, as text, and as an answer.
+    Spoke {
+        text: Vec<u8>,
+        answer: ReadOutcome,
+    },
+}

@@ -1,0 +1,256 @@
+//! Why a certificate is not trusted, in words. The verdict is OpenSSL's (or the platform's) alone: here it is only
+//! explained, with what the certificate says where that could be had.
+
+use super::peer_certificate::PeerCertificate;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::net::IpAddr;
+
+/// How many names are shown.
+const MAX_NAMES: usize = 8;
+
+/// `why` is one line; `details` say subject, names, issuer and dates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    pub why: String,
+    pub details: Vec<String>,
+}
+
+/// `reason` is what the TLS library said, `wanted` the server's name.
+pub fn explain(reason: &str, peer: Option<&PeerCertificate>, wanted: &str, now: Timestamp) -> Explanation {
+    let lower = reason.to_lowercase();
+    let is = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let why = if is(&["expired"]) {
+        peer.and_then(|peer| expired(peer, now)).unwrap_or_else(|| match peer {
+            Some(_) => "a certificate in the server's chain has expired".to_owned(),
+            None => "the server's certificate, or one in its chain, has expired".to_owned(),
+        })
+    } else if is(&["not yet valid", "not valid yet"]) {
+        peer.and_then(|peer| not_yet_valid(peer, now)).unwrap_or_else(|| match peer {
+            Some(_) => "a certificate in the server's chain is not yet valid".to_owned(),
+            None => "the server's certificate, or one in its chain, is not yet valid".to_owned(),
+        })
+    } else if is(&["hostname mismatch", "host name mismatch", "ip address mismatch", "name mismatch"]) {
+        peer.map_or_else(|| format!("the certificate is not for {wanted}"), |peer| name_mismatch(peer, wanted))
+    } else if is(&["in certificate chain"]) {
+        format!(
+            "issuer unknown: the chain ends in a self-signed certificate that is not trusted{}",
+            issuer_suffix(peer)
+        )
+    } else if is(&["self-signed", "self signed"]) {
+        "self-signed, and not among the trusted certificates".to_owned()
+    } else if is(&["unable to get local issuer", "unable to get issuer", "unable to verify the first"]) {
+        format!("issuer unknown: not signed by a known authority{}", issuer_suffix(peer))
+    } else {
+        reason.to_owned()
+    };
+    let mut details = peer.map(describe).unwrap_or_default();
+    // What would be wrong still if the first reason were put right.
+    let others = peer.map(|peer| [expired(peer, now), not_yet_valid(peer, now), check_names(peer, wanted)]);
+    for also in others.into_iter().flatten().flatten() {
+        if also != why {
+            details.push(format!("also: {also}"));
+        }
+    }
+    Explanation { why, details }
+}
+
+/// Stricter than OpenSSL on one point, which falls back to the common name where there is no DNS name: a name there
+/// is none of a server's (RFC 9525 §2, and every browser). `None`: nothing to object.
+pub fn reject_common_name_only(peer: &PeerCertificate, wanted: &str) -> Option<Explanation> {
+    if peer.names_dns || wanted.parse::<std::net::IpAddr>().is_ok() {
+        return None;
+    }
+    Some(Explanation { why: name_mismatch(peer, wanted), details: describe(peer) })
+}
+
+/// The certificate, a line for each thing it says.
+fn describe(peer: &PeerCertificate) -> Vec<String> {
+    let facts = &peer.facts;
+    vec![
+        format!("subject: {}", facts.subject),
+        format!("names: {}", if facts.sans.is_empty() { "none".to_owned() } else { join_names(&facts.sans) }),
+        format!("issuer: {}", facts.issuer),
+        format!("valid: {} to {}", facts.not_before, facts.not_after),
+    ]
+}
+
+fn name_mismatch(peer: &PeerCertificate, wanted: &str) -> String {
+    let sans = &peer.facts.sans;
+    if sans.iter().any(|name| name.contains('\0')) {
+        return format!("a NUL in a name, names {}, wanted {wanted}", join_names(sans));
+    }
+    if !sans.is_empty() {
+        return format!("names {}, wanted {wanted}", join_names(sans));
+    }
+    match peer.common_names.iter().any(|name| name.eq_ignore_ascii_case(wanted)) {
+        true => format!("names {wanted} only as its CN, which does not count: it has no subjectAltName"),
+        false if peer.common_names.is_empty() => format!("names no server, wanted {wanted}"),
+        false => format!("names no server (its CN is {}), wanted {wanted}", join_names(&peer.common_names)),
+    }
+}
+
+/// What is wrong with the names, where they are not the server's (RFC 9525 §6.3: `*` is the first label, and alone).
+fn check_names(peer: &PeerCertificate, wanted: &str) -> Option<String> {
+    let wanted_ip = wanted.parse::<IpAddr>().ok();
+    let bare = wanted.strip_suffix('.').unwrap_or(wanted);
+    let fits = |name: &String| match (wanted_ip, name.parse::<IpAddr>()) {
+        (Some(wanted), Ok(ip)) => wanted == ip,
+        (Some(_), Err(_)) | (None, Ok(_)) => false,
+        (None, Err(_)) => match name.strip_prefix("*.") {
+            Some(parent) => bare.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
+            None => name.eq_ignore_ascii_case(bare),
+        },
+    };
+    (!peer.facts.sans.iter().any(fits)).then(|| name_mismatch(peer, wanted))
+}
+
+fn join_names(names: &[String]) -> String {
+    let shown: Vec<&str> = names.iter().take(MAX_NAMES).map(String::as_str).collect();
+    let more = names.len().saturating_sub(MAX_NAMES);
+    let shown = shown.join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
+fn issuer_suffix(peer: Option<&PeerCertificate>) -> String {
+    peer.map(|peer| format!(" ({})", peer.facts.issuer)).unwrap_or_default()
+}
+
+fn expired(peer: &PeerCertificate, now: Timestamp) -> Option<String> {
+    (peer.facts.not_after < now).then(|| format!("expired on {}", format_date(peer.facts.not_after)))
+}
+
+fn not_yet_valid(peer: &PeerCertificate, now: Timestamp) -> Option<String> {
+    (peer.facts.not_before > now).then(|| format!("not yet valid until {}", format_date(peer.facts.not_before)))
+}
+
+fn format_date(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::UTC).date().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::PeerFacts;
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().expect("a timestamp")
+    }
+
+    fn peer(sans: &[&str], common_name: &str) -> PeerCertificate {
+        PeerCertificate {
+            facts: PeerFacts {
+                subject: format!("CN={common_name}"),
+                issuer: "CN=Example CA".to_owned(),
+                sans: sans.iter().map(|name| (*name).to_owned()).collect(),
+                not_before: time("2024-01-01T00:00:00Z"),
+                not_after: time("2024-02-01T12:00:00Z"),
+                sha256: String::new(),
+            },
+            common_names: vec![common_name.to_owned()],
+            names_dns: !sans.is_empty(),
+            self_issued: false,
+        }
+    }
+
+    #[test]
+    fn each_reason_has_its_words() {
+        let mx = peer(&["mx.example.com"], "mx.example.com");
+        let many: Vec<String> = (0..20).map(|n| format!("{n}.example")).collect();
+        let many = peer(&many.iter().map(String::as_str).collect::<Vec<_>>(), "x");
+        let (during, before, after) = ("2024-01-15T00:00:00Z", "2023-12-31T00:00:00Z", "2026-01-01T00:00:00Z");
+        for (reason, peer, now, why) in [
+            ("certificate has expired", Some(&mx), after, "expired on 2024-02-01"),
+            ("certificate has expired", Some(&mx), during, "a certificate in the server's chain has expired"),
+            ("certificate has expired", None, during, "the server's certificate, or one in its chain, has expired"),
+            ("certificate is not yet valid", Some(&mx), before, "not yet valid until 2024-01-01"),
+            ("hostname mismatch", Some(&mx), during, "names mx.example.com, wanted smtp.example.com"),
+            ("Hostname mismatch", None, during, "the certificate is not for smtp.example.com"),
+            (
+                "IP address mismatch",
+                Some(&peer(&[], "a")),
+                during,
+                "names no server (its CN is a), wanted smtp.example.com",
+            ),
+            (
+                "hostname mismatch",
+                Some(&many),
+                during,
+                "names 0.example, 1.example, 2.example, 3.example, 4.example, 5.example, 6.example, 7.example and 12 more, wanted smtp.example.com",
+            ),
+            (
+                "hostname mismatch",
+                Some(&peer(&["smtp.example.com\0.evil.example"], "x")),
+                during,
+                "a NUL in a name, names smtp.example.com\0.evil.example, wanted smtp.example.com",
+            ),
+            (
+                "unable to get local issuer certificate",
+                Some(&mx),
+                during,
+                "issuer unknown: not signed by a known authority (CN=Example CA)",
+            ),
+            ("unable to verify the first certificate", None, during, "issuer unknown: not signed by a known authority"),
+            ("self-signed certificate", Some(&mx), during, "self-signed, and not among the trusted certificates"),
+            (
+                "self signed certificate in certificate chain",
+                None,
+                during,
+                "issuer unknown: the chain ends in a self-signed certificate that is not trusted",
+            ),
+            ("EE certificate key too weak", Some(&mx), during, "EE certificate key too weak"),
+        ] {
+            assert_eq!(explain(reason, peer, "smtp.example.com", time(now)).why, why);
+        }
+    }
+
+    #[test]
+    fn the_details_say_what_else_is_wrong() {
+        let mx = peer(&["mx.example.com"], "mx.example.com");
+        let explanation = explain("hostname mismatch", Some(&mx), "smtp.example.com", time("2025-01-01T00:00:00Z"));
+        assert_eq!(
+            explanation.details,
+            [
+                "subject: CN=mx.example.com",
+                "names: mx.example.com",
+                "issuer: CN=Example CA",
+                "valid: 2024-01-01T00:00:00Z to 2024-02-01T12:00:00Z",
+                "also: expired on 2024-02-01",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_wrong_name_is_told_beside_an_unknown_issuer() {
+        let wild = ["*.example.com", "192.0.2.1"];
+        let table: [(&[&str], &str, bool, &str); 9] = [
+            (&["mx.example.com"], "smtp.example.com", true, "another name"),
+            (&["mx.example.com"], "MX.example.com.", false, "its own, however it is written"),
+            (&wild, "smtp.example.com", false, "any first label"),
+            (&wild, "a.b.example.com", true, "but one"),
+            (&wild, "example.com", true, "and not none"),
+            (&wild, "192.0.2.1", false, "an address"),
+            (&wild, "192.0.2.2", true, "another one"),
+            (&["1.example"], "::1", true, "a name is no address"),
+            (&[], "mx.example.com", true, "no name counts"),
+        ];
+        for (sans, wanted, told, why) in table {
+            let peer = peer(sans, "mx.example.com");
+            let now = time("2024-01-15T00:00:00Z");
+            let details = explain("unable to get local issuer certificate", Some(&peer), wanted, now).details;
+            let also = details.iter().any(|line| line.starts_with("also: names ") && line.contains(wanted));
+            assert_eq!(also, told, "{why}: {details:?}");
+        }
+        let peer = peer(&["a.example"], "a.example");
+        let mismatch = explain("hostname mismatch", Some(&peer), "b.example", time("2024-01-15T00:00:00Z"));
+        assert!(!mismatch.details.iter().any(|line| line.starts_with("also")), "it is told once: {mismatch:?}");
+    }
+
+    #[test]
+    fn a_name_that_is_only_a_common_name_does_not_count() {
+        let only = reject_common_name_only(&peer(&[], "smtp.example.com"), "smtp.example.com").expect("no name counts");
+        assert!(only.why.contains("only as its CN"), "{}", only.why);
+        assert_eq!(reject_common_name_only(&peer(&["smtp.example.com"], "x"), "smtp.example.com"), None);
+        assert_eq!(reject_common_name_only(&peer(&[], "x"), "192.0.2.1"), None, "OpenSSL takes no CN for an address");
+    }
+}

@@ -1,0 +1,198 @@
+//! Private keys in PEM: PKCS#8 (RFC 5208) as it is, PKCS#1 (RSA) and SEC 1 (EC) wrapped into it, since that is what
+//! native-tls takes.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use native_tls::{Identity, TlsConnector};
+use x509_parser::pem::Pem;
+
+/// AlgorithmIdentifier of RSA keys: `SEQUENCE { rsaEncryption, NULL }` (RFC 8017 A.1).
+const RSA: &[u8] = &[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+/// The OID id-ecPublicKey (RFC 5480 §2.1.1).
+const EC: &[u8] = &[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+
+/// A certificate, with its chain behind it, and its key. That they belong together is seen when a connector is built;
+/// an acceptor takes them as they are and fails every handshake, so [`belongs`] is for that.
+pub fn identity(chain: &[u8], key: &[u8]) -> Result<Identity, String> {
+    let key = to_pkcs8_pem(key)?;
+    // OpenSSL keeps an RSA and an EC pair side by side, and takes a key of the other kind for half of a second pair.
+    if let (Some(certificates), Some(keys)) = (certificate_algorithm(chain), key_algorithm(&key))
+        && certificates != keys
+    {
+        return Err("the key is not this certificate's".to_owned());
+    }
+    Identity::from_pkcs8(chain, key.as_bytes()).map_err(|_| "the certificate is not PEM".to_owned())
+}
+
+/// Whether certificate and key are a pair.
+pub fn is_pair(identity: &Identity) -> bool {
+    TlsConnector::builder().identity(identity.clone()).build().is_ok()
+}
+
+/// The OID of the first certificate's public key.
+fn certificate_algorithm(chain: &[u8]) -> Option<Vec<u8>> {
+    let certificate = Pem::iter_from_buffer(chain).flatten().find(|block| block.label == "CERTIFICATE")?;
+    Some(certificate.parse_x509().ok()?.public_key().algorithm.algorithm.as_bytes().to_vec())
+}
+
+/// The OID in PrivateKeyInfo: `SEQUENCE { version, SEQUENCE { OID, … }, … }`.
+fn key_algorithm(pkcs8: &str) -> Option<Vec<u8>> {
+    let (_, block) = x509_parser::pem::parse_x509_pem(pkcs8.as_bytes()).ok()?;
+    let (_, info, _) = split_element(&block.contents)?;
+    let (_, _version, rest) = split_element(info)?;
+    let (_, algorithm, _) = split_element(rest)?;
+    Some(split_element(algorithm)?.1.to_vec())
+}
+
+/// The first private key in these PEM blocks, as a PKCS#8 PEM block. The error is in words.
+pub fn to_pkcs8_pem(pem: &[u8]) -> Result<String, String> {
+    for block in Pem::iter_from_buffer(pem) {
+        let block = block.map_err(|_| "the key is not PEM".to_owned())?;
+        let der = match block.label.as_str() {
+            "PRIVATE KEY" => block.contents,
+            "RSA PRIVATE KEY" | "EC PRIVATE KEY" if is_encrypted(pem) => return Err(encrypted_key_error()),
+            "RSA PRIVATE KEY" => pkcs8(RSA, &block.contents),
+            "EC PRIVATE KEY" => {
+                let curve = curve(&block.contents).ok_or("the EC key does not name its curve")?;
+                pkcs8(&der_element(0x30, &[EC, curve].concat()), &block.contents)
+            }
+            "ENCRYPTED PRIVATE KEY" => return Err(encrypted_key_error()),
+            _ => continue,
+        };
+        return Ok(to_pem(&der));
+    }
+    Err("the file of the key holds no private key".to_owned())
+}
+
+fn encrypted_key_error() -> String {
+    "the key is encrypted: decrypt it with `openssl pkey`".to_owned()
+}
+
+/// PEM's own encryption (RFC 1421 headers), as OpenSSL once wrote it.
+fn is_encrypted(pem: &[u8]) -> bool {
+    pem.windows(9).any(|window| window == b"ENCRYPTED")
+}
+
+/// PrivateKeyInfo (RFC 5208 §5): version 0, the algorithm, the key.
+fn pkcs8(algorithm: &[u8], key: &[u8]) -> Vec<u8> {
+    der_element(0x30, &[&[0x02, 0x01, 0x00], algorithm, &der_element(0x04, key)].concat())
+}
+
+/// The curve's OID, with its tag, in an ECPrivateKey (RFC 5915 §3): `parameters [0]`.
+fn curve(key: &[u8]) -> Option<&[u8]> {
+    let (0x30, mut rest, _) = split_element(key)? else { return None };
+    while !rest.is_empty() {
+        let (tag, content, behind) = split_element(rest)?;
+        if tag == 0xa0 {
+            return (split_element(content)?.0 == 0x06).then_some(content);
+        }
+        rest = behind;
+    }
+    None
+}
+
+/// One DER element: tag, content, and what follows it.
+fn split_element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, rest) = der.split_first()?;
+    let (&first, mut rest) = rest.split_first()?;
+    let mut length = usize::from(first);
+    if first >= 0x80 {
+        let (bytes, behind) = rest.split_at_checked(usize::from(first & 0x7f)).filter(|(bytes, _)| bytes.len() <= 3)?;
+        length = bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+        rest = behind;
+    }
+    let (content, behind) = rest.split_at_checked(length)?;
+    Some((tag, content, behind))
+}
+
+fn der_element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let mut der = vec![tag];
+    let length = content.len();
+    if length < 0x80 {
+        der.push(u8::try_from(length).unwrap_or_default());
+    } else {
+        let bytes = length.to_be_bytes();
+        let bytes = bytes.get(bytes.iter().position(|byte| *byte != 0).unwrap_or_default()..).unwrap_or_default();
+        der.push(0x80 | u8::try_from(bytes.len()).unwrap_or_default());
+        der.extend_from_slice(bytes);
+    }
+    der.extend_from_slice(content);
+    der
+}
+
+fn to_pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut pem = String::from("-----BEGIN PRIVATE KEY-----\n");
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (line, behind) = rest.split_at(rest.len().min(64));
+        pem.push_str(line);
+        pem.push('\n');
+        rest = behind;
+    }
+    pem.push_str("-----END PRIVATE KEY-----\n");
+    pem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CERTIFICATE: &str = include_str!("testdata/rsa.crt");
+    const RSA_PKCS1: &str = include_str!("testdata/rsa.pkcs1.key");
+    const RSA_PKCS8: &str = include_str!("testdata/rsa.pkcs8.key");
+    const EC_CERTIFICATE: &str = include_str!("testdata/ec.crt");
+    const EC_SEC1: &str = include_str!("testdata/ec.sec1.key");
+
+    #[test]
+    fn each_kind_of_key_becomes_one_that_native_tls_takes() {
+        for (certificate, key, why) in [
+            (CERTIFICATE, RSA_PKCS1, "PKCS#1"),
+            (CERTIFICATE, RSA_PKCS8, "PKCS#8"),
+            (EC_CERTIFICATE, EC_SEC1, "SEC 1 behind its parameters, as `openssl ecparam -genkey` writes it"),
+        ] {
+            let pem = to_pkcs8_pem(key.as_bytes()).expect(why);
+            let identity = native_tls::Identity::from_pkcs8(certificate.as_bytes(), pem.as_bytes()).expect(why);
+            assert!(native_tls::TlsAcceptor::new(identity).is_ok(), "{why}");
+        }
+        assert_eq!(to_pkcs8_pem(RSA_PKCS1.as_bytes()), to_pkcs8_pem(RSA_PKCS8.as_bytes()));
+        let both = format!("{CERTIFICATE}{RSA_PKCS8}");
+        assert!(to_pkcs8_pem(both.as_bytes()).is_ok(), "certificate and key may share a file");
+    }
+
+    #[test]
+    fn a_key_of_another_kind_is_not_the_certificates() {
+        assert!(identity(CERTIFICATE.as_bytes(), RSA_PKCS1.as_bytes()).is_ok_and(|pair| is_pair(&pair)));
+        assert!(identity(EC_CERTIFICATE.as_bytes(), EC_SEC1.as_bytes()).is_ok_and(|pair| is_pair(&pair)));
+        assert!(identity(CERTIFICATE.as_bytes(), EC_SEC1.as_bytes()).is_err());
+        assert!(identity(EC_CERTIFICATE.as_bytes(), RSA_PKCS8.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_is_no_key_is_said_in_words() {
+        for (pem, word) in [
+            ("", "no private key"),
+            (CERTIFICATE, "no private key"),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", "encrypted"),
+            ("-----BEGIN EC PRIVATE KEY-----\nMAMCAQE=\n-----END EC PRIVATE KEY-----\n", "curve"),
+        ] {
+            let error = to_pkcs8_pem(pem.as_bytes()).expect_err(pem);
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = curve(&bytes);
+            let _ = to_pkcs8_pem(&bytes);
+        }
+
+        #[test]
+        fn an_element_splits_into_what_it_was_made_of(content in proptest::collection::vec(any::<u8>(), 0..1_000)) {
+            let der = der_element(0x04, &content);
+            prop_assert_eq!(split_element(&der), Some((0x04, &content[..], &[][..])));
+        }
+    }
+}

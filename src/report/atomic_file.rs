@@ -1,0 +1,245 @@
+//! Files that are written whole or not at all.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tempfile::{NamedTempFile, TempPath};
+
+/// The files that have not got their names yet, for [`finalize_partial`].
+static PENDING: Mutex<Vec<PendingFile>> = Mutex::new(Vec::new());
+
+struct PendingFile {
+    path: PathBuf,
+    target: PathBuf,
+    keep_partial: bool,
+}
+
+fn pending() -> MutexGuard<'static, Vec<PendingFile>> {
+    PENDING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file that has its name now, or never gets one.
+fn unregister(path: &Path) {
+    pending().retain(|pending| pending.path != path);
+}
+
+/// A transcript that could not take its name, where an older one stands, and the one that it has.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OrphanedTranscript {
+    pub target: PathBuf,
+    pub name: PathBuf,
+}
+
+/// The program ends at once: transcripts stand as far as they were written, if they were, and of reports nothing is left
+/// behind. An older transcript is not replaced by half a new one, which stands beside it.
+pub(super) fn finalize_partial() -> Vec<OrphanedTranscript> {
+    let mut pending = pending();
+    let mut left = Vec::new();
+    for PendingFile { path, target, keep_partial } in pending.drain(..) {
+        let begun = keep_partial && fs::metadata(&path).is_ok_and(|about| about.len() > 0);
+        // Of what fails here nobody is left to hear.
+        if !begun {
+            let _ = fs::remove_file(path);
+        } else if fs::hard_link(&path, &target).is_ok() || !target.exists() {
+            // A link replaces nothing, whoever comes between; where there are no links, nothing stood there.
+            let _ = if target.exists() { fs::remove_file(path) } else { fs::rename(path, target) };
+        } else if let Some(name) = link_interrupted(&path, &target) {
+            left.push(OrphanedTranscript { target, name });
+        }
+    }
+    // Whoever still writes waits here for the end: nothing is named or replaced any more.
+    std::mem::forget(pending);
+    left
+}
+
+/// Gives what was written the first free name of `t.log.interrupted`, `t.log.interrupted-2` and so on.
+fn link_interrupted(path: &Path, target: &Path) -> Option<PathBuf> {
+    let names = (1..1000).map(|number: u32| {
+        let mut name = target.as_os_str().to_owned();
+        name.push(".interrupted");
+        if number > 1 {
+            name.push(format!("-{number}"));
+        }
+        PathBuf::from(name)
+    });
+    for name in names {
+        match fs::hard_link(path, &name) {
+            Ok(()) => {
+                let _ = fs::remove_file(path);
+                return Some(name);
+            }
+            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {}
+            // There are no links here: it is where it was written, at least.
+            Err(_) if name.exists() => {}
+            Err(_) => return Some(if fs::rename(path, &name).is_ok() { name } else { path.to_owned() }),
+        }
+    }
+    Some(path.to_owned())
+}
+
+/// A file that takes its name when it is complete: it is written beside its target, with mode 0600, and renamed.
+///
+/// Devices and pipes (`/dev/stdout`) are written to as they are.
+pub struct AtomicFile {
+    file: File,
+    /// Where it is written, and where it shall stand; `None` once it does, and for devices.
+    pending: Option<(TempPath, PathBuf)>,
+    keep_partial: bool,
+}
+
+impl AtomicFile {
+    /// A report: without [`AtomicFile::commit`] it never existed.
+    pub fn create(target: impl AsRef<Path>) -> io::Result<Self> {
+        Self::open(target.as_ref(), false)
+    }
+
+    /// A transcript: what was written of it stands when it is dropped, too, whatever ended the run.
+    pub fn keep_partial(target: impl AsRef<Path>) -> io::Result<Self> {
+        Self::open(target.as_ref(), true)
+    }
+
+    fn open(target: &Path, keep_partial: bool) -> io::Result<Self> {
+        // What /dev/stdout and /proc/self/fd/1 lead to belongs to somebody who has it open: never to be replaced.
+        let system = target.starts_with("/dev") || target.starts_with("/proc");
+        let existing = fs::metadata(target).ok();
+        match existing {
+            Some(data) if data.is_dir() => return Err(io::Error::from(io::ErrorKind::IsADirectory)),
+            Some(data) if system || !data.is_file() => {
+                let file = OpenOptions::new().append(true).open(target)?;
+                return Ok(Self { file, pending: None, keep_partial });
+            }
+            _ => {}
+        }
+        // A link stays one: its file is replaced.
+        let target = if existing.is_some() { fs::canonicalize(target)? } else { target.to_owned() };
+        let name = target.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no file's name"))?;
+        let folder = match target.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let mut hidden = OsString::from(".");
+        hidden.push(name);
+        // Mode 0600 is tempfile's own.
+        let temporary = tempfile::Builder::new().prefix(&hidden).suffix(".part").tempfile_in(folder)?;
+        let (file, path) = NamedTempFile::into_parts(temporary);
+        pending().push(PendingFile { path: path.to_path_buf(), target: target.clone(), keep_partial });
+        Ok(Self { file, pending: Some((path, target)), keep_partial })
+    }
+
+    /// Gives it its name, in place of what stood there.
+    pub fn commit(&mut self) -> io::Result<()> {
+        self.file.flush()?;
+        self.persist()
+    }
+
+    fn persist(&mut self) -> io::Result<()> {
+        let Some((path, target)) = self.pending.take() else { return Ok(()) };
+        let mut unnamed = pending();
+        if target.exists() {
+            // An older one must not give way to a file whose content a crash of the machine then loses.
+            self.file.sync_data()?;
+        }
+        let name = path.to_path_buf();
+        let stands = path.persist(target).map_err(|failed| failed.error);
+        unnamed.retain(|pending| pending.path != name);
+        stands
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if self.keep_partial {
+            // Nobody is left to hear of a failure; `commit` is for those who want to.
+            let _ = self.persist();
+        }
+        if let Some((path, _)) = &self.pending {
+            unregister(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a temporary folder")
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("the folder is there");
+        let mut names: Vec<String> =
+            entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_older_file_stands_until_the_new_one_is_complete() -> io::Result<()> {
+        let folder = folder();
+        let target = folder.path().join("report.xml");
+        fs::write(&target, "old")?;
+        let mut file = AtomicFile::create(&target)?;
+        file.write_all(b"new")?;
+        assert_eq!(fs::read_to_string(&target)?, "old");
+        file.commit()?;
+        assert_eq!(fs::read_to_string(&target)?, "new");
+        assert_eq!(fs::metadata(&target)?.permissions().mode() & 0o777, 0o600);
+        assert_eq!(names(folder.path()), ["report.xml"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_report_that_is_not_completed_never_was() -> io::Result<()> {
+        let folder = folder();
+        AtomicFile::create(folder.path().join("report.xml"))?.write_all(b"half")?;
+        assert!(names(folder.path()).is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn a_growing_file_stands_whatever_ends_it() -> io::Result<()> {
+        let folder = folder();
+        AtomicFile::keep_partial(folder.path().join("t.log"))?.write_all(b"S: 220 x\n")?;
+        assert_eq!(fs::read_to_string(folder.path().join("t.log"))?, "S: 220 x\n");
+        Ok(())
+    }
+
+    #[test]
+    fn a_link_leads_to_the_file_that_is_replaced() -> io::Result<()> {
+        let folder = folder();
+        fs::create_dir(folder.path().join("real"))?;
+        fs::write(folder.path().join("real/t.log"), "old")?;
+        symlink("real/t.log", folder.path().join("link"))?;
+        let mut file = AtomicFile::create(folder.path().join("link"))?;
+        file.write_all(b"new")?;
+        file.commit()?;
+        assert!(fs::symlink_metadata(folder.path().join("link"))?.is_symlink());
+        assert_eq!(fs::read_to_string(folder.path().join("real/t.log"))?, "new");
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_file_is_written_as_it_is_or_refused() -> io::Result<()> {
+        AtomicFile::create("/dev/null")?.write_all(b"x")?;
+        let folder = folder();
+        let refused = AtomicFile::create(folder.path()).err().map(|error| error.kind());
+        assert_eq!(refused, Some(io::ErrorKind::IsADirectory));
+        let missing = AtomicFile::create(folder.path().join("no/such/folder")).err().map(|error| error.kind());
+        assert_eq!(missing, Some(io::ErrorKind::NotFound));
+        Ok(())
+    }
+}

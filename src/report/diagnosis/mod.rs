@@ -1,0 +1,343 @@
+//! The diagnosis of a session that failed, for standard error: what is wrong, where, what was expected, what came.
+//!
+//! ```text
+//! smoke.toml:6:3: error: expected 250, got 550
+//!   |
+//! 6 |   { send = "RCPT TO:<b@example.com>", expect = 250 },
+//!   |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+//!   = step 4: RCPT TO:<b@example.com>
+//!   = got: 550 5.1.1 no such user
+//! smoke.toml: failed, status 1
+//! ```
+
+mod literal_secrets;
+mod notes;
+#[cfg(test)]
+mod tests;
+
+pub use literal_secrets::literal_secrets;
+
+use crate::event::{
+    Cause, Event, Fact, Failure, Note, Observer, Outcome, RowId, Status, StepId, Verdict, group_thousands,
+};
+use crate::session::{Diagnostic, Diagnostics, Place, SourceMap};
+use crate::transcript::{Redactor, SafeText, escape_unprintable};
+use std::io::{self, Write};
+
+/// More failures of one session are counted and not shown.
+const MAX_FAILURES: usize = 50;
+
+/// Writes what went wrong when a session ends; nothing where nothing did.
+pub struct DiagnosisWriter<W: Write> {
+    out: W,
+    /// Its sources; its list is made anew for each diagnosis.
+    diagnostics: Diagnostics,
+    redactor: Redactor,
+    colour: bool,
+    quiet: bool,
+    /// How wide the terminal is, where there is one.
+    columns: Option<usize>,
+    name: SafeText,
+    /// In place of the name that the session has.
+    shown_name: Option<SafeText>,
+    warnings: Vec<String>,
+    /// And the row that each was of.
+    reported: Vec<(Failure, Option<u64>)>,
+    /// The rows that are being played, by their connections.
+    rows: Vec<ActiveRow>,
+    text: String,
+    omitted: usize,
+    error: Option<io::Error>,
+}
+
+/// A row whose turn it is.
+struct ActiveRow {
+    connection: String,
+    row: RowId,
+    /// One of its steps failed, and was told or counted.
+    failed: bool,
+}
+
+impl<W: Write> DiagnosisWriter<W> {
+    /// For one session's file. `redactor` hides the secrets that stand in the file itself: see [`literal_secrets`].
+    pub fn new(out: W, sources: SourceMap, redactor: Redactor, colour: bool) -> Self {
+        Self {
+            out,
+            diagnostics: Diagnostics { list: Vec::new(), sources },
+            redactor,
+            colour,
+            quiet: false,
+            columns: None,
+            name: SafeText::default(),
+            shown_name: None,
+            warnings: Vec::new(),
+            reported: Vec::new(),
+            rows: Vec::new(),
+            text: String::new(),
+            omitted: 0,
+            error: None,
+        }
+    }
+
+    /// What the session is called: its path, where several run.
+    pub fn with_name(self, name: SafeText) -> Self {
+        Self { shown_name: Some(name), ..self }
+    }
+
+    /// Warnings are shown only where the session failed, too.
+    pub fn quiet(self) -> Self {
+        Self { quiet: true, ..self }
+    }
+
+    /// Somebody reads it on a terminal that is so wide.
+    pub fn with_width(self, columns: Option<usize>) -> Self {
+        Self { columns, ..self }
+    }
+
+    /// The first failure to write.
+    pub fn error(&self) -> Option<&io::Error> {
+        self.error.as_ref()
+    }
+
+    /// Tells a failure, unless it was told: a group fails for the step in it that did, and a session for one of its rows.
+    fn failure(&mut self, failure: &Failure, step: Option<&StepId>, row: Option<&RowId>) {
+        let number = row.map(|row| row.number);
+        if self.reported.iter().any(|(told, of)| (number.is_none() || *of == number) && told == failure) {
+            return;
+        }
+        if self.reported.len() >= MAX_FAILURES {
+            self.omitted += 1;
+            return;
+        }
+        let gutter = match &failure.cause {
+            Cause::AssertsFailed(failed) => {
+                for one in failed {
+                    let values: Vec<String> =
+                        one.values.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+                    let place = if one.place.file.is_empty() { &failure.place } else { &one.place };
+                    self.push_diagnostic(
+                        place,
+                        step,
+                        &format!("assert failed: {}", one.expression),
+                        &values.join(", "),
+                    );
+                }
+                failure.place.line
+            }
+            cause => {
+                self.push_diagnostic(&failure.place, step, &cause.to_string(), "");
+                failure.place.line
+            }
+        };
+        let gutter = " ".repeat(gutter.max(1).to_string().len());
+        let step = step.map(|step| notes::step(step, &failure.place));
+        for note in step.into_iter().chain(row.map(notes::row)).chain(notes::notes_for(failure)) {
+            self.text.push_str(&format!("{gutter} = {note}\n"));
+        }
+        self.reported.push((failure.clone(), number));
+        failure.details.others.iter().for_each(|other| self.failure(other, None, row));
+    }
+
+    /// The row that a connection plays: `2_second` that of `2`, and `second` that of `main`.
+    fn row_of(&mut self, connection: &str) -> Option<&mut ActiveRow> {
+        let lane = connection.split_once('_').map_or("main", |(lane, _)| lane);
+        let of = |name: &str| self.rows.iter().position(|active| active.connection == name);
+        let index = of(connection).or_else(|| of(lane))?;
+        self.rows.get_mut(index)
+    }
+
+    /// `file:line:column: error: message`, the source from the step's beginning on and a caret; without a place, the session's name instead.
+    fn push_diagnostic(&mut self, place: &Place, step: Option<&StepId>, message: &str, label: &str) {
+        match self.diagnostics.sources.span_at(place) {
+            Some(span) => {
+                let mut diagnostic = Diagnostic::error(span, message);
+                if let Some(step) = step.filter(|step| step.place.file == place.file) {
+                    diagnostic = diagnostic.with_context_from(step.place.line);
+                }
+                if !label.is_empty() {
+                    diagnostic = diagnostic.with_label(label);
+                }
+                self.diagnostics.list = vec![diagnostic];
+                let rendered = self.diagnostics.render_within(self.columns, self.colour);
+                self.text.push_str(&self.redact(&rendered));
+            }
+            None => {
+                let name = match (place.file.is_empty(), self.name.is_empty()) {
+                    (false, _) => {
+                        format!("{}:{}:{}: ", escape_unprintable(place.file.as_bytes()), place.line, place.column)
+                    }
+                    (true, false) => format!("{}: ", self.name),
+                    (true, true) => String::new(),
+                };
+                let (red, plain) = if self.colour { ("\x1b[1;91m", "\x1b[0m") } else { ("", "") };
+                self.text.push_str(&format!("{name}{red}error{plain}: {message}\n"));
+                if !label.is_empty() {
+                    self.text.push_str(&format!("  = {label}\n"));
+                }
+            }
+        }
+    }
+
+    /// The source's line may hold a literal secret.
+    fn redact(&self, rendered: &str) -> String {
+        let mut out = String::with_capacity(rendered.len());
+        let mut from = 0;
+        for range in self.redactor.find(rendered.as_bytes()) {
+            let (start, end) = (rendered.floor_char_boundary(range.start), rendered.ceil_char_boundary(range.end));
+            out.push_str(&rendered[from..start.max(from)]);
+            out.push_str("[secret]");
+            from = end.max(from);
+        }
+        out.push_str(&rendered[from..]);
+        out
+    }
+
+    fn finish(&mut self, outcome: &Outcome) {
+        if let Some(failure) = &outcome.failure {
+            self.failure(failure, None, None);
+        }
+        if self.omitted > 0 {
+            self.text.push_str(&format!("… and {} more failures\n", group_thousands(self.omitted)));
+        }
+        let failed = outcome.status != Status::Passed;
+        if failed {
+            let name = match outcome.status.name() {
+                "" => String::new(),
+                name => format!(" ({name})"),
+            };
+            self.text.push_str(&format!("{}: failed, status {}{name}\n", self.name, outcome.status.code()));
+        }
+        let mut text = String::new();
+        if failed || !self.quiet {
+            self.warnings.iter().for_each(|warning| text.push_str(&format!("{}: warning: {warning}\n", self.name)));
+        }
+        // What failed and was then tried again with success is no news for cron.
+        if failed || !self.quiet {
+            text.push_str(&self.text);
+        }
+        let text = escape_workflow_commands(&text);
+        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        if let Err(error) = written {
+            self.error.get_or_insert(error);
+        }
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        self.warnings.clear();
+        self.reported.clear();
+        self.rows.clear();
+        self.text.clear();
+        self.omitted = 0;
+    }
+}
+
+/// One failure's diagnosis, as [`DiagnosisWriter`] writes it.
+pub fn diagnosis(
+    failure: &Failure,
+    step: Option<&StepId>,
+    row: Option<&RowId>,
+    sources: &SourceMap,
+    redactor: Redactor,
+    colour: bool,
+    columns: Option<usize>,
+) -> String {
+    let mut terminal = DiagnosisWriter::new(io::sink(), sources.clone(), redactor, colour).with_width(columns);
+    terminal.failure(failure, step, row);
+    escape_workflow_commands(&terminal.text)
+}
+
+/// Under GitHub Actions a line that begins with `::` is a command: no file's or session's name can make one.
+pub fn escape_workflow_commands(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        match line.strip_prefix(':') {
+            Some(rest) if rest.starts_with(':') => {
+                out.push_str("\\x3a");
+                out.push_str(rest);
+            }
+            _ => out.push_str(line),
+        }
+    }
+    out
+}
+
+impl<W: Write> Observer for DiagnosisWriter<W> {
+    fn observe(&mut self, event: &Event<'_>) {
+        match &event.fact {
+            Fact::SessionStarted { name, server: _ } => {
+                self.forget();
+                self.name = self.shown_name.as_ref().unwrap_or(name).clone();
+            }
+            Fact::StepFinished { step, verdict, elapsed: _ } => match verdict {
+                Verdict::Failed(failure) | Verdict::Error(failure) => {
+                    let row = self.row_of(event.connection).map(|active| {
+                        active.failed = true;
+                        active.row.clone()
+                    });
+                    self.failure(failure, Some(step), row.as_ref());
+                }
+                Verdict::Passed | Verdict::Skipped(_) => {}
+            },
+            Fact::Noted(note) => match note {
+                Note::ShortSecret { name } => self.warnings.push(format!(
+                    "the secret {name} has fewer than {} characters: it is hidden only where it is sent",
+                    Redactor::SHORT
+                )),
+                Note::PlaceholderUsed { name, why } => {
+                    self.warnings.push(format!("the dry run goes without the secret {name}: {why}"));
+                }
+                Note::DefaultUsed { name, why } => {
+                    let warning = format!("{name} is its default: {why}");
+                    // A step that is repeated says it once.
+                    if !self.warnings.contains(&warning) {
+                        self.warnings.push(warning);
+                    }
+                }
+                Note::Interrupted { signal } => {
+                    let line = format!("{}: interrupted by {signal}\n", self.name);
+                    self.text.push_str(&line);
+                }
+                // The transcript has them.
+                Note::Unencrypted { .. }
+                | Note::NotVerified { .. }
+                | Note::ConnectedAgain
+                | Note::SecretInArguments { .. }
+                | Note::MailExchanger { .. }
+                | Note::MailExchangerUnreachable { .. }
+                | Note::DecodedChallenge { .. }
+                | Note::Capabilities { .. }
+                | Note::QuitFailed { .. }
+                | Note::Retrying { .. }
+                | Note::PartialWrite { .. }
+                | Note::MessageAccepted { .. }
+                | Note::RecipientResult { .. } => {}
+            },
+            Fact::RowStarted { row } => {
+                let connection = event.connection.to_owned();
+                self.rows.push(ActiveRow { connection, row: (*row).clone(), failed: false });
+            }
+            Fact::RowFinished { row, outcome } => {
+                let index = self.rows.iter().position(|active| active.connection == event.connection);
+                let active = index.map(|index| self.rows.swap_remove(index));
+                // That of a step is told already, or counted where there are too many.
+                let counted = self.reported.len() >= MAX_FAILURES && active.is_some_and(|active| active.failed);
+                if let Some(failure) = outcome.failure.as_ref().filter(|_| !counted) {
+                    self.failure(failure, None, Some(row));
+                }
+            }
+            Fact::SessionFinished { outcome } => self.finish(outcome),
+            Fact::HostResolved { .. }
+            | Fact::Connected { .. }
+            | Fact::TlsStarted { .. }
+            | Fact::LineSent(_)
+            | Fact::LineReceived(_)
+            | Fact::Paused { .. }
+            | Fact::ClosedByServer
+            | Fact::ResetByServer
+            | Fact::ClosedByClient { .. }
+            | Fact::AttemptStarted { .. }
+            | Fact::StepStarted { .. } => {}
+        }
+    }
+}

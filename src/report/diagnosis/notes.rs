@@ -1,0 +1,114 @@
+//! What stands below a diagnosis: what came, what a certificate says, what may help.
+
+use crate::event::{Cause, Failure, RowId, ServerResponse, StepId};
+use crate::session::Place;
+use crate::transcript::escape_unprintable;
+
+/// With what stands before it, 80 columns.
+const WIDTH: usize = 70;
+
+/// `step 4: RCPT TO:<b@example.com>, repetition 2, attempt 3`, and where it begins, if that is another line than the
+/// failure's.
+pub(super) fn step(step: &StepId, failure: &Place) -> String {
+    let mut out = format!("step {}: {}", step.number, step.title);
+    if let Some(repetition) = step.repetition {
+        out.push_str(&format!(", repetition {repetition}"));
+    }
+    if step.attempt > 1 {
+        out.push_str(&format!(", attempt {}", step.attempt));
+    }
+    if (&step.place.file, step.place.line) != (&failure.file, failure.line) && !step.place.file.is_empty() {
+        out.push_str(&format!(" ({}:{})", escape_unprintable(step.place.file.as_bytes()), step.place.line));
+    }
+    out
+}
+
+/// `row u24@example.org (people.csv:26), run 2, try 3`.
+pub(super) fn row(row: &RowId) -> String {
+    let mut out = format!("row {}", row.key);
+    if !row.place.is_empty() {
+        out.push_str(&format!(" ({})", row.place));
+    }
+    if let Some(run) = row.repetition {
+        out.push_str(&format!(", run {run}"));
+    }
+    if row.attempt > 1 {
+        out.push_str(&format!(", try {}", row.attempt));
+    }
+    out
+}
+
+/// A reply as long as a server likes, cut to a terminal's width: the transcript has all of it.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(WIDTH) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// What came, which parts of it are wrong, what may help.
+pub(super) fn notes_for(failure: &Failure) -> Vec<String> {
+    let mut notes = cause_notes(failure);
+    notes.extend(failure.details.mismatches.iter().map(ToString::to_string));
+    notes
+}
+
+fn cause_notes(failure: &Failure) -> Vec<String> {
+    let help = |text: &str| vec![format!("help: {text}")];
+    match &failure.cause {
+        Cause::Unexpected { expected: _, got: ServerResponse::Reply { code, text } } => {
+            let text = format!("{code:03} {text}");
+            vec![format!("got: {}", cut(text.trim_end()))]
+        }
+        Cause::Certificate { why, details } => {
+            let mut notes: Vec<String> = details.iter().map(|detail| detail.to_string()).collect();
+            let why = why.as_str();
+            // Another issuer helps neither against a date nor against a name.
+            let helps = if why.contains("expired") || why.contains("not yet valid") {
+                "the server needs another certificate; `verify = false` in [tls] trusts any certificate"
+            } else if why.starts_with("the certificate is not for")
+                || (why.starts_with("names ") && why.contains(", wanted "))
+            {
+                "`server_name = \"NAME\"` in [tls] says whose certificate it is to be; `verify = false` trusts any certificate"
+            } else {
+                "`ca = \"FILE\"` in [tls] trusts an issuer; `verify = false` trusts any certificate"
+            };
+            notes.push(format!("help: {helps}"));
+            notes
+        }
+        Cause::MissingCapability { what: _, help: Some(text) } => help(text.as_str()),
+        Cause::TimedOut { waiting_for, section, .. } => {
+            let mut notes = Vec::new();
+            if waiting_for.as_str() == "the greeting" {
+                let text =
+                    "a server that speaks TLS from the first byte says nothing before it: did you mean smtps://?";
+                notes.extend(help(text));
+            }
+            if section.is_some() {
+                notes.extend(help("`timeout = \"30s\"`, for the step or the session, sets another limit"));
+            }
+            notes
+        }
+        Cause::DeliveryUnknown { .. } => help("trying again may send the message twice (RFC 1047)"),
+        Cause::BytesAfterStarttls { .. } => {
+            help("`inject_check = false` beside `starttls` looks at what the server does next")
+        }
+        Cause::Unexpected { .. }
+        | Cause::AssertsFailed(_)
+        | Cause::CaptureMissed { .. }
+        | Cause::ConnectionLost { .. }
+        | Cause::NotSmtp(_)
+        | Cause::LineTooLong
+        | Cause::UnsolicitedInput { .. }
+        | Cause::CannotResolve { .. }
+        | Cause::CannotConnect { .. }
+        | Cause::TlsFailed { .. }
+        | Cause::AuthRefused { .. }
+        | Cause::MissingCapability { .. }
+        | Cause::Sasl { .. }
+        | Cause::BadValue { .. }
+        | Cause::Unreadable { .. }
+        | Cause::Recipients { .. }
+        | Cause::Interrupted { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,38 @@
+//! What docs/events.md says of the events of `--json -`: the page is held to what the stream writes.
+
+use serde_json::Value;
+
+const PAGE: &str = include_str!("../../docs/events.md");
+
+/// Whether the page has the event, with all of these fields.
+pub fn documents(event: &str, fields: &Value) -> bool {
+    let start = format!("| `{event}` | ");
+    let Some(row) = PAGE.lines().find_map(|line| line.strip_prefix(&start)) else { return false };
+    let Some(fields) = fields.as_object() else { return false };
+    fields.keys().all(|field| row.contains(&format!("`{field}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_page_is_read() {
+        assert!(documents("connected", &json!({ "address": "a" })));
+        assert!(!documents("connected", &json!({ "adress": "a" })), "no such field");
+        assert!(!documents("conected", &json!({})), "no such event");
+    }
+
+    /// The other way round: what the page has is written.
+    #[test]
+    fn every_event_of_the_page_is_one_of_the_streams() {
+        let sources = concat!(include_str!("json_events.rs"), include_str!("../cli/reports.rs"));
+        let events: Vec<&str> =
+            PAGE.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(event, _)| event).collect();
+        assert!(events.len() > 30, "the tables are there: {events:?}");
+        for event in events {
+            assert!(sources.contains(&format!("\"{event}\"")), "nothing writes {event}");
+        }
+    }
+}

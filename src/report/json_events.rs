@@ -1,0 +1,210 @@
+//! `--json -`: events as JSON Lines, each written when it happens.
+
+use super::json::{failure, place, seconds};
+use crate::event::{
+    Event, Fact, Note, Observer, RecipientOutcome, RedactedLine, RowId, SessionAttempt, SkipReason, Status, Verdict,
+};
+use crate::session::CloseMode;
+use crate::transcript::{SafeText, escape_unprintable};
+use serde_json::{Map, Value, json};
+use std::io::Write;
+
+/// Why a session is skipped of which no step runs.
+pub const ALL_CONDITIONS_FALSE: &str = "the `if` of every step was false";
+
+/// Writes the events of one session. Sessions that run at the same time are told apart by their numbers.
+pub struct JsonEventWriter<W: Write> {
+    out: W,
+    /// From 1.
+    session: usize,
+    /// The session file, as it was found.
+    file: SafeText,
+    /// Steps whose `if` was false.
+    false_conditions: usize,
+}
+
+impl<W: Write> JsonEventWriter<W> {
+    /// What cannot be written is for `out` to remember.
+    pub fn new(out: W, session: usize, file: SafeText) -> Self {
+        Self { out, session, file, false_conditions: 0 }
+    }
+}
+
+/// One line, in one write.
+pub fn write_line(out: &mut impl Write, value: &Value) {
+    let _ = out.write_all(format!("{value}\n").as_bytes()).and_then(|()| out.flush());
+}
+
+impl<W: Write> Observer for JsonEventWriter<W> {
+    fn observe(&mut self, event: &Event<'_>) {
+        let (name, fields) = match &event.fact {
+            Fact::SessionStarted { name, server } => (
+                "session_started",
+                json!({ "file": self.file.as_str(), "name": name.as_str(), "server": server.as_str() }),
+            ),
+            Fact::HostResolved { host, addresses } => {
+                let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                ("host_resolved", json!({ "host": host.as_str(), "addresses": addresses }))
+            }
+            Fact::Connected { address } => ("connected", json!({ "address": address.as_str() })),
+            Fact::TlsStarted { tls, verify: _ } => {
+                let subject = tls.peer.as_ref().map(|peer| escape_unprintable(peer.subject.as_bytes()));
+                let fields = json!({
+                    "version": tls.version, "cipher": tls.cipher, "verified": tls.verified, "subject": subject,
+                    "not_after": tls.peer.as_ref().map(|peer| peer.not_after.to_string()),
+                });
+                ("tls_started", fields)
+            }
+            Fact::LineSent(line) => ("line_sent", line_fields(line)),
+            Fact::LineReceived(line) => ("line_received", line_fields(line)),
+            Fact::Paused { duration } => ("paused", json!({ "duration": seconds(*duration) })),
+            Fact::ClosedByServer => ("closed_by_server", json!({})),
+            Fact::ResetByServer => ("reset_by_server", json!({})),
+            Fact::ClosedByClient { how } => {
+                let how = match how {
+                    CloseMode::Fin => "fin",
+                    CloseMode::Reset => "reset",
+                    CloseMode::Write => "write",
+                };
+                ("closed_by_client", json!({ "how": how }))
+            }
+            Fact::AttemptStarted { turn } => ("turn_started", turn_fields(turn)),
+            Fact::RowStarted { row } => ("row_started", row_fields(row)),
+            Fact::RowFinished { row, outcome } => {
+                let mut fields = row_fields(row);
+                fields["status"] = outcome.status.code().into();
+                fields["failure"] = outcome.failure.as_ref().map(failure).into();
+                ("row_finished", fields)
+            }
+            Fact::StepStarted { step } => {
+                let mut fields = step_fields(step);
+                fields.insert("place".to_owned(), place(&step.place));
+                ("step_started", Value::Object(fields))
+            }
+            Fact::StepFinished { step, verdict, elapsed } => {
+                let mut fields = step_fields(step);
+                let (word, more) = match verdict {
+                    Verdict::Passed => ("passed", None),
+                    Verdict::Failed(one) => ("failed", Some(("failure", failure(one)))),
+                    Verdict::Error(one) => ("error", Some(("failure", failure(one)))),
+                    Verdict::Skipped(reason) => {
+                        let reason = match reason {
+                            SkipReason::Condition => {
+                                self.false_conditions += 1;
+                                "condition"
+                            }
+                            SkipReason::EarlierFailure => "earlier-failure",
+                            SkipReason::NotOffered => "not-offered",
+                            SkipReason::AlreadySent => "sent-before",
+                            SkipReason::Deselected => "left-out",
+                            SkipReason::MissingCapability => "lacking",
+                        };
+                        ("skipped", Some(("reason", reason.into())))
+                    }
+                };
+                fields.insert("verdict".to_owned(), word.into());
+                fields.insert("elapsed".to_owned(), seconds(*elapsed).into());
+                fields.extend(more.map(|(key, value)| (key.to_owned(), value)));
+                ("step_finished", Value::Object(fields))
+            }
+            Fact::Noted(one) => note_fields(one),
+            Fact::SessionFinished { outcome } => {
+                // As the run counts it: nothing ran, and the session says so itself.
+                let idle = outcome.status == Status::Passed && outcome.steps_run == 0 && self.false_conditions > 0;
+                let skipped = outcome.skipped.as_ref().map(SafeText::as_str).or(idle.then_some(ALL_CONDITIONS_FALSE));
+                let fields = json!({
+                    "status": outcome.status.code(),
+                    "steps_run": outcome.steps_run,
+                    "failure": outcome.failure.as_ref().map(failure),
+                    "skipped": skipped,
+                });
+                ("session_finished", fields)
+            }
+        };
+        debug_assert!(super::event_docs::documents(name, &fields), "docs/events.md describes {name} with these fields");
+        let mut line = Map::new();
+        line.insert("event".to_owned(), name.into());
+        line.insert("session".to_owned(), self.session.into());
+        line.insert("at".to_owned(), seconds(event.at).into());
+        line.insert("connection".to_owned(), escape_unprintable(event.connection.as_bytes()).into());
+        if let Value::Object(fields) = fields {
+            line.extend(fields);
+        }
+        write_line(&mut self.out, &Value::Object(line));
+    }
+}
+
+/// A line as the transcript has it, which holds no secret.
+fn line_fields(line: &RedactedLine<'_>) -> Value {
+    let mut text = String::new();
+    line.notation(&mut text);
+    json!({ "line": text, "bytes": line.wire_length(), "content": line.content })
+}
+
+fn step_fields(step: &crate::event::StepId) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("step".to_owned(), step.number.into());
+    fields.insert("title".to_owned(), step.title.as_str().into());
+    fields.extend(step.repetition.map(|repetition| ("repetition".to_owned(), repetition.into())));
+    fields.insert("attempt".to_owned(), step.attempt.into());
+    fields
+}
+
+/// A playing of a whole session, of several.
+pub fn turn_fields(turn: &SessionAttempt) -> Value {
+    let mut fields = json!({ "attempt": turn.attempt });
+    if let Some(repetition) = turn.repetition {
+        fields["repetition"] = repetition.into();
+    }
+    fields
+}
+
+fn row_fields(row: &RowId) -> Value {
+    let mut fields = json!({ "row": row.number, "key": row.key.as_str(), "attempt": row.attempt });
+    if let Some(repetition) = row.repetition {
+        fields["repetition"] = repetition.into();
+    }
+    fields
+}
+
+fn note_fields(note: &Note) -> (&'static str, Value) {
+    match note {
+        Note::Unencrypted { why } => ("going_on_in_clear", json!({ "why": why.as_str() })),
+        Note::ConnectedAgain => ("connected_again", json!({})),
+        Note::MailExchanger { domain, host, preference } => {
+            let fields = json!({ "domain": domain.as_str(), "host": host.as_str(), "preference": preference });
+            ("exchanger_found", fields)
+        }
+        Note::MailExchangerUnreachable { host, why } => {
+            ("exchanger_unreachable", json!({ "host": host.as_str(), "why": why.as_str() }))
+        }
+        Note::NotVerified { why } => ("certificate_not_verified", json!({ "why": why.as_str() })),
+        Note::DecodedChallenge { text } => ("prompt_decoded", json!({ "text": text.as_str() })),
+        Note::Capabilities { list } => {
+            ("capabilities_told", json!({ "capabilities": list.iter().map(SafeText::as_str).collect::<Vec<_>>() }))
+        }
+        Note::QuitFailed { why } => ("quit_failed", json!({ "why": why.as_str() })),
+        Note::PlaceholderUsed { name, why } => ("placeholder", json!({ "name": name.as_str(), "why": why.as_str() })),
+        Note::DefaultUsed { name, why } => ("default_taken", json!({ "name": name.as_str(), "why": why.as_str() })),
+        Note::SecretInArguments { name } => ("given_secret", json!({ "name": name.as_str() })),
+        Note::ShortSecret { name } => ("short_secret", json!({ "name": name.as_str() })),
+        Note::Retrying { attempt, times, wait } => {
+            ("retrying", json!({ "attempt": attempt, "times": times, "wait": seconds(*wait) }))
+        }
+        Note::RecipientResult { address, outcome, reply, message: _ } => {
+            let outcome = match outcome {
+                RecipientOutcome::Accepted => "accepted",
+                RecipientOutcome::Refused => "refused",
+                RecipientOutcome::Deferred => "deferred",
+                RecipientOutcome::Unknown => "unknown",
+            };
+            ("recipient", json!({ "address": address.as_str(), "outcome": outcome, "reply": reply.as_str() }))
+        }
+        Note::MessageAccepted { recipients, size, queue_id } => (
+            "message_sent",
+            json!({ "recipients": recipients, "size": size, "queue_id": queue_id.as_ref().map(SafeText::as_str) }),
+        ),
+        Note::PartialWrite { bytes } => ("not_written", json!({ "bytes": bytes })),
+        Note::Interrupted { signal } => ("interrupted", json!({ "signal": signal })),
+    }
+}

@@ -1,0 +1,74 @@
+//! Message content past 40 lines is counted and not shown, over all chunks of a message.
+
+use crate::event::{RedactedLine, group_thousands, human_size};
+
+/// The lines of content that are shown where not all of it is.
+const SHOWN_LINES: usize = 40;
+
+/// What was cut of one connection's content.
+#[derive(Default)]
+pub(super) struct ContentLimit {
+    shown: usize,
+    lines: usize,
+    bytes: usize,
+    /// BDAT commands.
+    chunks: usize,
+    /// More chunks are to come: what else crosses the wire meanwhile ends nothing.
+    open: bool,
+    /// It was told: what comes is another message's, or replies to chunks that are not shown.
+    reported: bool,
+}
+
+impl ContentLimit {
+    /// Counts a line of content; says whether it is not to be shown.
+    pub fn omits(&mut self, length: usize) -> bool {
+        self.begin();
+        if self.shown < SHOWN_LINES {
+            self.shown += 1;
+            return false;
+        }
+        self.lines += 1;
+        self.bytes = self.bytes.saturating_add(length);
+        true
+    }
+
+    /// As [`ContentLimit::omits`] for what stands between chunks: a BDAT command, or its reply.
+    pub fn omits_between(&mut self, line: &RedactedLine<'_>, sent: bool) -> bool {
+        if sent {
+            self.begin();
+            self.open = true;
+        }
+        let is_cut = self.shown == SHOWN_LINES && (sent || line.is_positive());
+        self.chunks += usize::from(is_cut && sent);
+        is_cut
+    }
+
+    /// The next message's content may have begun.
+    fn begin(&mut self) {
+        if self.reported {
+            *self = Self::default();
+        }
+    }
+
+    /// Whether the content goes on behind a line of the dialogue, which is shown: the last chunk's command, or a reply to what
+    /// was sent before the chunks.
+    pub fn continues_after(&mut self, sent: bool) -> bool {
+        let is_open = self.open;
+        self.open &= !sent;
+        is_open
+    }
+
+    /// Ends it. `… 1,234 more lines (96 kB)`, where any were cut.
+    pub fn end(&mut self) -> Option<String> {
+        let (lines, chunks) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.chunks));
+        let size = std::mem::take(&mut self.bytes);
+        (self.reported, self.open) = (true, false);
+        let noun = if lines == 1 { "line" } else { "lines" };
+        let chunks = match chunks {
+            0 => String::new(),
+            1 => " and 1 BDAT command with its reply".to_owned(),
+            _ => format!(" and {} BDAT commands with their replies", group_thousands(chunks)),
+        };
+        (lines > 0).then(|| format!("… {} more {noun} ({}){chunks}", group_thousands(lines), human_size(size as u64)))
+    }
+}

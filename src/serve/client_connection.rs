@@ -1,0 +1,211 @@
+//! A client's connection as the server has it: TCP or UNIX, in clear or inside TLS.
+
+use super::dialogue::TlsHandshake;
+use super::tls::Acceptor;
+use openssl::ssl::{HandshakeError, SslStream};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+/// How long, and for how many bytes, a closed connection is still read, so that what was written last arrives: a
+/// socket that is closed with bytes unread takes back what it has not delivered.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1024 * 1024;
+
+#[derive(Debug)]
+pub(super) enum ClientSocket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl ClientSocket {
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
+            Self::Unix(socket) => Self::Unix(socket.try_clone()?),
+        })
+    }
+
+    /// Errors mean that the other side was faster.
+    pub(super) fn shutdown(&self, how: Shutdown) {
+        let _ = match self {
+            Self::Tcp(socket) => socket.shutdown(how),
+            Self::Unix(socket) => socket.shutdown(how),
+        };
+    }
+
+    fn set_timeouts(&self, limit: Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => {
+                socket.set_read_timeout(Some(limit))?;
+                socket.set_write_timeout(Some(limit))
+            }
+            Self::Unix(socket) => {
+                socket.set_read_timeout(Some(limit))?;
+                socket.set_write_timeout(Some(limit))
+            }
+        }
+    }
+}
+
+/// A socket with bytes put back in front of it, and with a deadline while there is one.
+#[derive(Debug)]
+pub(super) struct HandshakeSocket {
+    socket: ClientSocket,
+    unread: Vec<u8>,
+    deadline: Option<Instant>,
+}
+
+impl HandshakeSocket {
+    /// Holds a whole handshake to its deadline, however the client drips.
+    fn apply_deadline(&self) -> io::Result<()> {
+        let Some(deadline) = self.deadline else { return Ok(()) };
+        match deadline.checked_duration_since(Instant::now()) {
+            Some(left) if !left.is_zero() => self.socket.set_timeouts(left),
+            _ => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+impl Read for HandshakeSocket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.unread.is_empty() {
+            let taken = self.unread.len().min(buffer.len());
+            buffer[..taken].copy_from_slice(&self.unread[..taken]);
+            self.unread.drain(..taken);
+            return Ok(taken);
+        }
+        self.apply_deadline()?;
+        match &mut self.socket {
+            ClientSocket::Tcp(socket) => socket.read(buffer),
+            ClientSocket::Unix(socket) => socket.read(buffer),
+        }
+    }
+}
+
+impl Write for HandshakeSocket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.apply_deadline()?;
+        match &mut self.socket {
+            ClientSocket::Tcp(socket) => socket.write(bytes),
+            ClientSocket::Unix(socket) => socket.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+enum TlsLayer {
+    Plain(HandshakeSocket),
+    Tls(Box<SslStream<HandshakeSocket>>),
+    /// A handshake failed, or the connection was given up.
+    Closed,
+}
+
+pub(super) struct ClientConnection {
+    layer: TlsLayer,
+    idle: Duration,
+}
+
+fn closed_error() -> io::Error {
+    io::ErrorKind::NotConnected.into()
+}
+
+impl ClientConnection {
+    pub(super) fn new(socket: ClientSocket, idle: Duration) -> io::Result<Self> {
+        if let ClientSocket::Tcp(socket) = &socket {
+            socket.set_nodelay(true)?;
+        }
+        socket.set_timeouts(idle)?;
+        Ok(Self { layer: TlsLayer::Plain(HandshakeSocket { socket, unread: Vec::new(), deadline: None }), idle })
+    }
+
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let result = match &mut self.layer {
+                TlsLayer::Plain(socket) => socket.read(buffer),
+                TlsLayer::Tls(stream) => stream.read(buffer),
+                TlsLayer::Closed => Err(closed_error()),
+            };
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.layer {
+            TlsLayer::Plain(socket) => socket.write_all(bytes),
+            TlsLayer::Tls(stream) => stream.write_all(bytes),
+            TlsLayer::Closed => Err(closed_error()),
+        }
+    }
+
+    /// The server's side of the handshake. `received`: what was read already and belongs to it.
+    pub(super) fn start_tls(&mut self, acceptor: &Acceptor, received: Vec<u8>) -> Result<TlsHandshake, String> {
+        let mut socket = match std::mem::replace(&mut self.layer, TlsLayer::Closed) {
+            TlsLayer::Plain(socket) => socket,
+            other => {
+                self.layer = other;
+                return Err("TLS has started already".to_owned());
+            }
+        };
+        socket.unread = received;
+        socket.deadline = Some(Instant::now() + HANDSHAKE);
+        let mut stream = match acceptor.ssl.accept(socket) {
+            Ok(stream) => stream,
+            // A socket's timeout shows as WouldBlock.
+            Err(HandshakeError::WouldBlock(_)) => return Err("the handshake took too long".to_owned()),
+            Err(HandshakeError::Failure(stream)) => return Err(crate::net::tls_reason(&stream.error().to_string())),
+            Err(HandshakeError::SetupFailure(error)) => return Err(crate::net::tls_reason(&error.to_string())),
+        };
+        let socket = stream.get_mut();
+        socket.deadline = None;
+        socket.socket.set_timeouts(self.idle).map_err(|error| error.to_string())?;
+        let version = Some(stream.ssl().version_str().to_owned());
+        let server_end_point = acceptor.server_end_point.clone();
+        self.layer = TlsLayer::Tls(Box::new(stream));
+        Ok(TlsHandshake { version, server_end_point })
+    }
+
+    fn socket(&mut self) -> Option<&mut HandshakeSocket> {
+        match &mut self.layer {
+            TlsLayer::Plain(socket) => Some(socket),
+            TlsLayer::Tls(stream) => Some(stream.get_mut()),
+            TlsLayer::Closed => None,
+        }
+    }
+
+    /// Ends the connection with FIN (inside TLS with close_notify), and stays until the client has seen it.
+    pub(super) fn close(&mut self) {
+        if let TlsLayer::Tls(stream) = &mut self.layer {
+            let _ = stream.shutdown();
+        }
+        let Some(socket) = self.socket() else { return };
+        socket.socket.shutdown(Shutdown::Write);
+        socket.deadline = Some(Instant::now() + LINGER);
+        let mut buffer = [0; 4096];
+        let mut left = LINGER_BYTES;
+        while left > 0 {
+            match socket.read(&mut buffer) {
+                Ok(0) | Err(_) => break,
+                Ok(read) => left = left.saturating_sub(read),
+            }
+        }
+        self.layer = TlsLayer::Closed;
+    }
+
+    /// Ends the connection with RST. No other handle on the socket may be open.
+    pub(super) fn reset(&mut self) {
+        if let Some(HandshakeSocket { socket: ClientSocket::Tcp(socket), .. }) = self.socket() {
+            let _ = socket2::SockRef::from(&*socket).set_linger(Some(Duration::ZERO));
+        }
+        self.layer = TlsLayer::Closed;
+    }
+}

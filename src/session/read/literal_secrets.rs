@@ -1,0 +1,77 @@
+//! Finds the secrets that stand in a file as they are, so that no line shown of it shows them: of a file that is
+//! wrong, too, and beside a key that is mistyped.
+
+use super::SessionReader;
+use super::table_fields::SpannedValue;
+use crate::session::template::is_single_name;
+use crate::session::{SourceMap, Span};
+use toml::de::{DeTable, DeValue};
+
+/// The keys of `[auth]` that are no secrets; what stands at a key that is not known may be one.
+const PUBLIC_KEYS: [&str; 5] = ["mechanism", "user", "authzid", "initial_response", "allow_plaintext"];
+
+impl SessionReader<'_> {
+    pub(super) fn hide_secrets(&mut self, table: &DeTable<'_>) {
+        let mut finder = SecretFinder { map: &mut self.map, file: self.file };
+        for (name, value) in table.iter() {
+            if let (true, DeValue::Table(secrets)) = (name.get_ref().starts_with("secret"), value.get_ref()) {
+                secrets.iter().for_each(|(_, value)| finder.source(value));
+            } else {
+                finder.entry(name.get_ref(), value);
+            }
+        }
+    }
+
+    /// Where syntax is broken the tables say little: what stands behind such a key in that line is hidden whole.
+    pub(super) fn hide_broken(&mut self, span: &Span) {
+        let text = self.map.text(span.file);
+        let at = text.floor_char_boundary(span.bytes.start);
+        let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let line = text[start..].lines().next().unwrap_or("");
+        let table = text[..start].lines().rev().map(str::trim).find(|line| line.starts_with('['));
+        let table = table.map_or("", |line| line.trim_matches(['[', ']', ' ']));
+        let from = match ["password", "token"].iter().find_map(|word| line.find(word)) {
+            Some(word) => line[word..].find('=').map(|at| word + at + 1),
+            None if table.starts_with("secret") => line.find('=').map(|at| at + 1),
+            None => None,
+        };
+        let bytes = from.map(|from| start + from..start + line.len());
+        if let Some(bytes) = bytes.filter(|bytes| !text[bytes.clone()].trim_start().starts_with('{')) {
+            self.map.hide(Span { file: span.file, bytes });
+        }
+    }
+}
+
+struct SecretFinder<'a> {
+    map: &'a mut SourceMap,
+    file: usize,
+}
+
+impl SecretFinder<'_> {
+    fn entry(&mut self, name: &str, value: &SpannedValue<'_>) {
+        match value.get_ref() {
+            DeValue::Table(auth) if name == "auth" => {
+                for (_, value) in auth.iter().filter(|(name, _)| !PUBLIC_KEYS.contains(&name.get_ref().as_ref())) {
+                    self.source(value);
+                }
+            }
+            DeValue::Table(table) => table.iter().for_each(|(name, value)| self.entry(name.get_ref(), value)),
+            DeValue::Array(list) => list.iter().for_each(|value| self.entry("", value)),
+            _ => {}
+        }
+    }
+
+    /// A source shows where the secret is, and its `default` what it is; so does any other value.
+    fn source(&mut self, value: &SpannedValue<'_>) {
+        match value.get_ref() {
+            DeValue::Table(source) => {
+                for (_, value) in source.iter().filter(|(name, _)| name.get_ref() == "default") {
+                    self.source(value);
+                }
+            }
+            // `{{ password }}` says nothing about it.
+            DeValue::String(text) if is_single_name(text) => {}
+            _ => self.map.hide(Span { file: self.file, bytes: value.span() }),
+        }
+    }
+}

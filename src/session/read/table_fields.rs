@@ -1,0 +1,130 @@
+//! A table of the file while it is read: its declared keys by name, the others told.
+
+use super::SessionReader;
+use super::key_spec::{KeySpec, TableSpec};
+use crate::session::{Diagnostic, Span};
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+/// A TOML value with its place.
+pub(super) type SpannedValue<'a> = Spanned<DeValue<'a>>;
+
+/// A key that stands in the file, with its value.
+#[derive(Clone, Copy)]
+pub(super) struct Field<'a> {
+    pub key: &'static KeySpec,
+    /// The name to use in messages: of the key, or of what its list holds.
+    pub name: &'a str,
+    key_start: usize,
+    key_end: usize,
+    pub value: &'a SpannedValue<'a>,
+}
+
+impl<'a> Field<'a> {
+    pub fn key_bytes(&self) -> Range<usize> {
+        self.key_start..self.key_end
+    }
+
+    /// The same key with one value of its list or table.
+    pub fn with_value(self, value: &'a SpannedValue<'a>) -> Self {
+        Self { value, ..self }
+    }
+
+    /// An entry of its table, by its own name.
+    pub fn entry(self, name: &'a str, value: &'a SpannedValue<'a>) -> Self {
+        Self { name, value, ..self }
+    }
+}
+
+/// The table's keys that are declared.
+pub(super) struct TableFields<'a> {
+    keys: &'static TableSpec,
+    table: &'a DeTable<'a>,
+    /// TableSpec that unknown ones were probably meant to be: not to be told missing, too.
+    meant: Vec<&'static str>,
+    pub span: Span,
+}
+
+impl<'a> TableFields<'a> {
+    pub fn get(&self, name: &'static str) -> Option<Field<'a>> {
+        let key = self.keys.find(name)?;
+        let (written, value) = self.table.get_key_value(name)?;
+        let Range { start: key_start, end: key_end } = written.span();
+        Some(Field { key, name, key_start, key_end, value })
+    }
+
+    /// Whether it stands there, or something that was probably meant to be it.
+    pub fn has(&self, name: &str) -> bool {
+        self.table.contains_key(name) || self.meant.contains(&name)
+    }
+
+    /// Those of `names` that stand there, in the order of the file.
+    pub fn present(&self, names: &[&'static str]) -> Vec<Field<'a>> {
+        let mut there: Vec<_> = names.iter().filter_map(|name| self.get(name)).collect();
+        there.sort_by_key(|field| field.key_start);
+        there
+    }
+}
+
+impl SessionReader<'_> {
+    /// Opens a table: tells its unknown keys.
+    pub(super) fn fields<'a>(
+        &mut self,
+        table: &'a DeTable<'a>,
+        at: Range<usize>,
+        keys: &'static TableSpec,
+    ) -> TableFields<'a> {
+        let mut meant = Vec::new();
+        for (name, _) in table.iter().filter(|(name, _)| keys.find(name.get_ref()).is_none()) {
+            let names = keys.keys.iter().map(|key| key.name);
+            let guess = closest_name(name.get_ref(), names);
+            meant.extend(guess);
+            let mut unknown = Diagnostic::error(
+                self.span(name.span()),
+                format!("unknown key \"{}\" in {}", name.get_ref(), keys.title),
+            );
+            match guess {
+                Some(guess) => unknown.label = Some(format!("did you mean \"{guess}\"?")),
+                None => unknown.help = Some(known(keys)),
+            }
+            self.report(unknown);
+        }
+        TableFields { keys, table, meant, span: self.span(at) }
+    }
+}
+
+fn known(keys: &TableSpec) -> String {
+    let names: Vec<_> = keys.keys.iter().map(|key| key.name).collect();
+    format!("{} may have: {}", keys.title, names.join(", "))
+}
+
+/// The one that was probably meant: at most a third of it mistyped, and one letter of short ones.
+pub(crate) fn closest_name<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    // Comparing takes time by the square of the length.
+    if typed.len() > 40 {
+        return None;
+    }
+    let typed = typed.to_lowercase().replace('-', "_");
+    // Some letters left out are fewer mistakes than they count: `paswd`.
+    let shortened = |name: &str| {
+        let mut letters = name.chars();
+        let begins = typed.len() > 2 && typed.len() * 2 > name.len() && typed.chars().next() == name.chars().next();
+        begins && typed.chars().all(|typed| letters.any(|letter| letter == typed))
+    };
+    names
+        .map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase().replace('-', "_")), name))
+        .filter(|(distance, name)| {
+            let near = *distance <= (name.chars().count() / 3).max(1) && *distance < typed.chars().count();
+            near || shortened(name)
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// The table's entries in the order of the file.
+pub(super) fn in_order<'a>(table: &'a DeTable<'a>) -> Vec<(&'a Spanned<DeString<'a>>, &'a SpannedValue<'a>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    entries
+}

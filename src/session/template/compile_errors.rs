@@ -1,0 +1,72 @@
+//! All that is wrong with a template or expression and shows when the file is read, each with its place.
+
+use super::errors::{LabelledError, invalid_patterns, translate_error, unknown_attributes, unknown_filters_and_tests};
+use super::lexer::Identifier;
+use super::nesting::{self, NestingError};
+use super::{TemplateKind, point};
+use crate::session::{Diagnostic, Span};
+use minijinja::{Environment, Error};
+
+/// What could not be compiled, or is wrong although it could.
+#[derive(Debug)]
+pub struct CompileErrors<T> {
+    /// At least one.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What was compiled nevertheless: what it names can be looked at, too.
+    pub recovered: Option<T>,
+}
+
+impl<T> CompileErrors<T> {
+    /// The same mistakes of what `make` makes of it.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> CompileErrors<U> {
+        CompileErrors { diagnostics: self.diagnostics, recovered: self.recovered.map(make) }
+    }
+}
+
+/// A string of the file, and where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct TemplateString<'a> {
+    pub source: &'a str,
+    pub span: &'a Span,
+    /// With its quotes and escapes.
+    pub raw: &'a str,
+}
+
+impl TemplateString<'_> {
+    /// What nests too deep for the engine to read it.
+    pub fn check_nesting(&self, kind: TemplateKind) -> Option<Diagnostic> {
+        check_nesting(self.source, kind).map(|deep| {
+            Diagnostic::error(point(self.span, self.raw, self.source, Some(deep.bytes.clone())), deep.message())
+        })
+    }
+
+    pub fn syntax(&self, error: &Error) -> Diagnostic {
+        self.diagnostic(LabelledError { error: translate_error(error, None, self.source, 0), label: None })
+    }
+
+    /// What the engine would say too late, and one by one.
+    pub fn check_identifiers(
+        &self,
+        environment: &Environment<'_>,
+        template: &str,
+        words: &[Identifier],
+    ) -> Vec<Diagnostic> {
+        let mut found = unknown_filters_and_tests(environment, self.source, words);
+        found.extend(unknown_attributes(environment, template, self.source, words));
+        found.extend(invalid_patterns(environment, self.source, words));
+        found.into_iter().map(|one| self.diagnostic(one)).collect()
+    }
+
+    fn diagnostic(&self, found: LabelledError) -> Diagnostic {
+        let span = point(self.span, self.raw, self.source, found.error.range);
+        Diagnostic { label: found.label, ..Diagnostic::error(span, found.error.message) }
+    }
+}
+
+pub(super) fn check_nesting(source: &str, kind: TemplateKind) -> Option<NestingError> {
+    match kind {
+        TemplateKind::Expression => nesting::of_expression(source),
+        TemplateKind::Text | TemplateKind::Html => nesting::of_template(source),
+    }
+    .err()
+}

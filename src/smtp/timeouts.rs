@@ -1,0 +1,87 @@
+//! The client's time limits of RFC 5321 §4.5.3.2.
+
+use std::time::Duration;
+
+/// What a client waits for, and its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    Greeting,
+    Mail,
+    Rcpt,
+    DataInitiation,
+    DataBlock,
+    DataTermination,
+    /// RFC 5321 names no limit for other commands; five minutes is what the others have.
+    Other,
+}
+
+impl Timeout {
+    pub fn limit(self) -> Duration {
+        Duration::from_secs(60 * self.minutes())
+    }
+
+    fn minutes(self) -> u64 {
+        match self {
+            Self::Greeting | Self::Mail | Self::Rcpt | Self::Other => 5,
+            Self::DataInitiation => 2,
+            Self::DataBlock => 3,
+            Self::DataTermination => 10,
+        }
+    }
+
+    /// The section that sets it, for messages: `RFC 5321 §4.5.3.2.1`.
+    pub fn section(self) -> Option<&'static str> {
+        match self {
+            Self::Greeting => Some("RFC 5321 §4.5.3.2.1"),
+            Self::Mail => Some("RFC 5321 §4.5.3.2.2"),
+            Self::Rcpt => Some("RFC 5321 §4.5.3.2.3"),
+            Self::DataInitiation => Some("RFC 5321 §4.5.3.2.4"),
+            Self::DataBlock => Some("RFC 5321 §4.5.3.2.5"),
+            Self::DataTermination => Some("RFC 5321 §4.5.3.2.6"),
+            Self::Other => None,
+        }
+    }
+
+    /// What a command line waits for, by its verb, compared without regard to case. BDAT may be the message's
+    /// last (RFC 3030 §2), so it is given what the end of DATA is given.
+    pub fn of_command(line: &[u8]) -> Self {
+        let verb = line.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
+        let is = |name: &str| verb.eq_ignore_ascii_case(name.as_bytes());
+        if is("MAIL") {
+            Self::Mail
+        } else if is("RCPT") {
+            Self::Rcpt
+        } else if is("DATA") {
+            Self::DataInitiation
+        } else if is("BDAT") {
+            Self::DataTermination
+        } else {
+            Self::Other
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_wait_as_long_as_the_rfc_says() {
+        let table: &[(&[u8], Timeout, u64, Option<&str>)] = &[
+            (b"MAIL FROM:<>", Timeout::Mail, 300, Some("RFC 5321 §4.5.3.2.2")),
+            (b"rcpt to:<a@b>", Timeout::Rcpt, 300, Some("RFC 5321 §4.5.3.2.3")),
+            (b"Data\r\n", Timeout::DataInitiation, 120, Some("RFC 5321 §4.5.3.2.4")),
+            (b"BDAT 5 LAST", Timeout::DataTermination, 600, Some("RFC 5321 §4.5.3.2.6")),
+            (b"EHLO x", Timeout::Other, 300, None),
+            (b"DATABASE", Timeout::Other, 300, None),
+            (b"", Timeout::Other, 300, None),
+        ];
+        for (line, wait, seconds, section) in table {
+            let found = Timeout::of_command(line);
+            assert_eq!(found, *wait, "{}", String::from_utf8_lossy(line));
+            assert_eq!((found.limit().as_secs(), found.section()), (*seconds, *section));
+        }
+        assert_eq!(Timeout::DataBlock.limit().as_secs(), 180);
+        assert_eq!(Timeout::Greeting.limit().as_secs(), 300);
+    }
+}

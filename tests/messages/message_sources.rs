@@ -1,0 +1,131 @@
+//! Tables, images, mails that are ready, the starter; and what is refused before anything is sent.
+
+use super::{HEAD, MessageFixture, TO};
+use mail_parser::{MessageParser, MimeHeaders};
+
+#[test]
+fn tables_of_csv_and_json_files_fill_text_and_html() {
+    let session = "server = \"smtp://mail.example.com\"\n[vars]\nsales = { csv = \"sales.csv\" }\nhosts = { json = \"hosts.json\" }\n\
+        [message]\nfrom = \"a@example.com\"\nto = \"b@example.com\"\nsubject = \"{{ sales | length }} rows\"\n\
+        text = \"{% for row in sales %}{{ row.region }}={{ row.total }};{% endfor %}{% for name, up in hosts|items %}{{ name }}:{{ up.up }};{% endfor %}\"\n\
+        html = \"{% for row in sales %}<td>{{ row.region }}</td>{% endfor %}<img src='cid:logo'>\"\n\
+        attach = [\"sales.csv\", { file = \"logo.png\", inline = \"logo\" }]\n";
+    let sales = "region,total\nNord & <Süd>,3\n\"a, b\",4\n";
+    let files: [(&str, &[u8]); 3] = [
+        ("sales.csv", sales.as_bytes()),
+        ("hosts.json", br#"{"z": {"up": true}, "a": {"up": 1.5}}"#),
+        ("logo.png", b"png"),
+    ];
+    let mail = MessageFixture::new(session, &files).mail("case.toml");
+    let parsed = MessageParser::new().parse(&mail).expect("it is a mail");
+    assert_eq!(parsed.subject(), Some("2 rows"));
+    assert_eq!(parsed.body_text(0).as_deref(), Some("Nord & <Süd>=3;a, b=4;z:True;a:1.5;"));
+    let html = "<td>Nord &amp; &lt;Süd&gt;</td><td>a, b</td><img src='cid:logo'>";
+    assert_eq!(parsed.body_html(0).as_deref(), Some(html), "values are escaped, what the file says is not");
+    let logo = parsed.attachments().find(|part| part.content_id() == Some("logo")).expect("it is there");
+    let (kind, disposition) = (logo.content_type(), logo.content_disposition());
+    assert_eq!(kind.map(|kind| (kind.ctype(), kind.subtype())), Some(("image", Some("png"))));
+    assert_eq!(disposition.map(|how| how.ctype()), Some("inline"));
+}
+
+#[test]
+fn what_show_prints_sends_the_same_bytes() {
+    let more = "html = \"<p>{{ 1 + 1 }} ü</p>\"\nattach = [\"a.csv\", { file = \"l.png\", inline = \"logo\", type = \"image/x-own\" }]\n";
+    let session = format!(
+        "{HEAD}{TO}cc = ['\"Doe, Ann\" <ann@example.com>', \"Grp: c@example.com;\"]\nsubject = \"ü\"\ntext = \"a\\nb\\n\"\n{more}"
+    );
+    let place = MessageFixture::new(&session, &[("a.csv", b"a,b\n1,2\n"), ("l.png", b"png")]);
+    let shown = place.mailrun(&["show", "case.toml"]);
+    place.put("shown.toml", &shown.stdout);
+    assert_eq!(String::from_utf8_lossy(&place.mail("shown.toml")), String::from_utf8_lossy(&place.mail("case.toml")));
+}
+
+#[test]
+fn a_mail_that_is_ready_goes_as_it_is_to_whom_its_headers_name() {
+    let eml = b"From: \"Doe, Ann\" <ann@example.com>\nTo: Team: b@example.com,\n  c@example.com;, d@example.com (Dan)\nBcc: e@example.com\nSubject: {{ x }}\n\n.dot\rCR alone, \xc3\xbc";
+    let place =
+        MessageFixture::new("server = \"smtp://mail.example.com\"\n[message]\neml = \"m.eml\"\n", &[("m.eml", eml)]);
+    let output = place.mailrun(&["run", "--dry-run", "case.toml"]);
+    let transcript = String::from_utf8_lossy(&output.stdout);
+    assert!(transcript.contains("C: MAIL FROM:<ann@example.com> SIZE=161 BODY=8BITMIME"), "{transcript}");
+    let rcpt: Vec<_> = transcript.lines().filter_map(|line| line.strip_prefix("C: RCPT TO:")).collect();
+    assert_eq!(rcpt, ["<b@example.com>", "<c@example.com>", "<d@example.com>", "<e@example.com>"]);
+    let expected = String::from_utf8_lossy(eml).replace('\r', "\n").replace('\n', "\r\n") + "\r\n";
+    assert_eq!(String::from_utf8_lossy(&place.mail("case.toml")), expected);
+}
+
+#[test]
+fn what_cannot_be_sent_is_an_error_before_anything_is_sent() {
+    let table: &[(&str, i32, &str, &str)] = &[
+        ("to = []\n", 65, "no recipient", "no recipient"),
+        ("to = [\"\"]\n", 65, "", "an empty address"),
+        ("to = [\"a b@c\"]\n", 65, "not an address", "no address"),
+        ("to = \"{{ 'a@b\\\\r\\\\nRCPT TO:<x@y>' }}\"\n", 65, "case.toml:6", "a line break in an address"),
+        ("to = \"a@b\"\nsubject = \"{{ 'a\\\\nBcc: x@y' }}\"\n", 65, "case.toml:7", "a line break in the subject"),
+        ("to = \"a@b\"\nheaders = { X-A = \"{{ 'a\\\\nb' }}\" }\n", 65, "case.toml:7", "a line break in a header"),
+        ("to = \"a@b\"\nattach = [\"gone.pdf\"]\n", 66, "gone.pdf", "a missing attachment"),
+        ("to = \"a@b\"\nattach = [\".\"]\n", 66, "folder", "a folder"),
+        ("to = \"a@b\"\nattach = [\"/etc/hostname\"]\n", 65, "--file-root", "a file from elsewhere"),
+        ("to = \"a@b\"\nattach = [{ file = \"case.toml\", type = \"csv\" }]\n", 65, "type/subtype", "no type"),
+        (
+            "to = \"a@b\"\nattach = [{ file = \"case.toml\", name = \"{{ 'a\\\\nb' }}\" }]\n",
+            65,
+            "LF",
+            "a name's line break",
+        ),
+        (
+            "to = \"a@b\"\nattach = [{ file = \"case.toml\", inline = \"a b\" }]\n",
+            65,
+            "\"inline\": an identifier",
+            "a bad Content-ID",
+        ),
+        ("to = \"a@b\"\nhtml = \"<p>\"\n", 65, "text = ", "HTML without text"),
+        ("to = \"a@b\"\ntext = \"fine so far {{ 1 / 0 }}\"\n", 65, "case.toml:7", "a template fails in its middle"),
+        ("to = \"a@b\"\ntext = { file = \"t\", template = true }\n", 65, "t:2", "a file's template fails"),
+        ("to = \"a@b\"\ntext = { file = \"latin\" }\n", 65, "UTF-8", "Latin-1"),
+        ("to = \"a@b\"\neml = \"latin\"\nsubject = \"x\"\n", 65, "beside", "eml and subject"),
+        ("to = \"a@b\"\n[vars]\nx = { csv = \"bad.csv\" }\n", 65, "bad.csv:2", "a short row"),
+        ("to = \"a@b\"\n[vars]\nx = { json = \"bad.csv\" }\n", 65, "bad.csv:1", "no JSON"),
+        ("to = \"a@b\"\n[vars]\nx = { csv = \"gone.csv\" }\n", 66, "gone.csv", "no file"),
+    ];
+    let head = "server = \"smtp://mail.example.com\"\n# more\n# lines\n[message]\nfrom = \"a@example.com\"\n";
+    for (more, status, words, why) in table {
+        let files: [(&str, &[u8]); 3] =
+            [("t", b"one\n{{ nothing_defines_this }}\n"), ("latin", b"caf\xe9\n"), ("bad.csv", b"a,b\n1\n")];
+        let place = MessageFixture::new(&format!("{head}{more}"), &files);
+        let output = place.mailrun(&["run", "--dry-run", "case.toml"]);
+        let (sent, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(*status), "{why}:\n{sent}{errors}");
+        assert!(!sent.contains("C: "), "{why}: something was sent:\n{sent}");
+        assert!(errors.contains(words), "{why}: {words:?} is missing in\n{errors}");
+    }
+}
+
+#[test]
+fn the_starter_of_a_report_works_as_it_is_and_overwrites_nothing() {
+    let place = MessageFixture::new("", &[]);
+    let run = |arguments: &[&str], status| {
+        let output = place.mailrun(arguments);
+        let text = [output.stdout.as_slice(), &output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}:\n{text}");
+        text
+    };
+    run(&["new", "report", "nightly.toml"], 0);
+    run(&["check", "nightly.toml"], 0);
+    let mail = place.mail("nightly.toml");
+    let parsed = MessageParser::new().parse(&mail).expect("it is a mail");
+    assert!(
+        parsed.subject().is_some_and(|subject| subject.starts_with("Nightly report, 20")),
+        "{:?}",
+        parsed.subject()
+    );
+    assert!(parsed.body_text(0).is_some_and(|text| text.contains("All is well.")));
+    assert!(parsed.body_html(0).is_some_and(|html| html.contains("<h1>Nightly report</h1>")));
+
+    place.put("kept.toml", b"mine");
+    assert!(run(&["new", "report", "kept.toml"], 73).contains("kept.toml"));
+    assert_eq!(std::fs::read(place.0.path().join("kept.toml")).expect("it is there"), b"mine");
+    assert!(run(&["new", "report", "no/such/folder.toml"], 73).contains("folder.toml"));
+    assert!(run(&["new", "report"], 0).contains("[message]"));
+}
