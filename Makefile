@@ -77,12 +77,6 @@ soak: prerequisites ## kill batches of 500 rows at 200 moments, and at each writ
 bench: prerequisites ## measure speed and memory: start-up, 1 GB attached, and whatever else is in benches/
 	cargo bench --locked --bench '*'
 
-.PHONY: layout
-layout: build ## write benches/layout/plain.ld anew: what a plain session runs, to lie side by side in the program
-	@$(call install_packages,python3 valgrind)
-	python3 benches/layout/trace.py $(TARGET)/release/mailrun > $(TARGET)/plain.ld
-	mv $(TARGET)/plain.ld benches/layout/plain.ld
-
 .PHONY: install
 install: build ## install the program below PREFIX (/usr/local)
 	install -D -m 755 $(TARGET)/release/mailrun $(DESTDIR)$(PREFIX)/bin/mailrun
