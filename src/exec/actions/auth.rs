@@ -62,7 +62,12 @@ pub fn authenticate(
         let challenge = match talk.challenge(executor, connection, &reply) {
             Some(challenge) => challenge,
             None => {
-                return Err(talk.cancel(executor, connection, "the server's challenge is not base64", Status::Protocol));
+                return Err(talk.cancel(
+                    executor,
+                    connection,
+                    "the server's challenge is not base64",
+                    Status::Protocol,
+                ));
             }
         };
         let response = match pending.take() {
