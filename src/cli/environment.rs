@@ -4,7 +4,7 @@
 //! way. One that the command line gives too, or contradicts, is left out. Lists stand one per line, flags are `1`, an
 //! empty variable counts as not set.
 
-use super::arguments::Arguments;
+use crate::cli::arguments::Arguments;
 use crate::session::closest_name;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;

@@ -1,47 +1,21 @@
 //! Arguments, exit statuses, wiring.
 
-mod alone;
 mod arguments;
-mod auth_string;
-mod batch;
-mod blocks;
-mod check;
-mod columns;
-mod console;
-mod deliveries;
-mod dry_run;
-mod engine;
+mod commands;
 mod environment;
-mod ledger;
-mod machine;
-mod new;
-mod outcome;
-mod patient;
-mod progress;
+mod output;
 mod raw_deliveries;
 mod reach;
-mod reports;
-mod run;
-mod selection;
-mod serve;
 mod sessions;
-mod suite;
-mod test;
-mod transcripts;
-mod values;
-mod variables;
-mod workers;
-mod written;
+mod suite_runner;
 
 use crate::event::Status;
+pub use arguments::definition;
 use arguments::{CliCommand, Color};
+use commands::{auth_string, check, ledger, new, run, serve, test};
+use output::console;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-
-/// The commands and options as clap knows them, for whoever writes or checks documentation.
-pub fn definition() -> clap::Command {
-    <arguments::Arguments as clap::CommandFactory>::command()
-}
 
 /// The program.
 pub fn main() -> ExitCode {

@@ -27,7 +27,7 @@ mod tests {
     /// The other way round: what the page has is written.
     #[test]
     fn every_event_of_the_page_is_one_of_the_streams() {
-        let sources = concat!(include_str!("json_events.rs"), include_str!("../cli/reports.rs"));
+        let sources = concat!(include_str!("json_events.rs"), include_str!("../cli/output/report_files.rs"));
         let events: Vec<&str> =
             PAGE.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(event, _)| event).collect();
         assert!(events.len() > 30, "the tables are there: {events:?}");

@@ -37,7 +37,7 @@ fn starters_name_the_schema_they_are_checked_by() {
     let (folder, _) = folder();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut good, mut bad) = (Vec::new(), Vec::new());
-    for entry in std::fs::read_dir(root.join("src/cli/starters")).expect("the folder is there") {
+    for entry in std::fs::read_dir(root.join("src/cli/commands/starters")).expect("the folder is there") {
         let file = entry.expect("an entry").path();
         if file.extension().is_none_or(|end| end != "toml") {
             continue;

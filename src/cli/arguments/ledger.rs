@@ -28,7 +28,7 @@ pub enum LedgerCommand {
     /// List rows, and recipients of rows with several: key, state, Message-ID, reply
     List {
         /// Only those in this state
-        #[arg(long, value_name = "STATE", value_parser = crate::cli::ledger::parse_state)]
+        #[arg(long, value_name = "STATE", value_parser = crate::cli::arguments::values::parse_state)]
         state: Option<String>,
     },
     /// Print everything as CSV
@@ -37,7 +37,7 @@ pub enum LedgerCommand {
         #[arg(long)]
         csv: bool,
         /// Only those in this state
-        #[arg(long, value_name = "STATE", value_parser = crate::cli::ledger::parse_state)]
+        #[arg(long, value_name = "STATE", value_parser = crate::cli::arguments::values::parse_state)]
         state: Option<String>,
     },
     /// Say what became of a row, or of all rows in a state: sent, deferred or pending
@@ -49,7 +49,7 @@ pub enum LedgerCommand {
         #[arg(value_name = "TO", conflicts_with = "state")]
         to: Option<String>,
         /// All rows in this state, in place of a key
-        #[arg(long, value_name = "STATE", value_parser = crate::cli::ledger::parse_state)]
+        #[arg(long, value_name = "STATE", value_parser = crate::cli::arguments::values::parse_state)]
         state: Option<String>,
     },
     /// Take over the rows of other ledgers, such as those of other shards

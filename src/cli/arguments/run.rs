@@ -1,6 +1,6 @@
 //! The options of `run` and `test`, and those that `check` and `show` have of them.
 
-use crate::cli::values;
+use crate::cli::arguments::values;
 use crate::report::TranscriptOptions;
 use crate::session::StepRange;
 use clap::{Args, ValueEnum, ValueHint};

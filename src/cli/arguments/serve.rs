@@ -1,6 +1,6 @@
 //! The options of `serve`.
 
-use crate::cli::values;
+use crate::cli::arguments::values;
 use clap::{Args, ValueHint};
 use std::ffi::OsString;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-use super::super::arguments::{CliCommand, LedgerCommand};
 use super::*;
+use crate::cli::arguments::{CliCommand, LedgerCommand};
 use std::time::Duration;
 
 /// Arguments, environment, what must come of them, why.
@@ -10,7 +10,7 @@ fn read_with(line: &[&str], environment: &[(&str, &str)]) -> Result<ParsedArgume
     parse(arguments, &|name| environment.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value)))
 }
 
-fn run(line: &[&str], environment: &[(&str, &str)]) -> super::super::arguments::RunArguments {
+fn run(line: &[&str], environment: &[(&str, &str)]) -> crate::cli::arguments::RunArguments {
     match read_with(line, environment).expect("the arguments are valid").arguments.command {
         CliCommand::Run(run) => *run,
         other => panic!("not run: {other:?}"),

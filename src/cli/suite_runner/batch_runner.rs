@@ -1,11 +1,11 @@
 //! Sessions with rows, retries, a ledger or a load: `run` and `test` play them here, and all others as they are.
 
-use super::arguments::{BatchArguments, RunArguments};
-use super::columns;
-use super::console;
-use super::sessions::LoadedSession;
 use crate::batch::ledger::Ledger;
 use crate::batch::{BatchOptions, Progress, RateLimiter, RowQueue, RowStream, Statistics, WorkerOptions};
+use crate::cli::arguments::{BatchArguments, RunArguments};
+use crate::cli::output::console;
+use crate::cli::sessions::load::LoadedSession;
+use crate::cli::sessions::row_columns;
 use crate::event::{Cause, Event, Fact, Note, Observer, Outcome, Status, Verdict};
 use crate::exec::{
     self, Clock, ConnectError, ConnectOptions, ConnectionInfo, ConnectionLabel, Network, NoNetwork, PreparedSession,
@@ -230,7 +230,7 @@ impl<'a> BatchRunner<'a> {
             let what = "standard input can be read once, and not again for --repeat or --duration".to_owned();
             return Err(refuse(&SourceError::Refused(what), &rows.file.span));
         }
-        if let Some((what, span)) = columns::missing_columns(&one.session, rows, &reader).into_iter().next() {
+        if let Some((what, span)) = row_columns::missing_columns(&one.session, rows, &reader).into_iter().next() {
             return Err(refuse(&SourceError::Refused(what), &span));
         }
         let files = one.files.clone();

@@ -1,7 +1,7 @@
 //! `mailrun new`, `schema`, `completions`, `man`: files that come out of the program itself.
 
-use super::arguments::{CompletionsArguments, ManArguments, NewArguments, Starter};
-use super::console;
+use crate::cli::arguments::{CompletionsArguments, ManArguments, NewArguments, Starter, definition};
+use crate::cli::output::console;
 use crate::event::Status;
 use crate::source::io_error_text;
 use crate::transcript::escape_unprintable;
@@ -80,13 +80,13 @@ pub fn schema_text() -> String {
 /// Prints a shell's completions.
 pub fn completions(arguments: &CompletionsArguments) -> Status {
     let mut out = Vec::new();
-    clap_complete::generate(arguments.shell, &mut super::definition(), "mailrun", &mut out);
+    clap_complete::generate(arguments.shell, &mut definition(), "mailrun", &mut out);
     console::print(&String::from_utf8_lossy(&out))
 }
 
 /// Prints the manual page of the program, or of one of its commands.
 pub fn man(arguments: &ManArguments) -> Status {
-    let mut definition = super::definition();
+    let mut definition = definition();
     definition.build();
     let page = match &arguments.command {
         None => definition,
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_published_schema_is_the_program_s() {
-        let published = include_str!("../../docs/session.schema.json");
+        let published = include_str!("../../../docs/session.schema.json");
         assert_eq!(published, schema_text(), "`mailrun schema > docs/session.schema.json` mends it");
     }
 

@@ -1,18 +1,19 @@
 //! `mailrun test`: sessions as a test suite.
 
-use super::alone;
-use super::arguments::RunArguments;
-use super::batch::BatchRunner;
-use super::blocks::BufferedWriter;
-use super::console::{self, StdoutStatus, StdoutWriter};
-use super::engine::{self, NetworkMode};
-use super::outcome::{OutcomeObserver, judge};
-use super::progress::{ProgressLine, RunningSessions};
-use super::reports::{self, ReportFiles};
-use super::sessions::{LoadedSession, SessionInputs, print_warnings};
-use super::suite::{self, LoadResult};
-use super::transcripts::{TranscriptFile, TranscriptFiles, WithSessionHeader};
-use super::workers::{self, WorkerEvent};
+use crate::cli::arguments::RunArguments;
+use crate::cli::output::buffered_output::BufferedWriter;
+use crate::cli::output::console::{self, StdoutStatus, StdoutWriter};
+use crate::cli::output::progress::{ProgressLine, RunningSessions};
+use crate::cli::output::report_files::{self, ReportFiles};
+use crate::cli::output::rerun_command;
+use crate::cli::output::transcript_files::{TranscriptFile, TranscriptFiles, WithSessionHeader};
+use crate::cli::sessions::diagnostics::print_warnings;
+use crate::cli::sessions::load::{LoadedSession, SessionInputs};
+use crate::cli::suite_runner::batch_runner::BatchRunner;
+use crate::cli::suite_runner::outcome::{OutcomeObserver, judge};
+use crate::cli::suite_runner::setup::{self, NetworkMode};
+use crate::cli::suite_runner::suite::{self, LoadResult};
+use crate::cli::suite_runner::workers::{self, WorkerEvent};
 use crate::event::Status;
 use crate::exec::{Clock, RunOptions};
 use crate::net::SystemClock;
@@ -31,7 +32,7 @@ use std::time::Duration;
 type BufferedTranscript = SharedWriter<BufferedWriter<WithSessionHeader<TranscriptFile>>>;
 
 pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Status {
-    let (inputs, ca) = match engine::prepare(arguments, origin) {
+    let (inputs, ca) = match setup::prepare(arguments, origin) {
         Ok(prepared) => prepared,
         Err(status) => return status,
     };
@@ -55,24 +56,24 @@ fn test(
 ) -> Result<Status, (Status, String)> {
     let said = |status| (status, String::new());
     let mut entries = suite::select_sessions(arguments, &inputs).map_err(said)?;
-    entries.iter_mut().flatten().for_each(|one| engine::apply_options(arguments, one));
+    entries.iter_mut().flatten().for_each(|one| setup::apply_options(arguments, one));
     let names: Vec<_> = entries.iter().flatten().map(|one| one.session.name.as_str()).collect();
-    let read = engine::input_files(arguments, entries.iter().flatten());
+    let read = setup::input_files(arguments, entries.iter().flatten());
     // Where nothing can run, an older transcript stays.
     let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
     // From here on files are open that a signal must not leave behind.
-    let clock = engine::clock();
+    let clock = setup::clock();
     let transcripts = TranscriptFiles::create(target, &names, &read)?;
     let (output, failed) = StdoutWriter::new();
     let mut reports = ReportFiles::open(&arguments.reports, output, &read)?;
-    engine::stop_sources_at_signals(entries.iter_mut().flatten(), &clock);
+    setup::stop_sources_at_signals(entries.iter_mut().flatten(), &clock);
     let network = NetworkMode::open(arguments, &clock)?;
     // A batch that is alone says itself how far it is; several sessions have one line.
     let alone = entries.len() == 1;
     let batches =
         BatchRunner::open(arguments, entries.iter().flatten())?.with_progress_bar(alone && !arguments.output.quiet);
     let has_bar = entries.iter().flatten().any(|one| batches.shows_progress_bar(one));
-    let settings = engine::settings(arguments, inputs, ca);
+    let settings = setup::settings(arguments, inputs, ca);
     let files = transcript_files(arguments, &entries, &transcripts);
     let mut printer = SuitePrinter::new(arguments, transcripts, &failed);
     let mut ends = Vec::new();
@@ -257,7 +258,7 @@ struct SuitePrinter<'a> {
 
 impl<'a> SuitePrinter<'a> {
     fn new(arguments: &'a RunArguments, transcripts: TranscriptFiles, failed: &StdoutStatus) -> Self {
-        let streams = reports::streams_events(&arguments.reports);
+        let streams = report_files::streams_events(&arguments.reports);
         let colour = if streams { console::stderr_colours() } else { console::stdout_colours() };
         let out: Box<dyn Write> =
             if streams { Box::new(anstream::stderr()) } else { Box::new(StdoutWriter::sharing_status(failed)) };
@@ -288,8 +289,8 @@ impl<'a> SuitePrinter<'a> {
                 }
                 let redactor =
                     || if self.arguments.output.show_secrets { Redactor::off() } else { literal_secrets(&one.session) };
-                let hidden = alone::HiddenValues::of(self.arguments, &one.session, &record);
-                let command = alone::command_line(self.arguments, &one.path.name(), &hidden);
+                let hidden = rerun_command::HiddenValues::of(self.arguments, &one.session, &record);
+                let command = rerun_command::command_line(self.arguments, &one.path.name(), &hidden);
                 let batch = &self.arguments.batch;
                 let resends = one.session.rows.is_some() && batch.ledger.is_none() && !self.arguments.dry.dry_run;
                 let sources = &one.session.source_map;

@@ -1,6 +1,6 @@
 //! The transcript that `run` prints.
 
-use super::arguments::OutputArguments;
+use crate::cli::arguments::OutputArguments;
 use crate::event::{Event, Observer};
 use crate::report::{DeferredTranscript, FlushOnExit, LiveTranscript, TranscriptOptions, TranscriptWriter};
 use std::io::{self, IsTerminal};

@@ -1,12 +1,15 @@
 //! What `run` and `test` need before the first session: options that make sense, settings, the way to the servers.
 
-use super::arguments::RunArguments;
-use super::console;
+use super::dry_run;
 use super::dry_run::DryRunNetwork;
-use super::patient::RetryingNetwork;
-use super::sessions::{LoadedSession, SessionInputs, source_error_status};
-use super::transcripts::{FileId, file_id};
-use super::{dry_run, machine, values};
+use super::machine;
+use super::retrying_network::RetryingNetwork;
+use crate::cli::arguments::RunArguments;
+use crate::cli::arguments::values;
+use crate::cli::output::console;
+use crate::cli::output::transcript_files::{FileId, file_id};
+use crate::cli::sessions::diagnostics::source_error_status;
+use crate::cli::sessions::load::{LoadedSession, SessionInputs};
 use crate::event::Status;
 use crate::exec::{Clock, ConnectOptions, Network, RunOptions, TlsFile};
 use crate::net::{Nameservers, SystemClock, SystemNetwork, check_pem};

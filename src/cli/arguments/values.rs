@@ -1,5 +1,6 @@
 //! How options' values are read. What is wrong is said in words; clap adds the option's name.
 
+use crate::batch::ledger::STATES;
 use crate::session::{Server, parse_duration};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -108,6 +109,11 @@ pub fn resolution(text: &str) -> Result<(String, u16, IpAddr), String> {
     let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']')).unwrap_or(address);
     let address = bare.parse().map_err(|_| format!("{address:?} is not an IP address"))?;
     Ok((host.to_owned(), port, address))
+}
+
+/// A state that a ledger knows.
+pub fn parse_state(text: &str) -> Result<String, String> {
+    if STATES.contains(&text) { Ok(text.to_owned()) } else { Err(format!("a state is one of {}", STATES.join(", "))) }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! `mailrun serve`: a server from a transcript, from rules, or one that keeps mail.
 
-use super::arguments::ServeArguments;
-use super::console;
-use super::sessions::{print_diagnostics, source_error_status};
+use crate::cli::arguments::ServeArguments;
+use crate::cli::output::console;
+use crate::cli::sessions::diagnostics::{print_diagnostics, source_error_status};
 use crate::event::Status;
 use crate::net::certificate::ServerCertificate;
 use crate::serve::{self, Behaviour, Config, Listen, ReplyRules, Script, SinkOptions, Summary};

@@ -1,7 +1,7 @@
 //! `mailrun auth-string`: the base64 that AUTH wants, and the way back.
 
-use super::arguments::AuthStringArguments;
-use super::console;
+use crate::cli::arguments::AuthStringArguments;
+use crate::cli::output::console;
 use crate::event::Status;
 use crate::session::closest_name;
 use crate::smtp::sasl::{Credentials, Mechanism, start_exchange};

@@ -1,19 +1,20 @@
 //! `mailrun run`: sessions, each with its transcript: one after another as it happens, or several at a time in whole
 //! blocks.
 
-use super::arguments::RunArguments;
-use super::batch::BatchRunner;
-use super::blocks::BufferedOutput;
-use super::console::{self, StdoutStatus, StdoutWriter};
-use super::engine::{self, NetworkMode};
-use super::machine;
-use super::outcome::{OutcomeObserver, delivery_line, judge};
-use super::reports::{self, ReportFiles};
-use super::sessions::{LoadedSession, SessionInputs, print_warnings};
-use super::suite::{self, LoadResult};
-use super::transcripts::{TranscriptFiles, WithSessionHeader};
-use super::workers::{self, WorkerEvent};
-use super::written::StdoutTranscript;
+use crate::cli::arguments::RunArguments;
+use crate::cli::output::buffered_output::BufferedOutput;
+use crate::cli::output::console::{self, StdoutStatus, StdoutWriter};
+use crate::cli::output::report_files::{self, ReportFiles};
+use crate::cli::output::stdout_transcript::StdoutTranscript;
+use crate::cli::output::transcript_files::{TranscriptFiles, WithSessionHeader};
+use crate::cli::sessions::diagnostics::print_warnings;
+use crate::cli::sessions::load::{LoadedSession, SessionInputs};
+use crate::cli::suite_runner::batch_runner::BatchRunner;
+use crate::cli::suite_runner::machine;
+use crate::cli::suite_runner::outcome::{OutcomeObserver, delivery_line, judge};
+use crate::cli::suite_runner::setup::{self, NetworkMode};
+use crate::cli::suite_runner::suite::{self, LoadResult};
+use crate::cli::suite_runner::workers::{self, WorkerEvent};
 use crate::event::Status;
 use crate::exec::{Clock, RunOptions};
 use crate::net::SystemClock;
@@ -29,7 +30,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Status {
-    match engine::prepare(arguments, origin) {
+    match setup::prepare(arguments, origin) {
         Ok((inputs, ca)) => run(arguments, inputs, ca),
         Err(status) => status,
     }
@@ -40,14 +41,14 @@ fn run(arguments: &RunArguments, inputs: SessionInputs<'_>, ca: Vec<u8>) -> Stat
         Ok(entries) => entries,
         Err(status) => return status,
     };
-    entries.iter_mut().flatten().for_each(|one| engine::apply_options(arguments, one));
+    entries.iter_mut().flatten().for_each(|one| setup::apply_options(arguments, one));
     let names: Vec<_> = entries.iter().flatten().map(|one| one.session.name.as_str()).collect();
     let many = names.len() > 1;
-    let read = engine::input_files(arguments, entries.iter().flatten());
+    let read = setup::input_files(arguments, entries.iter().flatten());
     // Where nothing can run, an older transcript stays.
     let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
     // From here on files are open that a signal must not leave behind.
-    let clock = engine::clock();
+    let clock = setup::clock();
     // Before anything is sent: a run whose record cannot be kept does not begin.
     let mut transcripts = match TranscriptFiles::create(target, &names, &read) {
         Ok(transcripts) => transcripts,
@@ -64,7 +65,7 @@ fn run(arguments: &RunArguments, inputs: SessionInputs<'_>, ca: Vec<u8>) -> Stat
             return status;
         }
     };
-    engine::stop_sources_at_signals(entries.iter_mut().flatten(), &clock);
+    setup::stop_sources_at_signals(entries.iter_mut().flatten(), &clock);
     let mut network = match NetworkMode::open(arguments, &clock) {
         Ok(network) => network,
         Err((status, message)) => {
@@ -80,7 +81,7 @@ fn run(arguments: &RunArguments, inputs: SessionInputs<'_>, ca: Vec<u8>) -> Stat
             return status;
         }
     };
-    let settings = engine::settings(arguments, inputs, ca);
+    let settings = setup::settings(arguments, inputs, ca);
     let mut ends = Vec::new();
     let mut totals = Totals::default();
     let runner = SuiteRunner {
@@ -302,7 +303,7 @@ impl SuiteRunner<'_> {
     /// Where transcripts are shown.
     fn out(&self) -> Box<dyn io::Write + Send> {
         // Standard output holds only JSON where that is streamed.
-        if reports::streams_events(&self.arguments.reports) {
+        if report_files::streams_events(&self.arguments.reports) {
             Box::new(anstream::stderr())
         } else {
             Box::new(StdoutWriter::sharing_status(self.failed))

@@ -1,11 +1,12 @@
 //! The sessions of a run, and what `run` and `test` do alike with each of them.
 
-use super::arguments::RunArguments;
-use super::batch::{BatchRunner, NetworkPool, RunOutcome};
-use super::console;
-use super::engine::NetworkMode;
-use super::selection::{matches_path, matches_tags};
-use super::sessions::{LoadFailure, LoadedSession, SessionInputs, print_diagnostics};
+use super::batch_runner::{BatchRunner, NetworkPool, RunOutcome};
+use super::setup::NetworkMode;
+use crate::cli::arguments::RunArguments;
+use crate::cli::output::console;
+use crate::cli::sessions::diagnostics::print_diagnostics;
+use crate::cli::sessions::load::{LoadFailure, LoadedSession, SessionInputs};
+use crate::cli::sessions::selection::{matches_path, matches_tags};
 use crate::event::{Observer, Outcome, Status};
 use crate::exec::{Clock, Network, RunOptions};
 use crate::net::SystemClock;

@@ -1,8 +1,8 @@
 //! How a session's end counts, and what is said of it in a line.
 
 use super::deliveries::{Deliveries, plural};
-use super::raw_deliveries::RawDeliveries;
-use super::sessions::LoadedSession;
+use crate::cli::raw_deliveries::RawDeliveries;
+use crate::cli::sessions::load::LoadedSession;
 use crate::event::{Cause, Event, Fact, Observer, Outcome, SkipReason, Status, Verdict};
 use crate::report::json_events::ALL_CONDITIONS_FALSE;
 use crate::report::record::Judgement;

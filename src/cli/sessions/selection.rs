@@ -1,6 +1,6 @@
 //! `--filter`, `--tag`, `--skip-tag`: which of the sessions that were named run.
 
-use super::arguments::SelectArguments;
+use crate::cli::arguments::SelectArguments;
 use crate::session::Session;
 use crate::source::glob_matches;
 

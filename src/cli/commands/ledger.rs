@@ -1,8 +1,8 @@
 //! `mailrun ledger`: what a batch has sent, for people.
 
-use super::arguments::{LedgerArguments, LedgerCommand};
-use super::console;
-use crate::batch::ledger::{LedgerAdmin, LedgerError, ResolveCounts, ResolveTarget, STATES};
+use crate::batch::ledger::{LedgerAdmin, LedgerError, ResolveCounts, ResolveTarget};
+use crate::cli::arguments::{LedgerArguments, LedgerCommand};
+use crate::cli::output::console;
 use crate::event::{Status, group_thousands};
 use crate::report::diagnosis::escape_workflow_commands;
 use crate::transcript::escape_unprintable;
@@ -138,9 +138,4 @@ fn export(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, LedgerErr
     })?;
     let _ = table.flush();
     Ok(failed.status())
-}
-
-/// A state that a ledger knows.
-pub fn parse_state(text: &str) -> Result<String, String> {
-    if STATES.contains(&text) { Ok(text.to_owned()) } else { Err(format!("a state is one of {}", STATES.join(", "))) }
 }

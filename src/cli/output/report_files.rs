@@ -1,8 +1,8 @@
 //! The reports of a run: opened before anything is sent, written whole or not at all when it has ended.
 
-use super::arguments::ReportArguments;
 use super::console::StdoutWriter;
-use super::transcripts::{FileId, create_error, file_id};
+use super::transcript_files::{FileId, create_error, file_id};
+use crate::cli::arguments::ReportArguments;
 use crate::event::Status;
 use crate::report::record::{Record, RunRecord};
 use crate::report::{AtomicFile, JsonEventWriter, html, json, json_events, junit, tap};

@@ -1,11 +1,11 @@
 //! Finds and reads the sessions that the command line means. What is wrong with one does not hide the others.
 
-use super::arguments::InputArguments;
-use super::{console, variables};
+use super::diagnostics::{print_diagnostics, source_error_status};
+use super::variables;
+use crate::cli::arguments::InputArguments;
+use crate::cli::output::console;
 use crate::event::Status;
-use crate::session::{
-    Diagnostic, Diagnostics, Session, Severity, SourceError, SourceMap, Span, Value, Variable, closest_name, load,
-};
+use crate::session::{Diagnostic, Diagnostics, Session, SourceError, Span, Value, Variable, closest_name, load};
 use crate::source::{SessionPath, SystemSources, find_sessions, read_session_text};
 use std::collections::BTreeSet;
 
@@ -151,28 +151,6 @@ fn source_failure(why: SourceError) -> LoadFailure {
     LoadFailure { file: String::new(), status, text }
 }
 
-/// How a run ends that needs it, and why it cannot be read.
-pub fn source_error_status(why: SourceError) -> (Status, String) {
-    match why {
-        SourceError::Refused(message) => (Status::DataErr, message),
-        SourceError::Unreadable(message) => (Status::NoInput, message),
-    }
-}
-
 fn invalid_session(found: &Diagnostics) -> LoadFailure {
     LoadFailure { file: String::new(), status: print_diagnostics(found), text: found.render(false) }
-}
-
-/// Says all that was found. Gives how the session ends for it.
-pub fn print_diagnostics(found: &Diagnostics) -> Status {
-    console::print_line(&found.render(console::stderr_colours()));
-    let errors = found.list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-    Status::worst(errors.map(|error| if error.no_input { Status::NoInput } else { Status::DataErr }))
-}
-
-/// Says warnings.
-pub fn print_warnings(list: Vec<Diagnostic>, sources: &SourceMap) {
-    if !list.is_empty() {
-        print_diagnostics(&Diagnostics { list, sources: sources.clone() });
-    }
 }

@@ -1,8 +1,8 @@
 //! `--var` and `--vars`: names that the command line sets in place of `[vars]`.
 
-use super::arguments::InputArguments;
-use super::sessions::source_error_status;
-use super::values::is_variable_name;
+use super::diagnostics::source_error_status;
+use crate::cli::arguments::InputArguments;
+use crate::cli::arguments::values::is_variable_name;
 use crate::event::Status;
 use crate::session::{Diagnostic, Diagnostics, SourceMap, Span, Value};
 use crate::source::read_argument_file;
@@ -54,7 +54,7 @@ fn parse(path: &Path, text: &str) -> Result<Vec<(String, Value)>, String> {
             }
         }
     }
-    if found.has_errors() { Err(found.render(super::console::stderr_colours())) } else { Ok(variables) }
+    if found.has_errors() { Err(found.render(crate::cli::output::console::stderr_colours())) } else { Ok(variables) }
 }
 
 fn toml_value(value: &DeValue<'_>) -> Option<Value> {

@@ -4,7 +4,7 @@
 //! certificate for that name, which the session's handshakes trust; so what is checked of names and certificates is
 //! checked as it would be.
 
-use super::sessions::LoadedSession;
+use crate::cli::sessions::load::LoadedSession;
 use crate::exec::RunOptions;
 use crate::exec::{ConnectError, ConnectOptions, ConnectionInfo, Network, Stream, TlsError, TlsOptions};
 use crate::net::SystemNetwork;

@@ -1,6 +1,6 @@
 //! The command that runs one session alone, as a diagnosis shows it.
 
-use super::arguments::RunArguments;
+use crate::cli::arguments::RunArguments;
 use crate::event::HumanDuration;
 use crate::report::diagnosis::literal_secrets;
 use crate::report::record::Record;

@@ -6,6 +6,7 @@ mod auth_string;
 mod ledger;
 mod run;
 mod serve;
+pub mod values;
 
 pub use auth_string::AuthStringArguments;
 pub use ledger::{LedgerArguments, LedgerCommand};
@@ -47,6 +48,11 @@ wins, and an empty variable counts as not set.";
 pub struct Arguments {
     #[command(subcommand)]
     pub command: CliCommand,
+}
+
+/// The commands and options as clap knows them, for whoever writes or checks documentation.
+pub fn definition() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
 }
 
 #[derive(Debug, Subcommand)]

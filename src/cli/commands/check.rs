@@ -1,10 +1,11 @@
 //! `mailrun check` and `mailrun show`: sessions read, and no network touched.
 
-use super::arguments::{CheckArguments, ShowArguments};
-use super::columns;
-use super::console;
-use super::reach::{FilePurpose, NamedFile, reach};
-use super::sessions::{LoadedSession, SessionInputs, print_diagnostics, print_warnings};
+use crate::cli::arguments::{CheckArguments, ShowArguments};
+use crate::cli::output::console;
+use crate::cli::reach::{FilePurpose, NamedFile, reach};
+use crate::cli::sessions::diagnostics::{print_diagnostics, print_warnings};
+use crate::cli::sessions::load::{LoadedSession, SessionInputs};
+use crate::cli::sessions::row_columns;
 use crate::event::Status;
 use crate::exec::TlsFile;
 use crate::net::check_pem;
@@ -126,7 +127,7 @@ fn no_column(one: &LoadedSession) -> Vec<Diagnostic> {
     }
     match RowReader::open(&one.files, &path) {
         Ok(reader) => {
-            let unknown = columns::missing_columns(&one.session, rows, &reader);
+            let unknown = row_columns::missing_columns(&one.session, rows, &reader);
             unknown.into_iter().map(|(what, span)| Diagnostic::error(span, what)).collect()
         }
         Err(SourceError::Unreadable(what)) => {

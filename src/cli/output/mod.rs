@@ -1,0 +1,7 @@
+pub mod buffered_output;
+pub mod console;
+pub mod progress;
+pub mod report_files;
+pub mod rerun_command;
+pub mod stdout_transcript;
+pub mod transcript_files;

@@ -1,0 +1,5 @@
+pub mod diagnostics;
+pub mod load;
+pub mod row_columns;
+pub mod selection;
+pub mod variables;

@@ -1,0 +1,9 @@
+pub mod batch_runner;
+pub mod deliveries;
+pub mod dry_run;
+pub mod machine;
+pub mod outcome;
+pub mod retrying_network;
+pub mod setup;
+pub mod suite;
+pub mod workers;
