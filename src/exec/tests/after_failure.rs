@@ -13,15 +13,15 @@ fn what_did_not_leave_is_said() {
         "step = [{ expect = 220 }, { send = 'DATA', expect = 354 }, { body = { file = 'big.eml' }, expect = 250 }]";
     let line = "step = [{ expect = 220 }, { send = 'NOOP 0123456789', expect = 250 }]";
     let cases: [(&str, &str, &[ServerAct], &str); 4] = [
-        ("of a line", line, &[StallAfter(4)], "C: NOOP 0123456789\nnote: WriteError { bytes: 13 }\n"),
-        ("all of a line", line, &[Stall], "C: NOOP 0123456789\nnote: WriteError { bytes: 17 }\n"),
+        ("of a line", line, &[StallAfter(4)], "C: NOOP 0123456789\nnote: PartialWrite { bytes: 13 }\n"),
+        ("all of a line", line, &[Stall], "C: NOOP 0123456789\nnote: PartialWrite { bytes: 17 }\n"),
         (
             "where a line leaves in pieces, with pauses that take longer than it may",
             "step = [{ expect = 220 }, { send = 'NOOP', expect = 250, chunk = { size = 1, every = '2s' } }]",
             &[Hear("NO")],
-            "C: NOOP\nnote: WriteError { bytes: 3 }\nerror: timed out after 5s, waiting for the last piece of NOOP",
+            "C: NOOP\nnote: PartialWrite { bytes: 3 }\nerror: timed out after 5s, waiting for the last piece of NOOP",
         ),
-        ("of content", big, &[Hear("DATA"), Say("354 go\r\n"), StallAfter(100)], "note: WriteError { bytes: 66491 }"),
+        ("of content", big, &[Hear("DATA"), Say("354 go\r\n"), StallAfter(100)], "note: PartialWrite { bytes: 66491 }"),
     ];
     for (why, toml, acts, has) in cases {
         let ran = run_script(&format!("timeout = '5s'\n{toml}"), &[&[GREETING][..], acts].concat());

@@ -49,7 +49,7 @@ fn a_default_stands_in_for_what_cannot_be_had() {
             let ran = run_script(&toml, &[GREETING, Hear(line), Say("250 ok\r\n")]);
             let told = format!("{}{:?}", ran.log, ran.outcome.failure);
             assert!(
-                told.contains(said) && (told.contains("DefaultTaken") == (said == failed)),
+                told.contains(said) && (told.contains("DefaultUsed") == (said == failed)),
                 "{why}: {toml}: {told}"
             );
             match expected {
