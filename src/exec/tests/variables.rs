@@ -48,10 +48,7 @@ fn a_default_stands_in_for_what_cannot_be_had() {
             let line = if expected.is_ok() { "NOOP" } else { "QUIT" };
             let ran = run_script(&toml, &[GREETING, Hear(line), Say("250 ok\r\n")]);
             let told = format!("{}{:?}", ran.log, ran.outcome.failure);
-            assert!(
-                told.contains(said) && (told.contains("DefaultUsed") == (said == failed)),
-                "{why}: {toml}: {told}"
-            );
+            assert!(told.contains(said) && (told.contains("DefaultUsed") == (said == failed)), "{why}: {toml}: {told}");
             match expected {
                 Ok(value) => assert!(ran.wire().contains(&format!("NOOP <{value}>\r\n")), "{why}: {toml}: {told}"),
                 Err(status) => assert_eq!(ran.outcome.status.code(), status, "{why}: {toml}: {told}"),
