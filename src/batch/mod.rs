@@ -88,7 +88,8 @@ struct SharedObserver<'h, 'o> {
 impl Observer for SharedObserver<'_, '_> {
     fn observe(&mut self, event: &Event<'_>) {
         self.feed.borrow_mut().observe(&event.fact);
-        if let (Some(statistics), Fact::StepFinished { .. } | Fact::LineSent(_)) = (self.statistics, &event.fact)
+        if let (Some(statistics), Fact::StepFinished { .. } | Fact::LineSent(_) | Fact::Content(_)) =
+            (self.statistics, &event.fact)
             && let Ok(mut statistics) = statistics.lock()
         {
             statistics.observe(&event.fact);

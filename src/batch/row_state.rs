@@ -48,7 +48,7 @@ impl RowObservation {
             Fact::RowStarted { .. } => {
                 *self = Self { sealed: self.in_flight, in_flight: self.in_flight, ..Self::default() };
             }
-            Fact::LineSent(line) if !line.content => {
+            Fact::LineSent(line) => {
                 self.line.clear();
                 line.notation(&mut self.line);
                 let verb = self.line.split([' ', ':', '\\']).next().unwrap_or_default();

@@ -19,6 +19,7 @@ impl Statistics {
     pub fn observe(&mut self, fact: &Fact<'_>) {
         match fact {
             Fact::LineSent(line) => self.bytes += line.wire_length() as u64,
+            Fact::Content(block) => self.bytes += block.wire_length() as u64,
             Fact::StepFinished { step, verdict, elapsed } => match verdict {
                 Verdict::Passed => self.record(step.title.as_str(), *elapsed),
                 Verdict::Failed(failure) | Verdict::Error(failure) => {

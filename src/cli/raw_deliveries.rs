@@ -34,6 +34,9 @@ impl Observer for RawDeliveries {
     fn observe(&mut self, event: &Event<'_>) {
         match &event.fact {
             Fact::LineSent(line) if is_dot(line) => self.connections.get_or_insert(event.connection).dot = Dot::Left,
+            Fact::Content(block) if block.has_dot_line() => {
+                self.connections.get_or_insert(event.connection).dot = Dot::Left;
+            }
             Fact::LineReceived(line) => {
                 let Some(connection) = self.connections.get_mut(event.connection) else { return };
                 if connection.dot == Dot::Left {
@@ -92,8 +95,8 @@ mod tests {
                 let bytes = format!("{}\r\n", text.get(1..).unwrap_or_default());
                 let line = split_lines(bytes.as_bytes()).next().expect("one line");
                 match text.as_bytes()[0] {
-                    b'C' => tell(Fact::LineSent(RedactedLine::new(line, &[], false))),
-                    b'S' => tell(Fact::LineReceived(RedactedLine::new(line, &[], false))),
+                    b'C' => tell(Fact::LineSent(RedactedLine::new(line, &[]))),
+                    b'S' => tell(Fact::LineReceived(RedactedLine::new(line, &[]))),
                     _ => tell(sent()),
                 }
             }

@@ -1,6 +1,6 @@
 //! What can happen.
 
-use super::{Outcome, RedactedLine, RowId, SessionAttempt, StepId, Verdict};
+use super::{ContentBlock, Outcome, RedactedLine, RowId, SessionAttempt, StepId, Verdict};
 use crate::session::TlsFacts;
 use crate::transcript::SafeText;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub enum Fact<'a> {
     },
     /// Logged before it is written.
     LineSent(RedactedLine<'a>),
+    /// Mail content, block by block. Logged before it is written. The line with the dot that ends it is no part of it.
+    Content(ContentBlock<'a>),
     /// Logged before it is judged.
     LineReceived(RedactedLine<'a>),
     Paused {

@@ -4,6 +4,7 @@
 //! where the fact is made, so that no report can leak or be forged.
 
 mod cause;
+mod content;
 mod fact;
 mod status;
 #[cfg(test)]
@@ -12,13 +13,12 @@ mod tests;
 pub use cause::{
     Cause, FailedAssert, Failure, FailureDetails, HumanDuration, ServerResponse, group_thousands, human_size,
 };
+pub use content::{ContentBlock, ContentLines, RedactedLine};
 pub use fact::{Fact, Note, RecipientOutcome};
 pub use status::Status;
 
 use crate::session::Place;
-use crate::smtp::lines::WireLine;
 use crate::transcript::SafeText;
-use std::ops::Range;
 use std::time::Duration;
 
 /// Something that happened.
@@ -29,54 +29,6 @@ pub struct Event<'a> {
     /// The connection's name; `main` is the default one.
     pub connection: &'a str,
     pub fact: Fact<'a>,
-}
-
-/// A line on the wire. Its secret parts cannot be had from it.
-#[derive(Clone, Copy, Debug)]
-pub struct RedactedLine<'a> {
-    line: WireLine<'a>,
-    hidden: &'a [Range<usize>],
-    /// Whether it is mail content.
-    pub content: bool,
-    /// Whether it stands between the chunks of a mail's content: a BDAT command that is not the last one, or of its reply.
-    pub in_chunk_gap: bool,
-}
-
-impl<'a> RedactedLine<'a> {
-    pub fn new(line: WireLine<'a>, hidden: &'a [Range<usize>], content: bool) -> Self {
-        Self { line, hidden, content, in_chunk_gap: false }
-    }
-
-    /// As it is, but between chunks, or not.
-    pub fn with_chunk_gap(self, in_chunk_gap: bool) -> Self {
-        Self { in_chunk_gap, ..self }
-    }
-
-    /// Of a server's line: whether it says that all is well so far.
-    pub fn is_positive(&self) -> bool {
-        self.line.bytes.first() == Some(&b'2')
-    }
-
-    /// Appends it as the transcript shows it.
-    pub fn notation(&self, out: &mut String) {
-        crate::transcript::write_notation(self.line, self.hidden, out);
-    }
-
-    /// Gives the rows of its hex dump.
-    pub fn hex(&self, row: impl FnMut(&str)) {
-        crate::transcript::hex_dump(self.line, self.hidden, row);
-    }
-
-    /// Its length on the wire in bytes, with its end.
-    pub fn wire_length(&self) -> usize {
-        use crate::smtp::lines::LineEnd;
-        self.line.bytes.len()
-            + match self.line.end {
-                LineEnd::CrLf => 2,
-                LineEnd::Lf => 1,
-                LineEnd::Missing => 0,
-            }
-    }
 }
 
 /// Which step an event is about.

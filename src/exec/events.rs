@@ -4,8 +4,8 @@ use super::ConnectionLabel;
 use super::executor::MAIN;
 use super::ports::Clock;
 use super::transaction_tracker::TransactionTracker;
-use crate::event::{Event, Fact, Note, Observer, RedactedLine};
-use crate::smtp::lines::WireLine;
+use crate::event::{ContentBlock, Event, Fact, Note, Observer, RedactedLine};
+use crate::smtp::lines::{WireLine, split_lines};
 use crate::transcript::{ContentWindow, Redactor, ReplyWindow, SafeText};
 use std::time::{Duration, Instant};
 
@@ -82,43 +82,53 @@ impl<'a> EventSink<'a> {
         self.note(MAIN, Note::DefaultUsed { name, why });
     }
 
-    /// Tells the lines of what is about to be written. `used` are the secrets in it that are too short to be looked
-    /// for everywhere.
+    /// Emits the lines that are about to be written. `used` are the secrets in them that are too short to be searched for
+    /// everywhere.
     pub fn emit_sent(&mut self, connection: &str, bytes: &[u8], used: &[String]) {
-        self.emit_sent_bytes(connection, bytes, &[], &mut ContentWindow::default(), false, used);
+        self.for_each_block(bytes, &[], &mut ContentWindow::default(), used, |events, block| {
+            for line in block.lines() {
+                events.emit(connection, Fact::LineSent(line.with_chunk_gap(events.in_chunk_gap)));
+            }
+        });
+        if let Some(tracker) = self.tracker.as_mut().filter(|_| connection == MAIN) {
+            split_lines(bytes).for_each(|line| tracker.sent(line.bytes, false));
+        }
     }
 
-    /// As [`EventSink::emit_sent`] for content: `ahead` is what is known of it behind `bytes`, and `passage` stands between its blocks.
+    /// Emits content that is about to be written. `ahead` is what is known of it after `bytes`; `window` is kept from one
+    /// call to the next.
     pub fn emit_content(
         &mut self,
         connection: &str,
         bytes: &[u8],
         ahead: &[u8],
-        passage: &mut ContentWindow,
+        window: &mut ContentWindow,
         used: &[String],
     ) {
-        self.emit_sent_bytes(connection, bytes, ahead, passage, true, used);
+        if bytes.is_empty() {
+            return;
+        }
+        self.for_each_block(bytes, ahead, window, used, |events, block| {
+            events.emit(connection, Fact::Content(block));
+        });
+        if let Some(tracker) = self.tracker.as_mut().filter(|_| connection == MAIN) {
+            split_lines(bytes).filter(|line| line.bytes == b".").for_each(|line| tracker.sent(line.bytes, true));
+        }
     }
 
-    fn emit_sent_bytes(
+    fn for_each_block(
         &mut self,
-        connection: &str,
         bytes: &[u8],
         ahead: &[u8],
-        passage: &mut ContentWindow,
-        content: bool,
+        window: &mut ContentWindow,
         used: &[String],
+        mut report: impl FnMut(&mut Self, ContentBlock<'_>),
     ) {
         let used: Vec<&str> = used.iter().map(String::as_str).collect();
-        // What is told is not what finds it: the redactor is put back.
+        // Taken out so that the closure can borrow `self`; put back below.
         let redactor = std::mem::take(&mut self.redactor);
-        let in_chunk_gap = self.in_chunk_gap && !content;
-        redactor.find_in_content(passage, bytes, ahead, &used, |line, hidden| {
-            if let Some(tracker) = self.tracker.as_mut().filter(|_| connection == MAIN) {
-                tracker.sent(line.bytes, content);
-            }
-            let line = RedactedLine::new(line, hidden, content).with_chunk_gap(in_chunk_gap);
-            self.emit(connection, Fact::LineSent(line));
+        redactor.for_each_block(window, bytes, ahead, &used, |block, redaction| {
+            report(self, ContentBlock::new(block, redaction));
         });
         self.redactor = redactor;
     }
@@ -143,7 +153,7 @@ impl<'a> EventSink<'a> {
             Some((_, heard)) => self.redactor.find_in_reply_line(heard, line.bytes),
             None => Vec::new(),
         };
-        let line = RedactedLine::new(line, &hidden, false).with_chunk_gap(self.in_chunk_gap);
+        let line = RedactedLine::new(line, &hidden).with_chunk_gap(self.in_chunk_gap);
         self.emit(connection, Fact::LineReceived(line));
     }
 

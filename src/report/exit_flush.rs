@@ -202,7 +202,7 @@ mod tests {
             LiveTranscript::new(TranscriptWriter::new(page.clone(), TranscriptOptions::default())),
         );
         for line in split_lines(b"NOOP\r\n") {
-            let fact = Fact::LineSent(RedactedLine::new(line, &[], false));
+            let fact = Fact::LineSent(RedactedLine::new(line, &[]));
             transcript.observe(&Event { at: Duration::ZERO, connection: "main", fact });
         }
         assert_eq!(page.text(), "", "lines are gathered");

@@ -50,9 +50,11 @@ impl Observer for InFlightCounter {
                 sent.complete += 1;
                 sent.begun = false;
             }),
-            Fact::LineSent(line)
-                if line.content && self.connections.get_mut(event.connection).is_none_or(|sent| !sent.begun) =>
-            {
+            Fact::Content(block) if block.has_dot_line() => self.change(event.connection, |sent| {
+                sent.complete += 1;
+                sent.begun = false;
+            }),
+            Fact::Content(_) if self.connections.get_mut(event.connection).is_none_or(|sent| !sent.begun) => {
                 self.change(event.connection, |sent| sent.begun = true);
             }
             Fact::StepFinished { .. } => self.change(event.connection, |sent| match sent.complete {
@@ -84,7 +86,7 @@ pub fn is_dot(line: &RedactedLine<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{StepId, Verdict};
+    use crate::event::{ContentBlock, StepId, Verdict};
     use crate::session::Place;
     use crate::smtp::lines::split_lines;
     use crate::transcript::SafeText;
@@ -123,8 +125,8 @@ mod tests {
             let bytes = format!("{}\r\n", text.trim_start_matches('|'));
             match text {
                 "" => tell(Fact::StepFinished { step: &step, verdict: &verdict, elapsed: Duration::ZERO }),
-                _ => split_lines(bytes.as_bytes())
-                    .for_each(|line| tell(Fact::LineSent(RedactedLine::new(line, &[], text.starts_with('|'))))),
+                text if text.starts_with('|') => tell(Fact::Content(ContentBlock::new(bytes.as_bytes(), None))),
+                _ => split_lines(bytes.as_bytes()).for_each(|line| tell(Fact::LineSent(RedactedLine::new(line, &[])))),
             }
             assert_eq!(count(&watch), expected, "{why}");
         }

@@ -55,8 +55,12 @@ impl<W: Write> Observer for JsonEventWriter<W> {
                 });
                 ("tls_started", fields)
             }
-            Fact::LineSent(line) => ("line_sent", line_fields(line)),
-            Fact::LineReceived(line) => ("line_received", line_fields(line)),
+            Fact::LineSent(line) => ("line_sent", line_fields(line, false)),
+            Fact::Content(block) => {
+                block.lines().for_each(|line| self.write(event, "line_sent", line_fields(&line, true)));
+                return;
+            }
+            Fact::LineReceived(line) => ("line_received", line_fields(line, false)),
             Fact::Paused { duration } => ("paused", json!({ "duration": seconds(*duration) })),
             Fact::ClosedByServer => ("closed_by_server", json!({})),
             Fact::ResetByServer => ("reset_by_server", json!({})),
@@ -121,6 +125,12 @@ impl<W: Write> Observer for JsonEventWriter<W> {
                 ("session_finished", fields)
             }
         };
+        self.write(event, name, fields);
+    }
+}
+
+impl<W: Write> JsonEventWriter<W> {
+    fn write(&mut self, event: &Event<'_>, name: &str, fields: Value) {
         debug_assert!(super::event_docs::documents(name, &fields), "docs/events.md describes {name} with these fields");
         let mut line = Map::new();
         line.insert("event".to_owned(), name.into());
@@ -135,10 +145,10 @@ impl<W: Write> Observer for JsonEventWriter<W> {
 }
 
 /// A line as the transcript has it, which holds no secret.
-fn line_fields(line: &RedactedLine<'_>) -> Value {
+fn line_fields(line: &RedactedLine<'_>, content: bool) -> Value {
     let mut text = String::new();
     line.notation(&mut text);
-    json!({ "line": text, "bytes": line.wire_length(), "content": line.content })
+    json!({ "line": text, "bytes": line.wire_length(), "content": content })
 }
 
 fn step_fields(step: &crate::event::StepId) -> Map<String, Value> {

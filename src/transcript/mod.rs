@@ -12,4 +12,4 @@ pub use escape::{SafeText, escape_unprintable, unescape, write_notation};
 pub use hex::hex_dump;
 pub use line::{LineBody, Mark, TranscriptLine, write_prefix};
 pub use parse::{ParseError, parse};
-pub use redact::{ContentWindow, Redactor, ReplyWindow, Secret};
+pub use redact::{ContentRedaction, ContentWindow, Redactor, ReplyWindow, Secret};

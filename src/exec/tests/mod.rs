@@ -92,6 +92,13 @@ impl Observer for Log {
                 line = format!("C{mark}: ");
                 sent.notation(&mut line);
             }
+            Fact::Content(block) => {
+                for sent in block.lines() {
+                    self.0 += &format!("C{mark}: ");
+                    sent.notation(&mut self.0);
+                    self.0.push('\n');
+                }
+            }
             Fact::LineReceived(received) => {
                 line = format!("S{mark}: ");
                 received.notation(&mut line);

@@ -22,7 +22,8 @@ struct EmittedLines(Vec<String>);
 
 impl Observer for EmittedLines {
     fn observe(&mut self, event: &Event<'_>) {
-        if let Fact::LineSent(line) = &event.fact {
+        let Fact::Content(block) = &event.fact else { return };
+        for line in block.lines() {
             let mut text = String::new();
             line.notation(&mut text);
             self.0.push(text);

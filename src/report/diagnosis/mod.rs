@@ -331,6 +331,7 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
             | Fact::Connected { .. }
             | Fact::TlsStarted { .. }
             | Fact::LineSent(_)
+            | Fact::Content(_)
             | Fact::LineReceived(_)
             | Fact::Paused { .. }
             | Fact::ClosedByServer

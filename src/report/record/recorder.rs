@@ -264,7 +264,7 @@ impl Observer for Recorder {
                 connection.phase(PhaseKind::Tls, connection.last, now);
                 connection.last = now;
             }
-            Fact::LineSent(_) => {
+            Fact::LineSent(_) | Fact::Content(_) => {
                 let connection = self.connection(event.connection, now);
                 (connection.last, connection.replying) = (now, false);
             }

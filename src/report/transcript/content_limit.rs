@@ -20,19 +20,21 @@ pub(super) struct ContentLimit {
 }
 
 impl ContentLimit {
-    /// Counts a line of content; says whether it is not to be shown.
-    pub fn omits(&mut self, length: usize) -> bool {
+    /// How many of the next lines of content are shown, up to `count`; they are counted as such.
+    pub fn show(&mut self, count: usize) -> usize {
         self.begin();
-        if self.shown < SHOWN_LINES {
-            self.shown += 1;
-            return false;
-        }
-        self.lines += 1;
-        self.bytes = self.bytes.saturating_add(length);
-        true
+        let shown = count.min(SHOWN_LINES - self.shown);
+        self.shown += shown;
+        shown
     }
 
-    /// As [`ContentLimit::omits`] for what stands between chunks: a BDAT command, or its reply.
+    /// Counts lines of content that are not shown.
+    pub fn omit(&mut self, lines: usize, bytes: usize) {
+        self.lines += lines;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Whether a line between chunks is not shown: a BDAT command, or its reply.
     pub fn omits_between(&mut self, line: &RedactedLine<'_>, sent: bool) -> bool {
         if sent {
             self.begin();

@@ -5,7 +5,7 @@ mod remarks;
 #[cfg(test)]
 mod tests;
 
-use crate::event::{Event, Fact, Failure, Note, Observer, RedactedLine, Verdict};
+use crate::event::{ContentBlock, Event, Fact, Failure, Note, Observer, RedactedLine, Verdict};
 use crate::transcript::{Mark, escape_unprintable, write_prefix};
 use content_limit::ContentLimit;
 use std::io::{self, Write};
@@ -141,19 +141,38 @@ impl<W: Write> TranscriptWriter<W> {
         self.content_limits.get_mut(index).map(|(_, limit)| limit)
     }
 
-    /// Whether this line of a content, or between its chunks, is past what is shown.
+    /// Shows the lines of a content's block, as many as are shown of it.
+    fn content(&mut self, event: &Event<'_>, block: &ContentBlock<'_>) {
+        let most = match self.content_limit(event.connection) {
+            Some(limit) => limit.show(block.line_count()),
+            None => usize::MAX,
+        };
+        let omitted = if most == 0 {
+            (block.line_count(), block.wire_length())
+        } else {
+            self.last_reported = None;
+            let mut lines = block.lines();
+            for line in lines.by_ref().take(most) {
+                self.wire(Mark::Client, event, &line);
+                if self.buffer.len() >= BUFFER {
+                    self.write_buffer();
+                }
+            }
+            lines.remaining()
+        };
+        if let Some(limit) = self.content_limit(event.connection) {
+            limit.omit(omitted.0, omitted.1);
+        }
+    }
+
+    /// Whether this line between a content's chunks is past what is shown.
     fn is_cut(&mut self, event: &Event<'_>) -> bool {
         let (line, sent) = match &event.fact {
             Fact::LineSent(line) => (line, true),
             Fact::LineReceived(line) => (line, false),
             _ => return false,
         };
-        if !line.content && !line.in_chunk_gap {
-            return false;
-        }
-        self.content_limit(event.connection).is_some_and(|limit| {
-            if line.content { limit.omits(line.wire_length()) } else { limit.omits_between(line, sent) }
-        })
+        line.in_chunk_gap && self.content_limit(event.connection).is_some_and(|limit| limit.omits_between(line, sent))
     }
 
     /// What was cut is told where something else comes than its content.
@@ -189,17 +208,13 @@ impl<W: Write> Observer for TranscriptWriter<W> {
         if self.is_cut(event) {
             return;
         }
-        if let Fact::LineSent(line) = &event.fact
-            && line.content
-        {
-            self.wire(Mark::Client, event, line);
-            if self.buffer.len() >= BUFFER {
-                self.write_buffer();
-            }
-            return; // content is shown when the next thing happens
+        if let Fact::Content(block) = &event.fact {
+            self.content(event, block);
+            return; // it is written out with the next event
         }
         self.end_of_content(event);
         match &event.fact {
+            Fact::Content(_) => {}
             Fact::LineSent(line) => self.wire(Mark::Client, event, line),
             Fact::LineReceived(line) => self.wire(Mark::Server, event, line),
             Fact::SessionStarted { name, server } => {

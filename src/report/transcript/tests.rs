@@ -1,7 +1,9 @@
 //! Events in, the contract's text out.
 
 use super::*;
-use crate::event::{Cause, Outcome, RecipientOutcome, ServerResponse, SkipReason, Status, StepId, human_size};
+use crate::event::{
+    Cause, ContentBlock, Outcome, RecipientOutcome, ServerResponse, SkipReason, Status, StepId, human_size,
+};
 use crate::session::{CloseMode, PeerFacts, Place, TlsFacts};
 use crate::smtp::lines::{LineEnd, WireLine};
 use crate::transcript::{SafeText, TranscriptLine, parse};
@@ -30,6 +32,7 @@ fn again<'a>(fact: &Fact<'a>) -> Fact<'a> {
         Fact::Connected { address } => Fact::Connected { address: address.clone() },
         Fact::TlsStarted { tls, verify } => Fact::TlsStarted { tls, verify: *verify },
         Fact::LineSent(line) => Fact::LineSent(*line),
+        Fact::Content(block) => Fact::Content(*block),
         Fact::LineReceived(line) => Fact::LineReceived(*line),
         Fact::Paused { duration } => Fact::Paused { duration: *duration },
         Fact::ClosedByServer => Fact::ClosedByServer,
@@ -50,15 +53,16 @@ fn line(text: &str) -> WireLine<'_> {
 }
 
 fn sent(text: &str) -> Fact<'_> {
-    Fact::LineSent(RedactedLine::new(line(text), &[], false))
+    Fact::LineSent(RedactedLine::new(line(text), &[]))
 }
 
+/// Content, with the ends of its lines.
 fn content(text: &str) -> Fact<'_> {
-    Fact::LineSent(RedactedLine::new(line(text), &[], true))
+    Fact::Content(ContentBlock::new(text.as_bytes(), None))
 }
 
 fn received(text: &str) -> Fact<'_> {
-    Fact::LineReceived(RedactedLine::new(line(text), &[], false))
+    Fact::LineReceived(RedactedLine::new(line(text), &[]))
 }
 
 fn unexpected(line: usize) -> Failure {
@@ -101,9 +105,9 @@ fn a_dialogue_looks_as_in_the_contract() {
         ("main", 2, sent("STARTTLS")),
         ("main", 3, received("220 2.0.0 go ahead")),
         ("main", 4, Fact::TlsStarted { tls: &tls, verify: true }),
-        ("main", 5, Fact::LineSent(RedactedLine::new(line("AUTH PLAIN abcd"), std::slice::from_ref(&(11..15)), false))),
-        ("main", 6, content("Subject: hello")),
-        ("main", 7, content("")),
+        ("main", 5, Fact::LineSent(RedactedLine::new(line("AUTH PLAIN abcd"), std::slice::from_ref(&(11..15))))),
+        ("main", 6, content("Subject: hello\r\n")),
+        ("main", 7, content("\r\n")),
         ("main", 8, sent(".")),
         ("b", 12_345, received("421 only one\x1b at a time ")),
         ("b", 12_346, Fact::ResetByServer),
@@ -139,13 +143,18 @@ S[b]: 421 only one\\x1b at a time\\x20
 #[test]
 fn content_past_forty_lines_is_cut_where_a_person_reads() {
     let mut events: Vec<(&str, u64, Fact<'_>)> = vec![("main", 0, sent("DATA"))];
-    let lines: Vec<String> = (0..1274).map(|i| format!("{i:0>76}")).collect();
+    let lines: Vec<String> = (0..1274).map(|i| format!("{i:0>76}\r\n")).collect();
     events.extend(lines.iter().map(|line| ("main", 0, content(line))));
     events.push(("main", 0, sent(".")));
     events.push(("main", 0, received("250 ok")));
     let cut = written(PLAIN, &events);
     assert_eq!(cut.lines().count(), 1 + 40 + 1 + 2);
     assert!(cut.contains("\n*: … 1,234 more lines (96 kB)\nC: .\nS: 250 ok\n"), "{cut}");
+    let blocks: Vec<String> = lines.chunks(1000).map(|lines| lines.concat()).collect();
+    let mut in_blocks = vec![("main", 0, sent("DATA"))];
+    in_blocks.extend(blocks.iter().map(|block| ("main", 0, content(block))));
+    in_blocks.extend([("main", 0, sent(".")), ("main", 0, received("250 ok"))]);
+    assert_eq!(written(PLAIN, &in_blocks), cut, "whatever the blocks");
     assert_eq!(written(TranscriptOptions { full: true, ..PLAIN }, &events).lines().count(), events.len());
 }
 
@@ -153,7 +162,7 @@ fn content_past_forty_lines_is_cut_where_a_person_reads() {
 fn forty_lines_are_not_cut_and_each_message_counts_anew() {
     let mut events: Vec<(&str, u64, Fact<'_>)> = Vec::new();
     for _ in 0..2 {
-        events.extend((0..40).map(|_| ("main", 0, content("x"))));
+        events.extend((0..40).map(|_| ("main", 0, content("x\r\n"))));
         events.push(("main", 0, sent(".")));
     }
     assert_eq!(written(PLAIN, &events).lines().count(), 82);
@@ -162,21 +171,21 @@ fn forty_lines_are_not_cut_and_each_message_counts_anew() {
 #[test]
 fn a_message_in_chunks_is_cut_once() {
     let between = |text, sent| {
-        let line = RedactedLine::new(line(text), &[], false).with_chunk_gap(true);
+        let line = RedactedLine::new(line(text), &[]).with_chunk_gap(true);
         if sent { Fact::LineSent(line) } else { Fact::LineReceived(line) }
     };
     let message = || {
         let mut facts = vec![sent("MAIL FROM:<a@b>"), between("BDAT 8000", true)];
-        facts.extend((0..2000).map(|_| content("xy")));
+        facts.extend((0..2000).map(|_| content("xy\r\n")));
         facts.extend([received("250-ok"), received("250 MAIL ok")]);
         for _ in 0..3 {
             facts.push(between("BDAT 8000", true));
-            facts.extend((0..2000).map(|_| content("xy")));
+            facts.extend((0..2000).map(|_| content("xy\r\n")));
             facts.extend([between("250-more", false), between("250 8000 octets", false)]);
         }
         facts
     };
-    let last = || vec![sent("BDAT 4 LAST"), content("xy")];
+    let last = || vec![sent("BDAT 4 LAST"), content("xy\r\n")];
     let begin = format!("C: MAIL FROM:<a@b>\nC: BDAT 8000\n{}S: 250-ok\nS: 250 MAIL ok\n", "C: xy\n".repeat(40));
     let all = "*: … 7,961 more lines (32 kB) and 3 BDAT commands with their replies\n";
     let most = "*: … 7,960 more lines (32 kB) and 3 BDAT commands with their replies\n";
@@ -208,10 +217,10 @@ fn a_message_in_chunks_is_cut_once() {
         (
             vec![
                 between("BDAT 4", true),
-                content("xy"),
+                content("xy\r\n"),
                 octets(),
                 sent("BDAT 4 LAST"),
-                content("xy"),
+                content("xy\r\n"),
                 received("250 ok"),
             ],
             "C: BDAT 4\nC: xy\nS: 250 8000 octets\nC: BDAT 4 LAST\nC: xy\nS: 250 ok\n".to_owned(),
@@ -236,8 +245,8 @@ fn a_message_in_chunks_is_cut_once() {
 fn connections_that_send_at_a_time_are_cut_apart() {
     let mut events: Vec<(&str, u64, Fact<'_>)> = Vec::new();
     for _ in 0..41 {
-        events.push(("main", 0, content("x")));
-        events.push(("2", 0, content("y")));
+        events.push(("main", 0, content("x\r\n")));
+        events.push(("2", 0, content("y\r\n")));
     }
     events.push(("2", 0, sent(".")));
     events.push(("main", 0, sent(".")));

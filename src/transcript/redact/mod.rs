@@ -15,7 +15,7 @@ mod reply_window;
 mod tests;
 mod views;
 
-pub use content_window::ContentWindow;
+pub use content_window::{ContentRedaction, ContentWindow};
 pub use reply_window::ReplyWindow;
 
 use super::SafeText;

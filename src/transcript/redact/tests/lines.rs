@@ -1,17 +1,20 @@
 //! A secret that stands in several lines.
 
 use super::*;
+use crate::event::ContentBlock;
 use crate::smtp::lines::split_lines;
 
 /// The lines as they are shown, where they leave in blocks of these sizes.
 fn passed(redactor: &Redactor, blocks: &[&[u8]]) -> Vec<String> {
-    let (mut window_state, mut shown) = (ContentWindow::default(), Vec::new());
+    let (mut window, mut shown) = (ContentWindow::default(), Vec::new());
     for (index, block) in blocks.iter().enumerate() {
         let ahead = blocks.get(index + 1).copied().unwrap_or_default();
-        redactor.find_in_content(&mut window_state, block, ahead, &["a b"], |line, hidden| {
-            let mut text = String::new();
-            crate::transcript::write_notation(line, hidden, &mut text);
-            shown.push(text);
+        redactor.for_each_block(&mut window, block, ahead, &["a b"], |bytes, redaction| {
+            for line in ContentBlock::new(bytes, redaction).lines() {
+                let mut text = String::new();
+                line.notation(&mut text);
+                shown.push(text);
+            }
         });
     }
     shown
@@ -182,17 +185,34 @@ fn what_a_server_says_over_several_lines_is_hidden() {
 }
 
 #[test]
-fn what_is_kept_of_a_passage_is_bounded() {
+fn what_is_kept_of_content_is_bounded() {
     let redactor = knowing(&[KEY]);
-    let mut window_state = ContentWindow::default();
+    let mut window = ContentWindow::default();
     let block = "a line of some length that goes on=\r\n".repeat(10_000);
-    let mut lines = 0;
+    let mut length = 0;
     for _ in 0..4 {
-        redactor.find_in_content(&mut window_state, block.as_bytes(), block.as_bytes(), &[], |_, hidden| {
-            lines += 1;
-            assert!(hidden.is_empty());
+        redactor.for_each_block(&mut window, block.as_bytes(), block.as_bytes(), &[], |bytes, redaction| {
+            length += bytes.len();
+            assert!(redaction.is_some_and(|redaction| redaction.hidden().is_empty()));
         });
     }
-    assert_eq!(lines, 40_000);
-    assert!(window_state.kept_len() <= redactor.reach(), "{}", window_state.kept_len());
+    assert_eq!(length, 4 * block.len());
+    assert!(window.kept_len() <= redactor.reach(), "{}", window.kept_len());
+}
+
+#[test]
+fn a_block_that_is_not_looked_at_changes_nothing_for_the_next() {
+    let redactor = knowing(&[KEY, &"a token of 3 kB ".repeat(200)]);
+    let filler = "no secret at all, nowhere\r\n".repeat(100);
+    let (first, second) = (format!("{filler}the key: ABCDEFG=\r\n"), "HIJKLMNOPQRSTUVWXYZ0123456789.\r\n");
+    for look in [true, false] {
+        let mut window = ContentWindow::default();
+        redactor.for_each_block(&mut window, first.as_bytes(), second.as_bytes(), &[], |_, redaction| {
+            assert!(!look || redaction.is_some_and(|redaction| redaction.hidden().len() == 1));
+        });
+        redactor.for_each_block(&mut window, second.as_bytes(), &[], &[], |_, redaction| {
+            let hidden = redaction.map(|redaction| redaction.hidden().to_vec());
+            assert_eq!(hidden, Some(vec![0..29]), "looked at before: {look}");
+        });
+    }
 }
