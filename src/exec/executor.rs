@@ -12,6 +12,7 @@ use super::read_outcome::ReadOutcome;
 use super::rows::{DeliveryIntent, Row, RowSource};
 use super::values::{self, GatheredValues, ShortSecrets, ValueReader};
 use crate::event::{Cause, Fact, Failure, Note, Status};
+use crate::message::PartCache;
 use crate::session::{
     Expectation, Expression, ReplyFacts, Scheme, Scope, Server, ServerAddress, Session, SessionFacts, SourcePath,
     Sources, Template,
@@ -47,6 +48,7 @@ pub struct Executor<'a> {
     short: ShortSecrets,
     /// The names of secrets that are too short to be hidden everywhere.
     pub short_names: Vec<String>,
+    pub parts: Arc<PartCache>,
     /// What templates take for the present.
     moment: Arc<Mutex<jiff::Timestamp>>,
     pub failure: Option<Failure>,
@@ -89,6 +91,8 @@ pub struct PreparedValues {
     pub client_name: String,
     pub tls: TlsOptions,
     pub moment: Arc<Mutex<jiff::Timestamp>>,
+    /// Parts of messages, encoded once for all connections.
+    pub parts: Arc<PartCache>,
 }
 
 impl<'a> Executor<'a> {
@@ -113,6 +117,7 @@ impl<'a> Executor<'a> {
             connections: Vec::new(),
             short: prepared.gathered.short,
             short_names: prepared.gathered.short_names,
+            parts: prepared.parts,
             moment: prepared.moment,
             failure: None,
             steps_run: 0,

@@ -64,7 +64,7 @@ pub fn prepare(reader: &mut ValueReader<'_>, events: &mut EventSink<'_>) -> Resu
         client_cert,
         alpn: session.tls.alpn.clone(),
     };
-    Ok(PreparedValues { scope, gathered, client_name, tls, moment })
+    Ok(PreparedValues { scope, gathered, client_name, tls, moment, parts: Arc::default() })
 }
 
 /// What is wrong with a file of `[tls]` is said where the session names it, before there is a connection.

@@ -1,7 +1,8 @@
 //! A mail that is ready: sent as it is, with CRLF line ends. Its headers name its envelope, where nothing else does.
 
 use super::encoded_message::{EncodedMessage, Segment};
-use super::source::{Scan, Source};
+use super::scan::Scan;
+use super::source::Source;
 use super::transfer::TransferEncoding;
 use crate::smtp::address::Mailbox;
 use mail_parser::{Address, HeaderName, HeaderValue, MessageParser};
@@ -49,11 +50,11 @@ impl<'a> Eml<'a> {
         })?;
         headers.truncate(HEADERS);
         let internationalized = !headers.is_ascii() && std::str::from_utf8(&headers).is_ok();
-        let mut content = EncodedMessage { segments: Vec::new(), eight_bit: scan.eight_bit > 0, internationalized };
+        let mut content = EncodedMessage::new(scan.eight_bit > 0, internationalized);
         let (encoding, size) = (TransferEncoding::SevenBit, scan.canonical);
         content.push(Segment::Part { source, encoding, size });
         if !scan.ends_line {
-            content.bytes(*b"\r\n");
+            content.push_bytes(*b"\r\n");
         }
         Ok(Self { content, headers })
     }

@@ -1,13 +1,16 @@
-//! A mail as a stream: what stands between the parts, and the parts, read and encoded as they go.
+//! A message as it is sent: bytes that stand between the parts, and parts that are encoded while they are read.
 
 use super::source::{Source, SourceReader, block_size};
 use super::transfer::{TransferEncoder, TransferEncoding};
 use std::io::{self, Read};
+use std::sync::Arc;
 
-/// A stretch of a mail.
+/// A stretch of a message.
 pub(super) enum Segment<'a> {
     Bytes(Vec<u8>),
-    /// A part, and the octets that it becomes.
+    /// A part that is kept for other messages too, encoded.
+    Shared(Arc<[u8]>),
+    /// A part, and its octets when encoded.
     Part {
         source: Source<'a>,
         encoding: TransferEncoding,
@@ -15,20 +18,25 @@ pub(super) enum Segment<'a> {
     },
 }
 
-/// A mail that is ready, in constant memory however big its parts are.
+/// A complete message. It takes constant memory however big its parts are.
 pub struct EncodedMessage<'a> {
-    pub(super) segments: Vec<Segment<'a>>,
-    pub(super) eight_bit: bool,
-    pub(super) internationalized: bool,
+    segments: Vec<Segment<'a>>,
+    eight_bit: bool,
+    internationalized: bool,
 }
 
 impl<'a> EncodedMessage<'a> {
+    /// An empty message. `eight_bit`: its parts have bytes beyond ASCII; `internationalized`: so have its headers.
+    pub(super) fn new(eight_bit: bool, internationalized: bool) -> Self {
+        Self { segments: Vec::new(), eight_bit, internationalized }
+    }
+
     /// Its octets with CRLF line ends.
     pub fn size(&self) -> u64 {
         self.segments.iter().map(Segment::size).sum()
     }
 
-    /// Whether bytes beyond ASCII stand in it.
+    /// Whether it contains bytes beyond ASCII.
     pub fn eight_bit(&self) -> bool {
         self.eight_bit
     }
@@ -40,14 +48,21 @@ impl<'a> EncodedMessage<'a> {
 
     /// Reads all of it, from the beginning: exactly [`EncodedMessage::size`] octets, or an error.
     pub fn open(&self) -> MessageReader<'_> {
-        MessageReader { segments: self.segments.iter(), part: None, block: Vec::new(), out: Vec::new(), at: 0 }
+        MessageReader {
+            segments: self.segments.iter(),
+            ready: &[],
+            part: None,
+            block: Vec::new(),
+            out: Vec::new(),
+            position: 0,
+        }
     }
 
-    pub(super) fn push(&mut self, piece: Segment<'a>) {
-        self.segments.push(piece);
+    pub(super) fn push(&mut self, segment: Segment<'a>) {
+        self.segments.push(segment);
     }
 
-    pub(super) fn bytes(&mut self, bytes: impl Into<Vec<u8>>) {
+    pub(super) fn push_bytes(&mut self, bytes: impl Into<Vec<u8>>) {
         let bytes = bytes.into();
         self.eight_bit |= !bytes.is_ascii();
         self.segments.push(Segment::Bytes(bytes));
@@ -55,83 +70,91 @@ impl<'a> EncodedMessage<'a> {
 }
 
 impl Segment<'_> {
-    fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Shared(bytes) => bytes.len() as u64,
             Self::Part { size, .. } => *size,
         }
     }
 }
 
-/// An [`EncodedMessage`] that is being read.
-pub struct MessageReader<'c> {
-    segments: std::slice::Iter<'c, Segment<'c>>,
-    part: Option<OpenPart<'c>>,
+/// Reads an [`EncodedMessage`].
+pub struct MessageReader<'m> {
+    segments: std::slice::Iter<'m, Segment<'m>>,
+    /// The rest of a segment that needs no encoding.
+    ready: &'m [u8],
+    part: Option<OpenPart<'m>>,
     block: Vec<u8>,
-    /// Ready to be read, from `at` on.
+    /// Encoded bytes, to be read from `position` on.
     out: Vec<u8>,
-    at: usize,
+    position: usize,
 }
 
-struct OpenPart<'c> {
-    reading: SourceReader<'c>,
+struct OpenPart<'m> {
+    reader: SourceReader<'m>,
     encoder: TransferEncoder,
-    name: &'c str,
-    /// What it was said to become, less what it became.
+    name: &'m str,
+    /// The octets that are still to come of its size.
     left: u64,
 }
 
-impl MessageReader<'_> {
-    /// Makes more ready; `false` at the end.
-    fn more(&mut self) -> io::Result<bool> {
+impl<'m> MessageReader<'m> {
+    /// Makes more bytes ready; `false` at the end.
+    fn advance(&mut self) -> io::Result<bool> {
         self.out.clear();
-        self.at = 0;
-        let Some(mut part) = self.part.take() else {
-            match self.segments.next() {
-                None => return Ok(false),
-                Some(Segment::Bytes(bytes)) => self.out.extend_from_slice(bytes),
-                Some(Segment::Part { source, encoding, size }) => {
-                    let (reading, encoder) = (source.read()?, TransferEncoder::new(*encoding));
-                    self.block.resize(block_size(source.length), 0);
-                    self.part = Some(OpenPart { reading, encoder, name: &source.name, left: *size });
-                }
-            }
+        self.position = 0;
+        if let Some(part) = self.part.take() {
+            self.encode_block(part)?;
             return Ok(true);
-        };
-        let count = part.reading.fill(&mut self.block)?;
-        part.encoder.push(self.block.get(..count).unwrap_or_default(), &mut self.out);
-        if count < self.block.len() {
-            part.encoder.finish(&mut self.out);
-            deduct(part.left, self.out.len(), part.name, true)?;
-        } else {
-            part.left = deduct(part.left, self.out.len(), part.name, false)?;
-            self.part = Some(part);
+        }
+        match self.segments.next() {
+            None => return Ok(false),
+            Some(Segment::Bytes(bytes)) => self.ready = bytes,
+            Some(Segment::Shared(bytes)) => self.ready = bytes,
+            Some(Segment::Part { source, encoding, size }) => {
+                self.block.resize(block_size(source.length), 0);
+                let (reader, encoder) = (source.read()?, TransferEncoder::new(*encoding));
+                self.part = Some(OpenPart { reader, encoder, name: &source.name, left: *size });
+            }
         }
         Ok(true)
     }
-}
 
-/// As many bytes as were announced may still be other bytes, that take more room: then the size was a lie.
-fn deduct(left: u64, count: usize, name: &str, ended: bool) -> io::Result<u64> {
-    match left.checked_sub(count as u64) {
-        Some(left) if left == 0 || !ended => Ok(left),
-        _ => Err(io::Error::other(format!("{name}: it changed while it was sent"))),
+    fn encode_block(&mut self, mut part: OpenPart<'m>) -> io::Result<()> {
+        let count = part.reader.fill(&mut self.block)?;
+        part.encoder.push(self.block.get(..count).unwrap_or_default(), &mut self.out);
+        let ends = count < self.block.len();
+        if ends {
+            part.encoder.finish(&mut self.out);
+        }
+        // A file of the same length may hold other bytes, which take more room or less: then its size was wrong.
+        match part.left.checked_sub(self.out.len() as u64) {
+            Some(0) if ends => Ok(()),
+            Some(left) if !ends => {
+                self.part = Some(OpenPart { left, ..part });
+                Ok(())
+            }
+            _ => Err(io::Error::other(format!("{}: it changed while it was sent", part.name))),
+        }
     }
 }
 
 impl Read for MessageReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.at >= self.out.len() {
-            if !self.more()? {
+        loop {
+            if !self.ready.is_empty() {
+                return self.ready.read(buffer);
+            }
+            let mut out = self.out.get(self.position..).unwrap_or_default();
+            if !out.is_empty() {
+                let count = out.read(buffer)?;
+                self.position += count;
+                return Ok(count);
+            }
+            if !self.advance()? {
                 return Ok(0);
             }
         }
-        let ready = self.out.get(self.at..).unwrap_or_default();
-        let count = ready.len().min(buffer.len());
-        if let (Some(to), Some(from)) = (buffer.get_mut(..count), ready.get(..count)) {
-            to.copy_from_slice(from);
-        }
-        self.at += count;
-        Ok(count)
     }
 }

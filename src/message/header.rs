@@ -1,7 +1,9 @@
 //! A mail's headers: checked, encoded (RFC 2047), folded (RFC 5322 §2.2.3).
 
-use super::{Draft, MessageError, NamedMailbox};
+use super::draft::Draft;
+use super::error::MessageError;
 use crate::smtp::address::is_atext;
+use crate::smtp::address_list::NamedMailbox;
 use crate::smtp::msg_id;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

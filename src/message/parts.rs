@@ -1,75 +1,59 @@
 //! The parts of a mail and how they nest (RFC 2046 §5.1, RFC 2387):
 //!
 //! ```text
-//! mixed            where there are attachments
-//! ├ alternative    where there is HTML beside the text
+//! mixed            if there are attachments
+//! ├ alternative    if there is HTML as well as text
 //! │ ├ text
-//! │ └ related      where HTML shows files
+//! │ └ related      if the HTML shows files
 //! │   ├ html
 //! │   └ inline …
 //! └ attachment …
 //! ```
 
+use super::cache::PartSource;
+use super::draft::{AttachedFile, Draft, TextPart, boundary_prefix};
 use super::encoded_message::{EncodedMessage, Segment};
-use super::source::{Scan, Source};
-use super::transfer::{TransferEncoding, base64_size};
-use super::{Attachment, BuildError, Draft, MessageError, boundary_prefix, header, media_type};
+use super::error::{BuildError, MessageError};
+use super::source::Source;
+use super::transfer::TransferEncoding;
+use super::{header, media_type};
 use mail_builder::headers::Header;
 use mail_builder::headers::content_type::ContentType;
 use std::io;
 
-/// A text and what was found in it.
-pub struct TextPart<'a> {
-    source: Source<'a>,
-    scan: Scan,
+/// Builds the message. All its line ends are CRLF, its last one too.
+pub fn build(mut draft: Draft<'_>) -> Result<EncodedMessage<'_>, BuildError> {
+    let mut message = EncodedMessage::new(false, draft.is_internationalized());
+    let boundary = boundary_prefix(&draft.message_id);
+    let root = tree(&mut draft, &boundary)?;
+    let mut headers = Vec::new();
+    header::write_all(&draft, &mut headers)?;
+    message.push_bytes(headers);
+    let ends_line = root.write(&mut message, &boundary, &mut 0);
+    if !ends_line {
+        message.push_bytes(*b"\r\n");
+    }
+    Ok(message)
 }
 
-impl<'a> TextPart<'a> {
-    /// Looks through it. A text is UTF-8: what is not has `is_utf8` false.
-    pub fn new(source: Source<'a>, message_id: &str) -> io::Result<Self> {
-        let stem = format!("--{}", boundary_prefix(message_id));
-        let scan = Scan::of(&source, stem.as_bytes())?;
-        Ok(Self { source, scan })
-    }
-
-    pub fn is_utf8(&self) -> bool {
-        self.scan.is_utf8
-    }
-}
-
-/// A part with its headers, or parts in a part.
+/// A part with its headers, or a part made of parts.
 enum MimePart<'a> {
     Leaf { headers: Vec<u8>, segment: Segment<'a>, ends_line: bool },
     Multipart { kind: &'static str, parts: Vec<MimePart<'a>> },
 }
 
-pub(super) fn write_parts<'a>(mut draft: Draft<'a>, content: &mut EncodedMessage<'a>) -> Result<(), BuildError> {
-    let stem = boundary_prefix(&draft.message_id);
-    let root = tree(&mut draft, &stem)?;
-    let mut headers = Vec::new();
-    header::write_all(&draft, &mut headers)?;
-    content.bytes(headers);
-    let mut number = 0;
-    let ends_line = root.write(content, &stem, &mut number);
-    // Content ends with a line end.
-    if !ends_line {
-        content.bytes(*b"\r\n");
-    }
-    Ok(())
-}
-
-fn tree<'a>(draft: &mut Draft<'a>, stem: &str) -> Result<MimePart<'a>, BuildError> {
+fn tree<'a>(draft: &mut Draft<'a>, boundary: &str) -> Result<MimePart<'a>, BuildError> {
     let attachments = std::mem::take(&mut draft.attachments);
-    let shows = draft.html.is_some();
+    let has_html = draft.html.is_some();
     let (inline, attached): (Vec<_>, Vec<_>) =
-        attachments.into_iter().partition(|attachment| shows && attachment.inline.is_some());
-    let leaves = |list: Vec<Attachment<'a>>| -> Result<Vec<MimePart<'a>>, BuildError> {
-        list.into_iter().map(|attachment| attachment_part(attachment, stem)).collect()
+        attachments.into_iter().partition(|attachment| has_html && attachment.inline.is_some());
+    let leaves = |list: Vec<AttachedFile<'a>>| -> Result<Vec<MimePart<'a>>, BuildError> {
+        list.into_iter().map(|attachment| attachment_part(attachment, boundary)).collect()
     };
     let (inline, attached) = (leaves(inline)?, leaves(attached)?);
     let text = match draft.text.take() {
         Some(text) => Some(text_part(text, "text/plain")?),
-        // A mail has a body, were it empty; attachments alone are one.
+        // A message has a body, even if it is empty; attachments alone are a body.
         None if attached.is_empty() && draft.html.is_none() => {
             Some(text_part(TextPart::new(Source::in_memory("the text", Vec::new()), "")?, "text/plain")?)
         }
@@ -87,7 +71,7 @@ fn tree<'a>(draft: &mut Draft<'a>, stem: &str) -> Result<MimePart<'a>, BuildErro
     Ok(join("mixed", alternative.into_iter().chain(attached)))
 }
 
-/// Several parts as one; a single one stands for itself.
+/// Makes one part of several; a single one stays as it is.
 fn join<'a>(kind: &'static str, parts: impl Iterator<Item = MimePart<'a>>) -> MimePart<'a> {
     let mut parts: Vec<_> = parts.collect();
     match parts.len() {
@@ -99,16 +83,16 @@ fn join<'a>(kind: &'static str, parts: impl Iterator<Item = MimePart<'a>>) -> Mi
 fn text_part<'a>(text: TextPart<'a>, media_type: &str) -> Result<MimePart<'a>, BuildError> {
     let TextPart { source, scan } = text;
     let encoding = TransferEncoding::of(&scan);
-    let size = encoding.size(&source, &scan)?;
+    let segment = source.into_segment(encoding, scan.canonical)?;
     let mut headers = Vec::new();
     header_line(&mut headers, "Content-Type", ContentType::new(format!("{media_type}; charset=utf-8")));
     header_line(&mut headers, "Content-Transfer-Encoding", ContentType::new(encoding.name()));
-    let ends_line = size == 0 || scan.ends_line && encoding != TransferEncoding::Base64Text;
-    Ok(MimePart::Leaf { headers, segment: Segment::Part { source, encoding, size }, ends_line })
+    let ends_line = segment.size() == 0 || scan.ends_line && encoding != TransferEncoding::Base64Text;
+    Ok(MimePart::Leaf { headers, segment, ends_line })
 }
 
-fn attachment_part<'a>(attachment: Attachment<'a>, stem: &str) -> Result<MimePart<'a>, BuildError> {
-    let Attachment { source, name, media_type, inline } = attachment;
+fn attachment_part<'a>(attachment: AttachedFile<'a>, boundary: &str) -> Result<MimePart<'a>, BuildError> {
+    let AttachedFile { source, name, media_type, inline } = attachment;
     let wrong = |why: &str| MessageError::new(name.clone(), why);
     if name.contains(['\r', '\n', '\0']) {
         return Err(wrong("a file's name has no line break and no NUL").into());
@@ -116,19 +100,18 @@ fn attachment_part<'a>(attachment: Attachment<'a>, stem: &str) -> Result<MimePar
     let guessed = media_type.is_none();
     let mut media_type = media_type.unwrap_or_else(|| media_type::from_file_name(&name).to_owned());
     media_type::check(&media_type).map_err(wrong)?;
-    // What is said of a type that was given is its giver's to say.
+    // The charset of a type that the session names is the session's to say.
     let charset = if guessed && media_type::is_kind(&media_type, "text") { charset_of(&source)? } else { None };
-    let mut carried = (TransferEncoding::Base64, base64_size(source.length), source.length == 0);
-    // RFC 2046 §5.2.1: a message is never encoded. One that does not go as it is goes as a file of any kind.
+    let (mut encoding, mut canonical, mut ends_line) = (TransferEncoding::Base64, 0, source.length() == 0);
+    // RFC 2046 §5.2.1: a message is never encoded. One that needs it is attached as a file of unknown type.
     if media_type::is_kind(&media_type, "message") {
-        let scan = Scan::of(&source, format!("--{stem}").as_bytes())?;
+        let scan = source.scan(format!("--{boundary}").as_bytes())?;
         if scan.is_seven_bit() {
-            carried = (TransferEncoding::SevenBit, scan.canonical, scan.ends_line);
+            (encoding, canonical, ends_line) = (TransferEncoding::SevenBit, scan.canonical, scan.ends_line);
         } else {
             media_type = media_type::UNKNOWN.to_owned();
         }
     }
-    let (encoding, size, ends_line) = carried;
     let mut headers = Vec::new();
     let mut content_type = ContentType::new(media_type);
     if let Some(charset) = charset {
@@ -149,13 +132,13 @@ fn attachment_part<'a>(attachment: Attachment<'a>, stem: &str) -> Result<MimePar
         }
         header_line(&mut headers, "Content-ID", ContentType::new(id));
     }
-    Ok(MimePart::Leaf { headers, segment: Segment::Part { source, encoding, size }, ends_line })
+    Ok(MimePart::Leaf { headers, segment: source.into_segment(encoding, canonical)?, ends_line })
 }
 
-/// RFC 2046 §4.1.2: a text without a charset is US-ASCII, which is right for ASCII and a lie for all else. Bytes that are
-/// not UTF-8 are in a charset that nobody here knows.
-fn charset_of(source: &Source<'_>) -> io::Result<Option<&'static str>> {
-    let scan = Scan::of(source, b"")?;
+/// RFC 2046 §4.1.2: a text without a charset is US-ASCII, which is right for ASCII and wrong for anything else. The charset
+/// of bytes that are not UTF-8 is unknown.
+fn charset_of(source: &PartSource<'_>) -> io::Result<Option<&'static str>> {
+    let scan = source.scan(b"")?;
     Ok((scan.is_utf8 && scan.eight_bit > 0).then_some("utf-8"))
 }
 
@@ -166,26 +149,26 @@ fn header_line(out: &mut Vec<u8>, name: &str, value: ContentType<'_>) {
 }
 
 impl<'a> MimePart<'a> {
-    /// Writes its headers and itself. Gives whether it ends with a line end.
-    fn write(self, content: &mut EncodedMessage<'a>, stem: &str, number: &mut usize) -> bool {
+    /// Appends its headers and itself. Returns whether it ends with a line end.
+    fn write(self, message: &mut EncodedMessage<'a>, prefix: &str, number: &mut usize) -> bool {
         match self {
             Self::Leaf { mut headers, segment, ends_line } => {
                 headers.extend_from_slice(b"\r\n");
-                content.bytes(headers);
-                content.push(segment);
+                message.push_bytes(headers);
+                message.push(segment);
                 ends_line
             }
             Self::Multipart { kind, parts } => {
                 *number += 1;
-                let boundary = format!("{stem}{number}");
-                // RFC 2387 §3.1: the type of the part that is shown.
+                let boundary = format!("{prefix}{number}");
+                // RFC 2387 §3.1: the type of the root part.
                 let shown = if kind == "related" { "; type=\"text/html\"" } else { "" };
-                content.bytes(format!("Content-Type: multipart/{kind}{shown};\r\n boundary=\"{boundary}\"\r\n"));
+                message.push_bytes(format!("Content-Type: multipart/{kind}{shown};\r\n boundary=\"{boundary}\"\r\n"));
                 for part in parts {
-                    content.bytes(format!("\r\n--{boundary}\r\n"));
-                    part.write(content, stem, number);
+                    message.push_bytes(format!("\r\n--{boundary}\r\n"));
+                    part.write(message, prefix, number);
                 }
-                content.bytes(format!("\r\n--{boundary}--\r\n"));
+                message.push_bytes(format!("\r\n--{boundary}--\r\n"));
                 true
             }
         }

@@ -1,9 +1,9 @@
-//! Mail content on its way through DATA: line ends made CRLF, dots stuffed, the final dot (RFC 5321 §4.5.2).
+//! Message content in DATA: line ends made CRLF, dots stuffed, the final dot (RFC 5321 §4.5.2).
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memmem};
 
-/// Encodes content piece by piece, in constant memory. LF, CRLF and a lone CR each become CRLF, so that
-/// no server sees an end before the end.
+/// Encodes content block by block, in constant memory. LF, CRLF and a bare CR each become CRLF, so that no server sees an
+/// end of the content before its end.
 #[derive(Debug)]
 pub struct ContentEncoder {
     stuffing: bool,
@@ -18,10 +18,41 @@ impl ContentEncoder {
         Self { stuffing, at_line_start: true, after_cr: false }
     }
 
-    /// Appends to `out` what `input` becomes. Pieces may be cut anywhere.
+    /// Appends to `out` what `input` becomes. Blocks may be cut anywhere.
     pub fn push(&mut self, input: &[u8], out: &mut Vec<u8>) {
-        // Room for what a piece with lines of 32 bytes becomes; shorter ones grow it.
-        out.reserve(input.len() + input.len() / 32 + 3);
+        let mut rest = input;
+        if !rest.is_empty() && std::mem::take(&mut self.after_cr) {
+            rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+        }
+        if has_only_crlf(rest) {
+            self.push_lines(rest, out);
+        } else {
+            self.normalize(rest, out);
+        }
+    }
+
+    /// Takes lines that end in CRLF already: only dots are to be found.
+    fn push_lines(&mut self, lines: &[u8], out: &mut Vec<u8>) {
+        let Some(last) = lines.last() else { return };
+        out.reserve(lines.len() + b"..".len());
+        if self.stuffing && self.at_line_start && lines.starts_with(b".") {
+            out.push(b'.');
+        }
+        let mut from = 0;
+        if self.stuffing {
+            for lf in memmem::find_iter(lines, b"\n.") {
+                out.extend_from_slice(&lines[from..=lf]);
+                out.push(b'.');
+                from = lf + 1;
+            }
+        }
+        out.extend_from_slice(&lines[from..]);
+        self.at_line_start = *last == b'\n';
+    }
+
+    fn normalize(&mut self, input: &[u8], out: &mut Vec<u8>) {
+        // Room for lines of 32 bytes; shorter ones grow it.
+        out.reserve(input.len() + input.len() / 32 + b"\r\n.".len());
         let mut rest = input;
         while let Some(&first) = rest.first() {
             if std::mem::take(&mut self.after_cr) && first == b'\n' {
@@ -44,13 +75,13 @@ impl ContentEncoder {
         }
     }
 
-    /// Ends the last line where it has no end, and appends the line with the dot.
+    /// Ends the last line if it has no end, and appends the line with the dot.
     pub fn finish(self, out: &mut Vec<u8>) {
         self.end_line(out);
         out.extend_from_slice(b".\r\n");
     }
 
-    /// Ends the last line where it has no end, without the dot: for content that is not ended by one.
+    /// Ends the last line if it has no end, without the dot: for content that is not ended by one.
     pub fn end_line(self, out: &mut Vec<u8>) {
         if !self.at_line_start {
             out.extend_from_slice(b"\r\n");
@@ -58,7 +89,23 @@ impl ContentEncoder {
     }
 }
 
-/// The way back, for servers: takes stuffed content with CRLF ends and finds its end.
+/// Whether each CR is followed by an LF, and each LF comes after a CR, all within `bytes`.
+fn has_only_crlf(bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"\n") || bytes.ends_with(b"\r") {
+        return false;
+    }
+    // No branch per byte, so the compiler compares many at a time. Blocks overlap by a byte.
+    (0..bytes.len()).step_by(CHECKED).all(|start| {
+        let block = bytes.get(start..bytes.len().min(start + CHECKED + 1)).unwrap_or_default();
+        let next = block.get(1..).unwrap_or_default();
+        block.iter().zip(next).fold(0, |wrong, (a, b)| wrong | (u8::from(*a == b'\r') ^ u8::from(*b == b'\n'))) == 0
+    })
+}
+
+/// The bytes that are checked before the first result is looked at.
+const CHECKED: usize = 4096;
+
+/// Decodes content as a server: takes stuffed lines that end in CRLF, and finds the end.
 #[derive(Debug, Default)]
 pub struct ContentDecoder {
     state: DecoderState,
@@ -72,16 +119,15 @@ enum DecoderState {
     Text,
     /// A CR, passed on already.
     Cr,
-    /// A dot that opens the line, held back.
+    /// A dot at the beginning of a line, held back.
     Dot,
-    /// A dot that opens the line and a CR, both held back.
+    /// A dot at the beginning of a line, and a CR, both held back.
     DotCr,
 }
 
 impl ContentDecoder {
-    /// Appends unstuffed content to `out`. Gives the number of bytes of `input` that belong to the content and
-    /// its end, and whether the end (`CRLF . CRLF`) was found. Only CRLF counts as a line end. After an end the
-    /// decoder is as new.
+    /// Appends unstuffed content to `out`. Returns how many bytes of `input` belong to the content and its end, and whether
+    /// the end (`CRLF . CRLF`) was found. Only CRLF counts as a line end. After an end the decoder is as new.
     pub fn push(&mut self, input: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
         out.reserve(input.len() + 1);
         let mut at = 0;
@@ -94,7 +140,7 @@ impl ContentDecoder {
                     return (at + 1, true);
                 }
                 (DecoderState::DotCr, _) => {
-                    // RFC 5321 §4.5.2: a dot with anything behind it on its line is taken away.
+                    // RFC 5321 §4.5.2: a dot that is followed by anything on its line is removed.
                     out.push(b'\r');
                     self.state = DecoderState::Cr;
                     continue;

@@ -2,7 +2,7 @@
 
 use crate::exec::error::StepError;
 use crate::exec::executor::Executor;
-use crate::message::{Source, TextPart};
+use crate::message::{PartSource, Source, TextPart};
 use crate::session::{RenderError, SourceError, SourceFile, SourcePath, Sources, Span, TextSource};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -30,11 +30,17 @@ pub fn text<'a>(
         }
     };
     let name = source.name.clone();
-    let part = TextPart::new(source, message_id).map_err(|error| unreadable(executor, &error, span))?;
+    let part = TextPart::new(cached(executor, source, span), message_id)
+        .map_err(|error| unreadable(executor, &error, span))?;
     if !part.is_utf8() {
         return Err(StepError::bad_value(&executor.events, format!("{name} is not UTF-8 text")).at(span));
     }
     Ok((part, used))
+}
+
+/// What is encoded once and kept if messages have it in common; `span` is where the session names it.
+pub fn cached<'a>(executor: &Executor<'a>, source: Source<'a>, span: &Span) -> PartSource<'a> {
+    source.with_cache(&executor.parts, (span.file, span.bytes.start))
 }
 
 /// A file, opened once to know that it can be and how long it is; and its path.
