@@ -1,17 +1,15 @@
 //! `--quiet`: the transcript is kept, in bounded memory, and shown only where the session failed.
 
-use super::{TranscriptOptions, TranscriptWriter};
-use crate::event::{Event, Fact, Observer, Status, group_thousands};
+use super::transcript::{TranscriptOptions, TranscriptWriter, omission_remark};
+use crate::event::{Event, Fact, Observer, Status};
 use std::io::{self, Write};
 
-/// How much is kept of the transcript's beginning, of what stands before rows' failures, and at least of its end: a batch
-/// of a million rows costs no more memory than one of a thousand.
+/// How much is kept of the transcript's beginning, and at least of its end, in bytes: a batch of a million rows costs no more
+/// memory than one of a thousand.
 const KEPT_BYTES: usize = 256 << 10;
-/// How much is kept of what stands before the failure of one row.
-const BEFORE_FAILURE: usize = 8 << 10;
 
 /// Keeps a session's transcript, with its content cut, and writes it when the session ends and has not passed. Of one that is
-/// very long it keeps the beginning, the end, and the dialogues of the rows that failed first.
+/// very long it keeps the beginning and the end.
 pub struct DeferredTranscript<W: Write> {
     out: W,
     writer: TranscriptWriter<BoundedText>,
@@ -48,11 +46,6 @@ impl<W: Write> Observer for DeferredTranscript<W> {
         self.writer.observe(event);
         match &event.fact {
             Fact::Connected { .. } => self.connected = true,
-            Fact::RowFinished { row: _, outcome } if outcome.status != Status::Passed => {
-                // Its last lines may still be in the writer; what is kept takes all that it is given.
-                let _ = self.writer.finish();
-                self.writer.get_mut().keep_end();
-            }
             Fact::SessionFinished { outcome } => {
                 if std::mem::take(&mut self.connected) && outcome.status != Status::Passed {
                     self.write_kept();
@@ -65,62 +58,42 @@ impl<W: Write> Observer for DeferredTranscript<W> {
     }
 }
 
-/// Text of bounded size: its beginning, some pieces of its middle, and its end. It is written in pieces of whole lines.
+/// Text of bounded size: its beginning and its end. It is written in pieces of whole lines.
 #[derive(Default)]
 struct BoundedText {
     head: Vec<u8>,
-    /// Each piece with the remark in front that lines are missing.
-    pieces: Vec<u8>,
     tail: Vec<u8>,
-    /// How many lines are missing before `tail`.
+    /// How many lines are missing between them.
     omitted_lines: usize,
 }
 
 impl BoundedText {
     fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
         out.write_all(&self.head)?;
-        out.write_all(&self.pieces)?;
-        out.write_all(omission_remark(self.omitted_lines).as_bytes())?;
+        if let Some(remark) = omission_remark(self.omitted_lines) {
+            writeln!(out, "{remark}")?;
+        }
         out.write_all(&self.tail)
     }
 
-    /// What was written last is kept whatever follows, as long as there is room for it.
-    fn keep_end(&mut self) {
-        if self.tail.is_empty() || self.pieces.len() >= KEPT_BYTES {
-            return;
-        }
-        self.shorten(BEFORE_FAILURE);
-        self.pieces.extend_from_slice(omission_remark(std::mem::take(&mut self.omitted_lines)).as_bytes());
-        self.pieces.append(&mut self.tail);
-    }
-
-    /// Leaves out all but the last `most` bytes of the end, by whole lines.
-    fn shorten(&mut self, most: usize) {
-        let Some(surplus) = self.tail.len().checked_sub(most + 1) else { return };
-        let behind = self.tail.iter().skip(surplus).position(|byte| *byte == b'\n');
-        let end = behind.map_or(self.tail.len(), |at| surplus + at + 1);
+    /// Drops all but the last bytes of the end, by whole lines.
+    fn shorten(&mut self) {
+        let surplus = self.tail.len().saturating_sub(KEPT_BYTES + 1);
+        let line_end = self.tail.iter().skip(surplus).position(|byte| *byte == b'\n');
+        let end = line_end.map_or(self.tail.len(), |at| surplus + at + 1);
         self.omitted_lines += self.tail.drain(..end).filter(|byte| *byte == b'\n').count();
-    }
-}
-
-/// The remark that stands where lines are missing, if they are.
-fn omission_remark(omitted_lines: usize) -> String {
-    if omitted_lines == 0 {
-        String::new()
-    } else {
-        format!("*: … {} more lines, left out\n", group_thousands(omitted_lines))
     }
 }
 
 impl Write for BoundedText {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        if self.tail.is_empty() && self.pieces.is_empty() && self.omitted_lines == 0 && self.head.len() < KEPT_BYTES {
+        if self.tail.is_empty() && self.omitted_lines == 0 && self.head.len() < KEPT_BYTES {
             self.head.extend_from_slice(lines);
             return Ok(lines.len());
         }
         self.tail.extend_from_slice(lines);
         if self.tail.len() > KEPT_BYTES + KEPT_BYTES / 2 {
-            self.shorten(KEPT_BYTES);
+            self.shorten();
         }
         Ok(lines.len())
     }
@@ -133,7 +106,7 @@ impl Write for BoundedText {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Cause, Failure, Outcome, RowId};
+    use crate::event::{Cause, Failure, Outcome};
     use crate::session::Place;
     use crate::transcript::SafeText;
     use std::time::Duration;
@@ -192,41 +165,5 @@ mod tests {
         let told: usize =
             told.and_then(|l| l.strip_prefix("*: … ")).map_or(0, |n| n.replace(',', "").parse().unwrap_or(0));
         assert_eq!(text.lines().count() - 1 + told, 10_000, "every line is shown or counted");
-    }
-
-    #[test]
-    fn the_rows_that_failed_are_shown_of_however_many() {
-        let mut out = Vec::new();
-        let mut deferred = DeferredTranscript::new(&mut out, TranscriptOptions::default());
-        for number in 1..=100_000_u64 {
-            happens(&mut deferred, Fact::Connected { address: SafeText::new(format!("{number}")) });
-            let row =
-                RowId { number, key: SafeText::default(), attempt: 1, repetition: None, place: SafeText::default() };
-            let bad = number % 30_000 == 0 || (50_000..51_000).contains(&number);
-            let status = if bad { Status::Failed } else { Status::Passed };
-            let outcome = Outcome { status, failure: None, steps_run: 1, skipped: None };
-            happens(&mut deferred, Fact::RowFinished { row: &row, outcome: &outcome });
-        }
-        ends(&mut deferred, Status::Failed);
-        drop(deferred);
-        assert!(out.len() < 4 * KEPT_BYTES);
-        let text = String::from_utf8_lossy(&out);
-        for number in ["1", "30000", "50000", "50020", "100000"] {
-            let line = format!("*: connected to {number}");
-            assert_eq!(text.lines().filter(|known| **known == line).count(), 1, "{number}");
-        }
-        let (mut shown, mut told, mut last) = (0, 0, 0);
-        for line in text.lines() {
-            if let Some(number) = line.strip_prefix("*: connected to ") {
-                let number: usize = number.parse().expect("it is a number");
-                assert!(number > last, "{number} behind {last}");
-                (shown, last) = (shown + 1, number);
-            } else if let Some(count) =
-                line.strip_prefix("*: … ").and_then(|line| line.strip_suffix(" more lines, left out"))
-            {
-                told += count.replace(',', "").parse::<usize>().expect("it is a number");
-            }
-        }
-        assert_eq!(shown + told, 100_000, "every line is shown or counted");
     }
 }

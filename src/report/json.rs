@@ -1,7 +1,7 @@
 //! The JSON report: `version`, `status`, `sessions[].steps[]`. docs/report.schema.json describes it.
 
-use super::record::{Phase, Record, RunRecord, SessionFailure, StepRecord, Totals};
-use crate::event::{Cause, Failure, ServerResponse};
+use super::record::{Record, RunRecord, SessionFailure, StepPhase, StepRecord, Totals};
+use crate::event::{Cause, Failure, ServerResponse, SessionAttempt};
 use crate::session::Place;
 use crate::transcript::escape_unprintable;
 use serde_json::{Map, Value, json};
@@ -106,7 +106,7 @@ pub fn step(step: &StepRecord) -> Value {
     }
     put("attempt", step.attempt().into());
     if let Some(turn) = &step.turn {
-        put("turn", super::json_events::turn_fields(turn));
+        put("turn", attempt_fields(turn));
     }
     if let Some(row) = &step.row {
         let mut fields = json!({ "number": row.number, "key": row.key.as_str(), "attempt": row.attempt });
@@ -132,8 +132,17 @@ pub fn step(step: &StepRecord) -> Value {
     Value::Object(out)
 }
 
-fn phase(phase: &Phase) -> Value {
+fn phase(phase: &StepPhase) -> Value {
     json!({ "kind": phase.kind.as_str(), "started": seconds(phase.started), "elapsed": seconds(phase.elapsed) })
+}
+
+/// An attempt at a whole session, if there may be several.
+pub fn attempt_fields(turn: &SessionAttempt) -> Value {
+    let mut fields = json!({ "attempt": turn.attempt });
+    if let Some(repetition) = turn.repetition {
+        fields["repetition"] = repetition.into();
+    }
+    fields
 }
 
 /// `null` where there is none.

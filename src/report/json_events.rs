@@ -1,9 +1,7 @@
 //! `--json -`: events as JSON Lines, each written when it happens.
 
-use super::json::{failure, place, seconds};
-use crate::event::{
-    Event, Fact, Note, Observer, RecipientOutcome, RedactedLine, RowId, SessionAttempt, SkipReason, Status, Verdict,
-};
+use super::json::{attempt_fields, failure, place, seconds};
+use crate::event::{Event, Fact, Note, Observer, RecipientOutcome, RedactedLine, RowId, SkipReason, Status, Verdict};
 use crate::session::CloseMode;
 use crate::transcript::{SafeText, escape_unprintable};
 use serde_json::{Map, Value, json};
@@ -72,7 +70,7 @@ impl<W: Write> Observer for JsonEventWriter<W> {
                 };
                 ("closed_by_client", json!({ "how": how }))
             }
-            Fact::AttemptStarted { turn } => ("turn_started", turn_fields(turn)),
+            Fact::AttemptStarted { turn } => ("turn_started", attempt_fields(turn)),
             Fact::RowStarted { row } => ("row_started", row_fields(row)),
             Fact::RowFinished { row, outcome } => {
                 let mut fields = row_fields(row);
@@ -157,15 +155,6 @@ fn step_fields(step: &crate::event::StepId) -> Map<String, Value> {
     fields.insert("title".to_owned(), step.title.as_str().into());
     fields.extend(step.repetition.map(|repetition| ("repetition".to_owned(), repetition.into())));
     fields.insert("attempt".to_owned(), step.attempt.into());
-    fields
-}
-
-/// A playing of a whole session, of several.
-pub fn turn_fields(turn: &SessionAttempt) -> Value {
-    let mut fields = json!({ "attempt": turn.attempt });
-    if let Some(repetition) = turn.repetition {
-        fields["repetition"] = repetition.into();
-    }
     fields
 }
 

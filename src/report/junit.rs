@@ -1,6 +1,7 @@
 //! JUnit's XML: a suite for each session, a case for each step. Only what Jenkins' schema knows is written.
 
-use super::record::{Judgement, Record, RunRecord, SessionFailure, StepRecord, format_duration};
+use super::duration::format_duration;
+use super::record::{Judgement, Record, RunRecord, SessionFailure, StepRecord};
 use crate::event::{Cause, Failure, ServerResponse};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 use std::collections::HashMap;

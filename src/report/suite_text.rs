@@ -3,7 +3,8 @@
 //! Words say everything, so that it reads the same without colour and aloud.
 
 use super::diagnosis::{diagnosis, escape_workflow_commands};
-use super::record::{Judgement, Record, SessionFailure, StepRecord, Totals, UNVERIFIED_REMARK, format_duration};
+use super::duration::format_duration;
+use super::record::{Judgement, Record, SessionFailure, StepRecord, Totals, UNVERIFIED_REMARK};
 use crate::event::{Failure, group_thousands};
 use crate::session::SourceMap;
 use crate::transcript::Redactor;

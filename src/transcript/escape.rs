@@ -5,7 +5,6 @@
 //! escape = "\\" / "\x" 2HEXDIG
 //! ```
 
-use super::LineBody;
 use crate::smtp::lines::{LineEnd, WireLine};
 use std::fmt::{self, Write};
 use std::ops::Range;
@@ -83,49 +82,6 @@ pub(super) fn write_connection_name(name: &str, out: &mut String) {
     }
 }
 
-/// The way back from [`write_notation`].
-pub fn unescape(text: &str) -> Result<LineBody, String> {
-    unescape_at(text).map_err(|(_, why)| why)
-}
-
-/// As [`unescape`]; an error comes with the byte at which it is.
-pub(super) fn unescape_at(text: &str) -> Result<LineBody, (usize, String)> {
-    let mut pieces = Vec::new();
-    let mut piece = Vec::new();
-    let mut end = LineEnd::CrLf;
-    let mut at = 0;
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let stop = rest.find(['\\', '[']).unwrap_or(rest.len());
-        piece.extend_from_slice(&rest.as_bytes()[..stop]);
-        let rest = &rest[stop..];
-        at += stop;
-        if rest.starts_with(SECRET) {
-            pieces.push(std::mem::take(&mut piece));
-            at += SECRET.len();
-        } else if rest.starts_with('[') {
-            piece.push(b'[');
-            at += 1;
-        } else if rest.starts_with("\\\\") {
-            piece.push(b'\\');
-            at += 2;
-        } else if let Some(hex) = rest.strip_prefix("\\x") {
-            let byte = hex.get(..2).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
-            let byte = byte.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-            piece.push(byte.ok_or_else(|| (at, "\\x wants two hexadecimal digits, as in \\x20".to_owned()))?);
-            at += 4;
-        } else if rest == "\\n" || rest == "\\c" {
-            end = if rest == "\\n" { LineEnd::Lf } else { LineEnd::Missing };
-            at += 2;
-        } else if rest.starts_with("\\n") || rest.starts_with("\\c") {
-            return Err((at, format!("{} can only end a line; within it a line feed is \\x0a", &rest[..2])));
-        } else if !rest.is_empty() {
-            return Err((at, "a backslash begins \\\\, \\xNN, or at the line's end \\n or \\c".to_owned()));
-        }
-    }
-    pieces.push(piece);
-    Ok(LineBody { pieces, end })
-}
-
 /// Appends a stretch between secrets; `last` where the line ends behind it.
 pub(super) fn write_piece(bytes: &[u8], last: bool, out: &mut String) {
     let space = if last && bytes.last() == Some(&b' ') { 1 } else { 0 };
@@ -149,7 +105,7 @@ fn for_each_valid(bytes: &[u8], out: &mut String, mut valid: impl FnMut(&str, &m
     }
 }
 
-/// `reversible` escapes what the write_notation itself uses, too.
+/// `reversible` escapes what the notation itself uses, too.
 fn escape(text: &str, reversible: bool, out: &mut String) {
     let mut from = 0;
     let mut at = 0;

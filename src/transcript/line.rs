@@ -1,7 +1,7 @@
 //! One line of a transcript.
 
-use super::escape::{SECRET, escape_unprintable, write_connection_name, write_notation, write_piece};
-use crate::smtp::lines::{LineEnd, WireLine};
+use super::body::LineBody;
+use super::escape::{escape_unprintable, write_connection_name};
 use std::fmt;
 use std::time::Duration;
 
@@ -27,46 +27,6 @@ impl Mark {
             Self::Remark => '*',
             Self::Comment => '#',
         }
-    }
-}
-
-/// What a wire line held.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LineBody {
-    /// The bytes between secrets: one piece more than there are secrets. Two empty pieces are `[secret]` alone.
-    pub pieces: Vec<Vec<u8>>,
-    pub end: LineEnd,
-}
-
-impl LineBody {
-    /// A line without secrets.
-    pub fn plain(bytes: impl Into<Vec<u8>>, end: LineEnd) -> Self {
-        Self { pieces: vec![bytes.into()], end }
-    }
-
-    /// Its bytes without its end; `None` where a secret is in it.
-    pub fn bytes(&self) -> Option<&[u8]> {
-        match self.pieces.as_slice() {
-            [] => Some(&[]),
-            [piece] => Some(piece),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for LineBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = String::new();
-        let (last, before) = match self.pieces.split_last() {
-            Some((last, before)) => (last.as_slice(), before),
-            None => (&[][..], &[][..]),
-        };
-        for bytes in before {
-            write_piece(bytes, false, &mut out);
-            out.push_str(SECRET);
-        }
-        write_notation(WireLine { bytes: last, end: self.end }, &[], &mut out);
-        f.write_str(&out)
     }
 }
 

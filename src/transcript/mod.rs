@@ -1,5 +1,6 @@
 //! The transcript's lines: written, read, escaped, redacted. Reversible: `parse(print(x)) = x`.
 
+mod body;
 mod escape;
 mod hex;
 mod line;
@@ -8,8 +9,9 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
-pub use escape::{SafeText, escape_unprintable, unescape, write_notation};
+pub use body::{LineBody, unescape};
+pub use escape::{SafeText, escape_unprintable, write_notation};
 pub use hex::hex_dump;
-pub use line::{LineBody, Mark, TranscriptLine, write_prefix};
+pub use line::{Mark, TranscriptLine, write_prefix};
 pub use parse::{ParseError, parse};
 pub use redact::{ContentRedaction, ContentWindow, Redactor, ReplyWindow, Secret};

@@ -1,4 +1,4 @@
-//! Reads transcripts in mailrun's own write_notation.
+//! Reads transcripts in mailrun's own notation.
 //!
 //! ```text
 //! record = [ time ] mark [ "[" name "]" ] ":" [ SP text ]   / "#" [ SP ] text / ""
@@ -6,8 +6,8 @@
 //! mark   = "C" / "S" / "*"
 //! ```
 
-use super::escape::unescape_at;
-use super::{Mark, TranscriptLine};
+use super::body::unescape_at;
+use super::line::{Mark, TranscriptLine};
 use std::time::Duration;
 
 /// Where a transcript is not one.

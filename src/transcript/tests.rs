@@ -1,4 +1,4 @@
-//! The write_notation, both ways.
+//! The notation, both ways.
 
 #![expect(clippy::single_range_in_vec_init, reason = "lists of hidden ranges often have one")]
 
@@ -125,7 +125,7 @@ fn end() -> impl Strategy<Value = LineEnd> {
     prop_oneof![Just(LineEnd::CrLf), Just(LineEnd::Lf), Just(LineEnd::Missing)]
 }
 
-/// Bytes with a taste for what the write_notation treats specially.
+/// Bytes with a taste for what the notation treats specially.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..6),

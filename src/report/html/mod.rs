@@ -1,9 +1,8 @@
 //! One HTML file that holds everything: summary, a waterfall of each session's steps, transcripts with the failed lines
 //! marked. It asks the network for nothing, and its policy forbids it.
 
-use super::record::{
-    Phase, Record, RecordedLine, RecordedLines, RunRecord, SessionFailure, StepRecord, format_duration,
-};
+use super::duration::format_duration;
+use super::record::{Record, RecordedLine, RecordedLines, RunRecord, SessionFailure, StepPhase, StepRecord};
 use crate::event::{Cause, Failure, ServerResponse};
 use crate::transcript::escape_unprintable;
 use std::io::{self, Write};
@@ -201,7 +200,7 @@ fn bars(step: &StepRecord, whole: Duration, out: &mut impl Write) -> io::Result<
         "<svg viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{label}\"><title>{label}</title>"
     )?;
     bar("whole", step.started, step.elapsed, whole, out)?;
-    for Phase { kind, started, elapsed } in step.phases.iter().take(500) {
+    for StepPhase { kind, started, elapsed } in step.phases.iter().take(500) {
         bar(kind.as_str(), *started, *elapsed, whole, out)?;
     }
     write!(out, "</svg>")

@@ -39,11 +39,6 @@ impl RecordedLines {
         }
     }
 
-    /// How many are missing between the first and the last ones.
-    pub fn omitted(&self) -> usize {
-        self.omitted
-    }
-
     pub fn is_empty(&self) -> bool {
         self.head.is_empty()
     }
@@ -63,7 +58,7 @@ impl RecordedLines {
 
     /// The remark that stands where lines are missing.
     pub fn omission_remark(&self) -> Option<String> {
-        (self.omitted > 0).then(|| format!("*: … {} more lines, left out", crate::event::group_thousands(self.omitted)))
+        crate::report::transcript::omission_remark(self.omitted)
     }
 
     /// As text, a line each.

@@ -1,10 +1,10 @@
 //! Hears a session's events and makes its [`Record`].
 
-use super::{
-    Judgement, Phase, PhaseKind, Record, RecordedLine, RecordedLines, SessionFailure, StepRecord, UNVERIFIED_REMARK,
-};
+use super::lines::{RecordedLine, RecordedLines};
+use super::session::{Judgement, Record, SessionFailure, UNVERIFIED_REMARK};
+use super::step::{PhaseKind, StepPhase, StepRecord};
 use crate::event::{Event, Fact, Failure, Note, Observer, Outcome, RowId, SessionAttempt, Status, Verdict};
-use crate::report::{TranscriptOptions, TranscriptWriter};
+use crate::report::transcript::{TranscriptOptions, TranscriptWriter};
 use crate::transcript::SafeText;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ struct ConnectionTiming {
     /// When the step began that is open.
     step: Option<Duration>,
     /// What it spent its time on; or what happened ahead of the next one: the first connection is made so.
-    phases: Vec<Phase>,
+    phases: Vec<StepPhase>,
     row: Option<RowId>,
     turn: Option<SessionAttempt>,
 }
@@ -324,7 +324,7 @@ impl ConnectionTiming {
     fn phase(&mut self, kind: PhaseKind, started: Duration, until: Duration) {
         // A dialogue of one step may be endless.
         if self.phases.len() < MAX_PHASES {
-            self.phases.push(Phase { kind, started, elapsed: until.saturating_sub(started) });
+            self.phases.push(StepPhase { kind, started, elapsed: until.saturating_sub(started) });
         }
     }
 }

@@ -46,15 +46,24 @@ pub(super) fn closed_by_client(how: CloseMode) -> &'static str {
 }
 
 pub(super) fn skipped(title: &SafeText, reason: &SkipReason) -> String {
-    let why = match reason {
+    format!("skipped {title}: {}", skip_words(reason))
+}
+
+/// Why a step was skipped.
+pub fn skip_words(reason: &SkipReason) -> &'static str {
+    match reason {
         SkipReason::Condition => "its condition is false",
         SkipReason::EarlierFailure => "something failed before it",
         SkipReason::NotOffered => "the server does not offer it",
         SkipReason::AlreadySent => "its recipients have had it before",
         SkipReason::Deselected => "left out by --from-step or --to-step",
         SkipReason::MissingCapability => "the server lacks what the session requires",
-    };
-    format!("skipped {title}: {why}")
+    }
+}
+
+/// The line that stands where lines of a long transcript are missing; `None` if none are.
+pub fn omission_remark(omitted: usize) -> Option<String> {
+    (omitted > 0).then(|| format!("*: … {} more lines, left out", group_thousands(omitted)))
 }
 
 /// Whether only `--verbose` shows it.

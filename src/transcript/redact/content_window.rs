@@ -1,7 +1,8 @@
 //! Secrets in mail content. Content leaves block by block, and a secret may stand in several lines and blocks: a block is
 //! searched together with the end of the one before it and the beginning of what follows.
 
-use super::{Matches, Redactor, merge};
+use super::Redactor;
+use super::matches::{Matches, merge};
 use memchr::memchr;
 use std::cell::OnceCell;
 use std::ops::Range;

@@ -1,6 +1,7 @@
 //! A reply's lines are told as they come, and a server may say a secret over several of them.
 
-use super::{Matches, Redactor, joins, merge, views};
+use super::matches::{Matches, merge};
+use super::{Redactor, joins, views};
 use memchr::memrchr_iter;
 use std::ops::Range;
 

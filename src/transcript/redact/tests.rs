@@ -2,6 +2,7 @@
 
 mod lines;
 
+use super::redactor::replace_ranges;
 use super::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
