@@ -5,6 +5,8 @@
 //! an `include` (its first line names it), `toml rules` a server's rules, `transcript` a transcript, `script` one for
 //! `mailrun serve`.
 
+mod support;
+
 use mailrun::event::Status;
 use mailrun::serve::{ReplyRules, Script};
 use mailrun::session::{Diagnostics, Session, SourceError, SourceFile, Sources, TABLES, load};
@@ -12,6 +14,7 @@ use mailrun::transcript;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use support::{Folder, tool};
 
 const PAGES: [&str; 9] = [
     "README.md",
@@ -174,7 +177,7 @@ fn no_block_is_of_a_kind_that_nobody_checks() {
 fn every_command_that_is_shown_can_be_read_by_a_shell() {
     let blocks = blocks();
     for block in of_kind(&blocks, "sh") {
-        let read = std::process::Command::new("bash").args(["-n", "-c", &block.text]).output().expect("bash is there");
+        let read = tool("bash").args(["-n", "-c", &block.text]).output().expect("bash starts");
         assert!(read.status.success(), "{}: {}", block.place(), String::from_utf8_lossy(&read.stderr));
     }
 }
@@ -281,12 +284,9 @@ fn the_documented_rules_have_the_keys_of_the_program() {
 
 #[test]
 fn the_sink_offers_and_says_what_is_documented() {
-    let session = tempfile::NamedTempFile::new().expect("a temporary file can be made");
     let text = "server = 'smtp://127.0.0.1'\nmessage = { from = 'a@b.example', to = ['c@d.example'], text = 'x' }\n";
-    fs::write(session.path(), text).expect("it can be written");
-    let mut mailrun = std::process::Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    let output = mailrun.args(["run", "--dry-run"]).arg(session.path()).output().expect("mailrun starts");
-    let transcript = String::from_utf8_lossy(&output.stdout).into_owned();
+    let folder = Folder::new().with("s.toml", text);
+    let transcript = folder.mailrun(["run", "--dry-run", "s.toml"]).run().stdout;
     let documented = section(&page("docs/serve.md"), "## The sink");
     let between = |from, to| documented.split_once(from).and_then(|(_, text)| Some(text.split_once(to)?.0));
     let offers = between("It offers", "understands").expect("what it offers, and what else it does");

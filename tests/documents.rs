@@ -3,7 +3,12 @@
 
 mod support;
 
-use support::{PASSWORD, read, session, without_address};
+use mailrun::net::certificate::ServerCertificate;
+use mailrun::serve::Config;
+use support::{EmbeddedServer, Finished, Mailrun, project_path, without_address};
+
+/// The password that the sessions read from `SMTP_PASSWORD`.
+const PASSWORD: &str = "correct horse";
 
 /// Every document's session with its fixture's name, and whether its server has a self-signed certificate.
 const DOCUMENTS: &[(&str, bool)] = &[
@@ -23,19 +28,47 @@ const DOCUMENTS: &[(&str, bool)] = &[
     ("icloud-587-plain-334", false),
 ];
 
-fn run(name: &str, self_signed: bool) -> support::Run {
-    let run = session(&format!("sessions/documents/{name}.toml")).against(&format!("fixtures/documents/{name}.txt"));
-    if self_signed { run.with_a_self_signed_certificate() } else { run }
+fn fixture(name: &str) -> String {
+    let path = project_path(&format!("fixtures/documents/{name}.txt"));
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Runs a document's session against its server, which writes so many bytes at a time, or all at once. Returns what the
+/// server had to say about the client, too.
+fn run(name: &str, self_signed: bool, pieces: Option<usize>, options: &[&str]) -> (Finished, Vec<String>) {
+    let mut config = Config::script(&fixture(name)).expect("the fixture is a transcript");
+    config.pieces = pieces;
+    config.certificate = self_signed.then(self_signed_certificate);
+    let server = EmbeddedServer::start(config);
+    // The session says how it would reach the true server: with TLS from the first byte or not.
+    let session = project_path(&format!("sessions/documents/{name}.toml"));
+    let text = std::fs::read_to_string(&session).expect("the session can be read");
+    let url = server.url(if text.contains("\"smtps://") { "smtps" } else { "smtp" });
+    let mut run = Mailrun::new(["run", "--server", &url]).args(options).env("SMTP_PASSWORD", PASSWORD);
+    if !self_signed {
+        run = run.args(["--ca", &server.ca()]);
+    }
+    let ran = run.args([session]).run();
+    (ran, server.stop())
+}
+
+fn self_signed_certificate() -> ServerCertificate {
+    let key = rcgen::KeyPair::generate().expect("a key can be made");
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).expect("the name is valid");
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "self-signed.example");
+    let certificate = params.self_signed(&key).expect("it signs itself");
+    ServerCertificate::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes()).expect("rcgen makes PEM")
 }
 
 #[test]
 fn each_document_is_played_to_its_end_however_the_servers_bytes_are_cut() {
     for (name, self_signed) in DOCUMENTS {
-        let golden = without_address(&read(&format!("fixtures/documents/{name}.txt")));
+        let golden = without_address(&fixture(name));
         for pieces in std::iter::once(None).chain((1..=16).map(Some)) {
-            let ran = run(name, *self_signed).in_pieces(pieces).exits(0);
-            assert_eq!(without_address(&ran.transcript()), golden, "{name} in pieces of {pieces:?}");
-            assert!(ran.problems.is_empty(), "{name} in pieces of {pieces:?}: {:?}", ran.problems);
+            let (ran, problems) = run(name, *self_signed, pieces, &[]);
+            assert_eq!(without_address(&ran.exits(0).stdout), golden, "{name} in pieces of {pieces:?}");
+            assert!(problems.is_empty(), "{name} in pieces of {pieces:?}: {problems:?}");
         }
     }
 }
@@ -43,12 +76,12 @@ fn each_document_is_played_to_its_end_however_the_servers_bytes_are_cut() {
 #[test]
 fn a_self_signed_certificate_is_refused_with_the_reason_and_nothing_is_sent_behind_it() {
     let name = "atmail-25-starttls-refused";
-    let ran = run(name, true).exits(77);
-    let errors = ran.errors();
+    let ran = run(name, true, None, &[]).0.exits(77);
+    let errors = &ran.stderr;
     for word in ["self-signed", "CN=self-signed.example", &format!("sessions/documents/{name}.toml:13")] {
         assert!(errors.contains(word), "{word:?} is missing in\n{errors}");
     }
-    let transcript = without_address(&ran.transcript());
+    let transcript = without_address(&ran.stdout);
     let (_, behind) = transcript.split_once("S: 220 TLS go ahead\n").expect("STARTTLS was answered");
     assert!(!behind.contains("C: "), "something was sent behind the handshake:\n{transcript}");
 }
@@ -58,8 +91,8 @@ fn the_password_is_in_nothing_that_a_run_shows() {
     use base64::Engine;
     let encoded = base64::engine::general_purpose::STANDARD.encode(PASSWORD);
     for (name, self_signed) in DOCUMENTS {
-        let ran = run(name, *self_signed).option("--verbose").exits(0);
-        for text in [ran.transcript(), ran.errors()] {
+        let ran = run(name, *self_signed, None, &["--verbose"]).0.exits(0);
+        for text in [ran.stdout, ran.stderr] {
             assert!(!text.contains(PASSWORD) && !text.contains(&encoded), "{name} shows the password:\n{text}");
         }
     }
@@ -67,7 +100,7 @@ fn the_password_is_in_nothing_that_a_run_shows() {
 
 #[test]
 fn every_session_of_the_documents_is_tested() {
-    let mut files: Vec<_> = std::fs::read_dir(support::path("sessions/documents"))
+    let mut files: Vec<_> = std::fs::read_dir(project_path("sessions/documents"))
         .expect("the folder is there")
         .map(|entry| entry.expect("it can be read").path().file_stem().expect("a name").to_string_lossy().into_owned())
         .filter(|name| name != "atmail-25-starttls-refused")

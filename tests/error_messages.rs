@@ -1,26 +1,10 @@
 //! Slips that everybody makes, and what is said of them.
 
+mod support;
+
 use std::io::Write;
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Command, Stdio};
-
-/// The status, and both streams together.
-fn mailrun(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    command.args(arguments).current_dir(folder).env("NO_COLOR", "1").stdin(Stdio::null());
-    let output = command.output().expect("mailrun starts");
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    (output.status.code(), text.into_owned())
-}
-
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    for (name, text) in files {
-        std::fs::write(folder.path().join(name), text).expect("it can be written");
-    }
-    folder
-}
+use support::{Folder, Mailrun};
 
 /// A server that says this to each who connects and waits for the end; gives its port.
 fn says(words: &'static [u8]) -> u16 {
@@ -33,6 +17,10 @@ fn says(words: &'static [u8]) -> u16 {
         }
     });
     port
+}
+
+fn folder(files: &[(&str, &str)]) -> Folder {
+    files.iter().fold(Folder::new(), |folder, (name, text)| folder.with(name, text))
 }
 
 #[test]
@@ -56,8 +44,8 @@ fn what_was_probably_meant_is_said() {
         (&["serve", "case.toml"], 65, &["case.toml:1:1: ", "this is a session file", "`mailrun run` plays it"]),
     ];
     for (arguments, status, words) in table {
-        let (code, text) = mailrun(folder.path(), arguments);
-        assert_eq!(code, Some(status), "{text}");
+        let (code, text) = folder.mailrun(arguments).run().status_and_text();
+        assert_eq!(code, status, "{text}");
         for words in words {
             assert!(text.contains(words), "{arguments:?}: {words}: {text}");
         }
@@ -69,21 +57,21 @@ fn the_wrong_scheme_is_said_to_be_that() {
     let folder = folder(&[("case.toml", "step = [ { expect = 220 } ]\n")]);
     let run = |scheme: &str, port: u16| {
         let url = format!("{scheme}://127.0.0.1:{port}");
-        mailrun(folder.path(), &["run", "--server", &url, "--timeout", "300ms", "case.toml"])
+        folder.mailrun(["run", "--server", &url, "--timeout", "300ms", "case.toml"]).run().status_and_text()
     };
     let (code, text) = run("smtp", says(b""));
-    assert_eq!(code, Some(75), "{text}");
+    assert_eq!(code, 75, "{text}");
     assert!(text.contains("did you mean smtps://?"), "{text}");
     let (code, text) = run("lmtp", says(b""));
-    assert_eq!(code, Some(75), "{text}");
+    assert_eq!(code, 75, "{text}");
     assert!(!text.contains("smtps"), "{text}");
 
     let (code, text) = run("smtps", says(b"220 mx.example \x1b[2J\r\n"));
-    assert_eq!(code, Some(76), "{text}");
+    assert_eq!(code, 76, "{text}");
     let said = "S: 220 mx.example \\x1b[2J\n*: the TLS handshake failed: what the server sent is not TLS, but SMTP in the clear";
     assert!(text.contains(said) && text.contains("did you mean smtp://?"), "{text}");
     let (code, text) = run("smtps", says(b"hello there, and so on"));
-    assert_eq!(code, Some(76), "{text}");
+    assert_eq!(code, 76, "{text}");
     assert!(text.contains("S: hello there, and so on\\c\n*: ") && !text.contains("did you mean"), "{text}");
     assert!(!text.contains("error:0"), "{text}");
 }
@@ -94,8 +82,9 @@ fn a_long_reply_fits_the_terminal_in_a_diagnosis() {
     let words: &[u8] =
         b"550 a reply that goes on and on and on, with many words, longer than a terminal is wide, and more\r\n";
     let port = says(words);
-    let (code, text) = mailrun(folder.path(), &["run", "--server", &format!("smtp://127.0.0.1:{port}"), "case.toml"]);
-    assert_eq!(code, Some(1), "{text}");
+    let (code, text) =
+        folder.mailrun(["run", "--server", &format!("smtp://127.0.0.1:{port}"), "case.toml"]).run().status_and_text();
+    assert_eq!(code, 1, "{text}");
     let got = text.lines().find(|line| line.contains("= got: 550 a reply")).expect("what came is said");
     assert!(got.chars().count() <= 80 && got.ends_with('…'), "{got}");
     assert!(text.contains("wide, and more\n"), "the transcript has all of it: {text}");
@@ -108,8 +97,8 @@ fn each_file_that_is_missing_is_told_once() {
                    text = { file = 'no1' }\nhtml = { file = 'no2' }\nattach = ['no3', 'no4']\n";
     let folder = folder(&[("case.toml", session)]);
     for command in ["check", "run"] {
-        let (code, text) = mailrun(folder.path(), &[command, "case.toml"]);
-        assert_eq!(code, Some(66), "{command}: {text}");
+        let (code, text) = folder.mailrun([command, "case.toml"]).run().status_and_text();
+        assert_eq!(code, 66, "{command}: {text}");
         for name in ["no1", "no2", "no3", "no4"] {
             assert_eq!(text.matches(&format!("error: cannot read \"{name}\"")).count(), 1, "{command}: {name}: {text}");
         }
@@ -131,8 +120,8 @@ fn a_value_of_the_command_line_is_of_the_files_kind() {
         (&["--vars", "one.toml"], 0, "", "what a file of --vars says is as it says"),
     ];
     for (given, status, words, why) in table {
-        let (code, text) = mailrun(folder.path(), &[&["run", "case.toml", &server], given].concat());
-        assert_eq!(code, Some(status), "{why}: {text}");
+        let (code, text) = folder.mailrun(["run", "case.toml", &server]).args(given).run().status_and_text();
+        assert_eq!(code, status, "{why}: {text}");
         assert!(text.contains(words), "{why}: {text}");
     }
 }
@@ -158,8 +147,8 @@ fn what_cannot_be_had_is_named() {
         (&["run", "--dry-run", "--sink", "case.toml/x", "case.toml"], 73, &["cannot make the folder case.toml/x for"]),
     ];
     for (arguments, status, words) in table {
-        let (code, text) = mailrun(folder.path(), arguments);
-        assert_eq!(code, Some(status), "{arguments:?}: {text}");
+        let (code, text) = folder.mailrun(arguments).run().status_and_text();
+        assert_eq!(code, status, "{arguments:?}: {text}");
         for words in words {
             assert!(text.contains(words), "{arguments:?}: {words}: {text}");
         }
@@ -169,9 +158,6 @@ fn what_cannot_be_had_is_named() {
 
 #[test]
 fn help_that_cannot_be_written_is_no_success() {
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    let output = command.arg("--help").stdout(full).stderr(Stdio::piped()).output().expect("mailrun starts");
-    assert_eq!(output.status.code(), Some(73), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"), "{output:?}");
+    let ran = Mailrun::new(["--help"]).stdout_to(std::path::Path::new("/dev/full")).run().exits(73);
+    assert!(ran.stderr.contains("cannot write to standard output"), "{ran}");
 }

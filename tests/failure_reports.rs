@@ -1,37 +1,17 @@
 //! What `mailrun test` says of a failure: all that failed, what was tried again, and a command that runs it alone and
 //! tells no secret.
 
-use mailrun::serve::{self, Config};
+mod support;
+
 use serde_json::Value;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::time::Duration;
-
-fn write(folder: &Path, name: &str, text: &str) {
-    std::fs::write(folder.join(name), text).expect("a temporary file can be written");
-}
-
-fn read(folder: &Path, name: &str) -> String {
-    std::fs::read_to_string(folder.join(name)).expect("the report was written")
-}
-
-fn mailrun(folder: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    command.args(arguments).current_dir(folder).env("NO_COLOR", "1").env_remove("GITHUB_ACTIONS");
-    command.envs(environment.iter().copied()).stdin(Stdio::null()).output().expect("mailrun starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use support::{EmbeddedServer, Finished, Folder, Mailrun, ManualServer, PROGRAM, tool};
 
 /// Runs `case.toml` against the script.
-fn against(folder: &Path, script: &str, options: &[&str]) -> Output {
-    let server = serve::start(Config::script(script).expect("it is a transcript")).expect("a loopback port is free");
-    let url = format!("smtp://{}", server.address);
-    let output = mailrun(folder, &[], &[&["test", "--server", &url, "case.toml"], options].concat());
-    server.stop(Duration::from_secs(5));
-    output
+fn against(folder: &Folder, script: &str, options: &[&str]) -> Finished {
+    let server = EmbeddedServer::script(script);
+    let ran = folder.mailrun(["test", "--server", &server.url("smtp"), "case.toml"]).args(options).run();
+    server.stop();
+    ran
 }
 
 const FAILING: &str = r#"
@@ -49,13 +29,12 @@ const ANSWERS: &str = "*: connected\nS: 220 mx.example\nC: FOO\nS: 550 5.1.1 \\x
 
 #[test]
 fn all_that_failed_of_a_step_is_told() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let folder = folder.path();
-    write(folder, "case.toml", FAILING);
+    let folder = Folder::new();
+    folder.write("case.toml", FAILING);
     let output =
-        against(folder, ANSWERS, &["--junit", "j.xml", "--tap", "t.tap", "--json", "r.json", "--html", "r.html"]);
-    let screen = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{screen}{}", text(&output.stderr));
+        against(&folder, ANSWERS, &["--junit", "j.xml", "--tap", "t.tap", "--json", "r.json", "--html", "r.html"]);
+    let screen = &output.stdout;
+    assert_eq!(output.status, 1, "{screen}{}", output.stderr);
     let told = [
         "= got: 550 5.1.1 \\xff\\xfe no such user",
         "= the code is 550, not 250",
@@ -88,13 +67,13 @@ fn all_that_failed_of_a_step_is_told() {
         "the remark stays: {screen}"
     );
     for report in ["j.xml", "t.tap", "r.json", "r.html"] {
-        let report = read(folder, report);
+        let report = folder.read(report);
         for one in ["capture of b", "expected 252, got 250", "1 == 3", "has 1 line, not 2"] {
             assert!(report.contains(one), "{one}:\n{report}");
         }
         assert!(!report.contains('\u{fffd}'), "bytes stay bytes: {report}");
     }
-    let report: Value = serde_json::from_str(&read(folder, "r.json")).expect("it is JSON");
+    let report: Value = serde_json::from_str(&folder.read("r.json")).expect("it is JSON");
     let also = &report["sessions"][0]["steps"][2]["failure"]["also"];
     assert_eq!(also.as_array().map(Vec::len), Some(2), "a capture and the asserts: {also}");
 }
@@ -112,140 +91,127 @@ wait = "1ms"
 
 #[test]
 fn what_was_tried_again_stays_in_the_results() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let folder = folder.path();
-    write(folder, "case.toml", GREYLISTED);
+    let folder = Folder::new();
+    folder.write("case.toml", GREYLISTED);
     let attempt = |reply| {
         format!(
             "*: connected\nS: 220 mx.example\nC: RCPT TO:<b@example.com>\nS: {reply}\nC: QUIT\nS: 221 bye\n*: closed by the server\n"
         )
     };
     let script = attempt("451 4.7.1 greylisted") + &attempt("250 ok");
-    let output = against(folder, &script, &["--junit", "j.xml", "--tap", "t.tap"]);
-    let screen = text(&output.stdout);
-    assert!(output.status.success(), "{screen}{}", text(&output.stderr));
+    let output = against(&folder, &script, &["--junit", "j.xml", "--tap", "t.tap"]);
+    let screen = &output.stdout;
+    assert_eq!(output.status, 0, "{screen}{}", output.stderr);
     let line = "  tried again: RCPT TO:<b@example.com>, try 1: expected 250, got 451\n";
     assert!(screen.contains(line), "{screen}");
 
-    let report = quick_junit::Report::deserialize_from_str(&read(folder, "j.xml")).expect("it is JUnit");
+    let report = quick_junit::Report::deserialize_from_str(&folder.read("j.xml")).expect("it is JUnit");
     assert_eq!((report.failures, report.errors), (0, 0), "what is covered makes no build red");
     let names: Vec<&str> = report.test_suites[0].test_cases.iter().map(|case| case.name.as_str()).collect();
     for name in ["2. RCPT TO:<b@example.com>, try 1", "3. QUIT, try 1", "2. RCPT TO:<b@example.com>, try 2"] {
         assert!(names.contains(&name), "{names:#?}");
     }
-    assert!(read(folder, "j.xml").contains("failed, and was tried again: expected 250, got 451"));
-    let tap = read(folder, "t.tap");
+    assert!(folder.read("j.xml").contains("failed, and was tried again: expected 250, got 451"));
+    let tap = folder.read("t.tap");
     assert!(tap.contains("not ok 2 - RCPT TO:<b@example.com>, try 1 # TODO tried again\n"), "{tap}");
     assert!(tap.contains("\nok 1 - case.toml\n"), "{tap}");
 }
 
 #[test]
 fn what_the_command_line_gives_for_a_secret_stays_hidden() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let folder = folder.path();
+    let folder = Folder::new();
     let steps = "[[step]]\nexpect = 220\n[[step]]\nehlo = true\n";
     let auth =
         "[[step]]\nauth = { mechanism = 'PLAIN', user = 'ann', password = '{{ token }}', allow_plaintext = true }\n";
     let fails = "[[step]]\nsend = 'NOOP'\nexpect = 599\n";
-    write(folder, "auth.toml", &format!("vars = {{ token = '' }}\n{steps}{auth}{fails}"));
+    folder.write("auth.toml", format!("vars = {{ token = '' }}\n{steps}{auth}{fails}"));
     // It fails before it comes to the password.
-    write(folder, "early.toml", &format!("vars = {{ token = '' }}\n{steps}{fails}{auth}"));
+    folder.write("early.toml", format!("vars = {{ token = '' }}\n{steps}{fails}{auth}"));
     let secret = "secrets = { pw = '{{ token }}' }\n";
-    write(folder, "secret.toml", &format!("{secret}{steps}[[step]]\nsend = 'NOOP {{{{ pw }}}}'\nexpect = 599\n"));
+    folder.write("secret.toml", format!("{secret}{steps}[[step]]\nsend = 'NOOP {{{{ pw }}}}'\nexpect = 599\n"));
     let dry = ["test", "--dry-run", "--server", "smtp://127.0.0.1", "--sink", "mail"];
     let given = ["--var", "token=CIsecretTOKEN", "--var", "mail=ann+CIsecretTOKEN"];
     for file in ["auth.toml", "early.toml", "secret.toml"] {
-        for (environment, options) in [(vec![], &given[..]), (vec![("MAILRUN_VAR", "token=CIsecretTOKEN")], &[])] {
-            let output = mailrun(folder, &environment, &[&dry, options, &[file]].concat());
-            let (out, errors) = (text(&output.stdout), text(&output.stderr));
-            assert_eq!(output.status.code(), Some(1), "{file}: {out}{errors}");
+        let by_option = |run: Mailrun| run.args(given);
+        let by_variable = |run: Mailrun| run.env("MAILRUN_VAR", "token=CIsecretTOKEN");
+        for give in [&by_option as &dyn Fn(Mailrun) -> Mailrun, &by_variable] {
+            let output = give(folder.mailrun(dry)).args([file]).run();
+            let (out, errors) = (&output.stdout, &output.stderr);
+            assert_eq!(output.status, 1, "{file}: {out}{errors}");
             assert!(!out.contains("CIsecretTOKEN") && !errors.contains("CIsecretTOKEN"), "{file}: {out}{errors}");
             assert!(out.contains("--var 'token=[secret]'"), "{file}: {out}");
             assert!(!errors.contains("stands in the file"), "{file}: {errors}");
         }
     }
-    let output =
-        mailrun(folder, &[], &[&dry[..], &["--show-secrets", "--var", "token=CIsecretTOKEN", "auth.toml"]].concat());
-    assert!(text(&output.stdout).contains("--var token=CIsecretTOKEN"), "it was asked for");
-    let output = mailrun(folder, &[], &[&dry[..], &["--var", "token=x", "--var", "pw=y", "secret.toml"]].concat());
-    assert_eq!(output.status.code(), Some(65));
-    assert!(
-        text(&output.stderr).contains("--var gives \"pw\", which stands under [secrets]"),
-        "{}",
-        text(&output.stderr)
-    );
+    let output = folder.mailrun(dry).args(["--show-secrets", "--var", "token=CIsecretTOKEN", "auth.toml"]).run();
+    assert!(output.stdout.contains("--var token=CIsecretTOKEN"), "it was asked for");
+    let output = folder.mailrun(dry).args(["--var", "token=x", "--var", "pw=y", "secret.toml"]).run();
+    assert_eq!(output.status, 65);
+    assert!(output.stderr.contains("--var gives \"pw\", which stands under [secrets]"), "{}", output.stderr);
 }
 
 #[test]
 fn the_command_for_one_session_runs_whatever_its_file_is_called() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let folder = folder.path();
+    let folder = Folder::new();
     for name in ["-dash.toml", "new\nline.toml", "\u{1b}[2J.toml"] {
-        write(folder, name, "step = [ { expect = 599 } ]\n");
+        folder.write(name, "step = [ { expect = 599 } ]\n");
         let dry = ["test", "--dry-run", "--server", "smtp://127.0.0.1", "--sink", "mail", "--retry", "1", "--", name];
-        let output = mailrun(folder, &[("GITHUB_ACTIONS", "true")], &dry);
-        let screen = text(&output.stdout);
+        let output = folder.mailrun(dry).env("GITHUB_ACTIONS", "true").run();
+        let screen = &output.stdout;
         let command = screen.lines().find_map(|line| line.trim().strip_prefix("mailrun run ")).expect("it is shown");
         assert!(command.contains("--retry 1"), "{command}");
         assert!(!screen.contains('\u{1b}'), "{screen:?}");
         assert!(screen.lines().any(|line| line.starts_with("::error file=")), "{screen}");
-        let script = format!("{} run --sink mail {command}", env!("CARGO_BIN_EXE_mailrun"));
-        let again = Command::new("bash").args(["-c", &script]).current_dir(folder).output().expect("bash is there");
-        assert_eq!(again.status.code(), Some(1), "{script}: {}", text(&again.stderr));
+        let script = format!("{} run --sink mail {command}", PROGRAM);
+        let again = tool("bash").args(["-c", &script]).current_dir(folder.root()).output().expect("bash starts");
+        assert_eq!(again.status.code(), Some(1), "{script}: {}", String::from_utf8_lossy(&again.stderr));
     }
 }
 
 #[test]
 fn a_run_without_a_session_replaces_an_earlier_runs_reports() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let folder = folder.path();
-    write(folder, "case.toml", "server = 'smtp://127.0.0.1'\ntags = ['a']\nstep = [ { expect = 220 } ]\n");
+    let folder = Folder::new();
+    folder.write("case.toml", "server = 'smtp://127.0.0.1'\ntags = ['a']\nstep = [ { expect = 220 } ]\n");
     for leaving in [["--tag", "none"], ["--filter", "none"]] {
-        write(folder, "j.xml", "of an earlier run");
-        let output = mailrun(folder, &[], &[&["test", "case.toml", "--junit", "j.xml"], &leaving[..]].concat());
-        assert_eq!(output.status.code(), Some(66), "{}", text(&output.stderr));
-        let report = quick_junit::Report::deserialize_from_str(&read(folder, "j.xml")).expect("it is JUnit");
+        folder.write("j.xml", "of an earlier run");
+        let output = folder.mailrun(["test", "case.toml", "--junit", "j.xml"]).args(leaving).run();
+        assert_eq!(output.status, 66, "{}", output.stderr);
+        let report = quick_junit::Report::deserialize_from_str(&folder.read("j.xml")).expect("it is JUnit");
         assert_eq!((report.tests, report.errors), (1, 1));
-        assert!(text(&output.stdout).contains("  no session is left"), "{}", text(&output.stdout));
+        assert!(output.stdout.contains("  no session is left"), "{}", output.stdout);
     }
 }
 
 #[test]
 fn xfail_does_not_cover_a_server_that_is_down() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let folder = folder.path();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-    let url = format!("smtp://{}", listener.local_addr().expect("it is bound"));
-    drop(listener);
-    write(folder, "case.toml", "xfail = 'issue 1'\nstep = [ { expect = 599 } ]\n");
-    let down = mailrun(folder, &[], &["test", "--server", &url, "case.toml"]);
-    assert_eq!(down.status.code(), Some(69), "{}", text(&down.stdout));
-    assert!(text(&down.stdout).starts_with("ERROR"), "{}", text(&down.stdout));
-    let up = mailrun(folder, &[], &["test", "--dry-run", "--server", &url, "--sink", "mail", "case.toml"]);
-    assert_eq!(up.status.code(), Some(0), "{}", text(&up.stdout));
+    let folder = Folder::new();
+    let url = format!("smtp://127.0.0.1:{}", ManualServer::closed_port());
+    folder.write("case.toml", "xfail = 'issue 1'\nstep = [ { expect = 599 } ]\n");
+    let down = folder.mailrun(["test", "--server", &url, "case.toml"]).run();
+    assert_eq!(down.status, 69, "{}", down.stdout);
+    assert!(down.stdout.starts_with("ERROR"), "{}", down.stdout);
+    let up = folder.mailrun(["test", "--dry-run", "--server", &url, "--sink", "mail", "case.toml"]).run();
+    assert_eq!(up.status, 0, "{}", up.stdout);
 }
 
 #[test]
 fn a_broken_file_says_why_on_standard_output() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let folder = folder.path();
-    write(folder, "case.toml", "server = 'smtp://127.0.0.1'\nstep = [ { expct = 220 } ]\n");
-    let output = mailrun(folder, &[], &["test", "case.toml", "none*.toml"]);
-    let screen = text(&output.stdout);
+    let folder = Folder::new();
+    folder.write("case.toml", "server = 'smtp://127.0.0.1'\nstep = [ { expct = 220 } ]\n");
+    let output = folder.mailrun(["test", "case.toml", "none*.toml"]).run();
+    let screen = &output.stdout;
     assert!(screen.contains("ERROR    case.toml\n  case.toml:2:12: error: unknown key \"expct\""), "{screen}");
     assert!(screen.lines().any(|line| line.starts_with("  ") && line.contains("none*.toml")), "{screen}");
 }
 
 #[test]
 fn events_begin_with_their_version_and_say_why_a_session_was_skipped() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let folder = folder.path();
-    write(folder, "case.toml", "step = [ { expect = 220, if = '1 == 2' } ]\n");
+    let folder = Folder::new();
+    folder.write("case.toml", "step = [ { expect = 220, if = '1 == 2' } ]\n");
     let dry = ["test", "--dry-run", "--server", "smtp://127.0.0.1", "--sink", "mail", "--json", "-", "case.toml"];
-    let output = mailrun(folder, &[], &dry);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let lines: Vec<Value> =
-        text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    let output = folder.mailrun(dry).run();
+    assert_eq!(output.status, 0, "{}", output.stderr);
+    let lines: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
     let first = lines.first().expect("there is a line");
     assert_eq!((&first["event"], &first["version"]), (&"run_started".into(), &1.into()));
     let finished = lines.iter().find(|line| line["event"] == "session_finished").expect("the session ended");
@@ -255,25 +221,23 @@ fn events_begin_with_their_version_and_say_why_a_session_was_skipped() {
 
 #[test]
 fn no_line_is_a_command_of_github_actions_whatever_files_are_called() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let folder = folder.path();
+    let folder = Folder::new();
     let server = "server = \"smtp://127.0.0.1:1\"\n";
-    write(folder, "::error::down.toml", &format!("{server}step = [{{ expect = 220, name = \"::error::step\" }}]\n"));
-    write(folder, "::error::broken.toml", &format!("{server}stepp = [{{ expect = 220 }}]\n"));
-    write(
-        folder,
+    folder.write("::error::down.toml", format!("{server}step = [{{ expect = 220, name = \"::error::step\" }}]\n"));
+    folder.write("::error::broken.toml", format!("{server}stepp = [{{ expect = 220 }}]\n"));
+    folder.write(
         "::error::rows.toml",
-        &format!(
+        format!(
             "{server}[message]\nfrom = \"a@x.example\"\nto = [\"{{{{ row.to }}}}\"]\nsubject = \"s\"\ntext = \"t\"\n[rows]\nfile = \"::r.csv\"\nkey = \"to\"\n"
         ),
     );
-    write(folder, "::r.csv", "to,x\n::error::a\nb@x.example,1\n");
+    folder.write("::r.csv", "to,x\n::error::a\nb@x.example,1\n");
     let commands: [&[&str]; 4] = [&["run"], &["run", "--quiet"], &["test", "--verbose"], &["check"]];
     for command in commands {
         let files = ["./::error::down.toml", "::error::broken.toml", "::error::rows.toml"];
-        let output = mailrun(folder, &[], &[command, &files].concat());
-        let said = text(&output.stdout) + &text(&output.stderr);
-        assert_ne!(output.status.code(), Some(0), "{said}");
+        let output = folder.mailrun(command).args(files).run();
+        let said = output.text();
+        assert_ne!(output.status, 0, "{said}");
         assert!(said.contains("broken.toml"), "{said}");
         assert!(!said.lines().any(|line| line.starts_with("::")), "{command:?}: {said}");
     }

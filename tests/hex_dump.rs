@@ -1,9 +1,8 @@
 //! `--hex`: the bytes of both sides below the transcript's lines.
 
-use mailrun::serve::{self, Config};
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+mod support;
+
+use support::{EmbeddedServer, Finished, Folder};
 
 const SESSION: &str = r#"
 server = "smtp://mx.example"
@@ -21,26 +20,18 @@ message_id = "<1@example.com>"
 text = { file = "text.txt" }
 "#;
 
-fn run(folder: &Path, options: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    command.args(["run"]).args(options).arg("case.toml").current_dir(folder);
-    command.env("NO_COLOR", "1").stdin(Stdio::null()).output().expect("mailrun starts")
-}
-
-fn text(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).expect("a transcript is text")
+fn run(folder: &Folder, options: &[&str]) -> Finished {
+    folder.mailrun(["run"]).args(options).args(["case.toml"]).run()
 }
 
 #[test]
 fn the_bytes_of_both_sides_stand_below_the_lines_and_secrets_do_not() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it can be written");
-    write("case.toml", SESSION);
-    write("text.txt", &"a line\n".repeat(60));
+    let folder = Folder::new();
+    folder.write("case.toml", SESSION);
+    folder.write("text.txt", "a line\n".repeat(60));
     let dry = &["--dry-run", "--sink", "mail", "--hex", "--transcript", "t.txt"];
-    let shown = text(&run(folder.path(), dry));
-    let file = std::fs::read_to_string(folder.path().join("t.txt")).expect("the transcript stands");
+    let shown = run(&folder, dry).exits(0).stdout;
+    let file = folder.read("t.txt");
     assert_eq!(shown, file, "the file has the dumps, too");
     assert!(shown.contains("C: STARTTLS\n*: 0000  53 54 41 52 54 54 4c 53  0d 0a "), "{shown}");
     assert!(shown.contains("C: AUTH PLAIN [secret]\n*: 0000  41 55 54 48 20 50 4c 41  49 4e 20 ** 0d 0a "), "{shown}");
@@ -48,7 +39,7 @@ fn the_bytes_of_both_sides_stand_below_the_lines_and_secrets_do_not() {
     assert_eq!(shown.matches("|a line..|").count(), 60);
 
     // Without the dumps it is the transcript that it always was.
-    let plain = text(&run(folder.path(), &dry[..3]));
+    let plain = run(&folder, &dry[..3]).exits(0).stdout;
     let bare = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| !line.starts_with("*: 00"));
         // The queue's name for the mail is another each time.
@@ -58,25 +49,21 @@ fn the_bytes_of_both_sides_stand_below_the_lines_and_secrets_do_not() {
 
     // And with them it can be served.
     let script: String = file.replace("*: TLS started", "*: TLS started: made anew, ");
-    let config = Config::script(&script).expect("it is a transcript");
-    let server = serve::start(config).expect("a loopback port is free");
-    let ca = folder.path().join("ca.pem");
-    std::fs::write(&ca, &server.ca_pem).expect("the certificate can be written");
-    let url = format!("smtp://localhost:{}", server.address.rsplit(':').next().expect("an address has a port"));
-    let again = run(folder.path(), &["--server", &url, "--ca", "ca.pem", "--hex"]);
-    assert!(server.stop(Duration::from_secs(5)).problems().is_empty());
-    assert!(text(&again).contains("*: 0000  51 55 49 54 0d 0a "));
+    let server = EmbeddedServer::script(&script);
+    let again = run(&folder, &["--server", &server.url("smtp"), "--ca", &server.ca(), "--hex"]).exits(0).stdout;
+    assert_eq!(server.stop(), [] as [&str; 0]);
+    assert!(again.contains("*: 0000  51 55 49 54 0d 0a "));
 }
 
 #[test]
 fn where_content_is_cut_its_dump_is_cut() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let folder = Folder::new();
     let failing = SESSION.to_owned() + "[[close]]\nsend = \"NOOP\"\nexpect = 500\n";
-    std::fs::write(folder.path().join("case.toml"), failing).expect("it can be written");
-    std::fs::write(folder.path().join("text.txt"), "a line\n".repeat(60)).expect("it can be written");
-    let output = run(folder.path(), &["--dry-run", "--sink", "mail", "--quiet", "--hex"]);
-    let shown = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{shown}");
+    folder.write("case.toml", failing);
+    folder.write("text.txt", "a line\n".repeat(60));
+    let output = run(&folder, &["--dry-run", "--sink", "mail", "--quiet", "--hex"]);
+    let shown = &output.stdout;
+    assert_eq!(output.status, 1, "{shown}");
     assert!(shown.contains("more lines") && shown.contains("|a line..|"), "{shown}");
     assert!(shown.matches("|a line..|").count() <= 40, "{shown}");
 }

@@ -1,206 +1,152 @@
 //! What is in flight when a connection ends: the row whose content had left is unknown, or what its reply said, and those
 //! behind it were not sent.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+mod support;
+
 use std::thread::JoinHandle;
+use support::{Folder, ManualServer, Running, ServerConnection};
 
-/// One connection of a server that a test leads.
-struct ServerConnection {
-    stream: TcpStream,
-    heard: Vec<u8>,
+/// Greeting and EHLO.
+fn begin(client: &mut ServerConnection, offers: &str) {
+    client.send("220 mx\r\n");
+    client.read_through("EHLO t\r\n");
+    client.send(format!("250-mx\r\n250-PIPELINING\r\n250 {offers}\r\n"));
 }
 
-impl ServerConnection {
-    fn say(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).expect("the client reads");
-    }
+/// Takes the envelope, then content up to its dot.
+fn read_mail(client: &mut ServerConnection) {
+    client.read_through("DATA\r\n");
+    client.send("250 a\r\n250 b\r\n354 go\r\n");
+    client.read_through("\r\n.\r\n");
+}
 
-    /// Reads up to and with `end`; gives what came.
-    fn read_through(&mut self, end: &str) -> String {
-        let mut buffer = [0; 4096];
-        loop {
-            if let Some(at) = memchr::memmem::find(&self.heard, end.as_bytes()) {
-                let heard = self.heard.drain(..at + end.len()).collect();
-                return String::from_utf8(heard).expect("it is text");
-            }
-            let count = self.stream.read(&mut buffer).expect("the client writes");
-            assert!(count > 0, "awaited {end:?}, got {:?}", String::from_utf8_lossy(&self.heard));
-            self.heard.extend_from_slice(&buffer[..count]);
-        }
-    }
-
-    /// Greeting and EHLO, then the first row's envelope.
-    fn begin(&mut self, offers: &str) {
-        self.say("220 mx\r\n");
-        self.read_through("EHLO t\r\n");
-        self.say(&format!("250-mx\r\n250-PIPELINING\r\n250 {offers}\r\n"));
-    }
-
-    /// Takes the envelope, then content up to its dot.
-    fn content(&mut self) {
-        self.read_through("DATA\r\n");
-        self.say("250 a\r\n250 b\r\n354 go\r\n");
-        self.read_through("\r\n.\r\n");
-    }
-
-    /// Takes whatever is sent, to the end.
-    fn accept(&mut self) {
-        self.begin("HELP");
-        loop {
-            self.content();
-            self.say("250 ok\r\n");
-            let mut next = [0; 1];
-            while self.heard.is_empty() {
-                let count = self.stream.read(&mut next).expect("the client writes");
-                assert!(count > 0, "the client says QUIT");
-                self.heard.extend_from_slice(&next);
-            }
-            if self.heard.starts_with(b"Q") {
-                self.read_through("QUIT\r\n");
-                self.say("221 bye\r\n");
-                return;
-            }
+/// Accepts whatever is sent, to the end.
+fn accept_all(client: &mut ServerConnection) {
+    begin(client, "HELP");
+    loop {
+        read_mail(client);
+        client.send("250 ok\r\n");
+        assert!(client.has_more(), "the client says QUIT");
+        if client.peek().starts_with(b"Q") {
+            client.read_through("QUIT\r\n");
+            client.send("221 bye\r\n");
+            return;
         }
     }
 }
 
-/// Serves one connection after another, each as it is told; then nobody listens.
-fn server(connections: Vec<fn(&mut ServerConnection)>) -> (u16, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-    let port = listener.local_addr().expect("it is bound").port();
-    let served = std::thread::spawn(move || {
-        for serve in connections {
-            let (stream, _) = listener.accept().expect("the client connects");
-            serve(&mut ServerConnection { stream, heard: Vec::new() });
-        }
-    });
-    (port, served)
+/// Serves one connection after another, each in its own way; then nobody listens.
+fn server(connections: Vec<fn(&mut ServerConnection)>) -> (String, JoinHandle<()>) {
+    let server = ManualServer::start();
+    let url = server.url("smtp");
+    let serving = std::thread::spawn(move || connections.into_iter().for_each(|serve| serve(&mut server.accept())));
+    (url, serving)
 }
 
-fn batch(folder: &Path, rows: usize, more: &str) {
+fn batch(rows: usize, more: &str) -> Folder {
     let session = format!(
         "client_name = \"t\"\n[message]\nfrom = \"a@x.example\"\nto = [\"{{{{ row.email }}}}\"]\nsubject = \"s\"\n\
          text = \"t\"\n[rows]\nfile = \"p.csv\"\nkey = \"email\"\n{more}"
     );
     let list: String = (0..rows).map(|number| format!("u{number}@x.example\n")).collect();
-    std::fs::write(folder.join("c.toml"), session).expect("the folder can be written");
-    std::fs::write(folder.join("p.csv"), format!("email\n{list}")).expect("the folder can be written");
+    Folder::new().with("c.toml", session).with("p.csv", format!("email\n{list}"))
 }
 
-fn start(folder: &Path, port: u16) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_mailrun"))
-        .args(["run", "--quiet", "--server", &format!("smtp://127.0.0.1:{port}"), "--ledger"])
-        .args([folder.join("l.db"), folder.join("c.toml")])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("mailrun starts")
+fn start(folder: &Folder, url: &str) -> Running {
+    folder.mailrun(["run", "--quiet", "--server", url, "--ledger", "l.db", "c.toml"]).start()
 }
 
-fn run(folder: &Path, port: u16) -> Option<i32> {
-    start(folder, port).wait().expect("it ends").code()
+fn run(folder: &Folder, url: &str) -> i32 {
+    start(folder, url).wait().status
 }
 
 /// The states of the rows, in their order.
-fn states(folder: &Path) -> Vec<String> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    let output = command.arg("ledger").arg(folder.join("l.db")).args(["export", "--csv"]).output();
-    let output = String::from_utf8(output.expect("mailrun starts").stdout).expect("it is text");
+fn states(folder: &Folder) -> Vec<String> {
+    let export = folder.mailrun(["ledger", "l.db", "export", "--csv"]).run().stdout;
     let known = ["pending", "sending", "sent", "refused", "deferred", "unknown"];
     let state = |line: &str| line.split(',').find(|cell| known.contains(cell)).map(str::to_owned);
-    output.lines().skip(1).filter_map(state).collect()
+    export.lines().skip(1).filter_map(state).collect()
 }
 
 #[test]
 fn a_connection_lost_behind_a_dot_leaves_one_row_unknown_and_the_next_pending() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    batch(folder.path(), 4, "");
-    let (port, served) = server(vec![|client| {
-        client.begin("HELP");
-        client.content();
+    let folder = batch(4, "");
+    let (url, served) = server(vec![|client| {
+        begin(client, "HELP");
+        read_mail(client);
         assert!(
             client.read_through("DATA\r\n").contains("RCPT TO:<u1@x.example>"),
             "the next row's envelope came with the dot"
         );
     }]);
-    assert_eq!(run(folder.path(), port), Some(74));
+    assert_eq!(run(&folder, &url), 74);
     served.join().expect("the server saw what it should");
-    assert_eq!(states(folder.path()), ["unknown", "pending", "pending", "pending"]);
-    let (port, served) = server(vec![ServerConnection::accept]);
-    assert_eq!(run(folder.path(), port), Some(74));
+    assert_eq!(states(&folder), ["unknown", "pending", "pending", "pending"]);
+    let (url, served) = server(vec![accept_all]);
+    assert_eq!(run(&folder, &url), 74);
     served.join().expect("the server saw what it should");
-    assert_eq!(states(folder.path()), ["unknown", "sent", "sent", "sent"]);
+    assert_eq!(states(&folder), ["unknown", "sent", "sent", "sent"]);
 }
 
 #[test]
 fn rows_behind_a_421_go_on_over_a_fresh_connection() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    batch(folder.path(), 3, "");
-    let (port, served) = server(vec![
+    let folder = batch(3, "");
+    let (url, served) = server(vec![
         |client| {
-            client.begin("HELP");
-            client.content();
+            begin(client, "HELP");
+            read_mail(client);
             client.read_through("DATA\r\n");
-            client.say("421 enough\r\n");
+            client.send("421 enough\r\n");
         },
-        ServerConnection::accept,
+        accept_all,
     ]);
-    assert_eq!(run(folder.path(), port), Some(75));
+    assert_eq!(run(&folder, &url), 75);
     served.join().expect("the server saw what it should");
-    assert_eq!(states(folder.path()), ["deferred", "sent", "sent"]);
+    assert_eq!(states(&folder), ["deferred", "sent", "sent"]);
 }
 
 #[test]
 fn what_was_in_flight_is_unknown_and_what_was_not_is_pending() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    batch(folder.path(), 5, "in_flight = 3\n");
-    let (port, served) = server(vec![|client| {
-        client.begin("CHUNKING");
+    let folder = batch(5, "in_flight = 3\n");
+    let (url, served) = server(vec![|client| {
+        begin(client, "CHUNKING");
         (0..3).for_each(|_| drop(client.read_through(" LAST\r\n")));
         client.read_through("\r\n\r\nt");
-        client.say("250 a\r\n250 b\r\n250 ok\r\n");
+        client.send("250 a\r\n250 b\r\n250 ok\r\n");
         client.read_through(" LAST\r\n");
         client.read_through("\r\n\r\nt");
     }]);
-    assert_eq!(run(folder.path(), port), Some(74));
+    assert_eq!(run(&folder, &url), 74);
     served.join().expect("the server saw what it should");
-    assert_eq!(states(folder.path()), ["sent", "unknown", "unknown", "unknown", "pending"]);
+    assert_eq!(states(&folder), ["sent", "unknown", "unknown", "unknown", "pending"]);
 }
 
 #[test]
 fn what_was_in_flight_behind_a_421_goes_on_over_a_fresh_connection() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    batch(folder.path(), 4, "in_flight = 3\n");
-    let (port, served) = server(vec![
+    let folder = batch(4, "in_flight = 3\n");
+    let (url, served) = server(vec![
         |client| {
-            client.begin("CHUNKING");
+            begin(client, "CHUNKING");
             (0..3).for_each(|_| drop(client.read_through(" LAST\r\n")));
             client.read_through("\r\n\r\nt");
-            client.say("250 a\r\n250 b\r\n421 enough\r\n");
+            client.send("250 a\r\n250 b\r\n421 enough\r\n");
         },
-        ServerConnection::accept,
+        accept_all,
     ]);
-    assert_eq!(run(folder.path(), port), Some(75));
+    assert_eq!(run(&folder, &url), 75);
     served.join().expect("the server saw what it should");
-    assert_eq!(states(folder.path()), ["deferred", "sent", "sent", "sent"]);
+    assert_eq!(states(&folder), ["deferred", "sent", "sent", "sent"]);
 }
 
 #[test]
 fn a_run_killed_behind_a_dot_leaves_one_row_unknown_and_the_next_pending() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    batch(folder.path(), 3, "");
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-    let mut child = start(folder.path(), listener.local_addr().expect("it is bound").port());
-    let (stream, _) = listener.accept().expect("the client connects");
-    let mut client = ServerConnection { stream, heard: Vec::new() };
-    client.begin("HELP");
-    client.content();
+    let folder = batch(3, "");
+    let server = ManualServer::start();
+    let running = start(&folder, &server.url("smtp"));
+    let mut client = server.accept();
+    begin(&mut client, "HELP");
+    read_mail(&mut client);
     client.read_through("DATA\r\n");
-    child.kill().expect("it can be killed");
-    child.wait().expect("it ends");
-    assert_eq!(states(folder.path()), ["unknown", "pending", "pending"]);
+    running.kill();
+    assert_eq!(states(&folder), ["unknown", "pending", "pending"]);
 }

@@ -1,14 +1,16 @@
 //! `--mx`: the server is a domain's best mail exchanger. A name server of the tests' own answers on a loopback port.
 
+mod support;
+
 use mailrun::net::certificate::ServerCertificate;
-use mailrun::serve::{self, Behaviour, Config, RunningServer, SinkOptions};
+use mailrun::serve::{Behaviour, Config, SinkOptions};
 use simple_dns::rdata::{CNAME, MX, RData};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, RCODE, ResourceRecord};
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
-use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use support::{EmbeddedServer, Finished, Folder};
 
 /// Answers for the names below, from a thread that ends with the tests. Gives its port, and how often it was asked.
 fn name_server() -> (u16, Arc<AtomicUsize>) {
@@ -91,8 +93,8 @@ fn replies(question: &[u8], tcp: bool) -> Vec<Vec<u8>> {
 
 /// A server that mx1.example leads to; mx2.example leads where nobody listens.
 struct MxFixture {
-    sink: RunningServer,
-    folder: tempfile::TempDir,
+    sink: EmbeddedServer,
+    folder: Folder,
     dns: u16,
     asked: Arc<AtomicUsize>,
 }
@@ -101,80 +103,68 @@ impl MxFixture {
     fn new(certificate: &str) -> Self {
         let mut config = Config::new(Behaviour::Sink(SinkOptions::default()));
         config.certificate = Some(ServerCertificate::generate(&[certificate]).expect("a certificate can be made"));
-        let sink = serve::start(config).expect("a loopback port is free");
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        std::fs::write(folder.path().join("ca.pem"), &sink.ca_pem).expect("it can be written");
-        let (dns, asked) = name_server();
-        let world = Self { sink, folder, dns, asked };
-        world.session(&format!("server = \"smtp://unused.example:{}\"", world.port()));
-        world
-    }
-
-    fn port(&self) -> &str {
-        self.sink.address.rsplit(':').next().expect("an address has a port")
+        let sink = EmbeddedServer::start(config);
+        let (folder, (dns, asked)) = (Folder::new().with("ca.pem", &sink.ca_pem), name_server());
+        let fixture = Self { sink, folder, dns, asked };
+        fixture.session(&format!("server = \"smtp://unused.example:{}\"", fixture.sink.port));
+        fixture
     }
 
     fn session(&self, top: &str) {
         let text = format!(
             "{top}\ntls = {{ ca = \"ca.pem\" }}\nstep = [ {{ login = true }}, {{ quit = true, assert = [\"'SIZE' in ehlo.capabilities\"] }} ]\n"
         );
-        std::fs::write(self.folder.path().join("case.toml"), text).expect("it can be written");
+        self.folder.write("case.toml", text);
     }
 
-    fn run(&self, domain: &str, options: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-        command.args(["run", "--mx", domain, "--connect-timeout", "3s"]).args(options).arg("case.toml");
-        for (host, address) in
-            [("mx1.example", "127.0.0.1"), ("mx2.example", "127.0.0.2"), ("none.example", "127.0.0.1")]
-        {
-            command.arg("--resolve").arg(format!("{host}:{}:{address}", self.port()));
-        }
-        command.env("MAILRUN_DNS", format!("127.0.0.1:{}", self.dns));
-        command.env("NO_COLOR", "1").current_dir(self.folder.path()).stdin(Stdio::null());
-        command.output().expect("mailrun starts")
+    fn run(&self, domain: &str, options: &[&str]) -> Finished {
+        let run = self.folder.mailrun(["run", "--mx", domain, "--connect-timeout", "3s"]).args(options);
+        let hosts = [("mx1.example", "127.0.0.1"), ("mx2.example", "127.0.0.2"), ("none.example", "127.0.0.1")];
+        let resolve = hosts.map(|(host, address)| format!("--resolve={host}:{}:{address}", self.sink.port));
+        run.args(resolve).args(["case.toml"]).env("MAILRUN_DNS", format!("127.0.0.1:{}", self.dns)).run()
     }
 
     fn ends(&self, domain: &str, status: i32, words: &[&str]) -> String {
         let output = self.run(domain, &[]);
-        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(status), "{domain}: {text}");
+        let text = output.text();
+        assert_eq!(output.status, status, "{domain}: {text}");
         for words in words {
             assert!(text.contains(words), "{domain}: {words}: {text}");
         }
-        text.into_owned()
+        text
     }
 }
 
 #[test]
 fn the_best_exchanger_that_can_be_connected_to_is_the_server() {
     // The certificate is the exchanger's: that its name is the one that is verified is seen by the way.
-    let world = MxFixture::new("mx1.example");
+    let fixture = MxFixture::new("mx1.example");
     let best = "*: mail exchanger of best.example: mx1.example, preference 10\n*: connected to 127.0.0.1:";
-    world.ends("best.example", 0, &[best, "TLS started: TLSv1.3, CN=mx1.example, verified"]);
-    world.ends("BEST.example.", 0, &[best]);
+    fixture.ends("best.example", 0, &[best, "TLS started: TLSv1.3, CN=mx1.example, verified"]);
+    fixture.ends("BEST.example.", 0, &[best]);
     let next = "*: cannot connect to the mail exchanger mx2.example: connection refused\n\
                 *: mail exchanger of next.example: mx1.example, preference 20\n";
-    world.ends("next.example", 0, &[next]);
-    world.ends("alias.example", 0, &["mail exchanger of alias.example: mx1.example, preference 10"]);
-    world.ends("long.example", 0, &["mail exchanger of long.example: mx1.example, preference 10"]);
-    world.ends("forged.example", 0, &["mail exchanger of forged.example: mx1.example, preference 10"]);
+    fixture.ends("next.example", 0, &[next]);
+    fixture.ends("alias.example", 0, &["mail exchanger of alias.example: mx1.example, preference 10"]);
+    fixture.ends("long.example", 0, &["mail exchanger of long.example: mx1.example, preference 10"]);
+    fixture.ends("forged.example", 0, &["mail exchanger of forged.example: mx1.example, preference 10"]);
 }
 
 #[test]
 fn a_domain_without_exchangers_is_its_own() {
-    let world = MxFixture::new("none.example");
-    world.ends("none.example", 0, &["*: mail exchanger of none.example: itself, since it has no MX record\n"]);
-    world.ends("best.example", 77, &["mx1.example"]);
+    let fixture = MxFixture::new("none.example");
+    fixture.ends("none.example", 0, &["*: mail exchanger of none.example: itself, since it has no MX record\n"]);
+    fixture.ends("best.example", 77, &["mx1.example"]);
 }
 
 #[test]
 fn where_no_exchanger_is_the_status_says_why() {
-    let world = MxFixture::new("mx1.example");
-    world.ends("null.example", 68, &["cannot resolve null.example: the domain takes no mail", "RFC 7505"]);
-    world.ends("nowhere.example", 68, &["cannot resolve nowhere.example: there is no such domain"]);
-    world.ends("broken.example", 68, &["SERVFAIL"]);
-    world.ends("silent.example", 68, &["the name server did not answer: timed out (127.0.0.1:"]);
-    world.ends(
+    let fixture = MxFixture::new("mx1.example");
+    fixture.ends("null.example", 68, &["cannot resolve null.example: the domain takes no mail", "RFC 7505"]);
+    fixture.ends("nowhere.example", 68, &["cannot resolve nowhere.example: there is no such domain"]);
+    fixture.ends("broken.example", 68, &["SERVFAIL"]);
+    fixture.ends("silent.example", 68, &["the name server did not answer: timed out (127.0.0.1:"]);
+    fixture.ends(
         "down.example",
         69,
         &["cannot connect to the mail exchangers of down.example: mx2.example: connection refused; mx2"],
@@ -183,42 +173,41 @@ fn where_no_exchanger_is_the_status_says_why() {
 
 #[test]
 fn a_name_server_is_asked_once_for_many_connections() {
-    let world = MxFixture::new("mx1.example");
-    let output = world.run("best.example", &["--repeat", "20"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(world.asked.load(Ordering::SeqCst), 1);
+    let fixture = MxFixture::new("mx1.example");
+    let output = fixture.run("best.example", &["--repeat", "20"]);
+    assert_eq!(output.status, 0, "{}", output.stderr);
+    assert_eq!(fixture.asked.load(Ordering::SeqCst), 1);
 }
 
 #[test]
 fn the_options_are_looked_at_before_anything_is_asked() {
-    let world = MxFixture::new("mx1.example");
+    let fixture = MxFixture::new("mx1.example");
     let refused = |domain: &str, options: &[&str], words: &str| {
-        let output = world.run(domain, options);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(64), "{errors}");
+        let output = fixture.run(domain, options);
+        let errors = &output.stderr;
+        assert_eq!(output.status, 64, "{errors}");
         assert!(errors.contains(words), "{errors}");
     };
     refused("best.example", &["--server", "smtp://mx1.example"], "cannot be used with");
     refused("b\u{fc}cher.example", &[], "xn--");
     refused("192.0.2.1", &[], "expected a domain");
 
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    command.args(["run", "case.toml"]).env("MAILRUN_MX", "best.example").env("MAILRUN_DNS", "nowhere");
-    let output = command.current_dir(world.folder.path()).output().expect("mailrun starts");
-    assert_eq!(output.status.code(), Some(64));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("MAILRUN_DNS: \"nowhere\" is not ADDRESS:PORT"));
-    assert_eq!(world.asked.load(Ordering::SeqCst), 0);
+    let run = fixture.folder.mailrun(["run", "case.toml"]);
+    let output = run.env("MAILRUN_MX", "best.example").env("MAILRUN_DNS", "nowhere").run();
+    assert_eq!(output.status, 64);
+    assert!(output.stderr.contains("MAILRUN_DNS: \"nowhere\" is not ADDRESS:PORT"));
+    assert_eq!(fixture.asked.load(Ordering::SeqCst), 0);
 }
 
 #[test]
 fn a_session_needs_no_server_of_its_own_and_a_dry_run_asks_nobody() {
-    let world = MxFixture::new("mx1.example");
-    world.session("");
-    let output = world.run("best.example", &["--dry-run"]);
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
+    let fixture = MxFixture::new("mx1.example");
+    fixture.session("");
+    let output = fixture.run("best.example", &["--dry-run"]);
+    let text = output.text();
+    assert_eq!(output.status, 0, "{text}");
     assert!(text.contains("connected to best.example:25 (dry run)"), "{text}");
-    assert_eq!(world.asked.load(Ordering::SeqCst), 0);
-    world.session("server = \"smtp+unix:///run/smtp\"");
-    world.ends("best.example", 65, &["case.toml:1:10: error: smtp+unix:///run/smtp is a UNIX socket"]);
+    assert_eq!(fixture.asked.load(Ordering::SeqCst), 0);
+    fixture.session("server = \"smtp+unix:///run/smtp\"");
+    fixture.ends("best.example", 65, &["case.toml:1:10: error: smtp+unix:///run/smtp is a UNIX socket"]);
 }

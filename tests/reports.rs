@@ -1,16 +1,14 @@
 //! `mailrun test` with all its reports together, over the sessions of `tests/reports/`: the screen against a golden
 //! file, each report read back.
 
-use serde_json::Value;
-use std::path::Path;
-use std::process::{Command, Output};
+mod support;
 
-fn test(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
-    command.env("NO_COLOR", "1").env_remove("GITHUB_ACTIONS");
-    command.args(["test", "--dry-run", "--server", "smtp://mail.example.com"]).args(arguments);
-    command.output().expect("the program was built")
+use serde_json::Value;
+use support::{Finished, Folder, Mailrun, project_path};
+
+fn test(arguments: &[&str]) -> Finished {
+    let command = Mailrun::new(["test", "--dry-run", "--server", "smtp://mail.example.com"]);
+    command.args(arguments).in_folder(&project_path("tests")).run()
 }
 
 /// Times differ from run to run.
@@ -20,9 +18,9 @@ fn timeless(text: &str) -> String {
 }
 
 /// Holds the screen against a golden file, and against 80 columns.
-fn is_golden(name: &str, output: &Output) {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reports").join(name);
-    let screen = timeless(std::str::from_utf8(&output.stdout).expect("the screen is text"));
+fn is_golden(name: &str, output: &Finished) {
+    let golden = project_path("tests/reports").join(name);
+    let screen = timeless(&output.stdout);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&golden, &screen).expect("the golden file can be written");
     }
@@ -35,20 +33,20 @@ fn is_golden(name: &str, output: &Output) {
 fn what_was_not_run_and_each_step_are_shown() {
     let files = ["reports/skipped.toml", "reports/expected.toml", "reports/relay.toml", "reports/passes.toml"];
     let output = test(&[&["--fail-fast", "--verbose"], &files[..]].concat());
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status, 1, "{}", output.stderr);
     is_golden("screen-verbose.txt", &output);
     let quiet = test(&["--quiet", "reports/skipped.toml", "reports/expected.toml", "reports/passes.toml"]);
-    assert!(quiet.status.success() && quiet.stdout.is_empty() && quiet.stderr.is_empty(), "quiet is quiet");
+    assert_eq!((quiet.status, quiet.text().as_str()), (0, ""), "quiet is quiet");
 }
 
 #[test]
 fn everything_together() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = |name: &str| folder.path().join(name).display().to_string();
+    let folder = Folder::new();
+    let path = |name: &str| folder.argument(name);
     let (junit, tap, json, html) = (path("j.xml"), path("t.tap"), path("r.json"), path("r.html"));
     let reports = ["--junit", &junit, "--tap", &tap, "--json", &json, "--html", &html, "--jobs", "3", "reports"];
     let output = test(&reports);
-    assert_eq!(output.status.code(), Some(65), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status, 65, "{}", output.stderr);
     let read = |name: &str| std::fs::read_to_string(name).expect("the report was written");
 
     is_golden("screen.txt", &output);
@@ -88,19 +86,16 @@ fn everything_together() {
 
 #[test]
 fn run_prints_whole_blocks_in_order_however_many_sessions_run_at_a_time() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = Folder::new();
     for number in 0..20 {
         let greet =
             format!("step = [ {{ expect = 220 }}, {{ ehlo = \"client{number:02}.example\" }}, {{ quit = true }} ]");
-        std::fs::write(folder.path().join(format!("s{number:02}.toml")), greet).expect("a session can be written");
+        folder.write(&format!("s{number:02}.toml"), greet);
     }
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    command.current_dir(folder.path()).env("NO_COLOR", "1");
-    command.args(["run", "--dry-run", "--server", "smtp://mail.example.com", "--jobs", "5"]);
-    let output = command.args(["--transcript", "all.log", "."]).output().expect("the program was built");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let kept = std::fs::read_to_string(folder.path().join("all.log")).expect("the transcript was written");
-    for text in [kept, String::from_utf8(output.stdout).expect("a transcript is text")] {
+    let run = folder.mailrun(["run", "--dry-run", "--server", "smtp://mail.example.com", "--jobs", "5"]);
+    let output = run.args(["--transcript", "all.log", "."]).run().exits(0);
+    let kept = folder.read("all.log");
+    for text in [kept, output.stdout] {
         let blocks: Vec<_> = text.split("*: session ").skip(1).collect();
         assert_eq!(blocks.len(), 20);
         for (number, block) in blocks.into_iter().enumerate() {
@@ -113,13 +108,10 @@ fn run_prints_whole_blocks_in_order_however_many_sessions_run_at_a_time() {
 
 #[test]
 fn every_smoke_session_is_sound_and_documented() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    let checked = command.current_dir(root).args(["check", "--server", "smtp://mail.example.com", "sessions/smoke"]);
-    let output = checked.output().expect("the program was built");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let page = std::fs::read_to_string(root.join("docs/ci.md")).expect("the page is there");
-    for entry in std::fs::read_dir(root.join("sessions/smoke")).expect("the folder is there") {
+    let check = Mailrun::new(["check", "--server", "smtp://mail.example.com", "sessions/smoke"]);
+    check.in_folder(&project_path(".")).run().exits(0);
+    let page = std::fs::read_to_string(project_path("docs/ci.md")).expect("the page is there");
+    for entry in std::fs::read_dir(project_path("sessions/smoke")).expect("the folder is there") {
         let path = entry.expect("an entry").path();
         let name = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
         // Those are includes.
@@ -137,8 +129,8 @@ fn every_smoke_session_is_sound_and_documented() {
 
 #[test]
 fn repetitions_and_tries_are_told_apart() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = |name: &str| folder.path().join(name).display().to_string();
+    let folder = Folder::new();
+    let path = |name: &str| folder.argument(name);
     let (session, rows, json) = (path("s.toml"), path("r.toml"), path("r.json"));
     std::fs::write(
         &session,
@@ -153,7 +145,7 @@ fn repetitions_and_tries_are_told_apart() {
     .expect("a session can be written");
     let report = |arguments: &[&str]| {
         let output = test(&[&["--json", &json], arguments].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!(output.status, 0, "{}", output.stdout);
         let report: Value =
             serde_json::from_str(&std::fs::read_to_string(&json).expect("it is there")).expect("it is JSON");
         let schema: Value = serde_json::from_str(include_str!("../docs/report.schema.json")).expect("it is JSON");
@@ -186,8 +178,8 @@ fn repetitions_and_tries_are_told_apart() {
 /// What Jenkins' schema for JUnit knows, and no more.
 #[test]
 fn junit_holds_nothing_that_jenkins_does_not_know() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let target = folder.path().join("j.xml").display().to_string();
+    let folder = Folder::new();
+    let target = folder.argument("j.xml");
     test(&["--junit", &target, "reports"]);
     let text = std::fs::read_to_string(target).expect("the report was written");
     let known = [

@@ -1,11 +1,11 @@
 //! A password is in nothing that a run writes, in whatever form: not in the transcript, the remarks, the errors or any
 //! report, though the server says it back in every form.
 
+mod support;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::process::Command;
+use support::{Folder, ManualServer};
 
 const CANARY: &str = "Zaphod/42 B?+eeblebrox";
 
@@ -25,22 +25,22 @@ fn forms(whole: bool) -> Vec<String> {
 }
 
 /// Gives each reply in turn, with every form of the password and what the client sent last in its text where it is a code alone.
-fn echo(listener: &TcpListener, replies: &[&str]) -> std::io::Result<()> {
-    let (mut socket, _) = listener.accept()?;
-    let mut lines = BufReader::new(socket.try_clone()?);
-    let mut heard = String::new();
+fn echo(server: &ManualServer, replies: &[&str]) {
+    let mut client = server.accept();
+    let mut last = String::new();
     for reply in replies {
-        let mut said = format!("{reply}\r\n");
+        let mut text = format!("{reply}\r\n");
         if reply.len() == 3 {
-            let texts = forms(true).into_iter().chain([heard.trim_end().to_owned()]);
-            said =
+            let texts = forms(true).into_iter().chain([last]);
+            text =
                 texts.map(|text| format!("{reply}-{text}\r\n")).collect::<String>() + &format!("{reply} {CANARY}\r\n");
         }
-        socket.write_all(said.as_bytes())?;
-        heard.clear();
-        lines.read_line(&mut heard)?;
+        if !client.try_send(text) {
+            return;
+        }
+        let Some(line) = client.read_line() else { return };
+        last = line;
     }
-    Ok(())
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn nothing_that_a_run_writes_holds_the_password() {
         )
     };
     let hello = ["220 mx", "250 mx"];
-    let table: Vec<(String, Vec<&str>, &str)> = vec![
+    let table: Vec<(String, Vec<&'static str>, &str)> = vec![
         (auth("PLAIN"), [&hello[..], &["535"]].concat(), "a refusal of PLAIN"),
         (auth("LOGIN"), [&hello[..], &["334 VXNlcg==", "334 UGFzcw==", "535"]].concat(), "a refusal of LOGIN"),
         (auth("CRAM-MD5"), [&hello[..], &["334 PDE+", "535"]].concat(), "a refusal of CRAM-MD5"),
@@ -87,34 +87,19 @@ fn nothing_that_a_run_writes_holds_the_password() {
     ];
     for (steps, replies, why) in table {
         for command in ["run", "test"] {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-            let url = format!("smtp://{}", listener.local_addr().expect("it is bound"));
-            let folder = tempfile::tempdir().expect("a temporary folder can be made");
-            let session = folder.path().join("session.toml");
-            std::fs::write(&session, format!("{steps}\n[secrets]\npw = {{ env = \"CANARY\" }}\n"))
-                .expect("it can be written");
-            let mut mailrun = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-            mailrun.args([command, "--verbose", "--timeout", "5s", "--server", &url]).env("CANARY", CANARY);
-            for (option, file) in [
-                ("--transcript", "t.log"),
-                ("--json", "r.json"),
-                ("--junit", "r.xml"),
-                ("--tap", "r.tap"),
-                ("--html", "r.html"),
-            ] {
-                mailrun.arg(option).arg(folder.path().join(file));
-            }
-            let replies: Vec<&'static str> = replies.iter().map(|reply| &*reply.to_string().leak()).collect();
-            let server = std::thread::spawn(move || echo(&listener, &replies));
-            let output = mailrun.arg(&session).output().expect("mailrun starts");
-            // A client that is gone is no trouble of the server's here.
-            drop(server.join().expect("the server did not panic"));
-            let mut written = vec![("what it printed".to_owned(), [output.stdout, output.stderr].concat())];
-            for file in std::fs::read_dir(folder.path()).expect("the folder is there").flatten() {
-                if file.path() != session {
-                    let content = std::fs::read(file.path()).expect("it can be read");
-                    written.push((file.file_name().to_string_lossy().into_owned(), content));
-                }
+            let server = ManualServer::start();
+            let folder =
+                Folder::new().with("session.toml", format!("{steps}\n[secrets]\npw = {{ env = \"CANARY\" }}\n"));
+            let run = folder.mailrun([command, "--verbose", "--timeout", "5s", "--server", &server.url("smtp")]);
+            let run = run.args(["--transcript", "t.log", "--json", "r.json", "--junit", "r.xml", "--tap", "r.tap"]);
+            let replies = replies.clone();
+            let serving = std::thread::spawn(move || echo(&server, &replies));
+            let ran = run.args(["--html", "r.html", "session.toml"]).env("CANARY", CANARY).run();
+            serving.join().expect("the server did not panic");
+            let mut written = vec![("what it printed".to_owned(), ran.text().into_bytes())];
+            for name in folder.names().into_iter().filter(|name| name != "session.toml") {
+                let content = std::fs::read(folder.path(&name)).expect("it can be read");
+                written.push((name, content));
             }
             assert_eq!(written.len(), 6, "{why}, {command}: all reports were written");
             for (file, content) in written {
@@ -147,20 +132,16 @@ text = "Ihr Schlüssel ist {{ words }}\nund hier der längere: {{ key }}, {{ key
 html = "<p>Ihr Schlüssel ist <b>{{ words }}</b>, und hier der längere: {{ key }}\n"
 attach = [{ file = "key.txt", name = "der Schlüssel {{ key }}, {{ words }}.txt" }]
 "#;
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    std::fs::write(folder.path().join("key.txt"), format!("{KEY}\n{WORDS}\n")).expect("it can be written");
+    let folder = Folder::new();
+    folder.write("key.txt", format!("{KEY}\n{WORDS}\n"));
     for chunking in ["", "chunking = false\n"] {
-        let session = folder.path().join("session.toml");
-        std::fs::write(&session, format!("{MAIL}{chunking}")).expect("it can be written");
-        let mut mailrun = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-        mailrun.args(["run", "--dry-run", "--verbose"]).env("WORDS", WORDS).env("KEY", KEY).env("PIN", "z~q");
-        for (option, file) in [("--json", "r.json"), ("--html", "r.html"), ("--junit", "r.xml")] {
-            mailrun.arg(option).arg(folder.path().join(file));
-        }
-        let output = mailrun.arg(&session).output().expect("mailrun starts");
-        let mut written = vec![("what it printed", [output.stdout, output.stderr].concat())];
+        folder.write("session.toml", format!("{MAIL}{chunking}"));
+        let run = folder.mailrun(["run", "--dry-run", "--verbose", "--json", "r.json", "--html", "r.html"]);
+        let run = run.args(["--junit", "r.xml", "session.toml"]);
+        let ran = run.env("WORDS", WORDS).env("KEY", KEY).env("PIN", "z~q").run();
+        let mut written = vec![("what it printed", ran.text().into_bytes())];
         for file in ["r.json", "r.html", "r.xml"] {
-            written.push((file, std::fs::read(folder.path().join(file)).expect("it was written")));
+            written.push((file, std::fs::read(folder.path(file)).expect("it was written")));
         }
         assert!(written[0].1.windows(8).any(|seen| seen == b"[secret]"), "the mail was sent");
         for (file, content) in written {

@@ -1,88 +1,38 @@
 //! Ctrl-C and SIGTERM: whatever the program waits for, it ends soon, with its status and its transcript.
 
-use rustix::process::{Pid, Signal, kill_process};
+mod support;
+
+use rustix::process::Pid;
 use socket2::{Domain, Socket, Type};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use support::{Folder, ManualServer, Running, ServerConnection, Signal, wait_for, wait_until};
 
-/// Longer than any limit that shall end a run here, and shorter than the waits that a signal shall cut short.
-const LONG: Duration = Duration::from_secs(60);
-
-/// Waits for what comes in its time.
-fn until<T>(mut look: impl FnMut() -> Option<T>, what: &str) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(started.elapsed() < LONG, "{what} did not come");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+/// Starts `mailrun run` with a session, whose standard output goes to the file `out`.
+fn start(folder: &Folder, session: &str, options: &[&str]) -> Running {
+    start_command("run", folder, session, options)
 }
 
-struct Running {
-    child: Child,
+fn start_command(command: &str, folder: &Folder, session: &str, options: &[&str]) -> Running {
+    folder.write("s.toml", session);
+    let run = folder.mailrun([command, "--connect-timeout", "600s", "--transcript", "t.log"]);
+    run.args(options).args(["s.toml"]).stdout_to(&folder.path("out")).start()
 }
 
-impl Running {
-    fn start(folder: &Path, session: &str, options: &[&str]) -> Self {
-        Self::command("run", folder, session, options)
-    }
-
-    fn command(command: &str, folder: &Path, session: &str, options: &[&str]) -> Self {
-        std::fs::write(folder.join("s.toml"), session).expect("the session can be written");
-        let out = std::fs::File::create(folder.join("out")).expect("the output can be written");
-        let child = Command::new(env!("CARGO_BIN_EXE_mailrun"))
-            .args([command, "--connect-timeout", "600s", "--transcript", "t.log"])
-            .args(options)
-            .arg("s.toml")
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("mailrun starts");
-        Self { child }
-    }
-
-    /// Waits until it handles signals: SIGINT is the second bit of those that are caught.
-    fn handles_signals(&self) {
-        until(|| (self.signals("SigCgt:")? & 0b10 != 0).then_some(()), "the handler of signals");
-    }
-
-    /// Waits until no signal waits for it any more.
-    fn took_signals(&self) {
-        until(|| (self.signals("ShdPnd:")? == 0).then_some(()), "the handling of a signal");
-    }
-
-    /// The mask of signals that the system calls so.
-    fn signals(&self, name: &str) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let mask = status.lines().find_map(|line| line.strip_prefix(name))?;
-        u64::from_str_radix(mask.trim(), 16).ok()
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
-        kill_process(pid, signal).expect("it runs");
-    }
-
-    fn ends(&mut self) -> (ExitStatus, String) {
-        let status = until(|| self.child.try_wait().expect("it is our child"), "the end");
-        let mut errors = String::new();
-        let _ = self.child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut errors));
-        (status, errors)
-    }
+/// Waits until SIGINT, the second bit of those that are caught, has a handler.
+fn wait_for_signal_handler(run: &Running) {
+    wait_until("the handler of signals", || signal_mask(run, "SigCgt:").is_some_and(|caught| caught & 0b10 != 0));
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Waits until no signal is pending.
+fn wait_for_signals_taken(run: &Running) {
+    wait_until("the handling of a signal", || signal_mask(run, "ShdPnd:") == Some(0));
+}
+
+/// One of the masks of signals in /proc.
+fn signal_mask(run: &Running, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", run.id())).ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix(name))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
 }
 
 fn session(port: u16, rest: &str) -> String {
@@ -104,56 +54,48 @@ fn connecting_ends() {
             one
         })
         .collect();
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = Folder::new();
     let port = address.as_socket().expect("it is TCP").port();
     for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let mut run = Running::start(folder.path(), &session(port, ""), &[]);
-        run.handles_signals();
+        let run = start(&folder, &session(port, ""), &[]);
+        wait_for_signal_handler(&run);
         run.signal(signal);
-        let (ended, errors) = run.ends();
-        assert_eq!(ended.code(), Some(status), "{errors}");
+        let ran = run.wait();
+        assert_eq!(ran.status, status, "{ran}");
     }
     drop(waiting);
 }
 
 #[test]
 fn a_handshake_ends_and_its_transcript_stands() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let port = listener.local_addr().expect("it is bound").port();
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let text = session(port, "").replace("[[step]]", "[[step]]\nexpect = 220\n[[step]]\nstarttls = true\n[[step]]");
-    let mut run = Running::start(folder.path(), &text, &[]);
-    listener.set_nonblocking(true).expect("it can be");
-    let (stream, _) = until(|| listener.accept().ok(), "the connection");
-    stream.set_nonblocking(false).expect("it can be");
-    stream.set_read_timeout(Some(LONG)).expect("it can have one");
-    (&stream).write_all(b"220 x\r\n").expect("it reads");
-    let mut lines = BufReader::new(&stream);
-    let mut line = String::new();
-    while line.trim_end() != "STARTTLS" {
-        line.clear();
-        assert!(lines.read_line(&mut line).expect("it writes") > 0, "no STARTTLS came");
-    }
-    (&stream).write_all(b"220 go\r\n").expect("it reads");
+    let server = ManualServer::start();
+    let folder = Folder::new();
+    let text =
+        session(server.port, "").replace("[[step]]", "[[step]]\nexpect = 220\n[[step]]\nstarttls = true\n[[step]]");
+    let run = start(&folder, &text, &[]);
+    let mut client = server.accept();
+    client.send("220 x\r\n");
+    client.read_through("STARTTLS\r\n");
+    client.send("220 go\r\n");
     // The first byte of its handshake: now it waits for the answer.
-    lines.read_exact(&mut [0]).expect("it writes");
+    client.read_exactly(1);
     run.signal(Signal::INT);
-    let (ended, errors) = run.ends();
-    assert_eq!(ended.code(), Some(130), "{errors}");
-    let transcript = std::fs::read_to_string(folder.path().join("t.log")).expect("it stands");
+    let ran = run.wait();
+    assert_eq!(ran.status, 130, "{ran}");
+    let transcript = folder.read("t.log");
     assert!(transcript.contains("C: STARTTLS\nS: 220 go\n"), "{transcript}");
     assert!(transcript.contains("SIGINT"), "{transcript}");
 }
 
 #[test]
 fn a_command_ends_with_the_run() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = Folder::new();
     let command = "[vars]\nx = { command = [\"sh\", \"-c\", \"echo $$ > pid; exec sleep 1000\"] }";
-    let mut run = Running::start(folder.path(), &session(1, command), &["--allow-commands"]);
-    let pid = until(|| std::fs::read_to_string(folder.path().join("pid")).ok()?.trim().parse::<i32>().ok(), "the pid");
+    let run = start(&folder, &session(1, command), &["--allow-commands"]);
+    let pid = wait_for("the pid", || std::fs::read_to_string(folder.path("pid")).ok()?.trim().parse::<i32>().ok());
     run.signal(Signal::INT);
-    let (ended, errors) = run.ends();
-    assert_eq!(ended.code(), Some(130), "{errors}");
+    let ran = run.wait();
+    assert_eq!(ran.status, 130, "{ran}");
     let gone = rustix::process::test_kill_process(Pid::from_raw(pid).expect("a process has an id"));
     assert!(gone.is_err(), "the command outlived its run");
 }
@@ -165,21 +107,14 @@ const UNANSWERED: &str = "C: DATA\nS: 354 go\nC: Subject: x\nC:\nC: hello\nC: .\
 const MESSAGE: &str = "[[step]]\nexpect = 220\n[[step]]\nsend = \"DATA\"\nexpect = 354\n\
     [[step]]\nbody = \"Subject: x\\n\\nhello\\n\"\nexpect = 250\n";
 
-/// Takes the content of a message up to its dot, and says nothing then.
-fn takes_content(listener: &TcpListener) -> std::net::TcpStream {
-    listener.set_nonblocking(true).expect("it can be");
-    let (stream, _) = until(|| listener.accept().ok(), "the connection");
-    stream.set_nonblocking(false).expect("it can be");
-    stream.set_read_timeout(Some(LONG)).expect("it can have one");
-    (&stream).write_all(b"220 x\r\n").expect("it reads");
-    for line in BufReader::new(&stream).lines() {
-        match line.expect("it writes").as_str() {
-            "DATA" => (&stream).write_all(b"354 go\r\n").expect("it reads"),
-            "." => break,
-            _ => {}
-        }
-    }
-    stream
+/// Takes the content of a message up to its dot, and does not answer it.
+fn read_content(server: &ManualServer) -> ServerConnection {
+    let mut client = server.accept();
+    client.send("220 x\r\n");
+    client.read_through("DATA\r\n");
+    client.send("354 go\r\n");
+    client.read_through("\r\n.\r\n");
+    client
 }
 
 #[test]
@@ -194,57 +129,55 @@ fn a_second_signal_leaves_the_transcript_of_the_message_in_flight() {
         ("test", &[], None, "t.log", "nor does a test wait for its end"),
     ];
     for (command, options, older, file, why) in table {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let port = listener.local_addr().expect("it is bound").port();
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = |name: &str| folder.path().join(name);
+        let server = ManualServer::start();
+        let port = server.port;
+        let folder = Folder::new();
+        let path = |name: &str| folder.path(name);
         // Another session has nothing to do.
-        std::fs::write(path("also.toml"), "server = \"smtp://127.0.0.1:1\"\n").expect("it can be written");
+        folder.write("also.toml", "server = \"smtp://127.0.0.1:1\"\n");
         if let Some(older) = older {
-            std::fs::write(path("t.log"), older).expect("it can be written");
+            folder.write("t.log", older);
         }
         let text = format!("server = \"smtp://127.0.0.1:{port}\"\n{MESSAGE}");
-        let mut run = Running::command(command, folder.path(), &text, &[options, &["--junit", "j.xml"]].concat());
-        let _stream = takes_content(&listener);
+        let run = start_command(command, &folder, &text, &[options, &["--junit", "j.xml"]].concat());
+        let _stream = read_content(&server);
         if command == "run" && options.is_empty() {
             // Nobody has to wait for the end to see where it hangs.
             let shown = || std::fs::read_to_string(path("out")).ok().filter(|out| out.contains(UNANSWERED));
-            until(shown, "the dialogue in a file");
+            wait_for("the dialogue in a file", shown);
         }
         run.signal(Signal::INT);
         // Two of a kind that wait arrive as one.
-        run.took_signals();
+        wait_for_signals_taken(&run);
         run.signal(Signal::INT);
-        let (ended, errors) = run.ends();
-        assert_eq!(ended.code(), Some(130), "{why}: {errors}");
-        assert!(errors.contains("the outcome of the message in flight is unknown"), "{why}: {errors}");
-        let transcript = std::fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{why}: {error}: {errors}"));
+        let ran = run.wait();
+        assert_eq!(ran.status, 130, "{why}: {ran}");
+        assert!(ran.stderr.contains("the outcome of the message in flight is unknown"), "{why}: {ran}");
+        let transcript = std::fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{why}: {error}: {ran}"));
         assert!(transcript.ends_with(&format!("{UNANSWERED}*: interrupted by SIGINT\n")), "{why}: {transcript}");
-        let shown = std::fs::read_to_string(path("out")).expect("it is there");
+        let shown = folder.read("out");
         assert_eq!(shown.contains(UNANSWERED), command == "run", "{why}: {shown}");
         assert!(!path("j.xml").exists(), "{why}: a report is whole or not there");
         if let Some(older) = older {
-            assert_eq!(std::fs::read_to_string(path("t.log")).expect("it stands"), older, "{why}");
-            assert!(errors.contains(file), "{why}: {errors}");
+            assert_eq!(folder.read("t.log"), older, "{why}");
+            assert!(ran.stderr.contains(file), "{why}: {ran}");
         }
-        let hidden = std::fs::read_dir(folder.path()).expect("it is there").flatten();
-        let hidden = hidden.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"."));
+        let hidden = folder.names().into_iter().filter(|name| name.starts_with('.'));
         assert_eq!(hidden.count(), 0, "{why}: nothing is left without its name");
     }
 }
 
 #[test]
 fn what_waits_is_written_before_the_program_is_killed() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let port = listener.local_addr().expect("it is bound").port();
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = ManualServer::start();
+    let port = server.port;
+    let folder = Folder::new();
     let text = format!("server = \"smtp://127.0.0.1:{port}\"\n{MESSAGE}");
     // Of a batch, too, whose lines are gathered as long as somebody answers.
-    let mut run = Running::start(folder.path(), &text, &["--repeat", "2"]);
-    let _stream = takes_content(&listener);
-    let out = folder.path().join("out");
-    until(|| std::fs::read_to_string(&out).ok().filter(|out| out.contains(UNANSWERED)), "the dialogue in a file");
-    run.child.kill().expect("it runs");
-    run.ends();
+    let run = start(&folder, &text, &["--repeat", "2"]);
+    let _stream = read_content(&server);
+    let out = folder.path("out");
+    wait_until("the dialogue in a file", || std::fs::read_to_string(&out).is_ok_and(|out| out.contains(UNANSWERED)));
+    run.kill();
     assert!(std::fs::read_to_string(&out).expect("it is there").contains(UNANSWERED));
 }

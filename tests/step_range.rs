@@ -1,7 +1,8 @@
 //! `--from-step` and `--to-step`: a part of a session.
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+mod support;
+
+use support::Folder;
 
 const STEPS: &str = r#"
 server = "smtp://mx.example"
@@ -23,24 +24,11 @@ subject = "hello"
 text = "hello"
 "#;
 
-fn write(folder: &Path, name: &str, text: &str) {
-    std::fs::write(folder.join(name), text).expect("a temporary file can be written");
-}
-
-fn mailrun(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    command.args(arguments).current_dir(folder).env("NO_COLOR", "1").stdin(Stdio::null());
-    command.output().expect("mailrun starts")
-}
-
-/// The commands that a dry run sends.
+/// The verbs of the commands that a dry run sends.
 fn sent(session: &str, options: &[&str]) -> Vec<String> {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    write(folder.path(), "case.toml", session);
-    let output = mailrun(folder.path(), &[&["run", "--dry-run", "--sink", "mail", "case.toml"], options].concat());
-    let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{out}{errors}");
-    let lines = out.lines().filter_map(|line| line.strip_prefix("C: "));
+    let folder = Folder::new().with("case.toml", session);
+    let ran = folder.mailrun(["run", "--dry-run", "--sink", "mail", "case.toml"]).args(options).run().exits(0);
+    let lines = ran.stdout.lines().filter_map(|line| line.strip_prefix("C: "));
     lines.filter_map(|line| line.split([' ', ':']).next()).map(str::to_owned).collect()
 }
 
@@ -76,12 +64,12 @@ close = [ { quit = true } ]
 [rows]
 file = "-"
 "#;
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    write(folder.path(), "case.toml", &session.replace("\"-\"", "\"people.csv\""));
-    write(folder.path(), "people.csv", "name\nann\nbob\n");
-    let output = mailrun(folder.path(), &["run", "--dry-run", "--to-step", "3", "--json", "-", "case.toml"]);
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}");
+    let folder = Folder::new();
+    folder.write("case.toml", session.replace("\"-\"", "\"people.csv\""));
+    folder.write("people.csv", "name\nann\nbob\n");
+    let output = folder.mailrun(["run", "--dry-run", "--to-step", "3", "--json", "-", "case.toml"]).run();
+    let text = &output.stdout;
+    assert_eq!(output.status, 0, "{text}");
     let left_out = text.lines().filter(|line| line.contains("\"left-out\"")).count();
     assert_eq!(left_out, 2, "RSET of each row: {text}");
     assert!(!text.contains("\"RSET\\r"), "{text}");
@@ -98,12 +86,12 @@ close = [ { quit = true } ]
 [rows]
 file = "people.csv"
 "#;
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    write(folder.path(), "case.toml", session);
-    write(folder.path(), "people.csv", "name\nann\nbob\n");
-    let output = mailrun(folder.path(), &["run", "--dry-run", "--to-step", "1", "case.toml"]);
-    let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(0), "{out}{errors}");
+    let folder = Folder::new();
+    folder.write("case.toml", session);
+    folder.write("people.csv", "name\nann\nbob\n");
+    let output = folder.mailrun(["run", "--dry-run", "--to-step", "1", "case.toml"]).run();
+    let (out, errors) = (&output.stdout, &output.stderr);
+    assert_eq!(output.status, 0, "{out}{errors}");
     assert!(errors.contains("2 skipped") && !errors.contains("sent"), "{errors}");
     assert!(out.contains("C: QUIT") && !out.contains("NOOP"), "{out}");
 }
@@ -120,11 +108,11 @@ fn what_is_no_part_sends_nothing() {
     ];
     for (options, status, words) in table {
         for command in ["run", "test"] {
-            let folder = tempfile::tempdir().expect("a temporary folder can be made");
-            write(folder.path(), "case.toml", STEPS);
-            let output = mailrun(folder.path(), &[&[command, "--dry-run", "case.toml"], *options].concat());
-            let errors = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.code(), Some(*status), "{options:?}: {errors}");
+            let folder = Folder::new();
+            folder.write("case.toml", STEPS);
+            let output = folder.mailrun([command, "--dry-run", "case.toml"]).args(*options).run();
+            let errors = &output.stderr;
+            assert_eq!(output.status, *status, "{options:?}: {errors}");
             assert!(errors.contains(words), "{options:?}: {errors}");
         }
     }

@@ -1,53 +1,33 @@
 //! The sessions that look at a server's TLS, against servers that are sound and servers that are not.
 
+mod support;
+
 use mailrun::net::certificate::ServerCertificate;
-use mailrun::serve::{self, Config};
+use mailrun::serve::Config;
 use openssl::pkey::PKey;
 use openssl::ssl::{SslAcceptor, SslMethod};
 use openssl::x509::X509;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::Duration;
+use support::{EmbeddedServer, Folder, Mailrun, ManualServer, project_path};
 
 const CERTIFICATE: &str = "\
 S: 220 mx.example.com ESMTP\nC: EHLO me.example\nS: 250-mx.example.com\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n*: TLS started\n\
 *: match any\nC: EHLO me.example\nS: 250 mx.example.com\nC: QUIT\nS: 221 bye\n*: closed by the server\n";
 
-fn path(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
-}
-
-fn mailrun(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    command.args(arguments).env("NO_COLOR", "1").env_remove("GITHUB_ACTIONS");
-    command
-}
-
-fn told(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-/// Runs `smoke-certificate.toml` against a certificate that lasts so many days.
-fn certificate_of(days: i64, trusted: bool, arguments: &[&str]) -> (Option<i32>, String) {
-    let certificate = ServerCertificate::generate_valid(&["localhost"], -1, days).expect("a certificate can be made");
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let ca = folder.path().join("ca.pem");
-    std::fs::write(&ca, &certificate.ca_pem).expect("the certificate can be written");
+/// Runs `smoke-certificate.toml` against a certificate that is valid for so many days.
+fn certificate_of(days: i64, trusted: bool, arguments: &[&str]) -> (i32, String) {
     let mut config =
         Config::script(&CERTIFICATE.replacen("\nC: EHLO", "\n*: match verb\nC: EHLO", 1)).expect("a transcript");
-    config.certificate = Some(certificate);
-    let server = serve::start(config).expect("a loopback port is free");
-    let port = server.address.rsplit(':').next().expect("an address has a port").to_owned();
-    let mut command = mailrun(&["run", "--server", &format!("smtp://localhost:{port}")]);
+    let certificate = ServerCertificate::generate_valid(&["localhost"], -1, days);
+    config.certificate = Some(certificate.expect("a certificate can be made"));
+    let server = EmbeddedServer::start(config);
+    let mut run = Mailrun::new(["run", "--server", &server.url("smtp")]).args(arguments);
     if trusted {
-        command.arg("--ca").arg(&ca);
+        run = run.args(["--ca", &server.ca()]);
     }
-    let output = command.args(arguments).arg(path("sessions/smoke-certificate.toml")).output();
-    let output = output.expect("mailrun starts");
-    server.stop(Duration::from_secs(5));
-    (output.status.code(), told(&output))
+    let ran = run.args([project_path("sessions/smoke-certificate.toml")]).run();
+    server.stop();
+    ran.status_and_text()
 }
 
 #[test]
@@ -64,7 +44,7 @@ fn a_certificate_that_lasts_passes_and_one_that_does_not_fails() {
     ];
     for (days, trusted, arguments, status, words, why) in table {
         let (code, told) = certificate_of(*days, *trusted, arguments);
-        assert_eq!(code, Some(*status), "{why}:\n{told}");
+        assert_eq!(code, *status, "{why}:\n{told}");
         assert!(told.contains(words), "{why}: {words:?} is missing in\n{told}");
     }
 }
@@ -80,7 +60,7 @@ enum InjectedCommand {
 }
 
 /// One connection of a server.
-fn serve_one(listener: &TcpListener, behind: InjectedCommand) -> std::io::Result<()> {
+fn serve_one(server: &ManualServer, behind: InjectedCommand) -> std::io::Result<()> {
     let made = ServerCertificate::generate(&["localhost"]).expect("a certificate can be made");
     let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("an acceptor");
     let key = PKey::private_key_from_pem(made.key_pem.as_bytes()).expect("a key in PEM");
@@ -88,22 +68,15 @@ fn serve_one(listener: &TcpListener, behind: InjectedCommand) -> std::io::Result
     acceptor.set_private_key(&key).expect("its key");
     acceptor.set_certificate(&own).expect("its certificate");
 
-    let (mut socket, _) = listener.accept()?;
-    socket.set_read_timeout(Some(Duration::from_secs(20)))?;
-    socket.write_all(b"220 mx ESMTP\r\n")?;
-    line(&mut socket)?;
-    socket.write_all(b"250-mx\r\n250 STARTTLS\r\n")?;
-    assert_eq!(line(&mut socket)?, "STARTTLS");
-    assert_eq!(line(&mut socket)?, "NOOP", "it came in the clear");
-    socket.write_all(if behind == InjectedCommand::AnsweredUnencrypted {
-        b"220 go\r\n250 ok\r\n"
-    } else {
-        b"220 go\r\n"
-    })?;
+    let mut client = server.accept();
+    client.send("220 mx ESMTP\r\n");
+    client.answer_until(&["STARTTLS"], &["STARTTLS"]);
+    assert_eq!(client.read_line().as_deref(), Some("NOOP"), "it came unencrypted");
+    client.send(if behind == InjectedCommand::AnsweredUnencrypted { "220 go\r\n250 ok\r\n" } else { "220 go\r\n" });
     if behind == InjectedCommand::TakenForTls {
         return Ok(());
     }
-    let Ok(mut tls) = acceptor.build().accept(socket) else { return Ok(()) };
+    let Ok(mut tls) = acceptor.build().accept(client.into_stream()) else { return Ok(()) };
     if behind == InjectedCommand::AnsweredInTls {
         tls.write_all(b"250 ok\r\n")?;
     }
@@ -133,29 +106,24 @@ fn a_server_that_keeps_a_command_from_behind_starttls_is_found() {
         (InjectedCommand::AnsweredUnencrypted, 1, "S: 250 ok"),
         (InjectedCommand::TakenForTls, 0, "closed by the server"),
     ] {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-        let address = listener.local_addr().expect("it is bound");
-        let server = std::thread::spawn(move || serve_one(&listener, behind));
-        let output = mailrun(&["run", "--server", &format!("smtp://{address}")])
-            .arg(path("sessions/starttls-injection.toml"))
-            .output()
-            .expect("mailrun starts");
-        let told = told(&output);
-        assert_eq!(output.status.code(), Some(status), "{told}");
+        let server = ManualServer::start();
+        let url = server.url("smtp");
+        let serving = std::thread::spawn(move || serve_one(&server, behind));
+        let session = project_path("sessions/starttls-injection.toml");
+        let (code, told) = Mailrun::new(["run", "--server", &url]).args([session]).run().status_and_text();
+        assert_eq!(code, status, "{told}");
         assert!(told.contains(words), "{words:?} is missing in\n{told}");
-        // Where mailrun was not reached the server still waits for it.
-        drop(TcpStream::connect(address));
-        drop(server.join().expect("the server did not panic"));
+        drop(serving.join().expect("the server did not panic"));
     }
 }
 
 #[test]
 fn a_file_that_is_no_certificate_is_said_by_name_and_line_before_a_connection() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let folder = Folder::new();
     let made = |name: &str| mailrun::net::certificate::ServerCertificate::generate(&[name]).expect("a name");
     let (one, other) = (made("a.example"), made("b.example"));
     for (name, text) in [("one.crt", &one.chain_pem), ("one.key", &one.key_pem), ("other.key", &other.key_pem)] {
-        std::fs::write(folder.path().join(name), text).expect("the folder can be written");
+        folder.write(name, text);
     }
     for (keys, said) in [
         ("ca = 'one.key'", "s.toml:4:6: error: one.key: there is no PEM certificate in it"),
@@ -167,16 +135,11 @@ fn a_file_that_is_no_certificate_is_said_by_name_and_line_before_a_connection() 
         let session = format!(
             "server = 'smtp://127.0.0.1:1'\nclient_name = 't'\n[tls]\n{keys}\n[[step]]\nexpect = 220\n[[step]]\nstarttls = true\n"
         );
-        std::fs::write(folder.path().join("s.toml"), session).expect("the folder can be written");
+        folder.write("s.toml", session);
         for command in ["run", "check"] {
-            let output = std::process::Command::new(env!("CARGO_BIN_EXE_mailrun"))
-                .args([command, "s.toml"])
-                .env("NO_COLOR", "1")
-                .current_dir(folder.path())
-                .output()
-                .expect("mailrun starts");
-            let errors = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.code(), Some(65), "{command} {keys}: {errors}");
+            let output = folder.mailrun([command, "s.toml"]).run();
+            let errors = &output.stderr;
+            assert_eq!(output.status, 65, "{command} {keys}: {errors}");
             assert!(errors.starts_with(said), "{command} {keys}: {errors}");
         }
     }

@@ -1,12 +1,13 @@
 //! `--wait`: a server that is not up yet is tried again, also where something in front of it takes connections and ends them at
 //! once, as docker-proxy does.
 
-use mailrun::net::certificate::ServerCertificate;
+mod support;
+
 use mailrun::serve::{self, Config};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Command, Output, Stdio};
 use std::time::Duration;
+use support::{EmbeddedServer, Finished, Folder};
 
 const SESSION: &str = "client_name = 't'\ntimeout = '20s'\nconnect_timeout = '20s'\n";
 const GREETED: &str = "step = [ { expect = 220, assert = ['reply.elapsed < 15'] }, { quit = true } ]\n";
@@ -19,7 +20,7 @@ enum EarlyEnd {
 }
 
 /// Forwards connections to `server`, but for the first `early` ones.
-fn forwarder(server: String, early: usize, ends: EarlyEnd) -> u16 {
+fn forwarder(server: u16, early: usize, ends: EarlyEnd) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
     let port = listener.local_addr().expect("it is bound").port();
     std::thread::spawn(move || {
@@ -31,7 +32,7 @@ fn forwarder(server: String, early: usize, ends: EarlyEnd) -> u16 {
                     socket.set_linger(Some(Duration::ZERO)).expect("it is a socket");
                 }
                 (false, _) => {
-                    let server = TcpStream::connect(&server).expect("the server is there");
+                    let server = TcpStream::connect(("127.0.0.1", server)).expect("the server is there");
                     pipe(&client, &server);
                     pipe(&server, &client);
                 }
@@ -55,22 +56,9 @@ fn pipe(from: &TcpStream, to: &TcpStream) {
     });
 }
 
-fn run(url: &str, session: &str, options: &[&str]) -> Output {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let file = folder.path().join("s.toml");
-    std::fs::write(&file, format!("{SESSION}{session}")).expect("it can be written");
-    Command::new(env!("CARGO_BIN_EXE_mailrun"))
-        .args(["run", "--server", url])
-        .args(options)
-        .arg(&file)
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null())
-        .output()
-        .expect("mailrun starts")
-}
-
-fn told(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text)).concat()
+fn run(url: &str, session: &str, options: &[&str]) -> Finished {
+    let folder = Folder::new().with("s.toml", format!("{SESSION}{session}"));
+    folder.mailrun(["run", "--server", url, "s.toml"]).args(options).run()
 }
 
 #[test]
@@ -89,35 +77,33 @@ fn a_connection_that_ends_before_the_servers_first_byte_is_tried_again() {
             config = Config::new(serve::Behaviour::Sink(serve::SinkOptions::default()));
         }
         config.tls = tls;
-        config.certificate = Some(ServerCertificate::generate(&["localhost"]).expect("a certificate can be made"));
-        let server = serve::start(config).expect("a loopback port is free");
+        let server = EmbeddedServer::start(config);
         let scheme = if tls { "smtps" } else { "smtp" };
-        let url = format!("{scheme}://127.0.0.1:{}", forwarder(server.address.clone(), 3, ends));
+        let url = format!("{scheme}://127.0.0.1:{}", forwarder(server.port, 3, ends));
         let output = run(&url, session, &["--insecure", "--wait", "60s"]);
-        assert_eq!(output.status.code(), Some(0), "{why}:\n{}", told(&output));
-        let connected = String::from_utf8_lossy(&output.stdout).matches("*: connected to").count();
-        assert_eq!(connected, 1, "{why}: tries are not told:\n{}", told(&output));
-        server.stop(Duration::from_secs(5));
+        assert_eq!(output.status, 0, "{why}:\n{}", output);
+        let connected = output.stdout.matches("*: connected to").count();
+        assert_eq!(connected, 1, "{why}: tries are not told:\n{}", output);
+        server.stop();
     }
 }
 
 #[test]
 fn what_ends_all_connections_is_never_up_and_fails_when_the_wait_is_over() {
-    let url = format!("smtp://127.0.0.1:{}", forwarder(String::new(), usize::MAX, EarlyEnd::Closed));
+    let url = format!("smtp://127.0.0.1:{}", forwarder(0, usize::MAX, EarlyEnd::Closed));
     for options in [&["--wait", "300ms"][..], &[]] {
         let output = run(&url, GREETED, options);
-        assert_eq!(output.status.code(), Some(69), "{}", told(&output));
-        assert!(told(&output).contains("the connection was lost"), "{}", told(&output));
+        assert_eq!(output.status, 69, "{}", output);
+        assert!(output.text().contains("the connection was lost"), "{output}");
     }
 }
 
 #[test]
 fn a_421_is_a_reply_of_a_server_that_is_up() {
-    let server = serve::start(Config::script("*: connected\nS: 421 4.3.2 starting\n").expect("a script"));
-    let server = server.expect("a loopback port is free");
-    let output = run(&format!("smtp://{}", server.address), GREETED, &["--wait", "60s"]);
-    assert_eq!(output.status.code(), Some(75), "{}", told(&output));
-    server.stop(Duration::from_secs(5));
+    let server = EmbeddedServer::script("*: connected\nS: 421 4.3.2 starting\n");
+    let output = run(&server.url("smtp"), GREETED, &["--wait", "60s"]);
+    assert_eq!(output.status, 75, "{}", output);
+    server.stop();
 }
 
 #[test]
@@ -126,9 +112,9 @@ fn the_time_that_the_greeting_took_counts_from_connecting_on() {
     // Half of it: the server may have begun to wait before the client knew that it was connected.
     let late = "step = [ { expect = 220, assert = ['reply.elapsed >= 0.35'] }, { quit = true } ]";
     for options in [&["--wait", "60s"][..], &[]] {
-        let server = serve::start(Config::script(script).expect("a script")).expect("a loopback port is free");
-        let output = run(&format!("smtp://{}", server.address), late, options);
-        assert_eq!(output.status.code(), Some(0), "{options:?}: {}", told(&output));
-        server.stop(Duration::from_secs(5));
+        let server = EmbeddedServer::script(script);
+        let output = run(&server.url("smtp"), late, options);
+        assert_eq!(output.status, 0, "{options:?}: {}", output);
+        server.stop();
     }
 }

@@ -1,7 +1,7 @@
 //! A server that dies, at every point of the dialogue; resends; content in a session's own words; a full disk.
 
-use crate::fixture::{BatchFixture, Behaviour, Server};
-use std::process::{Command, Stdio};
+use crate::fixture::{BatchFixture, Behaviour, behaving};
+use crate::support::{Fault, FaultServer, Point, When};
 
 /// Every point at which a connection can end, and what the row is then. Behind 354 it hangs on whether the end was seen
 /// before a mail that fits into one write was on its way.
@@ -20,11 +20,11 @@ const POINTS: [(Behaviour, &str); 9] = [
 #[test]
 fn a_row_whose_server_dies_is_what_can_be_known_of_it() {
     for (point, state) in POINTS {
-        for server in [Server::behaving(&[point]), Server::resetting(&[point])] {
+        for server in [behaving(&[point]).start(), behaving(&[point]).resetting().start()] {
             let batch = BatchFixture::new(1);
-            batch.run(server.port, &[]);
+            batch.run(&server, &[]);
             let rows: usize = state.split(" or ").map(|state| batch.count(state)).sum();
-            assert_eq!(rows, 1, "{point:?}: {}", batch.ledger(&["list"]).output);
+            assert_eq!(rows, 1, "{point:?}: {}", batch.ledger(&["list"]).stdout);
             assert_eq!(server.accepted_once(), usize::from(matches!(state, "unknown" | "sent")), "{point:?}");
         }
     }
@@ -35,18 +35,18 @@ fn a_batch_whose_server_dies_at_every_point_sends_each_row_once() {
     // A row that is lost in its content may have been complete on the way: it is unknown, and not accepted.
     let points: Vec<_> = POINTS.iter().map(|(point, _)| *point).chain([Behaviour::ClosesInContent]).collect();
     let each: Vec<_> = points.iter().chain(&points).copied().chain([Behaviour::Accepts]).collect();
-    for server in [Server::behaving(&each), Server::resetting(&each)] {
+    for server in [behaving(&each).start(), behaving(&each).resetting().start()] {
         let batch = BatchFixture::new(20);
         let mut runs = 0;
         while batch.count_or_none("sent") + batch.count_or_none("unknown") < 20 {
-            batch.run(server.port, &[]);
+            batch.run(&server, &[]);
             runs += 1;
-            assert!(runs < 40, "{}", batch.ledger(&[]).output);
+            assert!(runs < 40, "{}", batch.ledger(&[]).stdout);
         }
         let (accepted, unknown) = (server.accepted_once(), batch.count("unknown"));
         assert!((2..=6).contains(&unknown), "two were swallowed, four lost behind 354: {unknown}");
         assert!((20 - unknown..=20).contains(&accepted), "{accepted} accepted, {unknown} unknown");
-        assert_eq!(batch.run(server.port, &[]).status, 74);
+        assert_eq!(batch.run(&server, &[]).status, 74);
         assert_eq!(server.accepted_once(), accepted, "nothing is sent unasked");
     }
 }
@@ -57,13 +57,13 @@ fn a_resend_that_fails_leaves_what_is_unknown_unknown() {
         &[Behaviour::AcceptsSilently, Behaviour::ClosesAfter354, Behaviour::Accepts],
         &[Behaviour::AcceptsSilently, Behaviour::DefersRecipients, Behaviour::Accepts],
     ] {
-        let (batch, server) = (BatchFixture::new(1), Server::behaving(fails));
-        assert_eq!(batch.run(server.port, &[]).status, 74);
-        assert_eq!(batch.run(server.port, &["--resend-unknown"]).status, 74);
+        let (batch, server) = (BatchFixture::new(1), behaving(fails).start());
+        assert_eq!(batch.run(&server, &[]).status, 74);
+        assert_eq!(batch.run(&server, &["--resend-unknown"]).status, 74);
         assert_eq!(batch.count("unknown"), 1);
-        assert_eq!(batch.run(server.port, &[]).status, 74, "it is left alone");
+        assert_eq!(batch.run(&server, &[]).status, 74, "it is left alone");
         assert_eq!(server.accepted_once(), 1);
-        assert_eq!(batch.run(server.port, &["--resend-unknown"]).status, 0);
+        assert_eq!(batch.run(&server, &["--resend-unknown"]).status, 0);
         assert_eq!(batch.count("sent"), 1);
     }
 }
@@ -83,11 +83,13 @@ fn content_in_a_session_s_own_words_is_recorded_as_well() {
     {
         let batch = BatchFixture::new(0);
         batch.write("c.toml", format!("{begin}, {end}{more}]\n"));
-        let server = Server::behaving(&[if more.is_empty() { Behaviour::AcceptsSilently } else { Behaviour::Accepts }]);
-        assert_ne!(batch.run(server.port, &[]).status, 0);
+        let end_of_mail = if more.is_empty() { Behaviour::AcceptsSilently } else { Behaviour::Accepts };
+        let not_now = When::at(Point::Command("NOOP"), Fault::Reply("450 not now"));
+        let server = behaving(&[end_of_mail]).fault(not_now).start();
+        assert_ne!(batch.run(&server, &[]).status, 0);
         assert_eq!(batch.count(state), 1, "{end}{more}");
-        batch.run(server.port, &["--retry", "1"]);
-        assert_eq!(server.accepted().len(), 1, "{end}{more}");
+        batch.run(&server, &["--retry", "1"]);
+        assert_eq!(server.recipients().len(), 1, "{end}{more}");
     }
 }
 
@@ -97,18 +99,15 @@ fn a_full_disk_ends_no_content_whichever_write_it_stops() {
     // behind the last row.
     let mut stopped = 0;
     for blocks in (0..=400).step_by(25) {
-        let (batch, server) = (BatchFixture::new(30), Server::start());
-        let whole = batch.command(server.port);
-        let mut limited = Command::new("sh");
-        limited.args(["-c", &format!("ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
-        limited.arg(whole.get_program()).args(whole.get_args()).current_dir(batch.path("."));
-        let status = limited.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("a shell is there");
+        let (batch, server) = (BatchFixture::new(30), FaultServer::start());
+        let limited = ["sh", "-c", &format!("ulimit -f {blocks}; exec \"$0\" \"$@\"")];
+        let status = batch.command(&server).through(limited).run().status;
         let accepted = server.accepted_once();
-        if status.code() != Some(0) {
+        if status != 0 {
             stopped += 1;
-            assert_eq!(status.code(), Some(73), "{blocks} blocks");
+            assert_eq!(status, 73, "{blocks} blocks");
         }
-        let status = batch.run(server.port, &[]).status;
+        let status = batch.run(&server, &[]).status;
         let (sent, unknown) = (batch.count("sent"), batch.count("unknown"));
         assert!(unknown <= 1, "{blocks} blocks: one connection, and one message in flight");
         assert_eq!(status, if unknown > 0 { 74 } else { 0 }, "{blocks} blocks");

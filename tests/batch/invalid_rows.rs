@@ -1,9 +1,8 @@
 //! Rows that are none: each is its own error with its line, and the others are sent; a file that is none is an error
 //! before the first row.
 
-use crate::fixture::{BatchFixture, CommandResult, SESSION, Server};
-use std::io::Write;
-use std::process::Stdio;
+use crate::fixture::{BatchFixture, SESSION};
+use crate::support::FaultServer;
 
 #[test]
 fn a_bad_row_is_its_own_error_and_the_others_are_sent() {
@@ -42,14 +41,14 @@ fn a_bad_row_is_its_own_error_and_the_others_are_sent() {
         ),
     ];
     for (name, bytes, words, sent, why) in table {
-        let (batch, server) = (BatchFixture::empty(), Server::start());
+        let (batch, server) = (BatchFixture::empty(), FaultServer::start());
         batch.write("c.toml", SESSION.replace("p.csv", name));
         batch.write(name, bytes);
-        let ran = batch.run(server.port, &[]);
-        assert_eq!(ran.status, if words.is_empty() { 0 } else { 65 }, "{why}: {}", ran.errors);
-        assert!(words.iter().all(|word| ran.errors.contains(word)), "{why}: {}", ran.errors);
-        assert_eq!((server.accepted_once(), batch.count("sent")), (sent, sent), "{why}: {}", ran.errors);
-        let again = batch.run(server.port, &[]);
+        let ran = batch.run(&server, &[]);
+        assert_eq!(ran.status, if words.is_empty() { 0 } else { 65 }, "{why}: {}", ran.stderr);
+        assert!(words.iter().all(|word| ran.stderr.contains(word)), "{why}: {}", ran.stderr);
+        assert_eq!((server.accepted_once(), batch.count("sent")), (sent, sent), "{why}: {}", ran.stderr);
+        let again = batch.run(&server, &[]);
         assert_eq!((again.status, server.accepted_once()), (ran.status, sent), "{why}: the same once more");
     }
 }
@@ -67,38 +66,32 @@ fn a_file_that_is_none_is_an_error_before_anything_is_sent() {
         ("p.csv", b"email,name\n", "nme", 65, "\"nme\"", "an unknown column in a template"),
     ];
     for (name, bytes, session, status, words, why) in table {
-        let (batch, server) = (BatchFixture::empty(), Server::start());
+        let (batch, server) = (BatchFixture::empty(), FaultServer::start());
         let unknown = SESSION.replace("text = \"t\"", "text = \"{{ row.nme }}\"");
         batch.write("c.toml", if session == "nme" { &unknown } else { session });
         batch.write(name, bytes);
-        let ran = batch.run(server.port, &[]);
-        assert_eq!((ran.status, server.accepted_once()), (status, 0), "{why}: {}", ran.errors);
-        assert!(ran.errors.contains(words) && ran.errors.contains("c.toml:"), "{why}: {}", ran.errors);
+        let ran = batch.run(&server, &[]);
+        assert_eq!((ran.status, server.accepted_once()), (status, 0), "{why}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words) && ran.stderr.contains("c.toml:"), "{why}: {}", ran.stderr);
     }
 }
 
 #[test]
 fn a_header_alone_is_a_batch_of_no_rows() {
-    let (batch, server) = (BatchFixture::new(0), Server::start());
-    let ran = batch.run(server.port, &[]);
-    assert_eq!((ran.status, server.accepted_once()), (1, 0), "nothing ran, which is no success: {}", ran.errors);
+    let (batch, server) = (BatchFixture::new(0), FaultServer::start());
+    let ran = batch.run(&server, &[]);
+    assert_eq!((ran.status, server.accepted_once()), (1, 0), "nothing ran, which is no success: {}", ran.stderr);
 }
 
 #[test]
 fn standard_input_has_a_ledger_too() {
-    let (batch, server) = (BatchFixture::empty(), Server::start());
+    let (batch, server) = (BatchFixture::empty(), FaultServer::start());
     batch.write("c.toml", SESSION.replace("p.csv", "-"));
-    let feed = |rows: &str| {
-        let mut command = batch.command(server.port);
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().expect("mailrun starts");
-        child.stdin.take().expect("it is piped").write_all(rows.as_bytes()).expect("it reads");
-        CommandResult::from(child.wait_with_output().expect("it ends"))
-    };
+    let feed = |rows: &str| batch.command(&server).stdin(rows).run();
     let ran = feed("email\na@x.example\nb@x.example\n");
-    assert_eq!(ran.status, 0, "{}", ran.errors);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
     let ran = feed("email\nb@x.example\nc@x.example\na@x.example\n");
-    assert_eq!(ran.status, 0, "{}", ran.errors);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert_eq!((server.accepted_once(), batch.count("sent")), (3, 3));
     assert_eq!(feed("{\"email\":\"d@x.example\"}\n").status, 0, "JSON Lines are known by their first line");
     assert_eq!(server.accepted_once(), 4);

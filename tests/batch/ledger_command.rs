@@ -1,6 +1,7 @@
 //! `mailrun ledger`: counts, lists, exports, resolves and merges.
 
-use crate::fixture::{BatchFixture, Behaviour, Server};
+use crate::fixture::{BatchFixture, Behaviour, behaving, replying_on_release};
+use crate::support::FaultServer;
 
 /// Keys that would do something to a terminal, or to CSV.
 const AWKWARD: &str = "a,\"b\" \u{1b}[2J";
@@ -9,8 +10,8 @@ const AWKWARD: &str = "a,\"b\" \u{1b}[2J";
 fn one_row_in_each_state() -> BatchFixture {
     let batch = BatchFixture::new(3);
     let server =
-        Server::behaving(&[Behaviour::ClosesAfterFirst, Behaviour::AcceptsSilently, Behaviour::ClosesAt("RCPT")]);
-    assert_eq!(batch.run(server.port, &[]).status, 74);
+        behaving(&[Behaviour::ClosesAfterFirst, Behaviour::AcceptsSilently, Behaviour::ClosesAt("RCPT")]).start();
+    assert_eq!(batch.run(&server, &[]).status, 74);
     batch
 }
 
@@ -18,38 +19,38 @@ fn one_row_in_each_state() -> BatchFixture {
 fn counts_lists_and_exports_say_what_became_of_each_row() {
     let batch = one_row_in_each_state();
     let counts = batch.ledger(&[]);
-    let counted: Vec<Vec<_>> = counts.output.lines().map(|line| line.split_whitespace().collect()).collect();
+    let counted: Vec<Vec<_>> = counts.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(counted, [["sent", "1"], ["deferred", "1"], ["unknown", "1"], ["rows", "3"]]);
-    let list = batch.ledger(&["list", "--state", "unknown"]).output;
+    let list = batch.ledger(&["list", "--state", "unknown"]).stdout;
     assert!(list.starts_with("u1@x.example unknown <") && list.lines().count() == 1, "{list}");
-    assert_eq!(batch.ledger(&["list"]).output.lines().count(), 3);
-    let export = batch.ledger(&["export", "--csv"]).output;
+    assert_eq!(batch.ledger(&["list"]).stdout.lines().count(), 3);
+    let export = batch.ledger(&["export", "--csv"]).stdout;
     let mut reader = csv::Reader::from_reader(export.as_bytes());
     let rows: Vec<_> = reader.records().map(|row| row.expect("it is CSV")).collect();
     let first: Vec<_> = rows[0].iter().collect();
     assert_eq!(first[..4], ["c.toml", "u0@x.example", "", "sent"]);
     assert_eq!((first[6], first[7]), ("Q42", "1"));
     assert_eq!(rows.iter().map(|row| row[3].to_owned()).collect::<Vec<_>>(), ["sent", "unknown", "deferred"]);
-    let some = batch.ledger(&["export", "--csv", "--state", "deferred"]).output;
+    let some = batch.ledger(&["export", "--csv", "--state", "deferred"]).stdout;
     assert_eq!(some.lines().count(), 2, "{some}");
 }
 
 #[test]
 fn rows_are_resolved_by_their_key_or_state() {
     let batch = one_row_in_each_state();
-    assert_eq!(batch.ledger(&["resolve", "u1@x.example", "sent"]).output, "1 row sent\n");
+    assert_eq!(batch.ledger(&["resolve", "u1@x.example", "sent"]).stdout, "1 row sent\n");
     assert_eq!((batch.count("sent"), batch.count("unknown")), (2, 0));
-    assert_eq!(batch.ledger(&["resolve", "--state", "deferred", "pending"]).output, "1 row pending\n");
-    assert_eq!(batch.ledger(&["resolve", "--state", "unknown", "sent"]).output, "0 rows sent\n");
-    let server = Server::start();
-    assert_eq!(batch.run(server.port, &[]).status, 0);
-    assert_eq!(*server.accepted(), ["RCPT TO:<u2@x.example>"]);
+    assert_eq!(batch.ledger(&["resolve", "--state", "deferred", "pending"]).stdout, "1 row pending\n");
+    assert_eq!(batch.ledger(&["resolve", "--state", "unknown", "sent"]).stdout, "0 rows sent\n");
+    let server = FaultServer::start();
+    assert_eq!(batch.run(&server, &[]).status, 0);
+    assert_eq!(server.recipients(), ["u2@x.example"]);
 }
 
 #[test]
 fn what_cannot_be_meant_is_refused_and_changes_nothing() {
     let batch = one_row_in_each_state();
-    let before = batch.ledger(&["export", "--csv"]).output;
+    let before = batch.ledger(&["export", "--csv"]).stdout;
     for (arguments, status, words) in [
         (&["resolve", "nobody@x.example", "sent"][..], 65, "nobody@x.example"),
         (&["resolve", "u1@x.example", "gone"], 64, "gone"),
@@ -66,13 +67,13 @@ fn what_cannot_be_meant_is_refused_and_changes_nothing() {
         (&["merge", "./l.db"], 64, "itself"),
     ] {
         let ran = batch.ledger(arguments);
-        assert_eq!(ran.status, status, "{arguments:?}: {}", ran.errors);
-        assert!(ran.errors.contains(words), "{arguments:?}: {}", ran.errors);
+        assert_eq!(ran.status, status, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
     }
-    assert_eq!(batch.ledger(&["export", "--csv"]).output, before);
+    assert_eq!(batch.ledger(&["export", "--csv"]).stdout, before);
     std::fs::remove_file(batch.path("l.db")).expect("it is there");
     let ran = batch.ledger(&[]);
-    assert_eq!((ran.status, ran.errors.contains("no ledger l.db")), (66, true), "{}", ran.errors);
+    assert_eq!((ran.status, ran.stderr.contains("no ledger l.db")), (66, true), "{}", ran.stderr);
     assert!(!batch.path("l.db").exists(), "looking makes none");
 }
 
@@ -85,19 +86,19 @@ fn keys_do_nothing_to_a_terminal_and_are_exact_in_csv() {
         "c.toml",
         crate::fixture::SESSION.replace("p.csv", "p.jsonl").replace("key = \"email\"", "key = \"id\""),
     );
-    let server = Server::start();
-    let ran = batch.run(server.port, &[]);
-    assert_eq!(ran.status, 0, "{}", ran.errors);
-    let list = batch.ledger(&["list"]).output;
+    let server = FaultServer::start();
+    let ran = batch.run(&server, &[]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let list = batch.ledger(&["list"]).stdout;
     assert!(!list.contains('\u{1b}') && list.starts_with("a,\"b\" \\x1b[2J sent"), "{list:?}");
-    let export = batch.ledger(&["export", "--csv"]).output;
+    let export = batch.ledger(&["export", "--csv"]).stdout;
     let mut reader = csv::Reader::from_reader(export.as_bytes());
     assert_eq!(&reader.records().next().expect("a row").expect("it is CSV")[1], AWKWARD);
-    assert_eq!(batch.ledger(&["resolve", AWKWARD, "pending"]).output, "1 row pending\n");
+    assert_eq!(batch.ledger(&["resolve", AWKWARD, "pending"]).stdout, "1 row pending\n");
     // A line that begins with two colons is a command to some CI systems.
     let db = rusqlite::Connection::open(batch.path("l.db")).expect("it is a database");
     db.execute("UPDATE row SET key = '::error::x'", []).expect("it is a row");
-    let list = batch.ledger(&["list"]).output;
+    let list = batch.ledger(&["list"]).stdout;
     assert!(list.starts_with("\\x3a:error::x pending"), "{list:?}");
 }
 
@@ -109,17 +110,17 @@ fn merging_keeps_what_is_known_for_certain() {
         let (a, b) = (with_state(mine), with_state(theirs));
         let path = b.path("l.db");
         let merged = a.ledger(&["merge", path.to_str().expect("it is text")]);
-        assert_eq!(merged.status, 0, "{mine} and {theirs}: {}", merged.errors);
+        assert_eq!(merged.status, 0, "{mine} and {theirs}: {}", merged.stderr);
         let place = |state: &str| states.iter().position(|known| *known == state);
         let certain = if place(mine) < place(theirs) { mine } else { theirs };
-        assert_eq!(a.count(certain), 1, "{mine} and {theirs}: {}", a.ledger(&[]).output);
+        assert_eq!(a.count(certain), 1, "{mine} and {theirs}: {}", a.ledger(&[]).stdout);
     }
 }
 
 fn with_state(state: &str) -> BatchFixture {
     let batch = BatchFixture::new(1);
-    let server = Server::start();
-    assert_eq!(batch.run(server.port, &[]).status, 0);
+    let server = FaultServer::start();
+    assert_eq!(batch.run(&server, &[]).status, 0);
     let db = rusqlite::Connection::open(batch.path("l.db")).expect("it is a database");
     db.execute("UPDATE row SET state = ?1", [state]).expect("it is a row");
     batch
@@ -131,7 +132,7 @@ fn shards_are_merged_into_a_new_ledger_that_only_its_owner_reads() {
     let paths = [&a, &b].map(|batch| batch.path("l.db").to_str().expect("it is text").to_owned());
     let new = BatchFixture::new(0);
     let merged = new.ledger(&["merge", &paths[0], &paths[1]]);
-    assert_eq!((merged.status, new.count("sent")), (0, 1), "{}", merged.errors);
+    assert_eq!((merged.status, new.count("sent")), (0, 1), "{}", merged.stderr);
     for path in [new.path("l.db"), a.path("l.db")] {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777, 0o600);
@@ -144,26 +145,26 @@ fn another_session_s_ledger_is_not_merged() {
     let db = rusqlite::Connection::open(theirs.path("l.db")).expect("it is a database");
     db.execute_batch("UPDATE session SET name = 'd.toml'; UPDATE row SET session = 'd.toml'").expect("it is a ledger");
     let merged = mine.ledger(&["merge", theirs.path("l.db").to_str().expect("it is text")]);
-    assert_eq!(merged.status, 65, "{}", merged.errors);
-    assert!(merged.errors.contains("it is d.toml's, and not c.toml's"), "{}", merged.errors);
-    assert_eq!(mine.ledger(&[]).output.lines().last(), Some("rows             1"));
+    assert_eq!(merged.status, 65, "{}", merged.stderr);
+    assert!(merged.stderr.contains("it is d.toml's, and not c.toml's"), "{}", merged.stderr);
+    assert_eq!(mine.ledger(&[]).stdout.lines().last(), Some("rows             1"));
 }
 
 #[test]
 fn a_living_run_s_rows_are_neither_resolved_nor_merged_over() {
     let batch = BatchFixture::new(2);
-    let (server, told, go) = Server::replying_on_demand();
-    let mut child = batch.start(server.port, &[]);
-    told.recv().expect("a message is sent");
+    let server = replying_on_release();
+    let child = batch.start(&server, &[]);
+    server.wait_until_held();
     assert_eq!(batch.count("sending"), 1);
     let resolved = batch.ledger(&["resolve", "u0@x.example", "pending"]);
-    assert_eq!((resolved.status, resolved.errors.contains("a run that lives has it")), (65, true), "{resolved:?}");
-    assert_eq!(batch.ledger(&["resolve", "--state", "sending", "pending"]).output, "0 rows pending\n");
+    assert_eq!((resolved.status, resolved.stderr.contains("a run that lives has it")), (65, true), "{resolved:?}");
+    assert_eq!(batch.ledger(&["resolve", "--state", "sending", "pending"]).stdout, "0 rows pending\n");
     let other = with_state("refused");
     let path = other.path("l.db");
     assert_eq!(batch.ledger(&["merge", path.to_str().expect("it is text")]).status, 0);
     assert_eq!(batch.count("refused"), 0);
-    drop(go);
-    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    server.release();
+    assert_eq!(child.wait().status, 0);
     assert_eq!((batch.count("sent"), server.accepted_once()), (2, 2));
 }

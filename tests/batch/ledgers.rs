@@ -1,16 +1,16 @@
 //! Ledgers that are none, belong to others or cannot be written: a clear error, and nothing is sent.
 
-use crate::fixture::{BatchFixture, CommandResult, SESSION, Server};
+use crate::fixture::{BatchFixture, SESSION};
+use crate::support::{FaultServer, PROGRAM, tool};
 use rusqlite::Connection;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
 
 /// What is in the ledger's place, with the status and the words that it is refused with.
 type Case = (&'static str, fn(&BatchFixture), i32, &'static str);
 
 fn sent_before(batch: &BatchFixture) {
-    let server = Server::start();
-    assert_eq!(batch.run(server.port, &[]).status, 0);
+    let server = FaultServer::start();
+    assert_eq!(batch.run(&server, &[]).status, 0);
 }
 
 fn truncated_to(batch: &BatchFixture, part: fn(u64) -> u64) {
@@ -42,11 +42,9 @@ const CASES: [Case; 11] = [
         "another session's",
         |batch| {
             batch.write("other.toml", SESSION);
-            let server = Server::start();
-            let options = ["run", "-q", "--server", &format!("smtp://127.0.0.1:{}", server.port), "--ledger", "l.db"];
-            let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-            let ran = CommandResult::of(command.args(options).arg("other.toml").current_dir(batch.path(".")));
-            assert_eq!(ran.status, 0, "{}", ran.errors);
+            let server = FaultServer::start();
+            let run = batch.mailrun(&["run", "-q", "--server", &server.url("smtp"), "--ledger", "l.db"]);
+            run.args(["other.toml"]).run().exits(0);
         },
         65,
         "another session's (other.toml)",
@@ -64,8 +62,8 @@ const CASES: [Case; 11] = [
     (
         "a pipe",
         |batch| {
-            let made = Command::new("mkfifo").arg(batch.path("l.db")).status();
-            assert!(made.expect("mkfifo is there").success());
+            let made = tool("mkfifo").arg(batch.path("l.db")).status();
+            assert!(made.expect("mkfifo starts").success());
         },
         73,
         "cannot use the ledger l.db",
@@ -77,10 +75,10 @@ fn what_is_no_ledger_of_this_session_is_refused() {
     for (what, prepare, status, words) in CASES {
         let batch = BatchFixture::new(200);
         prepare(&batch);
-        let server = Server::start();
-        let ran = batch.run(server.port, &[]);
-        assert_eq!(ran.status, status, "{what}: {}", ran.errors);
-        assert!(ran.errors.contains(words) && ran.errors.contains("ledger l.db"), "{what}: {}", ran.errors);
+        let server = FaultServer::start();
+        let ran = batch.run(&server, &[]);
+        assert_eq!(ran.status, status, "{what}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words) && ran.stderr.contains("ledger l.db"), "{what}: {}", ran.stderr);
         assert_eq!(server.accepted_once(), 0, "{what}: nothing is sent");
     }
 }
@@ -92,12 +90,12 @@ fn a_ledger_that_another_program_locks_is_waited_for_and_then_refused() {
     batch.write("p.csv", "email\nnew@x.example\n");
     let other = Connection::open(batch.path("l.db")).expect("it is a database");
     other.execute_batch("BEGIN EXCLUSIVE").expect("nobody else has it");
-    let server = Server::start();
-    let ran = batch.run(server.port, &[]);
-    assert_eq!((ran.status, server.accepted_once()), (73, 0), "{}", ran.errors);
-    assert!(ran.errors.contains("locked by another program"), "{}", ran.errors);
+    let server = FaultServer::start();
+    let ran = batch.run(&server, &[]);
+    assert_eq!((ran.status, server.accepted_once()), (73, 0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("locked by another program"), "{}", ran.stderr);
     other.execute_batch("COMMIT").expect("it is ours");
-    assert_eq!(batch.run(server.port, &[]).status, 0);
+    assert_eq!(batch.run(&server, &[]).status, 0);
 }
 
 #[test]
@@ -109,62 +107,44 @@ fn a_ledger_that_may_not_be_written_is_refused() {
             let permissions = std::fs::Permissions::from_mode(mode);
             std::fs::set_permissions(batch.path(name), permissions).expect("it is ours");
         };
+        let copy = batch.path("mailrun");
+        std::fs::copy(PROGRAM, &copy).expect("the program can be copied");
+        allow("mailrun", 0o755);
         allow("l.db", mode);
         allow(".", folder_mode);
-        let server = Server::start();
-        let whole = batch.command(server.port);
-        // Nobody forbids root anything.
-        let mut command = if rustix::process::geteuid().is_root() {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
-            command
-        } else {
-            Command::new("env")
-        };
-        command.current_dir(batch.path(".")).stdin(Stdio::null());
-        let mut probe = Command::new(command.get_program());
-        let probed = probe.args(command.get_args()).args([whole.get_program()]).arg("--version").output();
-        if !probed.is_ok_and(|output| output.status.success()) {
-            println!("skipped: root cannot run mailrun as somebody else here");
-            allow(".", 0o755);
-            return;
+        let server = FaultServer::start();
+        let mut run = batch.command(&server);
+        // Nobody forbids root anything. The program may lie where only root can go.
+        if rustix::process::geteuid().is_root() {
+            let user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+            run = run.through(user).program(&copy);
         }
-        let ran = CommandResult::of(command.arg(whole.get_program()).args(whole.get_args()));
+        let ran = run.run();
         allow(".", 0o755);
-        assert_eq!((ran.status, server.accepted_once()), (73, 0), "{what}: {}", ran.errors);
-        assert!(ran.errors.contains("cannot use the ledger l.db"), "{what}: {}", ran.errors);
-        assert!(ran.errors.contains("read-only") || ran.errors.contains("cannot be"), "{what}: {}", ran.errors);
+        assert_eq!((ran.status, server.accepted_once()), (73, 0), "{what}: {}", ran.stderr);
+        assert!(ran.stderr.contains("cannot use the ledger l.db"), "{what}: {}", ran.stderr);
+        assert!(ran.stderr.contains("read-only") || ran.stderr.contains("cannot be"), "{what}: {}", ran.stderr);
     }
 }
 
 #[test]
 fn what_a_ledger_forbids_is_refused_before_anything_is_sent() {
-    let server = Server::start();
+    let server = FaultServer::start();
     let batch = BatchFixture::new(1);
     for (options, status, words) in [
         (&["--repeat", "2"][..], 64, "--repeat"),
         (&["--duration", "1s"], 64, "--duration"),
         (&["--ledger", "no/such/l.db"], 73, "no/such/l.db"),
     ] {
-        let ran = CommandResult::of(
-            batch.without_ledger(server.port).args(["--ledger", "x.db"]).args(if options[0] == "--ledger" {
-                &[][..]
-            } else {
-                options
-            }),
-        );
-        let ran = if options[0] == "--ledger" {
-            CommandResult::of(batch.without_ledger(server.port).args(options))
-        } else {
-            ran
-        };
-        assert_eq!(ran.status, status, "{options:?}: {}", ran.errors);
-        assert!(ran.errors.contains(words), "{options:?}: {}", ran.errors);
+        let ledger: &[&str] = if options[0] == "--ledger" { &[] } else { &["--ledger", "x.db"] };
+        let ran = batch.without_ledger(&server).args(ledger).args(options).run();
+        assert_eq!(ran.status, status, "{options:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{options:?}: {}", ran.stderr);
     }
-    let ran = CommandResult::of(batch.without_ledger(server.port).arg("--resend-unknown"));
-    assert_eq!(ran.status, 64, "{}", ran.errors);
+    let ran = batch.without_ledger(&server).args(["--resend-unknown"]).run();
+    assert_eq!(ran.status, 64, "{}", ran.stderr);
     batch.write("c.toml", SESSION.replace("key = \"email\"\n", ""));
-    let ran = batch.run(server.port, &[]);
+    let ran = batch.run(&server, &[]);
     assert_eq!(ran.status, 65);
-    assert!(ran.errors.contains("\"key\" in [rows]"), "{}", ran.errors);
+    assert!(ran.stderr.contains("\"key\" in [rows]"), "{}", ran.stderr);
 }

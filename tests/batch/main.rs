@@ -1,6 +1,9 @@
 //! Batches, from the outside: nothing is lost and nothing is sent twice, whoever dies and whatever breaks.
 
 mod connection_losses;
+#[path = "../support/mod.rs"]
+mod support;
+
 mod fixture;
 mod invalid_rows;
 mod kills;

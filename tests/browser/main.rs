@@ -4,30 +4,29 @@
 //! It needs Chromium, its driver and pdftotext, so it is ignored by a plain `cargo test`; `make test-browser` installs
 //! them and runs it. Screenshots are kept in `target/browser`, or in the folder that `MAILRUN_SCREENSHOTS` names.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod webdriver;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use support::{Folder, Mailrun, project_path, tool};
 use webdriver::Browser;
 
 /// A report of sessions in every state.
-fn report(folder: &Path) -> PathBuf {
-    let page = folder.join("report.html");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
-    command.args(["test", "--dry-run", "--server", "smtp://mail.example.com", "--sink"]).arg(folder.join("box"));
-    let output = command.arg("--html").arg(&page).args(["browser/sessions", "reports"]).output();
-    let output = output.expect("the program was built");
-    assert_eq!(output.status.code(), Some(65), "{}", String::from_utf8_lossy(&output.stderr));
-    page
+fn report(folder: &Folder) -> PathBuf {
+    let sink = folder.argument("box");
+    let run = Mailrun::new(["test", "--dry-run", "--server", "smtp://mail.example.com", "--sink", &sink]);
+    let run = run.args(["--html", &folder.argument("report.html"), "browser/sessions", "reports"]);
+    run.in_folder(&project_path("tests")).run().exits(65);
+    folder.path("report.html")
 }
 
 fn screenshots() -> PathBuf {
-    let folder = std::env::var_os("MAILRUN_SCREENSHOTS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/browser"), PathBuf::from);
+    let folder = std::env::var_os("MAILRUN_SCREENSHOTS").map_or_else(|| project_path("target/browser"), PathBuf::from);
     std::fs::create_dir_all(&folder).expect("the folder for screenshots can be made");
     folder
 }
@@ -96,8 +95,8 @@ const FAINT: &str = "
 #[test]
 #[ignore = "needs Chromium: make test-browser"]
 fn the_report_is_read_in_a_browser() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let page = report(folder.path());
+    let folder = Folder::new();
+    let page = report(&folder);
     let browser = Browser::start();
     browser.look(1280, 900, "light");
     browser.open(&format!("file://{}", page.display()));
@@ -176,8 +175,8 @@ fn asks_nobody(browser: &Browser, page: &Path) {
 #[test]
 #[ignore = "needs Chromium: make test-browser"]
 fn on_paper_everything_stands() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let page = report(folder.path());
+    let folder = Folder::new();
+    let page = report(&folder);
     let browser = Browser::start();
     browser.open(&format!("file://{}", page.display()));
     // On a screen that is dark, with all but one state hidden.
@@ -187,8 +186,7 @@ fn on_paper_everything_stands() {
     let pdf = STANDARD.decode(printed["data"].as_str().expect("a PDF is base64")).expect("a PDF is base64");
     let path = screenshots().join("report.pdf");
     std::fs::write(&path, pdf).expect("it can be written");
-    let output =
-        Command::new("pdftotext").args(["-layout"]).arg(&path).arg("-").output().expect("pdftotext is installed");
+    let output = tool("pdftotext").args(["-layout"]).arg(&path).arg("-").output().expect("pdftotext starts");
     let text = String::from_utf8(output.stdout).expect("it is text");
     // A session that passed is closed on the screen, and open on paper, to its last line.
     for line in ["4 of 8 sessions failed", "C: EHLO client.example", "*: closed by the server", "reports/skipped.toml"]

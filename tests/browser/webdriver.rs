@@ -1,9 +1,10 @@
 //! As much of WebDriver as the test needs: a chromedriver of our own, one browser, requests in JSON over HTTP.
 
+use crate::support::tool;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 /// The name under which WebDriver hands out elements.
@@ -126,12 +127,12 @@ impl Drop for Browser {
 
 /// A chromedriver, and its port.
 fn start_driver() -> Option<(Child, u16)> {
-    let mut driver = Command::new("chromedriver")
+    let mut driver = tool("chromedriver")
         .arg("--port=0")
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .expect("chromedriver is missing: run `make test-browser`, which installs it");
+        .expect("chromedriver starts");
     let mut lines = BufReader::new(driver.stdout.take().expect("its output is piped")).lines();
     let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
         let (_, port) = line.strip_suffix('.')?.split_once("started successfully on port ")?;

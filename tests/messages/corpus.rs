@@ -1,10 +1,11 @@
 //! A corpus of odd mails, read back by two parsers that are not ours, part by part.
 
 use super::{HEAD, MessageFixture, TO};
+use crate::support::tool;
 use mail_parser::{MessageParser, MimeHeaders};
 use serde_json::json;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// A mail of the corpus: what is put in, and what must come out.
 struct OddMail {
@@ -26,18 +27,18 @@ impl OddMail {
             format!("{HEAD}{TO}subject = {}\ntext = {{ file = \"text\" }}\n{}", quoted(&self.subject), self.more);
         let place = MessageFixture::new("", &[("text", self.text.as_bytes())]);
         if let Some(html) = &self.html {
-            place.put("html", html.as_bytes());
+            place.write("html", html.as_bytes());
             session += "html = { file = \"html\" }\n";
         }
         let mut attached = Vec::new();
         for (index, (name, bytes)) in self.attachments.iter().enumerate() {
-            place.put(&format!("file{index}"), bytes);
+            place.write(&format!("file{index}"), bytes);
             attached.push(format!("{{ file = \"file{index}\", name = {} }}", quoted(name)));
         }
         if !attached.is_empty() {
             session += &format!("attach = [{}]\n", attached.join(", "));
         }
-        place.put("case.toml", session.as_bytes());
+        place.write("case.toml", session.as_bytes());
         place
     }
 }
@@ -198,13 +199,13 @@ fn python_reads_the_same() {
             })
         })
         .collect();
-    let mut python = Command::new("python3")
+    let mut python = tool("python3")
         .args(["-c", PYTHON])
         .env("PYTHONUTF8", "1")
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("python3 reads mail in this test: install it");
+        .expect("python3 starts");
     let mut input = python.stdin.take().expect("it is piped");
     input.write_all(json!(cases).to_string().as_bytes()).expect("python3 reads it");
     drop(input);

@@ -36,7 +36,7 @@ fn what_show_prints_sends_the_same_bytes() {
     );
     let place = MessageFixture::new(&session, &[("a.csv", b"a,b\n1,2\n"), ("l.png", b"png")]);
     let shown = place.mailrun(&["show", "case.toml"]);
-    place.put("shown.toml", &shown.stdout);
+    place.write("shown.toml", shown.stdout);
     assert_eq!(String::from_utf8_lossy(&place.mail("shown.toml")), String::from_utf8_lossy(&place.mail("case.toml")));
 }
 
@@ -46,7 +46,7 @@ fn a_mail_that_is_ready_goes_as_it_is_to_whom_its_headers_name() {
     let place =
         MessageFixture::new("server = \"smtp://mail.example.com\"\n[message]\neml = \"m.eml\"\n", &[("m.eml", eml)]);
     let output = place.mailrun(&["run", "--dry-run", "case.toml"]);
-    let transcript = String::from_utf8_lossy(&output.stdout);
+    let transcript = &output.stdout;
     assert!(transcript.contains("C: MAIL FROM:<ann@example.com> SIZE=161 BODY=8BITMIME"), "{transcript}");
     let rcpt: Vec<_> = transcript.lines().filter_map(|line| line.strip_prefix("C: RCPT TO:")).collect();
     assert_eq!(rcpt, ["<b@example.com>", "<c@example.com>", "<d@example.com>", "<e@example.com>"]);
@@ -94,8 +94,8 @@ fn what_cannot_be_sent_is_an_error_before_anything_is_sent() {
             [("t", b"one\n{{ nothing_defines_this }}\n"), ("latin", b"caf\xe9\n"), ("bad.csv", b"a,b\n1\n")];
         let place = MessageFixture::new(&format!("{head}{more}"), &files);
         let output = place.mailrun(&["run", "--dry-run", "case.toml"]);
-        let (sent, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert_eq!(output.status.code(), Some(*status), "{why}:\n{sent}{errors}");
+        let (sent, errors) = (&output.stdout, &output.stderr);
+        assert_eq!(output.status, *status, "{why}:\n{sent}{errors}");
         assert!(!sent.contains("C: "), "{why}: something was sent:\n{sent}");
         assert!(errors.contains(words), "{why}: {words:?} is missing in\n{errors}");
     }
@@ -106,10 +106,8 @@ fn the_starter_of_a_report_works_as_it_is_and_overwrites_nothing() {
     let place = MessageFixture::new("", &[]);
     let run = |arguments: &[&str], status| {
         let output = place.mailrun(arguments);
-        let text = [output.stdout.as_slice(), &output.stderr].concat();
-        let text = String::from_utf8_lossy(&text).into_owned();
-        assert_eq!(output.status.code(), Some(status), "{arguments:?}:\n{text}");
-        text
+        assert_eq!(output.status, status, "{arguments:?}:\n{output}");
+        output.text()
     };
     run(&["new", "report", "nightly.toml"], 0);
     run(&["check", "nightly.toml"], 0);
@@ -123,9 +121,9 @@ fn the_starter_of_a_report_works_as_it_is_and_overwrites_nothing() {
     assert!(parsed.body_text(0).is_some_and(|text| text.contains("All is well.")));
     assert!(parsed.body_html(0).is_some_and(|html| html.contains("<h1>Nightly report</h1>")));
 
-    place.put("kept.toml", b"mine");
+    place.write("kept.toml", b"mine");
     assert!(run(&["new", "report", "kept.toml"], 73).contains("kept.toml"));
-    assert_eq!(std::fs::read(place.0.path().join("kept.toml")).expect("it is there"), b"mine");
+    assert_eq!(place.0.read("kept.toml"), "mine");
     assert!(run(&["new", "report", "no/such/folder.toml"], 73).contains("folder.toml"));
     assert!(run(&["new", "report"], 0).contains("[message]"));
 }

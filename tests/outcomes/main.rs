@@ -1,22 +1,22 @@
 //! Wherever a server goes wrong, and however: the ledger says what became of each recipient, and the next run, against a
 //! server that is well, sends to those that it owes the mail to, once, and to nobody else.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod model;
 mod server;
 
 use model::{Case, Recipient, States};
-use server::{Fault, Point, Server, ServerKind};
+use server::{Fault, Point, ServerKind};
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
+use support::{FaultServer, Folder};
 
 /// What a run left: of each row and recipient the state.
-fn ledger(folder: &Path) -> BTreeMap<(String, String), (String, String)> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    let output = command.args(["ledger", "l.db", "export", "--csv"]).current_dir(folder).output();
-    let output = output.expect("mailrun starts").stdout;
-    let mut reader = csv::Reader::from_reader(output.as_slice());
+fn ledger(folder: &Folder) -> BTreeMap<(String, String), (String, String)> {
+    let export = folder.mailrun(["ledger", "l.db", "export", "--csv"]).run().stdout;
+    let mut reader = csv::Reader::from_reader(export.as_bytes());
     let cells = |row: csv::StringRecord| {
         let cell = |index: usize| row.get(index).unwrap_or_default().to_owned();
         ((cell(1), cell(2)), (cell(3), cell(5)))
@@ -24,15 +24,11 @@ fn ledger(folder: &Path) -> BTreeMap<(String, String), (String, String)> {
     reader.records().map(|row| cells(row.expect("it is CSV"))).collect()
 }
 
-fn run(folder: &Path, case: &Case, port: u16) -> i32 {
+fn run(folder: &Folder, case: &Case, server: &FaultServer) -> i32 {
     let scheme = if case.kind.lmtp { "lmtp" } else { "smtp" };
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    command.args(["run", "--quiet", "--server", &format!("{scheme}://127.0.0.1:{port}"), "--ledger", "l.db", "c.toml"]);
-    if case.fault == Fault::Silence || case.fault == Fault::Garbage {
-        command.args(["--timeout", "1s"]);
-    }
-    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().expect("mailrun starts").code().expect("no signal ended it")
+    let run = folder.mailrun(["run", "--quiet", "--server", &server.url(scheme), "--ledger", "l.db", "c.toml"]);
+    let waits = case.fault == Fault::Silence || case.fault == Fault::Garbage;
+    run.args(if waits { &["--timeout", "1s"][..] } else { &[] }).run().status
 }
 
 /// The state of a recipient: where a row has one only, that of the row.
@@ -44,12 +40,12 @@ fn state(ledger: &BTreeMap<(String, String), (String, String)>, row: &str, recip
 /// Everything that is wrong about a case.
 fn wrong(case: &Case) -> Vec<String> {
     let folder = case.folder();
-    let server = Server::start(case.kind, case.point, case.fault);
-    let status = run(folder.path(), case, server.port);
-    let (first, book) = (server.accepted(), ledger(folder.path()));
+    let server = server::start(case.kind, case.point, case.fault);
+    let status = run(&folder, case, &server);
+    let (first, book) = (server.take_recipients(), ledger(&folder));
     server.heal();
-    run(folder.path(), case, server.port);
-    let (second, after) = (server.accepted(), ledger(folder.path()));
+    run(&folder, case, &server);
+    let (second, after) = (server.take_recipients(), ledger(&folder));
 
     let mut wrong = Vec::new();
     let mut any_left = false;
@@ -121,19 +117,17 @@ fn a_row_that_one_refusal_stopped_is_tried_as_a_whole_once_it_is_resolved() {
     let kind = ServerKind { pipelining: true, chunking: true, lmtp: false };
     let (point, fault) = (Point::Rcpt, Fault::No);
     let case = Case { kind, point, fault, rows: true, several: true, skip: false, in_flight: 1 };
-    let (folder, server) = (case.folder(), Server::start(kind, point, fault));
-    assert_eq!(run(folder.path(), &case, server.port), 1);
-    let book = ledger(folder.path());
+    let (folder, server) = (case.folder(), server::start(kind, point, fault));
+    assert_eq!(run(&folder, &case, &server), 1);
+    let book = ledger(&folder);
     let states = ["", "a.u2@x.example", "b.u2@x.example", "c.u2@x.example"].map(|name| state(&book, "u2", name));
     assert_eq!(states, ["refused", "pending", "refused", "pending"]);
-    assert_eq!(server.accepted().len(), 6, "the other rows");
+    assert_eq!(server.take_recipients().len(), 6, "the other rows");
     server.heal();
-    assert_eq!((run(folder.path(), &case, server.port), server.accepted()), (0, vec![]), "nobody gets it");
-    let mut resolve = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    resolve.args(["ledger", "l.db", "resolve", "u2", "pending"]).current_dir(folder.path());
-    assert!(resolve.output().expect("mailrun starts").status.success());
-    assert_eq!(run(folder.path(), &case, server.port), 0);
-    assert_eq!(server.accepted(), ["a.u2@x.example", "b.u2@x.example", "c.u2@x.example"]);
+    assert_eq!((run(&folder, &case, &server), server.take_recipients()), (0, vec![]), "nobody gets it");
+    folder.mailrun(["ledger", "l.db", "resolve", "u2", "pending"]).run().exits(0);
+    assert_eq!(run(&folder, &case, &server), 0);
+    assert_eq!(server.take_recipients(), ["a.u2@x.example", "b.u2@x.example", "c.u2@x.example"]);
 }
 
 #[test]
@@ -141,12 +135,12 @@ fn a_key_that_comes_twice_leaves_the_first_row_as_it_was() {
     let kind = ServerKind { pipelining: true, chunking: false, lmtp: false };
     let (point, fault) = (Point::Quit, Fault::Close);
     let case = Case { kind, point, fault, rows: true, several: false, skip: false, in_flight: 1 };
-    let (folder, server) = (case.folder(), Server::start(kind, point, fault));
-    std::fs::write(folder.path().join("p.csv"), "user\nu1\nu2\nu1\n").expect("the folder can be written");
-    assert_eq!(run(folder.path(), &case, server.port), 65);
-    assert_eq!(server.accepted(), ["b.u1@x.example", "b.u2@x.example"]);
+    let (folder, server) = (case.folder(), server::start(kind, point, fault));
+    folder.write("p.csv", "user\nu1\nu2\nu1\n");
+    assert_eq!(run(&folder, &case, &server), 65);
+    assert_eq!(server.take_recipients(), ["b.u1@x.example", "b.u2@x.example"]);
     let sent = ("sent".to_owned(), "250 2.0.0 queued as Q42".to_owned());
-    let book = ledger(folder.path());
+    let book = ledger(&folder);
     assert_eq!(book.into_values().collect::<Vec<_>>(), [sent.clone(), sent]);
 }
 

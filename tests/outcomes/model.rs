@@ -2,6 +2,7 @@
 //! than RCPT, or lost before the content was complete; `unknown` that the content was complete and no reply came.
 
 use crate::server::{Fault, Point, ServerKind};
+use crate::support::Folder;
 
 /// The states that a recipient may be in.
 pub type States = &'static [&'static str];
@@ -49,11 +50,8 @@ impl Case {
     }
 
     /// A folder with the session and its rows.
-    pub fn folder(&self) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        std::fs::write(folder.path().join("c.toml"), self.session()).expect("the folder can be written");
-        std::fs::write(folder.path().join("p.csv"), "user\nu1\nu2\nu3\n").expect("the folder can be written");
-        folder
+    pub fn folder(&self) -> Folder {
+        Folder::new().with("c.toml", self.session()).with("p.csv", "user\nu1\nu2\nu3\n")
     }
 
     fn session(&self) -> String {

@@ -1,17 +1,12 @@
 //! Several messages in one session are one row of the ledger: what was sent is skipped, and the rest is sent, each under
 //! the Message-ID that it had.
 
-use super::{Deferral, server};
+use super::{Deferral, initials, server};
+use crate::support::{Fault, FaultServer, Folder, Point, Running, When};
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use tempfile::TempDir;
 
 /// Three messages; `more` is said of the first.
-fn place(more: &str) -> TempDir {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+fn place(more: &str) -> Folder {
     let message = |to: &str| {
         format!("[[step]]\nmessage = {{ from = 's@x.example', to = '{to}@x.example', text = 't' }}\nexpect = 250\n")
     };
@@ -21,29 +16,23 @@ fn place(more: &str) -> TempDir {
         message("b"),
         message("c")
     );
-    std::fs::write(folder.path().join("nightly.toml"), session).expect("the folder can be written");
-    folder
+    Folder::new().with("nightly.toml", session)
 }
 
-fn start(folder: &Path, port: u16, arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_mailrun"))
-        .args(["run", "--server", &format!("smtp://127.0.0.1:{port}"), "--ledger", "l.db", "nightly.toml"])
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("mailrun starts")
+fn start(folder: &Folder, server: &FaultServer, arguments: &[&str]) -> Running {
+    let run = folder.mailrun(["run", "--server", &server.url("smtp"), "--ledger", "l.db", "nightly.toml"]);
+    run.args(arguments).start()
 }
 
-fn run(folder: &Path, port: u16, arguments: &[&str]) -> Option<i32> {
-    start(folder, port, arguments).wait().expect("it ends").code()
+/// The exit status, and the initials of all whom the server accepted mail for.
+fn run(folder: &Folder, server: &FaultServer, arguments: &[&str]) -> (i32, String) {
+    let status = start(folder, server, arguments).wait().status;
+    (status, initials(server))
 }
 
-/// Whom the server took mail for, by their first letters.
-pub fn names(taken: &[(String, String)]) -> String {
-    taken.iter().filter_map(|(recipient, _)| recipient["RCPT TO:<".len()..].chars().next()).collect()
+/// Status and initials, as they are expected.
+fn expected(status: i32, initials: &str) -> (i32, String) {
+    (status, initials.to_owned())
 }
 
 #[test]
@@ -56,58 +45,39 @@ fn each_run_sends_what_the_ones_before_did_not() {
         (Deferral::InSilence, "", &["--resend-unknown"], 74, "ab", "abbc"),
     ];
     for (deferral, more, arguments, status, first, all) in table {
-        let (folder, (port, taken)) = (place(more), server(deferral));
-        let taken = || taken.lock().expect("no one panics with it").clone();
-        assert_eq!((run(folder.path(), port, &[]), names(&taken()).as_str()), (Some(status), first), "{more}");
+        let (folder, server) = (place(more), server(deferral));
+        assert_eq!(run(&folder, &server, &[]), expected(status, first), "{more}");
         if deferral == Deferral::InSilence {
-            assert_eq!((run(folder.path(), port, &[]), names(&taken()).as_str()), (Some(74), first), "left alone");
+            assert_eq!(run(&folder, &server, &[]), expected(74, first), "left alone");
         }
-        assert_eq!((run(folder.path(), port, arguments), names(&taken()).as_str()), (Some(0), all), "{more}");
-        assert_eq!((run(folder.path(), port, arguments), names(&taken()).as_str()), (Some(0), all), "nothing is left");
-        let ids: HashSet<_> = taken().into_iter().collect();
+        assert_eq!(run(&folder, &server, arguments), expected(0, all), "{more}");
+        assert_eq!(run(&folder, &server, arguments), expected(0, all), "nothing is left");
+        let ids: HashSet<_> = server.accepted().into_iter().collect();
         assert_eq!(ids.len(), 3, "a message has one Message-ID in all runs: {ids:?}");
-        assert_eq!(ids.iter().map(|(_, id)| id).collect::<HashSet<_>>().len(), 3, "and each its own: {ids:?}");
+        assert_eq!(
+            ids.iter().map(|mail| &mail.message_id).collect::<HashSet<_>>().len(),
+            3,
+            "and each its own: {ids:?}"
+        );
     }
 }
 
 #[test]
 fn a_kill_in_the_second_message_leaves_the_first_one_sent() {
     let folder = place("");
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-    let port = listener.local_addr().expect("it is bound").port();
-    let mut child = start(folder.path(), port, &[]);
-    let (stream, _) = listener.accept().expect("it connects");
-    let mut lines = BufReader::new(stream.try_clone().expect("a socket has two ends")).lines();
-    let say = |text: &str| (&stream).write_all(text.as_bytes()).expect("it listens");
-    say("220 ready\r\n");
-    let mut dots = 0;
-    while dots < 2 {
-        match lines.next().expect("it goes on").expect("it speaks").as_str() {
-            "DATA" => say("354 go\r\n"),
-            "." if dots == 1 => dots += 1,
-            "." => {
-                dots += 1;
-                say("250 ok\r\n");
-            }
-            line if ["EHLO", "MAIL", "RCPT"].iter().any(|verb| line.starts_with(verb)) => say("250 ok\r\n"),
-            _ => {}
-        }
-    }
-    child.kill().expect("it is ours");
-    child.wait().expect("it ends");
-    drop(listener);
+    let held = FaultServer::builder().fault(When::at(Point::ContentReply, Fault::Hold).with("b@")).start();
+    let running = start(&folder, &held, &[]);
+    held.wait_until_held();
+    running.kill();
 
-    let (port, taken) = server(Deferral::Never);
-    let taken = || names(&taken.lock().expect("no one panics with it"));
-    assert_eq!((run(folder.path(), port, &[]), taken().as_str()), (Some(74), ""), "the second is unknown");
-    assert_eq!((run(folder.path(), port, &["--resend-unknown"]), taken().as_str()), (Some(0), "bc"));
+    let server = server(Deferral::Never);
+    assert_eq!(run(&folder, &server, &[]), expected(74, ""), "the second is unknown");
+    assert_eq!(run(&folder, &server, &["--resend-unknown"]), expected(0, "bc"));
 }
 
 /// `mailrun ledger l.db …`, and what it says.
-fn ledger(folder: &Path, arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    let output = command.args(["ledger", "l.db"]).args(arguments).current_dir(folder).output();
-    String::from_utf8(output.expect("mailrun starts").stdout).expect("it is text")
+fn ledger(folder: &Folder, arguments: &[&str]) -> String {
+    folder.mailrun(["ledger", "l.db"]).args(arguments).run().stdout
 }
 
 #[test]
@@ -116,17 +86,16 @@ fn what_was_not_begun_is_sent_once_the_unknown_message_is_resolved() {
         ("sent", "1 row deferred: the next run sends what is left of it\n", "abc"),
         ("pending", "1 row pending\n", "abbc"),
     ] {
-        let (folder, (port, taken)) = (place(""), server(Deferral::InSilence));
-        let taken = || names(&taken.lock().expect("no one panics with it"));
-        assert_eq!((run(folder.path(), port, &[]), taken().as_str()), (Some(74), "ab"));
-        assert_eq!(ledger(folder.path(), &["resolve", "-", to]), said);
+        let (folder, server) = (place(""), server(Deferral::InSilence));
+        assert_eq!(run(&folder, &server, &[]), expected(74, "ab"));
+        assert_eq!(ledger(&folder, &["resolve", "-", to]), said);
         if to == "sent" {
             // Saying it twice loses nothing.
-            assert_eq!(ledger(folder.path(), &["resolve", "--state", "deferred", to]), said);
+            assert_eq!(ledger(&folder, &["resolve", "--state", "deferred", to]), said);
         }
-        assert_eq!((run(folder.path(), port, &[]), taken().as_str()), (Some(0), all), "{to}");
-        assert_eq!((run(folder.path(), port, &[]), taken().as_str()), (Some(0), all), "nothing is left");
-        assert_eq!(ledger(folder.path(), &["resolve", "-", "sent"]), "1 row sent\n", "what is sent stays so");
+        assert_eq!(run(&folder, &server, &[]), expected(0, all), "{to}");
+        assert_eq!(run(&folder, &server, &[]), expected(0, all), "nothing is left");
+        assert_eq!(ledger(&folder, &["resolve", "-", "sent"]), "1 row sent\n", "what is sent stays so");
     }
 }
 
@@ -134,27 +103,25 @@ fn what_was_not_begun_is_sent_once_the_unknown_message_is_resolved() {
 fn a_resolved_row_is_sent_where_nothing_is_left_of_it() {
     let folder = place("");
     // The last one of the three is unknown.
-    let path = folder.path().join("nightly.toml");
-    let session = std::fs::read_to_string(&path).expect("it is there");
-    std::fs::write(&path, session.replace("'b@", "'d@").replace("'c@", "'b@")).expect("the folder can be written");
-    let (port, taken) = server(Deferral::InSilence);
-    let taken = || names(&taken.lock().expect("no one panics with it"));
-    assert_eq!((run(folder.path(), port, &[]), taken().as_str()), (Some(74), "adb"));
-    ledger(folder.path(), &["resolve", "-", "sent"]);
-    assert_eq!((run(folder.path(), port, &[]), taken().as_str()), (Some(0), "adb"));
-    assert!(ledger(folder.path(), &["list"]).starts_with("- sent"));
+    let session = folder.read("nightly.toml");
+    folder.write("nightly.toml", session.replace("'b@", "'d@").replace("'c@", "'b@"));
+    let server = server(Deferral::InSilence);
+    assert_eq!(run(&folder, &server, &[]), expected(74, "adb"));
+    ledger(&folder, &["resolve", "-", "sent"]);
+    assert_eq!(run(&folder, &server, &[]), expected(0, "adb"));
+    assert!(ledger(&folder, &["list"]).starts_with("- sent"));
 }
 
 #[test]
 fn a_ledger_shows_each_recipient_with_its_message_s_id() {
-    let (folder, (port, taken)) = (place(""), server(Deferral::Never));
-    assert_eq!(run(folder.path(), port, &[]), Some(0));
-    let list = ledger(folder.path(), &["list"]);
-    for (recipient, id) in taken.lock().expect("no one panics with it").iter() {
-        // With what stands around it: a Message-ID may end as an address does.
-        let address = format!(": {}>", recipient.trim_start_matches("RCPT TO:<").trim_end_matches('>'));
+    let (folder, server) = (place(""), server(Deferral::Never));
+    assert_eq!(run(&folder, &server, &[]), expected(0, "abc"));
+    let list = ledger(&folder, &["list"]);
+    for mail in server.accepted() {
+        // With what is around it: a Message-ID may end as an address does.
+        let address = format!(": {}>", mail.recipient);
         let line =
             list.lines().find(|line| line.contains(&address)).unwrap_or_else(|| panic!("{address} is not in {list}"));
-        assert!(line.contains(id.trim_start_matches("Message-ID: ")), "{line}: {id}");
+        assert!(mail.message_id.len() > 8 && line.contains(&mail.message_id), "{line}: {}", mail.message_id);
     }
 }

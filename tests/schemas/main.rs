@@ -4,6 +4,9 @@
 //! They need what `tests/schemas/install.sh` brings, so they are ignored by a plain `cargo test`; `make test-schemas`
 //! installs and runs them.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod junit;
 mod taplo;
 mod workflows;
@@ -18,13 +21,6 @@ fn installed(name: &str) -> PathBuf {
     let path = root.join(name);
     assert!(path.exists(), "{} is missing: run `make test-schemas`, which installs it", path.display());
     path
-}
-
-/// The program under test, with nothing of the environment that changes what it says.
-fn mailrun() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("NO_COLOR", "1").env_remove("GITHUB_ACTIONS");
-    command
 }
 
 fn output(command: &mut Command) -> Output {

@@ -1,22 +1,22 @@
 //! Taplo is what checks and completes TOML in editors.
 
-use super::{installed, mailrun, output, said};
+use super::{installed, output, said};
+use crate::support::{Folder, Mailrun, project_path};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-fn check(folder: &Path, options: &[&str], files: &[PathBuf]) -> Output {
+fn check(folder: &Folder, options: &[&str], files: &[PathBuf]) -> Output {
     let mut command = Command::new(installed("node_modules/.bin/taplo"));
-    command.current_dir(folder).env("NO_COLOR", "1").arg("check").args(options);
+    command.current_dir(folder.root()).env("NO_COLOR", "1").arg("check").args(options);
     output(command.args(files))
 }
 
 /// A folder with the schema in it, under the name that the starters give it.
-fn folder() -> (tempfile::TempDir, String) {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let schema = output(mailrun().arg("schema"));
-    let path = folder.path().join("session.schema.json");
-    std::fs::write(&path, &schema.stdout).expect("the schema can be written");
-    (folder, format!("--schema=file://{}", path.display()))
+fn folder() -> (Folder, String) {
+    let schema = Mailrun::new(["schema"]).run().exits(0).stdout;
+    let folder = Folder::new().with("session.schema.json", schema);
+    let option = format!("--schema=file://{}", folder.argument("session.schema.json"));
+    (folder, option)
 }
 
 /// All session files below a folder.
@@ -35,28 +35,26 @@ fn sessions(folder: &Path, found: &mut Vec<PathBuf>) {
 #[ignore = "needs taplo: make test-schemas"]
 fn starters_name_the_schema_they_are_checked_by() {
     let (folder, _) = folder();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut good, mut bad) = (Vec::new(), Vec::new());
-    for entry in std::fs::read_dir(root.join("src/cli/commands/starters")).expect("the folder is there") {
+    for entry in std::fs::read_dir(project_path("src/cli/commands/starters")).expect("the folder is there") {
         let file = entry.expect("an entry").path();
         if file.extension().is_none_or(|end| end != "toml") {
             continue;
         }
         let kind = file.file_stem().expect("a file has a name").to_string_lossy().into_owned();
-        let path = folder.path().join(format!("{kind}.toml"));
-        let made = output(mailrun().args(["new", &kind]).arg(&path));
-        assert!(made.status.success(), "{}", said(&made));
+        let path = folder.path(&format!("{kind}.toml"));
+        folder.mailrun(["new", &kind]).args([&path]).run().exits(0);
         let text = std::fs::read_to_string(&path).expect("the starter is text");
-        let mistaken = folder.path().join(format!("{kind}-mistaken.toml"));
+        let mistaken = folder.path(&format!("{kind}-mistaken.toml"));
         std::fs::write(&mistaken, text + "\n[[step]]\nsned = 'NOOP'\n").expect("it can be written");
         good.push(path);
         bad.push(mistaken);
     }
     assert!(good.len() >= 3, "{good:?}");
-    let found = check(folder.path(), &[], &good);
+    let found = check(&folder, &[], &good);
     assert!(found.status.success(), "{}", said(&found));
     // With a key that is none each is refused: the schema was found, and read.
-    all_refused(&check(folder.path(), &[], &bad), &bad);
+    all_refused(&check(&folder, &[], &bad), &bad);
 }
 
 /// Taplo ends with a line for each file that it refuses.
@@ -74,9 +72,9 @@ fn all_refused(found: &Output, files: &[PathBuf]) {
 fn every_session_of_ours_is_taken() {
     let (folder, schema) = folder();
     let mut found = Vec::new();
-    sessions(&Path::new(env!("CARGO_MANIFEST_DIR")).join("sessions"), &mut found);
+    sessions(&project_path("sessions"), &mut found);
     assert!(found.len() > 30, "{found:?}");
-    let checked = check(folder.path(), &[&schema], &found);
+    let checked = check(&folder, &[&schema], &found);
     assert!(checked.status.success(), "{}", said(&checked));
 }
 
@@ -97,11 +95,11 @@ fn mistakes_are_refused() {
     ];
     let mut files = Vec::new();
     for (text, why) in mistakes {
-        let path = folder.path().join(format!("{}.toml", why.replace(' ', "-")));
+        let path = folder.path(&format!("{}.toml", why.replace(' ', "-")));
         std::fs::write(&path, format!("{text}\n")).expect("it can be written");
-        let ours = output(mailrun().args(["check", "--server", "smtp://localhost"]).arg(&path));
-        assert_eq!(ours.status.code(), Some(65), "{why}: {}", said(&ours));
+        let ours = folder.mailrun(["check", "--server", "smtp://localhost"]).args([&path]).run();
+        assert_eq!(ours.status, 65, "{why}: {ours}");
         files.push(path);
     }
-    all_refused(&check(folder.path(), &[&schema], &files), &files);
+    all_refused(&check(&folder, &[&schema], &files), &files);
 }

@@ -2,9 +2,7 @@
 //! behaves, so that a typo in an option, a session's name or a file that is kept is found.
 
 use super::{installed, output, said};
-use mailrun::net::certificate::ServerCertificate;
-use mailrun::serve::{self, Behaviour, Config, ReplyRules, SinkOptions};
-use std::path::Path;
+use crate::support::{EmbeddedServer, Folder, PROGRAM, project_path, tool};
 use std::process::{Command, Output};
 
 /// A mail server for one domain, which relays for nobody.
@@ -12,8 +10,7 @@ const BEHAVES: &str = include_str!("../../fixtures/servers/one-domain.toml");
 
 /// The block of code below a heading of docs/ci.md.
 fn block(heading: &str, language: &str) -> String {
-    let page =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci.md")).expect("the page is there");
+    let page = std::fs::read_to_string(project_path("docs/ci.md")).expect("the page is there");
     let (_, section) = page.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("{heading} is missing"));
     let section = section.split("\n## ").next().unwrap_or_default();
     let (_, block) =
@@ -31,10 +28,10 @@ fn asked(text: &str, expression: &str) -> Vec<String> {
 }
 
 fn conforms(text: &str, schema: &str) {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let path = folder.path().join("workflow.yaml");
+    let folder = Folder::new();
+    let path = folder.path("workflow.yaml");
     let check = |text: &str| {
-        std::fs::write(&path, text).expect("it can be written");
+        folder.write("workflow.yaml", text);
         let mut command = Command::new(installed("venv/bin/check-jsonschema"));
         command.args(["--builtin-schema", schema]);
         output(
@@ -52,34 +49,26 @@ fn conforms(text: &str, schema: &str) {
 /// Runs a workflow's commands as its system does, each by a shell. What installs and what starts a server in a container
 /// only has to be called as it should be; the server's address is that of one that is there.
 fn run(commands: &[String], address: &str, kept: &[&str]) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let certificate = ServerCertificate::generate(&["localhost"]).expect("a certificate can be made");
-    let rules = ReplyRules::read("rules.toml", BEHAVES).expect("the rules are sound");
-    let mut config = Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() }));
-    config.certificate = Some(certificate.clone());
-    let server = serve::start(config).expect("a loopback port is free");
-    let port = server.address.rsplit(':').next().expect("an address has a port").to_owned();
-
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let path = |name: &str| folder.path().join(name);
-    std::os::unix::fs::symlink(root.join("sessions"), path("sessions")).expect("a link can be made");
-    std::fs::write(path("ca.pem"), &certificate.ca_pem).expect("the certificate can be written");
+    let server = EmbeddedServer::sink_with(BEHAVES);
+    let folder = Folder::new().with("ca.pem", &server.ca_pem);
+    let path = |name: &str| folder.path(name);
+    std::os::unix::fs::symlink(project_path("sessions"), path("sessions")).expect("a link can be made");
     std::fs::create_dir(path("bin")).expect("a folder can be made");
-    let tool = |name: &str, text: &str| {
+    let fake = |name: &str, text: &str| {
         use std::os::unix::fs::PermissionsExt;
         std::fs::write(path("bin").join(name), format!("#!/bin/sh\n{text}\n")).expect("a script can be written");
         let mode = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(path("bin").join(name), mode).expect("it is ours");
     };
-    tool("cargo", "[ \"$*\" = 'install --path . --locked' ]");
-    tool("docker", "case \"$*\" in 'run -d --name mail -p 2525:25 '*|'rm -f mail') ;; *) exit 64 ;; esac");
-    tool("mailrun", &format!("exec '{}' \"$@\"", env!("CARGO_BIN_EXE_mailrun")));
+    fake("cargo", "[ \"$*\" = 'install --path . --locked' ]");
+    fake("docker", "case \"$*\" in 'run -d --name mail -p 2525:25 '*|'rm -f mail') ;; *) exit 64 ;; esac");
+    fake("mailrun", &format!("exec '{}' \"$@\"", PROGRAM));
     let search = format!("{}:{}", path("bin").display(), std::env::var("PATH").unwrap_or_default());
     let mut ran = 0;
     for command in commands {
-        let command = command.replace(address, &format!("localhost:{port}"));
-        let mut shell = Command::new("bash");
-        shell.current_dir(folder.path()).env("PATH", &search).env("NO_COLOR", "1").env_remove("GITHUB_ACTIONS");
+        let command = command.replace(address, &format!("localhost:{}", server.port));
+        let mut shell = tool("bash");
+        shell.current_dir(folder.root()).env("PATH", &search).env("NO_COLOR", "1").env_remove("GITHUB_ACTIONS");
         let ended: Output = output(shell.args(["-eo", "pipefail", "-c", &command]));
         if command.contains("mailrun test") {
             ran += 1;

@@ -1,7 +1,8 @@
 //! A session with STARTTLS and AUTH delivers its mail byte for byte.
 
 use crate::certificates::{Authority, Certificate, Kind};
-use crate::fixture::{assert_status, mailrun, wait_for_file};
+use crate::fixture::{mailrun, wait_for_file};
+use crate::support::Finished;
 use crate::{aiosmtpd, postfix};
 
 const SESSION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/sessions/starttls-auth.toml");
@@ -12,11 +13,11 @@ const SENT: &str = concat!(
     "QUIT\r\nRCPT TO:<nobody@test>\r\n.\r\n..\r\n.dot\r\n\r\n\ttab and trailing space \r\nlast\r\n\r\n"
 );
 
-fn send(port: u16, certificate: &Certificate, arguments: &[&str]) -> std::process::Output {
+fn send(port: u16, certificate: &Certificate, arguments: &[&str]) -> Finished {
     send_to(&format!("smtp://localhost:{port}"), certificate, arguments)
 }
 
-fn send_to(server: &str, certificate: &Certificate, arguments: &[&str]) -> std::process::Output {
+fn send_to(server: &str, certificate: &Certificate, arguments: &[&str]) -> Finished {
     let ca = certificate.ca.to_str().expect("temporary folders have plain names");
     mailrun(&[&["run", "--server", server, "--ca", ca, SESSION], arguments].concat())
 }
@@ -26,7 +27,7 @@ fn send_to(server: &str, certificate: &Certificate, arguments: &[&str]) -> std::
 fn aiosmtpd_gets_the_mail_byte_for_byte() {
     let certificate = Authority::new().issue(Kind::Good);
     let server = aiosmtpd::start(&certificate);
-    assert_status(&send(server.port, &certificate, &[]), 0);
+    send(server.port, &certificate, &[]).exits(0);
     assert_eq!(String::from_utf8_lossy(&wait_for_file(&server.mail, ".eml")), SENT);
     let envelope = String::from_utf8(wait_for_file(&server.mail, ".json")).expect("JSON is UTF-8");
     for part in [r#""from": "user@test""#, r#""to": ["bob@test"]"#, r#""tls": true"#, r#""user": "user""#] {
@@ -39,7 +40,7 @@ fn aiosmtpd_gets_the_mail_byte_for_byte() {
 fn aiosmtpd_refuses_a_wrong_password() {
     let certificate = Authority::new().issue(Kind::Good);
     let server = aiosmtpd::start(&certificate);
-    assert_status(&send(server.port, &certificate, &["--var", "user=nobody"]), 77);
+    send(server.port, &certificate, &["--var", "user=nobody"]).exits(77);
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn aiosmtpd_refuses_a_wrong_password() {
 fn postfix_gets_the_mail_byte_for_byte_behind_the_headers_that_it_adds() {
     let certificate = Authority::new().issue(Kind::Good);
     let server = postfix::start(&certificate, "");
-    assert_status(&send(server.port, &certificate, &[]), 0);
+    send(server.port, &certificate, &[]).exits(0);
     let arrived = String::from_utf8(wait_for_file(&server.mail, "")).expect("the mail is ASCII");
     // Postfix keeps mail with the system's line ends, below its own Received header.
     let sent = SENT.replace("\r\n", "\n");
@@ -62,7 +63,7 @@ fn postfix_takes_the_same_session_with_tls_from_the_first_byte() {
     let certificate = Authority::new().issue(Kind::Good);
     let server = postfix::start(&certificate, "");
     let url = format!("smtps://localhost:{}", server.tls_port);
-    assert_status(&send_to(&url, &certificate, &[]), 0);
+    send_to(&url, &certificate, &[]).exits(0);
     let arrived = wait_for_file(&server.mail, "");
     assert!(arrived.ends_with(SENT.replace("\r\n", "\n").as_bytes()), "{}", String::from_utf8_lossy(&arrived));
 }
@@ -72,7 +73,7 @@ fn postfix_takes_the_same_session_with_tls_from_the_first_byte() {
 fn postfix_refuses_a_wrong_password() {
     let certificate = Authority::new().issue(Kind::Good);
     let server = postfix::start(&certificate, "");
-    assert_status(&send(server.port, &certificate, &["--var", "user=nobody"]), 77);
+    send(server.port, &certificate, &["--var", "user=nobody"]).exits(77);
 }
 
 #[test]
@@ -81,5 +82,5 @@ fn postfix_with_a_certificate_of_an_unknown_authority_is_refused() {
     let certificate = Authority::new().issue(Kind::Good);
     let server = postfix::start(&certificate, "");
     let stranger = Authority::new().issue(Kind::Good);
-    assert_status(&send(server.port, &stranger, &[]), 77);
+    send(server.port, &stranger, &[]).exits(77);
 }

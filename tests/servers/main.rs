@@ -3,6 +3,9 @@
 //! They need root and what `tests/servers/install.sh` brings, so they are ignored by a plain `cargo test`;
 //! `make test-servers` installs and runs them.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod aiosmtpd;
 mod all_servers;
 mod authentication;

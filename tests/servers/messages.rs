@@ -3,7 +3,7 @@
 
 use crate::all_servers::STARTS;
 use crate::certificates::{Authority, Certificate, Kind};
-use crate::fixture::{assert_status, mailrun, wait_for_file};
+use crate::fixture::{mailrun, wait_for_file};
 use mail_parser::{MessageParser, MimeHeaders};
 use std::path::Path;
 
@@ -66,7 +66,7 @@ attach = [\"bytes.bin\", {{ file = \"table.csv\", name = \"Übersicht.csv\" }}]
     }
     let session = folder.path().join("report.toml");
     let path = |path: &Path| path.to_str().expect("temporary folders have plain names").to_owned();
-    assert_status(&mailrun(&["run", "--server", url, "--ca", &path(&certificate.ca), &path(&session)]), 0);
+    mailrun(&["run", "--server", url, "--ca", &path(&certificate.ca), &path(&session)]).exits(0);
 }
 
 fn bytes() -> Vec<u8> {

@@ -220,9 +220,8 @@ fn run(column: &Column, certificate: &Certificate) -> Vec<(String, Outcome)> {
         arguments.extend(["--var".into(), variable.clone()]);
     }
     let output = mailrun(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    let text = std::fs::read_to_string(&report).unwrap_or_else(|error| {
-        panic!("{}: no report: {error}\n{}", column.name, String::from_utf8_lossy(&output.stderr))
-    });
+    let text = std::fs::read_to_string(&report)
+        .unwrap_or_else(|error| panic!("{}: no report: {error}\n{}", column.name, &output.stderr));
     let report: serde_json::Value = serde_json::from_str(&text).expect("the report is JSON");
     let sessions = report["sessions"].as_array().expect("a report has sessions");
     assert!(sessions.len() > 20, "{}: the suite is larger than {}", column.name, sessions.len());

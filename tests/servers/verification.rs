@@ -2,7 +2,7 @@
 
 use crate::certificates::{Authority, Kind};
 use crate::exim;
-use crate::fixture::{assert_status, mailrun};
+use crate::fixture::mailrun;
 
 struct Case {
     kind: Kind,
@@ -80,9 +80,7 @@ fn each_certificate_ends_in_its_status_and_words() {
                 certificate.ca.to_str().expect("temporary folders have plain names"),
                 concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/sessions/greet.toml"),
             ]);
-            assert_status(&output, case.status);
-            let said =
-                format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            let said = output.exits(case.status).text();
             for words in case.words {
                 assert!(said.contains(words), "{:?}: {words:?} is missing in\n{said}", case.kind);
             }

@@ -1,56 +1,32 @@
 //! Every session of `sessions/smoke/` against a server that behaves, where it passes, and against one that does not, where it
 //! fails with status 1. The servers are the embedded ones: a sink with rules, or a script.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod cases;
 mod servers;
 
 use cases::{BAD, Case, GOOD, LATER, Script, SinkWith, USER, case};
-use mailrun::net::certificate::ServerCertificate;
-use mailrun::serve::{self, Behaviour, Config, ReplyRules, SinkOptions};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use support::{EmbeddedServer, Mailrun};
 
 fn exits(case: &Case, status: i32) -> Result<(), String> {
-    let certificate = ServerCertificate::generate(&["localhost"]).expect("a certificate can be made");
-    let mut config = match case.server {
-        SinkWith(rules) => {
-            let parse = |rules: &str| {
-                if rules.is_empty() { Ok(ReplyRules::default()) } else { ReplyRules::read("rules.toml", rules) }
-            };
-            let rules = parse(rules).unwrap_or_else(|errors| panic!("{}: {errors:?}", case.session));
-            Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() }))
-        }
-        Script(script) => Config::script(script).unwrap_or_else(|errors| panic!("{}: {errors:?}", case.session)),
+    let server = match case.server {
+        SinkWith(rules) => EmbeddedServer::sink_with(rules),
+        Script(script) => EmbeddedServer::script(script),
     };
-    config.certificate = Some(certificate.clone());
-    let server = serve::start(config).expect("a loopback port is free");
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let ca = folder.path().join("ca.pem");
-    std::fs::write(&ca, &certificate.ca_pem).expect("the certificate can be written");
     let scheme = if case.session == "lmtp" { "lmtp" } else { "smtp" };
-    let port = server.address.rsplit(':').next().expect("an address has a port");
-    let output = Command::new(env!("CARGO_BIN_EXE_mailrun"))
-        .args(["test", "--server", &format!("{scheme}://localhost:{port}")])
-        .arg("--ca")
-        .arg(ca)
-        .args(case.options)
-        .arg(suite().join(format!("{}.toml", case.session)))
-        .env("SMTP_PASSWORD", "correct horse")
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null())
-        .output()
-        .expect("mailrun starts");
-    server.stop(Duration::from_secs(5));
-    let shown = String::from_utf8_lossy(&output.stdout);
+    let run = Mailrun::new(["test", "--server", &server.url(scheme), "--ca", &server.ca()]).args(case.options);
+    let ran = run.args([suite().join(format!("{}.toml", case.session))]).env("SMTP_PASSWORD", "correct horse").run();
+    server.stop();
     // A session that was skipped has shown nothing.
     let first = if status == 0 { "passed " } else { "FAILED " };
-    if output.status.code() == Some(status) && shown.starts_with(first) {
+    if ran.status == status && ran.stdout.starts_with(first) {
         return Ok(());
     }
-    let errors = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{} ({}): {:?} instead of {status}\n{shown}{errors}", case.session, case.why, output.status.code()))
+    Err(format!("{} ({}): {} instead of {status}\n{ran}", case.session, case.why, ran.status))
 }
 
 fn suite() -> &'static Path {
@@ -85,19 +61,11 @@ fn a_server_that_refuses_the_right_password_fails() {
 /// What a postmaster has on the desk: a server with a certificate that it made itself, on a loopback address.
 #[test]
 fn only_the_session_about_the_certificate_judges_it_on_a_loopback_address() {
-    let rules = include_str!("../../fixtures/servers/one-domain.toml");
-    let rules = ReplyRules::read("rules.toml", rules).unwrap_or_else(|errors| panic!("{errors:?}"));
-    let server = serve::start(Config::new(Behaviour::Sink(SinkOptions { rules, ..SinkOptions::default() })));
-    let server = server.expect("a loopback port is free");
-    let output = Command::new(env!("CARGO_BIN_EXE_mailrun"))
-        .args(["test", "--jobs", "4", "--server", &format!("smtp://{}", server.address), "--skip-tag", "slow"])
-        .arg(suite())
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null())
-        .output()
-        .expect("mailrun starts");
-    server.stop(Duration::from_secs(5));
-    let shown = String::from_utf8_lossy(&output.stdout);
+    let server = EmbeddedServer::sink_with(include_str!("../../fixtures/servers/one-domain.toml"));
+    let url = format!("smtp://127.0.0.1:{}", server.port);
+    let ran = Mailrun::new(["test", "--jobs", "4", "--server", &url, "--skip-tag", "slow"]).args([suite()]).run();
+    server.stop();
+    let shown = &ran.stdout;
     let wrong: BTreeSet<&str> = shown
         .lines()
         .filter(|line| line.starts_with("FAILED") || line.starts_with("ERROR"))
@@ -105,7 +73,7 @@ fn only_the_session_about_the_certificate_judges_it_on_a_loopback_address() {
         .collect();
     // The sink takes passwords in clear.
     assert_eq!(wrong, BTreeSet::from(["auth-in-clear", "starttls"]), "{shown}");
-    assert_eq!(output.status.code(), Some(77), "{shown}");
+    assert_eq!(ran.status, 77, "{shown}");
     let passed =
         shown.lines().find(|line| line.starts_with("passed") && line.contains("/dsn.toml")).unwrap_or_default();
     assert!(passed.contains("not verified"), "what was not verified is said: {passed}");

@@ -1,131 +1,68 @@
-//! The harness: `session("…").against("…").exits(0)` runs the program itself against a scripted server.
+//! What the tests share: one way to run the program, one server that goes wrong on demand, temporary folders.
 
-use mailrun::net::certificate::ServerCertificate;
-use mailrun::serve::{self, Config};
+// Each test crate uses a part of it.
+#![allow(dead_code, unused_imports)]
+
+mod embedded_server;
+mod fault_server;
+mod folder;
+mod mailrun;
+mod manual_server;
+
+pub use embedded_server::EmbeddedServer;
+pub use fault_server::{AcceptedMail, Fault, FaultServer, FaultServerBuilder, Point, When};
+pub use folder::Folder;
+pub use mailrun::{Finished, Mailrun, PROGRAM, Running};
+pub use manual_server::{ManualServer, ServerConnection};
+pub use rustix::process::Signal;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-/// The password that sessions read from `SMTP_PASSWORD`.
-pub const PASSWORD: &str = "correct horse";
+/// Longer than anything that a test waits for takes.
+pub const LONG: Duration = Duration::from_secs(60);
 
-pub fn path(relative: &str) -> PathBuf {
+/// A file or folder of the project.
+pub fn project_path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
 
-pub fn read(relative: &str) -> String {
-    std::fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
-}
-
-/// A run that is being described.
-pub struct Run {
-    session: PathBuf,
-    script: String,
-    pieces: Option<usize>,
-    certificate: Option<ServerCertificate>,
-    trusted: bool,
-    arguments: Vec<String>,
-}
-
-/// A session file, relative to the project.
-pub fn session(relative: &str) -> Run {
-    Run {
-        session: path(relative),
-        script: String::new(),
-        pieces: None,
-        certificate: None,
-        trusted: true,
-        arguments: Vec::new(),
-    }
-}
-
-impl Run {
-    /// The server plays this transcript.
-    pub fn against(mut self, fixture: &str) -> Self {
-        self.script = read(fixture);
-        self
-    }
-
-    /// The server writes so many bytes at a time; everything at once where it is `None`.
-    pub fn in_pieces(mut self, bytes: Option<usize>) -> Self {
-        self.pieces = bytes;
-        self
-    }
-
-    /// The server has a certificate that it signed itself.
-    pub fn with_a_self_signed_certificate(mut self) -> Self {
-        let key = rcgen::KeyPair::generate().expect("a key can be made");
-        let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).expect("the name is valid");
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(rcgen::DnType::CommonName, "self-signed.example");
-        let certificate = params.self_signed(&key).expect("it signs itself");
-        self.certificate = Some(
-            ServerCertificate::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes())
-                .expect("rcgen makes PEM"),
-        );
-        self.trusted = false;
-        self
-    }
-
-    pub fn option(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.into());
-        self
-    }
-
-    /// Runs it, and holds the exit status against `status`.
-    pub fn exits(self, status: i32) -> Ran {
-        let mut config = Config::script(&self.script).expect("the fixture is a transcript");
-        config.pieces = self.pieces;
-        let made = || ServerCertificate::generate(&["localhost"]).expect("a certificate can be made");
-        let certificate = self.certificate.unwrap_or_else(made);
-        config.certificate = Some(certificate.clone());
-        let server = serve::start(config).expect("a loopback port is free");
-        // The session says how it would reach the true server: with TLS from the first byte or not.
-        let text = std::fs::read_to_string(&self.session).expect("the session can be read");
-        let scheme = if text.contains("\"smtps://") { "smtps" } else { "smtp" };
-        let url = format!("{scheme}://localhost:{}", server.address.rsplit(':').next().expect("an address has a port"));
-
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
-        command.arg("run").args(["--server", &url]).args(&self.arguments);
-        if self.trusted {
-            let ca = folder.path().join("ca.pem");
-            std::fs::write(&ca, &certificate.ca_pem).expect("the certificate can be written");
-            command.arg("--ca").arg(ca);
+/// Looks until something is there.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
         }
-        let output = command
-            .arg(&self.session)
-            .env("SMTP_PASSWORD", PASSWORD)
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null())
-            .output()
-            .expect("mailrun starts");
-        let summary = server.stop(Duration::from_secs(5));
-        let ran = Ran { output, problems: summary.problems() };
-        assert_eq!(ran.output.status.code(), Some(status), "{}{}", ran.transcript(), ran.errors());
-        ran
+        assert!(started.elapsed() < LONG, "waited {LONG:?} for {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// What a run left behind.
-pub struct Ran {
-    output: Output,
-    /// What the server had to say about the client.
-    pub problems: Vec<String>,
+/// Looks until something holds.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    wait_for(what, || holds().then_some(()));
 }
 
-impl Ran {
-    /// Standard output.
-    pub fn transcript(&self) -> String {
-        String::from_utf8_lossy(&self.output.stdout).into_owned()
-    }
-
-    pub fn errors(&self) -> String {
-        String::from_utf8_lossy(&self.output.stderr).into_owned()
-    }
+/// A program that a test needs besides mailrun. If it is missing the test fails: a test that is skipped proves nothing.
+pub fn tool(name: &str) -> Command {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).any(|folder| folder.join(name).is_file());
+    assert!(found, "this test needs the program `{name}`, which is not in PATH: install it, or run `make test`");
+    Command::new(name)
 }
 
-/// Takes the address out of `*: connected to …`, the only thing in which two runs of a script may differ.
+/// The seed of a random test: `MAILRUN_TEST_SEED`, or a new one. It is printed, so that a failed run can be repeated.
+pub fn seed() -> u64 {
+    let seed = match std::env::var("MAILRUN_TEST_SEED") {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("MAILRUN_TEST_SEED={text} is not a number")),
+        Err(_) => fastrand::u64(..1_000_000),
+    };
+    println!("MAILRUN_TEST_SEED={seed} repeats this run");
+    seed
+}
+
+/// A transcript without the address in `*: connected to …`, which differs from run to run.
 pub fn without_address(transcript: &str) -> String {
     transcript
         .lines()
