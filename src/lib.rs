@@ -10,6 +10,7 @@ pub mod event;
 pub mod exec;
 pub mod message;
 pub mod net;
+pub mod output;
 pub mod report;
 pub mod serve;
 pub mod session;

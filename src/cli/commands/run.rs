@@ -18,12 +18,10 @@ use crate::cli::suite_runner::workers::{self, WorkerEvent};
 use crate::event::Status;
 use crate::exec::{Clock, RunOptions};
 use crate::net::SystemClock;
+use crate::output::{LiveTranscript, OutputKind, SharedWriter};
 use crate::report::diagnosis::literal_secrets;
 use crate::report::record::{Judgement, Record, SessionFailure, Totals};
-use crate::report::{
-    DiagnosisWriter, FanOut, InFlightCounter, LiveTranscript, OutputKind, Recorder, SharedWriter, TranscriptOptions,
-    TranscriptWriter,
-};
+use crate::report::{DiagnosisWriter, FanOut, InFlightCounter, Recorder, TranscriptOptions, TranscriptWriter};
 use crate::transcript::{Redactor, SafeText, escape_unprintable};
 use std::io;
 use std::path::Path;

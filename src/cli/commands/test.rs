@@ -17,12 +17,10 @@ use crate::cli::suite_runner::workers::{self, WorkerEvent};
 use crate::event::Status;
 use crate::exec::{Clock, RunOptions};
 use crate::net::SystemClock;
+use crate::output::{LiveTranscript, OutputKind, SharedWriter};
 use crate::report::diagnosis::literal_secrets;
 use crate::report::record::{Judgement, Record, SessionFailure, Totals};
-use crate::report::{
-    FanOut, InFlightCounter, LiveTranscript, OutputKind, Recorder, SharedWriter, TranscriptWriter, annotation,
-    suite_text,
-};
+use crate::report::{FanOut, InFlightCounter, Recorder, TranscriptWriter, annotation, suite_text};
 use crate::transcript::Redactor;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! What a session prints while others run beside it: kept until its turn has come, and printed in whole blocks.
 
 use super::transcript_files::{TranscriptFile, WithSessionHeader};
-use crate::report::{FlushOnExit, OutputKind, SharedWriter};
+use crate::output::{FlushOnExit, OutputKind, SharedWriter};
 use std::io::{self, Read, Seek, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tempfile::SpooledTempFile;

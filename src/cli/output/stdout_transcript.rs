@@ -2,7 +2,8 @@
 
 use crate::cli::arguments::OutputArguments;
 use crate::event::{Event, Observer};
-use crate::report::{DeferredTranscript, FlushOnExit, LiveTranscript, TranscriptOptions, TranscriptWriter};
+use crate::output::{DeferredTranscript, FlushOnExit, LiveTranscript};
+use crate::report::{TranscriptOptions, TranscriptWriter};
 use std::io::{self, IsTerminal};
 
 /// The transcript on standard output: as it happens, or under `--quiet` once the session has failed.

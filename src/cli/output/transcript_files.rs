@@ -1,7 +1,7 @@
 //! `--transcript FILE`: opened before anything is sent, one for all sessions or, with `{session}`, one for each.
 
 use crate::event::Status;
-use crate::report::AtomicFile;
+use crate::output::AtomicFile;
 use crate::session::closest_name;
 use crate::source::io_error_text;
 use crate::transcript::escape_unprintable;

@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all.
+//! Files that take their name when they are complete.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::{NamedTempFile, TempPath};
 
-/// The files that have not got their names yet, for [`finalize_partial`].
+/// The files without their final names, for [`finalize_partial`].
 static PENDING: Mutex<Vec<PendingFile>> = Mutex::new(Vec::new());
 
 struct PendingFile {
@@ -20,41 +20,41 @@ fn pending() -> MutexGuard<'static, Vec<PendingFile>> {
     PENDING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A file that has its name now, or never gets one.
+/// Removes a file from the list: it has its name, or will not get one.
 fn unregister(path: &Path) {
     pending().retain(|pending| pending.path != path);
 }
 
-/// A transcript that could not take its name, where an older one stands, and the one that it has.
+/// A partial transcript that could not take its name, since an older transcript has it, and the name that it has instead.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OrphanedTranscript {
     pub target: PathBuf,
     pub name: PathBuf,
 }
 
-/// The program ends at once: transcripts stand as far as they were written, if they were, and of reports nothing is left
-/// behind. An older transcript is not replaced by half a new one, which stands beside it.
+/// Before the program ends at once: gives partial transcripts their names and removes partial reports. An older transcript is
+/// not replaced by a partial one, which stands next to it.
 pub(super) fn finalize_partial() -> Vec<OrphanedTranscript> {
     let mut pending = pending();
     let mut left = Vec::new();
     for PendingFile { path, target, keep_partial } in pending.drain(..) {
         let begun = keep_partial && fs::metadata(&path).is_ok_and(|about| about.len() > 0);
-        // Of what fails here nobody is left to hear.
+        // Failures are ignored: the program ends now.
         if !begun {
             let _ = fs::remove_file(path);
         } else if fs::hard_link(&path, &target).is_ok() || !target.exists() {
-            // A link replaces nothing, whoever comes between; where there are no links, nothing stood there.
+            // A link never replaces a file, not even one that appears just now. If links are not supported, there was no file.
             let _ = if target.exists() { fs::remove_file(path) } else { fs::rename(path, target) };
         } else if let Some(name) = link_interrupted(&path, &target) {
             left.push(OrphanedTranscript { target, name });
         }
     }
-    // Whoever still writes waits here for the end: nothing is named or replaced any more.
+    // The lock is never released: a thread that still writes can no longer name or replace a file.
     std::mem::forget(pending);
     left
 }
 
-/// Gives what was written the first free name of `t.log.interrupted`, `t.log.interrupted-2` and so on.
+/// Gives a partial transcript the first free name of `t.log.interrupted`, `t.log.interrupted-2` and so on.
 fn link_interrupted(path: &Path, target: &Path) -> Option<PathBuf> {
     let names = (1..1000).map(|number: u32| {
         let mut name = target.as_os_str().to_owned();
@@ -71,7 +71,7 @@ fn link_interrupted(path: &Path, target: &Path) -> Option<PathBuf> {
                 return Some(name);
             }
             Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {}
-            // There are no links here: it is where it was written, at least.
+            // Links are not supported.
             Err(_) if name.exists() => {}
             Err(_) => return Some(if fs::rename(path, &name).is_ok() { name } else { path.to_owned() }),
         }
@@ -79,29 +79,29 @@ fn link_interrupted(path: &Path, target: &Path) -> Option<PathBuf> {
     Some(path.to_owned())
 }
 
-/// A file that takes its name when it is complete: it is written beside its target, with mode 0600, and renamed.
+/// A file that is written next to its target, with mode 0600, and renamed when it is complete.
 ///
-/// Devices and pipes (`/dev/stdout`) are written to as they are.
+/// Devices and pipes (`/dev/stdout`) are written to directly.
 pub struct AtomicFile {
     file: File,
-    /// Where it is written, and where it shall stand; `None` once it does, and for devices.
+    /// Where it is written, and its target; `None` after the renaming, and for devices.
     pending: Option<(TempPath, PathBuf)>,
     keep_partial: bool,
 }
 
 impl AtomicFile {
-    /// A report: without [`AtomicFile::commit`] it never existed.
+    /// For a report: dropped without [`AtomicFile::commit`], it is removed.
     pub fn create(target: impl AsRef<Path>) -> io::Result<Self> {
         Self::open(target.as_ref(), false)
     }
 
-    /// A transcript: what was written of it stands when it is dropped, too, whatever ended the run.
+    /// For a transcript: what was written is kept, even if it is dropped without [`AtomicFile::commit`].
     pub fn keep_partial(target: impl AsRef<Path>) -> io::Result<Self> {
         Self::open(target.as_ref(), true)
     }
 
     fn open(target: &Path, keep_partial: bool) -> io::Result<Self> {
-        // What /dev/stdout and /proc/self/fd/1 lead to belongs to somebody who has it open: never to be replaced.
+        // The file behind /dev/stdout or /proc/self/fd/1 is open elsewhere and must not be replaced.
         let system = target.starts_with("/dev") || target.starts_with("/proc");
         let existing = fs::metadata(target).ok();
         match existing {
@@ -112,7 +112,7 @@ impl AtomicFile {
             }
             _ => {}
         }
-        // A link stays one: its file is replaced.
+        // A symbolic link is kept: the file that it points to is replaced.
         let target = if existing.is_some() { fs::canonicalize(target)? } else { target.to_owned() };
         let name = target.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no file's name"))?;
         let folder = match target.parent() {
@@ -128,7 +128,7 @@ impl AtomicFile {
         Ok(Self { file, pending: Some((path, target)), keep_partial })
     }
 
-    /// Gives it its name, in place of what stood there.
+    /// Gives the file its name, replacing an older file.
     pub fn commit(&mut self) -> io::Result<()> {
         self.file.flush()?;
         self.persist()
@@ -138,7 +138,7 @@ impl AtomicFile {
         let Some((path, target)) = self.pending.take() else { return Ok(()) };
         let mut unnamed = pending();
         if target.exists() {
-            // An older one must not give way to a file whose content a crash of the machine then loses.
+            // An older file must not be replaced by one whose content is lost if the machine crashes now.
             self.file.sync_data()?;
         }
         let name = path.to_path_buf();
@@ -161,7 +161,7 @@ impl Write for AtomicFile {
 impl Drop for AtomicFile {
     fn drop(&mut self) {
         if self.keep_partial {
-            // Nobody is left to hear of a failure; `commit` is for those who want to.
+            // A failure is ignored here; `commit` reports it.
             let _ = self.persist();
         }
         if let Some((path, _)) = &self.pending {

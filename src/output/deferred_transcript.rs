@@ -1,25 +1,27 @@
-//! `--quiet`: the transcript is kept, in bounded memory, and shown only where the session failed.
+//! The transcript of `--quiet`: it is kept, in bounded memory, and written only if the session fails.
 
-use super::transcript::{TranscriptOptions, TranscriptWriter, omission_remark};
+use super::flush::FlushOnExit;
 use crate::event::{Event, Fact, Observer, Status};
+use crate::report::transcript::omission_remark;
+use crate::report::{TranscriptOptions, TranscriptWriter};
 use std::io::{self, Write};
 
 /// How much is kept of the transcript's beginning, and at least of its end, in bytes: a batch of a million rows costs no more
 /// memory than one of a thousand.
 const KEPT_BYTES: usize = 256 << 10;
 
-/// Keeps a session's transcript, with its content cut, and writes it when the session ends and has not passed. Of one that is
-/// very long it keeps the beginning and the end.
+/// Keeps a session's transcript, with its content cut, and writes it when the session ends without having passed. Of a very long
+/// one it keeps the beginning and the end.
 pub struct DeferredTranscript<W: Write> {
     out: W,
     writer: TranscriptWriter<BoundedText>,
-    /// Whether there was a connection: without one the transcript holds nothing but the failure, and the diagnosis has that.
+    /// Whether there was a connection. Without one the transcript has nothing but the failure, which the diagnosis shows.
     connected: bool,
     error: Option<io::Error>,
 }
 
 impl<W: Write> DeferredTranscript<W> {
-    /// `options.live` means nothing here.
+    /// `options.live` is ignored.
     pub fn new(out: W, options: TranscriptOptions) -> Self {
         let options = TranscriptOptions { live: false, ..options };
         Self { out, writer: TranscriptWriter::new(BoundedText::default(), options), connected: false, error: None }
@@ -30,7 +32,7 @@ impl<W: Write> DeferredTranscript<W> {
         self.error.as_ref()
     }
 
-    /// Writes what was kept, and forgets it.
+    /// Writes what was kept, and empties it.
     pub fn write_kept(&mut self) {
         let flushed = self.writer.finish();
         let kept = std::mem::take(self.writer.get_mut());
@@ -55,6 +57,12 @@ impl<W: Write> Observer for DeferredTranscript<W> {
             }
             _ => {}
         }
+    }
+}
+
+impl<W: Write + Send> FlushOnExit for DeferredTranscript<W> {
+    fn end_with_signal(&mut self, _: &'static str) {
+        self.write_kept();
     }
 }
 
