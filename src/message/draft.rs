@@ -24,7 +24,7 @@ pub struct Draft<'a> {
     pub text: Option<TextPart<'a>>,
     /// The alternative to `text`, which is shown to readers without HTML.
     pub html: Option<TextPart<'a>>,
-    pub attachments: Vec<AttachedFile<'a>>,
+    pub attachments: Vec<FilePart<'a>>,
 }
 
 impl Draft<'_> {
@@ -58,7 +58,7 @@ impl<'a> TextPart<'a> {
 }
 
 /// A file that is attached to a message.
-pub struct AttachedFile<'a> {
+pub struct FilePart<'a> {
     pub source: PartSource<'a>,
     /// The name that the recipient sees.
     pub name: String,

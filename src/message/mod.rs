@@ -17,7 +17,7 @@ mod transfer;
 
 pub use crate::smtp::address_list::NamedMailbox;
 pub use cache::{PartCache, PartKey, PartSource};
-pub use draft::{AttachedFile, Draft, TextPart};
+pub use draft::{Draft, FilePart, TextPart};
 pub use eml::{Eml, EmlError};
 pub use encoded_message::{EncodedMessage, MessageReader};
 pub use error::{BuildError, MessageError};

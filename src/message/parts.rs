@@ -11,7 +11,7 @@
 //! ```
 
 use super::cache::PartSource;
-use super::draft::{AttachedFile, Draft, TextPart, boundary_prefix};
+use super::draft::{Draft, FilePart, TextPart, boundary_prefix};
 use super::encoded_message::{EncodedMessage, Segment};
 use super::error::{BuildError, MessageError};
 use super::source::Source;
@@ -47,7 +47,7 @@ fn tree<'a>(draft: &mut Draft<'a>, boundary: &str) -> Result<MimePart<'a>, Build
     let has_html = draft.html.is_some();
     let (inline, attached): (Vec<_>, Vec<_>) =
         attachments.into_iter().partition(|attachment| has_html && attachment.inline.is_some());
-    let leaves = |list: Vec<AttachedFile<'a>>| -> Result<Vec<MimePart<'a>>, BuildError> {
+    let leaves = |list: Vec<FilePart<'a>>| -> Result<Vec<MimePart<'a>>, BuildError> {
         list.into_iter().map(|attachment| attachment_part(attachment, boundary)).collect()
     };
     let (inline, attached) = (leaves(inline)?, leaves(attached)?);
@@ -91,8 +91,8 @@ fn text_part<'a>(text: TextPart<'a>, media_type: &str) -> Result<MimePart<'a>, B
     Ok(MimePart::Leaf { headers, segment, ends_line })
 }
 
-fn attachment_part<'a>(attachment: AttachedFile<'a>, boundary: &str) -> Result<MimePart<'a>, BuildError> {
-    let AttachedFile { source, name, media_type, inline } = attachment;
+fn attachment_part<'a>(attachment: FilePart<'a>, boundary: &str) -> Result<MimePart<'a>, BuildError> {
+    let FilePart { source, name, media_type, inline } = attachment;
     let wrong = |why: &str| MessageError::new(name.clone(), why);
     if name.contains(['\r', '\n', '\0']) {
         return Err(wrong("a file's name has no line break and no NUL").into());

@@ -190,7 +190,7 @@ fn a_text_file_beyond_ascii_says_its_charset() {
         ("empty.txt", None, "".as_bytes(), "text/plain; name=\"empty.txt\"", "nothing"),
     ];
     for (name, media_type, bytes, written, why) in table {
-        let attachment = AttachedFile {
+        let attachment = FilePart {
             source: Source::in_memory(name, bytes).into(),
             name: name.into(),
             media_type: media_type.map(str::to_owned),
@@ -309,8 +309,7 @@ fn a_file_that_is_not_as_long_as_it_was_ends_the_mail_with_an_error() {
             announced,
             Box::new(move || Ok(Box::new(std::io::Cursor::new(vec![7_u8; holds])) as Box<dyn Read>)),
         );
-        let attachment =
-            AttachedFile { source: source.into(), name: "data.bin".into(), media_type: None, inline: None };
+        let attachment = FilePart { source: source.into(), name: "data.bin".into(), media_type: None, inline: None };
         let content = build(Draft { attachments: vec![attachment], ..draft("x") }).expect("its length is announced");
         let read = content.open().read_to_end(&mut Vec::new());
         assert_eq!(read.err().map(|error| error.to_string()).as_deref(), error, "{why}");

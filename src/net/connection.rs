@@ -1,7 +1,7 @@
 //! A connection, in the clear or inside TLS.
 
+use super::endpoint::Endpoint;
 use super::handshake_replay::HandshakeReplay;
-use super::network::Endpoint;
 use super::socket::DeadlineSocket;
 use super::tls::{self, ConnectorCache};
 use crate::exec::{CloseMode, Stream, TlsError, TlsFacts, TlsOptions};

@@ -7,7 +7,7 @@
 //! before that and does not depend on it: where anything is not as expected, this gives up quietly.
 
 use super::clock::SystemClock;
-use super::network::Endpoint;
+use super::endpoint::Endpoint;
 use super::server_hello::FirstFlight;
 use super::socket::{DeadlineSocket, HandshakeRecording};
 use super::tls::{self, ConnectorCache};

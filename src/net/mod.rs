@@ -5,6 +5,7 @@ mod certificate_errors;
 mod cipher_suites;
 mod clock;
 mod connection;
+mod endpoint;
 mod handshake_replay;
 mod mx;
 mod network;

@@ -1,29 +1,26 @@
-//! Resolving and connecting.
+//! The network of this machine: resolves names and mail exchangers, and tries their addresses in order.
 
 use super::clock::SystemClock;
 use super::connection::Connection;
+use super::endpoint::{Endpoint, check_waiting, describe_io_error};
 use super::mx::{MxHost, MxResolver, Nameservers};
 use super::socket::DeadlineSocket;
 use super::tls::ConnectorCache;
 use crate::exec::{
     Clock, ConnectError, ConnectOptions, ConnectionInfo, MailExchanger, Network, Server, ServerAddress, Stream,
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// The least time that an address is tried for, where as much is left.
+/// The shortest time that is spent on one address, if that much is left.
 const MIN_ATTEMPT: Duration = Duration::from_secs(2);
 
-/// How many of a domain's exchangers are tried.
+/// The most mail exchangers of a domain that are tried.
 const MAX_EXCHANGERS: usize = 10;
 
-/// The network of this machine. Clones share their TLS connectors, which are dear to build.
+/// The real [`Network`]. Clones share their TLS connectors, which are expensive to build, and what they resolved.
 #[derive(Clone, Default)]
 pub struct SystemNetwork {
     connectors: ConnectorCache,
@@ -36,31 +33,14 @@ impl SystemNetwork {
         Self::default()
     }
 
-    /// Resolving, connecting and handshakes end at a signal that this clock notices.
+    /// A signal that `clock` notices ends resolving, connecting and handshakes.
     pub fn with_clock(clock: &SystemClock) -> Self {
         Self { clock: clock.clone(), ..Self::default() }
     }
 
-    /// Asks these for mail exchangers.
+    /// Uses these name servers to look up mail exchangers.
     pub fn with_nameservers(self, nameservers: Nameservers) -> Self {
         Self { mx_resolver: MxResolver::new(nameservers), ..self }
-    }
-}
-
-/// Where a connection leads, for one more of its kind.
-#[derive(Clone, Debug)]
-pub enum Endpoint {
-    Tcp { address: SocketAddr, source: Option<IpAddr> },
-    Unix(PathBuf),
-}
-
-impl Endpoint {
-    pub fn connect(&self, deadline: Instant, clock: &SystemClock) -> io::Result<DeadlineSocket> {
-        let socket = match self {
-            Self::Tcp { address, source } => connect_tcp(*address, *source, deadline, clock)?,
-            Self::Unix(path) => connect_unix(path, deadline, clock)?,
-        };
-        Ok(DeadlineSocket::new(socket, clock.clone()))
     }
 }
 
@@ -101,7 +81,7 @@ impl SystemNetwork {
         Ok((Connection::new(socket, endpoint, server.is_lmtp(), self.connectors.clone()), connected))
     }
 
-    /// The best exchanger of a domain that can be connected to (RFC 5321 §5.1).
+    /// Connects to the best mail exchanger of a domain that is reachable (RFC 5321 §5.1).
     fn connect_exchanger(
         &self,
         domain: &str,
@@ -136,7 +116,7 @@ impl SystemNetwork {
     }
 }
 
-/// Why none of them could be connected to. That a name has no address is the reason only where it is that of all.
+/// Why no mail exchanger could be connected to. "Cannot resolve" only if that is the reason for each of them.
 fn all_exchangers_failed(domain: &str, exchanges: &[MxHost], mut errors: Vec<ConnectError>) -> ConnectError {
     if errors.len() == 1
         && let Some(only) = errors.pop()
@@ -161,11 +141,11 @@ fn reason(error: &ConnectError) -> &str {
     }
 }
 
-/// Until when one of `others` may be tried: one that does not answer leaves the others their share of the time.
-fn attempt_deadline(deadline: Instant, others: usize) -> Instant {
+/// Until when the first of `remaining` addresses may be tried, so that each gets its share of the time.
+fn attempt_deadline(deadline: Instant, remaining: usize) -> Instant {
     let left = deadline.saturating_duration_since(Instant::now());
-    let others = u32::try_from(others).unwrap_or(u32::MAX).max(1);
-    Instant::now() + (left / others).max(MIN_ATTEMPT.min(left))
+    let shares = u32::try_from(remaining).unwrap_or(u32::MAX).max(1);
+    Instant::now() + (left / shares).max(MIN_ATTEMPT.min(left))
 }
 
 fn connect_host(
@@ -209,7 +189,7 @@ fn connect_host(
     Err(failed)
 }
 
-/// The addresses to try, in their order; one at least.
+/// The addresses to try, in order; at least one.
 fn resolve(
     host: &str,
     port: u16,
@@ -241,14 +221,14 @@ fn resolve(
     }
 }
 
-/// The system's resolver, which knows no deadline: it runs in a thread that is left behind where it takes too long.
+/// Asks the system's resolver. It knows no deadline, so it runs in a thread, which is abandoned if it takes too long.
 fn look_up(host: &str, port: u16, deadline: Instant, clock: &SystemClock) -> Result<Vec<SocketAddr>, String> {
     let (sender, receiver) = mpsc::channel();
     let name = host.to_owned();
     let thread = std::thread::Builder::new().name("resolver".to_owned());
     let looked_up = move || {
         let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
-        // Nobody waits any more: nothing to do.
+        // Fails if nobody waits any more, and then nothing is left to do.
         let _ = sender.send(found);
     };
     thread.spawn(looked_up).map_err(|error| error.to_string())?;
@@ -267,100 +247,8 @@ fn look_up(host: &str, port: u16, deadline: Instant, clock: &SystemClock) -> Res
     }
 }
 
-/// Whether there is time left to wait, and no signal came.
-fn check_waiting(deadline: Instant, clock: &SystemClock) -> io::Result<()> {
-    clock.call_idle();
-    match clock.interrupted() {
-        Some(_) => Err(io::Error::other("interrupted")),
-        None if Instant::now() >= deadline => Err(io::ErrorKind::TimedOut.into()),
-        None => Ok(()),
-    }
-}
-
-fn connect_tcp(
-    address: SocketAddr,
-    source: Option<IpAddr>,
-    deadline: Instant,
-    clock: &SystemClock,
-) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if let Some(source) = source {
-        socket.bind(&SocketAddr::new(source, 0).into()).map_err(|error| match error.kind() {
-            io::ErrorKind::AddrNotAvailable => io::Error::other(format!("{source} is no address of this machine")),
-            _ => error,
-        })?;
-    }
-    check_waiting(deadline, clock)?;
-    socket.set_nonblocking(true)?;
-    match socket.connect(&address.into()) {
-        Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {
-            wait_for_connection(&socket, deadline, clock)?;
-        }
-        result => result?,
-    }
-    socket.set_nonblocking(false)?;
-    // A port of the ephemeral range where nobody listens may be given to the very socket that connects to it.
-    if socket.local_addr()?.as_socket() == Some(address) {
-        return Err(io::ErrorKind::ConnectionRefused.into());
-    }
-    // What is written is written whole, a turn at a time: Nagle's algorithm would hold its last segment back.
-    socket.set_tcp_nodelay(true)?;
-    Ok(socket)
-}
-
-/// Until the handshake of TCP is done, whichever way it goes.
-fn wait_for_connection(socket: &Socket, deadline: Instant, clock: &SystemClock) -> io::Result<()> {
-    loop {
-        // Rounded up, so that the last wait is not many short ones.
-        let slice = clock.wait_slice(deadline) + Duration::from_millis(1);
-        let slice = Timespec { tv_sec: 0, tv_nsec: slice.subsec_nanos().into() };
-        match poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&slice)) {
-            Ok(0) | Err(Errno::INTR) => check_waiting(deadline, clock)?,
-            Ok(_) => return socket.take_error()?.map_or(Ok(()), Err),
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-fn connect_unix(path: &Path, deadline: Instant, clock: &SystemClock) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    let address = SockAddr::unix(path).map_err(|_| io::Error::other("the path is too long for a socket"))?;
-    // A UNIX socket connects at once or, where the server's queue is full, not yet; only the latter is waited for.
-    socket.set_nonblocking(true)?;
-    loop {
-        match socket.connect(&address) {
-            Ok(()) => break,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Err(error) => return Err(error),
-        }
-        check_waiting(deadline, clock)?;
-        std::thread::sleep(clock.wait_slice(deadline).min(Duration::from_millis(10)));
-    }
-    socket.set_nonblocking(false)?;
-    Ok(socket)
-}
-
 fn cannot_connect(address: &str, error: &io::Error) -> ConnectError {
     ConnectError::CannotConnect { address: address.to_owned(), why: describe_io_error(error) }
-}
-
-/// What the system said, without its number.
-pub fn describe_io_error(error: &io::Error) -> String {
-    let known = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused",
-        io::ErrorKind::ConnectionReset => "connection reset",
-        io::ErrorKind::TimedOut => "timed out",
-        io::ErrorKind::HostUnreachable => "no route to the host",
-        io::ErrorKind::NetworkUnreachable => "the network is unreachable",
-        io::ErrorKind::NotFound => "there is no such socket",
-        io::ErrorKind::PermissionDenied => "permission denied",
-        _ => "",
-    };
-    if !known.is_empty() {
-        return known.to_owned();
-    }
-    let text = error.to_string();
-    text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
 }
 
 #[cfg(test)]

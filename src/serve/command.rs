@@ -1,6 +1,7 @@
 //! `mailrun serve FILE -- COMMAND…`: a command that finds a server in its environment.
 
-use super::{RunningServer, Summary};
+use super::server::RunningServer;
+use super::summary::Summary;
 use std::ffi::OsString;
 use std::io;
 use std::process::{Command, ExitStatus};

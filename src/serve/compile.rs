@@ -2,11 +2,23 @@
 
 use super::directive::Directive;
 use super::script::{
-    ConnectionLines, ConnectionScript, ExpectedLine, LinePattern, MatchMode, Pace, ScriptError, ScriptItem, ScriptOp,
-    bdat_octets, script_error, verb,
+    ConnectionScript, ExpectedLine, LinePattern, MatchMode, Pace, ScriptError, ScriptOp, bdat_octets, script_error,
+    verb,
 };
 use crate::smtp::lines::LineEnd;
 use crate::transcript::LineBody;
+
+/// What one connection's lines are, before they are made operations.
+pub(super) enum ScriptItem {
+    Client(LineBody),
+    Server(LineBody),
+    Directive(Directive),
+}
+
+pub(super) struct ConnectionLines {
+    pub(super) name: String,
+    pub(super) items: Vec<(usize, ScriptItem)>,
+}
 
 /// The first three bytes of a server's line, where they are digits.
 fn reply_code(body: &LineBody) -> Option<&[u8]> {

@@ -1,7 +1,7 @@
 //! Sockets that listen.
 
-use super::Listen;
 use super::client_connection::ClientSocket;
+use super::config::Listen;
 use anyhow::Context;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};

@@ -2,7 +2,6 @@
 
 mod read;
 
-use crate::session::Diagnostics;
 use regex::Regex;
 use std::time::Duration;
 
@@ -38,11 +37,6 @@ pub(super) struct ReplyRule {
 }
 
 impl ReplyRules {
-    /// Reads TOML, and gives all that is wrong with it. `name` is the file's.
-    pub fn read(name: &str, text: &str) -> Result<Self, Diagnostics> {
-        read::read(name, text)
-    }
-
     /// The rule for a command; `counts` are the connection's, one for each rule.
     pub(super) fn find(&self, counts: &mut Vec<u32>, verb: &str, argument: &str) -> Option<&ReplyRule> {
         counts.resize(self.list.len(), 0);

@@ -1,11 +1,6 @@
-//! Reads a transcript as a script for a server: one list of operations for each connection.
-//!
-//! `S:` lines are sent, `C:` lines are awaited, `*:` remarks are stage directions. Remarks that only tell what
-//! happened (`expected 250, got 550`, pauses, notes) are passed over.
+//! A script for a server: one list of operations for each connection.
 
-use super::compile::compile;
-use super::directive::{Directive, parse_directive};
-use crate::transcript::{LineBody, Mark, ParseError, TranscriptLine, parse};
+use crate::transcript::{LineBody, ParseError};
 use std::fmt;
 use std::time::Duration;
 
@@ -102,24 +97,6 @@ impl From<ParseError> for ScriptError {
 }
 
 impl Script {
-    /// Reads a transcript. Gives every error, not only the first.
-    pub fn parse(text: &str) -> Result<Self, Vec<ScriptError>> {
-        let records = parse(text).map_err(|errors| errors.into_iter().map(ScriptError::from).collect::<Vec<_>>())?;
-        let mut errors = Vec::new();
-        let tracks = split_by_connection(records, &mut errors);
-        let connections: Vec<_> = tracks.into_iter().map(|track| compile(track, &mut errors)).collect();
-        if connections.is_empty() && errors.is_empty() {
-            errors.push(script_error(
-                1,
-                "this transcript holds no connection: neither an S: or C: line nor `*: connected`",
-            ));
-        }
-        errors.sort_by_key(|e| e.line);
-        if errors.is_empty() { Ok(Self { connections }) } else { Err(errors) }
-    }
-}
-
-impl Script {
     /// Whether the first client begins with a handshake, before anybody says anything.
     pub(super) fn begins_with_tls(&self) -> bool {
         let waits = |op: &&ScriptOp| matches!(op, ScriptOp::Wait(_));
@@ -145,51 +122,6 @@ pub(super) fn script_error(line: usize, why: impl Into<String>) -> ScriptError {
     ScriptError { line, column: 1, why: why.into() }
 }
 
-/// What one connection's lines are, before they are made operations.
-pub(super) enum ScriptItem {
-    Client(LineBody),
-    Server(LineBody),
-    Directive(Directive),
-}
-
-pub(super) struct ConnectionLines {
-    pub(super) name: String,
-    pub(super) items: Vec<(usize, ScriptItem)>,
-}
-
-/// Deals the records out to their connections; `*: connected` begins a new one of its name.
-fn split_by_connection(records: Vec<TranscriptLine>, errors: &mut Vec<ScriptError>) -> Vec<ConnectionLines> {
-    let mut tracks: Vec<ConnectionLines> = Vec::new();
-    for (index, record) in records.into_iter().enumerate() {
-        let line = index + 1;
-        let (name, item) = match record {
-            TranscriptLine::Comment(_) | TranscriptLine::Blank => continue,
-            TranscriptLine::Wire { mark, connection, body, .. } => {
-                let item = if mark == Mark::Server { ScriptItem::Server(body) } else { ScriptItem::Client(body) };
-                (connection, item)
-            }
-            TranscriptLine::Remark { connection, text, .. } => match parse_directive(&text) {
-                Ok(Some(direction)) => (connection, ScriptItem::Directive(direction)),
-                Ok(None) => continue,
-                Err(why) => {
-                    errors.push(script_error(line, why));
-                    continue;
-                }
-            },
-        };
-        let name = name.unwrap_or_else(|| "main".to_owned());
-        if matches!(item, ScriptItem::Directive(Directive::Connected)) {
-            tracks.push(ConnectionLines { name, items: Vec::new() });
-            continue;
-        }
-        match tracks.iter_mut().rfind(|track| track.name == name) {
-            Some(track) => track.items.push((line, item)),
-            None => tracks.push(ConnectionLines { name, items: vec![(line, item)] }),
-        }
-    }
-    tracks
-}
-
 /// The first word of a client's line.
 pub(super) fn verb(line: &[u8]) -> &[u8] {
     line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b':')).next().unwrap_or_default()
@@ -203,6 +135,3 @@ pub(super) fn bdat_octets(line: &[u8]) -> Option<u64> {
     }
     std::str::from_utf8(words.next()?.trim_ascii()).ok()?.parse().ok()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,7 @@
 //! Listening, a thread for each connection, and an end that leaves none behind.
 
 use super::client_connection::{ClientConnection, ClientSocket};
+use super::config::{Behaviour, Config, Listen};
 use super::dialogue::{ClientEnd, Dialogue, ServerAction};
 use super::listener::{Listener, Waker, listen};
 use super::maildrop::Maildrop;
@@ -10,7 +11,6 @@ use super::script_player::ScriptPlayer;
 use super::sink::Sink;
 use super::summary::{ConnectionResult, Summary};
 use super::tls::Acceptor;
-use super::{Behaviour, Config, Listen};
 use crate::net::certificate::ServerCertificate;
 use anyhow::{Context, bail};
 use std::collections::HashMap;

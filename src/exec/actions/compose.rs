@@ -4,10 +4,10 @@ use super::material;
 use crate::exec::error::StepError;
 use crate::exec::executor::Executor;
 use crate::message::{
-    AttachedFile, BuildError, Draft, Eml, EmlError, EncodedMessage, NamedMailbox, build, check_media_type,
+    BuildError, Draft, Eml, EmlError, EncodedMessage, FilePart, NamedMailbox, build, check_media_type,
     parse_address_list,
 };
-use crate::session::{AttachedFile as Attached, Message, SourcePath, Span, Template, unseeded_letters};
+use crate::session::{AttachedFile, Message, SourcePath, Span, Template, unseeded_letters};
 use crate::smtp::address::Mailbox;
 use std::io::Read;
 use std::path::Path;
@@ -192,7 +192,7 @@ fn place_of<'m>(message: &'m Message, header: &str) -> &'m Span {
     key.as_ref().or(listed).map_or(&message.span, |template| &template.span)
 }
 
-fn attachment<'a>(executor: &Executor<'a>, attached: &Attached) -> Result<AttachedFile<'a>, StepError> {
+fn attachment<'a>(executor: &Executor<'a>, attached: &AttachedFile) -> Result<FilePart<'a>, StepError> {
     let (path, source) = material::file(executor, &attached.path)?;
     let source = material::cached(executor, source, &attached.path.span);
     let media_type = line(executor, &attached.media_type)?;
@@ -205,7 +205,7 @@ fn attachment<'a>(executor: &Executor<'a>, attached: &Attached) -> Result<Attach
         None if path == Path::new("-") => "standard-input".to_owned(),
         None => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
     };
-    Ok(AttachedFile { source, name, media_type, inline: line(executor, &attached.inline)? })
+    Ok(FilePart { source, name, media_type, inline: line(executor, &attached.inline)? })
 }
 
 fn line(executor: &Executor<'_>, template: &Option<Template>) -> Result<Option<String>, StepError> {

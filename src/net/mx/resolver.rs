@@ -6,7 +6,7 @@
 use super::query::{DnsResponse, MxAnswer, build_question, parse_response};
 use crate::exec::Clock;
 use crate::net::clock::SystemClock;
-use crate::net::network::{Endpoint, describe_io_error};
+use crate::net::endpoint::{Endpoint, describe_io_error};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};

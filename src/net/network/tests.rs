@@ -4,6 +4,7 @@ use super::*;
 use crate::session::Scheme;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
@@ -68,7 +69,11 @@ fn why_nothing_connects_is_said_in_words() {
     for (host, options, words) in [
         ("127.0.0.1", plain(), "connection refused"),
         ("127.0.0.1", ConnectOptions { source: ip("::1"), ..plain() }, "family"),
-        ("127.0.0.1", ConnectOptions { source: ip("192.0.2.1"), ..plain() }, "192.0.2.1 is no address of this machine"),
+        (
+            "127.0.0.1",
+            ConnectOptions { source: ip("192.0.2.1"), ..plain() },
+            "192.0.2.1 is not an address of this machine",
+        ),
         ("127.0.0.1", ConnectOptions { ipv6_only: true, ..plain() }, "no IPv6 address"),
         ("::1", ConnectOptions { ipv4_only: true, ..plain() }, "no IPv4 address"),
     ] {

@@ -18,23 +18,25 @@ const OF_SESSIONS: [&str; 10] =
 
 type TomlNode<'a> = Spanned<DeValue<'a>>;
 
-/// Reads the file of this name, which `text` is.
-pub(super) fn read(name: &str, text: &str) -> Result<ReplyRules, Diagnostics> {
-    let mut sources = SourceMap::default();
-    let file = sources.add(name, text);
-    let (table, syntax) = DeTable::parse_recoverable(text);
-    let mut reader = RuleReader { sources, file, found: Vec::new(), broken: HashSet::new() };
-    for error in syntax {
-        let span = reader.span(error.span().unwrap_or_default());
-        reader.broken.insert(reader.sources.place(&span).line);
-        reader.found.push(Diagnostic::error(span, error.message().trim_end().replace('\n', " ")));
+impl ReplyRules {
+    /// Reads the rules in TOML. All errors are returned, not only the first. `name` is the name of the file in messages.
+    pub fn read(name: &str, text: &str) -> Result<Self, Diagnostics> {
+        let mut sources = SourceMap::default();
+        let file = sources.add(name, text);
+        let (table, syntax) = DeTable::parse_recoverable(text);
+        let mut reader = RuleReader { sources, file, found: Vec::new(), broken: HashSet::new() };
+        for error in syntax {
+            let span = reader.span(error.span().unwrap_or_default());
+            reader.broken.insert(reader.sources.place(&span).line);
+            reader.found.push(Diagnostic::error(span, error.message().trim_end().replace('\n', " ")));
+        }
+        let rules = reader.rules(table.get_ref());
+        if reader.found.is_empty() {
+            return Ok(rules);
+        }
+        reader.found.sort_by_key(|one| one.span.bytes.start);
+        Err(Diagnostics { list: reader.found, sources: reader.sources })
     }
-    let rules = reader.rules(table.get_ref());
-    if reader.found.is_empty() {
-        return Ok(rules);
-    }
-    reader.found.sort_by_key(|one| one.span.bytes.start);
-    Err(Diagnostics { list: reader.found, sources: reader.sources })
 }
 
 struct RuleReader {
@@ -251,7 +253,7 @@ mod tests {
             ),
         ];
         for (text, expected, why) in table {
-            let found = read("r.toml", text).expect_err(why);
+            let found = ReplyRules::read("r.toml", text).expect_err(why);
             assert_eq!(found.render(false), expected, "{why}");
         }
     }

@@ -1,7 +1,7 @@
 //! Content on its way to the mail store, by DATA and by BDAT, and the reply to it.
 
 use super::super::rules::CONTENT;
-use super::{MAX_SIZE, Phase, Sink};
+use super::{InputPhase, MAX_SIZE, Sink};
 use crate::smtp::content::ContentDecoder;
 
 impl Sink<'_> {
@@ -27,7 +27,7 @@ impl Sink<'_> {
         if done {
             self.end_content();
         } else {
-            self.phase = Phase::Data(decoder);
+            self.phase = InputPhase::Data(decoder);
         }
     }
 
@@ -41,7 +41,7 @@ impl Sink<'_> {
         self.used += taken;
         let left = left - taken as u64;
         match (left, refusal) {
-            (1.., refusal) => self.phase = Phase::Bdat { left, last, refusal },
+            (1.., refusal) => self.phase = InputPhase::Bdat { left, last, refusal },
             // A rule that only closes answers nothing.
             (0, Some(refusal)) if refusal.is_empty() => {}
             (0, Some(refusal)) => self.reply(&refusal),

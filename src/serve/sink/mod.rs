@@ -1,14 +1,15 @@
 //! The sink's side of SMTP (RFC 5321) and LMTP (RFC 2033): bytes in, replies and mail out, no socket and no file.
 
+mod arguments;
 mod auth;
 mod client_session;
-mod command;
+mod commands;
 mod content;
 mod envelope;
 #[cfg(test)]
 mod tests;
 
-use super::SinkOptions;
+use super::config::SinkOptions;
 use super::dialogue::{ClientEnd, Dialogue, ServerAction, TlsHandshake};
 use super::proxy;
 use super::rules::CONNECT;
@@ -25,7 +26,7 @@ const MAX_SIZE: u64 = 1 << 30;
 const MAX_RECIPIENTS: usize = 10_000;
 
 /// What the next bytes are.
-enum Phase {
+enum InputPhase {
     /// The connection's first bytes: a PROXY header or a command.
     First,
     Command,
@@ -49,7 +50,7 @@ pub(super) struct Sink<'a> {
     input: Vec<u8>,
     /// How much of `input` is used up.
     used: usize,
-    phase: Phase,
+    phase: InputPhase,
     session: ClientSession,
     secrets: auth::AuthSecrets,
     /// How often each rule fitted.
@@ -74,7 +75,7 @@ impl<'a> Sink<'a> {
             writer,
             input: Vec::new(),
             used: 0,
-            phase: Phase::First,
+            phase: InputPhase::First,
             session: ClientSession::default(),
             secrets: auth::AuthSecrets { password, nonce, channel_binding: None },
             rule_counts: Vec::new(),
@@ -150,13 +151,13 @@ impl<'a> Sink<'a> {
     }
 
     fn advance(&mut self) {
-        match std::mem::replace(&mut self.phase, Phase::Command) {
-            Phase::First => self.read_proxy_header(),
-            Phase::Command => self.read_command(),
-            Phase::Auth(exchange) => self.auth_line(exchange),
-            Phase::Data(decoder) => self.data_content(decoder),
-            Phase::Bdat { left, last, refusal } => self.bdat_octets(left, last, refusal),
-            Phase::Skip => self.skip(),
+        match std::mem::replace(&mut self.phase, InputPhase::Command) {
+            InputPhase::First => self.read_proxy_header(),
+            InputPhase::Command => self.read_command(),
+            InputPhase::Auth(exchange) => self.auth_line(exchange),
+            InputPhase::Data(decoder) => self.data_content(decoder),
+            InputPhase::Bdat { left, last, refusal } => self.bdat_octets(left, last, refusal),
+            InputPhase::Skip => self.skip(),
         }
     }
 
@@ -166,7 +167,7 @@ impl<'a> Sink<'a> {
                 self.used += length;
                 self.session.proxied_for = Some(source);
             }
-            proxy::ProxyHeader::Incomplete => self.phase = Phase::First,
+            proxy::ProxyHeader::Incomplete => self.phase = InputPhase::First,
             proxy::ProxyHeader::Absent => {}
         }
     }
@@ -176,7 +177,7 @@ impl<'a> Sink<'a> {
         let rest = self.input.get(self.used..).unwrap_or_default();
         let Some(at) = rest.iter().position(|byte| *byte == b'\n') else {
             if rest.len() > MAX_LINE {
-                self.phase = Phase::Skip;
+                self.phase = InputPhase::Skip;
             }
             return None;
         };
@@ -205,7 +206,7 @@ impl<'a> Sink<'a> {
             }
             None => {
                 self.used = self.input.len();
-                self.phase = Phase::Skip;
+                self.phase = InputPhase::Skip;
             }
         }
     }
@@ -220,8 +221,8 @@ impl<'a> Sink<'a> {
         let before = self.used;
         let Some(line) = self.take_line() else {
             // A line that was not one ends the exchange; one that is not there yet does not.
-            if self.used == before && !matches!(self.phase, Phase::Skip) {
-                self.phase = Phase::Auth(exchange);
+            if self.used == before && !matches!(self.phase, InputPhase::Skip) {
+                self.phase = InputPhase::Auth(exchange);
             }
             return;
         };
@@ -242,7 +243,7 @@ impl<'a> Sink<'a> {
         match step {
             auth::AuthStep::Challenge(challenge) => {
                 self.reply(&format!("334 {}", encode(&challenge)));
-                self.phase = Phase::Auth(exchange);
+                self.phase = InputPhase::Auth(exchange);
             }
             auth::AuthStep::Done(who) => {
                 self.session.authenticated = Some(who);
@@ -300,8 +301,8 @@ impl Dialogue for Sink<'_> {
     }
 
     fn tls_started(&mut self, tls: TlsHandshake) {
-        if !matches!(self.phase, Phase::First) {
-            self.phase = Phase::Command;
+        if !matches!(self.phase, InputPhase::First) {
+            self.phase = InputPhase::Command;
         }
         self.session.tls_started(tls.version);
         self.secrets.channel_binding = tls.server_end_point;
@@ -317,7 +318,7 @@ impl Dialogue for Sink<'_> {
             ClientEnd::Idle => self.out.extend_from_slice(b"421 4.4.2 nothing came for too long\r\n"),
             ClientEnd::Stopped => self.out.extend_from_slice(b"421 4.3.2 shutting down\r\n"),
         }
-        self.phase = Phase::Command;
+        self.phase = InputPhase::Command;
         self.closing = true;
     }
 

@@ -1,6 +1,6 @@
 //! CRAM-MD5 (RFC 2195): user, space, and the challenge's HMAC-MD5 under the password in hexadecimal.
 
-use super::{Credentials, Response, SaslError, SaslExchange};
+use super::exchange::{Credentials, Response, SaslError, SaslExchange};
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use std::fmt::Write;

@@ -1,7 +1,7 @@
 //! The mechanisms whose messages are known from the start: PLAIN (RFC 4616), LOGIN (draft-murchison-sasl-login),
 //! EXTERNAL (RFC 4422 appendix A), ANONYMOUS (RFC 4505).
 
-use super::{Credentials, Response, SaslError, SaslExchange};
+use super::exchange::{Credentials, Response, SaslError, SaslExchange};
 use std::collections::VecDeque;
 
 /// Messages that do not depend on what the server says.

@@ -1,8 +1,9 @@
 //! OAUTHBEARER (RFC 7628) and its forerunner XOAUTH2, as Google and Microsoft document it: a token, and at a refusal a
 //! JSON object that the client must answer before it hears the failure.
 
-use super::{Credentials, Mechanism, Response, SaslError, SaslExchange};
-use crate::smtp::sasl::scram::saslname;
+use super::exchange::{Credentials, Response, SaslError, SaslExchange};
+use super::mechanism::Mechanism;
+use super::scram::saslname;
 
 pub struct Oauth {
     mechanism: Mechanism,

@@ -6,7 +6,8 @@ mod tests;
 
 pub use keys::{ScramHash, ScramKeys};
 
-use super::{Credentials, Mechanism, Response, SaslError, SaslExchange};
+use super::exchange::{Credentials, Response, SaslError, SaslExchange};
+use super::mechanism::Mechanism;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::ops::RangeInclusive;

@@ -1,0 +1,63 @@
+//! Reads a transcript as a script for a server.
+//!
+//! `S:` lines are sent, `C:` lines are awaited, some `*:` remarks are directives. Remarks that only report what happened
+//! (`expected 250, got 550`, pauses, notes) are ignored.
+
+use super::compile::{ConnectionLines, ScriptItem, compile};
+use super::directive::{Directive, parse_directive};
+use super::script::{Script, ScriptError, script_error};
+use crate::transcript::{Mark, TranscriptLine, parse};
+
+impl Script {
+    /// Reads a transcript. Gives every error, not only the first.
+    pub fn parse(text: &str) -> Result<Self, Vec<ScriptError>> {
+        let records = parse(text).map_err(|errors| errors.into_iter().map(ScriptError::from).collect::<Vec<_>>())?;
+        let mut errors = Vec::new();
+        let tracks = split_by_connection(records, &mut errors);
+        let connections: Vec<_> = tracks.into_iter().map(|track| compile(track, &mut errors)).collect();
+        if connections.is_empty() && errors.is_empty() {
+            errors.push(script_error(
+                1,
+                "this transcript holds no connection: neither an S: or C: line nor `*: connected`",
+            ));
+        }
+        errors.sort_by_key(|e| e.line);
+        if errors.is_empty() { Ok(Self { connections }) } else { Err(errors) }
+    }
+}
+
+/// Deals the records out to their connections; `*: connected` begins a new one of its name.
+fn split_by_connection(records: Vec<TranscriptLine>, errors: &mut Vec<ScriptError>) -> Vec<ConnectionLines> {
+    let mut tracks: Vec<ConnectionLines> = Vec::new();
+    for (index, record) in records.into_iter().enumerate() {
+        let line = index + 1;
+        let (name, item) = match record {
+            TranscriptLine::Comment(_) | TranscriptLine::Blank => continue,
+            TranscriptLine::Wire { mark, connection, body, .. } => {
+                let item = if mark == Mark::Server { ScriptItem::Server(body) } else { ScriptItem::Client(body) };
+                (connection, item)
+            }
+            TranscriptLine::Remark { connection, text, .. } => match parse_directive(&text) {
+                Ok(Some(direction)) => (connection, ScriptItem::Directive(direction)),
+                Ok(None) => continue,
+                Err(why) => {
+                    errors.push(script_error(line, why));
+                    continue;
+                }
+            },
+        };
+        let name = name.unwrap_or_else(|| "main".to_owned());
+        if matches!(item, ScriptItem::Directive(Directive::Connected)) {
+            tracks.push(ConnectionLines { name, items: Vec::new() });
+            continue;
+        }
+        match tracks.iter_mut().rfind(|track| track.name == name) {
+            Some(track) => track.items.push((line, item)),
+            None => tracks.push(ConnectionLines { name, items: vec![(line, item)] }),
+        }
+    }
+    tracks
+}
+
+#[cfg(test)]
+mod tests;
