@@ -3,6 +3,7 @@
 mod arguments;
 mod commands;
 mod environment;
+mod error;
 mod output;
 mod raw_deliveries;
 mod reach;
@@ -12,7 +13,8 @@ mod suite_runner;
 use crate::event::Status;
 pub use arguments::definition;
 use arguments::{CliCommand, Color};
-use commands::{auth_string, check, ledger, new, run, serve, test};
+use commands::{auth_string, check, completions, ledger, man, new, run, schema, serve, show, test};
+use error::CommandError;
 use output::console;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -50,31 +52,37 @@ fn dispatch() -> Status {
             return Status::Usage;
         }
     };
-    let origin = |long: &str| read.origin(long);
-    match &read.arguments.command {
-        CliCommand::Run(arguments) => {
-            set_colour_choice(arguments.inputs.color);
-            run::main(arguments, &origin)
+    run_command(&read.arguments.command, &|long| read.origin(long)).unwrap_or_else(|error| {
+        if !error.message.is_empty() {
+            console::error(&error.message);
         }
-        CliCommand::Test(arguments) => {
-            set_colour_choice(arguments.inputs.color);
-            test::main(arguments, &origin)
+        if let Some(help) = &error.help {
+            console::print_line(&format!("help: {help}"));
         }
-        CliCommand::Check(arguments) => {
-            set_colour_choice(arguments.inputs.color);
-            check::check(arguments, &origin)
-        }
-        CliCommand::Show(arguments) => {
-            set_colour_choice(arguments.inputs.color);
-            check::show_session(arguments, &origin)
-        }
+        error.status
+    })
+}
+
+/// `origin` says whether an option came from the command line or from the environment.
+fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
+    match command {
+        CliCommand::Run(arguments) | CliCommand::Test(arguments) => set_colour_choice(arguments.inputs.color),
+        CliCommand::Check(arguments) => set_colour_choice(arguments.inputs.color),
+        CliCommand::Show(arguments) => set_colour_choice(arguments.inputs.color),
+        _ => {}
+    }
+    match command {
+        CliCommand::Run(arguments) => run::main(arguments, origin),
+        CliCommand::Test(arguments) => test::main(arguments, origin),
+        CliCommand::Check(arguments) => check::main(arguments, origin),
+        CliCommand::Show(arguments) => show::main(arguments, origin),
         CliCommand::Ledger(arguments) => ledger::main(arguments),
         CliCommand::Serve(arguments) => serve::main(arguments),
-        CliCommand::AuthString(arguments) => auth_string::main(arguments, &origin),
-        CliCommand::New(arguments) => new::new(arguments),
-        CliCommand::Schema => new::schema(),
-        CliCommand::Completions(arguments) => new::completions(arguments),
-        CliCommand::Man(arguments) => new::man(arguments),
+        CliCommand::AuthString(arguments) => auth_string::main(arguments, origin),
+        CliCommand::New(arguments) => new::main(arguments),
+        CliCommand::Schema => Ok(schema::main()),
+        CliCommand::Completions(arguments) => Ok(completions::main(arguments)),
+        CliCommand::Man(arguments) => man::main(arguments),
     }
 }
 

@@ -10,7 +10,10 @@ pub mod values;
 
 pub use auth_string::AuthStringArguments;
 pub use ledger::{LedgerArguments, LedgerCommand};
-pub use run::{BatchArguments, Color, InputArguments, OutputArguments, ReportArguments, RunArguments, SelectArguments};
+pub use run::{
+    BatchArguments, Color, ConnectArguments, InputArguments, OutputArguments, ReportArguments, RunArguments,
+    SelectArguments,
+};
 pub use serve::ServeArguments;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};

@@ -1,7 +1,9 @@
 //! `mailrun auth-string`: the base64 that AUTH wants, and the way back.
 
 use crate::cli::arguments::AuthStringArguments;
+use crate::cli::error::CommandError;
 use crate::cli::output::console;
+use crate::cli::output::terminal_prompt;
 use crate::event::Status;
 use crate::session::closest_name;
 use crate::smtp::sasl::{Credentials, Mechanism, start_exchange};
@@ -21,32 +23,24 @@ const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
 /// No credential is longer; what comes beyond is no line.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// Why there is nothing to print.
-type AuthStringError = (Status, String);
-
 /// Where missing values come from.
 pub trait Prompt {
     /// Asks for a line; `hidden` for what must not be seen while it is typed. `None` where input has ended.
     fn ask(&mut self, what: &str, hidden: bool) -> std::io::Result<Option<String>>;
 }
 
-pub fn main(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) -> Status {
+pub fn main(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
     let mut input = StdinPrompt;
     let lines = check_options(arguments, origin).and_then(|()| match arguments.decode {
         true => decode(arguments, &mut input),
         false => encode(arguments, &mut input),
     });
-    match lines {
-        Ok(lines) => console::print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>()),
-        Err((status, message)) => {
-            console::error(&message);
-            status
-        }
-    }
+    let text = lines?.iter().map(|line| format!("{line}\n")).collect::<String>();
+    Ok(console::print(&text))
 }
 
 /// Whether all that is given is used. What stands in the environment may be there for others.
-fn check_options(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) -> Result<(), AuthStringError> {
+fn check_options(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) -> Result<(), CommandError> {
     let name = arguments.mechanism.as_deref().unwrap_or_default();
     let (who, used): (String, &[&str]) = match Mechanism::parse(name) {
         _ if arguments.decode => ("--decode".to_owned(), &[]),
@@ -64,7 +58,7 @@ fn check_options(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> Strin
     for (option, _) in given.iter().filter(|(option, value)| value.is_some() && !used.contains(option)) {
         let option = format!("--{option}");
         if origin(option.trim_start_matches('-')) == option {
-            return Err((Status::Usage, format!("{who} has no use for {option}")));
+            return Err(CommandError::usage(format!("{who} has no use for {option}")));
         }
     }
     Ok(())
@@ -105,11 +99,11 @@ fn unknown_mechanism(name: &str) -> String {
 }
 
 /// The base64, a line for each message of the mechanism.
-fn encode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec<String>, AuthStringError> {
+fn encode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec<String>, CommandError> {
     let name = arguments.mechanism.as_deref().unwrap_or_default();
     let mechanism = Mechanism::parse(name).map_err(|unknown| {
         let why = if unknown.is_intentional { unknown.to_string() } else { unknown_mechanism(&unknown.name) };
-        (Status::Usage, escape_unprintable(why.as_bytes()))
+        CommandError::usage(escape_unprintable(why.as_bytes()))
     })?;
     let (user, password, token, challenge) = match mechanism {
         Mechanism::Plain | Mechanism::Login => (true, true, false, false),
@@ -118,7 +112,7 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec
         Mechanism::External | Mechanism::Anonymous => (false, false, false, false),
         Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus | Mechanism::ScramSha256 | Mechanism::ScramSha1 => {
             let why = format!("{mechanism} answers a nonce that the server makes up: use `auth` in a session file");
-            return Err((Status::Usage, why));
+            return Err(CommandError::usage(why));
         }
     };
     let mut need = |needed: bool, given: &Option<String>, what: &str, hidden: bool| match given {
@@ -137,7 +131,7 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec
     let challenge = need(challenge, &given, "challenge", false)?;
     let challenge = LENIENT_BASE64
         .decode(challenge.trim())
-        .map_err(|_| (Status::Usage, "the challenge is not base64".to_owned()))?;
+        .map_err(|_| CommandError::usage("the challenge is not base64".to_owned()))?;
 
     // RFC 4616 §2: NUL divides PLAIN's fields, and no other mechanism has a use for it.
     for (what, value) in [
@@ -147,7 +141,7 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec
         ("authorization identity", &credentials.authzid),
     ] {
         if value.contains(['\0', '\r', '\n']) {
-            return Err((Status::DataErr, format!("the {what} holds a line break or a NUL")));
+            return Err(CommandError::invalid_data(format!("the {what} holds a line break or a NUL")));
         }
     }
 
@@ -167,29 +161,31 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec
     Ok(messages.iter().map(|m| if m.bytes.is_empty() { "=".to_owned() } else { STANDARD.encode(&m.bytes) }).collect())
 }
 
-fn sasl_error(why: crate::smtp::sasl::SaslError) -> AuthStringError {
-    (Status::DataErr, escape_unprintable(why.to_string().as_bytes()))
+fn sasl_error(why: crate::smtp::sasl::SaslError) -> CommandError {
+    CommandError::invalid_data(escape_unprintable(why.to_string().as_bytes()))
 }
 
-fn read_missing(input: &mut dyn Prompt, what: &str, hidden: bool) -> Result<String, AuthStringError> {
+fn read_missing(input: &mut dyn Prompt, what: &str, hidden: bool) -> Result<String, CommandError> {
     match input.ask(what, hidden) {
         Ok(Some(line)) => Ok(line),
-        Ok(None) => {
-            Err((Status::DataErr, format!("the {what} is missing: give --{what}, or a line on standard input")))
-        }
-        Err(why) => Err((Status::NoInput, format!("cannot read the {what}: {why}"))),
+        Ok(None) => Err(CommandError::invalid_data(format!(
+            "the {what} is missing: give --{what}, or a line on standard input"
+        ))),
+        Err(why) => Err(CommandError::new(Status::NoInput, format!("cannot read the {what}: {why}"))),
     }
 }
 
 /// What base64 says, a line each.
-fn decode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec<String>, AuthStringError> {
+fn decode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec<String>, CommandError> {
     let mut encoded = arguments.encoded.clone();
     // A mechanism may stand before it, as it does the other way: base64 is the same in all.
     if let Some(first) = arguments.mechanism.as_ref().filter(|name| Mechanism::parse(name).is_err()) {
         encoded.insert(0, first.clone());
     }
     if encoded.is_empty() {
-        while let Some(line) = input.ask("base64", false).map_err(|why| (Status::NoInput, why.to_string()))? {
+        while let Some(line) =
+            input.ask("base64", false).map_err(|why| CommandError::new(Status::NoInput, why.to_string()))?
+        {
             encoded.push(line);
         }
     }
@@ -197,10 +193,9 @@ fn decode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec
         .iter()
         .map(|line| match line.trim() {
             "=" => Ok(String::new()),
-            text => LENIENT_BASE64
-                .decode(text)
-                .map(|bytes| escape_unprintable(&bytes))
-                .map_err(|_| (Status::DataErr, format!("{} is not base64", escape_unprintable(text.as_bytes())))),
+            text => LENIENT_BASE64.decode(text).map(|bytes| escape_unprintable(&bytes)).map_err(|_| {
+                CommandError::invalid_data(format!("{} is not base64", escape_unprintable(text.as_bytes())))
+            }),
         })
         .collect()
 }
@@ -210,7 +205,7 @@ struct StdinPrompt;
 
 impl Prompt for StdinPrompt {
     fn ask(&mut self, what: &str, hidden: bool) -> std::io::Result<Option<String>> {
-        console::ask(what, hidden, || {
+        terminal_prompt::ask(what, hidden, || {
             let mut line = Vec::new();
             std::io::stdin().lock().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
             if line.is_empty() {

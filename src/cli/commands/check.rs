@@ -1,16 +1,17 @@
-//! `mailrun check` and `mailrun show`: sessions read, and no network touched.
+//! `mailrun check`: validates sessions without connecting, and lists what they reach.
 
-use crate::cli::arguments::{CheckArguments, ShowArguments};
+use crate::cli::arguments::CheckArguments;
+use crate::cli::error::CommandError;
 use crate::cli::output::console;
 use crate::cli::reach::{FilePurpose, NamedFile, reach};
-use crate::cli::sessions::diagnostics::{print_diagnostics, print_warnings};
+use crate::cli::sessions::diagnostics::print_diagnostics;
 use crate::cli::sessions::load::{LoadedSession, SessionInputs};
 use crate::cli::sessions::row_columns;
 use crate::event::Status;
 use crate::exec::TlsFile;
 use crate::net::check_pem;
 use crate::report::diagnosis::escape_workflow_commands;
-use crate::session::{Diagnostic, Diagnostics, ShowOptions, SourceError, SourcePath, Sources, Span, show};
+use crate::session::{Diagnostic, Diagnostics, SourceError, SourcePath, Sources, Span};
 use crate::source::{RowReader, SessionPath};
 use crate::transcript::escape_unprintable;
 use std::collections::{BTreeSet, HashSet};
@@ -22,18 +23,15 @@ use std::path::Path;
 const LOOKED_AT: u64 = 16 << 20;
 
 /// Reads and validates, and lists what each session reaches.
-pub fn check(arguments: &CheckArguments, origin: &dyn Fn(&str) -> String) -> Status {
-    let inputs = match SessionInputs::new(&arguments.inputs, origin) {
-        Ok(inputs) => inputs,
-        Err(status) => return status,
-    };
+pub fn main(arguments: &CheckArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
+    let inputs = SessionInputs::new(&arguments.inputs, origin)?;
     let (loaded, mut ends) = inputs.read(&arguments.sessions);
     for one in &loaded {
         let (status, text) = examine(one, arguments.inputs.server.as_deref());
         ends.push(status);
         ends.push(console::print(&text));
     }
-    Status::worst(ends)
+    Ok(Status::worst(ends))
 }
 
 /// Says what is wrong with a session that was read. Gives how it ends, and what it reaches as text.
@@ -163,29 +161,4 @@ fn no_certificate(one: &LoadedSession) -> Vec<Diagnostic> {
         _ => {}
     }
     list
-}
-
-/// Prints a session as a session file that runs the same.
-pub fn show_session(arguments: &ShowArguments, origin: &dyn Fn(&str) -> String) -> Status {
-    let inputs = match SessionInputs::new(&arguments.inputs, origin) {
-        Ok(inputs) => inputs,
-        Err(status) => return status,
-    };
-    let (mut loaded, mut ends) = inputs.read(std::slice::from_ref(&arguments.session));
-    if loaded.len() > 1 {
-        console::error(&format!("show prints one session, and {} were found", loaded.len()));
-        return Status::Usage;
-    }
-    if let Some(one) = loaded.pop() {
-        let options = ShowOptions { server: arguments.inputs.server.clone(), variables: inputs.variables };
-        print_warnings(one.session.warnings.clone(), &one.session.source_map);
-        for secret in one.session.secrets.iter().filter(|secret| secret.source.default_value().is_some()) {
-            let name = escape_unprintable(secret.name.as_bytes());
-            console::warning(&format!(
-                "the default of the secret \"{name}\" is not shown: without it a value must come"
-            ));
-        }
-        ends.push(console::print(&show(&one.session, &options)));
-    }
-    Status::worst(ends)
 }

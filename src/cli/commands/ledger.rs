@@ -1,24 +1,15 @@
 //! `mailrun ledger`: what a batch has sent, for people.
 
-use crate::batch::ledger::{LedgerAdmin, LedgerError, ResolveCounts, ResolveTarget};
+use crate::batch::ledger::{LedgerAdmin, ResolveCounts, ResolveTarget};
 use crate::cli::arguments::{LedgerArguments, LedgerCommand};
+use crate::cli::error::CommandError;
 use crate::cli::output::console;
 use crate::event::{Status, group_thousands};
 use crate::report::diagnosis::escape_workflow_commands;
 use crate::transcript::escape_unprintable;
 use std::io::{IsTerminal, Write};
 
-pub fn main(arguments: &LedgerArguments) -> Status {
-    match run(arguments) {
-        Ok(status) => status,
-        Err(error) => {
-            console::error(&error.message);
-            error.status
-        }
-    }
-}
-
-fn run(arguments: &LedgerArguments) -> Result<Status, LedgerError> {
+pub fn main(arguments: &LedgerArguments) -> Result<Status, CommandError> {
     let merging = matches!(arguments.command, Some(LedgerCommand::Merge { .. }));
     let ledger =
         if merging { LedgerAdmin::open_or_create(&arguments.ledger)? } else { LedgerAdmin::open(&arguments.ledger)? };
@@ -27,42 +18,7 @@ fn run(arguments: &LedgerArguments) -> Result<Status, LedgerError> {
         Some(LedgerCommand::List { state }) => list(&ledger, state.as_deref()),
         Some(LedgerCommand::Export { csv: _, state }) => export(&ledger, state.as_deref()),
         Some(LedgerCommand::Resolve { key, state, to }) => {
-            let (which, what, to) = match (key, state, to) {
-                (Some(key), None, Some(to)) => (ResolveTarget::Key(key), key, to),
-                (None, Some(state), Some(to)) => (ResolveTarget::State(state), state, to),
-                // `resolve --state unknown sent`: the one word that stands there is the new state.
-                (Some(to), Some(state), None) if is_resolved_state(to) => (ResolveTarget::State(state), state, to),
-                _ => {
-                    console::error(
-                        "give a key and its new state, or --state STATE and the new one: sent, deferred or pending",
-                    );
-                    return Ok(Status::Usage);
-                }
-            };
-            if !is_resolved_state(to) {
-                console::error(&format!(
-                    "\"{}\" is not what a row can be resolved to: sent, deferred or pending",
-                    escape_unprintable(to.as_bytes())
-                ));
-                return Ok(Status::Usage);
-            }
-            let changed = ledger.resolve(&which, to)?;
-            if changed == ResolveCounts::default() && matches!(which, ResolveTarget::Key(_)) {
-                console::error(&format!(
-                    "no row has the key {}, or a run that lives has it",
-                    escape_unprintable(what.as_bytes())
-                ));
-                return Ok(Status::DataErr);
-            }
-            let rows = |count| format!("{} {}", group_thousands(count), if count == 1 { "row" } else { "rows" });
-            let mut text = String::new();
-            if changed.resolved > 0 || changed.deferred == 0 {
-                text = format!("{} {to}\n", rows(changed.resolved));
-            }
-            if changed.deferred > 0 {
-                text += &format!("{} deferred: the next run sends what is left of it\n", rows(changed.deferred));
-            }
-            Ok(console::print(&text))
+            resolve(&ledger, key.as_deref(), state.as_deref(), to.as_deref())
         }
         Some(LedgerCommand::Merge { others }) => {
             let mut text = String::new();
@@ -79,11 +35,51 @@ fn run(arguments: &LedgerArguments) -> Result<Status, LedgerError> {
     }
 }
 
+/// Sets the state of a row, or of all rows in a state.
+fn resolve(
+    ledger: &LedgerAdmin,
+    key: Option<&str>,
+    state: Option<&str>,
+    to: Option<&str>,
+) -> Result<Status, CommandError> {
+    let (which, to) = match (key, state, to) {
+        (Some(key), None, Some(to)) => (ResolveTarget::Key(key), to),
+        (None, Some(state), Some(to)) => (ResolveTarget::State(state), to),
+        // `resolve --state unknown sent`: the positional argument is the new state.
+        (Some(to), Some(state), None) if is_resolved_state(to) => (ResolveTarget::State(state), to),
+        _ => {
+            let message = "give a key and its new state, or --state STATE and the new one: sent, deferred or pending";
+            return Err(CommandError::usage(message));
+        }
+    };
+    if !is_resolved_state(to) {
+        let word = escape_unprintable(to.as_bytes());
+        let message = format!("\"{word}\" is not what a row can be resolved to: sent, deferred or pending");
+        return Err(CommandError::usage(message));
+    }
+    let changed = ledger.resolve(&which, to)?;
+    if let ResolveTarget::Key(key) = which
+        && changed == ResolveCounts::default()
+    {
+        let key = escape_unprintable(key.as_bytes());
+        return Err(CommandError::invalid_data(format!("no row has the key {key}, or a run that lives has it")));
+    }
+    let rows = |count| format!("{} {}", group_thousands(count), if count == 1 { "row" } else { "rows" });
+    let mut text = String::new();
+    if changed.resolved > 0 || changed.deferred == 0 {
+        text = format!("{} {to}\n", rows(changed.resolved));
+    }
+    if changed.deferred > 0 {
+        text += &format!("{} deferred: the next run sends what is left of it\n", rows(changed.deferred));
+    }
+    Ok(console::print(&text))
+}
+
 fn is_resolved_state(word: &str) -> bool {
     matches!(word, "sent" | "deferred" | "pending")
 }
 
-fn counts(ledger: &LedgerAdmin) -> Result<Status, LedgerError> {
+fn counts(ledger: &LedgerAdmin) -> Result<Status, CommandError> {
     let counts = ledger.counts()?;
     let mut text = String::new();
     for (state, count) in &counts {
@@ -93,7 +89,7 @@ fn counts(ledger: &LedgerAdmin) -> Result<Status, LedgerError> {
     Ok(console::print(&format!("{text}{:<9}{:>9}\n", "rows", group_thousands(total))))
 }
 
-fn list(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, LedgerError> {
+fn list(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, CommandError> {
     let (mut out, failed) = console::StdoutWriter::new();
     ledger.list(state, &mut |entry| {
         let mut line = escape_unprintable(entry.key.as_bytes());
@@ -111,7 +107,7 @@ fn list(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, LedgerError
     Ok(failed.status())
 }
 
-fn export(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, LedgerError> {
+fn export(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, CommandError> {
     let (out, failed) = console::StdoutWriter::new();
     // Exact for whatever reads it, harmless on a terminal.
     let seen = std::io::stdout().is_terminal();

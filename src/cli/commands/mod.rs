@@ -1,7 +1,13 @@
+//! The commands, a file for each.
+
 pub mod auth_string;
 pub mod check;
+pub mod completions;
 pub mod ledger;
+pub mod man;
 pub mod new;
 pub mod run;
+pub mod schema;
 pub mod serve;
+pub mod show;
 pub mod test;

@@ -1,6 +1,7 @@
-//! `mailrun new`, `schema`, `completions`, `man`: files that come out of the program itself.
+//! `mailrun new`: commented session files to start from.
 
-use crate::cli::arguments::{CompletionsArguments, ManArguments, NewArguments, Starter, definition};
+use crate::cli::arguments::{NewArguments, Starter};
+use crate::cli::error::CommandError;
 use crate::cli::output::console;
 use crate::event::Status;
 use crate::source::io_error_text;
@@ -23,7 +24,7 @@ fn starter(kind: Starter) -> &'static str {
 }
 
 /// Writes a commented starter, and beside it the rows that it names.
-pub fn new(arguments: &NewArguments) -> Status {
+pub fn main(arguments: &NewArguments) -> Result<Status, CommandError> {
     let text = starter(arguments.kind);
     let rows = (arguments.kind == Starter::Batch).then_some(PEOPLE);
     let Some(file) = arguments.file.as_deref().filter(|file| *file != Path::new("-")) else {
@@ -32,76 +33,33 @@ pub fn new(arguments: &NewArguments) -> Status {
         if rows.is_some() {
             console::print_line("its rows are read from people.csv beside it, which is written where FILE is given");
         }
-        return status;
+        return Ok(status);
     };
-    if let Err(status) = write(file, text) {
-        return status;
-    }
-    let Some(rows) = rows else { return Status::Passed };
-    let beside = file.with_file_name("people.csv");
-    if beside.exists() {
-        console::print_line(&format!(
-            "{} is there already, and stays",
-            escape_unprintable(beside.as_os_str().as_bytes())
-        ));
-        return Status::Passed;
-    }
-    write(&beside, rows).err().unwrap_or(Status::Passed)
-}
-
-/// Writes a file, and says so.
-fn write(path: &Path, text: &str) -> Result<(), Status> {
-    let name = escape_unprintable(path.as_os_str().as_bytes());
-    match write_new(path, text) {
-        Ok(()) => console::print_line(&format!("wrote {name}")),
-        Err(why) => {
-            console::error(&format!("cannot create {name}: {}", io_error_text(&why)));
-            return Err(Status::CantCreate);
+    write(file, text)?;
+    if let Some(rows) = rows {
+        let beside = file.with_file_name("people.csv");
+        if beside.exists() {
+            let name = escape_unprintable(beside.as_os_str().as_bytes());
+            console::print_line(&format!("{name} is there already, and stays"));
+        } else {
+            write(&beside, rows)?;
         }
     }
+    Ok(Status::Passed)
+}
+
+/// Writes a new file, and prints its name.
+fn write(path: &Path, text: &str) -> Result<(), CommandError> {
+    let name = escape_unprintable(path.as_os_str().as_bytes());
+    write_new(path, text)
+        .map_err(|why| CommandError::cannot_create(format!("cannot create {name}: {}", io_error_text(&why))))?;
+    console::print_line(&format!("wrote {name}"));
     Ok(())
 }
 
 /// What stands there already is somebody's work, and stays.
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
-}
-
-/// Prints the JSON Schema of session files.
-pub fn schema() -> Status {
-    console::print(&schema_text())
-}
-
-/// The schema as it is printed and published.
-pub fn schema_text() -> String {
-    format!("{:#}\n", crate::session::schema())
-}
-
-/// Prints a shell's completions.
-pub fn completions(arguments: &CompletionsArguments) -> Status {
-    let mut out = Vec::new();
-    clap_complete::generate(arguments.shell, &mut definition(), "mailrun", &mut out);
-    console::print(&String::from_utf8_lossy(&out))
-}
-
-/// Prints the manual page of the program, or of one of its commands.
-pub fn man(arguments: &ManArguments) -> Status {
-    let mut definition = definition();
-    definition.build();
-    let page = match &arguments.command {
-        None => definition,
-        Some(name) => match definition.find_subcommand(name) {
-            Some(command) => command.clone(),
-            None => {
-                console::error(&format!("there is no command {}", escape_unprintable(name.as_bytes())));
-                return Status::Usage;
-            }
-        },
-    };
-    let mut out = Vec::new();
-    // Writing to memory cannot fail.
-    let _ = clap_mangen::Man::new(page).render(&mut out);
-    console::print(&String::from_utf8_lossy(&out))
 }
 
 #[cfg(test)]
@@ -120,12 +78,6 @@ mod tests {
                 panic!("{}", wrong.render(false));
             }
         }
-    }
-
-    #[test]
-    fn the_published_schema_is_the_program_s() {
-        let published = include_str!("../../../docs/session.schema.json");
-        assert_eq!(published, schema_text(), "`mailrun schema > docs/session.schema.json` mends it");
     }
 
     #[test]

@@ -1,168 +1,68 @@
-//! `mailrun run`: sessions, each with its transcript: one after another as it happens, or several at a time in whole
-//! blocks.
+//! `mailrun run`: runs sessions and prints their transcripts, as they happen or, in parallel, grouped by session.
 
-use crate::cli::arguments::RunArguments;
+use crate::cli::arguments::{OutputArguments, RunArguments};
+use crate::cli::error::CommandError;
 use crate::cli::output::buffered_output::BufferedOutput;
-use crate::cli::output::console::{self, StdoutStatus, StdoutWriter};
-use crate::cli::output::report_files::{self, ReportFiles};
+use crate::cli::output::console::{self, StdoutWriter};
+use crate::cli::output::report_files;
 use crate::cli::output::stdout_transcript::StdoutTranscript;
-use crate::cli::output::transcript_files::{TranscriptFiles, WithSessionHeader};
+use crate::cli::output::transcript_files::WithSessionHeader;
 use crate::cli::sessions::diagnostics::print_warnings;
-use crate::cli::sessions::load::{LoadedSession, SessionInputs};
-use crate::cli::suite_runner::batch_runner::BatchRunner;
-use crate::cli::suite_runner::machine;
+use crate::cli::sessions::load::{LoadResult, LoadedSession};
+use crate::cli::suite_runner::network_mode::NetworkMode;
 use crate::cli::suite_runner::outcome::{OutcomeObserver, delivery_line, judge};
-use crate::cli::suite_runner::setup::{self, NetworkMode};
-use crate::cli::suite_runner::suite::{self, LoadResult};
-use crate::cli::suite_runner::workers::{self, WorkerEvent};
+use crate::cli::suite_runner::session_result::{SessionResult, description, file_name, remarks};
+use crate::cli::suite_runner::suite::{PrintSession, RunSession, Suite};
 use crate::event::Status;
-use crate::exec::{Clock, RunOptions};
-use crate::net::SystemClock;
 use crate::output::{LiveTranscript, OutputKind, SharedWriter};
 use crate::report::diagnosis::literal_secrets;
-use crate::report::record::{Judgement, Record, SessionFailure, Totals};
+use crate::report::record::Record;
 use crate::report::{DiagnosisWriter, FanOut, InFlightCounter, Recorder, TranscriptOptions, TranscriptWriter};
-use crate::transcript::{Redactor, SafeText, escape_unprintable};
+use crate::transcript::{Redactor, escape_unprintable};
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Status {
-    match setup::prepare(arguments, origin) {
-        Ok((inputs, ca)) => run(arguments, inputs, ca),
-        Err(status) => status,
-    }
-}
-
-fn run(arguments: &RunArguments, inputs: SessionInputs<'_>, ca: Vec<u8>) -> Status {
-    let mut entries = match suite::select_sessions(arguments, &inputs) {
-        Ok(entries) => entries,
-        Err(status) => return status,
+pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
+    let (suite, mut network) = Suite::open(arguments, origin, |_, jobs| jobs == 1)?;
+    let command = TranscriptRun {
+        suite: &suite,
+        options: &arguments.output,
+        insecure: arguments.connect.insecure,
+        streams_events: report_files::streams_events(&arguments.reports),
+        many: suite.sessions.iter().flatten().count() > 1,
     };
-    entries.iter_mut().flatten().for_each(|one| setup::apply_options(arguments, one));
-    let names: Vec<_> = entries.iter().flatten().map(|one| one.session.name.as_str()).collect();
-    let many = names.len() > 1;
-    let read = setup::input_files(arguments, entries.iter().flatten());
-    // Where nothing can run, an older transcript stays.
-    let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
-    // From here on files are open that a signal must not leave behind.
-    let clock = setup::clock();
-    // Before anything is sent: a run whose record cannot be kept does not begin.
-    let mut transcripts = match TranscriptFiles::create(target, &names, &read) {
-        Ok(transcripts) => transcripts,
-        Err((status, message)) => {
-            console::error(&message);
-            return status;
-        }
-    };
-    let (output, failed) = StdoutWriter::new();
-    let mut reports = match ReportFiles::open(&arguments.reports, output, &read) {
-        Ok(reports) => reports,
-        Err((status, message)) => {
-            console::error(&message);
-            return status;
-        }
-    };
-    setup::stop_sources_at_signals(entries.iter_mut().flatten(), &clock);
-    let mut network = match NetworkMode::open(arguments, &clock) {
-        Ok(network) => network,
-        Err((status, message)) => {
-            console::error(&message);
-            return status;
-        }
-    };
-    let jobs = usize::from(arguments.select.jobs.unwrap_or(1)).min(entries.len());
-    let batches = match BatchRunner::open(arguments, entries.iter().flatten()) {
-        Ok(batches) => batches.with_progress_bar(jobs == 1 && !arguments.output.quiet),
-        Err((status, message)) => {
-            console::error(&message);
-            return status;
-        }
-    };
-    let settings = setup::settings(arguments, inputs, ca);
-    let mut ends = Vec::new();
-    let mut totals = Totals::default();
-    let runner = SuiteRunner {
-        arguments,
-        settings: &settings,
-        clock: &clock,
-        batches: &batches,
-        failed: &failed,
-        reports: &reports,
-        many,
-        stop: AtomicBool::new(false),
-    };
-    let mut records = Vec::new();
-    let mut keep = |result: SessionResult| {
-        ends.extend(result.ends);
-        totals.add(&result.record);
-        // Those without a step are told of where events are streamed.
-        if runner.reports.has_files() || result.record.steps.is_empty() {
-            records.push(result.record);
-        }
-    };
-    if jobs > 1 {
-        network = runner.run_parallel(&entries, network, jobs, &mut transcripts, &mut keep);
+    let mut printer = TranscriptPrinter { quiet: arguments.output.quiet };
+    let (network, results) = if suite.jobs > 1 {
+        suite.run_parallel(network, &command, &mut printer)
     } else {
-        runner.run_sequential(&entries, &mut network, &mut transcripts, &mut keep);
-    }
-    records.into_iter().for_each(|record| reports.add(record));
-    ends.push(batches.close());
-    ends.push(failed.status());
-    if let Err(message) = transcripts.finish() {
-        console::error(&message);
-        ends.push(Status::CantCreate);
-    }
-    let status = suite::final_status(&clock, ends);
-    network.close(arguments.output.quiet && status == Status::Passed);
-    match reports.finish(status, &totals) {
-        Ok(()) => status,
-        Err(message) => {
-            console::error(&message);
-            Status::worst([status, Status::CantCreate])
-        }
-    }
+        let results = suite.run_sequential(&mut network, &command, &mut printer);
+        (Some(network), results)
+    };
+    suite.finish(network, results)
 }
 
-/// Where a dry run's mails are, each in the file that the sink named.
-fn kept_mail(folder: &Path, watcher: &OutcomeObserver) -> Vec<String> {
-    let files = watcher.deliveries.queue_ids().iter().map(|id| folder.join(format!("{id}.eml")));
-    files
-        .filter(|file| file.exists())
-        .map(|file| format!("dry run: kept as {}", escape_unprintable(file.as_os_str().as_encoded_bytes())))
-        .collect()
+/// How `run` runs each session.
+struct TranscriptRun<'a> {
+    suite: &'a Suite<'a>,
+    options: &'a OutputArguments,
+    /// `--insecure`
+    insecure: bool,
+    /// `--json -`: standard output has events and nothing else.
+    streams_events: bool,
+    /// More than one session runs, so that output names the session.
+    many: bool,
 }
 
-/// What came of a session.
-struct SessionResult {
-    record: Record,
-    ends: Vec<Status>,
-    /// What is said of it when it has ended.
+/// What is printed of a session after its transcript.
+struct RunOutput {
     lines: Vec<String>,
+    /// Transcript and diagnosis, if other sessions run in parallel.
+    buffered: Option<BufferedOutput>,
     transcript_error: Option<io::Error>,
 }
 
-impl SessionResult {
-    fn unbegun(record: Record, end: Option<Status>) -> Box<Self> {
-        Box::new(Self { record, ends: end.into_iter().collect(), lines: Vec::new(), transcript_error: None })
-    }
-
-    /// A bug ended it.
-    fn broken(entry: &LoadResult) -> Self {
-        let mut record = Record::not_started(suite::display_name(entry), Judgement::Error, Status::Software);
-        record.failures.push(SessionFailure::Message("ended by an internal error".to_owned()));
-        *Self::unbegun(record, Some(Status::Software))
-    }
-
-    /// Says what there is to say, and hands on what is kept.
-    fn print(mut self, keep: &mut dyn FnMut(Self)) {
-        self.lines.drain(..).for_each(|line| console::print_line(&line));
-        keep(self);
-    }
-}
-
-/// Where a session's output goes.
-struct Outputs {
+/// Where a session writes while it runs.
+struct SessionWriters {
     out: Box<dyn io::Write + Send>,
     errors: Box<dyn io::Write + Send>,
     transcript: Option<Box<dyn io::Write + Send>>,
@@ -170,215 +70,164 @@ struct Outputs {
     live: bool,
 }
 
-/// Plays sessions.
-struct SuiteRunner<'a> {
-    arguments: &'a RunArguments,
-    settings: &'a RunOptions,
-    clock: &'a SystemClock,
-    batches: &'a BatchRunner<'a>,
-    failed: &'a StdoutStatus,
-    reports: &'a ReportFiles,
-    many: bool,
-    /// `--fail-fast` has come true.
-    stop: AtomicBool,
-}
+impl RunSession for TranscriptRun<'_> {
+    type Output = RunOutput;
 
-impl SuiteRunner<'_> {
-    /// Each session is shown as it happens.
-    fn run_sequential(
-        &self,
-        entries: &[LoadResult],
-        network: &mut NetworkMode,
-        transcripts: &mut TranscriptFiles,
-        keep: &mut dyn FnMut(SessionResult),
-    ) {
-        let mut index = 0;
-        for (number, entry) in entries.iter().enumerate() {
-            let result = match self.begin(entry) {
-                Err(result) => *result,
-                Ok(one) => {
-                    self.warn(one);
-                    let transcript = transcripts.writer_for(index, self.header(one).as_deref());
-                    let outputs = Outputs {
-                        out: Box::new(WithSessionHeader::new(self.header(one).as_deref(), self.out())),
-                        errors: Box::new(anstream::stderr()),
-                        transcript: transcript.map(|file| Box::new(file) as Box<dyn io::Write + Send>),
-                        // Whoever reads a pipe may be waiting for the next line. In a file a batch's lines are gathered
-                        // until the program waits; for a few lines that would spare nothing.
-                        live: !(machine::stdout_is_a_file() && self.batches.repeats_session(one)),
-                    };
-                    self.run_session(one, number, network, outputs)
-                }
-            };
-            index += usize::from(entry.is_ok());
-            if let Some(why) = &result.transcript_error {
-                transcripts.record_failure(why);
-            }
-            result.print(keep);
-        }
-    }
-
-    /// Several sessions at a time: what each prints is kept until its turn has come, and then printed whole.
-    fn run_parallel(
-        &self,
-        entries: &[LoadResult],
-        network: NetworkMode,
-        jobs: usize,
-        transcripts: &mut TranscriptFiles,
-        keep: &mut dyn FnMut(SessionResult),
-    ) -> NetworkMode {
-        let mut networks: Vec<NetworkMode> = (1..jobs).map(|_| network.for_another_worker()).collect();
-        networks.insert(0, network);
-        let run = |number: usize, network: &mut NetworkMode| match self.begin(&entries[number]) {
-            Err(result) => (*result, None),
-            Ok(one) => {
-                let index = entries.iter().take(number).flatten().count();
-                let transcript = transcripts.writer_for(index, self.header(one).as_deref());
-                let block = BufferedOutput::new(self.out(), transcript);
-                let outputs = Outputs {
-                    out: Box::new(WithSessionHeader::new(self.header(one).as_deref(), block.out.lock().spool.clone())),
-                    errors: Box::new(block.errors.clone()),
-                    transcript: block.transcript.as_ref().map(|file| Box::new(file.lock().spool.clone()) as _),
-                    live: false,
-                };
-                let result = self.run_session(one, number, network, outputs);
-                (result, Some(block))
-            }
-        };
-        let mut transcript_error = Vec::new();
-        let mut networks = workers::run_in_order(entries.len(), networks, &run, |event| {
-            let WorkerEvent::Finished(number, done) = event else { return };
-            let entry = &entries[number];
-            let (mut result, block) = done.unwrap_or_else(|| (SessionResult::broken(entry), None));
-            if let (Ok(one), Some(block)) = (entry, block) {
-                self.warn(one);
-                let copied = block.print(&mut anstream::stderr());
-                result.transcript_error = result.transcript_error.or(copied.err());
-            }
-            transcript_error.extend(result.transcript_error.take());
-            result.print(keep);
-        });
-        transcript_error.iter().for_each(|why| transcripts.record_failure(why));
-        let first = networks.remove(0);
-        networks.into_iter().for_each(NetworkMode::stop);
-        first
-    }
-
-    /// The session, where it is to be played now.
-    fn begin<'e>(&self, entry: &'e LoadResult) -> Result<&'e LoadedSession, Box<SessionResult>> {
-        match entry {
-            Err(broken) => {
-                self.stop_if_failed(broken.status);
-                Err(SessionResult::unbegun(suite::load_failure_record(broken), Some(broken.status)))
-            }
-            entry if self.clock.interrupted().is_some() => {
-                Err(SessionResult::unbegun(suite::not_run_record(entry, "the run was interrupted"), None))
-            }
-            entry if self.stop.load(Ordering::Relaxed) => {
-                Err(SessionResult::unbegun(suite::not_run_record(entry, "--fail-fast: another one failed"), None))
-            }
-            Ok(one) => Ok(one),
-        }
-    }
-
-    fn stop_if_failed(&self, status: Status) {
-        if self.arguments.select.fail_fast && status != Status::Passed {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn warn(&self, one: &LoadedSession) {
-        if !self.arguments.output.quiet {
-            print_warnings(one.session.warnings.clone(), &one.session.source_map);
-        }
-    }
-
-    /// Tells several sessions apart.
-    fn header(&self, one: &LoadedSession) -> Option<String> {
-        self.many.then(|| escape_unprintable(one.path.name().as_bytes()))
-    }
-
-    /// Where transcripts are shown.
-    fn out(&self) -> Box<dyn io::Write + Send> {
-        // Standard output holds only JSON where that is streamed.
-        if report_files::streams_events(&self.arguments.reports) {
-            Box::new(anstream::stderr())
-        } else {
-            Box::new(StdoutWriter::sharing_status(self.failed))
-        }
-    }
-
-    /// Plays one session, and says how it counts.
     fn run_session(
         &self,
-        one: &LoadedSession,
         number: usize,
+        loaded: &LoadedSession,
         network: &mut NetworkMode,
-        outputs: Outputs,
-    ) -> SessionResult {
-        let options = &self.arguments.output;
-        let name = escape_unprintable(one.path.name().as_bytes());
-        // The failure of a session that shall fail is no news for --quiet.
-        let silent = options.quiet && one.session.xfail.is_some();
-        let redactor = if options.show_secrets { Redactor::off() } else { literal_secrets(&one.session) };
-        let Outputs { mut out, mut errors, transcript, live } = outputs;
-        if silent {
+    ) -> SessionResult<RunOutput> {
+        let header = self.many.then(|| escape_unprintable(loaded.path.name().as_bytes()));
+        let header = header.as_deref();
+        let transcript = self.suite.transcript_writer(number, header);
+        if self.suite.jobs > 1 {
+            let buffered = BufferedOutput::new(self.out(), transcript);
+            let writers = SessionWriters {
+                out: Box::new(WithSessionHeader::new(header, buffered.out.lock().spool.clone())),
+                errors: Box::new(buffered.errors.clone()),
+                transcript: buffered.transcript.as_ref().map(|file| Box::new(file.lock().spool.clone()) as _),
+                live: false,
+            };
+            self.run_with(number, loaded, network, writers, Some(buffered))
+        } else {
+            if !self.options.quiet {
+                print_warnings(loaded.session.warnings.clone(), &loaded.session.source_map);
+            }
+            let writers = SessionWriters {
+                out: Box::new(WithSessionHeader::new(header, self.out())),
+                errors: Box::new(anstream::stderr()),
+                transcript: transcript.map(|file| Box::new(file) as Box<dyn io::Write + Send>),
+                // The reader of a pipe may be waiting for the next line. The lines of a batch in a file are gathered until
+                // the program waits; for a few lines that would save nothing.
+                live: !(console::stdout_is_a_file() && self.suite.runner.batches.repeats_session(loaded)),
+            };
+            self.run_with(number, loaded, network, writers, None)
+        }
+    }
+}
+
+impl TranscriptRun<'_> {
+    /// Where transcripts are printed.
+    fn out(&self) -> Box<dyn io::Write + Send> {
+        if self.streams_events {
+            Box::new(anstream::stderr())
+        } else {
+            Box::new(StdoutWriter::sharing_status(&self.suite.files.stdout))
+        }
+    }
+
+    /// Runs a session with all its observers, and judges it.
+    fn run_with(
+        &self,
+        number: usize,
+        loaded: &LoadedSession,
+        network: &mut NetworkMode,
+        writers: SessionWriters,
+        buffered: Option<BufferedOutput>,
+    ) -> SessionResult<RunOutput> {
+        let (runner, reports, options) = (&self.suite.runner, &self.suite.files.reports, self.options);
+        let SessionWriters { mut out, mut errors, transcript, live } = writers;
+        // With --quiet, the failure of a session with xfail is not printed.
+        if options.quiet && loaded.session.xfail.is_some() {
             (out, errors) = (Box::new(io::sink()), Box::new(io::sink()));
         }
-        let terminal =
-            DiagnosisWriter::new(errors, one.session.source_map.clone(), redactor, console::stderr_colours())
-                .with_width(console::terminal_width(&std::io::stderr()));
-        let terminal = if self.many { terminal.with_name(SafeText::new(one.path.name())) } else { terminal };
-        let mut terminal = if options.quiet { terminal.quiet() } else { terminal };
-        let written = SharedWriter::new(OutputKind::Terminal, StdoutTranscript::new(options, live, out));
+        let mut diagnosis = self.diagnosis_writer(loaded, errors);
+        let printed = SharedWriter::new(OutputKind::Terminal, StdoutTranscript::new(options, live, out));
         let file = transcript.map(|file| {
-            let how = TranscriptOptions { live: !self.batches.repeats_session(one), ..options.file_options() };
-            SharedWriter::new(OutputKind::File, LiveTranscript::new(TranscriptWriter::new(file, how)))
+            let live = !runner.batches.repeats_session(loaded);
+            let writer = TranscriptWriter::new(file, TranscriptOptions { live, ..options.file_options() });
+            SharedWriter::new(OutputKind::File, LiveTranscript::new(writer))
         });
-        let mut watcher = OutcomeObserver::default();
-        let mut recorder = self.reports.needs_records().then(|| Recorder::new(options.verbose));
-        let mut all = FanOut::new();
+        let mut outcome = OutcomeObserver::default();
+        let mut recorder = reports.needs_records().then(|| Recorder::new(options.verbose));
+        let mut observers = FanOut::new();
         if let Some(file) = &file {
-            all.add(file.clone());
+            observers.add(file.clone());
         }
-        all.add(written.clone());
-        all.add(InFlightCounter::default());
-        all.add(&mut watcher);
-        all.add(&mut terminal);
+        observers.add(printed.clone());
+        observers.add(InFlightCounter::default());
+        observers.add(&mut outcome);
+        observers.add(&mut diagnosis);
         if let Some(recorder) = &mut recorder {
-            all.add(recorder);
+            observers.add(recorder);
         }
-        if let Some(stream) = self.reports.stream(number + 1, SafeText::new(one.path.name())) {
-            all.add(stream);
+        if let Some(stream) = reports.stream(number + 1, file_name(loaded)) {
+            observers.add(stream);
         }
-        // A bug ends this session; its transcript is kept, and the others run.
-        let (outcome, summary) = suite::run_session(self.batches, one, self.settings, network, self.clock, &mut all);
-        let broken = all.panicked() > 0;
-        drop(all);
-        written.lock().finish();
+        let (end, summary) = runner.run(loaded, network, &mut observers);
+        let panicked = observers.panicked() > 0;
+        drop(observers);
+        printed.lock().finish();
         let transcript_error = file.and_then(|file| file.lock().finish().err());
-        let counted = judge(outcome.as_ref(), one.session.xfail.as_deref(), &watcher);
-        let (status, judgement) = (counted.status, counted.judgement);
-        self.stop_if_failed(status);
-        let remarks = suite::remarks(one, self.arguments, counted.remark);
-        // What became of the rows stands in place of what became of each message.
-        let delivered = summary.unwrap_or_else(|| delivery_line(one, outcome.as_ref(), &watcher).into_iter().collect());
+
+        let judged = judge(end.as_ref(), loaded.session.xfail.as_deref(), &outcome);
+        let remarks = remarks(loaded, self.insecure, judged.remark);
+        // The summary of a batch replaces the line about the messages.
+        let delivered = summary.unwrap_or_else(|| delivery_line(loaded, end.as_ref(), &outcome).into_iter().collect());
         let mut lines = Vec::new();
-        if !options.quiet || status != Status::Passed {
-            lines.extend(remarks.iter().map(|line| format!("{name}: {line}")));
-            lines.extend(delivered.iter().map(|line| if self.many { format!("{name}: {line}") } else { line.clone() }));
+        if !options.quiet || judged.status != Status::Passed {
+            lines = self.result_lines(loaded, &remarks, &delivered);
             if let NetworkMode::DryRun(_, place) = network {
-                lines.extend(kept_mail(&place.folder, &watcher));
+                lines.extend(kept_mail(&place.folder, &outcome));
             }
         }
-        let file = suite::file_name(one);
         let mut record = match recorder {
-            Some(recorder) => recorder.finish(file, judgement, status),
-            None => Record::not_started(file, judgement, status),
+            Some(recorder) => recorder.finish(file_name(loaded), judged.judgement, judged.status),
+            None => Record::not_started(file_name(loaded), judged.judgement, judged.status),
         };
-        record.description = suite::description(one);
+        record.description = description(loaded);
         record.remarks = remarks.into_iter().chain(delivered).collect();
-        let ends = if broken { vec![status, Status::Software] } else { vec![status] };
-        SessionResult { record, ends, lines, transcript_error }
+        let status = if panicked { Status::worst([judged.status, Status::Software]) } else { judged.status };
+        SessionResult { record, status, output: Some(RunOutput { lines, buffered, transcript_error }) }
+    }
+
+    fn diagnosis_writer<W: io::Write>(&self, loaded: &LoadedSession, out: W) -> DiagnosisWriter<W> {
+        let session = &loaded.session;
+        let redactor = if self.options.show_secrets { Redactor::off() } else { literal_secrets(session) };
+        let mut writer = DiagnosisWriter::new(out, session.source_map.clone(), redactor, console::stderr_colours())
+            .with_width(console::terminal_width(&io::stderr()));
+        if self.many {
+            writer = writer.with_name(file_name(loaded));
+        }
+        if self.options.quiet { writer.quiet() } else { writer }
+    }
+
+    /// The lines after a transcript: remarks on the session, and what happened to its mail.
+    fn result_lines(&self, loaded: &LoadedSession, remarks: &[String], delivered: &[String]) -> Vec<String> {
+        let name = escape_unprintable(loaded.path.name().as_bytes());
+        let remarks = remarks.iter().map(|line| format!("{name}: {line}"));
+        let delivered = delivered.iter().map(|line| if self.many { format!("{name}: {line}") } else { line.clone() });
+        remarks.chain(delivered).collect()
+    }
+}
+
+/// The files of a dry run's mails, each as the sink named it.
+fn kept_mail(folder: &Path, outcome: &OutcomeObserver) -> Vec<String> {
+    let files = outcome.deliveries.queue_ids().iter().map(|id| folder.join(format!("{id}.eml")));
+    files
+        .filter(|file| file.exists())
+        .map(|file| format!("dry run: kept as {}", escape_unprintable(file.as_os_str().as_encoded_bytes())))
+        .collect()
+}
+
+/// Prints what `run` has kept of each session.
+struct TranscriptPrinter {
+    quiet: bool,
+}
+
+impl PrintSession<RunOutput> for TranscriptPrinter {
+    fn print_session(&mut self, session: &LoadResult, _: &Record, output: Option<RunOutput>) -> io::Result<()> {
+        let Some(RunOutput { lines, buffered, mut transcript_error }) = output else { return Ok(()) };
+        if let (Ok(loaded), Some(buffered)) = (session, buffered) {
+            if !self.quiet {
+                print_warnings(loaded.session.warnings.clone(), &loaded.session.source_map);
+            }
+            let copied = buffered.print(&mut anstream::stderr());
+            transcript_error = transcript_error.or(copied.err());
+        }
+        lines.iter().for_each(|line| console::print_line(line));
+        transcript_error.map_or(Ok(()), Err)
     }
 }

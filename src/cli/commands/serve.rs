@@ -1,8 +1,9 @@
 //! `mailrun serve`: a server from a transcript, from rules, or one that keeps mail.
 
 use crate::cli::arguments::ServeArguments;
+use crate::cli::error::CommandError;
 use crate::cli::output::console;
-use crate::cli::sessions::diagnostics::{print_diagnostics, source_error_status};
+use crate::cli::sessions::diagnostics::{print_diagnostics, source_error};
 use crate::event::Status;
 use crate::net::certificate::ServerCertificate;
 use crate::serve::{self, Behaviour, Config, Listen, ReplyRules, Script, SinkOptions, Summary};
@@ -16,29 +17,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Why nothing is served.
-type ServeError = (Status, String);
-
 const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2525);
 
-pub fn main(arguments: &ServeArguments) -> Status {
-    match serve(arguments) {
-        Ok(status) => status,
-        Err((status, message)) => {
-            message.lines().for_each(console::error);
-            status
-        }
-    }
-}
-
-fn serve(arguments: &ServeArguments) -> Result<Status, ServeError> {
+pub fn main(arguments: &ServeArguments) -> Result<Status, CommandError> {
     let mut config = Config::new(behaviour(arguments)?);
     config.tls = arguments.tls;
     config.connections = arguments.connections.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     config.log = Some(Arc::new(console::print_line));
     if let (Some(chain), Some(key)) = (&arguments.cert, &arguments.key) {
         let made = ServerCertificate::from_pem(&read(chain)?, &read(key)?);
-        config.certificate = Some(made.map_err(|error| (Status::DataErr, format!("{error:#}")))?);
+        config.certificate = Some(made.map_err(|error| CommandError::invalid_data(format!("{error:#}")))?);
     }
     let default = if arguments.command.is_empty() { DEFAULT_ADDRESS } else { SocketAddr::new(DEFAULT_ADDRESS.ip(), 0) };
     config.listen = Listen::Tcp(arguments.listen.unwrap_or(default));
@@ -46,12 +34,13 @@ fn serve(arguments: &ServeArguments) -> Result<Status, ServeError> {
     // The system's number says nothing to anybody.
     let cannot = |error: anyhow::Error| {
         let text = format!("{error:#}");
-        (Status::Unavailable, text.split(" (os error").next().unwrap_or_default().to_owned())
+        CommandError::new(Status::Unavailable, text.split(" (os error").next().unwrap_or_default())
     };
     let server = serve::start(config).map_err(cannot)?;
     if let Some(path) = &arguments.write_ca {
-        std::fs::write(path, &server.ca_pem)
-            .map_err(|why| (Status::CantCreate, format!("cannot write {}: {}", shown(path), io_error_text(&why))))?;
+        std::fs::write(path, &server.ca_pem).map_err(|why| {
+            CommandError::cannot_create(format!("cannot write {}: {}", shown(path), io_error_text(&why)))
+        })?;
     }
     if !arguments.command.is_empty() {
         // Standard output is the command's own.
@@ -60,7 +49,7 @@ fn serve(arguments: &ServeArguments) -> Result<Status, ServeError> {
         let (status, summary) = serve::run_with_command(server, &arguments.command, end).map_err(|why| {
             let name = arguments.command.first().map(|name| escape_unprintable(name.as_bytes())).unwrap_or_default();
             // As any other file that the command line names and that is not there.
-            (Status::NoInput, format!("cannot run {name}: {}", io_error_text(&why)))
+            CommandError::new(Status::NoInput, format!("cannot run {name}: {}", io_error_text(&why)))
         })?;
         if !status.success() {
             console::error(&format!("the command ended with {status}"));
@@ -132,48 +121,49 @@ fn stop_at_signal(stop: impl Fn() + Send + 'static) -> Arc<AtomicUsize> {
     number
 }
 
-fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, ServeError> {
+fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, CommandError> {
     if arguments.script.is_none() && arguments.sink.is_none() {
-        let why = "nothing to serve: give FILE, a transcript or rules, or --sink DIR, which keeps mail".to_owned();
-        return Err((Status::Usage, why));
+        let why = "nothing to serve: give FILE, a transcript or rules, or --sink DIR, which keeps mail";
+        return Err(CommandError::usage(why));
     }
     let Some(path) = &arguments.script else {
         let store = arguments.sink.as_deref().map(folder).transpose()?;
         return Ok(Behaviour::Sink(SinkOptions { store, ..SinkOptions::default() }));
     };
-    let text =
-        String::from_utf8(read(path)?).map_err(|_| (Status::DataErr, format!("{} is not UTF-8", shown(path))))?;
+    let text = String::from_utf8(read(path)?)
+        .map_err(|_| CommandError::invalid_data(format!("{} is not UTF-8", shown(path))))?;
     // No line of a transcript begins with a bracket.
     let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let table = lines.next().is_some_and(|line| line.starts_with("[["));
     if table || path.extension().is_some_and(|extension| extension == "toml") {
         let name = path.to_string_lossy();
-        let rules = ReplyRules::read(&name, &text).map_err(|found| (print_diagnostics(&found), String::new()))?;
+        let rules = ReplyRules::read(&name, &text).map_err(|found| CommandError::printed(print_diagnostics(&found)))?;
         let store = arguments.store.as_deref().map(folder).transpose()?;
         return Ok(Behaviour::Sink(SinkOptions { store, rules, ..SinkOptions::default() }));
     }
     if arguments.store.is_some() {
-        let why = "--store keeps what a server of rules accepts; a transcript's server accepts nothing".to_owned();
-        return Err((Status::Usage, why));
+        let why = "--store keeps what a server of rules accepts; a transcript's server accepts nothing";
+        return Err(CommandError::usage(why));
     }
     Ok(Behaviour::Script(Script::parse(&text).map_err(|errors| script_error(path, &errors))?))
 }
 
-fn script_error(path: &Path, errors: &[impl std::fmt::Display]) -> ServeError {
-    let lines: Vec<_> =
-        errors.iter().map(|e| escape_unprintable(format!("{}:{e}", path.display()).as_bytes())).collect();
-    (Status::DataErr, lines.join("\n"))
+fn script_error(path: &Path, errors: &[impl std::fmt::Display]) -> CommandError {
+    for error in errors {
+        console::error(&escape_unprintable(format!("{}:{error}", path.display()).as_bytes()));
+    }
+    CommandError::printed(Status::DataErr)
 }
 
 /// Makes the folder, where it is not there.
-fn folder(path: &Path) -> Result<std::path::PathBuf, ServeError> {
-    std::fs::create_dir_all(path)
-        .map(|()| path.to_owned())
-        .map_err(|why| (Status::CantCreate, format!("cannot make the folder {}: {}", shown(path), io_error_text(&why))))
+fn folder(path: &Path) -> Result<std::path::PathBuf, CommandError> {
+    std::fs::create_dir_all(path).map(|()| path.to_owned()).map_err(|why| {
+        CommandError::cannot_create(format!("cannot make the folder {}: {}", shown(path), io_error_text(&why)))
+    })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ServeError> {
-    read_argument_file(path).map_err(source_error_status)
+fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    read_argument_file(path).map_err(source_error)
 }
 
 fn shown(path: &Path) -> String {

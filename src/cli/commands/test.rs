@@ -1,341 +1,219 @@
-//! `mailrun test`: sessions as a test suite.
+//! `mailrun test`: runs sessions as a test suite.
 
-use crate::cli::arguments::RunArguments;
+use crate::cli::arguments::{OutputArguments, RunArguments};
+use crate::cli::error::CommandError;
 use crate::cli::output::buffered_output::BufferedWriter;
-use crate::cli::output::console::{self, StdoutStatus, StdoutWriter};
-use crate::cli::output::progress::{ProgressLine, RunningSessions};
-use crate::cli::output::report_files::{self, ReportFiles};
+use crate::cli::output::console::{self, StdoutWriter};
+use crate::cli::output::progress::ProgressLine;
+use crate::cli::output::report_files;
 use crate::cli::output::rerun_command;
-use crate::cli::output::transcript_files::{TranscriptFile, TranscriptFiles, WithSessionHeader};
+use crate::cli::output::transcript_files::{TranscriptFile, WithSessionHeader};
 use crate::cli::sessions::diagnostics::print_warnings;
-use crate::cli::sessions::load::{LoadedSession, SessionInputs};
-use crate::cli::suite_runner::batch_runner::BatchRunner;
+use crate::cli::sessions::load::{LoadResult, LoadedSession};
+use crate::cli::suite_runner::network_mode::NetworkMode;
 use crate::cli::suite_runner::outcome::{OutcomeObserver, judge};
-use crate::cli::suite_runner::setup::{self, NetworkMode};
-use crate::cli::suite_runner::suite::{self, LoadResult};
-use crate::cli::suite_runner::workers::{self, WorkerEvent};
+use crate::cli::suite_runner::session_result::{SessionResult, description, display_name, file_name, remarks};
+use crate::cli::suite_runner::suite::{PrintSession, RunSession, Suite};
 use crate::event::Status;
-use crate::exec::{Clock, RunOptions};
-use crate::net::SystemClock;
 use crate::output::{LiveTranscript, OutputKind, SharedWriter};
 use crate::report::diagnosis::literal_secrets;
-use crate::report::record::{Judgement, Record, SessionFailure, Totals};
+use crate::report::record::{Record, Totals};
 use crate::report::{FanOut, InFlightCounter, Recorder, TranscriptWriter, annotation, suite_text};
 use crate::transcript::Redactor;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// A session's transcript, which waits for its turn.
+/// The transcript of a session, kept until the session is printed.
 type BufferedTranscript = SharedWriter<BufferedWriter<WithSessionHeader<TranscriptFile>>>;
 
-pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Status {
-    let (inputs, ca) = match setup::prepare(arguments, origin) {
-        Ok(prepared) => prepared,
-        Err(status) => return status,
-    };
-    match test(arguments, inputs, ca, &|_| {}) {
-        Ok(status) => status,
-        Err((status, message)) => {
-            if !message.is_empty() {
-                console::error(&message);
-            }
-            status
-        }
-    }
+pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
+    test(arguments, origin, &|_| {})
 }
 
-/// `begun` hears of each session before it is played: tests break it there.
+/// `before_session` is called with the number of each session before it runs. Unit tests panic in it.
 fn test(
     arguments: &RunArguments,
-    inputs: SessionInputs<'_>,
-    ca: Vec<u8>,
-    begun: &(dyn Fn(usize) + Sync),
-) -> Result<Status, (Status, String)> {
-    let said = |status| (status, String::new());
-    let mut entries = suite::select_sessions(arguments, &inputs).map_err(said)?;
-    entries.iter_mut().flatten().for_each(|one| setup::apply_options(arguments, one));
-    let names: Vec<_> = entries.iter().flatten().map(|one| one.session.name.as_str()).collect();
-    let read = setup::input_files(arguments, entries.iter().flatten());
-    // Where nothing can run, an older transcript stays.
-    let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
-    // From here on files are open that a signal must not leave behind.
-    let clock = setup::clock();
-    let transcripts = TranscriptFiles::create(target, &names, &read)?;
-    let (output, failed) = StdoutWriter::new();
-    let mut reports = ReportFiles::open(&arguments.reports, output, &read)?;
-    setup::stop_sources_at_signals(entries.iter_mut().flatten(), &clock);
-    let network = NetworkMode::open(arguments, &clock)?;
-    // A batch that is alone says itself how far it is; several sessions have one line.
-    let alone = entries.len() == 1;
-    let batches =
-        BatchRunner::open(arguments, entries.iter().flatten())?.with_progress_bar(alone && !arguments.output.quiet);
-    let has_bar = entries.iter().flatten().any(|one| batches.shows_progress_bar(one));
-    let settings = setup::settings(arguments, inputs, ca);
-    let files = transcript_files(arguments, &entries, &transcripts);
-    let mut printer = SuitePrinter::new(arguments, transcripts, &failed);
-    let mut ends = Vec::new();
-    let runner = TestRunner {
-        arguments,
-        settings: &settings,
-        clock: &clock,
-        batches: &batches,
-        entries: &entries,
-        reports: &reports,
-        files,
-        stop: AtomicBool::new(false),
+    origin: &dyn Fn(&str) -> String,
+    before_session: &(dyn Fn(usize) + Sync),
+) -> Result<Status, CommandError> {
+    let (suite, network) = Suite::open(arguments, origin, |sessions, _| sessions == 1)?;
+    let command = TestRun {
+        suite: &suite,
+        options: &arguments.output,
+        insecure: arguments.connect.insecure,
+        many: suite.sessions.len() > 1 || arguments.sessions.len() > 1,
+        before_session,
     };
-    let jobs = usize::from(arguments.select.jobs.unwrap_or(1)).min(entries.len());
-    let networks: Vec<NetworkMode> = (1..jobs).map(|_| network.for_another_worker()).collect();
-    let started_at = reports.started_at();
-    let running = RunningSessions::default();
-    let mut records = Vec::new();
-    let mut networks = workers::run_in_order(
-        entries.len(),
-        std::iter::once(network).chain(networks).collect(),
-        &|number, network| {
-            let _running = running.begin(number);
-            begun(number);
-            runner.run_session(number, network)
-        },
-        |event| match event {
-            WorkerEvent::Tick(_) if has_bar => {}
-            WorkerEvent::Tick(done) => {
-                let names =
-                    running.numbers().into_iter().map(|number| suite::display_name(&entries[number]).to_string());
-                printer.progress(done, entries.len(), started_at.elapsed(), &names.collect::<Vec<_>>());
-            }
-            WorkerEvent::Finished(number, result) => {
-                let result = result.unwrap_or_else(|| TestResult::broken(&entries[number]));
-                ends.push(result.end);
-                let record = printer.print(&entries[number], result);
-                // Those without a step are told of where events are streamed.
-                if runner.reports.has_files() || record.steps.is_empty() {
-                    records.push(record);
-                }
-            }
-        },
-    );
-    records.into_iter().for_each(|record| reports.add(record));
-    printer.summary(started_at.elapsed());
-    ends.push(printer.finish());
-    ends.push(batches.close());
-    ends.push(failed.status());
-    // The first one knows the folder.
-    let first = if networks.is_empty() { None } else { Some(networks.remove(0)) };
-    networks.into_iter().for_each(NetworkMode::stop);
-    let status = suite::final_status(&clock, ends);
-    if let Some(network) = first {
-        network.close(arguments.output.quiet && status == Status::Passed);
-    }
-    match reports.finish(status, &printer.totals) {
-        Ok(()) => Ok(status),
-        Err(message) => Err((Status::worst([status, Status::CantCreate]), message)),
-    }
+    let mut printer = TestPrinter::new(arguments, &suite);
+    let (network, results) = suite.run_parallel(network, &command, &mut printer);
+    printer.print_summary(&results.totals);
+    suite.finish(network, results)
 }
 
-/// Where the transcript of each entry is to go, beneath its name where there are many.
-fn transcript_files(
-    arguments: &RunArguments,
-    entries: &[LoadResult],
-    transcripts: &TranscriptFiles,
-) -> Vec<Option<WithSessionHeader<TranscriptFile>>> {
-    let many = entries.len() > 1 || arguments.sessions.len() > 1;
-    let mut index = 0;
-    let file_of = |entry: &LoadResult| {
-        let name = suite::display_name(entry);
-        let file = transcripts.writer_for(index, many.then_some(name.as_str()));
-        index += usize::from(entry.is_ok());
-        file.filter(|_| entry.is_ok())
-    };
-    entries.iter().map(file_of).collect()
+/// How `test` runs each session.
+struct TestRun<'a> {
+    suite: &'a Suite<'a>,
+    options: &'a OutputArguments,
+    /// `--insecure`
+    insecure: bool,
+    /// More than one session was asked for, so that a shared transcript names them.
+    many: bool,
+    before_session: &'a (dyn Fn(usize) + Sync),
 }
 
-/// What came of a session.
-struct TestResult {
-    record: Record,
-    end: Status,
-    transcript: Option<BufferedTranscript>,
-}
+impl RunSession for TestRun<'_> {
+    type Output = Option<BufferedTranscript>;
 
-impl TestResult {
-    /// A bug ended it.
-    fn broken(entry: &LoadResult) -> Self {
-        let mut record = Record::not_started(suite::display_name(entry), Judgement::Error, Status::Software);
-        record.failures.push(SessionFailure::Message("ended by an internal error".to_owned()));
-        Self { record, end: Status::Software, transcript: None }
-    }
-
-    fn unbegun(record: Record, end: Status) -> Self {
-        Self { record, end, transcript: None }
-    }
-}
-
-/// Plays sessions, several at a time.
-struct TestRunner<'a> {
-    arguments: &'a RunArguments,
-    settings: &'a RunOptions,
-    clock: &'a SystemClock,
-    batches: &'a BatchRunner<'a>,
-    entries: &'a [LoadResult],
-    reports: &'a ReportFiles,
-    /// Where the transcript of each session goes.
-    files: Vec<Option<WithSessionHeader<TranscriptFile>>>,
-    /// `--fail-fast` has come true.
-    stop: AtomicBool,
-}
-
-impl TestRunner<'_> {
-    fn run_session(&self, number: usize, network: &mut NetworkMode) -> TestResult {
-        let entry = &self.entries[number];
-        let result = match entry {
-            Err(broken) => TestResult::unbegun(suite::load_failure_record(broken), broken.status),
-            entry if self.clock.interrupted().is_some() => {
-                TestResult::unbegun(suite::not_run_record(entry, "the run was interrupted"), Status::Passed)
-            }
-            entry if self.stop.load(Ordering::Relaxed) => {
-                TestResult::unbegun(suite::not_run_record(entry, "--fail-fast: another one failed"), Status::Passed)
-            }
-            Ok(one) => self.run_loaded(one, number, network),
-        };
-        if self.arguments.select.fail_fast && result.end != Status::Passed {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-        result
-    }
-
-    fn run_loaded(&self, one: &LoadedSession, number: usize, network: &mut NetworkMode) -> TestResult {
-        let output = &self.arguments.output;
-        let transcript = self.files[number].clone().map(|file| BufferedWriter::new(OutputKind::File, file));
-        let file = transcript.as_ref().map(|kept| {
-            let writer = TranscriptWriter::new(kept.lock().spool.clone(), output.file_options());
+    fn run_session(
+        &self,
+        number: usize,
+        loaded: &LoadedSession,
+        network: &mut NetworkMode,
+    ) -> SessionResult<Self::Output> {
+        (self.before_session)(number);
+        let name = file_name(loaded);
+        let transcript = self.suite.transcript_writer(number, self.many.then_some(name.as_str()));
+        let transcript = transcript.map(|file| BufferedWriter::new(OutputKind::File, file));
+        let file = transcript.as_ref().map(|buffered| {
+            let writer = TranscriptWriter::new(buffered.lock().spool.clone(), self.options.file_options());
             SharedWriter::new(OutputKind::File, LiveTranscript::new(writer))
         });
-        let mut recorder = Recorder::new(output.verbose);
-        let mut watcher = OutcomeObserver::default();
-        let mut all = FanOut::new();
+        let mut recorder = Recorder::new(self.options.verbose);
+        let mut outcome = OutcomeObserver::default();
+        let mut observers = FanOut::new();
         if let Some(file) = &file {
-            all.add(file.clone());
+            observers.add(file.clone());
         }
-        all.add(InFlightCounter::default());
-        all.add(&mut watcher);
-        all.add(&mut recorder);
-        if let Some(stream) = self.reports.stream(number + 1, suite::file_name(one)) {
-            all.add(stream);
+        observers.add(InFlightCounter::default());
+        observers.add(&mut outcome);
+        observers.add(&mut recorder);
+        if let Some(stream) = self.suite.files.reports.stream(number + 1, name.clone()) {
+            observers.add(stream);
         }
-        let (outcome, summary) = suite::run_session(self.batches, one, self.settings, network, self.clock, &mut all);
-        let broken = all.panicked() > 0;
-        drop(all);
-        let unwritten = file.and_then(|file| file.lock().finish().err());
-        let counted = judge(outcome.as_ref(), one.session.xfail.as_deref(), &watcher);
-        let mut record = recorder.finish(suite::file_name(one), counted.judgement, counted.status);
-        record.description = suite::description(one);
-        record.remarks.splice(0..0, suite::remarks(one, self.arguments, counted.remark));
-        record.remarks.extend(summary.unwrap_or_else(|| watcher.summary().into_iter().collect()));
-        let mut end = counted.status;
-        if broken {
-            end = Status::Software;
-        } else if let Some(why) = unwritten {
+        let (end, summary) = self.suite.runner.run(loaded, network, &mut observers);
+        let panicked = observers.panicked() > 0;
+        drop(observers);
+        let transcript_error = file.and_then(|file| file.lock().finish().err());
+
+        let judged = judge(end.as_ref(), loaded.session.xfail.as_deref(), &outcome);
+        let mut record = recorder.finish(name, judged.judgement, judged.status);
+        record.description = description(loaded);
+        record.remarks.splice(0..0, remarks(loaded, self.insecure, judged.remark));
+        record.remarks.extend(summary.unwrap_or_else(|| outcome.summary().into_iter().collect()));
+        let mut status = judged.status;
+        if panicked {
+            status = Status::Software;
+        } else if let Some(why) = transcript_error {
             record.remarks.push(format!("cannot write the transcript: {why}"));
-            end = Status::worst([end, Status::CantCreate]);
+            status = Status::worst([status, Status::CantCreate]);
         }
-        TestResult { record, end, transcript }
+        SessionResult { record, status, output: Some(transcript) }
     }
 }
 
-/// Prints what came of the sessions, in their order.
-struct SuitePrinter<'a> {
+/// Prints a line and diagnoses for each session, the progress line, and the summary.
+struct TestPrinter<'a> {
     arguments: &'a RunArguments,
+    suite: &'a Suite<'a>,
     out: Box<dyn Write>,
-    transcripts: Option<TranscriptFiles>,
-    totals: Totals,
-    look: suite_text::DisplayOptions,
-    github: bool,
+    display: suite_text::DisplayOptions,
+    /// Whether failures are also printed as annotations of GitHub Actions.
+    annotates: bool,
+    /// Whether the progress line is shown: unless a batch shows its own.
+    shows_progress: bool,
     line: ProgressLine,
+    started_at: Instant,
 }
 
-impl<'a> SuitePrinter<'a> {
-    fn new(arguments: &'a RunArguments, transcripts: TranscriptFiles, failed: &StdoutStatus) -> Self {
+impl<'a> TestPrinter<'a> {
+    fn new(arguments: &'a RunArguments, suite: &'a Suite<'a>) -> Self {
         let streams = report_files::streams_events(&arguments.reports);
-        let colour = if streams { console::stderr_colours() } else { console::stdout_colours() };
-        let out: Box<dyn Write> =
-            if streams { Box::new(anstream::stderr()) } else { Box::new(StdoutWriter::sharing_status(failed)) };
+        let out: Box<dyn Write> = if streams {
+            Box::new(anstream::stderr())
+        } else {
+            Box::new(StdoutWriter::sharing_status(&suite.files.stdout))
+        };
+        let (colour, columns) = if streams {
+            (console::stderr_colours(), console::terminal_width(&io::stderr()))
+        } else {
+            (console::stdout_colours(), console::terminal_width(&io::stdout()))
+        };
         let (verbose, quiet) = (arguments.output.verbose, arguments.output.quiet);
-        let columns =
-            if streams { console::terminal_width(&io::stderr()) } else { console::terminal_width(&io::stdout()) };
+        let batches = &suite.runner.batches;
+        let has_bar = suite.sessions.iter().flatten().any(|loaded| batches.shows_progress_bar(loaded));
         Self {
             arguments,
+            suite,
             out,
-            transcripts: Some(transcripts),
-            totals: Totals::default(),
-            look: suite_text::DisplayOptions { colour, verbose, quiet, columns },
-            github: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+            display: suite_text::DisplayOptions { colour, verbose, quiet, columns },
+            annotates: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+            shows_progress: !quiet && !has_bar,
             line: ProgressLine::default(),
+            started_at: suite.files.reports.started_at(),
         }
     }
 
-    /// Prints one session whole.
-    fn print(&mut self, entry: &LoadResult, result: TestResult) -> Record {
-        self.line.erase();
-        let record = result.record;
-        self.totals.add(&record);
-        let text = match entry {
-            Err(_) => suite_text::read_session_text(&record, None, self.look),
-            Ok(one) => {
-                if !self.look.quiet {
-                    print_warnings(one.session.warnings.clone(), &one.session.source_map);
-                }
-                let redactor =
-                    || if self.arguments.output.show_secrets { Redactor::off() } else { literal_secrets(&one.session) };
-                let hidden = rerun_command::HiddenValues::of(self.arguments, &one.session, &record);
-                let command = rerun_command::command_line(self.arguments, &one.path.name(), &hidden);
-                let batch = &self.arguments.batch;
-                let resends = one.session.rows.is_some() && batch.ledger.is_none() && !self.arguments.dry.dry_run;
-                let sources = &one.session.source_map;
-                let source = suite_text::DiagnosisContext { sources, redactor: &redactor, command: &command, resends };
-                suite_text::read_session_text(&record, Some(&source), self.look)
-            }
+    /// A session's line, and its diagnoses.
+    fn session_text(&self, session: &LoadResult, record: &Record) -> String {
+        let Ok(loaded) = session else { return suite_text::read_session_text(record, None, self.display) };
+        let session = &loaded.session;
+        let redactor = || if self.arguments.output.show_secrets { Redactor::off() } else { literal_secrets(session) };
+        let hidden = rerun_command::HiddenValues::of(self.arguments, session, record);
+        let command = rerun_command::command_line(self.arguments, &loaded.path.name(), &hidden);
+        let has_ledger = self.arguments.batch.ledger.is_some();
+        let context = suite_text::DiagnosisContext {
+            sources: &session.source_map,
+            redactor: &redactor,
+            command: &command,
+            resends: session.rows.is_some() && !has_ledger && !self.arguments.dry.dry_run,
         };
-        self.write(&text);
-        if self.github {
-            annotation::for_record(&record).iter().for_each(|line| self.write(&format!("{line}\n")));
-        }
-        if let (Some(kept), Some(transcripts)) = (result.transcript, &mut self.transcripts)
-            && let Err(why) = kept.lock().print()
-        {
-            transcripts.record_failure(&why);
-        }
-        record
+        suite_text::read_session_text(record, Some(&context), self.display)
     }
 
     fn write(&mut self, text: &str) {
-        // What cannot be written is remembered by the output itself.
+        // The writer remembers that it could not write.
         let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
 
-    fn summary(&mut self, elapsed: Duration) {
+    fn elapsed(&self) -> Duration {
+        self.started_at.elapsed()
+    }
+
+    fn print_summary(&mut self, totals: &Totals) {
         self.line.erase();
-        let bad = self.totals.failed + self.totals.errors > 0;
-        if !self.look.quiet || bad {
-            let text = suite_text::summary(&self.totals, elapsed);
+        if !self.display.quiet || totals.failed + totals.errors > 0 {
+            let text = suite_text::summary(totals, self.elapsed());
             self.write(&text);
         }
     }
+}
 
-    /// Gives the transcripts their names.
-    fn finish(&mut self) -> Status {
-        match self.transcripts.take().map(TranscriptFiles::finish) {
-            Some(Err(message)) => {
-                console::error(&message);
-                Status::CantCreate
-            }
-            Some(Ok(())) | None => Status::Passed,
+impl PrintSession<Option<BufferedTranscript>> for TestPrinter<'_> {
+    fn print_session(
+        &mut self,
+        session: &LoadResult,
+        record: &Record,
+        output: Option<Option<BufferedTranscript>>,
+    ) -> io::Result<()> {
+        self.line.erase();
+        if let Ok(loaded) = session
+            && !self.display.quiet
+        {
+            print_warnings(loaded.session.warnings.clone(), &loaded.session.source_map);
         }
+        let text = self.session_text(session, record);
+        self.write(&text);
+        if self.annotates {
+            annotation::for_record(record).iter().for_each(|line| self.write(&format!("{line}\n")));
+        }
+        output.flatten().map_or(Ok(()), |transcript| transcript.lock().print())
     }
 
-    fn progress(&mut self, done: usize, all: usize, elapsed: Duration, running: &[String]) {
-        if !self.look.quiet {
-            self.line.draw(done, all, elapsed, running);
+    fn show_progress(&mut self, done: usize, running: &[usize]) {
+        if self.shows_progress {
+            let sessions = &self.suite.sessions;
+            let names: Vec<_> = running.iter().map(|number| display_name(&sessions[*number]).to_string()).collect();
+            self.line.draw(done, sessions.len(), self.started_at.elapsed(), &names);
         }
     }
 }

@@ -49,6 +49,12 @@ pub fn terminal_width(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<
     stream.is_terminal().then(|| told().filter(|columns| *columns > 0).unwrap_or(80))
 }
 
+/// Whether standard output is a file, where nobody waits for the next line.
+pub fn stdout_is_a_file() -> bool {
+    rustix::fs::fstat(io::stdout())
+        .is_ok_and(|about| rustix::fs::FileType::from_raw_mode(about.st_mode) == rustix::fs::FileType::RegularFile)
+}
+
 /// Standard output for data: where its reader went away the rest is dropped quietly, any other failure is kept for the
 /// end, and in neither case is the run disturbed.
 pub struct StdoutWriter {
@@ -106,46 +112,5 @@ impl Write for StdoutWriter {
             self.stop_writing(why);
         }
         Ok(())
-    }
-}
-
-/// Asks on the terminal, where standard input is one, and reads with `read`. `hidden` input is not shown.
-pub fn ask<T>(what: &str, hidden: bool, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let input = io::stdin();
-    if !input.is_terminal() {
-        return read();
-    }
-    let _ = write!(io::stderr(), "{what}: ");
-    let _ = io::stderr().flush();
-    if !hidden {
-        return read();
-    }
-    let _silence = EchoOff::new();
-    let answer = read();
-    print_line("");
-    answer
-}
-
-/// The terminal without echo; as it was when this is dropped.
-struct EchoOff(Option<rustix::termios::Termios>);
-
-impl EchoOff {
-    fn new() -> Self {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-        let before = tcgetattr(io::stdin()).ok();
-        if let Some(before) = &before {
-            let mut silent = before.clone();
-            silent.local_modes.remove(LocalModes::ECHO);
-            let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &silent);
-        }
-        Self(before)
-    }
-}
-
-impl Drop for EchoOff {
-    fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Flush, before);
-        }
     }
 }

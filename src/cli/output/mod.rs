@@ -1,7 +1,10 @@
+//! What the commands write: standard output, standard error, transcripts and reports.
+
 pub mod buffered_output;
 pub mod console;
 pub mod progress;
 pub mod report_files;
 pub mod rerun_command;
 pub mod stdout_transcript;
+pub mod terminal_prompt;
 pub mod transcript_files;

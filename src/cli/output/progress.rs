@@ -18,7 +18,7 @@ pub struct RunningSessions(Mutex<BTreeSet<usize>>);
 
 impl RunningSessions {
     /// One begins; it is over when what this gives is dropped, by a panic too.
-    pub fn begin(&self, number: usize) -> impl Drop + '_ {
+    pub fn start(&self, number: usize) -> impl Drop + '_ {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
         RunningGuard { running: self, number }
     }
@@ -126,9 +126,9 @@ mod tests {
     #[test]
     fn who_panics_runs_no_more() {
         let running = RunningSessions::default();
-        let first = running.begin(1);
+        let first = running.start(1);
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _second = running.begin(2);
+            let _second = running.start(2);
             assert_eq!(running.numbers(), [1, 2]);
             std::panic::resume_unwind(Box::new("a bug"));
         }));

@@ -3,6 +3,7 @@
 use super::console::StdoutWriter;
 use super::transcript_files::{FileId, create_error, file_id};
 use crate::cli::arguments::ReportArguments;
+use crate::cli::error::CommandError;
 use crate::event::Status;
 use crate::output::AtomicFile;
 use crate::report::record::{Record, RunRecord};
@@ -61,7 +62,7 @@ pub fn streams_events(arguments: &ReportArguments) -> bool {
 
 impl ReportFiles {
     /// Opens all files, none of which may replace one that is `read`. `output` is standard output.
-    pub fn open(arguments: &ReportArguments, output: StdoutWriter, read: &[FileId]) -> Result<Self, (Status, String)> {
+    pub fn open(arguments: &ReportArguments, output: StdoutWriter, read: &[FileId]) -> Result<Self, CommandError> {
         let wanted = [
             (ReportKind::Junit, "junit", &arguments.junit),
             (ReportKind::Tap, "tap", &arguments.tap),
@@ -76,19 +77,19 @@ impl ReportFiles {
                     continue;
                 }
                 let message = format!("--{option} is written to a file; --json - writes to standard output");
-                return Err((Status::Usage, message));
+                return Err(CommandError::usage(message));
             }
             let name = escape_unprintable(path.as_os_str().as_bytes());
             if file_id(path).is_some_and(|file| read.contains(&file)) {
                 let message = format!("--{option} would take the place of a file that the run reads: {name}");
-                return Err((Status::CantCreate, message));
+                return Err(CommandError::cannot_create(message));
             }
             if files.iter().any(|(_, other, _)| other == path) && !path.starts_with("/dev") {
-                return Err((Status::Usage, format!("two reports cannot be one file: {name}")));
+                return Err(CommandError::usage(format!("two reports cannot be one file: {name}")));
             }
             let file = AtomicFile::create(path)
                 .map_err(|why| create_error(path, &why))
-                .map_err(|why| (Status::CantCreate, format!("cannot create the report {name}: {why}")))?;
+                .map_err(|why| CommandError::cannot_create(format!("cannot create the report {name}: {why}")))?;
             files.push((kind, path.clone(), file));
         }
         let mut stream = streams_events(arguments).then(|| SharedStdout(Arc::new(Mutex::new(output))));

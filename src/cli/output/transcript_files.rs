@@ -1,6 +1,6 @@
 //! `--transcript FILE`: opened before anything is sent, one for all sessions or, with `{session}`, one for each.
 
-use crate::event::Status;
+use crate::cli::error::CommandError;
 use crate::output::AtomicFile;
 use crate::session::closest_name;
 use crate::source::io_error_text;
@@ -20,15 +20,14 @@ pub struct TranscriptFiles {
     files: Vec<(PathBuf, TranscriptFile)>,
     /// Whether there is a file for each session.
     per_session: bool,
-    failure: Option<String>,
 }
 
 impl TranscriptFiles {
     /// Creates what `target` asks for. `sessions` are their files' names; `read` are the files that no transcript may
     /// replace.
-    pub fn create(target: Option<&Path>, sessions: &[&str], read: &[FileId]) -> Result<Self, (Status, String)> {
+    pub fn create(target: Option<&Path>, sessions: &[&str], read: &[FileId]) -> Result<Self, CommandError> {
         if let Some(word) = target.and_then(unknown_placeholder) {
-            return Err((Status::Usage, word));
+            return Err(CommandError::usage(word));
         }
         let per_session = target.is_some_and(has_placeholder);
         let paths = match target {
@@ -40,17 +39,17 @@ impl TranscriptFiles {
         };
         if let Some(path) = paths.iter().find(|path| file_id(path).is_some_and(|file| read.contains(&file))) {
             let why = format!("the transcript would take the place of a file that the run reads: {}", shown(path));
-            return Err((Status::CantCreate, why));
+            return Err(CommandError::cannot_create(why));
         }
         let create = |path: PathBuf| match AtomicFile::keep_partial(&path) {
             Ok(file) => Ok((path, TranscriptFile(Arc::new(Mutex::new(file))))),
             Err(why) => {
                 let why = create_error(&path, &why);
-                Err((Status::CantCreate, format!("cannot create the transcript {}: {why}", shown(&path))))
+                Err(CommandError::cannot_create(format!("cannot create the transcript {}: {why}", shown(&path))))
             }
         };
         let files = paths.into_iter().map(create).collect::<Result<_, _>>()?;
-        Ok(Self { files, per_session, failure: None })
+        Ok(Self { files, per_session })
     }
 
     /// Where a session's transcript is written. `header` tells sessions in one file apart.
@@ -60,14 +59,10 @@ impl TranscriptFiles {
         Some(WithSessionHeader::new(header, file.clone()))
     }
 
-    /// Remembers that a transcript could not be written.
-    pub fn record_failure(&mut self, why: &io::Error) {
-        self.failure.get_or_insert_with(|| format!("cannot write the transcript: {}", io_error_text(why)));
-    }
-
-    /// Gives all files their names. Says the first failure.
-    pub fn finish(self) -> Result<(), String> {
-        let mut failure = self.failure;
+    /// Gives all files their names. `write_error` is the first error while transcripts were written. Returns the first
+    /// error of all as a message.
+    pub fn finish(self, write_error: Option<&io::Error>) -> Result<(), String> {
+        let mut failure = write_error.map(|why| format!("cannot write the transcript: {}", io_error_text(why)));
         for (path, file) in self.files {
             if let Err(why) = file.locked().commit() {
                 failure.get_or_insert_with(|| {
@@ -257,7 +252,7 @@ mod tests {
             let mut out = transcripts.writer_for(index, Some(name)).expect("there is a file");
             out.write_all(b"C: QUIT\n").expect("the file can be written");
         }
-        transcripts.finish().expect("it can be named");
+        transcripts.finish(None).expect("it can be named");
         let text = read_to_string(target).expect("it stands");
         assert_eq!(text, "*: session a.toml\nC: QUIT\n*: session b.toml\nC: QUIT\n");
     }
@@ -271,7 +266,7 @@ mod tests {
         let read = [file_id(&own).expect("it is there")];
         for target in [&own, &link] {
             let error = TranscriptFiles::create(Some(target), &["own.toml"], &read).err().expect("it is refused");
-            assert!(error.1.contains("take the place"), "{error:?}");
+            assert!(error.message.contains("take the place"), "{error:?}");
         }
         assert_eq!(read_to_string(own).expect("it stands"), "server");
     }
@@ -280,7 +275,7 @@ mod tests {
     fn a_transcript_that_cannot_be_created_is_told_before_anything_is_sent() {
         let error =
             TranscriptFiles::create(Some(Path::new("/nowhere/t.log")), &["a.toml"], &[]).err().expect("it cannot");
-        assert_eq!(error.1, "cannot create the transcript /nowhere/t.log: there is no folder /nowhere");
-        assert_eq!(error.0, Status::CantCreate);
+        assert_eq!(error.message, "cannot create the transcript /nowhere/t.log: there is no folder /nowhere");
+        assert_eq!(error.status, crate::event::Status::CantCreate);
     }
 }

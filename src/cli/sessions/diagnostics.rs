@@ -1,14 +1,15 @@
 //! Errors and warnings of session files, as they are printed.
 
+use crate::cli::error::CommandError;
 use crate::cli::output::console;
 use crate::event::Status;
 use crate::session::{Diagnostic, Diagnostics, Severity, SourceError, SourceMap};
 
-/// How a run ends that needs it, and why it cannot be read.
-pub fn source_error_status(why: SourceError) -> (Status, String) {
+/// The error of a command that needs a file which cannot be read.
+pub fn source_error(why: SourceError) -> CommandError {
     match why {
-        SourceError::Refused(message) => (Status::DataErr, message),
-        SourceError::Unreadable(message) => (Status::NoInput, message),
+        SourceError::Refused(message) => CommandError::invalid_data(message),
+        SourceError::Unreadable(message) => CommandError::new(Status::NoInput, message),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Finds and reads the sessions that the command line means. What is wrong with one does not hide the others.
 
-use super::diagnostics::{print_diagnostics, source_error_status};
+use super::diagnostics::{print_diagnostics, source_error};
 use super::variables;
 use crate::cli::arguments::InputArguments;
+use crate::cli::error::CommandError;
 use crate::cli::output::console;
 use crate::event::Status;
 use crate::session::{Diagnostic, Diagnostics, Session, SourceError, Span, Value, Variable, closest_name, load};
@@ -16,6 +17,9 @@ pub struct LoadedSession {
     pub files: SystemSources,
 }
 
+/// A session that was asked for: it can run, or its file has errors.
+pub type LoadResult = Result<LoadedSession, LoadFailure>;
+
 /// What the command line says of all sessions.
 pub struct SessionInputs<'a> {
     pub arguments: &'a InputArguments,
@@ -27,15 +31,10 @@ pub struct SessionInputs<'a> {
 }
 
 impl<'a> SessionInputs<'a> {
-    /// Reads the files of `--vars`. The error is said already.
-    pub fn new(arguments: &'a InputArguments, origin: &dyn Fn(&str) -> String) -> Result<Self, Status> {
-        match variables::read_variables(arguments, origin) {
-            Ok(variables) => Ok(Self { arguments, variables, quiet: false, mx: false }),
-            Err((status, message)) => {
-                console::error(&message);
-                Err(status)
-            }
-        }
+    /// Reads the files of `--vars`. `origin` says where an option came from, for errors.
+    pub fn new(arguments: &'a InputArguments, origin: &dyn Fn(&str) -> String) -> Result<Self, CommandError> {
+        let variables = variables::read_variables(arguments, origin)?;
+        Ok(Self { arguments, variables, quiet: false, mx: false })
     }
 
     /// Reads all sessions; says what is wrong with the others, and gives how each of those ended.
@@ -52,11 +51,7 @@ impl<'a> SessionInputs<'a> {
     }
 
     /// Reads the sessions whose paths are `wanted`, in their order; says what is wrong with those that are broken.
-    pub fn read_all(
-        &self,
-        sessions: &[String],
-        wanted: &dyn Fn(&str) -> bool,
-    ) -> Vec<Result<LoadedSession, LoadFailure>> {
+    pub fn read_all(&self, sessions: &[String], wanted: &dyn Fn(&str) -> bool) -> Vec<LoadResult> {
         let mut all = Vec::new();
         let mut whole = true;
         for found in find_sessions(sessions) {
@@ -104,7 +99,7 @@ impl<'a> SessionInputs<'a> {
         )
     }
 
-    fn load(&self, path: SessionPath) -> Result<LoadedSession, LoadFailure> {
+    fn load(&self, path: SessionPath) -> LoadResult {
         let text = read_session_text(&path).map_err(source_failure)?;
         let files = SystemSources::new(&path.folder(), &self.arguments.file_root, self.arguments.allow_commands)
             .map_err(source_failure)?;
@@ -146,9 +141,9 @@ impl LoadFailure {
 
 /// Says why something cannot be read.
 fn source_failure(why: SourceError) -> LoadFailure {
-    let (status, text) = source_error_status(why);
-    console::error(&text);
-    LoadFailure { file: String::new(), status, text }
+    let error = source_error(why);
+    console::error(&error.message);
+    LoadFailure { file: String::new(), status: error.status, text: error.message }
 }
 
 fn invalid_session(found: &Diagnostics) -> LoadFailure {

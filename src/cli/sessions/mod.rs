@@ -1,3 +1,5 @@
+//! Finds, reads and selects the sessions of the command line.
+
 pub mod diagnostics;
 pub mod load;
 pub mod row_columns;

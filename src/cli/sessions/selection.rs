@@ -1,8 +1,59 @@
 //! `--filter`, `--tag`, `--skip-tag`: which of the sessions that were named run.
 
-use crate::cli::arguments::SelectArguments;
-use crate::session::Session;
+use super::diagnostics::print_diagnostics;
+use super::load::{LoadFailure, LoadResult, LoadedSession, SessionInputs};
+use crate::cli::arguments::{RunArguments, SelectArguments};
+use crate::cli::error::CommandError;
+use crate::cli::output::console;
+use crate::event::Status;
+use crate::session::{Diagnostic, Diagnostics, Session, StepRangeError};
 use crate::source::glob_matches;
+use crate::transcript::escape_unprintable;
+
+/// Reads all sessions that the command line selects, in their order.
+pub fn select_sessions(arguments: &RunArguments, inputs: &SessionInputs<'_>) -> Result<Vec<LoadResult>, CommandError> {
+    let mut entries = inputs.read_all(&arguments.sessions, &|path| matches_path(&arguments.select, path));
+    entries.retain(|entry| entry.as_ref().map_or(true, |one| matches_tags(&arguments.select, &one.session)));
+    if entries.is_empty() {
+        // What was not selected is no success.
+        let text = "no session is left: --filter, --tag and --skip-tag leave out all that were found".to_owned();
+        console::error(&text);
+        // Reports say so, in place of those of an earlier run.
+        return Ok(vec![Err(LoadFailure { file: String::new(), status: Status::NoInput, text })]);
+    }
+    apply_step_range(arguments, inputs, &mut entries)?;
+    Ok(entries)
+}
+
+/// `--from-step` and `--to-step`. A session that has no such step ends the run: it would not be what was asked for.
+fn apply_step_range(
+    arguments: &RunArguments,
+    inputs: &SessionInputs<'_>,
+    entries: &mut [LoadResult],
+) -> Result<(), CommandError> {
+    let part = arguments.part.part();
+    if part.is_unbounded() {
+        return Ok(());
+    }
+    let given: Vec<String> = inputs.variables.iter().map(|(name, _)| name.clone()).collect();
+    for entry in entries {
+        let Ok(one) = entry else { continue };
+        match one.session.select_steps(part, &given) {
+            Ok(()) => {}
+            Err(StepRangeError::Undefined(list)) => *entry = Err(part_failure(one, list)),
+            Err(error @ StepRangeError::OutOfRange { .. }) => {
+                let name = escape_unprintable(one.path.name().as_bytes());
+                return Err(CommandError::usage(format!("{name}: {error} (--from-step, --to-step)")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn part_failure(one: &LoadedSession, list: Vec<Diagnostic>) -> LoadFailure {
+    let found = Diagnostics { list, sources: one.session.source_map.clone() };
+    LoadFailure { file: one.path.name(), status: print_diagnostics(&found), text: found.render(false) }
+}
 
 /// Whether a session's file is one of those asked for: by its name, with or without `.toml`, or by its path.
 pub fn matches_path(arguments: &SelectArguments, path: &str) -> bool {

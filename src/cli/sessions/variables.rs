@@ -1,9 +1,9 @@
 //! `--var` and `--vars`: names that the command line sets in place of `[vars]`.
 
-use super::diagnostics::source_error_status;
+use super::diagnostics::source_error;
 use crate::cli::arguments::InputArguments;
 use crate::cli::arguments::values::is_variable_name;
-use crate::event::Status;
+use crate::cli::error::CommandError;
 use crate::session::{Diagnostic, Diagnostics, SourceMap, Span, Value};
 use crate::source::read_argument_file;
 use std::collections::BTreeMap;
@@ -16,14 +16,11 @@ use toml::de::{DeTable, DeValue};
 pub fn read_variables(
     arguments: &InputArguments,
     origin: &dyn Fn(&str) -> String,
-) -> Result<Vec<(String, Value)>, (Status, String)> {
+) -> Result<Vec<(String, Value)>, CommandError> {
     let mut all = BTreeMap::new();
     for path in &arguments.vars {
-        let text = read_argument_file(path).map_err(|why| {
-            let (status, why) = source_error_status(why);
-            (status, format!("{}: {why}", origin("vars")))
-        })?;
-        all.extend(parse(path, &String::from_utf8_lossy(&text)).map_err(|why| (Status::DataErr, why))?);
+        let text = read_argument_file(path).map_err(|why| source_error(why).with_prefix(&origin("vars")))?;
+        all.extend(parse(path, &String::from_utf8_lossy(&text)).map_err(CommandError::invalid_data)?);
     }
     // What stands on a command line is text, until a session says what it makes of the name: `Session::give`.
     all.extend(arguments.var.iter().map(|(name, value)| (name.clone(), Value::Text(value.clone()))));

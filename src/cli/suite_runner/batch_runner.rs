@@ -1,16 +1,15 @@
 //! Sessions with rows, retries, a ledger or a load: `run` and `test` play them here, and all others as they are.
 
+use super::network_pool::NetworkPool;
 use crate::batch::ledger::Ledger;
 use crate::batch::{BatchOptions, Progress, RateLimiter, RowQueue, RowStream, Statistics, WorkerOptions};
 use crate::cli::arguments::{BatchArguments, RunArguments};
+use crate::cli::error::CommandError;
 use crate::cli::output::console;
 use crate::cli::sessions::load::LoadedSession;
 use crate::cli::sessions::row_columns;
 use crate::event::{Cause, Event, Fact, Note, Observer, Outcome, Status, Verdict};
-use crate::exec::{
-    self, Clock, ConnectError, ConnectOptions, ConnectionInfo, ConnectionLabel, Network, NoNetwork, PreparedSession,
-    RunOptions, Server, Stream,
-};
+use crate::exec::{self, Clock, ConnectionLabel, PreparedSession, RunOptions};
 use crate::net::SystemClock;
 use crate::session::{RetrySettings, RowsSettings, SourceError};
 use crate::source::RowReader;
@@ -40,7 +39,7 @@ impl<'a> BatchRunner<'a> {
     pub fn open<'l>(
         all: &'a RunArguments,
         loaded: impl Iterator<Item = &'l LoadedSession>,
-    ) -> Result<Self, (Status, String)> {
+    ) -> Result<Self, CommandError> {
         let (arguments, dry_run) = (&all.batch, all.dry.dry_run);
         let loaded: Vec<&LoadedSession> = loaded.collect();
         // So many at a time in all: sessions that run beside one another share them.
@@ -49,10 +48,10 @@ impl<'a> BatchRunner<'a> {
         let load = arguments.repeat.is_some() || arguments.duration.is_some();
         if arguments.ledger.is_some() && load {
             let what = "--repeat and --duration send again what was sent, which a ledger is there to prevent: give one of them";
-            return Err((Status::Usage, what.to_owned()));
+            return Err(CommandError::usage(what));
         }
         if arguments.resend_unknown && arguments.ledger.is_none() {
-            return Err((Status::Usage, "--resend-unknown is about a ledger: give --ledger FILE, too".to_owned()));
+            return Err(CommandError::usage("--resend-unknown is about a ledger: give --ledger FILE, too"));
         }
         // A dry run sends nothing that could be recorded.
         let ledger = match arguments.ledger.as_ref().filter(|_| !dry_run) {
@@ -64,17 +63,17 @@ impl<'a> BatchRunner<'a> {
                     if rows.is_some_and(|rows| rows.key.is_none()) {
                         let name = escape_unprintable(one.path.name().as_bytes());
                         let what = format!("{name}: a ledger needs \"key\" in [rows], the column that names a row");
-                        return Err((Status::DataErr, what));
+                        return Err(CommandError::invalid_data(what));
                     }
                     let key = rows.and_then(|rows| rows.key.as_ref()).map(|(key, _)| key.clone());
                     if sessions.iter().any(|(name, _)| *name == one.session.name) {
                         let name = escape_unprintable(one.session.name.as_bytes());
                         let what = format!("two sessions are named {name}: a ledger could not tell their rows apart");
-                        return Err((Status::DataErr, what));
+                        return Err(CommandError::invalid_data(what));
                     }
                     sessions.push((one.session.name.clone(), key));
                 }
-                let ledger = Ledger::open(path, &sessions).map_err(|error| (error.status, error.message))?;
+                let ledger = Ledger::open(path, &sessions)?;
                 Some(Arc::new(ledger))
             }
         };
@@ -128,7 +127,7 @@ impl<'a> BatchRunner<'a> {
             return RunOutcome { outcome, summary: None };
         }
         if self.is_plain(one) {
-            let mut network = networks.next();
+            let mut network = networks.take();
             let outcome = exec::run(&one.session, settings, &one.files, network.as_mut(), clock, observer);
             return RunOutcome { outcome, summary: None };
         }
@@ -190,7 +189,7 @@ impl<'a> BatchRunner<'a> {
             per_connection: rows.map_or(1, |rows| rows.per_connection),
             retry: retry.filter(|retry| retry.times > 0),
             rate: rate.as_ref(),
-            network: &|| networks.next(),
+            network: &|| networks.take(),
             has_rows: rows.is_some(),
             statistics: statistics.as_ref(),
             all_deselected: !one.session.steps.is_empty() && one.session.steps.iter().all(|step| step.deselected),
@@ -263,42 +262,5 @@ impl Observer for InterruptionObserver<'_> {
             self.interruption |= matches!(failure.cause, Cause::Interrupted { .. });
         }
         self.observer.observe(event);
-    }
-}
-
-/// Where connections lead: each its own way, or one after another over one.
-pub struct NetworkPool<'n> {
-    own: Mutex<Vec<Box<dyn Network + Send + 'n>>>,
-}
-
-impl<'n> NetworkPool<'n> {
-    pub fn new(own: Vec<Box<dyn Network + Send + 'n>>) -> Self {
-        Self { own: Mutex::new(own) }
-    }
-
-    /// `count` connections over one network, which is asked by one at a time.
-    pub fn shared(count: u32, network: &'n Mutex<&'n mut (dyn Network + Send)>) -> Self {
-        Self::new((0..count).map(|_| Box::new(SharedNetwork(network)) as Box<dyn Network + Send>).collect())
-    }
-
-    fn next(&self) -> Box<dyn Network + '_> {
-        match self.own.lock().unwrap_or_else(PoisonError::into_inner).pop() {
-            Some(network) => network,
-            // There are as many networks as connections; one more would be a bug that sends nothing.
-            None => Box::new(NoNetwork("no network is left for it")),
-        }
-    }
-}
-
-struct SharedNetwork<'n>(&'n Mutex<&'n mut (dyn Network + Send)>);
-
-impl Network for SharedNetwork<'_> {
-    fn connect(
-        &mut self,
-        server: &Server,
-        options: &ConnectOptions,
-        deadline: Instant,
-    ) -> Result<(Box<dyn Stream>, ConnectionInfo), ConnectError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).connect(server, options, deadline)
     }
 }

@@ -1,7 +1,6 @@
 //! What a run wants to know of this machine.
 
 use jiff::tz::TimeZone;
-use std::io;
 
 /// The host's name; empty where it has none.
 pub fn hostname() -> String {
@@ -16,10 +15,4 @@ pub fn time_zone() -> TimeZone {
         .and_then(|rules| TimeZone::tzif("local", &rules).ok())
         .or_else(|| TimeZone::try_system().ok())
         .unwrap_or(TimeZone::UTC)
-}
-
-/// Whether standard output is a file, where nobody waits for the next line.
-pub fn stdout_is_a_file() -> bool {
-    rustix::fs::fstat(io::stdout())
-        .is_ok_and(|about| rustix::fs::FileType::from_raw_mode(about.st_mode) == rustix::fs::FileType::RegularFile)
 }

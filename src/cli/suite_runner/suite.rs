@@ -1,147 +1,213 @@
-//! The sessions of a run, and what `run` and `test` do alike with each of them.
+//! The sessions of `run` and `test`: one set-up, one loop, one teardown.
 
-use super::batch_runner::{BatchRunner, NetworkPool, RunOutcome};
-use super::setup::NetworkMode;
+use super::batch_runner::BatchRunner;
+use super::network_mode::NetworkMode;
+use super::session_result::{SessionResult, SuiteResults};
+use super::session_runner::SessionRunner;
+use super::setup::{check_options, input_files, override_settings, run_options, trusted_certificates};
+use super::signals::{final_status, signal_clock, stop_sources_at_signals};
+use super::workers::{self, WorkerEvent};
 use crate::cli::arguments::RunArguments;
-use crate::cli::output::console;
-use crate::cli::sessions::diagnostics::print_diagnostics;
-use crate::cli::sessions::load::{LoadFailure, LoadedSession, SessionInputs};
-use crate::cli::sessions::selection::{matches_path, matches_tags};
-use crate::event::{Observer, Outcome, Status};
-use crate::exec::{Clock, Network, RunOptions};
-use crate::net::SystemClock;
-use crate::report::diagnosis::literal_secrets;
-use crate::report::record::{Judgement, Record, SessionFailure, UNVERIFIED_REMARK};
-use crate::session::{Diagnostic, Diagnostics, StepRangeError};
-use crate::transcript::{SafeText, escape_unprintable};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use crate::cli::error::CommandError;
+use crate::cli::output::console::{self, StdoutStatus, StdoutWriter};
+use crate::cli::output::progress::RunningSessions;
+use crate::cli::output::report_files::ReportFiles;
+use crate::cli::output::transcript_files::{TranscriptFile, TranscriptFiles, WithSessionHeader};
+use crate::cli::sessions::load::{LoadResult, LoadedSession, SessionInputs};
+use crate::cli::sessions::selection::select_sessions;
+use crate::event::Status;
+use crate::exec::Clock;
+use crate::report::record::Record;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A session that was asked for: it can run, or its file is broken.
-pub type LoadResult = Result<LoadedSession, LoadFailure>;
-
-/// Reads all sessions that the command line selects, in their order. The error is said already.
-pub fn select_sessions(arguments: &RunArguments, inputs: &SessionInputs<'_>) -> Result<Vec<LoadResult>, Status> {
-    let mut entries = inputs.read_all(&arguments.sessions, &|path| matches_path(&arguments.select, path));
-    entries.retain(|entry| entry.as_ref().map_or(true, |one| matches_tags(&arguments.select, &one.session)));
-    if entries.is_empty() {
-        // What was not selected is no success.
-        let text = "no session is left: --filter, --tag and --skip-tag leave out all that were found".to_owned();
-        console::error(&text);
-        // Reports say so, in place of those of an earlier run.
-        return Ok(vec![Err(LoadFailure { file: String::new(), status: Status::NoInput, text })]);
-    }
-    apply_step_range(arguments, inputs, &mut entries)?;
-    Ok(entries)
+/// The sessions that run, and all that is ready before the first one does.
+pub struct Suite<'a> {
+    /// In file order, those with errors too.
+    pub sessions: Vec<LoadResult>,
+    pub runner: SessionRunner<'a>,
+    pub files: SuiteFiles,
+    /// How many sessions run in parallel.
+    pub jobs: usize,
+    fail_fast: bool,
+    /// `--fail-fast`: a session failed.
+    stopped: AtomicBool,
+    quiet: bool,
 }
 
-/// `--from-step` and `--to-step`. A session that has no such step ends the run: it would not be what was asked for.
-fn apply_step_range(
-    arguments: &RunArguments,
-    inputs: &SessionInputs<'_>,
-    entries: &mut [LoadResult],
-) -> Result<(), Status> {
-    let part = arguments.part.part();
-    if part.is_unbounded() {
-        return Ok(());
+/// The files of a run, and standard output.
+pub struct SuiteFiles {
+    pub transcripts: TranscriptFiles,
+    pub reports: ReportFiles,
+    pub stdout: StdoutStatus,
+}
+
+/// Runs one session for a command, on a worker's thread.
+pub trait RunSession: Sync {
+    /// What is printed when the session's turn comes.
+    type Output: Send;
+
+    /// Runs the session with this number, counted from 0.
+    fn run_session(
+        &self,
+        number: usize,
+        loaded: &LoadedSession,
+        network: &mut NetworkMode,
+    ) -> SessionResult<Self::Output>;
+}
+
+/// Prints for a command what its sessions came to.
+pub trait PrintSession<Output> {
+    /// Prints one session. It is called in file order. An error means that its transcript cannot be written.
+    fn print_session(&mut self, session: &LoadResult, record: &Record, output: Option<Output>) -> io::Result<()>;
+
+    /// Is called while nothing is printed: `done` sessions have ended, those with these numbers are running.
+    fn show_progress(&mut self, _done: usize, _running: &[usize]) {}
+}
+
+impl<'a> Suite<'a> {
+    /// Reads the sessions, creates all files, and opens the network. Nothing is sent before all of that has succeeded.
+    ///
+    /// `origin` says where an option came from. `shows_progress_bar` gets the number of sessions and of jobs; it says
+    /// whether a batch has the terminal for itself.
+    pub fn open(
+        arguments: &'a RunArguments,
+        origin: &dyn Fn(&str) -> String,
+        shows_progress_bar: impl Fn(usize, usize) -> bool,
+    ) -> Result<(Self, NetworkMode), CommandError> {
+        check_options(arguments, origin)?;
+        let mut inputs = SessionInputs::new(&arguments.inputs, origin)?;
+        inputs.quiet = arguments.output.quiet;
+        inputs.mx = arguments.connect.mx.is_some();
+        let ca = trusted_certificates(&arguments.connect, origin)?;
+        let mut sessions = select_sessions(arguments, &inputs)?;
+        sessions.iter_mut().flatten().for_each(|loaded| override_settings(&arguments.connect, loaded));
+        let names: Vec<_> = sessions.iter().flatten().map(|loaded| loaded.session.name.as_str()).collect();
+        let read = input_files(arguments, sessions.iter().flatten());
+        // If no session can run, the transcript of an earlier run stays.
+        let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
+        // From here on there are open files, which a signal must not leave behind.
+        let clock = signal_clock();
+        let transcripts = TranscriptFiles::create(target, &names, &read)?;
+        let (writer, stdout) = StdoutWriter::new();
+        let reports = ReportFiles::open(&arguments.reports, writer, &read)?;
+        stop_sources_at_signals(sessions.iter_mut().flatten(), &clock);
+        let network = NetworkMode::open(arguments, &clock)?;
+        let jobs = usize::from(arguments.select.jobs.unwrap_or(1)).min(sessions.len());
+        let quiet = arguments.output.quiet;
+        let batches = BatchRunner::open(arguments, sessions.iter().flatten())?
+            .with_progress_bar(!quiet && shows_progress_bar(sessions.len(), jobs));
+        let runner = SessionRunner { options: run_options(arguments, inputs.variables, ca), clock, batches };
+        let files = SuiteFiles { transcripts, reports, stdout };
+        let fail_fast = arguments.select.fail_fast;
+        Ok((Self { sessions, runner, files, jobs, fail_fast, stopped: AtomicBool::new(false), quiet }, network))
     }
-    let given: Vec<String> = inputs.variables.iter().map(|(name, _)| name.clone()).collect();
-    for entry in entries {
-        let Ok(one) = entry else { continue };
-        match one.session.select_steps(part, &given) {
-            Ok(()) => {}
-            Err(StepRangeError::Undefined(list)) => *entry = Err(part_failure(one, list)),
-            Err(error @ StepRangeError::OutOfRange { .. }) => {
-                console::error(&format!(
-                    "{}: {error} (--from-step, --to-step)",
-                    escape_unprintable(one.path.name().as_bytes())
-                ));
-                return Err(Status::Usage);
+
+    /// Where the transcript of a session is written, if one was asked for. `header` names the session if several share
+    /// a file.
+    pub fn transcript_writer(&self, number: usize, header: Option<&str>) -> Option<WithSessionHeader<TranscriptFile>> {
+        let index = self.sessions.iter().take(number).flatten().count();
+        self.files.transcripts.writer_for(index, header)
+    }
+
+    /// Runs the sessions one after another on this thread. Each is printed before the next one starts.
+    pub fn run_sequential<R: RunSession>(
+        &self,
+        network: &mut NetworkMode,
+        command: &R,
+        printer: &mut impl PrintSession<R::Output>,
+    ) -> SuiteResults {
+        let mut results = SuiteResults::default();
+        for number in 0..self.sessions.len() {
+            let result = self.run_one(number, network, command);
+            self.finish_session(number, result, printer, &mut results);
+        }
+        results
+    }
+
+    /// Runs up to `jobs` sessions at a time, and prints them in file order.
+    ///
+    /// The network that is returned knows the folder of a dry run; the others are closed.
+    pub fn run_parallel<R: RunSession>(
+        &self,
+        network: NetworkMode,
+        command: &R,
+        printer: &mut impl PrintSession<R::Output>,
+    ) -> (Option<NetworkMode>, SuiteResults) {
+        let mut results = SuiteResults::default();
+        let others: Vec<NetworkMode> = (1..self.jobs).map(|_| network.for_another_worker()).collect();
+        let networks = std::iter::once(network).chain(others).collect();
+        let running = RunningSessions::default();
+        let run = |number: usize, network: &mut NetworkMode| {
+            let _running = running.start(number);
+            self.run_one(number, network, command)
+        };
+        let networks = workers::run_in_order(self.sessions.len(), networks, &run, |event| match event {
+            WorkerEvent::Tick(done) => printer.show_progress(done, &running.numbers()),
+            WorkerEvent::Finished(number, result) => {
+                let result = result.unwrap_or_else(|| SessionResult::panicked(&self.sessions[number]));
+                self.finish_session(number, result, printer, &mut results);
             }
-        }
+        });
+        let mut networks = networks.into_iter();
+        let first = networks.next();
+        networks.for_each(NetworkMode::stop);
+        (first, results)
     }
-    Ok(())
-}
 
-fn part_failure(one: &LoadedSession, list: Vec<Diagnostic>) -> LoadFailure {
-    let found = Diagnostics { list, sources: one.session.source_map.clone() };
-    LoadFailure { file: one.path.name(), status: print_diagnostics(&found), text: found.render(false) }
-}
-
-/// The file of an entry, for people.
-pub fn display_name(entry: &LoadResult) -> SafeText {
-    match entry {
-        Ok(one) => file_name(one),
-        Err(broken) if broken.file.is_empty() => SafeText::new("sessions"),
-        Err(broken) => SafeText::new(&broken.file),
-    }
-}
-
-pub fn file_name(one: &LoadedSession) -> SafeText {
-    SafeText::new(one.path.name())
-}
-
-/// A broken session's record.
-pub fn load_failure_record(entry: &LoadFailure) -> Record {
-    let file = if entry.file.is_empty() { "sessions" } else { &entry.file };
-    let mut record = Record::not_started(SafeText::new(file), Judgement::Error, entry.status);
-    record.failures.push(SessionFailure::InvalidFile { status: entry.status, text: shown_lines(&entry.text) });
-    record
-}
-
-/// A session's record that was not begun.
-pub fn not_run_record(entry: &LoadResult, why: &str) -> Record {
-    Record::not_started(display_name(entry), Judgement::NotRun(why.to_owned()), Status::Passed)
-}
-
-fn shown_lines(text: &str) -> String {
-    text.lines().map(|line| escape_unprintable(line.as_bytes()) + "\n").collect()
-}
-
-/// Plays one session. A bug ends this session alone: `None`. For a batch, what is to be said of its rows.
-pub fn run_session(
-    batches: &BatchRunner<'_>,
-    one: &LoadedSession,
-    settings: &RunOptions,
-    network: &mut NetworkMode,
-    clock: &SystemClock,
-    observer: &mut (dyn Observer + Send),
-) -> (Option<Outcome>, Option<Vec<String>>) {
-    let count = batches.connections(one);
-    let shared;
-    let networks = match network {
-        NetworkMode::Live(patient) => {
-            NetworkPool::new((0..count).map(|_| Box::new(patient.clone()) as Box<dyn Network + Send>).collect())
+    /// Runs a session, unless its file has errors or the run has ended.
+    fn run_one<R: RunSession>(
+        &self,
+        number: usize,
+        network: &mut NetworkMode,
+        command: &R,
+    ) -> SessionResult<R::Output> {
+        let result = match &self.sessions[number] {
+            Err(failure) => SessionResult::load_failure(failure),
+            session if self.runner.clock.interrupted().is_some() => {
+                SessionResult::not_run(session, "the run was interrupted")
+            }
+            session if self.stopped.load(Ordering::Relaxed) => {
+                SessionResult::not_run(session, "--fail-fast: another one failed")
+            }
+            Ok(loaded) => command.run_session(number, loaded, network),
+        };
+        if self.fail_fast && result.status != Status::Passed {
+            self.stopped.store(true, Ordering::Relaxed);
         }
-        NetworkMode::DryRun(..) => {
-            shared = Mutex::new(network.network_for(one, settings));
-            NetworkPool::shared(count, &shared)
-        }
-    };
-    match catch_unwind(AssertUnwindSafe(|| batches.run_session(one, settings, networks, clock, observer))) {
-        Ok(RunOutcome { outcome, summary }) => (Some(outcome), summary),
-        Err(_) => (None, None),
+        result
     }
-}
 
-/// A session's description, where it needs no value.
-pub fn description(one: &LoadedSession) -> Option<SafeText> {
-    let text = one.session.description.as_ref()?;
-    text.is_literal().then(|| literal_secrets(&one.session).redact(&text.source))
-}
+    fn finish_session<O>(
+        &self,
+        number: usize,
+        result: SessionResult<O>,
+        printer: &mut impl PrintSession<O>,
+        results: &mut SuiteResults,
+    ) {
+        let SessionResult { record, status, output } = result;
+        if let Err(why) = printer.print_session(&self.sessions[number], &record, output) {
+            results.transcript_error.get_or_insert(why);
+        }
+        results.add(record, status, self.files.reports.has_files());
+    }
 
-/// What is said of a session's end besides its verdict.
-pub fn remarks(one: &LoadedSession, arguments: &RunArguments, remark: Option<String>) -> Vec<String> {
-    let why = if arguments.connect.insecure { "--insecure" } else { "verify = false in [tls]" };
-    let unverified = (!one.session.tls.verify).then(|| format!("{UNVERIFIED_REMARK}: {why}"));
-    remark.into_iter().chain(unverified).collect()
-}
-
-/// What the program ends with.
-pub fn final_status(clock: &SystemClock, ends: Vec<Status>) -> Status {
-    match clock.interrupted().map(|interrupt| interrupt.name) {
-        Some("SIGTERM") => Status::Terminated,
-        Some(_) => Status::Interrupted,
-        None => Status::worst(ends),
+    /// Closes ledger and network, and writes transcripts and reports. Returns the exit status of the run.
+    pub fn finish(self, network: Option<NetworkMode>, results: SuiteResults) -> Result<Status, CommandError> {
+        let SuiteResults { records, totals, mut statuses, transcript_error } = results;
+        let SuiteFiles { transcripts, mut reports, stdout } = self.files;
+        records.into_iter().for_each(|record| reports.add(record));
+        statuses.push(self.runner.batches.close());
+        statuses.push(stdout.status());
+        if let Err(message) = transcripts.finish(transcript_error.as_ref()) {
+            console::error(&message);
+            statuses.push(Status::CantCreate);
+        }
+        let status = final_status(&self.runner.clock, statuses);
+        if let Some(network) = network {
+            network.close(self.quiet && status == Status::Passed);
+        }
+        let failed = |message| CommandError::new(Status::worst([status, Status::CantCreate]), message);
+        reports.finish(status, &totals).map(|()| status).map_err(failed)
     }
 }

@@ -13,7 +13,7 @@ impl Prompt for Lines {
 /// Arguments, standard input, what must come of them, why.
 type Case<T> = (&'static [&'static str], &'static [&'static str], T, &'static str);
 
-fn auth_string(line: &[&str], input: &[&'static str]) -> Result<Vec<String>, AuthStringError> {
+fn auth_string(line: &[&str], input: &[&'static str]) -> Result<Vec<String>, CommandError> {
     #[derive(Parser)]
     struct Only {
         #[command(flatten)]
@@ -67,7 +67,7 @@ fn each_mechanism_gives_its_lines() {
         (&["EXTERNAL"], &[], &["="], "RFC 4954 §4: an empty initial response"),
     ];
     for (line, input, expected, why) in table {
-        let lines = auth_string(line, input).unwrap_or_else(|(_, message)| panic!("{why}: {message}"));
+        let lines = auth_string(line, input).unwrap_or_else(|error| panic!("{why}: {error:?}"));
         assert_eq!(lines, expected, "{why}");
     }
 }
@@ -87,7 +87,7 @@ fn what_cannot_be_made_is_refused() {
         (&["PLIAN"], &[], (Status::Usage, "ANONYMOUS: did you mean PLAIN?"), "mistyped"),
     ];
     for (line, input, (status, word), why) in table {
-        let (got, message) = auth_string(line, input).expect_err(why);
+        let CommandError { status: got, message, .. } = auth_string(line, input).expect_err(why);
         assert_eq!(got, status, "{why}");
         assert!(message.contains(word), "{why}: {message}");
     }

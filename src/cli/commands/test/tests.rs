@@ -14,10 +14,9 @@ fn run(folder: &Path, options: &[&str], begun: &(dyn Fn(usize) + Sync)) -> Statu
     line.push(sessions.to_str().expect("a temporary folder has a name in UTF-8"));
     let parsed = Arguments::try_parse_from(line).expect("the line is valid");
     let CliCommand::Test(arguments) = &parsed.command else { panic!("it is `test`") };
-    let (inputs, ca) = setup::prepare(arguments, &|long| format!("--{long}")).expect("the options make sense");
-    match test(arguments, inputs, ca, begun) {
+    match test(arguments, &|long| format!("--{long}"), begun) {
         Ok(status) => status,
-        Err((status, message)) => panic!("{status:?}: {message}"),
+        Err(error) => panic!("{error:?}"),
     }
 }
 

@@ -1,0 +1,31 @@
+//! `mailrun show`: prints a session with implied steps and includes written out.
+
+use crate::cli::arguments::ShowArguments;
+use crate::cli::error::CommandError;
+use crate::cli::output::console;
+use crate::cli::sessions::diagnostics::print_warnings;
+use crate::cli::sessions::load::SessionInputs;
+use crate::event::Status;
+use crate::session::{ShowOptions, show};
+use crate::transcript::escape_unprintable;
+
+/// Prints a session as a session file that runs the same.
+pub fn main(arguments: &ShowArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
+    let inputs = SessionInputs::new(&arguments.inputs, origin)?;
+    let (mut loaded, mut ends) = inputs.read(std::slice::from_ref(&arguments.session));
+    if loaded.len() > 1 {
+        return Err(CommandError::usage(format!("show prints one session, and {} were found", loaded.len())));
+    }
+    if let Some(one) = loaded.pop() {
+        let options = ShowOptions { server: arguments.inputs.server.clone(), variables: inputs.variables };
+        print_warnings(one.session.warnings.clone(), &one.session.source_map);
+        for secret in one.session.secrets.iter().filter(|secret| secret.source.default_value().is_some()) {
+            let name = escape_unprintable(secret.name.as_bytes());
+            console::warning(&format!(
+                "the default of the secret \"{name}\" is not shown: without it a value must come"
+            ));
+        }
+        ends.push(console::print(&show(&one.session, &options)));
+    }
+    Ok(Status::worst(ends))
+}

@@ -1,0 +1,46 @@
+//! Runs one session: options of the run, clock, and batches, shared by all workers.
+
+use super::batch_runner::{BatchRunner, RunOutcome};
+use super::network_mode::NetworkMode;
+use super::network_pool::NetworkPool;
+use crate::cli::sessions::load::LoadedSession;
+use crate::event::{Observer, Outcome};
+use crate::exec::{Network, RunOptions};
+use crate::net::SystemClock;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+/// What running any session of the suite needs.
+pub struct SessionRunner<'a> {
+    pub options: RunOptions,
+    pub clock: SystemClock,
+    pub batches: BatchRunner<'a>,
+}
+
+impl SessionRunner<'_> {
+    /// Runs a session. A panic ends this session only: then there is no outcome. The second value are the summary lines
+    /// of a batch.
+    pub fn run(
+        &self,
+        loaded: &LoadedSession,
+        network: &mut NetworkMode,
+        observer: &mut (dyn Observer + Send),
+    ) -> (Option<Outcome>, Option<Vec<String>>) {
+        let count = self.batches.connections(loaded);
+        let shared;
+        let networks = match network {
+            NetworkMode::Live(live) => {
+                NetworkPool::new((0..count).map(|_| Box::new(live.clone()) as Box<dyn Network + Send>).collect())
+            }
+            NetworkMode::DryRun(..) => {
+                shared = Mutex::new(network.network_for(loaded, &self.options));
+                NetworkPool::shared(count, &shared)
+            }
+        };
+        let run = || self.batches.run_session(loaded, &self.options, networks, &self.clock, observer);
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(RunOutcome { outcome, summary }) => (Some(outcome), summary),
+            Err(_) => (None, None),
+        }
+    }
+}
