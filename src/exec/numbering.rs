@@ -107,7 +107,7 @@ fn find(steps: &[Step], within: bool, known: &mut Vec<usize>, repeated: &mut boo
 
 /// Whether a step sends mail by itself, or one of its group does.
 pub fn has_message(step: &Step) -> bool {
-    step.any(&|step| matches!(step.action, Action::Message(_)))
+    step.with_members().any(|step| matches!(step.action, Action::Message(_)))
 }
 
 /// Whether one of a group's steps runs after a failure, too.

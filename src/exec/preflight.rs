@@ -7,7 +7,7 @@ use super::executor::Executor;
 use super::values::one_line;
 use crate::session::{
     Action, AuthSettings, Message, RawBytes, Scope, Session, SourcePath, Step, Template, TextSource, ValueSource,
-    Variable,
+    Variable, all_steps,
 };
 use std::collections::HashSet;
 
@@ -189,7 +189,7 @@ fn credentials(executor: &mut Executor<'_>, settings: &AuthSettings, known: &Kno
 
 /// Whether one of the steps captures the name.
 pub fn is_captured(steps: &[Step], name: &str) -> bool {
-    steps.iter().any(|step| step.any(&|step| step.captures.iter().any(|capture| capture.name == name)))
+    all_steps(steps).any(|step| step.captures.iter().any(|capture| capture.name == name))
 }
 
 /// Whether the name gets another value while the session runs.

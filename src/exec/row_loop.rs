@@ -8,7 +8,7 @@ use super::read_outcome::{QuietCheck, ReadOutcome};
 use super::steps::Flow;
 use super::transaction_tracker::TransactionTracker;
 use crate::event::{Fact, Failure, Outcome, Status};
-use crate::session::{Action, CloseMode, Session, Span, Step};
+use crate::session::{Action, CloseMode, Session, Span, Step, all_steps};
 use crate::smtp::timeouts::Timeout;
 use std::time::Duration;
 
@@ -172,7 +172,7 @@ fn reset(executor: &mut Executor<'_>, main: &mut super::connection::SmtpConnecti
 }
 
 fn has_captures(steps: &[Step]) -> bool {
-    steps.iter().any(|step| step.any(&|step| !step.captures.is_empty()))
+    all_steps(steps).any(|step| !step.captures.is_empty())
 }
 
 /// Whether the steps speak SMTP in their own words, so that a transaction may be open where they stopped.

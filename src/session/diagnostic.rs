@@ -264,17 +264,6 @@ impl Diagnostics {
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|d| d.severity == Severity::Error)
     }
-
-    /// All of them as text for a terminal or a pipe: `file:line:column: error: message`, the line, a caret, help.
-    /// Text from the file is escaped.
-    pub fn render(&self, colour: bool) -> String {
-        self.render_within(None, colour)
-    }
-
-    /// As [`Diagnostics::render`], with the file's lines cut to so many columns.
-    pub fn render_within(&self, columns: Option<usize>, colour: bool) -> String {
-        super::snippet::render(&self.list, &self.sources, columns, colour)
-    }
 }
 
 #[cfg(test)]

@@ -114,6 +114,22 @@ pub enum ValueSource {
     },
 }
 
+impl ValueSource {
+    /// The value to use if the source has none.
+    pub fn default_value(&self) -> Option<&Value> {
+        match self {
+            Self::Template(_) | Self::Literal(_) => None,
+            Self::Env { default, .. }
+            | Self::File { default, .. }
+            | Self::Command { default, .. }
+            | Self::Netrc { default, .. }
+            | Self::Prompt { default, .. }
+            | Self::Csv { default, .. }
+            | Self::Json { default, .. } => default.as_ref(),
+        }
+    }
+}
+
 /// A file that a session names: relative to the session file's folder (an include's paths are rebased to it), or
 /// absolute. A template where the file wrote one.
 #[derive(Clone, Debug)]
@@ -216,32 +232,6 @@ pub struct AttachedFile {
 }
 
 impl Message {
-    /// Whatever is rendered as one line, paths too; neither `text` nor `html`.
-    pub fn lines(&self) -> Vec<&Template> {
-        let mut lines: Vec<&Template> = Vec::new();
-        for list in [&self.to, &self.cc, &self.bcc, &self.reply_to] {
-            lines.extend(list);
-        }
-        lines.extend(self.envelope_to.iter().flatten());
-        lines.extend(self.headers.iter().map(|(_, value)| value));
-        let single = [
-            &self.from,
-            &self.subject,
-            &self.date,
-            &self.message_id,
-            &self.envelope_from,
-            &self.mail_params,
-            &self.rcpt_params,
-        ];
-        lines.extend(single.into_iter().flatten());
-        for attachment in &self.attachments {
-            lines.push(&attachment.path.template);
-            lines.extend([&attachment.name, &attachment.media_type, &attachment.inline].into_iter().flatten());
-        }
-        lines.extend(self.eml.iter().map(|path| &path.template));
-        lines
-    }
-
     /// `text` and `html`, where they stand.
     pub fn contents(&self) -> impl Iterator<Item = &TextSource> {
         self.text.iter().chain(&self.html)

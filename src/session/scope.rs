@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub use functions::unseeded_letters;
 pub(super) use functions::{FUNCTIONS, FunctionContext};
+pub use functions::{HostEnvironment, unseeded_letters};
 pub(super) use time_value::TimeValue;
 
 /// The name under which filters find the world outside; no template can spell it.
@@ -56,16 +56,6 @@ impl fmt::Display for Value {
             other => other.clone().to_template_value().fmt(f),
         }
     }
-}
-
-/// What `now()`, `hostname()` and dates need of the world.
-#[derive(Clone)]
-pub struct HostEnvironment {
-    /// The clock.
-    pub now: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>,
-    pub hostname: String,
-    /// In which `now()` and timestamps are shown.
-    pub zone: jiff::tz::TimeZone,
 }
 
 /// Names and their values. A clone is of its own from then on, but for the source of random values. Later layers hide earlier ones: facts (`reply`, `ehlo`, `tls`, `session`, `loop`), variables

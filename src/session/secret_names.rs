@@ -1,26 +1,22 @@
 //! The names whose values go into a secret, as far as the file tells.
 
-use super::{Action, AuthSettings, Session, Step, Template, ValueSource, Variable};
+use super::visitor::Visitor;
+use super::{AuthSettings, Session, Template, ValueSource, Variable};
 use std::collections::BTreeSet;
 
 impl Session {
-    /// The names that a `password`, a `token` or a value of `[secrets]` is made of, through `[vars]` and `with` too. What
-    /// the command line gives for one of them is a secret, wherever it is shown.
+    /// The names that a `password`, a `token` or a value of `[secrets]` is made of, directly or through `[vars]` and
+    /// `with`. What the command line gives for one of them is a secret wherever it is shown.
     pub fn secret_names(&self) -> BTreeSet<String> {
-        let mut found = SecretSources::default();
-        self.secrets.iter().for_each(|secret| found.secret(secret));
-        self.auth.iter().for_each(|auth| found.auth(auth));
-        for part in [&self.open, &self.steps, &self.close] {
-            found.steps(part);
-        }
-        found.made_of.extend(self.vars.iter());
+        let mut sources = SecretSources::default();
+        sources.visit_session(self);
         let mut names = BTreeSet::new();
-        let mut waiting: Vec<String> =
-            found.templates.iter().flat_map(|template| self.templates.names(template)).collect();
-        while let Some(name) = waiting.pop() {
+        let mut queue: Vec<String> =
+            sources.templates.iter().flat_map(|template| self.templates.names(template)).collect();
+        while let Some(name) = queue.pop() {
             if names.insert(name.clone()) {
-                let same = found.made_of.iter().filter(|variable| variable.name == name);
-                waiting.extend(same.flat_map(|variable| match &variable.source {
+                let definitions = sources.variables.iter().filter(|variable| variable.name == name);
+                queue.extend(definitions.flat_map(|variable| match &variable.source {
                     ValueSource::Template(template) => self.templates.names(template),
                     _ => Vec::new(),
                 }));
@@ -31,34 +27,27 @@ impl Session {
 }
 
 #[derive(Default)]
-struct SecretSources<'a> {
-    /// What secrets are.
-    templates: Vec<&'a Template>,
-    /// What names are made of.
-    made_of: Vec<&'a Variable>,
+struct SecretSources<'s> {
+    /// The templates whose results are secrets.
+    templates: Vec<&'s Template>,
+    /// What names are made of: `[vars]`, `[secrets]` and each `with`.
+    variables: Vec<&'s Variable>,
 }
 
-impl<'a> SecretSources<'a> {
-    fn secret(&mut self, secret: &'a Variable) {
+impl<'s> Visitor<'s> for SecretSources<'s> {
+    fn visit_variable(&mut self, variable: &'s Variable) {
+        self.variables.push(variable);
+    }
+
+    fn visit_secret(&mut self, secret: &'s Variable) {
         if let ValueSource::Template(template) = &secret.source {
             self.templates.push(template);
         }
-        self.made_of.push(secret);
+        self.visit_variable(secret);
     }
 
-    fn auth(&mut self, auth: &'a AuthSettings) {
+    fn visit_auth(&mut self, auth: &'s AuthSettings) {
         self.templates.extend([&auth.password, &auth.token].into_iter().flatten());
-    }
-
-    fn steps(&mut self, steps: &'a [Step]) {
-        for step in steps {
-            self.made_of.extend(&step.with);
-            match &step.action {
-                Action::Auth(auth) => self.auth(auth),
-                Action::Steps(members) | Action::Pipeline(members) => self.steps(members),
-                _ => {}
-            }
-        }
     }
 }
 

@@ -11,7 +11,7 @@
 //! A line and its carets is all that is shown, so this is simpler than a crate that must be talked into beginning
 //! with `file:line:column`, and it decides itself what may reach a terminal.
 
-use super::{Diagnostic, Severity, SourceMap};
+use super::{Diagnostic, Diagnostics, Severity, SourceMap};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 use std::ops::Range;
@@ -34,15 +34,24 @@ const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
 const GUTTER: Style = AnsiColor::BrightBlue.on_default().bold();
 const BOLD: Style = Style::new().bold();
 
-pub(super) fn render(list: &[Diagnostic], sources: &SourceMap, columns: Option<usize>, colour: bool) -> String {
-    let mut out = String::new();
-    for diagnostic in list.iter().take(MAX_SHOWN) {
-        render_one(diagnostic, sources, columns, &Paint { colour }, &mut out);
+impl Diagnostics {
+    /// All of them as text for a terminal or a pipe: `file:line:column: error: message`, the line, a caret, help.
+    /// Text from the file is escaped.
+    pub fn render(&self, colour: bool) -> String {
+        self.render_within(None, colour)
     }
-    if let Some(more @ 1..) = list.len().checked_sub(MAX_SHOWN) {
-        let _ = writeln!(out, "… and {more} more");
+
+    /// As [`Diagnostics::render`], with the file's lines cut to this many columns.
+    pub fn render_within(&self, columns: Option<usize>, colour: bool) -> String {
+        let mut out = String::new();
+        for diagnostic in self.list.iter().take(MAX_SHOWN) {
+            render_one(diagnostic, &self.sources, columns, &Paint { colour }, &mut out);
+        }
+        if let Some(more @ 1..) = self.list.len().checked_sub(MAX_SHOWN) {
+            let _ = writeln!(out, "… and {more} more");
+        }
+        out
     }
-    out
 }
 
 struct Paint {

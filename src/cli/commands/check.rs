@@ -3,7 +3,7 @@
 use crate::cli::arguments::CheckArguments;
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
-use crate::cli::reach::{FilePurpose, NamedFile, reach};
+use crate::cli::reach::{NamedFile, reach};
 use crate::cli::sessions::diagnostics::print_diagnostics;
 use crate::cli::sessions::load::{LoadedSession, SessionInputs};
 use crate::cli::sessions::row_columns;
@@ -11,7 +11,7 @@ use crate::event::Status;
 use crate::exec::TlsFile;
 use crate::net::check_pem;
 use crate::report::diagnosis::escape_workflow_commands;
-use crate::session::{Diagnostic, Diagnostics, SourceError, SourcePath, Sources, Span};
+use crate::session::{Diagnostic, Diagnostics, FilePurpose, SourceError, SourcePath, Sources, Span};
 use crate::source::{RowReader, SessionPath};
 use crate::transcript::escape_unprintable;
 use std::collections::{BTreeSet, HashSet};

@@ -82,8 +82,7 @@ fn unsent_line(one: &LoadedSession, outcome: Option<&Outcome>, raw_deliveries: &
     outcome.and_then(|outcome| {
         let failure = outcome.failure.as_ref()?;
         let session = &one.session;
-        let mut steps = [&session.open, &session.steps, &session.close].into_iter().flatten();
-        let sends = steps.any(|step| step.any(&|step| matches!(step.action, Action::Message(_))));
+        let sends = session.all_steps().any(|step| matches!(step.action, Action::Message(_)));
         let looked_through = outcome.steps_run == 0 && matches!(failure.status, Status::DataErr | Status::NoInput);
         let what = match raw_deliveries {
             RawDeliveries { unanswered: 1.., .. } => "content was not answered",

@@ -1,6 +1,6 @@
 //! Reads what a step does.
 
-use super::SessionReader;
+use super::reader::SessionReader;
 use super::step::StepParent;
 use super::table_fields::{Field, TableFields};
 use super::tables;

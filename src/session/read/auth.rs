@@ -1,9 +1,9 @@
 //! Reads `[auth]` and `[tls]`.
 
-use super::SessionReader;
-use super::closest_name;
+use super::reader::SessionReader;
 use super::table_fields::Field;
 use super::tables;
+use crate::session::closest_name::closest_name;
 use crate::session::{AuthSettings, Diagnostic, StarttlsPolicy, TlsSettings, TlsVersion};
 use crate::smtp::sasl::Mechanism;
 use std::ops::Range;

@@ -1,9 +1,10 @@
 //! Reads `expect` in all its forms.
 
-use super::SessionReader;
+use super::reader::SessionReader;
 use super::scalars::integer;
 use super::table_fields::{Field, SpannedValue};
 use super::tables;
+use crate::session::closest_name::closest_name;
 use crate::session::{CodePattern, Diagnostic, EnhancedPattern, Expectation, ReplyPattern, Span};
 use toml::de::DeValue;
 
@@ -41,9 +42,7 @@ impl SessionReader<'_> {
                 "silence" => Some(ReplyPattern::Silence),
                 "malformed" => Some(ReplyPattern::Malformed),
                 other => {
-                    if let Some(meant) =
-                        super::closest_name(other, WORDS.into_iter()).filter(|_| !other.starts_with(digit))
-                    {
+                    if let Some(meant) = closest_name(other, WORDS.into_iter()).filter(|_| !other.starts_with(digit)) {
                         let span = self.value_span(field.value);
                         let wrong = Diagnostic::error(span, format!("\"{}\" cannot be \"{other}\"", field.name));
                         self.report(wrong.with_label(format!("did you mean \"{meant}\"?")));

@@ -1,7 +1,7 @@
 //! What `[message]` implies: the steps that nobody wrote.
 
-use super::SessionReader;
 use super::expect::{expect_codes, expectation};
+use super::reader::SessionReader;
 use crate::session::{Action, CodePattern, Diagnostic, Expectation, FailurePolicy, ReplyPattern, Span, Step};
 
 impl SessionReader<'_> {

@@ -1,10 +1,11 @@
 //! Reads included files: their steps stand in place of the `include`.
 
+use super::reader::SessionReader;
 use super::step::StepParent;
 use super::table_fields::Field;
+use super::table_fields::SpannedValue;
 use super::tables;
 use super::values::VariableTable;
-use super::{SessionReader, table_fields::SpannedValue};
 use crate::session::template::lexer::has_markup;
 use crate::session::{Diagnostic, SourceError, Step, Variable};
 use std::io::Read;

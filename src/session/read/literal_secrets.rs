@@ -1,7 +1,7 @@
 //! Finds the secrets that stand in a file as they are, so that no line shown of it shows them: of a file that is
 //! wrong, too, and beside a key that is mistyped.
 
-use super::SessionReader;
+use super::reader::SessionReader;
 use super::table_fields::SpannedValue;
 use crate::session::template::is_single_name;
 use crate::session::{SourceMap, Span};

@@ -1,6 +1,6 @@
 //! Reads `[message]`, and a `message` step's table.
 
-use super::SessionReader;
+use super::reader::SessionReader;
 use super::table_fields::{Field, TableFields, in_order};
 use super::tables;
 use crate::session::{AttachedFile, Diagnostic, Message, RefusalPolicy, Template};

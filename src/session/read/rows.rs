@@ -1,7 +1,8 @@
 //! Reads `[rows]` and `[retry]`.
 
+use super::reader::SessionReader;
 use super::table_fields::Field;
-use super::{SessionReader, tables};
+use super::tables;
 use crate::session::{Diagnostic, RetrySettings, RowsSettings};
 use std::time::Duration;
 use toml::de::DeValue;

@@ -1,9 +1,9 @@
 //! Reads strings, numbers, durations, words and lists; a wrong type is told in the words of the key.
 
-use super::SessionReader;
-use super::closest_name;
 use super::key_spec::KeyType;
+use super::reader::SessionReader;
 use super::table_fields::{Field, SpannedValue};
+use crate::session::closest_name::closest_name;
 use crate::session::template::toml_offsets;
 use crate::session::{CompileErrors, Diagnostic, Expression, Span, Template, parse_duration};
 use regex::Regex;

@@ -1,14 +1,17 @@
 //! Reads a step: its one action, and what goes with it.
 
 use super::expect::expect_codes;
+use super::reader::SessionReader;
 use super::table_fields::{Field, TableFields, in_order};
 use super::tables::{self, ACTIONS};
 use super::values::VariableTable;
-use super::{MAX_STEPS, SessionReader};
 use crate::session::{Action, Capture, Chunk, Diagnostic, Expectation, FailurePolicy, ReplyPattern, Step, StepRetry};
 use std::ops::Range;
 use std::time::Duration;
 use toml::de::DeTable;
+
+/// The most steps that a session may have once its includes stand in it.
+const MAX_STEPS: usize = 100_000;
 
 /// Where a step stands.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! A table of the file while it is read: its declared keys by name, the others told.
 
-use super::SessionReader;
 use super::key_spec::{KeySpec, TableSpec};
+use super::reader::SessionReader;
+use crate::session::closest_name::closest_name;
 use crate::session::{Diagnostic, Span};
 use std::ops::Range;
 use toml::Spanned;
@@ -97,29 +98,6 @@ impl SessionReader<'_> {
 fn known(keys: &TableSpec) -> String {
     let names: Vec<_> = keys.keys.iter().map(|key| key.name).collect();
     format!("{} may have: {}", keys.title, names.join(", "))
-}
-
-/// The one that was probably meant: at most a third of it mistyped, and one letter of short ones.
-pub(crate) fn closest_name<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    // Comparing takes time by the square of the length.
-    if typed.len() > 40 {
-        return None;
-    }
-    let typed = typed.to_lowercase().replace('-', "_");
-    // Some letters left out are fewer mistakes than they count: `paswd`.
-    let shortened = |name: &str| {
-        let mut letters = name.chars();
-        let begins = typed.len() > 2 && typed.len() * 2 > name.len() && typed.chars().next() == name.chars().next();
-        begins && typed.chars().all(|typed| letters.any(|letter| letter == typed))
-    };
-    names
-        .map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase().replace('-', "_")), name))
-        .filter(|(distance, name)| {
-            let near = *distance <= (name.chars().count() / 3).max(1) && *distance < typed.chars().count();
-            near || shortened(name)
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
 }
 
 /// The table's entries in the order of the file.

@@ -1,9 +1,10 @@
 //! Reads the top level of a session file.
 
+use super::reader::SessionReader;
 use super::step::StepParent;
 use super::table_fields::Field;
+use super::tables;
 use super::values::VariableTable;
-use super::{SessionReader, tables};
 use crate::session::{Diagnostic, Server, Session, SourceMap, Template, Templates};
 use std::net::IpAddr;
 use std::path::Path;

@@ -3,43 +3,19 @@
 //! A name is known from where it is set: variables and secrets everywhere, captures in the steps behind, `with` in its
 //! step. Whether a step that captures really ran is not known before it runs; its captures count as known.
 
-use super::closest_name;
-use crate::session::{
-    Action, AuthSettings, Diagnostic, Expectation, Expression, Message, RawBytes, ReplyPattern, Scope, Session,
-    SourcePath, Span, Step, Template, TextSource, ValueSource, Variable,
-};
+use crate::session::closest_name::closest_name;
+use crate::session::visitor::{Visitor, walk_action, walk_step_after_with, walk_variable};
+use crate::session::{Action, Capture, Diagnostic, Expression, Scope, Session, Span, Step, Template, Variable};
 use std::collections::HashMap;
 
 /// What templates and expressions use and nothing defines.
 pub(in crate::session) fn undefined_names(session: &Session, overridden: &[String]) -> Vec<Diagnostic> {
-    let mut names = NameChecker { session, known: HashMap::new(), setting: None, found: Vec::new() };
+    let mut checker = NameChecker { session, known: HashMap::new(), setting: None, found: Vec::new() };
     // `loop` is there in a step that repeats.
-    names.add(Scope::FACTS.iter().copied().filter(|fact| *fact != "loop"));
-    names.add(overridden.iter().map(String::as_str));
-    // A row is there while the steps run.
-    names.add(session.rows.iter().map(|_| "row"));
-    names.add(session.secrets.iter().map(|secret| secret.name.as_str()));
-    // A variable may use those above it.
-    names.variables(&session.vars);
-    names.variables(&session.secrets);
-    for template in [&session.description, &session.server, &session.client_name].into_iter().flatten() {
-        names.template(template);
-    }
-    names.tls();
-    for step in session.open.iter().chain(&session.steps).chain(&session.close) {
-        names.step(step);
-    }
-    let sections = [&session.open, &session.steps, &session.close];
-    names.add(sections.into_iter().any(|steps| repeats(steps)).then_some("loop").into_iter());
-    // What [auth] and [message] use may be captured by the steps that use them: looked at with all names known.
-    session.auth.iter().for_each(|auth| names.auth(auth));
-    session.message.iter().for_each(|message| names.message(message));
-    names.found
-}
-
-/// Whether any of them repeats.
-fn repeats(steps: &[Step]) -> bool {
-    steps.iter().any(|step| step.any(&|step| step.repeat.is_some()))
+    checker.add(Scope::FACTS.iter().copied().filter(|fact| *fact != "loop"));
+    checker.add(overridden.iter().map(String::as_str));
+    checker.visit_session(session);
+    checker.found
 }
 
 struct NameChecker<'s> {
@@ -49,6 +25,72 @@ struct NameChecker<'s> {
     /// The variable whose source is looked at.
     setting: Option<&'s str>,
     found: Vec<Diagnostic>,
+}
+
+impl<'s> Visitor<'s> for NameChecker<'s> {
+    fn visit_session(&mut self, session: &'s Session) {
+        // A row is there while the steps run.
+        self.add(session.rows.iter().map(|_| "row"));
+        self.add(session.secrets.iter().map(|secret| secret.name.as_str()));
+        // A variable may use those above it.
+        session.vars.iter().chain(&session.secrets).for_each(|variable| self.visit_variable(variable));
+        let lines = [&session.description, &session.server, &session.client_name];
+        lines.into_iter().flatten().for_each(|line| self.visit_line(line));
+        self.visit_tls(&session.tls);
+        session.sections().into_iter().flatten().for_each(|step| self.visit_step(step));
+        // What [auth] and [message] use may be captured by the steps that use them: looked at with all names known.
+        self.add(session.all_steps().any(|step| step.repeat.is_some()).then_some("loop").into_iter());
+        session.auth.iter().for_each(|auth| self.visit_auth(auth));
+        session.message.iter().for_each(|message| self.visit_message(message));
+    }
+
+    fn visit_variable(&mut self, variable: &'s Variable) {
+        self.setting = Some(variable.name.as_str());
+        walk_variable(self, variable);
+        self.setting = None;
+        self.add(std::iter::once(variable.name.as_str()));
+    }
+
+    fn visit_step(&mut self, step: &'s Step) {
+        if step.deselected {
+            return;
+        }
+        let repeats = step.repeat.is_some();
+        self.add(repeats.then_some("loop").into_iter());
+        step.with.iter().for_each(|variable| self.visit_variable(variable));
+        if repeats {
+            // The second time round, what the first captured is known.
+            step.with_members().flat_map(|step| &step.captures).for_each(|capture| self.visit_capture(capture));
+        }
+        walk_step_after_with(self, step);
+        self.remove(step.with.iter().map(|variable| variable.name.as_str()));
+        self.remove(repeats.then_some("loop").into_iter());
+    }
+
+    fn visit_action(&mut self, action: &'s Action) {
+        // [auth] and [message] are visited by themselves; a step's own are not the session's.
+        let is_of_session = match action {
+            Action::Auth(auth) => self.session.auth.as_ref().is_some_and(|own| own.span == auth.span),
+            Action::Message(message) => self.session.message.as_ref().is_some_and(|own| own.span == message.span),
+            _ => false,
+        };
+        if !is_of_session {
+            walk_action(self, action);
+        }
+    }
+
+    /// Captures are taken before the step is judged by its asserts.
+    fn visit_capture(&mut self, capture: &'s Capture) {
+        self.add(std::iter::once(capture.name.as_str()));
+    }
+
+    fn visit_template(&mut self, template: &'s Template) {
+        self.check(self.session.templates.names_at(template));
+    }
+
+    fn visit_expression(&mut self, expression: &'s Expression) {
+        self.check(expression.names_at(&self.session.templates));
+    }
 }
 
 impl<'s> NameChecker<'s> {
@@ -66,19 +108,7 @@ impl<'s> NameChecker<'s> {
         }
     }
 
-    fn template(&mut self, template: &Template) {
-        self.all(self.session.templates.names_at(template));
-    }
-
-    fn templates<'t>(&mut self, templates: impl IntoIterator<Item = &'t Template>) {
-        templates.into_iter().for_each(|template| self.template(template));
-    }
-
-    fn expression(&mut self, expression: &Expression) {
-        self.all(expression.names_at(&self.session.templates));
-    }
-
-    fn all(&mut self, used: Vec<(String, Span)>) {
+    fn check(&mut self, used: Vec<(String, Span)>) {
         for (name, span) in used {
             if self.known.get(name.as_str()).is_some_and(|times| *times > 0) {
                 continue;
@@ -102,112 +132,6 @@ impl<'s> NameChecker<'s> {
                     Some("names come from [vars], [secrets], --var, `with`, and captures of earlier steps".to_owned());
             }
             self.found.push(wrong);
-        }
-    }
-
-    fn path(&mut self, path: &SourcePath) {
-        self.template(&path.template);
-    }
-
-    fn content(&mut self, content: &TextSource) {
-        match content {
-            TextSource::Text(text) => self.template(text),
-            TextSource::File { path, .. } => self.path(path),
-        }
-    }
-
-    fn variables(&mut self, variables: &'s [Variable]) {
-        for variable in variables {
-            self.setting = Some(variable.name.as_str());
-            match &variable.source {
-                ValueSource::Template(template) => self.template(template),
-                ValueSource::File { path, .. } | ValueSource::Csv { path, .. } | ValueSource::Json { path, .. } => {
-                    self.path(path);
-                }
-                _ => {}
-            }
-            self.setting = None;
-            self.add(std::iter::once(variable.name.as_str()));
-        }
-    }
-
-    fn tls(&mut self) {
-        let tls = &self.session.tls;
-        self.templates(&tls.server_name);
-        [&tls.ca, &tls.client_cert, &tls.client_key].into_iter().flatten().for_each(|path| self.path(path));
-    }
-
-    fn auth(&mut self, auth: &AuthSettings) {
-        self.templates([&auth.user, &auth.password, &auth.token, &auth.authzid].into_iter().flatten());
-    }
-
-    fn message(&mut self, message: &Message) {
-        self.templates(message.lines());
-        message.contents().for_each(|content| self.content(content));
-    }
-
-    fn step(&mut self, step: &'s Step) {
-        if step.deselected {
-            return;
-        }
-        let repeats = step.repeat.is_some();
-        self.add(repeats.then_some("loop").into_iter());
-        self.variables(&step.with);
-        if repeats {
-            // The second time round, what the first captured is known.
-            self.captures(step);
-        }
-        step.condition.iter().for_each(|condition| self.expression(condition));
-        self.templates(&step.name);
-        self.action(&step.action);
-        step.expect.iter().for_each(|expect| self.expect(expect));
-        step.retry.iter().for_each(|retry| self.expect(&retry.on));
-        // Captures are taken before the step is judged by its asserts.
-        self.add(step.captures.iter().map(|capture| capture.name.as_str()));
-        step.asserts.iter().for_each(|assert| self.expression(assert));
-        self.remove(step.with.iter().map(|variable| variable.name.as_str()));
-        self.remove(repeats.then_some("loop").into_iter());
-    }
-
-    fn captures(&mut self, step: &'s Step) {
-        self.add(step.captures.iter().map(|capture| capture.name.as_str()));
-        step.members().iter().for_each(|step| self.captures(step));
-    }
-
-    fn expect(&mut self, expect: &Expectation) {
-        for pattern in &expect.any_of {
-            if let ReplyPattern::Reply { text: Some(text), .. } = pattern {
-                self.template(text);
-            }
-        }
-    }
-
-    fn action(&mut self, action: &'s Action) {
-        match action {
-            Action::Send(line) => self.template(line),
-            Action::Raw(RawBytes::Text(text)) => self.template(text),
-            Action::Raw(RawBytes::File(path)) => self.path(path),
-            Action::Hello { name, .. } => self.templates(name),
-            // [auth] and [message] are looked at by themselves; a step's own are not the session's.
-            Action::Auth(auth) if self.session.auth.as_ref().is_none_or(|own| own.span != auth.span) => self.auth(auth),
-            Action::Message(message) if self.session.message.as_ref().is_none_or(|own| own.span != message.span) => {
-                self.message(message);
-            }
-            Action::Body { content, .. } => self.content(content),
-            Action::Pipeline(steps) | Action::Steps(steps) => steps.iter().for_each(|step| self.step(step)),
-            Action::Xclient(attributes) => self.templates(attributes.iter().map(|(_, value)| value)),
-            Action::Auth(_)
-            | Action::Message(_)
-            | Action::Raw(RawBytes::Bytes(_))
-            | Action::Wait
-            | Action::Starttls { .. }
-            | Action::Tls
-            | Action::Login
-            | Action::Quit
-            | Action::Sleep(_)
-            | Action::Close(_)
-            | Action::Connect
-            | Action::Proxy { .. } => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Reads `[vars]`, `[secrets]`, `with`, and the files that content comes from.
 
-use super::SessionReader;
 use super::key_spec::KeyType;
+use super::reader::SessionReader;
 use super::scalars::integer;
 use super::table_fields::{Field, SpannedValue, TableFields, in_order};
 use super::tables;

@@ -1,6 +1,6 @@
 //! `now()`, `uuid()`, `random(n)`, `hostname()`.
 
-use super::{HostEnvironment, TimeValue};
+use super::time_value::TimeValue;
 use minijinja::value::{Object, ObjectRepr, Value, from_args};
 use minijinja::{Error, ErrorKind, State};
 use std::cell::RefCell;
@@ -12,6 +12,16 @@ pub const FUNCTIONS: [&str; 4] = ["now", "uuid", "random", "hostname"];
 
 /// The most letters that one `random(…)` gives.
 pub const MAX_LETTERS: usize = 1 << 20;
+
+/// What `now()`, `hostname()` and dates need of the world.
+#[derive(Clone)]
+pub struct HostEnvironment {
+    /// The clock.
+    pub now: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>,
+    pub hostname: String,
+    /// In which `now()` and timestamps are shown.
+    pub zone: jiff::tz::TimeZone,
+}
 
 /// What functions and filters know of the world.
 pub struct FunctionContext {

@@ -2,7 +2,7 @@
 //! late.
 
 use super::super::facts::known_attributes;
-use super::super::read::closest_name;
+use super::super::closest_name::closest_name;
 use super::lexer::{self, Identifier, IdentifierRole, literal_end};
 use super::{MAX_INSTRUCTIONS, MAX_RESULT_BYTES};
 use minijinja::{Environment, Error, ErrorKind};

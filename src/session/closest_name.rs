@@ -1,0 +1,24 @@
+//! Suggests the name that a mistyped one was probably meant to be.
+
+/// The one that was probably meant: at most a third of it mistyped, and one letter of short ones.
+pub fn closest_name<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    // Comparing takes time by the square of the length.
+    if typed.len() > 40 {
+        return None;
+    }
+    let typed = typed.to_lowercase().replace('-', "_");
+    // Some letters left out are fewer mistakes than they count: `paswd`.
+    let shortened = |name: &str| {
+        let mut letters = name.chars();
+        let begins = typed.len() > 2 && typed.len() * 2 > name.len() && typed.chars().next() == name.chars().next();
+        begins && typed.chars().all(|typed| letters.any(|letter| letter == typed))
+    };
+    names
+        .map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase().replace('-', "_")), name))
+        .filter(|(distance, name)| {
+            let near = *distance <= (name.chars().count() / 3).max(1) && *distance < typed.chars().count();
+            near || shortened(name)
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,125 @@
+//! What is known while a session file is read, and how errors in it are reported.
+
+use crate::session::{AuthSettings, Diagnostic, Message, Severity, SourceMap, Sources, Span, Templates};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// What is known while a file is read.
+pub(super) struct SessionReader<'s> {
+    pub sources: &'s dyn Sources,
+    pub map: SourceMap,
+    pub templates: Templates,
+    pub diagnostics: Vec<Diagnostic>,
+    /// The file that is being read.
+    pub file: usize,
+    /// Its folder, relative to the session file's.
+    pub base: PathBuf,
+    /// Files with syntax errors: what is missing there may just not have been understood.
+    pub broken_files: HashSet<usize>,
+    /// The lines with syntax errors, by file and line.
+    pub broken_lines: HashSet<(usize, usize)>,
+    /// The session file and the includes that are open, for cycles.
+    pub open_files: Vec<PathBuf>,
+    pub included: HashMap<PathBuf, (usize, Rc<str>)>,
+    pub included_bytes: usize,
+    pub steps: usize,
+    /// Every name that something in the files sets.
+    pub defined_names: HashSet<String>,
+    /// Whether `[message]` and `[auth]` stand in the file, and what they say where that could be read.
+    pub has_message: bool,
+    pub message: Option<Message>,
+    pub has_auth: bool,
+    pub auth: Option<AuthSettings>,
+}
+
+impl<'s> SessionReader<'s> {
+    pub fn new(name: &str, text: &str, sources: &'s dyn Sources) -> Self {
+        let mut map = SourceMap::default();
+        let file = map.add(name, text);
+        let own = Path::new(name).file_name().map_or_else(|| PathBuf::from(name), PathBuf::from);
+        Self {
+            sources,
+            map,
+            templates: Templates::new(),
+            diagnostics: Vec::new(),
+            file,
+            base: PathBuf::new(),
+            broken_files: HashSet::new(),
+            broken_lines: HashSet::new(),
+            open_files: vec![own],
+            included: HashMap::new(),
+            included_bytes: 0,
+            steps: 0,
+            defined_names: HashSet::new(),
+            has_message: false,
+            message: None,
+            has_auth: false,
+            auth: None,
+        }
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|one| one.severity == Severity::Error)
+    }
+
+    pub fn span(&self, bytes: Range<usize>) -> Span {
+        Span { file: self.file, bytes }
+    }
+
+    /// Adds what is wrong with what stands there.
+    pub fn report(&mut self, one: Diagnostic) {
+        // What stands in a line with a syntax error was perhaps read wrongly.
+        if self.broken_files.contains(&one.span.file) {
+            let line = self.map.place(&one.span).line;
+            if self.broken_lines.contains(&(one.span.file, line)) {
+                return;
+            }
+        }
+        self.diagnostics.push(one);
+    }
+
+    pub fn error(&mut self, bytes: Range<usize>, message: impl Into<String>) {
+        let span = self.span(bytes);
+        self.report(Diagnostic::error(span, message));
+    }
+
+    /// Adds that something is missing; not in a file with syntax errors, where it may just not have been understood.
+    pub fn report_missing(&mut self, one: Diagnostic) {
+        if !self.broken_files.contains(&one.span.file) {
+            self.diagnostics.push(one);
+        }
+    }
+
+    /// Where a table's header could not be read, what stands below it belongs to no table that it is known of.
+    pub fn mark_headless_table(&mut self, line: usize) {
+        let is_header = |line: &str| line.trim_start().starts_with('[');
+        let below = self.map.text(self.file).lines().zip(1..).skip(line - 1);
+        let mut below = below.peekable();
+        if below.next_if(|(text, _)| is_header(text)).is_some() {
+            let lines = below.take_while(|(text, _)| !is_header(text)).map(|(_, line)| (self.file, line));
+            self.broken_lines.extend(lines);
+        }
+    }
+
+    pub fn report_syntax_errors(&mut self, errors: Vec<toml::de::Error>) {
+        for error in errors {
+            let span = self.span(error.span().unwrap_or_default());
+            // One place is told once, however many things are open there.
+            if self.broken_files.contains(&self.file) && self.diagnostics.last().is_some_and(|last| last.span == span) {
+                continue;
+            }
+            self.broken_files.insert(self.file);
+            let line = self.map.place(&span).line;
+            self.broken_lines.insert((self.file, line));
+            self.mark_headless_table(line);
+            self.hide_broken(&span);
+            let message = match error.message() {
+                deep if deep.contains("recursion depth") => "values nest more than 80 deep".to_owned(),
+                other => other.to_owned(),
+            };
+            self.diagnostics.push(Diagnostic::error(span, message));
+        }
+    }
+}

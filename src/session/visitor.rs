@@ -1,0 +1,228 @@
+//! Visits everything that a session file says: its steps, templates, expressions, paths and credentials.
+//!
+//! Code that looks for something in a session implements [`Visitor`] and overrides what it needs; a method that has
+//! to go on inside calls the `walk_…` function of the same name. The `match` over [`Action`] is exhaustive and stands
+//! here alone, so a new action is visited everywhere as soon as it is visited here.
+
+use super::{
+    Action, AuthSettings, Capture, Expectation, Expression, Message, RawBytes, ReplyPattern, RowsSettings, Session,
+    SourcePath, Step, Template, TextSource, TlsSettings, ValueSource, Variable,
+};
+
+/// What a file is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilePurpose {
+    /// Certificates and keys of `[tls]`, which may be anywhere.
+    Tls,
+    /// Text: it has to be UTF-8.
+    Text,
+    /// Content that is sent as it is, and tables of rows.
+    Bytes,
+}
+
+/// Sees each part of a session once for each place where it stands.
+///
+/// `[auth]` and `[message]` are visited at their own place, and again at each step with `auth = true` or
+/// `message = true`, which holds a copy.
+pub trait Visitor<'s> {
+    /// In the order of the file's documentation: variables first, the steps last.
+    fn visit_session(&mut self, session: &'s Session) {
+        walk_session(self, session);
+    }
+
+    /// A value of `[vars]` or `with`.
+    fn visit_variable(&mut self, variable: &'s Variable) {
+        walk_variable(self, variable);
+    }
+
+    /// A value of `[secrets]`.
+    fn visit_secret(&mut self, secret: &'s Variable) {
+        self.visit_variable(secret);
+    }
+
+    fn visit_tls(&mut self, tls: &'s TlsSettings) {
+        walk_tls(self, tls);
+    }
+
+    fn visit_auth(&mut self, auth: &'s AuthSettings) {
+        walk_auth(self, auth);
+    }
+
+    fn visit_message(&mut self, message: &'s Message) {
+        walk_message(self, message);
+    }
+
+    fn visit_rows(&mut self, rows: &'s RowsSettings) {
+        self.visit_path(&rows.file, FilePurpose::Bytes);
+    }
+
+    /// A step and the steps inside it, in the order in which a run uses what it says.
+    fn visit_step(&mut self, step: &'s Step) {
+        walk_step(self, step);
+    }
+
+    fn visit_action(&mut self, action: &'s Action) {
+        walk_action(self, action);
+    }
+
+    fn visit_expectation(&mut self, expectation: &'s Expectation) {
+        walk_expectation(self, expectation);
+    }
+
+    fn visit_capture(&mut self, _capture: &'s Capture) {}
+
+    /// `purpose` is that of a file that is not rendered.
+    fn visit_text_source(&mut self, source: &'s TextSource, purpose: FilePurpose) {
+        walk_text_source(self, source, purpose);
+    }
+
+    fn visit_path(&mut self, path: &'s SourcePath, _purpose: FilePurpose) {
+        self.visit_line(&path.template);
+    }
+
+    /// A template whose result has to be one line.
+    fn visit_line(&mut self, template: &'s Template) {
+        self.visit_template(template);
+    }
+
+    fn visit_template(&mut self, _template: &'s Template) {}
+
+    fn visit_expression(&mut self, _expression: &'s Expression) {}
+}
+
+pub fn walk_session<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, session: &'s Session) {
+    session.vars.iter().for_each(|variable| visitor.visit_variable(variable));
+    session.secrets.iter().for_each(|secret| visitor.visit_secret(secret));
+    let lines = [&session.description, &session.server, &session.client_name];
+    lines.into_iter().flatten().for_each(|line| visitor.visit_line(line));
+    visitor.visit_tls(&session.tls);
+    session.auth.iter().for_each(|auth| visitor.visit_auth(auth));
+    session.message.iter().for_each(|message| visitor.visit_message(message));
+    session.rows.iter().for_each(|rows| visitor.visit_rows(rows));
+    session.sections().into_iter().flatten().for_each(|step| visitor.visit_step(step));
+}
+
+pub fn walk_variable<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, variable: &'s Variable) {
+    match &variable.source {
+        ValueSource::Template(template) => visitor.visit_template(template),
+        ValueSource::File { path, .. } | ValueSource::Csv { path, .. } | ValueSource::Json { path, .. } => {
+            visitor.visit_path(path, FilePurpose::Text);
+        }
+        ValueSource::Literal(_)
+        | ValueSource::Env { .. }
+        | ValueSource::Command { .. }
+        | ValueSource::Netrc { .. }
+        | ValueSource::Prompt { .. } => {}
+    }
+}
+
+pub fn walk_tls<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, tls: &'s TlsSettings) {
+    tls.server_name.iter().for_each(|name| visitor.visit_line(name));
+    let paths = [&tls.ca, &tls.client_cert, &tls.client_key];
+    paths.into_iter().flatten().for_each(|path| visitor.visit_path(path, FilePurpose::Tls));
+}
+
+pub fn walk_auth<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, auth: &'s AuthSettings) {
+    let lines = [&auth.user, &auth.password, &auth.token, &auth.authzid];
+    lines.into_iter().flatten().for_each(|line| visitor.visit_line(line));
+}
+
+pub fn walk_message<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, message: &'s Message) {
+    let addresses = [&message.to, &message.cc, &message.bcc, &message.reply_to].into_iter().flatten();
+    addresses.chain(message.envelope_to.iter().flatten()).for_each(|address| visitor.visit_line(address));
+    message.headers.iter().for_each(|(_, value)| visitor.visit_line(value));
+    let lines = [
+        &message.from,
+        &message.subject,
+        &message.date,
+        &message.message_id,
+        &message.envelope_from,
+        &message.mail_params,
+        &message.rcpt_params,
+    ];
+    lines.into_iter().flatten().for_each(|line| visitor.visit_line(line));
+    message.contents().for_each(|content| visitor.visit_text_source(content, FilePurpose::Text));
+    for file in &message.attachments {
+        visitor.visit_path(&file.path, FilePurpose::Bytes);
+        [&file.name, &file.media_type, &file.inline].into_iter().flatten().for_each(|line| visitor.visit_line(line));
+    }
+    message.eml.iter().for_each(|path| visitor.visit_path(path, FilePurpose::Bytes));
+}
+
+impl Message {
+    /// Whatever is rendered as one line, paths too; neither `text` nor `html`.
+    pub fn lines(&self) -> Vec<&Template> {
+        let mut lines = Lines(Vec::new());
+        lines.visit_message(self);
+        lines.0
+    }
+}
+
+struct Lines<'s>(Vec<&'s Template>);
+
+impl<'s> Visitor<'s> for Lines<'s> {
+    fn visit_line(&mut self, template: &'s Template) {
+        self.0.push(template);
+    }
+
+    fn visit_text_source(&mut self, _: &'s TextSource, _: FilePurpose) {}
+}
+
+pub fn walk_step<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, step: &'s Step) {
+    step.with.iter().for_each(|variable| visitor.visit_variable(variable));
+    walk_step_after_with(visitor, step);
+}
+
+/// What a step says, but for its `with`.
+pub fn walk_step_after_with<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, step: &'s Step) {
+    step.condition.iter().for_each(|condition| visitor.visit_expression(condition));
+    step.name.iter().for_each(|name| visitor.visit_line(name));
+    visitor.visit_action(&step.action);
+    step.expect.iter().for_each(|expect| visitor.visit_expectation(expect));
+    step.retry.iter().for_each(|retry| visitor.visit_expectation(&retry.on));
+    step.captures.iter().for_each(|capture| visitor.visit_capture(capture));
+    step.asserts.iter().for_each(|assert| visitor.visit_expression(assert));
+}
+
+pub fn walk_action<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, action: &'s Action) {
+    match action {
+        Action::Send(line) => visitor.visit_line(line),
+        Action::Raw(RawBytes::Text(text)) => visitor.visit_template(text),
+        Action::Raw(RawBytes::File(path)) => visitor.visit_path(path, FilePurpose::Bytes),
+        Action::Hello { name, .. } => name.iter().for_each(|name| visitor.visit_line(name)),
+        Action::Auth(auth) => visitor.visit_auth(auth),
+        Action::Message(message) => visitor.visit_message(message),
+        Action::Body { content, .. } => visitor.visit_text_source(content, FilePurpose::Bytes),
+        Action::Pipeline(members) | Action::Steps(members) => {
+            members.iter().for_each(|member| visitor.visit_step(member));
+        }
+        Action::Xclient(attributes) => attributes.iter().for_each(|(_, value)| visitor.visit_line(value)),
+        Action::Raw(RawBytes::Bytes(_))
+        | Action::Wait
+        | Action::Starttls { .. }
+        | Action::Tls
+        | Action::Login
+        | Action::Quit
+        | Action::Sleep(_)
+        | Action::Close(_)
+        | Action::Connect
+        | Action::Proxy { .. } => {}
+    }
+}
+
+pub fn walk_expectation<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, expectation: &'s Expectation) {
+    for pattern in &expectation.any_of {
+        if let ReplyPattern::Reply { text: Some(text), .. } = pattern {
+            visitor.visit_template(text);
+        }
+    }
+}
+
+pub fn walk_text_source<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, source: &'s TextSource, purpose: FilePurpose) {
+    match source {
+        TextSource::Text(text) => visitor.visit_template(text),
+        // What is rendered is text, whatever it is for.
+        TextSource::File { path, template: true } => visitor.visit_path(path, FilePurpose::Text),
+        TextSource::File { path, template: false } => visitor.visit_path(path, purpose),
+    }
+}
