@@ -1,7 +1,7 @@
 //! Expressions of `assert` and `if`.
 
 use super::template::CompileErrors;
-use super::template::lexer;
+use super::template::identifiers;
 use super::{RenderError, Scope, Span, Templates};
 
 /// A minijinja expression, checked when the file is read.
@@ -64,14 +64,14 @@ impl Expression {
 
     /// The first part of what the server says that it did not say.
     fn missing_fact(&self, templates: &Templates, scope: &Scope) -> Option<String> {
-        let mut paths = lexer::paths(&self.source).into_iter().map(|path| &self.source[path]);
+        let mut paths = identifiers::paths(&self.source).into_iter().map(|path| &self.source[path]);
         let missing_fact = paths.find(|path| is_server_fact(path, scope) && templates.peek(path, scope).is_none());
         missing_fact.map(str::to_owned)
     }
 
     fn values(&self, templates: &Templates, scope: &Scope) -> Vec<(String, String)> {
         let mut values: Vec<(String, String)> = Vec::new();
-        for path in lexer::paths(&self.source) {
+        for path in identifiers::paths(&self.source) {
             let Some((path, value)) = longest_defined_path(&self.source[path], templates, scope) else { continue };
             if !values.iter().any(|(known, _)| known == path) {
                 values.push((path.to_owned(), format_operand(&value)));

@@ -1,7 +1,6 @@
 //! The session file: its model, reading with places, validation, expectations, templates, and the
 //! short form's expansion. Pure: files are asked for through [`Sources`].
 
-mod closest_name;
 mod diagnostic;
 mod duration;
 mod expect;
@@ -22,10 +21,10 @@ mod snippet;
 mod sources;
 mod step_range;
 mod steps;
+mod suggestions;
 mod template;
 mod visitor;
 
-pub(crate) use closest_name::closest_name;
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity, SourceMap, Span};
 pub use duration::parse_duration;
 pub use expect::{CodePattern, EnhancedPattern, Expectation, ReplyPattern};
@@ -42,5 +41,9 @@ pub use show::{ShowOptions, show};
 pub use sources::{SourceError, SourceFile, Sources};
 pub use step_range::{StepRange, StepRangeError};
 pub use steps::{AllSteps, all_steps};
+pub(crate) use suggestions::closest_name;
 pub use template::{CompileErrors, RenderError, Template, Templates};
-pub use visitor::*;
+pub use visitor::{
+    FilePurpose, Visitor, walk_action, walk_auth, walk_expectation, walk_message, walk_session, walk_step,
+    walk_step_after_with, walk_text_source, walk_tls, walk_variable,
+};

@@ -33,15 +33,15 @@ pub enum Value {
 }
 
 impl Value {
-    fn to_template_value(self) -> TemplateValue {
+    fn into_template_value(self) -> TemplateValue {
         match self {
             Self::Text(text) => TemplateValue::from(text),
             Self::Integer(number) => TemplateValue::from(number),
             Self::Float(number) => TemplateValue::from(number),
             Self::Boolean(truth) => TemplateValue::from(truth),
-            Self::List(values) => values.into_iter().map(Self::to_template_value).collect(),
+            Self::List(values) => values.into_iter().map(Self::into_template_value).collect(),
             Self::Table(entries) => {
-                TemplateValue::from_pairs(entries.into_iter().map(|(name, value)| (name, value.to_template_value())))
+                TemplateValue::from_pairs(entries.into_iter().map(|(name, value)| (name, value.into_template_value())))
             }
             Self::None => TemplateValue::from(()),
         }
@@ -53,7 +53,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
-            other => other.clone().to_template_value().fmt(f),
+            other => other.clone().into_template_value().fmt(f),
         }
     }
 }
@@ -105,7 +105,7 @@ impl Scope {
 
     /// Sets a variable, secret or capture.
     pub fn set(&mut self, name: &str, value: Value) {
-        let value = value.to_template_value();
+        let value = value.into_template_value();
         let variables = &mut self.bindings_mut().variables;
         match variables.get_mut(name) {
             Some(slot) => *slot = value,
@@ -116,14 +116,14 @@ impl Scope {
     }
 
     pub fn push_layer(&mut self, variables: Vec<(String, Value)>) {
-        let layer = variables.into_iter().map(|(name, value)| (name, value.to_template_value())).collect();
+        let layer = variables.into_iter().map(|(name, value)| (name, value.into_template_value())).collect();
         self.bindings_mut().layers.push(layer);
     }
 
     /// Adds a name to the newest layer.
     pub fn add_to_layer(&mut self, name: &str, value: Value) {
         if let Some(layer) = self.bindings_mut().layers.last_mut() {
-            layer.push((name.to_owned(), value.to_template_value()));
+            layer.push((name.to_owned(), value.into_template_value()));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The URL of a server.
 
-use super::closest_name::closest_name;
+use super::suggestions::closest_name;
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;

@@ -2,34 +2,32 @@
 //!
 //! A string without markup stands for itself and never comes near the engine, which is built when first needed.
 
-mod budget;
 mod compile_errors;
 mod errors;
 mod filter_limits;
 mod filters;
+pub(super) mod identifiers;
 pub(super) mod lexer;
+mod limits;
 mod nesting;
 pub(super) mod toml_offsets;
 
 use super::scope::FUNCTIONS;
 use super::{Scope, Span};
-use compile_errors::{TemplateString, check_nesting};
+use compile_errors::TemplateString;
 use errors::{translate_error, undefined_message};
-use filter_limits::LimitedBuffer;
+use identifiers::{identifiers, is_tested_for_existence, position_of};
+use lexer::{TemplateKind, has_markup};
+use limits::{LimitedBuffer, MAX_INSTRUCTIONS};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
+use nesting::check_nesting;
 use std::collections::HashSet;
 use std::io;
-use std::ops::Range;
 use std::sync::OnceLock;
+use toml_offsets::locate_span;
 
 pub use compile_errors::CompileErrors;
-
-/// The instructions that one rendering may take.
-pub const MAX_INSTRUCTIONS: u64 = 10_000_000;
-
-/// The bytes that one rendering may give.
-pub const MAX_RESULT_BYTES: usize = 16 << 20;
 
 /// What makes a template of an expression, so that it can be compiled once and its value be had.
 const BEFORE_EXPRESSION: &str = "{%set it=";
@@ -78,13 +76,6 @@ struct Compiled {
     names: OnceLock<Vec<(String, Span)>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum TemplateKind {
-    Text,
-    Html,
-    Expression,
-}
-
 /// A template or an expression that could not be rendered; the session ends with 65.
 #[derive(Clone, Debug)]
 pub struct RenderError {
@@ -118,7 +109,7 @@ impl Templates {
         kind: TemplateKind,
     ) -> Result<Template, CompileErrors<Template>> {
         let template = |compiled| Template { source: source.to_owned(), span: span.clone(), compiled };
-        if !lexer::has_markup(source) {
+        if !has_markup(source) {
             return Ok(template(None));
         }
         let added = self.add(source, &span, raw, kind);
@@ -155,11 +146,7 @@ impl Templates {
         if let Err(error) = result {
             return Err(CompileErrors { diagnostics: vec![written.syntax(&error)], recovered: None });
         }
-        let words = match kind {
-            TemplateKind::Expression => lexer::expression_identifiers(source),
-            TemplateKind::Text | TemplateKind::Html => lexer::template_identifiers(source),
-        };
-        let found = written.check_identifiers(environment, &name, &words);
+        let found = written.check_identifiers(environment, &name, &identifiers(source, kind));
         self.compiled.push(Compiled { name, span: span.clone(), raw: raw.to_owned(), kind, names: OnceLock::new() });
         if found.is_empty() { Ok(index) } else { Err(CompileErrors { diagnostics: found, recovered: Some(index) }) }
     }
@@ -220,11 +207,11 @@ impl Templates {
         scope: &Scope,
         kind: &str,
     ) -> Result<String, RenderError> {
-        if !lexer::has_markup(text) {
+        if !has_markup(text) {
             return Ok(text.to_owned());
         }
         let other_kind = if kind == HTML { TemplateKind::Html } else { TemplateKind::Text };
-        if let Some(deep) = check_nesting(text, other_kind) {
+        if let Err(deep) = check_nesting(text, other_kind) {
             let message = format!("{} ({name}:{})", deep.message(), line_of(text, deep.bytes.start));
             return Err(RenderError { span: at.clone(), message, undefined: None });
         }
@@ -275,28 +262,27 @@ impl Templates {
 
     fn find_names(&self, compiled: &Compiled, source: &str) -> Vec<(String, Span)> {
         let environment = self.environment();
-        let (undeclared, found) = match compiled.kind {
-            TemplateKind::Expression => (
-                environment.compile_expression(source).map(|ready| ready.undeclared_variables(false)),
-                lexer::expression_identifiers(source),
-            ),
-            TemplateKind::Text | TemplateKind::Html => (
-                environment.get_template(&compiled.name).map(|ready| ready.undeclared_variables(false)),
-                lexer::template_identifiers(source),
-            ),
+        let undeclared = match compiled.kind {
+            TemplateKind::Expression => {
+                environment.compile_expression(source).map(|ready| ready.undeclared_variables(false))
+            }
+            TemplateKind::Text | TemplateKind::Html => {
+                environment.get_template(&compiled.name).map(|ready| ready.undeclared_variables(false))
+            }
         };
+        let found = identifiers(source, compiled.kind);
         let mut names: Vec<(Option<usize>, String)> = undeclared
             .unwrap_or_default()
             .into_iter()
-            .filter(|name| !is_function(environment, name) && !lexer::is_tested_for_existence(source, &found, name))
-            .map(|name| (lexer::position_of(source, &found, &name), name))
+            .filter(|name| !is_function(environment, name) && !is_tested_for_existence(source, &found, name))
+            .map(|name| (position_of(source, &found, &name), name))
             .collect();
         names.sort();
         names
             .into_iter()
             .map(|(at, name)| {
                 let range = at.map(|at| at..at + name.len());
-                let span = point(&compiled.span, &compiled.raw, source, range);
+                let span = locate_span(&compiled.span, &compiled.raw, source, range);
                 (name, span)
             })
             .collect()
@@ -341,7 +327,7 @@ impl Compiled {
         let before = if self.kind == TemplateKind::Expression { BEFORE_EXPRESSION.len() } else { 0 };
         let error = translate_error(error, Some(&self.name), source, before);
         RenderError {
-            span: point(&self.span, &self.raw, source, error.range),
+            span: locate_span(&self.span, &self.raw, source, error.range),
             message: error.message,
             undefined: error.undefined,
         }
@@ -364,16 +350,7 @@ fn environment() -> Environment<'static> {
     );
     filters::add(&mut environment);
     filter_limits::add(&mut environment);
-    budget::add(&mut environment);
     environment
-}
-
-/// The place of `range` of `source`, a string that stands at `span` as `raw`.
-fn point(span: &Span, raw: &str, source: &str, range: Option<Range<usize>>) -> Span {
-    match range.and_then(|range| toml_offsets::locate(raw, source, range)) {
-        Some(place) => Span { file: span.file, bytes: span.bytes.start + place.start..span.bytes.start + place.end },
-        None => span.clone(),
-    }
 }
 
 /// The line of a place in a text, from 1.

@@ -31,7 +31,6 @@ const NOT_YET: &[(Rule, &str)] = &[
     (Rule::Cycles, "src/cli/"),
     (Rule::Cycles, "src/event/"),
     (Rule::Cycles, "src/exec/"),
-    (Rule::Cycles, "src/session/"),
     (Rule::Cycles, "src/source/"),
     (Rule::Executor, "src/exec/"),
     (Rule::Fields, "src/exec/"),

@@ -3,7 +3,7 @@
 use super::reader::SessionReader;
 use super::table_fields::Field;
 use super::tables;
-use crate::session::closest_name::closest_name;
+use crate::session::suggestions::closest_name;
 use crate::session::{AuthSettings, Diagnostic, StarttlsPolicy, TlsSettings, TlsVersion};
 use crate::smtp::sasl::Mechanism;
 use std::ops::Range;

@@ -4,7 +4,7 @@ use super::reader::SessionReader;
 use super::scalars::integer;
 use super::table_fields::{Field, SpannedValue};
 use super::tables;
-use crate::session::closest_name::closest_name;
+use crate::session::suggestions::closest_name;
 use crate::session::{CodePattern, Diagnostic, EnhancedPattern, Expectation, ReplyPattern, Span};
 use toml::de::DeValue;
 

@@ -3,7 +3,7 @@
 use super::key_spec::KeyType;
 use super::reader::SessionReader;
 use super::table_fields::{Field, SpannedValue};
-use crate::session::closest_name::closest_name;
+use crate::session::suggestions::closest_name;
 use crate::session::template::toml_offsets;
 use crate::session::{CompileErrors, Diagnostic, Expression, Span, Template, parse_duration};
 use regex::Regex;

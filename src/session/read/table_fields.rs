@@ -2,7 +2,7 @@
 
 use super::key_spec::{KeySpec, TableSpec};
 use super::reader::SessionReader;
-use crate::session::closest_name::closest_name;
+use crate::session::suggestions::closest_name;
 use crate::session::{Diagnostic, Span};
 use std::ops::Range;
 use toml::Spanned;

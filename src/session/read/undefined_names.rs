@@ -3,7 +3,7 @@
 //! A name is known from where it is set: variables and secrets everywhere, captures in the steps behind, `with` in its
 //! step. Whether a step that captures really ran is not known before it runs; its captures count as known.
 
-use crate::session::closest_name::closest_name;
+use crate::session::suggestions::closest_name;
 use crate::session::visitor::{Visitor, walk_action, walk_step_after_with, walk_variable};
 use crate::session::{Action, Capture, Diagnostic, Expression, Scope, Session, Span, Step, Template, Variable};
 use std::collections::HashMap;

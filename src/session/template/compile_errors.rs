@@ -1,9 +1,10 @@
 //! All that is wrong with a template or expression and shows when the file is read, each with its place.
 
 use super::errors::{LabelledError, invalid_patterns, translate_error, unknown_attributes, unknown_filters_and_tests};
-use super::lexer::Identifier;
-use super::nesting::{self, NestingError};
-use super::{TemplateKind, point};
+use super::identifiers::Identifier;
+use super::lexer::TemplateKind;
+use super::nesting::check_nesting;
+use super::toml_offsets::locate_span;
 use crate::session::{Diagnostic, Span};
 use minijinja::{Environment, Error};
 
@@ -35,9 +36,9 @@ pub(super) struct TemplateString<'a> {
 impl TemplateString<'_> {
     /// What nests too deep for the engine to read it.
     pub fn check_nesting(&self, kind: TemplateKind) -> Option<Diagnostic> {
-        check_nesting(self.source, kind).map(|deep| {
-            Diagnostic::error(point(self.span, self.raw, self.source, Some(deep.bytes.clone())), deep.message())
-        })
+        let deep = check_nesting(self.source, kind).err()?;
+        let span = locate_span(self.span, self.raw, self.source, Some(deep.bytes.clone()));
+        Some(Diagnostic::error(span, deep.message()))
     }
 
     pub fn syntax(&self, error: &Error) -> Diagnostic {
@@ -58,15 +59,7 @@ impl TemplateString<'_> {
     }
 
     fn diagnostic(&self, found: LabelledError) -> Diagnostic {
-        let span = point(self.span, self.raw, self.source, found.error.range);
+        let span = locate_span(self.span, self.raw, self.source, found.error.range);
         Diagnostic { label: found.label, ..Diagnostic::error(span, found.error.message) }
     }
-}
-
-pub(super) fn check_nesting(source: &str, kind: TemplateKind) -> Option<NestingError> {
-    match kind {
-        TemplateKind::Expression => nesting::of_expression(source),
-        TemplateKind::Text | TemplateKind::Html => nesting::of_template(source),
-    }
-    .err()
 }

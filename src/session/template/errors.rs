@@ -2,9 +2,10 @@
 //! late.
 
 use super::super::facts::known_attributes;
-use super::super::closest_name::closest_name;
-use super::lexer::{self, Identifier, IdentifierRole, literal_end};
-use super::{MAX_INSTRUCTIONS, MAX_RESULT_BYTES};
+use super::super::suggestions::closest_name;
+use super::identifiers::{Identifier, IdentifierRole, leading_path};
+use super::lexer::literal_end;
+use super::limits::{MAX_INSTRUCTIONS, MAX_RESULT_BYTES};
 use minijinja::{Environment, Error, ErrorKind};
 use std::ops::Range;
 
@@ -214,7 +215,7 @@ pub fn translate_error(error: &Error, own: Option<&str>, source: &str, before: u
             let sliced = range.clone().filter(is_value).and_then(|range| source.get(range));
             // Of what is reckoned it says nothing: `(...)[...]`.
             let named = named.filter(|named| sliced.is_none() || !named.starts_with('('));
-            undefined = named.or(sliced.map(lexer::leading_path)).map(str::to_owned);
+            undefined = named.or(sliced.map(leading_path)).map(str::to_owned);
             undefined.as_deref().map_or_else(|| "undefined value".to_owned(), undefined_message)
         }
         ErrorKind::UnknownFunction if error.detail().is_none() => "unknown function".to_owned(),

@@ -1,28 +1,72 @@
-//! Bounds for minijinja's filters that make much of little: one of them could otherwise ask for more memory than
-//! there is, which would end the program instead of the rendering.
+//! The filters of minijinja that make much of little, each after a look at what it is given: one of them could otherwise
+//! ask for more memory than there is, which would end the program instead of the rendering.
 
-use super::MAX_RESULT_BYTES;
-use super::budget::{check_item_count, count_bytes, text_length};
-use minijinja::value::{Kwargs, Rest, StringInput, ValueOrKwargs};
-use minijinja::{Environment, Error, ErrorKind, State, Value, filters};
-use std::io;
+use super::limits::{
+    MAX_ITEMS, MAX_RESULT_BYTES, check_item_count, check_length, check_limit, count_bytes, text_length,
+};
+use minijinja::value::{Kwargs, Rest, StringInput, ValueKind, ValueOrKwargs};
+use minijinja::{Environment, Error, ErrorKind, Output, State, Value, escape_formatter, filters};
 
-/// The most lists that `batch` and `slice` are asked for, and the longest of them.
-pub const MAX_ITEMS: usize = 1_000_000;
+/// Puts a filter of the engine behind a look at what it is given. The filter itself stays under a name that no
+/// template can spell.
+macro_rules! guarded {
+    ($environment:ident, $look:ident: $($name:literal => $filter:ident),+ $(,)?) => {$(
+        $environment.add_filter(concat!("\0", $name), filters::$filter);
+        $environment.add_filter($name, |state: &mut State, arguments: Rest<ValueOrKwargs>| -> Result<Value, Error> {
+            let arguments = arguments.into_values();
+            arguments.iter().try_for_each($look)?;
+            let result = state.apply_filter(concat!("\0", $name), &arguments)?;
+            count_bytes(state, result.as_str().map_or(0, str::len))?;
+            Ok(result)
+        });
+    )+};
+}
 
 pub fn add(environment: &mut Environment<'static>) {
+    guarded!(environment, check_length:
+        "capitalize" => capitalize, "e" => escape, "escape" => escape, "lines" => lines, "lower" => lower,
+        "pprint" => pprint, "safe" => safe, "split" => split, "string" => string, "sum" => sum, "title" => title,
+        "tojson" => tojson, "trim" => trim, "upper" => upper, "urlencode" => urlencode,
+    );
+    guarded!(environment, check_item_count:
+        "chain" => chain, "dictsort" => dictsort, "groupby" => groupby, "items" => items, "list" => list, "map" => map,
+        "reject" => reject, "rejectattr" => rejectattr, "reverse" => reverse, "select" => select,
+        "selectattr" => selectattr, "sort" => sort, "unique" => unique, "zip" => zip,
+    );
     environment.add_filter("indent", indent);
     environment.add_filter("replace", replace);
     environment.add_filter("batch", batch);
     environment.add_filter("slice", slice);
     environment.add_filter("format", format);
+    environment.add_filter("\0join", filters::join);
+    environment.add_filter("join", join);
+    environment.set_formatter(format_value);
 }
 
-pub fn check_limit(size: Option<usize>, limit: usize) -> Result<(), Error> {
-    if size.is_some_and(|size| size <= limit) {
-        return Ok(());
+/// The items are counted with what stands between them.
+fn join(state: &mut State, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let mut arguments = arguments.into_values();
+    arguments.iter().try_for_each(check_length)?;
+    // A list that is made while it is walked through is walked through once.
+    if let Some(list) = arguments.first_mut().filter(|list| list.kind() == ValueKind::Iterable && list.len().is_none())
+    {
+        *list = list.try_iter()?.take(MAX_ITEMS).collect();
     }
-    Err(Error::new(ErrorKind::InvalidOperation, format!("its result would be longer than {limit}")))
+    let count = arguments.first().and_then(Value::len).unwrap_or(0);
+    let between = arguments.get(1).and_then(Value::as_str).map_or(0, str::len);
+    // By name it stands in the last one, as its longest text.
+    let named = arguments.last().filter(|last| last.is_kwargs()).and_then(|last| text_length(last, MAX_RESULT_BYTES));
+    check_limit(count.checked_mul(between.max(named.unwrap_or(0))), MAX_RESULT_BYTES)?;
+    let result = state.apply_filter("\0join", &arguments)?;
+    count_bytes(state, result.as_str().map_or(0, str::len))?;
+    Ok(result)
+}
+
+/// What `{{ … }}` writes, into the result or into a value.
+fn format_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    let length = text_length(value, MAX_RESULT_BYTES).ok_or_else(|| Error::from(ErrorKind::WriteFailure))?;
+    count_bytes(state, length)?;
+    escape_formatter(out, state, value)
 }
 
 fn indent(
@@ -80,28 +124,4 @@ fn format(state: &mut State, text: &Value, arguments: Rest<ValueOrKwargs>) -> Re
     check_limit(length, MAX_RESULT_BYTES)?;
     count_bytes(state, length.unwrap_or(0))?;
     filters::format(state, text, arguments)
-}
-
-/// A rendering's result, which ends in an error when it grows too big.
-#[derive(Default)]
-pub struct LimitedBuffer(Vec<u8>);
-
-impl LimitedBuffer {
-    pub fn text(self) -> Result<String, Error> {
-        String::from_utf8(self.0).map_err(|_| Error::new(ErrorKind::BadSerialization, "the result is not text"))
-    }
-}
-
-impl io::Write for LimitedBuffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.len() > MAX_RESULT_BYTES - self.0.len() {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

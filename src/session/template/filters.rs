@@ -1,7 +1,7 @@
 //! The filters and tests that session files have beside minijinja's own.
 
 use super::super::scope::{FUNCTION_CONTEXT, TimeValue};
-use super::budget::check_length;
+use super::limits::check_length;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use jiff::Zoned;

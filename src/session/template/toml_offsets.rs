@@ -1,5 +1,6 @@
 //! Finds where a stretch of a TOML string's value stands in the string as it was written, escapes and all.
 
+use crate::session::Span;
 use std::ops::Range;
 
 /// One character of the value: where it begins there, and where it stands in what was written.
@@ -104,4 +105,12 @@ fn escape(rest: &str, multi: bool) -> Option<Escape> {
         _ => return None,
     };
     Some(Escape::Character(character, 2))
+}
+
+/// The place of `range` of `source`, a string that stands at `span` as `raw`; all of it if the range is unknown.
+pub fn locate_span(span: &Span, raw: &str, source: &str, range: Option<Range<usize>>) -> Span {
+    match range.and_then(|range| locate(raw, source, range)) {
+        Some(place) => Span { file: span.file, bytes: span.bytes.start + place.start..span.bytes.start + place.end },
+        None => span.clone(),
+    }
 }
