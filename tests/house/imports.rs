@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// All modules by their path from the crate's root, each with the index of its file.
 struct ModuleTree<'f>(BTreeMap<&'f [String], (usize, &'f Module)>);
 
+/// A name that a `use` brought into a module.
+type Alias = (Vec<String>, String);
+
 /// An import of one file from another, each by its index.
 pub type Edges = BTreeMap<(usize, usize), String>;
 
@@ -17,7 +20,7 @@ pub fn edges(files: &[SourceFile]) -> Edges {
     let mut edges = Edges::new();
     for (from, file) in files.iter().enumerate() {
         for mention in &file.mentions {
-            for to in modules.resolve(&mention.scope, &mention.path, 0) {
+            for to in modules.resolve(&mention.scope, &mention.path, &mut Vec::new()) {
                 if to != from && file.room().is_some() && file.room() == files[to].room() {
                     let place = || format!("{}:{}: {}", file.path, mention.line, mention.path.join("::"));
                     edges.entry((from, to)).or_insert_with(place);
@@ -40,40 +43,47 @@ impl<'f> ModuleTree<'f> {
         Self(tree)
     }
 
-    /// The files that define what a path names. A path that ends at a module names no item.
-    fn resolve(&self, scope: &[String], path: &[String], depth: usize) -> BTreeSet<usize> {
+    /// The files that define what a path names. A path that ends at a module names no item. `open` holds the aliases that
+    /// are being followed, by module and name: none is followed within itself.
+    fn resolve(&self, scope: &[String], path: &[String], open: &mut Vec<Alias>) -> BTreeSet<usize> {
         let climbs = path.iter().take_while(|segment| *segment == "super").count();
         match path.first().map(String::as_str) {
-            Some("crate" | "mailrun") => self.walk(&[], &path[1..], depth),
+            Some("crate" | "mailrun") => self.walk(&[], &path[1..], open),
             Some("self") => {
                 let climbs = path[1..].iter().take_while(|segment| *segment == "super").count();
-                self.walk(&scope[..scope.len().saturating_sub(climbs)], &path[1 + climbs..], depth)
+                self.walk(&scope[..scope.len().saturating_sub(climbs)], &path[1 + climbs..], open)
             }
-            Some("super") => self.walk(&scope[..scope.len().saturating_sub(climbs)], &path[climbs..], depth),
-            _ => self.walk(scope, path, depth),
+            Some("super") => self.walk(&scope[..scope.len().saturating_sub(climbs)], &path[climbs..], open),
+            _ => self.walk(scope, path, open),
         }
     }
 
-    fn walk(&self, module: &[String], path: &[String], depth: usize) -> BTreeSet<usize> {
+    fn walk(&self, module: &[String], path: &[String], open: &mut Vec<Alias>) -> BTreeSet<usize> {
         let mut found = BTreeSet::new();
         let (Some((file, here)), Some((name, rest))) = (self.0.get(module), path.split_first()) else { return found };
-        if depth > 24 {
-            return found;
-        }
         for (_, meaning) in here.names.iter().filter(|(own, _)| own == name) {
             match meaning {
                 Meaning::Item => drop(found.insert(*file)),
-                Meaning::Module => {
-                    found.extend(self.walk(&[module, std::slice::from_ref(name)].concat(), rest, depth + 1));
-                }
-                Meaning::Alias(path) => found.extend(self.resolve(module, &[path, rest].concat(), depth + 1)),
+                Meaning::Module => found.extend(self.walk(&[module, std::slice::from_ref(name)].concat(), rest, open)),
+                Meaning::Alias(to) => found.extend(self.follow(module, name, &[to, rest].concat(), open)),
             }
         }
         if found.is_empty() {
             for glob in &here.globs {
-                found.extend(self.resolve(module, &[glob, path].concat(), depth + 1));
+                found.extend(self.follow(module, &glob.join("::"), &[glob, path].concat(), open));
             }
         }
+        found
+    }
+
+    fn follow(&self, module: &[String], name: &str, path: &[String], open: &mut Vec<Alias>) -> BTreeSet<usize> {
+        let alias = (module.to_vec(), name.to_owned());
+        if open.contains(&alias) {
+            return BTreeSet::new();
+        }
+        open.push(alias);
+        let found = self.resolve(module, path, open);
+        open.pop();
         found
     }
 }

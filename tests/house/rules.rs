@@ -135,6 +135,15 @@ fn planted_cycles_are_found() {
             &[&["src/net/a.rs:1: super::b::B", "src/net/b.rs:1: super::super::a::A::X"]],
             "a module within a file, and a variant",
         ),
+        (
+            &[
+                ("src/net/mod.rs", "mod a; mod b; pub use a::a; pub use b::*;"),
+                ("src/net/a.rs", "pub fn a(_: super::B) {}"),
+                ("src/net/b.rs", "use super::*; pub struct B; fn f() { a() }"),
+            ],
+            &[&["src/net/a.rs:1: super::B", "src/net/b.rs:1: a"]],
+            "a function that is named as its module, and globs that import each other",
+        ),
     ];
     for (files, expected, why) in table {
         let files = parse(files);
