@@ -2,16 +2,17 @@
 
 mod fill;
 
-use super::ledger::{Ledger, LedgerUpdate};
-use super::{RowState, Shard, Tally, is_temporary};
-use crate::event::{Cause, Failure, Outcome, Status};
+use super::ledger::LedgerUpdate;
+use super::options::BatchOptions;
+use super::tally::{RowState, Tally};
+use crate::event::{Failure, Outcome, Status};
 use crate::exec::{Clock, Row};
 use crate::session::SourceError;
 use crate::source::RowReader;
 use crate::transcript::SafeText;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A turn that is to be taken.
 #[derive(Clone, Debug, Default)]
@@ -51,20 +52,6 @@ pub enum RowStream {
         until: Option<Instant>,
     },
     Exhausted,
-}
-
-/// What `[rows]`, the command line and the ledger say of all turns.
-#[derive(Default)]
-pub struct BatchOptions {
-    /// The session's name in the ledger.
-    pub session: String,
-    pub shard: Option<Shard>,
-    pub ledger: Option<std::sync::Arc<Ledger>>,
-    pub resend_unknown: bool,
-    /// Ends with the first failure.
-    pub fail_fast: bool,
-    /// Whether turns are counted as repetitions.
-    pub counts_repetitions: bool,
 }
 
 pub struct RowQueue {
@@ -337,26 +324,4 @@ impl QueueState {
             self.failure.get_or_insert_with(|| failure.clone());
         }
     }
-}
-
-/// Whether a failed attempt may be followed by another.
-pub fn is_retryable(state: RowState, outcome: &Outcome) -> bool {
-    let some_deferred = || outcome.failure.as_ref().is_some_and(has_deferred_recipients);
-    state == RowState::Deferred && (is_temporary(outcome.status) || some_deferred())
-}
-
-/// Whether recipients were put off besides those that were refused for good. Which of them came first decides the
-/// status, and not whether the others may have the message later.
-fn has_deferred_recipients(failure: &Failure) -> bool {
-    let Cause::Recipients { refused, stopped: false } = &failure.cause else { return false };
-    refused.iter().any(|(_, reply)| reply.as_str().starts_with('4'))
-        || failure.details.others.iter().any(|also| is_temporary(also.status))
-}
-
-/// How long to wait before attempt `attempt` + 1, with a jitter of a fifth.
-pub fn retry_delay(retry: &crate::session::RetrySettings, attempt: u32) -> Duration {
-    let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
-    let longest = retry.max_wait.unwrap_or(Duration::from_secs(24 * 3600)).as_secs_f64();
-    let wait = (retry.wait.as_secs_f64() * retry.backoff.powi(exponent)).min(longest);
-    Duration::from_secs_f64(wait * (0.9 + 0.2 * fastrand::f64()))
 }

@@ -1,68 +1,50 @@
-//! What one connection gets, and what it heard of each row.
+//! The rows of one connection: taken from the queue, recorded in the ledger, and finished there.
 
-use super::ledger::{Ledger, LedgerUpdate, SendingRow};
-use super::queue::{self, NextTask, RowQueue, RowTask};
-use super::row_state::{self, RowObservation};
+use super::ledger::{LedgerUpdate, SendingRow};
+use super::options::WorkerOptions;
+use super::queue::{NextTask, RowQueue, RowTask};
+use super::retry::{is_retryable, retry_delay};
+use super::row_state::{any, deciding_reply, merge_refusals, refusal, row_state};
 use super::tally::RowState;
-use super::{WorkerOptions, is_temporary};
 use crate::event::{Cause, Failure, Outcome, RecipientOutcome, RowId, Status};
-use crate::exec::{Clock, DeliveryIntent, Row, RowSource};
-use std::cell::RefCell;
+use crate::exec::{Clock, DeliveryIntent, RecipientResult, Row, RowResult, RowSource};
+use crate::session::{Place, RetrySettings};
+use crate::transcript::SafeText;
 use std::collections::VecDeque;
 
 /// The rows of one connection.
 pub struct WorkerRowSource<'w, 'p> {
-    pub plan: &'w WorkerOptions<'p>,
-    pub queue: &'w RowQueue,
-    pub clock: &'w dyn Clock,
-    pub heard: &'w RefCell<RowObservation>,
-    /// That for which the connection is opened.
-    pub first: Option<RowTask>,
+    options: &'w WorkerOptions<'p>,
+    queue: &'w RowQueue,
+    clock: &'w dyn Clock,
+    /// The task that the connection is opened for.
+    first: Option<RowTask>,
     current: Option<RowTask>,
-    /// The rows behind it that were taken already.
+    /// Tasks that were taken from the queue to be looked at before their turn.
     peeked: VecDeque<RowTask>,
-    /// Rows that had their turn.
+    /// Rows that were begun.
     pub turns: u32,
-    /// Rows whose turn was not over with the loss of the connection.
+    /// Rows that were not given back because the connection was lost.
     completed: u32,
-    /// The Message-ID and row of a whole session's turn.
-    message_id: Option<String>,
 }
 
 impl<'w, 'p> WorkerRowSource<'w, 'p> {
-    pub fn new(
-        plan: &'w WorkerOptions<'p>,
-        queue: &'w RowQueue,
-        clock: &'w dyn Clock,
-        heard: &'w RefCell<RowObservation>,
-        first: RowTask,
-    ) -> Self {
-        let first = Some(first);
-        Self {
-            plan,
-            queue,
-            clock,
-            heard,
-            first,
-            current: None,
-            peeked: VecDeque::new(),
-            turns: 0,
-            completed: 0,
-            message_id: None,
-        }
+    pub fn new(options: &'w WorkerOptions<'p>, queue: &'w RowQueue, clock: &'w dyn Clock, first: RowTask) -> Self {
+        let (first, peeked) = (Some(first), VecDeque::new());
+        Self { options, queue, clock, first, current: None, peeked, turns: 0, completed: 0 }
     }
 
-    /// The next row of the queue, in its time.
+    /// The next task of the queue, at the rate that was asked for.
     fn wait_for_next_task(&mut self) -> Option<RowTask> {
         let task = match self.first.take() {
             Some(task) => task,
-            None if !self.plan.has_rows || self.turns >= self.plan.per_connection => return None,
+            None if !self.options.has_rows || self.turns >= self.options.per_connection => return None,
             None => match self.queue.next_task(self.clock.now()) {
                 NextTask::Ready(task) => *task,
                 NextTask::NotBefore(_) | NextTask::Exhausted => return None,
             },
         };
-        if let Some(rate) = self.plan.rate {
+        if let Some(rate) = self.options.rate {
             rate.wait_for_slot(self.clock);
             if self.clock.interrupted().is_some() {
                 self.queue.put_back(task);
@@ -72,172 +54,28 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
         Some(task)
     }
 
-    /// The connection has ended: rows whose turn did not come go back to where they were.
+    /// The connection has ended: rows that were not begun go back to the queue.
     pub fn put_back_unfinished(&mut self) {
         while let Some(task) = self.peeked.pop_back() {
             if !task.intent_recorded {
                 self.queue.put_back(task);
                 continue;
             }
-            // Nothing that was in flight goes without its turn; if it did, it may have been delivered.
-            let why = crate::transcript::SafeText::new("its turn did not come");
-            let place = crate::session::Place::default();
-            let failure = Failure::new(Status::IoErr, place, Cause::DeliveryUnknown { why });
+            // Each row in flight is finished by the executor. If one were not, it may have been delivered.
+            let cause = Cause::DeliveryUnknown { why: SafeText::new("its turn did not come") };
+            let failure = Failure::new(Status::IoErr, Place::default(), cause);
             let outcome = Outcome { status: Status::IoErr, failure: Some(failure), steps_run: 0, skipped: None };
-            self.current = Some(task);
-            self.finish_row_attempt(&outcome, None);
+            self.finish(task, &RowResult { outcome, started: true, ..RowResult::not_started() });
         }
         if let Some(task) = self.first.take() {
             self.queue.put_back(task);
         }
     }
 
-    /// The end of a session without rows.
-    pub fn finish_session(&mut self, outcome: &Outcome) {
-        let message_id = self.message_id.take();
-        self.finish_row_attempt(outcome, message_id.as_deref());
-    }
-
-    fn finish_row_attempt(&mut self, outcome: &Outcome, message_id: Option<&str>) {
-        let Some(mut task) = self.current.take() else { return };
-        let heard = self.heard.take();
-        let lost = matches!(outcome.failure.as_ref().map(|failure| &failure.cause), Some(Cause::ConnectionLost { .. }));
-        if lost && heard.replies == 0 && !heard.sealed && self.completed > 0 {
-            // The server had closed before it heard of this row. Another one had its end here: so it comes to an end.
-            self.queue.put_back(task);
-            return;
-        }
-        self.completed += 1;
-        let left_out = self.plan.all_deselected && outcome.status == Status::Passed;
-        let mut state = heard.state(outcome).filter(|_| !left_out);
-        let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
-        let again = self
-            .plan
-            .retry
-            .filter(|retry| attempt <= retry.times && state.is_some_and(|state| queue::is_retryable(state, outcome)));
-        let nothing_new = state == Some(RowState::Deferred)
-            || (state == Some(RowState::Refused) && heard.any(RecipientOutcome::Deferred));
-        if task.maybe_sent_before && again.is_none() && nothing_new {
-            // The attempt before this one may have been delivered: what came of this one changes nothing of that.
-            state = Some(RowState::Unknown);
-        }
-        let earlier = task.row.earlier_refusal.clone().filter(|_| again.is_none());
-        if state == Some(RowState::Sent) && earlier.is_some() {
-            state = Some(RowState::Refused);
-        }
-        let outcome = match &earlier {
-            Some(refused) => &outcome.clone().after_refusal(refused),
-            None => outcome,
-        };
-        // A row that is none is not the ledger's: another one may have its key.
-        if task.row.error.is_none() {
-            self.queue.record(LedgerUpdate {
-                session: self.queue.options().session.clone(),
-                key: task.key.clone(),
-                state: state.filter(|state| *state != RowState::Failed),
-                message_id: message_id.map(str::to_owned),
-                reply: state.and_then(|state| heard.decided_by(state, outcome)),
-                recipients: heard.recipients.clone(),
-                unknown: task.maybe_sent_before,
-            });
-        }
-        let Some(state) = state else {
-            match left_out {
-                true => self.queue.skip_row(outcome),
-                false => self.queue.abandon(outcome),
-            }
-            return;
-        };
-        if let Some(retry) = again {
-            task.row.message_id = message_id.map(str::to_owned).or(task.row.message_id);
-            task.row.earlier_refusal = row_state::merge_refusals(task.row.earlier_refusal.take(), heard.refusal());
-            let reached = heard.recipients.into_iter().filter(|(_, outcome, _)| *outcome != RecipientOutcome::Deferred);
-            task.row.excluded.extend(reached.map(|(address, _, _)| address));
-            let id = task.row.id.get_or_insert_with(|| RowId {
-                number: 1,
-                key: crate::transcript::SafeText::default(),
-                place: crate::transcript::SafeText::default(),
-                attempt,
-                repetition: task.repetition,
-            });
-            id.attempt = attempt + 1;
-            task.last_result = Some(match task.maybe_sent_before {
-                true => (RowState::Unknown, Status::IoErr),
-                false => (state, outcome.status),
-            });
-            task.intent_recorded = false;
-            let due = self.clock.now() + queue::retry_delay(&retry, attempt);
-            self.queue.defer(task, due, outcome);
-            return;
-        }
-        self.queue.finish_row(state, outcome);
-    }
-}
-
-impl WorkerRowSource<'_, '_> {
-    /// What became of the row's earlier messages rides in the commit that lets the next one leave: a kill leaves it known.
-    fn record_earlier_messages(&self, ledger: &Ledger, messages: &[DeliveryIntent<'_>]) {
-        let heard = &self.heard.borrow().recipients;
-        let another = messages.iter().find(|message| message.ahead == 0 && !message.recipients.is_empty());
-        if let (Some(task), Some(message), false) = (&self.current, another, heard.is_empty()) {
-            ledger.update(LedgerUpdate {
-                session: self.queue.options().session.clone(),
-                key: task.key.clone(),
-                state: None,
-                message_id: message.message_id.map(str::to_owned),
-                reply: None,
-                recipients: heard.clone(),
-                unknown: task.maybe_sent_before,
-            });
-        }
-    }
-}
-
-impl RowSource for WorkerRowSource<'_, '_> {
-    fn next(&mut self) -> Option<Row> {
-        let in_flight = self.peeked.front().is_some_and(|task| task.intent_recorded);
-        if !in_flight && (self.clock.interrupted().is_some() || self.queue.is_stopped()) {
-            return None;
-        }
-        let task = match self.peeked.pop_front() {
-            // It had its time when it was taken.
-            Some(task) => task,
-            None => self.wait_for_next_task()?,
-        };
-        self.turns += 1;
-        self.queue.mark_progress();
-        self.heard.replace(RowObservation {
-            sealed: task.intent_recorded,
-            in_flight: task.intent_recorded,
-            ..RowObservation::default()
-        });
-        let row = task.row.clone();
-        self.current = Some(task);
-        Some(row)
-    }
-
-    fn peek(&mut self, behind: usize) -> Option<Row> {
-        let begun = usize::try_from(self.turns).unwrap_or(usize::MAX).saturating_add(self.peeked.len());
-        let is_last = !self.plan.has_rows || begun >= usize::try_from(self.plan.per_connection).unwrap_or(usize::MAX);
-        if self.peeked.len() == behind && !is_last && self.clock.interrupted().is_none() {
-            let task = self.queue.take_for_pipeline(self.clock.now(), self.plan.connections)?;
-            match self.plan.rate {
-                Some(rate) if !rate.try_take_slot(self.clock.now()) => self.queue.put_back(task),
-                _ => self.peeked.push_back(task),
-            }
-        }
-        self.peeked.get(behind).map(|task| task.row.clone())
-    }
-
-    fn give_back(&mut self, _row: Row) {
-        self.turns = self.turns.saturating_sub(1);
-        if let Some(task) = self.current.take() {
-            self.queue.put_back(task);
-        }
-    }
-
-    fn release_unsent(&mut self, but: usize) {
-        for task in self.peeked.iter_mut().skip(but).filter(|task| task.intent_recorded) {
+    /// A row whose intent was recorded before its turn did not leave after all: it is pending again.
+    fn release_peeked(&mut self, row: &Row) {
+        let peeked = self.peeked.iter_mut().find(|task| task.row.id == row.id && task.intent_recorded);
+        if let Some(task) = peeked {
             task.intent_recorded = false;
             self.queue.record(LedgerUpdate {
                 session: self.queue.options().session.clone(),
@@ -251,67 +89,189 @@ impl RowSource for WorkerRowSource<'_, '_> {
         }
     }
 
-    fn record_intent(&mut self, messages: &[DeliveryIntent<'_>]) -> Result<(), String> {
+    /// The row's attempt has ended: records its state, and puts it into the queue again if it is to be retried.
+    fn finish(&mut self, task: RowTask, result: &RowResult) {
+        self.completed += 1;
+        let outcome = &result.outcome;
+        let deselected = self.options.all_deselected && outcome.status == Status::Passed;
+        let mut state = row_state(result).filter(|_| !deselected);
+        let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
+        let retry = self
+            .options
+            .retry
+            .filter(|retry| attempt <= retry.times && state.is_some_and(|state| is_retryable(state, outcome)));
+        let nothing_new = state == Some(RowState::Deferred)
+            || (state == Some(RowState::Refused) && any(result, RecipientOutcome::Deferred));
+        if task.maybe_sent_before && retry.is_none() && nothing_new {
+            // The attempt before this one may have been delivered: this one changes nothing of that.
+            state = Some(RowState::Unknown);
+        }
+        let earlier = task.row.earlier_refusal.clone().filter(|_| retry.is_none());
+        if state == Some(RowState::Sent) && earlier.is_some() {
+            state = Some(RowState::Refused);
+        }
+        let result = match &earlier {
+            Some(refused) => &RowResult { outcome: outcome.clone().after_refusal(refused), ..result.clone() },
+            None => result,
+        };
+        self.record(&task, state, result);
+        match (state, retry) {
+            (None, _) if deselected => self.queue.skip_row(&result.outcome),
+            (None, _) => self.queue.abandon(&result.outcome),
+            (Some(state), Some(retry)) => self.defer(task, state, &retry, result),
+            (Some(state), None) => self.queue.finish_row(state, &result.outcome),
+        }
+    }
+
+    fn record(&self, task: &RowTask, state: Option<RowState>, result: &RowResult) {
+        // An invalid row is not recorded: another one may have its key.
+        if task.row.error.is_none() {
+            self.queue.record(LedgerUpdate {
+                session: self.queue.options().session.clone(),
+                key: task.key.clone(),
+                state: state.filter(|state| *state != RowState::Failed),
+                message_id: result.message_id.clone(),
+                reply: state.and_then(|state| deciding_reply(state, result)),
+                recipients: ledger_recipients(&result.recipients),
+                unknown: task.maybe_sent_before,
+            });
+        }
+    }
+
+    /// The row is tried again later, for the recipients that were deferred.
+    fn defer(&self, mut task: RowTask, state: RowState, retry: &RetrySettings, result: &RowResult) {
+        let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
+        task.row.message_id = result.message_id.clone().or(task.row.message_id);
+        task.row.earlier_refusal = merge_refusals(task.row.earlier_refusal.take(), refusal(result));
+        let decided = result.recipients.iter().filter(|one| one.outcome != RecipientOutcome::Deferred);
+        task.row.excluded.extend(decided.map(|one| one.name.clone()));
+        let id = task.row.id.get_or_insert_with(|| RowId {
+            number: 1,
+            key: SafeText::default(),
+            place: SafeText::default(),
+            attempt,
+            repetition: task.repetition,
+        });
+        id.attempt = attempt + 1;
+        task.last_result = Some(match task.maybe_sent_before {
+            true => (RowState::Unknown, Status::IoErr),
+            false => (state, result.outcome.status),
+        });
+        task.intent_recorded = false;
+        let due = self.clock.now() + retry_delay(retry, attempt);
+        self.queue.defer(task, due, &result.outcome);
+    }
+
+    /// What became of the row's earlier messages is stored in the commit that authorises the next one, so a crash keeps it.
+    fn record_earlier_messages(&self, intents: &[DeliveryIntent<'_>]) {
+        let another = intents.iter().find(|intent| intent.ahead == 0 && !intent.recipients.is_empty());
+        if let (Some(task), Some(intent)) = (&self.current, another)
+            && !intent.earlier.is_empty()
+        {
+            self.queue.record(LedgerUpdate {
+                session: self.queue.options().session.clone(),
+                key: task.key.clone(),
+                state: None,
+                message_id: intent.message_id.map(str::to_owned),
+                reply: None,
+                recipients: ledger_recipients(intent.earlier),
+                unknown: task.maybe_sent_before,
+            });
+        }
+    }
+
+    /// A row as the executor gets it.
+    fn row_of(&self, task: &RowTask) -> Row {
+        let is_recorded = self.options.has_rows || self.queue.options().ledger.is_some();
+        Row { is_recorded, ..task.row.clone() }
+    }
+}
+
+/// Recipients as the ledger stores them.
+fn ledger_recipients(results: &[RecipientResult]) -> Vec<(String, RecipientOutcome, String)> {
+    results.iter().map(|one| (one.name.clone(), one.outcome, one.reply.as_str().to_owned())).collect()
+}
+
+impl RowSource for WorkerRowSource<'_, '_> {
+    fn next(&mut self) -> Option<Row> {
+        let in_flight = self.peeked.front().is_some_and(|task| task.intent_recorded);
+        if !in_flight && (self.clock.interrupted().is_some() || self.queue.is_stopped()) {
+            return None;
+        }
+        let task = match self.peeked.pop_front() {
+            // It waited for the rate when it was taken.
+            Some(task) => task,
+            None => self.wait_for_next_task()?,
+        };
+        self.turns += 1;
+        self.queue.mark_progress();
+        let row = self.row_of(&task);
+        self.current = Some(task);
+        Some(row)
+    }
+
+    fn peek(&mut self, index: usize) -> Option<Row> {
+        let begun = usize::try_from(self.turns).unwrap_or(usize::MAX).saturating_add(self.peeked.len());
+        let most = usize::try_from(self.options.per_connection).unwrap_or(usize::MAX);
+        let is_last = !self.options.has_rows || begun >= most;
+        if self.peeked.len() == index && !is_last && self.clock.interrupted().is_none() {
+            let task = self.queue.take_for_pipeline(self.clock.now(), self.options.connections)?;
+            match self.options.rate {
+                Some(rate) if !rate.try_take_slot(self.clock.now()) => self.queue.put_back(task),
+                _ => self.peeked.push_back(task),
+            }
+        }
+        self.peeked.get(index).map(|task| self.row_of(task))
+    }
+
+    fn record_intent(&mut self, intents: &[DeliveryIntent<'_>]) -> Result<(), String> {
         let options = self.queue.options();
         if let Some(ledger) = &options.ledger {
-            self.record_earlier_messages(ledger, messages);
+            self.record_earlier_messages(intents);
             let task = |ahead: usize| match ahead.checked_sub(1) {
                 None => self.current.as_ref(),
                 Some(index) => self.peeked.get(index),
             };
-            let sending = messages.iter().filter_map(|message| {
-                let message_id = message.message_id.map(str::to_owned);
+            let sending = intents.iter().filter_map(|intent| {
+                let message_id = intent.message_id.map(str::to_owned);
                 Some(SendingRow {
-                    key: task(message.ahead)?.key.clone(),
+                    key: task(intent.ahead)?.key.clone(),
                     message_id,
-                    recipients: message.recipients.clone(),
+                    recipients: intent.recipients.clone(),
                 })
             });
             ledger.record_intents(&options.session, sending.collect()).map_err(|why| {
-                // What is only ahead of its turn is tried again when that comes.
-                if messages.iter().any(|message| message.ahead == 0) {
+                // A message before its turn is tried again when that comes.
+                if intents.iter().any(|intent| intent.ahead == 0) {
                     self.queue.stop();
                 }
                 format!("the ledger cannot be written: {why}")
             })?;
         }
-        for message in messages {
-            match message.ahead.checked_sub(1) {
-                None => self.heard.borrow_mut().seal(&message.recipients),
-                Some(index) => self.peeked.iter_mut().skip(index).take(1).for_each(|task| task.intent_recorded = true),
+        for index in intents.iter().filter_map(|intent| intent.ahead.checked_sub(1)) {
+            if let Some(task) = self.peeked.get_mut(index) {
+                task.intent_recorded = true;
             }
         }
         Ok(())
     }
 
-    fn message_skipped(&mut self) {
-        self.heard.borrow_mut().left_out = true;
-    }
-
-    fn content_end_written(&mut self, replies: usize) {
-        let mut heard = self.heard.borrow_mut();
-        heard.due = Some(replies);
-        heard.unsure = true;
-    }
-
-    fn finished(&mut self, _row: &Row, outcome: &Outcome, message_id: Option<&str>) {
-        if self.plan.has_rows {
-            self.finish_row_attempt(outcome, message_id);
-        } else {
-            self.message_id = message_id.map(str::to_owned);
+    fn finished(&mut self, row: &Row, result: RowResult) {
+        if self.current.as_ref().is_none_or(|task| task.row.id != row.id) {
+            return self.release_peeked(row);
         }
+        let Some(task) = self.current.take() else { return };
+        // A session that was skipped as a whole is counted as such, and recorded as nothing.
+        if !self.options.has_rows && result.outcome.skipped.is_some() {
+            return;
+        }
+        // The server had closed before it heard of this row. If another row was run over the connection the run goes on,
+        // and if not the row is only given back if no step of it ran.
+        if !result.started && (self.completed > 0 || result.outcome.failure.is_none()) {
+            self.turns = self.turns.saturating_sub(1);
+            self.queue.put_back(task);
+            return;
+        }
+        self.finish(task, &result);
     }
-
-    fn keeps_ledger(&self) -> bool {
-        self.plan.has_rows || self.queue.options().ledger.is_some()
-    }
-
-    fn is_batch(&self) -> bool {
-        self.plan.has_rows
-    }
-}
-
-/// Whether a connection that did not get as far as a turn may be tried again.
-pub fn is_connection_retryable(outcome: &Outcome) -> bool {
-    is_temporary(outcome.status)
 }

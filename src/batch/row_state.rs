@@ -1,238 +1,321 @@
-//! What is heard of a row while its turn lasts, and the state that follows from it.
+//! The state that a row gets in the ledger: a function of what came of it, and of no text.
 
 use super::tally::RowState;
-use crate::event::{Cause, Fact, Failure, Note, Outcome, RecipientOutcome, ServerResponse, Status, Verdict};
-use crate::exec::ledger_recipient;
-use crate::session::Place;
-use crate::transcript::SafeText;
+use crate::event::{Cause, Failure, RecipientOutcome, RefusedRecipient, ServerResponse, Status};
+use crate::exec::{ContentAnswer, RawContent, Rejection, RowResult};
 
-/// The facts of a row that its state is judged by.
-#[derive(Default)]
-pub struct RowObservation {
-    /// Commands and lines beside content that were sent, by their verbs.
-    pub(super) commands: Vec<String>,
-    /// Whole replies.
-    pub(super) replies: usize,
-    /// What the first 5yz reply was to.
-    pub(super) refused: Option<String>,
-    /// The last byte of content was about to leave.
-    pub(super) sealed: bool,
-    /// All of the row's message left before its turn.
-    pub(super) in_flight: bool,
-    /// How many replies away the reply to the session's own content is; `None` for a `message`, which says itself what
-    /// became of its recipients.
-    pub(super) due: Option<usize>,
-    /// The end of content left in the session's own words: nothing is known of it but by its reply.
-    pub(super) unsure: bool,
-    /// Content of the session's own was accepted, and more of it followed.
-    pub(super) accepted_before: bool,
-    /// The last line of the reply to content, or of the last reply since then, or at all.
-    pub(super) sealed_reply: Option<String>,
-    pub(super) last_reply: Option<String>,
-    pub(super) recipients: Vec<(String, RecipientOutcome, String)>,
-    /// How many of them were heard of before the step that is running.
-    pub(super) before_step: usize,
-    /// Those that were refused, each with its reply, and how many of them before the step that is running.
-    pub(super) refused_for_good: Vec<(SafeText, SafeText)>,
-    pub(super) refused_before_step: usize,
-    /// The step that had the first of them.
-    pub(super) refused_at: Option<Place>,
-    /// Another message of the row was not begun, since something failed before it.
-    pub(super) left_out: bool,
-    pub(super) line: String,
+/// The state of a row after one run of its steps; `None` if an interruption ended it and nothing was sent.
+pub fn row_state(result: &RowResult) -> Option<RowState> {
+    match state_of_begun(result) {
+        // The messages that were not begun are still to be sent; what was sent or refused is not sent again.
+        Some(RowState::Sent | RowState::Refused) if result.unsent_messages && !result.recipients.is_empty() => {
+            Some(RowState::Deferred)
+        }
+        state => state,
+    }
 }
 
-impl RowObservation {
-    pub fn observe(&mut self, fact: &Fact<'_>) {
-        match fact {
-            Fact::RowStarted { .. } => {
-                *self = Self { sealed: self.in_flight, in_flight: self.in_flight, ..Self::default() };
-            }
-            Fact::LineSent(line) => {
-                self.line.clear();
-                line.notation(&mut self.line);
-                let verb = self.line.split([' ', ':', '\\']).next().unwrap_or_default();
-                // A pipelined group of any size costs no more than what a judgement needs.
-                if self.commands.len() < 10_000 {
-                    self.commands.push(verb.to_ascii_uppercase());
-                }
-            }
-            Fact::LineReceived(line) => {
-                self.line.clear();
-                line.notation(&mut self.line);
-                if self.line.as_bytes().get(3) == Some(&b'-') {
-                    return;
-                }
-                if self.line.starts_with('5') && self.refused.is_none() {
-                    self.refused = self.commands.get(self.replies).cloned();
-                }
-                self.replies += 1;
-                match &mut self.due {
-                    // What is said behind the reply to content is about something else.
-                    Some(0) => {}
-                    Some(due) => {
-                        *due -= 1;
-                        if *due == 0 {
-                            self.sealed_reply = Some(self.line.clone());
-                        }
-                    }
-                    None if self.sealed => self.sealed_reply = Some(self.line.clone()),
-                    None => {}
-                }
-                self.last_reply = Some(self.line.clone());
-            }
-            // Another attempt at a step says anew what became of its recipients.
-            Fact::StepStarted { step } if step.attempt > 1 => {
-                self.recipients.truncate(self.before_step);
-                self.refused_for_good.truncate(self.refused_before_step);
-            }
-            Fact::StepStarted { .. } => {
-                self.before_step = self.recipients.len();
-                self.refused_before_step = self.refused_for_good.len();
-            }
-            Fact::StepFinished { verdict: Verdict::Failed(failure) | Verdict::Error(failure), .. }
-                if self.refused_for_good.len() > self.refused_before_step =>
-            {
-                self.refused_at.get_or_insert_with(|| failure.place.clone());
-            }
-            Fact::Noted(Note::RecipientResult { address, outcome, reply, message }) => {
-                let name = ledger_recipient(message.as_deref(), address.as_str());
-                if *outcome == RecipientOutcome::Refused {
-                    self.refused_for_good.push((address.clone(), reply.clone()));
-                }
-                self.recipients.push((name, *outcome, reply.as_str().to_owned()));
-            }
-            _ => {}
-        }
+/// The state as far as messages were begun.
+fn state_of_begun(result: &RowResult) -> Option<RowState> {
+    use RecipientOutcome::{Accepted, Deferred, Refused, Unknown};
+    let Some(failure) = &result.outcome.failure else {
+        return Some(state_of_recipients(result).unwrap_or(RowState::Sent));
+    };
+    let last_accepted = result.recipients.is_empty() && result.raw.content == RawContent::Sent(ContentAnswer::Accepted);
+    if result.raw.accepted_before && !last_accepted {
+        // A part of the row was sent: to send the row again would send that part twice.
+        return Some(RowState::Unknown);
     }
-
-    /// The end of content is about to leave.
-    pub(super) fn seal(&mut self, recipients: &[String]) {
-        self.accepted_before |= self.due.is_some() && self.is_accepted();
-        self.sealed = true;
-        self.sealed_reply = None;
-        self.due = recipients.is_empty().then_some(1);
+    if any(result, Unknown) || matches!(failure.cause, Cause::DeliveryUnknown { .. }) {
+        return Some(RowState::Unknown);
     }
-
-    /// Whether content of the session's own was accepted.
-    fn is_accepted(&self) -> bool {
-        self.recipients.is_empty() && self.sealed_reply.as_deref().is_some_and(|reply| reply.starts_with('2'))
+    if any(result, Refused) && matches!(failure.cause, Cause::Recipients { stopped: true, .. }) {
+        // As long as this recipient is refused the others do not get the message either.
+        return Some(RowState::Refused);
     }
-
-    pub(super) fn any(&self, wanted: RecipientOutcome) -> bool {
-        self.recipients.iter().any(|(_, outcome, _)| *outcome == wanted)
+    if any(result, Accepted) {
+        return state_of_recipients(result);
     }
-
-    /// What became of the row; `None` where an interruption ended it and nothing was sent.
-    pub(super) fn state(&self, outcome: &Outcome) -> Option<RowState> {
-        match self.state_of_begun(outcome) {
-            // Those that were not begun are still to be sent; what was done with is not done again.
-            Some(RowState::Sent | RowState::Refused) if self.left_out && !self.recipients.is_empty() => {
-                Some(RowState::Deferred)
-            }
-            state => state,
-        }
+    // What a `message` reports of its recipients is all there is to know.
+    if let RawContent::Sent(answer) = result.raw.content
+        && result.recipients.is_empty()
+    {
+        return Some(match answer {
+            ContentAnswer::Accepted => RowState::Sent,
+            ContentAnswer::Deferred => RowState::Deferred,
+            ContentAnswer::Refused => RowState::Refused,
+            ContentAnswer::Unknown => RowState::Unknown,
+        });
     }
+    if matches!(failure.cause, Cause::Interrupted { .. }) {
+        return None;
+    }
+    Some(match failure.status {
+        _ if any(result, Deferred) => RowState::Deferred,
+        _ if any(result, Refused) => RowState::Refused,
+        Status::TempFail | Status::Unavailable | Status::NoHost | Status::Protocol | Status::NoPerm => {
+            RowState::Deferred
+        }
+        Status::Failed => match result.raw.rejected {
+            Some(Rejection::Delivery) => RowState::Refused,
+            Some(Rejection::Other) => RowState::Deferred,
+            None => RowState::Failed,
+        },
+        _ => RowState::Failed,
+    })
+}
 
-    fn state_of_begun(&self, outcome: &Outcome) -> Option<RowState> {
-        use RecipientOutcome::{Accepted, Deferred, Refused, Unknown};
-        let Some(failure) = &outcome.failure else { return Some(self.state_by_recipients().unwrap_or(RowState::Sent)) };
-        if self.accepted_before && !self.is_accepted() {
-            // A part of the row was sent: to send the row again would send that part twice.
-            return Some(RowState::Unknown);
+/// The worst of the recipients' states; `None` if the row has none.
+fn state_of_recipients(result: &RowResult) -> Option<RowState> {
+    use RecipientOutcome::{Deferred, Refused, Unknown};
+    let states = [(Unknown, RowState::Unknown), (Deferred, RowState::Deferred), (Refused, RowState::Refused)];
+    let state = states.into_iter().find(|(outcome, _)| any(result, *outcome)).map(|(_, state)| state);
+    state.or_else(|| (!result.recipients.is_empty()).then_some(RowState::Sent))
+}
+
+/// Whether a recipient of the row has that outcome.
+pub fn any(result: &RowResult, outcome: RecipientOutcome) -> bool {
+    result.recipients.iter().any(|one| one.outcome == outcome)
+}
+
+/// The reply that put the row into `state`, for people who read the ledger.
+pub fn deciding_reply(state: RowState, result: &RowResult) -> Option<String> {
+    let wanted = match state {
+        RowState::Sent => RecipientOutcome::Accepted,
+        RowState::Refused => RecipientOutcome::Refused,
+        RowState::Deferred => RecipientOutcome::Deferred,
+        RowState::Unknown | RowState::Failed => return None,
+    };
+    let mut recipients = result.recipients.iter();
+    if let Some(one) = recipients.find(|one| one.outcome == wanted && one.code.is_some()) {
+        return Some(one.reply.as_str().to_owned());
+    }
+    let cause = result.outcome.failure.as_ref().map(|failure| &failure.cause);
+    let of_content = result.raw.content_reply.clone().filter(|_| result.recipients.is_empty());
+    of_content.or_else(|| match cause {
+        Some(Cause::Unexpected { got: ServerResponse::Reply { code, text }, .. }) => {
+            Some(format!("{code:03} {}", text.as_str().replace('\n', " / ")))
         }
-        if self.any(Unknown) || matches!(failure.cause, Cause::DeliveryUnknown { .. }) {
-            return Some(RowState::Unknown);
+        // An earlier attempt found them so.
+        Some(Cause::Recipients { refused, .. }) if state == RowState::Refused => {
+            refused.first().map(|one| one.reply.as_str().to_owned())
         }
-        if self.any(Refused) && matches!(failure.cause, Cause::Recipients { stopped: true, .. }) {
-            // It is not for the others either, as long as this one is refused.
-            return Some(RowState::Refused);
-        }
-        if self.any(Accepted) {
-            return self.state_by_recipients();
-        }
-        // What a `message` says of its recipients is all there is to know.
-        if self.sealed && self.recipients.is_empty() {
-            // Content was complete, or its last write failed before the dot.
-            match self.sealed_reply.as_deref().and_then(|reply| reply.bytes().next()) {
-                Some(b'2') => return Some(RowState::Sent),
-                Some(b'4') => return Some(RowState::Deferred),
-                Some(b'5') => return Some(RowState::Refused),
-                // Writing stopped before the end of content left.
-                _ if !self.unsure && matches!(failure.cause, Cause::ConnectionLost { .. } | Cause::TimedOut { .. }) => {
-                    return Some(RowState::Deferred);
-                }
-                _ => return Some(RowState::Unknown),
-            }
-        }
-        if matches!(failure.cause, Cause::Interrupted { .. }) {
-            return None;
-        }
-        Some(match failure.status {
-            _ if self.any(Deferred) => RowState::Deferred,
-            _ if self.any(Refused) => RowState::Refused,
-            Status::TempFail | Status::Unavailable | Status::NoHost | Status::Protocol | Status::NoPerm => {
-                RowState::Deferred
-            }
-            Status::Failed => match self.refused.as_deref() {
-                Some("RCPT" | "DATA" | "BDAT" | ".") => RowState::Refused,
-                // Earlier than RCPT.
-                Some(_) => RowState::Deferred,
-                None => RowState::Failed,
-            },
-            _ => RowState::Failed,
+        Some(_) => None,
+        None => result.raw.last_reply.clone().filter(|_| result.recipients.is_empty()),
+    })
+}
+
+/// The recipients that were refused permanently, as a failure of the row if other recipients are tried again.
+pub fn refusal(result: &RowResult) -> Option<Failure> {
+    let place = result.refused_at.clone()?;
+    let refused: Vec<_> = result
+        .recipients
+        .iter()
+        .filter(|one| one.outcome == RecipientOutcome::Refused)
+        .map(|one| RefusedRecipient {
+            address: one.address.clone(),
+            reply: one.reply.clone(),
+            code: one.code.unwrap_or_default(),
         })
-    }
-
-    /// The recipients that were refused for good, where others come again.
-    pub(super) fn refusal(&self) -> Option<Failure> {
-        let (place, refused) = (self.refused_at.clone()?, self.refused_for_good.clone());
-        let cause = Cause::Recipients { refused, stopped: false };
-        (!self.refused_for_good.is_empty()).then(|| Failure::new(Status::Failed, place, cause))
-    }
-
-    /// The reply that made the row's state what it is.
-    pub(super) fn decided_by(&self, state: RowState, outcome: &Outcome) -> Option<String> {
-        let wanted = match state {
-            RowState::Sent => RecipientOutcome::Accepted,
-            RowState::Refused => RecipientOutcome::Refused,
-            RowState::Deferred => RecipientOutcome::Deferred,
-            RowState::Unknown | RowState::Failed => return None,
-        };
-        let is_reply = |reply: &str| reply.bytes().take(3).filter(u8::is_ascii_digit).count() == 3;
-        let mut of_recipients = self.recipients.iter().filter(|(_, outcome, _)| *outcome == wanted);
-        if let Some((_, _, reply)) = of_recipients.find(|(_, _, reply)| is_reply(reply)) {
-            return Some(reply.clone());
-        }
-        let cause = outcome.failure.as_ref().map(|failure| &failure.cause);
-        let of_content = self.sealed_reply.clone().filter(|_| self.recipients.is_empty());
-        of_content.or_else(|| match cause {
-            Some(Cause::Unexpected { got: ServerResponse::Reply { code, text }, .. }) => {
-                Some(format!("{code:03} {}", text.as_str().replace('\n', " / ")))
-            }
-            // An earlier attempt found them so.
-            Some(Cause::Recipients { refused, .. }) if state == RowState::Refused => {
-                refused.first().map(|(_, reply)| reply.as_str().to_owned())
-            }
-            Some(_) => None,
-            None => self.last_reply.clone().filter(|_| self.recipients.is_empty()),
-        })
-    }
-
-    fn state_by_recipients(&self) -> Option<RowState> {
-        use RecipientOutcome::{Deferred, Refused, Unknown};
-        let states = [(Unknown, RowState::Unknown), (Deferred, RowState::Deferred), (Refused, RowState::Refused)];
-        let state = states.into_iter().find(|(outcome, _)| self.any(*outcome)).map(|(_, state)| state);
-        state.or_else(|| (!self.recipients.is_empty()).then_some(RowState::Sent))
-    }
+        .collect();
+    (!refused.is_empty()).then(|| Failure::new(Status::Failed, place, Cause::Recipients { refused, stopped: false }))
 }
 
 /// What several attempts found refused, in their order.
-pub(super) fn merge_refusals(earlier: Option<Box<Failure>>, now: Option<Failure>) -> Option<Box<Failure>> {
+pub fn merge_refusals(earlier: Option<Box<Failure>>, now: Option<Failure>) -> Option<Box<Failure>> {
     let Some(mut all) = earlier else { return now.map(Box::new) };
     let more = now.map(|now| now.cause);
     if let (Cause::Recipients { refused, .. }, Some(Cause::Recipients { refused: more, .. })) = (&mut all.cause, more) {
         refused.extend(more);
     }
     Some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Outcome;
+    use crate::exec::{RawDialogue, RecipientResult};
+    use crate::session::Place;
+    use crate::transcript::SafeText;
+    use RecipientOutcome::{Accepted, Deferred, Refused, Unknown};
+
+    /// Every text is the same: none of them may decide anything.
+    fn text() -> SafeText {
+        SafeText::new("x")
+    }
+
+    fn recipient(outcome: RecipientOutcome) -> RecipientResult {
+        let code = match outcome {
+            Accepted => Some(250),
+            Refused => Some(550),
+            Deferred => Some(450),
+            Unknown => None,
+        };
+        RecipientResult { name: "x".to_owned(), address: text(), outcome, reply: text(), code }
+    }
+
+    /// How the row ended.
+    enum End {
+        Passed,
+        /// An expectation was not met.
+        Failed,
+        /// The same with a reply that is temporary.
+        Temporary,
+        Lost,
+        TimedOut,
+        NoReply,
+        Interrupted,
+        Invalid,
+        /// A recipient was refused; `true`: that stopped the message for all.
+        Recipients(bool),
+    }
+
+    fn outcome(end: &End) -> Outcome {
+        let (status, cause) = match end {
+            End::Passed => return Outcome { status: Status::Passed, failure: None, steps_run: 1, skipped: None },
+            End::Failed => (Status::Failed, unexpected(550)),
+            End::Temporary => (Status::TempFail, unexpected(450)),
+            End::Lost => (Status::Unavailable, Cause::ConnectionLost { why: text() }),
+            End::TimedOut => {
+                let limit = std::time::Duration::from_secs(1);
+                (Status::TempFail, Cause::TimedOut { waiting_for: text(), limit, section: None })
+            }
+            End::NoReply => (Status::IoErr, Cause::DeliveryUnknown { why: text() }),
+            End::Interrupted => (Status::Interrupted, Cause::Interrupted { signal: "SIGINT" }),
+            End::Invalid => (Status::DataErr, Cause::BadValue { what: text() }),
+            End::Recipients(stopped) => {
+                let refused = vec![RefusedRecipient { address: text(), reply: text(), code: 550 }];
+                (Status::Failed, Cause::Recipients { refused, stopped: *stopped })
+            }
+        };
+        let failure = Some(Failure::new(status, Place::default(), cause));
+        Outcome { status, failure, steps_run: 1, skipped: None }
+    }
+
+    fn unexpected(code: u16) -> Cause {
+        Cause::Unexpected { expected: text(), got: ServerResponse::Reply { code, text: text() } }
+    }
+
+    fn result(end: &End, recipients: &[RecipientOutcome], raw: RawDialogue) -> RowResult {
+        RowResult {
+            outcome: outcome(end),
+            recipients: recipients.iter().copied().map(recipient).collect(),
+            raw,
+            started: true,
+            ..RowResult::not_started()
+        }
+    }
+
+    #[test]
+    fn the_recipients_of_messages_decide() {
+        let (sent, refused) = (Some(RowState::Sent), Some(RowState::Refused));
+        let (deferred, unknown) = (Some(RowState::Deferred), Some(RowState::Unknown));
+        let failed = Some(RowState::Failed);
+        /// How the row ended, what became of its recipients, its state, its state if a message was not begun, why.
+        type Case<'c> = (End, &'c [RecipientOutcome], Option<RowState>, Option<RowState>, &'c str);
+        let table: [Case<'_>; 21] = [
+            (End::Passed, &[Accepted, Accepted], sent, deferred, "all have it"),
+            (End::Passed, &[], sent, sent, "a row without mail"),
+            (End::Passed, &[Accepted, Unknown], unknown, unknown, "passed, since no reply was expected"),
+            (End::Passed, &[Accepted, Deferred], deferred, deferred, "passed, since 450 was expected"),
+            (End::Failed, &[Accepted], sent, deferred, "what failed came after the message"),
+            (End::Failed, &[Refused], refused, deferred, "the content was refused"),
+            (End::Temporary, &[Deferred], deferred, deferred, "or put off"),
+            (End::Failed, &[Accepted, Refused], refused, deferred, "one of two"),
+            (End::Recipients(true), &[Refused], refused, deferred, "a recipient was"),
+            (End::Recipients(true), &[Refused, Deferred], refused, deferred, "and that stopped the message"),
+            (End::Recipients(true), &[Deferred, Deferred], deferred, deferred, "put off for now, and stopped"),
+            (End::Recipients(false), &[Refused, Deferred], deferred, deferred, "others come again"),
+            (End::Recipients(false), &[Refused, Accepted], refused, deferred, "others have it"),
+            (End::Lost, &[Deferred], deferred, deferred, "lost before the content was complete"),
+            (End::NoReply, &[Unknown], unknown, unknown, "or after it"),
+            (End::NoReply, &[Accepted, Unknown], unknown, unknown, "LMTP: one reply of two"),
+            (End::TimedOut, &[Unknown], unknown, unknown, "the end may have left"),
+            (End::Interrupted, &[Deferred], None, None, "a signal before the end of content"),
+            (End::Interrupted, &[Unknown], unknown, unknown, "after it"),
+            (End::Interrupted, &[Accepted], sent, deferred, "after the reply"),
+            (End::Invalid, &[], failed, failed, "a value of the row is not valid"),
+        ];
+        for (end, recipients, state, with_unsent, why) in table {
+            let mut result = result(&end, recipients, RawDialogue::default());
+            assert_eq!(row_state(&result), state, "{why}");
+            result.unsent_messages = true;
+            assert_eq!(row_state(&result), with_unsent, "{why}, and a message was not begun");
+        }
+    }
+
+    #[test]
+    fn content_that_the_session_wrote_itself_decides_by_its_reply() {
+        use ContentAnswer as Answer;
+        let raw = |content, accepted_before, rejected| RawDialogue {
+            content,
+            accepted_before,
+            rejected,
+            ..RawDialogue::default()
+        };
+        let (sent, refused) = (Some(RowState::Sent), Some(RowState::Refused));
+        let (deferred, unknown) = (Some(RowState::Deferred), Some(RowState::Unknown));
+        let failed = Some(RowState::Failed);
+        /// How the row ended, its last content, whether one before it was accepted, the first refusal, its state, why.
+        type Case<'c> = (End, RawContent, bool, Option<Rejection>, Option<RowState>, &'c str);
+        let none = RawContent::NotSent;
+        let table: [Case<'_>; 18] = [
+            (End::Passed, RawContent::Sent(Answer::Accepted), false, None, sent, "accepted"),
+            (End::Passed, RawContent::Sent(Answer::Refused), false, None, sent, "a refusal that was expected"),
+            (End::Failed, RawContent::Sent(Answer::Accepted), false, None, sent, "an assert failed after it"),
+            (End::Failed, RawContent::Sent(Answer::Refused), false, None, refused, "refused"),
+            (End::Temporary, RawContent::Sent(Answer::Deferred), false, None, deferred, "put off"),
+            (End::Lost, RawContent::Sent(Answer::Unknown), false, None, unknown, "no reply"),
+            (End::Interrupted, RawContent::Sent(Answer::Unknown), false, None, unknown, "a signal in place of it"),
+            (End::Lost, RawContent::Sent(Answer::Unknown), true, None, unknown, "the second of two"),
+            (End::Failed, RawContent::Sent(Answer::Refused), true, None, unknown, "a part of the row was sent"),
+            (End::Failed, RawContent::Sent(Answer::Accepted), true, None, sent, "both were"),
+            (End::Lost, none, true, None, unknown, "the end of the second did not leave"),
+            (End::Lost, none, false, None, deferred, "nor that of the only one"),
+            (End::TimedOut, none, false, None, deferred, "the server did not take it"),
+            (End::Interrupted, none, false, None, None, "a signal before its end"),
+            (End::NoReply, none, false, None, unknown, "the executor knows better"),
+            (End::Failed, none, false, Some(Rejection::Delivery), refused, "RCPT or DATA was refused"),
+            (End::Failed, none, false, Some(Rejection::Other), deferred, "MAIL was, or something before it"),
+            (End::Failed, none, false, None, failed, "nothing was refused: an assert failed"),
+        ];
+        for (end, content, accepted_before, rejected, state, why) in table {
+            let result = result(&end, &[], raw(content, accepted_before, rejected));
+            assert_eq!(row_state(&result), state, "{why}");
+        }
+    }
+
+    #[test]
+    fn the_reply_that_decided_is_kept() {
+        let reply = |word: &str| Some(word.to_owned());
+        let raw = RawDialogue {
+            content_reply: reply("of the content"),
+            last_reply: reply("the last one"),
+            ..RawDialogue::default()
+        };
+        /// How the row ended, its recipients, what the session wrote itself, the state, the reply, why.
+        type Case<'c> = (End, &'c [RecipientOutcome], RawDialogue, RowState, Option<&'c str>, &'c str);
+        let table: [Case<'_>; 9] = [
+            (End::Passed, &[Accepted], raw.clone(), RowState::Sent, Some("x"), "a recipient's"),
+            (End::Failed, &[Accepted, Refused], raw.clone(), RowState::Refused, Some("x"), "that of the one refused"),
+            (End::Passed, &[], raw.clone(), RowState::Sent, Some("of the content"), "of the session's own content"),
+            (
+                End::Passed,
+                &[],
+                RawDialogue { content_reply: None, ..raw.clone() },
+                RowState::Sent,
+                Some("the last one"),
+                "of no content",
+            ),
+            (End::Failed, &[], RawDialogue::default(), RowState::Refused, Some("550 x"), "the unexpected one"),
+            (End::Lost, &[Deferred], RawDialogue::default(), RowState::Deferred, Some("x"), "what was said before"),
+            (End::Lost, &[], RawDialogue::default(), RowState::Deferred, None, "nothing was said"),
+            (End::NoReply, &[Unknown], raw.clone(), RowState::Unknown, None, "nobody knows"),
+            (End::Recipients(false), &[], RawDialogue::default(), RowState::Refused, Some("x"), "an earlier attempt's"),
+        ];
+        for (end, recipients, raw, state, expected, why) in table {
+            assert_eq!(deciding_reply(state, &result(&end, recipients, raw)).as_deref(), expected, "{why}");
+        }
+    }
 }

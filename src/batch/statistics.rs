@@ -54,8 +54,8 @@ impl Statistics {
                 format!("expected {expected}, got {code}")
             }
             Cause::Recipients { refused, stopped: _ } => {
-                let code = refused.first().map_or("", |(_, reply)| reply.as_str().get(..3).unwrap_or_default());
-                format!("recipient refused, {code}")
+                let code = refused.first().map_or(0, |one| one.code);
+                format!("recipient refused, {code:03}")
             }
             cause => cause.to_string(),
         };

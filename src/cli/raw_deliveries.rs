@@ -1,63 +1,49 @@
-//! Mail that steps of one's own hand over, `body` behind a `DATA`: what a server said of it, since no note tells.
+//! Mail that a session sends with steps of its own, `body` after `DATA`: what the server said of it, which no note says.
 
 use crate::event::{Event, Fact, Note, Observer};
-use crate::report::{ConnectionMap, is_dot};
+use crate::report::ConnectionMap;
 
-/// Counts it. Over BDAT, whose content may be anything that is sent, nothing is known.
+/// Counts it.
 #[derive(Default)]
 pub struct RawDeliveries {
-    /// How many messages a server took.
+    /// Messages that a server accepted.
     pub accepted: usize,
-    /// How many have left whole and were not answered.
+    /// Messages that were sent to their end and not answered.
     pub unanswered: usize,
-    /// Those that content was sent on.
-    connections: ConnectionMap<ConnectionContent>,
+    /// The connections that content was sent on.
+    connections: ConnectionMap<StepContent>,
 }
 
+/// The contents that the step that is running has sent.
 #[derive(Default)]
-struct ConnectionContent {
-    dot: Dot,
-    /// The step is a `message`, whose notes tell more.
-    told: bool,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Dot {
-    #[default]
-    No,
-    Left,
-    /// Its reply has begun: whether well.
-    Answered(bool),
+struct StepContent {
+    accepted: usize,
+    unanswered: usize,
+    /// The step is a `message`, whose notes say more.
+    has_notes: bool,
 }
 
 impl Observer for RawDeliveries {
     fn observe(&mut self, event: &Event<'_>) {
         match &event.fact {
-            Fact::LineSent(line) if is_dot(line) => self.connections.get_or_insert(event.connection).dot = Dot::Left,
-            Fact::Content(block) if block.has_dot_line() => {
-                self.connections.get_or_insert(event.connection).dot = Dot::Left;
-            }
-            Fact::LineReceived(line) => {
-                let Some(connection) = self.connections.get_mut(event.connection) else { return };
-                if connection.dot == Dot::Left {
-                    let mut text = String::new();
-                    line.notation(&mut text);
-                    connection.dot = Dot::Answered(text.starts_with('2'));
+            Fact::ContentSent => self.connections.get_or_insert(event.connection).unanswered += 1,
+            Fact::ContentAnswered { code } => {
+                let step = self.connections.get_mut(event.connection).filter(|step| step.unanswered > 0);
+                if let Some(step) = step {
+                    step.unanswered -= 1;
+                    step.accepted += usize::from(code / 100 == 2);
                 }
             }
             Fact::Noted(Note::MessageAccepted { .. } | Note::RecipientResult { .. }) => {
-                if let Some(connection) = self.connections.get_mut(event.connection) {
-                    connection.told = true;
+                if let Some(step) = self.connections.get_mut(event.connection) {
+                    step.has_notes = true;
                 }
             }
             Fact::StepFinished { .. } => {
-                let Some(connection) = self.connections.get_mut(event.connection) else { return };
-                let (dot, told) = (connection.dot, std::mem::take(&mut connection.told));
-                connection.dot = Dot::No;
-                match dot {
-                    Dot::Answered(true) if !told => self.accepted += 1,
-                    Dot::Left if !told => self.unanswered += 1,
-                    _ => {}
+                let step = self.connections.get_mut(event.connection).map(std::mem::take);
+                if let Some(step) = step.filter(|step| !step.has_notes) {
+                    self.accepted += step.accepted;
+                    self.unanswered += step.unanswered;
                 }
             }
             _ => {}
@@ -68,41 +54,35 @@ impl Observer for RawDeliveries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{RedactedLine, StepId, Verdict};
+    use crate::event::{StepId, Verdict};
     use crate::session::Place;
-    use crate::smtp::lines::split_lines;
     use crate::transcript::SafeText;
     use std::time::Duration;
 
     #[test]
-    fn content_that_no_note_tells_of_is_counted_by_its_reply() {
+    fn content_that_no_note_reports_is_counted_by_its_reply() {
         let step =
             StepId { number: 1, title: SafeText::new("x"), place: Place::default(), repetition: None, attempt: 1 };
-        let sent = || Fact::Noted(Note::MessageAccepted { recipients: 1, size: 1, queue_id: None });
-        // What happened within a step, and how many were accepted and left unanswered by hand.
-        let table: [(&[&str], (usize, usize), &str); 6] = [
-            (&["C.", "S250 2.0.0 ok"], (1, 0), "accepted"),
-            (&["C.", "S550-no", "S550 2.0.0 no"], (0, 0), "refused"),
-            (&["C.", "S250 ok", "sent"], (0, 0), "a message's own"),
-            (&["C."], (0, 1), "nobody knows"),
-            (&["C..", "S250 ok"], (0, 0), "stuffed, so no end"),
-            (&["CNOOP", "S250 ok"], (0, 0), "no content"),
+        let sent = || Fact::ContentSent;
+        let answered = |code| Fact::ContentAnswered { code };
+        let note = || Fact::Noted(Note::MessageAccepted { recipients: 1, size: 1, queue_id: None });
+        // What happened within a step, and how many messages were accepted and left unanswered.
+        let table: [(Vec<Fact<'_>>, (usize, usize), &str); 7] = [
+            (vec![sent(), answered(250)], (1, 0), "accepted"),
+            (vec![sent(), answered(550)], (0, 0), "refused"),
+            (vec![sent(), answered(250), note()], (0, 0), "a message's own"),
+            (vec![sent()], (0, 1), "nobody knows"),
+            (vec![answered(552)], (0, 0), "refused before its end"),
+            (vec![sent(), sent(), answered(250)], (1, 1), "two in one write"),
+            (vec![], (0, 0), "no content"),
         ];
-        for (events, expected, why) in table {
-            let mut watch = RawDeliveries::default();
-            for text in events {
-                let mut tell = |fact| watch.observe(&Event { at: Duration::ZERO, connection: "main", fact });
-                let bytes = format!("{}\r\n", text.get(1..).unwrap_or_default());
-                let line = split_lines(bytes.as_bytes()).next().expect("one line");
-                match text.as_bytes()[0] {
-                    b'C' => tell(Fact::LineSent(RedactedLine::new(line, &[]))),
-                    b'S' => tell(Fact::LineReceived(RedactedLine::new(line, &[]))),
-                    _ => tell(sent()),
-                }
+        for (facts, expected, why) in table {
+            let mut deliveries = RawDeliveries::default();
+            let end = Fact::StepFinished { step: &step, verdict: &Verdict::Passed, elapsed: Duration::ZERO };
+            for fact in facts.into_iter().chain([end]) {
+                deliveries.observe(&Event { at: Duration::ZERO, connection: "main", fact });
             }
-            let fact = Fact::StepFinished { step: &step, verdict: &Verdict::Passed, elapsed: Duration::ZERO };
-            watch.observe(&Event { at: Duration::ZERO, connection: "main", fact });
-            assert_eq!((watch.accepted, watch.unanswered), expected, "{why}");
+            assert_eq!((deliveries.accepted, deliveries.unanswered), expected, "{why}");
         }
     }
 }

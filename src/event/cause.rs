@@ -32,6 +32,22 @@ impl Failure {
     }
 }
 
+/// A recipient that the server refused, for now or permanently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedRecipient {
+    pub address: SafeText,
+    pub reply: SafeText,
+    /// The code of that reply.
+    pub code: u16,
+}
+
+impl RefusedRecipient {
+    /// Whether the server may accept it later (RFC 5321 §4.2.1).
+    pub fn is_temporary(&self) -> bool {
+        self.code / 100 == 4
+    }
+}
+
 /// Why a step or a session failed. `Display` says it in a sentence without a full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -111,7 +127,7 @@ pub enum Cause {
         what: SafeText,
     },
     Recipients {
-        refused: Vec<(SafeText, SafeText)>,
+        refused: Vec<RefusedRecipient>,
         /// The message was stopped for the others too (`on_refused = "abort"`).
         stopped: bool,
     },
@@ -233,14 +249,14 @@ impl fmt::Display for Cause {
             Self::BadValue { what } | Self::Unreadable { what } => write!(f, "{what}"),
             Self::Recipients { refused, stopped: _ } => {
                 let plural = if refused.len() == 1 { "recipient was" } else { "recipients were" };
-                let deferred = refused.iter().filter(|(_, reply)| reply.as_str().starts_with('4')).count();
+                let deferred = refused.iter().filter(|one| one.is_temporary()).count();
                 let what = match deferred {
                     0 => "refused",
                     all if all == refused.len() => "deferred",
                     _ => "refused or deferred",
                 };
                 write!(f, "{} {plural} {what}: ", group_thousands(refused.len()))?;
-                for (i, (address, reply)) in refused.iter().enumerate() {
+                for (i, RefusedRecipient { address, reply, .. }) in refused.iter().enumerate() {
                     write!(f, "{}<{address}>: {reply}", if i == 0 { "" } else { "; " })?;
                 }
                 Ok(())

@@ -29,6 +29,17 @@ pub enum Fact<'a> {
     Content(ContentBlock<'a>),
     /// Logged before it is judged.
     LineReceived(RedactedLine<'a>),
+    /// The end of a content has left: its dot, or the last octet of BDAT LAST.
+    ContentSent,
+    /// Over LMTP and with PRDR: the reply to a content for one of the recipients that RCPT accepted, counted from 0.
+    RecipientAnswered {
+        index: usize,
+        code: u16,
+    },
+    /// The last reply to a content that was sent, or a refusal before its end. `code` is 0 if it is not SMTP.
+    ContentAnswered {
+        code: u16,
+    },
     Paused {
         duration: Duration,
     },

@@ -55,7 +55,14 @@ fn every_cause_is_a_sentence() {
             "cannot connect to 127.0.0.1:1: connection refused",
         ),
         (
-            Cause::Recipients { refused: vec![(shown("b@example.com"), shown("550 5.1.1 one"))], stopped: false },
+            Cause::Recipients {
+                refused: vec![RefusedRecipient {
+                    address: shown("b@example.com"),
+                    reply: shown("550 5.1.1 one"),
+                    code: 550,
+                }],
+                stopped: false,
+            },
             "1 recipient was refused: <b@example.com>: 550 5.1.1 one",
         ),
     ];

@@ -41,6 +41,7 @@ impl Executor<'_> {
             let id = self.identify(step, position, attempt, line.as_deref());
             let started = self.events.now();
             self.events.emit(&connection.name, Fact::StepStarted { step: &id });
+            self.record.begin_attempt(attempt);
             let replies = connection.replies;
             self.attempted = MessageAttempt::default();
             let result = match unrendered.take() {
@@ -171,6 +172,7 @@ impl Executor<'_> {
                 if !again {
                     self.failure.get_or_insert_with(|| failure.clone());
                 }
+                self.record.step_failed(&failure.place);
                 let verdict = error::verdict(failure);
                 self.events.emit(&connection.name, Fact::StepFinished { step: id, verdict: &verdict, elapsed });
                 if interrupted {

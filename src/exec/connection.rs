@@ -8,9 +8,13 @@ mod ending;
 use super::events::EventSink;
 use super::ports::{Clock, ConnectionInfo, Stream};
 use super::read_outcome::{Malformed, QuietCheck, ReadOutcome, StreamEnd, WriteError};
+use super::row_result::RawDialogue;
+use super::row_traffic::RowTraffic;
+use crate::event::Fact;
 use crate::session::{Chunk, EhloFacts, ReplyFacts, TlsFacts};
 use crate::smtp::lines::{LineBuffer, split_lines};
-use crate::smtp::reply::ReplyParser;
+use crate::smtp::reply::{Reply, ReplyParser};
+use crate::smtp::transaction::{Answered, TransactionTracker};
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
@@ -60,6 +64,10 @@ pub struct SmtpConnection {
     overlong: bool,
     pub sent: u64,
     pub received: u64,
+    /// What was sent, and what replies answer.
+    tracker: TransactionTracker,
+    /// What the replies of this row say.
+    pub traffic: RowTraffic,
 }
 
 impl SmtpConnection {
@@ -72,7 +80,54 @@ impl SmtpConnection {
         let (name, sent, received) = (std::mem::take(&mut self.name), self.sent, self.received);
         let written_at = Some(connected.since.unwrap_or(now));
         let (stream, connected, buffer) = (Some(stream), Some(connected), vec![0; 16 * 1024]);
-        *self = Self { name, sent, received, stream, connected, buffer, written_at, ..Self::default() };
+        self.reset_tracker();
+        let traffic = std::mem::take(&mut self.traffic);
+        *self = Self { name, sent, received, stream, connected, buffer, written_at, traffic, ..Self::default() };
+    }
+
+    /// What was sent so far is no dialogue that replies answer: a PROXY header, or another connection's.
+    pub fn reset_tracker(&mut self) {
+        if self.tracker.end_may_have_left() {
+            self.traffic.content_sent();
+        }
+        self.tracker = TransactionTracker::default();
+    }
+
+    /// A row begins.
+    pub fn begin_row(&mut self) {
+        self.traffic = RowTraffic::default();
+    }
+
+    /// Whether the row has left a transaction open, or may have.
+    pub fn has_open_transaction(&self) -> bool {
+        (self.traffic.began_transaction || self.tracker.awaits_mail_reply()) && self.tracker.may_be_open()
+    }
+
+    /// What came of the commands and the content that the row wrote itself. `is_last`: the row's last reply came here.
+    pub fn raw_dialogue(&mut self, is_last: bool, text: &dyn Fn(&Reply) -> String) -> RawDialogue {
+        if self.tracker.end_may_have_left() {
+            self.traffic.content_sent();
+        }
+        let last_reply = self.reply.as_ref().map(|facts| &facts.reply).filter(|_| is_last);
+        self.traffic.summary(last_reply, text)
+    }
+
+    /// A reply came, which is `None` if it is not SMTP.
+    fn count_reply(&mut self, events: &mut EventSink<'_>, reply: Option<&Reply>, now: Instant) {
+        let code = reply.map_or(0, |reply| reply.code.get());
+        let answered = self.tracker.reply(code);
+        self.traffic.answered(answered, reply, now);
+        match answered {
+            Answered::GoAhead { content_sent: true } => events.emit(&self.name, Fact::ContentSent),
+            Answered::Recipient { index, last } => {
+                events.emit(&self.name, Fact::RecipientAnswered { index, code });
+                if last {
+                    events.emit(&self.name, Fact::ContentAnswered { code });
+                }
+            }
+            Answered::Content => events.emit(&self.name, Fact::ContentAnswered { code }),
+            Answered::Nothing | Answered::Command(_) | Answered::GoAhead { content_sent: false } => {}
+        }
     }
 
     pub fn is_open(&self) -> bool {
@@ -189,12 +244,21 @@ impl SmtpConnection {
             Ok(None) => return Ok(None),
             Err(_) => {
                 self.overlong = !self.emit_through_line(events);
+                self.count_reply(events, None, events.now());
                 return Err(Malformed::LineTooLong);
             }
         };
         events.emit_received(&self.name, line);
-        let Some(reply) = self.parser.line(line.bytes).map_err(Malformed::Reply)? else { return Ok(Some(Taken::Part)) };
+        let reply = match self.parser.line(line.bytes) {
+            Ok(Some(reply)) => reply,
+            Ok(None) => return Ok(Some(Taken::Part)),
+            Err(error) => {
+                self.count_reply(events, None, events.now());
+                return Err(Malformed::Reply(error));
+            }
+        };
         let now = events.now();
+        self.count_reply(events, Some(&reply), now);
         let elapsed = now.saturating_duration_since(self.written_at.unwrap_or(now));
         Ok(Some(Taken::Reply(ReplyFacts { reply, elapsed })))
     }
@@ -205,6 +269,8 @@ impl SmtpConnection {
         for line in split_lines(&pending) {
             events.emit_received(&self.name, line);
         }
+        // Half a reply shows that the server has heard of the row.
+        self.traffic.replies += usize::from(!pending.is_empty());
         !pending.is_empty()
     }
 
@@ -298,9 +364,14 @@ impl SmtpConnection {
             };
             match stream.write(&bytes[written..], slice) {
                 Ok(count) => {
+                    let ends = self.tracker.sent(bytes.get(written..written + count).unwrap_or_default());
                     written += count;
                     self.sent += count as u64;
                     self.written_at = Some(events.now());
+                    for _ in 0..ends {
+                        self.traffic.content_sent();
+                        events.emit(&self.name, Fact::ContentSent);
+                    }
                 }
                 // The server may be waiting for its own words to be read.
                 Err(error) if again(&error) => {

@@ -3,9 +3,8 @@
 use super::ConnectionLabel;
 use super::executor::MAIN;
 use super::ports::Clock;
-use super::transaction_tracker::TransactionTracker;
 use crate::event::{ContentBlock, Event, Fact, Note, Observer, RedactedLine};
-use crate::smtp::lines::{WireLine, split_lines};
+use crate::smtp::lines::WireLine;
 use crate::transcript::{ContentWindow, Redactor, ReplyWindow, SafeText};
 use std::time::{Duration, Instant};
 
@@ -22,22 +21,11 @@ pub struct EventSink<'a> {
     pub started: Option<Instant>,
     /// What `main` is called here.
     label: Option<String>,
-    /// What `main` says of transactions, where rows speak in their own words.
-    pub tracker: Option<TransactionTracker>,
 }
 
 impl<'a> EventSink<'a> {
     pub fn new(observer: &'a mut dyn Observer, clock: &'a dyn Clock, redactor: Redactor) -> Self {
-        Self {
-            observer,
-            clock,
-            redactor,
-            in_chunk_gap: false,
-            heard: Vec::new(),
-            started: None,
-            label: None,
-            tracker: None,
-        }
+        Self { observer, clock, redactor, in_chunk_gap: false, heard: Vec::new(), started: None, label: None }
     }
 
     /// Goes on where another connection of the same session began.
@@ -90,9 +78,6 @@ impl<'a> EventSink<'a> {
                 events.emit(connection, Fact::LineSent(line.with_chunk_gap(events.in_chunk_gap)));
             }
         });
-        if let Some(tracker) = self.tracker.as_mut().filter(|_| connection == MAIN) {
-            split_lines(bytes).for_each(|line| tracker.sent(line.bytes, false));
-        }
     }
 
     /// Emits content that is about to be written. `ahead` is what is known of it after `bytes`; `window` is kept from one
@@ -111,9 +96,6 @@ impl<'a> EventSink<'a> {
         self.for_each_block(bytes, ahead, window, used, |events, block| {
             events.emit(connection, Fact::Content(block));
         });
-        if let Some(tracker) = self.tracker.as_mut().filter(|_| connection == MAIN) {
-            split_lines(bytes).filter(|line| line.bytes == b".").for_each(|line| tracker.sent(line.bytes, true));
-        }
     }
 
     fn for_each_block(
@@ -141,9 +123,6 @@ impl<'a> EventSink<'a> {
     }
 
     pub fn emit_received(&mut self, connection: &str, line: WireLine<'_>) {
-        if let Some(tracker) = self.tracker.as_mut().filter(|_| connection == MAIN) {
-            tracker.received(line.bytes);
-        }
         let known = self.heard.iter().position(|(name, _)| name == connection);
         let index = known.unwrap_or(self.heard.len());
         if known.is_none() && !self.redactor.is_empty() {

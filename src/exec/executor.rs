@@ -9,9 +9,10 @@ use super::judge;
 use super::numbering::MessageNumbering;
 use super::ports::{ConnectError, Interrupt, MailExchanger, Network, TlsOptions};
 use super::read_outcome::ReadOutcome;
+use super::row_result::{RawDialogue, RowRecord, RowResult};
 use super::rows::{DeliveryIntent, Row, RowSource};
 use super::values::{self, GatheredValues, ShortSecrets, ValueReader};
-use crate::event::{Cause, Fact, Failure, Note, Status};
+use crate::event::{Cause, Fact, Failure, Note, Outcome, Status};
 use crate::message::PartCache;
 use crate::session::{
     Expectation, Expression, ReplyFacts, Scheme, Scope, Server, ServerAddress, Session, SessionFacts, SourcePath,
@@ -72,6 +73,8 @@ pub struct Executor<'a> {
     pub attempted: MessageAttempt,
     /// The messages of which something left with the end of the one before, in their order.
     pub ahead: VecDeque<QueuedMessage<'a>>,
+    /// What is collected of the row whose turn it is.
+    pub record: RowRecord,
 }
 
 /// What a step's `retry` asks of an attempt to send a message.
@@ -132,6 +135,7 @@ impl<'a> Executor<'a> {
             last_message: None,
             attempted: MessageAttempt::default(),
             ahead: VecDeque::new(),
+            record: RowRecord::default(),
         }
     }
 
@@ -331,15 +335,69 @@ impl<'a> Executor<'a> {
         ledger_recipient(self.numbering.name().as_deref(), address.as_str())
     }
 
-    /// To be called before the last byte of content leaves: a ledger records that the row is being sent, and to whom.
-    /// Where that cannot be done, the connection is closed and the message was not sent.
-    pub fn record_intent(&mut self, recipients: &[Mailbox]) -> Result<(), StepError> {
-        let recipients = self.recipients_shown(recipients);
-        let intent = DeliveryIntent { ahead: 0, message_id: self.message_id.as_deref(), recipients };
-        self.row_source.record_intent(&[intent]).map_err(|why| {
+    /// To be called before the last byte of content leaves: a ledger records that the row is being sent, and to whom; to
+    /// nobody that is known if the session wrote the content itself. If that cannot be done, the connection is closed and
+    /// the message was not sent.
+    pub fn record_intent(&mut self, connection: &mut SmtpConnection, recipients: &[Mailbox]) -> Result<(), StepError> {
+        let intent = DeliveryIntent {
+            ahead: 0,
+            message_id: self.message_id.as_deref(),
+            recipients: self.recipients_shown(recipients),
+            earlier: &self.record.recipients,
+        };
+        let recorded = self.row_source.record_intent(&[intent]);
+        recorded.map_err(|why| {
             let what = self.events.shown(why);
             StepError::closing(Status::CantCreate, Cause::BadValue { what })
-        })
+        })?;
+        connection.traffic.begin_content(recipients.is_empty());
+        self.record.intent_recorded = true;
+        Ok(())
+    }
+
+    /// The row's turn begins. `in_flight`: all of its message has left already.
+    pub fn begin_row(&mut self, row: Row, in_flight: bool) {
+        self.begin_message_id(&row);
+        self.scope.set_row(row.value.as_ref());
+        self.row = row;
+        self.record = RowRecord::default();
+        self.record.intent_recorded = in_flight;
+        self.connections.iter_mut().for_each(SmtpConnection::begin_row);
+    }
+
+    /// What the row's replies said, on all connections, and how many there were.
+    pub fn row_traffic(&mut self) -> (RawDialogue, usize) {
+        let events = &self.events;
+        let text = |reply: &Reply| {
+            let last = reply.lines.last().map(Vec::as_slice).unwrap_or_default();
+            let line = [reply.code.to_string().as_bytes(), b" ", last].concat();
+            events.shown(line.trim_ascii_end()).as_str().to_owned()
+        };
+        let latest = self.connections.iter().enumerate().max_by_key(|(index, one)| {
+            // Of several at the same moment the first one.
+            (one.traffic.last_reply_at, std::cmp::Reverse(*index))
+        });
+        let latest = latest.map(|(index, _)| index);
+        let replies: usize = self.connections.iter().map(|one| one.traffic.replies).sum();
+        let raw = self.connections.iter_mut().enumerate();
+        let raw = raw.map(|(index, one)| one.raw_dialogue(Some(index) == latest, &text));
+        (raw.fold(RawDialogue::default(), RawDialogue::and), replies)
+    }
+
+    /// Tells the row source how the row ended. `replies` came, and `raw` is what they said.
+    pub fn finish_row(&mut self, outcome: Outcome, (raw, replies): (RawDialogue, usize)) {
+        let record = std::mem::take(&mut self.record);
+        let is_lost = outcome.failure.as_ref().is_some_and(|one| matches!(one.cause, Cause::ConnectionLost { .. }));
+        let result = RowResult {
+            outcome,
+            recipients: record.recipients,
+            refused_at: record.refused_at,
+            raw,
+            started: !is_lost || replies > 0 || record.intent_recorded,
+            unsent_messages: record.unsent_messages,
+            message_id: self.message_id.clone(),
+        };
+        self.row_source.finished(&self.row, result);
     }
 
     /// Recipients as a ledger knows them.

@@ -19,12 +19,13 @@ mod preflight;
 mod prepare;
 mod read_outcome;
 mod row_loop;
+mod row_result;
+mod row_traffic;
 mod rows;
 mod steps;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod transaction_tracker;
 mod values;
 
 /// What the traits speak of, for those who implement them.
@@ -43,6 +44,7 @@ use events::EventSink;
 pub use executor::ledger_recipient;
 use executor::{Executor, MAIN, PreparedValues};
 pub use numbering::message_id_of;
+pub use row_result::{ContentAnswer, RawContent, RawDialogue, RecipientResult, Rejection, RowResult};
 pub use rows::{DeliveryIntent, Row, RowSource, SingleRun};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -294,6 +296,7 @@ fn play(executor: &mut Executor<'_>, flow: Flow) -> Outcome {
         executor.lacks_required(&main);
         executor.put_connection(main);
     }
+    let traffic = executor.row_traffic();
     disconnect::disconnect_all(executor, flow);
     if row_failed && sound {
         // What fails behind a row that failed follows from it, and changes no status.
@@ -310,6 +313,9 @@ fn play(executor: &mut Executor<'_>, flow: Flow) -> Outcome {
     };
     if let Some(interrupt) = executor.interrupted {
         outcome.status = error::signal_status(interrupt);
+    }
+    if session.rows.is_none() {
+        executor.finish_row(outcome.clone(), traffic);
     }
     outcome
 }

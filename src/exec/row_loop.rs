@@ -1,12 +1,11 @@
 //! The turns of the `step` section: one for each row, and one where there are none.
 
-use super::Row;
+use super::RowResult;
 use super::actions::{self, FollowingMessage};
 use super::error::{StepError, signal_status};
 use super::executor::{Executor, MAIN};
 use super::read_outcome::{QuietCheck, ReadOutcome};
 use super::steps::Flow;
-use super::transaction_tracker::TransactionTracker;
 use crate::event::{Fact, Failure, Outcome, Status};
 use crate::session::{Action, CloseMode, Session, Span, Step, all_steps};
 use crate::smtp::timeouts::Timeout;
@@ -19,15 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// failed.
 pub fn play(executor: &mut Executor<'_>, number: &mut usize, mut flow: Flow) -> (Flow, bool) {
     let (session, open) = (executor.session, *number);
-    if !executor.row_source.is_batch() {
-        // The one turn is taken behind a failure of `open` too, for what is `always`.
+    if session.rows.is_none() {
+        // The one turn is taken after a failure of `open` too, for what is `always`. It ends with the session.
         if let Some(row) = executor.row_source.next() {
-            executor.begin_message_id(&row);
-            executor.scope.set_row(row.value.as_ref());
-            executor.row = row;
+            executor.begin_row(row, false);
             flow = executor.section(&session.steps, number, flow, None);
-            let outcome = outcome(executor, 0, executor.failure.clone());
-            executor.row_source.finished(&executor.row, &outcome, executor.message_id.as_deref());
         }
         return (flow, false);
     }
@@ -37,15 +32,16 @@ pub fn play(executor: &mut Executor<'_>, number: &mut usize, mut flow: Flow) -> 
     while flow == Flow::Continue || executor.is_in_flight() {
         let Some(row) = executor.row_source.next() else { break };
         // What has come behind an envelope that left already is its replies.
+        let in_flight = executor.is_in_flight();
         let begun = executor.begin_row_ahead();
         if !begun && row.error.is_none() && !is_ready(executor, std::mem::take(&mut to_reset)) {
-            executor.row_source.give_back(row);
+            executor.row_source.finished(&row, RowResult::not_started());
             return (Flow::SkipRest, any_failed);
         }
         *number = open;
         let kept = captures.then(|| executor.scope.clone());
-        executor.events.tracker = speaks_itself.then(TransactionTracker::default);
-        let (left, failed) = turn(executor, row, number);
+        executor.begin_row(row, in_flight);
+        let (left, failed) = turn(executor, number);
         any_failed |= failed || executor.row.earlier_refusal.is_some();
         if let Some(scope) = kept {
             executor.scope = scope;
@@ -55,12 +51,13 @@ pub fn play(executor: &mut Executor<'_>, number: &mut usize, mut flow: Flow) -> 
             Flow::SkipRest => flow,
             other => flow.max(other),
         };
-        to_reset = failed && executor.events.tracker.take().is_some_and(|tracker| tracker.may_be_open());
+        to_reset = failed && speaks_itself && has_open_transaction(executor);
         if !is_usable(executor) {
             flow = if failed { flow.max(Flow::SkipRest) } else { flow };
             if is_deaf(executor) {
-                executor.ahead.clear();
-                executor.row_source.release_unsent(0);
+                for row in std::mem::take(&mut executor.ahead).into_iter().filter_map(|ahead| ahead.row) {
+                    executor.row_source.finished(&row, RowResult::not_started());
+                }
             }
             if !executor.is_in_flight() {
                 break;
@@ -74,11 +71,8 @@ pub fn play(executor: &mut Executor<'_>, number: &mut usize, mut flow: Flow) -> 
 }
 
 /// One row's turn; gives what its steps left, and whether it failed.
-fn turn(executor: &mut Executor<'_>, row: Row, number: &mut usize) -> (Flow, bool) {
+fn turn(executor: &mut Executor<'_>, number: &mut usize) -> (Flow, bool) {
     let session = executor.session;
-    executor.begin_message_id(&row);
-    executor.scope.set_row(row.value.as_ref());
-    executor.row = row;
     if let Some(id) = &executor.row.id {
         executor.events.emit(MAIN, Fact::RowStarted { row: id });
     }
@@ -101,7 +95,8 @@ fn turn(executor: &mut Executor<'_>, row: Row, number: &mut usize) -> (Flow, boo
         let outcome = behind.as_ref().unwrap_or(&outcome);
         executor.events.emit(MAIN, Fact::RowFinished { row: id, outcome });
     }
-    executor.row_source.finished(&executor.row, &outcome, executor.message_id.as_deref());
+    let traffic = executor.row_traffic();
+    executor.finish_row(outcome, traffic);
     executor.scope.set_row(None);
     (flow, failed)
 }
@@ -118,6 +113,14 @@ fn outcome(executor: &Executor<'_>, steps_run: usize, failure: Option<Failure>) 
 pub fn row_failure(session: &Session, error: StepError) -> Failure {
     let span = session.rows.as_ref().map_or_else(Span::default, |rows| rows.file.span.clone());
     error.failure(session.source_map.place(&span))
+}
+
+/// Whether the row has left a transaction open, or may have.
+fn has_open_transaction(executor: &mut Executor<'_>) -> bool {
+    let main = executor.take_connection(MAIN);
+    let open = main.has_open_transaction();
+    executor.put_connection(main);
+    open
 }
 
 /// Whether another row can go over the connection.

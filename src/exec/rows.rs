@@ -1,6 +1,7 @@
 //! The door through which rows come in and their ends go out: a plain session is the batch of one row.
 
-use crate::event::{Failure, Outcome, RowId};
+use super::row_result::{RecipientResult, RowResult};
+use crate::event::{Failure, RowId};
 use crate::session::RowValue;
 
 /// One turn of the `step` section.
@@ -20,6 +21,9 @@ pub struct Row {
     pub earlier_refusal: Option<Box<Failure>>,
     /// What is wrong with the row itself, such as a line that is too short: none of its steps run.
     pub error: Option<String>,
+    /// What becomes of each of its messages is recorded, so that others act upon it: content leaves only when nothing but
+    /// its own reply is outstanding.
+    pub is_recorded: bool,
 }
 
 /// A message that is about to leave, for the record.
@@ -28,8 +32,10 @@ pub struct DeliveryIntent<'s> {
     /// How many rows before its turn comes; 0: it is its turn.
     pub ahead: usize,
     pub message_id: Option<&'s str>,
-    /// As facts show them; none where the session sends in its own words.
+    /// As a ledger knows them; none if the session wrote the content itself.
     pub recipients: Vec<String>,
+    /// What became of the row's recipients so far.
+    pub earlier: &'s [RecipientResult],
 }
 
 /// Rows for one connection, and what became of them.
@@ -37,45 +43,24 @@ pub trait RowSource {
     /// The next row; `None` leads to `[[close]]`.
     fn next(&mut self) -> Option<Row>;
 
-    /// The row that [`RowSource::next`] gives next, or so many behind it, where there is one already that may begin at once: its
-    /// envelope, or all of its message, leaves before the one before it is answered.
-    fn peek(&mut self, _behind: usize) -> Option<Row> {
+    /// The row that [`RowSource::next`] will give after `index` others, if there is one already that may begin at once: its
+    /// envelope, or all of its message, leaves before the message in front of it is answered.
+    fn peek(&mut self, _index: usize) -> Option<Row> {
         None
     }
 
-    /// Of the rows that were peeked at, but for so many in front, nothing was sent that could be delivered: they are
-    /// pending again.
-    fn release_unsent(&mut self, _but: usize) {}
-
-    /// Takes back a row that [`RowSource::next`] gave: nothing of it was done, since the connection had ended.
-    fn give_back(&mut self, _row: Row) {}
-
-    /// Told before the last byte of content leaves, once for each message. Where it cannot be recorded the connection
-    /// is closed instead, and nothing was sent.
-    fn record_intent(&mut self, _messages: &[DeliveryIntent<'_>]) -> Result<(), String> {
+    /// Called before the last byte of content leaves, once for each message. On an error the connection is closed instead,
+    /// and nothing was sent.
+    fn record_intent(&mut self, _intents: &[DeliveryIntent<'_>]) -> Result<(), String> {
         Ok(())
     }
 
-    /// A message of the turn was not begun, since something failed before it.
-    fn message_skipped(&mut self) {}
-
-    /// Told behind `sending` where the end of content leaves with bytes of the session's own, so that it cannot be known
-    /// how much of them the server got: the reply to it is that many replies away.
-    fn content_end_written(&mut self, _replies: usize) {}
-
-    /// How a row ended, and its Message-ID where it has got one.
-    fn finished(&mut self, _row: &Row, _outcome: &Outcome, _message_id: Option<&str>) {}
-
-    /// Whether what becomes of each message is kept, so that others act upon it.
-    fn keeps_ledger(&self) -> bool {
-        self.is_batch()
-    }
-
-    /// Whether there may be another row behind one that failed. Where there is none a failure ends the session as it
-    /// does without rows.
-    fn is_batch(&self) -> bool {
-        true
-    }
+    /// Called once for each row that [`RowSource::next`] gave. If nothing was done for it ([`RowResult::started`]) the row
+    /// goes back to where it came from.
+    ///
+    /// Also called for a row that was only peeked at, if an intent was recorded for it and its message did not leave after
+    /// all: it is pending again. That call comes before any other for the same row, so that a ledger sees both in order.
+    fn finished(&mut self, _row: &Row, _result: RowResult) {}
 }
 
 /// The one turn of a session without rows.
@@ -87,9 +72,5 @@ pub struct SingleRun {
 impl RowSource for SingleRun {
     fn next(&mut self) -> Option<Row> {
         (!std::mem::replace(&mut self.taken, true)).then(Row::default)
-    }
-
-    fn is_batch(&self) -> bool {
-        false
     }
 }

@@ -121,7 +121,7 @@ impl Executor<'_> {
     /// What follows a failure is not begun: a ledger must not take the row for one that is done with.
     fn leaves_out(&mut self, step: &Step) {
         if has_message(step) {
-            self.row_source.message_skipped();
+            self.record.unsent_messages = true;
         }
     }
 
@@ -194,6 +194,7 @@ impl Executor<'_> {
     ) -> Flow {
         let mut connection = self.take_connection(position.connection);
         self.events.emit(&connection.name, Fact::StepStarted { step: id });
+        self.record.begin_attempt(1);
         let flow = self.finish(&mut connection, step, id, result, std::time::Duration::ZERO, false);
         self.put_connection(connection);
         flow

@@ -1,13 +1,13 @@
-//! How many messages have left without an answer, for whoever ends the program at once.
+//! How many messages were sent and not answered yet, for a program that is ended at once.
 
 use super::ConnectionMap;
-use crate::event::{Event, Fact, Observer, RedactedLine};
+use crate::event::{Event, Fact, Observer};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Of all sessions that run.
 static MESSAGES: AtomicUsize = AtomicUsize::new(0);
 
-/// Messages whose content was on its way and whose step has not ended: what became of them nobody knows.
+/// Messages whose content was on its way and has no reply: nobody knows what became of them.
 pub fn messages_in_flight() -> usize {
     MESSAGES.load(Ordering::Relaxed)
 }
@@ -15,29 +15,29 @@ pub fn messages_in_flight() -> usize {
 /// Counts those of one session.
 #[derive(Default)]
 pub struct InFlightCounter {
-    connections: ConnectionMap<SentContent>,
+    connections: ConnectionMap<ContentCount>,
 }
 
 #[derive(Clone, Copy, Default)]
-struct SentContent {
-    /// Messages with their dot.
+struct ContentCount {
+    /// Contents that were sent to their end.
     complete: usize,
-    /// Content has begun and there was no dot, which BDAT needs none of.
+    /// Another content was begun.
     begun: bool,
 }
 
-impl SentContent {
+impl ContentCount {
     fn messages(self) -> usize {
         self.complete + usize::from(self.begun)
     }
 }
 
 impl InFlightCounter {
-    fn change(&mut self, connection: &str, change: impl FnOnce(&mut SentContent)) {
-        let sent = self.connections.get_or_insert(connection);
-        let before = sent.messages();
-        change(sent);
-        let after = sent.messages();
+    fn change(&mut self, connection: &str, change: impl FnOnce(&mut ContentCount)) {
+        let count = self.connections.get_or_insert(connection);
+        let before = count.messages();
+        change(count);
+        let after = count.messages();
         MESSAGES.fetch_add(after, Ordering::Relaxed);
         MESSAGES.fetch_sub(before, Ordering::Relaxed);
     }
@@ -46,21 +46,22 @@ impl InFlightCounter {
 impl Observer for InFlightCounter {
     fn observe(&mut self, event: &Event<'_>) {
         match &event.fact {
-            Fact::LineSent(line) if is_dot(line) => self.change(event.connection, |sent| {
-                sent.complete += 1;
-                sent.begun = false;
-            }),
-            Fact::Content(block) if block.has_dot_line() => self.change(event.connection, |sent| {
-                sent.complete += 1;
-                sent.begun = false;
-            }),
-            Fact::Content(_) if self.connections.get_mut(event.connection).is_none_or(|sent| !sent.begun) => {
-                self.change(event.connection, |sent| sent.begun = true);
+            Fact::Content(_) if self.connections.get_mut(event.connection).is_none_or(|count| !count.begun) => {
+                self.change(event.connection, |count| count.begun = true);
             }
-            Fact::StepFinished { .. } => self.change(event.connection, |sent| match sent.complete {
-                0 => sent.begun = false,
-                _ => sent.complete -= 1,
+            Fact::ContentSent => self.change(event.connection, |count| {
+                count.complete += 1;
+                count.begun = false;
             }),
+            Fact::ContentAnswered { .. } => self.change(event.connection, |count| {
+                count.complete = count.complete.saturating_sub(1);
+            }),
+            // What was not sent to its end within its step never is.
+            Fact::StepFinished { .. } => self.change(event.connection, |count| count.begun = false),
+            // What has no reply by now gets none, and its step reports that.
+            Fact::ClosedByServer | Fact::ResetByServer | Fact::ClosedByClient { .. } => {
+                self.change(event.connection, |count| *count = ContentCount::default());
+            }
             _ => {}
         }
     }
@@ -68,67 +69,51 @@ impl Observer for InFlightCounter {
 
 impl Drop for InFlightCounter {
     fn drop(&mut self) {
-        let left: usize = self.connections.values().map(|sent| sent.messages()).sum();
+        let left: usize = self.connections.values().map(|count| count.messages()).sum();
         MESSAGES.fetch_sub(left, Ordering::Relaxed);
     }
-}
-
-/// Whether it ends content.
-pub fn is_dot(line: &RedactedLine<'_>) -> bool {
-    if line.wire_length() != ".\r\n".len() {
-        return false;
-    }
-    let mut text = String::new();
-    line.notation(&mut text);
-    text == "."
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{ContentBlock, StepId, Verdict};
+    use crate::event::{ContentBlock, RedactedLine, StepId, Verdict};
     use crate::session::Place;
     use crate::smtp::lines::split_lines;
     use crate::transcript::SafeText;
     use std::time::Duration;
 
     #[test]
-    fn what_has_left_and_was_not_answered_is_in_flight() {
-        let step = StepId {
-            number: 1,
-            title: SafeText::new("message"),
-            place: Place::default(),
-            repetition: None,
-            attempt: 1,
-        };
-        let verdict = Verdict::Passed;
-        let mut watch = InFlightCounter::default();
-        // What is sent (content behind a bar; nothing: a step ends), and how many are in flight then.
+    fn what_was_sent_and_not_answered_is_in_flight() {
+        let step =
+            StepId { number: 1, title: SafeText::new("x"), place: Place::default(), repetition: None, attempt: 1 };
+        let line = split_lines(b"RSET\r\n").next().expect("one line");
+        let content = || Fact::Content(ContentBlock::new(b"Subject: x\r\n", None));
+        let command = || Fact::LineSent(RedactedLine::new(line, &[]));
+        let end = || Fact::StepFinished { step: &step, verdict: &Verdict::Passed, elapsed: Duration::ZERO };
+        let answered = || Fact::ContentAnswered { code: 250 };
+        let mut counter = InFlightCounter::default();
+        // What happens, and how many messages are in flight then.
         let table = [
-            ("MAIL FROM:<a@b>", 0, "nothing of it has left"),
-            ("DATA", 0, "nor now"),
-            ("|Subject: x", 1, "it may arrive whole"),
-            ("|..", 1, "no end"),
-            (".", 1, "its end"),
-            ("RCPT TO:<c@d>", 1, "of the next message, pipelined"),
-            ("|y", 2, "that one, too"),
-            (".", 2, "and its end"),
-            ("", 1, "the first one was answered"),
-            ("", 0, "and the other one"),
-            ("", 0, "no message"),
-            ("|z", 1, "BDAT's has no dot"),
-            ("", 0, "and is answered all the same"),
+            (command(), 0, "nothing of it has left"),
+            (content(), 1, "it may arrive whole"),
+            (content(), 1, "more of it"),
+            (Fact::ContentSent, 1, "its end"),
+            (command(), 1, "of the next message, pipelined"),
+            (content(), 2, "that one, too"),
+            (Fact::ContentSent, 2, "and its end"),
+            (answered(), 1, "the first one was answered"),
+            (end(), 1, "its step is over"),
+            (answered(), 0, "and the other one"),
+            (content(), 1, "another one"),
+            (end(), 0, "whose end did not leave"),
+            (content(), 1, "and another one"),
+            (Fact::ContentSent, 1, "with its end"),
+            (Fact::ClosedByServer, 0, "whose reply never comes"),
         ];
-        let count = |watch: &InFlightCounter| watch.connections.values().map(|sent| sent.messages()).sum::<usize>();
-        for (text, expected, why) in table {
-            let mut tell = |fact| watch.observe(&Event { at: Duration::ZERO, connection: "main", fact });
-            let bytes = format!("{}\r\n", text.trim_start_matches('|'));
-            match text {
-                "" => tell(Fact::StepFinished { step: &step, verdict: &verdict, elapsed: Duration::ZERO }),
-                text if text.starts_with('|') => tell(Fact::Content(ContentBlock::new(bytes.as_bytes(), None))),
-                _ => split_lines(bytes.as_bytes()).for_each(|line| tell(Fact::LineSent(RedactedLine::new(line, &[])))),
-            }
-            assert_eq!(count(&watch), expected, "{why}");
+        for (fact, expected, why) in table {
+            counter.observe(&Event { at: Duration::ZERO, connection: "main", fact });
+            assert_eq!(counter.connections.values().map(|count| count.messages()).sum::<usize>(), expected, "{why}");
         }
     }
 }

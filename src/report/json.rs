@@ -190,7 +190,7 @@ pub fn failure(failure: &Failure) -> Value {
         }
         Cause::Recipients { refused, stopped: _ } => {
             let refused =
-                refused.iter().map(|(address, reply)| json!({ "address": address.as_str(), "reply": reply.as_str() }));
+                refused.iter().map(|one| json!({ "address": one.address.as_str(), "reply": one.reply.as_str() }));
             put("refused", refused.collect());
         }
         Cause::Certificate { details, .. } => {

@@ -59,6 +59,8 @@ impl<W: Write> Observer for JsonEventWriter<W> {
                 return;
             }
             Fact::LineReceived(line) => ("line_received", line_fields(line, false)),
+            // Its lines say the same.
+            Fact::ContentSent | Fact::RecipientAnswered { .. } | Fact::ContentAnswered { .. } => return,
             Fact::Paused { duration } => ("paused", json!({ "duration": seconds(*duration) })),
             Fact::ClosedByServer => ("closed_by_server", json!({})),
             Fact::ResetByServer => ("reset_by_server", json!({})),

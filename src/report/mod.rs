@@ -21,7 +21,7 @@ pub mod transcript;
 pub use connection_map::ConnectionMap;
 pub use diagnosis::DiagnosisWriter;
 pub use fan_out::FanOut;
-pub use in_flight::{InFlightCounter, is_dot, messages_in_flight};
+pub use in_flight::{InFlightCounter, messages_in_flight};
 pub use json_events::JsonEventWriter;
 pub use record::Recorder;
 pub use transcript::{TranscriptOptions, TranscriptWriter};

@@ -11,4 +11,5 @@ pub mod queue_id;
 pub mod reply;
 pub mod sasl;
 pub mod timeouts;
+pub mod transaction;
 pub mod xtext;

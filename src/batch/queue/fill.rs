@@ -1,7 +1,8 @@
 //! Turns on their way into the queue: read from where they come from, and claimed in the ledger.
 
-use super::{BatchOptions, QueueState, RowStream, RowTask};
+use super::{QueueState, RowStream, RowTask};
 use crate::batch::ledger::Claim;
+use crate::batch::options::BatchOptions;
 use crate::event::{Failure, RowId, Status};
 use crate::exec::Row;
 use crate::session::SourceError;

@@ -203,7 +203,7 @@ fn blocks(
     }
     encoder.finish(&mut out);
     let (content, dot) = out.split_at(out.len().saturating_sub(DOT.len()));
-    executor.record_intent(sending.recipients)?;
+    executor.record_intent(connection, sending.recipients)?;
     executor.events.emit_content(&connection.name, content, &[], &mut passage, &source.used);
     executor.events.emit_sent(&connection.name, dot, &[]);
     let end = out.len();

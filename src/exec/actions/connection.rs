@@ -72,11 +72,13 @@ pub fn proxy(
         expect: None,
         requires_quiet: false,
         reply_to: None,
-        content_reply_index: 0,
+        records_content: false,
     };
     let unpaired = connection.unpaired;
     exchange(executor, connection, &command)?;
     connection.unpaired = unpaired;
+    // The header has no reply.
+    connection.reset_tracker();
     Ok(())
 }
 

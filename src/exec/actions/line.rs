@@ -121,7 +121,7 @@ pub fn raw(
         expect: step.expect.as_ref(),
         requires_quiet: false,
         reply_to: None,
-        content_reply_index: 1,
+        records_content: true,
     };
     exchange(executor, connection, &command).map(drop)
 }

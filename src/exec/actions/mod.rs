@@ -20,6 +20,7 @@ use crate::event::Note;
 use crate::session::{Action, Chunk, CloseMode, Expectation, ReplyFacts, Step};
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::timeouts::Timeout;
+use crate::smtp::transaction::may_end_content;
 use std::time::{Duration, Instant};
 
 pub use compose::compose;
@@ -90,8 +91,8 @@ struct SmtpCommand<'c> {
     requires_quiet: bool,
     /// What is waited for, where the bytes do not say it.
     reply_to: Option<&'static str>,
-    /// Which of the replies that follow is the one to content, should the bytes end any; 0: they do not.
-    content_reply_index: usize,
+    /// Whether an intent is recorded if the bytes may end a content.
+    records_content: bool,
 }
 
 impl<'c> SmtpCommand<'c> {
@@ -108,7 +109,7 @@ impl<'c> SmtpCommand<'c> {
             expect,
             requires_quiet: true,
             reply_to: None,
-            content_reply_index: 1,
+            records_content: true,
         }
     }
 
@@ -194,9 +195,8 @@ fn send_command(
             }
         }
     }
-    if command.content_reply_index > 0 && ends_content(command.bytes) {
-        executor.record_intent(&[])?;
-        executor.row_source.content_end_written(command.content_reply_index);
+    if command.records_content && may_end_content(command.bytes) {
+        executor.record_intent(connection, &[])?;
     }
     connection.after_starttls = command.requires_quiet && verb_is(command.bytes, "STARTTLS");
     executor.events.emit_sent(&connection.name, command.bytes, &command.used);
@@ -217,16 +217,6 @@ fn send_command(
         }
         Err(WriteError::Ended(end)) => read_final_reply(executor, connection, end, closing).map(Some),
     }
-}
-
-/// Whether content may end with these bytes: a dot alone between line ends of whatever kind, as a server that is lax
-/// takes them, or BDAT's last chunk (RFC 3030 §2).
-fn ends_content(bytes: &[u8]) -> bool {
-    bytes.split(|byte| matches!(byte, b'\r' | b'\n')).any(|line| {
-        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let is_bdat = words.next().is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT"));
-        line == b"." || (is_bdat && words.next_back().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST")))
-    })
 }
 
 /// What the server said before it ended the connection under a write: read for a second at most.

@@ -2,7 +2,7 @@
 
 use super::body;
 use super::line::{raw_bytes, rendered_title};
-use super::{SmtpCommand, ends_content, read_through, send_command, update_capabilities};
+use super::{SmtpCommand, read_through, send_command, update_capabilities};
 use crate::exec::checks::{check_asserts_only, check_reply, is_unexpected_reply};
 use crate::exec::connection::SmtpConnection;
 use crate::exec::error::{Limit, StepError};
@@ -46,7 +46,7 @@ pub fn pipeline(
         // Behind the group as a whole nothing is expected; before it the server must have been silent.
         requires_quiet: !members.iter().all(|member| matches!(member.step.action, Action::Raw(_))),
         reply_to: Some("the pipelined commands"),
-        content_reply_index: content_reply_index(&members),
+        records_content: true,
     };
     let limit = executor.limit(step.timeout, command.wait);
     connection.in_message = has_content;
@@ -57,12 +57,6 @@ pub fn pipeline(
     };
     connection.in_message = false;
     result
-}
-
-/// Which of the group's replies is the one to content that ends in it.
-fn content_reply_index(members: &[PipelinedCommand<'_>]) -> usize {
-    let upto = members.iter().position(|member| ends_content(&member.bytes)).map_or(0, |index| index + 1);
-    members.iter().take(upto).filter(|member| member.step.expect.is_some()).count().max(1)
 }
 
 /// Renders a member; nothing where its `if` is false.

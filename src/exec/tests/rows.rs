@@ -4,8 +4,8 @@
 use super::server::ServerAct::{self, After, BreakAfter, Content, Fin, Hear, Reset, Say, Signal, StallAfter};
 use super::server::{ScriptedNetwork, VirtualClock};
 use super::{Files, Log};
-use crate::event::{Outcome, RowId, Status};
-use crate::exec::{Clock, ConnectionLabel, DeliveryIntent, PreparedSession, Row, RowSource, RunOptions};
+use crate::event::{RowId, Status};
+use crate::exec::{Clock, ConnectionLabel, DeliveryIntent, PreparedSession, Row, RowResult, RowSource, RunOptions};
 use crate::session::{RowValue, load};
 use crate::transcript::SafeText;
 use std::cell::RefCell;
@@ -38,6 +38,7 @@ impl TestRows {
                 repetition: None,
             }),
             value: Some(RowValue::from_fields(columns.clone(), vec![number.to_string()])),
+            is_recorded: true,
             ..Row::default()
         };
         let left = (1..=count).map(row).collect();
@@ -68,18 +69,6 @@ impl RowSource for TestRows {
         self.peeked.get(behind).cloned()
     }
 
-    fn release_unsent(&mut self, but: usize) {
-        if but < self.sealed {
-            let names: Vec<_> = (but + 1..=self.sealed).map(|ahead| self.name(ahead)).collect();
-            self.told.push(format!("unsent {}", names.join(" ")));
-            self.sealed = but;
-        }
-    }
-
-    fn give_back(&mut self, row: Row) {
-        self.left.push_front(row);
-    }
-
     fn record_intent(&mut self, messages: &[DeliveryIntent<'_>]) -> Result<(), String> {
         let names: Vec<_> = messages.iter().map(|message| self.name(message.ahead)).collect();
         self.sealed += messages.iter().filter(|message| message.ahead > 0).count();
@@ -87,8 +76,20 @@ impl RowSource for TestRows {
         Ok(())
     }
 
-    fn finished(&mut self, _: &Row, outcome: &Outcome, _: Option<&str>) {
-        self.told.push(format!("{} {:?}", self.current, outcome.status));
+    fn finished(&mut self, row: &Row, result: RowResult) {
+        let name = row.id.as_ref().map(|id| id.key.as_str().to_owned()).unwrap_or_default();
+        if name != self.current {
+            assert!(!result.started, "only what did not leave is finished before its turn");
+            self.sealed -= 1;
+            match self.told.last_mut().filter(|told| told.starts_with("unsent")) {
+                Some(told) => *told += &format!(" {name}"),
+                None => self.told.push(format!("unsent {name}")),
+            }
+        } else if result.outcome.failure.is_none() && !result.started {
+            self.left.push_front(row.clone());
+        } else {
+            self.told.push(format!("{name} {:?}", result.outcome.status));
+        }
     }
 }
 

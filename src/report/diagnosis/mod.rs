@@ -333,6 +333,9 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
             | Fact::LineSent(_)
             | Fact::Content(_)
             | Fact::LineReceived(_)
+            | Fact::ContentSent
+            | Fact::RecipientAnswered { .. }
+            | Fact::ContentAnswered { .. }
             | Fact::Paused { .. }
             | Fact::ClosedByServer
             | Fact::ResetByServer

@@ -269,6 +269,8 @@ impl Observer for Recorder {
                 (connection.last, connection.replying) = (now, false);
             }
             Fact::LineReceived(_) => self.received(event.connection, now),
+            // Its lines say the same.
+            Fact::ContentSent | Fact::RecipientAnswered { .. } | Fact::ContentAnswered { .. } => return,
             Fact::Paused { duration } => {
                 self.connection(event.connection, now).phase(PhaseKind::Pause, now, now + *duration);
             }

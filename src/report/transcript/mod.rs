@@ -207,7 +207,10 @@ impl<W: Write> TranscriptWriter<W> {
 
 impl<W: Write> Observer for TranscriptWriter<W> {
     fn observe(&mut self, event: &Event<'_>) {
-        if self.is_cut(event) {
+        // The lines of content and of replies say the same.
+        if matches!(&event.fact, Fact::ContentSent | Fact::RecipientAnswered { .. } | Fact::ContentAnswered { .. })
+            || self.is_cut(event)
+        {
             return;
         }
         if let Fact::Content(block) = &event.fact {
@@ -245,6 +248,8 @@ impl<W: Write> Observer for TranscriptWriter<W> {
             Fact::ResetByServer => self.remark(event, "reset by the server"),
             Fact::ClosedByClient { how } => self.remark(event, remarks::closed_by_client(*how)),
             Fact::StepStarted { step: _ } | Fact::AttemptStarted { turn: _ } => {}
+            // Left out above.
+            Fact::ContentSent | Fact::RecipientAnswered { .. } | Fact::ContentAnswered { .. } => {}
             Fact::RowStarted { row: _ } => self.reported_rows.retain(|(name, _)| name != event.connection),
             Fact::StepFinished { step, verdict, elapsed: _ } => match verdict {
                 Verdict::Passed => {}

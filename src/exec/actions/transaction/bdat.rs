@@ -93,7 +93,7 @@ impl Transaction<'_> {
             self.require_quiet(executor, connection)?;
         }
         if last {
-            executor.record_intent(&self.left())?;
+            executor.record_intent(connection, &self.left())?;
         }
         let mut commands: Vec<u8> = envelope.iter().flat_map(|line| line.text.bytes()).collect();
         let own = commands.len();

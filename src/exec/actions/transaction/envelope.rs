@@ -57,7 +57,7 @@ impl<'a> MessagePlan<'a> {
         let chunked = message.chunking && ehlo.has("CHUNKING");
         // Content that left cannot be taken back: where a record is kept it leaves when nothing but its own reply is due,
         // so that no refusal of the envelope, and no end of the connection before it, leaves a doubt.
-        let held = chunked && executor.row_source.keeps_ledger() && in_flight(executor) <= 1;
+        let held = chunked && executor.row.is_recorded && in_flight(executor) <= 1;
         Ok(Self {
             mail_line: mail_line(executor, connection, &mail, prdr)?,
             pipelined,

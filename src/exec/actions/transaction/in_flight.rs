@@ -5,9 +5,9 @@ use super::Transaction;
 use super::bdat::{CHUNK, fill};
 use super::envelope::{CommandKind, EnvelopeCommand};
 use super::look_ahead::{FollowingMessage, QueuedMessage};
-use crate::exec::DeliveryIntent;
 use crate::exec::connection::SmtpConnection;
 use crate::exec::executor::Executor;
+use crate::exec::{DeliveryIntent, RowResult};
 use crate::session::{Action, Session};
 use crate::transcript::ContentWindow;
 
@@ -71,17 +71,14 @@ impl Transaction<'_> {
         }
         let (written, stop) = self.write_blocks(executor, connection, &[&batch.bytes]);
         connection.cut = stop.is_some();
-        let (left, mut unsent) = (batch.ends.iter().filter(|end| **end <= written).count(), false);
+        let left = batch.ends.iter().filter(|end| **end <= written).count();
         for (index, mut ahead) in batch.messages.into_iter().enumerate() {
             if index < left {
                 ahead.fully_sent = true;
                 executor.ahead.push_back(ahead);
-            } else {
-                unsent = true;
+            } else if let Some(row) = &ahead.row {
+                executor.row_source.finished(row, RowResult::not_started());
             }
-        }
-        if unsent {
-            executor.row_source.release_unsent(executor.ahead.len());
         }
     }
 }
@@ -117,6 +114,7 @@ fn record_intent(executor: &mut Executor<'_>, messages: &[QueuedMessage<'_>]) ->
             ahead: first + index,
             message_id: message.message_id.as_deref(),
             recipients: executor.recipients_shown(&message.plan.mail.recipients),
+            earlier: &[],
         })
         .collect();
     executor.row_source.record_intent(&intents).is_ok()

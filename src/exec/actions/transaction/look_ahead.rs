@@ -6,6 +6,7 @@ use crate::exec::connection::SmtpConnection;
 use crate::exec::executor::{Executor, MAIN};
 use crate::exec::preflight::is_captured;
 use crate::exec::read_outcome::ReadOutcome;
+use crate::exec::rows::Row;
 use crate::session::{Action, CloseMode, Message, Step, Template, TextSource};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -69,6 +70,8 @@ pub struct QueuedMessage<'a> {
     pub(super) message_id: Option<String>,
     /// It is the message of a row whose turn has not come.
     pub in_next_row: bool,
+    /// That row.
+    pub row: Option<Row>,
     /// Its content has left as well: it is in flight, and its turn comes whatever happens.
     pub fully_sent: bool,
 }
@@ -90,15 +93,18 @@ impl<'a> QueuedMessage<'a> {
         if alone || depends(executor, step, &next) {
             return None;
         }
-        let (plan, message_id) = match next.in_next_row {
-            true => in_next_row(executor, connection, next, index)?,
+        let ((plan, message_id), row) = match next.in_next_row {
+            true => {
+                let row = executor.row_source.peek(index).filter(|row| row.error.is_none())?;
+                (in_next_row(executor, connection, next, row.clone())?, Some(row))
+            }
             false => {
                 let base = executor.message_id.clone();
-                made(executor, connection, next, base)?
+                (made(executor, connection, next, base)?, None)
             }
         };
         let lines = plan.envelope(reset).into();
-        Some(Self { lines, plan, message_id, in_next_row: next.in_next_row, fully_sent: false })
+        Some(Self { lines, plan, message_id, in_next_row: next.in_next_row, row, fully_sent: false })
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
@@ -133,9 +139,8 @@ fn in_next_row<'a>(
     executor: &mut Executor<'a>,
     connection: &SmtpConnection,
     next: FollowingMessage<'_>,
-    index: usize,
+    row: Row,
 ) -> Option<Made<'a>> {
-    let row = executor.row_source.peek(index).filter(|row| row.error.is_none())?;
     executor.scope.set_row(row.value.as_ref());
     let message_id = row.message_id.clone();
     let row = std::mem::replace(&mut executor.row, row);

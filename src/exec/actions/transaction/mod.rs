@@ -26,7 +26,7 @@ use crate::smtp::reply::Reply;
 use crate::smtp::timeouts::Timeout;
 use crate::transcript::ContentWindow;
 use envelope::{CommandKind, EnvelopeCommand, MessagePlan};
-use recipients::{Recipients, outcome_of};
+use recipients::{Recipients, SaidOfRecipient, outcome_of};
 use std::collections::VecDeque;
 
 /// The `message` step. `next` is what follows it, where that is a message as well.
@@ -58,6 +58,7 @@ pub fn message(
         return Ok(ActionOutcome::AlreadySent);
     }
     let recipients = Recipients::new(plan.mail.recipients.len());
+    connection.traffic.begin_message();
     let transaction = Transaction {
         step,
         message,
@@ -107,7 +108,7 @@ struct Transaction<'t> {
 struct MessageStop {
     error: StepError,
     outcome: RecipientOutcome,
-    words: String,
+    said: SaidOfRecipient,
 }
 
 impl Transaction<'_> {
@@ -227,7 +228,7 @@ impl Transaction<'_> {
             chunk: self.step.chunk,
             used: self.plan.mail.used.clone(),
             // A dot among them ends content that has no recipients.
-            content_reply_index: 0,
+            records_content: false,
             ..SmtpCommand::line(bytes.as_bytes(), &any, self.step.timeout)
         };
         let limit = executor.limit(self.step.timeout, command.wait);
@@ -310,6 +311,6 @@ impl Transaction<'_> {
         };
         executor.attempted.decided_by.get_or_insert_with(|| reply.clone());
         let error = judge::mismatch(&executor.events, &expect, reply);
-        self.stopped = Some(MessageStop { error, outcome, words: judge::reply_words(reply) });
+        self.stopped = Some(MessageStop { error, outcome, said: SaidOfRecipient::from(reply) });
     }
 }

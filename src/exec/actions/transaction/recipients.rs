@@ -2,12 +2,13 @@
 
 use super::super::{body, read_through};
 use super::Transaction;
-use crate::event::{Cause, Note, RecipientOutcome, ServerResponse, Status};
+use crate::event::{Cause, Note, RecipientOutcome, RefusedRecipient, ServerResponse, Status};
 use crate::exec::connection::SmtpConnection;
 use crate::exec::error::{Limit, StepError};
-use crate::exec::executor::Executor;
+use crate::exec::executor::{Executor, ledger_recipient};
 use crate::exec::judge;
 use crate::exec::read_outcome::ReadOutcome;
+use crate::exec::row_result::RecipientResult;
 use crate::smtp::address::Mailbox;
 use crate::smtp::queue_id::queue_id;
 use crate::smtp::reply::Reply;
@@ -28,7 +29,7 @@ enum RecipientState {
 pub struct Recipients {
     states: Vec<RecipientState>,
     /// Those that were refused, and the replies.
-    refused: Vec<(SafeText, SafeText)>,
+    refused: Vec<RefusedRecipient>,
     /// What the first refusal means for the session.
     status: Option<Status>,
 }
@@ -100,9 +101,13 @@ impl Transaction<'_> {
             RecipientOutcome::Accepted | RecipientOutcome::Unknown if !self.complete => RecipientOutcome::Deferred,
             outcome => outcome,
         };
-        let words = executor.events.shown_reply(judge::reply_words(reply));
-        self.recipients.refused.push((self.address(executor, index), words));
-        self.report_recipient(executor, connection, index, outcome, &judge::reply_words(reply));
+        let said = SaidOfRecipient::from(reply);
+        self.recipients.refused.push(RefusedRecipient {
+            address: self.address(executor, index),
+            reply: executor.events.shown_reply(&said.text),
+            code: reply.code.get(),
+        });
+        self.report_recipient(executor, connection, index, outcome, &said);
     }
 
     fn address(&self, executor: &Executor<'_>, index: usize) -> SafeText {
@@ -121,12 +126,19 @@ impl Transaction<'_> {
         connection: &SmtpConnection,
         index: usize,
         outcome: RecipientOutcome,
-        reply: &str,
+        said: &SaidOfRecipient,
     ) {
         self.recipients.set(index, RecipientState::Reported);
         executor.attempted.maybe_delivered |= matches!(outcome, RecipientOutcome::Accepted | RecipientOutcome::Unknown);
-        let (address, reply) = (self.address(executor, index), executor.events.shown_reply(reply));
+        let (address, reply) = (self.address(executor, index), executor.events.shown_reply(&said.text));
         let message = executor.numbering.name();
+        executor.record.recipients.push(RecipientResult {
+            name: ledger_recipient(message.as_deref(), address.as_str()),
+            address: address.clone(),
+            outcome,
+            reply: reply.clone(),
+            code: said.code,
+        });
         executor.note(connection, Note::RecipientResult { address, outcome, reply, message });
     }
 
@@ -173,7 +185,7 @@ impl Transaction<'_> {
             let accepted = self.recipients.accepted();
             self.taken(executor, connection, &accepted, &reply);
             for index in accepted {
-                self.report_recipient(executor, connection, index, outcome_of(&reply), &judge::reply_words(&reply));
+                self.report_recipient(executor, connection, index, outcome_of(&reply), &SaidOfRecipient::from(&reply));
             }
         }
         result
@@ -201,7 +213,13 @@ impl Transaction<'_> {
                         taken.0.push(index);
                         taken.1.get_or_insert_with(|| reply.clone());
                     }
-                    self.report_recipient(executor, connection, index, outcome_of(&reply), &judge::reply_words(&reply));
+                    self.report_recipient(
+                        executor,
+                        connection,
+                        index,
+                        outcome_of(&reply),
+                        &SaidOfRecipient::from(&reply),
+                    );
                 }
                 (Some(reply), Err(_)) => self.refuse(executor, connection, index, &reply),
                 (None, Ok(())) => {}
@@ -242,7 +260,7 @@ impl Transaction<'_> {
         self.taken(executor, connection, &indices, &reply);
         for (index, own) in own {
             let words = if reply.code.class() == 2 { &own } else { &reply };
-            self.report_recipient(executor, connection, index, outcome_of(words), &judge::reply_words(words));
+            self.report_recipient(executor, connection, index, outcome_of(words), &SaidOfRecipient::from(words));
         }
         // Where each was refused for itself, that is what is told of the message.
         if all_refused { Ok(()) } else { result }
@@ -278,7 +296,7 @@ impl Transaction<'_> {
     pub(super) fn answered_early(&mut self, executor: &mut Executor<'_>, connection: &SmtpConnection) {
         if let Some(reply) = connection.reply.as_ref().map(|facts| facts.reply.clone()) {
             for index in self.recipients.open() {
-                self.report_recipient(executor, connection, index, outcome_of(&reply), &judge::reply_words(&reply));
+                self.report_recipient(executor, connection, index, outcome_of(&reply), &SaidOfRecipient::from(&reply));
             }
         }
     }
@@ -292,22 +310,47 @@ impl Transaction<'_> {
     ) -> bool {
         let open = self.recipients.open();
         let unknown = error.is_some_and(|error| error.status == Status::IoErr);
-        let (outcome, words) = match (&self.stopped, error.map(|error| &error.cause)) {
-            (Some(stop), _) => (stop.outcome, stop.words.clone()),
-            _ if unknown || self.complete => (RecipientOutcome::Unknown, "no reply came to the content".to_owned()),
+        let (outcome, said) = match (&self.stopped, error.map(|error| &error.cause)) {
+            (Some(stop), _) => (stop.outcome, stop.said.clone()),
+            _ if unknown || self.complete => {
+                (RecipientOutcome::Unknown, SaidOfRecipient::nothing("no reply came to the content"))
+            }
             (None, Some(Cause::Unexpected { got: ServerResponse::Reply { code, .. }, .. })) => {
-                let reply = connection.reply.as_ref().map(|facts| judge::reply_words(&facts.reply));
+                let reply = connection.reply.as_ref().map(|facts| SaidOfRecipient::from(&facts.reply));
                 let outcome = if code / 100 == 5 { RecipientOutcome::Refused } else { RecipientOutcome::Deferred };
                 (outcome, reply.unwrap_or_default())
             }
-            (None, Some(_)) => (RecipientOutcome::Deferred, "the message was not completed".to_owned()),
-            (None, None) => (RecipientOutcome::Deferred, "not sent, since another recipient was refused".to_owned()),
+            (None, Some(_)) => (RecipientOutcome::Deferred, SaidOfRecipient::nothing("the message was not completed")),
+            (None, None) => {
+                let why = "not sent, since another recipient was refused";
+                (RecipientOutcome::Deferred, SaidOfRecipient::nothing(why))
+            }
         };
         let any_unknown = outcome == RecipientOutcome::Unknown && !open.is_empty();
         for index in open {
-            self.report_recipient(executor, connection, index, outcome, &words);
+            self.report_recipient(executor, connection, index, outcome, &said);
         }
         any_unknown
+    }
+}
+
+/// What the server said of a recipient, or why it said nothing.
+#[derive(Clone, Debug, Default)]
+pub struct SaidOfRecipient {
+    pub text: String,
+    /// The code of the reply; `None` if there was none.
+    pub code: Option<u16>,
+}
+
+impl From<&Reply> for SaidOfRecipient {
+    fn from(reply: &Reply) -> Self {
+        Self { text: judge::reply_words(reply), code: Some(reply.code.get()) }
+    }
+}
+
+impl SaidOfRecipient {
+    fn nothing(why: &str) -> Self {
+        Self { text: why.to_owned(), code: None }
     }
 }
 

@@ -1,0 +1,40 @@
+//! How a batch is run, as `[rows]`, the command line and the ledger say.
+
+use super::ledger::Ledger;
+use super::rate::RateLimiter;
+use super::shard::Shard;
+use super::statistics::Statistics;
+use crate::exec::Network;
+use crate::session::RetrySettings;
+use std::sync::{Arc, Mutex};
+
+/// What holds for all rows.
+#[derive(Default)]
+pub struct BatchOptions {
+    /// The session's name in the ledger.
+    pub session: String,
+    pub shard: Option<Shard>,
+    pub ledger: Option<Arc<Ledger>>,
+    pub resend_unknown: bool,
+    /// Stop after the first row that failed.
+    pub fail_fast: bool,
+    /// Whether each run of the rows is a numbered repetition.
+    pub counts_repetitions: bool,
+}
+
+/// How the workers, a connection each, run the rows.
+pub struct WorkerOptions<'a> {
+    /// How many workers there are.
+    pub connections: u32,
+    /// Rows that go over one connection at most.
+    pub per_connection: u32,
+    pub retry: Option<RetrySettings>,
+    pub rate: Option<&'a RateLimiter>,
+    /// Makes a network for each worker.
+    pub network: &'a (dyn Fn() -> Box<dyn Network + 'a> + Sync),
+    /// Whether the session has rows. If not, each task is a whole session.
+    pub has_rows: bool,
+    pub statistics: Option<&'a Mutex<Statistics>>,
+    /// All steps of a row are deselected: nothing is sent, and the ledger records nothing of it.
+    pub all_deselected: bool,
+}
