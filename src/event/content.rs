@@ -2,7 +2,7 @@
 
 use crate::smtp::lines::{LineEnd, WireLine, split_lines};
 use crate::transcript::{ContentRedaction, hex_dump, write_notation};
-use memchr::{memchr_iter, memmem};
+use memchr::memchr_iter;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -97,11 +97,6 @@ impl<'a> ContentBlock<'a> {
     pub fn line_count(&self) -> usize {
         count_lines(self.bytes)
     }
-
-    /// Whether a line of it is a dot alone, which ends content over DATA (RFC 5321 §4.1.1.4): so if dots are not stuffed.
-    pub fn has_dot_line(&self) -> bool {
-        self.bytes.starts_with(b".\r\n") || memmem::find(self.bytes, b"\n.\r\n").is_some()
-    }
 }
 
 impl fmt::Debug for ContentBlock<'_> {
@@ -194,20 +189,6 @@ mod tests {
         ];
         for (content, lines, why) in table {
             assert_eq!(shown(&redactor, content), *lines, "{why}");
-        }
-    }
-
-    #[test]
-    fn a_dot_alone_on_its_line_is_found() {
-        let table: &[(&[u8], bool)] = &[
-            (b".\r\n", true),
-            (b"a\r\n.\r\nb\r\n", true),
-            (b"..\r\na.\r\n.b\r\n", false),
-            (b".\n", false),
-            (b"", false),
-        ];
-        for (content, found) in table {
-            assert_eq!(ContentBlock::new(content, None).has_dot_line(), *found, "{content:?}");
         }
     }
 }
