@@ -3,10 +3,13 @@
 //! The file is a hole, so that no disk is measured, and the server a thread that throws away what it reads. The peak is
 //! read when the content has come to its end, before its reply. Nothing is asserted: this is for a person to look at.
 
+mod support;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Instant;
+use support::Memory;
 
 const LENGTH: u64 = 1 << 30;
 const SESSION: &str = r#"
@@ -23,32 +26,31 @@ fn main() -> io::Result<()> {
     std::fs::write(folder.path().join("big.toml"), SESSION)?;
     std::fs::File::create(folder.path().join("big"))?.set_len(LENGTH)?;
     println!("one message with 1 GB attached, whole process:");
-    for (way, extensions) in [("DATA", ""), ("BDAT", "250-PIPELINING\r\n250-CHUNKING\r\n")] {
+    for (transfer, extensions) in [("DATA", ""), ("BDAT", "250-PIPELINING\r\n250-CHUNKING\r\n")] {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let url = format!("smtp://{}", listener.local_addr()?);
         let begun = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mailrun"))
+        let mut child = Command::new(support::program())
             .args(["run", "--quiet", "--server", &url, "big.toml"])
             .current_dir(folder.path())
             .stdout(Stdio::null())
             .spawn()?;
         let (stream, _) = listener.accept()?;
-        let (octets, peak) = take(stream, extensions, child.id())?;
+        let (octets, memory) = take(stream, extensions, child.id())?;
         let status = child.wait()?;
         if !status.success() {
             return Err(io::Error::other(format!("the run ended with {status}")));
         }
         let seconds = begun.elapsed().as_secs_f64();
         let (size, speed) = (octets as f64 / 1e6, octets as f64 / 1e6 / seconds);
-        let memory =
-            peak.map_or("not told by this system".to_owned(), |peak| format!("{:.1} MB", peak as f64 / 1024.0));
-        println!("  {way}   {seconds:.2} s for {size:.0} MB of content, {speed:.0} MB/s; memory peak {memory}");
+        let memory = memory.map_or("unknown".to_owned(), |memory| format!("{:.1} MB", memory.peak as f64 / 1024.0));
+        println!("  {transfer}   {seconds:.2} s for {size:.0} MB of content, {speed:.0} MB/s; memory peak {memory}");
     }
     Ok(())
 }
 
 /// Takes a mail. Gives the octets of its content, and the client's peak in kB.
-fn take(stream: TcpStream, extensions: &str, client: u32) -> io::Result<(u64, Option<u64>)> {
+fn take(stream: TcpStream, extensions: &str, client: u32) -> io::Result<(u64, Option<Memory>)> {
     stream.set_nodelay(true)?;
     let mut out = stream.try_clone()?;
     let mut reader = BufReader::with_capacity(1 << 18, stream);
@@ -65,13 +67,13 @@ fn take(stream: TcpStream, extensions: &str, client: u32) -> io::Result<(u64, Op
             "DATA" => {
                 out.write_all(b"354 go ahead\r\n")?;
                 octets = to_dot(&mut reader)?;
-                memory = peak(client);
+                memory = support::memory(client);
                 "250 2.0.0 queued\r\n".to_owned()
             }
             "BDAT" => {
                 let size = words.next().and_then(|size| size.parse().ok()).unwrap_or_default();
                 octets += io::copy(&mut reader.by_ref().take(size), &mut io::sink())?;
-                memory = peak(client);
+                memory = support::memory(client);
                 "250 2.0.0 taken\r\n".to_owned()
             }
             "QUIT" => "221 bye\r\n".to_owned(),
@@ -96,11 +98,4 @@ fn to_dot(reader: &mut BufReader<TcpStream>) -> io::Result<u64> {
             return Ok(count.saturating_sub(b".\r\n".len() as u64));
         }
     }
-}
-
-/// The most memory that a process held so far, in kB.
-fn peak(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches("kB").trim().parse().ok()
 }

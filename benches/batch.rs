@@ -5,6 +5,8 @@
 //! are read when it says QUIT, when all but its farewell is done: the peak, and what is its own of that, without the pages of
 //! its file. Nothing is asserted: this is for a person to look at. `cargo bench --bench batch -- memory` measures memory alone.
 
+mod support;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -20,7 +22,7 @@ struct Measured {
     /// In kB.
     peak: AtomicU64,
     own: AtomicU64,
-    /// In hundredths of a second.
+    /// In microseconds.
     time: AtomicU64,
 }
 
@@ -118,7 +120,7 @@ impl BatchBench {
             (0..rows).try_for_each(|row| writeln!(list, "user{row}@x.example"))?;
         }
         list.into_inner()?.sync_all()?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+        let mut command = Command::new(support::program());
         command.args(["run", "--server", &format!("smtp://127.0.0.1:{}", self.port)]);
         if quiet {
             command.arg("--quiet");
@@ -162,7 +164,7 @@ impl BatchBench {
         println!(
             "  {name:<36} {:>8.0} messages/s, {:>5.1} µs of processor time each, {:>5.1} MB, {:.1} its own",
             rows as f64 / seconds,
-            time as f64 * 10_000.0 / rows as f64,
+            time as f64 / rows as f64,
             peak as f64 / 1024.0,
             own as f64 / 1024.0
         );
@@ -171,21 +173,14 @@ impl BatchBench {
 }
 
 impl Measured {
-    /// Reads what the system says of the program, where it does.
+    /// Reads what the system says of the program, if it does.
     fn read_proc(&self) -> Option<()> {
         let process = self.process.load(Ordering::Relaxed);
-        let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-        let number = |name: &str| -> Option<u64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.trim().trim_end_matches("kB").trim().parse().ok()
-        };
-        self.peak.fetch_max(number("VmHWM:")?, Ordering::Relaxed);
-        self.own.fetch_max(number("RssAnon:")?, Ordering::Relaxed);
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        // Behind the name, which may hold anything, come the state and eleven numbers first.
-        let mut numbers = stat.rsplit(')').next()?.split_whitespace().skip(11);
-        let (user, system): (u64, u64) = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
-        self.time.fetch_max(user + system, Ordering::Relaxed);
+        let memory = support::memory(process)?;
+        self.peak.fetch_max(memory.peak, Ordering::Relaxed);
+        self.own.fetch_max(memory.own, Ordering::Relaxed);
+        let time = support::processor_time(process)?.as_micros();
+        self.time.fetch_max(u64::try_from(time).unwrap_or(u64::MAX), Ordering::Relaxed);
         Some(())
     }
 }

@@ -3,11 +3,14 @@
 //! The server is a thread here, so that what is measured is the program. Its memory is read while it waits for QUIT's
 //! reply, when all but its farewell is done: the peak, and what is its own of that, without the pages of its file. Nothing is asserted: this is for a person to look at.
 
+mod support;
+
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
+use support::Memory;
 
 const RUNS: usize = 200;
 const SESSION: &str = r#"
@@ -31,7 +34,7 @@ fn main() -> io::Result<()> {
     let mut memory = Vec::with_capacity(RUNS);
     for _ in 0..RUNS {
         let begun = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mailrun"))
+        let mut child = Command::new(support::program())
             .args(["run", "--server", &url])
             .arg(&session)
             .stdout(Stdio::null())
@@ -50,10 +53,10 @@ fn main() -> io::Result<()> {
     println!("one plain message, whole process, {RUNS} runs:");
     println!("  wall   median {:.2} ms, fastest {:.2} ms", milliseconds(&times, RUNS / 2), milliseconds(&times, 0));
     match memory.last() {
-        Some((peak, own)) => {
+        Some(Memory { peak, own }) => {
             println!("  memory peak {:.1} MB, {:.1} MB its own", *peak as f64 / 1024.0, *own as f64 / 1024.0);
         }
-        None => println!("  memory not told by this system"),
+        None => println!("  memory unknown"),
     }
     Ok(())
 }
@@ -61,9 +64,6 @@ fn main() -> io::Result<()> {
 fn milliseconds(times: &[Duration], index: usize) -> f64 {
     times.get(index).map_or(0.0, Duration::as_secs_f64) * 1000.0
 }
-
-/// Peak memory, and what is the process's own now, in kB.
-type Memory = (u64, u64);
 
 /// Answers everything well. Takes each run's process id, gives its memory.
 fn serve(listener: TcpListener) -> (Sender<u32>, Receiver<Option<Memory>>) {
@@ -95,7 +95,7 @@ fn answer(stream: TcpStream, ids: &Receiver<u32>, tell: &Sender<Option<Memory>>)
                 b"354 go ahead\r\n"
             }
             "QUIT" => {
-                let _ = tell.send(ids.recv().ok().and_then(memory));
+                let _ = tell.send(ids.recv().ok().and_then(support::memory));
                 out.write_all(b"221 bye\r\n")?;
                 return Ok(());
             }
@@ -104,14 +104,4 @@ fn answer(stream: TcpStream, ids: &Receiver<u32>, tell: &Sender<Option<Memory>>)
         out.write_all(reply)?;
     }
     Ok(())
-}
-
-/// What the system says of it, where it does.
-fn memory(process: u32) -> Option<Memory> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let number = |name: &str| -> Option<u64> {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().trim_end_matches("kB").trim().parse().ok()
-    };
-    Some((number("VmHWM:")?, number("RssAnon:")?))
 }

@@ -3,6 +3,8 @@
 //! The server is the embedded one, in this process; what is measured is the program. Nothing is asserted: this is for a person
 //! to look at. Memory must not grow with the sessions, but by what reports keep of each.
 
+mod support;
+
 use mailrun::serve::{self, Behaviour, Config, SinkOptions};
 use std::io;
 use std::path::Path;
@@ -59,7 +61,7 @@ fn main() -> io::Result<()> {
 fn best(folder: &Path, url: &str, count: u32, jobs: u32, reports: bool) -> io::Result<(f64, u64)> {
     let (mut seconds, mut peak) = (f64::INFINITY, 0);
     for _ in 0..5 {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mailrun"));
+        let mut command = Command::new(support::program());
         command.current_dir(folder).args(["test", "--server", url, "--jobs", &jobs.to_string(), &count.to_string()]);
         if reports {
             command.args(["--junit", "r.xml", "--tap", "r.tap", "--json", "r.json", "--html", "r.html"]);
@@ -68,7 +70,7 @@ fn best(folder: &Path, url: &str, count: u32, jobs: u32, reports: bool) -> io::R
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         // What is told last is the most: it never falls.
         let status = loop {
-            peak = peak.max(memory(child.id()).unwrap_or(0));
+            peak = peak.max(support::memory(child.id()).unwrap_or_default().peak);
             if let Some(status) = child.try_wait()? {
                 break status;
             }
@@ -80,11 +82,4 @@ fn best(folder: &Path, url: &str, count: u32, jobs: u32, reports: bool) -> io::R
         }
     }
     Ok((seconds, peak))
-}
-
-/// The most memory that a process held so far, in kB.
-fn memory(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches("kB").trim().parse().ok()
 }
