@@ -136,7 +136,7 @@ fn what_cannot_be_had_is_named() {
         (
             &["serve", "--listen", "192.0.2.77:0", "r.toml"],
             69,
-            &["cannot listen on 192.0.2.77:0: 192.0.2.77 is no address of"],
+            &["cannot listen on 192.0.2.77:0: 192.0.2.77 is not an address of"],
         ),
         (&["serve", "."], 66, &["cannot read \".\": it is a folder"]),
         (&["serve", "--connections", "0", "r.toml"], 64, &["expected a whole number, 1 or more"]),
@@ -144,7 +144,11 @@ fn what_cannot_be_had_is_named() {
         (&["run", "--transcript", "{sesion}.log", "case.toml"], 64, &["{sesion}", "did you mean {session}?"]),
         (&["run", "--transcript", "logs/{session}.log", "case.toml"], 73, &["logs/case.log: there is no folder logs"]),
         (&["run", "--junit", "out/j.xml", "case.toml"], 73, &["out/j.xml: there is no folder out"]),
-        (&["run", "--dry-run", "--sink", "case.toml/x", "case.toml"], 73, &["cannot make the folder case.toml/x for"]),
+        (
+            &["run", "--dry-run", "--sink", "case.toml/x", "case.toml"],
+            73,
+            &["cannot create the folder case.toml/x for"],
+        ),
     ];
     for (arguments, status, words) in table {
         let (code, text) = folder.mailrun(arguments).run().status_and_text();

@@ -160,7 +160,7 @@ fn a_domain_without_exchangers_is_its_own() {
 #[test]
 fn where_no_exchanger_is_the_status_says_why() {
     let fixture = MxFixture::new("mx1.example");
-    fixture.ends("null.example", 68, &["cannot resolve null.example: the domain takes no mail", "RFC 7505"]);
+    fixture.ends("null.example", 68, &["cannot resolve null.example: the domain accepts no mail", "RFC 7505"]);
     fixture.ends("nowhere.example", 68, &["cannot resolve nowhere.example: there is no such domain"]);
     fixture.ends("broken.example", 68, &["SERVFAIL"]);
     fixture.ends("silent.example", 68, &["the name server did not answer: timed out (127.0.0.1:"]);

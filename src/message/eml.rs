@@ -1,4 +1,5 @@
-//! A mail that is ready: sent as it is, with CRLF line ends. Its headers name its envelope, where nothing else does.
+//! A complete message from a file: sent unchanged except for its line ends, which become CRLF. Its headers give the
+//! envelope, unless the session does.
 
 use super::encoded_message::{EncodedMessage, Segment};
 use super::scan::Scan;
@@ -9,16 +10,16 @@ use mail_parser::{Address, HeaderName, HeaderValue, MessageParser};
 use std::fmt;
 use std::io;
 
-/// The most that the headers of a mail may hold.
+/// The most bytes of headers that are read.
 const HEADERS: usize = 1 << 20;
 
-/// A mail that is ready, and whom its headers name.
+/// A complete message and its headers.
 pub struct Eml<'a> {
     pub content: EncodedMessage<'a>,
     headers: Vec<u8>,
 }
 
-/// What is wrong with the addresses in its headers.
+/// An invalid address in its headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmlError(pub String);
 
@@ -29,7 +30,7 @@ impl fmt::Display for EmlError {
 }
 
 impl<'a> Eml<'a> {
-    /// Looks through it once, for its size and its headers.
+    /// Scans the message once, for its size and its headers.
     pub fn new(source: Source<'a>) -> io::Result<Self> {
         let (mut headers, mut ended) = (Vec::new(), false);
         let scan = Scan::with(&source, b"", |lines| {
@@ -64,7 +65,7 @@ impl<'a> Eml<'a> {
         Ok(self.addresses(&[HeaderName::From])?.into_iter().next())
     }
 
-    /// All to whom it goes: of To, Cc and Bcc, in their order. Resent-… headers are history (RFC 5322 §3.6.6).
+    /// The addresses of To, Cc and Bcc, in this order. Resent-… headers are history (RFC 5322 §3.6.6).
     pub fn recipients(&self) -> Result<Vec<Mailbox>, EmlError> {
         self.addresses(&[HeaderName::To, HeaderName::Cc, HeaderName::Bcc])
     }
@@ -82,7 +83,7 @@ impl<'a> Eml<'a> {
                 Address::Group(groups) => groups.iter().flat_map(|group| &group.addresses).collect(),
             };
             for member in members {
-                // An entry without an address is a name alone, or an empty group.
+                // An entry without an address is only a name, or an empty group.
                 let text = member.address().or(member.name()).unwrap_or_default();
                 let mailbox = Mailbox::parse(text).map_err(|error| {
                     EmlError(format!(

@@ -1,4 +1,4 @@
-//! A mail's headers: checked, encoded (RFC 2047), folded (RFC 5322 §2.2.3).
+//! The headers of a message: checked, encoded (RFC 2047) and folded (RFC 5322 §2.2.3).
 
 use super::draft::Draft;
 use super::error::MessageError;
@@ -12,14 +12,14 @@ use mail_builder::headers::address::EmailAddress;
 use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
 
-/// RFC 5322 §2.1.1: a line should be so long at most.
+/// RFC 5322 §2.1.1: the length that a line should not exceed.
 const FOLD: usize = 78;
-/// RFC 5322 §2.1.1: a line must be so long at most.
+/// RFC 5322 §2.1.1: the length that a line must not exceed.
 const LIMIT: usize = 998;
-/// Of a text that is folded: in front of it in its line stands a space, or the header's name.
+/// The longest word of a folded text: before it in its line stands a space, or the header's name.
 const LONGEST_WORD: usize = LIMIT - 78;
 
-/// Appends the mail's headers, each with its CRLF; those of its root part follow.
+/// Appends the headers, each with its CRLF, up to those of the root part.
 pub fn write_all(draft: &Draft<'_>, out: &mut Vec<u8>) -> Result<(), MessageError> {
     for (name, value) in &draft.headers {
         check_own(name, value)?;
@@ -42,7 +42,7 @@ pub fn write_all(draft: &Draft<'_>, out: &mut Vec<u8>) -> Result<(), MessageErro
 
     headers.is_own = &|_| false;
     for (name, value) in &draft.headers {
-        // What needs no encoding is not touched: it may be structured, or encoded already.
+        // A value that needs no encoding stays unchanged: it may be structured, or encoded already.
         if is_printable(value) {
             headers.write(name, &Raw::new(value.as_str()))?;
         } else {
@@ -58,14 +58,14 @@ pub fn write_all(draft: &Draft<'_>, out: &mut Vec<u8>) -> Result<(), MessageErro
 /// ```
 fn check_own(name: &str, value: &str) -> Result<(), MessageError> {
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
-        return Err(MessageError::new(name, "a header's name is printable ASCII without space or colon"));
+        return Err(MessageError::new(name, "a header name must be printable ASCII without space or colon"));
     }
     if name.eq_ignore_ascii_case("Bcc") {
-        return Err(MessageError::new(name, "blind recipients never stand in the headers; `bcc` names them"));
+        return Err(MessageError::new(name, "blind recipients never stand in the headers: use `bcc`"));
     }
     let from_parts = ["MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "Content-ID"];
     if from_parts.iter().any(|made| made.eq_ignore_ascii_case(name)) {
-        return Err(MessageError::new(name, "this header follows from the parts of the message"));
+        return Err(MessageError::new(name, "this header is derived from the parts of the message"));
     }
     check_value(name, value)
 }
@@ -77,12 +77,12 @@ fn is_printable(value: &str) -> bool {
 
 fn check_value(name: &str, value: &str) -> Result<(), MessageError> {
     if value.contains(['\r', '\n', '\0']) {
-        return Err(MessageError::new(name, "a header has no line break and no NUL"));
+        return Err(MessageError::new(name, "a header cannot contain a line break or NUL"));
     }
     Ok(())
 }
 
-/// In `<` and `>`; empty where there is none.
+/// The identifier in `<` and `>`; may be empty.
 pub fn identifier(header: &str, id: &str) -> Result<String, MessageError> {
     let inside = msg_id::parse(id).ok_or_else(|| MessageError::new(header, msg_id::ERROR))?;
     Ok(if inside.is_empty() { String::new() } else { format!("<{inside}>") })
@@ -90,20 +90,20 @@ pub fn identifier(header: &str, id: &str) -> Result<String, MessageError> {
 
 struct Headers<'a> {
     out: &'a mut Vec<u8>,
-    /// Whether the draft has a header of its own by that name.
+    /// Whether the draft has its own header of that name.
     is_own: &'a dyn Fn(&str) -> bool,
 }
 
 impl Headers<'_> {
-    /// Text that is encoded where it is more than printable ASCII, or no line holds a word of it. All else is folded at its
-    /// spaces.
+    /// Writes text. It is encoded if it is not printable ASCII, or if one of its words does not fit a line; else it is
+    /// folded at spaces.
     fn text(&mut self, name: &str, value: &str) -> Result<(), MessageError> {
         check_value(name, value)?;
-        // What looks like an encoded word would be decoded: it is encoded itself.
+        // Text that looks like an encoded word would be decoded, so it is encoded itself.
         if value.contains("=?") {
             return self.write(name, &EncodedWords(value));
         }
-        // Spaces around it would be lost.
+        // Leading and trailing spaces would be lost.
         let keeps = value.trim_ascii() == value && value.split([' ', '\t']).all(|word| word.len() <= LONGEST_WORD);
         if keeps && is_printable(value) {
             self.write(name, &Raw::new(value))
@@ -112,7 +112,7 @@ impl Headers<'_> {
         }
     }
 
-    /// A value that is written as it is; none where it is empty.
+    /// Writes a value unchanged; no header if it is empty.
     fn structured(&mut self, name: &str, value: &str) -> Result<(), MessageError> {
         check_value(name, value)?;
         if value.is_empty() { Ok(()) } else { self.write(name, &Raw::new(value)) }
@@ -126,18 +126,18 @@ impl Headers<'_> {
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b": ");
         value.write_header(self.out, name.len() + 2);
-        // Folding puts a line end before spaces; a word has none.
+        // Folding breaks lines at spaces, so a long word makes a long line.
         let too_long = self.out[start..].split(|b| *b == b'\n').any(|line| line.len() > LIMIT + "\r".len());
         if too_long {
             return Err(MessageError::new(
                 name,
-                "it has a word that no line of 998 characters holds (RFC 5322 §2.1.1)",
+                "it has a word that does not fit a line of 998 characters (RFC 5322 §2.1.1)",
             ));
         }
         Ok(())
     }
 
-    /// Several addresses; none where there is none.
+    /// Writes a list of addresses; no header if there are none.
     fn addresses(&mut self, name: &str, addresses: &[NamedMailbox]) -> Result<(), MessageError> {
         for address in addresses {
             let NamedMailbox { name: phrase, mailbox } = address;
@@ -149,12 +149,12 @@ impl Headers<'_> {
     }
 }
 
-/// Text of which every character is encoded (RFC 2047 §2): words of 75 characters, whole characters in each.
+/// Text of which every character is encoded (RFC 2047 §2): in words of 75 characters, none of which splits a character.
 struct EncodedWords<'a>(&'a str);
 
 impl Header for EncodedWords<'_> {
     fn write_header(&self, output: &mut impl mail_builder::Writer, column: usize) {
-        // 45 bytes are 60 characters of base64, and 12 stand around them.
+        // 45 bytes are 60 characters of base64; delimiters and charset take 12.
         const BYTES: usize = 45;
         let mut rest = self.0;
         let mut room = BYTES.saturating_sub(column * 3 / 4).max(4);
@@ -169,7 +169,7 @@ impl Header for EncodedWords<'_> {
     }
 }
 
-/// Addresses without a name stand bare, as people write them.
+/// Addresses without a name are written without `<` and `>`, as people do.
 struct AddressList<'a>(&'a [NamedMailbox]);
 
 impl Header for AddressList<'_> {
@@ -179,7 +179,7 @@ impl Header for AddressList<'_> {
             let mut item = format_address(address, column + 2);
             let first_line = item.find("\r\n").unwrap_or(item.len());
             if i > 0 {
-                // The comma, the space, and the comma that may follow.
+                // A comma, a space, and a comma that may follow.
                 let folds = column + 2 + first_line + 1 > FOLD;
                 output.write(if folds { b",\r\n " } else { b", " });
                 column = if folds { 1 } else { column + 2 };
@@ -197,13 +197,13 @@ impl Header for AddressList<'_> {
     }
 }
 
-/// One address as it stands in a line from `column` on; folded where it must be.
+/// One address in a line from `column` on, folded if it must be.
 fn format_address(address: &NamedMailbox, column: usize) -> String {
     let email = address.mailbox.to_string();
     match address.name.as_deref() {
         None | Some("") if email.is_empty() => "<>".to_owned(),
         None | Some("") => email,
-        // Words that need no quotes and fit into a line are written as people write them.
+        // Words that need no quotes and fit into a line are written plainly.
         Some(name) if is_plain_phrase(name) && name.len() + email.len() < FOLD / 2 => format!("{name} <{email}>"),
         Some(name) => {
             let mut out = Vec::new();
@@ -213,7 +213,7 @@ fn format_address(address: &NamedMailbox, column: usize) -> String {
     }
 }
 
-/// `1*atom` in ASCII, with one space between them, and nothing that looks like an encoded word.
+/// Whether it is `1*atom` in ASCII, with single spaces, and nothing in it looks like an encoded word.
 fn is_plain_phrase(name: &str) -> bool {
     name.is_ascii()
         && !name.contains("=?")

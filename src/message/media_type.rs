@@ -1,9 +1,9 @@
-//! What an attachment's file name says of its type.
+//! The media type of an attachment, by its file name.
 //!
-//! A small table of our own and not a library's of a thousand types: the same file then has the same bytes in a mail
-//! with every version of the program, and what a mail client does with a rare type is to offer it for saving anyway.
+//! A small table instead of a library with a thousand types: a file keeps its type with every version of the program,
+//! and a mail client only offers files of a rare type for saving anyway.
 
-/// What is said of a name that is not known (RFC 2046 §4.5.1).
+/// The type of unknown names (RFC 2046 §4.5.1).
 pub const UNKNOWN: &str = "application/octet-stream";
 
 const TYPES: [(&str, &str); 66] = [
@@ -75,13 +75,13 @@ const TYPES: [(&str, &str); 66] = [
     ("zip", "application/zip"),
 ];
 
-/// The type of a file by its name's ending.
+/// The type of a file by its extension.
 pub fn from_file_name(name: &str) -> &'static str {
     let Some((_, ending)) = name.rsplit_once('.') else { return UNKNOWN };
     TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(ending)).map_or(UNKNOWN, |(_, media_type)| media_type)
 }
 
-/// Why what stands for a type is none.
+/// Checks a media type; the error says why it is invalid.
 ///
 /// ```abnf
 /// content = type "/" subtype *(";" parameter) ; RFC 2045 §5.1
@@ -93,10 +93,10 @@ pub fn check(written: &str) -> Result<(), &'static str> {
     };
     let whole = essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
     if !whole || !written.bytes().all(|b| matches!(b, b' '..=b'~')) {
-        return Err("a type is written type/subtype, such as text/csv");
+        return Err("a media type has the form type/subtype, such as text/csv");
     }
     if is_kind(written, "multipart") {
-        return Err("an attachment is one part, and multipart/… holds parts");
+        return Err("an attachment is a single part and cannot be multipart/…");
     }
     Ok(())
 }

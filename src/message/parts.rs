@@ -95,7 +95,7 @@ fn attachment_part<'a>(attachment: FilePart<'a>, boundary: &str) -> Result<MimeP
     let FilePart { source, name, media_type, inline } = attachment;
     let wrong = |why: &str| MessageError::new(name.clone(), why);
     if name.contains(['\r', '\n', '\0']) {
-        return Err(wrong("a file's name has no line break and no NUL").into());
+        return Err(wrong("a file name cannot contain a line break or NUL").into());
     }
     let guessed = media_type.is_none();
     let mut media_type = media_type.unwrap_or_else(|| media_type::from_file_name(&name).to_owned());
@@ -128,7 +128,7 @@ fn attachment_part<'a>(attachment: FilePart<'a>, boundary: &str) -> Result<MimeP
     if let Some(id) = inline {
         let id = header::identifier("Content-ID", &id)?;
         if id.is_empty() {
-            return Err(wrong("the Content-ID by which HTML shows it is empty").into());
+            return Err(wrong("its Content-ID, by which HTML shows it, is empty").into());
         }
         header_line(&mut headers, "Content-ID", ContentType::new(id));
     }

@@ -1,4 +1,5 @@
-//! Certificates for the embedded server: made at start, signed by a CA that is made with them, P-256 throughout.
+//! Certificates for the embedded server, made when it starts and signed by a CA that is made with them, with P-256
+//! keys.
 
 use super::private_key;
 use anyhow::{Context, Result, anyhow, ensure};
@@ -11,8 +12,8 @@ use rcgen::{
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, date_time_ymd,
 };
 
-/// How long a certificate made at start is good for: longer than any run, and than what `tls.peer.days_left` is
-/// usually asked for.
+/// How many days a generated certificate is valid: longer than any run, and more than what `tls.peer.days_left` is
+/// usually compared with.
 const DAYS: i64 = 365;
 
 /// A server's certificate and key, in PEM.
@@ -21,24 +22,24 @@ pub struct ServerCertificate {
     /// The server's own certificate first.
     pub chain_pem: String,
     pub key_pem: String,
-    /// What a client is to trust: the issuer that was made with the certificate; the chain itself where it came from files.
+    /// What a client must trust: the generated CA, or the chain itself if it came from files.
     pub ca_pem: String,
 }
 
 impl ServerCertificate {
-    /// Makes a CA and a certificate for these host names and IP addresses (`localhost`, `127.0.0.1`, `::1`).
+    /// Generates a CA and a certificate for these host names and IP addresses (`localhost`, `127.0.0.1`, `::1`).
     pub fn generate<S: AsRef<str>>(names: &[S]) -> Result<Self> {
         Self::generate_valid(names, -1, DAYS)
     }
 
-    /// As [`Self::generate`], valid from so many days after today to so many: for tests of what clients refuse.
+    /// As [`Self::generate`], valid from `from` to `until` days after today: for tests of what clients refuse.
     pub fn generate_valid<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<Self> {
         Self::generate_signed(names, from, until).context("cannot make a certificate")
     }
 
     fn generate_signed<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<Self> {
         let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
-        // The validity of the CA always holds today: it is the server's that may be asked to be out of date.
+        // The CA is always valid today: only the server's certificate may be asked to be out of date.
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name = common_name("mailrun CA, made at start");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -60,7 +61,7 @@ impl ServerCertificate {
         Ok(Self { chain_pem: certificate.pem(), key_pem: key.serialize_pem(), ca_pem: ca.pem() })
     }
 
-    /// A certificate (with what else belongs to its chain behind it) and its key as they stand in files.
+    /// Reads a certificate, followed by the rest of its chain, and its key.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self> {
         let chain_pem = String::from_utf8(chain.to_vec()).map_err(|_| anyhow!("the certificate is not PEM"))?;
         let key_pem = private_key::to_pkcs8_pem(key).map_err(anyhow::Error::msg)?;
@@ -73,9 +74,9 @@ impl ServerCertificate {
         private_key::identity(self.chain_pem.as_bytes(), self.key_pem.as_bytes()).map_err(anyhow::Error::msg)
     }
 
-    /// What a server's side of handshakes is made with. Costs a little: make one per server.
+    /// The server's side of handshakes. Building it is not free: make one per server.
     pub fn acceptor(&self) -> Result<TlsAcceptor> {
-        TlsAcceptor::new(self.identity()?).context("certificate and key do not serve")
+        TlsAcceptor::new(self.identity()?).context("the certificate and key cannot be used")
     }
 }
 

@@ -1,22 +1,22 @@
-//! Why a certificate is not trusted, in words. The verdict is OpenSSL's (or the platform's) alone: here it is only
-//! explained, with what the certificate says where that could be had.
+//! Explains why a certificate is not trusted. The verdict is that of OpenSSL (or the platform) alone; this module only
+//! puts it into words, with details from the certificate if it is available.
 
 use super::peer_certificate::PeerCertificate;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::net::IpAddr;
 
-/// How many names are shown.
+/// The most names that are shown.
 const MAX_NAMES: usize = 8;
 
-/// `why` is one line; `details` say subject, names, issuer and dates.
+/// `why` is one line; `details` are lines with subject, names, issuer and dates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     pub why: String,
     pub details: Vec<String>,
 }
 
-/// `reason` is what the TLS library said, `wanted` the server's name.
+/// Explains `reason`, the text of the TLS library. `wanted` is the name that the server should have.
 pub fn explain(reason: &str, peer: Option<&PeerCertificate>, wanted: &str, now: Timestamp) -> Explanation {
     let lower = reason.to_lowercase();
     let is = |words: &[&str]| words.iter().any(|word| lower.contains(word));
@@ -45,7 +45,7 @@ pub fn explain(reason: &str, peer: Option<&PeerCertificate>, wanted: &str, now: 
         reason.to_owned()
     };
     let mut details = peer.map(describe).unwrap_or_default();
-    // What would be wrong still if the first reason were put right.
+    // What would still be wrong without the first reason.
     let others = peer.map(|peer| [expired(peer, now), not_yet_valid(peer, now), check_names(peer, wanted)]);
     for also in others.into_iter().flatten().flatten() {
         if also != why {
@@ -55,8 +55,8 @@ pub fn explain(reason: &str, peer: Option<&PeerCertificate>, wanted: &str, now: 
     Explanation { why, details }
 }
 
-/// Stricter than OpenSSL on one point, which falls back to the common name where there is no DNS name: a name there
-/// is none of a server's (RFC 9525 §2, and every browser). `None`: nothing to object.
+/// An objection that OpenSSL does not make: it falls back to the common name if there is no DNS name, but a common name
+/// does not identify a server (RFC 9525 §2, and every browser).
 pub fn reject_common_name_only(peer: &PeerCertificate, wanted: &str) -> Option<Explanation> {
     if peer.names_dns || wanted.parse::<std::net::IpAddr>().is_ok() {
         return None;
@@ -64,7 +64,7 @@ pub fn reject_common_name_only(peer: &PeerCertificate, wanted: &str) -> Option<E
     Some(Explanation { why: name_mismatch(peer, wanted), details: describe(peer) })
 }
 
-/// The certificate, a line for each thing it says.
+/// The certificate's properties, one per line.
 fn describe(peer: &PeerCertificate) -> Vec<String> {
     let facts = &peer.facts;
     vec![
@@ -90,7 +90,7 @@ fn name_mismatch(peer: &PeerCertificate, wanted: &str) -> String {
     }
 }
 
-/// What is wrong with the names, where they are not the server's (RFC 9525 §6.3: `*` is the first label, and alone).
+/// What is wrong with the names, if they are not the server's. RFC 9525 §6.3: `*` stands for the whole first label.
 fn check_names(peer: &PeerCertificate, wanted: &str) -> Option<String> {
     let wanted_ip = wanted.parse::<IpAddr>().ok();
     let bare = wanted.strip_suffix('.').unwrap_or(wanted);

@@ -1,6 +1,6 @@
 //! Names of TLS cipher suites, as in IANA's registry "TLS Cipher Suites".
 
-/// What IANA calls this suite.
+/// IANA's name of the suite, if it is known here.
 pub fn name(id: u16) -> Option<&'static str> {
     let at = SUITES.binary_search_by_key(&id, |(id, _)| *id).ok()?;
     SUITES.get(at).map(|(_, name)| *name)

@@ -10,22 +10,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
-/// How long a sleep goes on without a look at the signals.
+/// The longest sleep between two looks at the signals.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// How long what a second signal leaves to do may take.
+/// How long the cleanup after a second signal may take.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(2);
 
-/// The system's clock. Clones share what they know of signals, so that each thread may have one.
+/// The system's clock. Clones share the signals that they noticed, so that each thread may have one.
 ///
-/// SIGPIPE needs no care: Rust's runtime ignores it before `main`, and the sockets here send with MSG_NOSIGNAL, so a
-/// peer that went away is an error of the write and never the end of the program.
+/// SIGPIPE needs no handling: Rust's runtime ignores it before `main`, and the sockets here send with MSG_NOSIGNAL, so
+/// a peer that is gone is an error of the write.
 #[derive(Clone, Debug, Default)]
 pub struct SystemClock {
-    /// The number of the signal that came, 0 until then.
+    /// The number of the signal that came; 0 before.
     signal: Arc<AtomicUsize>,
     first_interrupt: Arc<OnceLock<Interrupt>>,
-    /// What is done while the program waits.
+    /// Called while the program waits.
     idle: Option<fn()>,
 }
 
@@ -35,53 +35,54 @@ impl SystemClock {
         Self::default()
     }
 
-    /// A clock that notices SIGINT and SIGTERM. The first signal is told by [`Clock::interrupted`]; a second one, of
-    /// either kind, ends the program with 130 or 143 as soon as `on_second_signal`, which hears its name, has come back, or has
-    /// had [`CLEANUP_LIMIT`]. For `main`, once.
+    /// A clock that notices SIGINT and SIGTERM. [`Clock::interrupted`] reports the first signal. A second one, of
+    /// either kind, ends the program with 130 or 143 once `on_second_signal` has returned, or after [`CLEANUP_LIMIT`];
+    /// it is called with the signal's name. For `main`, once.
     pub fn with_signals(on_second_signal: impl Fn(&'static str) + Send + 'static) -> io::Result<Self> {
         let clock = Self::default();
-        // A handler may do next to nothing: it writes a byte for each signal, and a thread does what a second one asks for.
-        let (mut told, teller) = UnixStream::pair()?;
+        // A handler may do almost nothing: it writes a byte for each signal, and a thread does the rest after the
+        // second one.
+        let (mut signals, writer) = UnixStream::pair()?;
         let latest = Arc::clone(&clock.signal);
-        let second = move || {
-            if told.read_exact(&mut [0; 2]).is_ok() {
+        let wait_for_second = move || {
+            if signals.read_exact(&mut [0; 2]).is_ok() {
                 let name = signal_name(latest.load(Ordering::Relaxed)).unwrap_or("SIGINT");
-                let (tell, hear) = mpsc::channel();
-                let last = move || {
+                let (done, finished) = mpsc::channel();
+                let cleanup = move || {
                     on_second_signal(name);
-                    // Nobody waits any more: it took too long.
-                    let _ = tell.send(());
+                    // Fails if it took too long and nobody waits any more.
+                    let _ = done.send(());
                 };
-                // Who reads our output may have stopped doing so, and must not keep the program from its end.
-                if std::thread::Builder::new().name("last".to_owned()).spawn(last).is_ok() {
-                    let _ = hear.recv_timeout(CLEANUP_LIMIT);
+                // A reader of our output that has stopped reading must not keep the program from ending.
+                if std::thread::Builder::new().name("cleanup".to_owned()).spawn(cleanup).is_ok() {
+                    let _ = finished.recv_timeout(CLEANUP_LIMIT);
                 }
                 exit(if name == "SIGTERM" { 143 } else { 130 });
             }
         };
-        std::thread::Builder::new().name("signals".to_owned()).spawn(second)?;
+        std::thread::Builder::new().name("signals".to_owned()).spawn(wait_for_second)?;
         for signal in [SIGINT, SIGTERM] {
             // The order matters: actions run as registered, so the thread finds which signal it was.
             flag::register_usize(signal, Arc::clone(&clock.signal), usize::try_from(signal).unwrap_or_default())?;
-            pipe::register(signal, teller.try_clone()?)?;
+            pipe::register(signal, writer.try_clone()?)?;
         }
         Ok(clock)
     }
 
-    /// `idle` is called while the program waits, a tenth of a second after it began to and again and again: never where
-    /// what is waited for comes at once.
+    /// `idle` is called repeatedly while the program waits, for the first time after a tenth of a second: never if what
+    /// is waited for comes at once.
     pub fn with_idle_callback(self, idle: fn()) -> Self {
         Self { idle: Some(idle), ..self }
     }
 
-    /// A wait goes on.
+    /// To be called while a wait goes on.
     pub fn call_idle(&self) {
         if let Some(idle) = self.idle {
             idle();
         }
     }
 
-    /// How long a wait may be that must notice a signal: until `deadline`, or a slice of the way there.
+    /// How long to wait at most before looking at the signals again, up to `deadline`.
     pub fn wait_slice(&self, deadline: Instant) -> Duration {
         deadline.saturating_duration_since(Instant::now()).min(SLICE)
     }
@@ -111,12 +112,12 @@ impl Clock for SystemClock {
 
     fn interrupted(&self) -> Option<Interrupt> {
         let name = signal_name(self.signal.load(Ordering::Relaxed))?;
-        // A handler cannot read the clock: the time is when somebody first looked.
+        // A handler cannot read the clock: the time is that of the first look.
         Some(*self.first_interrupt.get_or_init(|| Interrupt { name, at: Instant::now() }))
     }
 }
 
-/// The signal of this number; `None` where none came.
+/// The name of the signal; `None` for 0.
 fn signal_name(signal: usize) -> Option<&'static str> {
     match signal {
         0 => None,

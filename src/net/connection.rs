@@ -1,4 +1,4 @@
-//! A connection, in the clear or inside TLS.
+//! A connection, unencrypted or inside TLS.
 
 use super::endpoint::Endpoint;
 use super::handshake_replay::HandshakeReplay;
@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-/// How much of what the server has sent is read away before closing.
+/// The most bytes that are read and dropped before closing.
 const MAX_DRAINED: usize = 1 << 20;
 
 /// The real [`Stream`].
@@ -23,7 +23,7 @@ pub struct Connection {
 enum Transport {
     Plain(DeadlineSocket),
     Tls(Box<TlsStream<DeadlineSocket>>),
-    /// By us, or by a failed handshake.
+    /// Closed by us, or by a failed handshake.
     Closed,
 }
 
@@ -33,8 +33,8 @@ impl Connection {
         Self { transport: Transport::Plain(socket), replay, connectors }
     }
 
-    /// Waits for the server's first byte, which stays unread. False where the server ends the connection instead; at the
-    /// deadline: `ErrorKind::TimedOut`.
+    /// Waits for the server's first byte, which stays unread. `false` if the server ends the connection instead;
+    /// `ErrorKind::TimedOut` at the deadline.
     pub fn wait_for_data(&mut self, deadline: Instant) -> io::Result<bool> {
         match &mut self.transport {
             Transport::Plain(socket) => {
@@ -51,7 +51,7 @@ fn closed_error() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the connection is closed")
 }
 
-/// The deadline shows as `WouldBlock` below.
+/// The socket below reports its deadline as `WouldBlock`.
 fn as_timed_out(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "timed out"),
@@ -59,8 +59,8 @@ fn as_timed_out(error: io::Error) -> io::Error {
     }
 }
 
-/// An end without close_notify is an end all the same, wherever in a record it came; what else TLS complains of has
-/// kind `InvalidData`.
+/// An end without close_notify is an end too, wherever in a record it comes. All other errors of TLS get kind
+/// `InvalidData`.
 fn map_tls_read(result: io::Result<usize>, ended: bool) -> io::Result<usize> {
     result.or_else(|error| match error.kind() {
         _ if error.raw_os_error().is_some() => Err(error),
@@ -98,8 +98,8 @@ impl Stream for Connection {
                 }
                 result
             }
-            // OpenSSL first gives what it has decrypted already. A session ticket (RFC 8446 §4.6.1) is taken in on the
-            // way and is no data; `WouldBlock` from below leaves half a record for the next read.
+            // OpenSSL first returns what it has decrypted already. It handles session tickets (RFC 8446 §4.6.1) by
+            // itself; `WouldBlock` from below leaves half a record for the next read.
             Transport::Tls(tls) => {
                 tls.get_mut().clear_deadline();
                 let result = tls.read(buffer);
@@ -121,7 +121,7 @@ impl Stream for Connection {
                 self.replay.note_write(bytes);
                 count
             }
-            // OpenSSL encrypts a record before it writes it: behind `WouldBlock` it wants the same bytes again.
+            // OpenSSL encrypts a record before it writes it: after `WouldBlock` it expects the same bytes again.
             Transport::Tls(tls) => {
                 tls.get_mut().set_deadline(deadline);
                 tls.write(bytes).map_err(|error| match error.kind() {
@@ -139,7 +139,7 @@ impl Stream for Connection {
     }
 
     fn start_tls(&mut self, options: &TlsOptions, deadline: Instant) -> Result<TlsFacts, TlsError> {
-        // What is wrong with the settings is found while the connection is still of use.
+        // Errors in the settings are found while the connection can still be used.
         let name = tls::server_name(&options.server_name)?;
         let connector = self.connectors.get(options)?;
         let socket = match std::mem::replace(&mut self.transport, Transport::Closed) {
@@ -164,7 +164,7 @@ impl Stream for Connection {
 
     fn close(&mut self, how: CloseMode) -> io::Result<()> {
         if let (Transport::Tls(tls), CloseMode::Fin | CloseMode::Write) = (&mut self.transport, how) {
-            // close_notify, where there is room for it: nobody is waited for at the end.
+            // close_notify, if there is room for it: nothing is waited for at the end.
             tls.get_mut().clear_deadline();
             let _ = tls.shutdown();
         }
@@ -178,7 +178,7 @@ impl Stream for Connection {
             CloseMode::Reset => socket.socket().set_linger(Some(Duration::ZERO))?,
             CloseMode::Fin => {
                 shut_down_write(socket)?;
-                // A socket that is closed with something unread says RST, and may take back what was sent last.
+                // Closing a socket with unread data sends RST, which may discard what was sent last.
                 let mut buffer = [0; 4096];
                 socket.clear_deadline();
                 for _ in 0..MAX_DRAINED / buffer.len() {
@@ -194,7 +194,7 @@ impl Stream for Connection {
     }
 }
 
-/// A FIN; where the connection is gone already there is nothing left to say.
+/// Sends FIN. If the connection is gone already, there is nothing left to end.
 fn shut_down_write(socket: &DeadlineSocket) -> io::Result<()> {
     match socket.socket().shutdown(Shutdown::Write) {
         Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),

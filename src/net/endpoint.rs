@@ -109,7 +109,7 @@ pub fn describe_io_error(error: &io::Error) -> String {
         io::ErrorKind::TimedOut => "timed out",
         io::ErrorKind::HostUnreachable => "no route to the host",
         io::ErrorKind::NetworkUnreachable => "the network is unreachable",
-        io::ErrorKind::NotFound => "there is no such socket",
+        io::ErrorKind::NotFound => "no such socket",
         io::ErrorKind::PermissionDenied => "permission denied",
         _ => "",
     };

@@ -1,10 +1,9 @@
-//! The certificate that failed a verification, had by another connection.
+//! Fetches the certificate that failed verification, over a second connection.
 //!
-//! A TLS library that does not trust a certificate does not show it either, and in TLS 1.3 it does not cross the wire
-//! in the clear (up to 1.2 it does, and is taken from there). To say what it names and until when it is valid, the
-//! server is connected to once more, unverified and without our certificate, nothing is sent but what leads to the
-//! handshake (greeting, EHLO, STARTTLS), the certificate is read, and the connection is closed. The verdict is spoken
-//! before that and does not depend on it: where anything is not as expected, this gives up quietly.
+//! A TLS library does not hand out a certificate that it does not trust, and TLS 1.3 encrypts it (up to 1.2 it is read
+//! from the wire). To report its names and dates, a second connection to the server repeats the commands that lead to
+//! the handshake (greeting, EHLO, STARTTLS), unverified and without our certificate, reads the certificate and closes.
+//! The verdict stands before that and does not depend on it: if anything is unexpected, this gives up silently.
 
 use super::clock::SystemClock;
 use super::endpoint::Endpoint;
@@ -17,22 +16,22 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-/// All the time there is for it.
+/// How long all of it may take.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
 
 /// The longest reply that is read.
 const MAX_REPLY: usize = 64 * 1024;
 
-/// How a connection began: what another one needs to come as far as TLS.
+/// How a connection began: what a second one needs to get as far as TLS.
 #[derive(Debug)]
 pub struct HandshakeReplay {
     endpoint: Endpoint,
     lmtp: bool,
-    /// Whether anything was read or written in the clear: then STARTTLS it is, else TLS from the first byte.
+    /// Whether anything was read or written unencrypted: then TLS began with STARTTLS, else with the first byte.
     used_unencrypted: bool,
     /// The last EHLO, HELO or LHLO line.
     hello: Option<Vec<u8>>,
-    /// A PROXY header went first: what stands between would want one again, and we do not forge it twice.
+    /// A PROXY header was sent first: whatever stands between would expect another one, and it is not forged twice.
     sent_proxy_header: bool,
     clock: SystemClock,
 }
@@ -42,19 +41,19 @@ impl HandshakeReplay {
         Self { endpoint, lmtp, used_unencrypted: false, hello: None, sent_proxy_header: false, clock }
     }
 
-    /// Something was read in the clear.
+    /// Notes that something was read unencrypted.
     pub fn note_read(&mut self) {
         self.used_unencrypted = true;
     }
 
-    /// Something was written in the clear.
+    /// Notes what was written unencrypted.
     pub fn note_write(&mut self, bytes: &[u8]) {
         if !self.used_unencrypted {
             self.sent_proxy_header = bytes.starts_with(b"PROXY ") || bytes.starts_with(b"\r\n\r\n\0\r\nQUIT\n");
         }
         self.used_unencrypted = true;
         let begins = |verb: &[u8]| bytes.get(..verb.len()).is_some_and(|start| start.eq_ignore_ascii_case(verb));
-        // The first byte decides for nearly every write.
+        // The first byte rules out nearly every write.
         if matches!(bytes.first(), Some(b'E' | b'e' | b'H' | b'h' | b'L' | b'l'))
             && (begins(b"EHLO ") || begins(b"HELO ") || begins(b"LHLO "))
         {
@@ -63,7 +62,7 @@ impl HandshakeReplay {
         }
     }
 
-    /// Whether there was another connection (the transcript says so), and the server's certificate, DER.
+    /// Whether a second connection was made (the transcript says so), and the server's certificate in DER.
     pub fn fetch_certificate(
         &self,
         connectors: &ConnectorCache,
@@ -107,7 +106,7 @@ impl HandshakeReplay {
                     return certificate;
                 }
                 Err(HandshakeError::WouldBlock(middle)) if Instant::now() < deadline => result = middle.handshake(),
-                // A server that insists on a client's certificate has shown its own before.
+                // A server that requires a client's certificate has sent its own before.
                 Err(_) => return FirstFlight::parse(&recording.take().bytes).certificate,
             }
         }
@@ -128,7 +127,7 @@ impl HandshakeReplay {
         Some(())
     }
 
-    /// The code of a whole reply. Nothing may be behind it.
+    /// Reads one whole reply and returns its code. Nothing may follow it.
     fn read_reply_code(socket: &mut DeadlineSocket) -> Option<[u8; 3]> {
         let mut reply = Vec::new();
         let mut buffer = [0; 4096];

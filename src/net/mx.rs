@@ -10,10 +10,10 @@ use query::MxAnswer;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What is kept of an answer is kept no longer, whatever its TTL says.
+/// The longest time that an answer is kept, whatever its TTL.
 const MAX_CACHE_TIME: Duration = Duration::from_secs(300);
 
-/// A host that takes a domain's mail.
+/// A host that accepts a domain's mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MxHost {
     pub host: String,
@@ -21,7 +21,7 @@ pub struct MxHost {
     pub preference: Option<u16>,
 }
 
-/// Looks exchangers up. Clones share what they found, for as long as its TTL says.
+/// Looks up mail exchangers. Clones share the answers, for as long as their TTL allows.
 #[derive(Clone, Debug, Default)]
 pub struct MxResolver {
     nameservers: Nameservers,
@@ -40,9 +40,9 @@ impl MxResolver {
         Self { nameservers, found: Arc::default() }
     }
 
-    /// The exchangers of a domain in the order in which they are to be tried, one at least; or why there is none.
+    /// The mail exchangers of a domain, at least one, in the order in which to try them; or why there is none.
     pub fn look_up(&self, domain: &str, deadline: Instant, clock: &SystemClock) -> Result<Vec<MxHost>, String> {
-        // While one connection asks, the others wait for what it finds.
+        // While one connection asks, the others wait for its answer.
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = found.as_ref()
             && found.domain == domain
@@ -58,7 +58,7 @@ impl MxResolver {
     }
 }
 
-/// What an answer means for mail.
+/// The mail exchangers that an answer names, and its TTL.
 fn hosts_in_answer(domain: &str, answer: MxAnswer) -> Result<(Vec<MxHost>, u32), String> {
     match answer {
         MxAnswer::NoDomain => Err("there is no such domain".to_owned()),
@@ -67,23 +67,23 @@ fn hosts_in_answer(domain: &str, answer: MxAnswer) -> Result<(Vec<MxHost>, u32),
             Ok((vec![MxHost { host: domain.to_owned(), preference: None }], ttl))
         }
         MxAnswer::Records { list, ttl } => {
-            // RFC 7505 §3: "." alone. Beside others it means nothing.
+            // RFC 7505 §3: a single "." refuses mail. Next to other records it means nothing.
             let named: Vec<_> = list.into_iter().filter(|(_, host)| host.as_deref() != Some("")).collect();
             if named.is_empty() {
-                return Err("the domain takes no mail: its MX record is \".\" (RFC 7505)".to_owned());
+                return Err("the domain accepts no mail: its MX record is \".\" (RFC 7505)".to_owned());
             }
             let hosts = named
                 .into_iter()
                 .filter_map(|(preference, host)| host.map(|host| MxHost { host, preference: Some(preference) }));
             match hosts.collect::<Vec<_>>() {
-                hosts if hosts.is_empty() => Err("its MX records hold no host name".to_owned()),
+                hosts if hosts.is_empty() => Err("its MX records name no host".to_owned()),
                 hosts => Ok((hosts, ttl)),
             }
         }
     }
 }
 
-/// The lowest preference first; RFC 5321 §5.1: those of one preference in random order, to share the load.
+/// The lowest preference first; hosts of the same preference in random order, to share the load (RFC 5321 §5.1).
 fn shuffle_by_preference(mut list: Vec<MxHost>) -> Vec<MxHost> {
     fastrand::shuffle(&mut list);
     list.sort_by_key(|exchange| exchange.preference);
@@ -108,10 +108,10 @@ mod tests {
         let table: [(Records<'_>, Hosts<'_>, &str); 6] = [
             (&[(20, Some("b")), (10, Some("a")), (30, Some("c"))], Ok(vec!["a", "b", "c"]), "the lowest first"),
             (&[], Ok(vec!["example.com"]), "none: the domain itself"),
-            (&[(0, Some(""))], Err("takes no mail"), "a null MX"),
-            (&[(0, Some("")), (10, Some("a"))], Ok(vec!["a"]), "a null MX beside others is none"),
-            (&[(5, None), (10, Some("a"))], Ok(vec!["a"]), "what is no host name is left out"),
-            (&[(5, None)], Err("no host name"), "nothing else is there"),
+            (&[(0, Some(""))], Err("accepts no mail"), "a null MX"),
+            (&[(0, Some("")), (10, Some("a"))], Ok(vec!["a"]), "a null MX next to others is ignored"),
+            (&[(5, None), (10, Some("a"))], Ok(vec!["a"]), "what is not a host name is skipped"),
+            (&[(5, None)], Err("name no host"), "nothing else is there"),
         ];
         for (records, expected, why) in table {
             match (hosts(records), expected) {

@@ -1,7 +1,7 @@
-//! What OpenSSL says, without its codes, files and functions.
+//! OpenSSL's error texts without codes, files and functions.
 
-/// OpenSSL's reason out of `error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`, behind what stands before it; any other text as it
-/// is.
+/// Replaces `error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:` by its reason and keeps the text before it. Any other text
+/// is returned unchanged.
 pub fn reason(text: &str) -> String {
     let is_code = |code: &str| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_hexdigit());
     let found = text.split_once("error:").and_then(|(before, behind)| {

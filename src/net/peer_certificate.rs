@@ -1,4 +1,4 @@
-//! What a server's certificate says (RFC 5280), from its DER.
+//! The contents of a server's certificate (RFC 5280).
 
 use crate::exec::PeerFacts;
 use jiff::Timestamp;
@@ -8,11 +8,11 @@ use std::net::IpAddr;
 use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::{AttributeTypeAndValue, FromDer, GeneralName, X509Certificate, X509Name};
 
-/// A certificate that has been read.
+/// A parsed certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerCertificate {
     pub facts: PeerFacts,
-    /// The subject's common names, which name no server any more (RFC 9525 §2).
+    /// The subject's common names. They do not identify a server any more (RFC 9525 §2).
     pub common_names: Vec<String>,
     pub names_dns: bool,
     /// Whether it names itself as its issuer.
@@ -20,7 +20,7 @@ pub struct PeerCertificate {
 }
 
 impl PeerCertificate {
-    /// `None` where it is no certificate.
+    /// `None` if `der` is not a certificate.
     pub fn from_der(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let mut sans = Vec::new();
@@ -64,7 +64,7 @@ fn ip_address(octets: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// A time beyond what jiff holds is its first or last one.
+/// Times outside jiff's range become its first or last one.
 fn timestamp(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
@@ -75,7 +75,7 @@ fn distinguished_name(name: &X509Name<'_>) -> String {
     rdns.into_iter().rev().collect::<Vec<_>>().join(",")
 }
 
-/// RFC 4514 §2.3 and §2.4: a type that has no short name, or a value that is no text, in its own way.
+/// RFC 4514 §2.3 and §2.4: types without a short name and values that are not text are written in their own notation.
 fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     let kind = oid2abbrev(attribute.attr_type(), oid_registry())
         .map_or_else(|_| attribute.attr_type().to_id_string(), str::to_owned);

@@ -1,5 +1,4 @@
-//! Private keys in PEM: PKCS#8 (RFC 5208) as it is, PKCS#1 (RSA) and SEC 1 (EC) wrapped into it, since that is what
-//! native-tls takes.
+//! Private keys in PEM. native-tls accepts PKCS#8 (RFC 5208) only, so PKCS#1 (RSA) and SEC 1 (EC) keys are converted.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +10,8 @@ const RSA: &[u8] = &[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d,
 /// The OID id-ecPublicKey (RFC 5480 §2.1.1).
 const EC: &[u8] = &[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 
-/// A certificate, with its chain behind it, and its key. That they belong together is seen when a connector is built;
-/// an acceptor takes them as they are and fails every handshake, so [`belongs`] is for that.
+/// A certificate, followed by its chain, and its key. Building a connector fails if they do not belong together; an
+/// acceptor takes them and fails every handshake, so check it with [`is_pair`].
 pub fn identity(chain: &[u8], key: &[u8]) -> Result<Identity, String> {
     let key = to_pkcs8_pem(key)?;
     // OpenSSL keeps an RSA and an EC pair side by side, and takes a key of the other kind for half of a second pair.
@@ -24,7 +23,7 @@ pub fn identity(chain: &[u8], key: &[u8]) -> Result<Identity, String> {
     Identity::from_pkcs8(chain, key.as_bytes()).map_err(|_| "the certificate is not PEM".to_owned())
 }
 
-/// Whether certificate and key are a pair.
+/// Whether certificate and key belong together.
 pub fn is_pair(identity: &Identity) -> bool {
     TlsConnector::builder().identity(identity.clone()).build().is_ok()
 }
@@ -44,7 +43,7 @@ fn key_algorithm(pkcs8: &str) -> Option<Vec<u8>> {
     Some(split_element(algorithm)?.1.to_vec())
 }
 
-/// The first private key in these PEM blocks, as a PKCS#8 PEM block. The error is in words.
+/// The first private key in these PEM blocks, as a PKCS#8 PEM block.
 pub fn to_pkcs8_pem(pem: &[u8]) -> Result<String, String> {
     for block in Pem::iter_from_buffer(pem) {
         let block = block.map_err(|_| "the key is not PEM".to_owned())?;
@@ -68,7 +67,7 @@ fn encrypted_key_error() -> String {
     "the key is encrypted: decrypt it with `openssl pkey`".to_owned()
 }
 
-/// PEM's own encryption (RFC 1421 headers), as OpenSSL once wrote it.
+/// Encryption by PEM headers (RFC 1421), as older versions of OpenSSL wrote it.
 fn is_encrypted(pem: &[u8]) -> bool {
     pem.windows(9).any(|window| window == b"ENCRYPTED")
 }

@@ -1,18 +1,19 @@
-//! What a server's first flight says in the clear: version and cipher suite (RFC 8446 §4.1.3, RFC 5246 §7.4.1.3), and up
-//! to TLS 1.2 its certificate (RFC 5246 §7.4.2). native-tls tells neither version nor suite.
+//! Reads the unencrypted part of a server's first flight: version and cipher suite (RFC 8446 §4.1.3, RFC 5246
+//! §7.4.1.3), and up to TLS 1.2 its certificate (RFC 5246 §7.4.2). native-tls reports neither version nor suite.
 //!
-//! Pure, lenient, and without panics: what is cut short or no TLS tells less, never an error.
+//! Input that is cut short or not TLS yields fewer facts, never an error or a panic.
 
 use super::cipher_suites;
 
-/// What was found.
+/// What the first flight contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FirstFlight {
     pub version: Option<u16>,
     pub cipher: Option<u16>,
-    /// The server's own certificate, DER. In TLS 1.3 it is encrypted.
+    /// The server's own certificate in DER; `None` in TLS 1.3, which encrypts it.
     pub certificate: Option<Vec<u8>>,
-    /// Whether it asks for the client's (RFC 5246 §7.4.4). In TLS 1.3 that is encrypted.
+    /// Whether the server requests a client certificate (RFC 5246 §7.4.4); `false` in TLS 1.3, which encrypts the
+    /// request.
     pub requests_client_certificate: bool,
 }
 
@@ -23,14 +24,14 @@ const CERTIFICATE: u8 = 11;
 const CERTIFICATE_REQUEST: u8 = 13;
 const SUPPORTED_VERSIONS: u16 = 43;
 
-/// The random that makes a ServerHello a HelloRetryRequest (RFC 8446 §4.1.3).
+/// The random by which a ServerHello is a HelloRetryRequest (RFC 8446 §4.1.3).
 const RETRY: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
     0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
 impl FirstFlight {
-    /// Reads the bytes that a server sent in a handshake, from the first one.
+    /// Parses the bytes that a server sent in a handshake, from the first one.
     pub fn parse(bytes: &[u8]) -> Self {
         let mut flight = Self::default();
         let messages = plaintext_messages(bytes);
@@ -49,12 +50,12 @@ impl FirstFlight {
 
     fn hello(&mut self, body: &[u8]) {
         if let Some((version, cipher)) = server_hello(body) {
-            // A HelloRetryRequest names both too; the ServerHello behind it repeats them (RFC 8446 §4.1.4).
+            // A HelloRetryRequest names both too; the ServerHello after it repeats them (RFC 8446 §4.1.4).
             (self.version, self.cipher) = (Some(version), Some(cipher));
         }
     }
 
-    /// `TLSv1.3`; a number that has no name as `0x7F1C`.
+    /// `TLSv1.3`; an unknown version in the form `0x7F1C`.
     pub fn version_name(&self) -> Option<String> {
         self.version.map(|version| match version {
             0x0300 => "SSLv3".to_owned(),
@@ -66,13 +67,14 @@ impl FirstFlight {
         })
     }
 
-    /// IANA's name of the cipher suite; `0xC02F` style where it is not known here.
+    /// IANA's name of the cipher suite; an unknown suite in the form `0xC02F`.
     pub fn cipher_name(&self) -> Option<String> {
         self.cipher.map(|id| cipher_suites::name(id).map_or_else(|| format!("0x{id:04X}"), str::to_owned))
     }
 }
 
-/// The handshake messages that are in the clear, out of their records (RFC 8446 §5.1): up to the first other record.
+/// The unencrypted handshake messages, taken out of their records (RFC 8446 §5.1), up to the first record of another
+/// kind.
 fn plaintext_messages(mut bytes: &[u8]) -> Vec<u8> {
     let mut messages = Vec::new();
     while let Some((&[kind, _, _, high, low], behind)) = bytes.split_first_chunk::<5>() {
@@ -81,7 +83,7 @@ fn plaintext_messages(mut bytes: &[u8]) -> Vec<u8> {
         match kind {
             HANDSHAKE => messages.extend_from_slice(content),
             // A HelloRetryRequest is followed by a change_cipher_spec that means nothing (RFC 8446 §D.4), and then by
-            // the ServerHello in the clear. Elsewhere all is encrypted behind it.
+            // the ServerHello, unencrypted. After any other change_cipher_spec everything is encrypted.
             CHANGE_CIPHER_SPEC if ends_in_retry(&messages) => {}
             _ => break,
         }
@@ -94,14 +96,14 @@ fn ends_in_retry(messages: &[u8]) -> bool {
     matches!(split_message(messages), Some((SERVER_HELLO, body, [])) if body.get(2..34) == Some(&RETRY[..]))
 }
 
-/// The first message: `msg_type(1) length(3) body`, and what is behind it.
+/// Splits off the first message, `msg_type(1) length(3) body`, and returns what follows it too.
 fn split_message(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&kind, rest) = bytes.split_first()?;
     let (body, behind) = split_vector::<3>(rest)?;
     Some((kind, body, behind))
 }
 
-/// A vector with a length of `N` bytes before it, and what is behind it.
+/// Splits off a vector that is preceded by its length in `N` bytes, and returns what follows it too.
 fn split_vector<const N: usize>(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<N>()?;
     rest.split_at_checked(length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
@@ -118,7 +120,7 @@ fn server_hello(body: &[u8]) -> Option<(u16, u16)> {
     Some((version, u16::from_be_bytes(*cipher)))
 }
 
-/// What the extension supported_versions says (RFC 8446 §4.2.1); without it the legacy field counts.
+/// The version in the extension supported_versions (RFC 8446 §4.2.1); without it the legacy field counts.
 fn selected_version(mut extensions: &[u8]) -> Option<u16> {
     while let Some((kind, rest)) = extensions.split_first_chunk::<2>() {
         let (data, behind) = split_vector::<2>(rest)?;
@@ -130,7 +132,7 @@ fn selected_version(mut extensions: &[u8]) -> Option<u16> {
     None
 }
 
-/// `certificate_list<0..2^24-1>` of `ASN.1Cert<1..2^24-1>` (RFC 5246 §7.4.2); the sender's own is the first.
+/// `certificate_list<0..2^24-1>` of `ASN.1Cert<1..2^24-1>` (RFC 5246 §7.4.2); the first is the sender's own.
 fn first_certificate(body: &[u8]) -> Option<Vec<u8>> {
     let (list, _) = split_vector::<3>(body)?;
     let (certificate, _) = split_vector::<3>(list)?;

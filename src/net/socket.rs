@@ -1,4 +1,4 @@
-//! A socket whose waiting ends at an absolute deadline: what a byte now and then cannot stretch (RFC 5321 §4.5.3.2).
+//! A socket with absolute deadlines, which a peer cannot extend by sending a byte now and then (RFC 5321 §4.5.3.2).
 
 use super::clock::SystemClock;
 use rustix::io::Errno;
@@ -8,14 +8,14 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The longest wait within one system call. Short enough that nearly every call waits for the same time, so that the
-/// socket's timeout is set once and not before every read; a deadline further away is several waits.
+/// The longest wait within one system call. It is short, so that nearly every call waits equally long and the socket's
+/// timeout is set once, not before every read. A later deadline takes several waits.
 const SLICE: Duration = Duration::from_secs(1);
 
-/// What is kept of a server's first flight: enough for any ServerHello and certificate chain.
+/// The most bytes of a server's first flight that are kept: enough for any ServerHello and certificate chain.
 const MAX_RECORDED: usize = 128 * 1024;
 
-/// What was seen beneath a TLS handshake. Shared, because a failed handshake takes the socket with it.
+/// What a server sent in a TLS handshake. Shared, because a failed handshake consumes the socket.
 #[derive(Clone, Debug, Default)]
 pub struct HandshakeRecording(Arc<Mutex<HandshakeBytes>>);
 
@@ -40,14 +40,14 @@ impl HandshakeRecording {
     }
 }
 
-/// A blocking socket with a deadline for each call. As `Read` and `Write` it says `WouldBlock` at the deadline, since
-/// that is what leaves a TLS stream above it usable.
+/// A blocking socket with a deadline for each call. `Read` and `Write` return `WouldBlock` at the deadline, because a
+/// TLS stream on top of it can be used again only after that error.
 #[derive(Debug)]
 pub struct DeadlineSocket {
     socket: Socket,
-    /// `None`: without waiting.
+    /// `None`: calls do not wait.
     deadline: Option<Instant>,
-    /// What SO_RCVTIMEO and SO_SNDTIMEO are; zero: not yet set.
+    /// The values of SO_RCVTIMEO and SO_SNDTIMEO; zero if not yet set.
     read_wait: Duration,
     write_wait: Duration,
     ended: bool,
@@ -56,7 +56,7 @@ pub struct DeadlineSocket {
 }
 
 impl DeadlineSocket {
-    /// `clock` knows of the signals that end a handshake.
+    /// `clock` notices the signals that end a handshake.
     pub fn new(socket: Socket, clock: SystemClock) -> Self {
         Self {
             socket,
@@ -69,12 +69,12 @@ impl DeadlineSocket {
         }
     }
 
-    /// What is read and written from here on waits until then.
+    /// Reads and writes from now on wait until `deadline`.
     pub fn set_deadline(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
     }
 
-    /// What is read and written from here on does not wait.
+    /// Reads and writes from now on do not wait.
     pub fn clear_deadline(&mut self) {
         self.deadline = None;
     }
@@ -83,7 +83,7 @@ impl DeadlineSocket {
         self.recording = recording;
     }
 
-    /// Whether the other side has ended its sending.
+    /// Whether the peer has ended its side of the connection.
     pub fn has_ended(&self) -> bool {
         self.ended
     }
@@ -96,8 +96,8 @@ impl DeadlineSocket {
         &self.socket
     }
 
-    /// The time that the next call may wait in the kernel, set where it is another than before; `None`: no waiting.
-    /// At the deadline: `WouldBlock`.
+    /// Sets how long the next call may wait in the kernel, if that changed. `false` if it must not wait at all;
+    /// `WouldBlock` at the deadline.
     fn set_timeout(&mut self, direction: IoDirection) -> io::Result<bool> {
         let Some(deadline) = self.deadline else { return Ok(false) };
         let left = deadline.saturating_duration_since(Instant::now());
@@ -125,17 +125,17 @@ enum IoDirection {
     Write,
 }
 
-/// The wait to set with so much time left, or `None` where the one that is set will do: not too long for the
-/// deadline, and long enough that few waits lead there.
+/// The timeout to set with `left` until the deadline, or `None` if `set`, the present one, will do: it must not exceed
+/// the deadline, nor be so short that it takes many waits to get there.
 fn wait_for(left: Duration, set: Duration) -> Option<Duration> {
-    // Rounded up: a wait that is cut short by the clock's grain would only be followed by another one.
+    // Rounded up: a wait that ends just before the deadline would be followed by another one.
     let left = Duration::from_millis(u64::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
     let wanted = left.min(SLICE);
     (set > wanted || set * 2 < wanted).then_some(wanted)
 }
 
 impl DeadlineSocket {
-    /// Whether the other side has said something, which stays unread; false where it has ended its sending instead.
+    /// Waits until the peer has sent something, which stays unread; `false` if it has ended its side instead.
     pub fn wait_for_data(&mut self) -> io::Result<bool> {
         self.receive(&mut [0], RecvFlags::PEEK).map(|count| count > 0)
     }
@@ -145,7 +145,7 @@ impl DeadlineSocket {
             let flags = if self.set_timeout(IoDirection::Read)? { flags } else { flags | RecvFlags::DONTWAIT };
             match rustix::net::recv(&self.socket, &mut *buffer, flags) {
                 Ok((_, count)) => return Ok(count),
-                // A signal handler ran, or a slice is over: whether time is left, `set_timeout` knows.
+                // A signal handler ran, or one wait is over: `set_timeout` finds whether time is left.
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) if self.deadline.is_some() => self.clock.call_idle(),
                 Err(error) => return Err(error.into()),
@@ -168,7 +168,7 @@ impl Read for DeadlineSocket {
 impl Write for DeadlineSocket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
-            // NOSIGNAL: a peer that is gone is an error here, whatever the process does about SIGPIPE.
+            // NOSIGNAL: a peer that is gone is an error here, however the process handles SIGPIPE.
             let waits = self.set_timeout(IoDirection::Write)?;
             let flags = if waits { SendFlags::NOSIGNAL } else { SendFlags::NOSIGNAL | SendFlags::DONTWAIT };
             match rustix::net::send(&self.socket, bytes, flags) {

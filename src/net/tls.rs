@@ -1,4 +1,4 @@
-//! The native-tls edge: connectors, handshakes, and what its errors mean.
+//! TLS by native-tls: connectors, handshakes, and what its errors mean.
 
 use super::certificate_errors;
 use super::openssl_error::reason;
@@ -15,17 +15,17 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// How many connectors are kept. A run needs one or two.
+/// The most connectors that are kept. A run needs one or two.
 const MAX_CONNECTORS: usize = 8;
 
-/// Connectors that were built. Building one takes about 20 ms, since it loads the system's roots: each is built at its
-/// first use, and once.
+/// Connectors by their options. Building one takes about 20 ms, because it loads the system's roots: each is built
+/// once, at its first use.
 #[derive(Clone, Default)]
 pub struct ConnectorCache(Arc<Mutex<Vec<(TlsOptions, TlsConnector)>>>);
 
 impl ConnectorCache {
     pub fn get(&self, options: &TlsOptions) -> Result<TlsConnector, TlsError> {
-        // The name is no part of a connector.
+        // A connector does not depend on the name.
         let options = TlsOptions { server_name: String::new(), ..options.clone() };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, connector)) = kept.iter().find(|(of, _)| *of == options) {
@@ -40,8 +40,8 @@ impl ConnectorCache {
     }
 }
 
-/// Looks at PEM files before there is a connection: certificates to trust, and a client's certificate with its key. The
-/// error is in words and names no file.
+/// Checks PEM files before there is a connection: trusted certificates, or a client certificate with its key. The error
+/// does not name the file.
 pub fn check_pem(file: TlsFile<'_>) -> Result<(), String> {
     match file {
         TlsFile::Trusted(pem) => match Certificate::stack_from_pem(pem) {
@@ -75,13 +75,13 @@ fn build_connector(options: &TlsOptions) -> Result<TlsConnector, String> {
     {
         return Err("the minimum version is above the maximum".to_owned());
     }
-    // Without a minimum native-tls's own holds: 1.2 (RFC 8996), or less where the maximum asks for it.
+    // Without a minimum, that of native-tls holds: 1.2 (RFC 8996), or less if the maximum is lower.
     let least = Some(options.min_version.unwrap_or(TlsVersion::Tls12));
     builder.min_protocol_version(least.min(options.max_version.or(least)).map(protocol));
     builder.max_protocol_version(options.max_version.map(protocol));
     if let Some((certificate, key)) = &options.client_cert {
         let identity = private_key::identity(certificate, key);
-        let identity = identity.map_err(|why| format!("the client certificate and its key are of no use: {why}"))?;
+        let identity = identity.map_err(|why| format!("the client certificate and its key cannot be used: {why}"))?;
         builder.identity(identity);
     }
     if options.alpn.iter().any(|name| name.is_empty() || name.len() > 255) {
@@ -91,7 +91,7 @@ fn build_connector(options: &TlsOptions) -> Result<TlsConnector, String> {
     builder.request_alpns(&alpn);
     builder.build().map_err(|error| match reason(&error.to_string()) {
         mismatch if mismatch.contains("mismatch") => {
-            "the client certificate and its key are of no use: the key is not this certificate's".to_owned()
+            "the client certificate and its key cannot be used: the key is not this certificate's".to_owned()
         }
         other => other,
     })
@@ -106,20 +106,20 @@ fn protocol(version: TlsVersion) -> Protocol {
     }
 }
 
-/// The name for SNI and verification: no brackets, no final dot. An address is verified as one, and is never sent as SNI
-/// (RFC 6066 §3).
+/// The name for SNI and verification: without brackets and final dot. An address is verified as one and never sent as
+/// SNI (RFC 6066 §3).
 pub fn server_name(given: &str) -> Result<String, TlsError> {
     let name = given.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     if name.parse::<IpAddr>().is_ok() || (!name.is_empty() && name.len() <= 253 && name.bytes().all(is_name)) {
         return Ok(name.to_owned());
     }
-    let hint = if name.is_ascii() { "" } else { " (an internationalized name is written with xn-- here)" };
-    Err(TlsError::Settings(format!("{given:?} is no server's name for TLS{hint}")))
+    let hint = if name.is_ascii() { "" } else { " (write an internationalized name with xn--)" };
+    Err(TlsError::Settings(format!("{given:?} is not a valid server name for TLS{hint}")))
 }
 
-/// The handshake. `explain_failure` is asked for the failure where verification failed, with the reason and the certificate
-/// as far as it was sent in the clear.
+/// Runs the handshake. If verification fails, `explain_failure` makes the error out of the reason and the certificate,
+/// as far as it was sent unencrypted.
 pub fn handshake(
     connector: &TlsConnector,
     mut socket: DeadlineSocket,
@@ -129,7 +129,7 @@ pub fn handshake(
     explain_failure: impl FnOnce(&str, Option<Vec<u8>>) -> TlsError,
 ) -> Result<(TlsStream<DeadlineSocket>, TlsFacts), TlsError> {
     let recording = HandshakeRecording::default();
-    // A failed handshake takes the socket with it.
+    // A failed handshake consumes the socket.
     let spare = socket.socket().try_clone().ok();
     socket.record(Some(recording.clone()));
     let clock = socket.clock().clone();
@@ -138,7 +138,7 @@ pub fn handshake(
     let mut stream = loop {
         match result {
             Ok(stream) => break stream,
-            // A signal ends it like the deadline: whoever asked for the handshake knows which it was.
+            // A signal ends it like the deadline; the caller knows which one it was.
             Err(HandshakeError::WouldBlock(_)) if Instant::now() >= deadline || clock.interrupted().is_some() => {
                 return Err(TlsError::TimedOut);
             }
@@ -163,7 +163,7 @@ pub fn handshake(
     if verify
         && let Some(objection) = peer.as_ref().and_then(|peer| certificate_errors::reject_common_name_only(peer, name))
     {
-        // Nothing has been written inside but the handshake; the connection is closed with the stream.
+        // Nothing but the handshake has been written; dropping the stream closes the connection.
         stream.get_mut().clear_deadline();
         let _ = stream.shutdown();
         return Err(TlsError::Certificate { why: objection.why, details: objection.details, connected_again: false });
@@ -179,27 +179,27 @@ pub fn handshake(
     Ok((stream, facts))
 }
 
-/// A failed verification, explained.
+/// The error for a failed verification.
 pub fn certificate_failure(reason: &str, certificate: Option<&[u8]>, name: &str, connected_again: bool) -> TlsError {
     let peer = certificate.and_then(PeerCertificate::from_der);
     let explanation = certificate_errors::explain(reason, peer.as_ref(), name, Timestamp::now());
     TlsError::Certificate { why: explanation.why, details: explanation.details, connected_again }
 }
 
-/// Why the library does not trust the certificate, where that is what failed. OpenSSL's text ends in the reason:
-/// `error:0A000086:SSL routines:…:certificate verify failed:…:1883: (certificate has expired)`.
+/// The reason for which the library does not trust the certificate, if that is what failed. OpenSSL's text ends in the
+/// reason: `error:0A000086:SSL routines:…:certificate verify failed:…:1883: (certificate has expired)`.
 fn verification_failure(text: &str) -> Option<String> {
     let failed = text.contains("certificate verify failed");
-    // Other platforms' words; an alert is the server's complaint about ours.
+    // The words of other platforms; an alert is the server's complaint about our certificate.
     let other = text.contains("certificate") && text.contains("trust") && !text.contains("alert");
     let inside = || text.strip_suffix(')').and_then(|text| text.rsplit_once('(')).map(|(_, reason)| reason);
     (failed || other).then(|| inside().map_or_else(|| reason(text), str::to_owned))
 }
 
-/// What is kept of something that is not TLS.
+/// The most bytes that are shown of something that is not TLS.
 const MAX_SHOWN: usize = 2048;
 
-/// Any other failure of a handshake, in words.
+/// The error for any other failure of a handshake.
 fn handshake_failure(error: &native_tls::Error, text: &str, seen: HandshakeBytes, spare: Option<Socket>) -> TlsError {
     let why = describe_handshake_error(error, text, &seen);
     let HandshakeBytes { mut bytes, .. } = seen;
@@ -207,7 +207,7 @@ fn handshake_failure(error: &native_tls::Error, text: &str, seen: HandshakeBytes
         return TlsError::Other(why);
     }
     if let Some(mut spare) = spare {
-        // OpenSSL reads no further than a record's head. What else has arrived is part of what is shown.
+        // OpenSSL reads only a record's header. What else has arrived is shown too.
         let mut rest = [0; MAX_SHOWN];
         let count = spare.set_nonblocking(true).and_then(|()| spare.read(&mut rest)).unwrap_or(0);
         bytes.extend_from_slice(rest.get(..count).unwrap_or_default());
@@ -216,7 +216,7 @@ fn handshake_failure(error: &native_tls::Error, text: &str, seen: HandshakeBytes
     TlsError::NotTls { why, said: bytes }
 }
 
-/// Whether what a server sent can be TLS: the first byte says which kind of record it is (RFC 8446 §5.1).
+/// Whether the bytes can be TLS: the first one is the type of a record (RFC 8446 §5.1).
 fn is_tls(bytes: &[u8]) -> bool {
     bytes.first().is_none_or(|kind| (20..=23).contains(kind))
 }
@@ -232,9 +232,8 @@ fn describe_handshake_error(error: &native_tls::Error, text: &str, seen: &Handsh
     } else if seen.ended {
         "the server closed the connection in the handshake".to_owned()
     } else if said.contains("alert handshake failure") && FirstFlight::parse(&seen.bytes).requests_client_certificate {
-        // Up to TLS 1.2 that is how OpenSSL says that a certificate is missing.
-        "the server refused the handshake behind its request for a client's certificate (alert handshake failure)"
-            .into()
+        // Up to TLS 1.2 OpenSSL reports a missing certificate this way.
+        "the server refused the handshake after it requested a client certificate (alert handshake failure)".into()
     } else if let Some(words) = describe_alert(&said) {
         words
     } else if !is_tls(&seen.bytes) {
@@ -255,7 +254,7 @@ fn system_error(mut error: &(dyn std::error::Error + 'static)) -> Option<io::Err
     }
 }
 
-/// What the server complained of (RFC 8446 §6.2), where it did.
+/// The alert that the server sent, if any (RFC 8446 §6.2).
 fn describe_alert(said: &str) -> Option<String> {
     let (_, alert) = said.split_once("alert ")?;
     let of_certificates = ["certificate", "unknown ca", "access denied"].iter().any(|word| alert.contains(word));
@@ -266,7 +265,7 @@ fn describe_alert(said: &str) -> Option<String> {
     })
 }
 
-/// What broke TLS behind the handshake.
+/// The error that ended TLS after the handshake.
 pub fn connection_error(error: &io::Error) -> io::Error {
     let said = reason(&error.to_string());
     let why = describe_alert(&said).unwrap_or_else(|| match said.as_str() {

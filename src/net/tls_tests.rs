@@ -346,9 +346,9 @@ fn settings_that_are_of_no_use_are_said_before_anything_is_sent() {
         assert_eq!(said, b"");
     });
     for (options, words) in [
-        (options("", ""), "no server's name"),
-        (options("a b", ""), "no server's name"),
-        (options("nul\0.example", ""), "no server's name"),
+        (options("", ""), "not a valid server name"),
+        (options("a b", ""), "not a valid server name"),
+        (options("nul\0.example", ""), "not a valid server name"),
         (options("bücher.example", ""), "xn--"),
         (options("mail.example", "no PEM"), "no PEM certificate"),
         (options("mail.example", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "not PEM"),

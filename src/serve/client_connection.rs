@@ -1,4 +1,4 @@
-//! A client's connection as the server has it: TCP or UNIX, in clear or inside TLS.
+//! A client's connection, seen from the server: TCP or UNIX, unencrypted or inside TLS.
 
 use super::dialogue::TlsHandshake;
 use super::tls::Acceptor;
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(30);
-/// How long, and for how many bytes, a closed connection is still read, so that what was written last arrives: a
-/// socket that is closed with bytes unread takes back what it has not delivered.
+/// How long, and for how many bytes, a closed connection is still read. Closing a socket with unread bytes would
+/// discard what the client has not received yet.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
@@ -29,7 +29,7 @@ impl ClientSocket {
         })
     }
 
-    /// Errors mean that the other side was faster.
+    /// Errors are ignored: the peer closed first.
     pub(super) fn shutdown(&self, how: Shutdown) {
         let _ = match self {
             Self::Tcp(socket) => socket.shutdown(how),
@@ -51,7 +51,7 @@ impl ClientSocket {
     }
 }
 
-/// A socket with bytes put back in front of it, and with a deadline while there is one.
+/// A socket that returns given bytes first, and that has a deadline during a handshake.
 #[derive(Debug)]
 pub(super) struct HandshakeSocket {
     socket: ClientSocket,
@@ -60,7 +60,7 @@ pub(super) struct HandshakeSocket {
 }
 
 impl HandshakeSocket {
-    /// Holds a whole handshake to its deadline, however the client drips.
+    /// Applies the deadline to the next call, so that it holds for a whole handshake, however slowly the client sends.
     fn apply_deadline(&self) -> io::Result<()> {
         let Some(deadline) = self.deadline else { return Ok(()) };
         match deadline.checked_duration_since(Instant::now()) {
@@ -103,7 +103,7 @@ impl Write for HandshakeSocket {
 enum TlsLayer {
     Plain(HandshakeSocket),
     Tls(Box<SslStream<HandshakeSocket>>),
-    /// A handshake failed, or the connection was given up.
+    /// Closed, or a handshake failed.
     Closed,
 }
 
@@ -147,7 +147,7 @@ impl ClientConnection {
         }
     }
 
-    /// The server's side of the handshake. `received`: what was read already and belongs to it.
+    /// Runs the server's side of the handshake. `received` was read already and belongs to it.
     pub(super) fn start_tls(&mut self, acceptor: &Acceptor, received: Vec<u8>) -> Result<TlsHandshake, String> {
         let mut socket = match std::mem::replace(&mut self.layer, TlsLayer::Closed) {
             TlsLayer::Plain(socket) => socket,
@@ -160,7 +160,7 @@ impl ClientConnection {
         socket.deadline = Some(Instant::now() + HANDSHAKE);
         let mut stream = match acceptor.ssl.accept(socket) {
             Ok(stream) => stream,
-            // A socket's timeout shows as WouldBlock.
+            // The timeout of a socket is reported as WouldBlock.
             Err(HandshakeError::WouldBlock(_)) => return Err("the handshake took too long".to_owned()),
             Err(HandshakeError::Failure(stream)) => return Err(crate::net::tls_reason(&stream.error().to_string())),
             Err(HandshakeError::SetupFailure(error)) => return Err(crate::net::tls_reason(&error.to_string())),
@@ -182,7 +182,7 @@ impl ClientConnection {
         }
     }
 
-    /// Ends the connection with FIN (inside TLS with close_notify), and stays until the client has seen it.
+    /// Ends the connection with FIN (inside TLS with close_notify), and waits until the client has seen it.
     pub(super) fn close(&mut self) {
         if let TlsLayer::Tls(stream) = &mut self.layer {
             let _ = stream.shutdown();
@@ -201,7 +201,7 @@ impl ClientConnection {
         self.layer = TlsLayer::Closed;
     }
 
-    /// Ends the connection with RST. No other handle on the socket may be open.
+    /// Ends the connection with RST. No other handle of the socket may be open.
     pub(super) fn reset(&mut self) {
         if let Some(HandshakeSocket { socket: ClientSocket::Tcp(socket), .. }) = self.socket() {
             let _ = socket2::SockRef::from(&*socket).set_linger(Some(Duration::ZERO));

@@ -1,4 +1,4 @@
-//! `mailrun serve FILE -- COMMAND…`: a command that finds a server in its environment.
+//! `mailrun serve FILE -- COMMAND…`: runs a command that finds the server in its environment.
 
 use super::server::RunningServer;
 use super::summary::Summary;
@@ -7,13 +7,13 @@ use std::io;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-/// How long connections may go on when the command has ended.
+/// How long connections may continue after the command has ended.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Runs `command` with `MAILRUN_SERVER` set to the server's URL; then ends the server. Passed is only where the
-/// command succeeded and [`Summary::passed`] says yes, too. The error is the command's, which could not be started.
+/// Runs `command` with `MAILRUN_SERVER` set to the server's URL, then ends the server. The run passed only if the
+/// command succeeded and [`Summary::passed`] is true. The error is that the command cannot be started.
 ///
-/// `started` is told the command's process id.
+/// `started` is called with the command's process id.
 pub fn run_with_command(
     server: RunningServer,
     command: &[OsString],

@@ -1,4 +1,4 @@
-//! Makes operations of one connection's lines and stage directions.
+//! Compiles the lines and directives of one connection to operations.
 
 use super::directive::Directive;
 use super::script::{
@@ -8,7 +8,7 @@ use super::script::{
 use crate::smtp::lines::LineEnd;
 use crate::transcript::LineBody;
 
-/// What one connection's lines are, before they are made operations.
+/// A line of one connection, not yet compiled.
 pub(super) enum ScriptItem {
     Client(LineBody),
     Server(LineBody),
@@ -20,7 +20,7 @@ pub(super) struct ConnectionLines {
     pub(super) items: Vec<(usize, ScriptItem)>,
 }
 
-/// The first three bytes of a server's line, where they are digits.
+/// The first three bytes of a server's line, if they are digits.
 fn reply_code(body: &LineBody) -> Option<&[u8]> {
     let code = body.pieces.first()?.get(..3)?;
     code.iter().all(u8::is_ascii_digit).then_some(code)
@@ -34,7 +34,7 @@ fn has_secret(body: &LineBody) -> bool {
     body.pieces.len() > 1
 }
 
-/// The octets that a line is on the wire, secrets aside.
+/// The octets of a line on the wire, without its secrets.
 fn wire_length(body: &LineBody) -> u64 {
     let end = match body.end {
         LineEnd::CrLf => 2,
@@ -44,7 +44,7 @@ fn wire_length(body: &LineBody) -> u64 {
     body.pieces.iter().map(Vec::len).sum::<usize>() as u64 + end
 }
 
-/// The bytes of a server's line. What was hidden stays `[secret]`: nobody knows it any more.
+/// The bytes of a server's line. Secrets that were hidden are unknown and stay `[secret]`.
 fn line_bytes(body: &LineBody) -> Vec<u8> {
     let mut bytes = body.pieces.join(&b"[secret]"[..]);
     match body.end {
@@ -55,7 +55,7 @@ fn line_bytes(body: &LineBody) -> Vec<u8> {
     bytes
 }
 
-/// Appends `next` to a line that had no end.
+/// Appends `next` to a line without an end.
 fn append_fragment(body: &mut LineBody, next: &LineBody) {
     let mut pieces = next.pieces.iter();
     if let (Some(last), Some(first)) = (body.pieces.last_mut(), pieces.next()) {
@@ -65,13 +65,13 @@ fn append_fragment(body: &mut LineBody, next: &LineBody) {
     body.end = next.end;
 }
 
-/// What the server's last line asked the client for.
+/// What the server's last line requested from the client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RequestedInput {
     Command,
-    /// By 354.
+    /// After 354.
     Content,
-    /// By 334.
+    /// After 334.
     Response,
 }
 
@@ -82,15 +82,15 @@ struct ScriptCompiler<'a> {
     pace: Option<Pace>,
     times: Option<(usize, u32)>,
     requested: RequestedInput,
-    /// Whether the last client's line was STARTTLS.
+    /// Whether the client's last line was STARTTLS.
     starttls: bool,
     ops: Vec<ScriptOp>,
-    /// `*: any order`: its line, the groups before the present one.
+    /// Inside `*: any order`: its line number, the complete groups, the current group.
     block: Option<(usize, Vec<Vec<ScriptOp>>, Vec<ScriptOp>)>,
     closed: bool,
 }
 
-/// Makes a connection's lines operations.
+/// Compiles the lines of a connection.
 pub(super) fn compile(track: ConnectionLines, errors: &mut Vec<ScriptError>) -> ConnectionScript {
     let mut compiler = ScriptCompiler {
         items: &track.items,
@@ -114,7 +114,7 @@ impl ScriptCompiler<'_> {
             self.at += 1;
             let line = *line;
             match item {
-                // The client may have written before it saw that the connection was closed.
+                // The client may have sent this before it noticed the close.
                 ScriptItem::Client(_) if self.closed => {}
                 ScriptItem::Client(body) => self.client(line, body, errors),
                 ScriptItem::Server(_) if self.closed => {
@@ -136,8 +136,8 @@ impl ScriptCompiler<'_> {
         self.finish();
     }
 
-    /// What a script does at its end where it does not say: close behind the reply that says so (RFC 5321
-    /// §4.1.1.10, §3.8), else wait for the client to close.
+    /// Adds what a script without an explicit end does: it closes after a reply that announces that (RFC 5321
+    /// §4.1.1.10, §3.8), else it waits for the client to close.
     fn finish(&mut self) {
         if self.closed {
             return;
@@ -161,7 +161,7 @@ impl ScriptCompiler<'_> {
             self.ops.push(op);
             return;
         };
-        // A group is C: lines with their S: lines; what a 334 or 354 asks for belongs to the same group.
+        // A group is C: lines with their S: lines; what a 334 or 354 requests belongs to the same group.
         let answered = current.iter().any(|op| matches!(op, ScriptOp::Send { .. }));
         if matches!(op, ScriptOp::Expect(_)) && answered && self.requested == RequestedInput::Command {
             groups.push(std::mem::take(current));
@@ -208,7 +208,7 @@ impl ScriptCompiler<'_> {
         }
     }
 
-    /// The whole line that begins with `body`, where it was sent in pieces.
+    /// The whole line that begins with `body`, if it was sent in fragments.
     fn join_fragments(&mut self, body: &LineBody) -> LineBody {
         let mut whole = body.clone();
         while whole.end == LineEnd::Missing {
@@ -219,20 +219,20 @@ impl ScriptCompiler<'_> {
         whole
     }
 
-    /// A command, and past the octets that belong to it where it is BDAT.
+    /// The command. After BDAT it skips the lines with its octets.
     fn command(&mut self, body: &LineBody) -> LineBody {
         let whole = self.join_fragments(body);
         let Some(mut octets) = bdat_octets(first_piece(&whole)) else { return whole };
         while octets > 0 {
             let Some(next) = self.next_client_line() else { break };
-            // How long a secret was is not known: then the octets go on to the server's next line.
+            // The length of a secret is unknown: then the octets are assumed to reach to the server's next line.
             octets = if has_secret(next) { u64::MAX } else { octets.saturating_sub(wire_length(next)) };
             self.at += 1;
         }
         whole
     }
 
-    /// Content up to its dot; where the dot is missing, each line by itself.
+    /// Content up to its dot; without a dot, each line by itself.
     fn content(&mut self, body: &LineBody) -> LinePattern {
         let is_dot = |body: &LineBody| body.pieces == [b"."] && body.end == LineEnd::CrLf;
         let rest = self.items.get(self.at..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a server is started with.
+//! The options of a server.
 
 use super::rules::ReplyRules;
 use super::script::{Script, ScriptError};
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// Port 0 takes a free one.
+    /// Port 0 chooses a free one.
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
@@ -20,42 +20,42 @@ pub enum Listen {
 /// What a server does.
 #[derive(Clone, Debug)]
 pub enum Behaviour {
-    /// Plays the S: side of a transcript. Clients beyond the last script begin with the first one again.
+    /// Runs the `S:` side of a transcript. Clients after the last script begin with the first one again.
     Script(Script),
-    /// Accepts mail, and keeps it where it is told where.
+    /// Accepts mail, and stores it if there is a folder.
     Sink(SinkOptions),
 }
 
-/// What the sink is to do.
+/// The options of the sink.
 #[derive(Clone, Debug, Default)]
 pub struct SinkOptions {
-    /// Where mail is kept; it is accepted and dropped where this is `None`.
+    /// The folder where mail is stored. `None`: it is accepted and dropped.
     pub store: Option<PathBuf>,
-    /// What CRAM-MD5 is checked with, and without which SCRAM is not offered. Other mechanisms accept anything.
+    /// The password for CRAM-MD5 and SCRAM; without it SCRAM is not offered. Other mechanisms accept anything.
     pub password: Option<Secret>,
-    /// Replies in place of the sink's own.
+    /// Replies that replace the sink's own.
     pub rules: ReplyRules,
 }
 
-/// Takes a line for people: a client that says something else than its script.
+/// Receives a line for people if a client deviates from its script.
 pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// A server to be started.
+/// What to start: see [`super::start`].
 #[derive(Clone)]
 pub struct Config {
     pub listen: Listen,
     pub behaviour: Behaviour,
     /// TLS from the first byte.
     pub tls: bool,
-    /// One is made at start where there is none.
+    /// `None`: one is generated at start.
     pub certificate: Option<ServerCertificate>,
-    /// Names in the certificate beside localhost, 127.0.0.1 and ::1.
+    /// Names in the certificate besides localhost, 127.0.0.1 and ::1.
     pub names: Vec<String>,
-    /// Whether the URL is an `lmtp` one. The sink speaks LMTP to whoever says LHLO.
+    /// Whether the scheme of the URL is `lmtp`. The sink speaks LMTP to any client that sends LHLO.
     pub lmtp: bool,
-    /// Ends after so many connections.
+    /// The server ends after this number of connections.
     pub connections: Option<usize>,
-    /// Cuts everything that the server writes into pieces of so many bytes, a write each.
+    /// Everything that the server sends is cut into writes of this number of bytes.
     pub pieces: Option<usize>,
     /// How long the server waits for a client (RFC 5321 §4.5.3.2.7).
     pub idle: Duration,
@@ -78,12 +78,12 @@ impl Config {
         }
     }
 
-    /// A sink that keeps mail in `store`.
+    /// A sink that stores mail in `store`.
     pub fn sink(store: impl Into<PathBuf>) -> Self {
         Self::new(Behaviour::Sink(SinkOptions { store: Some(store.into()), ..SinkOptions::default() }))
     }
 
-    /// A server that plays a transcript.
+    /// A server that runs the `S:` side of a transcript.
     pub fn script(transcript: &str) -> Result<Self, Vec<ScriptError>> {
         Ok(Self::new(Behaviour::Script(Script::parse(transcript)?)))
     }

@@ -1,9 +1,9 @@
-//! What a server's connection is driven by: bytes go in, turns come out. No socket is named here.
+//! The logic of one server connection, without I/O: bytes go in, actions come out.
 
 use super::script::Pace;
 use std::time::Duration;
 
-/// What is to be done next.
+/// What the server does next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ServerAction {
     /// Wait for bytes from the client.
@@ -12,7 +12,7 @@ pub(super) enum ServerAction {
         bytes: Vec<u8>,
         pace: Option<Pace>,
     },
-    /// The handshake. `may_fail`: its failure is part of the script.
+    /// Run the handshake. `may_fail`: its failure is no error of the script.
     StartTls {
         may_fail: bool,
     },
@@ -21,17 +21,17 @@ pub(super) enum ServerAction {
     Reset,
 }
 
-/// One side of a connection, played without I/O.
+/// The server's side of a connection, without I/O.
 pub(super) trait Dialogue {
     fn next_action(&mut self) -> ServerAction;
-    /// Bytes that the client sent.
+    /// To be called with the bytes that the client sent.
     fn received(&mut self, bytes: &[u8]);
-    /// Takes what was received and not yet used: what follows is inside TLS.
+    /// Takes what was received and not used yet: it belongs to the TLS handshake.
     fn take_input(&mut self) -> Vec<u8>;
     fn tls_started(&mut self, tls: TlsHandshake);
-    /// The client sends no more, or the connection broke.
+    /// To be called when the client sends no more, or the connection is broken.
     fn client_ended(&mut self, how: ClientEnd);
-    /// What went wrong, once it is known.
+    /// What went wrong so far.
     fn problem(&self) -> Option<String>;
 }
 
@@ -39,13 +39,13 @@ pub(super) trait Dialogue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientEnd {
     Closed,
-    /// Nothing came for as long as the server waits.
+    /// The client sent nothing for too long.
     Idle,
     /// The server is being stopped.
     Stopped,
 }
 
-/// What is known of a handshake that succeeded.
+/// What is known of a completed handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct TlsHandshake {
     /// `TLSv1.3`.

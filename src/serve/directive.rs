@@ -1,10 +1,10 @@
-//! Stage directions: the remarks of a transcript that a scripted server acts upon.
+//! Directives: the remarks of a transcript that a scripted server acts on.
 
 use super::script::{MatchMode, Pace};
 use crate::session::parse_duration;
 use std::time::Duration;
 
-/// A remark that a scripted server acts upon.
+/// A remark that a scripted server acts on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Directive {
     Connected,
@@ -19,14 +19,14 @@ pub(super) enum Directive {
     Match(MatchMode),
     AnyOrder,
     EndAnyOrder,
-    /// `… 1,234 more lines (96 kB)`: the transcript lacks content here.
+    /// `… 1,234 more lines (96 kB)`: the transcript does not contain all of the content.
     Elision,
 }
 
-/// The most that `*: wait` and `*: chunk … every` take.
+/// The longest duration in `*: wait` and `*: chunk … every`.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Understands a remark. `None` where it only tells what happened; an error where a direction is misspelt.
+/// Parses a remark. `None` if it only reports what happened; an error if it is a misspelt directive.
 pub(super) fn parse_directive(text: &str) -> Result<Option<Directive>, String> {
     let text = text.trim();
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -70,10 +70,10 @@ pub(super) fn parse_directive(text: &str) -> Result<Option<Directive>, String> {
 
 fn parse_limited_duration(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text)?;
-    if duration > MAX_DURATION { Err("a day is the most".to_owned()) } else { Ok(duration) }
+    if duration > MAX_DURATION { Err("it is at most one day".to_owned()) } else { Ok(duration) }
 }
 
-/// `1 every 10ms`; `every …` may be missing.
+/// `1 every 10ms`; `every …` is optional.
 fn parse_pace(words: &[&str]) -> Option<Pace> {
     let (size, every) = match words {
         [size] => (size, Duration::ZERO),
@@ -84,7 +84,7 @@ fn parse_pace(words: &[&str]) -> Option<Pace> {
     Some(Pace { size, every })
 }
 
-/// A remark that is nearly a direction is an error: passed over, it would make the script another one.
+/// A remark that is nearly a directive is an error: if it were ignored, the script would be another one.
 fn check_spelling(text: &str, first: &str) -> Result<Option<Directive>, String> {
     for (word, rest) in [("connected", ""), ("chunk", " …"), ("repeat", " …"), ("match", " …")] {
         if strsim::damerau_levenshtein(&first.to_lowercase(), word) <= 1 {
@@ -94,7 +94,7 @@ fn check_spelling(text: &str, first: &str) -> Result<Option<Directive>, String> 
     let words: Vec<&str> = text.split_whitespace().collect();
     let near = |typed: &str, word: &str| strsim::damerau_levenshtein(&typed.to_lowercase(), word) <= 1;
     match words.as_slice() {
-        // Only before what may be a duration: `waits for the client` tells what happened.
+        // Only if a duration may follow: `waits for the client` reports what happened.
         [typed, time] if near(typed, "wait") && time.starts_with(|c: char| c.is_ascii_digit()) => {
             return Err(format!("did you mean `*: wait {time}`?"));
         }
@@ -104,7 +104,7 @@ fn check_spelling(text: &str, first: &str) -> Result<Option<Directive>, String> 
     for phrase in ["closed by the server", "reset by the server", "closed by the client", "any order", "TLS started"] {
         let distance = |typed: &str| strsim::damerau_levenshtein(&typed.to_lowercase(), &phrase.to_lowercase());
         let without_the = phrase.contains("the ") && text == phrase.replace("the ", "");
-        // More may stand behind: `TLS strated: TLSv1.3`. With less to go by, only one mistake is taken for one there.
+        // More may follow: `TLS strated: TLSv1.3`. There is less to go by then, so only one typing error is assumed.
         let begins = words.get(..phrase.split(' ').count()).map(|first| first.join(" "));
         let begins =
             begins.is_some_and(|first| phrase != "any order" && distance(first.trim_end_matches([':', ',', ';'])) <= 1);

@@ -1,4 +1,4 @@
-//! Sockets that listen.
+//! Listening sockets.
 
 use super::client_connection::ClientSocket;
 use super::config::Listen;
@@ -9,14 +9,14 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a listener that waits is woken: by a connection.
+/// Wakes a waiting listener by connecting to it.
 pub(super) enum Waker {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
 impl Waker {
-    /// An error means that nobody waits any more.
+    /// An error means that the listener is gone.
     pub(super) fn wake(&self) {
         let _ = match self {
             Self::Tcp(address) => TcpStream::connect_timeout(address, Duration::from_secs(1)).map(drop),
@@ -53,7 +53,7 @@ pub(super) fn listen(at: &Listen) -> anyhow::Result<(Listener, String, Waker)> {
             let cannot = || format!("cannot listen on {address}");
             let listener = TcpListener::bind(address).map_err(|why| match why.kind() {
                 io::ErrorKind::AddrNotAvailable => {
-                    io::Error::other(format!("{} is no address of this machine", address.ip()))
+                    io::Error::other(format!("{} is not an address of this machine", address.ip()))
                 }
                 _ => why,
             });

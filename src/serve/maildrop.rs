@@ -1,4 +1,4 @@
-//! A folder of received mail: `NAME.eml` byte for byte, and its envelope beside it as `NAME.json`.
+//! A folder of received mail: `NAME.eml` byte for byte, and its envelope in `NAME.json`.
 
 use super::sink::{Envelope, MailWriter};
 use anyhow::Context;
@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Names of mails are unique in this process by their counter, and among processes by time and process.
+/// The names of mails are unique: by a counter in this process, by time and process id among processes.
 #[derive(Debug)]
 pub(super) struct Maildrop {
     folder: PathBuf,
     counter: Arc<AtomicU32>,
 }
 
-/// The counters of this process's folders: several servers may keep their mail in one.
+/// The counters of this process, by folder: several servers may share a folder.
 static COUNTERS: Mutex<Vec<(PathBuf, Arc<AtomicU32>)>> = Mutex::new(Vec::new());
 
 fn counter_of(folder: &Path) -> Arc<AtomicU32> {
@@ -35,14 +35,14 @@ fn counter_of(folder: &Path) -> Arc<AtomicU32> {
 }
 
 impl Maildrop {
-    /// Makes the folder where it is not there.
+    /// Creates the folder if it does not exist.
     pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        made.with_context(|| format!("cannot create the folder {}", folder.display()))?;
         Ok(Self { folder: folder.to_owned(), counter: counter_of(folder) })
     }
 
-    /// For one connection.
+    /// A writer for one connection.
     pub(super) fn open_writer(&self) -> Box<dyn MailWriter + '_> {
         Box::new(MaildropWriter { maildrop: self, partial: None })
     }
@@ -84,7 +84,7 @@ impl MaildropWriter<'_> {
         text.push('\n');
         let json = temporary.with_extension("json.part");
         create(&json)?.write_all(text.as_bytes()).map_err(cannot)?;
-        // Who sees the mail finds its envelope beside it.
+        // The envelope comes first: whoever finds the mail finds its envelope too.
         std::fs::rename(&json, self.maildrop.folder.join(format!("{name}.json"))).map_err(cannot)?;
         std::fs::rename(&temporary, self.maildrop.folder.join(format!("{name}.eml"))).map_err(cannot)?;
         Ok(name)
@@ -96,7 +96,7 @@ impl MailWriter for MaildropWriter<'_> {
         self.abandon();
         let number = self.maildrop.counter.fetch_add(1, Ordering::Relaxed);
         let temporary = self.maildrop.folder.join(format!(".{}-{number:04}.part", std::process::id()));
-        // One that a killed process of the same number left behind.
+        // A killed process with the same id may have left one.
         let _ = std::fs::remove_file(&temporary);
         let file = BufWriter::new(create(&temporary)?);
         self.partial = Some(PartialMail { file, temporary, number });
@@ -104,12 +104,12 @@ impl MailWriter for MaildropWriter<'_> {
     }
 
     fn content(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let Some(partial) = &mut self.partial else { return Err("no mail was begun".to_owned()) };
+        let Some(partial) = &mut self.partial else { return Err("no mail is in progress".to_owned()) };
         partial.file.write_all(bytes).map_err(|error| format!("cannot write {}: {error}", partial.temporary.display()))
     }
 
     fn commit(&mut self, envelope: &Envelope) -> Result<String, String> {
-        let partial = self.partial.take().ok_or("no mail was begun")?;
+        let partial = self.partial.take().ok_or("no mail is in progress")?;
         let temporary = partial.temporary.clone();
         self.commit_partial(partial, envelope).inspect_err(|_| {
             let _ = std::fs::remove_file(&temporary);

@@ -1,24 +1,24 @@
-//! Recognizes a PROXY protocol header, versions 1 and 2, at the beginning of a connection.
+//! Detects a PROXY protocol header, versions 1 and 2, at the beginning of a connection.
 
 /// The signature of version 2.
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-/// The longest line of version 1, with its end.
+/// The longest line of version 1, with its line end.
 const V1_MAX: usize = 107;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ProxyHeader {
-    /// A header of this length; what it tells of the client, in words.
+    /// A header of this length, and the client's address in it.
     Complete {
         length: usize,
         source: String,
     },
-    /// It may become one.
+    /// It may become a header.
     Incomplete,
     Absent,
 }
 
 pub(super) fn detect(input: &[u8]) -> ProxyHeader {
-    // An empty line; version 2 comes whole (§2.2 of the specification), not in pieces of two bytes.
+    // An empty line: version 2 arrives as a whole (§2.2 of the specification), not in pieces of two bytes.
     if input == b"\r\n" {
         return ProxyHeader::Absent;
     }

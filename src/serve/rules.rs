@@ -1,21 +1,21 @@
-//! Replies by command, in place of the sink's own: `[[on]] verb = "RCPT", nth = 2, reply = "450 4.2.0 later"`.
+//! Replies to commands that replace the sink's own: `[[on]] verb = "RCPT", nth = 2, reply = "450 4.2.0 later"`.
 
 mod read;
 
 use regex::Regex;
 use std::time::Duration;
 
-/// The verbs that are no commands: the greeting, and the reply to content (over LMTP one for each recipient).
+/// The verbs that are not commands: the greeting, and the reply to content (over LMTP one per recipient).
 pub(super) const CONNECT: &str = "CONNECT";
 pub(super) const CONTENT: &str = "CONTENT";
 
-/// The verbs that a mistyped one may mean.
+/// The verbs that are suggested for a mistyped one.
 const VERBS: [&str; 22] = [
     CONNECT, CONTENT, "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "QUIT", "VRFY", "EXPN",
     "HELP", "AUTH", "STARTTLS", "ETRN", "BURL", "SEND", "SOML", "SAML",
 ];
 
-/// Rules in the order of their file; the first that fits is obeyed.
+/// Rules in the order of their file; the first that matches is applied.
 #[derive(Clone, Debug, Default)]
 pub struct ReplyRules {
     pub(super) list: Vec<ReplyRule>,
@@ -23,21 +23,21 @@ pub struct ReplyRules {
 
 #[derive(Clone, Debug)]
 pub(super) struct ReplyRule {
-    /// Upper case.
+    /// In upper case.
     verb: String,
-    /// Of the connection's commands that fit otherwise, which one, counted from 1; every one where it is `None`.
+    /// Which of the connection's commands that match otherwise, counted from 1; `None`: all of them.
     nth: Option<u32>,
     argument: Option<Regex>,
-    /// With CRLF behind each line. Empty where nothing is answered.
+    /// With CRLF after each line. Empty if nothing is replied.
     pub(super) reply: Vec<u8>,
-    /// Before the reply.
+    /// Waited before the reply.
     pub(super) delay: Option<Duration>,
-    /// Behind the reply.
+    /// Whether the connection is closed after the reply.
     pub(super) close: bool,
 }
 
 impl ReplyRules {
-    /// The rule for a command; `counts` are the connection's, one for each rule.
+    /// The rule for a command. `counts` belong to the connection, one for each rule.
     pub(super) fn find(&self, counts: &mut Vec<u32>, verb: &str, argument: &str) -> Option<&ReplyRule> {
         counts.resize(self.list.len(), 0);
         let mut found = None;
@@ -55,7 +55,7 @@ impl ReplyRules {
 }
 
 impl ReplyRule {
-    /// Whether the command is to have its effect: the reply is of class 2 or 3.
+    /// Whether the command takes effect: the reply is of class 2 or 3.
     pub(super) fn permits_command(&self) -> bool {
         matches!(self.reply.first(), Some(b'2' | b'3'))
     }

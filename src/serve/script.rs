@@ -4,7 +4,7 @@ use crate::transcript::{LineBody, ParseError};
 use std::fmt;
 use std::time::Duration;
 
-/// What a scripted server does, connection by connection, in the order in which clients connect.
+/// What a scripted server does, by connection, in the order in which clients connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     pub connections: Vec<ConnectionScript>,
@@ -18,7 +18,7 @@ pub struct ConnectionScript {
     pub ops: Vec<ScriptOp>,
 }
 
-/// One thing to do, or to wait for.
+/// One operation of the server, or one thing that it waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScriptOp {
     Send {
@@ -27,15 +27,15 @@ pub enum ScriptOp {
         pace: Option<Pace>,
     },
     Expect(ExpectedLine),
-    /// Groups that may come in any order.
+    /// Groups in any order.
     AnyOrder(Vec<Vec<ScriptOp>>),
     StartTls,
-    /// A handshake where the client begins one, which may fail: behind a STARTTLS that no `TLS started` follows.
+    /// A handshake, if the client begins one; it may fail. Stands after a STARTTLS without `TLS started`.
     OptionalTls,
     Wait(Duration),
     Close,
     Reset,
-    /// The client is to close.
+    /// Wait until the client closes.
     AwaitClose,
 }
 
@@ -46,17 +46,17 @@ pub struct Pace {
     pub every: Duration,
 }
 
-/// What the client is to send.
+/// What the client must send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedLine {
-    /// In the transcript, counted from 1.
+    /// The line in the transcript, counted from 1.
     pub line: usize,
     pub what: LinePattern,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinePattern {
-    /// Exactly this line; a secret in it stands for anything.
+    /// Exactly this line; a secret in it matches anything.
     Exact(LineBody),
     /// A line that begins with the same word. BDAT's octets belong to it.
     Verb(LineBody),
@@ -97,7 +97,7 @@ impl From<ParseError> for ScriptError {
 }
 
 impl Script {
-    /// Whether the first client begins with a handshake, before anybody says anything.
+    /// Whether the first connection begins with a handshake.
     pub(super) fn begins_with_tls(&self) -> bool {
         let waits = |op: &&ScriptOp| matches!(op, ScriptOp::Wait(_));
         let first = self.connections.first().and_then(|first| first.ops.iter().find(|op| !waits(op)));

@@ -9,7 +9,7 @@ use super::script::{Script, ScriptError, script_error};
 use crate::transcript::{Mark, TranscriptLine, parse};
 
 impl Script {
-    /// Reads a transcript. Gives every error, not only the first.
+    /// Reads a transcript. All errors are returned, not only the first.
     pub fn parse(text: &str) -> Result<Self, Vec<ScriptError>> {
         let records = parse(text).map_err(|errors| errors.into_iter().map(ScriptError::from).collect::<Vec<_>>())?;
         let mut errors = Vec::new();
@@ -26,7 +26,7 @@ impl Script {
     }
 }
 
-/// Deals the records out to their connections; `*: connected` begins a new one of its name.
+/// Splits the lines by connection; `*: connected` begins a new one with its name.
 fn split_by_connection(records: Vec<TranscriptLine>, errors: &mut Vec<ScriptError>) -> Vec<ConnectionLines> {
     let mut tracks: Vec<ConnectionLines> = Vec::new();
     for (index, record) in records.into_iter().enumerate() {

@@ -1,4 +1,5 @@
-//! Plays one connection's script: sends its `S:` lines, awaits its `C:` lines, says where the client parts from it.
+//! Runs the script of one connection: sends its `S:` lines, waits for its `C:` lines, and reports where the client
+//! deviates.
 
 use super::dialogue::{ClientEnd, Dialogue, ServerAction, TlsHandshake};
 use super::script::{ConnectionScript, ExpectedLine, LinePattern, ScriptOp, bdat_octets, verb};
@@ -7,13 +8,13 @@ use crate::smtp::lines::{LineEnd, WireLine};
 use crate::transcript::{LineBody, write_notation};
 use std::collections::VecDeque;
 
-/// What a client is told that said something else.
+/// The reply to a client that sent something else.
 const MISMATCH: &[u8] = b"421 script mismatch\r\n";
-/// What is written in one go of a line that is repeated.
+/// How many bytes of a repeated line are written at once.
 const BATCH: usize = 64 * 1024;
-/// The longest line of a client's that is waited for: far more than SMTP's 512, since scripts are for trying such things.
+/// The longest line of a client: far more than SMTP's 512 octets, because scripts test such clients too.
 const MAX_LINE: usize = 1 << 20;
-/// What is shown of a line in a message.
+/// The most bytes of a line that are shown in a message.
 const SHOWN: usize = 200;
 
 pub(super) struct ScriptPlayer {
@@ -21,16 +22,16 @@ pub(super) struct ScriptPlayer {
     input: Vec<u8>,
     end: Option<ClientEnd>,
     in_tls: bool,
-    /// The rest of a unit that began: BDAT's octets, or content.
+    /// What is left of BDAT's octets, or of content.
     octets: u64,
     content: Option<ContentDecoder>,
     problem: Option<String>,
     mismatch_sent: bool,
 }
 
-/// What is in the input for an expected line.
+/// Whether the input matches an expected line.
 enum MatchResult {
-    /// It is this many bytes long.
+    /// The match has this number of bytes.
     Match(usize),
     Incomplete,
     Mismatch,
@@ -50,7 +51,7 @@ impl ScriptPlayer {
         }
     }
 
-    /// Finishes a unit that began. Whether it is finished.
+    /// Consumes BDAT's octets or content. Returns whether they are complete.
     fn finish_unit(&mut self) -> bool {
         if let Some(decoder) = &mut self.content {
             let (used, done) = decoder.push(&self.input, &mut Vec::new());
@@ -66,7 +67,7 @@ impl ScriptPlayer {
         self.octets == 0
     }
 
-    /// The turn at which something from the client is due: wait, or say that it did not come.
+    /// The action if input is expected: read, or report that it did not come.
     fn await_input(&mut self, expected: &str) -> ServerAction {
         if self.end.is_none() { ServerAction::Read } else { self.report_mismatch(expected) }
     }
@@ -83,11 +84,11 @@ impl ScriptPlayer {
         ServerAction::Write { bytes: MISMATCH.to_vec(), pace: None }
     }
 
-    /// A handshake that the client began unasked, or did not begin. `None`: go on in clear.
+    /// The action for an optional handshake. `None`: continue unencrypted.
     fn optional_tls(&mut self) -> Option<ServerAction> {
         match (self.input.first(), self.end) {
             (None, None) => Some(ServerAction::Read),
-            // A handshake record (RFC 8446 §5.1).
+            // The type of a handshake record (RFC 8446 §5.1).
             (Some(0x16), _) => Some(ServerAction::StartTls { may_fail: true }),
             _ => None,
         }
@@ -199,8 +200,8 @@ impl Dialogue for ScriptPlayer {
         self.end = Some(how);
     }
 
-    /// A script that was not played to its end is a problem, too. A client need not hear the last of it: one that
-    /// has its fill of an endless reply leaves, and that may be what is tried.
+    /// A script that did not come to its end is a problem too. But a client need not read the last reply: one that
+    /// stops reading an endless reply may be just what is tested.
     fn problem(&self) -> Option<String> {
         if self.problem.is_some() {
             return self.problem.clone();
@@ -213,11 +214,11 @@ impl Dialogue for ScriptPlayer {
     }
 }
 
-/// What the client was still to do or to hear.
+/// What the client should still have done or read.
 fn describe_unfinished(op: &ScriptOp) -> Option<String> {
     match op {
         ScriptOp::Expect(expected) => Some(describe_expected(expected)),
-        ScriptOp::Send { bytes, .. } => Some(format!("a client that hears {}", quote_line(bytes.trim_ascii_end()))),
+        ScriptOp::Send { bytes, .. } => Some(format!("a client that reads {}", quote_line(bytes.trim_ascii_end()))),
         ScriptOp::AnyOrder(groups) => groups.iter().flatten().find_map(describe_unfinished),
         ScriptOp::StartTls => Some("a TLS handshake".to_owned()),
         ScriptOp::OptionalTls | ScriptOp::Wait(_) | ScriptOp::Close | ScriptOp::Reset | ScriptOp::AwaitClose => None,
@@ -231,10 +232,10 @@ fn match_group(group: &[ScriptOp], input: &[u8]) -> MatchResult {
     }
 }
 
-/// Looks for what is expected at the input's beginning.
+/// Matches the beginning of the input.
 fn match_input(what: &LinePattern, input: &[u8]) -> MatchResult {
     match what {
-        // Content of no length is still unbegun: the decoder takes it from the first byte.
+        // A match without bytes: the decoder consumes the content from its first byte.
         LinePattern::Content => MatchResult::Match(0),
         LinePattern::Exact(body) if body.end == LineEnd::Missing => match_fragment(body, input),
         LinePattern::Exact(body) => {
@@ -248,12 +249,12 @@ fn match_input(what: &LinePattern, input: &[u8]) -> MatchResult {
     }
 }
 
-/// A whole line at the input's beginning.
+/// Matches a whole line at the beginning of the input.
 fn match_line(input: &[u8], fits: impl Fn(&[u8], LineEnd) -> bool) -> MatchResult {
     let Some(at) = input.iter().position(|byte| *byte == b'\n') else {
         return if input.len() > MAX_LINE { MatchResult::Mismatch } else { MatchResult::Incomplete };
     };
-    // As where the end has not come yet, however the line was cut on its way.
+    // The same limit as without an end, however the line was cut in transit.
     if at > MAX_LINE {
         return MatchResult::Mismatch;
     }
@@ -264,10 +265,10 @@ fn match_line(input: &[u8], fits: impl Fn(&[u8], LineEnd) -> bool) -> MatchResul
     if fits(bytes, end) { MatchResult::Match(at + 1) } else { MatchResult::Mismatch }
 }
 
-/// Bytes without a line's end, behind which the server speaks.
+/// Matches bytes without a line end, after which the server speaks.
 fn match_fragment(body: &LineBody, input: &[u8]) -> MatchResult {
     if body.pieces.len() > 1 {
-        // How long a secret is is not known: what has come is taken for it.
+        // The length of a secret is unknown: everything received counts as the secret.
         let line = input.split(|byte| *byte == b'\n').next().unwrap_or_default();
         return if !line.is_empty() && matches_pieces(&body.pieces, line) {
             MatchResult::Match(line.len())
@@ -287,7 +288,7 @@ fn match_fragment(body: &LineBody, input: &[u8]) -> MatchResult {
     }
 }
 
-/// Whether `bytes` is the pieces with anything between them.
+/// Whether `bytes` are these pieces with anything between them.
 fn matches_pieces(pieces: &[Vec<u8>], bytes: &[u8]) -> bool {
     let [first, middle @ .., last] = pieces else {
         return pieces.first().map_or(bytes.is_empty(), |only| only == bytes);
@@ -307,7 +308,7 @@ fn first_line(input: &[u8]) -> Option<&[u8]> {
     (!input.is_empty()).then(|| input.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default())
 }
 
-/// A line as the transcript would show it, in quotes. CRLF goes without saying.
+/// A line in the notation of transcripts, in quotes; the end is shown unless it is CRLF.
 fn quote_line(line: &[u8]) -> String {
     let (bytes, end) = match (line.strip_suffix(b"\r\n"), line.strip_suffix(b"\n")) {
         (Some(bytes), _) => (bytes, LineEnd::CrLf),
@@ -331,7 +332,7 @@ fn describe_expected(expected: &ExpectedLine) -> String {
         LinePattern::Any(_) => return "a line".to_owned(),
         LinePattern::Content => return "content".to_owned(),
     };
-    // A byte stands for each secret.
+    // Each secret is replaced by one byte.
     let bytes = body.pieces.join(&b'?');
     let mut hidden = Vec::new();
     let mut at = 0;

@@ -1,4 +1,4 @@
-//! Listening, a thread for each connection, and an end that leaves none behind.
+//! The server: it listens, runs a thread per connection, and joins all threads at its end.
 
 use super::client_connection::{ClientConnection, ClientSocket};
 use super::config::{Behaviour, Config, Listen};
@@ -20,17 +20,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// The most connections at a time; a further one is told 421.
+/// The most connections at a time; others get a 421.
 const MAX_CONNECTIONS: usize = 256;
 const READ_BUFFER: usize = 64 * 1024;
 
-/// A server that is running.
+/// A running server. Dropping it stops it.
 pub struct RunningServer {
-    /// For `--server`: `smtp://127.0.0.1:41025`.
+    /// A value for `--server`: `smtp://127.0.0.1:41025`.
     pub url: String,
     /// `127.0.0.1:41025`, or the socket's path.
     pub address: String,
-    /// What a client is to trust.
+    /// The certificate that a client must trust.
     pub ca_pem: String,
     shared: Arc<SharedServer>,
     listening: Option<JoinHandle<()>>,
@@ -44,10 +44,10 @@ struct ServerState {
     ends: Vec<ConnectionResult>,
 }
 
-/// A connection that is open.
+/// An open connection.
 struct OpenConnection {
     socket: ClientSocket,
-    /// Nothing is left to be said: only the client's end is waited for.
+    /// The server has closed its side and only waits for the client.
     finished: bool,
 }
 
@@ -61,10 +61,10 @@ struct SharedServer {
     wake: Waker,
 }
 
-/// Opens the listener and serves in the background. What goes wrong here is a certificate, an address or a folder.
+/// Opens the listener and serves in the background. Errors are those of certificate, address or folder.
 pub fn start(config: Config) -> anyhow::Result<RunningServer> {
     if config.tls && (config.lmtp || matches!(config.listen, Listen::Unix(_))) {
-        bail!("no URL says LMTP, or a UNIX socket, with TLS from the first byte");
+        bail!("no URL combines LMTP or a UNIX socket with TLS from the first byte");
     }
     let certificate = match &config.certificate {
         Some(certificate) => certificate.clone(),
@@ -97,7 +97,7 @@ pub fn start(config: Config) -> anyhow::Result<RunningServer> {
     Ok(RunningServer { url, address, ca_pem, shared, listening: Some(listening) })
 }
 
-/// Where a client finds the server, and what it is to speak there: a script says both by how it begins.
+/// The server's URL. A script implies TLS or LMTP by how it begins.
 fn url(config: &Config, address: &str) -> String {
     let (tls, lmtp) = match &config.behaviour {
         Behaviour::Script(script) => (script.begins_with_tls(), script.speaks_lmtp()),
@@ -117,18 +117,19 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> anyhow::Result<Join
 }
 
 impl RunningServer {
-    /// Waits until the server ends by itself: after the connections that it was given.
+    /// Waits until the server ends by itself: after the configured number of connections.
     pub fn wait(mut self) -> Summary {
         self.join()
     }
 
-    /// Takes no more connections, waits `grace` for those that are there, then ends them with 421.
+    /// Accepts no more connections, waits up to `grace` for open ones, then ends them with 421.
     pub fn stop(mut self, grace: Duration) -> Summary {
         self.shared.stop(grace);
         self.join()
     }
 
-    /// What ends a server from elsewhere, a signal's handler say, while [`Self::wait`] waits.
+    /// A function that stops the server from another thread, for example a signal handler's, while [`Self::wait`]
+    /// waits.
     pub fn stop_handle(&self) -> impl Fn() + Send + Sync + 'static {
         let shared = self.shared.clone();
         move || shared.stop(Duration::ZERO)
@@ -160,7 +161,7 @@ impl Drop for RunningServer {
 
 impl SharedServer {
     fn state(&self) -> MutexGuard<'_, ServerState> {
-        // A connection's thread that panicked leaves counters that are still true.
+        // The counters are still valid if a connection's thread panicked.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -184,7 +185,7 @@ impl SharedServer {
         self.state().stopping
     }
 
-    /// Waits, unless the server is being stopped.
+    /// Waits, but ends at once if the server is stopped.
     fn pause(&self, duration: Duration) {
         let end = Instant::now() + duration;
         let mut state = self.state();
@@ -200,7 +201,7 @@ impl SharedServer {
         while self.config.connections.is_none_or(|most| number < most) {
             let socket = match listener.accept() {
                 Ok(socket) => socket,
-                // Out of descriptors, or a client that left before it was accepted: neither ends the server.
+                // No descriptors are left, or a client left before it was accepted: neither ends the server.
                 Err(_) if !self.is_stopping() => {
                     self.pause(Duration::from_millis(10));
                     continue;
@@ -230,7 +231,7 @@ impl SharedServer {
         }
     }
 
-    /// Counts a connection in, where there is room for it.
+    /// Registers a connection, if there is room for it.
     fn admit(self: &Arc<Self>, number: usize, socket: &ClientSocket) -> Option<ConnectionGuard> {
         let mut state = self.state();
         if state.stopping || state.live.len() >= MAX_CONNECTIONS {
@@ -266,7 +267,7 @@ impl SharedServer {
         self.acceptor.get_or_init(|| Acceptor::new(&self.certificate)).as_ref().map_err(Clone::clone)
     }
 
-    /// Does what the dialogue says until it says that the connection ends.
+    /// Performs the actions of the dialogue until one ends the connection.
     fn run_dialogue(
         &self,
         number: usize,
@@ -332,7 +333,7 @@ impl SharedServer {
         connection.close();
     }
 
-    /// A PROXY header stands before TLS. Gives what was read behind it.
+    /// Reads the PROXY header that may come before TLS. Returns what was read after it.
     fn read_proxy_header(
         &self,
         connection: &mut ClientConnection,
@@ -372,7 +373,7 @@ impl SharedServer {
     }
 }
 
-/// Counts a connection out at its thread's end, however that ends.
+/// Unregisters a connection when its thread ends, however that ends.
 struct ConnectionGuard {
     shared: Arc<SharedServer>,
     number: usize,
@@ -385,7 +386,7 @@ impl Drop for ConnectionGuard {
     }
 }
 
-/// For challenges: random letters and digits.
+/// Random letters and digits, for challenges.
 fn nonce() -> String {
     std::iter::repeat_with(fastrand::alphanumeric).take(24).collect()
 }

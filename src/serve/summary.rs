@@ -3,28 +3,28 @@
 /// How one connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionResult {
-    /// Which of the server's connections, counted from 1.
+    /// The number of the connection, counted from 1.
     pub connection: usize,
-    /// What went wrong: where the client parted from its script.
+    /// What went wrong: where the client deviated from its script.
     pub problem: Option<String>,
 }
 
 /// What happened to all connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// In the order in which they began.
+    /// In the order in which the connections began.
     pub ends: Vec<ConnectionResult>,
-    /// Scripts that nobody came for.
+    /// The number of scripts that no client connected for.
     pub unused_scripts: usize,
 }
 
 impl Summary {
-    /// Whether every script was played to its end.
+    /// Whether every script came to its end.
     pub fn passed(&self) -> bool {
         self.problems().is_empty()
     }
 
-    /// What went wrong, a line each.
+    /// What went wrong, one line each.
     pub fn problems(&self) -> Vec<String> {
         let told = self.ends.iter().filter_map(|end| {
             let problem = end.problem.as_ref()?;
@@ -33,7 +33,7 @@ impl Summary {
         told.chain(self.unused_scripts_problem()).collect()
     }
 
-    /// What was not said when a connection ended: scripts that nobody came for.
+    /// A line about scripts that no client connected for, which no connection reports.
     pub fn unused_scripts_problem(&self) -> Option<String> {
         (self.unused_scripts > 0).then(|| match self.unused_scripts {
             1 => "the script of one connection was not played: nobody connected".to_owned(),

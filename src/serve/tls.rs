@@ -1,5 +1,5 @@
-//! The server's side of TLS. It is made with OpenSSL itself: the acceptors of native-tls end at TLS 1.2, and a session
-//! that asks for 1.3 is to be tried, too.
+//! The server's side of TLS, with OpenSSL itself: the acceptors of native-tls end at TLS 1.2, and sessions that require
+//! 1.3 must be testable.
 
 use crate::net::certificate::ServerCertificate;
 use openssl::error::ErrorStack;
@@ -9,7 +9,7 @@ use openssl::pkey::PKey;
 use openssl::ssl::{SslAcceptor, SslMethod};
 use openssl::x509::{X509, X509Ref};
 
-/// What handshakes are made with.
+/// Accepts handshakes.
 pub(super) struct Acceptor {
     pub(super) ssl: SslAcceptor,
     /// `tls-server-end-point` (RFC 5929 §4.1).
@@ -19,7 +19,7 @@ pub(super) struct Acceptor {
 impl Acceptor {
     pub(super) fn new(certificate: &ServerCertificate) -> Result<Self, String> {
         build(certificate).map_err(|error| {
-            format!("certificate and key do not serve: {}", crate::net::tls_reason(&error.to_string()))
+            format!("the certificate and key cannot be used: {}", crate::net::tls_reason(&error.to_string()))
         })
     }
 }
@@ -40,7 +40,8 @@ fn build(certificate: &ServerCertificate) -> Result<Acceptor, ErrorStack> {
     Ok(Acceptor { ssl: builder.build(), server_end_point })
 }
 
-/// The certificate's digest by its signature's hash function, with SHA-256 in place of MD5 and SHA-1.
+/// The certificate's digest by the hash function of its signature, with SHA-256 in place of MD5 and SHA-1 (RFC 5929
+/// §4.1).
 fn end_point(certificate: &X509Ref) -> Option<Vec<u8>> {
     let signature = certificate.signature_algorithm().object().nid();
     let digest = match signature.signature_algorithms()?.digest {

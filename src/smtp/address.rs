@@ -10,21 +10,21 @@
 //! address-literal = "[" ( IPv4-address-literal / IPv6-address-literal / General-address-literal ) "]"
 //! ```
 //!
-//! The lengths of RFC 5321 §4.5.3.1 are the server's to judge.
+//! Whether an address is longer than RFC 5321 §4.5.3.1 allows is left to the server.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 
-/// An address as it stands between `<` and `>` in MAIL and RCPT.
+/// An address as in MAIL and RCPT, without `<` and `>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mailbox {
-    /// As it was written, with the quotes of a quoted string.
+    /// As written, with the quotes of a quoted string.
     pub local: String,
     /// Empty for the null path and for the bare `postmaster` of RFC 5321 §4.1.1.3.
     pub domain: String,
 }
 
-/// Where and why an address is not one.
+/// Why a text is not an address, and at which position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressError {
     /// Byte offset into the text.
@@ -39,7 +39,7 @@ impl fmt::Display for AddressError {
 }
 
 impl AddressError {
-    /// The same with the place in `text`, in characters as a person counts them.
+    /// The error with its position in `text`, counted in characters.
     pub fn within(&self, text: &str) -> String {
         let before = text.get(..self.at.min(text.len())).unwrap_or(text);
         format!("{} (at character {})", self.why, before.chars().count() + 1)
@@ -70,7 +70,7 @@ impl Mailbox {
         }
     }
 
-    /// Parses the Mailbox that `text` begins with; gives its length too.
+    /// Parses the Mailbox at the beginning of `text`, and returns its length too.
     pub fn parse_prefix(text: &str) -> Result<(Self, usize), AddressError> {
         let mut parser = MailboxParser { text, at: 0 };
         parser.local_part()?;
@@ -103,7 +103,7 @@ impl Mailbox {
     }
 }
 
-/// Without `<` and `>`; nothing for the null path.
+/// Without `<` and `>`; empty for the null path.
 impl fmt::Display for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.local)?;
@@ -111,22 +111,22 @@ impl fmt::Display for Mailbox {
     }
 }
 
-/// What to say about characters that people put into addresses.
+/// The error for characters that people often put into addresses.
 fn misplaced(c: char) -> Option<&'static str> {
     Some(match c {
-        '\r' | '\n' => "an address has no line break",
-        '\0' => "an address has no NUL",
-        ' ' | '\t' => "an address has no space outside quotes",
-        '(' | ')' => "an address has no comment",
+        '\r' | '\n' => "an address cannot contain a line break",
+        '\0' => "an address cannot contain NUL",
+        ' ' | '\t' => "an address cannot contain a space outside quotes",
+        '(' | ')' => "an address cannot contain a comment",
         '<' | '>' => "an address is written without < and > here",
-        ',' | ';' => "one address is wanted here, not a list",
-        '@' => "an address has one @",
-        c if c.is_control() => "an address has no control character",
+        ',' | ';' => "one address is expected here, not a list",
+        '@' => "an address has only one @",
+        c if c.is_control() => "an address cannot contain a control character",
         _ => return None,
     })
 }
 
-/// atext of RFC 5322 §3.2.3 and UTF8-non-ascii of RFC 6531 §3.3, but for control characters and spaces.
+/// atext of RFC 5322 §3.2.3 and UTF8-non-ascii of RFC 6531 §3.3, without control characters and spaces.
 pub fn is_atext(c: char) -> bool {
     match c {
         c if c.is_ascii() => c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c),
@@ -148,7 +148,7 @@ impl MailboxParser<'_> {
         AddressError { at: self.at, why }
     }
 
-    /// Passes over characters of one kind, and says whether there was any.
+    /// Skips characters of one kind. Returns whether there was any.
     fn skip(&mut self, is: impl Fn(char) -> bool) -> bool {
         let rest = &self.text[self.at..];
         let length = rest.find(|c| !is(c)).unwrap_or(rest.len());
@@ -163,9 +163,11 @@ impl MailboxParser<'_> {
         loop {
             if !self.skip(is_atext) {
                 return Err(self.error(match self.peek() {
-                    Some('.') => "a dot neither begins the part before the @ nor follows a dot, except in quotes",
+                    Some('.') => {
+                        "the part before the @ cannot begin with a dot or contain two dots in a row, except in quotes"
+                    }
                     Some('@') if self.at == 0 => "there is nothing before the @",
-                    Some('@') => "a dot does not end the part before the @, except in quotes",
+                    Some('@') => "the part before the @ cannot end in a dot, except in quotes",
                     Some(c) => misplaced(c).unwrap_or("this character needs quotes around the part before the @"),
                     None => "an address needs an @ and a domain",
                 }));
@@ -196,11 +198,11 @@ impl MailboxParser<'_> {
                     self.at += 1;
                     match self.peek() {
                         Some(' '..='~') => self.at += 1,
-                        _ => return Err(self.error("a backslash stands before a printable ASCII character")),
+                        _ => return Err(self.error("a backslash must be followed by a printable ASCII character")),
                     }
                 }
                 Some(c) if c.is_control() => {
-                    return Err(self.error(misplaced(c).unwrap_or("this is no part of an address")));
+                    return Err(self.error(misplaced(c).unwrap_or("this character is not allowed in an address")));
                 }
                 Some(c) => self.at += c.len_utf8(),
             }
@@ -212,24 +214,24 @@ impl MailboxParser<'_> {
         loop {
             let label = self.at;
             if self.peek() == Some('-') {
-                return Err(self.error("a label of a domain begins with a letter or digit"));
+                return Err(self.error("a label of a domain must begin with a letter or digit"));
             }
             if !self.skip(is_label) {
                 return Err(self.error(match self.peek() {
                     Some('.') => "a label of the domain is empty",
-                    Some('_') => "a domain has no underscore",
-                    Some(c) => misplaced(c).unwrap_or("this is no part of a domain"),
-                    None if self.text.ends_with('.') => "a domain does not end in a dot",
+                    Some('_') => "a domain cannot contain an underscore",
+                    Some(c) => misplaced(c).unwrap_or("this character is not allowed in a domain"),
+                    None if self.text.ends_with('.') => "a domain cannot end in a dot",
                     None => "the domain is missing",
                 }));
             }
             if self.text[label..self.at].ends_with('-') {
                 self.at -= 1;
-                return Err(self.error("a label of a domain ends in a letter or digit"));
+                return Err(self.error("a label of a domain must end in a letter or digit"));
             }
             match self.peek() {
                 Some('.') => self.at += 1,
-                Some('_') => return Err(self.error("a domain has no underscore")),
+                Some('_') => return Err(self.error("a domain cannot contain an underscore")),
                 _ => return Ok(()),
             }
         }
@@ -239,12 +241,14 @@ impl MailboxParser<'_> {
     fn literal(&mut self) -> Result<(), AddressError> {
         let opening = self.at;
         self.at += 1;
-        // dcontent, and the colon that the IPv6 and general forms have.
+        // dcontent, which includes the colon of the IPv6 and general forms.
         self.skip(|c| matches!(c, '!'..='Z' | '^'..='~'));
         let inside = &self.text[opening + 1..self.at];
         match self.peek() {
             Some(']') => self.at += 1,
-            Some(c) => return Err(self.error(misplaced(c).unwrap_or("this is no part of an address literal"))),
+            Some(c) => {
+                return Err(self.error(misplaced(c).unwrap_or("this character is not allowed in an address literal")));
+            }
             None => return Err(AddressError { at: opening, why: "this bracket is not closed" }),
         }
         let fine = match inside.split_once(':') {
@@ -275,7 +279,7 @@ fn is_bare_ipv6(text: &str) -> bool {
     text.parse::<Ipv6Addr>().is_ok()
 }
 
-/// `Snum 3("." Snum)` with `Snum = 1*3DIGIT`, 0 to 255; zeros may lead.
+/// `Snum 3("." Snum)` with `Snum = 1*3DIGIT`, 0 to 255; leading zeros are allowed.
 fn is_ipv4(text: &str) -> bool {
     let mut count = 0;
     text.split('.').all(|snum| {
@@ -327,29 +331,33 @@ mod tests {
             ("a", 1, "an address needs an @ and a domain"),
             ("@x", 0, "there is nothing before the @"),
             ("a@", 2, "the domain is missing"),
-            ("a@b@c", 3, "an address has one @"),
-            ("a b@c", 1, "an address has no space outside quotes"),
-            (" a@c", 0, "an address has no space outside quotes"),
-            ("a@c ", 3, "an address has no space outside quotes"),
-            ("a@c(comment)", 3, "an address has no comment"),
-            ("a\r\nRCPT TO:<x@y>@c", 1, "an address has no line break"),
-            ("a@c\n", 3, "an address has no line break"),
-            ("a@c\0", 3, "an address has no NUL"),
-            ("\"a\r\n\"@c", 2, "an address has no line break"),
+            ("a@b@c", 3, "an address has only one @"),
+            ("a b@c", 1, "an address cannot contain a space outside quotes"),
+            (" a@c", 0, "an address cannot contain a space outside quotes"),
+            ("a@c ", 3, "an address cannot contain a space outside quotes"),
+            ("a@c(comment)", 3, "an address cannot contain a comment"),
+            ("a\r\nRCPT TO:<x@y>@c", 1, "an address cannot contain a line break"),
+            ("a@c\n", 3, "an address cannot contain a line break"),
+            ("a@c\0", 3, "an address cannot contain NUL"),
+            ("\"a\r\n\"@c", 2, "an address cannot contain a line break"),
             ("<a@c>", 0, "an address is written without < and > here"),
             ("a@c> SIZE=5", 3, "an address is written without < and > here"),
-            ("a@c,b@d", 3, "one address is wanted here, not a list"),
-            (".a@c", 0, "a dot neither begins the part before the @ nor follows a dot, except in quotes"),
-            ("a..b@c", 2, "a dot neither begins the part before the @ nor follows a dot, except in quotes"),
-            ("a.@c", 2, "a dot does not end the part before the @, except in quotes"),
+            ("a@c,b@d", 3, "one address is expected here, not a list"),
+            (".a@c", 0, "the part before the @ cannot begin with a dot or contain two dots in a row, except in quotes"),
+            (
+                "a..b@c",
+                2,
+                "the part before the @ cannot begin with a dot or contain two dots in a row, except in quotes",
+            ),
+            ("a.@c", 2, "the part before the @ cannot end in a dot, except in quotes"),
             ("a[b@c", 1, "this character needs quotes around the part before the @"),
             ("\"a@c", 0, "this quote is not closed"),
-            ("\"a\\", 3, "a backslash stands before a printable ASCII character"),
-            ("a@c.", 4, "a domain does not end in a dot"),
+            ("\"a\\", 3, "a backslash must be followed by a printable ASCII character"),
+            ("a@c.", 4, "a domain cannot end in a dot"),
             ("a@c..d", 4, "a label of the domain is empty"),
-            ("a@-c", 2, "a label of a domain begins with a letter or digit"),
-            ("a@c-.d", 3, "a label of a domain ends in a letter or digit"),
-            ("a@c_d", 3, "a domain has no underscore"),
+            ("a@-c", 2, "a label of a domain must begin with a letter or digit"),
+            ("a@c-.d", 3, "a label of a domain must end in a letter or digit"),
+            ("a@c_d", 3, "a domain cannot contain an underscore"),
             ("a@[192.0.2.256]", 3, "the brackets hold no IPv4 address, IPv6:address or tag:content"),
             ("a@[192.0.2]", 3, "the brackets hold no IPv4 address, IPv6:address or tag:content"),
             ("a@[]", 3, "the brackets hold no IPv4 address, IPv6:address or tag:content"),
@@ -357,7 +365,7 @@ mod tests {
             ("a@[IPv6:x]", 3, "the brackets hold no IPv4 address, IPv6:address or tag:content"),
             ("a@[192.0.2.1", 2, "this bracket is not closed"),
             ("a@[192.0.2.1]x", 13, "the address should end here"),
-            ("a\u{85}b@c", 1, "an address has no control character"),
+            ("a\u{85}b@c", 1, "an address cannot contain a control character"),
         ];
         for (text, at, why) in table {
             assert_eq!(Mailbox::parse(text), Err(AddressError { at, why }), "{text:?}");
@@ -380,7 +388,7 @@ mod tests {
     fn a_mistake_is_placed_by_characters() {
         let text = "jürgen@exämple.de x";
         let error = Mailbox::parse(text).expect_err("something stands behind it");
-        assert_eq!(error.within(text), "an address has no space outside quotes (at character 18)");
+        assert_eq!(error.within(text), "an address cannot contain a space outside quotes (at character 18)");
         let far = AddressError { at: 99, why: "so" };
         assert_eq!(far.within("a"), "so (at character 2)", "another text cannot break it");
     }

@@ -1,4 +1,4 @@
-//! The addresses of headers (RFC 5322 §3.4), around the Mailbox of RFC 5321:
+//! Addresses in headers (RFC 5322 §3.4), built on the Mailbox of RFC 5321:
 //!
 //! ```abnf
 //! address-list = address *("," address)
@@ -7,7 +7,7 @@
 //! group = phrase ":" [ mailbox *("," mailbox) ] ";"
 //! ```
 //!
-//! A phrase may hold dots and UTF-8 without quotes, as people write it. There are no comments.
+//! A phrase may contain dots and UTF-8 without quotes, as people write it. Comments are not supported.
 
 use super::address::{AddressError, Mailbox, is_atext};
 
@@ -18,12 +18,12 @@ pub struct NamedMailbox {
     pub mailbox: Mailbox,
 }
 
-/// Reads the addresses of one text: `a@b`, `Name <a@b>, "Last, First" <c@d>`, and groups, of which the members are
-/// taken. `<>` is the null path. An address that is missing is an error, since something was meant to stand there.
+/// Parses a list of addresses: `a@b`, `Name <a@b>, "Last, First" <c@d>`, and groups, which yield their members. `<>` is
+/// the null path. A missing address is an error, because one was probably meant to stand there.
 pub fn parse(text: &str) -> Result<Vec<NamedMailbox>, AddressError> {
     match text.find(['\r', '\n', '\0']) {
-        Some(at) => Err(AddressError { at, why: "an address has no line break and no NUL" }),
-        // RFC 5321 §4.1.1.3: the one that needs no domain.
+        Some(at) => Err(AddressError { at, why: "an address cannot contain a line break or NUL" }),
+        // RFC 5321 §4.1.1.3: the only one that needs no domain.
         None if text.trim().eq_ignore_ascii_case("postmaster") => {
             Ok(vec![NamedMailbox { name: None, mailbox: Mailbox::parse(text.trim())? }])
         }
@@ -45,7 +45,7 @@ impl AddressListParser<'_> {
         Err(AddressError { at: self.at, why })
     }
 
-    /// Passes over characters of one kind, and gives them.
+    /// Skips characters of one kind and returns them.
     fn run(&mut self, is: impl Fn(char) -> bool) -> &str {
         let rest = &self.text[self.at..];
         let length = rest.find(|c| !is(c)).unwrap_or(rest.len());
@@ -71,10 +71,10 @@ impl AddressListParser<'_> {
             match self.peek() {
                 Some(',') => self.at += 1,
                 Some(';') if in_group => return Ok(found),
-                None if in_group => return self.error("a group ends in a semicolon"),
+                None if in_group => return self.error("a group must end in a semicolon"),
                 None => return Ok(found),
-                Some('(') => return self.error("an address has no comment"),
-                Some('_') => return self.error("a domain has no underscore"),
+                Some('(') => return self.error("an address cannot contain a comment"),
+                Some('_') => return self.error("a domain cannot contain an underscore"),
                 Some(_) => return self.error("the address should end here, or a comma follow"),
             }
         }
@@ -114,7 +114,7 @@ impl AddressListParser<'_> {
         Ok(mailbox)
     }
 
-    /// Words and quoted strings with one space between them; empty where there is none.
+    /// Words and quoted strings, joined by single spaces; may be empty.
     fn phrase(&mut self) -> Result<String, AddressError> {
         let mut phrase = String::new();
         loop {
@@ -131,7 +131,7 @@ impl AddressListParser<'_> {
         }
     }
 
-    /// What stands between quotes, without the backslashes (RFC 5322 §3.2.4).
+    /// The content of a quoted string, without the backslashes (RFC 5322 §3.2.4).
     fn quoted_string(&mut self) -> Result<String, AddressError> {
         let opening = self.at;
         let mut string = String::new();

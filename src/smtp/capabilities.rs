@@ -1,4 +1,4 @@
-//! What a server says it can do in its EHLO or LHLO reply (RFC 5321 §4.1.1.1).
+//! The capabilities in a server's EHLO or LHLO reply (RFC 5321 §4.1.1.1).
 
 use super::reply::Reply;
 use std::collections::BTreeMap;
@@ -10,19 +10,20 @@ pub struct Capabilities {
     pub name: Option<String>,
     /// What follows the name on the first line.
     pub greeting: String,
-    /// Upper-case keyword to its parameters as they stand.
+    /// Keywords in upper case, with their parameters as sent.
     pub keywords: BTreeMap<String, String>,
 }
 
 impl Capabilities {
-    /// Reads a positive EHLO reply:
+    /// Parses a positive EHLO reply:
     ///
     /// ```abnf
     /// ehlo-ok-rsp = ( "250" SP Domain [ SP ehlo-greet ] CRLF ) / …
     /// ehlo-line = ehlo-keyword *( SP ehlo-param )
     /// ```
     ///
-    /// A keyword that comes twice counts as it came first; but AUTH lines add up, since servers repeat them for old clients.
+    /// If a keyword comes twice, the first one counts; but AUTH lines are merged, because servers repeat them for old
+    /// clients.
     pub fn parse(reply: &Reply) -> Self {
         let mut lines = reply.lines.iter().map(|line| String::from_utf8_lossy(line));
         let first = lines.next().unwrap_or_default();
@@ -47,7 +48,7 @@ impl Capabilities {
         capabilities
     }
 
-    /// Adds the mechanisms that are not there yet.
+    /// Adds mechanisms that are not in the list yet.
     fn add_auth(&mut self, mechanisms: &str) {
         let known = self.keywords.entry("AUTH".to_owned()).or_default();
         for mechanism in mechanisms.split_ascii_whitespace() {
@@ -64,13 +65,13 @@ impl Capabilities {
         self.keywords.contains_key(&keyword.to_ascii_uppercase())
     }
 
-    /// The SASL mechanisms of `AUTH` and of the old `AUTH=` form, upper case (RFC 4954 §3).
+    /// The SASL mechanisms of `AUTH` and of the old `AUTH=` form, in upper case (RFC 4954 §3).
     pub fn auth(&self) -> Vec<String> {
         let mechanisms = self.keywords.get("AUTH").map(String::as_str).unwrap_or_default();
         mechanisms.split_ascii_whitespace().map(str::to_ascii_uppercase).collect()
     }
 
-    /// The limit of `SIZE` in bytes; `None` where it is absent, 0 or not a number (RFC 1870 §4).
+    /// The limit of `SIZE` in octets; `None` if it is absent, 0 or not a number (RFC 1870 §4).
     pub fn size(&self) -> Option<u64> {
         let size = self.keywords.get("SIZE")?;
         if !size.bytes().all(|b| b.is_ascii_digit()) {
@@ -79,8 +80,8 @@ impl Capabilities {
         size.parse().ok().filter(|size| *size > 0)
     }
 
-    /// Whether `requirement` (`CHUNKING`, `AUTH PLAIN`) is offered: its keyword, with each of its parameters. The
-    /// parameter of SIZE is the least that must be taken.
+    /// Whether `requirement` (`CHUNKING`, `AUTH PLAIN`) is offered: its keyword, with each of its parameters. A
+    /// parameter of SIZE is the least size that the server must accept.
     pub fn satisfies(&self, requirement: &str) -> bool {
         let mut words = requirement.split_ascii_whitespace();
         let Some(keyword) = words.next().map(str::to_ascii_uppercase) else { return true };
@@ -92,7 +93,7 @@ impl Capabilities {
     }
 }
 
-/// The first word, and what follows it without the space around it.
+/// The first word, and the rest without surrounding space.
 fn split_word(line: &str) -> (&str, &str) {
     let line = line.trim_matches([' ', '\t']);
     match line.split_once([' ', '\t']) {

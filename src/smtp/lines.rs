@@ -1,17 +1,17 @@
 //! Cuts a byte stream into lines, under a limit, before anything is parsed (RFC 5321 §2.3.8).
 //!
-//! A line ends in LF; whether a CR stood before it is kept, since a bare LF is an error of the peer
-//! that a tester wants to see. A bare CR ends nothing.
+//! A line ends in LF. Whether a CR stood before it is recorded, because a bare LF is an error of the peer that testers
+//! want to see. A bare CR ends nothing.
 
 use memchr::memchr;
 
-/// The longest line that is taken, in bytes without its end. RFC 5321 §4.5.3.1.5 asks for 512.
+/// The longest line that is accepted, in bytes without its end. RFC 5321 §4.5.3.1.5 requires 512.
 pub const MAX_LINE: usize = 64 * 1024;
 
 /// How a line ended on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LineEnd {
-    /// CRLF, as RFC 5321 wants it.
+    /// CRLF, as RFC 5321 requires.
     CrLf,
     /// A bare LF.
     Lf,
@@ -27,7 +27,7 @@ pub struct WireLine<'a> {
 }
 
 impl<'a> WireLine<'a> {
-    /// `bytes` stop before an LF.
+    /// `bytes` end before an LF.
     fn before_lf(bytes: &'a [u8]) -> Self {
         match bytes.strip_suffix(b"\r") {
             Some(bytes) => Self { bytes, end: LineEnd::CrLf },
@@ -48,20 +48,20 @@ impl std::fmt::Display for LineTooLong {
 
 impl std::error::Error for LineTooLong {}
 
-/// Collects what was read and hands out whole lines. No byte is looked at twice, whatever the pieces.
+/// Collects what was read and returns whole lines. No byte is scanned twice, however the stream is cut.
 #[derive(Debug, Default)]
 pub struct LineBuffer {
     buffer: Vec<u8>,
     /// Where the next line begins.
     start: usize,
-    /// Up to where `buffer` is known to have no LF behind `start`.
+    /// Up to this position there is no LF after `start`.
     scanned: usize,
 }
 
 impl LineBuffer {
-    /// Adds bytes as they were read.
+    /// Appends bytes that were read.
     pub fn push(&mut self, bytes: &[u8]) {
-        // What was handed out goes when it outweighs the rest, so that each byte is moved once at most on average.
+        // Returned lines are removed once they outweigh the rest, so that each byte is moved at most once on average.
         if self.start > 0 && self.start >= self.buffer.len() - self.start {
             self.buffer.drain(..self.start);
             self.scanned -= self.start;
@@ -70,12 +70,12 @@ impl LineBuffer {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole line, or `None` where more must be read first. A line that is too long stays
+    /// The next whole line, or `None` if more must be read first. A line that is too long stays
     /// [`pending`](Self::pending), and so does the error.
     pub fn next_line(&mut self) -> Result<Option<WireLine<'_>>, LineTooLong> {
         let Some(found) = memchr(b'\n', &self.buffer[self.scanned..]) else {
             self.scanned = self.buffer.len();
-            // A CR at the end may be half of the line's end.
+            // A CR at the end may be the first half of a line end.
             let line = self.pending();
             let length = line.strip_suffix(b"\r").unwrap_or(line).len();
             return if length > MAX_LINE { Err(LineTooLong) } else { Ok(None) };
@@ -89,12 +89,12 @@ impl LineBuffer {
         Ok(Some(WireLine::before_lf(&self.buffer[from..lf])))
     }
 
-    /// What was pushed and is not yet part of a line that was handed out.
+    /// What was pushed and is not part of a returned line yet.
     pub fn pending(&self) -> &[u8] {
         &self.buffer[self.start..]
     }
 
-    /// Takes what [`LineBuffer::pending`] shows and leaves the buffer empty.
+    /// Takes what [`LineBuffer::pending`] returns and leaves the buffer empty.
     pub fn take_pending(&mut self) -> Vec<u8> {
         let mut taken = std::mem::take(&mut self.buffer);
         taken.drain(..self.start);
@@ -103,7 +103,7 @@ impl LineBuffer {
     }
 }
 
-/// Splits bytes that were or will be written into lines; the last one may lack its end.
+/// Splits written bytes into lines; the last one may have no end.
 pub fn split_lines(bytes: &[u8]) -> impl Iterator<Item = WireLine<'_>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! What RFC 5321 and its extensions say, as pure functions over bytes: no socket, file or clock.
+//! SMTP (RFC 5321) and its extensions as pure functions over bytes: no socket, file or clock.
 
 pub mod address;
 pub mod address_list;

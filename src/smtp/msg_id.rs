@@ -1,9 +1,9 @@
 //! Identifiers of messages and of their parts (RFC 5322 §3.6.4), read leniently.
 
-/// Why it is none.
-pub const ERROR: &str = "an identifier has no space, control character, < or > within";
+/// The error for a text that is not an identifier.
+pub const ERROR: &str = "an identifier cannot contain a space, a control character, < or >";
 
-/// What stands in `<` and `>`, or alone; empty where there is none. `None` where it is no identifier.
+/// The identifier without `<` and `>`, which are optional; may be empty. `None` if it is invalid.
 pub fn parse(id: &str) -> Option<&str> {
     let inside = id.strip_prefix('<').and_then(|id| id.strip_suffix('>')).unwrap_or(id);
     let breaks = |c: char| c.is_whitespace() || c.is_control() || c == '<' || c == '>';

@@ -1,9 +1,9 @@
-//! The PROXY protocol's header, versions 1 and 2 (haproxy's proxy-protocol.txt).
+//! Builds headers of the PROXY protocol, versions 1 and 2 (haproxy's proxy-protocol.txt).
 
 use std::fmt;
 use std::net::SocketAddr;
 
-/// One address is IPv4, the other IPv6: neither version can say that.
+/// One address is IPv4, the other IPv6, which neither version can express.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MixedFamilies;
 

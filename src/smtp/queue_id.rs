@@ -1,15 +1,15 @@
-//! The name under which a server queued a message. No RFC gives it a place in the reply to the content, but the forms
-//! are few: `queued as 4F2A` (Postfix, Sendmail's and aiosmtpd's kind too), `OK id=1rX2-0001` (Exim).
+//! The identifier under which a server queued a message. No RFC defines its place in the reply to the content, but
+//! there are only a few forms: `queued as 4F2A` (Postfix, and Sendmail and aiosmtpd alike), `OK id=1rX2-0001` (Exim).
 //!
-//! Read by hand, since each run that delivers a mail comes here: to compile a regular expression for it once took as
-//! long as all else that the program does to send one.
+//! Parsed by hand: compiling a regular expression for it once took as long as everything else that is done to send one
+//! message.
 
-/// The name in the text of a reply, where one stands there.
+/// The identifier in the text of a reply, if there is one.
 pub fn queue_id(text: &str) -> Option<&str> {
     (0..text.len()).find_map(|at| queue_name(text.get(after_marker(text.as_bytes(), at)?..)?))
 }
 
-/// Where the name begins, if what announces it begins at `at`.
+/// The position of the identifier, if a marker for it begins at `at`.
 fn after_marker(text: &[u8], at: usize) -> Option<usize> {
     let before = at.checked_sub(1).and_then(|before| text.get(before)).copied();
     let begins_with = |mark: &[u8]| text.get(at..at + mark.len()).is_some_and(|found| found.eq_ignore_ascii_case(mark));
@@ -25,7 +25,8 @@ fn after_marker(text: &[u8], at: usize) -> Option<usize> {
     None
 }
 
-/// What may stand in a name; it ends in a letter, a digit or `_`, so that a full stop behind it is none of it.
+/// The longest identifier at the beginning of `text`. It ends in a letter, a digit or `_`, so a full stop after it does
+/// not belong to it.
 fn queue_name(text: &str) -> Option<&str> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let end = text.find(|c: char| !is_word(c) && !".@+-".contains(c)).unwrap_or(text.len());

@@ -1,13 +1,14 @@
 //! Replies of RFC 5321 §4.2 and the enhanced codes of RFC 3463 (RFC 2034).
 //!
-//! The parser takes one line and gives a reply, "more", or an error. It never reads or waits. It is
-//! lenient where RFC 5321 §4.2 asks for it: `250` without text is a reply, any three digits are a code.
+//! The parser takes one line and returns a reply, "more", or an error. It never reads or waits. It is lenient as RFC
+//! 5321 §4.2 asks: `250` without text is a reply, and any three digits are a code.
 
 use std::fmt;
 
 /// The most lines that one reply may have.
 pub const MAX_REPLY_LINES: usize = 10_000;
-/// The most octets of text that one reply may have: so many lines, each as long as it may be, would fill the memory.
+/// The most octets of text in one reply: the largest number of lines, each of the largest length, would exhaust the
+/// memory.
 pub const MAX_REPLY_TEXT: usize = 16 << 20;
 
 /// Three digits, 000 to 999 (RFC 5321 §4.2.1).
@@ -15,7 +16,7 @@ pub const MAX_REPLY_TEXT: usize = 16 << 20;
 pub struct ReplyCode(u16);
 
 impl ReplyCode {
-    /// `None` where `code` has more than three digits.
+    /// `None` if `code` has more than three digits.
     pub fn new(code: u16) -> Option<Self> {
         (code <= 999).then_some(Self(code))
     }
@@ -24,7 +25,7 @@ impl ReplyCode {
         self.0
     }
 
-    /// The first digit: 2 success, 3 go on, 4 try later, 5 no.
+    /// The first digit: 2 success, 3 continue, 4 transient failure, 5 permanent failure.
     pub fn class(self) -> u8 {
         (self.0 / 100) as u8
     }
@@ -45,7 +46,7 @@ pub struct EnhancedCode {
 }
 
 impl EnhancedCode {
-    /// Reads `class "." subject "." detail` from the front of `text`, up to a space or the end:
+    /// Parses `class "." subject "." detail` at the beginning of `text`, up to a space or the end:
     ///
     /// ```abnf
     /// status-code = class "." subject "." detail
@@ -64,7 +65,7 @@ impl EnhancedCode {
         Some(Self { class: class - b'0', subject: number(subject)?, detail: number(detail)? })
     }
 
-    /// Reads `text` as a whole.
+    /// Parses all of `text`.
     pub fn parse(text: &str) -> Option<Self> {
         if text.contains([' ', '\t']) { None } else { Self::leading(text.as_bytes()) }
     }
@@ -88,18 +89,18 @@ impl fmt::Display for EnhancedCode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     pub code: ReplyCode,
-    /// The text of each line: what stands behind the code and its separator.
+    /// The text of each line, after the code and its separator.
     pub lines: Vec<Vec<u8>>,
 }
 
 impl Reply {
-    /// The enhanced code that opens the first line, where there is one of this reply's class (RFC 2034 §4).
+    /// The enhanced code at the beginning of the first line, if its class is that of the reply (RFC 2034 §4).
     pub fn enhanced(&self) -> Option<EnhancedCode> {
         let code = EnhancedCode::leading(self.lines.first()?)?;
         (code.class == self.code.class()).then_some(code)
     }
 
-    /// As [`Reply::text`], for people: bytes that are not UTF-8 are `\xNN`, as in transcripts.
+    /// As [`Reply::text`], but bytes that are not UTF-8 are shown as `\xNN`, as in transcripts.
     pub fn display_text(&self) -> String {
         let mut text = String::new();
         for (i, line) in self.lines.iter().enumerate() {
@@ -112,7 +113,7 @@ impl Reply {
         text
     }
 
-    /// The lines joined by `\n`, without code, with enhanced code; bytes that are not UTF-8 become U+FFFD.
+    /// The lines joined by `\n`, without the code but with the enhanced code. Bytes that are not UTF-8 become U+FFFD.
     pub fn text(&self) -> String {
         let mut text = String::with_capacity(self.lines.iter().map(|l| l.len() + 1).sum());
         for (i, line) in self.lines.iter().enumerate() {
@@ -151,16 +152,16 @@ impl fmt::Display for ReplyError {
 
 impl std::error::Error for ReplyError {}
 
-/// Puts lines together to replies.
+/// Assembles replies from lines.
 #[derive(Debug, Default)]
 pub struct ReplyParser {
     partial: Option<Reply>,
-    /// The octets of text in it.
+    /// The octets of text in `partial`.
     octets: usize,
 }
 
 impl ReplyParser {
-    /// Takes a line without its end; gives the reply that it completes. After an error the parser is empty again.
+    /// Takes a line without its end, and returns the reply that it completes. After an error the parser is empty.
     pub fn line(&mut self, line: &[u8]) -> Result<Option<Reply>, ReplyError> {
         let partial = self.partial.take();
         let (code, more, text) = split_code(line).ok_or(ReplyError::NoCode)?;
@@ -201,7 +202,7 @@ impl ReplyParser {
 /// Reply-line = *( Reply-code "-" [ textstring ] CRLF ) Reply-code [ SP textstring ] CRLF
 /// ```
 ///
-/// RFC 5321 §4.2 wants clients to take a code alone, and §4.2.1's ranges of digits are not held against a server.
+/// RFC 5321 §4.2 asks clients to accept a code alone. §4.2.1's ranges of digits are not enforced.
 fn split_code(line: &[u8]) -> Option<(ReplyCode, bool, &[u8])> {
     let (code, rest) = line.split_at_checked(3)?;
     let code = ReplyCode(number(code)?);

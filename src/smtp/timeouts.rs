@@ -1,8 +1,8 @@
-//! The client's time limits of RFC 5321 §4.5.3.2.
+//! The client's timeouts of RFC 5321 §4.5.3.2.
 
 use std::time::Duration;
 
-/// What a client waits for, and its limit.
+/// What a client waits for, which decides how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timeout {
     Greeting,
@@ -11,7 +11,7 @@ pub enum Timeout {
     DataInitiation,
     DataBlock,
     DataTermination,
-    /// RFC 5321 names no limit for other commands; five minutes is what the others have.
+    /// RFC 5321 defines no timeout for other commands; five minutes is the usual one.
     Other,
 }
 
@@ -29,7 +29,7 @@ impl Timeout {
         }
     }
 
-    /// The section that sets it, for messages: `RFC 5321 §4.5.3.2.1`.
+    /// The section that defines it, for messages: `RFC 5321 §4.5.3.2.1`.
     pub fn section(self) -> Option<&'static str> {
         match self {
             Self::Greeting => Some("RFC 5321 §4.5.3.2.1"),
@@ -42,8 +42,8 @@ impl Timeout {
         }
     }
 
-    /// What a command line waits for, by its verb, compared without regard to case. BDAT may be the message's
-    /// last (RFC 3030 §2), so it is given what the end of DATA is given.
+    /// The timeout for a command line, by its verb, compared without regard to case. BDAT may be the last of the
+    /// message (RFC 3030 §2), so its timeout is that of the end of DATA.
     pub fn of_command(line: &[u8]) -> Self {
         let verb = line.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
         let is = |name: &str| verb.eq_ignore_ascii_case(name.as_bytes());

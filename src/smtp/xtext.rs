@@ -23,7 +23,7 @@ pub fn encode(text: &[u8]) -> String {
     out
 }
 
-/// `None` where `text` is not xtext. Hexadecimal digits in lower case are taken too.
+/// `None` if `text` is not xtext. Hexadecimal digits in lower case are accepted too.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
     let mut out = Vec::with_capacity(text.len());

@@ -158,7 +158,7 @@ fn script_error(path: &Path, errors: &[impl std::fmt::Display]) -> CommandError 
 /// Makes the folder, where it is not there.
 fn folder(path: &Path) -> Result<std::path::PathBuf, CommandError> {
     std::fs::create_dir_all(path).map(|()| path.to_owned()).map_err(|why| {
-        CommandError::cannot_create(format!("cannot make the folder {}: {}", shown(path), io_error_text(&why)))
+        CommandError::cannot_create(format!("cannot create the folder {}: {}", shown(path), io_error_text(&why)))
     })
 }
 

@@ -1,15 +1,15 @@
-//! A question for MX records and its answer, as bytes (RFC 1035).
+//! The DNS query for MX records and its response, as bytes (RFC 1035).
 
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, ResourceRecord, TYPE};
 
-/// How many names an alias may lead over.
+/// The most aliases that are followed.
 const MAX_ALIASES: usize = 16;
 
-/// What a name server said.
+/// What a name server knows of a domain.
 #[derive(Debug, PartialEq, Eq)]
 pub enum MxAnswer {
-    /// Preference and host: empty where it is the root, `None` where it is no host name.
+    /// Preference and host: the host is empty if it is the root, `None` if it is not a host name.
     Records {
         list: Vec<(u16, Option<String>)>,
         ttl: u32,
@@ -17,28 +17,28 @@ pub enum MxAnswer {
     NoDomain,
 }
 
-/// What a message from a name server is.
+/// How to treat a message from a name server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum DnsResponse {
     Answer(MxAnswer),
-    /// There is more than fits: it is to be asked over TCP.
+    /// There is more than fits: ask again over TCP.
     Truncated,
-    /// The server cannot or will not say.
+    /// The server failed or refused.
     Refused(String),
-    /// No answer to this question.
+    /// Not a response to this query.
     Other,
 }
 
-/// The question for a domain's MX records.
+/// The query for a domain's MX records.
 pub fn build_question(domain: &str, id: u16) -> Result<Vec<u8>, String> {
-    let name = Name::new(domain).map_err(|_| "it is no domain name".to_owned())?;
+    let name = Name::new(domain).map_err(|_| "it is not a valid domain name".to_owned())?;
     let mut packet = Packet::new_query(id);
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
     packet.questions.push(Question::new(name, QTYPE::TYPE(TYPE::MX), QCLASS::CLASS(CLASS::IN), false));
-    packet.build_bytes_vec().map_err(|_| "it is no domain name".to_owned())
+    packet.build_bytes_vec().map_err(|_| "it is not a valid domain name".to_owned())
 }
 
-/// Reads what came. Only what repeats number and question is an answer (RFC 5452 §4).
+/// Parses a message. Only one that repeats the query's number and question is a response to it (RFC 5452 §4).
 pub fn parse_response(bytes: &[u8], domain: &str, id: u16) -> DnsResponse {
     let Ok(packet) = Packet::parse(bytes) else { return DnsResponse::Other };
     let asked = packet.questions.first().is_some_and(|question| {
@@ -59,7 +59,7 @@ pub fn parse_response(bytes: &[u8], domain: &str, id: u16) -> DnsResponse {
     }
 }
 
-/// The MX records of the domain, or of the name that it is an alias of.
+/// The MX records of the domain, or of the name that it is an alias for.
 fn mx_records(answers: &[ResourceRecord<'_>], domain: &str) -> MxAnswer {
     let mut owner = domain.to_owned();
     for _ in 0..MAX_ALIASES {
@@ -85,13 +85,13 @@ fn mx_records(answers: &[ResourceRecord<'_>], domain: &str) -> MxAnswer {
     MxAnswer::Records { ttl: if list.is_empty() { 0 } else { ttl }, list }
 }
 
-/// A name with its dots, for comparing.
+/// The name in dotted form.
 fn dotted(name: &Name<'_>) -> String {
     let labels: Vec<_> = name.as_bytes().map(|label| String::from_utf8_lossy(label).into_owned()).collect();
     labels.join(".")
 }
 
-/// A name that a connection can be made to. What is none could hold dots or control characters in its labels.
+/// The name in dotted form, if it is a host name. The labels of others could contain dots or control characters.
 fn host_name(name: &Name<'_>) -> Option<String> {
     let plain = |label: &[u8]| label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     name.as_bytes().all(plain).then(|| dotted(name))

@@ -1,7 +1,7 @@
-//! Asks name servers: over UDP, and over TCP where an answer is too long for that (RFC 7766).
+//! Queries name servers over UDP, and over TCP if a response is too long for that (RFC 7766).
 //!
-//! Which ones stands in `/etc/resolv.conf`, and how often and how long they are asked. A question's number and the port
-//! that it comes from are random, and a socket hears only the server that it asks (RFC 5452).
+//! `/etc/resolv.conf` says which, how often and how long. A query's number and source port are random, and its socket
+//! receives from the server that was asked only (RFC 5452).
 
 use super::query::{DnsResponse, MxAnswer, build_question, parse_response};
 use crate::exec::Clock;
@@ -12,12 +12,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 const CONFIGURATION: &str = "/etc/resolv.conf";
-/// As the system's resolver: more are not asked.
+/// The same limit as that of the system's resolver.
 const MAX_SERVERS: usize = 3;
-/// What an answer over UDP may hold without an agreement on more (RFC 1035 §4.2.1), and some.
+/// Room for a response over UDP: without EDNS it has up to 512 bytes (RFC 1035 §4.2.1).
 const DATAGRAM: usize = 4096;
 
-/// Who is asked.
+/// The name servers to ask.
 #[derive(Clone, Debug, Default)]
 pub enum Nameservers {
     /// Those of this machine.
@@ -43,7 +43,8 @@ impl Nameservers {
     }
 }
 
-/// Reads resolv.conf(5): `nameserver`, and `timeout` and `attempts` of `options`, within the bounds that it names.
+/// Parses resolv.conf(5): `nameserver`, and the options `timeout` and `attempts` within the bounds that the manual
+/// names.
 fn parse_resolv_conf(text: &str) -> ResolverConfig {
     let (mut servers, mut timeout, mut attempts) = (Vec::new(), 5, 2);
     for line in text.lines() {
@@ -124,7 +125,7 @@ fn query_udp(
     clock: &SystemClock,
 ) -> io::Result<DnsResponse> {
     let any = if server.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
-    // Port 0: the system takes a random one.
+    // Port 0: the system chooses a random one.
     let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
     socket.connect(server)?;
     socket.send(question)?;
@@ -136,7 +137,7 @@ fn query_udp(
         }
         socket.set_read_timeout(Some(slice))?;
         match socket.recv(&mut buffer) {
-            // What is no answer to this question may be forged: the true one may still come.
+            // A message that is not the response may be forged: the response may still come.
             Ok(count) => match parse_response(&buffer[..count], domain, id) {
                 DnsResponse::Other => {}
                 heard => return Ok(heard),
@@ -147,7 +148,7 @@ fn query_udp(
     }
 }
 
-/// A message over TCP has its length in front (RFC 1035 §4.2.2).
+/// Over TCP a message is preceded by its length (RFC 1035 §4.2.2).
 fn query_tcp(
     server: SocketAddr,
     question: &[u8],

@@ -1,4 +1,4 @@
-//! Reads the TOML of rules: all its mistakes in one go, each with its place, as session files are read.
+//! Reads rules in TOML. Like the reader of session files, it returns all errors with their places.
 
 use super::{ReplyRule, ReplyRules, VERBS};
 use crate::session::{Diagnostic, Diagnostics, SourceMap, Span, closest_name, parse_duration};
@@ -9,10 +9,10 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// What a rule may have.
+/// The keys of a rule.
 const KEYS: [&str; 6] = ["verb", "nth", "argument", "reply", "delay", "close"];
 
-/// What only a session file has at its top.
+/// Keys that only session files have at their top level.
 const OF_SESSIONS: [&str; 10] =
     ["server", "step", "open", "close", "message", "rows", "auth", "vars", "secrets", "client_name"];
 
@@ -43,7 +43,8 @@ struct RuleReader {
     sources: SourceMap,
     file: usize,
     found: Vec<Diagnostic>,
-    /// The lines with syntax errors. What stands there was perhaps read wrongly, and what is missing not understood.
+    /// The lines with syntax errors. Values there may be misread and keys may seem to be missing, so no other errors
+    /// are reported for them.
     broken: HashSet<usize>,
 }
 
@@ -77,7 +78,7 @@ impl RuleReader {
         if on.is_none()
             && let Some((key, _)) = of_session.min_by_key(|(key, _)| key.span().start)
         {
-            let one = Diagnostic::error(self.span(key.span()), "this is a session file, and not rules for a server");
+            let one = Diagnostic::error(self.span(key.span()), "this is a session file, not rules for a server");
             let help = "`mailrun run` plays it; rules have [[on]] tables with verb and reply";
             self.found.push(one.with_help(help));
             return ReplyRules::default();
@@ -96,7 +97,7 @@ impl RuleReader {
         ReplyRules { list: rules.unwrap_or_default() }
     }
 
-    /// Tells the keys that nobody knows. Gives those that were probably meant.
+    /// Reports unknown keys. Returns the keys that were probably meant.
     fn unknown(&mut self, table: &DeTable<'_>, what: &str, keys: &[&'static str]) -> Vec<&'static str> {
         let mut meant = Vec::new();
         for (key, _) in table.iter().filter(|(key, _)| !keys.contains(&key.get_ref().as_ref())) {
@@ -112,7 +113,7 @@ impl RuleReader {
         meant
     }
 
-    /// One rule; nothing where its verb is of no use.
+    /// Reads one rule; `None` if its verb is invalid.
     fn rule(&mut self, node: &TomlNode<'_>) -> Option<ReplyRule> {
         let DeValue::Table(table) = node.get_ref() else {
             return self.error(node.span(), "a rule must be a table");
@@ -128,7 +129,7 @@ impl RuleReader {
             _ => self.must_be("close", "true or false", node),
         });
         let stands = |name: &str| table.contains_key(name) || meant.contains(&name);
-        // The table's header is what is at fault, and not all that stands below it.
+        // The error points at the table's header, not at all that follows it.
         if !stands("verb") {
             self.missing(node.span(), "a rule has a verb: RCPT, CONNECT for the greeting, CONTENT");
         }
@@ -169,11 +170,11 @@ impl RuleReader {
         if verb.is_empty() || !verb.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return self.error(node.span(), "\"verb\" must be one word: RCPT, CONNECT for the greeting, CONTENT");
         }
-        // A verb of one's own has its use (what does the client do then?); one that is nearly a command is mistyped.
+        // Unknown verbs are useful (what does the client do then?); one that is nearly a command is a typing error.
         if !VERBS.contains(&verb.as_str())
             && let Some(meant) = closest_name(&verb, VERBS.into_iter())
         {
-            let one = Diagnostic::error(self.span(node.span()), format!("\"{verb}\" is no command"));
+            let one = Diagnostic::error(self.span(node.span()), format!("\"{verb}\" is not a command"));
             self.add(one.with_label(format!("did you mean \"{meant}\"?")));
             return None;
         }
@@ -192,7 +193,7 @@ impl RuleReader {
         let text = self.text("argument", node)?;
         Regex::new(text)
             .map_err(|error| {
-                // The crate says it in several lines for a terminal, the last of which says why.
+                // The crate explains it in several lines for a terminal; the last one has the reason.
                 let words = error.to_string();
                 let why = words.lines().rev().find_map(|line| line.strip_prefix("error: "));
                 let why = why.or_else(|| words.lines().last()).unwrap_or_default();
@@ -217,7 +218,7 @@ mod tests {
             (
                 "[[on]]\nver = 'RCPT'\nreply = '250 x'\n[[on]]\nverb = 'RCTP'\nnth = 0\nreply = 1\nclose = 'yes'\n",
                 "r.toml:2:1: error: unknown key \"ver\" in a rule\n  |\n2 | ver = 'RCPT'\n  | ^^^ did you mean \"verb\"?\n\
-                 r.toml:5:8: error: \"RCTP\" is no command\n  |\n5 | verb = 'RCTP'\n  |        ^^^^^^ did you mean \"RCPT\"?\n\
+                 r.toml:5:8: error: \"RCTP\" is not a command\n  |\n5 | verb = 'RCTP'\n  |        ^^^^^^ did you mean \"RCPT\"?\n\
                  r.toml:6:7: error: \"nth\" must be a whole number, counted from 1, not 0\n  |\n6 | nth = 0\n  |       ^\n\
                  r.toml:7:9: error: \"reply\" must be a string, not 1\n  |\n7 | reply = 1\n  |         ^\n\
                  r.toml:8:9: error: \"close\" must be true or false, not \"yes\"\n  |\n8 | close = 'yes'\n  |         ^^^^^\n",
@@ -225,7 +226,7 @@ mod tests {
             ),
             (
                 "server = 'smtp://a'\n[[step]]\nexpect = 220\n",
-                "r.toml:1:1: error: this is a session file, and not rules for a server\n  |\n1 | server = 'smtp://a'\n  \
+                "r.toml:1:1: error: this is a session file, not rules for a server\n  |\n1 | server = 'smtp://a'\n  \
                  | ^^^^^^\n  = help: `mailrun run` plays it; rules have [[on]] tables with verb and reply\n",
                 "the wrong file",
             ),

@@ -1,13 +1,13 @@
-//! Reads command lines (RFC 5321 §4.1) and their ESMTP parameters.
+//! Parses command lines (RFC 5321 §4.1) and their ESMTP parameters.
 
 use super::envelope::Params;
 use crate::smtp::address::Mailbox;
 use crate::smtp::xtext;
 
-/// A refusal, ready to be sent.
+/// The reply that refuses a command.
 pub(super) type Refusal = String;
 
-/// The verb in upper case, and what stands behind it.
+/// The verb in upper case, and its argument.
 pub(super) fn split(line: &str) -> (String, &str) {
     let (verb, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
     (verb.to_ascii_uppercase(), rest.trim_matches([' ', '\t']))
@@ -21,7 +21,7 @@ pub(super) struct PathArgument {
     pub(super) params: Params,
 }
 
-/// `FROM:<a@example.com> SIZE=1`. A space behind the colon is taken, as most servers do.
+/// Parses `FROM:<a@example.com> SIZE=1`. A space after the colon is accepted, as by most servers.
 pub(super) fn path(argument: &str, keyword: &str, syntax: &str) -> Result<PathArgument, Refusal> {
     let wrong = || format!("501 5.5.4 syntax: {syntax}");
     let start = argument.get(..keyword.len()).filter(|start| start.eq_ignore_ascii_case(keyword));
@@ -47,7 +47,7 @@ pub(super) fn path(argument: &str, keyword: &str, syntax: &str) -> Result<PathAr
     Ok(PathArgument { address: address.to_owned(), params: params(rest)? })
 }
 
-/// Where `>` stands outside of quotes.
+/// The position of the first `>` outside quotes.
 fn closing_bracket(text: &str) -> Option<usize> {
     let (mut quoted, mut escaped) = (false, false);
     for (at, byte) in text.bytes().enumerate() {
@@ -81,7 +81,7 @@ fn params(text: &str) -> Result<Params, Refusal> {
     Ok(params)
 }
 
-/// What MAIL may carry: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), AUTH
+/// The parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), AUTH
 /// (RFC 4954), PRDR.
 pub(super) fn check_mail_params(params: &Params, max_size: u64) -> Result<(), Refusal> {
     for (keyword, value) in params {
@@ -107,7 +107,7 @@ pub(super) fn check_mail_params(params: &Params, max_size: u64) -> Result<(), Re
     Ok(())
 }
 
-/// What RCPT may carry: NOTIFY and ORCPT (RFC 3461).
+/// The parameters of RCPT: NOTIFY and ORCPT (RFC 3461).
 pub(super) fn check_rcpt_params(params: &Params) -> Result<(), Refusal> {
     for (keyword, value) in params {
         let value = value.as_deref().unwrap_or_default();
@@ -126,7 +126,7 @@ pub(super) fn check_rcpt_params(params: &Params) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The address is xtext; of the kind `utf-8` it may be UTF-8 as it stands (RFC 6533 §3).
+/// Whether an ORCPT address is valid: it is xtext, and with type `utf-8` it may be plain UTF-8 (RFC 6533 §3).
 fn orcpt(kind: &str, address: &str) -> bool {
     kind.eq_ignore_ascii_case("utf-8") || xtext::decode(address).is_some()
 }
@@ -140,7 +140,7 @@ fn unsupported(verb: &str, keyword: &str) -> Refusal {
     format!("555 5.5.4 {verb} parameter {keyword} is not supported")
 }
 
-/// `BDAT 86 LAST` (RFC 3030 §2): octets, and whether they are the last.
+/// Parses `86 LAST` (RFC 3030 §2): the octets, and whether they are the last.
 pub(super) fn bdat(argument: &str) -> Option<(u64, bool)> {
     let mut words = argument.split(' ').filter(|word| !word.is_empty());
     let octets = words.next().filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()?;
@@ -151,7 +151,7 @@ pub(super) fn bdat(argument: &str) -> Option<(u64, bool)> {
     }
 }
 
-/// XCLIENT's attributes, their values out of xtext (Postfix's XCLIENT_README).
+/// Parses XCLIENT's attributes and decodes their xtext values (Postfix's XCLIENT_README).
 pub(super) fn xclient(argument: &str) -> Option<Vec<(String, String)>> {
     const KNOWN: [&str; 8] = ["NAME", "ADDR", "PORT", "PROTO", "HELO", "LOGIN", "DESTADDR", "DESTPORT"];
     let attributes = argument.split(' ').filter(|word| !word.is_empty()).map(|word| {

@@ -1,5 +1,5 @@
-//! The server's side of SASL (RFC 4954). Any credentials are accepted; CRAM-MD5 and SCRAM are checked against the
-//! one password that the server knows.
+//! The server's side of SASL (RFC 4954). Any credentials are accepted, except that CRAM-MD5 and SCRAM are checked
+//! against the server's one password. It shares no code with the client's side, so that each tests the other.
 
 use super::envelope::Authenticated;
 use base64::Engine;
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 const ITERATIONS: u32 = 4096;
 const SALT: &[u8] = b"mailrun's sink, the salt";
 
-/// What the server says next.
+/// The server's next message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum AuthStep {
     /// 334 with this challenge, before base64.
@@ -25,17 +25,17 @@ pub(super) enum AuthStep {
     Malformed(&'static str),
 }
 
-/// What an exchange may use.
+/// The server's secrets for an exchange.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AuthSecrets {
     pub(super) password: Option<String>,
     /// Random, printable, without comma.
     pub(super) nonce: String,
-    /// `tls-server-end-point`, inside TLS.
+    /// `tls-server-end-point` (RFC 5929 §4.1); `None` outside TLS.
     pub(super) channel_binding: Option<Vec<u8>>,
 }
 
-/// What is offered, the strongest first.
+/// The mechanisms on offer, the strongest first.
 pub(super) fn offered(secrets: &AuthSecrets) -> Vec<&'static str> {
     let scram = secrets.password.is_some();
     let plus = scram && secrets.channel_binding.is_some();
@@ -48,7 +48,7 @@ pub(super) fn offered(secrets: &AuthSecrets) -> Vec<&'static str> {
 
 #[derive(Debug)]
 enum AuthState {
-    /// Nothing came yet.
+    /// No response was received yet.
     Begun,
     LoginPassword {
         user: String,
@@ -57,7 +57,7 @@ enum AuthState {
         challenge: String,
     },
     Scram(ScramState),
-    /// The server's signature was sent; the client answers with nothing.
+    /// The server's signature was sent; the client replies with an empty response.
     Signed(Authenticated),
 }
 
@@ -65,7 +65,7 @@ enum AuthState {
 struct ScramState {
     user: String,
     authzid: String,
-    /// What `c=` has to be, before base64.
+    /// The required value of `c=`, before base64.
     binding: Vec<u8>,
     client_first_bare: String,
     server_first: String,
@@ -80,13 +80,13 @@ pub(super) struct ServerExchange {
 }
 
 impl ServerExchange {
-    /// `None` where the mechanism is not offered.
+    /// `None` if the mechanism is not offered.
     pub(super) fn new(mechanism: &str, secrets: AuthSecrets) -> Option<Self> {
         let mechanism = offered(&secrets).into_iter().find(|name| name.eq_ignore_ascii_case(mechanism))?;
         Some(Self { mechanism, secrets, state: AuthState::Begun })
     }
 
-    /// The exchange begins; `initial` is the decoded initial response, where there is one.
+    /// Begins the exchange; `initial` is the decoded initial response, if any.
     pub(super) fn start(&mut self, initial: Option<Vec<u8>>) -> AuthStep {
         if self.mechanism == "CRAM-MD5" {
             if initial.is_some() {
@@ -103,7 +103,7 @@ impl ServerExchange {
         }
     }
 
-    /// A decoded response came.
+    /// Handles a decoded response.
     pub(super) fn respond(&mut self, response: &[u8]) -> AuthStep {
         let Ok(text) = std::str::from_utf8(response) else { return AuthStep::Malformed("the response is not UTF-8") };
         match std::mem::replace(&mut self.state, AuthState::Begun) {
@@ -112,7 +112,7 @@ impl ServerExchange {
             AuthState::Cram { challenge } => self.cram(&challenge, text),
             AuthState::Scram(scram) => self.scram_final(scram, text),
             AuthState::Signed(who) if text.is_empty() => AuthStep::Done(who),
-            AuthState::Signed(_) => AuthStep::Malformed("nothing is left to be said"),
+            AuthState::Signed(_) => AuthStep::Malformed("unexpected response after the last message"),
         }
     }
 
@@ -175,7 +175,8 @@ impl ServerExchange {
         if client_nonce.is_empty() || plus != bound.is_some() || bound.is_some_and(|b| b != "tls-server-end-point") {
             return AuthStep::Malformed("nonce or channel binding do not fit the mechanism");
         }
-        // Flag y: the client thinks that no -PLUS is offered; where one is, someone took it away (RFC 5802 §6).
+        // Flag y: the client thinks that no -PLUS mechanism is offered; if one is, somebody removed it on the way (RFC
+        // 5802 §6).
         if flag == "y" && self.secrets.channel_binding.is_some() {
             return AuthStep::Wrong;
         }
@@ -203,7 +204,7 @@ impl ServerExchange {
         }
         let message = format!("{},{},{without_proof}", scram.client_first_bare, scram.server_first);
         let password = self.secrets.password.as_deref().unwrap_or_default();
-        // RFC 5802 §2.2: the password is prepared; what cannot be prepared is taken as it is.
+        // RFC 5802 §2.2: SASLprep is applied to the password; one that it forbids is used unchanged.
         let prepared = stringprep::saslprep(password).unwrap_or(password.into());
         let password = prepared.as_bytes();
         let signature = if self.mechanism.starts_with("SCRAM-SHA-256") {
@@ -220,7 +221,7 @@ impl ServerExchange {
     }
 }
 
-/// `flag "," ["a=" authzid] ","` (RFC 5801 §4): flag, authzid, what stands behind.
+/// Parses `flag "," ["a=" authzid] ","` (RFC 5801 §4): flag, authzid, and what follows.
 fn gs2(text: &str) -> Option<(&str, String, &str)> {
     let (flag, rest) = text.split_once(',')?;
     let (authzid, rest) = rest.split_once(',')?;
@@ -237,7 +238,7 @@ fn keyed<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-/// Checks a proof and gives the server's signature (RFC 5802 §3). `None`: the proof is wrong.
+/// Checks a proof and returns the server's signature (RFC 5802 §3). `None`: the proof is wrong.
 fn sign(
     salted_password: &[u8],
     message: &[u8],

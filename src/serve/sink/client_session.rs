@@ -3,7 +3,7 @@
 use super::envelope::{Authenticated, Envelope, Params, Recipient};
 use std::collections::BTreeMap;
 
-/// How the client said hello.
+/// The client's greeting command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Hello {
     #[default]
@@ -29,7 +29,7 @@ pub(super) struct ClientSession {
 }
 
 impl ClientSession {
-    /// RFC 3207 §4.2: nothing that was said in the clear counts any more.
+    /// RFC 3207 §4.2: forgets everything that was sent unencrypted.
     pub(super) fn tls_started(&mut self, version: Option<String>) {
         let proxied_for = self.proxied_for.take();
         let xclient = std::mem::take(&mut self.xclient);
@@ -44,7 +44,7 @@ impl ClientSession {
         self.chunking = false;
     }
 
-    /// Ends the transaction and tells what it was.
+    /// Ends the transaction and returns its envelope.
     pub(super) fn take_envelope(&mut self) -> Envelope {
         let (mail_from, mail_params) = self.mail.take().unwrap_or_default();
         let lmtp = self.hello == Hello::Lhlo;

@@ -9,7 +9,7 @@ use crate::smtp::content::ContentDecoder;
 const BAD_SEQUENCE: &str = "503 5.5.1 ";
 
 impl Sink<'_> {
-    /// Obeys or refuses one command.
+    /// Executes or refuses one command.
     pub(super) fn command(&mut self, line: &str) {
         let (verb, argument) = arguments::split(line);
         if verb == "BDAT" {
@@ -19,7 +19,7 @@ impl Sink<'_> {
             return;
         }
         if self.session.chunking && !matches!(verb.as_str(), "RSET" | "NOOP" | "QUIT" | "HELP") {
-            // RFC 3030 §2: between chunks nothing else belongs to the transaction.
+            // RFC 3030 §2: no other command may stand between the chunks of a transaction.
             return self.reply(&format!("{BAD_SEQUENCE}BDAT or RSET is next"));
         }
         let outcome = match verb.as_str() {
@@ -45,7 +45,7 @@ impl Sink<'_> {
             "STARTTLS" => return self.start_tls_command(argument),
             "AUTH" => return self.auth(argument),
             "XCLIENT" => self.xclient(argument),
-            "" => Err("500 5.5.2 an empty line is no command".to_owned()),
+            "" => Err("500 5.5.2 an empty line is not a command".to_owned()),
             _ => Err("500 5.5.2 command not recognized".to_owned()),
         };
         self.reply(&outcome.unwrap_or_else(|refusal| refusal));
@@ -64,7 +64,7 @@ impl Sink<'_> {
         }
         let lmtp = self.session.hello == Hello::Lhlo;
         if self.session.hello != Hello::None && lmtp != (hello == Hello::Lhlo) {
-            // RFC 2033 §4.1: LMTP knows no HELO, SMTP no LHLO.
+            // RFC 2033 §4.1: LMTP has no HELO, SMTP has no LHLO.
             return Err(format!("500 5.5.1 this connection speaks {}", if lmtp { "LMTP" } else { "SMTP" }));
         }
         self.reset_transaction();
@@ -152,7 +152,7 @@ impl Sink<'_> {
             // RFC 3030 §3.
             return Err(format!("{BAD_SEQUENCE}BODY=BINARYMIME goes with BDAT"));
         }
-        // A rule that lets it, but says something else than 354, asks for no content.
+        // A rule that accepts it with something else than 354 requests no content.
         if self.reply_override.as_ref().is_none_or(|reply| reply.starts_with(b"3")) {
             self.begin_content();
             self.phase = InputPhase::Data(ContentDecoder::default());
@@ -160,10 +160,10 @@ impl Sink<'_> {
         Ok("354 go ahead, and end with a dot".to_owned())
     }
 
-    /// RFC 3030 §2: the octets follow the command whatever becomes of it.
+    /// RFC 3030 §2: the octets follow even if the command is refused.
     fn bdat(&mut self, argument: &str) {
         let Some((octets, last)) = arguments::bdat(argument) else {
-            // Nobody knows how many octets follow.
+            // It is unknown how many octets follow.
             self.reply("501 5.5.4 syntax: BDAT octets [LAST]");
             return self.close();
         };
@@ -173,7 +173,7 @@ impl Sink<'_> {
             refusal = Some("552 5.3.4 message size exceeds fixed maximum message size".to_owned());
         }
         if refusal.is_none() {
-            // The reply comes behind the octets.
+            // The reply comes after the octets.
             self.flush();
             if !self.apply_rule("BDAT", argument) {
                 let reply = std::mem::take(&mut self.out);
@@ -224,7 +224,7 @@ impl Sink<'_> {
             return self.reply("504 5.5.4 this mechanism is not offered");
         };
         let initial = match initial {
-            // The initial response of no length (RFC 4954 §4).
+            // The empty initial response (RFC 4954 §4).
             Some("=") => Some(Vec::new()),
             Some(text) => match decode(text) {
                 Some(bytes) => Some(bytes),
@@ -236,7 +236,7 @@ impl Sink<'_> {
         self.auth_step(exchange, step);
     }
 
-    /// Postfix's XCLIENT: the attributes are taken, and the session begins again with a greeting.
+    /// Postfix's XCLIENT: stores the attributes, and the session begins again with a greeting.
     fn xclient(&mut self, argument: &str) -> Result<String, Refusal> {
         if self.session.mail.is_some() {
             return Err(format!("{BAD_SEQUENCE}not during a transaction"));
@@ -249,7 +249,7 @@ impl Sink<'_> {
     }
 }
 
-/// RFC 6531 §3.5: only a transaction with SMTPUTF8 has addresses beyond ASCII.
+/// RFC 6531 §3.5: addresses beyond ASCII require SMTPUTF8.
 fn check_smtputf8(address: &str, smtputf8: bool) -> Result<(), Refusal> {
     if address.is_ascii() || smtputf8 { Ok(()) } else { Err("553 5.6.7 this address needs SMTPUTF8".to_owned()) }
 }

@@ -1,4 +1,4 @@
-//! Content on its way to the mail store, by DATA and by BDAT, and the reply to it.
+//! Receives content by DATA and by BDAT, stores it and replies to it.
 
 use super::super::rules::CONTENT;
 use super::{InputPhase, MAX_SIZE, Sink};
@@ -10,7 +10,7 @@ impl Sink<'_> {
         self.storage_error = self.writer.as_mut().and_then(|writer| writer.begin().err());
     }
 
-    /// Passes on what is in `content`.
+    /// Hands `content` to the writer.
     fn store_content(&mut self) {
         self.session.size += self.content.len() as u64;
         if self.storage_error.is_none() && self.session.size <= MAX_SIZE {
@@ -42,7 +42,7 @@ impl Sink<'_> {
         let left = left - taken as u64;
         match (left, refusal) {
             (1.., refusal) => self.phase = InputPhase::Bdat { left, last, refusal },
-            // A rule that only closes answers nothing.
+            // A rule that only closes sends no reply.
             (0, Some(refusal)) if refusal.is_empty() => {}
             (0, Some(refusal)) => self.reply(&refusal),
             (0, None) if last => self.end_content(),
@@ -53,17 +53,17 @@ impl Sink<'_> {
         }
     }
 
-    /// Content is complete: keep it, and say so; over LMTP to each recipient (RFC 2033 §4.2).
+    /// Stores the complete content and replies; over LMTP once per recipient (RFC 2033 §4.2).
     fn end_content(&mut self) {
         let envelope = self.session.take_envelope();
         let recipients = envelope.rcpt.len();
         let refusal = if envelope.size > MAX_SIZE {
             Some("552 5.3.4 message size exceeds fixed maximum message size".to_owned())
         } else {
-            self.storage_error.take().map(|_| "451 4.3.0 the mail cannot be kept".to_owned())
+            self.storage_error.take().map(|_| "451 4.3.0 the mail cannot be stored".to_owned())
         };
         let lmtp = envelope.lmtp;
-        // PRDR answers each of several recipients, then all of them (draft-hall-prdr).
+        // PRDR replies for each of several recipients, then for all of them (draft-hall-prdr).
         let prdr = !lmtp && recipients > 1 && envelope.mail_params.contains_key("PRDR");
         if prdr && refusal.is_none() {
             self.reply("353 content analysis has started");
@@ -87,7 +87,7 @@ impl Sink<'_> {
         let reply = match (refusal, kept) {
             (Some(refusal), _) => refusal,
             (None, Ok(name)) => format!("250 2.0.0 queued as {name}"),
-            (None, Err(_)) => "451 4.3.0 the mail cannot be kept".to_owned(),
+            (None, Err(_)) => "451 4.3.0 the mail cannot be stored".to_owned(),
         };
         for (index, (lets, instead, said)) in verdicts.into_iter().enumerate() {
             self.out.extend_from_slice(&said);

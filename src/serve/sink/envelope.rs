@@ -1,9 +1,9 @@
-//! What is kept beside a mail: who sent it to whom, and how the session was.
+//! What is stored with a mail: sender, recipients, and the properties of the session.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// ESMTP parameters: keyword in upper case, value where there is one.
+/// ESMTP parameters: keyword in upper case, and the value if there is one.
 pub(in crate::serve) type Params = BTreeMap<String, Option<String>>;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -13,18 +13,18 @@ pub(in crate::serve) struct Envelope {
     pub mail_params: Params,
     pub rcpt: Vec<Recipient>,
     pub helo: String,
-    /// RFC 3848's words: SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, and LMTP in place of ESMTP.
+    /// The keywords of RFC 3848: SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, with LMTP in place of ESMTP.
     pub protocol: String,
     pub lmtp: bool,
     pub smtputf8: bool,
-    /// `TLSv1.3`, or `TLS` where the version could not be told.
+    /// `TLSv1.3`, or `TLS` if the version is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<Authenticated>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub xclient: BTreeMap<String, String>,
-    /// The client's address that a PROXY header told.
+    /// The client's address in a PROXY header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxied_for: Option<String>,
     /// Octets of content.
@@ -45,12 +45,12 @@ pub(in crate::serve) struct Authenticated {
     pub authzid: String,
 }
 
-/// Where mail goes. Errors are for the server's side; the client is told 451.
+/// Stores mail. Errors are for the operator of the server; the client gets a 451.
 pub(in crate::serve) trait MailWriter {
     fn begin(&mut self) -> Result<(), String>;
     fn content(&mut self, bytes: &[u8]) -> Result<(), String>;
-    /// Gives the name under which the mail is kept.
+    /// Returns the name under which the mail is stored.
     fn commit(&mut self, envelope: &Envelope) -> Result<String, String>;
-    /// Forgets what was begun.
+    /// Discards an incomplete mail.
     fn abandon(&mut self);
 }

@@ -1,4 +1,4 @@
-//! The sink's side of SMTP (RFC 5321) and LMTP (RFC 2033): bytes in, replies and mail out, no socket and no file.
+//! The sink: the server's side of SMTP (RFC 5321) and LMTP (RFC 2033), without I/O. It accepts any mail.
 
 mod arguments;
 mod auth;
@@ -18,14 +18,14 @@ use client_session::ClientSession;
 pub(super) use envelope::{Envelope, MailWriter};
 use std::collections::VecDeque;
 
-/// The longest command line. RFC 5321 §4.5.3.1.4 asks for 512 and more for each extension; RFC 4954 §4 for 12,288.
+/// The longest command line. RFC 5321 §4.5.3.1.4 requires 512 octets and more for each extension, RFC 4954 §4 12,288.
 const MAX_LINE: usize = 12_288;
 /// The largest message.
 const MAX_SIZE: u64 = 1 << 30;
-/// RFC 5321 §4.5.3.1.8 asks for 100.
+/// RFC 5321 §4.5.3.1.8 requires 100.
 const MAX_RECIPIENTS: usize = 10_000;
 
-/// What the next bytes are.
+/// How the next bytes are interpreted.
 enum InputPhase {
     /// The connection's first bytes: a PROXY header or a command.
     First,
@@ -36,34 +36,34 @@ enum InputPhase {
     Bdat {
         left: u64,
         last: bool,
-        /// The refusal that follows the octets, where they are not wanted.
+        /// The reply after the octets, if they are refused.
         refusal: Option<String>,
     },
-    /// A line that was too long, up to its end.
+    /// The rest of a line that is too long.
     Skip,
 }
 
-/// One client's connection.
+/// The connection of one client.
 pub(super) struct Sink<'a> {
     options: &'a SinkOptions,
     writer: Option<Box<dyn MailWriter + 'a>>,
     input: Vec<u8>,
-    /// How much of `input` is used up.
+    /// How many bytes of `input` are consumed.
     used: usize,
     phase: InputPhase,
     session: ClientSession,
     secrets: auth::AuthSecrets,
-    /// How often each rule fitted.
+    /// How often each rule matched.
     rule_counts: Vec<u32>,
-    /// What a rule says in place of the next reply.
+    /// The reply of a rule that replaces the next one.
     reply_override: Option<Vec<u8>>,
     out: Vec<u8>,
     actions: VecDeque<ServerAction>,
     greeted: bool,
     closing: bool,
-    /// Unstuffed content on its way to the mail store.
+    /// Unstuffed content that is not stored yet.
     content: Vec<u8>,
-    /// Why the mail in progress cannot be kept.
+    /// Why the current mail cannot be stored.
     storage_error: Option<String>,
 }
 
@@ -89,7 +89,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Appends a reply; `\n` stands between its lines, each of which comes with its code.
+    /// Appends a reply. Its lines are separated by `\n`, and each includes its code.
     fn reply(&mut self, text: &str) {
         if let Some(instead) = self.reply_override.take() {
             self.out.extend_from_slice(&instead);
@@ -112,7 +112,7 @@ impl<'a> Sink<'a> {
         self.closing = true;
     }
 
-    /// Looks for a rule. Gives whether the command is to have its effect; its reply is the rule's where there is one.
+    /// Applies the matching rule, if any. Returns whether the command takes effect.
     fn apply_rule(&mut self, verb: &str, argument: &str) -> bool {
         let Some(rule) = self.options.rules.find(&mut self.rule_counts, verb, argument) else { return true };
         if let Some(delay) = rule.delay {
@@ -137,7 +137,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Uses up the input as far as it goes.
+    /// Processes the input as far as possible.
     fn process(&mut self) {
         while !self.closing && self.actions.back() != Some(&ServerAction::StartTls { may_fail: false }) {
             let before = (self.used, std::mem::discriminant(&self.phase));
@@ -172,7 +172,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Takes a line without its CRLF from the input. A line that is none is answered here.
+    /// Takes a line from the input, without its CRLF. An invalid line is answered here.
     fn take_line(&mut self) -> Option<String> {
         let rest = self.input.get(self.used..).unwrap_or_default();
         let Some(at) = rest.iter().position(|byte| *byte == b'\n') else {
@@ -185,7 +185,7 @@ impl<'a> Sink<'a> {
         self.used += at + 1;
         let wrong = match line.strip_suffix(b"\r") {
             _ if line.len() > MAX_LINE => "500 5.5.6 line too long",
-            // RFC 5321 §2.3.8: nothing else than CRLF ends a line.
+            // RFC 5321 §2.3.8: only CRLF ends a line.
             None => "500 5.5.2 a line ends in CRLF, this one in a bare LF",
             Some(line) => match std::str::from_utf8(line) {
                 Ok(line) if !line.contains('\0') => return Some(line.to_owned()),
@@ -220,7 +220,7 @@ impl<'a> Sink<'a> {
     fn auth_line(&mut self, mut exchange: auth::ServerExchange) {
         let before = self.used;
         let Some(line) = self.take_line() else {
-            // A line that was not one ends the exchange; one that is not there yet does not.
+            // An invalid line ends the exchange; an incomplete one does not.
             if self.used == before && !matches!(self.phase, InputPhase::Skip) {
                 self.phase = InputPhase::Auth(exchange);
             }
@@ -257,13 +257,13 @@ impl<'a> Sink<'a> {
     fn starttls(&mut self) {
         self.reply("220 2.0.0 go ahead");
         self.flush();
-        // RFC 3207 §4.2: what was said in the clear is forgotten, what was pipelined behind is dropped.
+        // RFC 3207 §4.2: what was sent unencrypted is forgotten, and what was pipelined after STARTTLS is dropped.
         self.used = self.input.len();
         self.actions.push_back(ServerAction::StartTls { may_fail: false });
     }
 }
 
-/// Base64 of an AUTH exchange. `=` is the empty initial response (RFC 4954 §4).
+/// Decodes base64 of an AUTH exchange. `=` is the empty initial response (RFC 4954 §4).
 fn decode(text: &str) -> Option<Vec<u8>> {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.decode(text).ok()

@@ -340,7 +340,7 @@ fn a_proxy_header_may_come_first() {
 fn mail_that_cannot_be_kept_is_not_accepted() {
     let sent = b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\nx\r\n.\r\nNOOP\r\n";
     let said = talk(&SinkOptions::default(), sent, usize::MAX, Memory { broken: true, ..Memory::default() });
-    assert!(said.ends_with("451 4.3.0 the mail cannot be kept\r\n250 2.0.0 ok\r\n<close>"), "{said}");
+    assert!(said.ends_with("451 4.3.0 the mail cannot be stored\r\n250 2.0.0 ok\r\n<close>"), "{said}");
 }
 
 proptest! {

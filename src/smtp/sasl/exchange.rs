@@ -59,7 +59,7 @@ impl fmt::Display for SaslError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnexpectedChallenge => f.write_str("the server asks for more after the mechanism's last message"),
-            Self::EarlySuccess => f.write_str("the server says success before the mechanism's last message"),
+            Self::EarlySuccess => f.write_str("the server reports success before the mechanism's last message"),
             Self::BadChallenge(why) | Self::Refused(why) => f.write_str(why),
             Self::BadSignature => {
                 f.write_str("the server's signature is wrong or missing: it did not prove that it knows the password")

@@ -1,10 +1,10 @@
-//! The mechanisms whose messages are known from the start: PLAIN (RFC 4616), LOGIN (draft-murchison-sasl-login),
-//! EXTERNAL (RFC 4422 appendix A), ANONYMOUS (RFC 4505).
+//! Mechanisms whose messages are known from the start: PLAIN (RFC 4616), LOGIN (draft-murchison-sasl-login), EXTERNAL
+//! (RFC 4422 appendix A), ANONYMOUS (RFC 4505).
 
 use super::exchange::{Credentials, Response, SaslError, SaslExchange};
 use std::collections::VecDeque;
 
-/// Messages that do not depend on what the server says.
+/// Messages that do not depend on the server's challenges.
 pub struct FixedResponses {
     initial: Result<Option<Response>, SaslError>,
     answers: VecDeque<Response>,
@@ -21,14 +21,14 @@ pub fn plain(credentials: &Credentials) -> FixedResponses {
     FixedResponses { initial, answers: VecDeque::new() }
 }
 
-/// Whatever the server asks, first the user, then the password: the prompts were never agreed on.
+/// Sends the user, then the password, whatever the challenges are: their texts were never standardised.
 pub fn login(credentials: Credentials) -> FixedResponses {
     let answers = [Response::public(credentials.user), Response::secret(credentials.password)];
     FixedResponses { initial: Ok(None), answers: answers.into() }
 }
 
-/// The authorization identity, which may be empty: who it is, the certificate says. A user that is given is meant, as
-/// swaks and msmtp take it: the mechanism has no other use for one.
+/// The authorization identity, which may be empty: the certificate tells who the client is. A user without an authzid
+/// is sent as the identity, as swaks and msmtp do: the mechanism has no other use for it.
 pub fn external(credentials: Credentials) -> FixedResponses {
     let identity = if credentials.authzid.is_empty() { credentials.user } else { credentials.authzid };
     FixedResponses { initial: Ok(Some(Response::public(identity))), answers: VecDeque::new() }

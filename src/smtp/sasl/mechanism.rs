@@ -1,8 +1,8 @@
-//! The mechanisms' names, and which is the strongest.
+//! The mechanisms: their names, and the choice of the strongest.
 
 use std::fmt;
 
-/// The mechanisms that mailrun speaks.
+/// The mechanisms that mailrun supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mechanism {
     ScramSha256Plus,
@@ -34,8 +34,8 @@ impl Mechanism {
         Self::Anonymous,
     ];
 
-    /// By its registered name, without regard to case. DIGEST-MD5 and NTLM are errors that say that they are
-    /// left out on purpose.
+    /// Parses a registered name, without regard to case. DIGEST-MD5 and NTLM are errors that explain why they are not
+    /// supported.
     pub fn parse(name: &str) -> Result<Self, UnknownMechanism> {
         if let Some(mechanism) = Self::ALL.into_iter().find(|m| m.name().eq_ignore_ascii_case(name)) {
             return Ok(mechanism);
@@ -43,7 +43,7 @@ impl Mechanism {
         let (is_intentional, why) = match name.to_ascii_uppercase().as_str() {
             "DIGEST-MD5" => (true, "RFC 6331 moved it to historic; SCRAM took its place".to_owned()),
             "NTLM" | "GSS-SPNEGO" => (true, "it is weak, proprietary and withdrawn by its maker".to_owned()),
-            _ => (false, format!("there are {}", Self::ALL.map(Self::name).join(", "))),
+            _ => (false, format!("supported are {}", Self::ALL.map(Self::name).join(", "))),
         };
         Err(UnknownMechanism { name: name.to_owned(), is_intentional, why })
     }
@@ -84,29 +84,29 @@ impl fmt::Display for Mechanism {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownMechanism {
     pub name: String,
-    /// It is known, and left out.
+    /// The mechanism is known, and not supported on purpose.
     pub is_intentional: bool,
-    /// Why it is not spoken, where that is on purpose; else the names that are known.
+    /// Why it is not supported, if that is intentional; else the names that are.
     pub why: String,
 }
 
 impl fmt::Display for UnknownMechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.is_intentional { "left out on purpose" } else { "not known" };
+        let what = if self.is_intentional { "not supported on purpose" } else { "unknown" };
         write!(f, "the mechanism \"{}\" is {what}: {}", self.name, self.why)
     }
 }
 
 impl std::error::Error for UnknownMechanism {}
 
-/// Picks the strongest that both sides have: with a password SCRAM down to LOGIN; with a token OAUTHBEARER, XOAUTH2;
-/// then EXTERNAL, where a certificate makes sense of it. ANONYMOUS must be named.
+/// Chooses the strongest mechanism that both sides support: with a password SCRAM down to LOGIN; with a token
+/// OAUTHBEARER, XOAUTH2; then EXTERNAL, if there is a client certificate. ANONYMOUS must be named.
 pub struct MechanismChoice<'a> {
-    /// In any case.
+    /// In upper or lower case.
     pub offered: &'a [String],
     pub has_password: bool,
     pub has_token: bool,
-    /// Whether TLS gave one, for the -PLUS mechanisms.
+    /// Whether TLS provides one, for the -PLUS mechanisms.
     pub channel_binding: bool,
     pub client_certificate: bool,
 }
@@ -147,7 +147,7 @@ mod tests {
         let why = |name| Mechanism::parse(name).map_err(|e| e.to_string());
         assert!(why("digest-md5").is_err_and(|e| e.contains("on purpose")));
         assert!(why("NTLM").is_err_and(|e| e.contains("on purpose")));
-        assert!(why("PLIAN").is_err_and(|e| e.contains("PLAIN") && e.contains("not known")));
+        assert!(why("PLIAN").is_err_and(|e| e.contains("PLAIN") && e.contains("unknown")));
     }
 
     #[test]

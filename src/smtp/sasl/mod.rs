@@ -1,4 +1,4 @@
-//! SASL's arithmetic (RFC 4422) for SMTP AUTH (RFC 4954): messages in, messages out, nothing sent.
+//! SASL (RFC 4422) for SMTP AUTH (RFC 4954): challenges in, responses out; nothing is sent here.
 
 mod cram;
 mod exchange;
@@ -14,7 +14,7 @@ use super::reply::{EnhancedCode, Reply};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// Begins an exchange. `nonce` is the client's for SCRAM: printable, without comma.
+/// Begins an exchange. `nonce` is the client's nonce for SCRAM: printable, without comma.
 pub fn start_exchange(mechanism: Mechanism, credentials: Credentials, nonce: &str) -> Box<dyn SaslExchange> {
     match mechanism {
         Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus | Mechanism::ScramSha256 | Mechanism::ScramSha1 => {
@@ -29,8 +29,8 @@ pub fn start_exchange(mechanism: Mechanism, credentials: Credentials, nonce: &st
     }
 }
 
-/// What a server may have put behind the code of its 235 as base64: RFC 5802 §5 allows a last message beside the
-/// outcome, RFC 4954 has no place for it, some servers send it all the same.
+/// Additional data in base64 after the code of a 235. RFC 5802 §5 allows a last message with the outcome; RFC 4954 has
+/// no place for it, but some servers send it.
 pub fn additional_data(reply: &Reply) -> Option<Vec<u8>> {
     let [line] = reply.lines.as_slice() else { return None };
     let text = std::str::from_utf8(line).ok()?.trim();

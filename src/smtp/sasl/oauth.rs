@@ -1,5 +1,5 @@
-//! OAUTHBEARER (RFC 7628) and its forerunner XOAUTH2, as Google and Microsoft document it: a token, and at a refusal a
-//! JSON object that the client must answer before it hears the failure.
+//! OAUTHBEARER (RFC 7628) and its predecessor XOAUTH2, as Google and Microsoft document it: a token, and before a
+//! refusal a JSON object that the client must answer.
 
 use super::exchange::{Credentials, Response, SaslError, SaslExchange};
 use super::mechanism::Mechanism;
@@ -8,12 +8,12 @@ use super::scram::saslname;
 pub struct Oauth {
     mechanism: Mechanism,
     credentials: Credentials,
-    /// What the server said against the token.
+    /// The server's objection to the token.
     error: Option<String>,
 }
 
 impl Oauth {
-    /// `mechanism` is one of the two.
+    /// `mechanism` is OAUTHBEARER or XOAUTH2.
     pub fn new(mechanism: Mechanism, credentials: Credentials) -> Self {
         Self { mechanism, credentials, error: None }
     }
@@ -27,7 +27,7 @@ impl Oauth {
     /// client-resp = (gs2-header kvsep *kvpair kvsep) / kvsep
     /// ```
     ///
-    /// RFC 7628 §3.1; the authorization identity is the user where no other is given.
+    /// RFC 7628 §3.1; the authorization identity is the user if no other is given.
     fn oauthbearer(&self) -> String {
         let Credentials { user, authzid, host, port, token, .. } = &self.credentials;
         let identity = if authzid.is_empty() { user } else { authzid };
@@ -57,12 +57,12 @@ impl SaslExchange for Oauth {
     }
 
     fn respond(&mut self, challenge: &[u8]) -> Result<Response, SaslError> {
-        // Only an error may come here (RFC 7628 §3.2.2), and once.
+        // Only an error may come here (RFC 7628 §3.2.2), and only once.
         if self.error.is_some() || challenge.trim_ascii().first() != Some(&b'{') {
             return Err(SaslError::UnexpectedChallenge);
         }
         self.error = Some(String::from_utf8_lossy(challenge).into_owned());
-        // RFC 7628 §3.2.3: a single kvsep. XOAUTH2 wants an empty answer.
+        // RFC 7628 §3.2.3: a single kvsep. XOAUTH2 expects an empty response.
         let answer: &[u8] = if self.mechanism == Mechanism::Xoauth2 { b"" } else { b"\x01" };
         Ok(Response::public(answer))
     }
@@ -74,7 +74,7 @@ impl SaslExchange for Oauth {
     fn finish(&mut self, _data: Option<&[u8]>) -> Result<(), SaslError> {
         match &self.error {
             None => Ok(()),
-            Some(error) => Err(SaslError::BadChallenge(format!("the server says success behind an error: {error}"))),
+            Some(error) => Err(SaslError::BadChallenge(format!("the server reports success after an error: {error}"))),
         }
     }
 }

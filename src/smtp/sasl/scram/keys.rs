@@ -1,11 +1,11 @@
-//! SCRAM's arithmetic (RFC 5802 §3), for both sides.
+//! The keys of SCRAM (RFC 5802 §3).
 
 use hmac::{Hmac, KeyInit, Mac};
 use pbkdf2::pbkdf2_hmac;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// The hash that a mechanism is named after.
+/// The hash function of a mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScramHash {
     Sha1,
@@ -60,7 +60,7 @@ pub struct ScramKeys {
 }
 
 impl ScramKeys {
-    /// `password` is prepared.
+    /// `password` is prepared by SASLprep.
     pub fn derive(hash: ScramHash, password: &str, salt: &[u8], iterations: u32) -> Self {
         let salted = hash.salted(password.as_bytes(), salt, iterations);
         let client = hash.hmac(&salted, b"Client Key");

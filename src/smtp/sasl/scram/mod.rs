@@ -12,10 +12,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::ops::RangeInclusive;
 
-/// Fewer are too weak (RFC 7677 §4), more only keep this machine busy.
+/// Fewer iterations are too weak (RFC 7677 §4), more only waste time.
 const ITERATIONS: RangeInclusive<u32> = 4096..=1_000_000;
 
-/// `None` for a mechanism that is not SCRAM.
+/// The hash function of a SCRAM mechanism; `None` for others.
 pub fn hash_of(mechanism: Mechanism) -> Option<ScramHash> {
     match mechanism {
         Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => Some(ScramHash::Sha1),
@@ -24,12 +24,12 @@ pub fn hash_of(mechanism: Mechanism) -> Option<ScramHash> {
     }
 }
 
-/// A name within GS2: `=` and `,` are written `=3D` and `=2C` (RFC 5802 §5.1).
+/// Escapes a name in a GS2 header: `=` and `,` become `=3D` and `=2C` (RFC 5802 §5.1).
 pub fn saslname(name: &str) -> String {
     name.replace('=', "=3D").replace(',', "=2C")
 }
 
-/// The client's side.
+/// The client's side of SCRAM.
 pub struct Scram {
     hash: ScramHash,
     plus: bool,
@@ -40,22 +40,22 @@ pub struct Scram {
 
 enum State {
     Start,
-    /// The first message is out: the GS2 header, and what follows it.
+    /// The first message was sent: the GS2 header, and what follows it.
     First {
         gs2: String,
         bare: String,
     },
-    /// The proof is out: what the server must sign with.
+    /// The proof was sent: the signature that the server must return.
     Final {
         signature: Vec<u8>,
     },
-    /// The server's signature was right.
+    /// The server's signature is correct.
     Proven,
     Failed,
 }
 
 impl Scram {
-    /// `mechanism` is a SCRAM.
+    /// `mechanism` is a SCRAM mechanism.
     pub fn new(mechanism: Mechanism, credentials: Credentials, nonce: &str) -> Self {
         let hash = hash_of(mechanism).unwrap_or(ScramHash::Sha256);
         Self { hash, plus: mechanism.is_plus(), credentials, nonce: nonce.to_owned(), state: State::Start }
@@ -71,7 +71,8 @@ impl Scram {
             (true, None) => {
                 return Err(SaslError::InvalidCredential("a -PLUS mechanism needs a TLS channel to bind to"));
             }
-            // RFC 5802 §6: y says "I could, but you did not offer it", which a server that did offer it takes for an attack.
+            // RFC 5802 §6: y means "I support it, but you did not offer it"; a server that did offer it detects an
+            // attack.
             (false, Some(_)) if !self.credentials.plus_offered => "y",
             (false, _) => "n",
         };
@@ -130,8 +131,8 @@ impl<'a> ServerFirst<'a> {
             return Err(server_error(error));
         }
         if text.starts_with("m=") {
-            // RFC 5802 §5.1: an extension that is not known must end the exchange.
-            return Err(SaslError::Refused("the server asks for an extension that is not known".to_owned()));
+            // RFC 5802 §5.1: an unknown extension must end the exchange.
+            return Err(SaslError::Refused("the server requires an unknown extension".to_owned()));
         }
         let mut attributes = text.split(',');
         let mut next = |name: &str| attributes.next().and_then(|a| a.strip_prefix(name));
@@ -139,7 +140,7 @@ impl<'a> ServerFirst<'a> {
         let salt = next("s=").and_then(|s| STANDARD.decode(s).ok()).filter(|s| !s.is_empty());
         let salt = salt.ok_or_else(|| bad("salt in base64 (s=)"))?;
         let count = next("i=").filter(|i| !i.is_empty() && i.bytes().all(|b| b.is_ascii_digit()));
-        // A number that no u32 holds is too many in any case.
+        // A number that does not fit a u32 is too large anyway.
         let iterations = count.ok_or_else(|| bad("iteration count (i=)"))?.parse().unwrap_or(u32::MAX);
         Ok(Self { text, nonce, salt, iterations })
     }
@@ -192,7 +193,8 @@ impl SaslExchange for Scram {
             State::Final { signature } => {
                 check_verifier(challenge, &signature)?;
                 self.state = State::Proven;
-                // RFC 4954 has no data beside a 235, so the last message came as a challenge, and is answered with nothing.
+                // RFC 4954 has no data in a 235, so the last message came as a challenge, and the response to it is
+                // empty.
                 Ok(Response::public(""))
             }
             State::Start | State::Proven | State::Failed => Err(SaslError::UnexpectedChallenge),
@@ -203,7 +205,7 @@ impl SaslExchange for Scram {
         match (std::mem::replace(&mut self.state, State::Failed), data) {
             (State::Proven, _) => Ok(()),
             (State::Final { signature }, Some(data)) => match check_verifier(data, &signature) {
-                // Words that happen to be base64 are no message, and so prove nothing.
+                // Words that happen to be base64 are not a message and prove nothing.
                 Err(SaslError::BadChallenge(_)) => Err(SaslError::BadSignature),
                 checked => checked,
             },
