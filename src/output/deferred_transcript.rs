@@ -169,7 +169,7 @@ mod tests {
         assert!(out.len() < 4 * KEPT_BYTES);
         assert!(text.starts_with("*: connected to 0 "));
         assert!(text.lines().last().is_some_and(|line| line.starts_with("*: connected to 9999 ")));
-        let told = text.lines().find_map(|line| line.strip_suffix(" more lines, left out"));
+        let told = text.lines().find_map(|line| line.strip_suffix(" lines omitted"));
         let told: usize =
             told.and_then(|l| l.strip_prefix("*: … ")).map_or(0, |n| n.replace(',', "").parse().unwrap_or(0));
         assert_eq!(text.lines().count() - 1 + told, 10_000, "every line is shown or counted");

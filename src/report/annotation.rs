@@ -4,10 +4,10 @@ use super::record::{Record, SessionFailure};
 use crate::event::{Cause, Failure, ServerResponse};
 use crate::transcript::escape_unprintable;
 
-/// No more than these for one session: GitHub shows ten of a step.
+/// The most annotations of one session: GitHub shows ten per step.
 const MAX_ANNOTATIONS: usize = 10;
 
-/// A line for each failure of a session; none where it did not fail.
+/// Returns a line for each failure of a session, and none if it did not fail.
 pub fn for_record(record: &Record) -> Vec<String> {
     if !record.judgement.is_bad() {
         return Vec::new();
@@ -47,7 +47,7 @@ fn failure_line(record: &Record, failure: &Failure, step: &str) -> String {
     }
 }
 
-/// A line for each diagnostic that says where it is: `file:line:column: error: …`.
+/// Returns a line for each diagnostic that has a place: `file:line:column: error: …`.
 fn invalid_file_lines(record: &Record, text: &str) -> Vec<String> {
     let number = |part: Option<&str>| part.and_then(|part| part.parse::<usize>().ok());
     let placed = text.lines().filter_map(|found| {
@@ -67,7 +67,7 @@ fn invalid_file_lines(record: &Record, text: &str) -> Vec<String> {
 
 fn line(file: &str, row: usize, column: Option<usize>, title: &str, message: &str) -> String {
     let column = column.map(|column| format!(",col={column}")).unwrap_or_default();
-    // GitHub knows files by their names in the repository.
+    // GitHub wants paths relative to the repository.
     let file = escape_property(&escape_controls(file.trim_start_matches("./")));
     format!(
         "::error file={file},line={row}{column},title={}::{}",
@@ -76,7 +76,7 @@ fn line(file: &str, row: usize, column: Option<usize>, title: &str, message: &st
     )
 }
 
-/// What could move a cursor is escaped as everywhere; line ends are left to [`escape_data`].
+/// Escapes control characters, except for line ends, which [`escape_data`] escapes.
 fn escape_controls(text: &str) -> String {
     let shown = |piece: &str| {
         let end = piece.trim_end_matches(['\r', '\n']);
@@ -85,12 +85,12 @@ fn escape_controls(text: &str) -> String {
     text.split_inclusive(['\r', '\n']).map(shown).collect()
 }
 
-/// As the toolkit's `escapeData` does it.
+/// Escapes like `escapeData` of GitHub's toolkit.
 fn escape_data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// As the toolkit's `escapeProperty` does it.
+/// Escapes like `escapeProperty` of GitHub's toolkit.
 fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }

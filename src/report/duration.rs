@@ -1,8 +1,8 @@
-//! Durations in the words of reports.
+//! Durations as text.
 
 use std::time::Duration;
 
-/// `1.25 s`, `12 ms`: for people.
+/// Formats a duration for people: `12 ms`, `1.2 s`, `2 minutes`.
 pub fn format_duration(duration: Duration) -> String {
     let millis = duration.as_secs_f64() * 1000.0;
     if millis < 1.0 {

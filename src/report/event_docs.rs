@@ -1,10 +1,10 @@
-//! What docs/events.md says of the events of `--json -`: the page is held to what the stream writes.
+//! Compares docs/events.md with the events that `--json -` writes.
 
 use serde_json::Value;
 
 const PAGE: &str = include_str!("../../docs/events.md");
 
-/// Whether the page has the event, with all of these fields.
+/// Whether the page describes the event with all of these fields.
 pub fn documents(event: &str, fields: &Value) -> bool {
     let start = format!("| `{event}` | ");
     let Some(row) = PAGE.lines().find_map(|line| line.strip_prefix(&start)) else { return false };
@@ -24,7 +24,7 @@ mod tests {
         assert!(!documents("conected", &json!({})), "no such event");
     }
 
-    /// The other way round: what the page has is written.
+    /// The reverse: every event on the page is written by some code.
     #[test]
     fn every_event_of_the_page_is_one_of_the_streams() {
         let sources = concat!(include_str!("json_events.rs"), include_str!("../cli/output/report_files.rs"));

@@ -1,9 +1,9 @@
-//! One observer that passes events on to several.
+//! An observer that passes events on to several others.
 
 use crate::event::{Event, Observer};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Feeds several observers, and goes on with the others where one fails. They may be fed from several threads, one
+/// Passes events to several observers. If one panics, the others still receive events. It can be used from several threads, one
 /// at a time: a batch has a thread for each connection.
 #[derive(Default)]
 pub struct FanOut<'a> {
@@ -30,7 +30,7 @@ impl Observer for FanOut<'_> {
     fn observe(&mut self, event: &Event<'_>) {
         for slot in &mut self.observers {
             let Some(observer) = slot else { continue };
-            // What a panicking observer leaves behind is never looked at again.
+            // The state of an observer that panicked is never used again.
             if catch_unwind(AssertUnwindSafe(|| observer.observe(event))).is_err() {
                 *slot = None;
             }

@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// Changes when a reader of the old one would not understand the new one.
+/// The version of the format. It changes when programs that read the old one cannot read the new one.
 pub const VERSION: u32 = 1;
 
-/// Who writes it.
+/// The program and its version.
 pub const PROGRAM: &str = concat!("mailrun ", env!("CARGO_PKG_VERSION"));
 
-/// Writes the report, a session at a time.
+/// Writes the report, one session at a time.
 pub fn write(run: &RunRecord, mut out: impl Write) -> io::Result<()> {
     let head = json!({
         "version": VERSION,
@@ -35,7 +35,7 @@ pub fn write(run: &RunRecord, mut out: impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// Seconds with microseconds.
+/// Seconds, rounded to microseconds.
 pub fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e6
 }
@@ -145,7 +145,7 @@ pub fn attempt_fields(turn: &SessionAttempt) -> Value {
     fields
 }
 
-/// `null` where there is none.
+/// `null` if there is no place.
 pub fn place(place: &Place) -> Value {
     if place.file.is_empty() {
         return Value::Null;
@@ -153,7 +153,7 @@ pub fn place(place: &Place) -> Value {
     json!({ "file": escape_unprintable(place.file.as_bytes()), "line": place.line, "column": place.column })
 }
 
-/// A failure: what kind, in a sentence, and its parts.
+/// A failure: its kind, a sentence, and details.
 pub fn failure(failure: &Failure) -> Value {
     let mut out = Map::new();
     let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
@@ -201,7 +201,7 @@ pub fn failure(failure: &Failure) -> Value {
     Value::Object(out)
 }
 
-/// A word for each kind of failure.
+/// The `kind` of a failure.
 fn kind(cause: &Cause) -> &'static str {
     match cause {
         Cause::Unexpected { .. } => "unexpected",

@@ -1,4 +1,4 @@
-//! `--json -`: events as JSON Lines, each written when it happens.
+//! The events of `--json -` as JSON Lines, each written when it happens.
 
 use super::json::{attempt_fields, failure, place, seconds};
 use crate::event::{Event, Fact, Note, Observer, RecipientOutcome, RedactedLine, RowId, SkipReason, Status, Verdict};
@@ -7,28 +7,28 @@ use crate::transcript::{SafeText, escape_unprintable};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 
-/// Why a session is skipped of which no step runs.
+/// Why a session is skipped if none of its steps runs.
 pub const ALL_CONDITIONS_FALSE: &str = "the `if` of every step was false";
 
-/// Writes the events of one session. Sessions that run at the same time are told apart by their numbers.
+/// Writes the events of one session. Sessions that run in parallel are told apart by their numbers.
 pub struct JsonEventWriter<W: Write> {
     out: W,
-    /// From 1.
+    /// Counted from 1.
     session: usize,
-    /// The session file, as it was found.
+    /// The path of the session file.
     file: SafeText,
-    /// Steps whose `if` was false.
+    /// The number of steps whose `if` was false.
     false_conditions: usize,
 }
 
 impl<W: Write> JsonEventWriter<W> {
-    /// What cannot be written is for `out` to remember.
+    /// Errors are ignored here; `out` remembers them.
     pub fn new(out: W, session: usize, file: SafeText) -> Self {
         Self { out, session, file, false_conditions: 0 }
     }
 }
 
-/// One line, in one write.
+/// Writes one line with a single call to `write`.
 pub fn write_line(out: &mut impl Write, value: &Value) {
     let _ = out.write_all(format!("{value}\n").as_bytes()).and_then(|()| out.flush());
 }
@@ -113,7 +113,7 @@ impl<W: Write> Observer for JsonEventWriter<W> {
             }
             Fact::Noted(one) => note_fields(one),
             Fact::SessionFinished { outcome } => {
-                // As the run counts it: nothing ran, and the session says so itself.
+                // The run counts such a session as skipped.
                 let idle = outcome.status == Status::Passed && outcome.steps_run == 0 && self.false_conditions > 0;
                 let skipped = outcome.skipped.as_ref().map(SafeText::as_str).or(idle.then_some(ALL_CONDITIONS_FALSE));
                 let fields = json!({
@@ -144,7 +144,7 @@ impl<W: Write> JsonEventWriter<W> {
     }
 }
 
-/// A line as the transcript has it, which holds no secret.
+/// A line as the transcript shows it, without secrets.
 fn line_fields(line: &RedactedLine<'_>, content: bool) -> Value {
     let mut text = String::new();
     line.notation(&mut text);

@@ -1,4 +1,4 @@
-//! JUnit's XML: a suite for each session, a case for each step. Only what Jenkins' schema knows is written.
+//! JUnit XML: a suite for each session, a case for each step. Only elements and attributes of Jenkins' schema are written.
 
 use super::duration::format_duration;
 use super::record::{Judgement, Record, RunRecord, SessionFailure, StepRecord};
@@ -17,9 +17,9 @@ pub fn write(run: &RunRecord, out: impl io::Write) -> io::Result<()> {
     out.flush()
 }
 
-/// Leaves out of the outermost element what Jenkins' schema does not know there: how many were skipped.
+/// Removes the attribute `skipped` from the outermost element, where Jenkins' schema does not allow it.
 struct SchemaFilter<W> {
-    /// What was written as long as that element's tag is not complete.
+    /// What was written so far, until that element's tag is complete.
     head: Option<Vec<u8>>,
     out: W,
 }
@@ -60,7 +60,7 @@ fn suite(record: &Record) -> TestSuite {
     make_names_unique(&mut cases);
     suite.add_test_cases(cases);
     suite.add_test_cases(record.failures.iter().map(|outside| session_case(record, outside, &class)));
-    // A session without a case would not be seen at all.
+    // A session without a case would not be displayed.
     let said = match &record.judgement {
         Judgement::UnexpectedPass(_) => Some(non_success(NonSuccessKind::Failure, record.judgement.reason(), "xfail")),
         Judgement::NotRun(why) => Some(skipped(why)),
@@ -87,7 +87,7 @@ fn suite(record: &Record) -> TestSuite {
     suite
 }
 
-/// Jenkins takes what stands before the last dot for a package.
+/// The class name of a session's cases. Jenkins takes what precedes the last dot for a package.
 fn class(record: &Record) -> String {
     record.file.as_str().trim_end_matches(".toml").trim_start_matches("./").replace('.', "_").replace('/', ".")
 }
@@ -97,7 +97,7 @@ fn case(record: &Record, step: &StepRecord, class: &str) -> TestCase {
         (Some(failure), _, Judgement::ExpectedFailure(why)) => {
             skipped(&format!("failed as expected ({why}): {}", failure.cause))
         }
-        // It is covered by a later attempt, or told by the last one.
+        // A later attempt succeeded, or the last one reports the failure.
         (Some(failure), ..) if step.retried => skipped(&format!("failed, and was tried again: {}", failure.cause)),
         (Some(failure), ..) => failed(failure, Some(step), record),
         (None, Some(_), Judgement::Skipped(why)) => skipped(why),
@@ -109,7 +109,7 @@ fn case(record: &Record, step: &StepRecord, class: &str) -> TestCase {
     case
 }
 
-/// Two cases of one name would be one for Jenkins: `open` is played on each connection of a batch.
+/// Numbers cases that have the same name, which Jenkins would merge: `open` runs on each connection of a batch.
 fn make_names_unique(cases: &mut [TestCase]) {
     let mut seen: HashMap<String, usize> = HashMap::new();
     for case in cases {

@@ -1,6 +1,6 @@
-//! What `mailrun test` shows: a line for each session, a diagnosis for each failure, a summary.
+//! The output of `mailrun test`: a line for each session, a diagnosis for each failure, a summary.
 //!
-//! Words say everything, so that it reads the same without colour and aloud.
+//! Colour adds nothing that the words do not say, so that the output also works without colour and read aloud.
 
 use super::diagnosis::{diagnosis, escape_workflow_commands};
 use super::duration::format_duration;
@@ -12,46 +12,46 @@ use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// How much of a dialogue is shown around a failure.
+/// The most lines of the dialogue that are shown up to a failure.
 const CONTEXT_LINES: usize = 14;
-/// How many failures of one session are shown.
+/// The most failures of one session that are shown.
 const MAX_FAILURES: usize = 25;
-/// Where a line goes on that is too long for the terminal.
+/// The indentation of continuation lines, in columns.
 const INDENT: usize = 7;
-/// How many failures that were tried again are shown.
+/// The most failures shown of those that were retried.
 const MAX_RETRIED: usize = 5;
-/// The width of the verdict's column.
+/// The width of the verdict's column, in characters.
 const WORD_WIDTH: usize = 8;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::BrightRed.on_default().bold();
 const NEUTRAL: Style = AnsiColor::Yellow.on_default();
 
-/// How it is shown.
+/// How results are displayed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DisplayOptions {
     pub colour: bool,
-    /// The steps of sessions that passed, too.
+    /// Shows the steps of sessions that passed, too.
     pub verbose: bool,
-    /// Nothing of sessions that did not fail.
+    /// Shows nothing of sessions that did not fail.
     pub quiet: bool,
-    /// How wide the terminal is, where it is one.
+    /// The width of the terminal; `None` if it is no terminal.
     pub columns: Option<usize>,
 }
 
 /// What the diagnosis of a session needs besides its record.
 pub struct DiagnosisContext<'a> {
     pub sources: &'a SourceMap,
-    /// Hides the secrets that stand in the file itself.
+    /// Hides the literal secrets of the session file.
     pub redactor: &'a dyn Fn() -> Redactor,
-    /// The command that runs this session alone.
+    /// The command that runs only this session.
     pub command: &'a str,
-    /// Whether that sends rows again which were sent.
+    /// Whether that command sends rows again that were sent.
     pub resends: bool,
 }
 
-/// One session: its line, and where it failed the diagnosis. `source` is `None` where its file could not be read.
-pub fn read_session_text(record: &Record, source: Option<&DiagnosisContext<'_>>, options: DisplayOptions) -> String {
+/// The text of one session: its line and, if it failed, the diagnosis. `source` is `None` if its file could not be read.
+pub fn session_text(record: &Record, source: Option<&DiagnosisContext<'_>>, options: DisplayOptions) -> String {
     let bad = record.judgement.is_bad();
     if options.quiet && !bad {
         return String::new();
@@ -66,7 +66,7 @@ pub fn read_session_text(record: &Record, source: Option<&DiagnosisContext<'_>>,
     if options.verbose || bad {
         record.further_remarks().for_each(|remark| push_line(&mut out, &format!("  {remark}")));
     }
-    // All that is wrong with a file stands on standard error: here, where results are kept, the first of it.
+    // Standard error has all errors of the file; the results have the first one.
     for outside in record.failures.iter().filter(|outside| matches!(outside, SessionFailure::InvalidFile { .. })) {
         push_line(&mut out, &format!("  {}", outside.message()));
     }
@@ -97,14 +97,14 @@ fn result_line(record: &Record, options: DisplayOptions) -> String {
         details.push(count(record.steps_run(), "step"));
         details.push(format_duration(record.elapsed));
     }
-    // Said of every session that it is so of: what passed proves less then.
+    // Printed for sessions that passed, too, since passing proves less then.
     details.extend(record.remarks.iter().find(|remark| remark.starts_with(UNVERIFIED_REMARK)).cloned());
     let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
     let reason = record.judgement.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
     format!("{word} {}{details}{reason}\n", record.file)
 }
 
-/// What failed and was tried again: a session that passed so did not pass at once.
+/// The failures that were retried: a session that passed in the end did not pass at once.
 fn push_retried(record: &Record, out: &mut String) {
     for (step, failure) in record.retried_failures().take(MAX_RETRIED) {
         push_line(out, &format!("  tried again: {}: {}", step.title(), failure.cause));
@@ -140,7 +140,7 @@ fn diagnose_all(record: &Record, source: &DiagnosisContext<'_>, options: Display
     for outside in &record.failures {
         match outside {
             SessionFailure::Failure(failure) => diagnose(failure, None, record, source, options, out),
-            // What is wrong with a file stands on standard error already.
+            // Standard error has the errors of the file already.
             SessionFailure::InvalidFile { .. } => {}
             SessionFailure::Message(text) => push_line(out, &format!("  {text}")),
         }
@@ -171,7 +171,7 @@ fn diagnose(
     }
 }
 
-/// A long line in pieces that fit, each below the first one's text.
+/// Wraps a long line at the terminal's width. Continuation lines are indented.
 fn wrap_line(line: &str, columns: Option<usize>) -> String {
     let indent = " ".repeat(INDENT);
     let width = columns.unwrap_or(usize::MAX).max(INDENT * 3);
@@ -179,7 +179,7 @@ fn wrap_line(line: &str, columns: Option<usize>) -> String {
     let mut rest = line;
     let mut room = width;
     while let Some((most, _)) = rest.char_indices().nth(room) {
-        // At a space where there is one in the second half.
+        // At a space, if there is one in the second half.
         let at = rest[..most].rfind(' ').filter(|at| *at > most / 2).unwrap_or(most);
         out.push_str(&rest[..at]);
         out.push('\n');

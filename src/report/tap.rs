@@ -21,7 +21,7 @@ fn session(number: usize, record: &Record, out: &mut impl Write) -> io::Result<(
     let steps: Vec<&StepRecord> = record.steps.iter().collect();
     if !steps.is_empty() {
         writeln!(out, "# Subtest: {name}\n    1..{}", steps.len())?;
-        // What is expected to fail is a TODO in TAP's words.
+        // TAP calls a test that is expected to fail a TODO.
         let todo = matches!(record.judgement, Judgement::ExpectedFailure(_));
         for (index, one) in steps.iter().enumerate() {
             step(index + 1, one, todo, out)?;
@@ -32,7 +32,7 @@ fn session(number: usize, record: &Record, out: &mut impl Write) -> io::Result<(
         Judgement::Passed => (true, String::new()),
         Judgement::Skipped(_) | Judgement::NotRun(_) => (true, format!(" # SKIP {why}")),
         Judgement::ExpectedFailure(_) => (false, format!(" # TODO {why}")),
-        // With a TODO it would count as passed.
+        // With a TODO these would count as passed.
         Judgement::UnexpectedPass(_) | Judgement::Failed | Judgement::Error => (false, String::new()),
     };
     writeln!(out, "{} {number} - {name}{directive}", ok_prefix(ok))?;
@@ -71,7 +71,7 @@ fn step(number: usize, step: &StepRecord, todo: bool, out: &mut impl Write) -> i
     let directive = match (step.skip_reason(), failure) {
         (Some(why), _) => format!(" # SKIP {why}"),
         (None, Some(_)) if todo => " # TODO expected to fail".to_owned(),
-        // A harness does not count it.
+        // A harness does not count a TODO.
         (None, Some(_)) if step.retried => " # TODO tried again".to_owned(),
         _ => String::new(),
     };
@@ -88,7 +88,7 @@ fn ok_prefix(ok: bool) -> &'static str {
     if ok { "ok" } else { "not ok" }
 }
 
-/// `#` would begin a directive, and a backslash an escape.
+/// Escapes `#`, which begins a directive, and the backslash.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('#', "\\#").replace(['\n', '\r'], " ")
 }
@@ -97,7 +97,7 @@ fn lines_of<T: ToString>(list: &[T]) -> String {
     list.iter().map(|one| one.to_string() + "\n").collect()
 }
 
-/// A YAML block of diagnostics. Strings are in JSON's quotes, which YAML reads.
+/// A YAML block of diagnostics. Strings are quoted as in JSON, which is valid YAML.
 struct Yaml {
     indent: &'static str,
     text: String,

@@ -1,13 +1,13 @@
-//! What a wire line held, and how it is read back from a transcript.
+//! The bytes of a wire line, as they are read back from a transcript.
 
 use super::escape::{SECRET, write_notation, write_piece};
 use crate::smtp::lines::{LineEnd, WireLine};
 use std::fmt;
 
-/// What a wire line held.
+/// The bytes of a wire line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineBody {
-    /// The bytes between secrets: one piece more than there are secrets. Two empty pieces are `[secret]` alone.
+    /// The bytes around secrets: one piece more than there are secrets. Two empty pieces are `[secret]` alone.
     pub pieces: Vec<Vec<u8>>,
     pub end: LineEnd,
 }
@@ -18,7 +18,7 @@ impl LineBody {
         Self { pieces: vec![bytes.into()], end }
     }
 
-    /// Its bytes without its end; `None` where a secret is in it.
+    /// Its bytes without its end; `None` if it contains a secret.
     pub fn bytes(&self) -> Option<&[u8]> {
         match self.pieces.as_slice() {
             [] => Some(&[]),
@@ -44,12 +44,12 @@ impl fmt::Display for LineBody {
     }
 }
 
-/// The way back from [`super::write_notation`].
+/// Reads what [`super::write_notation`] wrote.
 pub fn unescape(text: &str) -> Result<LineBody, String> {
     unescape_at(text).map_err(|(_, why)| why)
 }
 
-/// As [`unescape`]; an error comes with the byte at which it is.
+/// Like [`unescape`]; an error comes with its position in bytes.
 pub(super) fn unescape_at(text: &str) -> Result<LineBody, (usize, String)> {
     let mut pieces = Vec::new();
     let mut piece = Vec::new();
@@ -72,15 +72,18 @@ pub(super) fn unescape_at(text: &str) -> Result<LineBody, (usize, String)> {
         } else if let Some(hex) = rest.strip_prefix("\\x") {
             let byte = hex.get(..2).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
             let byte = byte.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-            piece.push(byte.ok_or_else(|| (at, "\\x wants two hexadecimal digits, as in \\x20".to_owned()))?);
+            piece.push(byte.ok_or_else(|| (at, "\\x needs two hexadecimal digits, as in \\x20".to_owned()))?);
             at += 4;
         } else if rest == "\\n" || rest == "\\c" {
             end = if rest == "\\n" { LineEnd::Lf } else { LineEnd::Missing };
             at += 2;
         } else if rest.starts_with("\\n") || rest.starts_with("\\c") {
-            return Err((at, format!("{} can only end a line; within it a line feed is \\x0a", &rest[..2])));
+            return Err((
+                at,
+                format!("{} is allowed only at the end of a line; inside it a line feed is \\x0a", &rest[..2]),
+            ));
         } else if !rest.is_empty() {
-            return Err((at, "a backslash begins \\\\, \\xNN, or at the line's end \\n or \\c".to_owned()));
+            return Err((at, "a backslash must begin \\\\ or \\xNN, or \\n or \\c at the end of the line".to_owned()));
         }
     }
     pieces.push(piece);

@@ -1,4 +1,4 @@
-//! Escapes: nothing that a server sends can move a cursor, deceive a reader or forge a line.
+//! Escapes, so that nothing that a server sends can move a cursor, deceive a reader or forge a line.
 //!
 //! ```text
 //! line   = *( char / escape / "[secret]" ) [ "\n" / "\c" ]
@@ -9,15 +9,15 @@ use crate::smtp::lines::{LineEnd, WireLine};
 use std::fmt::{self, Write};
 use std::ops::Range;
 
-/// What stands in a transcript for a secret.
+/// What a transcript shows instead of a secret.
 pub(super) const SECRET: &str = "[secret]";
 
-/// Text that is safe to show anywhere: escaped, and without secrets.
+/// Text that is safe to show anywhere: escaped and without secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SafeText(String);
 
 impl SafeText {
-    /// Escapes `text`, which holds no secret.
+    /// Escapes `text`, which must not contain secrets.
     pub fn new(text: impl AsRef<[u8]>) -> Self {
         Self(escape_unprintable(text.as_ref()))
     }
@@ -43,9 +43,9 @@ impl AsRef<str> for SafeText {
     }
 }
 
-/// Appends a wire line as the transcript shows it: escapes, `[secret]` for each hidden range, the mark of its end.
+/// Appends a wire line as the transcript shows it: with escapes, `[secret]` for each hidden range, and the mark of its end.
 ///
-/// `hidden` is ascending and apart, as [`super::Redactor::find`] gives it; a range that is not is cut to what is left.
+/// `hidden` is sorted and does not overlap, like the result of [`super::Redactor::find`]; other ranges are cut.
 pub fn write_notation(line: WireLine<'_>, hidden: &[Range<usize>], out: &mut String) {
     let bytes = line.bytes;
     let mut from = 0;
@@ -64,15 +64,15 @@ pub fn write_notation(line: WireLine<'_>, hidden: &[Range<usize>], out: &mut Str
     }
 }
 
-/// Text from outside for remarks, errors and reports: the same escapes, but a backslash, a line's last space and
-/// `[secret]` stay as they are.
+/// Escapes text for remarks, errors and reports. Unlike in lines, a backslash, a space at the end and `[secret]` are not
+/// escaped.
 pub fn escape_unprintable(text: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for_each_valid(text, &mut out, |valid, out| escape(valid, false, out));
     out
 }
 
-/// Appends the printed form of a connection's name: as in a line, and no bracket in it can end it.
+/// Appends the name of a connection. Brackets and spaces are escaped, too.
 pub(super) fn write_connection_name(name: &str, out: &mut String) {
     for c in name.chars() {
         match c {
@@ -82,7 +82,7 @@ pub(super) fn write_connection_name(name: &str, out: &mut String) {
     }
 }
 
-/// Appends a stretch between secrets; `last` where the line ends behind it.
+/// Appends the text between two secrets; `last` if the line ends after it.
 pub(super) fn write_piece(bytes: &[u8], last: bool, out: &mut String) {
     let space = if last && bytes.last() == Some(&b' ') { 1 } else { 0 };
     let (bytes, space) = bytes.split_at(bytes.len() - space);
@@ -92,7 +92,7 @@ pub(super) fn write_piece(bytes: &[u8], last: bool, out: &mut String) {
     }
 }
 
-/// Gives the stretches that are valid UTF-8 to `valid`, and writes every other byte as an escape.
+/// Calls `valid` with each part that is valid UTF-8, and writes every other byte as an escape.
 fn for_each_valid(bytes: &[u8], out: &mut String, mut valid: impl FnMut(&str, &mut String)) {
     match std::str::from_utf8(bytes) {
         Ok(text) => valid(text, out),
@@ -105,11 +105,15 @@ fn for_each_valid(bytes: &[u8], out: &mut String, mut valid: impl FnMut(&str, &m
     }
 }
 
-/// `reversible` escapes what the notation itself uses, too.
+/// With `reversible`, characters that the notation itself uses are escaped, too.
 fn escape(text: &str, reversible: bool, out: &mut String) {
+    if is_plain(text) {
+        out.push_str(text);
+        return;
+    }
     let mut from = 0;
     let mut at = 0;
-    // Whole stretches of plain ASCII are copied at once: this runs for every line of a batch.
+    // Parts that need no escapes are copied in one piece: this runs for every line of a batch.
     while let Some(byte) = text.as_bytes().get(at) {
         let (width, plain) = match byte {
             b'\\' => (1, !reversible),
@@ -134,16 +138,21 @@ fn escape(text: &str, reversible: bool, out: &mut String) {
     out.push_str(&text[from..]);
 }
 
+/// Whether no character needs an escape. Without an early exit, so that it is compiled to vector instructions.
+fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| plain & matches!(byte, 0x20..=0x7e) & (byte != b'\\') & (byte != b'['))
+}
+
 fn write_bytes(c: char, out: &mut String) {
     c.encode_utf8(&mut [0; 4]).bytes().for_each(|b| write_byte(b, out));
 }
 
 fn write_byte(byte: u8, out: &mut String) {
-    let _ = write!(out, "\\x{byte:02x}"); // a String takes everything
+    let _ = write!(out, "\\x{byte:02x}"); // writing to a String cannot fail
 }
 
-/// Characters beyond ASCII that a reader cannot see or that change how others are shown: C1 controls, line and
-/// paragraph separators, Unicode's format characters (bidirectional overrides, zero-width, tags) and the rest of
+/// Whether a character beyond ASCII is invisible or changes how others are displayed: C1 controls, line and paragraph
+/// separators, Unicode's format characters (bidirectional overrides, zero-width, tags) and the rest of
 /// Default_Ignorable_Code_Point, interlinear annotation, noncharacters.
 fn is_deceptive(c: char) -> bool {
     matches!(c,

@@ -1,27 +1,27 @@
-//! A line's bytes as a hex dump, for `--hex`.
+//! The hex dump of a line, for `--hex`.
 //!
 //! ```text
 //! *: 0000  45 48 4c 4f 20 63 6c 69  65 6e 74 0d 0a           |EHLO client..|
 //! ```
 //!
-//! A secret of whatever length is one `**`, so that not even its length can be read off.
+//! A secret is a single `**`, so that its length is not visible.
 
 use crate::smtp::lines::{LineEnd, WireLine};
 use std::fmt::Write;
 use std::ops::Range;
 
-/// The cells of a row, in two halves.
+/// How many cells a row has, in two halves.
 const CELLS: usize = 16;
 
-/// One byte, or a secret.
+/// A byte or a secret.
 #[derive(Clone, Copy)]
 enum Cell {
     Byte(u8),
     Secret,
 }
 
-/// Gives the rows of a line's dump to `row`: an offset within the line, its bytes with those of its end, and what is
-/// printable of them. `hidden` is as [`super::write_notation`] takes it.
+/// Calls `row` with each row of a line's dump: the offset in the line, the bytes including the line's end, and the printable
+/// ones as text. `hidden` is like that of [`super::write_notation`].
 pub fn hex_dump(line: WireLine<'_>, hidden: &[Range<usize>], mut row: impl FnMut(&str)) {
     let end: &[u8] = match line.end {
         LineEnd::CrLf => b"\r\n",
@@ -58,7 +58,7 @@ pub fn hex_dump(line: WireLine<'_>, hidden: &[Range<usize>], mut row: impl FnMut
 
 fn write_row(offset: usize, cells: &[Cell], out: &mut String) {
     let mut text = String::with_capacity(CELLS);
-    let _ = write!(out, "{offset:04x} "); // a String takes everything
+    let _ = write!(out, "{offset:04x} "); // writing to a String cannot fail
     for place in 0..CELLS {
         if place % (CELLS / 2) == 0 {
             out.push(' ');

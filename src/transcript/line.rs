@@ -5,7 +5,7 @@ use super::escape::{escape_unprintable, write_connection_name};
 use std::fmt;
 use std::time::Duration;
 
-/// Whose line it is.
+/// Who a line is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mark {
     /// `C: `, sent by the client.
@@ -49,8 +49,8 @@ pub enum TranscriptLine {
     Blank,
 }
 
-/// Appends what stands before a line's text: `   0.012 S[b]:`, without the space that parts it from a text.
-/// `connection` is `None` for `main`. Time is shown in whole milliseconds.
+/// Appends the beginning of a line, without the space after it: `   0.012 S[b]:`. `connection` is `None` for `main`. The time is
+/// in seconds with milliseconds.
 pub fn write_prefix(mark: Mark, connection: Option<&str>, time: Option<Duration>, out: &mut String) {
     use fmt::Write;
     if let Some(time) = time {
@@ -66,7 +66,7 @@ pub fn write_prefix(mark: Mark, connection: Option<&str>, time: Option<Duration>
 }
 
 impl fmt::Display for TranscriptLine {
-    /// Without a line end.
+    /// Writes it without a line end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::new();
         let text = match self {

@@ -1,4 +1,4 @@
-//! The transcript's lines: written, read, escaped, redacted. Reversible: `parse(print(x)) = x`.
+//! The lines of a transcript: writing, reading, escaping, redacting. Reversible: `parse(print(x)) = x`.
 
 mod body;
 mod escape;

@@ -10,7 +10,7 @@ use super::body::unescape_at;
 use super::line::{Mark, TranscriptLine};
 use std::time::Duration;
 
-/// Where a transcript is not one.
+/// What is wrong in a transcript, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     /// Counted from 1.
@@ -28,8 +28,8 @@ impl std::fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-/// Reads a whole transcript. With or without timestamps; the space behind `C:` may be missing on an empty line.
-/// A byte order mark is skipped, and a CR that an editor put before a line's end.
+/// Reads a whole transcript, with or without timestamps. The space after the mark of an empty line is optional. A byte order mark
+/// is skipped, and so is a CR at the end of a line.
 pub fn parse(text: &str) -> Result<Vec<TranscriptLine>, Vec<ParseError>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut records = Vec::new();
@@ -46,7 +46,7 @@ pub fn parse(text: &str) -> Result<Vec<TranscriptLine>, Vec<ParseError>> {
     if errors.is_empty() { Ok(records) } else { Err(errors) }
 }
 
-/// Reads one line; an error comes with the byte at which it is.
+/// Reads one line; an error comes with its position in bytes.
 fn parse_line(line: &str) -> Result<TranscriptLine, (usize, String)> {
     if line.trim_ascii().is_empty() {
         return Ok(TranscriptLine::Blank);
@@ -65,7 +65,8 @@ fn parse_line(line: &str) -> Result<TranscriptLine, (usize, String)> {
     let (connection, rest) = match rest[1..].strip_prefix('[') {
         None => (None, &rest[1..]),
         Some(named) => {
-            let end = named.find(']').ok_or_else(|| (here(named), "the connection's name wants its ]".to_owned()))?;
+            let end =
+                named.find(']').ok_or_else(|| (here(named), "the connection's name has no closing ]".to_owned()))?;
             let name = unescape_at(&named[..end]).map_err(|(at, why)| (here(named) + at, why))?;
             let name = name.bytes().and_then(|name| String::from_utf8(name.to_vec()).ok());
             let name = name.ok_or_else(|| (here(named), "the connection's name is not text".to_owned()))?;
@@ -76,7 +77,7 @@ fn parse_line(line: &str) -> Result<TranscriptLine, (usize, String)> {
     let text = match text.strip_prefix(' ') {
         Some(text) => text,
         None if text.is_empty() => text,
-        None => return Err((here(text), "a space parts the mark from the line".to_owned())),
+        None => return Err((here(text), "there must be a space after the mark".to_owned())),
     };
     Ok(match mark {
         Mark::Remark => TranscriptLine::Remark { connection, time, text: text.to_owned() },
@@ -89,7 +90,7 @@ fn parse_line(line: &str) -> Result<TranscriptLine, (usize, String)> {
 
 const MARKS: &str = "a line begins with `C: `, `S: `, `*: ` or `# `";
 
-/// Takes `   0.012 ` from a line's front, where it is there.
+/// Removes `   0.012 ` from the beginning of a line, if it is there.
 fn timestamp(line: &str) -> (Option<Duration>, &str) {
     let read = || {
         let (time, rest) = line.trim_start_matches(' ').split_once(' ')?;

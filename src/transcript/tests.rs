@@ -100,13 +100,13 @@ fn a_whole_transcript_is_read() {
 fn every_mistake_is_told_with_its_place() {
     let table = [
         ("X: y", 1, "begins with"),
-        ("C:y", 3, "a space parts"),
-        ("C: é\\y", 5, "a backslash begins"),
+        ("C:y", 3, "there must be a space"),
+        ("C: é\\y", 5, "a backslash must begin"),
         ("C: \\x2", 4, "two hexadecimal digits"),
         ("C: \\x+1", 4, "two hexadecimal digits"),
-        ("C: \\né", 4, "can only end a line"),
-        ("C: \\", 4, "a backslash begins"),
-        ("C[b: x", 3, "wants its ]"),
+        ("C: \\né", 4, "is allowed only at the end"),
+        ("C: \\", 4, "a backslash must begin"),
+        ("C[b: x", 3, "has no closing ]"),
         ("C[\\xff]: x", 3, "not text"),
         ("C[b]", 5, "begins with"),
         ("   0.012 X", 10, "begins with"),

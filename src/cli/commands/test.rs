@@ -155,7 +155,7 @@ impl<'a> TestPrinter<'a> {
 
     /// A session's line, and its diagnoses.
     fn session_text(&self, session: &LoadResult, record: &Record) -> String {
-        let Ok(loaded) = session else { return suite_text::read_session_text(record, None, self.display) };
+        let Ok(loaded) = session else { return suite_text::session_text(record, None, self.display) };
         let session = &loaded.session;
         let redactor = || if self.arguments.output.show_secrets { Redactor::off() } else { literal_secrets(session) };
         let hidden = rerun_command::HiddenValues::of(self.arguments, session, record);
@@ -167,7 +167,7 @@ impl<'a> TestPrinter<'a> {
             command: &command,
             resends: session.rows.is_some() && !has_ledger && !self.arguments.dry.dry_run,
         };
-        suite_text::read_session_text(record, Some(&context), self.display)
+        suite_text::session_text(record, Some(&context), self.display)
     }
 
     fn write(&mut self, text: &str) {

@@ -1,9 +1,9 @@
-//! The secrets that stand in a session file itself: a line of it that is shown must not show them.
+//! Literal secrets of a session file, which must not be shown with its source.
 
 use crate::session::{AuthSettings, Session, Value, ValueSource, Variable, Visitor};
 use crate::transcript::Redactor;
 
-/// Knows the literal values and defaults of `[secrets]`, and every literal `password` and `token`.
+/// Returns a redactor for the literal values and defaults of `[secrets]`, and for every literal `password` and `token`.
 pub fn literal_secrets(session: &Session) -> Redactor {
     let mut literals = LiteralSecrets { redactor: Redactor::default() };
     literals.visit_session(session);
@@ -21,7 +21,7 @@ impl<'s> Visitor<'s> for LiteralSecrets {
 
     fn visit_auth(&mut self, auth: &'s AuthSettings) {
         for template in [&auth.password, &auth.token].into_iter().flatten() {
-            // With markup in it, what is secret is the value of a name.
+            // A template is no secret; the values of its names are.
             if !template.source.contains("{{") && !template.source.contains("{%") {
                 self.redactor.add(&template.source);
             }
@@ -32,7 +32,7 @@ impl<'s> Visitor<'s> for LiteralSecrets {
 fn add_literal(secret: &Variable, redactor: &mut Redactor) {
     let value = match &secret.source {
         ValueSource::Literal(value) => Some(value),
-        // With markup in a template, what is secret is the value of a name.
+        // A template is no secret; the values of its names are.
         source => source.default_value(),
     };
     match value {

@@ -1,4 +1,4 @@
-//! The diagnosis of a session that failed, for standard error: what is wrong, where, what was expected, what came.
+//! The diagnosis of a failed session on standard error: what is wrong, where, what was expected, what the server sent.
 //!
 //! ```text
 //! smoke.toml:6:3: error: expected 250, got 550
@@ -24,42 +24,42 @@ use crate::session::{Diagnostic, Diagnostics, Place, SourceMap};
 use crate::transcript::{Redactor, SafeText, escape_unprintable};
 use std::io::{self, Write};
 
-/// More failures of one session are counted and not shown.
+/// The most failures of one session that are shown; further ones are counted.
 const MAX_FAILURES: usize = 50;
 
-/// Writes what went wrong when a session ends; nothing where nothing did.
+/// Writes the failures of a session when it ends; nothing if there are none.
 pub struct DiagnosisWriter<W: Write> {
     out: W,
-    /// Its sources; its list is made anew for each diagnosis.
+    /// The sources of the session; the list is replaced for each diagnosis.
     diagnostics: Diagnostics,
     redactor: Redactor,
     colour: bool,
     quiet: bool,
-    /// How wide the terminal is, where there is one.
+    /// The width of the terminal, if there is one.
     columns: Option<usize>,
     name: SafeText,
-    /// In place of the name that the session has.
+    /// Shown instead of the session's name.
     shown_name: Option<SafeText>,
     warnings: Vec<String>,
-    /// And the row that each was of.
+    /// The failures so far, each with the number of its row.
     reported: Vec<(Failure, Option<u64>)>,
-    /// The rows that are being played, by their connections.
+    /// The rows that are running, with their connections.
     rows: Vec<ActiveRow>,
     text: String,
     omitted: usize,
     error: Option<io::Error>,
 }
 
-/// A row whose turn it is.
+/// A row that is running.
 struct ActiveRow {
     connection: String,
     row: RowId,
-    /// One of its steps failed, and was told or counted.
+    /// One of its steps failed, and was reported or counted.
     failed: bool,
 }
 
 impl<W: Write> DiagnosisWriter<W> {
-    /// For one session's file. `redactor` hides the secrets that stand in the file itself: see [`literal_secrets`].
+    /// For one session. `redactor` hides the literal secrets of its file, see [`literal_secrets`].
     pub fn new(out: W, sources: SourceMap, redactor: Redactor, colour: bool) -> Self {
         Self {
             out,
@@ -79,17 +79,17 @@ impl<W: Write> DiagnosisWriter<W> {
         }
     }
 
-    /// What the session is called: its path, where several run.
+    /// Shows this name instead of the session's: its path, if several sessions run.
     pub fn with_name(self, name: SafeText) -> Self {
         Self { shown_name: Some(name), ..self }
     }
 
-    /// Warnings are shown only where the session failed, too.
+    /// Shows warnings only if the session failed.
     pub fn quiet(self) -> Self {
         Self { quiet: true, ..self }
     }
 
-    /// Somebody reads it on a terminal that is so wide.
+    /// Wraps lines at the width of the terminal.
     pub fn with_width(self, columns: Option<usize>) -> Self {
         Self { columns, ..self }
     }
@@ -99,7 +99,7 @@ impl<W: Write> DiagnosisWriter<W> {
         self.error.as_ref()
     }
 
-    /// Tells a failure, unless it was told: a group fails for the step in it that did, and a session for one of its rows.
+    /// Adds a failure unless it was added before: a group fails with the failure of its step, a session with that of a row.
     fn failure(&mut self, failure: &Failure, step: Option<&StepId>, row: Option<&RowId>) {
         let number = row.map(|row| row.number);
         if self.reported.iter().any(|(told, of)| (number.is_none() || *of == number) && told == failure) {
@@ -138,7 +138,7 @@ impl<W: Write> DiagnosisWriter<W> {
         failure.details.others.iter().for_each(|other| self.failure(other, None, row));
     }
 
-    /// The row that a connection plays: `2_second` that of `2`, and `second` that of `main`.
+    /// The row that runs on a connection: `2_second` belongs to `2`, and `second` to `main`.
     fn row_of(&mut self, connection: &str) -> Option<&mut ActiveRow> {
         let lane = connection.split_once('_').map_or("main", |(lane, _)| lane);
         let of = |name: &str| self.rows.iter().position(|active| active.connection == name);
@@ -146,7 +146,8 @@ impl<W: Write> DiagnosisWriter<W> {
         self.rows.get_mut(index)
     }
 
-    /// `file:line:column: error: message`, the source from the step's beginning on and a caret; without a place, the session's name instead.
+    /// Adds `file:line:column: error: message` with the source from the beginning of the step and a caret; without a place, the
+    /// session's name and the message.
     fn push_diagnostic(&mut self, place: &Place, step: Option<&StepId>, message: &str, label: &str) {
         match self.diagnostics.sources.span_at(place) {
             Some(span) => {
@@ -178,7 +179,7 @@ impl<W: Write> DiagnosisWriter<W> {
         }
     }
 
-    /// The source's line may hold a literal secret.
+    /// Hides literal secrets in lines of the source.
     fn redact(&self, rendered: &str) -> String {
         let mut out = String::with_capacity(rendered.len());
         let mut from = 0;
@@ -211,7 +212,7 @@ impl<W: Write> DiagnosisWriter<W> {
         if failed || !self.quiet {
             self.warnings.iter().for_each(|warning| text.push_str(&format!("{}: warning: {warning}\n", self.name)));
         }
-        // What failed and was then tried again with success is no news for cron.
+        // A failure that a retry made up for is not worth a mail from cron.
         if failed || !self.quiet {
             text.push_str(&self.text);
         }
@@ -232,7 +233,7 @@ impl<W: Write> DiagnosisWriter<W> {
     }
 }
 
-/// One failure's diagnosis, as [`DiagnosisWriter`] writes it.
+/// Returns the diagnosis of one failure as [`DiagnosisWriter`] writes it.
 pub fn diagnosis(
     failure: &Failure,
     step: Option<&StepId>,
@@ -247,7 +248,7 @@ pub fn diagnosis(
     escape_workflow_commands(&terminal.text)
 }
 
-/// Under GitHub Actions a line that begins with `::` is a command: no file's or session's name can make one.
+/// Escapes `::` at the beginning of lines, where GitHub Actions would take it for a command.
 pub fn escape_workflow_commands(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -281,15 +282,15 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
             },
             Fact::Noted(note) => match note {
                 Note::ShortSecret { name } => self.warnings.push(format!(
-                    "the secret {name} has fewer than {} characters: it is hidden only where it is sent",
+                    "the secret {name} has fewer than {} characters: it is hidden only in the lines that send it",
                     Redactor::SHORT
                 )),
                 Note::PlaceholderUsed { name, why } => {
-                    self.warnings.push(format!("the dry run goes without the secret {name}: {why}"));
+                    self.warnings.push(format!("the dry run continues without the secret {name}: {why}"));
                 }
                 Note::DefaultUsed { name, why } => {
-                    let warning = format!("{name} is its default: {why}");
-                    // A step that is repeated says it once.
+                    let warning = format!("{name} has its default value: {why}");
+                    // Once, even if the step is repeated.
                     if !self.warnings.contains(&warning) {
                         self.warnings.push(warning);
                     }
@@ -298,7 +299,7 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
                     let line = format!("{}: interrupted by {signal}\n", self.name);
                     self.text.push_str(&line);
                 }
-                // The transcript has them.
+                // These are in the transcript.
                 Note::Unencrypted { .. }
                 | Note::NotVerified { .. }
                 | Note::ConnectedAgain
@@ -320,7 +321,7 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
             Fact::RowFinished { row, outcome } => {
                 let index = self.rows.iter().position(|active| active.connection == event.connection);
                 let active = index.map(|index| self.rows.swap_remove(index));
-                // That of a step is told already, or counted where there are too many.
+                // The failure of a step was reported already, or counted if there are too many.
                 let counted = self.reported.len() >= MAX_FAILURES && active.is_some_and(|active| active.failed);
                 if let Some(failure) = outcome.failure.as_ref().filter(|_| !counted) {
                     self.failure(failure, None, Some(row));

@@ -1,14 +1,13 @@
-//! What stands below a diagnosis: what came, what a certificate says, what may help.
+//! The notes below a diagnosis: what the server sent, what a certificate says, what may help.
 
 use crate::event::{Cause, Failure, RowId, ServerResponse, StepId};
 use crate::session::Place;
 use crate::transcript::escape_unprintable;
 
-/// With what stands before it, 80 columns.
+/// The width of a note; together with its beginning 80 columns.
 const WIDTH: usize = 70;
 
-/// `step 4: RCPT TO:<b@example.com>, repetition 2, attempt 3`, and where it begins, if that is another line than the
-/// failure's.
+/// `step 4: RCPT TO:<b@example.com>, repetition 2, attempt 3`, with its place if that is not the failure's line.
 pub(super) fn step(step: &StepId, failure: &Place) -> String {
     let mut out = format!("step {}: {}", step.number, step.title);
     if let Some(repetition) = step.repetition {
@@ -38,7 +37,7 @@ pub(super) fn row(row: &RowId) -> String {
     out
 }
 
-/// A reply as long as a server likes, cut to a terminal's width: the transcript has all of it.
+/// Cuts a reply to the width of a note. The transcript has all of it.
 fn cut(text: &str) -> String {
     match text.char_indices().nth(WIDTH) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
@@ -46,7 +45,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// What came, which parts of it are wrong, what may help.
+/// Returns what the server sent, which parts of it are wrong, and what may help.
 pub(super) fn notes_for(failure: &Failure) -> Vec<String> {
     let mut notes = cause_notes(failure);
     notes.extend(failure.details.mismatches.iter().map(ToString::to_string));
@@ -63,15 +62,15 @@ fn cause_notes(failure: &Failure) -> Vec<String> {
         Cause::Certificate { why, details } => {
             let mut notes: Vec<String> = details.iter().map(|detail| detail.to_string()).collect();
             let why = why.as_str();
-            // Another issuer helps neither against a date nor against a name.
+            // Trusting another issuer does not help if the date or the name is wrong.
             let helps = if why.contains("expired") || why.contains("not yet valid") {
-                "the server needs another certificate; `verify = false` in [tls] trusts any certificate"
+                "the server needs a new certificate; `verify = false` in [tls] accepts any certificate"
             } else if why.starts_with("the certificate is not for")
                 || (why.starts_with("names ") && why.contains(", wanted "))
             {
-                "`server_name = \"NAME\"` in [tls] says whose certificate it is to be; `verify = false` trusts any certificate"
+                "`server_name = \"NAME\"` in [tls] sets the expected name; `verify = false` accepts any certificate"
             } else {
-                "`ca = \"FILE\"` in [tls] trusts an issuer; `verify = false` trusts any certificate"
+                "`ca = \"FILE\"` in [tls] trusts an issuer; `verify = false` accepts any certificate"
             };
             notes.push(format!("help: {helps}"));
             notes
@@ -81,17 +80,17 @@ fn cause_notes(failure: &Failure) -> Vec<String> {
             let mut notes = Vec::new();
             if waiting_for.as_str() == "the greeting" {
                 let text =
-                    "a server that speaks TLS from the first byte says nothing before it: did you mean smtps://?";
+                    "a server that expects TLS from the first byte sends no greeting before it: did you mean smtps://?";
                 notes.extend(help(text));
             }
             if section.is_some() {
-                notes.extend(help("`timeout = \"30s\"`, for the step or the session, sets another limit"));
+                notes.extend(help("`timeout = \"30s\"` in the step or the session sets another limit"));
             }
             notes
         }
-        Cause::DeliveryUnknown { .. } => help("trying again may send the message twice (RFC 1047)"),
+        Cause::DeliveryUnknown { .. } => help("a retry may send the message twice (RFC 1047)"),
         Cause::BytesAfterStarttls { .. } => {
-            help("`inject_check = false` beside `starttls` looks at what the server does next")
+            help("`inject_check = false` next to `starttls` continues, to see what the server does next")
         }
         Cause::Unexpected { .. }
         | Cause::AssertsFailed(_)

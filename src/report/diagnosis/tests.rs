@@ -101,8 +101,8 @@ fn without_a_place_the_session_is_named() {
     assert_eq!(
         text,
         "smoke.toml: error: timed out after 5m, waiting for the greeting (the limit of RFC 5321 §4.5.3.2.1)\n  \
-         = help: a server that speaks TLS from the first byte says nothing before it: did you mean smtps://?\n  \
-         = help: `timeout = \"30s\"`, for the step or the session, sets another limit\n\
+         = help: a server that expects TLS from the first byte sends no greeting before it: did you mean smtps://?\n  \
+         = help: `timeout = \"30s\"` in the step or the session sets another limit\n\
          smoke.toml: failed, status 75 (EX_TEMPFAIL)\n"
     );
 }
@@ -126,8 +126,7 @@ fn a_certificate_is_shown_with_what_it_says() {
 fn what_passed_says_nothing_but_warnings() {
     let short = [Note::ShortSecret { name: SafeText::new("pin") }];
     let passed = || outcome(Status::Passed, None);
-    let warning =
-        "smoke.toml: warning: the secret pin has fewer than 4 characters: it is hidden only where it is sent\n";
+    let warning = "smoke.toml: warning: the secret pin has fewer than 4 characters: it is hidden only in the lines that send it\n";
     assert_eq!(said(&[], passed(), false, &short), warning);
     assert_eq!(said(&[], passed(), true, &short), "");
     assert!(said(&[], outcome(Status::Failed, None), true, &short).starts_with(warning));

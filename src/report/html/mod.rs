@@ -1,5 +1,5 @@
-//! One HTML file that holds everything: summary, a waterfall of each session's steps, transcripts with the failed lines
-//! marked. It asks the network for nothing, and its policy forbids it.
+//! A self-contained HTML file: summary, a waterfall of each session's steps, transcripts with the failed lines marked. It loads
+//! nothing from the network, and its content security policy forbids it.
 
 use super::duration::format_duration;
 use super::record::{Record, RecordedLine, RecordedLines, RunRecord, SessionFailure, StepPhase, StepRecord};
@@ -11,7 +11,7 @@ use std::time::Duration;
 const CSS: &str = include_str!("page.css");
 const JS: &str = include_str!("page.js");
 
-/// The states that can be filtered by, and their words.
+/// The states to filter by, and their labels.
 const STATES: [(&str, &str); 6] = [
     ("failed", "failed"),
     ("error", "errors"),
@@ -55,7 +55,7 @@ pub fn write(run: &RunRecord, mut out: impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// The states that occur, as a choice.
+/// Writes the filter, with the states that occur.
 fn filter(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
     write!(
         out,
@@ -121,7 +121,7 @@ fn failure(failure: &Failure, step: Option<&StepRecord>, out: &mut impl Write) -
         writeln!(out, "<p>got: <code>{code:03} {}</code></p>", text(reply.as_str()))?;
     }
     if let Cause::AssertsFailed(failed) = &failure.cause {
-        // The cause itself says the one there is.
+        // If there is only one, the cause names it.
         for one in failed.iter().filter(|_| failed.len() > 1) {
             writeln!(out, "<p><code>{}</code></p>", text(&one.to_string()))?;
         }
@@ -148,7 +148,7 @@ fn lines_of(broken: &str, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "</pre>")
 }
 
-/// The steps as a table, and when each was at what.
+/// Writes the steps as a table with a timeline.
 fn waterfall(record: &Record, out: &mut impl Write) -> io::Result<()> {
     if record.steps.is_empty() {
         return Ok(());
@@ -208,7 +208,7 @@ fn bars(step: &StepRecord, whole: Duration, out: &mut impl Write) -> io::Result<
 
 fn bar(class: &str, started: Duration, elapsed: Duration, whole: Duration, out: &mut impl Write) -> io::Result<()> {
     let scale = |duration: Duration| duration.as_secs_f64() / whole.as_secs_f64() * 1000.0;
-    // What takes next to no time is still to be seen.
+    // Even the shortest step is visible.
     let (x, width) = (scale(started).min(996.0), scale(elapsed).max(4.0));
     let width = width.min(1000.0 - x);
     write!(out, "<rect class=\"{class}\" x=\"{x:.1}\" width=\"{width:.1}\" height=\"10\"/>")
@@ -241,11 +241,11 @@ fn line(line: &RecordedLine, out: &mut impl Write) -> io::Result<()> {
         Some(b'*') => "r",
         _ => "s",
     };
-    // The end of the line is within its block: between two blocks it would be an empty line more.
+    // The line end is inside the block; between two blocks it would add an empty line.
     write!(out, "<span class=\"{class}\">{shown}\n</span>")
 }
 
-/// Text for elements and attributes.
+/// Escapes text for elements and attributes.
 fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
     for c in text.chars() {

@@ -1,24 +1,24 @@
-//! A transcript that is kept: of an endless one its beginning and its end.
+//! The transcript in a record. Of a very long one the beginning and the end are kept.
 
 use std::collections::VecDeque;
 
-/// How many lines are kept of a transcript's beginning, and of its end.
+/// How many lines are kept of the beginning and of the end.
 const HEAD: usize = 3_000;
 const TAIL: usize = 1_000;
 
-/// A line of the transcript, as the transcript has it.
+/// A line of the transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedLine {
     pub text: String,
-    /// Which of the record's steps it belongs to.
+    /// The index of the step that it belongs to.
     pub step: Option<usize>,
-    /// `main` is the default one.
+    /// The name of the connection; the default one is `main`.
     pub connection: std::sync::Arc<str>,
-    /// Whether it says what went wrong.
+    /// Whether it reports a failure.
     pub failure: bool,
 }
 
-/// The lines of a session.
+/// The transcript of a session.
 #[derive(Clone, Debug, Default)]
 pub struct RecordedLines {
     head: Vec<RecordedLine>,
@@ -51,17 +51,17 @@ impl RecordedLines {
         self.tail.iter()
     }
 
-    /// All that are kept.
+    /// All lines that are kept.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &RecordedLine> {
         self.head.iter().chain(&self.tail)
     }
 
-    /// The remark that stands where lines are missing.
+    /// The remark in place of lines that were dropped.
     pub fn omission_remark(&self) -> Option<String> {
         crate::report::transcript::omission_remark(self.omitted)
     }
 
-    /// As text, a line each.
+    /// Returns the lines as text, with the remark if lines were dropped.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let mut put = |line: &str| {
@@ -74,7 +74,7 @@ impl RecordedLines {
         text
     }
 
-    /// The last lines of a step's connection up to its end, at most `most`: the dialogue around it.
+    /// Returns up to `most` lines of a step's connection, ending with the step's last line.
     pub fn context_of(&self, step: Option<usize>, most: usize) -> Vec<&RecordedLine> {
         let all: Vec<&RecordedLine> = self.iter().collect();
         let last = match step {

@@ -1,8 +1,8 @@
-//! What a session's events come to: its steps with their verdicts and times, its transcript, its end. Every report is
-//! made from this.
+//! The record of a session: its steps with verdicts and times, its transcript, its outcome. JUnit, TAP, JSON and HTML reports
+//! are made from it.
 //!
-//! Facts arrive redacted and escaped, and nothing here undoes that. What is kept is bounded: of an endless dialogue the
-//! beginning and the end, of very many steps the first ones and those that failed.
+//! Facts arrive redacted and escaped, and are kept like that. The size of a record is bounded: of a very long dialogue the
+//! beginning and the end are kept, of very many steps the first ones and those that failed.
 
 mod lines;
 mod recorder;

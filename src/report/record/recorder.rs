@@ -1,4 +1,4 @@
-//! Hears a session's events and makes its [`Record`].
+//! Makes the [`Record`] of a session from its events.
 
 use super::lines::{RecordedLine, RecordedLines};
 use super::session::{Judgement, Record, SessionFailure, UNVERIFIED_REMARK};
@@ -9,15 +9,15 @@ use crate::transcript::SafeText;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Steps that passed are only counted beyond this.
+/// The most steps that are kept; further steps that passed are only counted.
 const MAX_STEPS: usize = 20_000;
-/// Failures of rows, and of steps, are only counted beyond this.
+/// The most failures of rows, and of steps, that are kept; further ones are only counted.
 const MAX_FAILURES: usize = 50_000;
 
-/// What one step spent its time on is told in so many pieces.
+/// The most phases of one step.
 const MAX_PHASES: usize = 1_000;
 
-/// Hears the events of one session.
+/// Observes the events of one session.
 pub struct Recorder {
     writer: TranscriptWriter<Vec<u8>>,
     server: SafeText,
@@ -25,36 +25,36 @@ pub struct Recorder {
     omitted_steps: usize,
     lines: RecordedLines,
     connections: Vec<ConnectionTiming>,
-    /// When the session began; the clock of events starts with its first connection.
+    /// When the session began. Times of events start later, with the first connection.
     started_at: Instant,
-    /// How far the clock of events is behind ours.
+    /// The difference between the two.
     offset: Option<Duration>,
     elapsed: Option<Duration>,
     failure: Option<Failure>,
-    /// Why a certificate was not verified, where nobody asked for that.
+    /// Why a certificate was not verified.
     unverified: Option<SafeText>,
     given_secrets: Vec<SafeText>,
-    /// Of rows, and of no step.
+    /// Failures of rows that are not failures of a step.
     row_failures: Vec<Failure>,
 }
 
-/// What is to be known of a connection to tell what its steps spent their time on.
+/// What is needed of a connection to compute the phases of its steps.
 struct ConnectionTiming {
     name: Arc<str>,
-    /// The last thing that happened on it.
+    /// When the last event on it happened.
     last: Duration,
     /// Whether a reply is being read.
     replying: bool,
-    /// When the step began that is open.
+    /// When the current step began.
     step: Option<Duration>,
-    /// What it spent its time on; or what happened ahead of the next one: the first connection is made so.
+    /// The phases of the current step; between steps those of the next one: the first connection is made before the first step.
     phases: Vec<StepPhase>,
     row: Option<RowId>,
     turn: Option<SessionAttempt>,
 }
 
 impl Recorder {
-    /// The session begins now.
+    /// Starts the clock of the session.
     pub fn new(verbose: bool) -> Self {
         let options = TranscriptOptions { timestamps: false, full: false, verbose, live: true, hex: false };
         Self {
@@ -74,15 +74,15 @@ impl Recorder {
         }
     }
 
-    /// What was heard, judged.
+    /// Ends the record.
     pub fn finish(mut self, file: SafeText, judgement: Judgement, status: Status) -> Record {
         if judgement == Judgement::Passed {
-            // A session that passed has no failure but those that a later attempt of it covers.
+            // If the session passed, a later attempt made up for each failure.
             self.steps.iter_mut().for_each(|step| step.retried |= step.failure().is_some());
         }
         let told = |failure: &Failure| self.steps.iter().any(|step| step.failure() == Some(failure));
         let mut failures: Vec<&Failure> = self.row_failures.iter().collect();
-        // A session of rows ends with the first row's failure.
+        // The failure of a session with rows is that of its first failed row.
         let last = self.failure.iter().filter(|failure| !told(failure) && !self.row_failures.contains(failure));
         failures.extend(last);
         let failures = failures.into_iter().cloned().map(SessionFailure::Failure).collect();
@@ -99,7 +99,7 @@ impl Recorder {
         }
     }
 
-    /// The time of an event since the session began. The events' clock starts with the first connection.
+    /// The time of an event since the session began.
     fn time(&mut self, event: &Event<'_>) -> Duration {
         if let Some(offset) = self.offset {
             return offset + event.at;
@@ -167,7 +167,7 @@ impl Recorder {
 
     fn turn_started(&mut self, connection: &str, turn: SessionAttempt, now: Duration) {
         self.connection(connection, now).turn = Some(turn);
-        // What failed at the attempt before is covered by this one.
+        // This attempt decides about what failed in the one before.
         let earlier = |other: SessionAttempt| other.repetition == turn.repetition && other.attempt < turn.attempt;
         for step in self.steps.iter_mut().filter(|step| step.turn.is_some_and(earlier)) {
             step.retried |= step.failure().is_some();
@@ -175,7 +175,7 @@ impl Recorder {
         }
     }
 
-    /// The turn that a connection belongs to: `2_second` to that of `2`, and `second` to that of `main`.
+    /// The attempt that runs on a connection: `2_second` belongs to `2`, and `second` to `main`.
     fn turn_of(&self, connection: &str) -> Option<SessionAttempt> {
         let lane = connection.split_once('_').map_or("main", |(lane, _)| lane);
         let turn = |name: &str| self.connections.iter().find(|known| &*known.name == name).and_then(|known| known.turn);
@@ -185,7 +185,7 @@ impl Recorder {
     fn row_started(&mut self, connection: &str, row: &RowId, now: Duration) {
         self.connection(connection, now).row = Some(row.clone());
         if row.attempt > 1 {
-            // What failed at the attempt before is covered by this one.
+            // This attempt decides about what failed in the one before.
             let earlier = |other: &RowId| other.number == row.number && other.attempt < row.attempt;
             for step in self.steps.iter_mut().filter(|step| step.row.as_ref().is_some_and(earlier)) {
                 step.retried |= step.failure().is_some();
@@ -194,7 +194,7 @@ impl Recorder {
         }
     }
 
-    /// A row's failure is that of one of its steps, which have just ended, or its own.
+    /// Keeps the failure of a row unless it is the failure of one of its last steps.
     fn row_failed(&mut self, failure: Option<&Failure>) {
         let Some(failure) = failure else { return };
         let told = self.steps.iter().rev().take(200).any(|step| step.failure() == Some(failure));
@@ -224,7 +224,7 @@ impl Recorder {
         (connection.last, connection.replying) = (now, false);
     }
 
-    /// Takes the transcript's new lines over.
+    /// Moves new lines from the transcript writer to the record.
     fn take_lines(&mut self, connection: &str, step: Option<usize>, failure: bool) {
         if self.writer.get_ref().is_empty() {
             return;
@@ -236,7 +236,7 @@ impl Recorder {
             None => connection.into(),
         };
         for line in text.lines() {
-            // Content is written with the remark behind it.
+            // Content may be written together with the remark after it.
             let failure = failure && line.starts_with('*');
             self.lines.push(RecordedLine { text: line.to_owned(), step, connection: connection.clone(), failure });
         }
@@ -251,7 +251,7 @@ impl Recorder {
 impl Observer for Recorder {
     fn observe(&mut self, event: &Event<'_>) {
         let now = self.time(event);
-        // The step that is open, or the one that ends with this event.
+        // The current step, or the one that ends with this event.
         let open = self.connections.iter().any(|known| &*known.name == event.connection && known.step.is_some());
         let step = open.then_some(self.steps.len());
         let mut failure = false;
@@ -324,7 +324,7 @@ impl Observer for Recorder {
 
 impl ConnectionTiming {
     fn phase(&mut self, kind: PhaseKind, started: Duration, until: Duration) {
-        // A dialogue of one step may be endless.
+        // The dialogue of one step may be very long.
         if self.phases.len() < MAX_PHASES {
             self.phases.push(StepPhase { kind, started, elapsed: until.saturating_sub(started) });
         }

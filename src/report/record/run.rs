@@ -4,7 +4,7 @@ use super::session::{Judgement, Record};
 use crate::event::Status;
 use std::time::Duration;
 
-/// What a run came to.
+/// The counts of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
     pub sessions: usize,
@@ -36,10 +36,10 @@ impl Totals {
     }
 }
 
-/// A whole run, as it ended.
+/// A whole run.
 #[derive(Clone, Debug)]
 pub struct RunRecord {
-    /// What the program ends with.
+    /// The status that the program exits with.
     pub status: Status,
     pub started: jiff::Timestamp,
     pub elapsed: Duration,

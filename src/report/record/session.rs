@@ -6,29 +6,29 @@ use crate::event::{Failure, Status};
 use crate::transcript::SafeText;
 use std::time::Duration;
 
-/// How the remark begins that says of a session that whom it talked to was not made sure of.
+/// The beginning of the remark on a session that did not verify certificates.
 pub const UNVERIFIED_REMARK: &str = "certificates were not verified";
 
-/// How a session counts.
+/// The verdict on a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
     Passed,
-    /// Answered otherwise than expected.
+    /// A reply was not the expected one.
     Failed,
-    /// No answer to judge, or no session that can run.
+    /// There was no reply to judge, or the session could not run.
     Error,
-    /// And why.
+    /// With the reason.
     Skipped(String),
-    /// It failed, as its `xfail` says.
+    /// It failed, as its `xfail` says; with the reason.
     ExpectedFailure(String),
-    /// It passed, and its `xfail` says that it should not.
+    /// It passed although its `xfail` says that it should fail; with the reason.
     UnexpectedPass(String),
-    /// It was never begun, and why.
+    /// It was not started; with the reason.
     NotRun(String),
 }
 
 impl Judgement {
-    /// A word for machines.
+    /// The verdict as reports write it.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -40,7 +40,7 @@ impl Judgement {
         }
     }
 
-    /// Why it is what it is, where there is more to say than what its steps say.
+    /// The reason, if the steps do not tell it.
     pub fn reason(&self) -> Option<String> {
         match self {
             Self::Passed | Self::Failed | Self::Error => None,
@@ -56,56 +56,56 @@ impl Judgement {
     }
 }
 
-/// One session, as it ended.
+/// A session that ended.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The file as it was found.
+    /// The path of the session file.
     pub file: SafeText,
     pub description: Option<SafeText>,
-    /// Empty where no server was known yet.
+    /// Empty if no server was known yet.
     pub server: SafeText,
     pub judgement: Judgement,
     pub status: Status,
-    /// From before connecting until all was closed.
+    /// From before the first connection to the end of the last one.
     pub elapsed: Duration,
     pub steps: Vec<StepRecord>,
-    /// Steps that passed or were skipped and are only counted.
+    /// How many steps were counted and not kept.
     pub omitted_steps: usize,
-    /// Failures that belong to no step: it could not connect, its file is broken.
+    /// Failures that belong to no step: it could not connect, its file is invalid.
     pub failures: Vec<SessionFailure>,
     pub lines: RecordedLines,
-    /// What is remarked on its end, a line each.
+    /// Remarks on the session as a whole.
     pub remarks: Vec<String>,
-    /// The names for which the command line gave what holds a secret.
+    /// The variables whose values on the command line contain a secret.
     pub given_secrets: Vec<SafeText>,
 }
 
-/// A failure outside of any step.
+/// A failure that belongs to no step.
 #[derive(Clone, Debug)]
 pub enum SessionFailure {
     Failure(Failure),
-    /// What is wrong with the session file, as the terminal shows it.
+    /// The errors of the session file, as the terminal shows them.
     InvalidFile {
         status: Status,
         text: String,
     },
-    /// Anything else, in words.
+    /// Anything else.
     Message(String),
 }
 
 impl SessionFailure {
-    /// In a sentence.
+    /// Describes it in a sentence.
     pub fn message(&self) -> String {
         match self {
             Self::Failure(failure) => failure.cause.to_string(),
-            Self::InvalidFile { text, .. } => text.lines().next().unwrap_or("the session file is broken").to_owned(),
+            Self::InvalidFile { text, .. } => text.lines().next().unwrap_or("the session file is invalid").to_owned(),
             Self::Message(text) => text.clone(),
         }
     }
 }
 
 impl Record {
-    /// A session that never began.
+    /// The record of a session that was not started.
     pub fn not_started(file: SafeText, judgement: Judgement, status: Status) -> Self {
         Self {
             file,
@@ -123,23 +123,23 @@ impl Record {
         }
     }
 
-    /// The remarks that say more than why it is judged so.
+    /// The remarks except for the one that repeats the reason.
     pub fn further_remarks(&self) -> impl Iterator<Item = &String> {
         let reason = self.judgement.reason().unwrap_or_default();
         self.remarks.iter().filter(move |remark| remark.trim_start_matches("skipped: ") != reason)
     }
 
-    /// Steps that ran.
+    /// How many steps ran.
     pub fn steps_run(&self) -> usize {
         self.steps.iter().filter(|step| step.skip_reason().is_none()).count() + self.omitted_steps
     }
 
-    /// Steps that failed and were tried again, whatever came of that.
+    /// The failures of steps that were retried, successfully or not.
     pub fn retried_failures(&self) -> impl Iterator<Item = (&StepRecord, &Failure)> {
         self.steps.iter().filter(|step| step.retried).filter_map(|step| step.failure().map(|failure| (step, failure)))
     }
 
-    /// Failures that count, of steps and others.
+    /// How many failures count, of steps and others.
     pub fn failure_count(&self) -> usize {
         self.steps.iter().filter(|step| step.is_bad()).count() + self.failures.len()
     }

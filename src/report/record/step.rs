@@ -4,23 +4,23 @@ use crate::event::{Failure, RowId, SessionAttempt, StepId, Verdict};
 use crate::report::transcript::skip_words;
 use std::time::Duration;
 
-/// One step that ran, or did not.
+/// A step that ran or was skipped.
 #[derive(Clone, Debug)]
 pub struct StepRecord {
     pub id: StepId,
     pub row: Option<RowId>,
-    /// Which playing of the session, where there may be several.
+    /// The attempt at the session, if there may be several.
     pub turn: Option<SessionAttempt>,
     pub connection: String,
     pub verdict: Verdict,
-    /// Since the session began, connecting included.
+    /// Since the session began, which is before its first connection.
     pub started: Duration,
     pub elapsed: Duration,
-    /// It failed and was tried again: what came of that is another record.
+    /// It failed and was retried; the retry has its own record.
     pub retried: bool,
-    /// It failed and its own `retry` sent it again.
+    /// It failed and was retried because of its own `retry`.
     pub resent: bool,
-    /// Its session or row was tried more than once.
+    /// Its session or row had more than one attempt.
     pub multiple_attempts: bool,
     pub phases: Vec<StepPhase>,
 }
@@ -38,7 +38,7 @@ impl StepRecord {
         self.failure().is_some() && !self.retried
     }
 
-    /// `RCPT TO:<b@example.com>`, and which repetition and attempt where there are several.
+    /// `RCPT TO:<b@example.com>`, with the repetition and the attempt if there are several.
     pub fn title(&self) -> String {
         let mut title = self.id.title.to_string();
         if let Some(row) = &self.row {
@@ -63,12 +63,12 @@ impl StepRecord {
         title
     }
 
-    /// Its own, or where it has none the whole session's.
+    /// Its own repetition, or that of the session.
     pub fn repetition(&self) -> Option<u64> {
         self.id.repetition.map(u64::from).or(self.turn.and_then(|turn| turn.repetition))
     }
 
-    /// Its own, or where it was not tried again itself the whole session's.
+    /// Its own attempt, or that of the session if the step itself was not retried.
     pub fn attempt(&self) -> u32 {
         match self.turn {
             Some(turn) if self.id.attempt == 1 => turn.attempt,
@@ -76,7 +76,7 @@ impl StepRecord {
         }
     }
 
-    /// A word for machines.
+    /// The verdict as reports write it.
     pub fn as_str(&self) -> &'static str {
         match self.verdict {
             Verdict::Passed => "passed",
@@ -86,7 +86,7 @@ impl StepRecord {
         }
     }
 
-    /// Why it did not run.
+    /// Why it was skipped, if it was.
     pub fn skip_reason(&self) -> Option<&'static str> {
         match &self.verdict {
             Verdict::Skipped(reason) => Some(skip_words(reason)),
@@ -95,7 +95,7 @@ impl StepRecord {
     }
 }
 
-/// What a step spent its time on.
+/// A part of a step's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepPhase {
     pub kind: PhaseKind,
@@ -112,7 +112,7 @@ pub enum PhaseKind {
     Tls,
     /// From the last line sent, or from connecting, to the reply's last line.
     Reply,
-    /// A pause that the session asked for.
+    /// A pause that the session file asks for.
     Pause,
 }
 

@@ -1,21 +1,21 @@
-//! Message content past 40 lines is counted and not shown, over all chunks of a message.
+//! Cuts message content after 40 lines, counted over all chunks of a message.
 
 use crate::event::{RedactedLine, group_thousands, human_size};
 
-/// The lines of content that are shown where not all of it is.
+/// How many lines of a message's content are shown.
 const SHOWN_LINES: usize = 40;
 
-/// What was cut of one connection's content.
+/// The content of the current message on one connection: what is shown and what is cut.
 #[derive(Default)]
 pub(super) struct ContentLimit {
     shown: usize,
     lines: usize,
     bytes: usize,
-    /// BDAT commands.
+    /// BDAT commands that are cut.
     chunks: usize,
-    /// More chunks are to come: what else crosses the wire meanwhile ends nothing.
+    /// More chunks follow: other lines in between do not end the content.
     open: bool,
-    /// It was told: what comes is another message's, or replies to chunks that are not shown.
+    /// The end was reported: what follows belongs to another message, or is a reply to a chunk that is not shown.
     reported: bool,
 }
 
@@ -45,22 +45,22 @@ impl ContentLimit {
         is_cut
     }
 
-    /// The next message's content may have begun.
+    /// Starts anew if the content of the next message begins.
     fn begin(&mut self) {
         if self.reported {
             *self = Self::default();
         }
     }
 
-    /// Whether the content goes on behind a line of the dialogue, which is shown: the last chunk's command, or a reply to what
-    /// was sent before the chunks.
+    /// Whether the content continues after a line that is shown: the last chunk's command, or a reply to a command before the
+    /// chunks.
     pub fn continues_after(&mut self, sent: bool) -> bool {
         let is_open = self.open;
         self.open &= !sent;
         is_open
     }
 
-    /// Ends it. `… 1,234 more lines (96 kB)`, where any were cut.
+    /// Ends the content. Returns `… 1,234 more lines (96 kB)` if lines were cut.
     pub fn end(&mut self) -> Option<String> {
         let (lines, chunks) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.chunks));
         let size = std::mem::take(&mut self.bytes);

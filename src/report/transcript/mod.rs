@@ -1,4 +1,4 @@
-//! The transcript, written from events while they happen.
+//! Writes the transcript from events while they happen.
 
 mod content_limit;
 mod remarks;
@@ -13,39 +13,38 @@ use content_limit::ContentLimit;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// What is kept in memory before it is written.
+/// How many bytes are gathered in memory before they are written.
 const BUFFER: usize = 64 * 1024;
 
 /// How a transcript is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TranscriptOptions {
-    /// The seconds since connecting stand in front.
+    /// Each line begins with the seconds since connecting.
     pub timestamps: bool,
-    /// Message content is shown whole, and not cut past 40 lines: always so in files.
+    /// Message content is not cut after 40 lines; always set for files.
     pub full: bool,
-    /// More remarks: resolved addresses, certificate, decoded prompts, capabilities.
+    /// Adds remarks on details: resolved addresses, certificates, decoded prompts, capabilities.
     pub verbose: bool,
-    /// Somebody watches: every line is written at once. Otherwise many are written together.
+    /// Each line is written at once, for a person who watches. Otherwise many lines are written together.
     pub live: bool,
-    /// Below each line its bytes, as remarks.
+    /// Each line is followed by a hex dump of its bytes, in remarks.
     pub hex: bool,
 }
 
-/// Writes the transcript of one session, or of several one behind the other.
+/// Writes the transcript of one session, or of several sessions one after the other.
 ///
-/// A failure to write is remembered for [`TranscriptWriter::error`], and nothing more is written then: the session
-/// itself goes on.
+/// After a failure to write, [`TranscriptWriter::error`] returns it and nothing more is written; the session continues.
 pub struct TranscriptWriter<W: Write> {
     out: W,
     options: TranscriptOptions,
-    /// Whole lines.
+    /// Whole lines that are not written yet.
     buffer: String,
-    /// The connections whose content is being cut.
+    /// The state of the cut content, by connection.
     content_limits: Vec<(String, ContentLimit)>,
-    /// The session's first failure that was told, and the latest since a line crossed the wire.
+    /// The first failure of the session, and the last one since a line crossed the wire.
     first_reported: Option<Failure>,
     last_reported: Option<Failure>,
-    /// The first failure that was told of the row that each connection is at.
+    /// The first failure of the row that runs on each connection.
     reported_rows: Vec<(String, Failure)>,
     error: Option<io::Error>,
 }
@@ -70,13 +69,13 @@ impl<W: Write> TranscriptWriter<W> {
         self.error.as_ref()
     }
 
-    /// Writes what is still in memory; gives the first failure to write.
+    /// Writes what is still in memory; returns the first failure to write.
     pub fn finish(&mut self) -> io::Result<()> {
         self.flush();
         self.error.take().map_or(Ok(()), Err)
     }
 
-    /// What is written to.
+    /// The underlying writer.
     pub fn get_ref(&self) -> &W {
         &self.out
     }
@@ -103,7 +102,7 @@ impl<W: Write> TranscriptWriter<W> {
         }
     }
 
-    /// Begins a line, lets `text` append to it, and ends it.
+    /// Writes a line to the buffer; `text` appends its text.
     fn line(&mut self, mark: Mark, connection: &str, at: Duration, text: impl FnOnce(&mut String)) {
         let connection = (connection != "main").then_some(connection);
         write_prefix(mark, connection, self.options.timestamps.then_some(at), &mut self.buffer);
@@ -111,13 +110,13 @@ impl<W: Write> TranscriptWriter<W> {
         let bare = self.buffer.len();
         text(&mut self.buffer);
         if self.buffer.len() == bare {
-            self.buffer.pop(); // an empty line is `C:` alone
+            self.buffer.pop(); // an empty line is only `C:`
         }
         self.buffer.push('\n');
     }
 
     fn remark(&mut self, event: &Event<'_>, text: &str) {
-        // A remark is one line, whatever it was made of.
+        // Escaped, so that a remark is always one line.
         self.line(Mark::Remark, event.connection, event.at, |out| out.push_str(&escape_unprintable(text.as_bytes())));
     }
 
@@ -125,12 +124,12 @@ impl<W: Write> TranscriptWriter<W> {
         self.last_reported = None;
         self.line(mark, event.connection, event.at, |out| line.notation(out));
         if self.options.hex {
-            // Rows are printable as they are.
+            // The rows need no escapes.
             line.hex(|row| self.line(Mark::Remark, event.connection, event.at, |out| out.push_str(row)));
         }
     }
 
-    /// What is known of the content on this connection; `None` where all of it is shown.
+    /// The limit for content on this connection; `None` if all of it is shown.
     fn content_limit(&mut self, connection: &str) -> Option<&mut ContentLimit> {
         if self.options.full {
             return None;
@@ -143,7 +142,7 @@ impl<W: Write> TranscriptWriter<W> {
         self.content_limits.get_mut(index).map(|(_, limit)| limit)
     }
 
-    /// Shows the lines of a content's block, as many as are shown of it.
+    /// Shows as many lines of a block of content as the limit allows.
     fn content(&mut self, event: &Event<'_>, block: &ContentBlock<'_>) {
         let most = match self.content_limit(event.connection) {
             Some(limit) => limit.show(block.line_count()),
@@ -167,7 +166,7 @@ impl<W: Write> TranscriptWriter<W> {
         }
     }
 
-    /// Whether this line between a content's chunks is past what is shown.
+    /// Whether this line is between chunks and is cut with them.
     fn is_cut(&mut self, event: &Event<'_>) -> bool {
         let (line, sent) = match &event.fact {
             Fact::LineSent(line) => (line, true),
@@ -177,7 +176,7 @@ impl<W: Write> TranscriptWriter<W> {
         line.in_chunk_gap && self.content_limit(event.connection).is_some_and(|limit| limit.omits_between(line, sent))
     }
 
-    /// What was cut is told where something else comes than its content.
+    /// Reports what was cut if the event ends the content.
     fn end_of_content(&mut self, event: &Event<'_>) {
         let Some((_, limit)) = self.content_limits.iter_mut().find(|(name, _)| name == event.connection) else {
             return;
@@ -194,7 +193,7 @@ impl<W: Write> TranscriptWriter<W> {
 
     fn failure(&mut self, event: &Event<'_>, failure: &Failure) {
         if self.last_reported.as_ref() == Some(failure) {
-            return; // the group of a step that failed
+            return; // of the group of the step that failed
         }
         self.remark(event, &failure.to_string());
         self.first_reported.get_or_insert_with(|| failure.clone());
@@ -264,7 +263,7 @@ impl<W: Write> Observer for TranscriptWriter<W> {
                 if let Some(failure) = &outcome.failure
                     && !self.reported_rows.iter().any(|(name, told)| name == event.connection && told == failure)
                 {
-                    self.failure(event, failure); // of no step: a line of the file that is too short, say
+                    self.failure(event, failure); // not of a step, but of the row: a line with too few fields, for example
                 }
             }
             Fact::Noted(note) => self.note(event, note),
@@ -275,7 +274,7 @@ impl<W: Write> Observer for TranscriptWriter<W> {
                 if let Some(failure) = &outcome.failure
                     && self.first_reported.as_ref() != Some(failure)
                 {
-                    self.failure(event, failure); // of no step: it could not connect, say
+                    self.failure(event, failure); // not of a step: it could not connect, for example
                 }
                 self.flush();
             }
@@ -297,7 +296,7 @@ impl<W: Write> TranscriptWriter<W> {
 }
 
 impl<W: Write> Drop for TranscriptWriter<W> {
-    /// What broke a run is in its transcript, even where nobody came to finish it.
+    /// Writes what is still in memory, so that the transcript shows what ended the run even if `finish` was not called.
     fn drop(&mut self) {
         if !self.buffer.is_empty() {
             self.flush();

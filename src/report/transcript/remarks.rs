@@ -1,4 +1,4 @@
-//! What the transcript remarks about facts that are no lines.
+//! The remarks of the transcript.
 
 use crate::event::{HumanDuration, Note, RecipientOutcome, SkipReason, group_thousands, human_size};
 use crate::session::{CloseMode, TlsFacts};
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 pub(super) fn resolved(host: &SafeText, addresses: &[IpAddr]) -> String {
     let addresses: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
-    format!("{host} resolves to {}", addresses.join(", "))
+    format!("resolved {host} to {}", addresses.join(", "))
 }
 
 /// `TLS started: TLSv1.3, CN=mx.example.com, verified`.
@@ -18,21 +18,21 @@ pub(super) fn tls_started(tls: &TlsFacts) -> String {
     format!("TLS started: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
-/// Of `--verbose`.
+/// The remarks on a TLS session that `--verbose` adds.
 pub(super) fn tls_details(tls: &TlsFacts) -> Vec<String> {
     let mut out = Vec::new();
     if let Some(cipher) = &tls.cipher {
         out.push(format!("cipher: {cipher}"));
     }
     if let Some(alpn) = &tls.alpn {
-        out.push(format!("ALPN: {alpn}"));
+        out.push(format!("TLS ALPN: {alpn}"));
     }
     if let Some(peer) = &tls.peer {
-        out.push(format!("certificate's subject: {}", peer.subject));
-        out.push(format!("certificate's names: {}", peer.sans.join(", ")));
-        out.push(format!("certificate's issuer: {}", peer.issuer));
-        out.push(format!("certificate is valid from {} to {}", peer.not_before, peer.not_after));
-        out.push(format!("certificate's SHA-256: {}", peer.sha256));
+        out.push(format!("certificate subject: {}", peer.subject));
+        out.push(format!("certificate names: {}", peer.sans.join(", ")));
+        out.push(format!("certificate issuer: {}", peer.issuer));
+        out.push(format!("certificate valid from {} to {}", peer.not_before, peer.not_after));
+        out.push(format!("certificate SHA-256: {}", peer.sha256));
     }
     out
 }
@@ -55,18 +55,18 @@ pub fn skip_words(reason: &SkipReason) -> &'static str {
         SkipReason::Condition => "its condition is false",
         SkipReason::EarlierFailure => "something failed before it",
         SkipReason::NotOffered => "the server does not offer it",
-        SkipReason::AlreadySent => "its recipients have had it before",
-        SkipReason::Deselected => "left out by --from-step or --to-step",
+        SkipReason::AlreadySent => "its recipients have received it before",
+        SkipReason::Deselected => "deselected by --from-step or --to-step",
         SkipReason::MissingCapability => "the server lacks what the session requires",
     }
 }
 
-/// The line that stands where lines of a long transcript are missing; `None` if none are.
+/// The line in place of lines that were dropped from a long transcript; `None` if there are none.
 pub fn omission_remark(omitted: usize) -> Option<String> {
-    (omitted > 0).then(|| format!("*: … {} more lines, left out", group_thousands(omitted)))
+    (omitted > 0).then(|| format!("*: … {} lines omitted", group_thousands(omitted)))
 }
 
-/// Whether only `--verbose` shows it.
+/// Whether a note is shown only with `--verbose`.
 pub(super) fn is_detail(note: &Note) -> bool {
     match note {
         Note::DecodedChallenge { .. }
@@ -91,9 +91,9 @@ pub(super) fn is_detail(note: &Note) -> bool {
 
 pub(super) fn note(note: &Note) -> String {
     match note {
-        Note::Unencrypted { why } => format!("going on in clear: {why}"),
+        Note::Unencrypted { why } => format!("continuing unencrypted: {why}"),
         Note::NotVerified { why } => format!("certificate not verified: {why}"),
-        Note::ConnectedAgain => "connected once more, unverified, to read the certificate".to_owned(),
+        Note::ConnectedAgain => "certificate read over another connection, without verification".to_owned(),
         Note::MailExchanger { domain, host, preference: Some(preference) } => {
             format!("mail exchanger of {domain}: {host}, preference {preference}")
         }
@@ -106,13 +106,13 @@ pub(super) fn note(note: &Note) -> String {
             let list: Vec<&str> = list.iter().map(SafeText::as_str).collect();
             format!("capabilities: {}", if list.is_empty() { "none".to_owned() } else { list.join(", ") })
         }
-        Note::QuitFailed { why } => format!("the message was delivered; QUIT failed behind it: {why}"),
-        Note::PlaceholderUsed { name, why } => format!("the dry run goes without the secret {name}: {why}"),
-        Note::DefaultUsed { name, why } => format!("{name} is its default: {why}"),
-        Note::SecretInArguments { name } => format!("the value given for {name} holds a secret"),
-        Note::ShortSecret { name } => format!("the secret {name} is short: it is hidden only where it is sent"),
+        Note::QuitFailed { why } => format!("message delivered, but QUIT failed: {why}"),
+        Note::PlaceholderUsed { name, why } => format!("dry run: continuing without the secret {name}: {why}"),
+        Note::DefaultUsed { name, why } => format!("warning: {name} has its default value: {why}"),
+        Note::SecretInArguments { name } => format!("secret in the value given for {name}"),
+        Note::ShortSecret { name } => format!("secret {name} is short: it is hidden only in the lines that send it"),
         Note::Retrying { attempt, times, wait } => {
-            format!("failed for now: attempt {attempt} of {times} in {}", HumanDuration(*wait))
+            format!("retrying: attempt {attempt} of {times} in {}", HumanDuration(*wait))
         }
         Note::MessageAccepted { recipients, size, queue_id } => {
             let plural = if *recipients == 1 { "recipient" } else { "recipients" };
@@ -128,7 +128,7 @@ pub(super) fn note(note: &Note) -> String {
             };
             format!("recipient <{address}> {outcome}: {reply}")
         }
-        Note::PartialWrite { bytes: 1 } => "the last byte above was not written".to_owned(),
+        Note::PartialWrite { bytes: 1 } => "the last 1 byte above was not written".to_owned(),
         Note::PartialWrite { bytes } => format!("the last {} bytes above were not written", group_thousands(*bytes)),
         Note::Interrupted { signal } => format!("interrupted by {signal}"),
     }

@@ -312,7 +312,7 @@ fn details_are_for_verbose() {
     assert_eq!(written(PLAIN, &events), "*: recipient <b@example.com> refused: 550 5.1.1 one\n");
     let text = "\
 *: session x.toml, server smtp://localhost
-*: localhost resolves to 127.0.0.1
+*: resolved localhost to 127.0.0.1
 *: prompt: Username:
 *: capabilities: SIZE 5, DSN
 *: skipped NOOP: its condition is false

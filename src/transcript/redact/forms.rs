@@ -1,27 +1,28 @@
-//! The forms in which one secret is looked for.
+//! The forms in which a secret is searched for.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use memchr::memchr;
 use std::ops::Range;
 
-/// A secret with fewer characters is hidden only where it is sent.
+/// A secret with fewer characters is hidden only in the lines that send it.
 pub(super) const SHORT: usize = 4;
-/// Longer forms are looked for by their beginning, and hide all that follows it. Keeps the automaton small.
+/// The longest form, in bytes. Of a longer one the beginning is searched for, and everything after it is hidden. This keeps the
+/// automaton small.
 const LONGEST: usize = 16 * 1024;
 
-/// What is looked for, and what is hidden where it is found.
+/// A text to search for, and what a match hides.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Form {
     pub bytes: Vec<u8>,
     pub extent: Extent,
-    /// Whether it is only the beginning of what is to be hidden.
+    /// Whether it is only the beginning of the secret.
     pub is_truncated: bool,
 }
 
 impl Form {
-    /// What is hidden where the pieces that it stands in are hidden whole: it, what its first and last bits share a character
-    /// with, and what was cut.
+    /// What a match hides in a view that hides whole pieces: the match, a character on each side that may share bits with it, and
+    /// everything after a beginning.
     pub fn hidden_in_view(&self, bytes: &[u8], hit: Range<usize>) -> Range<usize> {
         match self.extent {
             Extent::Run if self.is_truncated => Extent::ToEnd.hidden_range(bytes, hit),
@@ -35,10 +36,10 @@ impl Form {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
     Exact,
-    /// The whole run of base64 around it: the secret is a part of what was encoded, and the characters at its edges
-    /// hold bits of it.
+    /// The whole run of base64 around it: the secret is a part of what was encoded, and the characters next to the match contain
+    /// bits of it.
     Run,
-    /// Everything behind it on its line.
+    /// Everything up to the end of the line.
     ToEnd,
 }
 
@@ -57,19 +58,19 @@ impl Extent {
     }
 }
 
-/// Without `-` of the URL-safe alphabet: a run must not reach over a reply's `250-`.
+/// Without `-` of the URL-safe alphabet, so that a run ends at the `250-` of a reply.
 fn in_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
 }
 
-/// A secret as it is and inside base64.
+/// A secret as it is, and inside base64.
 pub(super) fn forms_of_secret(secret: &[u8]) -> Vec<Form> {
     let mut forms = vec![exact(secret.to_vec())];
     let is_truncated = secret.len() > LONGEST;
     let secret = &secret[..secret.len().min(LONGEST)];
     for offset in 0..3 {
         for alphabet in [&STANDARD, &URL_SAFE] {
-            // Which characters the secret alone decides depends on where it stands in a group of three bytes.
+            // Which characters depend only on the secret is a matter of its position in a group of three bytes.
             let mut padded = vec![0; offset];
             padded.extend_from_slice(secret);
             let encoded = alphabet.encode(&padded);
@@ -80,7 +81,7 @@ pub(super) fn forms_of_secret(secret: &[u8]) -> Vec<Form> {
     forms
 }
 
-/// A SASL response: as it crosses the wire, and as it is where that is long enough to be told from other text.
+/// A SASL response in base64, as it is sent, and decoded if it is long enough to be distinguished from other text.
 pub(super) fn forms_of_response(response: &[u8]) -> Vec<Form> {
     let encoded = STANDARD.encode(response);
     let bare = encoded.trim_end_matches('=').len();
@@ -99,8 +100,8 @@ fn exact(mut bytes: Vec<u8>) -> Form {
     Form { bytes, extent, is_truncated }
 }
 
-/// How a secret may have been written before it was encoded: as it is, with the line ends of mail, each of its lines, since a
-/// server's lines come one by one; and all of them as HTML has them.
+/// How a secret may be written before it is encoded: as it is, with CRLF, each of its lines, since lines are searched one by one,
+/// and all of these escaped for HTML.
 pub(super) fn spellings(secret: &str) -> Vec<String> {
     let mut all = vec![secret.to_owned()];
     if secret.contains(['\r', '\n']) {
@@ -113,7 +114,7 @@ pub(super) fn spellings(secret: &str) -> Vec<String> {
     all
 }
 
-/// What templates escape in HTML.
+/// The characters that templates escape in HTML.
 const HTML: [char; 6] = ['<', '>', '&', '"', '\'', '/'];
 
 fn html(text: &str) -> String {
@@ -132,7 +133,7 @@ fn html(text: &str) -> String {
     escaped
 }
 
-/// Finds a short secret, as it is and as base64 that stands alone.
+/// Finds a short secret as it is, and as base64 of nothing else.
 pub(super) fn find_short(bytes: &[u8], secret: &[u8], found: &mut Vec<Range<usize>>) {
     let encoded = STANDARD.encode(secret);
     occurrences(bytes, secret).for_each(|range| found.push(range));

@@ -1,21 +1,19 @@
-//! Several lines as the one that a reader makes of them, to look for secrets that were cut: folded headers (RFC 5322
-//! §2.2.3) and their parameters in sections (RFC 2231 §3), soft line breaks (RFC 2045 §6.7), folded base64 (§6.8), a
-//! reply's lines.
+//! Joins lines that belong together, to find secrets that were split over them: folded headers (RFC 5322 §2.2.3) and their
+//! parameters in sections (RFC 2231 §3), soft line breaks (RFC 2045 §6.7), folded base64 (§6.8), the lines of a reply.
 //!
-//! A view holds only lines that were joined; a line feed parts those that were not.
+//! A view contains only lines that were joined, with a line feed between groups.
 
 use super::views::View;
 use crate::smtp::reply::EnhancedCode;
 use memchr::{memchr, memchr_iter, memmem};
 use std::ops::Range;
 
-/// Shorter lines of base64 are no folded content, but for its last one.
+/// The shortest line of folded base64, except for the last one.
 const SHORTEST: usize = 20;
-/// RFC 5322's limit, which folded content keeps far below.
+/// The longest line (RFC 5322 §2.1.1).
 const LONGEST: usize = 998;
 
-/// Gives every view in which lines are joined. `spaces`: a secret has a space, at which a line may have been folded in
-/// whatever way.
+/// Calls `look` with every view in which lines are joined. `spaces`: a secret contains a space, at which a header may be folded.
 pub(super) fn for_each_joined(text: &[u8], spaces: bool, mut look: impl FnMut(&View)) {
     if memchr(b'\n', text).is_none() {
         return;
@@ -25,15 +23,15 @@ pub(super) fn for_each_joined(text: &[u8], spaces: bool, mut look: impl FnMut(&V
         if spaces { join_folded(text, true) } else { None },
         join_sections(text),
         join_soft_breaks(text, false),
-        // A dot that was stuffed (RFC 5321 §4.5.2) behind a soft break stands within the secret.
+        // After a soft break a stuffed dot (RFC 5321 §4.5.2) is inside the secret.
         if memmem::find(text, b"\n..").is_some() { join_soft_breaks(text, true) } else { None },
         join_base64(text),
     ];
     views.iter().flatten().for_each(&mut look);
 }
 
-/// As [`for_each_joined`] for lines that a server said, without their codes: they may be cut anywhere, and each may begin with the
-/// enhanced code. Gives a view of a view: the second is the lines without enhanced codes.
+/// Like [`for_each_joined`] for the lines of a reply without their codes. A secret may be split anywhere, and each line may begin
+/// with an enhanced code. `look` gets a view of a view: the second one is the lines without enhanced codes.
 pub(super) fn for_each_joined_reply(text: &[u8], spaces: bool, mut look: impl FnMut(&[&View])) {
     look(&[&join_reply_lines(text, b"")]);
     look(&[&join_reply_lines(text, b" ")]);
@@ -41,7 +39,7 @@ pub(super) fn for_each_joined_reply(text: &[u8], spaces: bool, mut look: impl Fn
     for_each_joined(&bare.bytes, spaces, |view| look(&[view, &bare]));
 }
 
-/// The lines without their enhanced codes, with `between` between them.
+/// Joins the lines without their enhanced codes, with `between` between them.
 fn join_reply_lines(text: &[u8], between: &[u8]) -> View {
     let mut view = View::default();
     for line in lines(text) {
@@ -57,7 +55,7 @@ fn join_reply_lines(text: &[u8], between: &[u8]) -> View {
     view
 }
 
-/// Where each line is, without its end.
+/// The range of each line, without its end.
 fn lines(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     let ends = memchr_iter(b'\n', text).chain((!text.ends_with(b"\n")).then_some(text.len()));
     let mut start = 0;
@@ -68,8 +66,8 @@ fn lines(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     })
 }
 
-/// Joins the lines of which `goes_on` says that the next one belongs to them; `add` appends each, and is told whether it
-/// is joined to one before it. `None` where there are none.
+/// Joins a line with the next one if `goes_on` says so. `add` appends each line; its last argument says whether the line continues
+/// the one before. `None` if no lines are joined.
 fn join(
     text: &[u8],
     goes_on: impl Fn(&[u8], &[u8]) -> bool,
@@ -94,20 +92,22 @@ fn is_space(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// A fold stands before white space. `one_space`: it took the place of a space, or has more of them around it.
+/// Joins folded headers. A continuation begins with white space. `one_space`: the fold and the white space around it stand for a
+/// single space.
 fn join_folded(text: &[u8], one_space: bool) -> Option<View> {
     let goes_on = |_: &[u8], next: &[u8]| next.first().is_some_and(is_space);
     join(text, goes_on, |view, line, continues_line| {
         let bytes = &text[line.clone()];
         let indent = if continues_line { bytes.iter().take_while(|b| is_space(b)).count() } else { 0 };
-        // The white space of a fold is shown: it tells that there was one.
+        // The white space of a fold is not hidden.
         view.push_decoded(if one_space && indent > 0 { b" " } else { &bytes[..indent] }, 0..0);
         let end = if one_space { bytes.trim_ascii_end().len().max(indent) } else { bytes.len() };
         view.push_verbatim(&bytes[indent..end], line.start + indent);
     })
 }
 
-/// `name*0="a";` and ` name*1="b"` are one value; with a star more it is percent-encoded.
+/// Joins the sections of parameters: `name*0="a";` and ` name*1="b"` are one value, which is percent-encoded if a star follows
+/// the number.
 fn join_sections(text: &[u8]) -> Option<View> {
     memmem::find(text, b"*1")?;
     let goes_on = |line: &[u8], next: &[u8]| line.ends_with(b";") && section_value_start(next).is_some();
@@ -120,7 +120,7 @@ fn join_sections(text: &[u8]) -> Option<View> {
     })
 }
 
-/// Where the value of a section behind the first one begins.
+/// Where the value of a section after the first one begins.
 fn section_value_start(line: &[u8]) -> Option<usize> {
     let indent = line.iter().take_while(|b| is_space(b)).count();
     let equals = line.iter().take(80).position(|b| *b == b'=')?;
@@ -132,7 +132,7 @@ fn section_value_start(line: &[u8]) -> Option<usize> {
     is_section.then(|| equals + 1 + usize::from(line.get(equals + 1) == Some(&b'"')))
 }
 
-/// An equals sign at a line's end joins it to the next one. `unstuff`: a dot that opens the next one was stuffed.
+/// Joins lines at soft breaks, an equals sign at the end. `unstuff`: removes a stuffed dot at the beginning of the next line.
 fn join_soft_breaks(text: &[u8], unstuff: bool) -> Option<View> {
     let cut = |line: &[u8]| line.trim_ascii_end().strip_suffix(b"=").map(<[u8]>::len);
     let goes_on = |line: &[u8], _: &[u8]| cut(line).is_some();
@@ -143,7 +143,7 @@ fn join_soft_breaks(text: &[u8], unstuff: bool) -> Option<View> {
     })
 }
 
-/// Lines of base64, each hidden whole where a part of the secret is in it.
+/// Joins lines of base64. A line with a part of the secret is hidden as a whole.
 fn join_base64(text: &[u8]) -> Option<View> {
     let goes_on = |line: &[u8], next: &[u8]| is_base64(line) && (next.is_empty() || is_in_base64(next));
     let mut view = join(text, goes_on, |view, line, _| view.push_decoded(&text[line.clone()], line))?;
@@ -151,7 +151,7 @@ fn join_base64(text: &[u8]) -> Option<View> {
     Some(view)
 }
 
-/// Whether it can be a line of folded base64 that another one follows.
+/// Whether it can be a line of folded base64 other than the last one.
 pub(super) fn is_base64(line: &[u8]) -> bool {
     line.len() >= SHORTEST && is_in_base64(line)
 }

@@ -1,18 +1,18 @@
-//! What a search for secrets found.
+//! The result of a search for secrets.
 
 use super::views::View;
 use std::ops::Range;
 
-/// What was found in a text.
+/// The matches in a text.
 #[derive(Default)]
 pub(super) struct Matches {
     pub ranges: Vec<Range<usize>>,
-    /// A secret that is known by its beginning alone goes on behind the text.
+    /// A secret of which only the beginning is known reaches the end of the text, and may continue after it.
     pub open_ended: bool,
 }
 
 impl Matches {
-    /// Takes what was found in a view, of a view perhaps.
+    /// Adds the matches in a view; with several views, each is a view of the next one.
     pub fn merge_from(&mut self, within: Matches, views: &[&View]) {
         let mut ranges = within.ranges;
         for view in views {
@@ -25,7 +25,7 @@ impl Matches {
     }
 }
 
-/// Ranges that overlap or touch become one.
+/// Sorts ranges, and merges those that overlap or touch.
 pub(super) fn merge(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found.retain(|range| !range.is_empty());
     found.sort_unstable_by_key(|range| range.start);

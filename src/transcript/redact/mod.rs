@@ -1,11 +1,11 @@
-//! Finds secrets in what is about to be shown, in every form in which they travel.
+//! Finds secrets in text that is about to be shown, in every form in which they are sent.
 //!
-//! Each secret is looked for as it is and as base64 at each of the three alignments ([`forms`]), in the text as it
-//! is, with lines joined that a secret may have been cut over ([`joins`]), and with other encodings undone ([`views`]).
-//! All matches count, overlapping ones too, and are merged, so that a secret inside another leaks nothing of it.
+//! Each secret is searched for as it is and as base64 at each of the three alignments ([`forms`]): in the text itself, with lines
+//! joined over which a secret may be split ([`joins`]), and with other encodings decoded ([`views`]). All matches count and are
+//! merged, overlapping ones too, so that a secret inside another one is hidden completely.
 //!
-//! Lines are told one by one, and a secret may stand in several: content is looked through with what stands before and
-//! behind it ([`ContentWindow`]), a reply with its lines before ([`ReplyWindow`]).
+//! A secret may be split over several lines: content is searched together with what comes before and after it
+//! ([`ContentWindow`]), a reply with its earlier lines ([`ReplyWindow`]).
 
 mod content_window;
 mod forms;

@@ -1,4 +1,4 @@
-//! Knows the secrets of a run and searches text for them.
+//! Searches text for the secrets of a run.
 
 use super::forms::{self, Extent, Form};
 use super::joins;
@@ -12,39 +12,39 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// Knows the run's secrets and finds them: plain, base64 (alone and inside something longer), URL-encoded, and the
-/// SASL responses made of them.
+/// The secrets of a run. It finds them in plain text, base64 (alone and inside something longer), URL-encoded and so on, and the
+/// SASL responses that were made with them.
 #[derive(Clone, Default)]
 pub struct Redactor {
     off: bool,
     pub(super) forms: Vec<Form>,
-    /// Whether a secret has a space in it.
+    /// Whether a secret contains a space.
     pub(super) spaces: bool,
-    /// Made of `forms` when it is first needed.
+    /// Built from `forms` when it is first needed.
     automaton: OnceLock<Option<AhoCorasick>>,
 }
 
 impl Redactor {
-    /// A secret shorter than this many characters is hidden only where it is sent.
+    /// A secret with fewer characters is hidden only in the lines that send it.
     pub const SHORT: usize = forms::SHORT;
 
-    /// Finds nothing: `--show-secrets`.
+    /// A redactor that finds nothing, for `--show-secrets`.
     pub fn off() -> Self {
         Self { off: true, ..Self::default() }
     }
 
-    /// Whether it was made by [`Redactor::off`].
+    /// Whether it was made with [`Redactor::off`].
     pub fn is_off(&self) -> bool {
         self.off
     }
 
-    /// Whether it knows nothing that is to be hidden everywhere.
+    /// Whether it has no secrets that are hidden everywhere.
     pub fn is_empty(&self) -> bool {
         self.forms.is_empty()
     }
 
-    /// Learns a secret in all its forms, and each of its lines. Gives false where it is too short to be looked for
-    /// everywhere. An empty secret is none: nothing is to be hidden of it.
+    /// Adds a secret in all its forms, and each of its lines. Returns false if it is too short to be hidden everywhere. An empty secret
+    /// is ignored.
     pub fn add(&mut self, secret: &str) -> bool {
         if secret.is_empty() || self.off {
             return true;
@@ -59,7 +59,7 @@ impl Redactor {
         true
     }
 
-    /// Learns a SASL response, given before base64, which is made of a secret.
+    /// Adds a SASL response that was made with a secret; `bytes` are not in base64.
     pub fn add_response(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() && !self.off {
             self.learn(forms::forms_of_response(bytes));
@@ -75,25 +75,25 @@ impl Redactor {
         }
     }
 
-    /// The ranges of `bytes` that are secret, ascending and apart. They may be several lines.
+    /// Returns the ranges of `bytes` that are secret, sorted and without overlaps. `bytes` may be several lines.
     pub fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         self.find_sent(bytes, &[])
     }
 
-    /// As [`Redactor::find`] for what is sent and was made with these secrets: short ones count too.
+    /// Like [`Redactor::find`] for a line that was made with the secrets `used`: short ones count, too.
     pub fn find_sent(&self, bytes: &[u8], used: &[&str]) -> Vec<Range<usize>> {
         let mut found = Matches::default();
         self.search(bytes, used, &mut found);
         merge(found.ranges)
     }
 
-    /// Text for remarks, errors and reports: secrets hidden, then escaped.
+    /// Hides secrets and escapes the rest, for remarks, errors and reports.
     pub fn redact(&self, text: impl AsRef<[u8]>) -> SafeText {
         let text = text.as_ref();
         SafeText::new(replace_ranges(text, self.find(text)))
     }
 
-    /// As [`Redactor::redact`] for text of several lines, such as a reply's: ` / ` stands between them.
+    /// Like [`Redactor::redact`] for several lines, such as those of a reply, which are joined with ` / `.
     pub fn redact_lines(&self, text: impl AsRef<[u8]>) -> SafeText {
         let text = text.as_ref();
         let visible = replace_ranges(text, self.find_in_reply(text));
@@ -101,8 +101,8 @@ impl Redactor {
         SafeText::new(lines.join(&b" / "[..]))
     }
 
-    /// As [`Redactor::redact`] for a value of an expression, `most` characters of it at most. `reply` is what the server said last:
-    /// a secret may be cut over its lines, and the value may hold them apart.
+    /// Like [`Redactor::redact`] for the value of an expression, cut after `most` characters. `reply` is the last reply: a secret may
+    /// be split over its lines, and the value may contain only one of them.
     pub fn redact_value(&self, value: &str, reply: &str, most: usize) -> SafeText {
         let (mut value, mut start) = (value.to_owned(), 0);
         let hidden = self.find_in_reply(reply.as_bytes());
@@ -110,7 +110,7 @@ impl Redactor {
             let end = start + line.len();
             let here = hidden.iter().filter(|range| range.start < end && range.end > start);
             let here: Vec<_> = here.map(|range| range.start.max(start) - start..range.end.min(end) - start).collect();
-            // Two bytes tell next to nothing, and would be found everywhere.
+            // Two bytes reveal next to nothing, and would match everywhere.
             if !here.is_empty() && line.len() > 2 {
                 value = value.replace(line, &String::from_utf8_lossy(&replace_ranges(line.as_bytes(), here)));
             }
@@ -123,7 +123,7 @@ impl Redactor {
         }
     }
 
-    /// Whether there is nothing to look for: then nothing is looked at.
+    /// Whether there is nothing to search for.
     pub(super) fn is_idle(&self, used: &[&str]) -> bool {
         self.forms.is_empty() && (self.off || used.iter().all(|secret| !is_short(secret)))
     }
@@ -137,7 +137,7 @@ impl Redactor {
         joins::for_each_joined(text, spaces, |view| self.search_views(&[view], used, found));
     }
 
-    /// Looks through a view, of a view perhaps; the last one is of the text itself.
+    /// Searches a view. With several views, each is a view of the next one, and the last one is a view of the text.
     pub(super) fn search_views(&self, views: &[&View], used: &[&str], found: &mut Matches) {
         let Some(view) = views.first() else { return };
         let mut within = Matches::default();
@@ -145,7 +145,7 @@ impl Redactor {
         found.merge_from(within, views);
     }
 
-    /// Looks through lines as they are, and with what encodes characters undone.
+    /// Searches lines as they are, and with encoded characters decoded.
     fn search_characters(&self, bytes: &[u8], whole: bool, used: &[&str], found: &mut Matches) {
         self.search_in(bytes, whole, used, found);
         if !whole {
@@ -159,7 +159,7 @@ impl Redactor {
 
     fn search_in(&self, bytes: &[u8], whole: bool, used: &[&str], found: &mut Matches) {
         for hit in self.automaton().into_iter().flat_map(|automaton| automaton.find_overlapping_iter(bytes)) {
-            // The automaton's patterns are the forms, in their order.
+            // The patterns of the automaton are the forms, in the same order.
             let (form, hit) = (&self.forms[hit.pattern().as_usize()], hit.start()..hit.end());
             let range = if whole { form.hidden_in_view(bytes, hit) } else { form.extent.hidden_range(bytes, hit) };
             found.open_ended |=
@@ -183,7 +183,7 @@ impl Redactor {
         }
         let build = || {
             let total: usize = self.forms.iter().map(|form| form.bytes.len()).sum();
-            // A table per byte is fastest; for keys and long tokens it would take megabytes.
+            // A DFA is fastest, but for keys and long tokens it takes megabytes.
             let kind = if total < 4096 { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
             let patterns = self.forms.iter().map(|form| &form.bytes);
             AhoCorasick::builder().match_kind(MatchKind::Standard).kind(Some(kind)).build(patterns).ok()
@@ -202,7 +202,7 @@ fn is_short(secret: &str) -> bool {
     !secret.is_empty() && secret.chars().count() < Redactor::SHORT
 }
 
-/// The text with what is hidden shown so.
+/// Replaces hidden ranges with `[secret]`.
 pub(super) fn replace_ranges(text: &[u8], hidden: Vec<Range<usize>>) -> Cow<'_, [u8]> {
     if hidden.is_empty() {
         return Cow::Borrowed(text);

@@ -1,24 +1,24 @@
-//! A reply's lines are told as they come, and a server may say a secret over several of them.
+//! Secrets in replies. Lines are reported as they arrive, and a secret may be split over several of them.
 
 use super::matches::{Matches, merge};
 use super::{Redactor, joins, views};
 use memchr::memrchr_iter;
 use std::ops::Range;
 
-/// Fewer bytes of a secret's beginning tell next to nothing, and many a line would have them by chance.
+/// The shortest beginning of a secret that is hidden, in bytes. Less reveals next to nothing and occurs by chance.
 const LEAST: usize = 4;
-/// What is kept of a reply: each of its lines is looked at with that, and there may be many.
+/// How much of a reply is kept, in bytes: each line is searched together with it.
 const MOST: usize = 16 * 1024;
 
-/// The lines of a reply that is not complete, without their codes. What is kept of them is bounded.
+/// The lines of an incomplete reply, without their codes. Its size is bounded.
 #[derive(Default)]
 pub struct ReplyWindow {
     lines: Vec<u8>,
 }
 
 impl Redactor {
-    /// What is to be hidden of a reply's next line. Its beginning may be the end of a secret. Its own end may be the beginning
-    /// of one, which is not known yet: it is hidden where it looks like that.
+    /// Returns the secret ranges of the next line of a reply. The line may begin with the end of a secret. It may also end with the
+    /// beginning of one: what looks like that is hidden.
     pub fn find_in_reply_line(&self, reply: &mut ReplyWindow, line: &[u8]) -> Vec<Range<usize>> {
         if self.is_idle(&[]) {
             return Vec::new();
@@ -51,7 +51,7 @@ impl Redactor {
         merge(found.ranges)
     }
 
-    /// As [`Redactor::find`] for a reply's lines, without their codes.
+    /// Like [`Redactor::find`] for the lines of a reply without their codes.
     pub(super) fn find_in_reply(&self, lines: &[u8]) -> Vec<Range<usize>> {
         if self.is_idle(&[]) { Vec::new() } else { merge(self.search_reply(lines).ranges) }
     }
@@ -65,8 +65,8 @@ impl Redactor {
         found
     }
 
-    /// Finds the beginning of a secret at the end of what is there. Where the line is of a kind that goes on, a little of it
-    /// counts; else a third of it.
+    /// Finds the beginning of a secret at the end of the lines. If the last line looks like one that continues, a few bytes are
+    /// enough; otherwise a third of the secret.
     fn search_tails(&self, lines: &[u8], found: &mut Matches) {
         let last = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
         let continues = last.ends_with(b"=") || joins::is_base64(last);
@@ -75,7 +75,7 @@ impl Redactor {
             let Some(&last_byte) = bytes[..end].last() else { return };
             for form in &self.forms {
                 let least = if continues { LEAST } else { LEAST.max(form.bytes.len() / 3) };
-                // What ends as the text does is soon found, however long the secret is.
+                // Only beginnings that end with the text's last byte are compared.
                 let most = &form.bytes[..form.bytes.len().saturating_sub(1).min(end)];
                 let lengths = memrchr_iter(last_byte, most).map(|at| at + 1).take_while(|length| *length >= least);
                 let mut fitting = lengths.filter(|length| bytes[..end].ends_with(&most[..*length]));
@@ -84,7 +84,7 @@ impl Redactor {
                 }
             }
         };
-        // An empty line behind it, as if it went on; the last line end is none between lines.
+        // With empty lines after it, so that the last line counts as one that continues.
         let text = [lines, b"\n\n\n"].concat();
         joins::for_each_joined_reply(&text, self.spaces, |path| {
             let Some(view) = path.first() else { return };

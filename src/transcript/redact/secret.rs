@@ -1,9 +1,9 @@
-//! A value that must not be shown.
+//! Text that must not be shown.
 
 use crate::transcript::escape::SECRET;
 use std::fmt;
 
-/// Text that must not be shown: its `Debug` is `[secret]` in every build, and it has no `Display`.
+/// Text that must not be shown. Its `Debug` is `[secret]` in every build, and it has no `Display`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 

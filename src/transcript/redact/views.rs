@@ -1,7 +1,7 @@
-//! The same text with an encoding undone, to look for secrets in: URL- and form-encoding, xtext (RFC 3461 §4),
-//! quoted-printable (RFC 2045 §6.7), encoded words (RFC 2047), escapes of JSON and of this program, HTML's entities.
+//! Decodes text to search it for secrets: URL and form encoding, xtext (RFC 3461 §4), quoted-printable (RFC 2045 §6.7), encoded
+//! words (RFC 2047), escapes of JSON and of mailrun, entities of HTML.
 //!
-//! Undoing finds every spelling that an encoder may choose: upper or lower hex, and whatever it takes for special.
+//! Decoding finds every spelling that an encoder may choose: upper or lower case hex digits, and any set of escaped characters.
 
 use base64::Engine;
 use base64::alphabet;
@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use memchr::{memchr, memmem};
 use std::ops::Range;
 
-/// Padding is whatever the encoder made of it.
+/// Accepts base64 with and without padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -17,25 +17,25 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Text after decoding, and where it comes from.
+/// Decoded text, and where each part of it comes from.
 #[derive(Default)]
 pub(super) struct View {
     pub bytes: Vec<u8>,
     pieces: Vec<ViewPiece>,
-    /// Whether its pieces are hidden whole, so that nothing around a match is looked at: lines of base64.
+    /// Whether pieces are hidden as a whole, as for lines of base64.
     pub whole: bool,
 }
 
-/// What stands in the view from `at` up to the next piece.
+/// The part of a view from `at` to the next piece.
 struct ViewPiece {
     at: usize,
     from: usize,
-    /// How much of the text it is made of; `None`: each byte of itself.
+    /// The length of the source of the whole piece; `None` if each byte comes from one byte.
     width: Option<usize>,
 }
 
 impl View {
-    /// Appends what stands so in the text, at `from`.
+    /// Appends bytes that are the same in the text, at `from`.
     pub fn push_verbatim(&mut self, bytes: &[u8], from: usize) {
         let at = self.bytes.len();
         let goes_on = |last: &ViewPiece| last.width.is_none() && last.from + (at - last.at) == from;
@@ -45,7 +45,7 @@ impl View {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Appends what is made of `source`, which is hidden as a whole; of nothing, where it is empty.
+    /// Appends bytes that were decoded from `source`, which is hidden as a whole.
     pub fn push_decoded(&mut self, bytes: &[u8], source: Range<usize>) {
         if !bytes.is_empty() {
             let (at, from, width) = (self.bytes.len(), source.start, Some(source.len()));
@@ -54,8 +54,8 @@ impl View {
         }
     }
 
-    /// What a range of the view is in the text: of each piece its own part, so that what was left out between two of
-    /// them, a fold say, is not hidden.
+    /// Adds the ranges of the text that a range of the view comes from. Text between pieces that is not in the view, such as a fold,
+    /// is not hidden.
     pub fn source_ranges(&self, range: &Range<usize>, found: &mut Vec<Range<usize>>) {
         let first = self.pieces.partition_point(|piece| piece.at <= range.start).saturating_sub(1);
         for (index, piece) in self.pieces.iter().enumerate().skip(first) {
@@ -74,21 +74,21 @@ impl View {
     }
 }
 
-/// Looks at bytes that begin with the rule's mark; `None` where they are not encoded after all.
+/// Decodes the beginning of bytes that begin with the rule's mark; `None` if nothing is encoded there.
 type DecodeRule = fn(&[u8]) -> Option<Decoded>;
 
-/// What an encoded character was, and how many bytes it took.
+/// A decoded byte or character, and the length of its encoded form in bytes.
 enum Decoded {
     Byte(u8, usize),
     Char(char, usize),
 }
 
-/// The rules, with the byte that begins an encoded character.
+/// The rules, each with the byte that begins an encoded character.
 const DECODE_RULES: &[(u8, DecodeRule)] =
     &[(b'%', hex_byte), (b'+', hex_byte), (b'=', hex_byte), (b'\\', backslash), (b'&', entity)];
 
-/// Gives every view that differs from the text itself. `spaces`: a plus may have been a space, as in forms, and so may an
-/// underscore, as in encoded words that lack their beginning or end.
+/// Calls `look` with every view that differs from the text. `spaces`: a plus may stand for a space, as in form encoding, and so may
+/// an underscore, as in encoded words that were cut.
 pub(super) fn for_each_decoded(bytes: &[u8], spaces: bool, mut look: impl FnMut(View)) {
     DECODE_RULES.iter().filter_map(|(mark, rule)| decode(bytes, *mark, *rule)).for_each(&mut look);
     encoded_words(bytes).into_iter().for_each(&mut look);
@@ -104,7 +104,7 @@ pub(super) fn for_each_decoded(bytes: &[u8], spaces: bool, mut look: impl FnMut(
     }
 }
 
-/// `None` where nothing is encoded: most text is not, and costs no memory then.
+/// Returns `None` if nothing is encoded, which is the usual case and takes no memory.
 fn decode(bytes: &[u8], mark: u8, rule: DecodeRule) -> Option<View> {
     let (mut view, mut kept, mut next) = (View::default(), 0, 0);
     while let Some(at) = memchr(mark, &bytes[next..]).map(|at| next + at) {
@@ -135,7 +135,7 @@ fn decode(bytes: &[u8], mark: u8, rule: DecodeRule) -> Option<View> {
 /// ```abnf
 /// encoded-word = "=?" charset "?" encoding "?" encoded-text "?=" ; RFC 2047 §2
 /// ```
-/// What parts two of them is no text (RFC 2047 §6.2). `None` where there is none.
+/// White space between two of them is not part of the text (RFC 2047 §6.2). Returns `None` if there are none.
 fn encoded_words(bytes: &[u8]) -> Option<View> {
     let (mut view, mut kept, mut next) = (View::default(), 0, 0);
     while let Some(at) = memmem::find(&bytes[next..], b"=?").map(|at| next + at) {
@@ -162,7 +162,7 @@ fn encoded_words(bytes: &[u8]) -> Option<View> {
     Some(view)
 }
 
-/// Whether the word that begins at `at` is base64, and where its text is.
+/// Whether the encoded word at `at` is base64, and the range of its text.
 fn encoded_word(bytes: &[u8], at: usize) -> Option<(bool, Range<usize>)> {
     let charset = at + 2;
     let encoding = charset + memchr(b'?', &bytes[charset..])? + 1;
@@ -177,7 +177,7 @@ fn encoded_word(bytes: &[u8], at: usize) -> Option<(bool, Range<usize>)> {
     is_valid.then_some((is_base64, text..end))
 }
 
-/// RFC 2047 §4.2.
+/// Decodes the Q encoding (RFC 2047 §4.2).
 fn q_encoded(bytes: &[u8], text: Range<usize>, view: &mut View) {
     let mut at = text.start;
     while at < text.end {
