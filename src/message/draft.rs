@@ -52,6 +52,7 @@ impl<'a> TextPart<'a> {
         Ok(Self { source, scan })
     }
 
+    /// Whether the text is valid UTF-8.
     pub fn is_utf8(&self) -> bool {
         self.scan.is_utf8
     }

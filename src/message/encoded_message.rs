@@ -58,10 +58,12 @@ impl<'a> EncodedMessage<'a> {
         }
     }
 
+    /// Appends a segment.
     pub(super) fn push(&mut self, segment: Segment<'a>) {
         self.segments.push(segment);
     }
 
+    /// Appends bytes that need no encoding, with CRLF line ends.
     pub(super) fn push_bytes(&mut self, bytes: impl Into<Vec<u8>>) {
         let bytes = bytes.into();
         self.eight_bit |= !bytes.is_ascii();
@@ -70,6 +72,7 @@ impl<'a> EncodedMessage<'a> {
 }
 
 impl Segment<'_> {
+    /// Its octets when sent.
     pub(super) fn size(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,

@@ -11,6 +11,7 @@ pub struct MessageError {
 }
 
 impl MessageError {
+    /// An error in the header or address `field`.
     pub(super) fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
         Self { field: field.into(), why: why.into() }
     }

@@ -24,10 +24,12 @@ enum Bytes<'a> {
 }
 
 impl<'a> Source<'a> {
+    /// Bytes that `open` returns, `length` of them each time.
     pub fn new(name: impl Into<String>, length: u64, open: Opener<'a>) -> Self {
         Self { name: name.into(), length, bytes: Bytes::Opened(open) }
     }
 
+    /// Bytes in memory.
     pub fn in_memory(name: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
         Self { name: name.into(), length: bytes.len() as u64, bytes: Bytes::InMemory(bytes) }

@@ -102,6 +102,7 @@ pub struct TransferEncoder {
 }
 
 impl TransferEncoder {
+    /// An encoder for one part.
     pub fn new(encoding: TransferEncoding) -> Self {
         Self {
             encoding,

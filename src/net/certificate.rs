@@ -70,6 +70,7 @@ impl ServerCertificate {
         Ok(made)
     }
 
+    /// Certificate and key in the form that native-tls takes.
     pub fn identity(&self) -> Result<Identity> {
         private_key::identity(self.chain_pem.as_bytes(), self.key_pem.as_bytes()).map_err(anyhow::Error::msg)
     }

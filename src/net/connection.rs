@@ -28,6 +28,7 @@ enum Transport {
 }
 
 impl Connection {
+    /// A connection without TLS. A second one, if a handshake fails, would go to `endpoint`, and say LHLO if `lmtp`.
     pub fn new(socket: DeadlineSocket, endpoint: Endpoint, lmtp: bool, connectors: ConnectorCache) -> Self {
         let replay = HandshakeReplay::new(endpoint, lmtp, socket.clock().clone());
         Self { transport: Transport::Plain(socket), replay, connectors }

@@ -19,6 +19,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// Connects until `deadline`, or until `clock` notices a signal.
     pub fn connect(&self, deadline: Instant, clock: &SystemClock) -> io::Result<DeadlineSocket> {
         let socket = match self {
             Self::Tcp { address, source } => connect_tcp(*address, *source, deadline, clock)?,

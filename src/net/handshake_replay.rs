@@ -37,6 +37,7 @@ pub struct HandshakeReplay {
 }
 
 impl HandshakeReplay {
+    /// For a new connection to `endpoint`.
     pub fn new(endpoint: Endpoint, lmtp: bool, clock: SystemClock) -> Self {
         Self { endpoint, lmtp, used_unencrypted: false, hello: None, sent_proxy_header: false, clock }
     }

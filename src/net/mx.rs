@@ -36,6 +36,7 @@ struct CachedAnswer {
 }
 
 impl MxResolver {
+    /// Asks these name servers.
     pub fn new(nameservers: Nameservers) -> Self {
         Self { nameservers, found: Arc::default() }
     }

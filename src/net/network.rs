@@ -29,6 +29,7 @@ pub struct SystemNetwork {
 }
 
 impl SystemNetwork {
+    /// A network that no signal interrupts.
     pub fn new() -> Self {
         Self::default()
     }

@@ -19,6 +19,7 @@ const MAX_RECORDED: usize = 128 * 1024;
 #[derive(Clone, Debug, Default)]
 pub struct HandshakeRecording(Arc<Mutex<HandshakeBytes>>);
 
+/// What a server sent in a handshake.
 #[derive(Clone, Debug, Default)]
 pub struct HandshakeBytes {
     /// The server's bytes, from the first one.
@@ -28,6 +29,7 @@ pub struct HandshakeBytes {
 }
 
 impl HandshakeRecording {
+    /// Takes what was recorded so far.
     pub fn take(&self) -> HandshakeBytes {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -79,6 +81,7 @@ impl DeadlineSocket {
         self.deadline = None;
     }
 
+    /// Records what is read from now on, or stops recording.
     pub fn record(&mut self, recording: Option<HandshakeRecording>) {
         self.recording = recording;
     }
@@ -88,10 +91,12 @@ impl DeadlineSocket {
         self.ended
     }
 
+    /// The clock that the socket was made with.
     pub fn clock(&self) -> &SystemClock {
         &self.clock
     }
 
+    /// The socket without deadlines.
     pub fn socket(&self) -> &Socket {
         &self.socket
     }

@@ -24,6 +24,7 @@ const MAX_CONNECTORS: usize = 8;
 pub struct ConnectorCache(Arc<Mutex<Vec<(TlsOptions, TlsConnector)>>>);
 
 impl ConnectorCache {
+    /// The connector for these options, built if it is not there yet.
     pub fn get(&self, options: &TlsOptions) -> Result<TlsConnector, TlsError> {
         // A connector does not depend on the name.
         let options = TlsOptions { server_name: String::new(), ..options.clone() };

@@ -15,6 +15,7 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
+/// The socket of a client.
 #[derive(Debug)]
 pub(super) enum ClientSocket {
     Tcp(TcpStream),
@@ -22,6 +23,7 @@ pub(super) enum ClientSocket {
 }
 
 impl ClientSocket {
+    /// A second handle of the socket.
     pub(super) fn try_clone(&self) -> io::Result<Self> {
         Ok(match self {
             Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
@@ -107,6 +109,7 @@ enum TlsLayer {
     Closed,
 }
 
+/// The connection of a client, with or without TLS.
 pub(super) struct ClientConnection {
     layer: TlsLayer,
     idle: Duration,
@@ -117,6 +120,7 @@ fn closed_error() -> io::Error {
 }
 
 impl ClientConnection {
+    /// A connection without TLS, whose reads and writes wait up to `idle`.
     pub(super) fn new(socket: ClientSocket, idle: Duration) -> io::Result<Self> {
         if let ClientSocket::Tcp(socket) = &socket {
             socket.set_nodelay(true)?;
@@ -125,6 +129,7 @@ impl ClientConnection {
         Ok(Self { layer: TlsLayer::Plain(HandshakeSocket { socket, unread: Vec::new(), deadline: None }), idle })
     }
 
+    /// Reads what the client sent; 0 is the end.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let result = match &mut self.layer {
@@ -139,6 +144,7 @@ impl ClientConnection {
         }
     }
 
+    /// Writes all of `bytes`.
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.layer {
             TlsLayer::Plain(socket) => socket.write_all(bytes),

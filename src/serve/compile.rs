@@ -15,6 +15,7 @@ pub(super) enum ScriptItem {
     Directive(Directive),
 }
 
+/// The lines of one connection, each with its line number.
 pub(super) struct ConnectionLines {
     pub(super) name: String,
     pub(super) items: Vec<(usize, ScriptItem)>,

@@ -63,6 +63,7 @@ pub struct Config {
 }
 
 impl Config {
+    /// A server on a free loopback port, without TLS from the first byte.
     pub fn new(behaviour: Behaviour) -> Self {
         Self {
             listen: Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),

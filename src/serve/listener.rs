@@ -25,12 +25,14 @@ impl Waker {
     }
 }
 
+/// A listening socket.
 pub(super) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, PathBuf),
 }
 
 impl Listener {
+    /// Waits for the next client.
     pub(super) fn accept(&self) -> io::Result<ClientSocket> {
         Ok(match self {
             Self::Tcp(listener) => ClientSocket::Tcp(listener.accept()?.0),
@@ -47,6 +49,7 @@ impl Drop for Listener {
     }
 }
 
+/// Starts to listen. Also returns the address that is used, and what wakes the listener.
 pub(super) fn listen(at: &Listen) -> anyhow::Result<(Listener, String, Waker)> {
     match at {
         Listen::Tcp(address) => {

@@ -1,4 +1,5 @@
-//! Servers inside the program: a scripted one that runs the `S:` side of a transcript, and a sink that accepts and stores mail.
+//! Servers inside the program: a scripted one that runs the `S:` side of a transcript, and a sink that accepts and stores
+//! mail.
 //!
 //! [`start`] opens a listener and returns at once; [`RunningServer::wait`] or [`RunningServer::stop`] return what happened.
 

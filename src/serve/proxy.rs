@@ -5,6 +5,7 @@ const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The longest line of version 1, with its line end.
 const V1_MAX: usize = 107;
 
+/// What the beginning of a connection is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ProxyHeader {
     /// A header of this length, and the client's address in it.
@@ -17,6 +18,7 @@ pub(super) enum ProxyHeader {
     Absent,
 }
 
+/// Looks for a header at the beginning of `input`.
 pub(super) fn detect(input: &[u8]) -> ProxyHeader {
     // An empty line: version 2 arrives as a whole (§2.2 of the specification), not in pieces of two bytes.
     if input == b"\r\n" {

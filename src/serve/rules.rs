@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// The verbs that are not commands: the greeting, and the reply to content (over LMTP one per recipient).
 pub(super) const CONNECT: &str = "CONNECT";
+/// The verb of the reply to content.
 pub(super) const CONTENT: &str = "CONTENT";
 
 /// The verbs that are suggested for a mistyped one.
@@ -21,6 +22,7 @@ pub struct ReplyRules {
     pub(super) list: Vec<ReplyRule>,
 }
 
+/// When to reply differently, and what.
 #[derive(Clone, Debug)]
 pub(super) struct ReplyRule {
     /// In upper case.

@@ -54,6 +54,7 @@ pub struct ExpectedLine {
     pub what: LinePattern,
 }
 
+/// How a line of the client is recognized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinePattern {
     /// Exactly this line; a secret in it matches anything.
@@ -118,6 +119,7 @@ impl Script {
     }
 }
 
+/// An error at the beginning of a line.
 pub(super) fn script_error(line: usize, why: impl Into<String>) -> ScriptError {
     ScriptError { line, column: 1, why: why.into() }
 }

@@ -17,6 +17,7 @@ const MAX_LINE: usize = 1 << 20;
 /// The most bytes of a line that are shown in a message.
 const SHOWN: usize = 200;
 
+/// The dialogue of a scripted server with one client.
 pub(super) struct ScriptPlayer {
     ops: VecDeque<ScriptOp>,
     input: Vec<u8>,
@@ -38,6 +39,7 @@ enum MatchResult {
 }
 
 impl ScriptPlayer {
+    /// At the beginning of the script.
     pub(super) fn new(script: &ConnectionScript) -> Self {
         Self {
             ops: script.ops.iter().cloned().collect(),

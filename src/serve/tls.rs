@@ -17,6 +17,7 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
+    /// Accepts handshakes with this certificate, with TLS 1.2 and 1.3.
     pub(super) fn new(certificate: &ServerCertificate) -> Result<Self, String> {
         build(certificate).map_err(|error| {
             format!("the certificate and key cannot be used: {}", crate::net::tls_reason(&error.to_string()))

@@ -93,6 +93,7 @@ impl Mailbox {
         Ok((Self { local, domain: text[domain..parser.at].to_owned() }, parser.at))
     }
 
+    /// Whether it is the null path `<>`.
     pub fn is_null(&self) -> bool {
         self.local.is_empty() && self.domain.is_empty()
     }

@@ -61,6 +61,7 @@ impl Capabilities {
         }
     }
 
+    /// Whether the keyword is offered, without regard to case.
     pub fn has(&self, keyword: &str) -> bool {
         self.keywords.contains_key(&keyword.to_ascii_uppercase())
     }

@@ -21,6 +21,7 @@ impl ReplyCode {
         (code <= 999).then_some(Self(code))
     }
 
+    /// The code as a number.
     pub fn get(self) -> u16 {
         self.0
     }

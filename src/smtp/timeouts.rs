@@ -16,6 +16,7 @@ pub enum Timeout {
 }
 
 impl Timeout {
+    /// How long to wait at most.
     pub fn limit(self) -> Duration {
         Duration::from_secs(60 * self.minutes())
     }

@@ -10,6 +10,7 @@ fn is_xchar(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && byte != b'+' && byte != b'='
 }
 
+/// Encodes bytes as xtext.
 pub fn encode(text: &[u8]) -> String {
     const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     let mut out = String::with_capacity(text.len());

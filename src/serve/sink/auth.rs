@@ -72,6 +72,7 @@ struct ScramState {
     nonce: String,
 }
 
+/// One SASL exchange, as the server.
 #[derive(Debug)]
 pub(super) struct ServerExchange {
     mechanism: &'static str,

@@ -13,6 +13,7 @@ pub(super) enum Hello {
     Lhlo,
 }
 
+/// What the client has said so far.
 #[derive(Debug, Default)]
 pub(super) struct ClientSession {
     pub(super) hello: Hello,
@@ -37,6 +38,7 @@ impl ClientSession {
         *self = Self { tls, proxied_for, xclient, ..Self::default() };
     }
 
+    /// Forgets the transaction (RFC 5321 §4.1.1.5).
     pub(super) fn reset(&mut self) {
         self.mail = None;
         self.rcpt.clear();

@@ -5,6 +5,7 @@ use super::{InputPhase, MAX_SIZE, Sink};
 use crate::smtp::content::ContentDecoder;
 
 impl Sink<'_> {
+    /// To be called before the first content of a transaction.
     pub(super) fn begin_content(&mut self) {
         self.session.size = 0;
         self.storage_error = self.writer.as_mut().and_then(|writer| writer.begin().err());
@@ -19,6 +20,7 @@ impl Sink<'_> {
         self.content.clear();
     }
 
+    /// Takes content of DATA from the input.
     pub(super) fn data_content(&mut self, mut decoder: ContentDecoder) {
         let rest = self.input.get(self.used..).unwrap_or_default();
         let (used, done) = decoder.push(rest, &mut self.content);
@@ -31,6 +33,7 @@ impl Sink<'_> {
         }
     }
 
+    /// Takes octets of a BDAT chunk from the input; `left` are still to come.
     pub(super) fn bdat_octets(&mut self, left: u64, last: bool, refusal: Option<String>) {
         let rest = self.input.get(self.used..).unwrap_or_default();
         let taken = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 /// ESMTP parameters: keyword in upper case, and the value if there is one.
 pub(in crate::serve) type Params = BTreeMap<String, Option<String>>;
 
+/// The envelope of a mail, as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(in crate::serve) struct Envelope {
     /// Without angle brackets; empty for the null path.
@@ -31,12 +32,14 @@ pub(in crate::serve) struct Envelope {
     pub size: u64,
 }
 
+/// A recipient that was accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(in crate::serve) struct Recipient {
     pub address: String,
     pub params: Params,
 }
 
+/// Who authenticated, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(in crate::serve) struct Authenticated {
     pub mechanism: String,

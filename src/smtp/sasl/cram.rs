@@ -5,11 +5,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use std::fmt::Write;
 
+/// The client's side of CRAM-MD5.
 pub struct CramMd5 {
     credentials: Option<Credentials>,
 }
 
 impl CramMd5 {
+    /// For user and password of `credentials`.
     pub fn new(credentials: Credentials) -> Self {
         Self { credentials: Some(credentials) }
     }

@@ -28,10 +28,12 @@ pub struct Response {
 }
 
 impl Response {
+    /// A response without secrets.
     pub(super) fn public(bytes: impl Into<Vec<u8>>) -> Self {
         Self { bytes: bytes.into(), secret: false }
     }
 
+    /// A response that must be hidden.
     pub(super) fn secret(bytes: impl Into<Vec<u8>>) -> Self {
         Self { bytes: bytes.into(), secret: true }
     }

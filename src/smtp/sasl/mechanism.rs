@@ -48,6 +48,7 @@ impl Mechanism {
         Err(UnknownMechanism { name: name.to_owned(), is_intentional, why })
     }
 
+    /// The registered name.
     pub fn name(self) -> &'static str {
         match self {
             Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
@@ -81,6 +82,7 @@ impl fmt::Display for Mechanism {
     }
 }
 
+/// A name that is not the name of a supported mechanism.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownMechanism {
     pub name: String,
@@ -112,6 +114,7 @@ pub struct MechanismChoice<'a> {
 }
 
 impl MechanismChoice<'_> {
+    /// The strongest mechanism that is possible.
     pub fn strongest(&self) -> Option<Mechanism> {
         Mechanism::ALL.into_iter().find(|m| self.has_credentials_for(*m) && self.is_offered(*m))
     }

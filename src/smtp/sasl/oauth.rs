@@ -5,6 +5,7 @@ use super::exchange::{Credentials, Response, SaslError, SaslExchange};
 use super::mechanism::Mechanism;
 use super::scram::saslname;
 
+/// The client's side of OAUTHBEARER and XOAUTH2.
 pub struct Oauth {
     mechanism: Mechanism,
     credentials: Credentials,

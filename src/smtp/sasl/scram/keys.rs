@@ -74,6 +74,7 @@ impl ScramKeys {
         self.client.iter().zip(signature).map(|(a, b)| a ^ b).collect()
     }
 
+    /// `ServerSignature := HMAC(ServerKey, AuthMessage)`.
     pub fn server_signature(&self, auth_message: &str) -> Vec<u8> {
         self.hash.hmac(&self.server, auth_message.as_bytes())
     }
