@@ -160,10 +160,10 @@ impl Header for EncodedWords<'_> {
         let mut room = BYTES.saturating_sub(column * 3 / 4).max(4);
         while !rest.is_empty() {
             let whole = |end: &usize| rest.is_char_boundary(*end);
-            let (word, behind) = rest.split_at((0..=room.min(rest.len())).rev().find(whole).unwrap_or_default());
+            let (word, after) = rest.split_at((0..=room.min(rest.len())).rev().find(whole).unwrap_or_default());
             output.write(format!("=?utf-8?B?{}?=", STANDARD.encode(word)).as_bytes());
-            output.write(if behind.is_empty() { b"" } else { b"\r\n " });
-            (rest, room) = (behind, BYTES);
+            output.write(if after.is_empty() { b"" } else { b"\r\n " });
+            (rest, room) = (after, BYTES);
         }
         output.write(b"\r\n");
     }

@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_no_type_is_refused() {
-        for (written, sound, why) in [
+        for (written, valid, why) in [
             ("text/csv", true, "the usual"),
             ("text/csv; charset=utf-8", true, "a parameter"),
             ("csv", false, "no slash"),
@@ -138,7 +138,7 @@ mod tests {
             ("text/csv\r\nX: y", false, "a line break"),
             ("Multipart/Mixed", false, "parts"),
         ] {
-            assert_eq!(check(written).is_ok(), sound, "{why}");
+            assert_eq!(check(written).is_ok(), valid, "{why}");
         }
     }
 }

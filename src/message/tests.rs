@@ -27,7 +27,7 @@ fn list(text: &str) -> Vec<NamedMailbox> {
 }
 
 fn bytes(draft: Draft<'_>) -> Vec<u8> {
-    let content = build(draft).expect("a sound draft");
+    let content = build(draft).expect("a valid draft");
     let mut bytes = Vec::new();
     content.open().read_to_end(&mut bytes).expect("all of it is held");
     assert_eq!(content.size(), bytes.len() as u64, "the size was known beforehand");
@@ -211,26 +211,26 @@ fn several_authors_have_a_sender() {
 
 #[test]
 fn what_would_forge_a_header_is_an_error() {
-    let sound = || draft("x");
+    let valid = || draft("x");
     let mailbox = |local: &str| Mailbox { local: local.into(), domain: "example.com".into() };
     let from = |name: &str, local: &str| vec![NamedMailbox { name: Some(name.into()), mailbox: mailbox(local) }];
     let own = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
     let table = [
-        (Draft { subject: Some("a\r\nBcc: x@y".into()), ..sound() }, "Subject", "a line break in the subject"),
-        (Draft { subject: Some("a\0".into()), ..sound() }, "Subject", "a NUL"),
-        (Draft { date: "a\nb".into(), ..sound() }, "Date", "a bare LF"),
-        (Draft { message_id: "<a\rb>".into(), ..sound() }, "Message-ID", "a bare CR"),
-        (Draft { message_id: "<a@b> <c@d>".into(), ..sound() }, "Message-ID", "two identifiers"),
-        (Draft { from: from("a\nb", "a"), ..sound() }, "From", "a line break in a name"),
-        (Draft { from: from("a", "a\nb"), ..sound() }, "From", "a line break in an address"),
-        (Draft { headers: own("X-A", "a\nb"), ..sound() }, "X-A", "a line break in an own header"),
-        (Draft { headers: own("X A", "a"), ..sound() }, "X A", "a space in a name"),
-        (Draft { headers: own("X:", "a"), ..sound() }, "X:", "a colon in a name"),
-        (Draft { headers: own("Ü", "a"), ..sound() }, "Ü", "a name that is not ASCII"),
-        (Draft { headers: own("", "a"), ..sound() }, "", "no name"),
-        (Draft { headers: own("BCC", "a@b"), ..sound() }, "BCC", "blind recipients"),
-        (Draft { headers: own("content-type", "text/x"), ..sound() }, "content-type", "what follows from the parts"),
-        (Draft { headers: own("X-Long", &"x".repeat(1000)), ..sound() }, "X-Long", "a word that no line holds"),
+        (Draft { subject: Some("a\r\nBcc: x@y".into()), ..valid() }, "Subject", "a line break in the subject"),
+        (Draft { subject: Some("a\0".into()), ..valid() }, "Subject", "a NUL"),
+        (Draft { date: "a\nb".into(), ..valid() }, "Date", "a bare LF"),
+        (Draft { message_id: "<a\rb>".into(), ..valid() }, "Message-ID", "a bare CR"),
+        (Draft { message_id: "<a@b> <c@d>".into(), ..valid() }, "Message-ID", "two identifiers"),
+        (Draft { from: from("a\nb", "a"), ..valid() }, "From", "a line break in a name"),
+        (Draft { from: from("a", "a\nb"), ..valid() }, "From", "a line break in an address"),
+        (Draft { headers: own("X-A", "a\nb"), ..valid() }, "X-A", "a line break in an own header"),
+        (Draft { headers: own("X A", "a"), ..valid() }, "X A", "a space in a name"),
+        (Draft { headers: own("X:", "a"), ..valid() }, "X:", "a colon in a name"),
+        (Draft { headers: own("Ü", "a"), ..valid() }, "Ü", "a name that is not ASCII"),
+        (Draft { headers: own("", "a"), ..valid() }, "", "no name"),
+        (Draft { headers: own("BCC", "a@b"), ..valid() }, "BCC", "blind recipients"),
+        (Draft { headers: own("content-type", "text/x"), ..valid() }, "content-type", "what follows from the parts"),
+        (Draft { headers: own("X-Long", &"x".repeat(1000)), ..valid() }, "X-Long", "a word that no line holds"),
     ];
     for (draft, field, why) in table {
         match build(draft) {

@@ -82,7 +82,7 @@ impl TransferEncoding {
     }
 }
 
-/// The octets that so many bytes are in base64, in lines, without a line end after the last one.
+/// The octets of `length` bytes in base64, in lines, without a line end after the last one.
 pub fn base64_size(length: u64) -> u64 {
     let lines = length.div_ceil(LINE as u64);
     length.div_ceil(3) * 4 + lines.saturating_sub(1) * 2

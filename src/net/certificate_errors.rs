@@ -243,7 +243,7 @@ mod tests {
         }
         let peer = peer(&["a.example"], "a.example");
         let mismatch = explain("hostname mismatch", Some(&peer), "b.example", time("2024-01-15T00:00:00Z"));
-        assert!(!mismatch.details.iter().any(|line| line.starts_with("also")), "it is told once: {mismatch:?}");
+        assert!(!mismatch.details.iter().any(|line| line.starts_with("also")), "it is said once: {mismatch:?}");
     }
 
     #[test]

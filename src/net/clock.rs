@@ -138,7 +138,7 @@ mod tests {
         }
         let clock = SystemClock::new().with_idle_callback(count);
         clock.sleep_until(clock.now() + Duration::from_millis(20));
-        assert_eq!(CALLS.load(Ordering::Relaxed), 0, "a short sleep is none");
+        assert_eq!(CALLS.load(Ordering::Relaxed), 0, "not during a short sleep");
         clock.sleep_until(clock.now() + Duration::from_millis(120));
         assert!(CALLS.load(Ordering::Relaxed) > 0);
     }

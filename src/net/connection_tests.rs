@@ -1,4 +1,4 @@
-//! Over loopback sockets, in the clear and inside TLS.
+//! Over loopback sockets, unencrypted and inside TLS.
 
 use super::*;
 use crate::exec::{ConnectOptions, Network, Server, ServerAddress};
@@ -65,7 +65,7 @@ fn inside_tls(part: Part<SslStream<TcpStream>>) -> (Box<dyn Stream>, Turns, Join
     let (listener, server) = listening();
     let (mine, theirs) = Turns::pair();
     let certificate = ServerCertificate::generate(&["127.0.0.1"]).expect("an address");
-    // TLS 1.3, with its session tickets behind the handshake.
+    // TLS 1.3, with its session tickets after the handshake.
     let acceptor = acceptor_of(&certificate.chain_pem, &certificate.key_pem, None);
     let thread = std::thread::spawn(move || {
         let socket = listener.accept().expect("a client").0;
@@ -272,7 +272,7 @@ fn a_reset_is_a_reset_on_both_sides() {
 #[test]
 fn what_is_no_tls_behind_the_handshake_is_invalid_data() {
     let (mut stream, _turns, thread) = inside_tls(|mut tls, _| {
-        tls.get_mut().write_all(b"250 in the clear, and long enough for a record\r\n").expect("written");
+        tls.get_mut().write_all(b"250 unencrypted, and long enough for a record\r\n").expect("written");
     });
     assert_eq!(kind(stream.read(&mut [0; 10], soon())), io::ErrorKind::InvalidData);
     thread.join().expect("it did its part");

@@ -4,8 +4,8 @@
 /// is returned unchanged.
 pub fn reason(text: &str) -> String {
     let is_code = |code: &str| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let found = text.split_once("error:").and_then(|(before, behind)| {
-        let mut parts = behind.split(':');
+    let found = text.split_once("error:").and_then(|(before, after)| {
+        let mut parts = after.split(':');
         parts.next().filter(|code| is_code(code))?;
         Some((before, parts.nth(2).filter(|reason| !reason.is_empty())?))
     });
@@ -27,11 +27,11 @@ mod tests {
             (
                 "cannot read: error:0A000126:SSL routines::unexpected eof while reading:../x.c:1:",
                 "cannot read: unexpected eof while reading",
-                "behind other words, without a function",
+                "after other words, without a function",
             ),
             ("error:00000000:lib(0)::reason(0):x.c:1:", "reason(0)", "unknown to the library"),
             ("error: 3 of 4", "error: 3 of 4", "somebody else's words"),
-            ("error:0A000126", "error:0A000126", "nothing behind it"),
+            ("error:0A000126", "error:0A000126", "nothing after it"),
             ("Connection reset by peer", "Connection reset by peer", "the system's"),
         ];
         for (text, expected, why) in table {

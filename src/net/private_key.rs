@@ -81,11 +81,11 @@ fn pkcs8(algorithm: &[u8], key: &[u8]) -> Vec<u8> {
 fn curve(key: &[u8]) -> Option<&[u8]> {
     let (0x30, mut rest, _) = split_element(key)? else { return None };
     while !rest.is_empty() {
-        let (tag, content, behind) = split_element(rest)?;
+        let (tag, content, after) = split_element(rest)?;
         if tag == 0xa0 {
             return (split_element(content)?.0 == 0x06).then_some(content);
         }
-        rest = behind;
+        rest = after;
     }
     None
 }
@@ -96,12 +96,12 @@ fn split_element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&first, mut rest) = rest.split_first()?;
     let mut length = usize::from(first);
     if first >= 0x80 {
-        let (bytes, behind) = rest.split_at_checked(usize::from(first & 0x7f)).filter(|(bytes, _)| bytes.len() <= 3)?;
+        let (bytes, after) = rest.split_at_checked(usize::from(first & 0x7f)).filter(|(bytes, _)| bytes.len() <= 3)?;
         length = bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
-        rest = behind;
+        rest = after;
     }
-    let (content, behind) = rest.split_at_checked(length)?;
-    Some((tag, content, behind))
+    let (content, after) = rest.split_at_checked(length)?;
+    Some((tag, content, after))
 }
 
 fn der_element(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -124,10 +124,10 @@ fn to_pem(der: &[u8]) -> String {
     let mut pem = String::from("-----BEGIN PRIVATE KEY-----\n");
     let mut rest = text.as_str();
     while !rest.is_empty() {
-        let (line, behind) = rest.split_at(rest.len().min(64));
+        let (line, after) = rest.split_at(rest.len().min(64));
         pem.push_str(line);
         pem.push('\n');
-        rest = behind;
+        rest = after;
     }
     pem.push_str("-----END PRIVATE KEY-----\n");
     pem
@@ -149,7 +149,7 @@ mod tests {
         for (certificate, key, why) in [
             (CERTIFICATE, RSA_PKCS1, "PKCS#1"),
             (CERTIFICATE, RSA_PKCS8, "PKCS#8"),
-            (EC_CERTIFICATE, EC_SEC1, "SEC 1 behind its parameters, as `openssl ecparam -genkey` writes it"),
+            (EC_CERTIFICATE, EC_SEC1, "SEC 1 after its parameters, as `openssl ecparam -genkey` writes it"),
         ] {
             let pem = to_pkcs8_pem(key.as_bytes()).expect(why);
             let identity = native_tls::Identity::from_pkcs8(certificate.as_bytes(), pem.as_bytes()).expect(why);

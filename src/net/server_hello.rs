@@ -36,14 +36,14 @@ impl FirstFlight {
         let mut flight = Self::default();
         let messages = plaintext_messages(bytes);
         let mut rest = messages.as_slice();
-        while let Some((kind, body, behind)) = split_message(rest) {
+        while let Some((kind, body, after)) = split_message(rest) {
             match kind {
                 SERVER_HELLO => flight.hello(body),
                 CERTIFICATE_REQUEST => flight.requests_client_certificate = true,
                 CERTIFICATE if flight.certificate.is_none() => flight.certificate = first_certificate(body),
                 _ => {}
             }
-            rest = behind;
+            rest = after;
         }
         flight
     }
@@ -77,9 +77,9 @@ impl FirstFlight {
 /// kind.
 fn plaintext_messages(mut bytes: &[u8]) -> Vec<u8> {
     let mut messages = Vec::new();
-    while let Some((&[kind, _, _, high, low], behind)) = bytes.split_first_chunk::<5>() {
+    while let Some((&[kind, _, _, high, low], after)) = bytes.split_first_chunk::<5>() {
         let length = usize::from(u16::from_be_bytes([high, low]));
-        let (content, behind) = behind.split_at_checked(length).unwrap_or((behind, &[]));
+        let (content, after) = after.split_at_checked(length).unwrap_or((after, &[]));
         match kind {
             HANDSHAKE => messages.extend_from_slice(content),
             // A HelloRetryRequest is followed by a change_cipher_spec that means nothing (RFC 8446 §D.4), and then by
@@ -87,7 +87,7 @@ fn plaintext_messages(mut bytes: &[u8]) -> Vec<u8> {
             CHANGE_CIPHER_SPEC if ends_in_retry(&messages) => {}
             _ => break,
         }
-        bytes = behind;
+        bytes = after;
     }
     messages
 }
@@ -99,8 +99,8 @@ fn ends_in_retry(messages: &[u8]) -> bool {
 /// Splits off the first message, `msg_type(1) length(3) body`, and returns what follows it too.
 fn split_message(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&kind, rest) = bytes.split_first()?;
-    let (body, behind) = split_vector::<3>(rest)?;
-    Some((kind, body, behind))
+    let (body, after) = split_vector::<3>(rest)?;
+    Some((kind, body, after))
 }
 
 /// Splits off a vector that is preceded by its length in `N` bytes, and returns what follows it too.
@@ -123,11 +123,11 @@ fn server_hello(body: &[u8]) -> Option<(u16, u16)> {
 /// The version in the extension supported_versions (RFC 8446 §4.2.1); without it the legacy field counts.
 fn selected_version(mut extensions: &[u8]) -> Option<u16> {
     while let Some((kind, rest)) = extensions.split_first_chunk::<2>() {
-        let (data, behind) = split_vector::<2>(rest)?;
+        let (data, after) = split_vector::<2>(rest)?;
         if u16::from_be_bytes(*kind) == SUPPORTED_VERSIONS {
             return data.first_chunk::<2>().copied().map(u16::from_be_bytes);
         }
-        extensions = behind;
+        extensions = after;
     }
     None
 }
@@ -173,8 +173,8 @@ mod tests {
     #[test]
     fn a_request_for_the_clients_certificate_is_seen() {
         let request = handshake(CERTIFICATE_REQUEST, &[1, 64, 0, 2, 4, 3, 0, 0]);
-        let flight = |behind: &[u8]| {
-            FirstFlight::parse(&record(HANDSHAKE, &[&hello([1; 32], 0xc02f, RENEGOTIATION), behind].concat()))
+        let flight = |after: &[u8]| {
+            FirstFlight::parse(&record(HANDSHAKE, &[&hello([1; 32], 0xc02f, RENEGOTIATION), after].concat()))
         };
         assert!(flight(&request).requests_client_certificate);
         assert!(!flight(&[]).requests_client_certificate);
@@ -225,7 +225,7 @@ mod tests {
                 "TLSv1.2",
                 "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
                 der,
-                "what looks like a message behind change_cipher_spec is encrypted",
+                "what looks like a message after change_cipher_spec is encrypted",
             ),
         ] {
             let flight = FirstFlight::parse(&bytes);

@@ -30,7 +30,7 @@ fn options(name: &str, ca: &str) -> TlsOptions {
     }
 }
 
-/// A server for so many connections.
+/// A server for this number of connections.
 fn serving(connections: usize, part: impl Fn(TcpStream) + Send + 'static) -> (Box<dyn Stream>, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("it is bound").port();
@@ -195,7 +195,7 @@ fn each_bad_certificate_is_refused_with_its_reason_and_what_it_says() {
         (made(true, |_| {}), None, "self-signed, and not among the trusted certificates"),
     ] {
         for max in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
-            // In TLS 1.2 the certificate is seen in the clear, and a CN shows after a handshake that was good so far:
+            // In TLS 1.2 the certificate is sent unencrypted, and a CN shows after a handshake that was good so far:
             // only else is it asked for once more.
             let connections = if max == SslVersion::TLS1_2 || why.contains("CN, which") { 1 } else { 2 };
             let acceptor = made.acceptor(Some(max));
@@ -219,7 +219,7 @@ fn each_bad_certificate_is_refused_with_its_reason_and_what_it_says() {
 }
 
 #[test]
-fn behind_starttls_the_second_look_speaks_smtp_up_to_the_handshake_and_no_further() {
+fn after_starttls_the_second_look_speaks_smtp_up_to_the_handshake_and_no_further() {
     let made = made(false, |params| params.not_after = date_time_ymd(2020, 2, 1));
     let acceptor = made.acceptor(Some(SslVersion::TLS1_3));
     let (mut stream, thread) = serving(2, move |socket| {

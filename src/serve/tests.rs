@@ -84,7 +84,7 @@ fn mails(folder: &Path) -> Vec<(Vec<u8>, serde_json::Value)> {
     for file in &files {
         let mode = std::fs::metadata(file).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{}", file.display());
-        assert!(!file.to_string_lossy().ends_with(".part"), "{} was left behind", file.display());
+        assert!(!file.to_string_lossy().ends_with(".part"), "{} was left over", file.display());
     }
     let eml = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "eml"));
     eml.map(|file| {
@@ -270,13 +270,13 @@ fn a_mismatch_is_logged_when_it_happens() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let log = {
         let lines = lines.clone();
-        Arc::new(move |line: &str| lines.lock().expect("sound").push(line.to_owned()))
+        Arc::new(move |line: &str| lines.lock().expect("no thread panicked").push(line.to_owned()))
     };
     let config = Config { log: Some(log), ..Config::script("S: 220 x\nC: QUIT\nS: 221 x\n").expect("a script") };
     let server = start(config).expect("it starts");
     connect(&server).hears("220 x").say("NOOP").hears("421 script mismatch").hears_the_end();
     assert!(!server.stop(LONG).passed());
-    assert_eq!(*lines.lock().expect("sound"), ["*: expected \"QUIT\", got \"NOOP\""]);
+    assert_eq!(*lines.lock().expect("no thread panicked"), ["*: expected \"QUIT\", got \"NOOP\""]);
 }
 
 #[test]

@@ -388,7 +388,7 @@ mod tests {
     #[test]
     fn a_mistake_is_placed_by_characters() {
         let text = "jürgen@exämple.de x";
-        let error = Mailbox::parse(text).expect_err("something stands behind it");
+        let error = Mailbox::parse(text).expect_err("something stands after it");
         assert_eq!(error.within(text), "an address cannot contain a space outside quotes (at character 18)");
         let far = AddressError { at: 99, why: "so" };
         assert_eq!(far.within("a"), "so (at character 2)", "another text cannot break it");

@@ -221,7 +221,7 @@ mod tests {
             ("\r\r\n\n", "\r\n\r\n\r\n.\r\n", "CR, CRLF, LF"),
             (".", "..\r\n.\r\n", "a dot that opens the content is stuffed"),
             ("a\n.\nb\n", "a\r\n..\r\nb\r\n.\r\n", "a dot alone is stuffed"),
-            ("a\r.\rb", "a\r\n..\r\nb\r\n.\r\n", "behind a lone CR too: no end before the end"),
+            ("a\r.\rb", "a\r\n..\r\nb\r\n.\r\n", "after a lone CR too: no end before the end"),
             ("..\n", "...\r\n.\r\n", "two dots get a third"),
             ("a.b\n", "a.b\r\n.\r\n", "a dot within a line stays"),
             ("R\nQUIT\n", "R\r\nQUIT\r\n.\r\n", "letters that tools act on stay"),

@@ -187,7 +187,7 @@ mod tests {
             ("", at(&["127.0.0.1"]), 5, 2, "none: this machine"),
             ("# nameserver 192.0.2.9\n;x\nnameserver nowhere\n", at(&["127.0.0.1"]), 5, 2, "no address"),
             ("options timeout:1 attempts:9 rotate\n", at(&["127.0.0.1"]), 1, 5, "within bounds"),
-            ("options timeout:x attempts:0", at(&["127.0.0.1"]), 5, 1, "what is no number is none"),
+            ("options timeout:x attempts:0", at(&["127.0.0.1"]), 5, 1, "what is not a number is ignored"),
             (
                 "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\nnameserver 192.0.2.4\n",
                 at(&["192.0.2.1", "192.0.2.2", "192.0.2.3"]),

@@ -45,7 +45,7 @@ struct Case {
 
 const CASES: &[Case] = &[
     Case {
-        why: "the server closes behind 221, said or not",
+        why: "the server closes after 221, said or not",
         transcript: "S: 220 x\nC: QUIT\nS: 221 bye\n",
         sent: b"QUIT\r\n",
         said: "220 x\r\n221 bye\r\n<close>",
@@ -80,7 +80,7 @@ const CASES: &[Case] = &[
         problem: Some("expected \"QUIT\", got the end of the connection"),
     },
     Case {
-        why: "so is one that goes on behind the script's end",
+        why: "so is one that goes on after the script's end",
         transcript: "S: 220 x\nC: NOOP\nS: 250 x\n",
         sent: b"NOOP\r\nNOOP\r\n",
         said: "220 x\r\n250 x\r\n421 script mismatch\r\n<close>",
@@ -108,7 +108,7 @@ const CASES: &[Case] = &[
         problem: None,
     },
     Case {
-        why: "the server may speak behind a piece of a line",
+        why: "the server may speak after a piece of a line",
         transcript: "C: NO\\c\nS: 250 a\nC: OP\nS: 250 b\n",
         sent: b"NOOP\r\n",
         said: "250 a\r\n250 b\r\n<close>",

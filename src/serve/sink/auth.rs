@@ -1,7 +1,7 @@
 //! The server's side of SASL (RFC 4954). Any credentials are accepted, except that CRAM-MD5 and SCRAM are checked
 //! against the server's one password. It shares no code with the client's side, so that each tests the other.
 
-use super::envelope::Authenticated;
+use super::envelope::AuthIdentity;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -18,7 +18,7 @@ const SALT: &[u8] = b"mailrun's sink, the salt";
 pub(super) enum AuthStep {
     /// 334 with this challenge, before base64.
     Challenge(Vec<u8>),
-    Done(Authenticated),
+    Done(AuthIdentity),
     /// 535.
     Wrong,
     /// 501, and why.
@@ -58,7 +58,7 @@ enum AuthState {
     },
     Scram(ScramState),
     /// The server's signature was sent; the client replies with an empty response.
-    Signed(Authenticated),
+    Signed(AuthIdentity),
 }
 
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl ServerExchange {
 
     fn done(&self, user: impl Into<String>, authzid: &str) -> AuthStep {
         let (user, authzid) = (user.into(), authzid.to_owned());
-        AuthStep::Done(Authenticated { mechanism: self.mechanism.to_owned(), user, authzid })
+        AuthStep::Done(AuthIdentity { mechanism: self.mechanism.to_owned(), user, authzid })
     }
 
     fn first(&mut self, text: &str) -> AuthStep {

@@ -1,6 +1,6 @@
 //! What is known of a client: its greeting, its authentication, its transaction.
 
-use super::envelope::{Authenticated, Envelope, Params, Recipient};
+use super::envelope::{AuthIdentity, Envelope, Params, Recipient};
 use std::collections::BTreeMap;
 
 /// The client's greeting command.
@@ -19,7 +19,7 @@ pub(super) struct ClientSession {
     pub(super) hello: Hello,
     pub(super) helo: String,
     pub(super) tls: Option<String>,
-    pub(super) authenticated: Option<Authenticated>,
+    pub(super) authenticated: Option<AuthIdentity>,
     pub(super) proxied_for: Option<String>,
     pub(super) xclient: BTreeMap<String, String>,
     pub(super) mail: Option<(String, Params)>,

@@ -21,7 +21,7 @@ impl Sink<'_> {
     }
 
     /// Takes content of DATA from the input.
-    pub(super) fn data_content(&mut self, mut decoder: ContentDecoder) {
+    pub(super) fn receive_data(&mut self, mut decoder: ContentDecoder) {
         let rest = self.input.get(self.used..).unwrap_or_default();
         let (used, done) = decoder.push(rest, &mut self.content);
         self.used += used;
@@ -34,7 +34,7 @@ impl Sink<'_> {
     }
 
     /// Takes octets of a BDAT chunk from the input; `left` are still to come.
-    pub(super) fn bdat_octets(&mut self, left: u64, last: bool, refusal: Option<String>) {
+    pub(super) fn receive_bdat(&mut self, left: u64, last: bool, refusal: Option<String>) {
         let rest = self.input.get(self.used..).unwrap_or_default();
         let taken = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
         if refusal.is_none() {

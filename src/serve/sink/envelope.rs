@@ -22,7 +22,7 @@ pub(in crate::serve) struct Envelope {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub auth: Option<Authenticated>,
+    pub auth: Option<AuthIdentity>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub xclient: BTreeMap<String, String>,
     /// The client's address in a PROXY header.
@@ -41,7 +41,7 @@ pub(in crate::serve) struct Recipient {
 
 /// Who authenticated, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(in crate::serve) struct Authenticated {
+pub(in crate::serve) struct AuthIdentity {
     pub mechanism: String,
     pub user: String,
     #[serde(skip_serializing_if = "String::is_empty")]

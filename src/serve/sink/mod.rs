@@ -155,8 +155,8 @@ impl<'a> Sink<'a> {
             InputPhase::First => self.read_proxy_header(),
             InputPhase::Command => self.read_command(),
             InputPhase::Auth(exchange) => self.auth_line(exchange),
-            InputPhase::Data(decoder) => self.data_content(decoder),
-            InputPhase::Bdat { left, last, refusal } => self.bdat_octets(left, last, refusal),
+            InputPhase::Data(decoder) => self.receive_data(decoder),
+            InputPhase::Bdat { left, last, refusal } => self.receive_bdat(left, last, refusal),
             InputPhase::Skip => self.skip(),
         }
     }

@@ -54,7 +54,7 @@ fn talk(options: &SinkOptions, sent: &[u8], piece: usize, mailbox: Memory) -> St
             ServerAction::Write { bytes, .. } => said.push_str(&String::from_utf8(bytes).expect("replies are UTF-8")),
             ServerAction::StartTls { .. } => {
                 said.push_str("<tls>");
-                assert!(sink.take_input().is_empty(), "what came in the clear is dropped");
+                assert!(sink.take_input().is_empty(), "what came unencrypted is dropped");
                 sink.tls_started(TlsHandshake { version: None, server_end_point: Some(b"binding".to_vec()) });
             }
             ServerAction::Wait(_) => said.push_str("<wait>"),
@@ -139,7 +139,7 @@ fn commands_out_of_order_and_wrong_ones_are_refused() {
         ("AUTH before EHLO", "C: AUTH PLAIN\nS: 503 5.5.1 …"),
         ("STARTTLS with an argument", "C: HELO x\nS: 250 …\nC: STARTTLS now\nS: 501 …"),
         ("no brackets", "C: HELO x\nS: 250 …\nC: MAIL FROM:a@b\nS: 501 5.5.4 …"),
-        ("an address that is none", "C: HELO x\nS: 250 …\nC: MAIL FROM:<a b@c>\nS: 501 5.1.7 …"),
+        ("an invalid address", "C: HELO x\nS: 250 …\nC: MAIL FROM:<a b@c>\nS: 501 5.1.7 …"),
         ("no domain", "C: HELO x\nS: 250 …\nC: MAIL FROM:<a>\nS: 501 5.1.7 …"),
         ("the bare postmaster", "C: HELO x\nS: 250 …\nC: MAIL FROM:<>\nS: 250 …\nC: RCPT TO:<Postmaster>\nS: 250 …"),
         ("null recipient", "C: HELO x\nS: 250 …\nC: MAIL FROM:<>\nS: 250 …\nC: RCPT TO:<>\nS: 501 5.1.3 …"),
@@ -312,7 +312,7 @@ fn prdr_answers_each_of_several_recipients() {
 fn tls_begins_and_what_was_said_before_is_forgotten() {
     let options = SinkOptions { password: Some(Secret::new("pencil")), ..SinkOptions::default() };
     let said = talk(&options, b"EHLO x\r\nSTARTTLS\r\nMAIL FROM:<>\r\n", usize::MAX, Memory::default());
-    assert!(said.ends_with("220 2.0.0 go ahead\r\n<tls><close>"), "what was pipelined behind is dropped: {said}");
+    assert!(said.ends_with("220 2.0.0 go ahead\r\n<tls><close>"), "what was pipelined after is dropped: {said}");
     let said = talk(&options, b"EHLO x\r\nSTARTTLS\r\nMAIL FROM:<>\r\nEHLO x\r\nSTARTTLS\r\n", 1, Memory::default());
     let (_, inside) = said.split_once("<tls>").expect("TLS");
     assert!(inside.starts_with("503 5.5.1"), "{inside}");

@@ -129,7 +129,7 @@ mod tests {
             assert_eq!(exchange.finish(None), Ok(()), "success without a word");
             assert_eq!(exchange.respond(ERROR).map(|r| r.bytes), Ok(answer.to_vec()));
             assert_eq!(exchange.respond(ERROR).err(), Some(SaslError::UnexpectedChallenge));
-            assert!(exchange.finish(None).is_err(), "success behind an error");
+            assert!(exchange.finish(None).is_err(), "success after an error");
         }
     }
 

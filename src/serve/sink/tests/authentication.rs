@@ -8,7 +8,7 @@ use crate::transcript::Secret;
 fn any_credentials_are_accepted_and_noted() {
     let table = [
         ("AUTH PLAIN with its response", "C: AUTH PLAIN AHUAcA==\nS: 235 2.7.0 accepted", "PLAIN", "u"),
-        ("AUTH PLAIN behind a 334", "C: AUTH plain\nS: 334 \nC: AHUAcA==\nS: 235 2.7.0 accepted", "PLAIN", "u"),
+        ("AUTH PLAIN after a 334", "C: AUTH plain\nS: 334 \nC: AHUAcA==\nS: 235 2.7.0 accepted", "PLAIN", "u"),
         ("LOGIN", "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: dQ==\nS: 334 UGFzc3dvcmQ6\nC: cA==\nS: 235 …", "LOGIN", "u"),
         ("LOGIN with the user at once", "C: AUTH LOGIN dQ==\nS: 334 UGFzc3dvcmQ6\nC: cA==\nS: 235 …", "LOGIN", "u"),
         ("EXTERNAL of nobody", "C: AUTH EXTERNAL =\nS: 235 …", "EXTERNAL", ""),
@@ -55,7 +55,7 @@ fn any_credentials_are_accepted_and_noted() {
     }
 }
 
-/// What the sink says behind EHLO to clients of one password.
+/// What the sink says after EHLO to clients of one password.
 fn with_password(sent: &str) -> String {
     let options = SinkOptions { password: Some(Secret::new("pencil")), ..SinkOptions::default() };
     let said = talk(&options, format!("EHLO x\r\n{sent}").as_bytes(), usize::MAX, Memory::default());

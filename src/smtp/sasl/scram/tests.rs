@@ -97,7 +97,7 @@ fn nothing_is_proved_to_a_server_that_asks_wrongly() {
         let (mut scram, _) = started(Mechanism::ScramSha1, user(), "abc");
         let error = scram.respond(challenge.as_bytes()).err().unwrap_or_else(|| panic!("{why}: answered"));
         assert!(kind(&error), "{why}: {error:?}");
-        assert!(scram.finish(None).is_err(), "{why}: no success behind it");
+        assert!(scram.finish(None).is_err(), "{why}: no success after it");
         assert!(scram.respond(challenge.as_bytes()).is_err(), "{why}: no second try");
     }
 }
