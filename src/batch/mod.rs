@@ -16,6 +16,8 @@ mod row_state;
 mod shard;
 mod statistics;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use options::{BatchOptions, WorkerOptions};

@@ -25,7 +25,7 @@ mod rows;
 mod steps;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod values;
 
 /// What the traits speak of, for those who implement them.

@@ -1,6 +1,8 @@
 //! Runs `{ command = […] }`: no shell, nothing to read, a limited time, a limited output.
 
-use super::{InterruptCheck, SMALL_FILE_LIMIT, io_error_text};
+use super::error_text::io_error_text;
+use super::interrupt::{CHECK_INTERVAL, InterruptCheck};
+use super::limited::SMALL_FILE_LIMIT;
 use crate::transcript::SafeText;
 use std::io::{self, Read};
 use std::path::Path;
@@ -13,9 +15,6 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether a command that closed its output has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
-
-/// How long nobody looks whether a signal came.
-const INTERRUPT_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Standard output of a command that ended well; or why it did not.
 pub fn run_command(
@@ -59,9 +58,9 @@ pub fn run_command(
 fn receive(output: &Receiver<Vec<u8>>, deadline: Instant, interrupted: &InterruptCheck) -> Option<Vec<u8>> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        match output.recv_timeout(left.min(INTERRUPT_CHECK_INTERVAL)) {
+        match output.recv_timeout(left.min(CHECK_INTERVAL)) {
             Ok(output) => return Some(output),
-            Err(RecvTimeoutError::Timeout) if left > INTERRUPT_CHECK_INTERVAL && !interrupted() => {}
+            Err(RecvTimeoutError::Timeout) if left > CHECK_INTERVAL && !interrupted() => {}
             Err(_) => return None,
         }
     }

@@ -1,10 +1,13 @@
-//! What sessions read: their own files, content beneath the roots, the environment, commands, netrc, a terminal.
+//! What sessions read: session files, content beneath the roots, rows, the environment, commands, netrc, a terminal.
 //!
-//! A session file may come from a stranger: nothing here reads outside its roots, runs a command unasked, or waits
-//! for a FIFO.
+//! A session file may come from a stranger: nothing here reads outside its roots, runs a command unless that was allowed,
+//! or waits for a FIFO.
 
 mod command;
+mod error_text;
 mod glob;
+mod interrupt;
+mod limited;
 mod netrc;
 mod prompt;
 mod record_reader;
@@ -12,244 +15,14 @@ mod root;
 mod rows;
 mod sessions;
 mod stdin;
+mod system;
 #[cfg(test)]
 mod tests;
 
+pub use error_text::io_error_text;
 pub use glob::glob_matches;
+pub use interrupt::InterruptCheck;
+pub use limited::{read_argument_file, read_small_file};
 pub use rows::{RowReader, SourceRow};
 pub use sessions::{SessionPath, find_sessions, read_session_text};
-
-use crate::session::{SourceError, SourceFile, Sources};
-use crate::transcript::SafeText;
-use root::{RootError, RootFolder};
-use std::fs::File;
-use std::io::{self, Cursor, Read};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// The most that a file of `[vars]`, `[secrets]` or `[tls]`, a netrc and a command's output may hold.
-pub const SMALL_FILE_LIMIT: u64 = 1 << 20;
-
-/// The most content that is taken from standard input, which is kept in memory.
-pub const STDIN_LIMIT: u64 = 64 << 20;
-
-/// The sources of one session file, from the real world.
-#[derive(Clone)]
-pub struct SystemSources {
-    /// The session file's folder first, then those of `--file-root`.
-    roots: Arc<Vec<RootFolder>>,
-    allow_commands: bool,
-    /// What came on standard input, once it was asked for.
-    standard_input: Arc<Mutex<Option<Arc<[u8]>>>>,
-    interrupted: InterruptCheck,
-}
-
-/// Whether a signal asked the program to end: then nobody waits for a command or an answer any more.
-pub type InterruptCheck = Arc<dyn Fn() -> bool + Send + Sync>;
-
-impl SystemSources {
-    /// `session_folder` and `file_roots` are opened here, so that later renaming changes nothing.
-    pub fn new(session_folder: &Path, file_roots: &[PathBuf], allow_commands: bool) -> Result<Self, SourceError> {
-        let mut roots = vec![RootFolder::open(session_folder)?];
-        for folder in file_roots {
-            roots.push(RootFolder::open(folder)?);
-        }
-        Ok(Self {
-            roots: Arc::new(roots),
-            allow_commands,
-            standard_input: Arc::default(),
-            interrupted: Arc::new(|| false),
-        })
-    }
-
-    /// Commands and questions end where `interrupted` says so.
-    pub fn set_interrupt_check(&mut self, interrupted: InterruptCheck) {
-        self.interrupted = interrupted;
-    }
-
-    /// The session file's folder, links resolved.
-    fn folder(&self) -> &Path {
-        self.roots.first().map_or(Path::new("."), |root| &root.resolved)
-    }
-
-    fn open_content(&self, path: &Path) -> Result<File, SourceError> {
-        let climbs = path.components().any(|part| part == Component::ParentDir);
-        for (index, root) in self.roots.iter().enumerate() {
-            // A relative path is the session file's; beneath a --file-root it is tried where that can mean no other.
-            if index > 0 && climbs && path.is_relative() {
-                continue;
-            }
-            if let Some(file) = root.relative_path(path).and_then(|inside| root.open_beneath(&inside).ok()) {
-                return Ok(file);
-            }
-        }
-        // Another way to a place beneath a root: over an absolute link, or over `..` into a --file-root. The place is
-        // found first, and then opened beneath its root like any other.
-        let whole = self.folder().join(path);
-        let place = whole.canonicalize().unwrap_or_else(|_| normalized(&whole));
-        let mut denied = RootError::Outside;
-        for root in self.roots.iter() {
-            let Ok(inside) = place.strip_prefix(&root.resolved) else { continue };
-            match root.open_beneath(inside) {
-                Ok(file) => return Ok(file),
-                Err(why) => denied = why,
-            }
-        }
-        Err(match denied {
-            RootError::Io(error) => read_error(path, &error),
-            RootError::Outside => SourceError::Refused(format!(
-                "{} lies outside the session file's folder: --file-root DIR allows another one",
-                quoted_path(path)
-            )),
-        })
-    }
-
-    fn standard_input(&self) -> Result<SourceFile, SourceError> {
-        let mut kept = self.standard_input.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = match &*kept {
-            Some(bytes) => bytes.clone(),
-            None => {
-                sessions::claim_stdin()?;
-                let bytes: Arc<[u8]> = read_limited(io::stdin().lock(), STDIN_LIMIT, "standard input")?.into();
-                kept.insert(bytes).clone()
-            }
-        };
-        Ok(SourceFile { length: bytes.len() as u64, reader: Box::new(Cursor::new(bytes)) })
-    }
-}
-
-impl Sources for SystemSources {
-    fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
-        if path == Path::new("-") {
-            return self.standard_input();
-        }
-        let file = self.open_content(path)?;
-        let length = regular_file_length(&file, path)?;
-        Ok(SourceFile { reader: Box::new(file), length })
-    }
-
-    fn read_tls(&self, path: &Path) -> Result<Vec<u8>, SourceError> {
-        let file = root::open_anywhere(&self.folder().join(path)).map_err(|error| read_error(path, &error))?;
-        regular_file_length(&file, path)?;
-        read_limited(file, SMALL_FILE_LIMIT, &quoted_path(path))
-    }
-
-    fn env(&self, name: &str) -> Result<Option<String>, SourceError> {
-        match std::env::var(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                Err(SourceError::Refused(format!("the environment variable {} is not UTF-8", SafeText::new(name))))
-            }
-        }
-    }
-
-    fn command(&self, argv: &[String]) -> Result<Result<Vec<u8>, String>, SourceError> {
-        if !self.allow_commands {
-            let name = argv.first().map_or("", String::as_str);
-            let what =
-                format!("the command {:?} was not run: --allow-commands allows it", SafeText::new(name).as_str());
-            return Err(SourceError::Refused(what));
-        }
-        Ok(command::run_command(argv, self.folder(), command::TIMEOUT, &self.interrupted))
-    }
-
-    fn netrc(&self, host: &str, field: &str) -> Result<Option<String>, SourceError> {
-        let path = match (std::env::var_os("NETRC"), std::env::var_os("HOME")) {
-            (Some(path), _) if !path.is_empty() => PathBuf::from(path),
-            (_, Some(home)) => Path::new(&home).join(".netrc"),
-            _ => return Ok(None),
-        };
-        let file = match root::open_anywhere(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(read_error(&path, &error)),
-        };
-        regular_file_length(&file, &path)?;
-        let bytes = read_limited(file, SMALL_FILE_LIMIT, &quoted_path(&path))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| SourceError::Refused(format!("{} is not UTF-8", quoted_path(&path))))?;
-        Ok(netrc::find_value(&text, host, field))
-    }
-
-    fn prompt(&self, text: &str, default: Option<&str>) -> Result<Option<String>, SourceError> {
-        prompt::prompt(text, default, &self.interrupted)
-    }
-}
-
-/// A path for messages: quoted and escaped.
-fn quoted_path(path: &Path) -> String {
-    format!("\"{}\"", SafeText::new(path.as_os_str().as_bytes()))
-}
-
-fn read_error(path: &Path, error: &io::Error) -> SourceError {
-    SourceError::Unreadable(format!("cannot read {}: {}", quoted_path(path), io_error_text(error)))
-}
-
-/// The system's words for an error, without its number and without the temporary file's name.
-pub fn io_error_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::ISDIR) => "it is a folder".to_owned(),
-        Some(rustix::io::Errno::NXIO) => "it is a socket or a device, not a regular file".to_owned(),
-        _ => text.to_lowercase(),
-    }
-}
-
-/// The length of a regular file; anything else is refused, so that nothing waits for a FIFO or reads a device.
-fn regular_file_length(file: &File, path: &Path) -> Result<u64, SourceError> {
-    use std::os::unix::fs::FileTypeExt;
-    let about = file.metadata().map_err(|error| read_error(path, &error))?;
-    let kind = about.file_type();
-    let what = match () {
-        () if kind.is_file() => return Ok(about.len()),
-        () if kind.is_dir() => "a folder",
-        () if kind.is_fifo() => "a FIFO",
-        () if kind.is_socket() => "a socket",
-        () => "a device",
-    };
-    Err(SourceError::Unreadable(format!("cannot read {}: it is {what}, not a regular file", quoted_path(path))))
-}
-
-/// The most that a file which the command line names may hold: variables, certificates, a server's script.
-const ARGUMENT_FILE_LIMIT: u64 = 64 << 20;
-
-/// Reads a file that the command line names, a pipe too; what has no end is refused.
-pub fn read_argument_file(path: &Path) -> Result<Vec<u8>, SourceError> {
-    let file = File::open(path).map_err(|error| read_error(path, &error))?;
-    read_limited(file, ARGUMENT_FILE_LIMIT, &quoted_path(path))
-}
-
-/// Reads all, at most `limit` bytes.
-fn read_limited(reader: impl Read, limit: u64, name: &str) -> Result<Vec<u8>, SourceError> {
-    let mut bytes = Vec::new();
-    let read = reader.take(limit + 1).read_to_end(&mut bytes);
-    read.map_err(|error| SourceError::Unreadable(format!("cannot read {name}: {}", io_error_text(&error))))?;
-    if bytes.len() as u64 > limit {
-        let what = format!("{name} holds more than {} MiB, which is the most that is read here", limit >> 20);
-        return Err(SourceError::Refused(what));
-    }
-    Ok(bytes)
-}
-
-/// Reads a whole content file of at most 1 MiB: for variables and secrets.
-pub fn read_small_file(sources: &dyn Sources, path: &Path) -> Result<Vec<u8>, SourceError> {
-    read_limited(sources.open(path)?.reader, SMALL_FILE_LIMIT, &quoted_path(path))
-}
-
-/// Without `.` and `..`, by the words alone.
-fn normalized(path: &Path) -> PathBuf {
-    let mut result = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                result.pop();
-            }
-            other => result.push(other),
-        }
-    }
-    result
-}
+pub use system::SystemSources;

@@ -1,18 +1,14 @@
 //! Asks for a value on the terminal, without showing what is typed.
 
-use super::{InterruptCheck, SourceError};
+use super::interrupt::{InterruptCheck, wait_until_readable};
+use crate::session::SourceError;
 use crate::transcript::SafeText;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
 use std::io::{self, Read, Write};
 
 /// The most bytes that an answer may have.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
-
-/// How long nobody looks whether a signal came.
-const INTERRUPT_CHECK_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// `default` is what is shown of a value that stands in where there is no terminal, or the answer is empty; `None` is the
 /// answer then.
@@ -63,16 +59,10 @@ struct KeyReader<'a> {
 
 impl Read for KeyReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if (self.interrupted)() {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-            match poll(&mut [PollFd::new(self.terminal, PollFlags::IN)], Some(&INTERRUPT_CHECK_INTERVAL)) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return self.terminal.read(buffer),
-                Err(error) => return Err(error.into()),
-            }
+        if (self.interrupted)() || !wait_until_readable(self.terminal, self.interrupted)? {
+            return Err(io::ErrorKind::Interrupted.into());
         }
+        self.terminal.read(buffer)
     }
 }
 

@@ -1,9 +1,11 @@
 //! The fields of a CSV or TSV file's records, one record at a time in memory that is used again.
 
-use super::rows::MAX_ROW_BYTES;
 use crate::session::{RecordError, RecordSplitter};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use std::io::{self, BufRead};
+
+/// The most that one row may hold, in bytes.
+pub const MAX_ROW_BYTES: usize = 16 << 20;
 
 /// Reads records. Lines that are empty are none.
 pub struct RecordReader {

@@ -1,7 +1,8 @@
 //! Opens files beneath a folder in one go: neither `..`, an absolute path nor a link leads out, not even one that is
 //! put there in between.
 
-use super::{SourceError, read_error};
+use super::error_text::read_error;
+use crate::session::SourceError;
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;

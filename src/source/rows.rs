@@ -3,18 +3,17 @@
 //! A million rows take the memory of one. What is wrong with a row is that row's error, with its line; what is wrong
 //! with the file is told before anything is sent.
 
-use super::record_reader::RecordReader;
+use super::error_text::{io_error_text, quoted_path};
+use super::record_reader::{MAX_ROW_BYTES, RecordReader};
+use super::sessions;
 use super::stdin::InterruptibleStdin;
-use super::{SystemSources, io_error_text, quoted_path, sessions};
+use super::system::SystemSources;
 use crate::session::{RowValue, SourceError, Sources};
 use crate::transcript::SafeText;
 use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
-
-/// The most that one row may hold, in bytes.
-pub(super) const MAX_ROW_BYTES: usize = 16 << 20;
 
 /// A row, or what is wrong with it.
 pub struct SourceRow {
@@ -48,7 +47,7 @@ impl RowReader {
         let is_stream = path == Path::new("-");
         let (reader, length): (Box<dyn Read + Send>, u64) = if is_stream {
             sessions::claim_stdin()?;
-            (Box::new(InterruptibleStdin { interrupted: files.interrupted.clone() }), 0)
+            (Box::new(InterruptibleStdin { interrupted: files.interrupt_check() }), 0)
         } else {
             let file = files.open(path)?;
             (file.reader, file.length)

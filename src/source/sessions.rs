@@ -1,6 +1,9 @@
 //! Session files: which ones the command line means, and their texts.
 
-use super::{SourceError, glob, quoted_path, read_error, read_limited};
+use super::error_text::{quoted_path, read_error};
+use super::glob;
+use super::limited::read_limited;
+use crate::session::SourceError;
 use crate::transcript::SafeText;
 use std::fs::{self, File};
 use std::io;

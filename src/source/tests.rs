@@ -1,8 +1,8 @@
 //! What may be read, and what may not.
 
 use super::{
-    InterruptCheck, SMALL_FILE_LIMIT, SystemSources, command, read_argument_file, read_small_file, root::RootError,
-    root::RootFolder,
+    InterruptCheck, SystemSources, command, limited::SMALL_FILE_LIMIT, read_argument_file, read_small_file,
+    root::RootError, root::RootFolder,
 };
 use crate::session::{SourceError, Sources};
 use rustix::fs::{CWD, FileType, Mode, mknodat};

@@ -1,7 +1,8 @@
 //! A ledger as people read and mend it: counts, lists, resolving what is unknown, merging shards.
 
+use super::reply::queue_id;
 use super::schema::{LedgerError, Store, timestamp};
-use super::writer::queue_id;
+use super::state::STATES;
 use crate::exec::message_id_of;
 use crate::transcript::escape_unprintable;
 use rusqlite::OptionalExtension;
@@ -73,7 +74,7 @@ impl LedgerAdmin {
         LedgerError::unusable(&self.store.path, &super::schema::error_text(error))
     }
 
-    /// How many rows are in each state, in the order of [`super::STATES`]; those without any are left out.
+    /// How many rows are in each state, in the order of [`STATES`]; those without any are left out.
     pub fn counts(&self) -> Result<Vec<(String, usize)>, LedgerError> {
         let read = || -> rusqlite::Result<Vec<(String, i64)>> {
             let mut statement = self.store.db.prepare("SELECT state, count(*) FROM row GROUP BY state")?;
@@ -82,7 +83,7 @@ impl LedgerAdmin {
         let counts = read().map_err(|error| self.error(&error))?;
         let mut counts: Vec<_> =
             counts.into_iter().map(|(state, count)| (state, usize::try_from(count).unwrap_or_default())).collect();
-        counts.sort_by_key(|(state, _)| super::STATES.iter().position(|known| known == state));
+        counts.sort_by_key(|(state, _)| STATES.iter().position(|known| known == state));
         Ok(counts)
     }
 

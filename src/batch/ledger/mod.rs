@@ -1,81 +1,25 @@
-//! The ledger: an SQLite database of what became of each row, and of each of its recipients where it has several.
+//! The ledger: an SQLite database of what became of each row, and of each of its recipients if it has several.
 //!
 //! One thread writes for all connections, so that one commit serves them all. `sending` is durable before the last byte
-//! of content leaves; outcomes ride in the next commit, within 100 ms.
+//! of content leaves; results are stored with the next commit, within 100 ms.
 
 mod admin;
+mod reply;
+mod requests;
 mod schema;
+mod state;
 mod writer;
 
 pub use admin::{LedgerAdmin, LedgerEntry, ResolveCounts, ResolveTarget};
+pub use requests::{Claim, LedgerUpdate, SendingRow};
 pub use schema::LedgerError;
+pub use state::STATES;
 
-use super::tally::RowState;
-use crate::event::RecipientOutcome;
+use requests::WriterCommand;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
-
-/// The words that a row's state has in the ledger.
-pub const STATES: [&str; 6] = ["pending", "sending", "sent", "refused", "deferred", "unknown"];
-
-/// What the ledger says of a row that a run wants to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// It is this run's now. `done` are the recipients that are not to be sent to again.
-    Claimed {
-        message_id: Option<String>,
-        done: Vec<String>,
-        /// An earlier attempt may have been delivered.
-        unknown: bool,
-    },
-    SentBefore,
-    RefusedBefore,
-    UnknownBefore,
-    /// Another run that lives has it.
-    LockedElsewhere,
-    /// The key came before in this run.
-    DuplicateKey,
-}
-
-/// How a row ended, for the ledger.
-#[derive(Clone, Debug)]
-pub struct LedgerUpdate {
-    pub session: String,
-    pub key: String,
-    /// `None`: nothing of it is known, it is as it was before.
-    pub state: Option<RowState>,
-    pub message_id: Option<String>,
-    pub reply: Option<String>,
-    /// Those that something was said of.
-    pub recipients: Vec<(String, RecipientOutcome, String)>,
-    /// An attempt before this one may have been delivered: what this one did not send or refuse stays `unknown`.
-    pub unknown: bool,
-}
-
-/// A row that is being sent, with all its recipients.
-#[derive(Clone, Debug)]
-pub struct SendingRow {
-    pub key: String,
-    pub message_id: Option<String>,
-    pub recipients: Vec<String>,
-}
-
-enum WriterCommand {
-    Claim {
-        session: String,
-        rows: Vec<(String, u64)>,
-        resend_unknown: bool,
-        answer: Sender<Result<Vec<Claim>, String>>,
-    },
-    RecordIntents {
-        session: String,
-        rows: Vec<SendingRow>,
-        answer: Sender<Result<(), String>>,
-    },
-    Update(LedgerUpdate),
-}
 
 /// An open ledger; its run lives until it is closed.
 pub struct Ledger {
@@ -128,27 +72,5 @@ impl Ledger {
             None => Ok(()),
             Some(thread) => thread.join().unwrap_or_else(|_| Err("the ledger's writer failed".to_owned())),
         }
-    }
-}
-
-impl RowState {
-    /// The ledger's word; `None` where it is not recorded.
-    pub fn word(self) -> Option<&'static str> {
-        match self {
-            Self::Sent => Some("sent"),
-            Self::Refused => Some("refused"),
-            Self::Deferred => Some("deferred"),
-            Self::Unknown => Some("unknown"),
-            Self::Failed => None,
-        }
-    }
-}
-
-fn recipient_word(outcome: RecipientOutcome) -> &'static str {
-    match outcome {
-        RecipientOutcome::Accepted => "sent",
-        RecipientOutcome::Refused => "refused",
-        RecipientOutcome::Deferred => "deferred",
-        RecipientOutcome::Unknown => "unknown",
     }
 }

@@ -1,7 +1,9 @@
 //! The one thread that writes: it takes what all connections have to say and commits it together.
 
+use super::reply::queue_id;
+use super::requests::{Claim, LedgerUpdate, SendingRow, WriterCommand};
 use super::schema::{LedgerRun, Store, error_text, timestamp};
-use super::{Claim, LedgerUpdate, SendingRow, WriterCommand, recipient_word};
+use super::state::{recipient_word, row_word};
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -207,7 +209,7 @@ fn mark_sending(db: &Transaction<'_>, session: &str, sending: &SendingRow) -> ru
 fn apply_update(db: &Transaction<'_>, ended: &LedgerUpdate) -> rusqlite::Result<()> {
     let LedgerUpdate { session, key, state, message_id, reply, recipients, unknown } = ended;
     let stays = |word: &'static str| if *unknown && word == "deferred" { "unknown" } else { word };
-    let word = state.and_then(super::RowState::word).map(stays).or(unknown.then_some("unknown"));
+    let word = state.and_then(row_word).map(stays).or(unknown.then_some("unknown"));
     let queue_id = reply.as_deref().and_then(queue_id);
     // What nothing is known of is as it was, and `sending` without an outcome was not sent: its dot never left.
     let mut row = db.prepare_cached(
@@ -259,10 +261,4 @@ fn put_recipient(
          ON CONFLICT DO UPDATE SET state = excluded.state, reply = excluded.reply",
     )?;
     put.execute((session, key, address, state, reply)).map(drop)
-}
-
-/// The name that the server gave the message, where it says `queued as NAME`.
-pub fn queue_id(reply: &str) -> Option<&str> {
-    let (_, behind) = reply.split_once("queued as ")?;
-    behind.split([' ', '\\', ')', ',']).next().filter(|id| !id.is_empty())
 }

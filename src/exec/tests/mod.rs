@@ -9,7 +9,7 @@ mod in_flight;
 mod messages;
 mod rows;
 mod secrets;
-mod server;
+pub(crate) mod server;
 mod timing;
 mod variables;
 

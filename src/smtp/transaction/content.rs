@@ -12,7 +12,7 @@ pub enum ContentEnd {
 
 /// Where the next byte stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Position {
+enum ScanState {
     #[default]
     LineStart,
     Inside,
@@ -26,7 +26,7 @@ enum Position {
 
 #[derive(Debug, Default)]
 pub struct ContentScanner {
-    position: Position,
+    state: ScanState,
     /// The line before the dot ended in CR alone: most servers take no end there.
     after_lone_cr: bool,
     /// A dot stood between line ends of which one was a lone CR.
@@ -38,36 +38,36 @@ impl ContentScanner {
     pub fn scan(&mut self, bytes: &[u8]) -> ContentEnd {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
-            match (self.position, byte) {
-                (Position::LineStart | Position::AfterCr, b'.') => {
-                    self.after_lone_cr = self.position == Position::AfterCr;
-                    self.position = Position::Dot;
+            match (self.state, byte) {
+                (ScanState::LineStart | ScanState::AfterCr, b'.') => {
+                    self.after_lone_cr = self.state == ScanState::AfterCr;
+                    self.state = ScanState::Dot;
                 }
-                (Position::Dot | Position::DotCr, b'\n') if !self.after_lone_cr => {
+                (ScanState::Dot | ScanState::DotCr, b'\n') if !self.after_lone_cr => {
                     *self = Self::default();
                     return ContentEnd::Found { length: at + 1 };
                 }
-                (Position::Dot, b'\r') => {
+                (ScanState::Dot, b'\r') => {
                     self.ambiguous |= self.after_lone_cr;
-                    self.position = Position::DotCr;
+                    self.state = ScanState::DotCr;
                 }
-                (Position::Dot | Position::DotCr, b'\n') => {
+                (ScanState::Dot | ScanState::DotCr, b'\n') => {
                     self.ambiguous = true;
-                    self.position = Position::LineStart;
+                    self.state = ScanState::LineStart;
                 }
-                (position, byte) => {
+                (state, byte) => {
                     // A CR that no LF follows.
-                    self.ambiguous |= position == Position::DotCr;
-                    self.position = match byte {
-                        b'\n' => Position::LineStart,
-                        b'\r' => Position::AfterCr,
-                        b'.' if position == Position::DotCr => {
+                    self.ambiguous |= state == ScanState::DotCr;
+                    self.state = match byte {
+                        b'\n' => ScanState::LineStart,
+                        b'\r' => ScanState::AfterCr,
+                        b'.' if state == ScanState::DotCr => {
                             self.after_lone_cr = true;
-                            Position::Dot
+                            ScanState::Dot
                         }
-                        _ => Position::Inside,
+                        _ => ScanState::Inside,
                     };
-                    if self.position == Position::Inside {
+                    if self.state == ScanState::Inside {
                         // The rest of a line holds nothing that could end content.
                         let rest = bytes.get(at + 1..).unwrap_or_default();
                         at += memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
@@ -81,6 +81,6 @@ impl ContentScanner {
 
     /// Whether a server may have taken an end that [`ContentScanner::scan`] did not find.
     pub fn may_have_ended(&self) -> bool {
-        self.ambiguous || matches!(self.position, Position::Dot | Position::DotCr)
+        self.ambiguous || matches!(self.state, ScanState::Dot | ScanState::DotCr)
     }
 }

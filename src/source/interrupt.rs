@@ -1,0 +1,27 @@
+//! Whether a signal asked the program to end.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::AsFd;
+use rustix::io::Errno;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Gives true once a signal asked the program to end: then nothing waits for a command or an answer any more.
+pub type InterruptCheck = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// The longest wait before the next check.
+pub const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Waits until there is something to read, or its end; false if a signal came first.
+pub fn wait_until_readable(source: impl AsFd, interrupted: &InterruptCheck) -> io::Result<bool> {
+    let interval = Timespec { tv_sec: 0, tv_nsec: CHECK_INTERVAL.subsec_nanos().into() };
+    loop {
+        match poll(&mut [PollFd::new(&source, PollFlags::IN)], Some(&interval)) {
+            Ok(0) | Err(Errno::INTR) if interrupted() => return Ok(false),
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The sources of a session, from the system: files, the environment, commands, netrc, the terminal.
+
+use super::error_text::{quoted_path, read_error};
+use super::interrupt::InterruptCheck;
+use super::limited::{SMALL_FILE_LIMIT, read_limited, regular_file_length};
+use super::root::{RootError, RootFolder, open_anywhere};
+use super::{command, netrc, prompt, sessions};
+use crate::session::{SourceError, SourceFile, Sources};
+use crate::transcript::SafeText;
+use std::fs::File;
+use std::io::{self, Cursor};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The most content that is taken from standard input, which is kept in memory.
+pub const STDIN_LIMIT: u64 = 64 << 20;
+
+/// The sources of one session file, from the real world.
+#[derive(Clone)]
+pub struct SystemSources {
+    /// The session file's folder first, then those of `--file-root`.
+    roots: Arc<Vec<RootFolder>>,
+    allow_commands: bool,
+    /// What came on standard input, once it was asked for.
+    standard_input: Arc<Mutex<Option<Arc<[u8]>>>>,
+    interrupted: InterruptCheck,
+}
+
+impl SystemSources {
+    /// `session_folder` and `file_roots` are opened here, so that later renaming changes nothing.
+    pub fn new(session_folder: &Path, file_roots: &[PathBuf], allow_commands: bool) -> Result<Self, SourceError> {
+        let mut roots = vec![RootFolder::open(session_folder)?];
+        for folder in file_roots {
+            roots.push(RootFolder::open(folder)?);
+        }
+        Ok(Self {
+            roots: Arc::new(roots),
+            allow_commands,
+            standard_input: Arc::default(),
+            interrupted: Arc::new(|| false),
+        })
+    }
+
+    /// Commands, prompts and waits for standard input end when `interrupted` says so.
+    pub fn set_interrupt_check(&mut self, interrupted: InterruptCheck) {
+        self.interrupted = interrupted;
+    }
+
+    /// Whether a signal asked the program to end.
+    pub fn interrupt_check(&self) -> InterruptCheck {
+        self.interrupted.clone()
+    }
+
+    /// The session file's folder, links resolved.
+    fn folder(&self) -> &Path {
+        self.roots.first().map_or(Path::new("."), |root| &root.resolved)
+    }
+
+    fn open_content(&self, path: &Path) -> Result<File, SourceError> {
+        let climbs = path.components().any(|part| part == Component::ParentDir);
+        for (index, root) in self.roots.iter().enumerate() {
+            // A relative path is the session file's; beneath a --file-root it is tried where that can mean no other.
+            if index > 0 && climbs && path.is_relative() {
+                continue;
+            }
+            if let Some(file) = root.relative_path(path).and_then(|inside| root.open_beneath(&inside).ok()) {
+                return Ok(file);
+            }
+        }
+        // Another way to a place beneath a root: over an absolute link, or over `..` into a --file-root. The place is
+        // found first, and then opened beneath its root like any other.
+        let whole = self.folder().join(path);
+        let place = whole.canonicalize().unwrap_or_else(|_| normalized(&whole));
+        let mut denied = RootError::Outside;
+        for root in self.roots.iter() {
+            let Ok(inside) = place.strip_prefix(&root.resolved) else { continue };
+            match root.open_beneath(inside) {
+                Ok(file) => return Ok(file),
+                Err(why) => denied = why,
+            }
+        }
+        Err(match denied {
+            RootError::Io(error) => read_error(path, &error),
+            RootError::Outside => SourceError::Refused(format!(
+                "{} lies outside the session file's folder: --file-root DIR allows another one",
+                quoted_path(path)
+            )),
+        })
+    }
+
+    fn standard_input(&self) -> Result<SourceFile, SourceError> {
+        let mut kept = self.standard_input.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = match &*kept {
+            Some(bytes) => bytes.clone(),
+            None => {
+                sessions::claim_stdin()?;
+                let bytes: Arc<[u8]> = read_limited(io::stdin().lock(), STDIN_LIMIT, "standard input")?.into();
+                kept.insert(bytes).clone()
+            }
+        };
+        Ok(SourceFile { length: bytes.len() as u64, reader: Box::new(Cursor::new(bytes)) })
+    }
+}
+
+impl Sources for SystemSources {
+    fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
+        if path == Path::new("-") {
+            return self.standard_input();
+        }
+        let file = self.open_content(path)?;
+        let length = regular_file_length(&file, path)?;
+        Ok(SourceFile { reader: Box::new(file), length })
+    }
+
+    fn read_tls(&self, path: &Path) -> Result<Vec<u8>, SourceError> {
+        let file = open_anywhere(&self.folder().join(path)).map_err(|error| read_error(path, &error))?;
+        regular_file_length(&file, path)?;
+        read_limited(file, SMALL_FILE_LIMIT, &quoted_path(path))
+    }
+
+    fn env(&self, name: &str) -> Result<Option<String>, SourceError> {
+        match std::env::var(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(SourceError::Refused(format!("the environment variable {} is not UTF-8", SafeText::new(name))))
+            }
+        }
+    }
+
+    fn command(&self, argv: &[String]) -> Result<Result<Vec<u8>, String>, SourceError> {
+        if !self.allow_commands {
+            let name = argv.first().map_or("", String::as_str);
+            let what =
+                format!("the command {:?} was not run: --allow-commands allows it", SafeText::new(name).as_str());
+            return Err(SourceError::Refused(what));
+        }
+        Ok(command::run_command(argv, self.folder(), command::TIMEOUT, &self.interrupted))
+    }
+
+    fn netrc(&self, host: &str, field: &str) -> Result<Option<String>, SourceError> {
+        let path = match (std::env::var_os("NETRC"), std::env::var_os("HOME")) {
+            (Some(path), _) if !path.is_empty() => PathBuf::from(path),
+            (_, Some(home)) => Path::new(&home).join(".netrc"),
+            _ => return Ok(None),
+        };
+        let file = match open_anywhere(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(read_error(&path, &error)),
+        };
+        regular_file_length(&file, &path)?;
+        let bytes = read_limited(file, SMALL_FILE_LIMIT, &quoted_path(&path))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| SourceError::Refused(format!("{} is not UTF-8", quoted_path(&path))))?;
+        Ok(netrc::find_value(&text, host, field))
+    }
+
+    fn prompt(&self, text: &str, default: Option<&str>) -> Result<Option<String>, SourceError> {
+        prompt::prompt(text, default, &self.interrupted)
+    }
+}
+
+/// Without `.` and `..`, by the words alone.
+fn normalized(path: &Path) -> PathBuf {
+    let mut result = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                result.pop();
+            }
+            other => result.push(other),
+        }
+    }
+    result
+}
