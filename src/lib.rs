@@ -1,8 +1,8 @@
-//! mailrun plays scripted SMTP dialogues: a session file becomes a list of steps, an executor plays
-//! the steps over a stream, and everything that happens is one stream of events.
+//! mailrun runs scripted SMTP dialogues. A session file becomes a list of steps, an executor runs the steps over a stream,
+//! and everything that happens is one stream of events.
 //!
-//! The surface is small on purpose: [`session::load`] reads a session, [`exec::run`] plays it over a
-//! [`exec::Network`], and an [`event::Observer`] hears what happens. ARCHITECTURE.md shows the house.
+//! The public surface is small: [`session::load`] reads a session, [`exec::run`] runs it over an [`exec::Network`], and an
+//! [`event::Observer`] receives the events. ARCHITECTURE.md describes the modules.
 
 pub mod batch;
 pub mod cli;

@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 use support::{Folder, tool};
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "docs/session-file.md",
     "docs/reports.md",
@@ -26,6 +26,8 @@ const PAGES: [&str; 9] = [
     "docs/ci.md",
     "docs/batch.md",
     "docs/events.md",
+    "docs/results.md",
+    "docs/connecting.md",
 ];
 
 fn page(name: &str) -> String {
@@ -301,7 +303,7 @@ fn the_sink_offers_and_says_what_is_documented() {
 
 #[test]
 fn the_exit_statuses_are_those_of_the_program() {
-    let text = section(&page("docs/cli.md"), "## Exit statuses");
+    let text = section(&page("docs/results.md"), "## Exit statuses");
     let rows = tables(&text).into_iter().next().expect("the section has a table").1;
     let documented: Vec<(u8, String)> = rows
         .iter()
@@ -323,7 +325,7 @@ fn the_exit_statuses_are_those_of_the_program() {
 
 #[test]
 fn the_order_of_several_statuses_is_that_of_the_program() {
-    let text = section(&page("docs/cli.md"), "## Exit statuses");
+    let text = section(&page("docs/results.md"), "## Exit statuses");
     let (_, list) = text.split_once("the first of ").expect("the order is told");
     let list = list.split_once(" that occurred").expect("the list has an end").0;
     let order: Vec<u8> = list.split(", ").map(|number| number.parse().expect(number)).collect();
@@ -353,6 +355,24 @@ fn options(command: &clap::Command) -> BTreeSet<(String, String)> {
         .collect()
 }
 
+/// The rows of the option tables of a section, and of sections that it links to as `[the options …](#anchor)`.
+fn option_rows(page: &str, text: &str) -> Vec<Vec<String>> {
+    let targets = text.split("[the options ").skip(1).filter_map(|rest| rest.split_once("](#")?.1.split(')').next());
+    let linked = targets.map(|target| {
+        let heading = page.lines().find(|line| line.starts_with('#') && anchor(line) == target);
+        section(page, heading.unwrap_or_else(|| panic!("there is no heading for #{target}")))
+    });
+    let texts = std::iter::once(text.to_owned()).chain(linked);
+    let tables = texts.flat_map(|text| tables(&text)).filter(|(first, _)| first == "option");
+    tables.flat_map(|(_, rows)| rows).collect()
+}
+
+/// The anchor of a heading as GitHub makes it: small letters, `-` for spaces, and no other signs.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
 #[test]
 fn every_command_and_option_is_documented_and_no_other() {
     let page = page("docs/cli.md");
@@ -368,8 +388,8 @@ fn every_command_and_option_is_documented_and_no_other() {
         let text = section(&page, &format!("## `mailrun {name}`"));
         let usage = command.render_usage().to_string();
         assert!(text.contains(&format!("```\n{usage}\n```")), "{name}: the page lacks\n{usage}");
-        let rows = tables(&text).into_iter().filter(|(first, _)| first == "option").flat_map(|(_, rows)| rows);
-        let documented: BTreeSet<_> = rows
+        let documented: BTreeSet<_> = option_rows(&page, &text)
+            .iter()
             .map(|row| {
                 // A short form stands before the long one.
                 let option = row[0].split('`').find(|part| part.starts_with("--")).expect("a row names its option");
@@ -382,14 +402,6 @@ fn every_command_and_option_is_documented_and_no_other() {
 
 #[test]
 fn links_between_the_pages_lead_somewhere() {
-    // As GitHub names a heading: small letters, `-` for spaces, and no other signs.
-    let anchor = |heading: &str| -> String {
-        let text = heading.trim_start_matches('#').trim().to_lowercase();
-        text.chars()
-            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
-            .map(|c| if c == ' ' { '-' } else { c })
-            .collect()
-    };
     for name in PAGES {
         let text = page(name);
         let folder = Path::new(name).parent().expect("a page has a folder");

@@ -147,7 +147,7 @@ fn what_the_command_line_gives_for_a_secret_stays_hidden() {
     assert!(output.stdout.contains("--var token=CIsecretTOKEN"), "it was asked for");
     let output = folder.mailrun(dry).args(["--var", "token=x", "--var", "pw=y", "secret.toml"]).run();
     assert_eq!(output.status, 65);
-    assert!(output.stderr.contains("--var gives \"pw\", which stands under [secrets]"), "{}", output.stderr);
+    assert!(output.stderr.contains("--var sets \"pw\", which is a secret"), "{}", output.stderr);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_run_without_a_session_replaces_an_earlier_runs_reports() {
         assert_eq!(output.status, 66, "{}", output.stderr);
         let report = quick_junit::Report::deserialize_from_str(&folder.read("j.xml")).expect("it is JUnit");
         assert_eq!((report.tests, report.errors), (1, 1));
-        assert!(output.stdout.contains("  no session is left"), "{}", output.stdout);
+        assert!(output.stdout.contains("  no session is selected"), "{}", output.stdout);
     }
 }
 

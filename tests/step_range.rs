@@ -102,7 +102,7 @@ fn what_is_no_part_sends_nothing() {
         (&["--from-step", "0"], 64, "1 or more"),
         (&["--to-step", "x"], 64, "whole number"),
         (&["--from-step", "6"], 64, "case.toml: there is no step 6: the session has 5 steps"),
-        (&["--from-step", "3", "--to-step", "2"], 64, "--from-step 3 comes behind --to-step 2"),
+        (&["--from-step", "3", "--to-step", "2"], 64, "--from-step 3 is after --to-step 2"),
         (&["--from-step", "2", "--ledger", "l.db"], 64, "cannot be used with"),
         (&["--from-step", "4"], 65, "case.toml:7:23: error: nothing defines the name \"word\""),
     ];

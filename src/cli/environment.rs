@@ -1,7 +1,7 @@
 //! Options from the environment: `--connect-timeout` as `MAILRUN_CONNECT_TIMEOUT`.
 //!
-//! Variables become arguments in front of those that were given, so that clap reads, checks and defaults both in one
-//! way. One that the command line gives too, or contradicts, is left out. Lists stand one per line, flags are `1`, an
+//! Variables become arguments before those of the command line, so that clap parses both in the same way. A variable is ignored
+//! if the command line has the same option or one that conflicts with it. Lists have one value per line, flags are `1`, and an
 //! empty variable counts as not set.
 
 use crate::cli::arguments::Arguments;
@@ -12,7 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// What was read, and which options came from the environment.
+/// The arguments, and which options came from the environment.
 #[derive(Debug)]
 pub struct ParsedArguments {
     pub arguments: Arguments,
@@ -26,12 +26,12 @@ impl ParsedArguments {
     }
 }
 
-/// Reads the command line, completed from the environment. `arguments` begins with the program's name.
+/// Parses the command line and the environment. `arguments` begins with the name of the program.
 pub fn parse(
     arguments: Vec<OsString>,
     lookup: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<ParsedArguments, clap::Error> {
-    // First without the environment, and without complaint, only to see what the command line gives.
+    // First without the environment and without errors, to see which options the command line has.
     let given = Arguments::command().ignore_errors(true).try_get_matches_from(&arguments).ok();
     let mut definition = Arguments::command();
     definition.build();
@@ -41,7 +41,7 @@ pub fn parse(
         && let Some(command) = definition.find_subcommand(name)
         && let Some(place) = all.iter().skip(1).position(|argument| argument == name)
     {
-        // `ledger FILE list`: the inner command's go behind all else, but for what stands behind `--`.
+        // `ledger FILE list`: the options of the inner command go to the end, but before `--`.
         if let Some((name, matches)) = matches.subcommand()
             && let Some(command) = command.find_subcommand(name)
         {
@@ -65,7 +65,7 @@ pub fn parse(
         .map(|arguments| ParsedArguments { arguments, from_environment })
 }
 
-/// The arguments that the environment gives a command, and their options' names.
+/// The arguments for a command from the environment, and the names of their options.
 fn arguments_for(
     command: &Command,
     given: &ArgMatches,
@@ -126,11 +126,11 @@ fn bad_flag(long: &str, value: &OsStr) -> clap::Error {
     let value = crate::transcript::escape_unprintable(value.as_bytes());
     let name = variable_name(long);
     let message = format!("invalid value '{value}' for '{name} (--{long})': expected 1 or true, or 0 or false\n");
-    // Without a command: the usage of the whole program would say nothing of it.
+    // A raw error has no usage: that of the whole program would not help.
     clap::Error::raw(ErrorKind::InvalidValue, message)
 }
 
-/// Where two letters changed places clap sees no likeness.
+/// Adds a suggestion if clap has none, such as for two swapped letters.
 fn suggest_a_command(mut error: clap::Error, definition: &Command) -> clap::Error {
     if error.get(ContextKind::SuggestedSubcommand).is_none()
         && let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand)
@@ -142,7 +142,7 @@ fn suggest_a_command(mut error: clap::Error, definition: &Command) -> clap::Erro
     error
 }
 
-/// An option that another command has: that is what is wrong, and not that it might be a value, as clap has it.
+/// Names the commands that have an unknown option, instead of clap's tip that it might be a value.
 fn suggest_commands_of_option(mut error: clap::Error, definition: &Command) -> clap::Error {
     let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else { return error };
     if error.kind() != ErrorKind::UnknownArgument {
@@ -160,7 +160,7 @@ fn suggest_commands_of_option(mut error: clap::Error, definition: &Command) -> c
     error
 }
 
-/// An error about an option says `--timeout <TIME>`; where the value came from the environment, it names the variable.
+/// Adds the name of the variable to an error about an option whose value came from the environment.
 fn add_variable_name(mut error: clap::Error, from_environment: &[String]) -> clap::Error {
     if let Some(ContextValue::String(about)) = error.get(ContextKind::InvalidArg) {
         let long = about.trim_start_matches("--").split([' ', '=']).next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Arguments, exit statuses, wiring.
+//! The command line: arguments, commands, exit statuses.
 
 mod arguments;
 mod commands;
@@ -19,13 +19,13 @@ use output::console;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-/// The program.
+/// Runs the program.
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
         console::error(&format!("internal error: {info}"));
         console::error("this is a bug in mailrun: please report it, with the session file and the transcript");
     }));
-    // A panic is told by the hook; what was being written is finished while the stack unwinds.
+    // The hook prints the panic. Files are finished while the stack unwinds.
     let status = catch_unwind(AssertUnwindSafe(dispatch)).unwrap_or(Status::Software);
     ExitCode::from(status.code())
 }
@@ -34,7 +34,7 @@ fn dispatch() -> Status {
     let read = match environment::parse(std::env::args_os().collect(), &|name| std::env::var_os(name)) {
         Ok(read) => read,
         Err(error) => {
-            // Help and version are no errors (clap gives 2 for the others, which sysexits.h does not know).
+            // Help and version are not errors. For the others clap's status would be 2, which sysexits.h does not have.
             if !error.use_stderr() {
                 return match error.print().and_then(|()| std::io::Write::flush(&mut std::io::stdout())) {
                     Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -47,7 +47,7 @@ fn dispatch() -> Status {
                     _ => Status::Passed,
                 };
             }
-            // Where that cannot be written there is nobody to tell.
+            // If standard error cannot be written, nothing can be printed.
             let _ = error.print();
             return Status::Usage;
         }
@@ -86,7 +86,7 @@ fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<
     }
 }
 
-/// Colours as `--color` says; `auto` leaves it to the terminal, NO_COLOR and CLICOLOR_FORCE.
+/// Applies `--color`. With `auto` the terminal, NO_COLOR and CLICOLOR_FORCE decide.
 fn set_colour_choice(color: Color) {
     match color {
         Color::Auto => {}

@@ -158,7 +158,7 @@ fn a_living_run_s_rows_are_neither_resolved_nor_merged_over() {
     server.wait_until_held();
     assert_eq!(batch.count("sending"), 1);
     let resolved = batch.ledger(&["resolve", "u0@x.example", "pending"]);
-    assert_eq!((resolved.status, resolved.stderr.contains("a run that lives has it")), (65, true), "{resolved:?}");
+    assert_eq!((resolved.status, resolved.stderr.contains("a running batch holds it")), (65, true), "{resolved:?}");
     assert_eq!(batch.ledger(&["resolve", "--state", "sending", "pending"]).stdout, "0 rows pending\n");
     let other = with_state("refused");
     let path = other.path("l.db");

@@ -26,7 +26,10 @@ fn the_starter_overwrites_nothing() {
     let batch = BatchFixture::empty();
     batch.write("people.csv", "email\nmine@example.com\n");
     let made = batch.mailrun(&["new", "batch", "news.toml"]).run();
-    assert_eq!((made.status, made.stderr.as_str()), (0, "wrote news.toml\npeople.csv is there already, and stays\n"));
+    assert_eq!(
+        (made.status, made.stderr.as_str()),
+        (0, "wrote news.toml\npeople.csv exists already and was not changed\n")
+    );
     assert_eq!(batch.read("people.csv"), "email\nmine@example.com\n");
     assert_eq!(batch.mailrun(&["new", "batch", "news.toml"]).run().status, 73);
     let printed = batch.mailrun(&["new", "batch", "-"]).run();

@@ -121,7 +121,7 @@ fn a_column_that_is_missing_is_found_without_sending() {
         let ran = batch.mailrun(&["check", "--server", "smtp://127.0.0.1:9", file]).run();
         assert_eq!(ran.status, 65, "{file}: {}", ran.stderr);
         assert!(ran.stderr.starts_with(place), "{}", ran.stderr);
-        assert!(ran.stderr.contains("the rows have no column \"emial\": they have email"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("the rows have no column \"emial\"; their columns are email"), "{}", ran.stderr);
     }
     assert_eq!(batch.mailrun(&["check", "--server", "smtp://127.0.0.1:9", "c.toml"]).run().status, 0);
 }

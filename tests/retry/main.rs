@@ -97,7 +97,7 @@ fn one_recipient_whose_reply_is_missing_is_unknown_whatever_was_said_of_the_othe
         }
         assert_eq!((run(), taken().as_str()), (74, "a"), "{on_refused}: it is left alone");
         let said = folder.mailrun(["ledger", "l.db", "resolve", "-", "sent"]).run().stdout;
-        assert_eq!(said, "1 row deferred: the next run sends what is left of it\n", "{on_refused}");
+        assert_eq!(said, "1 row deferred: the next run sends the rest\n", "{on_refused}");
         assert_eq!((run(), taken().as_str()), (0, "ab"), "{on_refused}: the one that was put off is sent to");
         assert_eq!((run(), taken().as_str()), (0, "ab"), "{on_refused}: nothing is left");
     }

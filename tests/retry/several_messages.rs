@@ -82,10 +82,9 @@ fn ledger(folder: &Folder, arguments: &[&str]) -> String {
 
 #[test]
 fn what_was_not_begun_is_sent_once_the_unknown_message_is_resolved() {
-    for (to, said, all) in [
-        ("sent", "1 row deferred: the next run sends what is left of it\n", "abc"),
-        ("pending", "1 row pending\n", "abbc"),
-    ] {
+    for (to, said, all) in
+        [("sent", "1 row deferred: the next run sends the rest\n", "abc"), ("pending", "1 row pending\n", "abbc")]
+    {
         let (folder, server) = (place(""), server(Deferral::InSilence));
         assert_eq!(run(&folder, &server, &[]), expected(74, "ab"));
         assert_eq!(ledger(&folder, &["resolve", "-", to]), said);

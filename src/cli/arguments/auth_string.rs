@@ -9,19 +9,18 @@ Examples:
   mailrun auth-string CRAM-MD5 --user tim --challenge PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+
   mailrun auth-string --decode AHRpbQB0YW5zdGFhZg==
 
-A password on the command line can be seen by other users of the machine: leave it out, or set MAILRUN_PASSWORD.";
+Other users of the machine can see a password on the command line: leave it out, or set MAILRUN_PASSWORD.";
 
-/// Prints the base64 that AUTH wants, alone, a line each.
+/// Prints the base64 strings that a client sends for AUTH, one per line.
 ///
-/// What is missing is asked for on a terminal, or read from standard input, a line each, in the order user, password
-/// or token, challenge.
+/// Missing values are asked for on a terminal, or read from standard input, one per line: user, password or token, challenge.
 #[derive(Debug, Args)]
 #[command(after_help = AUTH_STRING_EXAMPLES)]
 pub struct AuthStringArguments {
     /// PLAIN, LOGIN, CRAM-MD5, XOAUTH2, OAUTHBEARER, EXTERNAL or ANONYMOUS
     #[arg(value_name = "MECHANISM", required_unless_present = "decode")]
     pub mechanism: Option<String>,
-    /// The base64 to decode; read from standard input where there is none
+    /// The base64 to decode [default: lines of standard input]
     #[arg(value_name = "BASE64", requires = "decode")]
     pub encoded: Vec<String>,
     /// The user's name
@@ -33,13 +32,13 @@ pub struct AuthStringArguments {
     /// The token, for XOAUTH2 and OAUTHBEARER
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
-    /// The authorization identity: who to act as
+    /// The authorization identity: the user to act as
     #[arg(long, value_name = "USER")]
     pub authzid: Option<String>,
     /// The server's challenge, for CRAM-MD5
     #[arg(long, value_name = "BASE64")]
     pub challenge: Option<String>,
-    /// The other way: show what base64 says, a line each, a NUL as \x00
+    /// Decode base64; NUL is printed as \x00
     #[arg(long)]
     pub decode: bool,
 }

@@ -1,6 +1,4 @@
-//! The command line as clap reads it: commands, options, their help.
-//!
-//! What is not built yet is not here, and so not in `--help` either.
+//! The command line as clap parses it: commands, options and their help.
 
 mod auth_string;
 mod ledger;
@@ -21,31 +19,31 @@ use run::{TEST_ABOUT, TEST_EXAMPLES};
 use std::path::PathBuf;
 
 const EXIT_STATUSES: &str = "\
-Exit status (sysexits.h; where several sessions end differently, the gravest):
+Exit status (sysexits.h). If several sessions end differently, the gravest counts:
     0  everything passed
     1  an expectation or assert failed
    64  the command line is wrong
-   65  a session file or a rendered value is not valid, or a source has no value or is refused
+   65  a session file or a rendered value is not valid; a source has no value or is not allowed
    66  a file that a session names cannot be read, or there is no session
    68  the host name does not resolve
    69  cannot connect, or the connection was lost
    70  a bug in mailrun
-   73  a transcript or other output cannot be written
-   74  content was complete and no reply came: delivered or not, trying again may send it twice
-   75  a 4xx, or a timeout: trying later may help
+   73  a transcript, report or ledger cannot be written
+   74  content was complete and no reply came: it may have been delivered
+   75  a 4xx or a timeout: trying later may help
    76  what the server sent is not SMTP, or the TLS handshake failed
-   77  authentication refused, or the certificate is not to be trusted
+   77  authentication refused, or the certificate is not trusted
    78  the server lacks what the session needs
   130  ended by Ctrl-C; 143 by SIGTERM
 
 Every option can also be given as an environment variable: --connect-timeout as
-MAILRUN_CONNECT_TIMEOUT. Lists stand one per line, flags are 1; the command line
-wins, and an empty variable counts as not set.";
+MAILRUN_CONNECT_TIMEOUT. Lists have one value per line, flags are 1. The command
+line wins, and an empty variable counts as not set.";
 
-/// Plays scripted SMTP dialogues from session files.
+/// Runs scripted SMTP dialogues from session files
 ///
-/// A session file lists what to send to a mail server and which replies to expect. mailrun plays it, logs every line of
-/// both sides, and ends with a status that cron jobs and CI can act on.
+/// A session file lists what to send to a mail server and which replies to expect. mailrun runs it, logs every line of
+/// both sides, and exits with a status that cron jobs and CI can act on.
 #[derive(Debug, Parser)]
 #[command(name = "mailrun", version, after_help = EXIT_STATUSES, subcommand_required = true, arg_required_else_help = true)]
 pub struct Arguments {
@@ -53,54 +51,54 @@ pub struct Arguments {
     pub command: CliCommand,
 }
 
-/// The commands and options as clap knows them, for whoever writes or checks documentation.
+/// The commands and options as clap has them. Documentation is made from them, and checked against them.
 pub fn definition() -> clap::Command {
     <Arguments as clap::CommandFactory>::command()
 }
 
 #[derive(Debug, Subcommand)]
 pub enum CliCommand {
-    /// Run sessions and print each transcript
+    /// Run sessions and print their transcripts
     Run(Box<RunArguments>),
-    /// Run sessions as a test suite: a line each, a diagnosis for each failure, a summary, reports
+    /// Run sessions as a test suite: a line for each, a diagnosis for each failure, a summary
     #[command(long_about = TEST_ABOUT, after_help = TEST_EXAMPLES)]
     Test(Box<RunArguments>),
-    /// Read and validate sessions; touches no network
+    /// Validate sessions without connecting, and list what they reach
     Check(CheckArguments),
-    /// Print a session with everything implied and included spelled out
+    /// Print a session with implied steps and includes written out
     Show(ShowArguments),
-    /// Show, resolve and merge what batches have sent
+    /// Show, resolve, export and merge ledgers
     Ledger(LedgerArguments),
-    /// Play a transcript's server, or keep mail
+    /// Run a scripted server, or one that keeps mail
     Serve(ServeArguments),
-    /// Print the base64 that AUTH wants
+    /// Print the base64 strings for AUTH
     AuthString(AuthStringArguments),
-    /// Write a commented session file to begin with
+    /// Write a commented session file to start from
     New(NewArguments),
     /// Print the JSON Schema of session files
     Schema,
-    /// Print completions for a shell
+    /// Print shell completions
     Completions(CompletionsArguments),
     /// Print a manual page
     Man(ManArguments),
 }
 
-/// Reads and validates sessions, and lists the servers, files, environment variables and commands that they reach.
+/// Validates sessions, and lists the servers, files, environment variables and commands that they reach.
 ///
-/// Touches no network, runs no command, and says all that is wrong in one go.
+/// It connects to nothing and runs no command. All errors are printed at once.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  mailrun check sessions/")]
 pub struct CheckArguments {
-    /// Session files, folders, globs; `-` is standard input
+    /// Session files, folders or patterns; `-` is standard input
     #[arg(value_name = "SESSION", required = true, value_hint = ValueHint::AnyPath)]
     pub sessions: Vec<String>,
     #[command(flatten)]
     pub inputs: InputArguments,
 }
 
-/// Prints a session as a session file that runs the same, with implied steps and includes spelled out.
+/// Prints a session as a session file that runs the same, with implied steps and includes written out.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mailrun show report.toml > spelled-out.toml")]
+#[command(after_help = "Example:\n  mailrun show report.toml > written-out.toml")]
 pub struct ShowArguments {
     /// A session file; `-` is standard input
     #[arg(value_name = "SESSION", value_hint = ValueHint::FilePath)]
@@ -109,33 +107,33 @@ pub struct ShowArguments {
     pub inputs: InputArguments,
 }
 
-/// Writes a commented session file to begin with. A file that stands there already stays as it is.
+/// Writes a commented session file to start from. An existing file is not changed.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  mailrun new report nightly.toml && mailrun run --dry-run nightly.toml\n  mailrun new smoke smoke.toml\n  mailrun new batch news.toml && mailrun run --dry-run news.toml"
 )]
 pub struct NewArguments {
-    /// What it is for
+    /// What the session is for
     #[arg(value_name = "KIND", value_enum)]
     pub kind: Starter,
-    /// The file; standard output otherwise
+    /// The file to write [default: standard output]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Starter {
-    /// A report by mail, from cron
+    /// Send a report by mail, from cron
     Report,
-    /// A smoke test of a mail server
+    /// Smoke-test a mail server
     Smoke,
-    /// A dialogue that shows a server's bug
+    /// Reproduce a server's bug
     Bug,
-    /// A message to each row of a file, with a ledger; writes people.csv beside FILE, too
+    /// Send a message for each row of a file, with a ledger; also writes people.csv next to FILE
     Batch,
 }
 
-/// Prints completions for a shell.
+/// Prints shell completions.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  mailrun completions bash > ~/.local/share/bash-completion/completions/mailrun")]
 pub struct CompletionsArguments {
@@ -157,7 +155,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_definition_is_sound() {
+    fn the_definition_is_valid() {
         Arguments::command().debug_assert();
     }
 

@@ -1,22 +1,22 @@
-//! How options' values are read. What is wrong is said in words; clap adds the option's name.
+//! Parsers for the values of options. clap adds the name of the option to their errors.
 
 use crate::batch::ledger::STATES;
 use crate::session::{Server, parse_duration};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// A server's URL, as it was given.
+/// The URL of a server, as it was given.
 pub fn server_url(text: &str) -> Result<String, String> {
     Server::parse(text).map(|_| text.to_owned())
 }
 
-/// A domain, without its last dot, in small letters.
+/// A domain in lower case, without a final dot.
 pub fn domain(text: &str) -> Result<String, String> {
     let domain = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     if !domain.is_ascii() {
-        return Err("it is not ASCII: write its xn-- form".to_owned());
+        return Err("not ASCII: use the xn-- form".to_owned());
     }
-    // RFC 1035 §2.3.4: 63 octets a label, 255 in all with their lengths.
+    // RFC 1035 §2.3.4: up to 63 octets per label, 255 in all with the length octets.
     let label = |label: &str| {
         (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     };
@@ -26,7 +26,7 @@ pub fn domain(text: &str) -> Result<String, String> {
     Ok(domain)
 }
 
-/// Name servers: `ADDRESS` or `ADDRESS:PORT`, several with commas or spaces between them.
+/// Name servers: `ADDRESS` or `ADDRESS:PORT`, separated by commas or spaces.
 pub fn nameservers(text: &str) -> Result<Vec<SocketAddr>, String> {
     let words = text.split([',', ' ', '\n']).filter(|word| !word.is_empty());
     words
@@ -38,7 +38,7 @@ pub fn nameservers(text: &str) -> Result<Vec<SocketAddr>, String> {
         .collect()
 }
 
-/// Where to listen. `localhost` needs nobody to look it up.
+/// The address to listen on. `localhost` is 127.0.0.1, without resolving it.
 pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     match (text.parse(), local) {
@@ -48,52 +48,52 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// A deadline of nothing would end every step at once, so zero is refused.
+/// A duration. Zero is refused: as a time limit it would end every step at once.
 pub fn duration(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
-        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        Duration::ZERO => Err("must be longer than zero".to_owned()),
         duration => Ok(duration),
     }
 }
 
-/// A whole number. The words are ours: the library's speak of digits found in strings.
+/// A whole number from 0.
 pub fn unsigned(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a whole number, 0 or more".to_owned())
 }
 
-/// As [`unsigned`], of tries.
+/// A number of retries.
 pub fn retry_count(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u32::MAX))
 }
 
-/// As [`unsigned`], from 1 on.
+/// A whole number from 1.
 pub fn positive(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "expected a whole number, 1 or more".to_owned())
 }
 
-/// As [`positive`], up to 65535.
+/// A whole number from 1 to 65535.
 pub fn positive_u16(text: &str) -> Result<u16, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "expected a whole number from 1 to 65535".to_owned())
 }
 
-/// `NAME=VALUE`. The value may hold anything, line breaks and `=` too.
+/// `NAME=VALUE`. The value may contain anything, also line breaks and `=`.
 pub fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     if !is_variable_name(name) {
-        return Err("a name is letters, digits and _, and begins with no digit".to_owned());
+        return Err("a name has only letters, digits and _, and does not begin with a digit".to_owned());
     }
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// What a template can name.
+/// Whether a template can use this name.
 pub fn is_variable_name(name: &str) -> bool {
     !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty()
         && name.chars().all(|c| c == '_' || c.is_alphanumeric())
 }
 
-/// `HOST:PORT:ADDR`; an IPv6 address stands with or without brackets, and so does an IPv6 host with them.
+/// `HOST:PORT:ADDR`. An IPv6 host needs brackets; for an IPv6 address they are optional.
 pub fn resolution(text: &str) -> Result<(String, u16, IpAddr), String> {
     let (host, rest) = match text.strip_prefix('[') {
         Some(rest) => rest.split_once("]:"),
@@ -111,9 +111,9 @@ pub fn resolution(text: &str) -> Result<(String, u16, IpAddr), String> {
     Ok((host.to_owned(), port, address))
 }
 
-/// A state that a ledger knows.
+/// A state of rows in a ledger.
 pub fn parse_state(text: &str) -> Result<String, String> {
-    if STATES.contains(&text) { Ok(text.to_owned()) } else { Err(format!("a state is one of {}", STATES.join(", "))) }
+    if STATES.contains(&text) { Ok(text.to_owned()) } else { Err(format!("expected one of {}", STATES.join(", "))) }
 }
 
 #[cfg(test)]

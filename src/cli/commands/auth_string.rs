@@ -1,4 +1,4 @@
-//! `mailrun auth-string`: the base64 that AUTH wants, and the way back.
+//! `mailrun auth-string`: makes the base64 strings for AUTH, and decodes them.
 
 use crate::cli::arguments::AuthStringArguments;
 use crate::cli::error::CommandError;
@@ -14,18 +14,18 @@ use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::io::{BufRead, Read};
 
-/// Some servers leave the padding out, and some paste loses it.
+/// Accepts missing padding, which some servers omit.
 const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// No credential is longer; what comes beyond is no line.
+/// The longest line that is read, in bytes.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// Where missing values come from.
+/// The source of missing values.
 pub trait Prompt {
-    /// Asks for a line; `hidden` for what must not be seen while it is typed. `None` where input has ended.
+    /// Asks for a line. `hidden` turns the echo off. `None` at the end of the input.
     fn ask(&mut self, what: &str, hidden: bool) -> std::io::Result<Option<String>>;
 }
 
@@ -39,13 +39,13 @@ pub fn main(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) ->
     Ok(console::print(&text))
 }
 
-/// Whether all that is given is used. What stands in the environment may be there for others.
+/// Refuses options that are not used. Those of the environment may be meant for other commands, and are ignored.
 fn check_options(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) -> Result<(), CommandError> {
     let name = arguments.mechanism.as_deref().unwrap_or_default();
     let (who, used): (String, &[&str]) = match Mechanism::parse(name) {
         _ if arguments.decode => ("--decode".to_owned(), &[]),
         Ok(mechanism) => (mechanism.to_string(), options_of(mechanism)),
-        // That it is none is said when it is asked for its string.
+        // An unknown mechanism is an error later.
         Err(_) => return Ok(()),
     };
     let given = [
@@ -58,13 +58,13 @@ fn check_options(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> Strin
     for (option, _) in given.iter().filter(|(option, value)| value.is_some() && !used.contains(option)) {
         let option = format!("--{option}");
         if origin(option.trim_start_matches('-')) == option {
-            return Err(CommandError::usage(format!("{who} has no use for {option}")));
+            return Err(CommandError::usage(format!("{who} does not use {option}")));
         }
     }
     Ok(())
 }
 
-/// The options that a mechanism's string is made of.
+/// The options that a mechanism uses.
 fn options_of(mechanism: Mechanism) -> &'static [&'static str] {
     match mechanism {
         Mechanism::Plain => &["user", "password", "authzid"],
@@ -74,14 +74,14 @@ fn options_of(mechanism: Mechanism) -> &'static [&'static str] {
         Mechanism::OauthBearer => &["user", "token", "authzid"],
         Mechanism::External => &["user", "authzid"],
         Mechanism::Anonymous => &["user"],
-        // What is wrong with these is said where they are asked for their string.
+        // These are an error later.
         Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus | Mechanism::ScramSha256 | Mechanism::ScramSha1 => {
             &["user", "password", "token", "authzid", "challenge"]
         }
     }
 }
 
-/// The mechanisms whose strings can be made without a server.
+/// The mechanisms whose strings do not depend on a nonce of the server.
 const OFFLINE_MECHANISMS: [Mechanism; 7] = [
     Mechanism::Plain,
     Mechanism::Login,
@@ -95,10 +95,10 @@ const OFFLINE_MECHANISMS: [Mechanism; 7] = [
 fn unknown_mechanism(name: &str) -> String {
     let names = OFFLINE_MECHANISMS.map(Mechanism::name);
     let meant = closest_name(name, names.into_iter()).map_or(String::new(), |meant| format!(": did you mean {meant}?"));
-    format!("there is no mechanism \"{name}\" here, only {}{meant}", names.join(", "))
+    format!("unknown mechanism \"{name}\", expected one of {}{meant}", names.join(", "))
 }
 
-/// The base64, a line for each message of the mechanism.
+/// The base64 strings, one for each message of the mechanism.
 fn encode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec<String>, CommandError> {
     let name = arguments.mechanism.as_deref().unwrap_or_default();
     let mechanism = Mechanism::parse(name).map_err(|unknown| {
@@ -111,8 +111,8 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec
         Mechanism::Xoauth2 | Mechanism::OauthBearer => (true, false, true, false),
         Mechanism::External | Mechanism::Anonymous => (false, false, false, false),
         Mechanism::ScramSha256Plus | Mechanism::ScramSha1Plus | Mechanism::ScramSha256 | Mechanism::ScramSha1 => {
-            let why = format!("{mechanism} answers a nonce that the server makes up: use `auth` in a session file");
-            return Err(CommandError::usage(why));
+            let error = CommandError::usage(format!("{mechanism} depends on a nonce of the server"));
+            return Err(error.with_help("use `auth` in a session file"));
         }
     };
     let mut need = |needed: bool, given: &Option<String>, what: &str, hidden: bool| match given {
@@ -126,7 +126,7 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec
         authzid: arguments.authzid.clone().unwrap_or_default(),
         ..Credentials::default()
     };
-    // One that is there for another mechanism need not be base64.
+    // A challenge for another mechanism need not be base64.
     let given = arguments.challenge.clone().filter(|_| challenge);
     let challenge = need(challenge, &given, "challenge", false)?;
     let challenge = LENIENT_BASE64
@@ -141,7 +141,7 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec
         ("authorization identity", &credentials.authzid),
     ] {
         if value.contains(['\0', '\r', '\n']) {
-            return Err(CommandError::invalid_data(format!("the {what} holds a line break or a NUL")));
+            return Err(CommandError::invalid_data(format!("the {what} contains a line break or a NUL")));
         }
     }
 
@@ -157,7 +157,7 @@ fn encode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec
         Mechanism::CramMd5 => messages.push(exchange.respond(&challenge).map_err(sasl_error)?),
         _ => {}
     }
-    // RFC 4954 §4: an initial response that is empty stands as `=`.
+    // RFC 4954 §4: an empty initial response is sent as `=`.
     Ok(messages.iter().map(|m| if m.bytes.is_empty() { "=".to_owned() } else { STANDARD.encode(&m.bytes) }).collect())
 }
 
@@ -175,10 +175,10 @@ fn read_missing(input: &mut dyn Prompt, what: &str, hidden: bool) -> Result<Stri
     }
 }
 
-/// What base64 says, a line each.
+/// Decodes base64, one line for each string.
 fn decode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec<String>, CommandError> {
     let mut encoded = arguments.encoded.clone();
-    // A mechanism may stand before it, as it does the other way: base64 is the same in all.
+    // A mechanism may be given first, as for encoding. It does not matter here.
     if let Some(first) = arguments.mechanism.as_ref().filter(|name| Mechanism::parse(name).is_err()) {
         encoded.insert(0, first.clone());
     }
@@ -200,7 +200,7 @@ fn decode(arguments: &AuthStringArguments, input: &mut dyn Prompt) -> Result<Vec
         .collect()
 }
 
-/// Standard input: a question on a terminal, else the next line.
+/// Standard input: prompts on a terminal, otherwise reads the next line.
 struct StdinPrompt;
 
 impl Prompt for StdinPrompt {
@@ -214,7 +214,7 @@ impl Prompt for StdinPrompt {
             if line.pop_if(|b| *b == b'\n').is_some() {
                 line.pop_if(|b| *b == b'\r');
             }
-            String::from_utf8(line).map(Some).map_err(|_| std::io::Error::other("it is not UTF-8"))
+            String::from_utf8(line).map(Some).map_err(|_| std::io::Error::other("the input is not UTF-8"))
         })
     }
 }

@@ -19,10 +19,10 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// So much of a text's file is looked at: what a template's file may hold.
+/// How many bytes of a text file are checked: the limit for a file that a template reads.
 const LOOKED_AT: u64 = 16 << 20;
 
-/// Reads and validates, and lists what each session reaches.
+/// Validates sessions, and prints what each reaches.
 pub fn main(arguments: &CheckArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
     let inputs = SessionInputs::new(&arguments.inputs, origin)?;
     let (loaded, mut ends) = inputs.read(&arguments.sessions);
@@ -34,7 +34,7 @@ pub fn main(arguments: &CheckArguments, origin: &dyn Fn(&str) -> String) -> Resu
     Ok(Status::worst(ends))
 }
 
-/// Says what is wrong with a session that was read. Gives how it ends, and what it reaches as text.
+/// Prints the errors of a session that was read. Returns its status, and what it reaches as text.
 fn examine(one: &LoadedSession, server: Option<&str>) -> (Status, String) {
     let (reach, named) = reach(&one.session, server);
     let mut list = one.session.warnings.clone();
@@ -43,11 +43,11 @@ fn examine(one: &LoadedSession, server: Option<&str>) -> (Status, String) {
         SessionPath::StandardInput => false,
     };
     if reach.literal_secrets && readable_by_others {
-        let what = "the file holds a secret and can be read by others";
+        let what = "the file contains a secret, and other users can read it";
         let warning = Diagnostic::warning(Span { file: 0, bytes: 0..0 }, what);
-        list.push(warning.with_help("chmod 600 keeps them out; { env = \"NAME\" } keeps the secret out of the file"));
+        list.push(warning.with_help("use chmod 600, or { env = \"NAME\" } to keep the secret out of the file"));
     }
-    // `[message]` is named in its own section and in the steps that it implies.
+    // `[message]` occurs twice: in its own section, and in the steps that it implies.
     let mut told = HashSet::new();
     let missing = named.iter().filter_map(|file| missing(file, one));
     list.extend(missing.filter(|file| told.insert((file.span.clone(), file.message.clone()))));
@@ -72,13 +72,13 @@ fn examine(one: &LoadedSession, server: Option<&str>) -> (Status, String) {
     (status, text)
 }
 
-/// With the includes, which are read already.
+/// The files that a session names, and its includes.
 fn files(one: &LoadedSession, named: &BTreeSet<String>) -> BTreeSet<String> {
     let includes = one.session.source_map.names().skip(1).map(|name| escape_unprintable(name.as_bytes()));
     named.iter().cloned().chain(includes).collect()
 }
 
-/// Why a file whose name is known cannot be read.
+/// The error of a file that cannot be read, if its name does not depend on a template.
 fn missing(file: &NamedFile<'_>, one: &LoadedSession) -> Option<Diagnostic> {
     let path = file.literal()?;
     let opened = match file.purpose {
@@ -93,7 +93,7 @@ fn missing(file: &NamedFile<'_>, one: &LoadedSession) -> Option<Diagnostic> {
     Some(Diagnostic { no_input, ..Diagnostic::error(file.path.span.clone(), message) })
 }
 
-/// Whether a file can be read, and is UTF-8 as far as it is looked at: standard input is for the run to read.
+/// Checks that a file can be read and that its beginning is UTF-8. Standard input is left for the run.
 fn text(one: &LoadedSession, path: &Path) -> Result<(), SourceError> {
     let file = one.files.open(path)?;
     if path == Path::new("-") {
@@ -104,7 +104,7 @@ fn text(one: &LoadedSession, path: &Path) -> Result<(), SourceError> {
     let read = file.reader.take(LOOKED_AT).read_to_end(&mut text);
     read.map_err(|error| SourceError::Unreadable(format!("{name}: {error}")))?;
     match std::str::from_utf8(&text) {
-        // A character may stand across the end of what is looked at.
+        // A character may be cut at the end of what is checked.
         Err(wrong) if wrong.error_len().is_some() || (text.len() as u64) < LOOKED_AT => {
             let byte = wrong.valid_up_to();
             Err(SourceError::Refused(format!("{name} is not UTF-8 text: byte {} of it", byte + 1)))
@@ -113,13 +113,13 @@ fn text(one: &LoadedSession, path: &Path) -> Result<(), SourceError> {
     }
 }
 
-/// What is wrong with the header of the rows, where that can be read.
+/// The errors of the header of the rows, if it can be read.
 fn no_column(one: &LoadedSession) -> Vec<Diagnostic> {
     let Some(rows) = one.session.rows.as_ref().filter(|rows| rows.file.template.is_literal()) else {
         return Vec::new();
     };
     let path = rows.file.base.join(&rows.file.template.source);
-    // Standard input is for the run to read; of a file that is not there `missing` says so.
+    // Standard input is left for the run. A missing file is reported by `missing`.
     if rows.file.template.source == "-" || one.files.open(&path).is_err() {
         return Vec::new();
     }
@@ -135,7 +135,7 @@ fn no_column(one: &LoadedSession) -> Vec<Diagnostic> {
     }
 }
 
-/// What is wrong with the files of `[tls]` that can be read.
+/// The errors of the files of `[tls]` that can be read.
 fn no_certificate(one: &LoadedSession) -> Vec<Diagnostic> {
     let tls = &one.session.tls;
     let read = |path: &Option<SourcePath>| {
@@ -156,7 +156,7 @@ fn no_certificate(one: &LoadedSession) -> Vec<Diagnostic> {
         (Some((_, certificate)), _, Some((path, key))) => {
             look(&path, TlsFile::Client { certificate: &certificate, key: &key });
         }
-        // One file may hold both.
+        // One file may have both.
         (Some((path, both)), None, _) => look(&path, TlsFile::Client { certificate: &both, key: &both }),
         _ => {}
     }

@@ -1,4 +1,4 @@
-//! `mailrun ledger`: what a batch has sent, for people.
+//! `mailrun ledger`: shows, resolves, exports and merges ledgers.
 
 use crate::batch::ledger::{LedgerAdmin, ResolveCounts, ResolveTarget};
 use crate::cli::arguments::{LedgerArguments, LedgerCommand};
@@ -54,7 +54,7 @@ fn resolve(
     };
     if !is_resolved_state(to) {
         let word = escape_unprintable(to.as_bytes());
-        let message = format!("\"{word}\" is not what a row can be resolved to: sent, deferred or pending");
+        let message = format!("\"{word}\" is not a state to resolve a row to: expected sent, deferred or pending");
         return Err(CommandError::usage(message));
     }
     let changed = ledger.resolve(&which, to)?;
@@ -62,7 +62,9 @@ fn resolve(
         && changed == ResolveCounts::default()
     {
         let key = escape_unprintable(key.as_bytes());
-        return Err(CommandError::invalid_data(format!("no row has the key {key}, or a run that lives has it")));
+        return Err(CommandError::invalid_data(format!(
+            "there is no row with the key {key}, or a running batch holds it"
+        )));
     }
     let rows = |count| format!("{} {}", group_thousands(count), if count == 1 { "row" } else { "rows" });
     let mut text = String::new();
@@ -70,7 +72,7 @@ fn resolve(
         text = format!("{} {to}\n", rows(changed.resolved));
     }
     if changed.deferred > 0 {
-        text += &format!("{} deferred: the next run sends what is left of it\n", rows(changed.deferred));
+        text += &format!("{} deferred: the next run sends the rest\n", rows(changed.deferred));
     }
     Ok(console::print(&text))
 }
@@ -109,7 +111,7 @@ fn list(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, CommandErro
 
 fn export(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, CommandError> {
     let (out, failed) = console::StdoutWriter::new();
-    // Exact for whatever reads it, harmless on a terminal.
+    // Fields are escaped only on a terminal: other readers get the exact values.
     let seen = std::io::stdout().is_terminal();
     let text = |value: &str| if seen { escape_unprintable(value.as_bytes()) } else { value.to_owned() };
     let mut table = csv::Writer::from_writer(out);

@@ -16,7 +16,7 @@ pub fn main(arguments: &ManArguments) -> Result<Status, CommandError> {
             Some(command) => command.clone(),
             None => {
                 let name = escape_unprintable(name.as_bytes());
-                return Err(CommandError::usage(format!("there is no command {name}")));
+                return Err(CommandError::usage(format!("unknown command {name}")));
             }
         },
     };

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The rows that the starter of a batch sends to.
+/// The rows of the starter for a batch.
 const PEOPLE: &str = include_str!("starters/people.csv");
 
 fn starter(kind: Starter) -> &'static str {
@@ -23,15 +23,14 @@ fn starter(kind: Starter) -> &'static str {
     }
 }
 
-/// Writes a commented starter, and beside it the rows that it names.
+/// Writes a starter, and for a batch its rows next to it.
 pub fn main(arguments: &NewArguments) -> Result<Status, CommandError> {
     let text = starter(arguments.kind);
     let rows = (arguments.kind == Starter::Batch).then_some(PEOPLE);
     let Some(file) = arguments.file.as_deref().filter(|file| *file != Path::new("-")) else {
-        // As everywhere: `-` is standard output.
         let status = console::print(text);
         if rows.is_some() {
-            console::print_line("its rows are read from people.csv beside it, which is written where FILE is given");
+            console::print_line("the session reads its rows from people.csv, which is only written if FILE is given");
         }
         return Ok(status);
     };
@@ -40,7 +39,7 @@ pub fn main(arguments: &NewArguments) -> Result<Status, CommandError> {
         let beside = file.with_file_name("people.csv");
         if beside.exists() {
             let name = escape_unprintable(beside.as_os_str().as_bytes());
-            console::print_line(&format!("{name} is there already, and stays"));
+            console::print_line(&format!("{name} exists already and was not changed"));
         } else {
             write(&beside, rows)?;
         }
@@ -57,7 +56,7 @@ fn write(path: &Path, text: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What stands there already is somebody's work, and stays.
+/// An existing file is not changed.
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }

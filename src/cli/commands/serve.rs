@@ -1,4 +1,4 @@
-//! `mailrun serve`: a server from a transcript, from rules, or one that keeps mail.
+//! `mailrun serve`: a server that plays a transcript, follows rules, or keeps mail.
 
 use crate::cli::arguments::ServeArguments;
 use crate::cli::error::CommandError;
@@ -31,7 +31,7 @@ pub fn main(arguments: &ServeArguments) -> Result<Status, CommandError> {
     let default = if arguments.command.is_empty() { DEFAULT_ADDRESS } else { SocketAddr::new(DEFAULT_ADDRESS.ip(), 0) };
     config.listen = Listen::Tcp(arguments.listen.unwrap_or(default));
 
-    // The system's number says nothing to anybody.
+    // The number of the system's error is left out.
     let cannot = |error: anyhow::Error| {
         let text = format!("{error:#}");
         CommandError::new(Status::Unavailable, text.split(" (os error").next().unwrap_or_default())
@@ -43,12 +43,12 @@ pub fn main(arguments: &ServeArguments) -> Result<Status, CommandError> {
         })?;
     }
     if !arguments.command.is_empty() {
-        // Standard output is the command's own.
+        // Standard output belongs to the command.
         let signal = Arc::new(AtomicUsize::new(0));
         let end = |process| stop_command_at_signal(process, &signal);
         let (status, summary) = serve::run_with_command(server, &arguments.command, end).map_err(|why| {
             let name = arguments.command.first().map(|name| escape_unprintable(name.as_bytes())).unwrap_or_default();
-            // As any other file that the command line names and that is not there.
+            // The status is that of any file that does not exist.
             CommandError::new(Status::NoInput, format!("cannot run {name}: {}", io_error_text(&why)))
         })?;
         if !status.success() {
@@ -69,7 +69,7 @@ pub fn main(arguments: &ServeArguments) -> Result<Status, CommandError> {
     Ok(signal_status(&signal).unwrap_or_else(|| Status::worst([script, said])))
 }
 
-/// How the program ends for the signal that came, where one did.
+/// The exit status for the signal that came, if any.
 fn signal_status(signal: &AtomicUsize) -> Option<Status> {
     match signal.load(Ordering::Relaxed) {
         0 => None,
@@ -78,18 +78,17 @@ fn signal_status(signal: &AtomicUsize) -> Option<Status> {
     }
 }
 
-/// Ctrl-C and SIGTERM end the command, which would go on alone else, and the program when it has ended. One that does
-/// not heed the first signal is killed by the next.
+/// Passes Ctrl-C and SIGTERM on to the command; the program ends when the command has ended. A second signal kills the command.
 fn stop_command_at_signal(process: u32, signal: &Arc<AtomicUsize>) {
     use rustix::process::{Pid, Signal, kill_process};
     let noticed = Arc::clone(signal);
     let Some(process) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return };
-    // Without signals they end the program the system's way.
+    // If that fails, signals end the program as usual.
     if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) {
         std::thread::spawn(move || {
             for (count, number) in signals.forever().enumerate() {
                 noticed.store(usize::try_from(number).unwrap_or(SIGINT_NUMBER), Ordering::Relaxed);
-                // Once it has ended there is none of this number: the error says just that.
+                // The error can only be that the command has ended already.
                 let _ = kill_process(process, if count == 0 { Signal::TERM } else { Signal::KILL });
             }
         });
@@ -98,18 +97,18 @@ fn stop_command_at_signal(process: u32, signal: &Arc<AtomicUsize>) {
 
 const SIGINT_NUMBER: usize = SIGINT as usize;
 
-/// Says what went wrong.
+/// Prints what went wrong, and returns the exit status.
 fn print_problems(summary: &Summary) -> Status {
-    // Of connections it was said when they ended.
+    // Problems of connections have been printed when they ended.
     summary.unused_scripts_problem().iter().for_each(|problem| console::error(problem));
     if summary.passed() { Status::Passed } else { Status::Failed }
 }
 
-/// Stops the server at Ctrl-C or SIGTERM. Gives where the signal's number will stand.
+/// Stops the server at Ctrl-C or SIGTERM. Returns where the number of the signal will be.
 fn stop_at_signal(stop: impl Fn() + Send + 'static) -> Arc<AtomicUsize> {
     let number = Arc::new(AtomicUsize::new(0));
     let noticed = Arc::clone(&number);
-    // Without signals the server still serves: they end the program the system's way.
+    // If that fails, signals end the program as usual.
     if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) {
         std::thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
@@ -123,8 +122,8 @@ fn stop_at_signal(stop: impl Fn() + Send + 'static) -> Arc<AtomicUsize> {
 
 fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, CommandError> {
     if arguments.script.is_none() && arguments.sink.is_none() {
-        let why = "nothing to serve: give FILE, a transcript or rules, or --sink DIR, which keeps mail";
-        return Err(CommandError::usage(why));
+        let help = "give FILE (a transcript or rules), or --sink DIR to keep all mail";
+        return Err(CommandError::usage("nothing to serve").with_help(help));
     }
     let Some(path) = &arguments.script else {
         let store = arguments.sink.as_deref().map(folder).transpose()?;
@@ -132,7 +131,7 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, CommandError> {
     };
     let text = String::from_utf8(read(path)?)
         .map_err(|_| CommandError::invalid_data(format!("{} is not UTF-8", shown(path))))?;
-    // No line of a transcript begins with a bracket.
+    // A transcript has no line that begins with a bracket.
     let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let table = lines.next().is_some_and(|line| line.starts_with("[["));
     if table || path.extension().is_some_and(|extension| extension == "toml") {
@@ -142,8 +141,8 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, CommandError> {
         return Ok(Behaviour::Sink(SinkOptions { store, rules, ..SinkOptions::default() }));
     }
     if arguments.store.is_some() {
-        let why = "--store keeps what a server of rules accepts; a transcript's server accepts nothing";
-        return Err(CommandError::usage(why));
+        let error = CommandError::usage("--store does not apply to a transcript, which accepts no mail");
+        return Err(error.with_help("give rules instead, or leave --store out"));
     }
     Ok(Behaviour::Script(Script::parse(&text).map_err(|errors| script_error(path, &errors))?))
 }
@@ -155,7 +154,7 @@ fn script_error(path: &Path, errors: &[impl std::fmt::Display]) -> CommandError 
     CommandError::printed(Status::DataErr)
 }
 
-/// Makes the folder, where it is not there.
+/// Creates the folder if it does not exist.
 fn folder(path: &Path) -> Result<std::path::PathBuf, CommandError> {
     std::fs::create_dir_all(path).map(|()| path.to_owned()).map_err(|why| {
         CommandError::cannot_create(format!("cannot create the folder {}: {}", shown(path), io_error_text(&why)))

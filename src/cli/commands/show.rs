@@ -22,7 +22,7 @@ pub fn main(arguments: &ShowArguments, origin: &dyn Fn(&str) -> String) -> Resul
         for secret in one.session.secrets.iter().filter(|secret| secret.source.default_value().is_some()) {
             let name = escape_unprintable(secret.name.as_bytes());
             console::warning(&format!(
-                "the default of the secret \"{name}\" is not shown: without it a value must come"
+                "the default of the secret \"{name}\" is not printed, so the printed session needs a value for it"
             ));
         }
         ends.push(console::print(&show(&one.session, &options)));

@@ -1,4 +1,4 @@
-//! What a session prints while others run beside it: kept until its turn has come, and printed in whole blocks.
+//! The output of sessions that run in parallel: it is kept and printed per session, in file order.
 
 use super::transcript_files::{TranscriptFile, WithSessionHeader};
 use crate::output::{FlushOnExit, OutputKind, SharedWriter};
@@ -6,10 +6,10 @@ use std::io::{self, Read, Seek, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tempfile::SpooledTempFile;
 
-/// So much of each is kept in memory, the rest in a file without a name.
+/// How many bytes are kept in memory. More is kept in an unnamed temporary file.
 const IN_MEMORY_LIMIT: usize = 1 << 20;
 
-/// Output that is kept.
+/// Output that is kept. Clones share it.
 #[derive(Clone)]
 pub struct Spool(Arc<Mutex<SpooledTempFile>>);
 
@@ -22,7 +22,7 @@ impl Spool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes all that was kept.
+    /// Copies everything that was kept.
     pub fn copy_to(&self, to: &mut (impl Write + ?Sized)) -> io::Result<()> {
         let from = &mut *self.locked();
         from.rewind()?;
@@ -40,7 +40,7 @@ impl Write for Spool {
     }
 }
 
-/// Output that waits for its turn, and where it is to go: there, where the program ends before.
+/// Output that is kept, and the writer that gets it when the session is printed, or if a signal ends the program before.
 pub struct BufferedWriter<W> {
     pub spool: Spool,
     out: Option<W>,
@@ -51,7 +51,7 @@ impl<W: Write + Send + 'static> BufferedWriter<W> {
         SharedWriter::new(output_kind, Self { spool: Spool::new(), out: Some(out) })
     }
 
-    /// Its turn has come. Once.
+    /// Writes the output. Further calls write nothing.
     pub fn print(&mut self) -> io::Result<()> {
         self.out.take().map_or(Ok(()), |mut out| self.spool.copy_to(&mut out))
     }
@@ -59,7 +59,7 @@ impl<W: Write + Send + 'static> BufferedWriter<W> {
 
 impl<W: Write + Send + 'static> FlushOnExit for BufferedWriter<W> {
     fn release_output(&mut self) {
-        // Nobody is left to hear of a failure.
+        // The program ends: an error can no longer be reported.
         let _ = self.print();
     }
 }
@@ -80,7 +80,7 @@ impl BufferedOutput {
         }
     }
 
-    /// Prints it. The error is the transcript's: what cannot be shown is remembered by the outputs themselves.
+    /// Prints everything. Only errors of the transcript file are returned: those of the terminal are kept by its writers.
     pub fn print(self, errors: &mut dyn Write) -> io::Result<()> {
         let _ = self.out.lock().print();
         let _ = self.errors.copy_to(errors);

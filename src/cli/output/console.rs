@@ -1,6 +1,6 @@
-//! Standard output, standard error and the terminal.
+//! Standard output and standard error.
 //!
-//! Nothing here panics where `println!` would: a reader that went away must not stop a run that still has mail to send.
+//! Nothing here panics like `println!`: if the reader has gone away, a run that still has mail to send must continue.
 
 use crate::event::Status;
 use crate::report::diagnosis::escape_workflow_commands;
@@ -9,61 +9,61 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Says that something is wrong.
+/// Prints an error on standard error.
 pub fn error(message: &str) {
     print_line(&format!("mailrun: {message}"));
 }
 
-/// Says what is worth a look and stops nothing.
+/// Prints a warning on standard error.
 pub fn warning(message: &str) {
     print_line(&format!("mailrun: warning: {message}"));
 }
 
-/// A line on standard error. Where that cannot be written there is nobody to tell.
+/// Prints a line on standard error. An error of that is ignored: it cannot be printed.
 pub fn print_line(line: &str) {
-    // In one piece: others write there, too.
+    // In one write, so that lines of other threads do not mix with it.
     let line = format!("{}\n", escape_workflow_commands(line.trim_end_matches('\n')));
     let _ = anstream::stderr().lock().write_all(line.as_bytes());
 }
 
-/// Writes what a command is for.
+/// Prints the result of a command on standard output. Returns whether that succeeded.
 pub fn print(text: &str) -> Status {
     let (mut out, failed) = StdoutWriter::new();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     failed.status()
 }
 
-/// Whether standard error shows colours.
+/// Whether standard error is printed in colour.
 pub fn stderr_colours() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// Whether standard output shows colours.
+/// Whether standard output is printed in colour.
 pub fn stdout_colours() -> bool {
     anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }
 
-/// How many columns the terminal has that this leads to; nothing where it is none, 80 where nobody tells.
+/// The width of the terminal in columns, 80 if it is unknown. `None` if the stream is no terminal.
 pub fn terminal_width(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
     let told = || rustix::termios::tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col));
     stream.is_terminal().then(|| told().filter(|columns| *columns > 0).unwrap_or(80))
 }
 
-/// Whether standard output is a file, where nobody waits for the next line.
+/// Whether standard output is a file, so that nobody waits for the next line.
 pub fn stdout_is_a_file() -> bool {
     rustix::fs::fstat(io::stdout())
         .is_ok_and(|about| rustix::fs::FileType::from_raw_mode(about.st_mode) == rustix::fs::FileType::RegularFile)
 }
 
-/// Standard output for data: where its reader went away the rest is dropped quietly, any other failure is kept for the
-/// end, and in neither case is the run disturbed.
+/// Standard output. It never fails: after a broken pipe the rest is dropped silently; any other error is printed, and kept in
+/// [`StdoutStatus`] until the end of the run.
 pub struct StdoutWriter {
     out: io::Stdout,
     closed: bool,
     failed: StdoutStatus,
 }
 
-/// Whether standard output could not be written.
+/// Whether writing to standard output failed.
 #[derive(Clone, Default)]
 pub struct StdoutStatus(Arc<AtomicBool>);
 
@@ -79,7 +79,7 @@ impl StdoutWriter {
         (Self { out: io::stdout(), closed: false, failed: failed.clone() }, failed)
     }
 
-    /// One more writer of the same standard output.
+    /// Another writer to standard output with the same status.
     pub fn sharing_status(failed: &StdoutStatus) -> Self {
         Self { out: io::stdout(), closed: false, failed: failed.clone() }
     }

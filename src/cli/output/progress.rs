@@ -1,4 +1,4 @@
-//! The line on a terminal that shows what `mailrun test` is at, once it takes over a second. Never in a file or pipe.
+//! The progress line of `mailrun test`. It is shown on terminals only, if a run takes longer than a second.
 
 use super::console;
 use std::collections::BTreeSet;
@@ -6,24 +6,24 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// A run that takes no longer shows no progress.
+/// How long a run takes before the line is shown.
 const SHOWN_AFTER: Duration = Duration::from_secs(1);
 
-/// Of how many characters the bar is.
+/// The width of the bar in characters.
 const BAR_WIDTH: usize = 20;
 
-/// The sessions that are running, by their numbers.
+/// The numbers of the sessions that are running.
 #[derive(Debug, Default)]
 pub struct RunningSessions(Mutex<BTreeSet<usize>>);
 
 impl RunningSessions {
-    /// One begins; it is over when what this gives is dropped, by a panic too.
+    /// Adds a session, until the guard that is returned is dropped.
     pub fn start(&self, number: usize) -> impl Drop + '_ {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
         RunningGuard { running: self, number }
     }
 
-    /// In the order of their files.
+    /// In file order.
     pub fn numbers(&self) -> Vec<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
@@ -40,7 +40,7 @@ impl Drop for RunningGuard<'_> {
     }
 }
 
-/// The line, which stands on the terminal or does not.
+/// The progress line, and whether it is on the terminal now.
 #[derive(Debug, Default)]
 pub struct ProgressLine {
     drawn: bool,
@@ -50,7 +50,7 @@ impl ProgressLine {
     pub fn draw(&mut self, done: usize, all: usize, elapsed: Duration, running: &[String]) {
         let mut terminal = io::stderr();
         if elapsed > SHOWN_AFTER && terminal.is_terminal() {
-            // In the last column some terminals begin a new line.
+            // Some terminals start a new line after the last column.
             let width = console::terminal_width(&terminal).unwrap_or(80).max(20) - 1;
             let _ = write!(terminal, "\r\x1b[K{}", progress_text(done, all, elapsed, running, width));
             let _ = terminal.flush();
@@ -65,7 +65,8 @@ impl ProgressLine {
     }
 }
 
-/// `[#####---------------] 3 of 12 sessions, 4 s: smoke/greylisting.toml and 2 more`, cut to the width.
+/// The text of the line, cut to `width` characters:
+/// `[#####---------------] 3 of 12 sessions, 4 s: smoke/greylisting.toml and 2 more`.
 fn progress_text(done: usize, all: usize, elapsed: Duration, running: &[String], width: usize) -> String {
     let full = BAR_WIDTH * done / all.max(1);
     let bar = format!("{}{}", "#".repeat(full), "-".repeat(BAR_WIDTH - full));
@@ -77,7 +78,7 @@ fn progress_text(done: usize, all: usize, elapsed: Duration, running: &[String],
         };
         let left = width.saturating_sub(text.chars().count() + more.chars().count() + 2);
         let count = first.chars().count();
-        // A path's end says more than its beginning.
+        // The end of a path says more than its beginning.
         let name: String = match count <= left {
             true => first.clone(),
             false => "…".chars().chain(first.chars().skip(count + 1 - left.min(count))).collect(),
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_says_what_is_running_and_fits() {
+    fn the_line_names_what_is_running_and_is_cut_to_the_width() {
         let name = |name: &str| name.to_owned();
         let long = name("sessions/of/some/department/with/a/long/name/greylisting.toml");
         let four = Duration::from_millis(4_200);
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn who_panics_runs_no_more() {
+    fn a_session_that_panics_is_no_longer_running() {
         let running = RunningSessions::default();
         let first = running.start(1);
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

@@ -1,4 +1,4 @@
-//! The reports of a run: opened before anything is sent, written whole or not at all when it has ended.
+//! The report files of a run. They are created before anything is sent, and written at the end, completely or not at all.
 
 use super::console::StdoutWriter;
 use super::transcript_files::{FileId, create_error, file_id};
@@ -25,7 +25,7 @@ enum ReportKind {
     Html,
 }
 
-/// The files that were asked for, and what goes into them.
+/// The report files, and the records that are written to them.
 pub struct ReportFiles {
     files: Vec<(ReportKind, PathBuf, AtomicFile)>,
     stream: Option<SharedStdout>,
@@ -34,7 +34,7 @@ pub struct ReportFiles {
     started_at: Instant,
 }
 
-/// Standard output for `--json -`, a whole line at a time, from all sessions that run.
+/// Standard output for `--json -`. All sessions share it, and write whole lines.
 #[derive(Clone)]
 pub struct SharedStdout(Arc<Mutex<StdoutWriter>>);
 
@@ -50,18 +50,18 @@ impl Write for SharedStdout {
 
 impl SharedStdout {
     fn locked(&self) -> std::sync::MutexGuard<'_, StdoutWriter> {
-        // A line is written in one go, so what another thread left behind is whole.
+        // Each line is written in one call, so a panic of another thread leaves no partial line.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-/// Whether events go to standard output, which then holds nothing else.
+/// Whether events are printed on standard output (`--json -`), and nothing else.
 pub fn streams_events(arguments: &ReportArguments) -> bool {
     arguments.json.as_deref() == Some(Path::new("-"))
 }
 
 impl ReportFiles {
-    /// Opens all files, none of which may replace one that is `read`. `output` is standard output.
+    /// Creates all files. None may overwrite a file in `read`. `output` is standard output.
     pub fn open(arguments: &ReportArguments, output: StdoutWriter, read: &[FileId]) -> Result<Self, CommandError> {
         let wanted = [
             (ReportKind::Junit, "junit", &arguments.junit),
@@ -76,16 +76,17 @@ impl ReportFiles {
                 if matches!(kind, ReportKind::Json) {
                     continue;
                 }
-                let message = format!("--{option} is written to a file; --json - writes to standard output");
-                return Err(CommandError::usage(message));
+                let message = format!("--{option} cannot write to standard output");
+                let help = "give a file name; only --json can write to standard output";
+                return Err(CommandError::usage(message).with_help(help));
             }
             let name = escape_unprintable(path.as_os_str().as_bytes());
             if file_id(path).is_some_and(|file| read.contains(&file)) {
-                let message = format!("--{option} would take the place of a file that the run reads: {name}");
+                let message = format!("--{option} would overwrite an input file: {name}");
                 return Err(CommandError::cannot_create(message));
             }
             if files.iter().any(|(_, other, _)| other == path) && !path.starts_with("/dev") {
-                return Err(CommandError::usage(format!("two reports cannot be one file: {name}")));
+                return Err(CommandError::usage(format!("two reports have the same file: {name}")));
             }
             let file = AtomicFile::create(path)
                 .map_err(|why| create_error(path, &why))
@@ -106,17 +107,17 @@ impl ReportFiles {
         Ok(Self { files, stream, records: Vec::new(), started, started_at: Instant::now() })
     }
 
-    /// Whether sessions are to be recorded.
+    /// Whether there are report files, so that all records are kept.
     pub fn has_files(&self) -> bool {
         !self.files.is_empty()
     }
 
-    /// Whether what sessions come to is told at the end.
+    /// Whether sessions need records at all.
     pub fn needs_records(&self) -> bool {
         self.has_files() || self.stream.is_some()
     }
 
-    /// Where the events of a session go, where they are streamed.
+    /// The writer of a session's events, with `--json -`.
     pub fn stream(&self, session: usize, file: SafeText) -> Option<JsonEventWriter<SharedStdout>> {
         self.stream.clone().map(|lines| JsonEventWriter::new(lines, session, file))
     }
@@ -125,7 +126,7 @@ impl ReportFiles {
         self.started_at
     }
 
-    /// Keeps what a session came to.
+    /// Adds the record of a session.
     pub fn add(&mut self, record: Record) {
         if self.stream.is_some() && record.steps.is_empty() {
             self.stream_unstarted(&record);
@@ -135,7 +136,7 @@ impl ReportFiles {
         }
     }
 
-    /// A session that never began has no events to tell of it.
+    /// Writes an event for a session that was not started, since it has no other events.
     fn stream_unstarted(&mut self, record: &Record) {
         use crate::report::record::{Judgement, SessionFailure};
         let broken = record.failures.iter().any(|failure| matches!(failure, SessionFailure::InvalidFile { .. }));
@@ -147,7 +148,7 @@ impl ReportFiles {
         }
     }
 
-    /// Writes all reports; says the first that could not be.
+    /// Writes all reports. Returns the first error as a message.
     pub fn finish(mut self, status: Status, totals: &crate::report::record::Totals) -> Result<(), String> {
         let elapsed = self.started_at.elapsed();
         if let Some(lines) = self.stream.as_mut() {
@@ -163,7 +164,7 @@ impl ReportFiles {
         let run = RunRecord { status, started: self.started, elapsed, records: self.records };
         let mut failure = None;
         for (kind, path, mut file) in self.files {
-            // A bug in one report is no reason to lose the others.
+            // A panic in one report must not lose the others.
             let written = catch_unwind(AssertUnwindSafe(|| -> io::Result<()> {
                 let mut out = BufWriter::new(&mut file);
                 match kind {

@@ -1,4 +1,4 @@
-//! The command that runs one session alone, as a diagnosis shows it.
+//! The command that runs a single session again, as a diagnosis prints it.
 
 use crate::cli::arguments::RunArguments;
 use crate::event::HumanDuration;
@@ -9,17 +9,17 @@ use crate::transcript::{Redactor, escape_unprintable};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What stands for a value that must not be shown.
+/// Printed instead of a secret value.
 const SECRET: &str = "[secret]";
 
-/// What must not be shown of the command line.
+/// The values of the command line that must not be printed.
 pub struct HiddenValues {
     names: BTreeSet<String>,
     redactor: Redactor,
 }
 
 impl HiddenValues {
-    /// As the session file and the run tell it.
+    /// Finds them by the session's secrets, and by what the run has found to be secret.
     pub fn of(arguments: &RunArguments, session: &Session, record: &Record) -> Self {
         if arguments.output.show_secrets {
             return Self { names: BTreeSet::new(), redactor: Redactor::off() };
@@ -51,13 +51,13 @@ pub fn command_line(arguments: &RunArguments, file: &str, hidden: &HiddenValues)
     meaning.vars.iter().for_each(|path| option("--vars", &argument_bytes(path)));
     meaning.file_root.iter().for_each(|path| option("--file-root", &argument_bytes(path)));
     meaning.seed.iter().for_each(|seed| option("--seed", seed.to_string().as_bytes()));
-    arguments.part.from_step.iter().for_each(|number| option("--from-step", number.to_string().as_bytes()));
-    arguments.part.to_step.iter().for_each(|number| option("--to-step", number.to_string().as_bytes()));
-    // With it a batch goes on; without it, it would send again what was sent.
+    arguments.select.part.from_step.iter().for_each(|number| option("--from-step", number.to_string().as_bytes()));
+    arguments.select.part.to_step.iter().for_each(|number| option("--to-step", number.to_string().as_bytes()));
+    // Without the ledger, a batch would send everything again.
     arguments.batch.ledger.iter().for_each(|path| option("--ledger", &argument_bytes(path)));
     arguments.batch.shard.iter().for_each(|shard| option("--shard", shard.to_string().as_bytes()));
     arguments.batch.retry.iter().for_each(|times| option("--retry", times.to_string().as_bytes()));
-    // A duration's words are what the option reads, but for the shortest ones.
+    // The option reads what HumanDuration prints, without the space.
     let time = |duration: &std::time::Duration| HumanDuration(*duration).to_string().replace(' ', "");
     connect.timeout.iter().for_each(|timeout| option("--timeout", time(timeout).as_bytes()));
     connect.connect_timeout.iter().for_each(|timeout| option("--connect-timeout", time(timeout).as_bytes()));
@@ -77,13 +77,13 @@ pub fn command_line(arguments: &RunArguments, file: &str, hidden: &HiddenValues)
     hidden.redactor.redact(words.join(" ")).as_str().to_owned()
 }
 
-/// A file's name as an argument: it is no option, whatever it begins with.
+/// A file name as an argument. A name that begins with `-` gets `./` in front, so that it is not read as an option.
 fn argument_bytes(path: &Path) -> Vec<u8> {
     let name = path.as_os_str().as_encoded_bytes();
     if name.starts_with(b"-") { [b"./", name].concat() } else { name.to_vec() }
 }
 
-/// A word as a shell reads it; in bash's `$'…'` where it holds what must not reach a terminal.
+/// Quotes an argument for a shell. If it has characters that must not reach a terminal, bash's `$'…'` is used.
 fn shell_quoted(word: &[u8]) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./:@=,+%".contains(byte);
     let shown = escape_unprintable(word);
@@ -93,7 +93,7 @@ fn shell_quoted(word: &[u8]) -> String {
         format!("'{}'", shown.replace('\'', "'\\''"))
     } else {
         let mut out = String::from("$'");
-        // A backslash is doubled before others come to stand for bytes.
+        // Backslashes are doubled first, since escaping adds more of them.
         for piece in word.split_inclusive(|byte| matches!(byte, b'\\' | b'\'')) {
             match piece {
                 [before @ .., mark @ (b'\\' | b'\'')] => {

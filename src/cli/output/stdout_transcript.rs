@@ -1,4 +1,4 @@
-//! The transcript that `run` prints.
+//! The transcript that `run` prints on standard output.
 
 use crate::cli::arguments::OutputArguments;
 use crate::event::{Event, Observer};
@@ -6,7 +6,7 @@ use crate::output::{DeferredTranscript, FlushOnExit, LiveTranscript};
 use crate::report::{TranscriptOptions, TranscriptWriter};
 use std::io::{self, IsTerminal};
 
-/// The transcript on standard output: as it happens, or under `--quiet` once the session has failed.
+/// Prints the transcript line by line, or with `--quiet` only when the session has failed.
 pub enum StdoutTranscript<W: io::Write> {
     Live(LiveTranscript<W>),
     OnFailure(DeferredTranscript<W>),
@@ -28,7 +28,7 @@ impl<W: io::Write> StdoutTranscript<W> {
         }
     }
 
-    /// What cannot be written is remembered by the output itself.
+    /// Writes the rest. Errors are kept by the writer.
     pub fn finish(&mut self) {
         if let Self::Live(writer) = self {
             let _ = writer.finish();

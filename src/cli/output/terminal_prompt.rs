@@ -1,9 +1,9 @@
-//! Asks for a line on the terminal.
+//! Prompts on the terminal.
 
 use super::console::print_line;
 use std::io::{self, IsTerminal, Write};
 
-/// Asks on the terminal, where standard input is one, and reads with `read`. `hidden` input is not shown.
+/// Prints a prompt if standard input is a terminal, then reads with `read`. `hidden` turns the echo off meanwhile.
 pub fn ask<T>(what: &str, hidden: bool, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let input = io::stdin();
     if !input.is_terminal() {
@@ -20,7 +20,7 @@ pub fn ask<T>(what: &str, hidden: bool, read: impl FnOnce() -> io::Result<T>) ->
     answer
 }
 
-/// The terminal without echo; as it was when this is dropped.
+/// Turns the terminal's echo off until it is dropped.
 struct EchoOff(Option<rustix::termios::Termios>);
 
 impl EchoOff {

@@ -1,4 +1,4 @@
-//! `--transcript FILE`: opened before anything is sent, one for all sessions or, with `{session}`, one for each.
+//! The files of `--transcript`: one for all sessions, or one for each if the name has `{session}`.
 
 use crate::cli::error::CommandError;
 use crate::output::AtomicFile;
@@ -12,10 +12,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Stands in a file's name for the session's.
+/// In a file name, this is replaced by the name of the session.
 const PLACEHOLDER: &str = "{session}";
 
-/// The files of a run.
+/// The transcript files of a run.
 pub struct TranscriptFiles {
     files: Vec<(PathBuf, TranscriptFile)>,
     /// Whether there is a file for each session.
@@ -23,8 +23,8 @@ pub struct TranscriptFiles {
 }
 
 impl TranscriptFiles {
-    /// Creates what `target` asks for. `sessions` are their files' names; `read` are the files that no transcript may
-    /// replace.
+    /// Creates the files for `target`. `sessions` are the names of the session files; no transcript may overwrite a file in
+    /// `read`.
     pub fn create(target: Option<&Path>, sessions: &[&str], read: &[FileId]) -> Result<Self, CommandError> {
         if let Some(word) = target.and_then(unknown_placeholder) {
             return Err(CommandError::usage(word));
@@ -38,7 +38,7 @@ impl TranscriptFiles {
             Some(target) => vec![target.to_owned()],
         };
         if let Some(path) = paths.iter().find(|path| file_id(path).is_some_and(|file| read.contains(&file))) {
-            let why = format!("the transcript would take the place of a file that the run reads: {}", shown(path));
+            let why = format!("--transcript would overwrite an input file: {}", shown(path));
             return Err(CommandError::cannot_create(why));
         }
         let create = |path: PathBuf| match AtomicFile::keep_partial(&path) {
@@ -52,7 +52,7 @@ impl TranscriptFiles {
         Ok(Self { files, per_session })
     }
 
-    /// Where a session's transcript is written. `header` tells sessions in one file apart.
+    /// The writer of a session's transcript. In a file that sessions share, `header` names the session.
     pub fn writer_for(&self, session: usize, header: Option<&str>) -> Option<WithSessionHeader<TranscriptFile>> {
         let (index, header) = if self.per_session { (session, None) } else { (0, header) };
         let (_, file) = self.files.get(index)?;
@@ -74,7 +74,7 @@ impl TranscriptFiles {
     }
 }
 
-/// A file of a run, which whoever ends the program at once may write to, too.
+/// A transcript file. It is shared with the handler of a second signal, which writes what is left.
 #[derive(Clone)]
 pub struct TranscriptFile(Arc<Mutex<AtomicFile>>);
 
@@ -94,10 +94,10 @@ impl Write for TranscriptFile {
     }
 }
 
-/// A file, whatever name leads to it: its device and its number there.
+/// Identifies a file independently of its name: device and inode.
 pub type FileId = (u64, u64);
 
-/// `None` for what is not there, and for devices and pipes, which are not replaced.
+/// The identity of a file. `None` if there is none, and for devices and pipes, which are written to and not replaced.
 pub fn file_id(path: &Path) -> Option<FileId> {
     let about = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     Some((about.dev(), about.ino()))
@@ -107,7 +107,7 @@ fn has_placeholder(target: &Path) -> bool {
     target.as_os_str().as_bytes().windows(PLACEHOLDER.len()).any(|window| window == PLACEHOLDER.as_bytes())
 }
 
-/// What is wrong with a word in braces that is not the session's.
+/// The error for a word in braces that is not `session`.
 fn unknown_placeholder(target: &Path) -> Option<String> {
     let text = target.to_string_lossy();
     for piece in text.split('{').skip(1) {
@@ -116,16 +116,16 @@ fn unknown_placeholder(target: &Path) -> Option<String> {
         if is_word && word != "session" {
             let meant = match closest_name(word, std::iter::once("session")) {
                 Some(_) => format!("did you mean {PLACEHOLDER}?"),
-                None => format!("there is only {PLACEHOLDER}"),
+                None => format!("only {PLACEHOLDER} is known"),
             };
             let word = escape_unprintable(word.as_bytes());
-            return Some(format!("--transcript: {{{word}}} stands for nothing in {}: {meant}", shown(target)));
+            return Some(format!("--transcript: unknown placeholder {{{word}}} in {}: {meant}", shown(target)));
         }
     }
     None
 }
 
-/// Why a file cannot be created, in words: where its folder is missing, which.
+/// Why a file cannot be created. If its folder does not exist, the folder is named.
 pub fn create_error(path: &Path, why: &io::Error) -> String {
     match path.parent().filter(|folder| why.kind() == io::ErrorKind::NotFound && !folder.is_dir()) {
         Some(folder) => format!("there is no folder {}", shown(folder)),
@@ -133,7 +133,7 @@ pub fn create_error(path: &Path, why: &io::Error) -> String {
     }
 }
 
-/// Puts a session's name into the file's.
+/// Replaces the placeholder by the name of a session.
 fn fill_placeholder(target: &Path, name: &str) -> PathBuf {
     let mut rest = target.as_os_str().as_bytes();
     let mut result = Vec::new();
@@ -149,7 +149,7 @@ fn fill_placeholder(target: &Path, name: &str) -> PathBuf {
     PathBuf::from(std::ffi::OsString::from_vec(result))
 }
 
-/// The sessions' names without `.toml`; of several alike, the later ones are numbered.
+/// The names of the sessions without `.toml`. If a name occurs again, a number is added.
 fn unique_file_names(sessions: &[&str]) -> Vec<String> {
     let mut taken = HashSet::new();
     sessions
@@ -159,7 +159,7 @@ fn unique_file_names(sessions: &[&str]) -> Vec<String> {
                 "" | "-" => "stdin",
                 stem => stem,
             };
-            // A name is a file's, without its folder; it stays one whatever it was made of.
+            // The name must not lead into another folder.
             let stem = stem.replace('/', "_");
             let mut name = stem.clone();
             let mut number = 1;
@@ -176,7 +176,7 @@ fn shown(path: &Path) -> String {
     escape_unprintable(path.as_os_str().as_bytes())
 }
 
-/// Writes `*: session NAME` in front of what is written, once there is something.
+/// Writes `*: session NAME` before the first byte that is written.
 #[derive(Clone)]
 pub struct WithSessionHeader<W> {
     header: Option<String>,
@@ -184,7 +184,7 @@ pub struct WithSessionHeader<W> {
 }
 
 impl<W: Write> WithSessionHeader<W> {
-    /// `name` is printable.
+    /// `name` is escaped already.
     pub fn new(name: Option<&str>, out: W) -> Self {
         Self { header: name.map(|name| format!("*: session {name}\n")), out }
     }
@@ -231,7 +231,7 @@ mod tests {
         let table = [
             ("{sesion}.log", Some("did you mean {session}?"), "mistyped"),
             ("{Session}.log", Some("did you mean {session}?"), "in capitals"),
-            ("logs/{session}-{date}.log", Some("there is only {session}"), "another one beside it"),
+            ("logs/{session}-{date}.log", Some("only {session} is known"), "another one beside it"),
             ("{session}.log", None, "the one that there is"),
             ("{1}{}{a b}{.log", None, "no words"),
         ];
@@ -266,7 +266,7 @@ mod tests {
         let read = [file_id(&own).expect("it is there")];
         for target in [&own, &link] {
             let error = TranscriptFiles::create(Some(target), &["own.toml"], &read).err().expect("it is refused");
-            assert!(error.message.contains("take the place"), "{error:?}");
+            assert!(error.message.contains("would overwrite an input file"), "{error:?}");
         }
         assert_eq!(read_to_string(own).expect("it stands"), "server");
     }

@@ -13,14 +13,14 @@ pub fn source_error(why: SourceError) -> CommandError {
     }
 }
 
-/// Says all that was found. Gives how the session ends for it.
+/// Prints diagnostics, and returns the exit status for them.
 pub fn print_diagnostics(found: &Diagnostics) -> Status {
     console::print_line(&found.render(console::stderr_colours()));
     let errors = found.list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
     Status::worst(errors.map(|error| if error.no_input { Status::NoInput } else { Status::DataErr }))
 }
 
-/// Says warnings.
+/// Prints warnings.
 pub fn print_warnings(list: Vec<Diagnostic>, sources: &SourceMap) {
     if !list.is_empty() {
         print_diagnostics(&Diagnostics { list, sources: sources.clone() });

@@ -1,4 +1,4 @@
-//! Finds and reads the sessions that the command line means. What is wrong with one does not hide the others.
+//! Finds and reads the sessions of the command line. A file with errors does not stop the others.
 
 use super::diagnostics::{print_diagnostics, source_error};
 use super::variables;
@@ -20,13 +20,13 @@ pub struct LoadedSession {
 /// A session that was asked for: it can run, or its file has errors.
 pub type LoadResult = Result<LoadedSession, LoadFailure>;
 
-/// What the command line says of all sessions.
+/// The options that affect how sessions are read.
 pub struct SessionInputs<'a> {
     pub arguments: &'a InputArguments,
     pub variables: Vec<(String, Value)>,
-    /// Warnings stay unsaid.
+    /// No warnings are printed.
     pub quiet: bool,
-    /// `--mx` says which server it is.
+    /// `--mx` is given, so a session needs no server.
     pub mx: bool,
 }
 
@@ -37,7 +37,7 @@ impl<'a> SessionInputs<'a> {
         Ok(Self { arguments, variables, quiet: false, mx: false })
     }
 
-    /// Reads all sessions; says what is wrong with the others, and gives how each of those ended.
+    /// Reads all sessions. Prints the errors of those that cannot run, and returns their statuses.
     pub fn read(&self, sessions: &[String]) -> (Vec<LoadedSession>, Vec<Status>) {
         let mut loaded = Vec::new();
         let mut broken = Vec::new();
@@ -50,7 +50,7 @@ impl<'a> SessionInputs<'a> {
         (loaded, broken)
     }
 
-    /// Reads the sessions whose paths are `wanted`, in their order; says what is wrong with those that are broken.
+    /// Reads the sessions whose paths are `wanted`, in order, and prints their errors.
     pub fn read_all(&self, sessions: &[String], wanted: &dyn Fn(&str) -> bool) -> Vec<LoadResult> {
         let mut all = Vec::new();
         let mut whole = true;
@@ -75,7 +75,7 @@ impl<'a> SessionInputs<'a> {
         all
     }
 
-    /// A name of `--var` that no session knows is mistyped, or left over.
+    /// Warns of a `--var` that no session uses: it may be mistyped.
     fn warn_of_unused_variables(&self, sessions: &[&Session]) {
         if self.arguments.var.is_empty() || sessions.is_empty() || sessions.iter().any(|one| one.has_file_templates()) {
             return;
@@ -86,16 +86,16 @@ impl<'a> SessionInputs<'a> {
         for (name, _) in self.arguments.var.iter().filter(|(name, _)| !known.contains(name)) {
             let meant = closest_name(name, known.iter().map(String::as_str));
             let hint = meant.map_or(String::new(), |meant| format!(": did you mean \"{meant}\"?"));
-            console::warning(&format!("no session uses the name \"{name}\" of --var{hint}"));
+            console::warning(&format!("--var sets \"{name}\", which no session uses{hint}"));
         }
     }
 
-    /// `--var` and `--vars` override `[vars]` alone: what they give for a secret would be dropped.
+    /// The error for a secret in `--var` or `--vars`, which set `[vars]` only.
     fn secret_override_error(&self, secret: &Variable) -> Diagnostic {
         let option = if self.arguments.var.iter().any(|(name, _)| *name == secret.name) { "--var" } else { "--vars" };
-        let message = format!("{option} gives \"{}\", which stands under [secrets]", secret.name);
+        let message = format!("{option} sets \"{}\", which is a secret", secret.name);
         Diagnostic::error(secret.span.clone(), message).with_help(
-            "--var and --vars override [vars]; a secret's value comes from its source, such as { env = \"NAME\" }",
+            "--var and --vars set [vars] only; a secret gets its value from its source, such as { env = \"NAME\" }",
         )
     }
 
@@ -124,12 +124,12 @@ impl<'a> SessionInputs<'a> {
     }
 }
 
-/// A session that cannot run. What is wrong is said already.
+/// A session that cannot run. Its errors have been printed.
 pub struct LoadFailure {
-    /// The file as it was found; empty where none was.
+    /// The file name; empty if no file was found.
     pub file: String,
     pub status: Status,
-    /// What was said, without colour.
+    /// The errors as they were printed, without colour.
     pub text: String,
 }
 
@@ -139,7 +139,7 @@ impl LoadFailure {
     }
 }
 
-/// Says why something cannot be read.
+/// Prints why a file cannot be read.
 fn source_failure(why: SourceError) -> LoadFailure {
     let error = source_error(why);
     console::error(&error.message);

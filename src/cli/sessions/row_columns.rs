@@ -1,11 +1,11 @@
-//! The columns that a session's rows have to have: `run` looks before it sends, and `check` does.
+//! The columns that a session needs in its rows. `run` checks them before it connects, and so does `check`.
 
 use crate::session::{RowsSettings, Session, Span};
 use crate::source::RowReader;
 use crate::transcript::escape_unprintable;
 
-/// The columns that `key` and templates name and the rows do not have, each with where it is named. JSON Lines have no header:
-/// what a row of theirs lacks is that row's error.
+/// Errors for columns that `key` or a template names and the rows do not have. JSON Lines have no header: there, a missing
+/// column is an error of the row.
 pub fn missing_columns(session: &Session, rows: &RowsSettings, reader: &RowReader) -> Vec<(String, Span)> {
     let Some(columns) = reader.columns() else { return Vec::new() };
     let list = columns.iter().map(|column| escape_unprintable(column.as_bytes())).collect::<Vec<_>>().join(", ");
@@ -15,7 +15,7 @@ pub fn missing_columns(session: &Session, rows: &RowsSettings, reader: &RowReade
     missing
         .map(|(column, span)| {
             let column = escape_unprintable(column.as_bytes());
-            (format!("the rows have no column \"{column}\": they have {list}"), span.clone())
+            (format!("the rows have no column \"{column}\"; their columns are {list}"), span.clone())
         })
         .collect()
 }

@@ -1,4 +1,4 @@
-//! `--filter`, `--tag`, `--skip-tag`: which of the sessions that were named run.
+//! Selects the sessions that run, and the steps of `--from-step` and `--to-step`.
 
 use super::diagnostics::print_diagnostics;
 use super::load::{LoadFailure, LoadResult, LoadedSession, SessionInputs};
@@ -10,28 +10,28 @@ use crate::session::{Diagnostic, Diagnostics, Session, StepRangeError};
 use crate::source::glob_matches;
 use crate::transcript::escape_unprintable;
 
-/// Reads all sessions that the command line selects, in their order.
+/// Reads all sessions that the command line selects, in file order.
 pub fn select_sessions(arguments: &RunArguments, inputs: &SessionInputs<'_>) -> Result<Vec<LoadResult>, CommandError> {
     let mut entries = inputs.read_all(&arguments.sessions, &|path| matches_path(&arguments.select, path));
     entries.retain(|entry| entry.as_ref().map_or(true, |one| matches_tags(&arguments.select, &one.session)));
     if entries.is_empty() {
-        // What was not selected is no success.
-        let text = "no session is left: --filter, --tag and --skip-tag leave out all that were found".to_owned();
+        // A run without any session is not a success.
+        let text = "no session is selected: --filter, --tag and --skip-tag exclude all that were found".to_owned();
         console::error(&text);
-        // Reports say so, in place of those of an earlier run.
+        // As a result it also gets into the reports.
         return Ok(vec![Err(LoadFailure { file: String::new(), status: Status::NoInput, text })]);
     }
     apply_step_range(arguments, inputs, &mut entries)?;
     Ok(entries)
 }
 
-/// `--from-step` and `--to-step`. A session that has no such step ends the run: it would not be what was asked for.
+/// Marks the steps outside `--from-step` and `--to-step` as skipped. It is an error if a session has no such step.
 fn apply_step_range(
     arguments: &RunArguments,
     inputs: &SessionInputs<'_>,
     entries: &mut [LoadResult],
 ) -> Result<(), CommandError> {
-    let part = arguments.part.part();
+    let part = arguments.select.part.step_range();
     if part.is_unbounded() {
         return Ok(());
     }
@@ -55,7 +55,7 @@ fn part_failure(one: &LoadedSession, list: Vec<Diagnostic>) -> LoadFailure {
     LoadFailure { file: one.path.name(), status: print_diagnostics(&found), text: found.render(false) }
 }
 
-/// Whether a session's file is one of those asked for: by its name, with or without `.toml`, or by its path.
+/// Whether `--filter` selects a file: by its path, its name, or its name without `.toml`.
 pub fn matches_path(arguments: &SelectArguments, path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let names = [path, path.trim_start_matches("./"), name, name.strip_suffix(".toml").unwrap_or(name)];
@@ -63,7 +63,7 @@ pub fn matches_path(arguments: &SelectArguments, path: &str) -> bool {
         || arguments.filter.iter().any(|pattern| names.iter().any(|name| glob_matches(pattern, name)))
 }
 
-/// Whether a session's tags are those asked for.
+/// Whether `--tag` and `--skip-tag` select a session.
 pub fn matches_tags(arguments: &SelectArguments, session: &Session) -> bool {
     let has = |tag: &String| session.tags.contains(tag);
     (arguments.tag.is_empty() || arguments.tag.iter().any(has)) && !arguments.skip_tag.iter().any(has)
@@ -87,8 +87,14 @@ mod tests {
         ];
         for (filter, path, expected, why) in table {
             let filter = filter.into_iter().map(str::to_owned).collect();
-            let arguments =
-                SelectArguments { filter, tag: Vec::new(), skip_tag: Vec::new(), fail_fast: false, jobs: None };
+            let arguments = SelectArguments {
+                filter,
+                tag: Vec::new(),
+                skip_tag: Vec::new(),
+                fail_fast: false,
+                jobs: None,
+                part: Default::default(),
+            };
             assert_eq!(matches_path(&arguments, path), expected, "{why}");
         }
     }

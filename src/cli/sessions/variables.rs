@@ -1,4 +1,4 @@
-//! `--var` and `--vars`: names that the command line sets in place of `[vars]`.
+//! The variables that `--var` and `--vars` set.
 
 use super::diagnostics::source_error;
 use crate::cli::arguments::InputArguments;
@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
-/// The names that the command line sets, and their values: `--var` hides `--vars`, and of two the later wins.
+/// The variables of the command line. `--var` wins over `--vars`, and of two values the later one counts.
 ///
-/// `origin` tells where an option came from, for errors.
+/// `origin` says where an option came from, for errors.
 pub fn read_variables(
     arguments: &InputArguments,
     origin: &dyn Fn(&str) -> String,
@@ -22,12 +22,12 @@ pub fn read_variables(
         let text = read_argument_file(path).map_err(|why| source_error(why).with_prefix(&origin("vars")))?;
         all.extend(parse(path, &String::from_utf8_lossy(&text)).map_err(CommandError::invalid_data)?);
     }
-    // What stands on a command line is text, until a session says what it makes of the name: `Session::give`.
+    // Values of --var are text, until `Session::apply_overrides` gives them the type that the session declares.
     all.extend(arguments.var.iter().map(|(name, value)| (name.clone(), Value::Text(value.clone()))));
     Ok(all.into_iter().collect())
 }
 
-/// Reads a file of `--vars`. Gives all that is wrong with it, rendered.
+/// Reads a file of `--vars`. The error has all diagnostics, rendered.
 fn parse(path: &Path, text: &str) -> Result<Vec<(String, Value)>, String> {
     let mut found = Diagnostics { list: Vec::new(), sources: SourceMap::default() };
     let file = found.sources.add(path.to_string_lossy(), text);
@@ -39,7 +39,7 @@ fn parse(path: &Path, text: &str) -> Result<Vec<(String, Value)>, String> {
     let mut variables = Vec::new();
     for (name, value) in table.into_inner() {
         if !is_variable_name(name.get_ref()) {
-            let message = format!("{:?} is no name that a template can use", name.get_ref());
+            let message = format!("{:?} is not a valid variable name", name.get_ref());
             found.list.push(Diagnostic::error(span(name.span()), message));
             continue;
         }

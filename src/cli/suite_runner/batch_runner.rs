@@ -1,4 +1,4 @@
-//! Sessions with rows, retries, a ledger or a load: `run` and `test` play them here, and all others as they are.
+//! Runs a session, as a batch if it has rows, retries, a ledger or a load.
 
 use super::network_pool::NetworkPool;
 use crate::batch::ledger::Ledger;
@@ -17,43 +17,43 @@ use crate::transcript::{SafeText, escape_unprintable};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// How a session is played.
+/// The options for batches, and the ledger that all sessions share.
 pub struct BatchRunner<'a> {
     arguments: &'a BatchArguments,
     jobs: Option<u32>,
     fail_fast: bool,
     ledger: Option<Arc<Ledger>>,
-    /// Whether a batch may show how far it is: it has the terminal to itself.
+    /// Whether a batch may show a progress bar: nothing else writes to the terminal then.
     bar: bool,
 }
 
-/// What came of a session.
+/// The end of a session.
 pub struct RunOutcome {
     pub outcome: Outcome,
-    /// What is said of it in place of what became of its recipients.
+    /// The summary lines of a batch, which replace the line about recipients.
     pub summary: Option<Vec<String>>,
 }
 
 impl<'a> BatchRunner<'a> {
-    /// Opens the ledger, where there is one. Before anything is sent: a run whose record cannot be kept does not begin.
+    /// Checks the options and opens the ledger. Nothing is sent if that fails.
     pub fn open<'l>(
         all: &'a RunArguments,
         loaded: impl Iterator<Item = &'l LoadedSession>,
     ) -> Result<Self, CommandError> {
         let (arguments, dry_run) = (&all.batch, all.dry.dry_run);
         let loaded: Vec<&LoadedSession> = loaded.collect();
-        // So many at a time in all: sessions that run beside one another share them.
+        // Sessions that run in parallel share the connections.
         let share = |jobs: u32| jobs / u32::try_from(loaded.len()).unwrap_or(u32::MAX).clamp(1, jobs.max(1));
         let (jobs, fail_fast) = (all.select.jobs.map(|jobs| share(jobs.into())), all.select.fail_fast);
         let load = arguments.repeat.is_some() || arguments.duration.is_some();
         if arguments.ledger.is_some() && load {
-            let what = "--repeat and --duration send again what was sent, which a ledger is there to prevent: give one of them";
-            return Err(CommandError::usage(what));
+            let error = CommandError::usage("--ledger cannot be combined with --repeat or --duration");
+            return Err(error.with_help("a ledger prevents that anything is sent twice: leave one of them out"));
         }
         if arguments.resend_unknown && arguments.ledger.is_none() {
-            return Err(CommandError::usage("--resend-unknown is about a ledger: give --ledger FILE, too"));
+            return Err(CommandError::usage("--resend-unknown needs a ledger").with_help("give --ledger FILE too"));
         }
-        // A dry run sends nothing that could be recorded.
+        // A dry run sends nothing, so it must not record anything.
         let ledger = match arguments.ledger.as_ref().filter(|_| !dry_run) {
             None => None,
             Some(path) => {
@@ -62,13 +62,13 @@ impl<'a> BatchRunner<'a> {
                     let rows = one.session.rows.as_ref();
                     if rows.is_some_and(|rows| rows.key.is_none()) {
                         let name = escape_unprintable(one.path.name().as_bytes());
-                        let what = format!("{name}: a ledger needs \"key\" in [rows], the column that names a row");
-                        return Err(CommandError::invalid_data(what));
+                        let error = CommandError::invalid_data(format!("{name}: --ledger needs \"key\" in [rows]"));
+                        return Err(error.with_help("key names the column that identifies a row"));
                     }
                     let key = rows.and_then(|rows| rows.key.as_ref()).map(|(key, _)| key.clone());
                     if sessions.iter().any(|(name, _)| *name == one.session.name) {
                         let name = escape_unprintable(one.session.name.as_bytes());
-                        let what = format!("two sessions are named {name}: a ledger could not tell their rows apart");
+                        let what = format!("two sessions are named {name}: a ledger cannot tell their rows apart");
                         return Err(CommandError::invalid_data(what));
                     }
                     sessions.push((one.session.name.clone(), key));
@@ -80,17 +80,17 @@ impl<'a> BatchRunner<'a> {
         Ok(Self { arguments, jobs, fail_fast, ledger, bar: false })
     }
 
-    /// With a line that says how far a batch is, where nobody else writes to the terminal meanwhile.
+    /// Lets batches show a progress bar.
     pub fn with_progress_bar(self, bar: bool) -> Self {
         Self { bar, ..self }
     }
 
-    /// Whether this session shows how far it is, so that nobody else does.
+    /// Whether this session shows a progress bar.
     pub fn shows_progress_bar(&self, one: &LoadedSession) -> bool {
         self.bar && !self.is_plain(one)
     }
 
-    /// Whether there is nothing to do but to play the session once.
+    /// Whether the session simply runs once.
     fn is_plain(&self, one: &LoadedSession) -> bool {
         let arguments = self.arguments;
         let asked = arguments.repeat.is_some()
@@ -100,18 +100,18 @@ impl<'a> BatchRunner<'a> {
         one.session.rows.is_none() && one.session.retry.is_none() && !asked
     }
 
-    /// How many connections it is played over at a time.
+    /// How many connections the session uses in parallel.
     pub fn connections(&self, one: &LoadedSession) -> u32 {
         let own = one.session.rows.as_ref().map_or(1, |rows| rows.connections);
         if self.repeats_session(one) { self.jobs.unwrap_or(own).clamp(1, 10_000) } else { 1 }
     }
 
-    /// Whether it is played for many rows or many times.
+    /// Whether the session runs for rows, or several times.
     pub fn repeats_session(&self, one: &LoadedSession) -> bool {
         one.session.rows.is_some() || self.arguments.repeat.is_some() || self.arguments.duration.is_some()
     }
 
-    /// Plays a session. `network` gives each connection its own.
+    /// Runs a session. `networks` has one network for each connection.
     pub fn run_session(
         &self,
         one: &LoadedSession,
@@ -122,7 +122,7 @@ impl<'a> BatchRunner<'a> {
     ) -> RunOutcome {
         let shard = self.arguments.shard;
         if one.session.rows.is_none() && shard.is_some_and(|shard| !shard.contains(&one.session.name)) {
-            let skipped = Some(SafeText::new("it is another shard's"));
+            let skipped = Some(SafeText::new("it belongs to another shard"));
             let outcome = Outcome { status: Status::Passed, failure: None, steps_run: 0, skipped };
             return RunOutcome { outcome, summary: None };
         }
@@ -208,8 +208,11 @@ impl<'a> BatchRunner<'a> {
         }
         let before = tally.sent_before + tally.refused_before + tally.locked_elsewhere;
         if outcome.status == Status::Passed && tally.finished() == 0 && before > 0 {
-            outcome.skipped =
-                Some(SafeText::new(if rows.is_some() { "nothing is left to send" } else { "the ledger has it" }));
+            outcome.skipped = Some(SafeText::new(if rows.is_some() {
+                "nothing is left to send"
+            } else {
+                "it is in the ledger already"
+            }));
         }
         (outcome, (!lines.is_empty()).then_some(lines))
     }
@@ -226,7 +229,7 @@ impl<'a> BatchRunner<'a> {
         let path = ready.path(&rows.file)?;
         let reader = RowReader::open(&one.files, &path).map_err(|error| refuse(&error, &rows.file.span))?;
         if reader.is_stream && times > 1 {
-            let what = "standard input can be read once, and not again for --repeat or --duration".to_owned();
+            let what = "standard input can be read only once, not again for --repeat or --duration".to_owned();
             return Err(refuse(&SourceError::Refused(what), &rows.file.span));
         }
         if let Some((what, span)) = row_columns::missing_columns(&one.session, rows, &reader).into_iter().next() {
@@ -238,11 +241,11 @@ impl<'a> BatchRunner<'a> {
         Ok(RowStream::Rows { reader, key, repeats_left: times.saturating_sub(1), repetition: 1, reopen, until })
     }
 
-    /// Writes what is still to be written of the ledger.
+    /// Writes the rest of the ledger. Returns the exit status for that.
     pub fn close(&self) -> Status {
         match self.ledger.as_ref().map(|ledger| ledger.close()) {
             Some(Err(why)) => {
-                console::error(&format!("the ledger cannot be written: {why}"));
+                console::error(&format!("cannot write the ledger: {why}"));
                 Status::CantCreate
             }
             _ => Status::Passed,
@@ -250,7 +253,8 @@ impl<'a> BatchRunner<'a> {
     }
 }
 
-/// Listens for a step that a signal ended: one that came between two, as in the wait of `[retry]`, is told of by nobody else.
+/// Notices whether a signal ended a step. A signal between two steps, such as in a wait of `[retry]`, has no other event, so it
+/// is reported separately.
 struct InterruptionObserver<'o> {
     observer: &'o mut (dyn Observer + Send),
     interruption: bool,

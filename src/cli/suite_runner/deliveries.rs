@@ -1,12 +1,12 @@
-//! What became of a session's mail, in a line: `sent 1 message to 3 recipients, 96 kB, queued as 4F2A`.
+//! The line about a session's mail: `sent 1 message to 3 recipients, 96 kB, queued as 4F2A`.
 
 use crate::event::{Fact, Note, RecipientOutcome, group_thousands, human_size};
 use crate::transcript::SafeText;
 use std::collections::HashMap;
 
-/// The names in queues that are told; more are counted.
+/// How many queue IDs are printed; the others are counted.
 const NAMED_QUEUE_IDS: usize = 3;
-/// The names that are remembered.
+/// How many queue IDs are kept.
 const KEPT_QUEUE_IDS: usize = 20;
 
 /// Counts messages and recipients.
@@ -20,9 +20,9 @@ pub struct Deliveries {
     refused: usize,
     deferred: usize,
     unknown: usize,
-    /// Which recipients of which message count as refused or deferred so far: another attempt counts in place of that.
+    /// The recipients that are counted as refused or deferred, by message. The next attempt replaces that.
     failed: HashMap<(Option<String>, SafeText), RecipientOutcome>,
-    /// The whole session may be played again, so that what a step left is not final.
+    /// The whole session may be retried, so the result of a step is not final.
     turns: bool,
 }
 
@@ -35,7 +35,7 @@ impl Deliveries {
                     self.failed.clear();
                 }
             }
-            // Rows are counted as such.
+            // The ledger counts rows; each starts anew here.
             Fact::RowStarted { .. } => self.failed.clear(),
             Fact::StepStarted { step } if step.attempt == 1 && !self.turns => self.failed.clear(),
             Fact::Noted(Note::MessageAccepted { size, queue_id, .. }) => {
@@ -71,12 +71,12 @@ impl Deliveries {
         }
     }
 
-    /// The names in the queue of the messages that were sent: the first ones, where there are many.
+    /// The queue IDs of the messages that were sent, up to 20.
     pub fn queue_ids(&self) -> &[SafeText] {
         &self.queue_ids
     }
 
-    /// Nothing where no message was tried.
+    /// `None` if no message was tried.
     pub fn summary(&self) -> Option<String> {
         let counts = [(self.refused, "refused"), (self.deferred, "deferred"), (self.unknown, "unknown")];
         let others: Vec<String> = counts
@@ -208,7 +208,7 @@ mod tests {
             Some("sent 3 messages to 3 recipients, 15 bytes; 1 refused"),
             "nobody is deferred any more"
         );
-        // Another turn's failures are its own.
+        // The next run of the session has its own failures.
         facts.push(turn(1));
         facts.extend(of(3, Accepted));
         assert_eq!(summary(&facts).as_deref(), Some("sent 3 messages to 4 recipients, 15 bytes; 1 refused"));

@@ -1,8 +1,7 @@
 //! `--dry-run`: every connection leads to a sink inside the program, whatever server the session names.
 //!
-//! Nothing is resolved, and nothing leaves the machine. A sink is started for each host that is named, with a
-//! certificate for that name, which the session's handshakes trust; so what is checked of names and certificates is
-//! checked as it would be.
+//! No name is resolved, and nothing leaves the machine. There is a sink for each host. Its certificate is for that host, and the
+//! session's handshakes trust it, so names and certificates are checked as usual.
 
 use crate::cli::sessions::load::LoadedSession;
 use crate::exec::RunOptions;
@@ -22,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a sink waits for its clients at the end: they have gone already.
+/// How long a sink waits for its clients at the end. Usually they are gone already.
 const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The sinks of a run.
@@ -31,11 +30,11 @@ pub struct DryRunNetwork {
     sockets: SystemNetwork,
     sinks: HashMap<SinkKey, RunningServer>,
     password: Option<String>,
-    /// What certificates are for, beside the host: the session's `server_name`.
+    /// The names in certificates in addition to the host: the session's `server_name`.
     names: Vec<String>,
 }
 
-/// Sinks differ in their certificates, in how they begin, and in the password that they know.
+/// What sinks differ in: the names in the certificate, TLS from the first byte, and the password.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct SinkKey {
     names: Vec<String>,
@@ -44,7 +43,7 @@ struct SinkKey {
 }
 
 impl DryRunNetwork {
-    /// Mail is kept in `store`, which is there.
+    /// Mail is kept in `store`, an existing folder.
     pub fn new(store: &Path, sockets: SystemNetwork) -> Self {
         Self { store: store.to_owned(), sockets, sinks: HashMap::new(), password: None, names: Vec::new() }
     }
@@ -53,7 +52,7 @@ impl DryRunNetwork {
         &self.sockets
     }
 
-    /// What the next session needs: the password that SCRAM is checked with, and the names that it wants in certificates.
+    /// Sets what the next session needs: the password that SCRAM is checked with, and the names in certificates.
     pub fn prepare(&mut self, password: Option<String>, names: Vec<String>) {
         self.password = password;
         self.names = names;
@@ -79,7 +78,7 @@ impl DryRunNetwork {
         }
     }
 
-    /// Ends the sinks: what they were given is kept by then.
+    /// Stops the sinks. All mail is written by then.
     pub fn stop(&mut self) {
         for (_, sink) in self.sinks.drain() {
             sink.stop(STOP_TIMEOUT);
@@ -102,14 +101,15 @@ impl Network for DryRunNetwork {
         let failed = |why| ConnectError::CannotConnect { address: meant.clone(), why };
         let (address, ca) = {
             let sink = self.sink(server).map_err(|error| failed(format!("{error:#}")))?;
-            let address: SocketAddr = sink.address.parse().map_err(|_| failed("the sink has no address".to_owned()))?;
+            let address: SocketAddr =
+                sink.address.parse().map_err(|_| failed("the sink has no IP address".to_owned()))?;
             (address, sink.ca_pem.clone().into_bytes())
         };
         let sink = Server {
             scheme: server.scheme,
             address: ServerAddress::Tcp { host: address.ip().to_string(), port: address.port() },
         };
-        // The local address, the family and --resolve are about the server that is meant.
+        // Source address, address family and --resolve are for the real server, so they are not used here.
         let (stream, connected) = self.sockets.connect(&sink, &ConnectOptions::default(), deadline)?;
         let connected = ConnectionInfo {
             address: format!("{meant} (dry run)"),
@@ -121,7 +121,7 @@ impl Network for DryRunNetwork {
     }
 }
 
-/// Whether the server that is meant is on this machine, as far as its name tells.
+/// Whether the session's server is on this machine, as far as its name says so.
 fn is_local(server: &Server) -> bool {
     match &server.address {
         ServerAddress::Unix(_) => true,
@@ -131,7 +131,7 @@ fn is_local(server: &Server) -> bool {
     }
 }
 
-/// A stream to a sink, whose certificate's issuer is trusted beside what the session trusts.
+/// A stream to a sink. It trusts the issuer of the sink's certificate in addition to the session's.
 struct SinkStream {
     stream: Box<dyn Stream>,
     ca: Vec<u8>,
@@ -164,9 +164,9 @@ impl Stream for SinkStream {
     }
 }
 
-/// The password of `[auth]`, for the sink to check SCRAM and CRAM-MD5 with; `None` where only the dialogue can tell it.
+/// The password of `[auth]`, which the sink needs to check SCRAM and CRAM-MD5. `None` if it is known only at run time.
 ///
-/// Values that ask a person or run a command are left out: the run does that, once.
+/// Prompts and commands are skipped: the run itself asks or runs them, once.
 pub fn sink_password(one: &LoadedSession, settings: &RunOptions) -> Option<String> {
     let session = &one.session;
     let password = session.auth.as_ref()?.password.as_ref()?;
@@ -191,7 +191,7 @@ fn value(variable: &Variable, one: &LoadedSession, scope: &Scope) -> Option<Valu
     match &variable.source {
         ValueSource::Template(template) => one.session.templates.render(template, scope).ok().map(Value::Text),
         ValueSource::Literal(value) => Some(value.clone()),
-        // No password is a table.
+        // A table cannot be a password.
         ValueSource::Csv { .. } | ValueSource::Json { .. } => None,
         ValueSource::Env { name, default } => one.files.env(name).ok()?.map(Value::Text).or(default.clone()),
         ValueSource::File { path, default, .. } => {
@@ -209,7 +209,7 @@ fn value(variable: &Variable, one: &LoadedSession, scope: &Scope) -> Option<Valu
     }
 }
 
-/// The names that a session wants in certificates beside the host's.
+/// The names in certificates that a session needs in addition to the host.
 pub fn certificate_names(one: &LoadedSession) -> Vec<String> {
     let name = one.session.tls.server_name.iter().filter(|name| name.is_literal());
     name.map(|name| name.source.clone()).collect()

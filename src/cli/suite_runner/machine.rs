@@ -1,15 +1,15 @@
-//! What a run wants to know of this machine.
+//! The name and the time zone of this machine.
 
 use jiff::tz::TimeZone;
 
-/// The host's name; empty where it has none.
+/// The host name; empty if there is none.
 pub fn hostname() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// The time zone of `TZ`, or of the system.
+/// The time zone of `TZ`, otherwise that of the system.
 pub fn time_zone() -> TimeZone {
-    // Finding the zone's name walks through the whole zone database; its rules alone stand in one small file.
+    // Reading this file is fast. Finding the zone's name would search the whole zone database.
     let rules = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
     rules
         .and_then(|rules| TimeZone::tzif("local", &rules).ok())

@@ -15,17 +15,17 @@ use std::path::{Path, PathBuf};
 /// The variable that names the DNS servers for `--mx` instead of those of the system.
 const DNS_VARIABLE: &str = "MAILRUN_DNS";
 
-/// Where connections lead.
+/// Real connections, or those of a dry run.
 pub enum NetworkMode {
     Live(RetryingNetwork),
     DryRun(Box<DryRunNetwork>, MailFolder),
 }
 
-/// Where a dry run's mails are kept.
+/// The folder where a dry run keeps the mail.
 #[derive(Clone)]
 pub struct MailFolder {
     pub folder: PathBuf,
-    /// Nobody asked for it by name.
+    /// It was not given with `--sink`.
     temporary: bool,
 }
 
@@ -46,13 +46,16 @@ impl NetworkMode {
             }
         };
         let folder = folder.map_err(|why| {
-            CommandError::cannot_create(format!("cannot make {what} for the dry run's mail: {}", io_error_text(&why)))
+            CommandError::cannot_create(format!(
+                "cannot create {what} for the mail of the dry run: {}",
+                io_error_text(&why)
+            ))
         })?;
         let dry = DryRunNetwork::new(&folder, SystemNetwork::with_clock(clock));
         Ok(Self::DryRun(Box::new(dry), MailFolder { folder, temporary: arguments.dry.sink.is_none() }))
     }
 
-    /// One more of the same, for sessions that run at the same time.
+    /// Another one of the same kind, for a session that runs in parallel.
     pub fn for_another_worker(&self) -> Self {
         match self {
             Self::Live(network) => Self::Live(network.clone()),
@@ -62,7 +65,7 @@ impl NetworkMode {
         }
     }
 
-    /// The network that a session is played over.
+    /// The network for one session.
     pub fn network_for(&mut self, loaded: &LoadedSession, options: &RunOptions) -> &mut (dyn Network + Send) {
         match self {
             Self::Live(network) => network,
@@ -73,21 +76,21 @@ impl NetworkMode {
         }
     }
 
-    /// Ends what [`NetworkMode::for_another_worker`] gave.
+    /// Stops one that [`NetworkMode::for_another_worker`] has made.
     pub fn stop(self) {
         if let Self::DryRun(mut dry, _) = self {
             dry.stop();
         }
     }
 
-    /// `silent`: nothing is said, and so nobody would find a temporary folder.
+    /// Stops the dry run. The folder is printed, unless `silent`: then a temporary folder is removed.
     pub fn close(self, silent: bool) {
         let Self::DryRun(mut dry, MailFolder { folder, temporary }) = self else { return };
         dry.stop();
         if silent && temporary && std::fs::remove_dir_all(&folder).is_ok() {
             return;
         }
-        // An empty folder is of no use to anybody; a folder that was given and is not empty stays.
+        // An empty folder is removed, even one that was given.
         let empty = std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none());
         if empty && std::fs::remove_dir(&folder).is_ok() {
             return;
@@ -101,7 +104,7 @@ impl NetworkMode {
     }
 }
 
-/// Who is asked for mail exchangers: `MAILRUN_DNS`, or who this machine asks.
+/// The name servers for MX records: those of `MAILRUN_DNS`, otherwise those of the system.
 fn nameservers() -> Result<Nameservers, CommandError> {
     match std::env::var(DNS_VARIABLE) {
         Err(std::env::VarError::NotPresent) => Ok(Nameservers::System),

@@ -1,4 +1,4 @@
-//! How a session's end counts, and what is said of it in a line.
+//! Judges the end of a session, and makes the line about its mail.
 
 use super::deliveries::{Deliveries, plural};
 use crate::cli::raw_deliveries::RawDeliveries;
@@ -9,7 +9,7 @@ use crate::report::record::Judgement;
 use crate::session::Action;
 use crate::transcript::{SafeText, escape_unprintable};
 
-/// How a session counts, and what is remarked on that.
+/// How a session counts, and the remark about it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct JudgedOutcome {
     pub status: Status,
@@ -17,7 +17,7 @@ pub struct JudgedOutcome {
     pub remark: Option<String>,
 }
 
-/// Counts a session's end. `outcome` is `None` where the program itself failed.
+/// Judges the end of a session. `outcome` is `None` if the program itself failed.
 pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, watcher: &OutcomeObserver) -> JudgedOutcome {
     let Some(outcome) = outcome else {
         let remark = Some("ended by an internal error".to_owned());
@@ -32,20 +32,20 @@ pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, watcher: &OutcomeOb
     match outcome.status {
         _ if outcome.skipped.is_some() => skipped(outcome.skipped.as_ref().map_or("", SafeText::as_str).to_owned()),
         Status::Passed if outcome.steps_run == 0 && watcher.conditions > 0 => skipped(ALL_CONDITIONS_FALSE.to_owned()),
-        // A run that did nothing is never a success.
+        // A session that ran no step is never a success.
         Status::Passed if outcome.steps_run == 0 => {
             let remark = Some("no step ran".to_owned());
             JudgedOutcome { status: Status::Failed, judgement: Judgement::Failed, remark }
         }
         Status::Passed if xfail.is_some() => judged(Status::Failed, Judgement::UnexpectedPass(why)),
         Status::Passed => judged(Status::Passed, Judgement::Passed),
-        // What the user or the program itself ended is not the failure that was expected.
+        // xfail expects a failure of the dialogue, not a signal or a bug.
         status @ (Status::Interrupted | Status::Terminated | Status::Software) => judged(status, Judgement::Error),
         _ if xfail.is_some() && is_of_the_server(outcome, watcher) => {
             judged(Status::Passed, Judgement::ExpectedFailure(why))
         }
         status if xfail.is_some() => {
-            let remark = Some("xfail covers what a dialogue brings about, and not this".to_owned());
+            let remark = Some("xfail covers only failures of the dialogue, not this one".to_owned());
             JudgedOutcome { status, judgement: Judgement::Error, remark }
         }
         status => {
@@ -55,7 +55,8 @@ pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, watcher: &OutcomeOb
     }
 }
 
-/// Whether the server had a part in it: no value, file or ledger of ours, and not a server that nobody reached.
+/// Whether the failure came from the dialogue with the server. Errors of values, files or the ledger did not, nor did a server
+/// that was never reached.
 fn is_of_the_server(outcome: &Outcome, watcher: &OutcomeObserver) -> bool {
     let unreached = matches!(
         outcome.failure.as_ref().map(|failure| &failure.cause),
@@ -68,7 +69,7 @@ fn is_of_the_server(outcome: &Outcome, watcher: &OutcomeObserver) -> bool {
     }
 }
 
-/// What became of a session's mail, in a line; nothing where it has none, or ended before anything was tried.
+/// The line about a session's mail. `None` if it has no mail, or if preflight failed.
 pub fn delivery_line(one: &LoadedSession, outcome: Option<&Outcome>, watcher: &OutcomeObserver) -> Option<String> {
     if watcher.deliveries.summary().is_some() {
         return watcher.summary();
@@ -77,7 +78,7 @@ pub fn delivery_line(one: &LoadedSession, outcome: Option<&Outcome>, watcher: &O
     Some(watcher.raw_deliveries_line().map_or(unsent.clone(), |others| format!("{others}; {unsent}")))
 }
 
-/// Why no message was sent, where the session has some.
+/// The line for a session that has messages and sent none: why.
 fn unsent_line(one: &LoadedSession, outcome: Option<&Outcome>, raw_deliveries: &RawDeliveries) -> Option<String> {
     outcome.and_then(|outcome| {
         let failure = outcome.failure.as_ref()?;
@@ -93,25 +94,25 @@ fn unsent_line(one: &LoadedSession, outcome: Option<&Outcome>, raw_deliveries: &
     })
 }
 
-/// Counts what became of the mail, and conditions.
+/// Counts messages, recipients and skipped steps.
 #[derive(Default)]
 pub struct OutcomeObserver {
     /// Steps whose `if` was false.
     conditions: usize,
-    /// A server was reached.
+    /// A connection was made.
     connected: bool,
     pub deliveries: Deliveries,
     raw_deliveries: RawDeliveries,
 }
 
 impl OutcomeObserver {
-    /// What became of the mail that was tried.
+    /// The line about the mail that was tried.
     pub fn summary(&self) -> Option<String> {
         let summary = self.deliveries.summary()?;
         Some(self.raw_deliveries_line().map_or(summary.clone(), |others| format!("{summary}; {others}")))
     }
 
-    /// What a `message` step sends is counted with its recipients; of others there is the reply to the content alone.
+    /// Messages that steps send with `body`. Only the reply to their content is known, not the recipients.
     fn raw_deliveries_line(&self) -> Option<String> {
         let count = self.raw_deliveries.accepted;
         (count > 0).then(|| format!("accepted by hand: {}", plural(count, "message")))

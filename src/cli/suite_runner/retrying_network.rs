@@ -1,4 +1,4 @@
-//! `--wait`: a server that is still starting is tried again until it is up.
+//! `--wait`: keeps trying to connect until the server is up.
 
 use crate::exec::{Clock, ConnectError, ConnectOptions, ConnectionInfo, Network, Server, Stream};
 use crate::net::{Connection, SystemClock, SystemNetwork};
@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Between two tries.
+/// The pause between two attempts.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// How long a connection is looked at on which the client has the first word, as TLS and PROXY have it.
+/// How long a connection is watched if the client speaks first, as with TLS and PROXY.
 const SILENT_SERVER_CHECK: Duration = Duration::from_secs(1);
 
-/// The network, and the patience of the run. Clones share it: once a server was up, nobody waits any more.
+/// A network that repeats failed attempts until `--wait` is over. Clones share whether a server has been up: after that, none of
+/// them repeats anything.
 #[derive(Clone)]
 pub struct RetryingNetwork {
     sockets: SystemNetwork,
@@ -22,7 +23,7 @@ pub struct RetryingNetwork {
 }
 
 impl RetryingNetwork {
-    /// `wait` begins now.
+    /// `wait` starts now.
     pub fn new(sockets: SystemNetwork, wait: Option<Duration>, clock: SystemClock) -> Self {
         let until = wait.and_then(|wait| clock.now().checked_add(wait));
         Self { sockets, until, has_connected: Arc::default(), clock }
@@ -67,8 +68,8 @@ impl Network for RetryingNetwork {
 }
 
 impl RetryingNetwork {
-    /// Whether somebody stays behind a connection: they say something, or do not close before `look`. What forwards a port
-    /// (docker-proxy) takes connections before there is a server, and ends them at once.
+    /// Whether there is a server on the connection: it sends something, or does not close before `look`. Port forwarders such as
+    /// docker-proxy accept connections before there is a server, and close them at once.
     fn stays_open(&self, connection: &mut Connection, look: Instant) -> bool {
         loop {
             let now = self.clock.now();

@@ -20,10 +20,10 @@ pub fn check_options(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) 
         let error = CommandError::usage("--sink has no effect without --dry-run");
         return Err(error.with_help("give --dry-run too"));
     }
-    if let (Some(from), Some(to)) = (arguments.part.from_step, arguments.part.to_step)
+    if let (Some(from), Some(to)) = (arguments.select.part.from_step, arguments.select.part.to_step)
         && from > to
     {
-        let message = format!("{} {from} comes behind {} {to}", origin("from-step"), origin("to-step"));
+        let message = format!("{} {from} is after {} {to}", origin("from-step"), origin("to-step"));
         return Err(CommandError::usage(message));
     }
     Ok(())

@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Makes a clock that notices signals, and writes transcripts out while the program waits.
 pub fn signal_clock() -> SystemClock {
     let clock = SystemClock::with_signals(end_at_second_signal).unwrap_or_else(|why| {
-        console::error(&format!("signals end the program at once: {why}"));
+        console::error(&format!("signals will end the program at once, since they cannot be handled: {why}"));
         SystemClock::new()
     });
     clock.with_idle_callback(flush_all)
@@ -42,17 +42,17 @@ fn end_at_second_signal(signal: &'static str) {
         for file in left {
             let [name, target] =
                 [&file.name, &file.target].map(|path| escape_unprintable(path.as_os_str().as_encoded_bytes()));
-            console::error(&format!("the transcript is {name}: what stands in {target} is of an older run"));
+            console::error(&format!("the transcript is {name}: {target} is that of an earlier run"));
         }
         console::error(&match messages_in_flight() {
             0 => format!("ended at once by a second signal, {signal}"),
             1 => format!(
                 "ended at once by a second signal, {signal}: the outcome of the message in flight is unknown: it may have \
-                 been delivered, or not"
+                 been delivered"
             ),
             more => format!(
                 "ended at once by a second signal, {signal}: the outcome of {more} messages in flight is unknown: they may \
-                 have been delivered, or not"
+                 have been delivered"
             ),
         });
     });

@@ -168,7 +168,7 @@ impl<'a> Suite<'a> {
                 SessionResult::not_run(session, "the run was interrupted")
             }
             session if self.stopped.load(Ordering::Relaxed) => {
-                SessionResult::not_run(session, "--fail-fast: another one failed")
+                SessionResult::not_run(session, "--fail-fast: another session failed")
             }
             Ok(loaded) => command.run_session(number, loaded, network),
         };

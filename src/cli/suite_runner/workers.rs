@@ -1,4 +1,4 @@
-//! Several sessions at a time: each worker takes the next one, and what comes of them is given back in order.
+//! Runs numbered jobs on several threads, and returns the results in order.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-/// How often somebody who waits is shown what is running.
+/// How often the caller is told that jobs are running.
 const TICK_INTERVAL: Duration = Duration::from_millis(150);
 
-/// What the one who waits is told.
+/// What happened since the last event.
 pub enum WorkerEvent<T> {
-    /// Nothing new: so many are done.
+    /// No result yet. The value is the number of jobs that have ended.
     Tick(usize),
-    /// What came of a number, in their order; `None` where the work panicked.
+    /// The result of a job, in order; `None` if it panicked.
     Finished(usize, Option<T>),
 }
 
-/// Does `work` for each number below `count`, one `helper` for each worker, and gives the helpers back.
+/// Calls `work` for each number below `count`. Each thread has one of the `helpers`; they are returned at the end.
 pub fn run_in_order<H: Send, T: Send>(
     count: usize,
     helpers: Vec<H>,
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn results_come_in_order_and_a_panic_is_one_of_them() {
-        // The first one waits for the last one, so that they cannot end in their order.
+        // The first job waits for the last one, so they cannot end in order.
         let (tell, hear) = mpsc::channel::<()>();
         let hear = Mutex::new(hear);
         let work = |number: usize, _: &mut ()| {

@@ -81,9 +81,9 @@ fn what_cannot_be_made_is_refused() {
         (&["NTLM"], &[], (Status::Usage, "NTLM"), "not spoken"),
         (&["CRAM-MD5", "--user=a", "--password=b", "--challenge=%"], &[], (Status::Usage, "base64"), "no challenge"),
         (&["--decode", "%%%%"], &[], (Status::DataErr, "base64"), "not base64"),
-        (&["LOGIN", "--authzid=c"], &[], (Status::Usage, "LOGIN has no use for --authzid"), "it would be dropped"),
-        (&["PLAIN", "--challenge=x"], &[], (Status::Usage, "PLAIN has no use for --challenge"), "this, too"),
-        (&["--decode", "eA==", "--user=a"], &[], (Status::Usage, "--decode has no use for --user"), "nothing is made"),
+        (&["LOGIN", "--authzid=c"], &[], (Status::Usage, "LOGIN does not use --authzid"), "it would be dropped"),
+        (&["PLAIN", "--challenge=x"], &[], (Status::Usage, "PLAIN does not use --challenge"), "this, too"),
+        (&["--decode", "eA==", "--user=a"], &[], (Status::Usage, "--decode does not use --user"), "nothing is made"),
         (&["PLIAN"], &[], (Status::Usage, "ANONYMOUS: did you mean PLAIN?"), "mistyped"),
     ];
     for (line, input, (status, word), why) in table {

@@ -1,4 +1,4 @@
-//! What is left of a run in which the program itself fails.
+//! A bug in the program must not lose the results of other sessions.
 
 use super::*;
 use crate::cli::arguments::{Arguments, CliCommand};
