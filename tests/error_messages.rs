@@ -132,7 +132,7 @@ fn what_cannot_be_had_is_named() {
     let rules = "[[on]]\nverb = 'NOOP'\nreply = '250 x'\n";
     let folder = folder(&[("case.toml", session), ("r.toml", rules)]);
     let table: [(&[&str], i32, &[&str]); 9] = [
-        (&["show", "case.toml"], 0, &["p = { env = \"PW_X\" }", "the default of the secret \"p\" is not shown"]),
+        (&["show", "case.toml"], 0, &["p = { env = \"PW_X\" }", "the default of the secret \"p\" is not printed"]),
         (
             &["serve", "--listen", "192.0.2.77:0", "r.toml"],
             69,
