@@ -16,9 +16,16 @@ use std::fs;
 use std::path::Path;
 use support::{Folder, tool};
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 18] = [
     "README.md",
     "docs/session-file.md",
+    "docs/steps.md",
+    "docs/includes.md",
+    "docs/expectations.md",
+    "docs/templates.md",
+    "docs/messages.md",
+    "docs/tls-and-auth.md",
+    "docs/limits.md",
     "docs/reports.md",
     "docs/transcript.md",
     "docs/cli.md",
@@ -225,37 +232,39 @@ fn code(cell: &str) -> Option<&str> {
     cell.split('`').nth(1)
 }
 
-/// Where session-file.md has the keys of a table of the program's.
-fn heading(table: &str) -> &'static str {
+/// The page and the heading below which the keys of a table of the program are documented.
+fn heading(table: &str) -> (&'static str, &'static str) {
     match table {
-        "a session file" => "## Top-level keys",
-        "an included file" => "## Includes",
-        "[tls]" => "## `[tls]`",
-        "[auth]" => "## `[auth]`",
-        "[message]" | "an attachment" | "\"params\"" => "## `[message]`",
-        "[rows]" => "## `[rows]`",
-        "[retry]" => "## `[retry]`",
-        "a step" | "\"raw\"" | "content" | "\"proxy\"" | "\"xclient\"" | "\"retry\"" | "\"chunk\"" => "## Steps",
-        "\"expect\"" => "## `expect`",
-        "a source" => "## Variables and secrets",
-        other => panic!("session-file.md has no section for the keys of {other}"),
+        "a session file" => ("docs/session-file.md", "## Top-level keys"),
+        "[rows]" => ("docs/session-file.md", "## `[rows]`"),
+        "[retry]" => ("docs/session-file.md", "## `[retry]`"),
+        "[tls]" => ("docs/tls-and-auth.md", "## `[tls]`"),
+        "[auth]" => ("docs/tls-and-auth.md", "## `[auth]`"),
+        "[message]" | "\"params\"" => ("docs/messages.md", "## `[message]`"),
+        "an attachment" => ("docs/messages.md", "## Attachments"),
+        "an included file" => ("docs/includes.md", "# Includes"),
+        "a step" | "\"raw\"" | "content" | "\"proxy\"" | "\"xclient\"" | "\"retry\"" | "\"chunk\"" => {
+            ("docs/steps.md", "# Steps")
+        }
+        "\"expect\"" => ("docs/expectations.md", "## `expect`"),
+        "a source" => ("docs/templates.md", "## Variables and secrets"),
+        other => panic!("no page has a section for the keys of {other}"),
     }
 }
 
 #[test]
 fn every_key_is_documented_and_no_other() {
-    let page = page("docs/session-file.md");
-    let mut declared: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut declared: BTreeMap<(&str, &str), BTreeSet<String>> = BTreeMap::new();
     for keys in TABLES {
         let names = keys.keys.iter().map(|key| key.name.to_owned());
         declared.entry(heading(keys.title)).or_default().extend(names);
     }
-    for (heading, names) in &declared {
-        let text = section(&page, heading);
+    for ((name, heading), names) in &declared {
+        let text = section(&page(name), heading);
         let rows = tables(&text).into_iter().filter(|(first, _)| ["key", "action"].contains(&first.as_str()));
         let cells: BTreeSet<_> =
             rows.flat_map(|(_, rows)| rows).filter_map(|row| code(&row[0]).map(str::to_owned)).collect();
-        assert_eq!(&cells, names, "the keys below {heading} of docs/session-file.md, and those of the program");
+        assert_eq!(&cells, names, "the keys below {heading} of {name}, and those of the program");
     }
 }
 

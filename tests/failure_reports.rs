@@ -140,7 +140,7 @@ fn what_the_command_line_gives_for_a_secret_stays_hidden() {
             assert_eq!(output.status, 1, "{file}: {out}{errors}");
             assert!(!out.contains("CIsecretTOKEN") && !errors.contains("CIsecretTOKEN"), "{file}: {out}{errors}");
             assert!(out.contains("--var 'token=[secret]'"), "{file}: {out}");
-            assert!(!errors.contains("stands in the file"), "{file}: {errors}");
+            assert!(!errors.contains("is written in the file"), "{file}: {errors}");
         }
     }
     let output = folder.mailrun(dry).args(["--show-secrets", "--var", "token=CIsecretTOKEN", "auth.toml"]).run();

@@ -173,7 +173,7 @@ mod tests {
             (b"a,a\n", "t.csv:1: two columns have the name \"a\"", "a name twice"),
             (
                 b"a,b\n1,2\n\"3,4\n",
-                "t.csv:3: a quotation mark is not closed, so that the row goes on to the file's end",
+                "t.csv:3: a quotation mark is not closed, so the row continues to the end of the file",
                 "a quotation mark that is not closed",
             ),
         ];

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-/// What stands in place of a secret.
+/// Shown instead of a secret.
 const HIDDEN: &str = "\"[secret]\"";
 
-/// A stretch of bytes in one of the files that make up a session.
+/// A range of bytes in one of a session's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Span {
     /// Index into the [`SourceMap`]; 0 is the session file, the others are includes.
@@ -13,7 +13,7 @@ pub struct Span {
     pub bytes: Range<usize>,
 }
 
-/// Where something stands, for people: `sessions/smoke.toml:14:8`.
+/// A place for people: `sessions/smoke.toml:14:8`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The file's name as it was given.
@@ -23,11 +23,11 @@ pub struct Place {
     pub column: usize,
 }
 
-/// The texts of the files that make up a session.
+/// The texts of a session's files.
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
     files: Vec<SourceText>,
-    /// Where secrets stand as they are: no message shows what is there.
+    /// Literal secrets. Messages do not show them.
     hidden: Vec<Span>,
 }
 
@@ -35,27 +35,27 @@ pub struct SourceMap {
 struct SourceText {
     name: String,
     text: String,
-    /// Where each line begins.
+    /// The start of each line.
     lines: Vec<usize>,
 }
 
 impl SourceMap {
-    /// Gives the file's index for [`Span`].
+    /// Returns the file's index for [`Span`].
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> usize {
         let text = text.into();
-        // A byte order mark is no character of the first line.
+        // A byte order mark does not count as a character of the first line.
         let first = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         let lines = std::iter::once(first).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         self.files.push(SourceText { name: name.into(), text, lines });
         self.files.len() - 1
     }
 
-    /// What stands there is a secret.
+    /// Hides a secret in all messages.
     pub fn hide(&mut self, span: Span) {
         self.hidden.push(span);
     }
 
-    /// Whether any of it is hidden.
+    /// Whether any byte of the span is hidden.
     pub fn is_hidden(&self, span: &Span) -> bool {
         let overlaps = |hidden: &Range<usize>| hidden.start < span.bytes.end && span.bytes.start < hidden.end;
         self.hidden.iter().any(|hidden| hidden.file == span.file && overlaps(&hidden.bytes))
@@ -76,7 +76,7 @@ impl SourceMap {
         self.files.get(file).map_or("", |file| &file.text)
     }
 
-    /// What stands there.
+    /// The text of the span.
     pub fn snippet(&self, span: &Span) -> &str {
         self.text(span.file).get(span.bytes.clone()).unwrap_or("")
     }
@@ -90,7 +90,7 @@ impl SourceMap {
         Place { file: self.name(span.file).to_owned(), line: line + 1, column }
     }
 
-    /// The way back from [`SourceMap::place`]: the value or table header that begins there, at most to the line's end.
+    /// The inverse of [`SourceMap::place`]: the value or table header that begins there, up to the end of the line.
     pub fn span_at(&self, place: &Place) -> Option<Span> {
         let file = self.files.iter().position(|file| file.name == place.file)?;
         let line = place.line.checked_sub(1)?;
@@ -105,7 +105,7 @@ impl SourceMap {
         Some(Span { file, bytes: start + column..start + end })
     }
 
-    /// The index of the line that the span begins in, and that line's first byte.
+    /// The index and the first byte of the line in which the span begins.
     fn line_at(&self, span: &Span) -> (usize, usize) {
         let Some(file) = self.files.get(span.file) else { return (0, 0) };
         let line = file.lines.partition_point(|start| *start <= span.bytes.start).saturating_sub(1);
@@ -118,7 +118,7 @@ impl SourceMap {
         Some(self.line(&Span { file, bytes: start..start }).0)
     }
 
-    /// The line that the span begins in, without its end, and the span within it; at most up to the line's end.
+    /// The line in which the span begins, without its line end, and the part of the span within it.
     /// Secrets in it are hidden.
     pub(super) fn line(&self, span: &Span) -> (String, Range<usize>) {
         let (_, start) = self.line_at(span);
@@ -134,7 +134,7 @@ impl SourceMap {
         let hidden = self.hidden.iter().filter(|hidden| hidden.file == span.file);
         let mut hidden: Vec<_> = hidden.map(|hidden| within(&hidden.bytes)).filter(|range| !range.is_empty()).collect();
         hidden.sort_unstable_by_key(|range| range.start);
-        // A line whose syntax is broken may be hidden from within a value on.
+        // In a line with a syntax error, the hidden part can begin inside a value.
         hidden.dedup_by(|next, kept| {
             let overlaps = next.start < kept.end;
             if overlaps {
@@ -142,7 +142,7 @@ impl SourceMap {
             }
             overlaps
         });
-        // From the end, so that what stands before keeps its place.
+        // From the end, so that earlier positions stay valid.
         for range in hidden.into_iter().rev() {
             shown.replace_range(range.clone(), HIDDEN);
             let moved = |at: usize, inside: usize| match at {
@@ -156,8 +156,8 @@ impl SourceMap {
     }
 }
 
-/// Where the TOML value at the beginning of `text` ends: behind its quote, its bracket, its last letter or digit.
-/// `None` where it goes on in the next line.
+/// The end of the TOML value at the beginning of `text`: after its quote, its bracket, or its last letter or digit.
+/// `None` if it continues in the next line.
 fn value_end(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let quoted = |from: usize| {
@@ -206,26 +206,25 @@ fn value_end(text: &str) -> Option<usize> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// The session cannot run; what kind decides between exit 65 and 66.
+    /// The session cannot run. [`Diagnostic::no_input`] decides between exit status 65 and 66.
     Error,
     Warning,
 }
 
-/// One thing that is wrong, or questionable, with a session.
+/// An error or a warning about a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     pub severity: Severity,
-    /// A file that the session names cannot be read (exit 66, else 65).
+    /// Whether a file that the session names cannot be read (exit status 66 instead of 65).
     pub no_input: bool,
     pub span: Span,
-    /// The line from which on the source is shown, where that is not the span's own: a step's first one, for what went
-    /// wrong in a later one.
+    /// The first line to show, if it is not the span's own: that of a step whose later line failed.
     pub context_from: Option<usize>,
     /// What is wrong, in a sentence without a full stop: `unknown key "expct"`.
     pub message: String,
-    /// Stands behind the caret: `did you mean "expect"?`
+    /// Shown after the caret: `did you mean "expect"?`
     pub label: Option<String>,
-    /// What to write instead, or how it may be allowed.
+    /// What to write instead, or how to allow it.
     pub help: Option<String>,
 }
 
@@ -239,7 +238,7 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(span, message) }
     }
 
-    /// Shows the source from that line on, counted from 1, where it stands a little before the span's.
+    /// Shows the source from this line on, counted from 1, if it is close before the span's line.
     pub fn with_context_from(self, line: usize) -> Self {
         Self { context_from: Some(line), ..self }
     }
@@ -253,7 +252,7 @@ impl Diagnostic {
     }
 }
 
-/// All that one reading found, in the order of the file.
+/// All errors and warnings of one reading, in file order.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     pub list: Vec<Diagnostic>,

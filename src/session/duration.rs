@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Longer than any run, and far from where an `Instant` overflows.
+/// A year: longer than any run, and far from where an `Instant` overflows.
 const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// ```abnf
@@ -11,7 +11,7 @@ const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
 /// unit     = "ms" / "s" / "m" / "h"
 /// ```
 ///
-/// The parts are added: `1m 30s`. Gives what is wrong with it, in words that name the accepted forms.
+/// The parts are added: `1m 30s`. The error names the accepted forms.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong =
         |why: &str| Err(format!("\"{text}\" is not a duration{why}: write \"500ms\", \"30s\", \"5m\" or \"1h\""));
@@ -22,28 +22,28 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let mut sum = Duration::ZERO;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let (number, behind) = rest.split_at(digits);
-        let letters = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
-        let (unit, behind) = behind.split_at(letters);
+        let (number, after) = rest.split_at(digits);
+        let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(letters);
         let nanos_per_unit: u128 = match unit {
             "ms" => 1_000_000,
             "s" => 1_000_000_000,
             "m" => 60_000_000_000,
             "h" => 3_600_000_000_000,
-            "" if behind.is_empty() && !number.is_empty() => return wrong(" without its unit"),
+            "" if after.is_empty() && !number.is_empty() => return wrong(" (the unit is missing)"),
             _ => return wrong(""),
         };
         let Some(nanos) = scaled(number, nanos_per_unit) else { return wrong("") };
         sum = match from_nanos(nanos).and_then(|part| sum.checked_add(part)).filter(|sum| *sum <= MAX_DURATION) {
             Some(sum) => sum,
-            None => return Err(format!("\"{text}\" is too long: a year is the most")),
+            None => return Err(format!("\"{text}\" is too long: the longest duration is a year")),
         };
-        rest = behind.trim_start();
+        rest = after.trim_start();
     }
     Ok(sum)
 }
 
-/// `1.5` times `unit`, in whole nanoseconds. `None` where it is not a number, or out of reach.
+/// `number` times `unit`, in whole nanoseconds. `None` if it is not a number or too large.
 fn scaled(number: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     if whole.is_empty() || whole.len() > 18 || fraction.is_empty() || fraction.len() > 9 || fraction.contains('.') {
@@ -53,7 +53,7 @@ fn scaled(number: &str, unit: u128) -> Option<u128> {
     Some(whole.parse::<u128>().ok()? * unit + parts)
 }
 
-/// `Duration::from_nanos_u128` panics where this says `None`.
+/// Like `Duration::from_nanos_u128`, but returns `None` instead of panicking.
 fn from_nanos(nanos: u128) -> Option<Duration> {
     let seconds = u64::try_from(nanos / 1_000_000_000).ok()?;
     Some(Duration::new(seconds, (nanos % 1_000_000_000) as u32))

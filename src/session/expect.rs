@@ -1,22 +1,22 @@
-//! Expectations and how a reply is held against them.
+//! Expectations, and how replies are compared with them.
 
 use super::{Span, Template};
 use crate::smtp::reply::{EnhancedCode, Reply, ReplyCode};
 use std::fmt;
 
-/// What a step expects. `source` shows it as the file wrote it.
+/// The replies that a step expects.
 #[derive(Clone, Debug)]
 pub struct Expectation {
     pub span: Span,
     /// For messages: `250`, `2xx`, `250 or 251`, `close`.
     pub words: String,
-    /// Any of them.
+    /// Any of them passes.
     pub any_of: Vec<ReplyPattern>,
 }
 
 #[derive(Clone, Debug)]
 pub enum ReplyPattern {
-    /// The whole table must hold.
+    /// All of its keys must match.
     Reply {
         code: Vec<CodePattern>,
         enhanced: Option<EnhancedPattern>,
@@ -30,16 +30,16 @@ pub enum ReplyPattern {
     Malformed,
 }
 
-/// `250`, `25x`, `2xx`: digits, or any.
+/// `250`, `25x`, `2xx`. `None` is an `x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodePattern(pub [Option<u8>; 3]);
 
-/// `2.1.5`, `2.x.x`.
+/// `2.1.5`, `2.x.x`. `None` is an `x`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnhancedPattern(pub [Option<u16>; 3]);
 
 impl CodePattern {
-    /// `250`, `25x`, `2xx`; the first is a digit, and behind an `x` stands no digit.
+    /// Parses `250`, `25x` or `2xx`. The first must be a digit, and no digit follows an `x`.
     pub fn parse(text: &str) -> Option<Self> {
         let mut pattern = [None; 3];
         let mut open = false;
@@ -76,7 +76,7 @@ impl fmt::Display for CodePattern {
 }
 
 impl EnhancedPattern {
-    /// `2.1.5`, `2.1.x`, `2.x.x`: class 2, 4 or 5 (RFC 3463 §2), and behind an `x` stands no number.
+    /// Parses `2.1.5`, `2.1.x` or `2.x.x`. The class is 2, 4 or 5 (RFC 3463 §2), and no number follows an `x`.
     pub fn parse(text: &str) -> Option<Self> {
         let mut pattern = [None; 3];
         let mut open = false;
@@ -113,7 +113,7 @@ impl fmt::Display for EnhancedPattern {
 }
 
 impl ReplyPattern {
-    /// A code or a class of codes, and nothing more.
+    /// A pattern of codes alone.
     pub fn codes(code: Vec<CodePattern>) -> Self {
         Self::Reply { code, enhanced: None, text: None, lines: None }
     }
@@ -131,10 +131,10 @@ impl ReplyPattern {
         }
     }
 
-    /// Which parts of a table the reply does not meet, a sentence each.
+    /// The keys of a table that the reply does not match, a sentence each.
     fn mismatches(&self, reply: &Reply, regex: &mut dyn FnMut(&Template) -> Option<regex::Regex>) -> Vec<String> {
         let Self::Reply { code, enhanced, text, lines } = self else { return Vec::new() };
-        // The code alone is said already.
+        // The caller reports a wrong code by itself.
         if enhanced.is_none() && text.is_none() && lines.is_none() {
             return Vec::new();
         }
@@ -182,13 +182,12 @@ impl ReplyPattern {
 }
 
 impl Expectation {
-    /// Whether the reply is one of those expected. `text` patterns are templates, so the caller renders: gives it
-    /// the pattern's template, gets the regex.
+    /// Whether the reply is one of those expected. `text` patterns are templates: `regex` renders and compiles one.
     pub fn accepts(&self, reply: &Reply, regex: &mut dyn FnMut(&Template) -> Option<regex::Regex>) -> bool {
         self.any_of.iter().any(|pattern| pattern.accepts(reply, regex))
     }
 
-    /// Which parts of the one table that stands there the reply does not meet; nothing where there is a choice.
+    /// The keys that the reply does not match, if one table alone is expected.
     pub fn mismatches(&self, reply: &Reply, regex: &mut dyn FnMut(&Template) -> Option<regex::Regex>) -> Vec<String> {
         match self.any_of.as_slice() {
             [pattern] => pattern.mismatches(reply, regex),
@@ -208,7 +207,7 @@ impl Expectation {
         self.any_of.iter().any(|p| matches!(p, ReplyPattern::Malformed))
     }
 
-    /// Whether some 4yz reply would be accepted: another 4yz is then a failure (1) and not "try later" (75).
+    /// Whether any 4yz reply is expected. If so, another 4yz is a failure (1) and not "try again later" (75).
     pub fn accepts_some_4xx(&self) -> bool {
         self.any_of.iter().any(ReplyPattern::accepts_some_4xx)
     }

@@ -13,11 +13,11 @@ pub struct Expression {
     compiled: usize,
 }
 
-/// What became of an `assert`.
+/// The result of an `assert` or `if`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evaluation {
     pub holds: bool,
-    /// The names and attributes in it with their values, for a failed assert (empty where it holds): `ehlo.size`, `1000`.
+    /// If it is false: its names and attributes with their values, such as `ehlo.size`, `1000`.
     pub values: Vec<(String, String)>,
 }
 
@@ -34,8 +34,8 @@ impl Expression {
         added.map(expression).map_err(|wrong| wrong.map(expression))
     }
 
-    /// For an `if`: a value that is no boolean counts by its truth. What hangs on a fact that is none (`tls.verified`
-    /// before the handshake) does not hold; any other undefined name is an error.
+    /// Evaluates an `if`. A value that is not a boolean counts by its truth. An attribute of a fact that is none
+    /// (`tls.verified` before the handshake) is false. Any other undefined name is an error.
     pub fn evaluate(&self, templates: &Templates, scope: &Scope) -> Result<Evaluation, RenderError> {
         let holds = match templates.evaluate(self.compiled, &self.source, scope) {
             Ok(value) => value.is_true(),
@@ -46,8 +46,8 @@ impl Expression {
         Ok(Evaluation { holds, values })
     }
 
-    /// For an `assert`: as [`Expression::evaluate`], and what the server did not say (`ehlo.capabilities.SIZE`,
-    /// `reply.lines[5]`) does not hold either; it is format_operand as undefined.
+    /// Evaluates an `assert`. Unlike in [`Expression::evaluate`], what the server did not say (`ehlo.capabilities.SIZE`,
+    /// `reply.lines[5]`) is false, too. It is shown as undefined.
     pub fn evaluate_assert(&self, templates: &Templates, scope: &Scope) -> Result<Evaluation, RenderError> {
         self.evaluate(templates, scope).or_else(|error| {
             let missing_fact = match error.undefined.clone() {
@@ -62,7 +62,7 @@ impl Expression {
         })
     }
 
-    /// The first part of what the server says that it did not say.
+    /// The first path to a fact that the server did not give.
     fn missing_fact(&self, templates: &Templates, scope: &Scope) -> Option<String> {
         let mut paths = identifiers::paths(&self.source).into_iter().map(|path| &self.source[path]);
         let missing_fact = paths.find(|path| is_server_fact(path, scope) && templates.peek(path, scope).is_none());
@@ -80,7 +80,7 @@ impl Expression {
         values
     }
 
-    /// The names that it uses, but for functions.
+    /// The names that it uses, without functions.
     pub fn names(&self, templates: &Templates) -> Vec<String> {
         self.names_at(templates).into_iter().map(|(name, _)| name).collect()
     }
@@ -91,23 +91,23 @@ impl Expression {
     }
 }
 
-/// The facts that a server's words make.
+/// The facts that come from the server.
 const SERVER_FACTS: [&str; 3] = ["reply", "ehlo", "tls"];
 
-/// Whether it is an attribute or an item of what the server said, and there was something.
+/// Whether `path` is an attribute or an item of a server fact that is set.
 fn is_server_fact(path: &str, scope: &Scope) -> bool {
     let root = path.split(['.', '[']).next().unwrap_or_default().trim();
     root != path && SERVER_FACTS.contains(&root) && scope.get(root).is_some()
 }
 
-/// Whether what is undefined is an attribute of something that is none now.
+/// Whether the undefined path is an attribute of a value that is none.
 fn is_attribute_of_none(error: &RenderError, scope: &Scope) -> bool {
     let Some(path) = &error.undefined else { return false };
     let root = path.split(['.', '[']).next().unwrap_or_default();
     root != path && scope.get(root).is_some_and(|value| value.is_none())
 }
 
-/// The value of `path`, or of the longest part of it that has one.
+/// The longest prefix of `path` that has a value, and that value.
 fn longest_defined_path<'a>(
     mut path: &'a str,
     templates: &Templates,
@@ -121,13 +121,13 @@ fn longest_defined_path<'a>(
     }
 }
 
-/// What is kept of a value, in bytes. What is format_operand of it is less, and cut once the secrets are out.
+/// The bytes of a value that are kept. It is cut further after secrets are removed.
 const MAX_VALUE_BYTES: usize = 64 * 1024;
 
 fn format_operand(value: &minijinja::Value) -> String {
     let text = match value.as_str() {
         Some(text) => format!("\"{text}\""),
-        // As the language writes them: true, false, none.
+        // As templates write them: true, false, none.
         None if value.is_none() || bool::try_from(value.clone()).is_ok() => value.to_string().to_lowercase(),
         None => value.to_string(),
     };

@@ -1,4 +1,4 @@
-//! What expressions can see of a running session: `reply`, `ehlo`, `tls`, `session`.
+//! The names `reply`, `ehlo`, `tls` and `session` in expressions.
 
 use super::scope::TimeValue;
 use crate::smtp::capabilities::Capabilities;
@@ -13,17 +13,17 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct ReplyFacts {
     pub reply: Reply,
-    /// From the command's last byte to the reply's last.
+    /// From the last byte of the command to the last byte of the reply.
     pub elapsed: Duration,
 }
 
-/// `ehlo`; the default before EHLO and where it was refused.
+/// `ehlo`. The default before EHLO, and after a refused EHLO.
 pub type EhloFacts = Capabilities;
 
 /// `tls`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFacts {
-    /// `TLSv1.3`; `None` where it could not be told.
+    /// `TLSv1.3`. `None` if it is unknown.
     pub version: Option<String>,
     /// `TLS_AES_256_GCM_SHA384`, IANA's name.
     pub cipher: Option<String>,
@@ -52,7 +52,7 @@ pub struct PeerFacts {
 #[derive(Clone, Debug, Default)]
 pub struct SessionFacts {
     pub name: String,
-    /// The URL, as it was given.
+    /// The URL as it was given.
     pub server: String,
     pub elapsed: Duration,
     /// Bytes, before TLS.
@@ -60,7 +60,7 @@ pub struct SessionFacts {
     pub received: u64,
 }
 
-// How expressions see them. Values are made when they are asked for.
+// Each value is made when an expression asks for it.
 
 fn text(bytes: &[u8]) -> Value {
     Value::from(String::from_utf8_lossy(bytes))
@@ -82,7 +82,7 @@ impl Object for ReplyFacts {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Str(&["code", "enhanced", "text", "lines", "elapsed"])
+        Enumerator::Str(REPLY_ATTRIBUTES)
     }
 }
 
@@ -99,11 +99,11 @@ impl Object for EhloFacts {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Str(&["name", "text", "capabilities", "auth", "size"])
+        Enumerator::Str(EHLO_ATTRIBUTES)
     }
 }
 
-/// `ehlo.capabilities`: asked for without regard to case (RFC 5321 §2.4).
+/// `ehlo.capabilities`. Keywords are compared ignoring case (RFC 5321 §2.4).
 #[derive(Debug)]
 struct CapabilityMap(Arc<EhloFacts>);
 
@@ -118,7 +118,7 @@ impl Object for CapabilityMap {
     }
 }
 
-/// `tls`; `now` is what `days_left` counts from.
+/// `tls`. `days_left` is counted from `now`.
 pub(super) fn tls_value(facts: Arc<TlsFacts>, now: Timestamp) -> Value {
     Value::from_object(TlsValue { facts, now })
 }
@@ -142,7 +142,7 @@ impl Object for TlsValue {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Str(&["version", "cipher", "peer", "verified"])
+        Enumerator::Str(TLS_ATTRIBUTES)
     }
 }
 
@@ -159,7 +159,7 @@ impl Object for PeerValue {
             "sans" => Value::from(peer.sans.clone()),
             "not_before" => Value::from_object(TimeValue::new(peer.not_before, &TimeZone::UTC)),
             "not_after" => Value::from_object(TimeValue::new(peer.not_after, &TimeZone::UTC)),
-            // Whole days: an expired certificate has -1 from its first second on.
+            // Whole days, rounded down: a certificate that has just expired has -1.
             "days_left" => Value::from(peer.not_after.duration_since(self.0.now).as_secs().div_euclid(86_400)),
             "sha256" => Value::from(peer.sha256.as_str()),
             _ => return None,
@@ -167,7 +167,7 @@ impl Object for PeerValue {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Str(&["subject", "issuer", "sans", "not_before", "not_after", "days_left", "sha256"])
+        Enumerator::Str(PEER_ATTRIBUTES)
     }
 }
 
@@ -184,18 +184,24 @@ impl Object for SessionFacts {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Str(&["elapsed", "name", "server", "sent", "received"])
+        Enumerator::Str(SESSION_ATTRIBUTES)
     }
 }
 
-/// The attributes of a fact, or of what it holds; `None` where `path` is neither, or they vary.
+const REPLY_ATTRIBUTES: &[&str] = &["code", "enhanced", "text", "lines", "elapsed"];
+const EHLO_ATTRIBUTES: &[&str] = &["name", "text", "capabilities", "auth", "size"];
+const TLS_ATTRIBUTES: &[&str] = &["version", "cipher", "peer", "verified"];
+const PEER_ATTRIBUTES: &[&str] = &["subject", "issuer", "sans", "not_before", "not_after", "days_left", "sha256"];
+const SESSION_ATTRIBUTES: &[&str] = &["elapsed", "name", "server", "sent", "received"];
+
+/// The attributes of the fact at `path`. `None` if there is no such fact, or its attributes vary.
 pub(super) fn known_attributes(path: &[&str]) -> Option<&'static [&'static str]> {
     match path {
-        ["reply"] => Some(&["code", "enhanced", "text", "lines", "elapsed"]),
-        ["ehlo"] => Some(&["name", "text", "capabilities", "auth", "size"]),
-        ["tls"] => Some(&["version", "cipher", "peer", "verified"]),
-        ["tls", "peer"] => Some(&["subject", "issuer", "sans", "not_before", "not_after", "days_left", "sha256"]),
-        ["session"] => Some(&["elapsed", "name", "server", "sent", "received"]),
+        ["reply"] => Some(REPLY_ATTRIBUTES),
+        ["ehlo"] => Some(EHLO_ATTRIBUTES),
+        ["tls"] => Some(TLS_ATTRIBUTES),
+        ["tls", "peer"] => Some(PEER_ATTRIBUTES),
+        ["session"] => Some(SESSION_ATTRIBUTES),
         _ => None,
     }
 }

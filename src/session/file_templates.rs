@@ -1,4 +1,4 @@
-//! Whether a session renders files: which names these use is unknown until they are opened.
+//! Finds out whether a session renders files. The names in such files are unknown until they are opened.
 
 use super::visitor::{FilePurpose, Visitor};
 use super::{Session, TextSource, ValueSource, Variable};

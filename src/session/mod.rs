@@ -1,5 +1,5 @@
-//! The session file: its model, reading with places, validation, expectations, templates, and the
-//! short form's expansion. Pure: files are asked for through [`Sources`].
+//! The session file: its model, how it is read and validated, expectations and templates. Pure: files are read
+//! through [`Sources`].
 
 mod diagnostic;
 mod duration;

@@ -6,16 +6,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// One session: everything that its file and its includes say.
+/// A session: the content of its file and its includes.
 pub struct Session {
     /// The file's name without its folder.
     pub name: String,
     pub source_map: SourceMap,
     pub templates: Templates,
-    /// Warnings of the reading, such as a literal secret.
+    /// Warnings about the file, such as a literal secret.
     pub warnings: Vec<Diagnostic>,
     pub description: Option<Template>,
-    /// A URL; parsed when rendered. `None`: `--server` must give it.
+    /// A URL, parsed after rendering. If it is `None`, `--server` must be given.
     pub server: Option<Template>,
     pub client_name: Option<Template>,
     pub timeout: Option<Duration>,
@@ -25,19 +25,19 @@ pub struct Session {
     pub tags: Vec<String>,
     pub requires: Vec<String>,
     pub xfail: Option<String>,
-    /// In the order of the file.
+    /// In file order.
     pub vars: Vec<Variable>,
     pub secrets: Vec<Variable>,
-    /// What the command line gives, where it is of the kind that `[vars]` says.
+    /// Values of `--var` that were converted to the type in `[vars]`.
     pub(super) overrides: Vec<(String, Value)>,
-    /// Whether a `[tls]` table stands in the file.
+    /// Whether the file has `[tls]`.
     pub has_tls: bool,
     pub tls: TlsSettings,
     pub auth: Option<AuthSettings>,
     pub message: Option<Message>,
     pub rows: Option<RowsSettings>,
     pub retry: Option<RetrySettings>,
-    /// `[message]`'s implied parts stand here already, spelled out as steps whose `implied` is true.
+    /// Includes the steps that `[message]` implies; their `implied` is true.
     pub open: Vec<Step>,
     pub steps: Vec<Step>,
     pub close: Vec<Step>,
@@ -48,12 +48,12 @@ pub struct Session {
 pub struct RowsSettings {
     pub span: Span,
     pub file: SourcePath,
-    /// The column that names a row, and where the file says so.
+    /// The column that names a row, and its place in the file.
     pub key: Option<(String, Span)>,
     pub connections: u32,
     pub per_connection: u32,
     pub in_flight: u32,
-    /// Rows a second.
+    /// Rows per second.
     pub rate: Option<f64>,
 }
 
@@ -77,14 +77,14 @@ pub struct Variable {
 /// Where a value comes from.
 #[derive(Clone, Debug)]
 pub enum ValueSource {
-    /// As it stands; a string is a template over the names above it. One of `[secrets]` without `{{` is a literal.
+    /// A string: a template over the names above it. A string of `[secrets]` without `{{` is a literal.
     Template(Template),
     Literal(Value),
     Env {
         name: String,
         default: Option<Value>,
     },
-    /// One final line end is dropped. `template`: what the file holds is a template too.
+    /// Without one final line end. `template`: the content is rendered.
     File {
         path: SourcePath,
         template: bool,
@@ -103,7 +103,7 @@ pub enum ValueSource {
         text: String,
         default: Option<Value>,
     },
-    /// A list of tables, one for each row, by the names of the header row.
+    /// A list of tables, one per row, with the header's names as keys.
     Csv {
         path: SourcePath,
         default: Option<Value>,
@@ -130,13 +130,12 @@ impl ValueSource {
     }
 }
 
-/// A file that a session names: relative to the session file's folder (an include's paths are rebased to it), or
-/// absolute. A template where the file wrote one.
+/// A file that a session names: relative to the session file's folder, or absolute.
 #[derive(Clone, Debug)]
 pub struct SourcePath {
-    /// What the file wrote.
+    /// As the file writes it.
     pub template: Template,
-    /// The folder it is relative to, itself relative to the session file's: empty but in includes.
+    /// The folder of the include that names it, relative to the session file's. Empty outside of includes.
     pub base: PathBuf,
     pub span: Span,
 }
@@ -153,7 +152,7 @@ pub struct TlsSettings {
     pub client_cert: Option<SourcePath>,
     pub client_key: Option<SourcePath>,
     pub alpn: Vec<String>,
-    /// For the implied steps; `None`: as the address says.
+    /// For the implied steps. If it is `None`, the server's address decides.
     pub starttls: Option<StarttlsPolicy>,
 }
 
@@ -176,7 +175,7 @@ pub enum StarttlsPolicy {
 #[derive(Clone, Debug)]
 pub struct AuthSettings {
     pub span: Span,
-    /// `None`: the strongest that both sides have.
+    /// If it is `None`, the strongest that both sides have is used.
     pub mechanism: Option<crate::smtp::sasl::Mechanism>,
     pub user: Option<Template>,
     pub password: Option<Template>,
@@ -190,7 +189,7 @@ pub struct AuthSettings {
 #[derive(Clone, Debug)]
 pub struct Message {
     pub span: Span,
-    /// Header addresses as written; each is a template. Beside `eml`, which may stand without it, the envelope's.
+    /// The author. With `eml` it is optional and, like `to`, `cc` and `bcc`, sets the envelope.
     pub from: Option<Template>,
     pub to: Vec<Template>,
     pub cc: Vec<Template>,
@@ -201,38 +200,38 @@ pub struct Message {
     pub message_id: Option<Template>,
     pub headers: Vec<(String, Template)>,
     pub text: Option<TextSource>,
-    /// Never without `text`. Values that come into it are HTML-escaped.
+    /// Never without `text`. Values in it are HTML-escaped.
     pub html: Option<TextSource>,
     pub attachments: Vec<AttachedFile>,
-    /// A mail that is ready, in place of all that makes one.
+    /// A complete message, instead of the fields that make one.
     pub eml: Option<SourcePath>,
     pub envelope_from: Option<Template>,
     pub envelope_to: Option<Vec<Template>>,
-    /// ESMTP parameters for MAIL and RCPT, as they stand.
+    /// ESMTP parameters for MAIL and RCPT, sent as they are.
     pub mail_params: Option<Template>,
     pub rcpt_params: Option<Template>,
-    /// Whether PIPELINING is used where it is offered.
+    /// Whether PIPELINING is used if it is offered.
     pub pipelining: bool,
-    /// Whether CHUNKING is used where it is offered.
+    /// Whether CHUNKING is used if it is offered.
     pub chunking: bool,
-    /// Whether a reply per recipient is asked for where PRDR is offered.
+    /// Whether a reply per recipient is asked for if PRDR is offered.
     pub prdr: bool,
     pub on_refused: RefusalPolicy,
 }
 
-/// A file of `attach`.
+/// An entry of `attach`.
 #[derive(Clone, Debug)]
 pub struct AttachedFile {
     pub path: SourcePath,
-    /// Its name for the recipient; that of the file by default.
+    /// Its name for the recipient. The default is the file's name.
     pub name: Option<Template>,
     pub media_type: Option<Template>,
-    /// The Content-ID by which HTML shows it.
+    /// The Content-ID that HTML refers to.
     pub inline: Option<Template>,
 }
 
 impl Message {
-    /// `text` and `html`, where they stand.
+    /// `text` and `html`, if they are set.
     pub fn contents(&self) -> impl Iterator<Item = &TextSource> {
         self.text.iter().chain(&self.html)
     }
@@ -244,37 +243,37 @@ pub enum RefusalPolicy {
     Skip,
 }
 
-/// Text in the file, or a file's content.
+/// Text in the session file, or the content of another file.
 #[derive(Clone, Debug)]
 pub enum TextSource {
     Text(Template),
-    /// `template`: its content is a template too.
+    /// `template`: the content is rendered.
     File {
         path: SourcePath,
         template: bool,
     },
 }
 
-/// Bytes for `raw`.
+/// The bytes of `raw`.
 #[derive(Clone, Debug)]
 pub enum RawBytes {
     Text(Template),
-    /// Of `hex` and `base64`.
+    /// From `hex` or `base64`.
     Bytes(Vec<u8>),
     File(SourcePath),
 }
 
-/// One step: an action and what goes with it.
+/// A step: an action and its modifiers.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Its table's first line: `[[step]]`, or the inline table.
+    /// The first line of its table: `[[step]]`, or the inline table.
     pub span: Span,
-    /// Whether `[message]` implied it; `span` is then `[message]`'s.
+    /// Whether `[message]` implies it. `span` is then that of `[message]`.
     pub implied: bool,
-    /// Not in the part of the session that is asked for: it is skipped.
+    /// Outside of `--from-step` and `--to-step`: it is skipped.
     pub deselected: bool,
     pub action: Action,
-    /// `None` where the action has none, and for `raw` without one.
+    /// `None` if the action has none, and for `raw` without `expect`.
     pub expect: Option<Expectation>,
     pub name: Option<Template>,
     pub asserts: Vec<Expression>,
@@ -282,20 +281,20 @@ pub struct Step {
     pub timeout: Option<Duration>,
     pub delay: Option<Duration>,
     pub condition: Option<Expression>,
-    /// How often; `None`: once, and `loop` is not known.
+    /// How often it runs. If it is `None`, it runs once, and `loop` is undefined.
     pub repeat: Option<u32>,
     pub retry: Option<StepRetry>,
     pub on_fail: FailurePolicy,
     pub chunk: Option<Chunk>,
     pub always: bool,
     pub with: Vec<Variable>,
-    /// The connection's name; `None` is `main`, or the group's.
+    /// The connection's name. `None` is `main`, or the group's connection.
     pub on: Option<String>,
 }
 
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Sends nothing, waits for a reply.
+    /// Sends nothing and waits for a reply.
     Wait,
     Send(Template),
     Raw(RawBytes),
@@ -310,15 +309,15 @@ pub enum Action {
     Tls,
     Auth(AuthSettings),
     Login,
-    /// `message = true` is the session's `[message]`, copied here.
+    /// For `message = true` a copy of the session's `[message]`.
     Message(Box<Message>),
     Body {
         content: TextSource,
         dot_stuffing: bool,
     },
-    /// Each sends something and has its own `expect`.
+    /// Each member sends something and has its own `expect`.
     Pipeline(Vec<Step>),
-    /// `steps`, and what an `include` became.
+    /// `steps`, and the steps of an `include`.
     Steps(Vec<Step>),
     Quit,
     Sleep(Duration),
@@ -329,7 +328,7 @@ pub enum Action {
         source: SocketAddr,
         destination: SocketAddr,
     },
-    /// Attribute names in upper case, and their values before xtext.
+    /// Attribute names in upper case, and their values before xtext encoding.
     Xclient(Vec<(String, Template)>),
 }
 
@@ -340,23 +339,23 @@ pub enum HelloVerb {
     Lhlo,
 }
 
-/// The `starttls` step's values.
+/// The values of a `starttls` step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StarttlsMode {
-    /// `true`: whether or not it was offered.
+    /// `true`: STARTTLS is sent whether or not it is offered.
     Always,
     Required,
     Opportunistic,
 }
 
-/// How a connection is ended by the client.
+/// How the client ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseMode {
-    /// FIN; inside TLS a close_notify first.
+    /// FIN; inside TLS after close_notify.
     Fin,
     /// RST.
     Reset,
-    /// The sending half only.
+    /// Shuts the sending half only.
     Write,
 }
 
@@ -382,7 +381,7 @@ pub enum FailurePolicy {
     Quit,
 }
 
-/// Writes in pieces of `size` bytes, `every` apart.
+/// Writes in pieces of `size` bytes, with a pause of `every` between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk {
     pub size: usize,

@@ -1,16 +1,16 @@
-//! What `--var` gives for a name of `[vars]` is of the kind that the file gives it: as text, `--var n=1` would be
-//! greater than every number, and `n > 2` would hold.
+//! `--var` values take the type that `[vars]` gives the name. As text, `--var n=1` would be greater than every number,
+//! and `n > 2` would be true.
 
 use super::{Diagnostic, Session, Value, ValueSource};
 
 impl Session {
-    /// Reads the texts that the command line gives as what `[vars]` makes of their names: numbers and booleans. Gives
-    /// what cannot be read so.
+    /// Converts the values of `--var` to numbers and booleans if `[vars]` has such a value for the name. Returns an error
+    /// for each value that cannot be converted.
     pub fn apply_overrides(&mut self, texts: &[(String, String)]) -> Vec<Diagnostic> {
         let mut wrong = Vec::new();
         for variable in &self.vars {
             let ValueSource::Literal(own) = &variable.source else { continue };
-            // The last one wins.
+            // The last value of a name wins.
             let Some((name, text)) = texts.iter().rev().find(|(name, _)| *name == variable.name) else { continue };
             let (kind, read) = match own {
                 Value::Integer(_) | Value::Float(_) => ("a number", number(text)),
@@ -22,22 +22,22 @@ impl Session {
                 None => wrong.push(
                     Diagnostic::error(
                         variable.span.clone(),
-                        format!("--var gives \"{name}\" the value \"{text}\", and [vars] makes it {kind}"),
+                        format!("--var gives \"{name}\" the value \"{text}\", but [vars] makes it {kind}"),
                     )
-                    .with_help("a value of another kind comes from a file of --vars, or the file's is a string"),
+                    .with_help("use a file of --vars for another type, or make it a string in [vars]"),
                 ),
             }
         }
         wrong
     }
 
-    /// What the command line gives for a name: as [`Session::apply_overrides`] read it, else as it was given.
+    /// The value that [`Session::apply_overrides`] converted for the name, otherwise `value`.
     pub fn typed_override<'a>(&'a self, name: &str, value: &'a Value) -> &'a Value {
         self.overrides.iter().find(|(known, _)| known == name).map_or(value, |(_, value)| value)
     }
 }
 
-/// As TOML writes numbers.
+/// Parses a TOML number.
 fn number(text: &str) -> Option<Value> {
     match text.parse().ok()? {
         toml::Value::Integer(number) => Some(Value::Integer(number)),

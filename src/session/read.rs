@@ -1,8 +1,8 @@
-//! Reads a session file: all its mistakes in one go, each with its place.
+//! Reads a session file and reports all of its errors, each with its place.
 //!
-//! `toml` gives spanned tables and every syntax error; the readers here walk them and go on behind each mistake, where
-//! serde would stop at the first. What is read is a [`Session`] with nothing left to look up: includes are steps, and
-//! what `[message]` implies stands there.
+//! `toml` gives tables with spans and every syntax error. The readers here continue after each error, where serde would
+//! stop. The resulting [`Session`] is complete: includes are steps, and the sections that `[message]` implies are filled
+//! in.
 
 mod action;
 mod auth;
@@ -38,7 +38,7 @@ pub(super) use expect::expect_codes;
 pub(super) use undefined_names::undefined_names;
 
 /// Reads, validates and expands a session. `name` is the file's name as given; includes are read through `sources`.
-/// `overridden` are the names that `--var` and `--vars` give beside `[vars]`.
+/// `overridden` are the names that `--var` and `--vars` set.
 pub fn load(name: &str, text: &str, sources: &dyn Sources, overridden: &[String]) -> Result<Session, Diagnostics> {
     let mut reader = SessionReader::new(name, text, sources);
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -47,8 +47,8 @@ pub fn load(name: &str, text: &str, sources: &dyn Sources, overridden: &[String]
     let mut session = reader.session(table.get_ref());
     session.source_map = std::mem::take(&mut reader.map);
     session.templates = std::mem::take(&mut reader.templates);
-    // Where syntax is broken, what defines a name may just not have been understood; and where a step is, its captures
-    // were meant to be there.
+    // After a syntax error, the definition of a name may not have been understood. After any other error, count all
+    // names that the file meant to define.
     if reader.broken_files.is_empty() {
         let mut known = overridden.to_vec();
         if reader.has_errors() {
@@ -63,7 +63,7 @@ pub fn load(name: &str, text: &str, sources: &dyn Sources, overridden: &[String]
     Ok(session)
 }
 
-/// In the order of the files, and each once.
+/// Sorts diagnostics by their place and drops repeated ones.
 fn sort_and_deduplicate(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut seen = HashSet::new();
     found.retain(|one| seen.insert((one.span.clone(), one.message.clone())));

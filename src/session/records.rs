@@ -1,7 +1,7 @@
-//! Where the records of a CSV or TSV file end, and which of them are none (RFC 4180 §2).
+//! Finds the ends of records in CSV and TSV files, and invalid records (RFC 4180 §2).
 //!
-//! A parser of CSV prefers any reading to none: a quotation mark that is never closed makes one record of the rest of
-//! the file, and the mail for one person carries everybody's addresses. So records are cut first, and parsed then.
+//! A CSV parser accepts almost anything: a quotation mark that is never closed makes one record of the rest of the file,
+//! and the mail to one person would contain everybody's addresses. So records are split first and parsed afterwards.
 
 use std::fmt;
 
@@ -10,25 +10,27 @@ use std::fmt;
 pub enum RecordError {
     /// The file ends within quotation marks.
     Unclosed,
-    /// A quoted field goes on behind the mark that closed it; the line, from 1 where the record begins.
+    /// A quoted field continues after its closing quotation mark. The line is counted from 1 at the start of the record.
     BehindQuote { line: u64 },
 }
 
 impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unclosed => f.write_str("a quotation mark is not closed, so that the row goes on to the file's end"),
-            Self::BehindQuote { line: 1 } => f.write_str("a quoted field goes on behind its closing quotation mark"),
+            Self::Unclosed => {
+                f.write_str("a quotation mark is not closed, so the row continues to the end of the file")
+            }
+            Self::BehindQuote { line: 1 } => f.write_str("a quoted field continues after its closing quotation mark"),
             Self::BehindQuote { line } => write!(
                 f,
-                "a quoted field goes on behind its closing quotation mark, in the row's line {line}: an earlier mark may \
+                "a quoted field continues after its closing quotation mark, in the row's line {line}: an earlier mark may \
                  not have been closed"
             ),
         }
     }
 }
 
-/// Finds the end of one record after the other; it is given bytes and keeps none.
+/// Finds the end of each record in a stream of bytes, without keeping any.
 ///
 /// ```text
 /// record = field *(delimiter field) [CR] LF
@@ -38,7 +40,7 @@ impl fmt::Display for RecordError {
 pub struct RecordSplitter {
     delimiter: u8,
     state: QuoteState,
-    /// LFs within the record so far.
+    /// LFs in the record so far.
     lines: u64,
     fault: Option<RecordError>,
 }
@@ -48,9 +50,9 @@ enum QuoteState {
     FieldBegins,
     Unquoted,
     Quoted,
-    /// A mark within quotes: the field's end, or the first of two that stand for one.
+    /// After a quotation mark in a quoted field: the end of the field, or the first of two that mean one.
     Mark,
-    /// A CR behind the mark that ended a field.
+    /// After a CR that follows the closing quotation mark.
     MarkCr,
 }
 
@@ -59,11 +61,11 @@ impl RecordSplitter {
         Self { delimiter, state: QuoteState::FieldBegins, lines: 0, fault: None }
     }
 
-    /// How many of `bytes` belong to the record up to and with its LF; `None` where it goes on behind them.
+    /// The length of the record in `bytes`, including its LF. `None` if it continues after them.
     pub fn find_end(&mut self, bytes: &[u8]) -> Option<usize> {
         for (index, &byte) in bytes.iter().enumerate() {
             self.state = match (self.state, byte) {
-                // text/tab-separated-values knows no quotation: a mark is a character like any other.
+                // In text/tab-separated-values a quotation mark is an ordinary character.
                 (QuoteState::FieldBegins, b'"') if self.delimiter != b'\t' => QuoteState::Quoted,
                 (QuoteState::Quoted, b'"') => QuoteState::Mark,
                 (QuoteState::Mark, b'"') => QuoteState::Quoted,
@@ -86,7 +88,7 @@ impl RecordSplitter {
         None
     }
 
-    /// The record is over, by its LF or with the file: how many lines it had, and what is wrong with it. Begins the next.
+    /// Ends the record, at its LF or at the end of the file, and begins the next. Returns its number of lines and its error.
     pub fn finish(&mut self) -> (u64, Option<RecordError>) {
         let fault = self.fault.or((self.state == QuoteState::Quoted).then_some(RecordError::Unclosed));
         let lines = self.lines + 1;

@@ -1,4 +1,4 @@
-//! What templates see as `row`.
+//! The value of `row` in templates.
 
 use minijinja::value::{Enumerator, Object, Value};
 use serde_json::Value as Json;
@@ -10,17 +10,17 @@ use std::sync::Arc;
 pub struct RowValue(Value);
 
 impl RowValue {
-    /// Of a line of CSV or TSV. The columns' names are shared by all rows.
+    /// From a line of CSV or TSV. All rows share the names of the columns.
     pub fn from_fields(columns: Arc<[String]>, fields: Vec<String>) -> Self {
         Self(Value::from_object(RowFields { columns, fields }))
     }
 
-    /// Of a line of JSON Lines: an object.
+    /// From a line of JSON Lines: an object.
     pub fn from_json(object: &serde_json::Map<String, Json>) -> Self {
         Self(from_object(object))
     }
 
-    /// A column's value as text, where there is such a column.
+    /// A column's value as text, if there is such a column.
     pub fn text(&self, column: &str) -> Option<String> {
         let value = self.0.get_attr(column).ok()?;
         (!value.is_undefined() && !value.is_none()).then(|| value.to_string())
@@ -35,7 +35,7 @@ fn from_object(object: &serde_json::Map<String, Json>) -> Value {
     Value::from_pairs(object.iter().map(|(name, value)| (name.as_str(), from_json(value))))
 }
 
-/// serde_json nests 128 deep at most, and so does this.
+/// Recursion is bounded: serde_json nests at most 128 deep.
 fn from_json(value: &Json) -> Value {
     match value {
         Json::Null => Value::from(()),

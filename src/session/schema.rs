@@ -1,9 +1,9 @@
-//! The JSON Schema of session files, made from the tables that the reader itself uses.
+//! The JSON Schema of session files, made from the tables of the reader.
 
 use super::read::{INCLUDE, KeySpec, KeyType, SESSION, STEP, TABLES, TableSpec};
 use serde_json::{Map, Value, json};
 
-/// The schema, for editors that know TOML.
+/// The schema, for editors.
 pub fn schema() -> Value {
     let mut definitions = Map::new();
     for keys in TABLES {
@@ -26,7 +26,7 @@ fn name(keys: &TableSpec) -> String {
     let plain = words.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>();
     let quoted = keys.title.starts_with('"');
     let name = plain.trim_matches('-').to_owned();
-    // `[retry]` of the session and "retry" of a step are two.
+    // Distinguishes `[retry]` of the session from "retry" of a step.
     if quoted { format!("step-{name}") } else { name }
 }
 
@@ -41,7 +41,7 @@ fn table(keys: &TableSpec) -> Value {
 
 fn property(key: &KeySpec) -> Value {
     let mut value = of(&key.kind);
-    // Beside a reference draft 7 reads nothing.
+    // Draft 7 ignores keys next to a reference.
     if value.get("$ref").is_some() {
         value = json!({ "allOf": [value] });
     }
@@ -80,7 +80,7 @@ fn of(kind: &KeyType) -> Value {
     }
 }
 
-/// What is taken as it is: a string where its words say so, a number too where they speak of codes and numbers.
+/// A string that is not a template. Its description says if it can also be a number.
 fn plain(words: &str) -> Value {
     if words.starts_with("a code") {
         json!({ "anyOf": [code(), { "type": "string", "pattern": "^[0-9][0-9xX]{2}$" }] })
@@ -113,7 +113,7 @@ fn expectation() -> Value {
 mod tests {
     use super::*;
 
-    /// All that is referred to.
+    /// All references.
     fn references(value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Object(fields) => fields.iter().for_each(|(key, value)| match value {

@@ -1,6 +1,6 @@
-//! What the names in templates and expressions mean at a moment.
+//! The values of names in templates and expressions.
 //!
-//! Names are looked up one by one as a template asks for them: no map is built for a rendering.
+//! Names are looked up when a template uses them: no map is built for each rendering.
 
 mod functions;
 mod time_value;
@@ -16,7 +16,7 @@ pub(super) use functions::{FUNCTIONS, FunctionContext};
 pub use functions::{HostEnvironment, unseeded_letters};
 pub(super) use time_value::TimeValue;
 
-/// The name under which filters find the world outside; no template can spell it.
+/// The name under which filters find the [`FunctionContext`]. No template can write it.
 pub(super) const FUNCTION_CONTEXT: &str = "\0world";
 
 /// A variable's value.
@@ -27,7 +27,7 @@ pub enum Value {
     Float(f64),
     Boolean(bool),
     List(Vec<Value>),
-    /// In the order of its file. Names are shared: the rows of a file have the same.
+    /// In file order. Names are shared: all rows of a file have the same.
     Table(Vec<(Arc<str>, Value)>),
     None,
 }
@@ -48,7 +48,7 @@ impl Value {
     }
 }
 
-/// As a template would render it.
+/// As a template renders it.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -58,11 +58,11 @@ impl fmt::Display for Value {
     }
 }
 
-/// Names and their values. A clone is of its own from then on, but for the source of random values. Later layers hide earlier ones: facts (`reply`, `ehlo`, `tls`, `session`, `loop`), variables
-/// and secrets, captures, then each `with`.
+/// Names and their values. Later layers hide earlier ones: facts (`reply`, `ehlo`, `tls`, `session`, `loop`), variables
+/// and secrets, captures, then each `with`. A clone is independent, but shares the source of random values.
 #[derive(Clone)]
 pub struct Scope {
-    /// Shared with a rendering while it lasts; alone at all other times, so that setting a name copies nothing.
+    /// Shared with a rendering while it runs, and with no one else: setting a name between renderings copies nothing.
     bindings: Arc<Bindings>,
 }
 
@@ -80,7 +80,7 @@ struct Bindings {
 }
 
 impl Scope {
-    /// The names that a running session has of its own.
+    /// The names that a running session defines.
     pub const FACTS: [&'static str; 5] = ["reply", "ehlo", "tls", "session", "loop"];
 
     /// `seed` makes `random(…)` and `uuid()` repeatable.
@@ -147,22 +147,22 @@ impl Scope {
         self.bindings_mut().session = Arc::new(session);
     }
 
-    /// `loop.index` in `repeat`, from 1; `None` outside.
+    /// Sets `loop.index` in `repeat`, from 1. `None` outside of it.
     pub fn set_loop(&mut self, index: Option<u32>) {
         self.bindings_mut().loop_index = index;
     }
 
-    /// `row`; `None` where the session has no rows.
+    /// Sets `row`. `None` if the session has no rows.
     pub fn set_row(&mut self, row: Option<&super::RowValue>) {
         self.bindings_mut().row = row.map(super::RowValue::to_template_value);
     }
 
-    /// What [`Scope::set_loop`] set.
+    /// The value of [`Scope::set_loop`].
     pub fn loop_index(&self) -> Option<u32> {
         self.bindings.loop_index
     }
 
-    /// A random text of small letters, from the seeded source: also for boundaries and nonces.
+    /// Random lower-case letters from the seeded source, also for boundaries and nonces.
     pub fn random_letters(&mut self, count: usize) -> String {
         self.bindings.context.letters(count)
     }
@@ -176,7 +176,7 @@ impl Scope {
         self.bindings.get(name)
     }
 
-    /// The root of a rendering.
+    /// The root value of a rendering.
     pub(super) fn root(&self) -> TemplateValue {
         TemplateValue::from_dyn_object(self.bindings.clone())
     }
@@ -208,7 +208,7 @@ impl Bindings {
     }
 }
 
-/// Shows no value: some of them are secrets.
+/// Shows no values: some are secrets.
 impl fmt::Debug for Bindings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("names")

@@ -1,4 +1,4 @@
-//! The names whose values go into a secret, as far as the file tells.
+//! The names that secrets are made of, as far as the file shows.
 
 use super::visitor::Visitor;
 use super::{AuthSettings, Session, Template, ValueSource, Variable};

@@ -22,7 +22,7 @@ impl Scheme {
         }
     }
 
-    /// 25 of RFC 5321 §4.5.4.2, 465 of RFC 8314 §7.3; LMTP has none (RFC 2033 §5 forbids 25): 24 is what servers take.
+    /// RFC 5321 §4.5.4.2 and RFC 8314 §7.3. LMTP has no port of its own and must not use 25 (RFC 2033 §5); servers use 24.
     fn default_port(self) -> u16 {
         match self {
             Self::Smtp => 25,
@@ -34,7 +34,7 @@ impl Scheme {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerAddress {
-    /// The host without brackets.
+    /// The host, without brackets.
     Tcp {
         host: String,
         port: u16,
@@ -50,7 +50,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Gives what is wrong with the URL, in words.
+    /// The error says what is wrong with the URL.
     pub fn parse(url: &str) -> Result<Self, String> {
         if let Some(c) = url.chars().find(|c| c.is_control()) {
             return Err(format!("a control character ({}) in the server's URL", c.escape_unicode()));
@@ -92,25 +92,25 @@ impl Server {
             return Err("user and password do not belong in the server's URL: write them under [auth]".to_owned());
         }
         if let Some(at) = authority.find(['/', '?', '#']) {
-            return Err(format!("\"{}\" has no meaning behind the host", &authority[at..]));
+            return Err(format!("\"{}\" is not allowed after the host", &authority[at..]));
         }
         let (host, port) = match authority.strip_prefix('[') {
             Some(literal) => {
                 let Some((host, port)) = literal.split_once(']') else {
                     return Err(format!("\"{authority}\" lacks the closing bracket"));
                 };
-                // A zone (RFC 6874) is the resolver's business.
+                // The resolver checks a zone (RFC 6874).
                 let address = host.split_once('%').map_or(host, |(address, _)| address);
                 if address.parse::<Ipv6Addr>().is_err() {
                     return Err(format!("\"{address}\" is not an IPv6 address"));
                 }
                 match port {
                     "" => (host, None),
-                    _ => (host, Some(port.strip_prefix(':').ok_or(format!("\"{port}\" behind the bracket"))?)),
+                    _ => (host, Some(port.strip_prefix(':').ok_or(format!("\"{port}\" after the bracket"))?)),
                 }
             }
             None if authority.matches(':').count() > 1 => {
-                return Err(format!("\"{authority}\" has too many colons: an IPv6 address stands in brackets, [::1]"));
+                return Err(format!("\"{authority}\" has too many colons: write an IPv6 address in brackets, [::1]"));
             }
             None => match authority.split_once(':') {
                 Some((host, port)) => (checked_name(host)?, Some(port)),
@@ -128,7 +128,7 @@ impl Server {
         Ok(Self { scheme, address: ServerAddress::Tcp { host: host.to_owned(), port } })
     }
 
-    /// The host's name for certificates; `localhost` over a UNIX socket.
+    /// The host name for certificates. Over a UNIX socket it is `localhost`.
     pub fn host(&self) -> &str {
         match &self.address {
             ServerAddress::Tcp { host, .. } => host,
@@ -136,7 +136,7 @@ impl Server {
         }
     }
 
-    /// The same at another host; a UNIX socket stays what it is.
+    /// The same URL with another host. A UNIX socket is unchanged.
     pub fn at(&self, host: &str) -> Self {
         let address = match &self.address {
             ServerAddress::Tcp { port, .. } => ServerAddress::Tcp { host: host.to_owned(), port: *port },
@@ -157,7 +157,7 @@ fn checked_name(host: &str) -> Result<&str, String> {
     match host.chars().find(|c| !c.is_ascii_alphanumeric() && !"-_.".contains(*c)) {
         None => Ok(host),
         Some(c) if !c.is_ascii() => Err(format!("\"{host}\" is not ASCII: write its xn-- form")),
-        Some(c) => Err(format!("'{c}' cannot stand in a host's name")),
+        Some(c) => Err(format!("'{c}' is not allowed in a host name")),
     }
 }
 
@@ -221,10 +221,10 @@ mod tests {
             ("smtp://::1", "brackets", "IPv6 without brackets"),
             ("smtp://[::1", "closing bracket", "an open bracket"),
             ("smtp://[::g]", "IPv6", "not an address"),
-            ("smtp://[::1]25", "behind the bracket", "no colon"),
+            ("smtp://[::1]25", "after the bracket", "no colon"),
             ("smtp://u:p@x", "[auth]", "credentials"),
-            ("smtp://x/path", "no meaning", "a path"),
-            ("smtp://a b", "cannot stand", "a space"),
+            ("smtp://x/path", "not allowed after the host", "a path"),
+            ("smtp://a b", "not allowed in a host name", "a space"),
             ("smtp://b\u{fc}cher.example", "xn--", "not ASCII"),
             ("smtp://x\r\nQUIT", "control character", "a line break"),
             ("lmtp+unix://run/lmtp", "absolute path", "a relative path"),

@@ -1,21 +1,21 @@
-//! Prints a session as a session file that runs the is_same_table, with everything implied and included spelled out.
+//! Prints a session as a session file that runs the same, with implied and included steps written out.
 
 mod step;
 #[cfg(test)]
 mod tests;
 mod toml;
+mod values;
 
-use super::duration::format_duration;
-use super::template::lexer::has_markup;
+use super::visitor::Visitor;
 use super::{
-    AttachedFile, AuthSettings, Message, RefusalPolicy, RetrySettings, RowsSettings, Session, SourcePath,
-    StarttlsPolicy, Step, Template, TextSource, TlsSettings, TlsVersion, Value, ValueSource, Variable,
+    AttachedFile, AuthSettings, Message, RefusalPolicy, RetrySettings, RowsSettings, Session, StarttlsPolicy, Step,
+    Template, TlsSettings, TlsVersion, Value, ValueSource,
 };
 use std::fmt::Write;
-use std::path::Path;
 use std::time::Duration;
+use values::{Pairs, PairsExt, as_template, content, env_source, literal_variable, path, source};
 
-/// What the command line gave in place of the file's.
+/// What the command line gives instead of the file.
 #[derive(Clone, Debug, Default)]
 pub struct ShowOptions {
     /// `--server`.
@@ -24,40 +24,33 @@ pub struct ShowOptions {
     pub variables: Vec<(String, Value)>,
 }
 
-/// TableSpec and their values, written.
-type Pairs = Vec<(String, String)>;
-
-/// Literal secrets are not shown: they become `{ env = "NAME" }`, and so do the defaults of secrets. Paths are relative
-/// to the session file's folder.
+/// Prints a session file. Literal secrets become `{ env = "NAME" }`, and defaults of secrets are left out. Paths are
+/// relative to the session file's folder.
 pub fn show(session: &Session, options: &ShowOptions) -> String {
     let mut printer = SessionPrinter { session, literals: Vec::new() };
-    // Steps and tables first: the literal passwords in them become secrets.
-    let auth = session.auth.as_ref().map(|auth| printer.auth(auth));
-    let message = session.message.as_ref().map(|message| printer.message(message, toml::text));
-    let mut steps = String::new();
-    for (name, list) in [("open", &session.open), ("step", &session.steps), ("close", &session.close)] {
-        for step in list {
-            let _ = writeln!(steps, "\n[[{name}]]");
-            write_pairs(&printer.step(step, true), &mut steps);
-        }
-    }
-
+    printer.visit_session(session);
     let mut out = String::new();
     write_pairs(&printer.top(options), &mut out);
     let mut tables = vec![("vars", printer.vars(options)), ("secrets", printer.secrets())];
     tables.retain(|(_, pairs)| !pairs.is_empty());
     tables.extend(session.has_tls.then(|| ("tls", tls(&session.tls))));
-    tables.extend(auth.map(|auth| ("auth", auth)));
-    tables.extend(message.map(|message| ("message", message)));
+    tables.extend(session.auth.as_ref().map(|auth| ("auth", printer.auth(auth))));
+    tables.extend(session.message.as_ref().map(|message| ("message", printer.message(message, toml::text))));
     tables.extend(session.rows.as_ref().map(|settings| ("rows", rows(settings))));
     tables.extend(session.retry.as_ref().map(|settings| ("retry", retry(settings))));
     for (name, pairs) in tables {
-        let gap = if out.is_empty() { "" } else { "\n" };
-        let _ = writeln!(out, "{gap}[{name}]");
-        write_pairs(&pairs, &mut out);
+        write_table(&format!("[{name}]"), &pairs, &mut out);
     }
-    let steps = if out.is_empty() { steps.trim_start() } else { &steps };
-    out + steps
+    for (name, steps) in ["open", "step", "close"].into_iter().zip(session.sections()) {
+        steps.iter().for_each(|step| write_table(&format!("[[{name}]]"), &printer.step(step, true), &mut out));
+    }
+    out
+}
+
+fn write_table(header: &str, pairs: &[(String, String)], out: &mut String) {
+    let gap = if out.is_empty() { "" } else { "\n" };
+    let _ = writeln!(out, "{gap}{header}");
+    write_pairs(pairs, out);
 }
 
 fn write_pairs(pairs: &[(String, String)], out: &mut String) {
@@ -68,8 +61,33 @@ fn write_pairs(pairs: &[(String, String)], out: &mut String) {
 
 struct SessionPrinter<'s> {
     session: &'s Session,
-    /// Passwords and tokens that stood in the file, and the names that they get under `[secrets]`.
+    /// The names that literal passwords and tokens get in `[secrets]`, and their values.
     literals: Vec<(String, String)>,
+}
+
+/// Names the literal passwords and tokens of the session.
+impl<'s> Visitor<'s> for SessionPrinter<'_> {
+    fn visit_auth(&mut self, auth: &'s AuthSettings) {
+        for (what, value) in [("password", &auth.password), ("token", &auth.token)] {
+            let Some(value) = value.as_ref().filter(|value| value.is_literal() && !value.source.is_empty()) else {
+                continue;
+            };
+            if self.literals.iter().any(|(_, known)| *known == value.source) {
+                continue;
+            }
+            let taken = |name: &String| {
+                let variables = self.session.vars.iter().chain(&self.session.secrets);
+                variables
+                    .map(|variable| &variable.name)
+                    .chain(self.literals.iter().map(|(known, _)| known))
+                    .any(|known| known == name)
+            };
+            let numbered = (2..).map(|number| format!("{what}_{number}"));
+            let mut names = std::iter::once(what.to_owned()).chain(numbered);
+            let name = names.find(|name| !taken(name)).unwrap_or_default();
+            self.literals.push((name, value.source.clone()));
+        }
+    }
 }
 
 impl SessionPrinter<'_> {
@@ -89,20 +107,20 @@ impl SessionPrinter<'_> {
             pairs.add_unless(words.is_empty(), name, toml::list(words.iter().map(|word| toml::string(word))));
         }
         pairs.add_some("xfail", session.xfail.as_deref().map(toml::string));
-        // Without the list [message] would imply one.
+        // Without an empty list, [message] would imply steps.
         for (name, list) in [("open", &session.open), ("step", &session.steps), ("close", &session.close)] {
             pairs.add_unless(session.message.is_none() || !list.is_empty(), name, "[]".to_owned());
         }
         pairs
     }
 
-    /// What the command line gave stands first: everything below may use it.
+    /// Values of the command line come first, since those below may use them.
     fn vars(&self, options: &ShowOptions) -> Pairs {
         let secret = |name: &str| self.session.secrets.iter().any(|secret| secret.name == name);
         let hidden = self.session.secret_names();
         let mut pairs = Pairs::new();
         for (name, given) in options.variables.iter().filter(|(name, _)| !secret(name)) {
-            // The last one given wins.
+            // The last value of a name wins.
             pairs.retain(|(known, _)| known != name);
             let value = if hidden.contains(name) {
                 env_source(name)
@@ -134,13 +152,12 @@ impl SessionPrinter<'_> {
         pairs
     }
 
-    fn auth(&mut self, auth: &AuthSettings) -> Pairs {
+    fn auth(&self, auth: &AuthSettings) -> Pairs {
         let mut pairs = Pairs::new();
         pairs.add_some("mechanism", auth.mechanism.map(|mechanism| toml::string(mechanism.name())));
         pairs.template("user", &auth.user);
         for (name, value) in [("password", &auth.password), ("token", &auth.token)] {
-            let value = value.as_ref().map(|value| self.secret_reference(name, value));
-            pairs.add_some(name, value);
+            pairs.add_some(name, value.as_ref().map(|value| self.secret_reference(value)));
         }
         pairs.template("authzid", &auth.authzid);
         pairs.add_unless(auth.initial_response, "initial_response", "false".to_owned());
@@ -148,29 +165,15 @@ impl SessionPrinter<'_> {
         pairs
     }
 
-    /// A password or token; one that stands in the file becomes a secret of that name.
-    fn secret_reference(&mut self, what: &str, value: &Template) -> String {
-        if value.compiled.is_some() || value.source.is_empty() {
-            return toml::string(&value.source);
+    /// A password or token. A literal one is printed as the name of its secret.
+    fn secret_reference(&self, value: &Template) -> String {
+        match self.literals.iter().find(|(_, text)| value.is_literal() && *text == value.source) {
+            Some((name, _)) => toml::string(&format!("{{{{ {name} }}}}")),
+            None => toml::string(&value.source),
         }
-        let known = self.literals.iter().find(|(_, text)| *text == value.source).map(|(name, _)| name.clone());
-        let name = known.unwrap_or_else(|| {
-            let taken = |name: &str| {
-                let named = |variables: &[Variable]| variables.iter().any(|variable| variable.name == name);
-                named(&self.session.vars)
-                    || named(&self.session.secrets)
-                    || self.literals.iter().any(|(known, _)| known == name)
-            };
-            let numbered = (2..).map(|number| format!("{what}_{number}"));
-            let mut names = std::iter::once(what.to_owned()).chain(numbered);
-            let name = names.find(|name| !taken(name)).unwrap_or_default();
-            self.literals.push((name.clone(), value.source.clone()));
-            name
-        });
-        toml::string(&format!("{{{{ {name} }}}}"))
     }
 
-    /// `long`: how texts of several lines are written.
+    /// `long` writes texts of several lines.
     fn message(&self, message: &Message, long: fn(&str) -> String) -> Pairs {
         let mut pairs = Pairs::new();
         let addresses = |list: &[Template]| toml::list(list.iter().map(|address| toml::string(&address.source)));
@@ -207,11 +210,6 @@ impl SessionPrinter<'_> {
     }
 }
 
-/// What stands for a value that must not be shown.
-fn env_source(name: &str) -> String {
-    toml::table(&[("env".to_owned(), toml::string(&name.to_uppercase()))])
-}
-
 fn tls(tls: &TlsSettings) -> Pairs {
     let version = |version: Option<TlsVersion>| {
         version.map(|version| match version {
@@ -240,19 +238,7 @@ fn tls(tls: &TlsSettings) -> Pairs {
     pairs
 }
 
-fn content(content: &TextSource, long: fn(&str) -> String) -> String {
-    match content {
-        TextSource::Text(text) => long(&text.source),
-        TextSource::File { path: file, template } => {
-            let mut pairs = Pairs::new();
-            pairs.add("file", path(file));
-            pairs.add_unless(!template, "template", "true".to_owned());
-            toml::table(&pairs)
-        }
-    }
-}
-
-/// A file alone is its path.
+/// An attachment without further keys is its path.
 fn attachment(attachment: &AttachedFile) -> String {
     let mut pairs = Pairs::new();
     pairs.add("file", path(&attachment.path));
@@ -262,7 +248,6 @@ fn attachment(attachment: &AttachedFile) -> String {
     if pairs.len() == 1 { path(&attachment.path) } else { toml::table(&pairs) }
 }
 
-/// As the session file would write it: an include's is rebased.
 fn rows(rows: &RowsSettings) -> Pairs {
     let mut pairs = Pairs::new();
     pairs.add("file", path(&rows.file));
@@ -283,115 +268,13 @@ fn retry(retry: &RetrySettings) -> Pairs {
     pairs
 }
 
-fn path(path: &SourcePath) -> String {
-    let written = &path.template.source;
-    if path.base.as_os_str().is_empty() || Path::new(written).is_absolute() {
-        return toml::string(written);
-    }
-    toml::string(&format!("{}/{written}", path.base.display()))
-}
-
-/// `hide`: whether a default is a secret too.
-fn source(source: &ValueSource, hide: bool) -> String {
-    let (mut pairs, default) = match source {
-        ValueSource::Template(template) => return toml::string(&template.source),
-        ValueSource::Literal(value) => return literal(value),
-        ValueSource::Env { name, default } => (vec![("env".to_owned(), toml::string(name))], default),
-        ValueSource::File { path: file, template, default } => {
-            let mut pairs = vec![("file".to_owned(), path(file))];
-            pairs.add_unless(!template, "template", "true".to_owned());
-            (pairs, default)
-        }
-        ValueSource::Command { argv, default } => {
-            (vec![("command".to_owned(), toml::list(argv.iter().map(|word| toml::string(word))))], default)
-        }
-        ValueSource::Netrc { field, default } => (vec![("netrc".to_owned(), toml::string(field))], default),
-        ValueSource::Prompt { text, default } => (vec![("prompt".to_owned(), toml::string(text))], default),
-        ValueSource::Csv { path: file, default } => (vec![("csv".to_owned(), path(file))], default),
-        ValueSource::Json { path: file, default } => (vec![("json".to_owned(), path(file))], default),
-    };
-    pairs.add_some("default", default.as_ref().filter(|_| !hide).map(literal));
-    toml::table(&pairs)
-}
-
-fn literal(value: &Value) -> String {
-    match value {
-        Value::Text(text) => toml::string(text),
-        Value::Integer(number) => number.to_string(),
-        Value::Float(number) if number.is_nan() => "nan".to_owned(),
-        Value::Float(number) if number.is_infinite() => if *number > 0.0 { "inf" } else { "-inf" }.to_owned(),
-        // `1.0` and `1e300`, never `1`: it stays a float.
-        Value::Float(number) => format!("{number:?}"),
-        Value::Boolean(truth) => truth.to_string(),
-        Value::List(values) => toml::list(values.iter().map(literal)),
-        Value::Table(entries) => {
-            toml::table(&entries.iter().map(|(name, value)| (name.to_string(), literal(value))).collect::<Pairs>())
-        }
-        // TOML has no nothing; no literal of a session file is one.
-        Value::None => "\"\"".to_owned(),
-    }
-}
-
-/// As `[vars]` writes a value that is no template.
-fn literal_variable(value: &Value) -> String {
-    match value {
-        Value::Text(text) => toml::string(&as_template(text)),
-        other => literal(other),
-    }
-}
-
-/// A template that renders to the text.
-fn as_template(text: &str) -> String {
-    if !has_markup(text) {
-        return text.to_owned();
-    }
-    let mut out = String::with_capacity(text.len() + 20);
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        match (c, characters.peek()) {
-            ('{', Some('{' | '%' | '#')) => out.push_str("{{ '{' }}"),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-/// Adding to [`Pairs`].
-trait PairsExt {
-    fn add(&mut self, name: &str, value: String);
-
-    fn add_some(&mut self, name: &str, value: Option<String>) {
-        if let Some(value) = value {
-            self.add(name, value);
-        }
-    }
-
-    fn add_unless(&mut self, not: bool, name: &str, value: String) {
-        self.add_some(name, (!not).then_some(value));
-    }
-
-    fn template(&mut self, name: &str, template: &Option<Template>) {
-        self.add_some(name, template.as_ref().map(|template| toml::string(&template.source)));
-    }
-
-    fn duration(&mut self, name: &str, duration: Option<Duration>) {
-        self.add_some(name, duration.map(|duration| toml::string(&format_duration(duration))));
-    }
-}
-
-impl PairsExt for Pairs {
-    fn add(&mut self, name: &str, value: String) {
-        self.push((name.to_owned(), value));
-    }
-}
-
-/// Whether both are the same table of the file.
+/// Whether both spans are the same table of the file.
 fn is_same_table(one: &super::Span, other: Option<&super::Span>) -> bool {
     other == Some(one)
 }
 
-/// The steps of a group, each in a line.
-fn group(steps: &[Step], printer: &mut SessionPrinter<'_>, lines: bool) -> String {
+/// The steps of a group, with `lines` one per line.
+fn group(steps: &[Step], printer: &SessionPrinter<'_>, lines: bool) -> String {
     let tables = steps.iter().map(|step| toml::table(&printer.step(step, false)));
     if lines {
         format!("[\n{}]", tables.map(|table| format!("  {table},\n")).collect::<String>())

@@ -1,4 +1,4 @@
-//! How diagnostics look: the place and the message on a line of their own, then the source's line with carets.
+//! Renders diagnostics: the place and the message in one line, then the line of the source with carets.
 //!
 //! ```text
 //! smoke.toml:4:1: error: unknown key "expct"
@@ -8,25 +8,25 @@
 //!   = help: …
 //! ```
 //!
-//! A line and its carets is all that is shown, so this is simpler than a crate that must be talked into beginning
-//! with `file:line:column`, and it decides itself what may reach a terminal.
+//! One line with carets is all that is needed. That takes less code than a crate for diagnostics, and escapes what must
+//! not reach a terminal.
 
 use super::{Diagnostic, Diagnostics, Severity, SourceMap};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 use std::ops::Range;
 
-/// More than these are counted and not shown.
+/// Further diagnostics are only counted.
 const MAX_SHOWN: usize = 200;
-/// How much of a long line is shown before and behind the place, in characters.
+/// How much of a long line is shown before and after the place, in characters.
 const COLUMNS_BEFORE: usize = 50;
 const COLUMNS_AFTER: usize = 70;
-/// On no terminal is less of a line shown.
+/// The least that is shown of a line, even on a narrower terminal.
 const MIN_COLUMNS: usize = 20;
-/// Longer help is broken into lines of this width.
+/// Help longer than this is wrapped.
 const MAX_UNWRAPPED: usize = 100;
 const WRAP_COLUMNS: usize = 80;
-/// How many lines are shown before the place, where they are asked for.
+/// The most lines that [`Diagnostic::with_context_from`] shows before the place.
 const MAX_CONTEXT_LINES: usize = 12;
 
 const ERROR: Style = AnsiColor::BrightRed.on_default().bold();
@@ -100,7 +100,7 @@ fn render_one(diagnostic: &Diagnostic, sources: &SourceMap, columns: Option<usiz
     }
 }
 
-/// Lists of keys are long: lines end before the terminal's usual width, and go on below their beginning.
+/// Wraps long text, such as a list of keys, with an indent for the further lines.
 fn write_wrapped(text: &str, indent: usize, out: &mut String) {
     let mut column = indent;
     for (index, word) in text.split(' ').enumerate() {
@@ -127,20 +127,20 @@ struct LineWidth {
 }
 
 impl LineWidth {
-    /// On a terminal that is so wide, less the signs that something is left out.
+    /// For a terminal of this width. Two columns are for the signs of omitted text.
     fn within(columns: Option<usize>) -> Self {
         let Some(columns) = columns else { return Self { before: COLUMNS_BEFORE, after: COLUMNS_AFTER, all: None } };
         let all = columns.saturating_sub(2).max(MIN_COLUMNS);
         Self { before: (all * 2 / 5).min(COLUMNS_BEFORE), after: all, all: Some(all) }
     }
 
-    /// Behind so many that are shown before.
+    /// The characters after the place, if `before` are shown before it.
     fn after(self, before: usize) -> usize {
         self.all.map_or(self.after, |all| all.saturating_sub(before))
     }
 }
 
-/// The part of a line around a place, made visible; how many columns stand before the place, and how many it takes.
+/// The escaped part of a line around a place, the columns before the place, and the columns that it takes.
 fn excerpt(line: &str, span: Range<usize>, room: LineWidth) -> (String, usize, usize) {
     let (before, rest) = line.split_at(span.start);
     let (marked, after) = rest.split_at(span.end - span.start);
@@ -160,9 +160,8 @@ fn excerpt(line: &str, span: Range<usize>, room: LineWidth) -> (String, usize, u
     (text.trim_end().to_owned(), columns(&head), columns(&marked_shown).max(1))
 }
 
-/// Text that can move no cursor and deceive no reader: what transcripts show as `\xNN` is shown so here, byte by byte.
-/// A backslash stays one, since what is shown is a TOML file in which backslashes are escapes already; a tab is four
-/// spaces.
+/// Escapes what could move a cursor or deceive a reader as `\xNN`, byte by byte, as transcripts do. A backslash is not
+/// escaped, since it is an escape in TOML already. A tab becomes four spaces.
 pub(super) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -190,7 +189,7 @@ pub(super) fn is_deceptive(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The columns that the text takes on a terminal: two for East Asian wide characters and emoji, else one.
+/// The columns of the text on a terminal: two for East Asian wide characters and emoji, otherwise one.
 fn columns(text: &str) -> usize {
     let wide = |c: &char| {
         matches!(*c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'

@@ -1,25 +1,25 @@
-//! A part of a session: `--from-step` and `--to-step`.
+//! Runs a part of a session: `--from-step` and `--to-step`.
 //!
-//! Steps keep their numbers. `[[open]]` and `[[close]]` are always played, since a part of a session could not talk
-//! otherwise; where there is no `[[open]]`, the greeting is awaited though the step that does it is left out.
+//! Steps keep their numbers. `[[open]]` and `[[close]]` always run, since the dialogue needs them. Without `[[open]]`, the
+//! greeting is read even if the step that waits for it is not selected.
 
 use super::read::{expect_codes, undefined_names};
 use super::{Action, Diagnostic, Expectation, Session, Step};
 use std::fmt;
 
-/// Which steps are played: from this number to that one, both included, as results count them.
+/// The numbers of the first and the last step to run, as results count them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StepRange {
     pub from: Option<u64>,
     pub to: Option<u64>,
 }
 
-/// Why there is no such part.
+/// Why a range is invalid.
 #[derive(Debug)]
 pub enum StepRangeError {
     /// The session has fewer steps.
     OutOfRange { asked: u64, steps: u64 },
-    /// What is left uses names that are set in what is not.
+    /// Selected steps use names that only deselected steps set.
     Undefined(Vec<Diagnostic>),
 }
 
@@ -44,7 +44,7 @@ impl StepRange {
 }
 
 impl Session {
-    /// Leaves out the steps of `[[step]]` that are not in the part. `overridden` are the names that `--var` gives.
+    /// Deselects the steps of `[[step]]` outside of the range. `overridden` are the names that `--var` sets.
     pub fn select_steps(&mut self, part: StepRange, overridden: &[String]) -> Result<(), StepRangeError> {
         let count = |steps: &[Step]| steps.len() as u64;
         let before = count(&self.open);
@@ -57,7 +57,7 @@ impl Session {
             if part.contains(number) {
                 greeting = false;
             } else if greeting && let Some((action, expect)) = greeting_only(step, &mut greeting) {
-                // What else it carries is about what is left out.
+                // Its other keys belong to what is not selected.
                 step.action = action;
                 step.expect = expect;
                 step.captures.clear();
@@ -76,8 +76,7 @@ impl Session {
     }
 }
 
-/// What is left of a step before the dialogue, so that the connection is made and its greeting read. `before_greeting` is false
-/// once it is read.
+/// The part of a step that connects and reads the greeting. `before_greeting` becomes false after the greeting is read.
 fn greeting_only(step: &Step, before_greeting: &mut bool) -> Option<(Action, Option<Expectation>)> {
     match &step.action {
         Action::Connect | Action::Proxy { .. } => Some((step.action.clone(), step.expect.clone())),
@@ -105,8 +104,7 @@ fn greeting_only(step: &Step, before_greeting: &mut bool) -> Option<(Action, Opt
 }
 
 fn with_selection_help(mut one: Diagnostic) -> Diagnostic {
-    one.help =
-        Some("the step that captures it is left out by --from-step or --to-step: give its value with --var".into());
+    one.help = Some("the step that captures it is not selected by --from-step and --to-step: set it with --var".into());
     one
 }
 

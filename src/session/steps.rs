@@ -10,7 +10,7 @@ pub fn all_steps(steps: &[Step]) -> AllSteps<'_> {
 
 /// The iterator of [`all_steps`].
 pub struct AllSteps<'s> {
-    /// The lists that are not at their end, the innermost last.
+    /// Iterators that are not at their end, the innermost last.
     open: Vec<slice::Iter<'s, Step>>,
 }
 
@@ -43,7 +43,7 @@ impl Session {
 }
 
 impl Step {
-    /// The steps inside it: of a group, or of a pipeline.
+    /// The steps inside a group or a pipeline.
     pub fn members(&self) -> &[Step] {
         match &self.action {
             Action::Steps(members) | Action::Pipeline(members) => members,
@@ -56,7 +56,7 @@ impl Step {
         all_steps(slice::from_ref(self))
     }
 
-    /// How many times it runs, retries aside.
+    /// How many times it runs, without retries.
     pub fn repeat_count(&self) -> u32 {
         self.repeat.unwrap_or(1).max(1)
     }

@@ -1,13 +1,13 @@
-//! Suggests the name that a mistyped one was probably meant to be.
+//! Suggestions for mistyped names.
 
-/// The one that was probably meant: at most a third of it mistyped, and one letter of short ones.
+/// The name that was probably meant: at most a third of it is mistyped, or one letter of a short one.
 pub fn closest_name<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    // Comparing takes time by the square of the length.
+    // A comparison takes quadratic time.
     if typed.len() > 40 {
         return None;
     }
     let typed = typed.to_lowercase().replace('-', "_");
-    // Some letters left out are fewer mistakes than they count: `paswd`.
+    // Omitted letters count as one mistake, however many: `paswd`.
     let shortened = |name: &str| {
         let mut letters = name.chars();
         let begins = typed.len() > 2 && typed.len() * 2 > name.len() && typed.chars().next() == name.chars().next();

@@ -1,6 +1,6 @@
 //! Templates: strings with `{{ … }}`, compiled when the file is read, rendered when a step runs.
 //!
-//! A string without markup stands for itself and never comes near the engine, which is built when first needed.
+//! A string without markup is not a template: it never reaches the engine, which is built when it is first needed.
 
 mod compile_errors;
 mod errors;
@@ -29,60 +29,60 @@ use toml_offsets::locate_span;
 
 pub use compile_errors::CompileErrors;
 
-/// What makes a template of an expression, so that it can be compiled once and its value be had.
+/// Turns an expression into a template, so that it is compiled once and its value can be read.
 const BEFORE_EXPRESSION: &str = "{%set it=";
 const AFTER_EXPRESSION: &str = "%}";
 
-/// Templates of this kind of name are HTML: values in them are escaped.
+/// The prefix of the names of HTML templates. Values in them are escaped.
 const HTML: &str = "html ";
 
-/// A string of the session file.
+/// A string of the session file that may be a template.
 #[derive(Clone, Debug)]
 pub struct Template {
-    /// As it stands in the file, after TOML's escapes.
+    /// The string, after TOML's escapes.
     pub source: String,
     pub span: Span,
-    /// The index of the compiled template in [`Templates`]; `None` where the string has no markup and stands for itself.
+    /// The index of the compiled template in [`Templates`]; `None` if the string has no markup.
     pub(super) compiled: Option<usize>,
 }
 
 impl Template {
-    /// Whether it has no markup and stands for itself.
+    /// Whether it has no markup, so that it is not rendered.
     pub fn is_literal(&self) -> bool {
         self.compiled.is_none()
     }
 }
 
-/// Whether it is `{{ name }}` and nothing else.
+/// Whether the source is `{{ name }}` and nothing else.
 pub(super) fn is_single_name(source: &str) -> bool {
     let inside = source.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
     inside.is_some_and(|name| name.trim().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
 }
 
-/// The session's compiled templates and the environment that they run in.
+/// The compiled templates of a session and their environment.
 pub struct Templates {
     environment: OnceLock<Environment<'static>>,
     compiled: Vec<Compiled>,
 }
 
-/// Where a compiled template or expression comes from.
+/// A compiled template or expression.
 struct Compiled {
     name: String,
     /// Of the string in the file.
     span: Span,
     raw: String,
     kind: TemplateKind,
-    /// Found when they are first asked for.
+    /// Found when they are first needed.
     names: OnceLock<Vec<(String, Span)>>,
 }
 
-/// A template or an expression that could not be rendered; the session ends with 65.
+/// Why a template or an expression cannot be rendered. The session ends with 65.
 #[derive(Clone, Debug)]
 pub struct RenderError {
     /// Points into the string.
     pub span: Span,
     pub message: String,
-    /// What has no value (`tls.peer`), where that is why.
+    /// The undefined name or path (`tls.peer`), if that is the reason.
     pub undefined: Option<String>,
 }
 
@@ -91,12 +91,12 @@ impl Templates {
         Self { environment: OnceLock::new(), compiled: Vec::new() }
     }
 
-    /// Compiles. `raw` is the string as the file wrote it, quotes and escapes included, so that errors can point into it.
+    /// Compiles a string. `raw` is the string in the file with quotes and escapes, so that errors can point into it.
     pub fn compile(&mut self, source: &str, span: Span, raw: &str) -> Result<Template, CompileErrors<Template>> {
         self.compile_template(source, span, raw, TemplateKind::Text)
     }
 
-    /// As [`Templates::compile`] for a part in HTML: values that come in are HTML-escaped.
+    /// As [`Templates::compile`] for a part in HTML: values in it are HTML-escaped.
     pub fn compile_html(&mut self, source: &str, span: Span, raw: &str) -> Result<Template, CompileErrors<Template>> {
         self.compile_template(source, span, raw, TemplateKind::Html)
     }
@@ -116,7 +116,7 @@ impl Templates {
         added.map(|index| template(Some(index))).map_err(|wrong| wrong.map(|index| template(Some(index))))
     }
 
-    /// Compiles an expression; gives its index.
+    /// Compiles an expression and returns its index.
     pub(super) fn add_expression(
         &mut self,
         source: &str,
@@ -136,7 +136,7 @@ impl Templates {
             return Err(CompileErrors { diagnostics: vec![deep], recovered: None });
         }
         let result = match kind {
-            // An expression first alone, so that none can end the statement that it is put in.
+            // Compiled alone first, so that it cannot end the statement around it.
             TemplateKind::Expression => environment.compile_expression(source).map(drop).and_then(|()| {
                 let statement = [BEFORE_EXPRESSION, source, AFTER_EXPRESSION].concat();
                 environment.add_template_owned(name.clone(), statement)
@@ -151,7 +151,7 @@ impl Templates {
         if found.is_empty() { Ok(index) } else { Err(CompileErrors { diagnostics: found, recovered: Some(index) }) }
     }
 
-    /// Renders, within the fuel and size of the contract.
+    /// Renders a template within the limits of [`limits`].
     pub fn render(&self, template: &Template, scope: &Scope) -> Result<String, RenderError> {
         let Some(index) = template.compiled else { return Ok(template.source.clone()) };
         let compiled = self.compiled(index);
@@ -182,19 +182,19 @@ impl Templates {
         }
     }
 
-    /// The value of a name with its attributes, where it has one.
+    /// The value of a path, if it has one.
     pub(super) fn peek(&self, path: &str, scope: &Scope) -> Option<minijinja::Value> {
         let value = self.environment().compile_expression(path).ok()?.eval(scope.root()).ok()?;
         (!value.is_undefined()).then_some(value)
     }
 
-    /// Renders text that did not stand in the session file: a file's with `template = true`. `name` is that file's, for
-    /// the message; `at` is where the session file names it.
+    /// Renders the content of a file with `template = true`. `name` is the file's name for messages, `at` is its place in
+    /// the session file.
     pub fn render_text(&self, text: &str, name: &str, at: &Span, scope: &Scope) -> Result<String, RenderError> {
         self.render_other(text, name, at, scope, "text")
     }
 
-    /// As [`Templates::render_text`] for HTML: values that come in are HTML-escaped.
+    /// As [`Templates::render_text`] for HTML: values in it are HTML-escaped.
     pub fn render_html(&self, text: &str, name: &str, at: &Span, scope: &Scope) -> Result<String, RenderError> {
         self.render_other(text, name, at, scope, HTML)
     }
@@ -232,7 +232,7 @@ impl Templates {
         })
     }
 
-    /// The names that a template uses and does not set itself; neither functions nor what it asks about with `is
+    /// The names that a template uses and does not set itself, without functions and names that it tests with `is
     /// defined` or `default`.
     pub fn names(&self, template: &Template) -> Vec<String> {
         self.names_at(template).into_iter().map(|(name, _)| name).collect()
@@ -243,13 +243,13 @@ impl Templates {
         template.compiled.map_or(Vec::new(), |index| self.names_of(index, &template.source).to_vec())
     }
 
-    /// The names that any template or expression uses, also those that it asks about.
+    /// The names that any template or expression uses, including those that it tests.
     pub fn all_names(&self) -> HashSet<String> {
         let ready = self.compiled.iter().filter_map(|one| self.environment().get_template(&one.name).ok());
         ready.flat_map(|template| template.undeclared_variables(false)).collect()
     }
 
-    /// Whether a template uses a name of that kind, as [`Templates::names`] has it.
+    /// Whether one of [`Templates::names`] satisfies `kind`.
     pub fn uses(&self, template: &Template, mut kind: impl FnMut(&str) -> bool) -> bool {
         let names = template.compiled.map(|index| self.names_of(index, &template.source));
         names.unwrap_or_default().iter().any(|(name, _)| kind(name))
@@ -288,8 +288,8 @@ impl Templates {
             .collect()
     }
 
-    /// The columns of `row` that templates and expressions use, each with its string's place; not those that they ask
-    /// about with `default` or `is defined`.
+    /// The columns of `row` that templates and expressions use, each with the place of its string. Strings with `default`
+    /// or `is defined` are skipped.
     pub fn row_columns(&self) -> Vec<(String, Span)> {
         let mut columns = Vec::new();
         for compiled in &self.compiled {
@@ -341,7 +341,7 @@ fn environment() -> Environment<'static> {
     syntax.keep_trailing_newline(true);
     environment.set_syntax(syntax.build().expect("minijinja's own delimiters are valid"));
     environment.set_fuel(Some(MAX_INSTRUCTIONS));
-    // Errors then name what is undefined.
+    // Makes errors name what is undefined.
     environment.set_debug(true);
     environment.set_auto_escape_callback(
         |name| {
@@ -353,7 +353,7 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-/// The line of a place in a text, from 1.
+/// The line of a byte in a text, from 1.
 fn line_of(text: &str, at: usize) -> usize {
     1 + text.as_bytes().iter().take(at).filter(|&&byte| byte == b'\n').count()
 }

@@ -1,31 +1,31 @@
 //! Visits everything that a session file says: its steps, templates, expressions, paths and credentials.
 //!
-//! Code that looks for something in a session implements [`Visitor`] and overrides what it needs; a method that has
-//! to go on inside calls the `walk_…` function of the same name. The `match` over [`Action`] is exhaustive and stands
-//! here alone, so a new action is visited everywhere as soon as it is visited here.
+//! Code that searches a session implements [`Visitor`] and overrides the methods it needs. An overridden method that
+//! also visits what is inside calls the `walk_…` function of the same name. The `match` over [`Action`] here is the only
+//! exhaustive one of its kind: a new action is added here, and every visitor sees it.
 
 use super::{
     Action, AuthSettings, Capture, Expectation, Expression, Message, RawBytes, ReplyPattern, RowsSettings, Session,
     SourcePath, Step, Template, TextSource, TlsSettings, ValueSource, Variable,
 };
 
-/// What a file is read for.
+/// What a file is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilePurpose {
     /// Certificates and keys of `[tls]`, which may be anywhere.
     Tls,
-    /// Text: it has to be UTF-8.
+    /// Text, which must be UTF-8.
     Text,
     /// Content that is sent as it is, and tables of rows.
     Bytes,
 }
 
-/// Sees each part of a session once for each place where it stands.
+/// Called for each part of a session.
 ///
-/// `[auth]` and `[message]` are visited at their own place, and again at each step with `auth = true` or
-/// `message = true`, which holds a copy.
+/// `[auth]` and `[message]` are visited once for their table, and once for each step with `auth = true` or
+/// `message = true`, which has a copy.
 pub trait Visitor<'s> {
-    /// In the order of the file's documentation: variables first, the steps last.
+    /// Visits variables first and steps last.
     fn visit_session(&mut self, session: &'s Session) {
         walk_session(self, session);
     }
@@ -56,7 +56,7 @@ pub trait Visitor<'s> {
         self.visit_path(&rows.file, FilePurpose::Bytes);
     }
 
-    /// A step and the steps inside it, in the order in which a run uses what it says.
+    /// A step and the steps inside it. Its keys are visited in the order in which a run uses them.
     fn visit_step(&mut self, step: &'s Step) {
         walk_step(self, step);
     }
@@ -71,7 +71,7 @@ pub trait Visitor<'s> {
 
     fn visit_capture(&mut self, _capture: &'s Capture) {}
 
-    /// `purpose` is that of a file that is not rendered.
+    /// `purpose` applies to a file that is not rendered.
     fn visit_text_source(&mut self, source: &'s TextSource, purpose: FilePurpose) {
         walk_text_source(self, source, purpose);
     }
@@ -80,7 +80,7 @@ pub trait Visitor<'s> {
         self.visit_line(&path.template);
     }
 
-    /// A template whose result has to be one line.
+    /// A template whose result must be one line.
     fn visit_line(&mut self, template: &'s Template) {
         self.visit_template(template);
     }
@@ -150,7 +150,7 @@ pub fn walk_message<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, message: &'s M
 }
 
 impl Message {
-    /// Whatever is rendered as one line, paths too; neither `text` nor `html`.
+    /// Every template that is rendered as one line, including paths. Not `text` and `html`.
     pub fn lines(&self) -> Vec<&Template> {
         let mut lines = Lines(Vec::new());
         lines.visit_message(self);
@@ -173,7 +173,7 @@ pub fn walk_step<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, step: &'s Step) {
     walk_step_after_with(visitor, step);
 }
 
-/// What a step says, but for its `with`.
+/// Visits a step without its `with`.
 pub fn walk_step_after_with<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, step: &'s Step) {
     step.condition.iter().for_each(|condition| visitor.visit_expression(condition));
     step.name.iter().for_each(|name| visitor.visit_line(name));
@@ -221,7 +221,7 @@ pub fn walk_expectation<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, expectatio
 pub fn walk_text_source<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, source: &'s TextSource, purpose: FilePurpose) {
     match source {
         TextSource::Text(text) => visitor.visit_template(text),
-        // What is rendered is text, whatever it is for.
+        // A file that is rendered is text, whatever it is used for.
         TextSource::File { path, template: true } => visitor.visit_path(path, FilePurpose::Text),
         TextSource::File { path, template: false } => visitor.visit_path(path, purpose),
     }

@@ -274,13 +274,13 @@ mod tests {
             (
                 "p.csv",
                 b"email,n\na,\"Ann\nb,Bob\n",
-                vec![bad("p.csv:2", "a quotation mark is not closed, so that the row goes on to the file's end")],
+                vec![bad("p.csv:2", "a quotation mark is not closed, so the row continues to the end of the file")],
                 "a quotation mark that would swallow the others",
             ),
             (
                 "p.csv",
                 b"email\n\"a@x.y\"z\nb\n",
-                vec![bad("p.csv:2", "a quoted field goes on behind its closing quotation mark"), good("p.csv:3", "b")],
+                vec![bad("p.csv:2", "a quoted field continues after its closing quotation mark"), good("p.csv:3", "b")],
                 "a field of two parts",
             ),
         ];

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use toml::de::DeValue;
 
 impl SessionReader<'_> {
-    /// `beside`: the step's keys, for those that only one action has.
+    /// `beside`: all keys of the step, for those that belong to one action.
     pub(super) fn action(&mut self, field: Field<'_>, beside: &TableFields<'_>) -> Option<Action> {
         match field.name {
             "send" => {
@@ -58,7 +58,7 @@ impl SessionReader<'_> {
         }
     }
 
-    /// A line that is no template shows now what would be refused when it is sent.
+    /// Reports CR, LF and NUL in a literal line now instead of when it is sent.
     pub(super) fn check_one_line(&mut self, line: &Template, key: &str) {
         if line.compiled.is_none() && line.source.contains(['\r', '\n', '\0']) {
             let text = format!("\"{key}\" is one line: CR, LF and NUL are never sent");
@@ -141,7 +141,7 @@ impl SessionReader<'_> {
         let table = self.table(field)?;
         let fields = self.fields(table, field.value.span(), &tables::XCLIENT);
         if table.is_empty() {
-            self.error(field.value.span(), "\"xclient\" says nothing: addr, name, helo and others");
+            self.error(field.value.span(), "\"xclient\" is empty: it needs addr, name, helo or another key");
             return None;
         }
         let names: Vec<_> = tables::XCLIENT.keys.iter().map(|key| key.name).collect();

@@ -27,9 +27,9 @@ impl SessionReader<'_> {
         };
         for (name, value) in [("password", &settings.password), ("token", &settings.token)] {
             if let Some(value) = value.as_ref().filter(|value| value.compiled.is_none() && !value.source.is_empty()) {
-                let warning = Diagnostic::warning(value.span.clone(), format!("the {name} stands in the file"));
+                let warning = Diagnostic::warning(value.span.clone(), format!("the {name} is written in the file"));
                 self.report(
-                    warning.with_help("put it under [secrets] as { env = \"NAME\" }, and write \"{{ … }}\" here"),
+                    warning.with_help("define it in [secrets] as { env = \"NAME\" }, and write \"{{ … }}\" here"),
                 );
             }
         }
@@ -52,7 +52,7 @@ impl SessionReader<'_> {
             .ok()
     }
 
-    /// What a mechanism cannot do without.
+    /// Reports the keys that the mechanism needs and the table lacks.
     fn check_auth_keys(&mut self, settings: &AuthSettings, has: impl Fn(&str) -> bool) {
         use Mechanism::*;
         let needed: &[&str] = match settings.mechanism {
@@ -107,7 +107,7 @@ impl SessionReader<'_> {
         for (one, other) in [("client_cert", "client_key"), ("client_key", "client_cert")] {
             if let Some(field) = fields.get(one).filter(|_| !fields.has(other)) {
                 let span = self.span(field.key_bytes());
-                self.report_missing(Diagnostic::error(span, format!("\"{one}\" needs \"{other}\" beside it")));
+                self.report_missing(Diagnostic::error(span, format!("\"{one}\" needs \"{other}\"")));
             }
         }
         if let Some(field) = fields.get("system_roots").filter(|_| !settings.system_roots && settings.verify)
@@ -116,7 +116,7 @@ impl SessionReader<'_> {
             let span = self.value_span(field.value);
             self.report_missing(Diagnostic::error(
                 span,
-                "without the system's roots and without \"ca\" nothing is trusted",
+                "without the system's roots and without \"ca\" no certificate is trusted",
             ));
         }
         settings
@@ -127,7 +127,7 @@ impl SessionReader<'_> {
         VERSIONS.get(which).copied()
     }
 
-    /// 1 to 255 bytes (RFC 7301 §3.1).
+    /// A protocol name has 1 to 255 bytes (RFC 7301 §3.1).
     fn alpn_protocol(&mut self, field: Field<'_>) -> Option<String> {
         let name = self.plain(field)?;
         if name.is_empty() || name.len() > 255 {

@@ -1,4 +1,4 @@
-//! Reads `expect` in all its forms.
+//! Reads all forms of `expect`.
 
 use super::reader::SessionReader;
 use super::scalars::integer;
@@ -74,7 +74,10 @@ impl SessionReader<'_> {
         let table = field.value.get_ref().as_table()?;
         let fields = self.fields(table, field.value.span(), &tables::EXPECT);
         if table.is_empty() {
-            self.error(field.value.span(), format!("\"{}\" says nothing: code, enhanced, text, lines", field.name));
+            self.error(
+                field.value.span(),
+                format!("\"{}\" is empty: it needs code, enhanced, text or lines", field.name),
+            );
             return None;
         }
         let mut sound = true;
@@ -109,7 +112,7 @@ impl SessionReader<'_> {
                 DeValue::String(text) => self.compile(text, field.value),
                 _ => self.wrong_type(field),
             };
-            // What a template gives is known only when it is rendered.
+            // A template is checked when it is rendered.
             let literal = text.as_ref().is_some_and(|text| text.compiled.is_none());
             sound &= text.is_some() && (!literal || self.regex(field).is_some());
             text
@@ -138,13 +141,13 @@ fn code(value: &SpannedValue<'_>) -> Option<CodePattern> {
     }
 }
 
-/// With its words.
+/// Adds the text for messages.
 pub(super) fn expectation(span: Span, any_of: Vec<ReplyPattern>) -> Expectation {
     let words: Vec<_> = any_of.iter().map(describe).collect();
     Expectation { span, words: words.join(" or "), any_of }
 }
 
-/// What a step expects by itself.
+/// The default expectation of a step.
 pub(in crate::session) fn expect_codes(span: Span, codes: &[&str]) -> Expectation {
     let codes = codes.iter().filter_map(|code| CodePattern::parse(code));
     expectation(span, codes.map(|code| ReplyPattern::codes(vec![code])).collect())

@@ -1,11 +1,11 @@
-//! What `[message]` implies: the steps that nobody wrote.
+//! The steps that `[message]` implies.
 
 use super::expect::{expect_codes, expectation};
 use super::reader::SessionReader;
 use crate::session::{Action, CodePattern, Diagnostic, Expectation, FailurePolicy, ReplyPattern, Span, Step};
 
 impl SessionReader<'_> {
-    /// `[[open]]`, `[[step]]` and `[[close]]`, each implied where it was not written and `[message]` stands.
+    /// `[[open]]`, `[[step]]` and `[[close]]`. If the file has `[message]`, sections that it does not write are implied.
     pub(super) fn add_implied_steps(
         &mut self,
         open: Option<Vec<Step>>,
@@ -65,7 +65,7 @@ fn implied_step(span: Span, action: Action, expect: Option<Expectation>) -> Step
     }
 }
 
-/// The place of a first step that waits for a 220; a connection of another name has its own greeting.
+/// The span of the first step if it waits for a 220. A named connection has its own greeting.
 fn waits_for_greeting(step: &Step) -> Option<&Span> {
     if step.on.as_deref().is_some_and(|on| on != "main") {
         return None;

@@ -1,4 +1,4 @@
-//! Reads included files: their steps stand in place of the `include`.
+//! Reads included files. Their steps replace the `include`.
 
 use super::reader::SessionReader;
 use super::step::StepParent;
@@ -13,13 +13,13 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use toml::de::{DeTable, DeValue};
 
-/// How deep includes nest.
+/// How deep includes can nest.
 const MAX_INCLUDE_DEPTH: usize = 16;
-/// What one session's includes may hold in all, in bytes.
+/// The size of all includes of a session, in bytes.
 const MAX_INCLUDE_BYTES: usize = 64 << 20;
 
 impl SessionReader<'_> {
-    /// The steps of the file, and its `[vars]` where `with` does not give them.
+    /// The steps of the file, and those of its `[vars]` that `with` does not override.
     pub(super) fn include(&mut self, field: Field<'_>, with: &[Variable]) -> Option<(Vec<Step>, Vec<Variable>)> {
         let written = self.word(field)?;
         if has_markup(&written) {
@@ -31,7 +31,7 @@ impl SessionReader<'_> {
         if let Some(again) = self.open_files.iter().position(|open| *open == key) {
             let chain: Vec<_> =
                 self.open_files.iter().skip(again).chain([&key]).map(|p| p.display().to_string()).collect();
-            self.error(field.value.span(), format!("includes go in a circle: {}", chain.join(" → ")));
+            self.error(field.value.span(), format!("include cycle: {}", chain.join(" → ")));
             return None;
         }
         if self.open_files.len() > MAX_INCLUDE_DEPTH {
@@ -73,7 +73,7 @@ impl SessionReader<'_> {
         (steps, variables)
     }
 
-    /// The file's index and text; each file is read once.
+    /// The file's index and text. Each file is opened once.
     fn included(&mut self, path: &Path, key: &Path, field: Field<'_>) -> Option<(usize, Rc<str>)> {
         let known = self.included.get(key).cloned();
         if known.is_none() {
@@ -83,13 +83,13 @@ impl SessionReader<'_> {
                 self.report(Diagnostic { no_input, ..Diagnostic::error(span, text) });
             });
             let text: Rc<str> = text.ok()?.into();
-            // As a user in the session file's place would name it.
+            // Named as seen from the user's current folder.
             let folder = Path::new(self.map.name(0)).parent().map(Path::to_path_buf).unwrap_or_default();
             let file = self.map.add(folder.join(path).display().to_string(), &*text);
             self.included.insert(key.to_path_buf(), (file, text));
         }
         let (file, text) = self.included.get(key).cloned()?;
-        // Counted each time: a file that is included often is read into steps as often.
+        // Counted each time: each include of a file makes steps of its own.
         self.included_bytes = self.included_bytes.saturating_add(text.len());
         if self.included_bytes > MAX_INCLUDE_BYTES {
             self.error(field.value.span(), format!("includes hold more than {} MiB", MAX_INCLUDE_BYTES >> 20));
@@ -98,7 +98,7 @@ impl SessionReader<'_> {
         Some((file, text))
     }
 
-    /// Why it cannot, and whether that is the file's fault (66).
+    /// The error says why, and whether the file is unreadable (66).
     fn read_include(&mut self, path: &Path) -> Result<String, (String, bool)> {
         let file = self.sources.open(path).map_err(|error| match error {
             SourceError::Refused(why) => (why, false),
@@ -143,7 +143,7 @@ impl SessionReader<'_> {
     }
 }
 
-/// Without `.` and, where that can be seen from the text, `..`.
+/// Removes `.`, and `..` after a name.
 fn normalize(path: &Path) -> PathBuf {
     let mut parts: Vec<Component<'_>> = Vec::new();
     for part in path.components() {

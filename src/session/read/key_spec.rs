@@ -1,4 +1,4 @@
-//! What a key of a session file takes, and how that is said in messages.
+//! The keys of a session file, their types, and how messages describe these.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct KeySpec {
 /// A table and its keys.
 #[derive(Debug)]
 pub struct TableSpec {
-    /// What has them, for messages: `a step`.
+    /// The table in messages: `a step`.
     pub title: &'static str,
     pub keys: &'static [KeySpec],
 }
@@ -25,12 +25,12 @@ impl TableSpec {
     }
 }
 
-/// What a key takes. `Display` says it in words.
+/// The type of a key's value. `Display` describes it.
 #[derive(Debug)]
 pub enum KeyType {
     /// A string that is a template.
     Template,
-    /// A string that is taken as it is; the words say which.
+    /// A string that is not a template, with its description.
     Plain(&'static str),
     Boolean,
     /// `true` and nothing else.
@@ -51,7 +51,7 @@ pub enum KeyType {
     /// Any of these.
     Either(&'static [KeyType]),
     Table(&'static TableSpec),
-    /// A table with names of the writer's own.
+    /// A table with arbitrary names.
     Map(&'static KeyType),
     /// `[[step]]`, or a list of inline tables.
     Steps,
@@ -64,7 +64,7 @@ impl fmt::Display for KeyType {
             Self::Plain(words) => f.write_str(words),
             Self::Boolean => f.write_str("true or false"),
             Self::True => f.write_str("true"),
-            Self::Integer { min, max: i64::MAX } => write!(f, "an integer from {min} on"),
+            Self::Integer { min, max: i64::MAX } => write!(f, "an integer of at least {min}"),
             Self::Integer { min, max } => write!(f, "an integer from {min} to {max}"),
             Self::Duration => f.write_str("a duration such as \"500ms\", \"30s\" or \"5m\""),
             Self::Word(words) => f.write_str(&or(words.iter().map(|word| format!("\"{word}\"")))),

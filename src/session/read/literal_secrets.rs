@@ -1,5 +1,4 @@
-//! Finds the secrets that stand in a file as they are, so that no line shown of it shows them: of a file that is
-//! wrong, too, and beside a key that is mistyped.
+//! Finds literal secrets, so that no message shows them. This works in files with errors, and for mistyped keys.
 
 use super::reader::SessionReader;
 use super::table_fields::SpannedValue;
@@ -7,7 +6,7 @@ use crate::session::template::is_single_name;
 use crate::session::{SourceMap, Span};
 use toml::de::{DeTable, DeValue};
 
-/// The keys of `[auth]` that are no secrets; what stands at a key that is not known may be one.
+/// The keys of `[auth]` that are not secret. The value of an unknown key may be a secret.
 const PUBLIC_KEYS: [&str; 5] = ["mechanism", "user", "authzid", "initial_response", "allow_plaintext"];
 
 impl SessionReader<'_> {
@@ -22,7 +21,7 @@ impl SessionReader<'_> {
         }
     }
 
-    /// Where syntax is broken the tables say little: what stands behind such a key in that line is hidden whole.
+    /// In a line with a syntax error, hides everything after a key that may be a secret.
     pub(super) fn hide_broken(&mut self, span: &Span) {
         let text = self.map.text(span.file);
         let at = text.floor_char_boundary(span.bytes.start);
@@ -61,7 +60,7 @@ impl SecretFinder<'_> {
         }
     }
 
-    /// A source shows where the secret is, and its `default` what it is; so does any other value.
+    /// Hides a literal value, or the `default` of a source.
     fn source(&mut self, value: &SpannedValue<'_>) {
         match value.get_ref() {
             DeValue::Table(source) => {
@@ -69,7 +68,7 @@ impl SecretFinder<'_> {
                     self.source(value);
                 }
             }
-            // `{{ password }}` says nothing about it.
+            // `{{ password }}` reveals nothing.
             DeValue::String(text) if is_single_name(text) => {}
             _ => self.map.hide(Span { file: self.file, bytes: value.span() }),
         }

@@ -9,7 +9,7 @@ use crate::smtp::{address_list, msg_id};
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
-/// Headers that are made from keys, and what makes them.
+/// Headers that are made from keys, and those keys.
 const GENERATED_HEADERS: [(&str, &str); 10] = [
     ("From", "from"),
     ("To", "to"),
@@ -23,7 +23,7 @@ const GENERATED_HEADERS: [(&str, &str); 10] = [
     ("Content-Type", "text"),
 ];
 
-/// What makes a message, and so does not stand beside one that is made.
+/// Keys that make a message, and so cannot be used with `eml`.
 const COMPOSED_KEYS: [&str; 8] = ["reply_to", "subject", "date", "message_id", "headers", "text", "html", "attach"];
 
 impl SessionReader<'_> {
@@ -42,17 +42,15 @@ impl SessionReader<'_> {
             for field in fields.present(&COMPOSED_KEYS) {
                 let wrong = Diagnostic::error(
                     self.span(field.key_bytes()),
-                    format!("\"{}\" stands beside \"{}\"", field.name, eml.name),
+                    format!("\"{}\" cannot be used with \"{}\"", field.name, eml.name),
                 );
                 self.report(wrong.with_help(
-                    "an eml is sent as it is; from, to, cc and bcc beside it are its envelope, as envelope_from and envelope_to are",
+                    "an eml is sent as it is; from, to, cc and bcc set its envelope, as envelope_from and envelope_to do",
                 ));
             }
         } else if let Some(html) = fields.get("html").filter(|_| !fields.has("text")) {
-            let wrong = Diagnostic::error(self.span(html.key_bytes()), "\"html\" needs \"text\" beside it");
-            self.report(
-                wrong.with_help("text = \"…\" is what those see who do not see HTML; spam filters look for it too"),
-            );
+            let wrong = Diagnostic::error(self.span(html.key_bytes()), "\"html\" needs \"text\"");
+            self.report(wrong.with_help("text = \"…\" is for readers without HTML; spam filters look for it, too"));
         }
         let to = self.addresses(&fields, "to");
         let cc = self.addresses(&fields, "cc");
@@ -116,7 +114,7 @@ impl SessionReader<'_> {
         Some(message)
     }
 
-    /// What stands in a header or in a command is one line each.
+    /// Checks the values of headers and commands: each is one line.
     fn check_single_lines(&mut self, message: &Message) {
         for (key, list) in [("to", &message.to), ("cc", &message.cc), ("bcc", &message.bcc)] {
             list.iter().for_each(|line| self.check_one_line(line, key));
@@ -141,7 +139,7 @@ impl SessionReader<'_> {
         }
     }
 
-    /// A file's path, or a table that says more of it; one alone may stand without a list.
+    /// A path or a table, or a list of them.
     fn attachments(&mut self, field: Field<'_>) -> Vec<AttachedFile> {
         if matches!(field.value.get_ref(), DeValue::String(_) | DeValue::Table(_)) {
             return self.attachment(field).into_iter().collect();
@@ -175,9 +173,9 @@ impl SessionReader<'_> {
         addresses
     }
 
-    /// Checks addresses that are no template: `local@domain`, `Name <local@domain>`, several of them, groups.
+    /// Checks literal addresses: `local@domain`, `Name <local@domain>`, lists of them, groups.
     fn check_address(&mut self, written: &Template) {
-        // Of what breaks the line `check_single_lines` tells.
+        // `check_single_lines` reports line breaks.
         if written.compiled.is_some() || written.source.contains(['\r', '\n', '\0']) {
             return;
         }
@@ -193,7 +191,7 @@ impl SessionReader<'_> {
         self.error(written.span.bytes.clone(), text);
     }
 
-    /// `envelope_from`: one mailbox and no name, or the empty path.
+    /// Checks `envelope_from`: one mailbox without a name, or the empty path.
     fn check_reverse_path(&mut self, written: &Template) {
         if written.compiled.is_some() || written.source.contains(['\r', '\n', '\0']) {
             return;
@@ -218,9 +216,9 @@ impl SessionReader<'_> {
         let mut headers = Vec::with_capacity(table.len());
         for (name, value) in in_order(table) {
             let field = field.entry(name.get_ref(), value);
-            // RFC 5322 §3.6.8: printable ASCII but the colon.
+            // RFC 5322 §3.6.8: printable ASCII without the colon.
             if name.get_ref().is_empty() || !name.get_ref().bytes().all(|b| b.is_ascii_graphic() && b != b':') {
-                let text = format!("\"{}\" is not a header's name: printable ASCII without a colon", name.get_ref());
+                let text = format!("\"{}\" is not a header name: use printable ASCII without a colon", name.get_ref());
                 self.error(name.span(), text);
             }
             if let Some((_, key)) = GENERATED_HEADERS.iter().find(|(own, _)| own.eq_ignore_ascii_case(name.get_ref())) {

@@ -1,4 +1,4 @@
-//! What is known while a session file is read, and how errors in it are reported.
+//! The state of reading a session file, and how errors are reported.
 
 use crate::session::{AuthSettings, Diagnostic, Message, Severity, SourceMap, Sources, Span, Templates};
 use std::collections::{HashMap, HashSet};
@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// What is known while a file is read.
+/// The state of reading a session file.
 pub(super) struct SessionReader<'s> {
     pub sources: &'s dyn Sources,
     pub map: SourceMap,
@@ -14,20 +14,20 @@ pub(super) struct SessionReader<'s> {
     pub diagnostics: Vec<Diagnostic>,
     /// The file that is being read.
     pub file: usize,
-    /// Its folder, relative to the session file's.
+    /// The folder of that file, relative to the session file's.
     pub base: PathBuf,
-    /// Files with syntax errors: what is missing there may just not have been understood.
+    /// Files with syntax errors. A key that is missing there may not have been understood.
     pub broken_files: HashSet<usize>,
     /// The lines with syntax errors, by file and line.
     pub broken_lines: HashSet<(usize, usize)>,
-    /// The session file and the includes that are open, for cycles.
+    /// The session file and the includes that are being read, to find cycles.
     pub open_files: Vec<PathBuf>,
     pub included: HashMap<PathBuf, (usize, Rc<str>)>,
     pub included_bytes: usize,
     pub steps: usize,
-    /// Every name that something in the files sets.
+    /// Every name that the files define.
     pub defined_names: HashSet<String>,
-    /// Whether `[message]` and `[auth]` stand in the file, and what they say where that could be read.
+    /// Whether the file has `[message]` and `[auth]`, and their content if it could be read.
     pub has_message: bool,
     pub message: Option<Message>,
     pub has_auth: bool,
@@ -68,9 +68,8 @@ impl<'s> SessionReader<'s> {
         Span { file: self.file, bytes }
     }
 
-    /// Adds what is wrong with what stands there.
+    /// Adds a diagnostic, unless a syntax error in its line explains it.
     pub fn report(&mut self, one: Diagnostic) {
-        // What stands in a line with a syntax error was perhaps read wrongly.
         if self.broken_files.contains(&one.span.file) {
             let line = self.map.place(&one.span).line;
             if self.broken_lines.contains(&(one.span.file, line)) {
@@ -85,14 +84,14 @@ impl<'s> SessionReader<'s> {
         self.report(Diagnostic::error(span, message));
     }
 
-    /// Adds that something is missing; not in a file with syntax errors, where it may just not have been understood.
+    /// Adds a diagnostic about a missing key, except in a file with syntax errors.
     pub fn report_missing(&mut self, one: Diagnostic) {
         if !self.broken_files.contains(&one.span.file) {
             self.diagnostics.push(one);
         }
     }
 
-    /// Where a table's header could not be read, what stands below it belongs to no table that it is known of.
+    /// Marks the lines below a table header that could not be read: their table is unknown.
     pub fn mark_headless_table(&mut self, line: usize) {
         let is_header = |line: &str| line.trim_start().starts_with('[');
         let below = self.map.text(self.file).lines().zip(1..).skip(line - 1);
@@ -106,7 +105,7 @@ impl<'s> SessionReader<'s> {
     pub fn report_syntax_errors(&mut self, errors: Vec<toml::de::Error>) {
         for error in errors {
             let span = self.span(error.span().unwrap_or_default());
-            // One place is told once, however many things are open there.
+            // One place is reported once, even if several values are unfinished there.
             if self.broken_files.contains(&self.file) && self.diagnostics.last().is_some_and(|last| last.span == span) {
                 continue;
             }

@@ -7,7 +7,7 @@ use crate::session::{Diagnostic, RetrySettings, RowsSettings};
 use std::time::Duration;
 use toml::de::DeValue;
 
-/// `per_connection`'s default.
+/// The default of `per_connection`.
 const PER_CONNECTION: u32 = 100;
 
 impl SessionReader<'_> {
@@ -70,7 +70,7 @@ impl SessionReader<'_> {
 }
 
 impl RetrySettings {
-    /// What `--retry N` means.
+    /// The settings of `--retry N`.
     pub fn with_times(times: u32) -> Self {
         Self { times, wait: Duration::from_secs(1), backoff: 2.0, max_wait: None }
     }
@@ -80,7 +80,7 @@ impl RetrySettings {
 /// rate = 1*DIGIT [ "." 1*DIGIT ] "/" ( "s" / "m" / "h" )
 /// ```
 ///
-/// Gives it by the second.
+/// Returns the rate per second.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
     let wrong = || format!("\"{text}\" is not a rate: write \"10/s\", \"600/m\" or \"5000/h\"");
     let (number, unit) = text.trim().split_once('/').ok_or_else(wrong)?;
@@ -95,6 +95,6 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
         return Err(wrong());
     }
     let rate = number.parse::<f64>().map_err(|_| wrong())? / seconds;
-    // Less than one in ten days is no rate that anybody waits for, and a clock must be able to hold the pauses.
+    // The pauses must fit into a clock: at least one row in ten days.
     if (1e-6..=1e9).contains(&rate) { Ok(rate) } else { Err(wrong()) }
 }

@@ -1,4 +1,4 @@
-//! Reads strings, numbers, durations, words and lists; a wrong type is told in the words of the key.
+//! Reads strings, numbers, durations, words and lists, and reports values of a wrong type.
 
 use super::key_spec::KeyType;
 use super::reader::SessionReader;
@@ -11,15 +11,15 @@ use std::time::Duration;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 impl SessionReader<'_> {
-    /// Tells that the value is not of the key's kind.
+    /// Reports a value of a wrong type.
     pub(super) fn wrong_type<T>(&mut self, field: Field<'_>) -> Option<T> {
         self.must_be(field, &field.key.kind.to_string())
     }
 
-    /// Tells that the value is not `what`, and gives nothing.
+    /// Reports that the value is not `what`, and returns `None`.
     pub(super) fn must_be<T>(&mut self, field: Field<'_>, what: &str) -> Option<T> {
         let got = match field.value.get_ref() {
-            _ if self.map.is_hidden(&self.value_span(field.value)) => "what stands there".to_owned(),
+            _ if self.map.is_hidden(&self.value_span(field.value)) => "this value".to_owned(),
             DeValue::Array(array) if array.is_empty() => "an empty list".to_owned(),
             DeValue::Array(_) => "a list".to_owned(),
             DeValue::Integer(number) => number.to_string(),
@@ -38,7 +38,7 @@ impl SessionReader<'_> {
         self.span(value.span())
     }
 
-    /// A string that is taken as it is.
+    /// A string that is not a template.
     pub(super) fn plain(&mut self, field: Field<'_>) -> Option<String> {
         match field.value.get_ref() {
             DeValue::String(text) => Some(text.clone().into_owned()),
@@ -69,14 +69,14 @@ impl SessionReader<'_> {
         self.report_compile_errors(compiled)
     }
 
-    /// As [`SessionReader::compile`] for HTML: values that come in are escaped.
+    /// As [`SessionReader::compile`] for HTML: values in it are escaped.
     pub(super) fn compile_html(&mut self, text: &str, value: &SpannedValue<'_>) -> Option<Template> {
         let span = self.value_span(value);
         let compiled = self.templates.compile_html(text, span.clone(), self.map.snippet(&span));
         self.report_compile_errors(compiled)
     }
 
-    /// Tells the mistakes, and gives what was compiled nevertheless: its names are looked at, too.
+    /// Reports the errors, and returns what could be compiled, so that its names are checked, too.
     fn report_compile_errors<T>(&mut self, compiled: Result<T, CompileErrors<T>>) -> Option<T> {
         compiled
             .map_err(|wrong| {
@@ -99,7 +99,7 @@ impl SessionReader<'_> {
         field.value.get_ref().as_bool().or_else(|| self.wrong_type(field))
     }
 
-    /// `true`, of keys that take nothing else.
+    /// Reads a key whose only value is `true`.
     pub(super) fn only_true(&mut self, field: Field<'_>) -> Option<()> {
         match field.value.get_ref() {
             DeValue::Boolean(true) => Some(()),
@@ -128,27 +128,27 @@ impl SessionReader<'_> {
         parse_duration(text).map_err(|why| self.error(field.value.span(), why)).ok()
     }
 
-    /// A deadline: no time at all is none.
+    /// A deadline, which must be longer than zero.
     pub(super) fn deadline(&mut self, field: Field<'_>) -> Option<Duration> {
         let duration = self.duration(field)?;
         if duration.is_zero() {
-            self.error(field.value.span(), format!("\"{}\" must be longer than nothing", field.name));
+            self.error(field.value.span(), format!("\"{}\" must be longer than zero", field.name));
             return None;
         }
         Some(duration)
     }
 
-    /// One of the key's words; gives which.
+    /// Returns the index of one of the key's words.
     pub(super) fn one_of(&mut self, field: Field<'_>, words: &[&'static str]) -> Option<usize> {
         let text = field.value.get_ref().as_str();
         text.and_then(|text| words.iter().position(|word| *word == text)).or_else(|| self.wrong_choice(field, words))
     }
 
-    /// As [`SessionReader::wrong_type`], with the word that may be meant.
+    /// As [`SessionReader::wrong_type`], and suggests the word that may be meant.
     fn wrong_choice<T>(&mut self, field: Field<'_>, words: &[&'static str]) -> Option<T> {
         let told = self.diagnostics.len();
         let none = self.wrong_type(field);
-        // No version is another one mistyped: the nearest to "1.4" is the oldest, and the weakest.
+        // Never suggest a version: the closest one to "1.4" is the oldest and weakest.
         let typed = field.value.get_ref().as_str().filter(|text| !text.starts_with(|c: char| c.is_ascii_digit()));
         let meant = typed.and_then(|text| closest_name(text, words.iter().copied()));
         if let (Some(meant), Some(wrong)) = (meant, self.diagnostics.get_mut(told)) {
@@ -161,7 +161,7 @@ impl SessionReader<'_> {
         field.value.get_ref().as_table().or_else(|| self.wrong_type(field))
     }
 
-    /// What `read` makes of each value of a list; what it refuses is left out.
+    /// Reads each value of a list with `read`, and skips invalid ones.
     pub(super) fn list<T>(
         &mut self,
         field: Field<'_>,
@@ -173,7 +173,7 @@ impl SessionReader<'_> {
         Some(values.iter().filter_map(|value| read(self, field.with_value(value))).collect())
     }
 
-    /// A regular expression; what is wrong with it is told where it stands in the string.
+    /// A regular expression. An error points at its place in the string.
     pub(super) fn regex(&mut self, field: Field<'_>) -> Option<Regex> {
         let DeValue::String(text) = field.value.get_ref() else {
             return self.must_be(field, &KeyType::Regex.to_string());
@@ -197,18 +197,18 @@ impl SessionReader<'_> {
     }
 }
 
-/// `None` where it does not fit.
+/// `None` if it does not fit into 64 bits.
 pub(super) fn integer(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// Why it is none, in one line, and at which of its characters. The crate says it in several lines for a terminal:
+/// The reason in one line, and the index of the wrong character. The crate writes several lines for a terminal:
 /// the pattern, carets below it, and `error: …`.
 fn explain_regex_error(error: &regex::Error) -> (String, Option<usize>) {
     let text = error.to_string();
     let why = text.lines().rev().find_map(|line| line.strip_prefix("error: "));
     let carets: Vec<_> = text.lines().filter(|line| line.trim_start().starts_with('^')).collect();
-    // The pattern stands four columns in; over several lines it is shown otherwise.
+    // A pattern of one line is shown with an indent of four columns.
     let at = match carets[..] {
         [carets] if text.lines().count() == 4 => carets.find('^').and_then(|at| at.checked_sub(4)),
         _ => None,

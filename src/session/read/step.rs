@@ -1,4 +1,4 @@
-//! Reads a step: its one action, and what goes with it.
+//! Reads a step: its action and its modifiers.
 
 use super::expect::expect_codes;
 use super::reader::SessionReader;
@@ -10,39 +10,39 @@ use std::ops::Range;
 use std::time::Duration;
 use toml::de::DeTable;
 
-/// The most steps that a session may have once its includes stand in it.
+/// The most steps of a session, with those of its includes.
 const MAX_STEPS: usize = 100_000;
 
-/// Where a step stands.
+/// What contains a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum StepParent {
-    /// In `[[step]]` and the like, an include, or `steps`.
+    /// A section such as `[[step]]`, an include, or `steps`.
     Session,
-    /// In `pipeline`.
+    /// `pipeline`.
     Pipeline,
 }
 
-/// What an action does with `expect`.
+/// Whether an action takes `expect`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExpectRule {
     Required,
-    /// These codes where none is given.
+    /// These codes are the default.
     Default(&'static [&'static str]),
     Optional,
     Forbidden,
 }
 
-/// What may stand beside an action.
+/// The modifiers that an action takes.
 pub(super) struct ActionRules {
     pub expects: ExpectRule,
-    /// Whether something is written: `chunk`.
+    /// Whether it writes bytes, so that `chunk` applies.
     writes: bool,
-    /// Whether it is steps as one: few keys hold for a group.
+    /// Whether it is a group, which takes few modifiers.
     group: bool,
     timeout: bool,
 }
 
-/// The contract's table of actions; `""` is the step without one.
+/// The rules of each action. `""` is a step without an action.
 fn rules(action: &str) -> ActionRules {
     let rules = |expects, writes| ActionRules { expects, writes, group: false, timeout: true };
     match action {
@@ -60,7 +60,7 @@ fn rules(action: &str) -> ActionRules {
     }
 }
 
-/// What holds for a group of steps, and what for one in a pipeline.
+/// The modifiers of a group, and those of a member of a pipeline.
 const FOR_GROUPS: [&str; 6] = ["name", "if", "repeat", "with", "on_fail", "on"];
 const IN_PIPELINES: [&str; 6] = ["name", "expect", "assert", "capture", "if", "with"];
 const PIPELINED: [&str; 7] = ["send", "raw", "ehlo", "helo", "lhlo", "body", "quit"];
@@ -70,7 +70,7 @@ const MODIFIERS: [&str; 14] = [
 ];
 
 impl SessionReader<'_> {
-    /// The steps of a list.
+    /// Reads a list of steps.
     pub(super) fn steps(&mut self, field: Field<'_>, within: StepParent) -> Vec<Step> {
         let tables = self.step_tables(field);
         let mut steps = Vec::with_capacity(tables.len().min(MAX_STEPS));
@@ -89,7 +89,7 @@ impl SessionReader<'_> {
         let fields = self.fields(table, at, &tables::STEP);
         let actions = fields.present(&ACTIONS);
         if let [first, second, ..] = actions[..] {
-            let text = format!("a step has one action: \"{}\" and \"{}\" both stand here", first.name, second.name);
+            let text = format!("a step has one action, not both \"{}\" and \"{}\"", first.name, second.name);
             self.error(second.key_bytes(), text);
         }
         let chosen = actions.first().copied();
@@ -138,47 +138,46 @@ impl SessionReader<'_> {
         Some(step)
     }
 
-    /// Tells the keys that have no meaning where they stand.
+    /// Reports keys that have no meaning for the action.
     fn check_misplaced_keys(&mut self, fields: &TableFields<'_>, title: &str, rules: &ActionRules, within: StepParent) {
         if within == StepParent::Pipeline {
             let at = fields.present(&ACTIONS).first().map_or(fields.span.bytes.clone(), Field::key_bytes);
             if !PIPELINED.contains(&title) && (!title.is_empty() || !PIPELINED.iter().any(|name| fields.has(name))) {
                 let what =
                     if title.is_empty() { "a step without an action".to_owned() } else { format!("\"{title}\"") };
-                let text = format!("{what} cannot stand in a pipeline: {} can", PIPELINED.join(", "));
+                let text = format!("{what} is not allowed in a pipeline, which takes {}", PIPELINED.join(", "));
                 self.error(at, text);
             }
         }
         for field in fields.present(&MODIFIERS) {
             let replies = !matches!(rules.expects, ExpectRule::Forbidden);
             let why = match field.name {
-                // Told where `expect` is read.
+                // `expectation` reports it.
                 "expect" => continue,
                 name if within == StepParent::Pipeline && !IN_PIPELINES.contains(&name) => {
-                    format!("\"{name}\" cannot stand in a pipeline: write it beside \"pipeline\"")
+                    format!("\"{name}\" is not allowed in a pipeline: write it next to \"pipeline\"")
                 }
                 name if rules.group && !FOR_GROUPS.contains(&name) => {
-                    format!("\"{name}\" has no meaning beside \"{title}\": write it in its steps")
+                    format!("\"{name}\" has no meaning with \"{title}\": write it in its steps")
                 }
                 name @ ("capture" | "retry") if !replies => {
-                    format!("\"{name}\" has no meaning beside \"{title}\": there is no reply of its own")
+                    format!("\"{name}\" has no meaning with \"{title}\": it has no reply of its own")
                 }
                 "retry" if title == "body" => {
-                    "\"retry\" has no meaning beside \"body\": what is refused is over, and DATA comes before it"
-                        .to_owned()
+                    "\"retry\" has no meaning with \"body\": DATA would have to be sent again first".to_owned()
                 }
                 "chunk" if !rules.writes => match title {
-                    "" => "\"chunk\" has no meaning where nothing is written".to_owned(),
-                    _ => format!("\"chunk\" has no meaning beside \"{title}\""),
+                    "" => "\"chunk\" has no meaning if nothing is written".to_owned(),
+                    _ => format!("\"chunk\" has no meaning with \"{title}\""),
                 },
-                "timeout" if !rules.timeout => format!("\"timeout\" has no meaning beside \"{title}\""),
+                "timeout" if !rules.timeout => format!("\"timeout\" has no meaning with \"{title}\""),
                 _ => continue,
             };
             self.error(field.key_bytes(), why);
         }
         for (name, action) in [("inject_check", "starttls"), ("dot_stuffing", "body")] {
             if let Some(field) = fields.get(name).filter(|_| title != action) {
-                self.error(field.key_bytes(), format!("\"{name}\" stands only beside \"{action}\""));
+                self.error(field.key_bytes(), format!("\"{name}\" is allowed only with \"{action}\""));
             }
         }
     }
@@ -213,7 +212,7 @@ impl SessionReader<'_> {
             (ExpectRule::Default(codes), None) => Some(expect_codes(fields.span.clone(), codes)),
             (ExpectRule::Required, None) if !fields.has("expect") && fields.present(&ACTIONS).len() < 2 => {
                 let what = match title {
-                    "" => "a step without an action waits for a reply: \"expect\" is missing".to_owned(),
+                    "" => "\"expect\" is missing: a step without an action waits for a reply".to_owned(),
                     title => format!("\"expect\" is missing: \"{title}\" must say which reply it awaits"),
                 };
                 let wrong = Diagnostic::error(fields.span.clone(), what);
@@ -224,10 +223,10 @@ impl SessionReader<'_> {
         }
     }
 
-    /// A `raw` without `expect` reads nothing.
+    /// Reports keys that need a reply: `raw` without `expect` reads none.
     fn check_raw_without_expect(&mut self, fields: &TableFields<'_>) {
         for field in fields.present(&["capture", "retry"]) {
-            let text = format!("\"{}\" needs \"expect\" beside \"raw\": without it nothing is read", field.name);
+            let text = format!("\"{}\" needs \"expect\": without it nothing is read", field.name);
             self.error(field.key_bytes(), text);
         }
     }
@@ -281,7 +280,7 @@ impl SessionReader<'_> {
         Some(Chunk { size: size? as usize, every: every? })
     }
 
-    /// A key that must stand in its table.
+    /// Reads a required key.
     pub(super) fn required<T>(
         &mut self,
         fields: &TableFields<'_>,
@@ -300,7 +299,7 @@ impl SessionReader<'_> {
         }
     }
 
-    /// Its name stands in the transcript's marks.
+    /// Reads a connection's name, which the transcript shows in the mark of each line.
     fn connection(&mut self, field: Field<'_>) -> Option<String> {
         let name = self.plain(field)?;
         let good = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);

@@ -1,4 +1,4 @@
-//! A table of the file while it is read: its declared keys by name, the others told.
+//! A table of the file: gives access to its declared keys, and reports the others.
 
 use super::key_spec::{KeySpec, TableSpec};
 use super::reader::SessionReader;
@@ -8,14 +8,14 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-/// A TOML value with its place.
+/// A TOML value with its span.
 pub(super) type SpannedValue<'a> = Spanned<DeValue<'a>>;
 
-/// A key that stands in the file, with its value.
+/// A key of the file with its value.
 #[derive(Clone, Copy)]
 pub(super) struct Field<'a> {
     pub key: &'static KeySpec,
-    /// The name to use in messages: of the key, or of what its list holds.
+    /// The name for messages: that of the key, or of an entry in its table.
     pub name: &'a str,
     key_start: usize,
     key_end: usize,
@@ -27,22 +27,22 @@ impl<'a> Field<'a> {
         self.key_start..self.key_end
     }
 
-    /// The same key with one value of its list or table.
+    /// The same key with one value of its list.
     pub fn with_value(self, value: &'a SpannedValue<'a>) -> Self {
         Self { value, ..self }
     }
 
-    /// An entry of its table, by its own name.
+    /// An entry of its table, with the entry's name.
     pub fn entry(self, name: &'a str, value: &'a SpannedValue<'a>) -> Self {
         Self { name, value, ..self }
     }
 }
 
-/// The table's keys that are declared.
+/// The declared keys of a table.
 pub(super) struct TableFields<'a> {
     keys: &'static TableSpec,
     table: &'a DeTable<'a>,
-    /// TableSpec that unknown ones were probably meant to be: not to be told missing, too.
+    /// Keys that unknown ones probably meant. They are not reported as missing as well.
     meant: Vec<&'static str>,
     pub span: Span,
 }
@@ -55,12 +55,12 @@ impl<'a> TableFields<'a> {
         Some(Field { key, name, key_start, key_end, value })
     }
 
-    /// Whether it stands there, or something that was probably meant to be it.
+    /// Whether the table has the key, or an unknown one that probably means it.
     pub fn has(&self, name: &str) -> bool {
         self.table.contains_key(name) || self.meant.contains(&name)
     }
 
-    /// Those of `names` that stand there, in the order of the file.
+    /// Those of `names` that the table has, in file order.
     pub fn present(&self, names: &[&'static str]) -> Vec<Field<'a>> {
         let mut there: Vec<_> = names.iter().filter_map(|name| self.get(name)).collect();
         there.sort_by_key(|field| field.key_start);
@@ -69,7 +69,7 @@ impl<'a> TableFields<'a> {
 }
 
 impl SessionReader<'_> {
-    /// Opens a table: tells its unknown keys.
+    /// Opens a table and reports its unknown keys.
     pub(super) fn fields<'a>(
         &mut self,
         table: &'a DeTable<'a>,
@@ -100,7 +100,7 @@ fn known(keys: &TableSpec) -> String {
     format!("{} may have: {}", keys.title, names.join(", "))
 }
 
-/// The table's entries in the order of the file.
+/// The entries of a table in file order.
 pub(super) fn in_order<'a>(table: &'a DeTable<'a>) -> Vec<(&'a Spanned<DeString<'a>>, &'a SpannedValue<'a>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(name, _)| name.span().start);

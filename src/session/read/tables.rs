@@ -1,7 +1,7 @@
-//! Every key that a session file may have, with what it takes and what it means.
+//! Every key of a session file, with its type and its meaning.
 //!
-//! Unknown-key suggestions, "must be …" messages and the documentation come from these tables and from nowhere else; a
-//! key that is not here cannot be read, since [`super::table_fields::TableFields`] looks it up.
+//! Suggestions, "must be …" messages, the JSON Schema and the documentation come from these tables. A key that is not
+//! here cannot be read, since [`super::table_fields::TableFields`] looks it up.
 
 use super::key_spec::{KeySpec, KeyType, TableSpec};
 
@@ -35,16 +35,20 @@ pub static SESSION: TableSpec = TableSpec {
         key(
             "requires",
             KeyType::List(&KeyType::Plain("a capability in a string")),
-            "capabilities without which it is skipped",
+            "capabilities that the session needs; without them it is skipped",
         ),
         key("xfail", KeyType::Plain("the reason in a string"), "the session is expected to fail, and why"),
         key("vars", KeyType::Map(&KeyType::Value), "names for templates and their values"),
         key("secrets", KeyType::Map(&KeyType::Value), "names for templates whose values are hidden"),
         key("tls", KeyType::Table(&TLS), "how TLS is done"),
         key("auth", KeyType::Table(&AUTH), "who logs in, and how"),
-        key("message", KeyType::Table(&MESSAGE), "a message to send; implies the steps that are not written"),
+        key(
+            "message",
+            KeyType::Table(&MESSAGE),
+            "a message to send; implies the sections that the file does not write",
+        ),
         key("rows", KeyType::Table(&ROWS), "a table of rows: the steps run once for each"),
-        key("retry", KeyType::Table(&RETRY), "what is done after a temporary failure"),
+        key("retry", KeyType::Table(&RETRY), "what happens after a temporary failure"),
         key("open", KeyType::Steps, "steps at the beginning of each connection"),
         key("step", KeyType::Steps, "the steps"),
         key("close", KeyType::Steps, "steps at the end of each connection"),
@@ -62,19 +66,19 @@ pub static INCLUDE: TableSpec = TableSpec {
 pub static TLS: TableSpec = TableSpec {
     title: "[tls]",
     keys: &[
-        key("ca", PATH, "a PEM file of certificates to trust besides the system's"),
-        key("system_roots", KeyType::Boolean, "false trusts `ca` alone; true by default"),
+        key("ca", PATH, "a PEM file of certificates to trust in addition to the system's"),
+        key("system_roots", KeyType::Boolean, "false trusts `ca` only; true by default"),
         key("verify", KeyType::Boolean, "whether the certificate is verified; true by default"),
         key("server_name", KeyType::Template, "the name that the certificate must have; the URL's host by default"),
-        key("min_version", TLS_VERSION, "the oldest version that is spoken"),
-        key("max_version", TLS_VERSION, "the newest version that is spoken"),
+        key("min_version", TLS_VERSION, "the oldest version"),
+        key("max_version", TLS_VERSION, "the newest version"),
         key("client_cert", PATH, "a PEM file with the client's certificate"),
         key("client_key", PATH, "a PEM file with its key"),
         key("alpn", KeyType::List(&KeyType::Plain("a protocol's name in a string")), "protocols offered (RFC 7301)"),
         key(
             "starttls",
             KeyType::Word(&["required", "opportunistic", "never"]),
-            "for the implied steps; required but for loopback addresses and UNIX sockets",
+            "for the implied steps; required by default, opportunistic on loopback addresses and UNIX sockets",
         ),
     ],
 };
@@ -92,9 +96,13 @@ pub static AUTH: TableSpec = TableSpec {
         key("user", KeyType::Template, "who logs in"),
         key("password", KeyType::Template, "the password: always a secret"),
         key("token", KeyType::Template, "the token for OAUTHBEARER and XOAUTH2: always a secret"),
-        key("authzid", KeyType::Template, "on whose behalf"),
-        key("initial_response", KeyType::Boolean, "false sends AUTH alone and answers the 334; true by default"),
-        key("allow_plaintext", KeyType::Boolean, "true lets readable credentials go unencrypted; false by default"),
+        key("authzid", KeyType::Template, "the user to act for"),
+        key(
+            "initial_response",
+            KeyType::Boolean,
+            "false sends AUTH without a response and answers the 334; true by default",
+        ),
+        key("allow_plaintext", KeyType::Boolean, "true allows readable credentials unencrypted; false by default"),
     ],
 };
 
@@ -103,8 +111,8 @@ pub static MESSAGE: TableSpec = TableSpec {
     keys: &[
         key("from", KeyType::Template, "the author's address"),
         key("to", ADDRESSES, "the recipients' addresses"),
-        key("cc", ADDRESSES, "the addresses of those who get a copy"),
-        key("bcc", ADDRESSES, "the addresses of those whom the headers do not show"),
+        key("cc", ADDRESSES, "the addresses of recipients of a copy"),
+        key("bcc", ADDRESSES, "the addresses of recipients whom the headers do not show"),
         key("reply_to", ADDRESSES, "where answers go"),
         key("subject", KeyType::Template, "the subject"),
         key("date", KeyType::Template, "the Date header; now by default"),
@@ -113,9 +121,9 @@ pub static MESSAGE: TableSpec = TableSpec {
         key("text", CONTENT, "the text"),
         key("html", CONTENT, "the text in HTML"),
         key("attach", ATTACHMENTS, "files to attach"),
-        key("eml", PATH, "a file with a message that is ready"),
-        key("envelope_from", KeyType::Template, "the address in MAIL in place of `from`"),
-        key("envelope_to", ADDRESSES, "the addresses in RCPT in place of `to`, `cc` and `bcc`"),
+        key("eml", PATH, "a file with a complete message"),
+        key("envelope_from", KeyType::Template, "the address in MAIL instead of `from`"),
+        key("envelope_to", ADDRESSES, "the addresses in RCPT instead of `to`, `cc` and `bcc`"),
         key("params", KeyType::Table(&PARAMS), "ESMTP parameters for MAIL and RCPT"),
         key("pipelining", KeyType::Boolean, "false does not use PIPELINING; true by default"),
         key("chunking", KeyType::Boolean, "false does not use CHUNKING; true by default"),
@@ -123,7 +131,7 @@ pub static MESSAGE: TableSpec = TableSpec {
         key(
             "on_refused",
             KeyType::Word(&["abort", "skip"]),
-            "what a refused recipient does: stop the message for all (the default), or go on with the others",
+            "what a refused recipient does: stop the message for all (the default), or send it to the others",
         ),
     ],
 };
@@ -141,8 +149,8 @@ pub static ATTACHMENT: TableSpec = TableSpec {
 pub static PARAMS: TableSpec = TableSpec {
     title: "\"params\"",
     keys: &[
-        key("mail", KeyType::Template, "what stands behind MAIL FROM:<…>"),
-        key("rcpt", KeyType::Template, "what stands behind RCPT TO:<…>"),
+        key("mail", KeyType::Template, "what follows MAIL FROM:<…>"),
+        key("rcpt", KeyType::Template, "what follows RCPT TO:<…>"),
     ],
 };
 
@@ -154,21 +162,21 @@ pub static ROWS: TableSpec = TableSpec {
         key("connections", COUNT, "connections in parallel; 1 by default"),
         key("per_connection", COUNT, "rows before a fresh connection"),
         key("in_flight", COUNT, "messages sent and not yet answered, per connection; 1 by default"),
-        key("rate", KeyType::Plain("a rate such as \"10/s\""), "rows a second"),
+        key("rate", KeyType::Plain("a rate such as \"10/s\""), "rows per second"),
     ],
 };
 
 pub static RETRY: TableSpec = TableSpec {
     title: "[retry]",
     keys: &[
-        key("times", COUNT, "how often at most"),
-        key("wait", KeyType::Duration, "before the first time"),
-        key("backoff", KeyType::Plain("a number from 1 on"), "by how much the wait grows"),
-        key("max_wait", KeyType::Duration, "the longest wait"),
+        key("times", COUNT, "the largest number of retries"),
+        key("wait", KeyType::Duration, "the first pause"),
+        key("backoff", KeyType::Plain("a number of at least 1"), "the factor from one pause to the next"),
+        key("max_wait", KeyType::Duration, "the longest pause"),
     ],
 };
 
-/// The keys of a step that say what it does; the others say how.
+/// The keys of a step that are actions. The others are modifiers.
 pub const ACTIONS: [&str; 20] = [
     "send", "raw", "ehlo", "helo", "lhlo", "starttls", "tls", "auth", "login", "message", "body", "pipeline", "steps",
     "quit", "sleep", "close", "connect", "proxy", "xclient", "include",
@@ -187,31 +195,27 @@ pub static STEP: TableSpec = TableSpec {
             KeyType::Either(&[KeyType::True, KeyType::Word(&["required", "opportunistic"])]),
             "STARTTLS and the handshake",
         ),
-        key("tls", KeyType::True, "the handshake alone"),
-        key(
-            "auth",
-            KeyType::Either(&[KeyType::True, KeyType::Table(&AUTH)]),
-            "the SASL exchange, with [auth] where true",
-        ),
+        key("tls", KeyType::True, "the TLS handshake alone"),
+        key("auth", KeyType::Either(&[KeyType::True, KeyType::Table(&AUTH)]), "the SASL exchange; true uses [auth]"),
         key("login", KeyType::True, "all that [message] implies as [[open]]"),
         key(
             "message",
             KeyType::Either(&[KeyType::True, KeyType::Table(&MESSAGE)]),
-            "a mail transaction, [message]'s where true",
+            "a mail transaction; true sends [message]",
         ),
-        key("body", CONTENT, "content behind a 354, with its final dot"),
+        key("body", CONTENT, "content after a 354, with its final dot"),
         key("pipeline", KeyType::Steps, "steps that are sent in one write"),
         key("steps", KeyType::Steps, "steps as one"),
         key("quit", KeyType::True, "QUIT, then waits for the server to close"),
-        key("sleep", KeyType::Duration, "nothing, for so long"),
+        key("sleep", KeyType::Duration, "waits this long"),
         key("close", KeyType::Either(&[KeyType::True, KeyType::Word(&["reset", "write"])]), "ends the connection"),
-        key("connect", KeyType::True, "a new connection in place of one that ended"),
+        key("connect", KeyType::True, "opens a new connection after one that ended"),
         key("proxy", KeyType::Table(&PROXY), "a PROXY protocol header"),
         key("xclient", KeyType::Table(&XCLIENT), "Postfix's XCLIENT"),
         key("include", KeyType::Plain("a path in a string"), "the steps of another file"),
-        key("inject_check", KeyType::Boolean, "beside `starttls`: false allows bytes in the clear behind its reply"),
-        key("dot_stuffing", KeyType::Boolean, "beside `body`: false sends lines as they are"),
-        key("name", KeyType::Template, "shown in results in place of the action"),
+        key("inject_check", KeyType::Boolean, "with `starttls`: false allows unencrypted bytes after its reply"),
+        key("dot_stuffing", KeyType::Boolean, "with `body`: false sends lines as they are"),
+        key("name", KeyType::Template, "shown in results instead of the action"),
         key("expect", KeyType::Expect, "the reply that passes"),
         key("assert", KeyType::List(&KeyType::Expression), "expressions that must be true"),
         key("capture", KeyType::Map(&KeyType::Regex), "regular expressions over the reply's text that set variables"),
@@ -219,12 +223,12 @@ pub static STEP: TableSpec = TableSpec {
         key("delay", KeyType::Duration, "a pause before it"),
         key("if", KeyType::Expression, "false skips it"),
         key("repeat", COUNT, "how many times it runs"),
-        key("retry", KeyType::Table(&STEP_RETRY), "sends it again while the reply matches"),
+        key("retry", KeyType::Table(&STEP_RETRY), "sends it again if the reply matches"),
         key("on_fail", KeyType::Word(&["stop", "continue", "quit"]), "what its failure does; stop by default"),
         key("chunk", KeyType::Table(&CHUNK), "writes the bytes in pieces"),
-        key("always", KeyType::Boolean, "true runs it even after a failure"),
+        key("always", KeyType::Boolean, "true runs it even after a failure, for cleanup"),
         key("with", KeyType::Map(&KeyType::Value), "variables for this step alone"),
-        key("on", KeyType::Plain("a connection's name in a string"), "another connection, of this name"),
+        key("on", KeyType::Plain("a connection's name in a string"), "uses another connection, of this name"),
     ],
 };
 
@@ -240,8 +244,8 @@ pub static RAW: TableSpec = TableSpec {
 pub static CONTENT_FILE: TableSpec = TableSpec {
     title: "content",
     keys: &[
-        key("file", PATH, "the file with it"),
-        key("template", KeyType::Boolean, "true renders what the file holds; false by default"),
+        key("file", PATH, "the file with the content"),
+        key("template", KeyType::Boolean, "true renders the file; false by default"),
     ],
 };
 
@@ -262,7 +266,7 @@ pub static XCLIENT: TableSpec = TableSpec {
         key("port", PORT, "the client's port"),
         key("proto", KeyType::Template, "SMTP or ESMTP"),
         key("helo", KeyType::Template, "the client's name in EHLO or HELO"),
-        key("login", KeyType::Template, "who is logged in"),
+        key("login", KeyType::Template, "the user who is logged in"),
         key("destaddr", KeyType::Template, "the server's address"),
         key("destport", PORT, "the server's port"),
     ],
@@ -273,8 +277,8 @@ const PORT: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Integer { mi
 pub static STEP_RETRY: TableSpec = TableSpec {
     title: "\"retry\"",
     keys: &[
-        key("times", COUNT, "how often at most"),
-        key("wait", KeyType::Duration, "before each time; nothing by default"),
+        key("times", COUNT, "the largest number of retries"),
+        key("wait", KeyType::Duration, "the pause before each; none by default"),
         key("on", KeyType::Expect, "the replies after which it is sent again; \"4xx\" by default"),
     ],
 };
@@ -282,7 +286,7 @@ pub static STEP_RETRY: TableSpec = TableSpec {
 pub static CHUNK: TableSpec = TableSpec {
     title: "\"chunk\"",
     keys: &[
-        key("size", COUNT, "bytes in a piece"),
+        key("size", COUNT, "bytes per piece"),
         key("every", KeyType::Duration, "the pause between pieces; none by default"),
     ],
 };
@@ -290,10 +294,10 @@ pub static CHUNK: TableSpec = TableSpec {
 pub static EXPECT: TableSpec = TableSpec {
     title: "\"expect\"",
     keys: &[
-        key("code", CODES, "the code, or some of them"),
+        key("code", CODES, "the code, or a list of codes"),
         key("enhanced", KeyType::Plain("an enhanced code such as \"2.1.5\" or \"2.x.x\""), "the enhanced code"),
-        key("text", KeyType::Regex, "a regular expression over the lines joined by \\n"),
-        key("lines", COUNT, "how many lines it has"),
+        key("text", KeyType::Regex, "a regular expression over the lines, joined by \\n"),
+        key("lines", COUNT, "the number of lines"),
     ],
 };
 
@@ -304,22 +308,22 @@ pub static SOURCE: TableSpec = TableSpec {
     title: "a source",
     keys: &[
         key("env", KeyType::Plain("the name of an environment variable in a string"), "an environment variable"),
-        key("file", PATH, "what a file holds, less one final line end"),
-        key("template", KeyType::Boolean, "beside `file`: true renders what it holds; false by default"),
+        key("file", PATH, "the content of a file without one final line end"),
+        key("template", KeyType::Boolean, "with `file`: true renders it; false by default"),
         key(
             "command",
             KeyType::List(&KeyType::Plain("an argument in a string")),
-            "what a program writes; it runs only with --allow-commands",
+            "the output of a program; needs --allow-commands",
         ),
-        key("netrc", KeyType::Word(&["login", "password", "account"]), "what ~/.netrc has for the session's host"),
+        key("netrc", KeyType::Word(&["login", "password", "account"]), "the entry of ~/.netrc for the session's host"),
         key("prompt", KeyType::Plain("the question in a string"), "asks on the terminal"),
         key("csv", PATH, "the rows of a CSV file"),
-        key("json", PATH, "what a JSON file holds"),
-        key("default", KeyType::Plain("a string, a number or a boolean"), "the value where the source has none"),
+        key("json", PATH, "the content of a JSON file"),
+        key("default", KeyType::Plain("a string, a number or a boolean"), "the value if the source has none"),
     ],
 };
 
-/// All tables, for documentation and a schema.
+/// All tables, for the documentation and the schema.
 pub static TABLES: [&TableSpec; 18] = [
     &SESSION,
     &INCLUDE,

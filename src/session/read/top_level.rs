@@ -11,11 +11,11 @@ use std::path::Path;
 use std::time::Duration;
 use toml::de::DeTable;
 
-/// cli.md's and session-file.md's default for `connect_timeout`.
+/// The default of `connect_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl SessionReader<'_> {
-    /// Everything but the texts and templates, which the reader keeps until the end.
+    /// Reads everything. The source map and the templates stay in the reader until the end.
     pub(super) fn session(&mut self, table: &DeTable<'_>) -> Session {
         let fields = self.fields(table, 0..0, &tables::SESSION);
         let rows = fields.get("rows").and_then(|field| self.rows(field));
@@ -23,7 +23,7 @@ impl SessionReader<'_> {
         let vars = self.variables(fields.get("vars"), VariableTable::Vars);
         let secrets = self.variables(fields.get("secrets"), VariableTable::Secrets);
         for secret in secrets.iter().filter(|secret| vars.iter().any(|var| var.name == secret.name)) {
-            let text = format!("\"{}\" stands under [vars] too", secret.name);
+            let text = format!("\"{}\" is also defined in [vars]", secret.name);
             self.report(Diagnostic::error(secret.span.clone(), text));
         }
         let tls = self.tls_settings(fields.get("tls"));
@@ -79,7 +79,7 @@ impl SessionReader<'_> {
         }
     }
 
-    /// A URL; what is wrong with one that is no template is told now.
+    /// Reads a URL and checks it if it is literal.
     fn server(&mut self, field: Field<'_>) -> Option<Template> {
         let url = self.template(field)?;
         if url.compiled.is_none()

@@ -1,17 +1,17 @@
-//! Finds names in templates and expressions that nothing defines.
+//! Finds undefined names in templates and expressions.
 //!
-//! A name is known from where it is set: variables and secrets everywhere, captures in the steps behind, `with` in its
-//! step. Whether a step that captures really ran is not known before it runs; its captures count as known.
+//! A name is known from its definition on: variables and secrets everywhere, captures in later steps, `with` in its step.
+//! A step with a capture may be skipped when the session runs, but its captures count as known.
 
 use crate::session::suggestions::closest_name;
 use crate::session::visitor::{Visitor, walk_action, walk_step_after_with, walk_variable};
 use crate::session::{Action, Capture, Diagnostic, Expression, Scope, Session, Span, Step, Template, Variable};
 use std::collections::HashMap;
 
-/// What templates and expressions use and nothing defines.
+/// The names that are used and that nothing defines.
 pub(in crate::session) fn undefined_names(session: &Session, overridden: &[String]) -> Vec<Diagnostic> {
     let mut checker = NameChecker { session, known: HashMap::new(), setting: None, found: Vec::new() };
-    // `loop` is there in a step that repeats.
+    // `loop` is defined in a step with `repeat` only.
     checker.add(Scope::FACTS.iter().copied().filter(|fact| *fact != "loop"));
     checker.add(overridden.iter().map(String::as_str));
     checker.visit_session(session);
@@ -20,25 +20,25 @@ pub(in crate::session) fn undefined_names(session: &Session, overridden: &[Strin
 
 struct NameChecker<'s> {
     session: &'s Session,
-    /// How many times each is set just now: a step's `with` ends with it.
+    /// How many definitions of each name are in effect. Those of `with` end with their step.
     known: HashMap<&'s str, usize>,
-    /// The variable whose source is looked at.
+    /// The variable whose source is being checked.
     setting: Option<&'s str>,
     found: Vec<Diagnostic>,
 }
 
 impl<'s> Visitor<'s> for NameChecker<'s> {
     fn visit_session(&mut self, session: &'s Session) {
-        // A row is there while the steps run.
+        // Rows exist while steps run.
         self.add(session.rows.iter().map(|_| "row"));
         self.add(session.secrets.iter().map(|secret| secret.name.as_str()));
-        // A variable may use those above it.
+        // A variable can use those above it.
         session.vars.iter().chain(&session.secrets).for_each(|variable| self.visit_variable(variable));
         let lines = [&session.description, &session.server, &session.client_name];
         lines.into_iter().flatten().for_each(|line| self.visit_line(line));
         self.visit_tls(&session.tls);
         session.sections().into_iter().flatten().for_each(|step| self.visit_step(step));
-        // What [auth] and [message] use may be captured by the steps that use them: looked at with all names known.
+        // [auth] and [message] can use captures of any step, so they are checked with all names known.
         self.add(session.all_steps().any(|step| step.repeat.is_some()).then_some("loop").into_iter());
         session.auth.iter().for_each(|auth| self.visit_auth(auth));
         session.message.iter().for_each(|message| self.visit_message(message));
@@ -59,7 +59,7 @@ impl<'s> Visitor<'s> for NameChecker<'s> {
         self.add(repeats.then_some("loop").into_iter());
         step.with.iter().for_each(|variable| self.visit_variable(variable));
         if repeats {
-            // The second time round, what the first captured is known.
+            // A repetition knows the captures of the one before.
             step.with_members().flat_map(|step| &step.captures).for_each(|capture| self.visit_capture(capture));
         }
         walk_step_after_with(self, step);
@@ -68,7 +68,7 @@ impl<'s> Visitor<'s> for NameChecker<'s> {
     }
 
     fn visit_action(&mut self, action: &'s Action) {
-        // [auth] and [message] are visited by themselves; a step's own are not the session's.
+        // The session's [auth] and [message] are checked on their own; a step can have others.
         let is_of_session = match action {
             Action::Auth(auth) => self.session.auth.as_ref().is_some_and(|own| own.span == auth.span),
             Action::Message(message) => self.session.message.as_ref().is_some_and(|own| own.span == message.span),
@@ -79,7 +79,7 @@ impl<'s> Visitor<'s> for NameChecker<'s> {
         }
     }
 
-    /// Captures are taken before the step is judged by its asserts.
+    /// Captures are taken before the asserts of the step are evaluated.
     fn visit_capture(&mut self, capture: &'s Capture) {
         self.add(std::iter::once(capture.name.as_str()));
     }
@@ -118,15 +118,15 @@ impl<'s> NameChecker<'s> {
             let mut known: Vec<_> = known.collect();
             known.sort_unstable();
             if name == "row" {
-                wrong.help = Some("\"row\" is known where [rows] stands".to_owned());
+                wrong.help = Some("\"row\" is defined if the session has [rows]".to_owned());
             } else if name == "loop" {
-                wrong.help = Some("\"loop\" is known in a step with \"repeat\"".to_owned());
+                wrong.help = Some("\"loop\" is defined in a step with \"repeat\"".to_owned());
             } else if self.setting == Some(name.as_str()) {
-                wrong.help = Some("it would be made of itself: a variable can use those above it".to_owned());
+                wrong.help = Some("it refers to itself: a variable can use those above it".to_owned());
             } else if let Some(meant) = closest_name(&name, known.into_iter()) {
                 wrong.label = Some(format!("did you mean \"{meant}\"?"));
             } else if self.session.vars.iter().any(|variable| variable.name == name) {
-                wrong.help = Some("it is set further down: a variable can use those above it".to_owned());
+                wrong.help = Some("it is defined further down: a variable can use those above it".to_owned());
             } else {
                 wrong.help =
                     Some("names come from [vars], [secrets], --var, `with`, and captures of earlier steps".to_owned());

@@ -11,7 +11,7 @@ use crate::session::{
 use base64::Engine;
 use toml::de::{DeTable, DeValue};
 
-/// Where a name gets its value.
+/// The table that defines a name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum VariableTable {
     Vars,
@@ -21,7 +21,7 @@ pub(super) enum VariableTable {
 
 const SOURCES: [&str; 7] = ["env", "file", "command", "netrc", "prompt", "csv", "json"];
 
-/// Whether a secret is made of others. Half of a bracket is part of a password.
+/// Whether a secret is a template. An opening bracket alone is part of a password.
 fn is_template(text: &str) -> bool {
     [("{{", "}}"), ("{%", "%}")]
         .iter()
@@ -43,17 +43,17 @@ impl SessionReader<'_> {
         variables
     }
 
-    /// Whether templates can use the name.
+    /// Records the name and reports one that templates cannot use.
     pub(super) fn check_name(&mut self, name: &str, span: Span) {
         self.defined_names.insert(name.to_owned());
         let mut letters = name.chars();
         let good = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
             && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !good {
-            let wrong = Diagnostic::error(span, format!("\"{name}\" is a name that templates cannot use"));
-            self.report(wrong.with_help("letters, digits and _, and no digit first"));
+            let wrong = Diagnostic::error(span, format!("\"{name}\" is not a valid name"));
+            self.report(wrong.with_help("names are ASCII letters, digits and _, and do not begin with a digit"));
         } else if Scope::FACTS.contains(&name) || name == "row" {
-            self.report(Diagnostic::warning(span, format!("\"{name}\" hides what this name otherwise is")));
+            self.report(Diagnostic::warning(span, format!("\"{name}\" hides the value that this name has by default")));
         }
     }
 
@@ -68,7 +68,7 @@ impl SessionReader<'_> {
                 if names == VariableTable::Secrets {
                     let span = self.value_span(field.value);
                     let warning =
-                        Diagnostic::warning(span, format!("the secret \"{}\" stands in the file", field.name));
+                        Diagnostic::warning(span, format!("the secret \"{}\" is written in the file", field.name));
                     self.report(warning.with_help("{ env = \"NAME\" }, { file = … } or { command = … } keep it out"));
                 }
                 Some(ValueSource::Literal(value))
@@ -98,7 +98,7 @@ impl SessionReader<'_> {
         let chosen = self.only_one(&fields, &SOURCES, at)?;
         let template = fields.get("template");
         if let Some(template) = template.filter(|_| chosen.name != "file") {
-            self.error(template.key_bytes(), "\"template\" stands only beside \"file\"");
+            self.error(template.key_bytes(), "\"template\" is allowed only with \"file\"");
         }
         match chosen.name {
             "env" => self.word(chosen).map(|name| ValueSource::Env { name, default }),
@@ -128,7 +128,7 @@ impl SessionReader<'_> {
         }
     }
 
-    /// The one of `names` that stands in the table; another number of them is told.
+    /// The one of `names` that the table has. Reports none, or several.
     pub(super) fn only_one<'a>(
         &mut self,
         fields: &TableFields<'a>,
@@ -148,7 +148,7 @@ impl SessionReader<'_> {
             [first, second, ..] => {
                 self.error(
                     second.key_bytes(),
-                    format!("\"{}\" and \"{}\": only one may stand", first.name, second.name),
+                    format!("\"{}\" and \"{}\": only one is allowed", first.name, second.name),
                 );
                 None
             }
@@ -165,7 +165,7 @@ impl SessionReader<'_> {
         Some(SourcePath { template: written, base: self.base.clone(), span })
     }
 
-    /// Text, or a file with it.
+    /// Text, or a file with text.
     pub(super) fn content(&mut self, field: Field<'_>) -> Option<TextSource> {
         match field.value.get_ref() {
             DeValue::String(text) if field.name == "html" => self.compile_html(text, field.value).map(TextSource::Text),

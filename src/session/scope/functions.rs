@@ -1,4 +1,4 @@
-//! `now()`, `uuid()`, `random(n)`, `hostname()`.
+//! The functions `now()`, `uuid()`, `random(n)` and `hostname()`.
 
 use super::time_value::TimeValue;
 use minijinja::value::{Object, ObjectRepr, Value, from_args};
@@ -7,26 +7,26 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-/// The names of the functions here.
+/// The names of the functions.
 pub const FUNCTIONS: [&str; 4] = ["now", "uuid", "random", "hostname"];
 
-/// The most letters that one `random(…)` gives.
+/// The longest result of `random(…)`.
 pub const MAX_LETTERS: usize = 1 << 20;
 
-/// What `now()`, `hostname()` and dates need of the world.
+/// The clock, host name and time zone for `now()`, `hostname()` and dates.
 #[derive(Clone)]
 pub struct HostEnvironment {
     /// The clock.
     pub now: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>,
     pub hostname: String,
-    /// In which `now()` and timestamps are shown.
+    /// The zone in which times are shown.
     pub zone: jiff::tz::TimeZone,
 }
 
-/// What functions and filters know of the world.
+/// What functions and filters need: the host, and the source of randomness.
 pub struct FunctionContext {
     pub host: HostEnvironment,
-    /// `None`: the system's randomness.
+    /// `None` uses the system's randomness.
     seeded: Option<Mutex<fastrand::Rng>>,
 }
 
@@ -62,7 +62,7 @@ impl FunctionContext {
     }
 }
 
-/// Shows nothing of it.
+/// Shows no content.
 impl fmt::Debug for FunctionContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("world")
@@ -75,10 +75,10 @@ impl Object for FunctionContext {
     }
 }
 
-/// Random small letters from the system's randomness, whatever the seed: for a Message-ID, which must not come twice.
+/// Random lower-case letters from the system's randomness, whatever the seed: a Message-ID must never repeat.
 pub fn unseeded_letters(count: usize) -> String {
     thread_local! {
-        /// Random bytes that nobody had yet: the system is asked for many at a time.
+        /// Unused random bytes. The system is asked for many at a time.
         static FRESH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
     let bytes = FRESH.with_borrow_mut(|fresh| {
@@ -88,18 +88,18 @@ pub fn unseeded_letters(count: usize) -> String {
         }
         fresh.split_off(fresh.len() - count)
     });
-    // 256 is no multiple of 26: the letters a to v are a little likelier, which no use of them minds.
+    // 256 is not a multiple of 26: the letters a to v are slightly more likely, which does not matter here.
     bytes.into_iter().map(|byte| char::from(b'a' + byte % 26)).collect()
 }
 
 fn fill(bytes: &mut [u8]) {
     if getrandom::fill(bytes).is_err() {
-        // A system without randomness: the generator seeds itself from the process and the time.
+        // Without system randomness the generator seeds itself from the process and the time.
         fastrand::Rng::new().fill(bytes);
     }
 }
 
-/// One of the functions.
+/// A function that templates can call.
 pub struct Function {
     kind: FunctionKind,
     context: Arc<FunctionContext>,

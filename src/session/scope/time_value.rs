@@ -1,4 +1,4 @@
-//! A time in templates: shows itself as RFC 3339, compares, and feeds the filters `date` and `rfc5322`.
+//! A time in templates: rendered as RFC 3339, comparable, and the input of the filters `date` and `rfc5322`.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -14,7 +14,7 @@ impl TimeValue {
         Self(timestamp.to_zoned(zone.clone()))
     }
 
-    /// Reads a moment, RFC 3339 or 5322 text (a date alone is its midnight in `zone`), or seconds since 1970.
+    /// Reads a time value, RFC 3339 or RFC 5322 text (a date alone is its midnight in `zone`), or seconds since 1970.
     pub fn read(value: &Value, zone: &TimeZone) -> Option<Zoned> {
         if let Some(moment) = value.downcast_object_ref::<Self>() {
             return Some(moment.0.clone());
@@ -34,7 +34,7 @@ impl TimeValue {
     }
 
     fn parse(text: &str, zone: &TimeZone) -> Option<Zoned> {
-        // A written offset is kept: the hour shown is the hour written.
+        // An offset in the text is kept, so that the same hour is shown.
         let pieces = jiff::fmt::temporal::Pieces::parse(text);
         if let Ok(pieces) = pieces {
             let time = pieces.time().unwrap_or(jiff::civil::Time::midnight());

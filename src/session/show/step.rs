@@ -1,6 +1,7 @@
-//! A step's keys.
+//! Prints the keys of a step.
 
-use super::{Pairs, PairsExt, SessionPrinter, content, group, is_same_table, path, source, toml};
+use super::values::{Pairs, PairsExt, content, path, source};
+use super::{SessionPrinter, group, is_same_table, toml};
 use crate::session::duration::format_duration;
 use crate::session::{
     Action, CloseMode, CodePattern, EnhancedPattern, Expectation, FailurePolicy, HelloVerb, RawBytes, ReplyPattern,
@@ -9,8 +10,8 @@ use crate::session::{
 use std::fmt::Write;
 
 impl SessionPrinter<'_> {
-    /// `lines`: whether its values may take several lines.
-    pub(super) fn step(&mut self, step: &Step, lines: bool) -> Pairs {
+    /// `lines`: whether values can span several lines.
+    pub(super) fn step(&self, step: &Step, lines: bool) -> Pairs {
         let mut pairs = Pairs::new();
         pairs.template("name", &step.name);
         self.action(&step.action, lines, &mut pairs);
@@ -49,7 +50,7 @@ impl SessionPrinter<'_> {
         pairs
     }
 
-    fn action(&mut self, action: &Action, lines: bool, pairs: &mut Pairs) {
+    fn action(&self, action: &Action, lines: bool, pairs: &mut Pairs) {
         let long = if lines { toml::text } else { toml::string };
         let yes = || "true".to_owned();
         match action {
@@ -164,7 +165,7 @@ fn pattern(pattern: &ReplyPattern) -> String {
     }
 }
 
-/// A number where TOML can have it: no `x`, no zero first.
+/// A number if TOML can write it: without `x` and without a leading zero.
 fn code(code: &CodePattern) -> String {
     let text = code.to_string();
     if text.contains('x') || text.starts_with('0') { toml::string(&text) } else { text }

@@ -1,9 +1,9 @@
-//! Writes TOML values so that they are read back as they were, and can be printed to any terminal.
+//! Writes TOML values that are read back unchanged and are safe to print to a terminal.
 
 use crate::session::snippet::is_deceptive;
 use std::fmt::Write;
 
-/// A basic string. What could move a cursor or deceive a reader is escaped.
+/// A basic string. Characters that could move a cursor or deceive a reader are escaped.
 pub fn string(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
@@ -17,12 +17,12 @@ pub fn string(text: &str) -> String {
     out
 }
 
-/// A text of several lines in several lines; any other as [`string`].
+/// A text of several lines as a multi-line string, any other text like [`string`].
 pub fn text(text: &str) -> String {
     if !text.trim_end_matches('\n').contains('\n') {
         return string(text);
     }
-    // A newline right behind the opening quotes is not part of the text.
+    // A newline directly after the opening quotes is not part of the text.
     let mut out = "\"\"\"\n".to_owned();
     for c in text.chars() {
         match c {
@@ -31,13 +31,13 @@ pub fn text(text: &str) -> String {
             c => character(c, &mut out),
         }
     }
-    // Spaces at a line's end would be stripped by editors.
+    // Editors would strip spaces at the end of a line.
     out = out.replace(" \n", "\\u0020\n");
     out.push_str("\"\"\"");
     out
 }
 
-/// A literal string where there are backslashes to keep, as in regular expressions; else a basic one.
+/// A literal string if the text has backslashes, as regular expressions do. Otherwise a basic string.
 pub fn regex(text: &str) -> String {
     let plain = !text.contains('\'') && !text.chars().any(is_deceptive);
     if text.contains('\\') && plain { format!("'{text}'") } else { string(text) }
@@ -61,7 +61,7 @@ fn character(c: char, out: &mut String) {
     }
 }
 
-/// A key, in quotes where it must be.
+/// A key, quoted if necessary.
 pub fn key(name: &str) -> String {
     let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
     if bare { name.to_owned() } else { string(name) }

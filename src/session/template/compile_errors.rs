@@ -1,4 +1,4 @@
-//! All that is wrong with a template or expression and shows when the file is read, each with its place.
+//! The errors of templates and expressions that show when the file is read.
 
 use super::errors::{LabelledError, invalid_patterns, translate_error, unknown_attributes, unknown_filters_and_tests};
 use super::identifiers::Identifier;
@@ -8,33 +8,33 @@ use super::toml_offsets::locate_span;
 use crate::session::{Diagnostic, Span};
 use minijinja::{Environment, Error};
 
-/// What could not be compiled, or is wrong although it could.
+/// The errors of a template or an expression.
 #[derive(Debug)]
 pub struct CompileErrors<T> {
     /// At least one.
     pub diagnostics: Vec<Diagnostic>,
-    /// What was compiled nevertheless: what it names can be looked at, too.
+    /// What could be compiled, so that its names can be checked, too.
     pub recovered: Option<T>,
 }
 
 impl<T> CompileErrors<T> {
-    /// The same mistakes of what `make` makes of it.
+    /// Applies `make` to what could be compiled.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> CompileErrors<U> {
         CompileErrors { diagnostics: self.diagnostics, recovered: self.recovered.map(make) }
     }
 }
 
-/// A string of the file, and where it stands.
+/// A string of the file with its place.
 #[derive(Clone, Copy)]
 pub(super) struct TemplateString<'a> {
     pub source: &'a str,
     pub span: &'a Span,
-    /// With its quotes and escapes.
+    /// The string with its quotes and escapes.
     pub raw: &'a str,
 }
 
 impl TemplateString<'_> {
-    /// What nests too deep for the engine to read it.
+    /// Reports operators that nest too deep for the engine.
     pub fn check_nesting(&self, kind: TemplateKind) -> Option<Diagnostic> {
         let deep = check_nesting(self.source, kind).err()?;
         let span = locate_span(self.span, self.raw, self.source, Some(deep.bytes.clone()));
@@ -45,7 +45,7 @@ impl TemplateString<'_> {
         self.diagnostic(LabelledError { error: translate_error(error, None, self.source, 0), label: None })
     }
 
-    /// What the engine would say too late, and one by one.
+    /// Reports errors that the engine would report later, and one by one.
     pub fn check_identifiers(
         &self,
         environment: &Environment<'_>,

@@ -1,5 +1,5 @@
-//! What is wrong with a template, in our words and with its place: what the engine says, and what it would say too
-//! late.
+//! Errors of templates with their place: those of the engine, reworded, and those that the engine would report only when
+//! it renders.
 
 use super::super::facts::known_attributes;
 use super::super::suggestions::closest_name;
@@ -9,92 +9,22 @@ use super::limits::{MAX_INSTRUCTIONS, MAX_RESULT_BYTES};
 use minijinja::{Environment, Error, ErrorKind};
 use std::ops::Range;
 
-/// What went wrong, and where in the template's source.
+/// An error, and its place in the template's source.
 pub struct TemplateError {
     pub message: String,
     pub range: Option<Range<usize>>,
     pub undefined: Option<String>,
 }
 
-/// Filters and tests that a mistyped one may mean: the engine knows which of them it has, and does not list them.
-const FILTERS_AND_TESTS: [&str; 74] = [
-    "abs",
-    "attr",
-    "b64decode",
-    "b64encode",
-    "batch",
-    "bool",
-    "boolean",
-    "capitalize",
-    "chain",
-    "date",
-    "default",
-    "defined",
-    "dictsort",
-    "divisibleby",
-    "endingwith",
-    "eq",
-    "equalto",
-    "escape",
-    "even",
-    "false",
-    "filter",
-    "first",
-    "float",
-    "format",
-    "ge",
-    "groupby",
-    "gt",
-    "in",
-    "indent",
-    "int",
-    "integer",
-    "items",
-    "iterable",
-    "join",
-    "last",
-    "le",
-    "length",
-    "lines",
-    "list",
-    "lower",
-    "lt",
-    "map",
-    "mapping",
-    "matching",
-    "max",
-    "min",
-    "ne",
-    "none",
-    "number",
-    "odd",
-    "pprint",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "rfc5322",
-    "round",
-    "sameas",
-    "select",
-    "selectattr",
-    "sequence",
-    "slice",
-    "sort",
-    "split",
-    "startingwith",
-    "string",
-    "sum",
-    "title",
-    "tojson",
-    "trim",
-    "true",
-    "undefined",
-    "unique",
-    "upper",
-];
+/// Filters and tests to suggest. The engine knows which of them exist, but does not list them.
+const FILTERS_AND_TESTS: &str = "abs attr b64decode b64encode batch bool boolean capitalize chain date default defined dictsort \
+    divisibleby endingwith eq equalto escape even false filter first float format ge groupby gt in \
+    indent int integer items iterable join last le length lines list lower lt map mapping matching max \
+    min ne none number odd pprint reject rejectattr replace reverse rfc5322 round sameas select \
+    selectattr sequence slice sort split startingwith string sum title tojson trim true undefined unique \
+    upper";
 
-/// What is wrong, and a word for its label.
+/// An error with a label such as "did you mean …?".
 pub struct LabelledError {
     pub error: TemplateError,
     pub label: Option<String>,
@@ -106,7 +36,7 @@ impl LabelledError {
     }
 }
 
-/// The filters and tests that do not exist. The nearest ones become the labels.
+/// Filters and tests that do not exist. The labels suggest the closest ones.
 pub fn unknown_filters_and_tests(
     environment: &Environment<'_>,
     source: &str,
@@ -124,14 +54,14 @@ pub fn unknown_filters_and_tests(
         if is_known(name) {
             return None;
         }
-        let close = closest_name(name, FILTERS_AND_TESTS.iter().copied().filter(|word| is_known(word)));
+        let close = closest_name(name, FILTERS_AND_TESTS.split_whitespace().filter(|word| is_known(word)));
         let label = close.map(|close| format!("did you mean \"{close}\"?"));
         Some(LabelledError { label, ..LabelledError::at(word.bytes.clone(), format!("unknown {what} \"{name}\"")) })
     });
     unknown.collect()
 }
 
-/// The attributes that the facts before them never have: `reply.cod`. The nearest ones become the labels.
+/// Attributes that a fact never has: `reply.cod`. The labels suggest the closest ones.
 pub fn unknown_attributes(
     environment: &Environment<'_>,
     template: &str,
@@ -145,7 +75,7 @@ pub fn unknown_attributes(
     facts.filter_map(|(index, _)| unknown_attribute(source, found.get(index..)?)).collect()
 }
 
-/// The first attribute behind the name that `found` begins with that is none of it.
+/// The first unknown attribute of the name at the beginning of `found`.
 fn unknown_attribute(source: &str, found: &[Identifier]) -> Option<LabelledError> {
     let text = |word: &Identifier| &source[word.bytes.clone()];
     let (name, behind) = found.split_first()?;
@@ -172,7 +102,7 @@ fn unknown_attribute(source: &str, found: &[Identifier]) -> Option<LabelledError
     None
 }
 
-/// The patterns of `matching` that stand there as they are and are no regular expressions.
+/// Literal patterns of `matching` that are not regular expressions.
 pub fn invalid_patterns(environment: &Environment<'_>, source: &str, found: &[Identifier]) -> Vec<LabelledError> {
     let tests =
         found.iter().filter(|word| word.role == IdentifierRole::Test && source[word.bytes.clone()] == *"matching");
@@ -181,7 +111,7 @@ pub fn invalid_patterns(environment: &Environment<'_>, source: &str, found: &[Id
         let inside = behind.strip_prefix('(').unwrap_or(behind).trim_start();
         let start = source.len() - inside.len();
         let end = inside.starts_with(['"', '\'']).then(|| literal_end(source.as_bytes(), start))?;
-        // What goes on behind the literal makes another pattern of it.
+        // A literal that is part of a larger expression is not the pattern.
         let whole = !behind.starts_with('(') || source[end..].trim_start().starts_with(')');
         let literal = source.get(start..end).filter(|_| whole)?;
         let pattern = environment.compile_expression(literal).and_then(|ready| ready.eval(())).ok()?;
@@ -195,8 +125,8 @@ pub fn undefined_message(name: &str) -> String {
     format!("undefined name \"{name}\"")
 }
 
-/// Says an engine's error in our words. `own` is the template's name, where the error may come from another; `source`
-/// stands behind so many bytes of it.
+/// Rewords an error of the engine. `own` is the template's name, if the error may come from another template. `before`
+/// is the number of bytes that precede `source` in the template.
 pub fn translate_error(error: &Error, own: Option<&str>, source: &str, before: usize) -> TemplateError {
     let mine = own.is_none() || error.name().is_none() || error.name() == own;
     let shift = |at: usize| at.saturating_sub(before).min(source.len());
@@ -209,11 +139,11 @@ pub fn translate_error(error: &Error, own: Option<&str>, source: &str, before: u
             let named = error.detail().and_then(between_backticks);
             let is_value = |range: &Range<usize>| {
                 let before = source.get(..range.start).unwrap_or_default().trim_end();
-                // Of a filter or test that was given it, the place is its own.
+                // The error of a filter or test points at the filter, not at its value.
                 !before.ends_with('|') && !before.ends_with(" is") && !before.ends_with(" is not")
             };
             let sliced = range.clone().filter(is_value).and_then(|range| source.get(range));
-            // Of what is reckoned it says nothing: `(...)[...]`.
+            // A computed value has no useful name: `(...)[...]`.
             let named = named.filter(|named| sliced.is_none() || !named.starts_with('('));
             undefined = named.or(sliced.map(leading_path)).map(str::to_owned);
             undefined.as_deref().map_or_else(|| "undefined value".to_owned(), undefined_message)

@@ -1,5 +1,5 @@
-//! The filters of minijinja that make much of little, each after a look at what it is given: one of them could otherwise
-//! ask for more memory than there is, which would end the program instead of the rendering.
+//! Filters of minijinja that can make much of little, with a check of their arguments. Without it, one of them could ask
+//! for more memory than there is, which would end the program instead of the rendering.
 
 use super::limits::{
     MAX_ITEMS, MAX_RESULT_BYTES, check_item_count, check_length, check_limit, count_bytes, text_length,
@@ -7,8 +7,8 @@ use super::limits::{
 use minijinja::value::{Kwargs, Rest, StringInput, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value, escape_formatter, filters};
 
-/// Puts a filter of the engine behind a look at what it is given. The filter itself stays under a name that no
-/// template can spell.
+/// Adds a filter of the engine with a check of its arguments. The original filter gets a name that no template can
+/// write.
 macro_rules! guarded {
     ($environment:ident, $look:ident: $($name:literal => $filter:ident),+ $(,)?) => {$(
         $environment.add_filter(concat!("\0", $name), filters::$filter);
@@ -43,18 +43,18 @@ pub fn add(environment: &mut Environment<'static>) {
     environment.set_formatter(format_value);
 }
 
-/// The items are counted with what stands between them.
+/// Counts the items and the separators between them.
 fn join(state: &mut State, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let mut arguments = arguments.into_values();
     arguments.iter().try_for_each(check_length)?;
-    // A list that is made while it is walked through is walked through once.
+    // A lazy list can be iterated only once, so it is collected first.
     if let Some(list) = arguments.first_mut().filter(|list| list.kind() == ValueKind::Iterable && list.len().is_none())
     {
         *list = list.try_iter()?.take(MAX_ITEMS).collect();
     }
     let count = arguments.first().and_then(Value::len).unwrap_or(0);
     let between = arguments.get(1).and_then(Value::as_str).map_or(0, str::len);
-    // By name it stands in the last one, as its longest text.
+    // A separator given by name is in the last argument, which is at least as long.
     let named = arguments.last().filter(|last| last.is_kwargs()).and_then(|last| text_length(last, MAX_RESULT_BYTES));
     check_limit(count.checked_mul(between.max(named.unwrap_or(0))), MAX_RESULT_BYTES)?;
     let result = state.apply_filter("\0join", &arguments)?;
@@ -62,7 +62,7 @@ fn join(state: &mut State, arguments: Rest<ValueOrKwargs>) -> Result<Value, Erro
     Ok(result)
 }
 
-/// What `{{ … }}` writes, into the result or into a value.
+/// Writes the value of `{{ … }}`, into the result or into a captured value.
 fn format_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     let length = text_length(value, MAX_RESULT_BYTES).ok_or_else(|| Error::from(ErrorKind::WriteFailure))?;
     count_bytes(state, length)?;
@@ -107,7 +107,7 @@ fn slice(state: &State, value: Value, count: usize, fill_with: Option<Value>) ->
     filters::slice(state, value, count, fill_with)
 }
 
-/// Widths and precisions stand in the format, or are numbers among the arguments where it has a `*`.
+/// Widths and precisions are in the format, or numbers among the arguments if it has a `*`.
 fn format(state: &mut State, text: &Value, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let written = text.as_str().unwrap_or_default();
     let widths = written.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());

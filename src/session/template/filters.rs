@@ -1,4 +1,4 @@
-//! The filters and tests that session files have beside minijinja's own.
+//! Filters and tests in addition to those of minijinja.
 
 use super::super::scope::{FUNCTION_CONTEXT, TimeValue};
 use super::limits::check_length;
@@ -63,9 +63,9 @@ fn rfc5322(state: &State, value: Value) -> Result<String, Error> {
     jiff::fmt::rfc2822::to_string(&moment(state, &value)?).map_err(|error| wrong(format!("rfc5322: {error}")))
 }
 
-/// The regex of `matching`, or why it is none.
+/// Compiles the pattern of `matching`.
 pub fn pattern(pattern: &str) -> Result<Regex, String> {
-    // Templates read \b in a string as a backspace; in a pattern it was meant as the edge of a word.
+    // A template reads \b in a string as a backspace. In a pattern it means a word boundary.
     let written = pattern.replace('\u{8}', r"\b");
     Regex::new(&written).map_err(|error| {
         let text = error.to_string();
@@ -74,12 +74,12 @@ pub fn pattern(pattern: &str) -> Result<Regex, String> {
     })
 }
 
-/// The regexes of `matching('…')`, compiled once each.
+/// The patterns of `matching('…')`, each compiled once.
 #[derive(Default)]
 struct Patterns(Mutex<HashMap<String, Regex>>);
 
 impl Patterns {
-    /// A session has a handful of them; one that makes them up as it goes does not fill the memory.
+    /// Bounds the memory of a session that computes its patterns.
     const KEPT: usize = 256;
 
     fn matches(&self, value: &Value, pattern: &str) -> Result<bool, Error> {

@@ -1,12 +1,12 @@
-//! Finds the names of templates and expressions and what each is there.
+//! Finds the identifiers of templates and expressions, and their roles.
 
 use super::lexer::{TemplateKind, TemplateTokens, TokenKind, is_word_character, literal_end};
 use std::ops::Range;
 
-/// What an identifier is, by what stands before it.
+/// The role of an identifier, which the token before it decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdentifierRole {
-    /// A name, or a word of the language.
+    /// A name or a keyword.
     Name,
     /// After a dot.
     Attribute,
@@ -26,15 +26,15 @@ pub struct Identifier {
     pub called: bool,
 }
 
-/// The words of the language itself.
+/// Keywords that can be where a name can be.
 const KEYWORDS: [&str; 13] =
     ["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"];
 
-/// What decides about the next identifier: the sign or the word before it.
+/// The token before an identifier, as far as it decides its role.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PrecedingToken {
     Other,
-    /// Of a statement, which a keyword follows.
+    /// The start of a statement. A keyword follows.
     StatementStart,
     Dot,
     Pipe,
@@ -87,7 +87,7 @@ pub fn identifiers(source: &str, kind: TemplateKind) -> Vec<Identifier> {
     identifiers
 }
 
-/// Whether it is a name that can have a value.
+/// Whether the identifier is a name that can have a value.
 pub fn is_name(source: &str, identifier: &Identifier) -> bool {
     identifier.role == IdentifierRole::Name && !KEYWORDS.contains(&&source[identifier.bytes.clone()])
 }
@@ -112,7 +112,7 @@ pub fn paths(source: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The length of the `.name`, `[1]` or `['key']` that `text` begins with; `None` if it is a call, or nothing such.
+/// The length of `.name`, `[1]` or `['key']` at the beginning of `text`. `None` if it begins otherwise, or with a call.
 fn path_segment_length(text: &str) -> Option<usize> {
     if let Some(rest) = text.strip_prefix('.') {
         let length = prefix_length(rest, is_word_character);
@@ -133,7 +133,7 @@ fn path_segment_length(text: &str) -> Option<usize> {
     rest[length..].starts_with(']').then_some(length + 2)
 }
 
-/// The name that `text` begins with, and all attributes and items after it; the whole text if it begins with none.
+/// The name at the beginning of `text` with its attributes and items. The whole text if it does not begin with a name.
 pub fn leading_path(text: &str) -> &str {
     let bytes = text.as_bytes();
     let mut end = prefix_length(text, is_word_character);
@@ -163,14 +163,14 @@ fn prefix_length(text: &str, belongs: impl Fn(char) -> bool) -> usize {
     text.find(|c| !belongs(c)).unwrap_or(text.len())
 }
 
-/// Where `name` first stands as a name.
+/// The first position of `name` as a name.
 pub fn position_of(source: &str, words: &[Identifier], name: &str) -> Option<usize> {
     let mut places =
         words.iter().filter(|word| word.role == IdentifierRole::Name && source[word.bytes.clone()] == *name);
     places.next().map(|word| word.bytes.start)
 }
 
-/// Whether the source asks if `name` is there at all: `name is defined`, `name | default(…)`.
+/// Whether the source tests if `name` is defined: `name is defined`, `name | default(…)`.
 pub fn is_tested_for_existence(source: &str, words: &[Identifier], name: &str) -> bool {
     words.windows(2).any(|pair| {
         let [word, next] = pair else { return false };

@@ -1,17 +1,17 @@
 //! Cuts templates and expressions into tokens.
 //!
-//! Tags begin and end here where they do for minijinja: what it reads must be counted by [`super::nesting`]. This is
-//! no parser; it is enough to count operators and to point at names.
+//! Tags begin and end exactly as for minijinja, because [`super::nesting`] must count everything that it reads. This is not
+//! a parser: it is enough to count operators and to point at names.
 
 use std::ops::Range;
 
-/// What a string is read as.
+/// How a string is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TemplateKind {
     Text,
-    /// As text, and values in it are HTML-escaped.
+    /// Like text, with HTML-escaped values.
     Html,
-    /// Without tags, as in `assert` and `if`.
+    /// An expression without tags, as in `assert` and `if`.
     Expression,
 }
 
@@ -30,7 +30,7 @@ pub enum TokenKind {
     Literal,
     OpeningBracket,
     ClosingBracket,
-    /// Any other character but white space.
+    /// Any other character except white space.
     Sign,
 }
 
@@ -40,7 +40,7 @@ pub struct Token {
     pub bytes: Range<usize>,
 }
 
-/// Whether `text` has anything that minijinja would act upon.
+/// Whether `text` has anything that minijinja acts on.
 pub fn has_markup(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
@@ -49,9 +49,9 @@ pub fn has_markup(text: &str) -> bool {
 pub struct TemplateTokens<'s> {
     source: &'s str,
     at: usize,
-    /// What ends the tag: empty in an expression, `None` outside of tags.
+    /// The end of the current tag. Empty in an expression, `None` outside of tags.
     end_mark: Option<&'static str>,
-    /// The open brackets; a tag does not end within them.
+    /// The number of open brackets. A tag does not end inside brackets.
     depth: usize,
 }
 
@@ -76,7 +76,7 @@ impl<'s> TemplateTokens<'s> {
                     None => (TokenKind::StatementStart, "%}"),
                 },
                 Some(b'#') => {
-                    // A sign of white space control belongs to the start.
+                    // White space control belongs to the start.
                     let inside = start + 2 + usize::from(matches!(bytes.get(start + 2), Some(b'-' | b'+')));
                     self.at = find(bytes, inside, b"#}").map_or(bytes.len(), |end| end + 2);
                     continue;
@@ -136,7 +136,7 @@ impl Iterator for TemplateTokens<'_> {
     }
 }
 
-/// Whether it can stand in a name; a digit cannot begin one.
+/// Whether a name can contain the character. A name does not begin with a digit.
 pub fn is_word_character(c: char) -> bool {
     c == '_' || c.is_alphanumeric()
 }
@@ -151,7 +151,7 @@ pub fn literal_end(bytes: &[u8], start: usize) -> usize {
             return at;
         }
         if byte == b'\\' {
-            // The escaped character may be of several bytes; none of the later ones looks like a quote or backslash.
+            // Later bytes of a multi-byte character never look like a quote or a backslash.
             at += 1;
         }
     }
@@ -162,8 +162,7 @@ fn word_end(source: &str, start: usize) -> usize {
     source[start..].find(|c| !is_word_character(c)).map_or(source.len(), |length| start + length)
 }
 
-/// The end of the number that begins at `start`; a dot in it is no operator, but for an index after another dot
-/// (`a.0.1`).
+/// The end of the number that begins at `start`. A dot belongs to it, except in an index after another dot (`a.0.1`).
 fn number_end(bytes: &[u8], start: usize) -> usize {
     let digits = |from: usize| {
         let rest = bytes.get(from..).unwrap_or_default();
@@ -175,7 +174,7 @@ fn number_end(bytes: &[u8], start: usize) -> usize {
     if has_fraction && !is_index { digits(end + 1) } else { end }
 }
 
-/// The length of ` name %}`, as it stands after `{%`.
+/// The length of ` name %}` after `{%`.
 fn basic_tag(text: &[u8], name: &[u8]) -> Option<usize> {
     let white_space = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     let mut at = usize::from(matches!(text.first(), Some(b'-' | b'+')));

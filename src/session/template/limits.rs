@@ -1,6 +1,6 @@
-//! What one rendering may take, and how it is counted.
+//! The limits of one rendering, and how they are counted.
 //!
-//! The engine counts instructions. Text and lists are counted where a filter takes or gives them and where `{{ … }}`
+//! The engine counts instructions. Text and lists are counted when a filter takes or returns them and when `{{ … }}`
 //! writes them. The engine's own operators cannot be counted: what `~`, `+` and `*` make is counted when it is used.
 
 use minijinja::value::ValueKind;
@@ -8,16 +8,16 @@ use minijinja::{Error, ErrorKind, State, Value};
 use std::fmt::{self, Write};
 use std::io;
 
-/// The instructions that one rendering may take.
+/// The most instructions of one rendering.
 pub const MAX_INSTRUCTIONS: u64 = 10_000_000;
 
-/// The bytes that one rendering may give.
+/// The longest result of one rendering, in bytes.
 pub const MAX_RESULT_BYTES: usize = 16 << 20;
 
-/// The bytes of text that one rendering may handle: its result, and all that it is made of.
+/// The most text that one rendering handles, in bytes: what it writes, and what its filters make.
 pub const MAX_HANDLED_BYTES: usize = 256 << 20;
 
-/// The longest list that a filter takes, and the most lists that `batch` and `slice` are asked for.
+/// The longest list that a filter takes, and the most lists that `batch` and `slice` make.
 pub const MAX_ITEMS: usize = 1_000_000;
 
 /// `size` is `None` if it is beyond any limit.
@@ -38,7 +38,7 @@ pub fn check_item_count(value: &Value) -> Result<(), Error> {
     if value.as_str().is_some() { check_length(value) } else { check_limit(Some(value.len().unwrap_or(0)), MAX_ITEMS) }
 }
 
-/// What is handled already.
+/// The text that the rendering has handled so far.
 #[derive(Default)]
 struct HandledBytes(usize);
 
@@ -53,7 +53,7 @@ pub fn count_bytes(state: &mut State, bytes: usize) -> Result<(), Error> {
     Err(Error::new(ErrorKind::InvalidOperation, what))
 }
 
-/// How long it is where it is written; `None` where that is more than `limit`. Nothing is made for it.
+/// The length of the value as text, without making that text. `None` if it is longer than `limit`.
 pub fn text_length(value: &Value, limit: usize) -> Option<usize> {
     if let Some(text) = value.as_str() {
         return (text.len() <= limit).then_some(text.len());
@@ -77,7 +77,7 @@ impl fmt::Write for Counter {
     }
 }
 
-/// A rendering's result, which ends in an error when it grows too big.
+/// The result of a rendering. Writing to it fails if it grows beyond [`MAX_RESULT_BYTES`].
 #[derive(Default)]
 pub struct LimitedBuffer(Vec<u8>);
 

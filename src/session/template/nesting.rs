@@ -1,14 +1,14 @@
-//! How deep expressions nest, found before the engine reads them: its parser, its compiler and what drops their trees
-//! go one call deeper for each operator of a chain, and it counts brackets and statements only.
+//! Limits how deep operators nest, before the engine reads them. Its parser, its compiler and the code that drops their
+//! trees recurse once for each operator of a chain, and its own limit counts brackets and statements only.
 
 use super::lexer::{TemplateKind, TemplateTokens, TokenKind};
 use std::ops::Range;
 
-/// The operators that may stand one around the other, and the `elif`s that one template may have. A thread's 2 MiB of
-/// stack bear four times as many in a debug build.
+/// The most operators that nest, and the most `elif` of a template. A stack of 2 MiB holds four times as many in a debug
+/// build.
 pub const MAX_NESTING: usize = 250;
 
-/// What nests too deep.
+/// Operators that nest too deep, or too many `elif`.
 pub struct NestingError {
     what: &'static str,
     pub bytes: Range<usize>,
@@ -26,12 +26,12 @@ impl NestingError {
 const ELIF: &str = "elif";
 const OPERATORS: &str = "operators";
 
-/// Words that take one expression into another.
+/// Keywords that are operators.
 const NESTING_WORDS: [&str; 6] = ["and", "or", "not", "in", "is", "if"];
 
-/// What stands between two brackets: each item of a list begins anew.
+/// The count between two brackets. Each item of a list starts again.
 struct Level {
-    /// How deep its bracket stands.
+    /// The depth of its bracket.
     base: usize,
     now: usize,
     most: usize,
@@ -56,7 +56,7 @@ pub fn check_nesting(source: &str, kind: TemplateKind) -> Result<(), NestingErro
     let mut end_of_number = None;
     for token in TemplateTokens::new(source, kind) {
         let text = &source[token.bytes.clone()];
-        // `1if` is a number and a word; `1e5` and `0xff` count with it, which harms nobody.
+        // `1if` is a number and a keyword. `1e5` and `0xff` are counted as well, which does no harm.
         let is_glued = token.kind == TokenKind::Word && end_of_number == Some(token.bytes.start);
         end_of_number = (token.kind == TokenKind::Number).then_some(token.bytes.end);
         let fits = match token.kind {

@@ -1,16 +1,16 @@
-//! Finds where a stretch of a TOML string's value stands in the string as it was written, escapes and all.
+//! Maps a range of a TOML string's value to its range in the file, where it has escapes.
 
 use crate::session::Span;
 use std::ops::Range;
 
-/// One character of the value: where it begins there, and where it stands in what was written.
+/// A character: its position in the value, and its range in the file.
 struct MappedChar {
     value: usize,
     written: Range<usize>,
 }
 
-/// The bytes of `raw`, a TOML string with its quotes, that became `range` of `value`. `None` where `raw` is no TOML
-/// string or has another value: whoever asks then points at the whole.
+/// The bytes of `raw`, a TOML string with its quotes, that became `range` of `value`. `None` if `raw` is not a TOML string
+/// with this value.
 pub fn locate(raw: &str, value: &str, range: Range<usize>) -> Option<Range<usize>> {
     let (decoded, pieces) = decode(raw)?;
     if decoded != value {
@@ -19,7 +19,7 @@ pub fn locate(raw: &str, value: &str, range: Range<usize>) -> Option<Range<usize
     let open = quotes(raw)?.len();
     let at = |offset: usize| pieces.partition_point(|piece| piece.value <= offset).checked_sub(1);
     let start = if range.start >= decoded.len() {
-        // Behind the last character: at the closing quotes.
+        // After the last character: at the closing quotes.
         raw.len() - open
     } else {
         at(range.start).map_or(open, |i| pieces[i].written.start)
@@ -37,7 +37,7 @@ fn quotes(raw: &str) -> Option<&'static str> {
         .find(|quotes| raw.len() >= 2 * quotes.len() && raw.starts_with(quotes) && raw.ends_with(quotes))
 }
 
-/// The value, and where each of its characters comes from.
+/// The value, and the range of each of its characters.
 fn decode(raw: &str) -> Option<(String, Vec<MappedChar>)> {
     let quotes = quotes(raw)?;
     let end = raw.len() - quotes.len();
@@ -46,7 +46,7 @@ fn decode(raw: &str) -> Option<(String, Vec<MappedChar>)> {
     let mut pieces = Vec::with_capacity(raw.len());
     let mut at = quotes.len();
     if multi {
-        // TOML 1.1, Multi-line Basic Strings: a newline right behind the opening quotes is trimmed.
+        // TOML 1.1, Multi-line Basic Strings: a newline directly after the opening quotes is trimmed.
         at += newline(&raw[at..end]);
     }
     while let Some(c) = raw[at..end].chars().next() {
@@ -74,7 +74,7 @@ fn newline(text: &str) -> usize {
 
 enum Escape {
     Character(char, usize),
-    /// A backslash at a line's end takes all white space up to the next character with it.
+    /// A backslash at the end of a line removes all white space up to the next character.
     Continuation(usize),
 }
 
@@ -107,7 +107,8 @@ fn escape(rest: &str, multi: bool) -> Option<Escape> {
     Some(Escape::Character(character, 2))
 }
 
-/// The place of `range` of `source`, a string that stands at `span` as `raw`; all of it if the range is unknown.
+/// The span of `range` in `source`, a string at `span` that the file writes as `raw`. The whole span if the range is
+/// unknown.
 pub fn locate_span(span: &Span, raw: &str, source: &str, range: Option<Range<usize>>) -> Span {
     match range.and_then(|range| locate(raw, source, range)) {
         Some(place) => Span { file: span.file, bytes: span.bytes.start + place.start..span.bytes.start + place.end },

@@ -98,5 +98,5 @@ fn of_what_a_run_would_refuse_whatever_the_server_says() {
         ),
     ]);
     let itself = wrong("[[step]]\nexpect = 220\n[vars]\na = \"{{ a }}\"\n");
-    assert!(itself.contains("it would be made of itself"), "{itself}");
+    assert!(itself.contains("it refers to itself"), "{itself}");
 }
