@@ -85,7 +85,7 @@ fn run(scenario: &Scenario, hides: bool) -> String {
     while let Some(task) = queue.wait_for_task(clock.as_ref()) {
         let mut rows = WorkerRowSource::new(&workers, &queue, clock.as_ref(), task);
         let mut source = HiddenRowTexts { source: &mut rows, hides };
-        prepared.connection(&mut label, &mut source, &mut network, clock.as_ref(), &mut observer);
+        prepared.run_connection(&mut label, &mut source, &mut network, clock.as_ref(), &mut observer);
         rows.put_back_unfinished();
         if has_rows && rows.turns == 0 {
             break;

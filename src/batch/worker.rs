@@ -50,7 +50,7 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
             self.announce_session_run(&task, &mut observer);
             let mut rows = WorkerRowSource::new(self.options, self.queue, self.clock, task);
             let outcome =
-                self.session.connection(&mut self.label, &mut rows, network.as_mut(), self.clock, &mut observer);
+                self.session.run_connection(&mut self.label, &mut rows, network.as_mut(), self.clock, &mut observer);
             rows.put_back_unfinished();
             if let Some(why) = &outcome.skipped {
                 self.queue.skip_session(why.clone());
@@ -97,7 +97,7 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
 
     /// A row that is none needs no connection.
     fn report_invalid_row(&self, task: RowTask, observer: &mut SharedObserver<'_, '_>) {
-        let outcome = self.session.broken_row(&self.label, task.row, self.clock, observer);
+        let outcome = self.session.report_invalid_row(&self.label, task.row, self.clock, observer);
         self.queue.finish_row(RowState::Failed, &outcome);
     }
 }

@@ -1,7 +1,10 @@
 //! What the facts say in words.
 
 use super::*;
+use crate::session::Place;
 use crate::smtp::reply::{ReplyCode, ReplyError};
+use crate::transcript::SafeText;
+use std::time::Duration;
 
 fn shown(text: &str) -> SafeText {
     SafeText::new(text)

@@ -1,206 +1,217 @@
-//! A step that is no group: its attempts, what each does to the connection, its captures and asserts, and what follows.
+//! A step that is not a group: its attempts, what each does to the connection, its captures and asserts.
 
-use super::action_info::{awaits_greeting, is_prelude, is_quit};
-use super::actions::{self, ActionOutcome, FollowingMessage};
+use super::actions::{ActionOutcome, act, handshake, rendered_line};
 use super::checks::{check_asserts_only, check_reply, is_unexpected_reply};
-use super::connection::SmtpConnection;
-use super::error::{self, StepError};
-use super::executor::{Executor, MAIN, MessageAttempt};
-use super::steps::{Flow, Position};
+use super::connection::{ConnectionState, TlsStart};
+use super::context::{MessageAttempt, StepContext};
+use super::error::{StepError, verdict};
+use super::events::MAIN;
+use super::exchange::pause;
+use super::flow::{Flow, StepPosition};
+use super::message::discard_queued;
+use super::values::Renderer;
 use crate::event::{Cause, Fact, Note, SkipReason, StepId, Verdict};
-use crate::session::{Action, CloseMode, FailurePolicy, Step};
+use crate::session::{Action, Step};
+use crate::transcript::SafeText;
+use std::time::Duration;
 
-impl Executor<'_> {
-    /// A step that is no group, as often as its `retry` allows.
-    pub(super) fn attempts(&mut self, step: &Step, position: Position<'_>) -> Flow {
-        let mut connection = self.take_connection(position.connection);
-        let flow = if connection.broken
-            && !self.is_in_flight()
-            && !matches!(step.action, Action::Connect | Action::Sleep(_))
-        {
-            self.skip(step, position, SkipReason::EarlierFailure);
-            Flow::Continue
-        } else if position.tidying && is_quit(&step.action) && connection.is_open() && !connection.may_quit() {
-            // Where a failure left the dialogue inside content or SASL, QUIT would be taken for some of it.
-            self.skip(step, position, SkipReason::EarlierFailure);
-            Flow::Continue
-        } else {
-            self.attempts_on(&mut connection, step, position)
+/// The longest title of a step, in characters.
+const MAX_TITLE: usize = 200;
+
+/// Runs the step as often as its `retry` allows. `is_in_flight`: the next message has left as a whole, so that its turn
+/// comes whatever happens. `Err`: the step does not run.
+pub fn run_attempts<'a>(
+    context: &mut StepContext<'_, 'a>,
+    position: StepPosition<'a>,
+    is_in_flight: bool,
+) -> Result<Flow, SkipReason> {
+    let (step, connection) = (context.step, &*context.connection);
+    let is_offline = matches!(step.action, Action::Connect | Action::Sleep(_));
+    // After a failure within content or SASL, QUIT would be taken for some of it.
+    let would_be_content =
+        position.after_failure && step.action.is_quit() && connection.is_open() && !connection.may_quit();
+    if (connection.has_failed() && !is_in_flight && !is_offline) || would_be_content {
+        return Err(SkipReason::EarlierFailure);
+    }
+    let times = step.retry.as_ref().map_or(0, |retry| retry.times);
+    let (line, mut unrendered) = match rendered_line(context, step) {
+        Ok(line) => (line, None),
+        Err(error) => (None, Some(error)),
+    };
+    for attempt in 1..=times.saturating_add(1) {
+        let id = step_id(&context.renderer(), step, position, attempt, line.as_deref());
+        let started = context.events.now();
+        context.events.emit(&context.connection.name, Fact::StepStarted { step: &id });
+        let replies = context.connection.server.replies;
+        context.progress.attempt = MessageAttempt::default();
+        context.progress.record.begin_attempt(attempt);
+        let result = match unrendered.take() {
+            Some(error) => Err(error),
+            None => match before_action(context, attempt == 1, is_in_flight) {
+                Ok(true) => act(context, line.clone(), position.index, position.following),
+                Ok(false) => Ok(ActionOutcome::SkipSession),
+                Err(error) => Err(error),
+            },
         };
-        self.put_connection(connection);
-        flow
-    }
-
-    fn attempts_on(&mut self, connection: &mut SmtpConnection, step: &Step, position: Position<'_>) -> Flow {
-        let times = step.retry.as_ref().map_or(0, |retry| retry.times);
-        let (line, mut unrendered) = match actions::rendered_title(self, step) {
-            Ok(line) => (line, None),
-            Err(error) => (None, Some(error)),
-        };
-        for attempt in 1..=times.saturating_add(1) {
-            let id = self.identify(step, position, attempt, line.as_deref());
-            let started = self.events.now();
-            self.events.emit(&connection.name, Fact::StepStarted { step: &id });
-            self.record.begin_attempt(attempt);
-            let replies = connection.replies;
-            self.attempted = MessageAttempt::default();
-            let result = match unrendered.take() {
-                Some(error) => Err(error),
-                None => self.attempt(connection, step, line.clone(), attempt == 1, position.next),
-            };
-            let again = attempt <= times
-                && connection.replies > replies
-                && !connection.broken
-                && self.asks_again(connection, step, &result);
-            let result =
-                if again { result } else { self.conclude(connection, step, result, connection.replies > replies) };
-            let elapsed = self.events.now().saturating_duration_since(started);
-            if attempt == 1 {
-                self.steps_run += 1;
-            }
-            let flow = self.finish(connection, step, &id, result, elapsed, again);
-            // The failure of a row leaves the envelope of the next one as it is.
-            let stays = flow == Flow::Continue || (flow == Flow::SkipRest && self.is_next_row_ahead());
-            if !stays || connection.broken {
-                actions::discard_queued(self, connection);
-            }
-            let Some(retry) = step.retry.as_ref().filter(|_| again && flow < Flow::Abort) else { return flow };
-            let note = Note::Retrying { attempt: attempt + 1, times: times.saturating_add(1), wait: retry.wait };
-            self.note(connection, note);
-            if let Err(error) = self.pause(&connection.name, retry.wait) {
-                return self.finish(connection, step, &id, Err(error), elapsed, false);
-            }
+        let replied = context.connection.server.replies > replies;
+        let again = attempt <= times && replied && !context.connection.has_failed() && wants_retry(context, &result);
+        let result = if again { result } else { check_outcome(context, result, replied) };
+        let elapsed = context.events.now().saturating_duration_since(started);
+        context.progress.steps_run += usize::from(attempt == 1);
+        let flow = finish_step(context, &id, result, elapsed, again);
+        // The failure of a row leaves the envelope of the next one as it is.
+        let is_next_row_queued =
+            context.connection.outbox.first_queued().is_some_and(|queued| queued.next_row.is_some());
+        let stays = flow == Flow::Continue || (flow == Flow::SkipRest && is_next_row_queued);
+        if !stays || context.connection.has_failed() {
+            discard_queued(context.connection, context.events);
         }
-        Flow::Continue
-    }
-
-    /// Whether `retry` wants the step sent again: never a message that somebody has already, or may have.
-    fn asks_again(&self, connection: &SmtpConnection, step: &Step, result: &Result<ActionOutcome, StepError>) -> bool {
-        let closes = result.as_ref().is_err_and(|error| error.closes_connection) || self.attempted.maybe_delivered;
-        match (&step.retry, &connection.reply) {
-            (Some(retry), Some(facts)) if !closes && connection.is_open() && facts.reply.code.get() != 421 => {
-                let reply = self.attempted.decided_by.as_ref().unwrap_or(&facts.reply);
-                retry.on.accepts(reply, &mut |pattern| regex::Regex::new(&self.render(pattern).ok()?).ok())
-            }
-            _ => false,
+        let Some(retry) = step.retry.as_ref().filter(|_| again && flow < Flow::Abort) else { return Ok(flow) };
+        let (times, wait) = (times.saturating_add(1), retry.wait);
+        context.note(Note::Retrying { attempt: attempt + 1, times, wait });
+        if let Err(error) = pause(context.events, &context.connection.name, wait) {
+            return Ok(finish_step(context, &id, Err(error), elapsed, false));
         }
     }
+    Ok(Flow::Continue)
+}
 
-    fn attempt(
-        &mut self,
-        connection: &mut SmtpConnection,
-        step: &Step,
-        line: Option<String>,
-        first: bool,
-        next: Option<FollowingMessage<'_>>,
-    ) -> Result<ActionOutcome, StepError> {
-        if let Some(interrupt) = self.events.clock.interrupted().filter(|_| !self.is_in_flight()) {
-            return Err(StepError::interrupted(interrupt));
+/// Whether `retry` wants the step sent again: never a message that somebody has already, or may have.
+fn wants_retry(context: &StepContext<'_, '_>, result: &Result<ActionOutcome, StepError>) -> bool {
+    let attempt = &context.progress.attempt;
+    let closes = result.as_ref().is_err_and(|error| error.closes_connection) || attempt.maybe_delivered;
+    match (&context.step.retry, &context.connection.server.reply) {
+        (Some(retry), Some(facts)) if !closes && context.connection.is_open() && facts.reply.code.get() != 421 => {
+            let (reply, renderer) = (attempt.decided_by.as_ref().unwrap_or(&facts.reply), context.renderer());
+            retry.on.accepts(reply, &mut |pattern| regex::Regex::new(&renderer.render(pattern).ok()?).ok())
         }
-        if let Some(delay) = step.delay.filter(|_| first) {
-            self.pause(&connection.name, delay)?;
-        }
-        let offline = matches!(step.action, Action::Connect | Action::Sleep(_));
-        if !offline && !connection.was_open() {
-            self.connect(connection, awaits_greeting(&step.action))?;
-        }
-        if connection.tls_due && !offline && !matches!(step.action, Action::Proxy { .. } | Action::Close(_)) {
-            let verify = self.tls.verify;
-            actions::handshake(self, connection, verify, None)?;
-        }
-        let prelude = offline || is_prelude(&step.action);
-        if !prelude && connection.name == MAIN && self.lacks_required(connection) {
-            return Ok(ActionOutcome::SkipSession);
-        }
-        actions::act(self, connection, step, line, next)
-    }
-
-    /// Captures and asserts, where the step passed.
-    fn conclude(
-        &mut self,
-        connection: &SmtpConnection,
-        step: &Step,
-        result: Result<ActionOutcome, StepError>,
-        replied: bool,
-    ) -> Result<ActionOutcome, StepError> {
-        let facts = connection.reply.as_ref().filter(|_| replied);
-        match result {
-            Ok(ActionOutcome::Passed) => {
-                self.show_facts(connection);
-                check_reply(self, step, facts).map(|()| ActionOutcome::Passed)
-            }
-            Ok(done) => Ok(done),
-            Err(error) if is_unexpected_reply(&error) && !matches!(step.action, Action::Pipeline(_)) => {
-                self.show_facts(connection);
-                Err(check_asserts_only(self, step, facts, error))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Tells the verdict, keeps the first failure, and says what follows from it.
-    pub(super) fn finish(
-        &mut self,
-        connection: &mut SmtpConnection,
-        step: &Step,
-        id: &StepId,
-        result: Result<ActionOutcome, StepError>,
-        elapsed: std::time::Duration,
-        again: bool,
-    ) -> Flow {
-        let (verdict, flow) = match result {
-            Ok(ActionOutcome::Passed) => (Verdict::Passed, Flow::Continue),
-            Ok(ActionOutcome::NotOffered) => (Verdict::Skipped(SkipReason::NotOffered), Flow::Continue),
-            Ok(ActionOutcome::AlreadySent) => (Verdict::Skipped(SkipReason::AlreadySent), Flow::Continue),
-            Ok(ActionOutcome::SkipSession) => {
-                let verdict = if is_prelude(&step.action) {
-                    Verdict::Passed
-                } else {
-                    Verdict::Skipped(SkipReason::MissingCapability)
-                };
-                (verdict, Flow::Abort)
-            }
-            Err(error) => {
-                let error = error.in_row(&self.events, &self.row.place);
-                let closes_connection = error.closes_connection;
-                let interrupted = matches!(error.cause, Cause::Interrupted { .. });
-                let place = match &error.span {
-                    Some(span) => self.session.source_map.place(span),
-                    None => id.place.clone(),
-                };
-                let failure = error.failure_in(place, &self.session.source_map);
-                if !again {
-                    self.failure.get_or_insert_with(|| failure.clone());
-                }
-                self.record.step_failed(&failure.place);
-                let verdict = error::verdict(failure);
-                self.events.emit(&connection.name, Fact::StepFinished { step: id, verdict: &verdict, elapsed });
-                if interrupted {
-                    self.interrupted = self.events.clock.interrupted();
-                }
-                if closes_connection {
-                    connection.broken = true;
-                    connection.close(&mut self.events, CloseMode::Fin);
-                }
-                return if interrupted {
-                    Flow::Abort
-                } else if again {
-                    Flow::Continue
-                } else {
-                    after(step.on_fail)
-                };
-            }
-        };
-        self.events.emit(&connection.name, Fact::StepFinished { step: id, verdict: &verdict, elapsed });
-        flow
+        _ => false,
     }
 }
 
-/// What a failure leaves to the steps behind it.
-pub fn after(on_fail: FailurePolicy) -> Flow {
-    match on_fail {
-        FailurePolicy::Stop => Flow::SkipRest,
-        FailurePolicy::Continue => Flow::Continue,
-        FailurePolicy::Quit => Flow::CloseOnly,
+/// Waits, connects, and starts TLS, as far as the action needs it. False: the server lacks what the session requires.
+fn before_action(context: &mut StepContext<'_, '_>, is_first: bool, is_in_flight: bool) -> Result<bool, StepError> {
+    if let Some(interrupt) = context.events.clock.interrupted().filter(|_| !is_in_flight) {
+        return Err(StepError::interrupted(interrupt));
     }
+    let step = context.step;
+    if let Some(delay) = step.delay.filter(|_| is_first) {
+        pause(context.events, &context.connection.name, delay)?;
+    }
+    let is_offline = matches!(step.action, Action::Connect | Action::Sleep(_));
+    if !is_offline && context.connection.server.info.is_none() {
+        context.connect(step.action.awaits_greeting())?;
+    }
+    let is_tls_due = context.connection.state == ConnectionState::AwaitingTls(TlsStart::FirstByte);
+    if is_tls_due && !is_offline && !matches!(step.action, Action::Proxy { .. } | Action::Close(_)) {
+        let verify = context.connector.tls.verify;
+        handshake(context, verify, None)?;
+    }
+    let is_before_requires = is_offline || step.action.is_prelude();
+    Ok(is_before_requires || context.connection.name != MAIN || !context.lacks_required())
+}
+
+/// Captures and asserts, if the step passed.
+fn check_outcome(
+    context: &mut StepContext<'_, '_>,
+    result: Result<ActionOutcome, StepError>,
+    replied: bool,
+) -> Result<ActionOutcome, StepError> {
+    let step = context.step;
+    let facts = context.connection.server.reply.clone().filter(|_| replied);
+    match result {
+        Ok(ActionOutcome::Passed) => {
+            context.update_scope();
+            check_reply(context, step, facts.as_ref()).map(|()| ActionOutcome::Passed)
+        }
+        Err(error) if is_unexpected_reply(&error) && !matches!(step.action, Action::Pipeline(_)) => {
+            context.update_scope();
+            Err(check_asserts_only(context, step, facts.as_ref(), error))
+        }
+        result => result,
+    }
+}
+
+/// A step fails before it can begin.
+pub fn fail_before_start(context: &mut StepContext<'_, '_>, position: StepPosition<'_>, error: StepError) -> Flow {
+    let id = step_id(&context.renderer(), context.step, position, 1, None);
+    context.events.emit(&context.connection.name, Fact::StepStarted { step: &id });
+    context.progress.record.begin_attempt(1);
+    finish_step(context, &id, Err(error), Duration::ZERO, false)
+}
+
+/// Emits the verdict, keeps the first failure, and says what follows from it. `again`: there will be another attempt.
+fn finish_step(
+    context: &mut StepContext<'_, '_>,
+    id: &StepId,
+    result: Result<ActionOutcome, StepError>,
+    elapsed: Duration,
+    again: bool,
+) -> Flow {
+    let step = context.step;
+    let (verdict, flow) = match result {
+        Ok(ActionOutcome::Passed) => (Verdict::Passed, Flow::Continue),
+        Ok(ActionOutcome::NotOffered) => (Verdict::Skipped(SkipReason::NotOffered), Flow::Continue),
+        Ok(ActionOutcome::AlreadySent) => (Verdict::Skipped(SkipReason::AlreadySent), Flow::Continue),
+        Ok(ActionOutcome::SkipSession) if step.action.is_prelude() => (Verdict::Passed, Flow::Abort),
+        Ok(ActionOutcome::SkipSession) => (Verdict::Skipped(SkipReason::MissingCapability), Flow::Abort),
+        Err(error) => return finish_failed(context, id, error, elapsed, again),
+    };
+    context.events.emit(&context.connection.name, Fact::StepFinished { step: id, verdict: &verdict, elapsed });
+    flow
+}
+
+fn finish_failed(
+    context: &mut StepContext<'_, '_>,
+    id: &StepId,
+    error: StepError,
+    elapsed: Duration,
+    again: bool,
+) -> Flow {
+    let error = error.in_row(&context.events.secrets, &context.row.row.place);
+    let closes_connection = error.closes_connection;
+    let interrupted = matches!(error.cause, Cause::Interrupted { .. });
+    let sources = &context.run.session.source_map;
+    let place = error.span.as_ref().map_or_else(|| id.place.clone(), |span| sources.place(span));
+    let failure = error.failure_in(place, sources);
+    if !again {
+        context.progress.failure.get_or_insert_with(|| failure.clone());
+    }
+    context.progress.record.step_failed(&failure.place);
+    let verdict = verdict(failure);
+    context.events.emit(&context.connection.name, Fact::StepFinished { step: id, verdict: &verdict, elapsed });
+    if interrupted {
+        context.progress.interrupted = context.events.clock.interrupted();
+    }
+    if closes_connection {
+        context.connection.fail(context.events);
+    }
+    match (interrupted, again) {
+        (true, _) => Flow::Abort,
+        (false, true) => Flow::Continue,
+        (false, false) => Flow::after_failure(context.step.on_fail),
+    }
+}
+
+/// Which step an event is about. `line` is what was rendered of it.
+pub fn step_id(
+    renderer: &Renderer<'_>,
+    step: &Step,
+    position: StepPosition<'_>,
+    attempt: u32,
+    line: Option<&str>,
+) -> StepId {
+    let title = match (&step.name, &step.action) {
+        (Some(name), _) => renderer.render(name).unwrap_or_else(|_| name.source.clone()),
+        // A short secret is hidden only in the line: the title shows the template.
+        (None, Action::Send(template)) if !renderer.short_secrets(template).is_empty() => template.source.clone(),
+        (None, action) => line.map_or_else(|| action.title(), str::to_owned),
+    };
+    let mut title = renderer.secrets.shown(title);
+    // A title is for people: what would fill a screen is cut, once the secrets are out.
+    if let Some((at, _)) = title.as_str().char_indices().nth(MAX_TITLE) {
+        title = SafeText::new(title.as_str().get(..at).unwrap_or_default());
+    }
+    let place = renderer.session.source_map.place(&step.span);
+    StepId { number: position.number, title, place, repetition: position.repetition, attempt }
 }

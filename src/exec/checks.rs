@@ -1,18 +1,122 @@
-//! The closer look at a reply: captures and asserts.
+//! What a reply is held against: expectations, captures, asserts.
 
-use super::error::StepError;
-use super::executor::Executor;
+use super::context::StepContext;
+use super::error::{Deadline, StepError};
+use super::events::EventSink;
+use super::exchange::server_response;
+use super::read_outcome::{ReadOutcome, StreamEnd};
 use crate::event::{Cause, FailedAssert, ServerResponse, Status};
-use crate::session::{ReplyFacts, Step, Value};
+use crate::session::{CodePattern, Expectation, ReplyFacts, ReplyPattern, Span, Step, Template, Value};
+use crate::smtp::reply::Reply;
 use crate::transcript::SafeText;
+use regex::Regex;
+
+/// An expectation that the program itself has: `25x`.
+pub fn codes(words: &str) -> Expectation {
+    let code = words.split(" or ").filter_map(CodePattern::parse).collect();
+    let any_of = vec![ReplyPattern::Reply { code, enhanced: None, text: None, lines: None }];
+    Expectation { span: Span::default(), words: words.to_owned(), any_of }
+}
+
+/// Any reply will do: what it means is for the caller to say.
+pub fn any() -> Expectation {
+    Expectation { span: Span::default(), words: "any".to_owned(), any_of: vec![ReplyPattern::Any] }
+}
+
+/// Any reply will do, and so does an end of another kind that `expect` names.
+pub fn any_or_end(expect: &Expectation) -> Expectation {
+    let ends = expect
+        .any_of
+        .iter()
+        .filter(|pattern| matches!(pattern, ReplyPattern::Close | ReplyPattern::Silence | ReplyPattern::Malformed));
+    let any_of = std::iter::once(ReplyPattern::Any).chain(ends.cloned()).collect();
+    Expectation { any_of, ..expect.clone() }
+}
+
+/// Compares what came with what was expected. `waiting_for` and `deadline` are for the message if nothing came.
+pub fn judge(
+    context: &StepContext<'_, '_>,
+    expect: &Expectation,
+    outcome: ReadOutcome,
+    waiting_for: &str,
+    deadline: Deadline,
+) -> Result<Option<ReplyFacts>, StepError> {
+    let (secrets, renderer) = (&context.events.secrets, context.renderer());
+    let regex = |pattern: &Template| {
+        let source = renderer.render(pattern)?;
+        Regex::new(&source).map_err(|error| StepError::bad_value(secrets, error.to_string()).at(&pattern.span))
+    };
+    let unexpected = |got| Cause::Unexpected { expected: secrets.shown(&expect.words), got };
+    match outcome {
+        ReadOutcome::Reply(facts) => {
+            let mut invalid = None;
+            let accepted = expect.accepts(&facts.reply, &mut |pattern| match regex(pattern) {
+                Ok(regex) => Some(regex),
+                Err(error) => {
+                    invalid.get_or_insert(error);
+                    None
+                }
+            });
+            match invalid {
+                _ if accepted => Ok(Some(facts)),
+                Some(error) => Err(error),
+                None => {
+                    let mismatches = expect.mismatches(&facts.reply, &mut |pattern| regex(pattern).ok());
+                    let parts = mismatches.iter().map(|part| secrets.shown(part)).collect();
+                    Err(mismatch(context.events, expect, &facts.reply).with_unmet(parts))
+                }
+            }
+        }
+        ReadOutcome::Ended(StreamEnd::Fin | StreamEnd::Reset) if expect.accepts_close() => Ok(None),
+        ReadOutcome::Ended(end @ (StreamEnd::Fin | StreamEnd::Reset)) if expect.accepts_silence() => {
+            let got = if end == StreamEnd::Fin { ServerResponse::Closed } else { ServerResponse::Reset };
+            Err(at_expectation(StepError::closing(Status::Failed, unexpected(got)), expect))
+        }
+        ReadOutcome::Ended(end) => Err(StepError::lost(secrets, &end)),
+        ReadOutcome::Nothing { partial: false } if expect.accepts_silence() => Ok(None),
+        ReadOutcome::Nothing { partial: false } if expect.accepts_close() => {
+            Err(at_expectation(StepError::new(Status::Failed, unexpected(ServerResponse::Nothing)), expect))
+        }
+        ReadOutcome::Nothing { partial: true } if expect.accepts_silence() || expect.accepts_close() => {
+            Err(at_expectation(StepError::closing(Status::Failed, unexpected(ServerResponse::Bytes)), expect))
+        }
+        ReadOutcome::Nothing { .. } => Err(StepError::timed_out(secrets, waiting_for, deadline)),
+        ReadOutcome::Malformed(_) if expect.accepts_malformed() => Ok(None),
+        ReadOutcome::Malformed(_) if expect.accepts_silence() => {
+            Err(at_expectation(StepError::closing(Status::Failed, unexpected(ServerResponse::Malformed)), expect))
+        }
+        ReadOutcome::Malformed(malformed) => Err(StepError::malformed(&malformed)),
+        ReadOutcome::Interrupted(interrupt) => Err(StepError::interrupted(interrupt)),
+    }
+}
+
+/// A reply that was not expected.
+pub fn mismatch(events: &EventSink<'_>, expect: &Expectation, reply: &Reply) -> StepError {
+    let cause = Cause::Unexpected { expected: events.shown(&expect.words), got: server_response(events, reply) };
+    at_expectation(StepError::new(status_of(expect, reply), cause), expect)
+}
+
+/// What was not met is where it went wrong; the program's own expectations stand nowhere.
+fn at_expectation(error: StepError, expect: &Expectation) -> StepError {
+    if expect.span == Span::default() { error } else { error.at(&expect.span) }
+}
+
+/// 75 where trying later may help: a 4yz where the step expects none.
+fn status_of(expect: &Expectation, reply: &Reply) -> Status {
+    if reply.code.class() == 4 && !expect.accepts_some_4xx() { Status::TempFail } else { Status::Failed }
+}
 
 /// Captures, then asserts. All that fail are told: the first, and with it the others.
-pub fn check_reply(executor: &mut Executor<'_>, step: &Step, facts: Option<&ReplyFacts>) -> Result<(), StepError> {
+pub fn check_reply(
+    context: &mut StepContext<'_, '_>,
+    step: &Step,
+    facts: Option<&ReplyFacts>,
+) -> Result<(), StepError> {
     let text = facts.map(|facts| facts.reply.text()).unwrap_or_default();
     let mut errors = Vec::new();
     for capture in &step.captures {
         let Some(found) = capture.pattern.captures(&text) else {
-            let shown = |text: &str| executor.events.shown(text);
+            let shown = |text: &str| context.events.shown(text);
             let text = facts.map(|facts| facts.reply.display_text()).unwrap_or_default();
             let (name, pattern, text) = (shown(&capture.name), shown(capture.pattern.as_str()), shown(&text));
             let cause = Cause::CaptureMissed { name, pattern, text };
@@ -20,11 +124,11 @@ pub fn check_reply(executor: &mut Executor<'_>, step: &Step, facts: Option<&Repl
             continue;
         };
         let value = found.get(1).or_else(|| found.get(0)).map_or("", |value| value.as_str());
-        executor.scope.set(&capture.name, Value::Text(value.to_owned()));
+        context.row.scope.set(&capture.name, Value::Text(value.to_owned()));
     }
     // An assert may use what was not captured: that it cannot be evaluated then is no news.
     let missed = !errors.is_empty();
-    errors.extend(asserts(executor, step, facts, missed));
+    errors.extend(asserts(context, step, facts, missed));
     let mut errors = errors.into_iter();
     match errors.next() {
         None => Ok(()),
@@ -39,39 +143,44 @@ pub fn is_unexpected_reply(error: &StepError) -> bool {
 
 /// The asserts of a step whose reply is not the one that was expected: nothing is captured from it.
 pub fn check_asserts_only(
-    executor: &Executor<'_>,
+    context: &StepContext<'_, '_>,
     step: &Step,
     facts: Option<&ReplyFacts>,
     error: StepError,
 ) -> StepError {
-    let others = asserts(executor, step, facts, true);
+    let others = asserts(context, step, facts, true);
     error.with(others)
 }
 
 /// The asserts that do not hold, as one error, and those that cannot be evaluated, unless the step failed before.
-fn asserts(executor: &Executor<'_>, step: &Step, facts: Option<&ReplyFacts>, failed_before: bool) -> Vec<StepError> {
+fn asserts(
+    context: &StepContext<'_, '_>,
+    step: &Step,
+    facts: Option<&ReplyFacts>,
+    failed_before: bool,
+) -> Vec<StepError> {
     let mut errors = Vec::new();
     let mut failed = Vec::new();
     let mut first = None;
     for assert in &step.asserts {
-        let evaluation = match assert.evaluate_assert(&executor.session.templates, &executor.scope) {
+        let evaluation = match assert.evaluate_assert(&context.run.session.templates, &context.row.scope) {
             Ok(evaluation) if evaluation.holds => continue,
             Ok(evaluation) => evaluation,
             Err(_) if failed_before => continue,
             Err(error) => {
-                errors.push(StepError::bad_value(&executor.events, error.message).at(&error.span));
+                errors.push(StepError::bad_value(&context.events.secrets, error.message).at(&error.span));
                 continue;
             }
         };
-        let shown = |text: &String| executor.events.shown(text);
+        let shown = |text: &String| context.events.shown(text);
         first.get_or_insert(&assert.span);
         failed.push(FailedAssert {
             expression: shown(&assert.source),
-            place: executor.session.source_map.place(&assert.span),
+            place: context.run.session.source_map.place(&assert.span),
             values: evaluation
                 .values
                 .iter()
-                .map(|(name, value)| (shown(name), self::shown(executor, value, facts)))
+                .map(|(name, value)| (shown(name), self::shown(context, value, facts)))
                 .collect(),
         });
     }
@@ -84,9 +193,9 @@ fn asserts(executor: &Executor<'_>, step: &Step, facts: Option<&ReplyFacts>, fai
 /// The longest value that a failed assert shows, in characters.
 const SHOWN: usize = 160;
 
-fn shown(executor: &Executor<'_>, value: &str, facts: Option<&ReplyFacts>) -> SafeText {
+fn shown(context: &StepContext<'_, '_>, value: &str, facts: Option<&ReplyFacts>) -> SafeText {
     let reply = facts.map(|facts| facts.reply.display_text()).unwrap_or_default();
-    executor.events.redactor.redact_value(&as_sent(value, facts), &reply, SHOWN)
+    context.events.secrets.redactor.redact_value(&as_sent(value, facts), &reply, SHOWN)
 }
 
 /// A value as it was sent: where expressions see U+FFFD for the reply's bytes that are not UTF-8, the bytes.

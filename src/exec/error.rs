@@ -1,12 +1,12 @@
 //! What can go wrong while a step runs: a cause, the status that follows from it, and what it leaves of the connection.
 
-use super::events::EventSink;
-use super::ports::{Interrupt, TlsError};
+use super::ports::{Clock, Interrupt, TlsError};
 use super::read_outcome::{Malformed, StreamEnd};
+use super::secrets::Secrets;
 use crate::event::{Cause, Failure, FailureDetails, Status, Verdict};
 use crate::session::{Place, SourceError, SourceMap, Span};
 use crate::transcript::SafeText;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A step's failure, before it is known where the step stands.
 #[derive(Debug)]
@@ -32,11 +32,19 @@ pub struct ErrorDetails {
 
 /// A deadline, and how it came to be: for the message when it passes.
 #[derive(Clone, Copy, Debug)]
-pub struct Limit {
-    pub at: std::time::Instant,
+pub struct Deadline {
+    pub at: Instant,
     pub duration: Duration,
     /// The section that sets it, where it is a default.
     pub section: Option<&'static str>,
+}
+
+impl Deadline {
+    /// `duration` after `now`. A duration that no clock can hold never passes: a year stands for it.
+    pub fn after(now: Instant, duration: Duration, section: Option<&'static str>) -> Self {
+        let at = now.checked_add(duration).unwrap_or(now + Duration::from_secs(31_536_000));
+        Self { at, duration, section }
+    }
 }
 
 impl StepError {
@@ -55,42 +63,42 @@ impl StepError {
         self
     }
 
-    pub fn bad_value(events: &EventSink<'_>, what: impl AsRef<[u8]>) -> Self {
-        Self::new(Status::DataErr, Cause::BadValue { what: events.shown(what) })
+    pub fn bad_value(secrets: &Secrets, what: impl AsRef<[u8]>) -> Self {
+        Self::new(Status::DataErr, Cause::BadValue { what: secrets.shown(what) })
     }
 
     /// Says which row it was, where a value of a row is not valid.
-    pub fn in_row(mut self, events: &EventSink<'_>, place: &str) -> Self {
+    pub fn in_row(mut self, secrets: &Secrets, place: &str) -> Self {
         if let Cause::BadValue { what } = &mut self.cause
             && !place.is_empty()
         {
-            *what = SafeText::new(format!("{} ({})", what.as_str(), events.shown(place)));
+            *what = SafeText::new(format!("{} ({})", what.as_str(), secrets.shown(place)));
         }
         self
     }
 
-    pub fn unreadable(events: &EventSink<'_>, what: impl AsRef<[u8]>) -> Self {
-        Self::new(Status::NoInput, Cause::Unreadable { what: events.shown(what) })
+    pub fn unreadable(secrets: &Secrets, what: impl AsRef<[u8]>) -> Self {
+        Self::new(Status::NoInput, Cause::Unreadable { what: secrets.shown(what) })
     }
 
-    pub fn source(events: &EventSink<'_>, error: &SourceError) -> Self {
+    pub fn source(secrets: &Secrets, clock: &dyn Clock, error: &SourceError) -> Self {
         // A signal ends a command and a question, too.
-        if let Some(interrupt) = events.clock.interrupted() {
+        if let Some(interrupt) = clock.interrupted() {
             return Self::interrupted(interrupt);
         }
         match error {
-            SourceError::Refused(what) => Self::bad_value(events, what),
-            SourceError::Unreadable(what) => Self::unreadable(events, what),
+            SourceError::Refused(what) => Self::bad_value(secrets, what),
+            SourceError::Unreadable(what) => Self::unreadable(secrets, what),
         }
     }
 
-    pub fn timed_out(events: &EventSink<'_>, waiting_for: &str, limit: Limit) -> Self {
-        let (limit, section) = (limit.duration, limit.section);
-        Self::closing(Status::TempFail, Cause::TimedOut { waiting_for: events.shown(waiting_for), limit, section })
+    pub fn timed_out(secrets: &Secrets, waiting_for: &str, deadline: Deadline) -> Self {
+        let (limit, section) = (deadline.duration, deadline.section);
+        Self::closing(Status::TempFail, Cause::TimedOut { waiting_for: secrets.shown(waiting_for), limit, section })
     }
 
-    pub fn lost(events: &EventSink<'_>, end: &StreamEnd) -> Self {
-        let why = events.shown(end.description());
+    pub fn lost(secrets: &Secrets, end: &StreamEnd) -> Self {
+        let why = secrets.shown(end.description());
         match end {
             // What came is not what TLS wants: not an end, but a peer that does not keep to the protocol.
             StreamEnd::Garbled(_) => Self::closing(Status::Protocol, Cause::TlsFailed { why, after_handshake: true }),
@@ -99,8 +107,8 @@ impl StepError {
     }
 
     /// Content was complete, and no reply came (RFC 1047).
-    pub fn delivery_unknown(events: &EventSink<'_>, why: &str) -> Self {
-        Self::closing(Status::IoErr, Cause::DeliveryUnknown { why: events.shown(why) })
+    pub fn delivery_unknown(secrets: &Secrets, why: &str) -> Self {
+        Self::closing(Status::IoErr, Cause::DeliveryUnknown { why: secrets.shown(why) })
     }
 
     pub fn malformed(malformed: &Malformed) -> Self {
@@ -115,25 +123,25 @@ impl StepError {
         Self::closing(signal_status(interrupt), Cause::Interrupted { signal: interrupt.name })
     }
 
-    pub fn tls(events: &EventSink<'_>, failure: TlsError, limit: Limit) -> Self {
+    pub fn tls(secrets: &Secrets, failure: TlsError, deadline: Deadline) -> Self {
         match failure {
             TlsError::Certificate { why, details, connected_again: _ } => Self::closing(
                 Status::NoPerm,
                 Cause::Certificate {
-                    why: events.shown(why),
-                    details: details.iter().map(|detail| events.shown(detail)).collect(),
+                    why: secrets.shown(why),
+                    details: details.iter().map(|detail| secrets.shown(detail)).collect(),
                 },
             ),
-            TlsError::TimedOut => Self::timed_out(events, "the TLS handshake", limit),
-            TlsError::Settings(what) => Self { closes_connection: true, ..Self::bad_value(events, what) },
+            TlsError::TimedOut => Self::timed_out(secrets, "the TLS handshake", deadline),
+            TlsError::Settings(what) => Self { closes_connection: true, ..Self::bad_value(secrets, what) },
             TlsError::NotTls { why, said: _ } | TlsError::Other(why) => {
-                Self::closing(Status::Protocol, Cause::TlsFailed { why: events.shown(why), after_handshake: false })
+                Self::closing(Status::Protocol, Cause::TlsFailed { why: secrets.shown(why), after_handshake: false })
             }
         }
     }
 
     /// The interruption, where that is what went wrong.
-    pub fn interrupt(&self, clock: &dyn super::Clock) -> Option<Interrupt> {
+    pub fn interrupt(&self, clock: &dyn Clock) -> Option<Interrupt> {
         if matches!(self.cause, Cause::Interrupted { .. }) { clock.interrupted() } else { None }
     }
 

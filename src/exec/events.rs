@@ -1,18 +1,37 @@
 //! Tells what happens. Secrets are hidden and text is escaped here: nothing behind `exec` can leak or be forged.
 
-use super::ConnectionLabel;
-use super::executor::MAIN;
 use super::ports::Clock;
+use super::secrets::Secrets;
 use crate::event::{ContentBlock, Event, Fact, Note, Observer, RedactedLine};
 use crate::smtp::lines::WireLine;
-use crate::transcript::{ContentWindow, Redactor, ReplyWindow, SafeText};
+use crate::transcript::{ContentWindow, ReplyWindow, SafeText};
 use std::time::{Duration, Instant};
+
+/// The default connection's name.
+pub const MAIN: &str = "main";
+
+/// One of the connections that run a session in parallel.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionLabel {
+    /// What events call the connection that the session calls `main`; `None` for the first one.
+    pub name: Option<String>,
+    /// When the session's first connection was made.
+    pub started: Option<Instant>,
+}
+
+impl ConnectionLabel {
+    /// Emits a fact about the whole session.
+    pub fn emit(&self, clock: &dyn Clock, observer: &mut dyn Observer, fact: Fact<'_>) {
+        let at = self.started.map_or(Duration::ZERO, |started| clock.now().saturating_duration_since(started));
+        observer.observe(&Event { at, connection: self.name.as_deref().unwrap_or(MAIN), fact });
+    }
+}
 
 /// The observer, and what facts need: the time, and the secrets to hide.
 pub struct EventSink<'a> {
     observer: &'a mut dyn Observer,
     pub clock: &'a dyn Clock,
-    pub redactor: Redactor,
+    pub secrets: Secrets,
     /// What is told stands between the chunks of a mail's content.
     pub in_chunk_gap: bool,
     /// What each connection's server has said of a reply that is not complete.
@@ -24,8 +43,8 @@ pub struct EventSink<'a> {
 }
 
 impl<'a> EventSink<'a> {
-    pub fn new(observer: &'a mut dyn Observer, clock: &'a dyn Clock, redactor: Redactor) -> Self {
-        Self { observer, clock, redactor, in_chunk_gap: false, heard: Vec::new(), started: None, label: None }
+    pub fn new(observer: &'a mut dyn Observer, clock: &'a dyn Clock, secrets: Secrets) -> Self {
+        Self { observer, clock, secrets, in_chunk_gap: false, heard: Vec::new(), started: None, label: None }
     }
 
     /// Goes on where another connection of the same session began.
@@ -108,11 +127,11 @@ impl<'a> EventSink<'a> {
     ) {
         let used: Vec<&str> = used.iter().map(String::as_str).collect();
         // Taken out so that the closure can borrow `self`; put back below.
-        let redactor = std::mem::take(&mut self.redactor);
-        redactor.for_each_block(window, bytes, ahead, &used, |block, redaction| {
+        let secrets = std::mem::take(&mut self.secrets);
+        secrets.redactor.for_each_block(window, bytes, ahead, &used, |block, redaction| {
             report(self, ContentBlock::new(block, redaction));
         });
-        self.redactor = redactor;
+        self.secrets = secrets;
     }
 
     /// Writing stopped so many bytes before the end of what was told as sent.
@@ -125,11 +144,11 @@ impl<'a> EventSink<'a> {
     pub fn emit_received(&mut self, connection: &str, line: WireLine<'_>) {
         let known = self.heard.iter().position(|(name, _)| name == connection);
         let index = known.unwrap_or(self.heard.len());
-        if known.is_none() && !self.redactor.is_empty() {
+        if known.is_none() && !self.secrets.redactor.is_empty() {
             self.heard.push((connection.to_owned(), ReplyWindow::default()));
         }
         let hidden = match self.heard.get_mut(index) {
-            Some((_, heard)) => self.redactor.find_in_reply_line(heard, line.bytes),
+            Some((_, heard)) => self.secrets.redactor.find_in_reply_line(heard, line.bytes),
             None => Vec::new(),
         };
         let line = RedactedLine::new(line, &hidden).with_chunk_gap(self.in_chunk_gap);
@@ -138,11 +157,11 @@ impl<'a> EventSink<'a> {
 
     /// Text from outside for facts: secrets hidden, then escaped.
     pub fn shown(&self, text: impl AsRef<[u8]>) -> SafeText {
-        self.redactor.redact(text)
+        self.secrets.shown(text)
     }
 
     /// As [`EventSink::shown`] for a reply's lines, which are shown in one.
     pub fn shown_reply(&self, lines: impl AsRef<[u8]>) -> SafeText {
-        self.redactor.redact_lines(lines)
+        self.secrets.shown_reply(lines)
     }
 }

@@ -1,10 +1,10 @@
-//! A network that leads nowhere.
+//! A network that cannot be reached.
 
 use super::ports::{ConnectError, ConnectOptions, ConnectionInfo, Network, Stream};
 use crate::session::Server;
 use std::time::Instant;
 
-/// No network, and why: for looking a session through, and where there is none left.
+/// Always fails with the given reason. Used after the last connection.
 #[derive(Clone, Copy, Debug)]
 pub struct NoNetwork(pub &'static str);
 

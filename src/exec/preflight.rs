@@ -1,37 +1,91 @@
 //! Renders, before anything is sent, all that depends on variables and secrets alone, and opens the files that it
 //! names: what would be refused later is refused now.
 
-use super::actions;
+use super::context::{RowContext, RunContext};
 use super::error::StepError;
-use super::executor::Executor;
-use super::values::one_line;
+use super::events::EventSink;
+use super::message::{MessageContext, PartReader, prepare_message};
+use super::row_source::Row;
+use super::values::{PreparedValues, Renderer, ValueReader, one_line, own_values};
+use crate::session::MessageNumbering;
+use crate::session::captures_name;
 use crate::session::{
-    Action, AuthSettings, Message, RawBytes, Scope, Session, SourcePath, Step, Template, TextSource, ValueSource,
-    Variable, all_steps,
+    Action, AuthSettings, Message, RawBytes, Scope, Session, SourcePath, Step, Template, TextSource, Value,
+    ValueSource, Variable,
 };
 use std::collections::HashSet;
 
 /// The names whose values do not change while the session runs.
 type KnownNames = HashSet<String>;
 
-/// Checks all steps that are sure to run as far as the file is concerned.
-pub fn check(executor: &mut Executor<'_>) -> Result<(), StepError> {
-    let session = executor.session;
+/// Checks all steps that are sure to run, as far as the file is concerned. Learns passwords, and the names of those that
+/// are too short to be hidden everywhere.
+pub fn check(run: RunContext<'_>, values: &mut PreparedValues, events: &mut EventSink<'_>) -> Result<(), StepError> {
+    let row = RowContext {
+        row: Row::default(),
+        scope: values.scope.clone(),
+        moment: values.moment.clone(),
+        message_id: None,
+        numbering: MessageNumbering::default(),
+        last_message: None,
+    };
+    let host = values.server.host().to_owned();
+    let short_names = std::mem::take(&mut values.notices.short_names);
+    let mut preflight = Preflight { run, row, host, events, short_names };
+    let result = check_session(&mut preflight);
+    values.notices.short_names = preflight.short_names;
+    result
+}
+
+/// What is checked, and what is learnt from it.
+struct Preflight<'p, 'a, 'e> {
+    run: RunContext<'a>,
+    row: RowContext,
+    /// The server's name.
+    host: String,
+    events: &'p mut EventSink<'e>,
+    /// The names of passwords that are too short to be hidden everywhere.
+    short_names: Vec<String>,
+}
+
+impl Preflight<'_, '_, '_> {
+    fn renderer(&self) -> Renderer<'_> {
+        Renderer { session: self.run.session, scope: &self.row.scope, secrets: &self.events.secrets }
+    }
+
+    fn parts(&self) -> PartReader<'_, '_> {
+        PartReader { run: self.run, renderer: self.renderer(), clock: self.events.clock }
+    }
+
+    fn own_values(&mut self, variables: &[Variable]) -> Result<Vec<(String, Value)>, StepError> {
+        let reader = ValueReader { run: self.run, host: Some(self.host.clone()) };
+        own_values(&reader, &mut self.row.scope, self.events, variables)
+    }
+
+    fn prepare(&mut self, message: &Message) -> Result<(), StepError> {
+        let (secrets, clock) = (&self.events.secrets, self.events.clock);
+        let mut inputs = MessageContext { run: self.run, row: &mut self.row, secrets, clock };
+        prepare_message(&mut inputs, message).map(drop)
+    }
+}
+
+fn check_session(context: &mut Preflight<'_, '_, '_>) -> Result<(), StepError> {
+    let session = context.run.session;
     let mut known: KnownNames =
         session.vars.iter().chain(&session.secrets).map(|variable| variable.name.clone()).collect();
-    known.extend(executor.settings.variables.iter().map(|(name, _)| name.clone()));
+    known.extend(context.run.options.variables.iter().map(|(name, _)| name.clone()));
     let sections = [&session.open, &session.steps, &session.close];
     for section in sections {
         forget_captures(section, &mut known);
     }
     let mut found = PreflightErrors::default();
     if let Some(auth) = &session.auth {
-        let checked = credentials(executor, auth, &known);
-        found.add(executor, checked)?;
+        let checked = credentials(context, auth, &known);
+        found.add(context, checked)?;
     }
     for section in sections {
-        let checked = steps(executor, section, &known);
-        found.add(executor, checked)?;
+        let checked = steps(context, section, &known);
+        found.add(context, checked)?;
     }
     found.end()
 }
@@ -45,9 +99,9 @@ struct PreflightErrors(Vec<StepError>);
 
 impl PreflightErrors {
     /// An error is that nothing more is to be looked for: a signal came, or there is enough.
-    fn add(&mut self, executor: &Executor<'_>, checked: Result<(), StepError>) -> Result<(), StepError> {
+    fn add(&mut self, context: &Preflight<'_, '_, '_>, checked: Result<(), StepError>) -> Result<(), StepError> {
         let Err(error) = checked else { return Ok(()) };
-        if error.interrupt(executor.events.clock).is_some() {
+        if error.interrupt(context.events.clock).is_some() {
             return Err(error);
         }
         for one in error.apart() {
@@ -73,7 +127,7 @@ fn forget_captures(steps: &[Step], known: &mut KnownNames) {
     }
 }
 
-fn steps(executor: &mut Executor<'_>, steps: &[Step], known: &KnownNames) -> Result<(), StepError> {
+fn steps(context: &mut Preflight<'_, '_, '_>, steps: &[Step], known: &KnownNames) -> Result<(), StepError> {
     let mut found = PreflightErrors::default();
     for step in steps {
         // Whether it runs is not known yet, or it does not.
@@ -84,7 +138,7 @@ fn steps(executor: &mut Executor<'_>, steps: &[Step], known: &KnownNames) -> Res
         let mut fixed = true;
         for variable in &step.with {
             // It may use those before it.
-            fixed &= is_fixed(executor, variable, &own);
+            fixed &= is_fixed(context, variable, &own);
             if fixed {
                 own.insert(variable.name.clone());
             } else {
@@ -94,41 +148,41 @@ fn steps(executor: &mut Executor<'_>, steps: &[Step], known: &KnownNames) -> Res
         if !fixed {
             own.retain(|name| !step.with.iter().any(|variable| variable.name == *name));
         }
-        let with = if fixed { executor.with(&step.with) } else { Ok(Vec::new()) };
+        let with = if fixed { context.own_values(&step.with) } else { Ok(Vec::new()) };
         let checked = with.and_then(|with| {
-            executor.scope.push_layer(with);
-            let checked = action(executor, &step.action, &own);
-            executor.scope.pop_layer();
+            context.row.scope.push_layer(with);
+            let checked = action(context, &step.action, &own);
+            context.row.scope.pop_layer();
             checked
         });
-        found.add(executor, checked.map_err(|error| error.all_at(&step.span)))?;
+        found.add(context, checked.map_err(|error| error.all_at(&step.span)))?;
     }
     found.end()
 }
 
-fn is_fixed(executor: &Executor<'_>, variable: &Variable, known: &KnownNames) -> bool {
+fn is_fixed(context: &Preflight<'_, '_, '_>, variable: &Variable, known: &KnownNames) -> bool {
     match &variable.source {
-        ValueSource::Template(template) => is_known(executor, template, known),
+        ValueSource::Template(template) => is_known(context, template, known),
         ValueSource::Literal(_) => true,
         _ => false,
     }
 }
 
-fn is_known(executor: &Executor<'_>, template: &Template, known: &KnownNames) -> bool {
-    executor.session.templates.names(template).iter().all(|name| known.contains(name))
+fn is_known(context: &Preflight<'_, '_, '_>, template: &Template, known: &KnownNames) -> bool {
+    context.run.session.templates.names(template).iter().all(|name| known.contains(name))
 }
 
-fn action(executor: &mut Executor<'_>, action: &Action, known: &KnownNames) -> Result<(), StepError> {
+fn action(context: &mut Preflight<'_, '_, '_>, action: &Action, known: &KnownNames) -> Result<(), StepError> {
     match action {
-        Action::Send(template) => line(executor, template, known),
-        Action::Hello { name: Some(template), .. } => line(executor, template, known),
-        Action::Raw(RawBytes::Text(template)) => text(executor, template, known),
-        Action::Raw(RawBytes::File(path)) => file(executor, path, known),
-        Action::Body { content: body, .. } => content(executor, body, known),
-        Action::Auth(settings) => credentials(executor, settings, known),
-        Action::Message(message) => mail(executor, message, known),
-        Action::Pipeline(members) | Action::Steps(members) => steps(executor, members, known),
-        Action::Xclient(attributes) => attributes.iter().try_for_each(|(_, value)| line(executor, value, known)),
+        Action::Send(template) => line(context, template, known),
+        Action::Hello { name: Some(template), .. } => line(context, template, known),
+        Action::Raw(RawBytes::Text(template)) => text(context, template, known),
+        Action::Raw(RawBytes::File(path)) => file(context, path, known),
+        Action::Body { content: body, .. } => content(context, body, known),
+        Action::Auth(settings) => credentials(context, settings, known),
+        Action::Message(message) => mail(context, message, known),
+        Action::Pipeline(members) | Action::Steps(members) => steps(context, members, known),
+        Action::Xclient(attributes) => attributes.iter().try_for_each(|(_, value)| line(context, value, known)),
         Action::Wait
         | Action::Raw(RawBytes::Bytes(_))
         | Action::Hello { name: None, .. }
@@ -143,63 +197,63 @@ fn action(executor: &mut Executor<'_>, action: &Action, known: &KnownNames) -> R
     }
 }
 
-fn line(executor: &Executor<'_>, template: &Template, known: &KnownNames) -> Result<(), StepError> {
-    if is_known(executor, template, known) { executor.render_line(template).map(drop) } else { Ok(()) }
+fn line(context: &Preflight<'_, '_, '_>, template: &Template, known: &KnownNames) -> Result<(), StepError> {
+    if is_known(context, template, known) { context.renderer().render_line(template).map(drop) } else { Ok(()) }
 }
 
-fn text(executor: &Executor<'_>, template: &Template, known: &KnownNames) -> Result<(), StepError> {
-    if is_known(executor, template, known) { executor.render(template).map(drop) } else { Ok(()) }
+fn text(context: &Preflight<'_, '_, '_>, template: &Template, known: &KnownNames) -> Result<(), StepError> {
+    if is_known(context, template, known) { context.renderer().render(template).map(drop) } else { Ok(()) }
 }
 
-fn file(executor: &Executor<'_>, path: &SourcePath, known: &KnownNames) -> Result<(), StepError> {
-    if !is_known(executor, &path.template, known) {
+fn file(context: &Preflight<'_, '_, '_>, path: &SourcePath, known: &KnownNames) -> Result<(), StepError> {
+    if !is_known(context, &path.template, known) {
         return Ok(());
     }
-    let resolved = executor.resolve(path)?;
-    match executor.sources.open(&resolved) {
+    let resolved = context.renderer().resolve(path)?;
+    match context.run.sources.open(&resolved) {
         Ok(_) => Ok(()),
-        Err(error) => Err(StepError::source(&executor.events, &error).at(&path.span)),
+        Err(error) => Err(StepError::source(&context.events.secrets, context.events.clock, &error).at(&path.span)),
     }
 }
 
-fn content(executor: &Executor<'_>, content: &TextSource, known: &KnownNames) -> Result<(), StepError> {
+fn content(context: &Preflight<'_, '_, '_>, content: &TextSource, known: &KnownNames) -> Result<(), StepError> {
     match content {
-        TextSource::Text(template) => text(executor, template, known),
-        TextSource::File { path, .. } => file(executor, path, known),
+        TextSource::Text(template) => text(context, template, known),
+        TextSource::File { path, .. } => file(context, path, known),
     }
 }
 
 /// Password and token are secrets wherever they come from: known to the redactor before anything is told.
-fn credentials(executor: &mut Executor<'_>, settings: &AuthSettings, known: &KnownNames) -> Result<(), StepError> {
+fn credentials(
+    context: &mut Preflight<'_, '_, '_>,
+    settings: &AuthSettings,
+    known: &KnownNames,
+) -> Result<(), StepError> {
     for template in [&settings.user, &settings.authzid].into_iter().flatten() {
-        line(executor, template, known)?;
+        line(context, template, known)?;
     }
     for (name, template) in [("password", &settings.password), ("token", &settings.token)] {
-        let Some(template) = template.as_ref().filter(|template| is_known(executor, template, known)) else { continue };
-        let secret = executor.render(template)?;
+        let Some(template) = template.as_ref().filter(|template| is_known(context, template, known)) else { continue };
+        let secret = context.renderer().render(template)?;
         // Where it is made of short secrets, they were warned of by their own names.
-        let named = executor.short_names.iter().any(|short| short == name) || !executor.secrets_in(template).is_empty();
-        if !executor.events.redactor.add(&secret) && !named {
-            executor.short_names.push(name.to_owned());
+        let named = context.short_names.iter().any(|short| short == name)
+            || !context.renderer().short_secrets(template).is_empty();
+        if !context.events.secrets.redactor.add(&secret) && !named {
+            context.short_names.push(name.to_owned());
         }
-        one_line(&executor.events, secret, template)?;
+        one_line(&context.events.secrets, secret, template)?;
     }
     Ok(())
-}
-
-/// Whether one of the steps captures the name.
-pub fn is_captured(steps: &[Step], name: &str) -> bool {
-    all_steps(steps).any(|step| step.captures.iter().any(|capture| capture.name == name))
 }
 
 /// Whether the name gets another value while the session runs.
 fn is_later(session: &Session, name: &str) -> bool {
     Scope::FACTS.contains(&name)
         || name == "row"
-        || [&session.open, &session.steps, &session.close].into_iter().any(|steps| is_captured(steps, name))
+        || [&session.open, &session.steps, &session.close].into_iter().any(|steps| captures_name(steps, name))
 }
 
-fn mail(executor: &mut Executor<'_>, message: &Message, known: &KnownNames) -> Result<(), StepError> {
+fn mail(context: &mut Preflight<'_, '_, '_>, message: &Message, known: &KnownNames) -> Result<(), StepError> {
     let lines = message.lines();
     let mut all = lines.iter().copied().chain(message.contents().map(|content| match content {
         TextSource::Text(template) => template,
@@ -207,37 +261,37 @@ fn mail(executor: &mut Executor<'_>, message: &Message, known: &KnownNames) -> R
     }));
     // What a file that is a template names is not known before it is rendered.
     let renders = message.contents().any(|content| matches!(content, TextSource::File { template: true, .. }));
-    if !renders && all.all(|template| is_known(executor, template, known)) {
-        let Err(first) = actions::compose(executor, message).map(drop) else { return Ok(()) };
+    if !renders && all.all(|template| is_known(context, template, known)) {
+        let Err(first) = context.prepare(message) else { return Ok(()) };
         let mut found = PreflightErrors::default();
-        found.add(executor, Err(first))?;
+        found.add(context, Err(first))?;
         // It stops at the first thing that is wrong.
-        let others = parts(executor, message, known);
-        found.add(executor, others)?;
+        let others = parts(context, message, known);
+        found.add(context, others)?;
         return found.end();
     }
-    parts(executor, message, known)
+    parts(context, message, known)
 }
 
 /// Each thing that a mail is made of, by itself.
-fn parts(executor: &Executor<'_>, message: &Message, known: &KnownNames) -> Result<(), StepError> {
+fn parts(context: &Preflight<'_, '_, '_>, message: &Message, known: &KnownNames) -> Result<(), StepError> {
     let mut found = PreflightErrors::default();
     for template in message.lines() {
-        found.add(executor, line(executor, template, known))?;
+        found.add(context, line(context, template, known))?;
     }
-    let later = |name: &str| is_later(executor.session, name);
+    let later = |name: &str| is_later(context.run.session, name);
     for (part, html) in
         message.text.iter().map(|text| (text, false)).chain(message.html.iter().map(|html| (html, true)))
     {
         match part {
-            TextSource::File { path, template: true } if is_known(executor, &path.template, known) => {
-                found.add(executor, actions::try_file(executor, path, html, &later))?;
+            TextSource::File { path, template: true } if is_known(context, &path.template, known) => {
+                found.add(context, context.parts().try_file(path, html, &later))?;
             }
-            part => found.add(executor, content(executor, part, known))?,
+            part => found.add(context, content(context, part, known))?,
         }
     }
     for path in message.attachments.iter().map(|attachment| &attachment.path).chain(&message.eml) {
-        found.add(executor, file(executor, path, known))?;
+        found.add(context, file(context, path, known))?;
     }
     found.end()
 }

@@ -2,7 +2,7 @@
 
 use super::ports::Interrupt;
 use crate::session::ReplyFacts;
-use crate::smtp::reply::ReplyError;
+use crate::smtp::reply::{Reply, ReplyError};
 
 /// How the server ended a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,14 @@ pub enum ReadOutcome {
 }
 
 impl ReadOutcome {
+    /// The reply that came.
+    pub fn reply(&self) -> Option<&Reply> {
+        match self {
+            Self::Reply(facts) => Some(&facts.reply),
+            _ => None,
+        }
+    }
+
     /// Whether it is a 4yz or 5yz reply.
     pub fn refuses(&self) -> bool {
         matches!(self, Self::Reply(facts) if matches!(facts.reply.code.class(), 4 | 5))
@@ -70,9 +78,9 @@ pub enum WriteError {
 pub enum QuietCheck {
     Quiet,
     Ended(StreamEnd),
-    /// The server spoke: what it said, as text, and as an answer.
-    Spoke {
+    /// The server sent something: as text, and as what reading made of it.
+    Unsolicited {
         text: Vec<u8>,
-        answer: ReadOutcome,
+        outcome: ReadOutcome,
     },
 }

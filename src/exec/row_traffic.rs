@@ -1,6 +1,6 @@
 //! What a row's replies say, on one connection: the tracker tells what each of them answers.
 
-use super::row_result::{ContentAnswer, RawContent, RawDialogue, Rejection};
+use crate::event::{ContentAnswer, RawContent, RawDialogue, Rejection};
 use crate::smtp::reply::Reply;
 use crate::smtp::transaction::{Answered, CommandVerb};
 use std::time::Instant;

@@ -1,76 +1,161 @@
-//! The door through which rows come in and their ends go out: a plain session is the batch of one row.
+//! The row loop: the `step` section once for each row that the connection gets.
 
-use super::row_result::{RecipientResult, RowResult};
-use crate::event::{Failure, RowId};
-use crate::session::RowValue;
+use super::connection::{ConnectionState, SmtpConnection};
+use super::context::RunProgress;
+use super::error::{StepError, signal_status};
+use super::events::MAIN;
+use super::exchange::SHORT_WAIT;
+use super::flow::{Flow, StepPosition};
+use super::message::discard_queued;
+use super::read_outcome::{QuietCheck, ReadOutcome};
+use super::secrets::Secrets;
+use super::steps::StepRunner;
+use crate::event::RowResult;
+use crate::event::{Fact, Failure, Outcome, Status};
+use crate::session::FollowingMessage;
+use crate::session::{Action, Session, Span, Step, all_steps};
+use crate::smtp::timeouts::Timeout;
 
-/// One turn of the `step` section.
-#[derive(Clone, Debug, Default)]
-pub struct Row {
-    /// `None` where the session has no rows: nothing is told of its turn then.
-    pub id: Option<RowId>,
-    /// Where it stands, for errors: `people.csv:3`.
-    pub place: String,
-    /// What templates see as `row`.
-    pub value: Option<RowValue>,
-    /// The Message-ID of an earlier attempt, which this one carries too.
-    pub message_id: Option<String>,
-    /// The recipients, as facts show them, that have had the message, or are not to have it.
-    pub excluded: Vec<String>,
-    /// The recipients that an earlier attempt found refused for good: the row fails, whatever becomes of the others.
-    pub earlier_refusal: Option<Box<Failure>>,
-    /// What is wrong with the row itself, such as a line that is too short: none of its steps run.
-    pub error: Option<String>,
-    /// What becomes of each of its messages is recorded, so that others act upon it: content leaves only when nothing but
-    /// its own reply is outstanding.
-    pub is_recorded: bool,
-}
-
-/// A message that is about to leave, for the record.
-#[derive(Clone, Debug)]
-pub struct DeliveryIntent<'s> {
-    /// How many rows before its turn comes; 0: it is its turn.
-    pub ahead: usize,
-    pub message_id: Option<&'s str>,
-    /// As a ledger knows them; none if the session wrote the content itself.
-    pub recipients: Vec<String>,
-    /// What became of the row's recipients so far.
-    pub earlier: &'s [RecipientResult],
-}
-
-/// Rows for one connection, and what became of them.
-pub trait RowSource {
-    /// The next row; `None` leads to `[[close]]`.
-    fn next(&mut self) -> Option<Row>;
-
-    /// The row that [`RowSource::next`] will give after `index` others, if there is one already that may begin at once: its
-    /// envelope, or all of its message, leaves before the message in front of it is answered.
-    fn peek(&mut self, _index: usize) -> Option<Row> {
-        None
+/// Runs the rows that this connection gets. `list` is where the section stands, `flow` what `open` left. Gives what is
+/// left to `close`, and whether a row failed.
+pub fn run_rows<'a>(runner: &mut StepRunner<'a>, list: StepPosition<'a>, mut flow: Flow) -> (Flow, bool) {
+    let session = runner.run.session;
+    let following = FollowingMessage::in_next_row(&session.steps, list.index, MAIN);
+    let list = StepPosition { following, ..list };
+    let captures = has_captures(&session.steps);
+    let has_own_commands = has_own_commands(&session.steps);
+    let (mut to_reset, mut any_failed) = (false, false);
+    while flow == Flow::Continue || runner.is_in_flight() {
+        let Some(row) = runner.rows.next() else { break };
+        // What has come after an envelope that left already is its replies.
+        let in_flight = runner.is_in_flight();
+        let begun = runner.begin_queued_row();
+        if !begun && row.error.is_none() && !is_ready(runner, std::mem::take(&mut to_reset)) {
+            runner.rows.finished(&row, RowResult::not_started());
+            return (Flow::SkipRest, any_failed);
+        }
+        let kept = captures.then(|| runner.row.scope.clone());
+        runner.begin_row(row, in_flight);
+        let (left, failed) = run_row(runner, list);
+        any_failed |= failed || runner.row.row.earlier_refusal.is_some();
+        if let Some(scope) = kept {
+            runner.row.scope = scope;
+        }
+        flow = match left {
+            // A row's failure is that row's alone.
+            Flow::SkipRest => flow,
+            other => flow.max(other),
+        };
+        to_reset = failed && has_own_commands && runner.main().0.log.has_open_transaction();
+        if !is_usable(runner.main().0) {
+            flow = if failed { flow.max(Flow::SkipRest) } else { flow };
+            if is_deaf(runner) {
+                for row in runner.main().0.outbox.take_queued_rows() {
+                    runner.rows.finished(&row, RowResult::not_started());
+                }
+            }
+            if !runner.is_in_flight() {
+                break;
+            }
+        }
     }
-
-    /// Called before the last byte of content leaves, once for each message. On an error the connection is closed instead,
-    /// and nothing was sent.
-    fn record_intent(&mut self, _intents: &[DeliveryIntent<'_>]) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Called once for each row that [`RowSource::next`] gave. If nothing was done for it ([`RowResult::started`]) the row
-    /// goes back to where it came from.
-    ///
-    /// Also called for a row that was only peeked at, if an intent was recorded for it and its message did not leave after
-    /// all: it is pending again. That call comes before any other for the same row, so that a ledger sees both in order.
-    fn finished(&mut self, _row: &Row, _result: RowResult) {}
+    let (main, events) = runner.main();
+    discard_queued(main, events);
+    (flow, any_failed)
 }
 
-/// The one turn of a session without rows.
-#[derive(Debug, Default)]
-pub struct SingleRun {
-    taken: bool,
+/// Runs the steps for one row; gives what they left, and whether the row failed.
+fn run_row<'a>(runner: &mut StepRunner<'a>, list: StepPosition<'a>) -> (Flow, bool) {
+    let session = runner.run.session;
+    if let Some(id) = &runner.row.row.id {
+        runner.events.emit(MAIN, Fact::RowStarted { row: id });
+    }
+    let (before, steps) = (runner.progress.failure.take(), runner.progress.steps_run);
+    let flow = match runner.row.row.error.take() {
+        None => runner.run_list(&session.steps, list, true, Flow::Continue),
+        Some(why) => {
+            runner.progress.failure = Some(invalid_row(session, &runner.events.secrets, &runner.row.row.place, &why));
+            Flow::Continue
+        }
+    };
+    let failure = std::mem::replace(&mut runner.progress.failure, before);
+    let failed = failure.is_some();
+    let outcome = row_outcome(&runner.progress, runner.progress.steps_run - steps, failure);
+    if let Some(id) = &runner.row.row.id {
+        // A failure of its own is reported as it is; a success does not cover what was refused before.
+        let refused = runner.row.row.earlier_refusal.as_deref().filter(|_| outcome.failure.is_none());
+        let refused = refused.map(|refused| outcome.clone().after_refusal(refused));
+        let outcome = refused.as_ref().unwrap_or(&outcome);
+        runner.events.emit(MAIN, Fact::RowFinished { row: id, outcome });
+    }
+    let traffic = runner.row_traffic();
+    runner.finish_row(outcome, traffic);
+    runner.row.scope.set_row(None);
+    (flow, failed)
 }
 
-impl RowSource for SingleRun {
-    fn next(&mut self) -> Option<Row> {
-        (!std::mem::replace(&mut self.taken, true)).then(Row::default)
+/// How a row ended.
+fn row_outcome(progress: &RunProgress, steps_run: usize, failure: Option<Failure>) -> Outcome {
+    let mut status = failure.as_ref().map_or(Status::Passed, |failure| failure.status);
+    if let Some(interrupt) = progress.interrupted {
+        status = signal_status(interrupt);
     }
+    Outcome { status, failure, steps_run, skipped: progress.skipped.clone() }
+}
+
+/// What is wrong with a row is placed where the session names its file.
+pub fn invalid_row(session: &Session, secrets: &Secrets, place: &str, why: &str) -> Failure {
+    let span = session.rows.as_ref().map_or_else(Span::default, |rows| rows.file.span.clone());
+    StepError::bad_value(secrets, why).in_row(secrets, place).failure(session.source_map.place(&span))
+}
+
+/// Whether another row can go over the connection.
+fn is_usable(main: &SmtpConnection<'_>) -> bool {
+    main.may_quit() && main.server.last_code() != 221
+}
+
+/// Whether the server has said 421 and then no more: what is in flight after it was not read (RFC 5321 §3.8).
+fn is_deaf(runner: &mut StepRunner<'_>) -> bool {
+    if !runner.is_in_flight() {
+        return false;
+    }
+    let (main, events) = runner.main();
+    let until = events.now() + SHORT_WAIT;
+    main.server.last_code() == 421 && main.ends_in_silence(events, until)
+}
+
+/// Checks, before a row is begun, whether the server is still there, and ends the transaction that a failed row left.
+/// What `message` sends does that itself.
+fn is_ready(runner: &mut StepRunner<'_>, to_reset: bool) -> bool {
+    let deadline = runner.run.deadline(runner.events.now(), None, Timeout::Other);
+    let (main, events) = runner.main();
+    if main.server.replies == 0 || main.state == ConnectionState::OutOfSync {
+        // Nothing was said yet: the row's own steps await the greeting.
+        return true;
+    }
+    match main.check_quiet(events) {
+        QuietCheck::Quiet if !to_reset => true,
+        // RSET (RFC 5321 §4.1.1.5).
+        QuietCheck::Quiet => match main.send_line(events, b"RSET\r\n", deadline.at) {
+            Some(ReadOutcome::Reply(facts)) => facts.reply.code.class() == 2,
+            _ => false,
+        },
+        QuietCheck::Ended(_) => false,
+        QuietCheck::Unsolicited { .. } => {
+            main.fail(events);
+            false
+        }
+    }
+}
+
+fn has_captures(steps: &[Step]) -> bool {
+    all_steps(steps).any(|step| !step.captures.is_empty())
+}
+
+/// Whether the steps send commands of their own, so that a transaction may be open where they stopped.
+fn has_own_commands(steps: &[Step]) -> bool {
+    let writes = |action: &Action| {
+        matches!(action, Action::Send(_) | Action::Raw(_) | Action::Body { .. } | Action::Pipeline(_))
+    };
+    all_steps(steps).any(|step| writes(&step.action))
 }

@@ -1,12 +1,15 @@
 //! The session file: its model, how it is read and validated, expectations and templates. Pure: files are read
 //! through [`Sources`].
 
+mod action_info;
 mod diagnostic;
 mod duration;
 mod expect;
 mod expression;
 mod facts;
 mod file_templates;
+mod following_message;
+mod message_numbering;
 mod model;
 mod overrides;
 mod read;
@@ -22,6 +25,7 @@ mod sources;
 mod step_range;
 mod steps;
 mod suggestions;
+mod tables;
 mod template;
 mod visitor;
 
@@ -30,6 +34,10 @@ pub use duration::parse_duration;
 pub use expect::{CodePattern, EnhancedPattern, Expectation, ReplyPattern};
 pub use expression::{Evaluation, Expression};
 pub use facts::{EhloFacts, PeerFacts, ReplyFacts, SessionFacts, TlsFacts};
+pub use following_message::{FollowingMessage, captures_name, max_in_flight};
+pub use message_numbering::{
+    MessageNumbering, count_messages, count_messages_of, has_always, ledger_recipient, message_id_of,
+};
 pub use model::*;
 pub use read::{KeySpec, KeyType, TABLES, TableSpec, load, parse_rate};
 pub use records::{RecordError, RecordSplitter};
@@ -42,6 +50,7 @@ pub use sources::{SourceError, SourceFile, Sources};
 pub use step_range::{StepRange, StepRangeError};
 pub use steps::{AllSteps, all_steps};
 pub(crate) use suggestions::closest_name;
+pub use tables::{csv_table, json_value};
 pub use template::{CompileErrors, RenderError, Template, Templates};
 pub use visitor::{
     FilePurpose, Visitor, walk_action, walk_auth, walk_expectation, walk_message, walk_session, walk_step,

@@ -17,7 +17,32 @@ use source::SourceFile;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The modules of `exec/`; each imports only from those before it.
-const EXEC_ORDER: &[&str] = &[];
+const EXEC_ORDER: &[&str] = &[
+    "ports",
+    "no_network",
+    "options",
+    "row_source",
+    "read_outcome",
+    "secrets",
+    "error",
+    "events",
+    "job",
+    "row_traffic",
+    "connection",
+    "context",
+    "exchange",
+    "values",
+    "checks",
+    "message",
+    "actions",
+    "flow",
+    "attempts",
+    "preflight",
+    "steps",
+    "rows",
+    "disconnect",
+    "mod",
+];
 
 /// The most fields that a struct of `exec/` has.
 const MOST_FIELDS: usize = 8;
@@ -26,13 +51,7 @@ const MOST_FIELDS: usize = 8;
 const MOST_LINES: usize = 400;
 
 /// What does not hold yet: a rule, and the beginning of the paths that it is not held against.
-const NOT_YET: &[(Rule, &str)] = &[
-    (Rule::Cycles, "src/event/"),
-    (Rule::Cycles, "src/exec/"),
-    (Rule::Executor, "src/exec/"),
-    (Rule::Fields, "src/exec/"),
-    (Rule::Retired, "src/exec/"),
-];
+const NOT_YET: &[(Rule, &str)] = &[];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {

@@ -172,8 +172,8 @@ pub fn sink_password(one: &LoadedSession, settings: &RunOptions) -> Option<Strin
     let password = session.auth.as_ref()?.password.as_ref()?;
     let outside = HostEnvironment {
         now: Arc::new(jiff::Timestamp::now),
-        hostname: settings.hostname.clone(),
-        zone: settings.zone.clone(),
+        hostname: settings.host.name.clone(),
+        zone: settings.host.zone.clone(),
     };
     let mut scope = Scope::new(settings.seed, outside);
     for variable in session.vars.iter().chain(&session.secrets) {

@@ -6,7 +6,7 @@ use crate::cli::error::CommandError;
 use crate::cli::output::transcript_files::{FileId, file_id};
 use crate::cli::sessions::diagnostics::source_error;
 use crate::cli::sessions::load::LoadedSession;
-use crate::exec::{ConnectOptions, RunOptions, TlsFile};
+use crate::exec::{ConnectOptions, LocalHost, RunOptions, ServerTarget, TlsFile, TlsTrust};
 use crate::net::check_pem;
 use crate::session::Value;
 use crate::source::read_argument_file;
@@ -50,8 +50,7 @@ pub fn trusted_certificates(
 /// The options of the run, as the executor takes them.
 pub fn run_options(arguments: &RunArguments, variables: Vec<(String, Value)>, ca: Vec<u8>) -> RunOptions {
     RunOptions {
-        server: arguments.inputs.server.clone(),
-        mx: arguments.connect.mx.clone(),
+        target: ServerTarget { url: arguments.inputs.server.clone(), mx: arguments.connect.mx.clone() },
         variables,
         show_secrets: arguments.output.show_secrets,
         seed: arguments.inputs.seed,
@@ -64,11 +63,9 @@ pub fn run_options(arguments: &RunArguments, variables: Vec<(String, Value)>, ca
             mx: false,
             expects_greeting: false,
         },
-        ca,
-        check_tls_file: Some(check_pem),
+        trust: TlsTrust { ca, check_file: Some(check_pem) },
         dry_run: arguments.dry.dry_run,
-        hostname: machine::hostname(),
-        zone: machine::time_zone(),
+        host: LocalHost { name: machine::hostname(), zone: machine::time_zone() },
     }
 }
 

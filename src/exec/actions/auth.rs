@@ -1,13 +1,14 @@
 //! The SASL exchange of AUTH (RFC 4954).
 
-use super::{SmtpCommand, exchange, expected};
+use super::command::exchange;
 use crate::event::{Cause, Note, Status};
-use crate::exec::connection::SmtpConnection;
+use crate::exec::checks::{any, any_or_end, judge};
+use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
-use crate::exec::executor::Executor;
-use crate::exec::judge;
-use crate::exec::values;
-use crate::session::{AuthSettings, Expectation, ServerAddress, Step, Template};
+use crate::exec::exchange::{SHORT_WAIT, SmtpCommand, reply_words};
+use crate::exec::read_outcome::ReadOutcome;
+use crate::exec::values::one_line;
+use crate::session::{AuthSettings, Expectation, ServerAddress, Template};
 use crate::smtp::reply::Reply;
 use crate::smtp::sasl::{self, Credentials, Mechanism, MechanismChoice, Response, SaslError, SaslExchange};
 use crate::smtp::timeouts::Timeout;
@@ -20,54 +21,40 @@ use std::time::Duration;
 const MAX_COMMAND: usize = 12_288;
 /// Rounds of challenge and response; no mechanism here has more than four.
 const MAX_ROUNDS: usize = 16;
-/// How long the reply to `*` is awaited: the exchange is over, whatever it says.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-pub fn auth(
-    executor: &mut Executor<'_>,
-    connection: &mut SmtpConnection,
-    settings: &AuthSettings,
-    step: &Step,
-) -> Result<(), StepError> {
-    let expect = expected(executor, step)?;
-    authenticate(executor, connection, settings, expect, step.timeout)
+/// Authenticates as the step says.
+pub fn auth(context: &mut StepContext<'_, '_>, settings: &AuthSettings) -> Result<(), StepError> {
+    authenticate(context, settings, context.expected()?, context.step.timeout)
 }
 
 /// One exchange with one mechanism: a refusal never leads to another.
 pub fn authenticate(
-    executor: &mut Executor<'_>,
-    connection: &mut SmtpConnection,
+    context: &mut StepContext<'_, '_>,
     settings: &AuthSettings,
     expect: &Expectation,
     timeout: Option<Duration>,
 ) -> Result<(), StepError> {
-    let credentials = credentials(executor, connection, settings)?;
-    let mechanism = mechanism(executor, connection, settings, &credentials)?;
-    let used = vec![credentials.password.clone(), credentials.token.clone()];
-    let nonce = executor.scope.random_letters(24);
-    let any = judge::any_or_end(expect);
-    let mut talk = AuthExchange { mechanism, used, any, timeout, secret_sent: false };
+    let credentials = credentials(context, settings)?;
+    let mechanism = mechanism(context, settings, &credentials)?;
+    let short_secrets = vec![credentials.password.clone(), credentials.token.clone()];
+    let nonce = context.row.scope.random_letters(24);
+    let any = any_or_end(expect);
+    let mut commands = AuthExchange { mechanism, short_secrets, any, timeout, secret_sent: false };
     let mut exchange = sasl::start_exchange(mechanism, credentials, &nonce);
-    let first = exchange.start().map_err(|error| talk.unable(executor, &error))?;
-    let (mut said, mut pending) = talk.open(executor, connection, first, settings.initial_response)?;
+    let first = exchange.start().map_err(|error| commands.unable(context, &error))?;
+    let (mut said, mut pending) = commands.open(context, first, settings.initial_response)?;
     for _ in 0..MAX_ROUNDS {
         // The end that the step expects in place of a reply.
         let Some(reply) = said else { return Ok(()) };
         if reply.code.get() != 334 {
             if pending.is_some() && reply.code.class() == 2 {
-                return Err(talk.unable(executor, &SaslError::EarlySuccess));
+                return Err(commands.unable(context, &SaslError::EarlySuccess));
             }
-            return talk.end(executor, connection, exchange.as_mut(), expect, &reply);
+            return commands.end(context, exchange.as_mut(), expect, &reply);
         }
-        let challenge = match talk.challenge(executor, connection, &reply) {
+        let challenge = match commands.challenge(context, &reply) {
             Some(challenge) => challenge,
             None => {
-                return Err(talk.cancel(
-                    executor,
-                    connection,
-                    "the server's challenge is not base64",
-                    Status::Protocol,
-                ));
+                return Err(commands.cancel(context, "the server's challenge is not base64", Status::Protocol));
             }
         };
         let response = match pending.take() {
@@ -75,69 +62,64 @@ pub fn authenticate(
             Some(response) => response,
             None => match exchange.respond(&challenge) {
                 Ok(response) => response,
-                Err(error) => return Err(talk.broken(executor, connection, &error)),
+                Err(error) => return Err(commands.exchange_error(context, &error)),
             },
         };
-        said = talk.respond(executor, connection, response)?;
+        said = commands.respond(context, response)?;
     }
-    Err(talk.cancel(executor, connection, "the server goes on asking", Status::Protocol))
+    Err(commands.cancel(context, "the server goes on asking", Status::Protocol))
 }
 
 /// Renders who logs in. Password and token are secrets wherever they come from.
-fn credentials(
-    executor: &mut Executor<'_>,
-    connection: &SmtpConnection,
-    settings: &AuthSettings,
-) -> Result<Credentials, StepError> {
-    let text = |executor: &Executor<'_>, template: &Option<Template>| match template {
-        Some(template) => executor.render_line(template),
+fn credentials(context: &mut StepContext<'_, '_>, settings: &AuthSettings) -> Result<Credentials, StepError> {
+    let text = |context: &StepContext<'_, '_>, template: &Option<Template>| match template {
+        Some(template) => context.renderer().render_line(template),
         None => Ok(String::new()),
     };
-    let (password, token) = (secret(executor, &settings.password)?, secret(executor, &settings.token)?);
-    let (host, port) = match &executor.server.address {
+    let (password, token) = (secret(context, &settings.password)?, secret(context, &settings.token)?);
+    let (host, port) = match &context.connector.server.address {
         ServerAddress::Tcp { host, port } => (host.clone(), *port),
-        ServerAddress::Unix(_) => (executor.server.host().to_owned(), 0),
+        ServerAddress::Unix(_) => (context.connector.server.host().to_owned(), 0),
     };
     Ok(Credentials {
-        user: text(executor, &settings.user)?,
-        authzid: text(executor, &settings.authzid)?,
+        user: text(context, &settings.user)?,
+        authzid: text(context, &settings.authzid)?,
         password,
         token,
         host,
         port,
-        channel_binding: connection.tls.as_ref().and_then(|tls| tls.server_end_point.clone()),
-        plus_offered: connection.ehlo.auth().iter().any(|name| name.ends_with("-PLUS")),
+        channel_binding: context.connection.server.tls.as_ref().and_then(|tls| tls.server_end_point.clone()),
+        plus_offered: context.connection.server.ehlo.auth().iter().any(|name| name.ends_with("-PLUS")),
     })
 }
 
 /// Learnt before anything is said about it, be it that it cannot be sent.
-fn secret(executor: &mut Executor<'_>, template: &Option<Template>) -> Result<String, StepError> {
+fn secret(context: &mut StepContext<'_, '_>, template: &Option<Template>) -> Result<String, StepError> {
     let Some(template) = template else { return Ok(String::new()) };
-    let text = executor.render(template)?;
-    executor.events.redactor.add(&text);
-    values::one_line(&executor.events, text, template)
+    let text = context.renderer().render(template)?;
+    context.events.secrets.redactor.add(&text);
+    one_line(&context.events.secrets, text, template)
 }
 
 /// The mechanism that is named, or the strongest that both sides have.
 fn mechanism(
-    executor: &Executor<'_>,
-    connection: &SmtpConnection,
+    context: &StepContext<'_, '_>,
     settings: &AuthSettings,
     credentials: &Credentials,
 ) -> Result<Mechanism, StepError> {
-    let offered = connection.ehlo.auth();
+    let offered = context.connection.server.ehlo.auth();
     let chosen = settings.mechanism.or_else(|| {
         let choice = MechanismChoice {
             offered: &offered,
             has_password: settings.password.is_some(),
             has_token: settings.token.is_some(),
             channel_binding: credentials.channel_binding.is_some(),
-            client_certificate: connection.encrypted() && executor.tls.client_cert.is_some(),
+            client_certificate: context.connection.is_encrypted() && context.connector.tls.client_cert.is_some(),
         };
         choice.strongest()
     });
     let lacking = |what: String, help: Option<SafeText>| {
-        StepError::new(Status::Config, Cause::MissingCapability { what: executor.events.shown(what), help })
+        StepError::new(Status::Config, Cause::MissingCapability { what: context.events.shown(what), help })
     };
     let Some(mechanism) = chosen else {
         let what = match offered.is_empty() {
@@ -146,7 +128,7 @@ fn mechanism(
         };
         return Err(lacking(what, None));
     };
-    if mechanism.is_plaintext() && !connection.encrypted() && !settings.allow_plaintext {
+    if mechanism.is_plaintext() && !context.connection.is_encrypted() && !settings.allow_plaintext {
         let what = format!("an encrypted connection for AUTH {mechanism}, whose credentials can be read on the way");
         return Err(lacking(what, Some(SafeText::new("allow_plaintext = true in [auth] sends them all the same"))));
     }
@@ -157,7 +139,7 @@ fn mechanism(
 struct AuthExchange {
     mechanism: Mechanism,
     /// The secrets that responses are made of: hidden though they may be short.
-    used: Vec<String>,
+    short_secrets: Vec<String>,
     /// What may come where a reply is due.
     any: Expectation,
     timeout: Option<Duration>,
@@ -170,58 +152,49 @@ impl AuthExchange {
     /// still to be sent.
     fn open(
         &mut self,
-        executor: &mut Executor<'_>,
-        connection: &mut SmtpConnection,
+        context: &mut StepContext<'_, '_>,
         first: Option<Response>,
         initial: bool,
     ) -> Result<(Option<Reply>, Option<Response>), StepError> {
         let command = format!("AUTH {}", self.mechanism);
-        let Some(response) = first else { return self.line(executor, connection, &command).map(|reply| (reply, None)) };
+        let Some(response) = first else { return self.line(context, &command).map(|reply| (reply, None)) };
         // RFC 4954 §4: an empty response is `=` there.
         let encoded = if response.bytes.is_empty() { "=".to_owned() } else { STANDARD.encode(&response.bytes) };
         if !initial || command.len() + encoded.len() + 3 > MAX_COMMAND {
-            return self.line(executor, connection, &command).map(|reply| (reply, Some(response)));
+            return self.line(context, &command).map(|reply| (reply, Some(response)));
         }
-        self.hide(executor, &response);
-        self.line(executor, connection, &format!("{command} {encoded}")).map(|reply| (reply, None))
+        self.hide(context, &response);
+        self.line(context, &format!("{command} {encoded}")).map(|reply| (reply, None))
     }
 
-    fn respond(
-        &mut self,
-        executor: &mut Executor<'_>,
-        connection: &mut SmtpConnection,
-        response: Response,
-    ) -> Result<Option<Reply>, StepError> {
-        self.hide(executor, &response);
-        self.line(executor, connection, &STANDARD.encode(&response.bytes))
+    fn respond(&mut self, context: &mut StepContext<'_, '_>, response: Response) -> Result<Option<Reply>, StepError> {
+        self.hide(context, &response);
+        self.line(context, &STANDARD.encode(&response.bytes))
     }
 
-    fn hide(&mut self, executor: &mut Executor<'_>, response: &Response) {
+    fn hide(&mut self, context: &mut StepContext<'_, '_>, response: &Response) {
         if response.secret {
             self.secret_sent = true;
-            executor.events.redactor.add_response(&response.bytes);
+            context.events.secrets.redactor.add_response(&response.bytes);
         }
     }
 
-    fn line(
-        &self,
-        executor: &mut Executor<'_>,
-        connection: &mut SmtpConnection,
-        line: &str,
-    ) -> Result<Option<Reply>, StepError> {
+    fn line(&self, context: &mut StepContext<'_, '_>, line: &str) -> Result<Option<Reply>, StepError> {
         let bytes = format!("{line}\r\n").into_bytes();
-        let line = SmtpCommand::line(&bytes, &self.any, self.timeout);
-        let command = SmtpCommand { used: self.used.clone(), wait: Timeout::Other, reply_to: Some("AUTH"), ..line };
-        Ok(exchange(executor, connection, &command)?.map(|facts| facts.reply))
+        let line = SmtpCommand::line(context, &bytes, &self.any, self.timeout);
+        let deadline = context.deadline(self.timeout, Timeout::Other);
+        let command =
+            SmtpCommand { short_secrets: self.short_secrets.clone(), deadline, reply_to: Some("AUTH"), ..line };
+        Ok(exchange(context, &command)?.map(|facts| facts.reply))
     }
 
     /// Decodes a challenge; `None` where it is not base64. A bare `334` is the empty one.
-    fn challenge(&self, executor: &mut Executor<'_>, connection: &SmtpConnection, reply: &Reply) -> Option<Vec<u8>> {
+    fn challenge(&self, context: &mut StepContext<'_, '_>, reply: &Reply) -> Option<Vec<u8>> {
         let text = reply.lines.first().map(Vec::as_slice).unwrap_or_default().trim_ascii();
         let challenge = if reply.lines.len() > 1 { None } else { STANDARD.decode(text).ok() }?;
         if !challenge.is_empty() {
-            let text = executor.events.shown(&challenge);
-            executor.note(connection, Note::DecodedChallenge { text });
+            let text = context.events.shown(&challenge);
+            context.note(Note::DecodedChallenge { text });
         }
         Some(challenge)
     }
@@ -229,31 +202,31 @@ impl AuthExchange {
     /// Judges the reply that ended the exchange.
     fn end(
         &self,
-        executor: &mut Executor<'_>,
-        connection: &SmtpConnection,
+        context: &mut StepContext<'_, '_>,
         exchange: &mut dyn SaslExchange,
         expect: &Expectation,
         reply: &Reply,
     ) -> Result<(), StepError> {
-        let facts = connection.reply.clone().ok_or_else(|| self.sasl(executor, Status::Protocol, "no reply"))?;
-        let limit = executor.limit(self.timeout, Timeout::Other);
-        let answer = crate::exec::read_outcome::ReadOutcome::Reply(facts);
-        let judged = executor.judge(expect, answer, "the reply to AUTH", limit);
+        let facts =
+            context.connection.server.reply.clone().ok_or_else(|| self.sasl(context, Status::Protocol, "no reply"))?;
+        let deadline = context.deadline(self.timeout, Timeout::Other);
+        let answer = ReadOutcome::Reply(facts);
+        let judged = judge(context, expect, answer, "the reply to AUTH", deadline);
         if reply.code.class() == 2 {
             // Success is only success where the mechanism says so too: before any verdict.
             let data = sasl::additional_data(reply);
-            exchange.finish(data.as_deref()).map_err(|error| self.unable(executor, &error))?;
+            exchange.finish(data.as_deref()).map_err(|error| self.unable(context, &error))?;
         }
         match judged {
             Ok(_) => Ok(()),
             Err(_) if matches!(reply.code.class(), 4 | 5) => {
                 let status = if reply.code.class() == 4 { Status::TempFail } else { Status::NoPerm };
                 let mechanism = SafeText::new(self.mechanism.name());
-                let mut words = judge::reply_words(reply);
+                let mut words = reply_words(reply);
                 if let Some(refusal) = exchange.refusal() {
                     words = format!("{words}; the server said {}", refusal.trim());
                 }
-                let reply = executor.events.shown_reply(words);
+                let reply = context.events.shown_reply(words);
                 Err(StepError::new(status, Cause::AuthRefused { mechanism, reply }))
             }
             Err(error) => Err(error),
@@ -261,40 +234,33 @@ impl AuthExchange {
     }
 
     /// An error of the exchange behind a challenge.
-    fn broken(&self, executor: &mut Executor<'_>, connection: &mut SmtpConnection, error: &SaslError) -> StepError {
+    fn exchange_error(&self, context: &mut StepContext<'_, '_>, error: &SaslError) -> StepError {
         match error {
             // Nothing is left to say, and the credentials are not said twice.
-            SaslError::UnexpectedChallenge | SaslError::EarlySuccess => self.unable(executor, error),
-            SaslError::BadSignature => self.cancel(executor, connection, &error.to_string(), Status::NoPerm),
+            SaslError::UnexpectedChallenge | SaslError::EarlySuccess => self.unable(context, error),
+            SaslError::BadSignature => self.cancel(context, &error.to_string(), Status::NoPerm),
             // Behind the proof the server's error is its refusal.
-            SaslError::Refused(_) if self.secret_sent => {
-                self.cancel(executor, connection, &error.to_string(), Status::NoPerm)
-            }
+            SaslError::Refused(_) if self.secret_sent => self.cancel(context, &error.to_string(), Status::NoPerm),
             SaslError::BadChallenge(_) | SaslError::Refused(_) => {
-                self.cancel(executor, connection, &error.to_string(), Status::Protocol)
+                self.cancel(context, &error.to_string(), Status::Protocol)
             }
-            SaslError::InvalidCredential(_) => self.cancel(executor, connection, &error.to_string(), Status::DataErr),
+            SaslError::InvalidCredential(_) => self.cancel(context, &error.to_string(), Status::DataErr),
         }
     }
 
     /// Gives up with `*` (RFC 4954 §4), reads the reply to it, and that is the end of the connection.
-    fn cancel(
-        &self,
-        executor: &mut Executor<'_>,
-        connection: &mut SmtpConnection,
-        why: &str,
-        status: Status,
-    ) -> StepError {
-        let (any, limit) = (judge::any(), executor.limit(self.timeout, Timeout::Other));
-        let timeout = Some(limit.duration.min(PATIENCE));
-        match exchange(executor, connection, &SmtpCommand::line(b"*\r\n", &any, timeout)) {
+    fn cancel(&self, context: &mut StepContext<'_, '_>, why: &str, status: Status) -> StepError {
+        let (any, deadline) = (any(), context.deadline(self.timeout, Timeout::Other));
+        let timeout = Some(deadline.duration.min(SHORT_WAIT));
+        let command = SmtpCommand::line(context, b"*\r\n", &any, timeout);
+        match exchange(context, &command) {
             Err(error) if matches!(error.cause, Cause::Interrupted { .. }) => error,
             // Whatever came of it, the challenge was what went wrong.
-            _ => self.sasl(executor, status, why),
+            _ => self.sasl(context, status, why),
         }
     }
 
-    fn unable(&self, executor: &Executor<'_>, error: &SaslError) -> StepError {
+    fn unable(&self, context: &StepContext<'_, '_>, error: &SaslError) -> StepError {
         let status = match error {
             SaslError::BadSignature => Status::NoPerm,
             SaslError::InvalidCredential(_) => Status::DataErr,
@@ -304,14 +270,14 @@ impl AuthExchange {
             | SaslError::BadChallenge(_)
             | SaslError::Refused(_) => Status::Protocol,
         };
-        let mut failure = self.sasl(executor, status, &error.to_string());
+        let mut failure = self.sasl(context, status, &error.to_string());
         // Nothing was sent yet: the dialogue is in step.
         failure.closes_connection = !matches!(error, SaslError::InvalidCredential(_));
         failure
     }
 
-    fn sasl(&self, executor: &Executor<'_>, status: Status, why: &str) -> StepError {
+    fn sasl(&self, context: &StepContext<'_, '_>, status: Status, why: &str) -> StepError {
         let mechanism = SafeText::new(self.mechanism.name());
-        StepError::closing(status, Cause::Sasl { mechanism, why: executor.events.shown(why) })
+        StepError::closing(status, Cause::Sasl { mechanism, why: context.events.shown(why) })
     }
 }

@@ -1,192 +1,200 @@
-//! `pipeline`: a group of commands in one write, then all their replies in order (RFC 2920).
+//! The `pipeline` step: a group of commands in one write, then all their replies in order (RFC 2920).
 
-use super::body;
-use super::line::{raw_bytes, rendered_title};
-use super::{SmtpCommand, read_through, send_command, update_capabilities};
-use crate::exec::checks::{check_asserts_only, check_reply, is_unexpected_reply};
-use crate::exec::connection::SmtpConnection;
-use crate::exec::error::{Limit, StepError};
-use crate::exec::executor::Executor;
+use super::raw::raw_bytes;
+use super::rendered_line::rendered_line;
+use crate::exec::checks::{check_asserts_only, check_reply, is_unexpected_reply, judge};
+use crate::exec::connection::ConnectionState;
+use crate::exec::context::StepContext;
+use crate::exec::error::{Deadline, StepError};
+use crate::exec::exchange::{SmtpCommand, reply_to_line, send_command, skip_long_line, update_capabilities};
+use crate::exec::message::{ContentSource, unanswered};
 use crate::exec::read_outcome::{ReadOutcome, StreamEnd};
 use crate::session::{Action, EhloFacts, Step, Value};
 use crate::smtp::content::ContentEncoder;
 use crate::smtp::timeouts::Timeout;
 use std::io::Read;
 
-/// A member of the group as it is sent.
+/// A command of the group as it is sent.
 struct PipelinedCommand<'s> {
     step: &'s Step,
-    bytes: Vec<u8>,
-    used: Vec<String>,
-    wait: Timeout,
+    rendered: RenderedCommand,
     /// Its own variables.
     with: Vec<(String, Value)>,
 }
 
+/// The bytes of a command, the short secrets in them, and what its reply's deadline is for.
+struct RenderedCommand {
+    bytes: Vec<u8>,
+    short_secrets: Vec<String>,
+    wait: Timeout,
+}
+
+/// What came as the reply to a command of the group.
+struct PipelinedReply<'m, 's> {
+    command: &'m PipelinedCommand<'s>,
+    outcome: ReadOutcome,
+    deadline: Deadline,
+    /// What the server offered then.
+    ehlo: EhloFacts,
+}
+
 /// Writes the group, reads all its replies, and only then fails: with the first that failed.
-pub fn pipeline(
-    executor: &mut Executor<'_>,
-    connection: &mut SmtpConnection,
-    step: &Step,
-    steps: &[Step],
-) -> Result<(), StepError> {
-    let mut members = Vec::new();
-    for member in steps {
-        members.extend(compose(executor, member)?);
+pub fn pipeline(context: &mut StepContext<'_, '_>, steps: &[Step]) -> Result<(), StepError> {
+    let mut commands = Vec::new();
+    for step in steps {
+        commands.extend(prepare(context, step)?);
     }
-    let bytes: Vec<u8> = members.iter().flat_map(|member| member.bytes.iter().copied()).collect();
-    let has_content = members.iter().any(|member| matches!(member.step.action, Action::Body { .. }));
-    let command = SmtpCommand {
+    let bytes: Vec<u8> = commands.iter().flat_map(|command| command.rendered.bytes.iter().copied()).collect();
+    let has_content = commands.iter().any(|command| matches!(command.step.action, Action::Body { .. }));
+    let (step, wait) = (context.step, commands.first().map_or(Timeout::Other, |command| command.rendered.wait));
+    let whole = SmtpCommand {
         bytes: &bytes,
-        used: members.iter().flat_map(|member| member.used.iter().cloned()).collect(),
+        short_secrets: commands.iter().flat_map(|command| command.rendered.short_secrets.iter().cloned()).collect(),
         chunk: step.chunk,
-        wait: members.first().map_or(Timeout::Other, |member| member.wait),
-        timeout: step.timeout,
+        deadline: context.deadline(step.timeout, wait),
         expect: None,
-        // Behind the group as a whole nothing is expected; before it the server must have been silent.
-        requires_quiet: !members.iter().all(|member| matches!(member.step.action, Action::Raw(_))),
+        // After the group as a whole nothing is expected; before it the server must have been silent.
+        requires_quiet: !commands.iter().all(|command| matches!(command.step.action, Action::Raw(_))),
         reply_to: Some("the pipelined commands"),
         records_content: true,
     };
-    let limit = executor.limit(step.timeout, command.wait);
-    connection.in_message = has_content;
-    let known = send_command(executor, connection, &command, limit);
-    let result = match known {
-        Ok(known) => replies(executor, connection, step, &members, known),
+    context.connection.set_in_content(has_content);
+    let result = match send_command(context, &whole) {
+        Ok(known) => read_replies(context, &commands, known),
         Err(error) => Err(error),
     };
-    connection.in_message = false;
-    result
+    context.connection.set_in_content(false);
+    let replies = result?;
+    if commands.last().is_some_and(|command| command.step.expect.is_none()) {
+        context.connection.state = ConnectionState::OutOfSync;
+    }
+    judge_replies(context, replies)
 }
 
-/// Renders a member; nothing where its `if` is false.
-fn compose<'s>(executor: &mut Executor<'_>, step: &'s Step) -> Result<Option<PipelinedCommand<'s>>, StepError> {
-    let with = executor.with(&step.with)?;
-    executor.scope.push_layer(with.clone());
-    let composed = composed(executor, step);
-    executor.scope.pop_layer();
-    Ok(composed?.map(|(bytes, used, wait)| PipelinedCommand { step, bytes, used, wait, with }))
+/// Renders a command; `None` if its `if` is false.
+fn prepare<'s>(context: &mut StepContext<'_, '_>, step: &'s Step) -> Result<Option<PipelinedCommand<'s>>, StepError> {
+    let with = context.own_values(&step.with)?;
+    context.row.scope.push_layer(with.clone());
+    let rendered = render(context, step);
+    context.row.scope.pop_layer();
+    Ok(rendered?.map(|rendered| PipelinedCommand { step, rendered, with }))
 }
 
-/// A member's bytes, the short secrets in them, and what is waited for behind them.
-type RenderedCommand = (Vec<u8>, Vec<String>, Timeout);
-
-fn composed(executor: &Executor<'_>, step: &Step) -> Result<Option<RenderedCommand>, StepError> {
+fn render(context: &StepContext<'_, '_>, step: &Step) -> Result<Option<RenderedCommand>, StepError> {
+    let renderer = context.renderer();
     if let Some(condition) = &step.condition
-        && !executor.evaluate(condition)?
+        && !renderer.evaluate(condition)?
     {
         return Ok(None);
     }
-    let (bytes, used) = match &step.action {
-        Action::Raw(raw) => raw_bytes(executor, raw)?,
+    let (bytes, short_secrets) = match &step.action {
+        Action::Raw(raw) => raw_bytes(context, raw)?,
         Action::Body { content, dot_stuffing } => {
-            let mut source = body::open(executor, content)?;
+            let mut source = ContentSource::open(context, content)?;
             let mut text = Vec::new();
             source.reader.read_to_end(&mut text).map_err(|error| {
-                StepError::unreadable(&executor.events, format!("{}: {error}", source.name)).at(&source.span)
+                StepError::unreadable(renderer.secrets, format!("{}: {error}", source.name)).at(&source.span)
             })?;
-            let mut out = Vec::new();
+            let mut bytes = Vec::new();
             let mut encoder = ContentEncoder::new(*dot_stuffing);
-            encoder.push(&text, &mut out);
-            encoder.finish(&mut out);
-            return Ok(Some((out, source.used, Timeout::DataTermination)));
+            encoder.push(&text, &mut bytes);
+            encoder.finish(&mut bytes);
+            let (short_secrets, wait) = (source.short_secrets, Timeout::DataTermination);
+            return Ok(Some(RenderedCommand { bytes, short_secrets, wait }));
         }
         Action::Quit => (b"QUIT\r\n".to_vec(), Vec::new()),
-        Action::Send(template) => {
-            let line = executor.render_line(template)?;
-            ((line + "\r\n").into_bytes(), executor.secrets_in(template))
-        }
-        _ => {
-            let line = rendered_title(executor, step)?.ok_or_else(|| {
-                StepError::bad_value(&executor.events, "this action cannot be pipelined").at(&step.span)
-            })?;
-            ((line + "\r\n").into_bytes(), Vec::new())
+        action => {
+            let line = rendered_line(context, step)?
+                .ok_or_else(|| context.bad_value("this action cannot be pipelined").at(&step.span))?;
+            let short_secrets = match action {
+                Action::Send(template) => renderer.short_secrets(template),
+                _ => Vec::new(),
+            };
+            ((line + "\r\n").into_bytes(), short_secrets)
         }
     };
     let wait = Timeout::of_command(&bytes);
-    Ok(Some((bytes, used, wait)))
+    Ok(Some(RenderedCommand { bytes, short_secrets, wait }))
 }
 
-/// Reads all replies, each within its own deadline, then judges them.
-fn replies(
-    executor: &mut Executor<'_>,
-    connection: &mut SmtpConnection,
-    step: &Step,
-    members: &[PipelinedCommand<'_>],
+/// Reads all replies, each within its own deadline.
+fn read_replies<'m, 's>(
+    context: &mut StepContext<'_, '_>,
+    commands: &'m [PipelinedCommand<'s>],
     mut known: Option<ReadOutcome>,
-) -> Result<(), StepError> {
-    let mut answers: Vec<(&PipelinedCommand<'_>, ReadOutcome, Limit, EhloFacts)> = Vec::new();
-    for member in members {
-        let Some(expect) = &member.step.expect else { continue };
-        let limit = executor.limit(member.step.timeout.or(step.timeout), member.wait);
-        let answer = match known.take() {
-            Some(answer) => answer,
-            None => connection.read_reply(&mut executor.events, limit.at),
+) -> Result<Vec<PipelinedReply<'m, 's>>, StepError> {
+    let mut replies = Vec::new();
+    for command in commands {
+        let Some(expect) = &command.step.expect else { continue };
+        let timeout = command.step.timeout.or(context.step.timeout);
+        let deadline = context.deadline(timeout, command.rendered.wait);
+        let outcome = match known.take() {
+            Some(outcome) => outcome,
+            None => context.connection.read_reply(context.events, deadline.at),
         };
-        if let ReadOutcome::Reply(facts) = &answer {
-            update_capabilities(executor, connection, &member.bytes, facts);
+        if let ReadOutcome::Reply(facts) = &outcome {
+            update_capabilities(context, &command.rendered.bytes, facts);
         }
-        let goes_on = match &answer {
+        let is_expected = match &outcome {
             ReadOutcome::Reply(_) => true,
             ReadOutcome::Ended(StreamEnd::Fin | StreamEnd::Reset) => expect.accepts_close(),
             ReadOutcome::Malformed(_) => expect.accepts_malformed(),
             ReadOutcome::Ended(_) | ReadOutcome::Nothing { .. } | ReadOutcome::Interrupted(_) => false,
         };
-        if goes_on {
-            read_through(executor, connection, expect, limit.at);
+        if is_expected {
+            skip_long_line(context, expect, deadline.at);
         }
-        answers.push((member, answer, limit, connection.ehlo.clone()));
-        // What nobody expects in place of a reply fails the group by itself: what is behind it does not come.
-        if !goes_on {
+        replies.push(PipelinedReply { command, outcome, deadline, ehlo: context.connection.server.ehlo.clone() });
+        // What nobody expects in place of a reply fails the group by itself: what is after it does not come.
+        if !is_expected {
             break;
         }
     }
-    connection.unpaired |= members.last().is_some_and(|member| member.step.expect.is_none());
-    executor.show_facts(connection);
+    Ok(replies)
+}
+
+fn judge_replies(context: &mut StepContext<'_, '_>, replies: Vec<PipelinedReply<'_, '_>>) -> Result<(), StepError> {
+    context.update_scope();
     let mut first: Option<StepError> = None;
-    for (member, answer, limit, ehlo) in answers {
-        executor.scope.set_ehlo(ehlo);
-        executor.scope.push_layer(member.with.clone());
-        let judged = judged(executor, member, answer, limit);
-        executor.scope.pop_layer();
+    for reply in replies {
+        let (step, ehlo) = (reply.command.step, reply.ehlo.clone());
+        context.row.scope.set_ehlo(ehlo);
+        context.row.scope.push_layer(reply.command.with.clone());
+        let judged = judge_reply(context, reply);
+        context.row.scope.pop_layer();
         if let Err(error) = judged {
-            let error = error.at(&member.step.span);
+            let error = error.at(&step.span);
             first = Some(match first.take() {
                 None => error,
                 Some(first) => first.with([error]),
             });
         }
     }
-    match first {
-        Some(error) => Err(error),
-        None => Ok(()),
-    }
+    first.map_or(Ok(()), Err)
 }
 
-fn judged(
-    executor: &mut Executor<'_>,
-    member: &PipelinedCommand<'_>,
-    answer: ReadOutcome,
-    limit: Limit,
-) -> Result<(), StepError> {
-    let Some(expect) = &member.step.expect else { return Ok(()) };
-    let is_content = matches!(member.step.action, Action::Body { .. });
-    let end = body::unanswered(&answer, limit);
-    if let Some(why) = end.filter(|_| is_content && !expect.accepts_close() && !expect.accepts_silence()) {
-        return Err(StepError::delivery_unknown(&executor.events, &why));
+fn judge_reply(context: &mut StepContext<'_, '_>, reply: PipelinedReply<'_, '_>) -> Result<(), StepError> {
+    let PipelinedReply { command, outcome, deadline, ehlo: _ } = reply;
+    let Some(expect) = &command.step.expect else { return Ok(()) };
+    let is_content = matches!(command.step.action, Action::Body { .. });
+    let why = unanswered(&outcome, deadline);
+    if let Some(why) = why.filter(|_| is_content && !expect.accepts_close() && !expect.accepts_silence()) {
+        return Err(StepError::delivery_unknown(&context.events.secrets, &why));
     }
-    let waiting_for = SmtpCommand::line(&member.bytes, expect, None).waiting_for();
-    let waiting_for = if is_content { "the reply to the content".to_owned() } else { waiting_for };
-    let reply = match &answer {
+    let waiting_for = match is_content {
+        true => "the reply to the content".to_owned(),
+        false => reply_to_line(&command.rendered.bytes),
+    };
+    let facts = match &outcome {
         ReadOutcome::Reply(facts) => Some(facts.clone()),
         _ => None,
     };
-    let judged = executor.judge(expect, answer, &waiting_for, limit);
-    executor.scope.set_reply(reply.clone());
+    let judged = judge(context, expect, outcome, &waiting_for, deadline);
+    context.row.scope.set_reply(facts.clone());
     match judged {
-        Ok(facts) => check_reply(executor, member.step, facts.as_ref()),
+        Ok(facts) => check_reply(context, command.step, facts.as_ref()),
         Err(error) if is_unexpected_reply(&error) => {
-            Err(check_asserts_only(executor, member.step, reply.as_ref(), error))
+            Err(check_asserts_only(context, command.step, facts.as_ref(), error))
         }
         Err(error) => Err(error),
     }

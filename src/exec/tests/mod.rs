@@ -5,6 +5,7 @@ mod authentication;
 mod deliveries;
 mod dialogue_ends;
 mod dialogues;
+mod frames;
 mod in_flight;
 mod messages;
 mod rows;

@@ -114,7 +114,8 @@ pub fn run_in_pieces(toml: &str, count: u64, script: &[ServerAct], piece: usize)
     let mut rows = TestRows::new(count, time.clone());
     let ready = PreparedSession::new(&session, &settings, &Files, time.as_ref(), &mut log);
     let ready = ready.unwrap_or_else(|outcome| panic!("{outcome:?}"));
-    let outcome = ready.connection(&mut ConnectionLabel::default(), &mut rows, &mut network, time.as_ref(), &mut log);
+    let outcome =
+        ready.run_connection(&mut ConnectionLabel::default(), &mut rows, &mut network, time.as_ref(), &mut log);
     let left = rows.left.len() + rows.peeked.len();
     assert_eq!(rows.sealed, 0, "what was in flight had its turn");
     (RunResult { log: log.0, told: rows.told, status: outcome.status, left }, wire.take())

@@ -3,9 +3,10 @@
 
 use crate::event::{Event, Fact, Observer};
 use crate::exec::events::EventSink;
+use crate::exec::secrets::Secrets;
 use crate::message::{Draft, Source, TextPart, build, parse_address_list};
 use crate::smtp::content::ContentEncoder;
-use crate::transcript::{ContentWindow, Redactor};
+use crate::transcript::ContentWindow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mail_parser::MessageParser;
@@ -33,10 +34,10 @@ impl Observer for EmittedLines {
 
 /// What is told of content that leaves in blocks of about this size, by lines.
 fn told(content: &[u8], secret: &str, block: usize) -> Vec<String> {
-    let mut redactor = Redactor::default();
-    redactor.add(secret);
+    let mut secrets = Secrets::default();
+    secrets.redactor.add(secret);
     let (time, mut told) = (VirtualClock::new(), EmittedLines::default());
-    let mut events = EventSink::new(&mut told, time.as_ref(), redactor);
+    let mut events = EventSink::new(&mut told, time.as_ref(), secrets);
     let (mut passage, mut rest) = (ContentWindow::default(), content);
     while !rest.is_empty() {
         let end = rest.iter().skip(block).position(|b| *b == b'\n').map_or(rest.len(), |at| block + at + 1);

@@ -26,7 +26,7 @@ fn a_steps_variables_may_use_those_before_them() {
 #[test]
 fn a_default_stands_in_for_what_cannot_be_had() {
     let failed =
-        "DefaultTaken { name: SafeText(\"n\"), why: SafeText(\"the command \\\"false\\\" ended with status 1\") }";
+        "DefaultUsed { name: SafeText(\"n\"), why: SafeText(\"the command \\\"false\\\" ended with status 1\") }";
     let allowed = "commands are not allowed";
     let table = [
         ("{ command = ['echo', 'x'], default = 'd' }", Ok("x"), "", "it is not needed"),

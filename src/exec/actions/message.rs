@@ -1,0 +1,42 @@
+//! The `message` step.
+
+use super::outcome::ActionOutcome;
+use crate::exec::context::StepContext;
+use crate::exec::error::StepError;
+use crate::exec::message::{Delivery, MessageContext, prepare_job};
+use crate::session::FollowingMessage;
+use crate::session::Message;
+
+/// Sends the message, or goes on with it if something of it has left with the one before. `index` is its index in the
+/// file, `following` the message that follows it.
+pub fn message<'a>(
+    context: &mut StepContext<'_, 'a>,
+    message: &'a Message,
+    index: usize,
+    following: Option<FollowingMessage<'a>>,
+) -> Result<ActionOutcome, StepError> {
+    context.expected()?;
+    let this = (index, context.row.scope.loop_index());
+    let (job, fully_sent) = match context.connection.outbox.take_due() {
+        Some(queued) => {
+            context.row.message_id = queued.message_id;
+            context.row.numbering.begin(index, false);
+            (queued.job, queued.fully_sent)
+        }
+        None => {
+            // Another attempt carries the Message-ID of the one before; another message never does.
+            let again = context.row.last_message == Some(this);
+            context.row.numbering.begin(index, again);
+            let is_lmtp = context.connector.server.is_lmtp();
+            let (secrets, clock) = (&context.events.secrets, context.events.clock);
+            let mut inputs = MessageContext { run: context.run, row: context.row, secrets, clock };
+            (prepare_job(&mut inputs, context.connection, message, is_lmtp)?, false)
+        }
+    };
+    context.row.last_message = Some(this);
+    if job.recipients.is_empty() {
+        return Ok(ActionOutcome::AlreadySent);
+    }
+    context.connection.log.row.begin_message();
+    Delivery::new(&job, following, fully_sent).run(context).map(|()| ActionOutcome::Passed)
+}

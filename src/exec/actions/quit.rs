@@ -1,0 +1,28 @@
+//! The `quit` step.
+
+use super::command::exchange;
+use crate::event::Note;
+use crate::exec::context::StepContext;
+use crate::exec::error::StepError;
+use crate::exec::exchange::{SHORT_WAIT, SmtpCommand};
+use crate::session::CloseMode;
+
+/// QUIT, then waits for the server to close (RFC 5321 §4.1.1.10). Whether it did changes no verdict.
+pub fn quit(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
+    let (step, expect) = (context.step, context.expected()?);
+    let line = SmtpCommand::line(context, b"QUIT\r\n", expect, step.timeout);
+    match exchange(context, &SmtpCommand { chunk: step.chunk, ..line }) {
+        Ok(_) => {
+            let until = context.events.now() + SHORT_WAIT;
+            context.connection.await_close(context.events, until);
+        }
+        // After a delivered message the failure is reported and changes no status: the mail is the server's.
+        Err(error) if context.connection.outbox.delivered && context.events.clock.interrupted().is_none() => {
+            let why = context.events.shown(error.cause.to_string());
+            context.note(Note::QuitFailed { why });
+        }
+        Err(error) => return Err(error),
+    }
+    context.connection.close(context.events, CloseMode::Fin);
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! The `starttls` step: the command, the check for injected bytes, the handshake (RFC 3207).
+
+use super::command::exchange;
+use super::outcome::ActionOutcome;
+use super::tls::{handshake, reject_injected_bytes};
+use crate::event::{Cause, Note, Status};
+use crate::exec::context::StepContext;
+use crate::exec::error::StepError;
+use crate::exec::exchange::{SmtpCommand, reply_words};
+use crate::session::StarttlsMode;
+use crate::transcript::SafeText;
+
+/// Starts TLS if the server offers it, or as `policy` says.
+pub fn starttls(
+    context: &mut StepContext<'_, '_>,
+    policy: StarttlsMode,
+    inject_check: bool,
+) -> Result<ActionOutcome, StepError> {
+    if !context.connection.server.ehlo.has("STARTTLS") {
+        match policy {
+            StarttlsMode::Always => {}
+            StarttlsMode::Required => return Err(not_offered()),
+            StarttlsMode::Opportunistic => {
+                context.note(Note::Unencrypted { why: SafeText::new("the server does not offer STARTTLS") });
+                return Ok(ActionOutcome::NotOffered);
+            }
+        }
+    }
+    let (step, expect) = (context.step, context.expected()?);
+    let line = SmtpCommand::line(context, b"STARTTLS\r\n", expect, step.timeout);
+    let replies = context.connection.server.replies;
+    let result = exchange(context, &SmtpCommand { chunk: step.chunk, ..line });
+    let server = &context.connection.server;
+    let Some(code) = server.reply.as_ref().filter(|_| server.replies > replies).map(|facts| facts.reply.code) else {
+        return result.map(|_| ActionOutcome::Passed);
+    };
+    match result {
+        Err(error) if may_continue_unencrypted(policy, &error, code.get()) => {
+            note_refusal(context);
+            Ok(ActionOutcome::Passed)
+        }
+        Err(error) => Err(error),
+        // If a refusal was expected there is no handshake.
+        Ok(_) if code.class() != 2 => Ok(ActionOutcome::Passed),
+        Ok(_) => {
+            reject_injected_bytes(context, inject_check)?;
+            let verify = context.connector.tls.verify;
+            handshake(context, verify, None)?;
+            Ok(ActionOutcome::Passed)
+        }
+    }
+}
+
+/// A refusal, and not the end of the connection that 421 announces (RFC 5321 §3.8).
+fn may_continue_unencrypted(policy: StarttlsMode, error: &StepError, code: u16) -> bool {
+    policy == StarttlsMode::Opportunistic && !error.closes_connection && code >= 400 && code != 421
+}
+
+pub fn not_offered() -> StepError {
+    StepError::new(
+        Status::Config,
+        Cause::MissingCapability {
+            what: SafeText::new("STARTTLS"),
+            help: Some(SafeText::new("starttls = \"opportunistic\" in [tls] goes on in clear where it is not offered")),
+        },
+    )
+}
+
+/// An opportunistic STARTTLS was refused: the session continues unencrypted and says so.
+pub fn note_refusal(context: &mut StepContext<'_, '_>) {
+    let reply = context.connection.server.reply.as_ref().map(|facts| reply_words(&facts.reply)).unwrap_or_default();
+    let why = context.events.shown(format!("the server refused STARTTLS: {reply}"));
+    context.note(Note::Unencrypted { why });
+}

@@ -1,0 +1,14 @@
+//! One connection: its stream, the lines and replies read from it, and where the dialogue stands.
+//!
+//! Every wait ends at an absolute deadline and is cut in slices, so that an interruption is noticed. Lines are emitted
+//! before they are judged, and so is an unfinished line when the connection ends or a deadline passes.
+
+mod facts;
+mod log;
+mod reading;
+mod reply_reader;
+mod slice;
+mod smtp_connection;
+
+pub use facts::{ByteCounts, ConnectionState, TlsStart};
+pub use smtp_connection::SmtpConnection;

@@ -1,0 +1,308 @@
+//! What an action receives: the run, the row, the step and its connection. Nothing here runs steps.
+
+use super::connection::{ConnectionState, SmtpConnection, TlsStart};
+use super::error::{Deadline, StepError};
+use super::events::EventSink;
+use super::options::RunOptions;
+use super::ports::{ConnectError, Interrupt, MailExchanger, Network, TlsOptions};
+use super::row_source::{DeliveryIntent, Row, RowSource};
+use super::secrets::Secrets;
+use crate::event::RowRecord;
+use crate::event::{Cause, Fact, Failure, Note, Status};
+use crate::message::PartCache;
+use crate::session::{Expectation, Scheme, Scope, Server, ServerAddress, Session, SessionFacts, Sources, Step};
+use crate::session::{MessageNumbering, ledger_recipient};
+use crate::smtp::address::Mailbox;
+use crate::smtp::reply::Reply;
+use crate::smtp::timeouts::Timeout;
+use crate::transcript::SafeText;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// What stays the same while a session runs.
+#[derive(Clone, Copy)]
+pub struct RunContext<'a> {
+    pub session: &'a Session,
+    pub options: &'a RunOptions,
+    pub sources: &'a dyn Sources,
+    /// Parts of messages, encoded once for all connections.
+    pub parts: &'a Arc<PartCache>,
+}
+
+impl RunContext<'_> {
+    /// The deadline that begins now: the step's, the session's, or RFC 5321's for what is waited for.
+    pub fn deadline(&self, now: Instant, step: Option<Duration>, wait: Timeout) -> Deadline {
+        match step.or(self.session.timeout) {
+            Some(duration) => Deadline::after(now, duration, None),
+            None => Deadline::after(now, wait.limit(), wait.section()),
+        }
+    }
+
+    /// The deadline of connecting and of a handshake.
+    pub fn connect_deadline(&self, now: Instant) -> Deadline {
+        Deadline::after(now, self.session.connect_timeout, None)
+    }
+}
+
+/// The row, and what its templates see. A message that is prepared before its row's turn gets a clone.
+#[derive(Clone)]
+pub struct RowContext {
+    /// The row whose turn it is.
+    pub row: Row,
+    pub scope: Scope,
+    /// What templates take for the present.
+    pub moment: Arc<Mutex<jiff::Timestamp>>,
+    /// The Message-ID of the row's first message, once it is made.
+    pub message_id: Option<String>,
+    pub numbering: MessageNumbering,
+    /// The last message of this row, by its index in the file, and in which repetition.
+    pub last_message: Option<(usize, Option<u32>)>,
+}
+
+impl RowContext {
+    /// A row begins: its messages carry the Message-IDs of an earlier attempt at it.
+    pub fn begin(&mut self, row: Row) {
+        self.scope.set_row(row.value.as_ref());
+        self.message_id.clone_from(&row.message_id);
+        self.last_message = None;
+        self.numbering.begin_row();
+        self.row = row;
+    }
+
+    /// How a ledger knows a recipient of the message that is being sent.
+    pub fn ledger_name(&self, secrets: &Secrets, recipient: &Mailbox) -> String {
+        let address = secrets.shown(recipient.to_string());
+        ledger_recipient(self.numbering.name().as_deref(), address.as_str())
+    }
+
+    /// Recipients as a ledger knows them.
+    pub fn ledger_names(&self, secrets: &Secrets, recipients: &[Mailbox]) -> Vec<String> {
+        recipients.iter().map(|recipient| self.ledger_name(secrets, recipient)).collect()
+    }
+}
+
+/// Opens connections, and what it takes for one.
+pub struct Connector<'a> {
+    network: &'a mut dyn Network,
+    pub server: Server,
+    /// `--mx`: the server's host is a domain whose mail exchanger is not known yet.
+    is_domain: bool,
+    pub client_name: String,
+    pub tls: TlsOptions,
+}
+
+impl<'a> Connector<'a> {
+    pub fn new(
+        network: &'a mut dyn Network,
+        server: Server,
+        is_domain: bool,
+        client_name: String,
+        tls: TlsOptions,
+    ) -> Self {
+        Self { network, server, is_domain, client_name, tls }
+    }
+
+    /// Connects. `expects_greeting`: the next step waits for the greeting. TLS from the first byte waits until the first
+    /// step that is not `proxy`.
+    pub fn connect(
+        &mut self,
+        run: &RunContext<'_>,
+        events: &mut EventSink<'_>,
+        connection: &mut SmtpConnection<'_>,
+        expects_greeting: bool,
+    ) -> Result<(), StepError> {
+        let mut options = run.options.connect.clone();
+        options.source = options.source.or(run.session.local_address);
+        options.mx = self.is_domain;
+        options.expects_greeting = expects_greeting && self.server.scheme != Scheme::Smtps;
+        let deadline = events.now() + run.session.connect_timeout;
+        let (stream, info) =
+            self.network.connect(&self.server, &options, deadline).map_err(|error| connect_error(events, &error))?;
+        events.start();
+        if let Some(exchanger) = &info.exchanger {
+            self.use_exchanger(run, events, &connection.name, exchanger);
+        }
+        if let ServerAddress::Tcp { host, .. } = &self.server.address
+            && !info.resolved.is_empty()
+            && host.parse::<std::net::IpAddr>().is_err()
+        {
+            let (host, addresses) = (events.shown(host), info.resolved.clone());
+            events.emit(&connection.name, Fact::HostResolved { host, addresses });
+        }
+        let address = events.shown(&info.address);
+        events.emit(&connection.name, Fact::Connected { address });
+        connection.open(stream, info, events.now());
+        if self.server.scheme == Scheme::Smtps {
+            connection.state = ConnectionState::AwaitingTls(TlsStart::FirstByte);
+        }
+        Ok(())
+    }
+
+    /// From now on the server is this mail exchanger of the domain: for names in certificates, and for other connections.
+    fn use_exchanger(
+        &mut self,
+        run: &RunContext<'_>,
+        events: &mut EventSink<'_>,
+        connection: &str,
+        exchanger: &MailExchanger,
+    ) {
+        for (host, why) in &exchanger.unreachable {
+            let note = Note::MailExchangerUnreachable { host: events.shown(host), why: events.shown(why) };
+            events.note(connection, note);
+        }
+        let (domain, host) = (events.shown(self.server.host()), events.shown(&exchanger.host));
+        events.note(connection, Note::MailExchanger { domain, host, preference: exchanger.preference });
+        self.server = self.server.at(&exchanger.host);
+        if run.session.tls.server_name.is_none() {
+            self.tls.server_name.clone_from(&exchanger.host);
+        }
+        self.is_domain = false;
+    }
+}
+
+fn connect_error(events: &EventSink<'_>, error: &ConnectError) -> StepError {
+    if let Some(interrupt) = events.clock.interrupted() {
+        return StepError::interrupted(interrupt);
+    }
+    match error {
+        ConnectError::CannotResolve { host, why } => StepError::closing(
+            Status::NoHost,
+            Cause::CannotResolve { host: events.shown(host), why: events.shown(why) },
+        ),
+        ConnectError::CannotConnect { address, why } => StepError::closing(
+            Status::Unavailable,
+            Cause::CannotConnect { address: events.shown(address), why: events.shown(why) },
+        ),
+    }
+}
+
+/// What has come of the steps so far.
+#[derive(Default)]
+pub struct RunProgress {
+    /// The first failure.
+    pub failure: Option<Failure>,
+    pub steps_run: usize,
+    pub interrupted: Option<Interrupt>,
+    /// `on_fail = "quit"` stopped the steps: what runs is `[[close]]`.
+    pub close_only: bool,
+    /// Whether `requires` was compared with what the server offers.
+    pub requires_checked: bool,
+    /// Why the session is skipped.
+    pub skipped: Option<SafeText>,
+    /// What came of the message of the step that runs.
+    pub attempt: MessageAttempt,
+    /// What is collected of the row whose turn it is.
+    pub record: RowRecord,
+}
+
+/// What a step's `retry` asks of an attempt to send a message.
+#[derive(Debug, Default)]
+pub struct MessageAttempt {
+    /// The reply that decided: the first failure. Others follow from it, as 503 does after a refused MAIL.
+    pub decided_by: Option<Reply>,
+    /// It was delivered to somebody, or may have been: another attempt would deliver it twice.
+    pub maybe_delivered: bool,
+}
+
+/// One step, and what its action may use.
+pub struct StepContext<'s, 'a> {
+    pub run: RunContext<'a>,
+    pub step: &'a Step,
+    pub events: &'s mut EventSink<'a>,
+    pub row: &'s mut RowContext,
+    pub connector: &'s mut Connector<'a>,
+    pub connection: &'s mut SmtpConnection<'a>,
+    pub rows: &'s mut (dyn RowSource + 'a),
+    pub progress: &'s mut RunProgress,
+}
+
+impl<'a> StepContext<'_, 'a> {
+    /// Opens the step's connection.
+    pub fn connect(&mut self, expects_greeting: bool) -> Result<(), StepError> {
+        self.connector.connect(&self.run, self.events, self.connection, expects_greeting)
+    }
+
+    /// The deadline that begins now: the step's, the session's, or RFC 5321's for what is waited for.
+    pub fn deadline(&self, step: Option<Duration>, wait: Timeout) -> Deadline {
+        self.run.deadline(self.events.now(), step, wait)
+    }
+
+    /// The step's expectation; every action that must have one got it when the file was read.
+    pub fn expected(&self) -> Result<&'a Expectation, StepError> {
+        let step: &'a Step = self.step;
+        step.expect.as_ref().ok_or_else(|| self.bad_value("the step expects nothing"))
+    }
+
+    pub fn note(&mut self, note: Note) {
+        self.events.note(&self.connection.name, note);
+    }
+
+    /// A rendered value is not valid, or a source has none.
+    pub fn bad_value(&self, what: impl AsRef<[u8]>) -> StepError {
+        StepError::bad_value(&self.events.secrets, what)
+    }
+
+    /// Makes templates see what the connection is now.
+    pub fn update_scope(&mut self) {
+        *self.row.moment.lock().expect("no one panics while holding the moment") = self.events.clock.timestamp();
+        let (scope, server, bytes) = (&mut self.row.scope, &self.connection.server, self.connection.bytes());
+        scope.set_reply(server.reply.clone());
+        scope.set_ehlo(server.ehlo.clone());
+        scope.set_tls(server.tls.clone());
+        scope.set_session(SessionFacts {
+            name: self.run.session.name.clone(),
+            server: self.connector.server.to_string(),
+            elapsed: self.events.elapsed(),
+            sent: bytes.sent.get(),
+            received: bytes.received.get(),
+        });
+    }
+
+    /// Whether the server lacks something of `requires`: the session is skipped then. Compared once.
+    pub fn lacks_required(&mut self) -> bool {
+        lacks_required(&self.run, self.connector, self.events, self.connection, self.progress)
+    }
+
+    /// To be called before the last byte of content leaves: a ledger records that the row is being sent, and to whom; to
+    /// nobody that is known if the session wrote the content itself. If that cannot be done, the connection is closed and
+    /// the message was not sent.
+    pub fn record_intent(&mut self, recipients: &[Mailbox]) -> Result<(), StepError> {
+        let intent = DeliveryIntent {
+            ahead: 0,
+            message_id: self.row.message_id.as_deref(),
+            recipients: self.row.ledger_names(&self.events.secrets, recipients),
+            earlier: &self.progress.record.recipients,
+        };
+        self.rows.record_intent(&[intent]).map_err(|why| {
+            let what = self.events.shown(why);
+            StepError::closing(Status::CantCreate, Cause::BadValue { what })
+        })?;
+        self.connection.log.row.begin_content(recipients.is_empty());
+        self.progress.record.intent_recorded = true;
+        Ok(())
+    }
+}
+
+/// See [`StepContext::lacks_required`].
+pub fn lacks_required(
+    run: &RunContext<'_>,
+    connector: &Connector<'_>,
+    events: &EventSink<'_>,
+    connection: &SmtpConnection<'_>,
+    progress: &mut RunProgress,
+) -> bool {
+    if std::mem::replace(&mut progress.requires_checked, true) {
+        return false;
+    }
+    // Inside TLS it is no longer offered (RFC 3207 §4.2), since it was used.
+    let used_starttls = connection.is_encrypted() && connector.server.scheme != Scheme::Smtps;
+    let is_met = |wanted: &str| {
+        connection.server.ehlo.satisfies(wanted) || (used_starttls && wanted.eq_ignore_ascii_case("STARTTLS"))
+    };
+    let wanted = run.session.requires.iter().map(String::as_str);
+    let missing: Vec<&str> = wanted.filter(|wanted| !is_met(wanted)).collect();
+    if !missing.is_empty() {
+        progress.skipped = Some(events.shown(format!("the server does not offer {}", missing.join(", "))));
+    }
+    !missing.is_empty()
+}

@@ -1,0 +1,91 @@
+//! The envelope: MAIL with what the server offers and the message needs, and which commands leave together.
+
+use super::context::MessageContext;
+use super::prepare::{PreparedMessage, prepare_message};
+use crate::event::{Cause, Status};
+use crate::exec::connection::SmtpConnection;
+use crate::exec::error::StepError;
+use crate::exec::job::{DeliveryPolicy, MessageJob};
+use crate::session::{EhloFacts, Message, RefusalPolicy};
+
+/// Makes the message ready for the server of this connection: what the server lacks is noticed before anything is sent.
+pub fn prepare_job<'a>(
+    context: &mut MessageContext<'_, 'a>,
+    connection: &mut SmtpConnection<'_>,
+    message: &Message,
+    is_lmtp: bool,
+) -> Result<MessageJob<'a>, StepError> {
+    let mail = prepare_message(context, message)?;
+    let ehlo = &connection.server.ehlo;
+    let prdr = message.prdr && ehlo.has("PRDR") && !is_lmtp;
+    let pipelined = message.pipelining && ehlo.has("PIPELINING");
+    let chunked = message.chunking && ehlo.has("CHUNKING");
+    let in_flight = context.run.session.rows.as_ref().map_or(1, |rows| rows.in_flight);
+    // Content that has left cannot be taken back: if a record is kept it leaves when nothing but its own reply is due,
+    // so that no refusal of the envelope, and no end of the connection before it, leaves a doubt.
+    let held = chunked && context.row.row.is_recorded && in_flight <= 1;
+    // With `abort` a recipient that is refused stops the message for all: their replies come first.
+    let eager = pipelined && !held && (message.on_refused == RefusalPolicy::Skip || mail.recipients.len() == 1);
+    Ok(MessageJob {
+        mail_command: mail_command(context, ehlo, &mail, prdr)?,
+        number: connection.outbox.next_number(),
+        recipients: mail.recipients,
+        rcpt_params: mail.rcpt_params,
+        content: mail.content,
+        short_secrets: mail.short_secrets,
+        policy: DeliveryPolicy { pipelined, chunked, eager, prdr, on_refused: message.on_refused },
+        span: message.span.clone(),
+    })
+}
+
+/// To encode the mail again would change its bytes, and break its signatures (RFC 6376 §5.3).
+const EML_IN_8_BITS: &str = "a mail of `eml` is sent as it is: encode its parts in quoted-printable or base64 beforehand, \
+    or give them as `text`, `html` and `attach`, which are encoded for any server";
+
+/// MAIL with the parameters that the server offers and the mail needs; what it needs and the server lacks is an error
+/// (RFC 1870 §6, RFC 6152 §3, RFC 6531 §3.4).
+fn mail_command(
+    context: &MessageContext<'_, '_>,
+    ehlo: &EhloFacts,
+    mail: &PreparedMessage<'_>,
+    prdr: bool,
+) -> Result<String, StepError> {
+    let mut lacking = Vec::new();
+    let given = |keyword: &str| {
+        let mut words = mail.mail_params.split_whitespace();
+        words.any(|word| word.split('=').next().is_some_and(|given| given.eq_ignore_ascii_case(keyword)))
+    };
+    let mut line = format!("MAIL FROM:<{}>", mail.from);
+    if ehlo.has("SIZE") && !given("SIZE") {
+        let size = mail.content.size();
+        if let Some(limit) = ehlo.size().filter(|limit| size > *limit) {
+            lacking.push(format!("room for a message of {size} bytes (SIZE {limit})"));
+        }
+        line += &format!(" SIZE={size}");
+    }
+    if mail.content.eight_bit() && !given("BODY") {
+        if !ehlo.has("8BITMIME") {
+            lacking.push("8BITMIME, which the message needs".to_owned());
+        }
+        line += " BODY=8BITMIME";
+    }
+    if mail.is_internationalized() && !given("SMTPUTF8") {
+        if !ehlo.has("SMTPUTF8") {
+            lacking.push("SMTPUTF8, which the message's addresses or headers need".to_owned());
+        }
+        line += " SMTPUTF8";
+    }
+    if !lacking.is_empty() {
+        let what = context.secrets.shown(lacking.join("; and "));
+        let help = mail.is_eml && mail.content.eight_bit() && !ehlo.has("8BITMIME") && !given("BODY");
+        let help = help.then(|| context.secrets.shown(EML_IN_8_BITS));
+        return Err(StepError::new(Status::Config, Cause::MissingCapability { what, help }));
+    }
+    if prdr && !given("PRDR") {
+        line += " PRDR";
+    }
+    if !mail.mail_params.is_empty() {
+        line += &format!(" {}", mail.mail_params);
+    }
+    Ok(line + "\r\n")
+}

@@ -1,0 +1,257 @@
+//! Makes a message and its envelope of what `[message]` says.
+
+use super::context::MessageContext;
+use crate::exec::error::StepError;
+use crate::message::{
+    BuildError, Draft, Eml, EmlError, EncodedMessage, FilePart, NamedMailbox, build, check_media_type,
+    parse_address_list,
+};
+use crate::session::{AttachedFile, Message, SourcePath, Span, Template, unseeded_letters};
+use crate::smtp::address::Mailbox;
+use std::path::Path;
+
+/// A message that is ready to be sent to any server.
+pub struct PreparedMessage<'a> {
+    pub from: Mailbox,
+    /// Each once, in order; empty if all have had it before.
+    pub recipients: Vec<Mailbox>,
+    /// Secrets that it may hold and that are too short to be hidden everywhere.
+    pub short_secrets: Vec<String>,
+    /// ESMTP parameters of the session's own, as they stand after MAIL and RCPT; empty if there are none.
+    pub mail_params: String,
+    pub rcpt_params: String,
+    /// Whether it is a mail of `eml`, which is sent as it is.
+    pub is_eml: bool,
+    pub content: EncodedMessage<'a>,
+}
+
+/// The addresses that the file's keys name, for the envelope and the headers.
+struct HeaderAddresses {
+    from: Vec<NamedMailbox>,
+    to: Vec<NamedMailbox>,
+    cc: Vec<NamedMailbox>,
+    bcc: Vec<NamedMailbox>,
+}
+
+/// Renders, opens and builds. Everything that is wrong with it shows here, before anything is sent.
+pub fn prepare_message<'a>(
+    context: &mut MessageContext<'_, 'a>,
+    message: &Message,
+) -> Result<PreparedMessage<'a>, StepError> {
+    let named = HeaderAddresses {
+        from: addresses(context, message.from.as_slice())?,
+        to: addresses(context, &message.to)?,
+        cc: addresses(context, &message.cc)?,
+        bcc: addresses(context, &message.bcc)?,
+    };
+    let ready = match &message.eml {
+        Some(path) => Some((eml(context, path)?, path)),
+        None => None,
+    };
+    let wrong = |context: &MessageContext<'_, '_>, error: &EmlError, path: &SourcePath| {
+        let help = "envelope_from and envelope_to name the envelope in place of the headers";
+        context.bad_value(format!("{error} ({help})")).at(&path.span)
+    };
+    let from = match (&message.envelope_from, named.from.first(), &ready) {
+        (Some(template), ..) => Some(mailbox(context, template)?),
+        (None, Some(address), _) => Some(address.mailbox.clone()),
+        (None, None, Some((eml, path))) => eml.from().map_err(|error| wrong(context, &error, path))?,
+        (None, None, None) => None,
+    };
+    let span = message.from.as_ref().map_or(&message.span, |from| &from.span);
+    let Some(from) = from else {
+        let what = if ready.is_some() {
+            "the mail has no From, and envelope_from does not stand"
+        } else {
+            "from names no address"
+        };
+        return Err(context.bad_value(what).at(span));
+    };
+    let mut recipients = Vec::new();
+    let listed: Vec<_> =
+        [&named.to, &named.cc, &named.bcc].into_iter().flatten().map(|one| one.mailbox.clone()).collect();
+    match (&message.envelope_to, &ready) {
+        (Some(templates), _) => {
+            for template in templates {
+                recipients
+                    .extend(addresses(context, std::slice::from_ref(template))?.into_iter().map(|one| one.mailbox));
+            }
+        }
+        (None, None) => recipients = listed,
+        (None, Some((eml, path))) => {
+            recipients = listed;
+            if recipients.is_empty() {
+                recipients = eml.recipients().map_err(|error| wrong(context, &error, path))?;
+            }
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    recipients.retain(|recipient| seen.insert(recipient.clone()));
+    if recipients.is_empty() || recipients.iter().any(Mailbox::is_null) {
+        let mut named = message.envelope_to.iter().flatten().chain(&message.to).chain(&message.cc).chain(&message.bcc);
+        let span = named.next().map_or(&message.span, |template| &template.span);
+        return Err(context.bad_value("the message has no recipient").at(span));
+    }
+    // An earlier attempt at the row has reached some already.
+    let done = &context.row.row.excluded;
+    recipients
+        .retain(|recipient| done.is_empty() || !done.contains(&context.row.ledger_name(context.secrets, recipient)));
+    let params = [line(context, &message.mail_params)?, line(context, &message.rcpt_params)?];
+    let [mail_params, rcpt_params] = params.map(Option::unwrap_or_default);
+    let is_eml = ready.is_some();
+    let (content, mut used) = match ready {
+        Some((eml, _)) => (eml.content, Vec::new()),
+        None => made(context, message, named, &from)?,
+    };
+    used.extend(lines(message).flat_map(|template| context.renderer().short_secrets(template)));
+    Ok(PreparedMessage { from, recipients, short_secrets: used, mail_params, rcpt_params, is_eml, content })
+}
+
+/// The templates that become lines of the envelope and of headers.
+fn lines(message: &Message) -> impl Iterator<Item = &Template> {
+    let single = [
+        &message.from,
+        &message.envelope_from,
+        &message.subject,
+        &message.date,
+        &message.message_id,
+        &message.mail_params,
+        &message.rcpt_params,
+    ];
+    let lists = [&message.to, &message.cc, &message.bcc, &message.reply_to];
+    let attached = message.attachments.iter().flat_map(|one| [&one.name, &one.media_type, &one.inline]);
+    single
+        .into_iter()
+        .chain(attached)
+        .flatten()
+        .chain(lists.into_iter().flatten())
+        .chain(message.envelope_to.iter().flatten())
+        .chain(message.headers.iter().map(|(_, value)| value))
+}
+
+/// A mail of `eml`, looked through.
+fn eml<'a>(context: &MessageContext<'_, 'a>, path: &SourcePath) -> Result<Eml<'a>, StepError> {
+    let (_, source) = context.parts().file(path)?;
+    Eml::new(source).map_err(|error| context.parts().unreadable(&error, &path.span))
+}
+
+/// A mail of its parts, and the short secrets that it may hold.
+fn made<'a>(
+    context: &mut MessageContext<'_, 'a>,
+    message: &Message,
+    named: HeaderAddresses,
+    envelope_from: &Mailbox,
+) -> Result<(EncodedMessage<'a>, Vec<String>), StepError> {
+    let mut headers = Vec::new();
+    for (name, value) in &message.headers {
+        headers.push((name.clone(), context.renderer().render_line(value)?));
+    }
+    let (subject, date) = (line(context, &message.subject)?, line(context, &message.date)?);
+    let date = date.unwrap_or_else(|| now(context));
+    let message_id = match line(context, &message.message_id)? {
+        Some(id) => id,
+        None => fresh_message_id(context, envelope_from),
+    };
+    let mut used = Vec::new();
+    let mut part = |content, html| -> Result<_, StepError> {
+        let (part, secrets) = context.parts().text(content, html, &message_id)?;
+        used.extend(secrets);
+        Ok(part)
+    };
+    let text = message.text.as_ref().map(|text| part(text, false)).transpose()?;
+    let html = message.html.as_ref().map(|html| part(html, true)).transpose()?;
+    let attachments =
+        message.attachments.iter().map(|attached| attachment(context, attached)).collect::<Result<_, _>>()?;
+    let reply_to = addresses(context, &message.reply_to)?;
+    let HeaderAddresses { from, to, cc, .. } = named;
+    let draft = Draft { from, to, cc, reply_to, subject, date, message_id, headers, text, html, attachments };
+    let content = build(draft).map_err(|error| match error {
+        BuildError::Message(error) => {
+            let span = place_of(message, &error.field);
+            context.bad_value(error.to_string()).at(span)
+        }
+        BuildError::Source(error) => context.parts().unreadable(&error, &message.span),
+    })?;
+    Ok((content, used))
+}
+
+/// Where the file gives what stands in that header.
+fn place_of<'m>(message: &'m Message, header: &str) -> &'m Span {
+    let key = match header {
+        "From" => &message.from,
+        "Subject" => &message.subject,
+        "Date" => &message.date,
+        "Message-ID" => &message.message_id,
+        "Content-ID" => message.attachments.iter().map(|one| &one.inline).find(|id| id.is_some()).unwrap_or(&None),
+        _ => &None,
+    };
+    let listed = match header {
+        "To" => message.to.first(),
+        "Cc" => message.cc.first(),
+        "Reply-To" => message.reply_to.first(),
+        _ => message.headers.iter().find(|(name, _)| name == header).map(|(_, value)| value),
+    };
+    key.as_ref().or(listed).map_or(&message.span, |template| &template.span)
+}
+
+fn attachment<'a>(context: &MessageContext<'_, 'a>, attached: &AttachedFile) -> Result<FilePart<'a>, StepError> {
+    let (path, source) = context.parts().file(&attached.path)?;
+    let source = context.parts().cached(source, &attached.path.span);
+    let media_type = line(context, &attached.media_type)?;
+    if let (Some(given), Some(template)) = (&media_type, &attached.media_type) {
+        let what = |why| context.bad_value(format!("\"{given}\": {why}")).at(&template.span);
+        check_media_type(given).map_err(what)?;
+    }
+    let name = match line(context, &attached.name)? {
+        Some(name) => name,
+        None if path == Path::new("-") => "standard-input".to_owned(),
+        None => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    Ok(FilePart { source, name, media_type, inline: line(context, &attached.inline)? })
+}
+
+fn line(context: &MessageContext<'_, '_>, template: &Option<Template>) -> Result<Option<String>, StepError> {
+    context.renderer().render_optional_line(template)
+}
+
+impl PreparedMessage<'_> {
+    /// Whether its headers or its envelope need SMTPUTF8 (RFC 6531).
+    pub fn is_internationalized(&self) -> bool {
+        self.content.internationalized()
+            || std::iter::once(&self.from).chain(&self.recipients).any(Mailbox::is_internationalized)
+    }
+}
+
+fn addresses(context: &MessageContext<'_, '_>, templates: &[Template]) -> Result<Vec<NamedMailbox>, StepError> {
+    let mut all = Vec::new();
+    for template in templates {
+        let text = context.renderer().render_line(template)?;
+        let parsed = parse_address_list(&text).map_err(|error| {
+            let what = if text.trim().is_empty() { "an address is empty".to_owned() } else { error.to_string() };
+            context.bad_value(what).at(&template.span)
+        })?;
+        all.extend(parsed);
+    }
+    Ok(all)
+}
+
+fn mailbox(context: &MessageContext<'_, '_>, template: &Template) -> Result<Mailbox, StepError> {
+    let text = context.renderer().render_line(template)?;
+    Mailbox::parse(&text).map_err(|error| {
+        context.bad_value(format!("the address \"{text}\": {}", error.within(&text))).at(&template.span)
+    })
+}
+
+/// RFC 5322 §3.3.
+fn now(context: &MessageContext<'_, '_>) -> String {
+    let now = context.clock.timestamp().to_zoned(context.run.options.host.zone.clone());
+    now.strftime("%a, %-d %b %Y %H:%M:%S %z").to_string()
+}
+
+/// Made once, and kept over retries: never from the seeded source, since it must be unique (RFC 5322 §3.6.4).
+fn fresh_message_id(context: &mut MessageContext<'_, '_>, from: &Mailbox) -> String {
+    let domain = if from.domain.is_empty() { "localhost" } else { &from.domain };
+    let seconds = context.clock.timestamp().as_second();
+    let base = context.row.message_id.get_or_insert_with(|| format!("<{seconds}.{}@{domain}>", unseeded_letters(16)));
+    context.row.numbering.message_id(base)
+}

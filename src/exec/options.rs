@@ -1,0 +1,52 @@
+//! What a run is given beside the session.
+
+use super::ports::{CheckTlsFile, ConnectOptions};
+use crate::session::Value;
+
+/// What a run is given beside the session.
+#[derive(Default)]
+pub struct RunOptions {
+    pub target: ServerTarget,
+    /// `--var` and `--vars`, in place of `[vars]`.
+    pub variables: Vec<(String, Value)>,
+    pub show_secrets: bool,
+    pub seed: Option<u64>,
+    pub connect: ConnectOptions,
+    pub trust: TlsTrust,
+    /// `--dry-run`: secrets without a value get a placeholder. (The embedded server's certificate is in `trust`.)
+    pub dry_run: bool,
+    pub host: LocalHost,
+}
+
+/// The server, if it is not the session's.
+#[derive(Clone, Debug, Default)]
+pub struct ServerTarget {
+    /// `--server`, in place of the session's.
+    pub url: Option<String>,
+    /// `--mx`: a domain whose mail exchanger stands for the server's host.
+    pub mx: Option<String>,
+}
+
+/// What TLS trusts besides the session's own settings.
+#[derive(Clone, Debug, Default)]
+pub struct TlsTrust {
+    /// Certificates as PEM: `--ca`, and the embedded server's under `--dry-run`.
+    pub ca: Vec<u8>,
+    /// Checks the files of `[tls]` before there is a connection.
+    pub check_file: Option<CheckTlsFile>,
+}
+
+/// This machine.
+#[derive(Clone, Debug)]
+pub struct LocalHost {
+    /// Its name: the default of `client_name`, and `hostname()`.
+    pub name: String,
+    /// In which `now()` and a message's date are shown.
+    pub zone: jiff::tz::TimeZone,
+}
+
+impl Default for LocalHost {
+    fn default() -> Self {
+        Self { name: String::new(), zone: jiff::tz::TimeZone::UTC }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a session needs before its first connection: values, the client's name, the files of `[tls]`.
+
+use super::gather::ValueNotices;
+use super::renderer::Renderer;
+use super::source::ValueReader;
+use crate::event::Failure;
+use crate::exec::context::RunContext;
+use crate::exec::error::StepError;
+use crate::exec::events::EventSink;
+use crate::exec::ports::{TlsFile, TlsOptions};
+use crate::session::{HostEnvironment, Scope, Server, SourcePath};
+use std::sync::{Arc, Mutex};
+
+/// The name of a machine that has none: an address literal (RFC 5321 §4.1.3).
+const NAMELESS: &str = "[127.0.0.1]";
+
+/// What is known before the first connection.
+#[derive(Clone)]
+pub struct PreparedValues {
+    pub scope: Scope,
+    pub server: Server,
+    pub notices: ValueNotices,
+    pub client_name: String,
+    pub tls: TlsOptions,
+    /// What templates take for the present.
+    pub moment: Arc<Mutex<jiff::Timestamp>>,
+}
+
+/// Reads all values and the files of `[tls]`.
+pub fn prepare(run: RunContext<'_>, events: &mut EventSink<'_>) -> Result<PreparedValues, StepError> {
+    let (session, options) = (run.session, run.options);
+    let moment = Arc::new(Mutex::new(events.clock.timestamp()));
+    let now = moment.clone();
+    let host = HostEnvironment {
+        now: Arc::new(move || *now.lock().expect("no one panics while holding the moment")),
+        hostname: options.host.name.clone(),
+        zone: options.host.zone.clone(),
+    };
+    let mut scope = Scope::new(options.seed, host);
+    let (server, notices) = ValueReader { run, host: None }.gather(&mut scope, events)?;
+    let renderer = Renderer { session, scope: &scope, secrets: &events.secrets };
+    let client_name = match &session.client_name {
+        Some(template) => renderer.render_line(template)?,
+        None if is_name(&options.host.name) => options.host.name.clone(),
+        None => NAMELESS.to_owned(),
+    };
+    let server_name = match &session.tls.server_name {
+        Some(template) => renderer.render_line(template)?,
+        None => server.host().to_owned(),
+    };
+    let read = |path: &Option<SourcePath>| match path {
+        None => Ok(None),
+        Some(path) => {
+            let bytes = run.sources.read_tls(&renderer.resolve(path)?);
+            bytes.map(Some).map_err(|error| StepError::source(&events.secrets, events.clock, &error).at(&path.span))
+        }
+    };
+    let mut ca = read(&session.tls.ca)?.unwrap_or_default();
+    check_tls_file(run, events, &session.tls.ca, TlsFile::Trusted(&ca))?;
+    ca.extend_from_slice(&options.trust.ca);
+    let client_cert = match (read(&session.tls.client_cert)?, read(&session.tls.client_key)?) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        // One file may hold both.
+        (Some(both), None) => Some((both.clone(), both)),
+        (None, _) => None,
+    };
+    if let Some((certificate, key)) = &client_cert {
+        let at = if session.tls.client_key.is_some() { &session.tls.client_key } else { &session.tls.client_cert };
+        check_tls_file(run, events, at, TlsFile::Client { certificate, key })?;
+    }
+    let tls = TlsOptions {
+        server_name,
+        verify: session.tls.verify,
+        ca,
+        system_roots: session.tls.system_roots,
+        min_version: session.tls.min_version,
+        max_version: session.tls.max_version,
+        client_cert,
+        alpn: session.tls.alpn.clone(),
+    };
+    Ok(PreparedValues { scope, server, notices, client_name, tls, moment })
+}
+
+/// What is wrong with a file of `[tls]` is said where the session names it, before there is a connection.
+fn check_tls_file(
+    run: RunContext<'_>,
+    events: &EventSink<'_>,
+    named: &Option<SourcePath>,
+    file: TlsFile<'_>,
+) -> Result<(), StepError> {
+    let (Some(path), Some(check)) = (named, run.options.trust.check_file) else { return Ok(()) };
+    let wrong = |why| StepError::bad_value(&events.secrets, format!("{}: {why}", path.template.source)).at(&path.span);
+    check(file).map_err(wrong)
+}
+
+/// Whether EHLO can be said with it.
+fn is_name(hostname: &str) -> bool {
+    !hostname.is_empty()
+        && hostname.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+}
+
+/// What went wrong outside of any step: where the file says the server, if nowhere better.
+pub fn outside_failure(run: RunContext<'_>, error: StepError) -> Failure {
+    let (session, target) = (run.session, &run.options.target);
+    // Where `--server` or `--mx` stands for the file's server, no place of the file is meant.
+    let own = target.url.is_none() && target.mx.is_none();
+    let server = session.server.as_ref().filter(|_| own);
+    let span = error.span.clone().or_else(|| server.map(|server| server.span.clone()));
+    let place = span.map(|span| session.source_map.place(&span)).unwrap_or_default();
+    error.failure_in(place, &session.source_map)
+}

@@ -1,0 +1,81 @@
+//! Rendering, with errors that point at their places.
+
+use crate::exec::context::StepContext;
+use crate::exec::error::StepError;
+use crate::exec::secrets::Secrets;
+use crate::session::{Expression, Scope, Session, SourcePath, Template};
+use std::path::PathBuf;
+
+/// What templates and expressions are rendered with.
+#[derive(Clone, Copy)]
+pub struct Renderer<'r> {
+    pub session: &'r Session,
+    pub scope: &'r Scope,
+    pub secrets: &'r Secrets,
+}
+
+impl Renderer<'_> {
+    /// Renders; an error points at its place in the string.
+    pub fn render(&self, template: &Template) -> Result<String, StepError> {
+        let rendered = self.session.templates.render(template, self.scope);
+        rendered.map_err(|error| StepError::bad_value(self.secrets, error.message).at(&error.span))
+    }
+
+    /// As [`Renderer::render`], for what goes into a command line; CR, LF and NUL are errors.
+    pub fn render_line(&self, template: &Template) -> Result<String, StepError> {
+        one_line(self.secrets, self.render(template)?, template)
+    }
+
+    /// As [`Renderer::render_line`], if there is a template.
+    pub fn render_optional_line(&self, template: &Option<Template>) -> Result<Option<String>, StepError> {
+        template.as_ref().map(|template| self.render_line(template)).transpose()
+    }
+
+    /// Where a path of the file leads.
+    pub fn resolve(&self, path: &SourcePath) -> Result<PathBuf, StepError> {
+        Ok(path.base.join(self.render_line(&path.template)?))
+    }
+
+    /// Whether a condition holds.
+    pub fn evaluate(&self, condition: &Expression) -> Result<bool, StepError> {
+        condition
+            .evaluate(&self.session.templates, self.scope)
+            .map(|evaluation| evaluation.holds)
+            .map_err(|error| StepError::bad_value(self.secrets, error.message).at(&error.span))
+    }
+
+    /// The short secrets that a template's result may hold.
+    pub fn short_secrets(&self, template: &Template) -> Vec<String> {
+        match self.secrets.has_short() {
+            true => self.secrets.short_in(&self.session.templates.names(template)),
+            false => Vec::new(),
+        }
+    }
+}
+
+impl StepContext<'_, '_> {
+    /// What the step's templates are rendered with.
+    pub fn renderer(&self) -> Renderer<'_> {
+        Renderer { session: self.run.session, scope: &self.row.scope, secrets: &self.events.secrets }
+    }
+}
+
+/// The rendered text, if it holds nothing that ends a line.
+pub fn one_line(secrets: &Secrets, text: String, template: &Template) -> Result<String, StepError> {
+    match text.bytes().find_map(forbidden) {
+        Some(name) => {
+            let what = format!("a rendered value holds {name}, which would end or break the line: {text}");
+            Err(StepError::bad_value(secrets, what).at(&template.span))
+        }
+        None => Ok(text),
+    }
+}
+
+fn forbidden(byte: u8) -> Option<&'static str> {
+    match byte {
+        b'\r' => Some("a CR"),
+        b'\n' => Some("an LF"),
+        0 => Some("a NUL"),
+        _ => None,
+    }
+}

@@ -1,0 +1,141 @@
+//! Reads one value from where the session says that it comes from.
+
+use super::renderer::Renderer;
+use crate::exec::context::RunContext;
+use crate::exec::error::StepError;
+use crate::exec::events::EventSink;
+use crate::session::{Scope, SourceError, Value, ValueSource, csv_table, json_value};
+use std::io::Read;
+
+/// What a file of `[vars]` or `[secrets]` may hold.
+const LIMIT: u64 = 1 << 20;
+
+/// What values are made from.
+pub struct ValueReader<'a> {
+    pub run: RunContext<'a>,
+    /// For netrc; `None` before the server's URL is known.
+    pub host: Option<String>,
+}
+
+/// How a value is asked for, and what is to be said of it.
+#[derive(Default)]
+pub struct ValueRequest {
+    /// Its default is shown to nobody.
+    pub is_secret: bool,
+    /// Why its default is used although its source was asked.
+    pub failed: Option<String>,
+}
+
+impl ValueReader<'_> {
+    /// What templates are rendered with.
+    pub fn renderer<'r>(&'r self, scope: &'r Scope, events: &'r EventSink<'_>) -> Renderer<'r> {
+        Renderer { session: self.run.session, scope, secrets: &events.secrets }
+    }
+
+    /// `Ok(None)`: the source has no value, and no default stands in for it.
+    pub fn value(
+        &self,
+        source: &ValueSource,
+        scope: &Scope,
+        events: &EventSink<'_>,
+        request: &mut ValueRequest,
+    ) -> Result<Option<Value>, StepError> {
+        let found = match source {
+            ValueSource::Template(template) => {
+                return self.renderer(scope, events).render(template).map(|text| Some(Value::Text(text)));
+            }
+            ValueSource::Literal(value) => return Ok(Some(value.clone())),
+            ValueSource::Env { name, default } => (self.run.sources.env(name), default),
+            ValueSource::Prompt { text, default } => {
+                let hint = default.as_ref().map(|default| match request.is_secret {
+                    true => "Enter takes the default".to_owned(),
+                    false => default.to_string(),
+                });
+                match self.run.sources.prompt(text, hint.as_deref()) {
+                    Err(_) if self.run.options.dry_run && default.is_some() => (Ok(None), default),
+                    answer => (answer, default),
+                }
+            }
+            ValueSource::Netrc { field, default } => {
+                (self.run.sources.netrc(self.host.as_deref().unwrap_or_default(), field), default)
+            }
+            ValueSource::Command { argv, default } => match self.run.sources.command(argv) {
+                Err(_) if self.run.options.dry_run && default.is_some() => (Ok(None), default),
+                Err(error) => (Err(error), default),
+                // A signal ends a command, too, and then the session.
+                Ok(Err(why)) if default.is_some() && events.clock.interrupted().is_none() => {
+                    request.failed = Some(why);
+                    (Ok(None), default)
+                }
+                Ok(Err(why)) => (Err(SourceError::Refused(why)), default),
+                Ok(Ok(bytes)) => (text_of(bytes, "the command's output").map(Some), default),
+            },
+            ValueSource::Csv { path, default } | ValueSource::Json { path, default } => {
+                let resolved = self.renderer(scope, events).resolve(path)?;
+                let name = resolved.display().to_string();
+                let read = match self.bytes(&resolved) {
+                    Ok(bytes) if matches!(source, ValueSource::Csv { .. }) => csv_table(&bytes, &name),
+                    Ok(bytes) => json_value(&bytes, &name),
+                    Err(SourceError::Unreadable(_)) if default.is_some() => return Ok(default.clone()),
+                    Err(error) => return Err(StepError::source(&events.secrets, events.clock, &error)),
+                };
+                return read.map(Some).map_err(|why| StepError::bad_value(&events.secrets, why));
+            }
+            ValueSource::File { path, template, default } => {
+                let resolved = self.renderer(scope, events).resolve(path)?;
+                match self.file(&resolved) {
+                    Err(SourceError::Unreadable(_)) if default.is_some() => (Ok(None), default),
+                    Ok(text) if *template => {
+                        let rendered = self.run.session.templates.render_text(
+                            &text,
+                            &resolved.display().to_string(),
+                            &path.span,
+                            scope,
+                        );
+                        let text = rendered
+                            .map_err(|error| StepError::bad_value(&events.secrets, error.message).at(&error.span))?;
+                        return Ok(Some(Value::Text(text)));
+                    }
+                    content => (content.map(Some), default),
+                }
+            }
+        };
+        match found {
+            (Ok(Some(text)), _) => Ok(Some(Value::Text(text))),
+            (Ok(None), default) => Ok(default.clone()),
+            (Err(error), _) => Err(StepError::source(&events.secrets, events.clock, &error)),
+        }
+    }
+
+    fn file(&self, path: &std::path::Path) -> Result<String, SourceError> {
+        text_of(self.bytes(path)?, &path.display().to_string())
+    }
+
+    fn bytes(&self, path: &std::path::Path) -> Result<Vec<u8>, SourceError> {
+        let file = self.run.sources.open(path)?;
+        let mut bytes = Vec::new();
+        file.reader
+            .take(LIMIT + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| SourceError::Unreadable(format!("{}: {error}", path.display())))?;
+        if bytes.len() as u64 > LIMIT {
+            return Err(SourceError::Refused(format!(
+                "{} holds more than 1 MiB, the limit of a value's file",
+                path.display()
+            )));
+        }
+        Ok(bytes)
+    }
+}
+
+/// UTF-8, without one final line end.
+fn text_of(bytes: Vec<u8>, what: &str) -> Result<String, SourceError> {
+    let mut text = String::from_utf8(bytes).map_err(|_| SourceError::Refused(format!("{what} is not UTF-8 text")))?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}

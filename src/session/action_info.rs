@@ -1,0 +1,76 @@
+//! What an action is called, and which actions open a dialogue.
+
+use super::{Action, Template};
+
+impl Action {
+    /// Whether the step belongs to what comes before `requires` is looked at.
+    pub fn is_prelude(&self) -> bool {
+        let greets = |template: &Template| {
+            let verb = template.source.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+            matches!(verb.as_str(), "EHLO" | "HELO" | "LHLO" | "STARTTLS")
+        };
+        match self {
+            Self::Wait
+            | Self::Hello { .. }
+            | Self::Starttls { .. }
+            | Self::Tls
+            | Self::Login
+            | Self::Proxy { .. }
+            | Self::Xclient(_)
+            | Self::Connect
+            | Self::Sleep(_) => true,
+            Self::Send(template) => greets(template),
+            Self::Raw(_)
+            | Self::Auth(_)
+            | Self::Message(_)
+            | Self::Body { .. }
+            | Self::Pipeline(_)
+            | Self::Steps(_)
+            | Self::Quit
+            | Self::Close(_) => false,
+        }
+    }
+
+    /// Whether the server has the first word.
+    pub fn awaits_greeting(&self) -> bool {
+        match self {
+            Self::Wait | Self::Login => true,
+            Self::Steps(members) => members.first().is_some_and(|member| member.action.awaits_greeting()),
+            _ => false,
+        }
+    }
+
+    /// Whether it sends QUIT and nothing else.
+    pub fn is_quit(&self) -> bool {
+        match self {
+            Self::Quit => true,
+            Self::Send(template) => template.source.trim().eq_ignore_ascii_case("QUIT"),
+            _ => false,
+        }
+    }
+
+    /// An action in words, for a step without a name.
+    pub fn title(&self) -> String {
+        let words = match self {
+            Self::Wait => "wait for a reply",
+            Self::Send(template) => &template.source,
+            Self::Raw(_) => "raw bytes",
+            Self::Hello { .. } => "EHLO",
+            Self::Starttls { .. } => "STARTTLS",
+            Self::Tls => "TLS handshake",
+            Self::Auth(_) => "AUTH",
+            Self::Login => "log in",
+            Self::Message(_) => "message",
+            Self::Body { .. } => "content",
+            Self::Pipeline(members) => return format!("pipeline of {}", members.len()),
+            Self::Steps(members) => return format!("group of {}", members.len()),
+            Self::Quit => "QUIT",
+            Self::Sleep(duration) => return format!("sleep {duration:?}"),
+            Self::Close(_) => "close",
+            Self::Connect => "connect",
+            Self::Proxy { .. } => "PROXY",
+            Self::Xclient(_) => "XCLIENT",
+        };
+        words.to_owned()
+    }
+}

@@ -1,0 +1,206 @@
+//! What `{ csv = … }` and `{ json = … }` under `[vars]` hold, as values for templates.
+
+use super::{RecordSplitter, Value};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// The rows below a header row, each a table of texts by the header's names. `name` is the file's.
+pub fn csv_table(bytes: &[u8], name: &str) -> Result<Value, String> {
+    sound_records(bytes, name)?;
+    let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
+    let names: Vec<Arc<str>> = match reader.headers() {
+        Ok(names) => names.iter().map(Arc::from).collect(),
+        Err(error) => return Err(csv_error(&error, name)),
+    };
+    if names.is_empty() {
+        return Err(format!("{name}:1: a CSV file begins with a row of names, and this one is empty"));
+    }
+    let mut seen = HashSet::new();
+    for (index, column) in names.iter().enumerate() {
+        if column.is_empty() {
+            return Err(format!("{name}:1: column {} has no name", index + 1));
+        }
+        if !seen.insert(column) {
+            return Err(format!("{name}:1: two columns have the name \"{column}\""));
+        }
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| csv_error(&error, name))?;
+        let cells = record.iter().map(|cell| Value::Text(cell.to_owned()));
+        rows.push(Value::Table(names.iter().cloned().zip(cells).collect()));
+    }
+    Ok(Value::List(rows))
+}
+
+/// The parser takes a quotation mark that is never closed for a long field.
+fn sound_records(bytes: &[u8], name: &str) -> Result<(), String> {
+    let mut bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut cutter = RecordSplitter::new(b',');
+    let mut line = 1;
+    while !bytes.is_empty() {
+        let end = cutter.find_end(bytes).unwrap_or(bytes.len());
+        let (lines, fault) = cutter.finish();
+        if let Some(fault) = fault {
+            return Err(format!("{name}:{line}: {fault}"));
+        }
+        line += lines;
+        bytes = &bytes[end..];
+    }
+    Ok(())
+}
+
+fn csv_error(error: &csv::Error, name: &str) -> String {
+    let line = error.position().map_or(1, csv::Position::line);
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{name}:{line}: this row has {len} fields, and the header row has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { err, .. } => format!("{name}:{line}: field {} is not UTF-8 text", err.field() + 1),
+        _ => format!("{name}:{line}: {error}"),
+    }
+}
+
+/// Any JSON value. `name` is the file's.
+pub fn json_value(bytes: &[u8], name: &str) -> Result<Value, String> {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    serde_json::from_slice::<JsonValue>(text).map(|JsonValue(value)| value).map_err(|error| {
+        let whole = error.to_string();
+        let why = whole.split(" at line ").next().unwrap_or_default();
+        format!("{name}:{}:{}: this is not JSON: {why}", error.line().max(1), error.column().max(1))
+    })
+}
+
+/// A value as it stands in JSON, tables in their order.
+struct JsonValue(Value);
+
+impl<'de> Deserialize<'de> for JsonValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(JsonVisitor).map(Self)
+    }
+}
+
+struct JsonVisitor;
+
+impl<'de> Visitor<'de> for JsonVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
+        Ok(Value::Boolean(truth))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Integer(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        // What no 64 bits with a sign hold is as near as a float comes.
+        Ok(i64::try_from(number).map_or(Value::Float(number as f64), Value::Integer))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Value::Float(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(JsonValue(value)) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::List(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries: Vec<(Arc<str>, Value)> = Vec::new();
+        while let Some((name, JsonValue(value))) = map.next_entry::<String, JsonValue>()? {
+            entries.push((name.into(), value));
+        }
+        Ok(Value::Table(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(entries: &[(&str, Value)]) -> Value {
+        Value::Table(entries.iter().map(|(name, value)| (Arc::from(*name), value.clone())).collect())
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    #[test]
+    fn csv_files_become_lists_of_tables() {
+        let rows = |list: &[(&str, &str)]| {
+            Value::List(list.iter().map(|(a, b)| table(&[("name", text(a)), ("sum", text(b))])).collect())
+        };
+        let cases: &[(&str, Value, &str)] = &[
+            ("name,sum\nx,1\ny,2\n", rows(&[("x", "1"), ("y", "2")]), "the usual"),
+            ("\u{feff}name,sum\r\nx,1", rows(&[("x", "1")]), "a byte order mark, CRLF, no last line end"),
+            ("name,sum\n\"a,\nb\",\"say \"\"hi\"\"\"\n", rows(&[("a,\nb", "say \"hi\"")]), "quotes"),
+            ("name,sum\n", rows(&[]), "no rows"),
+        ];
+        for (written, expected, why) in cases {
+            assert_eq!(csv_table(written.as_bytes(), "t.csv").as_ref(), Ok(expected), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_csv_file_has_its_line() {
+        let cases: &[(&[u8], &str, &str)] = &[
+            (b"", "t.csv:1: a CSV file begins with a row of names, and this one is empty", "nothing"),
+            (b"a,b\n1,2\n3\n", "t.csv:3: this row has 1 fields, and the header row has 2", "a short row"),
+            (b"a,b\n1,2,3\n", "t.csv:2: this row has 3 fields, and the header row has 2", "a long row"),
+            (b"a,b\n1,2\n\xff,2\n", "t.csv:3: field 1 is not UTF-8 text", "Latin-1"),
+            (b"a,,b\n", "t.csv:1: column 2 has no name", "an empty name"),
+            (b"a,a\n", "t.csv:1: two columns have the name \"a\"", "a name twice"),
+            (
+                b"a,b\n1,2\n\"3,4\n",
+                "t.csv:3: a quotation mark is not closed, so the row continues to the end of the file",
+                "a quotation mark that is not closed",
+            ),
+        ];
+        for (written, expected, why) in cases {
+            assert_eq!(csv_table(written, "t.csv"), Err((*expected).to_owned()), "{why}");
+        }
+    }
+
+    #[test]
+    fn json_files_become_values_in_their_order() {
+        let written = r#"{"z": [1, 2.5, true, null, "ü"], "a": {"big": 18446744073709551615}}"#;
+        let list = vec![Value::Integer(1), Value::Float(2.5), Value::Boolean(true), Value::None, text("ü")];
+        let expected =
+            table(&[("z", Value::List(list)), ("a", table(&[("big", Value::Float(18446744073709551615.0))]))]);
+        assert_eq!(json_value(written.as_bytes(), "t.json"), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_json_file_has_its_place() {
+        for (written, place, why) in [
+            ("{\n  \"a\": ,\n}", "t.json:2:8: ", "a value is missing"),
+            ("", "t.json:1:1: ", "nothing"),
+            ("[1] 2", "t.json:1:5: ", "something behind it"),
+            (&"[".repeat(1000), "t.json:1:128: ", "too deep"),
+        ] {
+            let error = json_value(written.as_bytes(), "t.json").expect_err(why);
+            assert!(error.starts_with(place), "{why}: {error}");
+        }
+    }
+}
