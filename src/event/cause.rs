@@ -48,6 +48,17 @@ impl RefusedRecipient {
     }
 }
 
+/// What is wrong with a certificate, as far as it matters for what helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateProblem {
+    /// It is not valid today.
+    Date,
+    /// It is for another server.
+    Name,
+    /// Its issuer is not trusted, or anything else.
+    Issuer,
+}
+
 /// Why a step or a session failed. `Display` says it in a sentence without a full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -96,6 +107,7 @@ pub enum Cause {
     },
     /// The certificate is not to be trusted, and why; what it says.
     Certificate {
+        problem: CertificateProblem,
         why: SafeText,
         details: Vec<SafeText>,
     },

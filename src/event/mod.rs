@@ -14,8 +14,8 @@ mod status;
 mod tests;
 
 pub use cause::{
-    Cause, FailedAssert, Failure, FailureDetails, HumanDuration, RefusedRecipient, ServerResponse, group_thousands,
-    human_size,
+    Cause, CertificateProblem, FailedAssert, Failure, FailureDetails, HumanDuration, RefusedRecipient, ServerResponse,
+    group_thousands, human_size,
 };
 pub use content::{ContentBlock, ContentLines, RedactedLine};
 pub use fact::{Fact, Note, RecipientOutcome};

@@ -125,9 +125,10 @@ impl StepError {
 
     pub fn tls(secrets: &Secrets, failure: TlsError, deadline: Deadline) -> Self {
         match failure {
-            TlsError::Certificate { why, details, connected_again: _ } => Self::closing(
+            TlsError::Certificate { problem, why, details, connected_again: _ } => Self::closing(
                 Status::NoPerm,
                 Cause::Certificate {
+                    problem,
                     why: secrets.shown(why),
                     details: details.iter().map(|detail| secrets.shown(detail)).collect(),
                 },

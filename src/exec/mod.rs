@@ -29,7 +29,9 @@ mod steps;
 pub(crate) mod tests;
 mod values;
 
-pub use crate::event::{ContentAnswer, RawContent, RawDialogue, RecipientResult, Rejection, RowResult};
+pub use crate::event::{
+    CertificateProblem, ContentAnswer, RawContent, RawDialogue, RecipientResult, Rejection, RowResult,
+};
 /// What the traits speak of, for those who implement them.
 pub use crate::session::{CloseMode, PeerFacts, Server, ServerAddress, TlsFacts, TlsVersion};
 pub use crate::session::{ledger_recipient, message_id_of};

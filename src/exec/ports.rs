@@ -1,5 +1,6 @@
 //! The executor's doors to the world: streams, connecting, time.
 
+use crate::event::CertificateProblem;
 use crate::session::{CloseMode, Server, TlsFacts, TlsVersion};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -114,6 +115,7 @@ pub type CheckTlsFile = fn(TlsFile<'_>) -> Result<(), String>;
 pub enum TlsError {
     /// The certificate is not to be trusted: why in words, and what it says (subject, names, issuer, dates).
     Certificate {
+        problem: CertificateProblem,
         why: String,
         details: Vec<String>,
         /// Whether the server was connected to once more, unverified, to read the certificate.

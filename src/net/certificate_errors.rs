@@ -2,6 +2,7 @@
 //! puts it into words, with details from the certificate if it is available.
 
 use super::peer_certificate::PeerCertificate;
+use crate::exec::CertificateProblem;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ const MAX_NAMES: usize = 8;
 /// `why` is one line; `details` are lines with subject, names, issuer and dates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
+    pub problem: CertificateProblem,
     pub why: String,
     pub details: Vec<String>,
 }
@@ -20,29 +22,35 @@ pub struct Explanation {
 pub fn explain(reason: &str, peer: Option<&PeerCertificate>, wanted: &str, now: Timestamp) -> Explanation {
     let lower = reason.to_lowercase();
     let is = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let why = if is(&["expired"]) {
-        peer.and_then(|peer| expired(peer, now)).unwrap_or_else(|| match peer {
+    let (problem, why) = if is(&["expired"]) {
+        let why = peer.and_then(|peer| expired(peer, now)).unwrap_or_else(|| match peer {
             Some(_) => "a certificate in the server's chain has expired".to_owned(),
             None => "the server's certificate, or one in its chain, has expired".to_owned(),
-        })
+        });
+        (CertificateProblem::Date, why)
     } else if is(&["not yet valid", "not valid yet"]) {
-        peer.and_then(|peer| not_yet_valid(peer, now)).unwrap_or_else(|| match peer {
+        let why = peer.and_then(|peer| not_yet_valid(peer, now)).unwrap_or_else(|| match peer {
             Some(_) => "a certificate in the server's chain is not yet valid".to_owned(),
             None => "the server's certificate, or one in its chain, is not yet valid".to_owned(),
-        })
+        });
+        (CertificateProblem::Date, why)
     } else if is(&["hostname mismatch", "host name mismatch", "ip address mismatch", "name mismatch"]) {
-        peer.map_or_else(|| format!("the certificate is not for {wanted}"), |peer| name_mismatch(peer, wanted))
+        let why =
+            peer.map_or_else(|| format!("the certificate is not for {wanted}"), |peer| name_mismatch(peer, wanted));
+        (CertificateProblem::Name, why)
     } else if is(&["in certificate chain"]) {
-        format!(
+        let why = format!(
             "issuer unknown: the chain ends in a self-signed certificate that is not trusted{}",
             issuer_suffix(peer)
-        )
+        );
+        (CertificateProblem::Issuer, why)
     } else if is(&["self-signed", "self signed"]) {
-        "self-signed, and not among the trusted certificates".to_owned()
+        (CertificateProblem::Issuer, "self-signed, and not among the trusted certificates".to_owned())
     } else if is(&["unable to get local issuer", "unable to get issuer", "unable to verify the first"]) {
-        format!("issuer unknown: not signed by a known authority{}", issuer_suffix(peer))
+        let why = format!("issuer unknown: not signed by a known authority{}", issuer_suffix(peer));
+        (CertificateProblem::Issuer, why)
     } else {
-        reason.to_owned()
+        (CertificateProblem::Issuer, reason.to_owned())
     };
     let mut details = peer.map(describe).unwrap_or_default();
     // What would still be wrong without the first reason.
@@ -52,7 +60,7 @@ pub fn explain(reason: &str, peer: Option<&PeerCertificate>, wanted: &str, now: 
             details.push(format!("also: {also}"));
         }
     }
-    Explanation { why, details }
+    Explanation { problem, why, details }
 }
 
 /// An objection that OpenSSL does not make: it falls back to the common name if there is no DNS name, but a common name
@@ -61,7 +69,8 @@ pub fn reject_common_name_only(peer: &PeerCertificate, wanted: &str) -> Option<E
     if peer.names_dns || wanted.parse::<std::net::IpAddr>().is_ok() {
         return None;
     }
-    Some(Explanation { why: name_mismatch(peer, wanted), details: describe(peer) })
+    let problem = CertificateProblem::Name;
+    Some(Explanation { problem, why: name_mismatch(peer, wanted), details: describe(peer) })
 }
 
 /// The certificate's properties, one per line.

@@ -1,6 +1,6 @@
 //! TLS by native-tls: connectors, handshakes, and what its errors mean.
 
-use super::certificate_errors;
+use super::certificate_errors::{self, Explanation};
 use super::openssl_error::reason;
 use super::peer_certificate::PeerCertificate;
 use super::private_key;
@@ -167,7 +167,7 @@ pub fn handshake(
         // Nothing but the handshake has been written; dropping the stream closes the connection.
         stream.get_mut().clear_deadline();
         let _ = stream.shutdown();
-        return Err(TlsError::Certificate { why: objection.why, details: objection.details, connected_again: false });
+        return Err(certificate_error(objection, false));
     }
     let facts = TlsFacts {
         version: flight.version_name(),
@@ -184,7 +184,12 @@ pub fn handshake(
 pub fn certificate_failure(reason: &str, certificate: Option<&[u8]>, name: &str, connected_again: bool) -> TlsError {
     let peer = certificate.and_then(PeerCertificate::from_der);
     let explanation = certificate_errors::explain(reason, peer.as_ref(), name, Timestamp::now());
-    TlsError::Certificate { why: explanation.why, details: explanation.details, connected_again }
+    certificate_error(explanation, connected_again)
+}
+
+fn certificate_error(explanation: Explanation, connected_again: bool) -> TlsError {
+    let Explanation { problem, why, details } = explanation;
+    TlsError::Certificate { problem, why, details, connected_again }
 }
 
 /// The reason for which the library does not trust the certificate, if that is what failed. OpenSSL's text ends in the

@@ -201,7 +201,7 @@ fn each_bad_certificate_is_refused_with_its_reason_and_what_it_says() {
             let acceptor = made.acceptor(Some(max));
             let asked = options("mail.example", ca.as_deref().unwrap_or(&made.ca));
             let (result, mut stream) = handshake(&acceptor, connections, &asked);
-            let Err(TlsError::Certificate { why: said, details, connected_again }) = result else {
+            let Err(TlsError::Certificate { why: said, details, connected_again, .. }) = result else {
                 panic!("{why}: {result:?}");
             };
             assert_eq!(said, why, "{max:?}");

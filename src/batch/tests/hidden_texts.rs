@@ -144,7 +144,7 @@ fn hidden_cause(cause: &Cause) -> Cause {
         Cause::BytesAfterStarttls { .. } => Cause::BytesAfterStarttls { text: x() },
         Cause::CannotResolve { .. } => Cause::CannotResolve { host: x(), why: x() },
         Cause::CannotConnect { .. } => Cause::CannotConnect { address: x(), why: x() },
-        Cause::Certificate { .. } => Cause::Certificate { why: x(), details: Vec::new() },
+        Cause::Certificate { problem, .. } => Cause::Certificate { problem: *problem, why: x(), details: Vec::new() },
         Cause::TlsFailed { after_handshake, .. } => Cause::TlsFailed { why: x(), after_handshake: *after_handshake },
         Cause::AuthRefused { .. } => Cause::AuthRefused { mechanism: x(), reply: x() },
         Cause::MissingCapability { .. } => Cause::MissingCapability { what: x(), help: None },

@@ -1,6 +1,6 @@
 //! The notes below a diagnosis: what the server sent, what a certificate says, what may help.
 
-use crate::event::{Cause, Failure, RowId, ServerResponse, StepId};
+use crate::event::{Cause, CertificateProblem, Failure, RowId, ServerResponse, StepId};
 use crate::session::Place;
 use crate::transcript::escape_unprintable;
 
@@ -59,21 +59,20 @@ fn cause_notes(failure: &Failure) -> Vec<String> {
             let text = format!("{code:03} {text}");
             vec![format!("got: {}", cut(text.trim_end()))]
         }
-        Cause::Certificate { why, details } => {
-            let mut notes: Vec<String> = details.iter().map(|detail| detail.to_string()).collect();
-            let why = why.as_str();
-            // Trusting another issuer does not help if the date or the name is wrong.
-            let helps = if why.contains("expired") || why.contains("not yet valid") {
-                "the server needs a new certificate; `verify = false` in [tls] accepts any certificate"
-            } else if why.starts_with("the certificate is not for")
-                || (why.starts_with("names ") && why.contains(", wanted "))
-            {
-                "`server_name = \"NAME\"` in [tls] sets the expected name; `verify = false` accepts any certificate"
-            } else {
-                "`ca = \"FILE\"` in [tls] trusts an issuer; `verify = false` accepts any certificate"
+        Cause::Certificate { problem, why: _, details } => {
+            let text = match problem {
+                CertificateProblem::Date => {
+                    "the server needs a new certificate; `verify = false` in [tls] accepts any certificate"
+                }
+                CertificateProblem::Name => {
+                    "`server_name = \"NAME\"` in [tls] sets the expected name; `verify = false` accepts any certificate"
+                }
+                CertificateProblem::Issuer => {
+                    "`ca = \"FILE\"` in [tls] trusts an issuer; `verify = false` accepts any certificate"
+                }
             };
-            notes.push(format!("help: {helps}"));
-            notes
+            let details = details.iter().map(ToString::to_string);
+            details.chain(help(text)).collect()
         }
         Cause::MissingCapability { what: _, help: Some(text) } => help(text.as_str()),
         Cause::TimedOut { waiting_for, section, .. } => {

@@ -1,7 +1,7 @@
 //! What a person reads when a session has failed.
 
 use super::*;
-use crate::event::{FailedAssert, ServerResponse};
+use crate::event::{CertificateProblem, FailedAssert, ServerResponse};
 use std::time::Duration;
 
 const FILE: &str = "step = [\n  { expect = 220 },\n  { send = \"NOOP hunter2-Zaphod\", expect = 250 },\n]\n";
@@ -113,6 +113,7 @@ fn a_certificate_is_shown_with_what_it_says() {
         Status::NoPerm,
         place(2, 3),
         Cause::Certificate {
+            problem: CertificateProblem::Date,
             why: SafeText::new("expired on 2020-02-01"),
             details: vec![SafeText::new("subject: CN=expired"), SafeText::new("names: localhost")],
         },
