@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_from_a_place_ends_with_the_value() {
+    fn a_place_is_mapped_back_to_the_span_of_its_value() {
         let table = [
             ("[[step]]", 1, "[[step]]", "a header"),
             ("  { send = \"a]}\", expect = 250 }, # x", 3, "{ send = \"a]}\", expect = 250 }", "an inline table"),

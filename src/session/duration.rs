@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_duration_is_told_the_forms() {
+    fn an_invalid_duration_is_an_error_that_names_the_forms() {
         let table = [
             ("", "empty"),
             ("30", "no unit"),
@@ -122,12 +122,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_gets_an_answer(text in ".*") {
+        fn any_text_is_parsed_or_refused(text in ".*") {
             let _ = parse_duration(&text);
         }
 
         #[test]
-        fn what_is_printed_is_read_back(millis in 0u64..31_536_000_000, nanos in 0u64..1_000_000_000) {
+        fn a_printed_duration_is_read_back(millis in 0u64..31_536_000_000, nanos in 0u64..1_000_000_000) {
             for duration in [Duration::from_millis(millis), Duration::from_nanos(nanos)] {
                 prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
             }

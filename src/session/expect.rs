@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_lines_and_the_code_must_both_hold() {
+    fn the_number_of_lines_and_the_code_must_both_match() {
         let one = |lines| {
             let code = vec![CodePattern([Some(2), None, None])];
             expect(vec![ReplyPattern::Reply { code, enhanced: None, text: None, lines: Some(lines) }])
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_reply_does_not_meet_is_named() {
+    fn each_mismatch_of_a_reply_is_named() {
         let table = [
             ("250", None, None, vec![], "a code alone is said elsewhere"),
             ("250", Some("2.1.5"), None, vec!["there is no enhanced code, 2.1.5 is expected"], "no enhanced code"),

@@ -52,7 +52,7 @@ mod tests {
     use super::super::{Value, load};
 
     #[test]
-    fn texts_become_what_the_file_makes_of_their_names() {
+    fn values_of_var_take_the_type_of_the_file() {
         let file = "vars = { n = 3, f = 0.5, b = true, t = \"3\", e = { env = 'E', default = 1 } }\nstep = [ { expect = 220 } ]";
         let text = |text: &str| Value::Text(text.to_owned());
         let table = [

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn records_end_outside_of_quotation_marks() {
+    fn a_record_does_not_end_inside_quotation_marks() {
         use RecordError::{BehindQuote, Unclosed};
         type Expected<'a> = &'a [(&'a [u8], u64, Option<RecordError>)];
         let table: &[(&[u8], Expected, &str)] = &[
@@ -157,7 +157,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_the_csv_crate_writes_is_cut_as_it_was_written(
+        fn output_of_the_csv_crate_is_split_into_its_records(
             rows in prop::collection::vec(prop::collection::vec("[a\",\r\n]{1,4}", 1..4), 0..6)
         ) {
             let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_referred_to_is_there() {
+    fn every_reference_has_a_definition() {
         let schema = schema();
         let mut found = Vec::new();
         references(&schema, &mut found);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_in_it() {
+    fn every_key_is_in_the_schema() {
         let schema = schema();
         for key in SESSION.keys {
             assert_eq!(schema["properties"][key.name]["description"], key.doc);

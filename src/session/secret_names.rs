@@ -57,7 +57,7 @@ mod tests {
     use crate::session::read::tests::Files;
 
     #[test]
-    fn names_are_followed_to_where_the_command_line_gives_them() {
+    fn names_of_secrets_are_found_through_variables() {
         let table = [
             ("[auth]\nuser = '{{ u }}'\npassword = '{{ token }}'", vec!["token"], "a password, and not the user"),
             ("[secrets]\npw = '{{ token }}'", vec!["token"], "a secret"),

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_url_is_said() {
+    fn an_invalid_url_is_an_error_with_its_reason() {
         let table = [
             ("mx.example.com", "smtp://HOST", "no scheme"),
             ("http://x", "lmtp+unix are known", "another scheme"),
@@ -238,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_gets_an_answer(text in "(smtp://|lmtp\\+unix://)?.*") {
+        fn any_text_is_parsed_or_refused(text in "(smtp://|lmtp\\+unix://)?.*") {
             if let Ok(server) = Server::parse(&text) {
                 prop_assert_eq!(Server::parse(&server.to_string()), Ok(server));
             }

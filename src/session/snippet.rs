@@ -231,7 +231,7 @@ smoke.toml:2:1: error: unknown key \"expct\"
     }
 
     #[test]
-    fn the_lines_before_are_shown_where_they_are_asked_for() {
+    fn lines_before_the_place_are_shown_on_request() {
         let text = rendered("a", "[[step]]\nsend = \"NOOP\"\n\nexpect = 250\n", 33..36, |d| d.context_from = Some(1));
         let expected = "  |\n1 | [[step]]\n2 | send = \"NOOP\"\n3 |\n4 | expect = 250\n  |          ^^^\n";
         assert!(text.ends_with(expected), "{text}");
@@ -241,19 +241,19 @@ smoke.toml:2:1: error: unknown key \"expct\"
     }
 
     #[test]
-    fn a_span_over_several_lines_is_marked_in_its_first() {
+    fn a_span_of_several_lines_is_marked_in_the_first() {
         let text = rendered("a", "x = {\n y = 1,\n}\n", 4..15, |d| d.severity = Severity::Warning);
         assert_eq!(text, "a:1:5: warning: unknown key \"expct\"\n  |\n1 | x = {\n  |     ^\n");
     }
 
     #[test]
-    fn a_place_at_the_end_of_the_file_has_a_caret_too() {
+    fn a_place_at_the_end_of_the_file_has_a_caret() {
         let text = rendered("a", "x = 1\n", 6..6, |_| {});
         assert_eq!(text, "a:2:1: error: unknown key \"expct\"\n  |\n2 | \n  | ^\n");
     }
 
     #[test]
-    fn nothing_of_the_file_reaches_the_terminal_raw() {
+    fn text_of_the_file_is_escaped() {
         let text =
             rendered("a\x1b[2J.toml", "\t\"\x1b[31mé\u{202e}\" = 1", 1..14, |d| d.message = "bad \r\n".to_owned());
         assert!(text.chars().all(|c| c == '\n' || !is_deceptive(c)), "{text:?}");
@@ -273,7 +273,7 @@ smoke.toml:2:1: error: unknown key \"expct\"
     }
 
     #[test]
-    fn a_secret_is_not_shown_and_the_caret_stands_where_it_should() {
+    fn a_secret_is_hidden_and_the_caret_is_in_its_place() {
         let line = "x = { pw = \"hunter2\", expct = 1, pw2 = \"swordfish\" }\n";
         let table = [(22..27, "expct", "behind it"), (6..8, "pw", "before it"), (11..20, "\"[secret]\"", "on it")];
         for (bytes, marked, why) in table {
@@ -300,7 +300,7 @@ smoke.toml:2:1: error: unknown key \"expct\"
     }
 
     #[test]
-    fn colours_only_where_asked_for() {
+    fn colours_are_optional() {
         let mut all = Diagnostics::default();
         let file = all.sources.add("a", "x");
         all.list = vec![Diagnostic::error(Span { file, bytes: 0..1 }, "no").with_help("yes")];

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_keeps_its_steps_and_the_way_to_the_greeting() {
+    fn a_range_keeps_its_steps_and_reads_the_greeting() {
         let short = "server = 'smtp://mx.example'\n[message]\nfrom = 'a@b'\nto = 'c@d'\ntext = 'x'\n";
         let open =
             "server = 'smtp://mx.example'\nopen = [ { expect = 220 } ]\nstep = [ { expect = 250 }, { sleep = '1s' } ]";
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_part_is_refused() {
+    fn an_invalid_range_is_an_error() {
         for (from, to, words) in [(Some(5), None, "no step 5"), (None, Some(9), "has 4 steps")] {
             let error = session(STEPS).select_steps(StepRange { from, to }, &[]).expect_err(words);
             assert!(error.to_string().contains(words), "{error}");
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_names_nothing_that_is_captured_in_what_is_left_out() {
+    fn selected_steps_cannot_use_captures_of_deselected_ones() {
         let text = STEPS.replace("HELP", "HELP {{ id }}");
         let part = StepRange { from: Some(4), to: None };
         let Err(StepRangeError::Undefined(found)) = session(&text).select_steps(part, &[]) else {

@@ -226,3 +226,107 @@ pub fn walk_text_source<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, source: &'
         TextSource::File { path, template: false } => visitor.visit_path(path, purpose),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::load;
+    use crate::session::read::tests::Files;
+
+    /// A template or an expression over `x` at every key that takes one.
+    const TEMPLATES: &str = r#"
+description = "{{ x }}"
+server = "smtp://{{ x }}"
+client_name = "{{ x }}"
+[vars]
+a = "{{ x }}"
+b = { file = "{{ x }}" }
+c = { csv = "{{ x }}" }
+d = { json = "{{ x }}" }
+[secrets]
+e = "{{ x }}"
+f = { file = "{{ x }}" }
+[tls]
+ca = "{{ x }}"
+server_name = "{{ x }}"
+client_cert = "{{ x }}"
+client_key = "{{ x }}"
+[auth]
+user = "{{ x }}"
+password = "{{ x }}"
+token = "{{ x }}"
+authzid = "{{ x }}"
+[rows]
+file = "{{ x }}"
+[message]
+from = "{{ x }}"
+to = ["{{ x }}", "{{ x }}"]
+cc = "{{ x }}"
+bcc = "{{ x }}"
+reply_to = "{{ x }}"
+subject = "{{ x }}"
+date = "{{ x }}"
+message_id = "{{ x }}"
+headers = { A = "{{ x }}", B = "{{ x }}" }
+text = "{{ x }}"
+html = { file = "{{ x }}" }
+attach = ["{{ x }}", { file = "{{ x }}", name = "{{ x }}", type = "{{ x }}", inline = "{{ x }}" }]
+envelope_from = "{{ x }}"
+envelope_to = "{{ x }}"
+params = { mail = "{{ x }}", rcpt = "{{ x }}" }
+[[open]]
+expect = { text = "{{ x }}" }
+if = "x"
+[[step]]
+name = "{{ x }}"
+send = "{{ x }}"
+expect = [250, { text = "{{ x }}" }]
+retry = { times = 1, on = { text = "{{ x }}" } }
+assert = ["x", "x"]
+with = { g = "{{ x }}", h = { file = "{{ x }}" } }
+[[step]]
+message = { from = "{{ x }}", eml = "{{ x }}" }
+[[step]]
+auth = { user = "{{ x }}", password = "{{ x }}" }
+[[step]]
+steps = [
+    { raw = "{{ x }}" },
+    { raw = { file = "{{ x }}" } },
+    { ehlo = "{{ x }}" },
+    { body = "{{ x }}", expect = 250 },
+    { body = { file = "{{ x }}" }, expect = 250 },
+    { xclient = { addr = "{{ x }}", helo = "{{ x }}" } },
+    { pipeline = [{ send = "{{ x }}", expect = 250, if = "x" }] },
+]
+[[close]]
+quit = true
+assert = ["x"]
+"#;
+
+    #[derive(Default)]
+    struct Count {
+        templates: usize,
+        expressions: usize,
+    }
+
+    impl<'s> Visitor<'s> for Count {
+        fn visit_template(&mut self, template: &'s Template) {
+            self.templates += usize::from(!template.is_literal());
+        }
+
+        fn visit_expression(&mut self, _: &'s Expression) {
+            self.expressions += 1;
+        }
+    }
+
+    #[test]
+    fn every_template_and_expression_is_visited_once() {
+        let session = load("all.toml", TEMPLATES, &Files::default(), &["x".to_owned()]);
+        let session = session.map_err(|errors| errors.render(false)).expect("a valid session");
+        let mut count = Count::default();
+        count.visit_session(&session);
+        assert_eq!(count.templates, TEMPLATES.matches("{{ x }}").count());
+        assert_eq!(count.expressions, TEMPLATES.matches("\"x\"").count());
+        assert_eq!(session.all_steps().count(), 14, "groups and pipelines, and the steps inside them");
+    }
+}

@@ -22,7 +22,7 @@ impl SessionReader<'_> {
             "helo" => self.hello(field, HelloVerb::Helo),
             "lhlo" => self.hello(field, HelloVerb::Lhlo),
             "starttls" => {
-                let inject_check = beside.get("inject_check").and_then(|field| self.boolean(field)).unwrap_or(true);
+                let inject_check = self.flag(beside, "inject_check", true);
                 let policy = match field.value.get_ref() {
                     DeValue::Boolean(true) => StarttlsMode::Always,
                     _ => match self.one_of(field, &["required", "opportunistic"])? {
@@ -39,7 +39,7 @@ impl SessionReader<'_> {
             "auth" => self.auth(field),
             "message" => self.message_step(field),
             "body" => {
-                let dot_stuffing = beside.get("dot_stuffing").and_then(|field| self.boolean(field)).unwrap_or(true);
+                let dot_stuffing = self.flag(beside, "dot_stuffing", true);
                 self.content(field).map(|content| Action::Body { content, dot_stuffing })
             }
             "pipeline" => self.group(field, StepParent::Pipeline).map(Action::Pipeline),

@@ -18,12 +18,12 @@ impl SessionReader<'_> {
         let settings = AuthSettings {
             span: fields.span.clone(),
             mechanism,
-            user: fields.get("user").and_then(|field| self.template(field)),
-            password: fields.get("password").and_then(|field| self.template(field)),
-            token: fields.get("token").and_then(|field| self.template(field)),
-            authzid: fields.get("authzid").and_then(|field| self.template(field)),
-            initial_response: fields.get("initial_response").and_then(|field| self.boolean(field)).unwrap_or(true),
-            allow_plaintext: fields.get("allow_plaintext").and_then(|field| self.boolean(field)).unwrap_or(false),
+            user: self.optional_template(&fields, "user"),
+            password: self.optional_template(&fields, "password"),
+            token: self.optional_template(&fields, "token"),
+            authzid: self.optional_template(&fields, "authzid"),
+            initial_response: self.flag(&fields, "initial_response", true),
+            allow_plaintext: self.flag(&fields, "allow_plaintext", false),
         };
         for (name, value) in [("password", &settings.password), ("token", &settings.token)] {
             if let Some(value) = value.as_ref().filter(|value| value.compiled.is_none() && !value.source.is_empty()) {
@@ -87,9 +87,9 @@ impl SessionReader<'_> {
         let Some(table) = self.table(field) else { return settings };
         let fields = self.fields(table, field.value.span(), &tables::TLS);
         settings.ca = fields.get("ca").and_then(|field| self.path(field));
-        settings.system_roots = fields.get("system_roots").and_then(|field| self.boolean(field)).unwrap_or(true);
-        settings.verify = fields.get("verify").and_then(|field| self.boolean(field)).unwrap_or(true);
-        settings.server_name = fields.get("server_name").and_then(|field| self.template(field));
+        settings.system_roots = self.flag(&fields, "system_roots", true);
+        settings.verify = self.flag(&fields, "verify", true);
+        settings.server_name = self.optional_template(&fields, "server_name");
         settings.min_version = fields.get("min_version").and_then(|field| self.tls_version(field));
         settings.max_version = fields.get("max_version").and_then(|field| self.tls_version(field));
         settings.client_cert = fields.get("client_cert").and_then(|field| self.path(field));

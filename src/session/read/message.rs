@@ -29,7 +29,7 @@ const COMPOSED_KEYS: [&str; 8] = ["reply_to", "subject", "date", "message_id", "
 impl SessionReader<'_> {
     pub(super) fn message(&mut self, table: &DeTable<'_>, at: Range<usize>) -> Option<Message> {
         let fields = self.fields(table, at, &tables::MESSAGE);
-        let from = fields.get("from").and_then(|field| self.template(field));
+        let from = self.optional_line(&fields, "from");
         if !fields.has("from") && !fields.has("eml") {
             self.report_missing(Diagnostic::error(fields.span.clone(), "a message needs \"from\""));
         }
@@ -69,7 +69,7 @@ impl SessionReader<'_> {
         if let Some(from) = &from {
             self.check_address(from);
         }
-        let envelope_from = fields.get("envelope_from").and_then(|field| self.template(field));
+        let envelope_from = self.optional_line(&fields, "envelope_from");
         if let Some(from) = &envelope_from {
             self.check_reverse_path(from);
         }
@@ -77,9 +77,8 @@ impl SessionReader<'_> {
             let table = self.table(field)?;
             Some(self.fields(table, field.value.span(), &tables::PARAMS))
         });
-        let param = |reader: &mut Self, name| {
-            params.as_ref().and_then(|fields| fields.get(name)).and_then(|f| reader.template(f))
-        };
+        let mut param = |name| params.as_ref().and_then(|fields| self.optional_line(fields, name));
+        let (mail_params, rcpt_params) = (param("mail"), param("rcpt"));
         let message = Message {
             span: fields.span.clone(),
             from,
@@ -87,9 +86,9 @@ impl SessionReader<'_> {
             cc,
             bcc,
             reply_to,
-            subject: fields.get("subject").and_then(|field| self.template(field)),
-            date: fields.get("date").and_then(|field| self.template(field)),
-            message_id: fields.get("message_id").and_then(|field| self.template(field)),
+            subject: self.optional_line(&fields, "subject"),
+            date: self.optional_line(&fields, "date"),
+            message_id: self.optional_line(&fields, "message_id"),
             headers: fields.get("headers").map(|field| self.headers(field)).unwrap_or_default(),
             text: fields.get("text").and_then(|field| self.content(field)),
             html: fields.get("html").and_then(|field| self.content(field)),
@@ -97,46 +96,20 @@ impl SessionReader<'_> {
             eml: fields.get("eml").and_then(|field| self.path(field)),
             envelope_from,
             envelope_to,
-            mail_params: param(self, "mail"),
-            rcpt_params: param(self, "rcpt"),
-            pipelining: fields.get("pipelining").and_then(|field| self.boolean(field)).unwrap_or(true),
-            chunking: fields.get("chunking").and_then(|field| self.boolean(field)).unwrap_or(true),
-            prdr: fields.get("prdr").and_then(|field| self.boolean(field)).unwrap_or(false),
+            mail_params,
+            rcpt_params,
+            pipelining: self.flag(&fields, "pipelining", true),
+            chunking: self.flag(&fields, "chunking", true),
+            prdr: self.flag(&fields, "prdr", false),
             on_refused: match fields.get("on_refused").and_then(|field| self.one_of(field, &["abort", "skip"])) {
                 Some(1) => RefusalPolicy::Skip,
                 _ => RefusalPolicy::Abort,
             },
         };
-        self.check_single_lines(&message);
         message.message_id.iter().for_each(|id| self.check_identifier(id, "message_id"));
         let inline = message.attachments.iter().filter_map(|attachment| attachment.inline.as_ref());
         inline.for_each(|id| self.check_identifier(id, "inline"));
         Some(message)
-    }
-
-    /// Checks the values of headers and commands: each is one line.
-    fn check_single_lines(&mut self, message: &Message) {
-        for (key, list) in [("to", &message.to), ("cc", &message.cc), ("bcc", &message.bcc)] {
-            list.iter().for_each(|line| self.check_one_line(line, key));
-        }
-        message.reply_to.iter().for_each(|line| self.check_one_line(line, "reply_to"));
-        message.envelope_to.iter().flatten().for_each(|line| self.check_one_line(line, "envelope_to"));
-        message.headers.iter().for_each(|(name, line)| self.check_one_line(line, name));
-        let single = [
-            ("from", &message.from),
-            ("subject", &message.subject),
-            ("date", &message.date),
-            ("message_id", &message.message_id),
-            ("envelope_from", &message.envelope_from),
-            ("mail", &message.mail_params),
-            ("rcpt", &message.rcpt_params),
-        ];
-        let attached = message.attachments.iter().flat_map(|attachment| {
-            [("name", &attachment.name), ("type", &attachment.media_type), ("inline", &attachment.inline)]
-        });
-        for (key, line) in single.into_iter().chain(attached) {
-            line.iter().for_each(|line| self.check_one_line(line, key));
-        }
     }
 
     /// A path or a table, or a list of them.
@@ -156,18 +129,19 @@ impl SessionReader<'_> {
         if !fields.has("file") {
             self.report_missing(Diagnostic::error(fields.span.clone(), "an attachment needs \"file\""));
         }
-        let media_type = fields.get("type").and_then(|field| self.template(field));
+        let media_type = self.optional_line(&fields, "type");
         Some(AttachedFile {
             path: fields.get("file").and_then(|field| self.path(field))?,
-            name: fields.get("name").and_then(|field| self.template(field)),
+            name: self.optional_line(&fields, "name"),
             media_type,
-            inline: fields.get("inline").and_then(|field| self.template(field)),
+            inline: self.optional_line(&fields, "inline"),
         })
     }
 
     fn addresses(&mut self, fields: &TableFields<'_>, name: &'static str) -> Vec<Template> {
         let addresses = fields.get(name).and_then(|field| self.templates(field)).unwrap_or_default();
         for address in &addresses {
+            self.check_one_line(address, name);
             self.check_address(address);
         }
         addresses
@@ -175,7 +149,7 @@ impl SessionReader<'_> {
 
     /// Checks literal addresses: `local@domain`, `Name <local@domain>`, lists of them, groups.
     fn check_address(&mut self, written: &Template) {
-        // `check_single_lines` reports line breaks.
+        // `check_one_line` reports line breaks.
         if written.compiled.is_some() || written.source.contains(['\r', '\n', '\0']) {
             return;
         }
@@ -229,6 +203,7 @@ impl SessionReader<'_> {
                 Some(text) => self.compile(text, value),
                 None => self.must_be(field, "a string"),
             };
+            value.iter().for_each(|value| self.check_one_line(value, name.get_ref()));
             headers.extend(value.map(|value| (name.get_ref().to_string(), value)));
         }
         headers

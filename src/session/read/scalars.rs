@@ -2,7 +2,7 @@
 
 use super::key_spec::KeyType;
 use super::reader::SessionReader;
-use super::table_fields::{Field, SpannedValue};
+use super::table_fields::{Field, SpannedValue, TableFields};
 use crate::session::suggestions::closest_name;
 use crate::session::template::toml_offsets;
 use crate::session::{CompileErrors, Diagnostic, Expression, Span, Template, parse_duration};
@@ -63,6 +63,18 @@ impl SessionReader<'_> {
         }
     }
 
+    /// The template of a key that a table may have.
+    pub(super) fn optional_template(&mut self, fields: &TableFields<'_>, name: &'static str) -> Option<Template> {
+        fields.get(name).and_then(|field| self.template(field))
+    }
+
+    /// As [`SessionReader::optional_template`], for a template whose result is one line.
+    pub(super) fn optional_line(&mut self, fields: &TableFields<'_>, name: &'static str) -> Option<Template> {
+        let line = self.optional_template(fields, name)?;
+        self.check_one_line(&line, name);
+        Some(line)
+    }
+
     pub(super) fn compile(&mut self, text: &str, value: &SpannedValue<'_>) -> Option<Template> {
         let span = self.value_span(value);
         let compiled = self.templates.compile(text, span.clone(), self.map.snippet(&span));
@@ -97,6 +109,11 @@ impl SessionReader<'_> {
 
     pub(super) fn boolean(&mut self, field: Field<'_>) -> Option<bool> {
         field.value.get_ref().as_bool().or_else(|| self.wrong_type(field))
+    }
+
+    /// A boolean that a table may have.
+    pub(super) fn flag(&mut self, fields: &TableFields<'_>, name: &'static str, default: bool) -> bool {
+        fields.get(name).and_then(|field| self.boolean(field)).unwrap_or(default)
     }
 
     /// Reads a key whose only value is `true`.

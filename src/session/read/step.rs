@@ -104,7 +104,7 @@ impl SessionReader<'_> {
             deselected: false,
             action: Action::Wait,
             expect: None,
-            name: fields.get("name").and_then(|field| self.template(field)),
+            name: self.optional_template(&fields, "name"),
             asserts: fields.get("assert").map(|field| self.asserts(field)).unwrap_or_default(),
             captures: fields.get("capture").map(|field| self.captures(field)).unwrap_or_default(),
             timeout: fields.get("timeout").and_then(|field| self.deadline(field)),
@@ -118,7 +118,7 @@ impl SessionReader<'_> {
                 _ => FailurePolicy::Stop,
             },
             chunk: fields.get("chunk").and_then(|field| self.chunk(field)),
-            always: fields.get("always").and_then(|field| self.boolean(field)).unwrap_or(false),
+            always: self.flag(&fields, "always", false),
             with,
             on: fields.get("on").and_then(|field| self.connection(field)),
         };

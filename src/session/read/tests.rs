@@ -1,4 +1,4 @@
-//! Session files, good and bad, and what reading them gives.
+//! Tests of reading session files.
 
 mod combinations;
 mod includes;
@@ -13,7 +13,7 @@ use crate::session::{Diagnostics, Session, SourceError, SourceFile, Sources, loa
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Files in memory beside the session file.
+/// Files in memory.
 #[derive(Default)]
 pub(in crate::session) struct Files(pub HashMap<&'static str, String>);
 
@@ -29,12 +29,12 @@ fn read(text: &str) -> Result<Session, Diagnostics> {
     load("case.toml", text, &Files::default(), &[])
 }
 
-/// The session; what is wrong with it ends the test.
+/// Reads a valid session; an error fails the test.
 fn good(text: &str) -> Session {
     read(text).unwrap_or_else(|wrong| panic!("{text}\n{}", wrong.render(false)))
 }
 
-/// What was wrong, as it is shown.
+/// Reads an invalid session and returns its errors as they are printed.
 fn wrong(text: &str) -> String {
     match read(text) {
         Ok(_) => panic!("this was read without an error:\n{text}"),

@@ -44,15 +44,14 @@ impl SessionReader<'_> {
             let wrong = Diagnostic::error(self.span(0..0), "this file has no step");
             self.report_missing(wrong.with_help("write [[step]], or [message] for the standard steps"));
         }
-        let client_name = fields.get("client_name").and_then(|field| self.template(field));
-        client_name.iter().for_each(|name| self.check_one_line(name, "client_name"));
+        let client_name = self.optional_line(&fields, "client_name");
         let [open, steps, close] = self.add_implied_steps(open, steps, close);
         Session {
             name: Path::new(self.map.name(0)).file_name().unwrap_or_default().to_string_lossy().into_owned(),
             source_map: SourceMap::default(),
             templates: Templates::new(),
             warnings: Vec::new(),
-            description: fields.get("description").and_then(|field| self.template(field)),
+            description: self.optional_template(&fields, "description"),
             server: fields.get("server").and_then(|field| self.server(field)),
             client_name,
             timeout: fields.get("timeout").and_then(|field| self.deadline(field)),

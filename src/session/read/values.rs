@@ -172,7 +172,7 @@ impl SessionReader<'_> {
             DeValue::String(text) => self.compile(text, field.value).map(TextSource::Text),
             DeValue::Table(table) => {
                 let fields = self.fields(table, field.value.span(), &tables::CONTENT_FILE);
-                let template = fields.get("template").and_then(|field| self.boolean(field)).unwrap_or(false);
+                let template = self.flag(&fields, "template", false);
                 let file = self.only_one(&fields, &["file"], field)?;
                 self.path(file).map(|path| TextSource::File { path, template })
             }

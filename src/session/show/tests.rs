@@ -1,4 +1,4 @@
-//! What is shown is read back as the same session.
+//! A printed session is read back as the same session.
 
 use super::{ShowOptions, show};
 use crate::session::read::tests::{EVERY_KEY, Files};
@@ -17,7 +17,7 @@ fn shown(text: &str, files: &[(&'static str, &str)]) -> String {
     once
 }
 
-/// Debug output without the places, which differ, and without what only tells implied steps from written ones.
+/// Debug output without places and without the mark of implied steps, which differ.
 fn shape(session: &Session) -> String {
     let text = format!(
         "{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
@@ -28,14 +28,14 @@ fn shape(session: &Session) -> String {
 }
 
 #[test]
-fn every_key_comes_back() {
+fn every_key_is_printed_and_read_back() {
     let session = read(EVERY_KEY, &[]);
     let text = shown(EVERY_KEY, &[]);
     assert_eq!(shape(&session), shape(&read(&text, &[])), "{text}");
 }
 
 #[test]
-fn the_short_form_is_spelled_out() {
+fn implied_sections_are_written_out() {
     let text = shown("[message]\nfrom = \"a@b.c\"\nto = \"d@e.f\"\ntext = \"one\\ntwo \\n\"\n", &[]);
     let expected = r#"[message]
 from = "a@b.c"
@@ -60,7 +60,7 @@ expect = [221, "close"]
 }
 
 #[test]
-fn a_list_that_is_empty_on_purpose_stays_so() {
+fn an_empty_section_stays_empty() {
     let text = shown("close = []\n[message]\nfrom = \"a@b.c\"\nto = \"d@e.f\"\n", &[]);
     assert!(text.starts_with("close = []\n"), "{text}");
     assert!(!text.contains("quit"), "{text}");
@@ -96,7 +96,7 @@ fn no_literal_secret_is_shown() {
 }
 
 #[test]
-fn the_command_line_stands_in_place_of_the_file() {
+fn the_command_line_overrides_the_file() {
     let session = read("server = \"smtp://x\"\n[vars]\na = \"1\"\nb = \"{{ a }}\"\n[[step]]\nexpect = 220\n", &[]);
     let options = ShowOptions {
         server: Some("lmtp://y".to_owned()),
@@ -129,7 +129,7 @@ proptest! {
     }
 
     #[test]
-    fn bodies_come_back(text in "(.|\n|\r|\t| ){0,80}") {
+    fn bodies_are_printed_and_read_back(text in "(.|\n|\r|\t| ){0,80}") {
         prop_assume!(!crate::session::template::lexer::has_markup(&text));
         let file = format!("[[step]]\nbody = {}\nexpect = 250\n", super::toml::string(&text));
         let session = read(&file, &[]);

@@ -23,7 +23,7 @@ fn scope() -> Scope {
     scope
 }
 
-/// Compiles a literal string that stands at byte 100.
+/// Compiles a literal string at byte 100.
 fn compile(templates: &mut Templates, source: &str) -> Result<Template, super::CompileErrors<Template>> {
     let raw = format!("'{source}'");
     templates.compile(source, Span { file: 0, bytes: 100..100 + raw.len() }, &raw)
@@ -66,7 +66,7 @@ fn templates_render() {
 }
 
 #[test]
-fn expressions_tell_what_they_saw() {
+fn a_false_expression_returns_its_operands() {
     let mut templates = Templates::new();
     let source = "count > 3 and user == 'x.y'";
     let expression = Expression::compile(source, Span::default(), &format!("\"{source}\""), &mut templates).unwrap();
@@ -76,7 +76,7 @@ fn expressions_tell_what_they_saw() {
     assert_eq!(expression.names(&templates), ["count", "user"]);
 }
 
-/// The error for a TOML string as written, and what its place covers there.
+/// The error for a TOML string, and the text at its place.
 fn error_at(raw: &str) -> (String, String) {
     let file = format!("subject = {raw}\n");
     let source = value_of(&file, "subject");
@@ -128,7 +128,7 @@ fn errors_point_into_the_string() {
 }
 
 #[test]
-fn names_are_told_with_their_places() {
+fn names_are_found_with_their_places() {
     let mut templates = Templates::new();
     let source = "{{ now() }} {% set own = 1 %}{{ own }} {{ reply.user }} {{ 'no' ~ user|upper }} {% for r in rows %}{{ r.a }}\
                   {{ loop.index }}{% endfor %}{{ maybe | default('') }}{% if sure is not defined %}{% endif %}\
@@ -139,7 +139,7 @@ fn names_are_told_with_their_places() {
     let words: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(words, ["a", "user", "rows", "value"]);
     for (name, span) in names {
-        // The literal's quote stands at 100.
+        // The quote of the literal is at 100.
         assert_eq!(source[span.bytes.start - 101..span.bytes.end - 101], name);
     }
     let first = source.find("~ user").expect("it is there") + 2;
@@ -232,7 +232,7 @@ fn expressions_see_the_running_session() {
 }
 
 #[test]
-fn what_hangs_on_none_does_not_hold_and_what_is_undefined_is_an_error() {
+fn attributes_of_none_are_false_and_undefined_names_are_errors() {
     let table = [
         ("tls", Ok((false, "tls = none".to_owned())), "no handshake"),
         ("tls.verified", Ok((false, "tls = none".to_owned())), "an attribute of none"),
@@ -302,7 +302,7 @@ fn files_are_templates_too() {
     }
 }
 
-/// A character of a value, and a way to write it between these quotes.
+/// A character of a value, and a way to write it inside these quotes.
 fn written(multi: bool, basic: bool) -> BoxedStrategy<(String, String)> {
     let plain = prop_oneof!["[a-z {}%ä€]", Just("𝄞".to_owned())].prop_map(|c| (c.clone(), c));
     if !basic {
@@ -343,7 +343,7 @@ proptest! {
         let value: String = head.to_owned() + &pieces.iter().map(|(value, _)| value.as_str()).collect::<String>();
         let raw: String = open.clone() + &pieces.iter().map(|(_, raw)| raw.as_str()).collect::<String>() + "x" + quotes;
         let value = value + "x";
-        // A continued line takes the white space behind it, whoever wrote that: then the value is another one.
+        // A continued line removes the white space after it, which changes the value.
         prop_assume!(value_of(&format!("a = {raw}"), "a") == value);
         let chosen = pick.index(pieces.len() + 1);
         let (mut in_value, mut in_raw) = (head.len(), open.len());
@@ -359,7 +359,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_it_panic(
+    fn no_text_causes_a_panic(
         text in r#"(\{\{|\}\}|\{%|%\}|\{#|#\}|raw|endraw|set|for|in|if|endif|endfor|is|not|user|reply|\.|\||\(|\)|\[|\]|"|'|\\| |=|-|1|ä|\PC){0,24}"#,
         raw in r#"("|'|\\|u|x|\n|\PC){0,12}"#,
     ) {

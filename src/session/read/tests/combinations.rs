@@ -1,8 +1,8 @@
-//! Several mistakes in one file are all told in one run.
+//! All errors of a file are reported in one run.
 
 use super::wrong;
 
-/// Each `⟦` marks where one error must point; they are as many as the errors.
+/// Each `⟦` marks the place of one error.
 fn all(table: &[(&str, &[&str], &str)]) {
     for (file, words, why) in table {
         let shown = wrong(&file.replace('⟦', ""));
@@ -23,7 +23,7 @@ fn all(table: &[(&str, &[&str], &str)]) {
 }
 
 #[test]
-fn of_one_template_or_expression() {
+fn errors_of_one_template_are_all_reported() {
     all(&[
         (
             "[[step]]\nsend = \"{{ ⟦usr1 }} {{ user | ⟦dat }}\"\nexpect = 250\n[vars]\nuser = \"x\"",
@@ -60,7 +60,7 @@ fn of_one_template_or_expression() {
 }
 
 #[test]
-fn of_what_a_run_would_refuse_whatever_the_server_says() {
+fn errors_that_every_run_would_have_are_reported() {
     all(&[
         (
             "client_name = ⟦\"a\\r\\nb\"\n[message]\nfrom = \"a@b.example\"\nto = [\"c@d.example\", ⟦\"\"]\ncc = ⟦3\n\

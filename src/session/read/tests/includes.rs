@@ -1,4 +1,4 @@
-//! Includes become steps where they stand.
+//! Includes become steps.
 
 use super::Files;
 use crate::session::*;
@@ -29,7 +29,7 @@ fn paths_in_an_include_are_relative_to_it() {
 }
 
 #[test]
-fn mistakes_in_an_include_are_placed_there_and_told_once() {
+fn errors_in_an_include_are_reported_once_with_their_place() {
     let text = "[[step]]\ninclude = \"x.toml\"\n[[step]]\ninclude = \"x.toml\"\n";
     let shown = load_with(text, &[("x.toml", "colour = 1\n[[step]]\nexpct = 1\n")]).err().expect("it is wrong");
     assert!(shown.starts_with("sessions/x.toml:1:1: error: unknown key \"colour\" in an included file"), "{shown}");
@@ -37,7 +37,7 @@ fn mistakes_in_an_include_are_placed_there_and_told_once() {
 }
 
 #[test]
-fn a_circle_is_named_with_its_chain() {
+fn an_include_cycle_is_an_error_with_its_chain() {
     let one = "[[step]]\ninclude = \"two.toml\"\n";
     let two = "[[step]]\ninclude = \"./one.toml\"\n";
     let files = [("one.toml", one), ("two.toml", two), ("./one.toml", one)];
@@ -70,7 +70,7 @@ fn includes_nest_sixteen_deep_and_no_deeper() {
 }
 
 #[test]
-fn what_an_include_may_not_have() {
+fn invalid_includes_are_errors() {
     let table = [
         ("server = \"smtp://x\"\n[[step]]\nexpect = 220\n", "unknown key \"server\"", "settings"),
         ("[vars]\na = 1\n", "has no [[step]]", "no step"),
@@ -84,7 +84,7 @@ fn what_an_include_may_not_have() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_no_input() {
+fn an_unreadable_include_has_status_66() {
     let wrong = load("m", "[[step]]\ninclude = \"x.toml\"\n", &Files::default(), &[]).err().expect("no such file");
     assert!(wrong.list.iter().all(|one| one.no_input));
 }

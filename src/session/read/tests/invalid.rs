@@ -1,9 +1,9 @@
-//! Every mistake has its place and its words.
+//! Every error has its place and its message.
 
 use super::{read, wrong};
 use crate::session::Severity;
 
-/// The text before `⟦` and the rest behind it are the file; the mark is where the error must point.
+/// The file without its mark `⟦`, which is the place of the error.
 fn case(file: &str) -> (String, String) {
     let at = file.find('⟦').unwrap_or_else(|| panic!("no mark in {file}"));
     let text = file.replace('⟦', "");
@@ -20,18 +20,18 @@ fn all(table: &[(&str, &str, &str)]) {
         let found = shown.lines().any(|line| line.starts_with(&place));
         assert!(found && shown.contains(words), "{why}: wanted {place} … {words}\n{text}\n{shown}");
         let errors = shown.lines().filter(|line| line.contains(": error: ")).count();
-        assert_eq!(errors, 1, "{why}: one mistake is told once\n{text}\n{shown}");
+        assert_eq!(errors, 1, "{why}: one error is reported once\n{text}\n{shown}");
     }
 }
 
-/// A step that is right, for files whose mistake is elsewhere.
+/// Adds a valid step to a file with an error elsewhere.
 macro_rules! file {
     ($text:literal) => {
         concat!($text, "\n[[step]]\nexpect = 220\n")
     };
 }
 
-/// A step among others.
+/// Adds a step to a valid file.
 macro_rules! step {
     ($text:literal) => {
         concat!("step = [\n  { expect = 220 },\n  ", $text, ",\n]\n")
@@ -278,7 +278,7 @@ fn expectations() {
     ]);
 }
 
-/// A message that lacks nothing else.
+/// Adds keys to a valid `[message]`.
 macro_rules! message {
     ($text:literal) => {
         concat!("[message]\nfrom = \"a@b.c\"\nto = [\"d@e.f\"]\n", $text, "\n")
@@ -334,7 +334,7 @@ fn messages() {
 }
 
 #[test]
-fn all_mistakes_are_told_in_the_order_of_the_file() {
+fn all_errors_are_reported_in_file_order() {
     let shown = wrong(
         "server=\"smtp://x\"\ncolour = 1\n[[step]]\nexpct = 220\n[[step]]\nsend = \"NOOP\"\n[[step]]\nsend = \"{{ x }}\"\nexpect = 250\n",
     );
@@ -344,7 +344,7 @@ fn all_mistakes_are_told_in_the_order_of_the_file() {
 }
 
 #[test]
-fn what_is_missing_is_not_told_of_a_file_with_broken_syntax() {
+fn missing_keys_are_not_reported_after_a_syntax_error() {
     let shown = wrong("colour = 1\n[[step]]\nexpect = \n[[step]]\nsend = \"x\"\nexpect = 250\n");
     assert!(shown.contains("case.toml:1:1: error: unknown key \"colour\""), "{shown}");
     assert!(shown.contains("case.toml:3:"), "{shown}");
@@ -352,14 +352,14 @@ fn what_is_missing_is_not_told_of_a_file_with_broken_syntax() {
 }
 
 #[test]
-fn what_a_broken_step_would_have_captured_is_not_told_missing() {
+fn captures_of_an_invalid_step_count_as_defined() {
     let shown =
         wrong("step = [{ send = 1, expect = 250, capture = { a = 'x' } }, { send = \"{{ a }}\", expect = 250 }]");
     assert_eq!(shown.matches(": error: ").count(), 1, "{shown}");
 }
 
 #[test]
-fn literal_secrets_are_warned_about() {
+fn literal_secrets_give_a_warning() {
     let session = read("[secrets]\npw = \"hunter2\"\n[auth]\nuser = \"u\"\npassword = \"x\"\n[[step]]\nexpect = 220\n");
     let warnings = session.map_err(|wrong| wrong.render(false)).expect("a warning is no error").warnings;
     assert_eq!(warnings.len(), 2);
@@ -383,7 +383,7 @@ fn an_error_in_a_secrets_line_shows_no_secret() {
 }
 
 #[test]
-fn too_many_steps_are_refused_by_name() {
+fn too_many_steps_are_an_error() {
     let shown = wrong(&format!("step = [{}]", "{ expect = 220 },".repeat(100_001)));
     assert!(shown.contains("more than 100000 steps"), "{shown}");
 }

@@ -1,9 +1,9 @@
-//! Secrets that stand in a file are not shown with its lines, however wrong the file is.
+//! Literal secrets are never shown, even in invalid files.
 
 use super::*;
 
 #[test]
-fn no_error_or_warning_shows_a_secret_that_stands_in_the_file() {
+fn no_error_or_warning_shows_a_literal_secret() {
     let steps = "step = [{ expect = 220 }]\n";
     let table = [
         ("[secrets]\npw = 'hunter2'", "a literal"),
@@ -39,7 +39,7 @@ fn no_error_or_warning_shows_a_secret_that_stands_in_the_file() {
 }
 
 #[test]
-fn what_says_where_a_secret_is_stays_to_be_read() {
+fn sources_of_secrets_are_shown() {
     let shown = wrong("step = [{ expect = 220 }]\nsecrets = { pw = { env = 'SMTP_PASSWORD', bogus = 1 } }\n");
     assert!(shown.contains("env = 'SMTP_PASSWORD', bogus = 1"), "{shown}");
     let shown = wrong("step = [{ expct = 1, auth = { user = 'u', password = '{{ pw }}' } }]\n");

@@ -1,10 +1,10 @@
-//! Every key, read.
+//! Valid session files.
 
 use super::{Files, good};
 use crate::session::*;
 use std::time::Duration;
 
-/// A file that has every key that is built.
+/// A file with every key.
 pub(in crate::session) const EVERY_KEY: &str = r#"
 description = "everything at {{ host }}"
 server = "smtp://{{ host }}:2525"
@@ -188,7 +188,7 @@ fn the_file_order_is_kept() {
 }
 
 #[test]
-fn settings_are_what_the_file_says() {
+fn settings_are_read() {
     let session = good(EVERY_KEY);
     assert_eq!(session.name, "case.toml");
     assert_eq!(session.timeout, Some(Duration::from_secs(20)));
@@ -206,7 +206,7 @@ fn settings_are_what_the_file_says() {
 }
 
 #[test]
-fn a_step_is_what_the_file_says() {
+fn a_step_is_read_with_its_modifiers() {
     let session = good(EVERY_KEY);
     let step = &session.steps[0];
     assert_eq!(step.repeat, Some(3));
@@ -235,7 +235,7 @@ fn both_forms_of_steps_are_the_same() {
 }
 
 #[test]
-fn actions_that_know_what_they_expect() {
+fn actions_have_default_expectations() {
     let table = [
         ("ehlo = true", "250"),
         ("helo = true", "250"),
@@ -257,7 +257,7 @@ fn actions_that_know_what_they_expect() {
 const MESSAGE: &str = "[message]\nfrom = \"a@b.c\"\nto = \"d@e.f\"\n";
 
 #[test]
-fn a_message_implies_what_is_not_written() {
+fn a_message_implies_missing_sections() {
     let session = good(MESSAGE);
     assert!(matches!(session.open[..], [Step { action: Action::Login, implied: true, .. }]));
     assert!(matches!(session.steps[..], [Step { action: Action::Message(_), implied: true, .. }]));
@@ -279,12 +279,12 @@ fn without_a_message_nothing_is_implied() {
 }
 
 #[test]
-fn another_connections_greeting_may_be_awaited_first() {
+fn a_first_step_can_wait_for_the_greeting_of_another_connection() {
     good(&format!("{MESSAGE}[[step]]\non = \"b\"\nexpect = 220\n"));
 }
 
 #[test]
-fn names_are_known_where_they_are_set() {
+fn names_are_defined_from_their_definition_on() {
     let table = [
         (
             "[[open]]\nexpect = 220\ncapture = { a = 'x' }\n[[step]]\nsend = \"{{ a }}\"\nexpect = 250",
@@ -322,7 +322,7 @@ fn a_name_ends_with_its_step() {
 }
 
 #[test]
-fn names_of_the_command_line_are_known() {
+fn names_of_the_command_line_are_defined() {
     let text = "[[step]]\nsend = \"{{ who }}\"\nexpect = 250\n";
     assert!(load("x", text, &Files::default(), &["who".to_owned()]).is_ok());
 }

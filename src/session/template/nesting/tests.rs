@@ -5,7 +5,7 @@ use crate::session::{Expression, HostEnvironment, Scope, Span};
 use proptest::prelude::*;
 use std::sync::Arc;
 
-/// What workers have.
+/// The stack of a worker thread.
 const STACK: usize = 2 << 20;
 
 fn scope() -> Scope {
@@ -15,7 +15,7 @@ fn scope() -> Scope {
     Scope::new(Some(7), outside)
 }
 
-/// Reads, looks through and renders a template on a small stack; gives what is wrong with reading it.
+/// Compiles, inspects and renders a template on a small stack. Returns the error of compiling it.
 fn read(source: String) -> Option<String> {
     let run = move || {
         let mut templates = Templates::new();
@@ -26,7 +26,7 @@ fn read(source: String) -> Option<String> {
         templates.row_columns();
         let wrong = compiled.err().map(|wrong| wrong.diagnostics[0].message.clone());
         if let Some(wrong) = &wrong {
-            assert!(rendered.unwrap_err().message.starts_with(wrong.as_str()), "a file's says the same");
+            assert!(rendered.unwrap_err().message.starts_with(wrong.as_str()), "the same error for a file");
         }
         wrong
     };
@@ -52,7 +52,7 @@ fn on_a_small_stack<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static)
     thread.join().expect("it does not panic")
 }
 
-/// Before, repeated, behind; and how many operators one repetition counts.
+/// The text before, the repeated text, the text after, and the operators in one repetition.
 const CHAINS: [(&str, &str, &str, usize); 23] = [
     ("", "-", "1", 1),
     ("", "not ", "1", 1),
@@ -80,7 +80,7 @@ const CHAINS: [(&str, &str, &str, usize); 23] = [
 ];
 
 #[test]
-fn chains_are_read_up_to_the_limit_and_refused_beyond() {
+fn chains_of_operators_have_a_limit() {
     for (before, link, behind, count) in CHAINS {
         let expression = |times: usize| format!("{before}{}{behind}", link.repeat(times));
         let tags = ["{{ _ }}", "{% set x = _ %}", "{% if (_) %}{% endif %}", "{#}#}{%- raw -%}{#{% endraw %}{{-_-}}"];
@@ -100,7 +100,7 @@ fn chains_are_read_up_to_the_limit_and_refused_beyond() {
 }
 
 #[test]
-fn what_nests_otherwise_is_refused_too() {
+fn other_nesting_has_a_limit() {
     let many = 20_000;
     let elifs = |times: usize| format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(times));
     let ifs = |times: usize| "{% if 1 %}".repeat(times) + &"{% endif %}".repeat(times);
@@ -124,7 +124,7 @@ fn what_nests_otherwise_is_refused_too() {
 }
 
 #[test]
-fn what_lies_side_by_side_does_not_nest() {
+fn items_next_to_each_other_do_not_nest() {
     let table = [
         (format!("{{{{ [{}] | length }}}}", "-1.5, ".repeat(5000)), "a list"),
         (format!("{{{{ {{{}}} | length }}}}", "'a': -x.y, ".repeat(5000)), "a table"),
@@ -142,9 +142,9 @@ fn what_lies_side_by_side_does_not_nest() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Whatever is mixed, and wherever a tag seems to end: it ends in an error or a result.
+    /// Any mixture of tokens ends in an error or a result.
     #[test]
-    fn no_mixture_takes_the_stack(
+    fn no_mixture_overflows_the_stack(
         pieces in proptest::collection::vec(
             (r#"(\{\{|\}\}|\{%-?|%\}|\{#|#\}| raw | endraw |if |elif | else |endif| not |-|\+|~|\(|\)|\[|\]|,|"|'|\\|1|0x|e|_|\.|a| is | in |\|int|é|\{|\}){1,4}"#, 1_usize..3000),
             1..6,

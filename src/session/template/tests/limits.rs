@@ -1,4 +1,4 @@
-//! What a template may take, and that it is an error to take more.
+//! The limits of templates.
 
 use super::render;
 
@@ -51,7 +51,7 @@ fn limits_are_errors_that_name_them() {
 }
 
 #[test]
-fn what_stays_within_them_is_as_it_was() {
+fn filters_within_the_limits_are_unchanged() {
     let table = [
         ("{{ ['a', 1, none] | join('-') }} {{ [1, 2] | join(d=', ') }} {{ 'abc' | join('.') }}", "a-1-None 1, 2 a.b.c"),
         ("{{ [{'a': 'x'}, {'a': 'y'}] | join('+', attribute='a') }} {{ [] | join }}|", "x+y |"),
