@@ -1,6 +1,6 @@
 //! A message as it is sent: bytes that stand between the parts, and parts that are encoded while they are read.
 
-use super::source::{Source, SourceReader, block_size};
+use super::source::{Source, SourceReader};
 use super::transfer::{TransferEncoder, TransferEncoding};
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -48,14 +48,7 @@ impl<'a> EncodedMessage<'a> {
 
     /// Reads all of it, from the beginning: exactly [`EncodedMessage::size`] octets, or an error.
     pub fn open(&self) -> MessageReader<'_> {
-        MessageReader {
-            segments: self.segments.iter(),
-            ready: &[],
-            part: None,
-            block: Vec::new(),
-            out: Vec::new(),
-            position: 0,
-        }
+        MessageReader { segments: self.segments.iter(), ready: &[], part: None, out: Vec::new(), position: 0 }
     }
 
     /// Appends a segment.
@@ -88,7 +81,6 @@ pub struct MessageReader<'m> {
     /// The rest of a segment that needs no encoding.
     ready: &'m [u8],
     part: Option<OpenPart<'m>>,
-    block: Vec<u8>,
     /// Encoded bytes, to be read from `position` on.
     out: Vec<u8>,
     position: usize,
@@ -97,7 +89,6 @@ pub struct MessageReader<'m> {
 struct OpenPart<'m> {
     reader: SourceReader<'m>,
     encoder: TransferEncoder,
-    name: &'m str,
     /// The octets that are still to come of its size.
     left: u64,
 }
@@ -116,20 +107,19 @@ impl<'m> MessageReader<'m> {
             Some(Segment::Bytes(bytes)) => self.ready = bytes,
             Some(Segment::Shared(bytes)) => self.ready = bytes,
             Some(Segment::Part { source, encoding, size }) => {
-                self.block.resize(block_size(source.length), 0);
                 let (reader, encoder) = (source.read()?, TransferEncoder::new(*encoding));
-                self.part = Some(OpenPart { reader, encoder, name: &source.name, left: *size });
+                self.part = Some(OpenPart { reader, encoder, left: *size });
             }
         }
         Ok(true)
     }
 
     fn encode_block(&mut self, mut part: OpenPart<'m>) -> io::Result<()> {
-        let count = part.reader.fill(&mut self.block)?;
-        part.encoder.push(self.block.get(..count).unwrap_or_default(), &mut self.out);
-        let ends = count < self.block.len();
-        if ends {
-            part.encoder.finish(&mut self.out);
+        let block = part.reader.next_block()?;
+        let ends = block.is_none();
+        match block {
+            Some(block) => part.encoder.push(block, &mut self.out),
+            None => part.encoder.finish(&mut self.out),
         }
         // A file of the same length may hold other bytes, which take more room or less: then its size was wrong.
         match part.left.checked_sub(self.out.len() as u64) {
@@ -138,7 +128,7 @@ impl<'m> MessageReader<'m> {
                 self.part = Some(OpenPart { left, ..part });
                 Ok(())
             }
-            _ => Err(io::Error::other(format!("{}: it changed while it was sent", part.name))),
+            _ => Err(io::Error::other(format!("{}: it changed while it was sent", part.reader.name))),
         }
     }
 }

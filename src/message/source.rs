@@ -1,6 +1,6 @@
 //! Where the bytes of a part come from.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 /// Bytes read at a time: whole lines of base64 (57 bytes each), so that an encoder carries nothing over.
@@ -44,62 +44,80 @@ impl<'a> Source<'a> {
     }
 
     /// Reads the bytes; fewer or more than [`Self::length`] are an error.
-    pub fn read(&self) -> io::Result<SourceReader<'_>> {
-        let reader = match &self.bytes {
-            Bytes::InMemory(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
-            Bytes::Opened(open) => open()?,
+    pub(super) fn read(&self) -> io::Result<SourceReader<'_>> {
+        let rest = match &self.bytes {
+            Bytes::InMemory(bytes) => Rest::InMemory(bytes),
+            Bytes::Opened(open) => {
+                // One byte more than a short source has, so that the first read shows its end.
+                let size = usize::try_from(self.length).map_or(BLOCK, |length| BLOCK.min(length.saturating_add(1)));
+                Rest::File { reader: open()?, block: vec![0; size], has_ended: false }
+            }
         };
-        Ok(SourceReader { reader, name: &self.name, length: self.length, so_far: 0 })
+        Ok(SourceReader { rest, name: &self.name, length: self.length, so_far: 0 })
     }
 
     /// Calls `each` with all bytes, block by block.
     pub(super) fn for_each_block(&self, mut each: impl FnMut(&[u8])) -> io::Result<()> {
-        let (mut reader, mut block) = (self.read()?, vec![0; block_size(self.length)]);
-        loop {
-            let count = reader.fill(&mut block)?;
-            each(block.get(..count).unwrap_or_default());
-            if count < block.len() {
-                return Ok(());
-            }
+        let mut reader = self.read()?;
+        while let Some(block) = reader.next_block()? {
+            each(block);
         }
+        Ok(())
     }
 }
 
 /// Reads a [`Source`].
-pub struct SourceReader<'s> {
-    reader: Box<dyn Read>,
-    name: &'s str,
+pub(super) struct SourceReader<'s> {
+    rest: Rest<'s>,
+    pub(super) name: &'s str,
     length: u64,
     so_far: u64,
 }
 
+/// What has not been read yet.
+enum Rest<'s> {
+    InMemory(&'s [u8]),
+    File { reader: Box<dyn Read>, block: Vec<u8>, has_ended: bool },
+}
+
 impl SourceReader<'_> {
-    /// Fills `block`, or as much of it as is left of the source: a count below the block's length is the end.
-    pub fn fill(&mut self, block: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while let Some(rest) = block.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.reader.read(rest) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", self.name))),
+    /// The next bytes, `None` at the end.
+    pub(super) fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
+        let (name, length) = (self.name, self.length);
+        let (reader, block, has_ended) = match &mut self.rest {
+            Rest::InMemory(bytes) => {
+                let (block, rest) = bytes.split_at(bytes.len().min(BLOCK));
+                *bytes = rest;
+                return Ok(Some(block).filter(|block| !block.is_empty()));
             }
-        }
-        self.so_far += filled as u64;
-        let (name, so_far, length) = (self.name, self.so_far, self.length);
+            Rest::File { has_ended: true, .. } => return Ok(None),
+            Rest::File { reader, block, has_ended } => (reader, block, has_ended),
+        };
+        let count = fill(reader, block).map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
+        self.so_far += count as u64;
+        let so_far = self.so_far;
         if so_far > length {
             return Err(io::Error::other(format!("{name}: it grew beyond its {length} bytes while it was read")));
         }
-        if filled < block.len() && so_far < length {
+        *has_ended = count < block.len();
+        if *has_ended && so_far < length {
             let what = format!("{name}: {so_far} bytes came of {length}");
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what));
         }
-        Ok(filled)
+        Ok(block.get(..count).filter(|block| !block.is_empty()))
     }
 }
 
-/// The size of the blocks that a source of that length is read in: one byte more than a short source has, so that the
-/// first read shows its end.
-pub(super) fn block_size(length: u64) -> usize {
-    usize::try_from(length).map_or(BLOCK, |length| BLOCK.min(length.saturating_add(1)))
+/// Fills `block`, or as much of it as is left.
+fn fill(reader: &mut dyn Read, block: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = block.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match reader.read(rest) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
