@@ -14,6 +14,7 @@ pub struct CommandError {
 }
 
 impl CommandError {
+    /// An error without help.
     pub fn new(status: Status, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), help: None }
     }
@@ -44,6 +45,7 @@ impl CommandError {
         self
     }
 
+    /// Adds what to do about it.
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self

@@ -5,8 +5,6 @@ mod commands;
 mod environment;
 mod error;
 mod output;
-mod raw_deliveries;
-mod reach;
 mod sessions;
 mod suite_runner;
 

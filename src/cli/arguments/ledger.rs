@@ -23,6 +23,7 @@ pub struct LedgerArguments {
     pub command: Option<LedgerCommand>,
 }
 
+/// The commands of `ledger`.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
     /// Print a line per row, or per recipient of a row with several: key, state, Message-ID, reply

@@ -56,6 +56,7 @@ pub fn definition() -> clap::Command {
     <Arguments as clap::CommandFactory>::command()
 }
 
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum CliCommand {
     /// Run sessions and print their transcripts
@@ -121,6 +122,7 @@ pub struct NewArguments {
     pub file: Option<PathBuf>,
 }
 
+/// The starters of `new`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Starter {
     /// Send a report by mail, from cron

@@ -8,12 +8,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The long description of `test`.
 pub(super) const TEST_ABOUT: &str = "\
 Runs sessions as a test suite.
 
 It prints a line for each session, for each failure a diagnosis with the dialogue around it, and a summary. All files are read \
 first: one with errors is reported, and the others run.";
 
+/// The examples of `test`.
 pub(super) const TEST_EXAMPLES: &str = "\
 Examples:
   mailrun test --server smtp://127.0.0.1:2525 sessions/smoke/
@@ -85,6 +87,7 @@ pub struct InputArguments {
     pub color: Color,
 }
 
+/// When output is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     Auto,
@@ -128,11 +131,13 @@ pub struct PartArguments {
 }
 
 impl PartArguments {
+    /// The steps that run.
     pub fn step_range(&self) -> StepRange {
         StepRange { from: self.from_step, to: self.to_step }
     }
 }
 
+/// The report files.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reports")]
 pub struct ReportArguments {
@@ -150,6 +155,7 @@ pub struct ReportArguments {
     pub html: Option<PathBuf>,
 }
 
+/// Whether the run is dry, and where it keeps the mail.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Dry run")]
 pub struct DryRunArguments {
@@ -161,6 +167,7 @@ pub struct DryRunArguments {
     pub sink: Option<PathBuf>,
 }
 
+/// Ledger, retries, rate, shard and load.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Batches and load")]
 pub struct BatchArguments {
@@ -187,6 +194,7 @@ pub struct BatchArguments {
     pub duration: Option<Duration>,
 }
 
+/// What is printed, and the transcript file.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArguments {
@@ -220,6 +228,7 @@ impl OutputArguments {
     }
 }
 
+/// Time limits, certificates and addresses.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectArguments {

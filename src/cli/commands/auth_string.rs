@@ -29,6 +29,7 @@ pub trait Prompt {
     fn ask(&mut self, what: &str, hidden: bool) -> std::io::Result<Option<String>>;
 }
 
+/// Prints the strings. `origin` says whether an option came from the environment.
 pub fn main(arguments: &AuthStringArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
     let mut input = StdinPrompt;
     let lines = check_options(arguments, origin).and_then(|()| match arguments.decode {

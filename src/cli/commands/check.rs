@@ -3,9 +3,9 @@
 use crate::cli::arguments::CheckArguments;
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
-use crate::cli::reach::{NamedFile, reach};
 use crate::cli::sessions::diagnostics::print_diagnostics;
 use crate::cli::sessions::load::{LoadedSession, SessionInputs};
+use crate::cli::sessions::reach::{NamedFile, reach};
 use crate::cli::sessions::row_columns;
 use crate::event::Status;
 use crate::exec::TlsFile;
@@ -20,25 +20,25 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// How many bytes of a text file are checked: the limit for a file that a template reads.
-const LOOKED_AT: u64 = 16 << 20;
+const CHECKED_BYTES: u64 = 16 << 20;
 
 /// Validates sessions, and prints what each reaches.
 pub fn main(arguments: &CheckArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
     let inputs = SessionInputs::new(&arguments.inputs, origin)?;
-    let (loaded, mut ends) = inputs.read(&arguments.sessions);
-    for one in &loaded {
-        let (status, text) = examine(one, arguments.inputs.server.as_deref());
-        ends.push(status);
-        ends.push(console::print(&text));
+    let (sessions, mut statuses) = inputs.read(&arguments.sessions);
+    for loaded in &sessions {
+        let (status, text) = examine(loaded, arguments.inputs.server.as_deref());
+        statuses.push(status);
+        statuses.push(console::print(&text));
     }
-    Ok(Status::worst(ends))
+    Ok(Status::worst(statuses))
 }
 
 /// Prints the errors of a session that was read. Returns its status, and what it reaches as text.
-fn examine(one: &LoadedSession, server: Option<&str>) -> (Status, String) {
-    let (reach, named) = reach(&one.session, server);
-    let mut list = one.session.warnings.clone();
-    let readable_by_others = match &one.path {
+fn examine(loaded: &LoadedSession, server: Option<&str>) -> (Status, String) {
+    let (reach, named) = reach(&loaded.session, server);
+    let mut list = loaded.session.warnings.clone();
+    let readable_by_others = match &loaded.path {
         SessionPath::File(path) => path.metadata().is_ok_and(|about| about.permissions().mode() & 0o044 != 0),
         SessionPath::StandardInput => false,
     };
@@ -48,20 +48,20 @@ fn examine(one: &LoadedSession, server: Option<&str>) -> (Status, String) {
         list.push(warning.with_help("use chmod 600, or { env = \"NAME\" } to keep the secret out of the file"));
     }
     // `[message]` occurs twice: in its own section, and in the steps that it implies.
-    let mut told = HashSet::new();
-    let missing = named.iter().filter_map(|file| missing(file, one));
-    list.extend(missing.filter(|file| told.insert((file.span.clone(), file.message.clone()))));
-    list.extend(no_certificate(one));
-    list.extend(no_column(one));
-    let found = Diagnostics { list, sources: one.session.source_map.clone() };
+    let mut reported = HashSet::new();
+    let unreadable = named.iter().filter_map(|file| unreadable_file(file, loaded));
+    list.extend(unreadable.filter(|file| reported.insert((file.span.clone(), file.message.clone()))));
+    list.extend(certificate_errors(loaded));
+    list.extend(row_errors(loaded));
+    let found = Diagnostics { list, sources: loaded.session.source_map.clone() };
     let status = if found.list.is_empty() { Status::Passed } else { print_diagnostics(&found) };
     if status != Status::Passed {
         return (status, String::new());
     }
-    let mut text = escape_workflow_commands(&format!("{}: OK\n", escape_unprintable(one.path.name().as_bytes())));
+    let mut text = escape_workflow_commands(&format!("{}: OK\n", escape_unprintable(loaded.path.name().as_bytes())));
     for (title, names) in [
         ("servers", &reach.servers),
-        ("files", &files(one, &reach.files)),
+        ("files", &files(loaded, &reach.files)),
         ("environment", &reach.environment),
         ("commands", &reach.commands),
     ] {
@@ -73,18 +73,18 @@ fn examine(one: &LoadedSession, server: Option<&str>) -> (Status, String) {
 }
 
 /// The files that a session names, and its includes.
-fn files(one: &LoadedSession, named: &BTreeSet<String>) -> BTreeSet<String> {
-    let includes = one.session.source_map.names().skip(1).map(|name| escape_unprintable(name.as_bytes()));
+fn files(loaded: &LoadedSession, named: &BTreeSet<String>) -> BTreeSet<String> {
+    let includes = loaded.session.source_map.names().skip(1).map(|name| escape_unprintable(name.as_bytes()));
     named.iter().cloned().chain(includes).collect()
 }
 
 /// The error of a file that cannot be read, if its name does not depend on a template.
-fn missing(file: &NamedFile<'_>, one: &LoadedSession) -> Option<Diagnostic> {
+fn unreadable_file(file: &NamedFile<'_>, loaded: &LoadedSession) -> Option<Diagnostic> {
     let path = file.literal()?;
     let opened = match file.purpose {
-        FilePurpose::Tls => one.files.read_tls(&path).map(drop),
-        FilePurpose::Text => text(one, &path),
-        FilePurpose::Bytes => one.files.open(&path).map(drop),
+        FilePurpose::Tls => loaded.files.read_tls(&path).map(drop),
+        FilePurpose::Text => check_text(loaded, &path),
+        FilePurpose::Bytes => loaded.files.open(&path).map(drop),
     };
     let (no_input, message) = match opened.err()? {
         SourceError::Unreadable(message) => (true, message),
@@ -94,18 +94,18 @@ fn missing(file: &NamedFile<'_>, one: &LoadedSession) -> Option<Diagnostic> {
 }
 
 /// Checks that a file can be read and that its beginning is UTF-8. Standard input is left for the run.
-fn text(one: &LoadedSession, path: &Path) -> Result<(), SourceError> {
-    let file = one.files.open(path)?;
+fn check_text(loaded: &LoadedSession, path: &Path) -> Result<(), SourceError> {
+    let file = loaded.files.open(path)?;
     if path == Path::new("-") {
         return Ok(());
     }
     let name = escape_unprintable(path.as_os_str().as_encoded_bytes());
     let mut text = Vec::new();
-    let read = file.reader.take(LOOKED_AT).read_to_end(&mut text);
+    let read = file.reader.take(CHECKED_BYTES).read_to_end(&mut text);
     read.map_err(|error| SourceError::Unreadable(format!("{name}: {error}")))?;
     match std::str::from_utf8(&text) {
         // A character may be cut at the end of what is checked.
-        Err(wrong) if wrong.error_len().is_some() || (text.len() as u64) < LOOKED_AT => {
+        Err(wrong) if wrong.error_len().is_some() || (text.len() as u64) < CHECKED_BYTES => {
             let byte = wrong.valid_up_to();
             Err(SourceError::Refused(format!("{name} is not UTF-8 text: byte {} of it", byte + 1)))
         }
@@ -114,18 +114,18 @@ fn text(one: &LoadedSession, path: &Path) -> Result<(), SourceError> {
 }
 
 /// The errors of the header of the rows, if it can be read.
-fn no_column(one: &LoadedSession) -> Vec<Diagnostic> {
-    let Some(rows) = one.session.rows.as_ref().filter(|rows| rows.file.template.is_literal()) else {
+fn row_errors(loaded: &LoadedSession) -> Vec<Diagnostic> {
+    let Some(rows) = loaded.session.rows.as_ref().filter(|rows| rows.file.template.is_literal()) else {
         return Vec::new();
     };
     let path = rows.file.base.join(&rows.file.template.source);
-    // Standard input is left for the run. A missing file is reported by `missing`.
-    if rows.file.template.source == "-" || one.files.open(&path).is_err() {
+    // Standard input is left for the run. A missing file is reported by `unreadable_file`.
+    if rows.file.template.source == "-" || loaded.files.open(&path).is_err() {
         return Vec::new();
     }
-    match RowReader::open(&one.files, &path) {
+    match RowReader::open(&loaded.files, &path) {
         Ok(reader) => {
-            let unknown = row_columns::missing_columns(&one.session, rows, &reader);
+            let unknown = row_columns::missing_columns(&loaded.session, rows, &reader);
             unknown.into_iter().map(|(what, span)| Diagnostic::error(span, what)).collect()
         }
         Err(SourceError::Unreadable(what)) => {
@@ -136,11 +136,11 @@ fn no_column(one: &LoadedSession) -> Vec<Diagnostic> {
 }
 
 /// The errors of the files of `[tls]` that can be read.
-fn no_certificate(one: &LoadedSession) -> Vec<Diagnostic> {
-    let tls = &one.session.tls;
+fn certificate_errors(loaded: &LoadedSession) -> Vec<Diagnostic> {
+    let tls = &loaded.session.tls;
     let read = |path: &Option<SourcePath>| {
         let path = path.as_ref().filter(|path| path.template.is_literal())?;
-        let bytes = one.files.read_tls(&path.base.join(&path.template.source)).ok()?;
+        let bytes = loaded.files.read_tls(&path.base.join(&path.template.source)).ok()?;
         Some((path.clone(), bytes))
     };
     let mut list = Vec::new();

@@ -9,6 +9,7 @@ use crate::report::diagnosis::escape_workflow_commands;
 use crate::transcript::escape_unprintable;
 use std::io::{IsTerminal, Write};
 
+/// Runs `ledger` or one of its commands.
 pub fn main(arguments: &LedgerArguments) -> Result<Status, CommandError> {
     let merging = matches!(arguments.command, Some(LedgerCommand::Merge { .. }));
     let ledger =

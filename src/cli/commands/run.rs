@@ -22,6 +22,7 @@ use crate::transcript::{Redactor, escape_unprintable};
 use std::io;
 use std::path::Path;
 
+/// Runs the sessions. `origin` says where an option came from, for errors.
 pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
     let (suite, mut network) = Suite::open(arguments, origin, |_, jobs| jobs == 1)?;
     let command = TranscriptRun {

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2525);
 
+/// Serves until the server has done its work, or a signal comes.
 pub fn main(arguments: &ServeArguments) -> Result<Status, CommandError> {
     let mut config = Config::new(behaviour(arguments)?);
     config.tls = arguments.tls;

@@ -12,20 +12,20 @@ use crate::transcript::escape_unprintable;
 /// Prints a session as a session file that runs the same.
 pub fn main(arguments: &ShowArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
     let inputs = SessionInputs::new(&arguments.inputs, origin)?;
-    let (mut loaded, mut ends) = inputs.read(std::slice::from_ref(&arguments.session));
-    if loaded.len() > 1 {
-        return Err(CommandError::usage(format!("show prints one session, and {} were found", loaded.len())));
+    let (mut sessions, mut statuses) = inputs.read(std::slice::from_ref(&arguments.session));
+    if sessions.len() > 1 {
+        return Err(CommandError::usage(format!("show prints one session, and {} were found", sessions.len())));
     }
-    if let Some(one) = loaded.pop() {
+    if let Some(loaded) = sessions.pop() {
         let options = ShowOptions { server: arguments.inputs.server.clone(), variables: inputs.variables };
-        print_warnings(one.session.warnings.clone(), &one.session.source_map);
-        for secret in one.session.secrets.iter().filter(|secret| secret.source.default_value().is_some()) {
+        print_warnings(loaded.session.warnings.clone(), &loaded.session.source_map);
+        for secret in loaded.session.secrets.iter().filter(|secret| secret.source.default_value().is_some()) {
             let name = escape_unprintable(secret.name.as_bytes());
             console::warning(&format!(
                 "the default of the secret \"{name}\" is not printed, so the printed session needs a value for it"
             ));
         }
-        ends.push(console::print(&show(&one.session, &options)));
+        statuses.push(console::print(&show(&loaded.session, &options)));
     }
-    Ok(Status::worst(ends))
+    Ok(Status::worst(statuses))
 }

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 /// The transcript of a session, kept until the session is printed.
 type BufferedTranscript = SharedWriter<BufferedWriter<WithSessionHeader<TranscriptFile>>>;
 
+/// Runs the sessions. `origin` says where an option came from, for errors.
 pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
     test(arguments, origin, &|_| {})
 }

@@ -14,6 +14,7 @@ const IN_MEMORY_LIMIT: usize = 1 << 20;
 pub struct Spool(Arc<Mutex<SpooledTempFile>>);
 
 impl Spool {
+    /// An empty one.
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(SpooledTempFile::new(IN_MEMORY_LIMIT))))
     }
@@ -47,6 +48,7 @@ pub struct BufferedWriter<W> {
 }
 
 impl<W: Write + Send + 'static> BufferedWriter<W> {
+    /// Keeps output for `out`. The result is registered for flushing at a signal.
     pub fn new(output_kind: OutputKind, out: W) -> SharedWriter<Self> {
         SharedWriter::new(output_kind, Self { spool: Spool::new(), out: Some(out) })
     }
@@ -72,6 +74,7 @@ pub struct BufferedOutput {
 }
 
 impl BufferedOutput {
+    /// Keeps the output of a session for `out`, standard error and the transcript file.
     pub fn new(out: Box<dyn Write + Send>, transcript: Option<WithSessionHeader<TranscriptFile>>) -> Self {
         Self {
             out: BufferedWriter::new(OutputKind::Terminal, out),

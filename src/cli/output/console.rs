@@ -68,12 +68,14 @@ pub struct StdoutWriter {
 pub struct StdoutStatus(Arc<AtomicBool>);
 
 impl StdoutStatus {
+    /// The exit status for it: passed, or `EX_CANTCREAT`.
     pub fn status(&self) -> Status {
         if self.0.load(Ordering::Relaxed) { Status::CantCreate } else { Status::Passed }
     }
 }
 
 impl StdoutWriter {
+    /// A writer, and its status.
     pub fn new() -> (Self, StdoutStatus) {
         let failed = StdoutStatus::default();
         (Self { out: io::stdout(), closed: false, failed: failed.clone() }, failed)

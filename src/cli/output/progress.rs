@@ -47,6 +47,7 @@ pub struct ProgressLine {
 }
 
 impl ProgressLine {
+    /// Draws the line in place of the last one, on a terminal only.
     pub fn draw(&mut self, done: usize, all: usize, elapsed: Duration, running: &[String]) {
         let mut terminal = io::stderr();
         if elapsed > SHOWN_AFTER && terminal.is_terminal() {
@@ -58,6 +59,7 @@ impl ProgressLine {
         }
     }
 
+    /// Removes the line, so that something else can be printed.
     pub fn erase(&mut self) {
         if std::mem::take(&mut self.drawn) {
             let _ = write!(io::stderr(), "\r\x1b[K");

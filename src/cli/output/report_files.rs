@@ -122,6 +122,7 @@ impl ReportFiles {
         self.stream.clone().map(|lines| JsonEventWriter::new(lines, session, file))
     }
 
+    /// When the run started.
     pub fn started_at(&self) -> Instant {
         self.started_at
     }

@@ -13,6 +13,7 @@ pub enum StdoutTranscript<W: io::Write> {
 }
 
 impl<W: io::Write> StdoutTranscript<W> {
+    /// Prints to `out`. `live`: each line is written at once.
     pub fn new(arguments: &OutputArguments, live: bool, out: W) -> Self {
         let options = TranscriptOptions {
             timestamps: arguments.timestamps,

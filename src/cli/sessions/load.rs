@@ -40,14 +40,14 @@ impl<'a> SessionInputs<'a> {
     /// Reads all sessions. Prints the errors of those that cannot run, and returns their statuses.
     pub fn read(&self, sessions: &[String]) -> (Vec<LoadedSession>, Vec<Status>) {
         let mut loaded = Vec::new();
-        let mut broken = Vec::new();
+        let mut statuses = Vec::new();
         for found in self.read_all(sessions, &|_| true) {
             match found {
                 Ok(session) => loaded.push(session),
-                Err(one) => broken.push(one.status),
+                Err(failure) => statuses.push(failure.status),
             }
         }
-        (loaded, broken)
+        (loaded, statuses)
     }
 
     /// Reads the sessions whose paths are `wanted`, in order, and prints their errors.
@@ -68,7 +68,7 @@ impl<'a> SessionInputs<'a> {
             };
             all.push(read);
         }
-        let read: Vec<&Session> = all.iter().flatten().map(|one| &one.session).collect();
+        let read: Vec<&Session> = all.iter().flatten().map(|loaded| &loaded.session).collect();
         if !self.quiet && whole && read.len() == all.len() {
             self.warn_of_unused_variables(&read);
         }
@@ -77,11 +77,14 @@ impl<'a> SessionInputs<'a> {
 
     /// Warns of a `--var` that no session uses: it may be mistyped.
     fn warn_of_unused_variables(&self, sessions: &[&Session]) {
-        if self.arguments.var.is_empty() || sessions.is_empty() || sessions.iter().any(|one| one.has_file_templates()) {
+        if self.arguments.var.is_empty()
+            || sessions.is_empty()
+            || sessions.iter().any(|session| session.has_file_templates())
+        {
             return;
         }
-        let mut known: BTreeSet<String> = sessions.iter().flat_map(|one| one.templates.all_names()).collect();
-        let set = sessions.iter().flat_map(|one| one.vars.iter().chain(&one.secrets));
+        let mut known: BTreeSet<String> = sessions.iter().flat_map(|session| session.templates.all_names()).collect();
+        let set = sessions.iter().flat_map(|session| session.vars.iter().chain(&session.secrets));
         known.extend(set.map(|variable| variable.name.clone()));
         for (name, _) in self.arguments.var.iter().filter(|(name, _)| !known.contains(name)) {
             let meant = closest_name(name, known.iter().map(String::as_str));

@@ -2,6 +2,7 @@
 
 pub mod diagnostics;
 pub mod load;
+pub mod reach;
 pub mod row_columns;
 pub mod selection;
 pub mod variables;

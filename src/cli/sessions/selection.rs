@@ -12,37 +12,37 @@ use crate::transcript::escape_unprintable;
 
 /// Reads all sessions that the command line selects, in file order.
 pub fn select_sessions(arguments: &RunArguments, inputs: &SessionInputs<'_>) -> Result<Vec<LoadResult>, CommandError> {
-    let mut entries = inputs.read_all(&arguments.sessions, &|path| matches_path(&arguments.select, path));
-    entries.retain(|entry| entry.as_ref().map_or(true, |one| matches_tags(&arguments.select, &one.session)));
-    if entries.is_empty() {
+    let mut sessions = inputs.read_all(&arguments.sessions, &|path| matches_path(&arguments.select, path));
+    sessions.retain(|session| session.as_ref().map_or(true, |loaded| matches_tags(&arguments.select, &loaded.session)));
+    if sessions.is_empty() {
         // A run without any session is not a success.
         let text = "no session is selected: --filter, --tag and --skip-tag exclude all that were found".to_owned();
         console::error(&text);
         // As a result it also gets into the reports.
         return Ok(vec![Err(LoadFailure { file: String::new(), status: Status::NoInput, text })]);
     }
-    apply_step_range(arguments, inputs, &mut entries)?;
-    Ok(entries)
+    apply_step_range(arguments, inputs, &mut sessions)?;
+    Ok(sessions)
 }
 
 /// Marks the steps outside `--from-step` and `--to-step` as skipped. It is an error if a session has no such step.
 fn apply_step_range(
     arguments: &RunArguments,
     inputs: &SessionInputs<'_>,
-    entries: &mut [LoadResult],
+    sessions: &mut [LoadResult],
 ) -> Result<(), CommandError> {
     let part = arguments.select.part.step_range();
     if part.is_unbounded() {
         return Ok(());
     }
     let given: Vec<String> = inputs.variables.iter().map(|(name, _)| name.clone()).collect();
-    for entry in entries {
-        let Ok(one) = entry else { continue };
-        match one.session.select_steps(part, &given) {
+    for session in sessions {
+        let Ok(loaded) = session else { continue };
+        match loaded.session.select_steps(part, &given) {
             Ok(()) => {}
-            Err(StepRangeError::Undefined(list)) => *entry = Err(part_failure(one, list)),
+            Err(StepRangeError::Undefined(list)) => *session = Err(part_failure(loaded, list)),
             Err(error @ StepRangeError::OutOfRange { .. }) => {
-                let name = escape_unprintable(one.path.name().as_bytes());
+                let name = escape_unprintable(loaded.path.name().as_bytes());
                 return Err(CommandError::usage(format!("{name}: {error} (--from-step, --to-step)")));
             }
         }
@@ -50,9 +50,9 @@ fn apply_step_range(
     Ok(())
 }
 
-fn part_failure(one: &LoadedSession, list: Vec<Diagnostic>) -> LoadFailure {
-    let found = Diagnostics { list, sources: one.session.source_map.clone() };
-    LoadFailure { file: one.path.name(), status: print_diagnostics(&found), text: found.render(false) }
+fn part_failure(loaded: &LoadedSession, list: Vec<Diagnostic>) -> LoadFailure {
+    let found = Diagnostics { list, sources: loaded.session.source_map.clone() };
+    LoadFailure { file: loaded.path.name(), status: print_diagnostics(&found), text: found.render(false) }
 }
 
 /// Whether `--filter` selects a file: by its path, its name, or its name without `.toml`.

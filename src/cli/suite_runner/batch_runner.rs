@@ -38,12 +38,12 @@ impl<'a> BatchRunner<'a> {
     /// Checks the options and opens the ledger. Nothing is sent if that fails.
     pub fn open<'l>(
         all: &'a RunArguments,
-        loaded: impl Iterator<Item = &'l LoadedSession>,
+        sessions: impl Iterator<Item = &'l LoadedSession>,
     ) -> Result<Self, CommandError> {
         let (arguments, dry_run) = (&all.batch, all.dry.dry_run);
-        let loaded: Vec<&LoadedSession> = loaded.collect();
+        let sessions: Vec<&LoadedSession> = sessions.collect();
         // Sessions that run in parallel share the connections.
-        let share = |jobs: u32| jobs / u32::try_from(loaded.len()).unwrap_or(u32::MAX).clamp(1, jobs.max(1));
+        let share = |jobs: u32| jobs / u32::try_from(sessions.len()).unwrap_or(u32::MAX).clamp(1, jobs.max(1));
         let (jobs, fail_fast) = (all.select.jobs.map(|jobs| share(jobs.into())), all.select.fail_fast);
         let load = arguments.repeat.is_some() || arguments.duration.is_some();
         if arguments.ledger.is_some() && load {
@@ -57,23 +57,23 @@ impl<'a> BatchRunner<'a> {
         let ledger = match arguments.ledger.as_ref().filter(|_| !dry_run) {
             None => None,
             Some(path) => {
-                let mut sessions = Vec::new();
-                for one in loaded {
-                    let rows = one.session.rows.as_ref();
+                let mut keys = Vec::new();
+                for loaded in sessions {
+                    let rows = loaded.session.rows.as_ref();
                     if rows.is_some_and(|rows| rows.key.is_none()) {
-                        let name = escape_unprintable(one.path.name().as_bytes());
+                        let name = escape_unprintable(loaded.path.name().as_bytes());
                         let error = CommandError::invalid_data(format!("{name}: --ledger needs \"key\" in [rows]"));
                         return Err(error.with_help("key names the column that identifies a row"));
                     }
                     let key = rows.and_then(|rows| rows.key.as_ref()).map(|(key, _)| key.clone());
-                    if sessions.iter().any(|(name, _)| *name == one.session.name) {
-                        let name = escape_unprintable(one.session.name.as_bytes());
+                    if keys.iter().any(|(name, _)| *name == loaded.session.name) {
+                        let name = escape_unprintable(loaded.session.name.as_bytes());
                         let what = format!("two sessions are named {name}: a ledger cannot tell their rows apart");
                         return Err(CommandError::invalid_data(what));
                     }
-                    sessions.push((one.session.name.clone(), key));
+                    keys.push((loaded.session.name.clone(), key));
                 }
-                let ledger = Ledger::open(path, &sessions)?;
+                let ledger = Ledger::open(path, &keys)?;
                 Some(Arc::new(ledger))
             }
         };
@@ -86,75 +86,76 @@ impl<'a> BatchRunner<'a> {
     }
 
     /// Whether this session shows a progress bar.
-    pub fn shows_progress_bar(&self, one: &LoadedSession) -> bool {
-        self.bar && !self.is_plain(one)
+    pub fn shows_progress_bar(&self, loaded: &LoadedSession) -> bool {
+        self.bar && !self.is_plain(loaded)
     }
 
     /// Whether the session simply runs once.
-    fn is_plain(&self, one: &LoadedSession) -> bool {
+    fn is_plain(&self, loaded: &LoadedSession) -> bool {
         let arguments = self.arguments;
         let asked = arguments.repeat.is_some()
             || arguments.duration.is_some()
             || arguments.retry.is_some()
             || self.ledger.is_some();
-        one.session.rows.is_none() && one.session.retry.is_none() && !asked
+        loaded.session.rows.is_none() && loaded.session.retry.is_none() && !asked
     }
 
     /// How many connections the session uses in parallel.
-    pub fn connections(&self, one: &LoadedSession) -> u32 {
-        let own = one.session.rows.as_ref().map_or(1, |rows| rows.connections);
-        if self.repeats_session(one) { self.jobs.unwrap_or(own).clamp(1, 10_000) } else { 1 }
+    pub fn connections(&self, loaded: &LoadedSession) -> u32 {
+        let own = loaded.session.rows.as_ref().map_or(1, |rows| rows.connections);
+        if self.repeats_session(loaded) { self.jobs.unwrap_or(own).clamp(1, 10_000) } else { 1 }
     }
 
     /// Whether the session runs for rows, or several times.
-    pub fn repeats_session(&self, one: &LoadedSession) -> bool {
-        one.session.rows.is_some() || self.arguments.repeat.is_some() || self.arguments.duration.is_some()
+    pub fn repeats_session(&self, loaded: &LoadedSession) -> bool {
+        loaded.session.rows.is_some() || self.arguments.repeat.is_some() || self.arguments.duration.is_some()
     }
 
     /// Runs a session. `networks` has one network for each connection.
     pub fn run_session(
         &self,
-        one: &LoadedSession,
-        settings: &RunOptions,
+        loaded: &LoadedSession,
+        options: &RunOptions,
         networks: NetworkPool<'_>,
         clock: &SystemClock,
         observer: &mut (dyn Observer + Send),
     ) -> RunOutcome {
         let shard = self.arguments.shard;
-        if one.session.rows.is_none() && shard.is_some_and(|shard| !shard.contains(&one.session.name)) {
+        if loaded.session.rows.is_none() && shard.is_some_and(|shard| !shard.contains(&loaded.session.name)) {
             let skipped = Some(SafeText::new("it belongs to another shard"));
             let outcome = Outcome { status: Status::Passed, failure: None, steps_run: 0, skipped };
             return RunOutcome { outcome, summary: None };
         }
-        if self.is_plain(one) {
+        if self.is_plain(loaded) {
             let mut network = networks.take();
-            let outcome = exec::run(&one.session, settings, &one.files, network.as_mut(), clock, observer);
+            let outcome = exec::run(&loaded.session, options, &loaded.files, network.as_mut(), clock, observer);
             return RunOutcome { outcome, summary: None };
         }
-        let lane = ConnectionLabel { name: None, started: Some(clock.now()) };
-        let mut watching = InterruptionObserver { observer, interruption: false };
-        let (outcome, summary) = match PreparedSession::new(&one.session, settings, &one.files, clock, &mut watching) {
-            Ok(ready) => self.run_batch(one, &ready, &networks, clock, &mut watching),
-            Err(outcome) => (*outcome, None),
-        };
-        let untold = !watching.interruption && matches!(outcome.status, Status::Interrupted | Status::Terminated);
-        if let Some(interrupt) = clock.interrupted().filter(|_| untold) {
+        let connection = ConnectionLabel { name: None, started: Some(clock.now()) };
+        let mut interruption = InterruptionObserver { observer, seen: false };
+        let (outcome, summary) =
+            match PreparedSession::new(&loaded.session, options, &loaded.files, clock, &mut interruption) {
+                Ok(ready) => self.run_batch(loaded, &ready, &networks, clock, &mut interruption),
+                Err(outcome) => (*outcome, None),
+            };
+        let unreported = !interruption.seen && matches!(outcome.status, Status::Interrupted | Status::Terminated);
+        if let Some(interrupt) = clock.interrupted().filter(|_| unreported) {
             let note = Note::Interrupted { signal: interrupt.name };
-            lane.emit(clock, observer, Fact::Noted(note));
+            connection.emit(clock, observer, Fact::Noted(note));
         }
-        lane.emit(clock, observer, Fact::SessionFinished { outcome: &outcome });
+        connection.emit(clock, observer, Fact::SessionFinished { outcome: &outcome });
         RunOutcome { outcome, summary }
     }
 
     fn run_batch(
         &self,
-        one: &LoadedSession,
+        loaded: &LoadedSession,
         ready: &PreparedSession<'_>,
         networks: &NetworkPool<'_>,
         clock: &SystemClock,
         observer: &mut (dyn Observer + Send),
     ) -> (Outcome, Option<Vec<String>>) {
-        let (arguments, rows) = (self.arguments, one.session.rows.as_ref());
+        let (arguments, rows) = (self.arguments, loaded.session.rows.as_ref());
         let until = arguments.duration.and_then(|duration| Instant::now().checked_add(duration));
         let times = match (arguments.repeat, until) {
             (Some(times), _) => times,
@@ -163,13 +164,13 @@ impl<'a> BatchRunner<'a> {
         };
         let turns = match rows {
             None => RowStream::Times { remaining: times, number: 0, until },
-            Some(rows) => match self.rows(one, rows, ready, times, until) {
+            Some(rows) => match self.rows(loaded, rows, ready, times, until) {
                 Ok(turns) => turns,
                 Err(outcome) => return (*outcome, None),
             },
         };
         let options = BatchOptions {
-            session: one.session.name.clone(),
+            session: loaded.session.name.clone(),
             shard: arguments.shard,
             ledger: self.ledger.clone(),
             resend_unknown: arguments.resend_unknown,
@@ -177,7 +178,7 @@ impl<'a> BatchRunner<'a> {
             counts_repetitions: arguments.repeat.is_some() || arguments.duration.is_some(),
         };
         let queue = RowQueue::new(turns, options);
-        let retry = match (arguments.retry, one.session.retry) {
+        let retry = match (arguments.retry, loaded.session.retry) {
             (Some(times), own) => Some(RetrySettings { times, ..own.unwrap_or(RetrySettings::with_times(times)) }),
             (None, own) => own,
         };
@@ -185,14 +186,14 @@ impl<'a> BatchRunner<'a> {
         let load = arguments.repeat.is_some() || arguments.duration.is_some();
         let statistics = load.then(|| Mutex::new(Statistics::default()));
         let plan = WorkerOptions {
-            connections: self.connections(one),
+            connections: self.connections(loaded),
             per_connection: rows.map_or(1, |rows| rows.per_connection),
             retry: retry.filter(|retry| retry.times > 0),
             rate: rate.as_ref(),
             network: &|| networks.take(),
             has_rows: rows.is_some(),
             statistics: statistics.as_ref(),
-            all_deselected: !one.session.steps.is_empty() && one.session.steps.iter().all(|step| step.deselected),
+            all_deselected: !loaded.session.steps.is_empty() && loaded.session.steps.iter().all(|step| step.deselected),
         };
         let started = Instant::now();
         let progress = if self.bar { Progress::default() } else { Progress::hidden() };
@@ -219,7 +220,7 @@ impl<'a> BatchRunner<'a> {
 
     fn rows(
         &self,
-        one: &LoadedSession,
+        loaded: &LoadedSession,
         rows: &RowsSettings,
         ready: &PreparedSession<'_>,
         times: u64,
@@ -227,15 +228,15 @@ impl<'a> BatchRunner<'a> {
     ) -> Result<RowStream, Box<Outcome>> {
         let refuse = |error: &SourceError, span: &crate::session::Span| Box::new(ready.refuse(error, span));
         let path = ready.path(&rows.file)?;
-        let reader = RowReader::open(&one.files, &path).map_err(|error| refuse(&error, &rows.file.span))?;
+        let reader = RowReader::open(&loaded.files, &path).map_err(|error| refuse(&error, &rows.file.span))?;
         if reader.is_stream && times > 1 {
             let what = "standard input can be read only once, not again for --repeat or --duration".to_owned();
             return Err(refuse(&SourceError::Refused(what), &rows.file.span));
         }
-        if let Some((what, span)) = row_columns::missing_columns(&one.session, rows, &reader).into_iter().next() {
+        if let Some((what, span)) = row_columns::missing_columns(&loaded.session, rows, &reader).into_iter().next() {
             return Err(refuse(&SourceError::Refused(what), &span));
         }
-        let files = one.files.clone();
+        let files = loaded.files.clone();
         let reopen = Box::new(move || RowReader::open(&files, &path));
         let key = rows.key.as_ref().map(|(key, _)| key.clone());
         Ok(RowStream::Rows { reader, key, repeats_left: times.saturating_sub(1), repetition: 1, reopen, until })
@@ -257,13 +258,13 @@ impl<'a> BatchRunner<'a> {
 /// is reported separately.
 struct InterruptionObserver<'o> {
     observer: &'o mut (dyn Observer + Send),
-    interruption: bool,
+    seen: bool,
 }
 
 impl Observer for InterruptionObserver<'_> {
     fn observe(&mut self, event: &Event<'_>) {
         if let Fact::StepFinished { verdict: Verdict::Failed(failure) | Verdict::Error(failure), .. } = &event.fact {
-            self.interruption |= matches!(failure.cause, Cause::Interrupted { .. });
+            self.seen |= matches!(failure.cause, Cause::Interrupted { .. });
         }
         self.observer.observe(event);
     }

@@ -27,6 +27,7 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
+    /// Counts a fact.
     pub fn observe_fact(&mut self, fact: &Fact<'_>) {
         match fact {
             Fact::AttemptStarted { turn } => {
@@ -107,6 +108,7 @@ impl Deliveries {
     }
 }
 
+/// `1 message`, `2 messages`.
 pub fn plural(count: usize, what: &str) -> String {
     format!("{} {what}{}", group_thousands(count), if count == 1 { "" } else { "s" })
 }

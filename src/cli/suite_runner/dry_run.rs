@@ -48,6 +48,7 @@ impl DryRunNetwork {
         Self { store: store.to_owned(), sockets, sinks: HashMap::new(), password: None, names: Vec::new() }
     }
 
+    /// The network that connects to the sinks.
     pub fn sockets(&self) -> &SystemNetwork {
         &self.sockets
     }
@@ -93,12 +94,12 @@ impl Network for DryRunNetwork {
         _: &ConnectOptions,
         deadline: Instant,
     ) -> Result<(Box<dyn Stream>, ConnectionInfo), ConnectError> {
-        let meant = match &server.address {
+        let intended = match &server.address {
             ServerAddress::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
             ServerAddress::Tcp { host, port } => format!("{host}:{port}"),
             ServerAddress::Unix(path) => path.display().to_string(),
         };
-        let failed = |why| ConnectError::CannotConnect { address: meant.clone(), why };
+        let failed = |why| ConnectError::CannotConnect { address: intended.clone(), why };
         let (address, ca) = {
             let sink = self.sink(server).map_err(|error| failed(format!("{error:#}")))?;
             let address: SocketAddr =
@@ -112,7 +113,7 @@ impl Network for DryRunNetwork {
         // Source address, address family and --resolve are for the real server, so they are not used here.
         let (stream, connected) = self.sockets.connect(&sink, &ConnectOptions::default(), deadline)?;
         let connected = ConnectionInfo {
-            address: format!("{meant} (dry run)"),
+            address: format!("{intended} (dry run)"),
             local: is_local(server),
             resolved: Vec::new(),
             ..connected
@@ -167,36 +168,36 @@ impl Stream for SinkStream {
 /// The password of `[auth]`, which the sink needs to check SCRAM and CRAM-MD5. `None` if it is known only at run time.
 ///
 /// Prompts and commands are skipped: the run itself asks or runs them, once.
-pub fn sink_password(one: &LoadedSession, settings: &RunOptions) -> Option<String> {
-    let session = &one.session;
+pub fn sink_password(loaded: &LoadedSession, options: &RunOptions) -> Option<String> {
+    let session = &loaded.session;
     let password = session.auth.as_ref()?.password.as_ref()?;
     let outside = HostEnvironment {
         now: Arc::new(jiff::Timestamp::now),
-        hostname: settings.host.name.clone(),
-        zone: settings.host.zone.clone(),
+        hostname: options.host.name.clone(),
+        zone: options.host.zone.clone(),
     };
-    let mut scope = Scope::new(settings.seed, outside);
+    let mut scope = Scope::new(options.seed, outside);
     for variable in session.vars.iter().chain(&session.secrets) {
-        if let Some(value) = value(variable, one, &scope) {
+        if let Some(value) = value(variable, loaded, &scope) {
             scope.set(&variable.name, value);
         }
     }
-    for (name, value) in &settings.variables {
+    for (name, value) in &options.variables {
         scope.set(name, session.typed_override(name, value).clone());
     }
     session.templates.render(password, &scope).ok()
 }
 
-fn value(variable: &Variable, one: &LoadedSession, scope: &Scope) -> Option<Value> {
+fn value(variable: &Variable, loaded: &LoadedSession, scope: &Scope) -> Option<Value> {
     match &variable.source {
-        ValueSource::Template(template) => one.session.templates.render(template, scope).ok().map(Value::Text),
+        ValueSource::Template(template) => loaded.session.templates.render(template, scope).ok().map(Value::Text),
         ValueSource::Literal(value) => Some(value.clone()),
         // A table cannot be a password.
         ValueSource::Csv { .. } | ValueSource::Json { .. } => None,
-        ValueSource::Env { name, default } => one.files.env(name).ok()?.map(Value::Text).or(default.clone()),
+        ValueSource::Env { name, default } => loaded.files.env(name).ok()?.map(Value::Text).or(default.clone()),
         ValueSource::File { path, default, .. } => {
-            let name = one.session.templates.render(&path.template, scope).ok()?;
-            match read_small_file(&one.files, &path.base.join(name)) {
+            let name = loaded.session.templates.render(&path.template, scope).ok()?;
+            match read_small_file(&loaded.files, &path.base.join(name)) {
                 Ok(bytes) => {
                     let text = String::from_utf8(bytes).ok()?;
                     let text = text.strip_suffix('\n').map(|t| t.strip_suffix('\r').unwrap_or(t)).unwrap_or(&text);
@@ -210,7 +211,7 @@ fn value(variable: &Variable, one: &LoadedSession, scope: &Scope) -> Option<Valu
 }
 
 /// The names in certificates that a session needs in addition to the host.
-pub fn certificate_names(one: &LoadedSession) -> Vec<String> {
-    let name = one.session.tls.server_name.iter().filter(|name| name.is_literal());
+pub fn certificate_names(loaded: &LoadedSession) -> Vec<String> {
+    let name = loaded.session.tls.server_name.iter().filter(|name| name.is_literal());
     name.map(|name| name.source.clone()).collect()
 }

@@ -7,6 +7,7 @@ pub mod machine;
 pub mod network_mode;
 pub mod network_pool;
 pub mod outcome;
+pub mod raw_deliveries;
 pub mod retrying_network;
 pub mod session_result;
 pub mod session_runner;

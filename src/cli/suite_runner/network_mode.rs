@@ -30,6 +30,7 @@ pub struct MailFolder {
 }
 
 impl NetworkMode {
+    /// Opens the network; for a dry run it creates the folder for the mail.
     pub fn open(arguments: &RunArguments, clock: &SystemClock) -> Result<Self, CommandError> {
         if !arguments.dry.dry_run {
             let sockets = SystemNetwork::with_clock(clock).with_nameservers(nameservers()?);

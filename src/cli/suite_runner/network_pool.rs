@@ -10,6 +10,7 @@ pub struct NetworkPool<'n> {
 }
 
 impl<'n> NetworkPool<'n> {
+    /// Each connection takes one of `networks`.
     pub fn new(networks: Vec<Box<dyn Network + Send + 'n>>) -> Self {
         Self { networks: Mutex::new(networks) }
     }

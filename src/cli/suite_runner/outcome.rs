@@ -1,7 +1,7 @@
 //! Judges the end of a session, and makes the line about its mail.
 
 use super::deliveries::{Deliveries, plural};
-use crate::cli::raw_deliveries::RawDeliveries;
+use super::raw_deliveries::RawDeliveries;
 use crate::cli::sessions::load::LoadedSession;
 use crate::event::{Cause, Event, Fact, Observer, Outcome, SkipReason, Status, Verdict};
 use crate::report::json_events::ALL_CONDITIONS_FALSE;
@@ -18,7 +18,7 @@ pub struct JudgedOutcome {
 }
 
 /// Judges the end of a session. `outcome` is `None` if the program itself failed.
-pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, watcher: &OutcomeObserver) -> JudgedOutcome {
+pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, observed: &OutcomeObserver) -> JudgedOutcome {
     let Some(outcome) = outcome else {
         let remark = Some("ended by an internal error".to_owned());
         return JudgedOutcome { status: Status::Software, judgement: Judgement::Error, remark };
@@ -31,7 +31,7 @@ pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, watcher: &OutcomeOb
     let judged = |status, judgement: Judgement| JudgedOutcome { status, remark: judgement.reason(), judgement };
     match outcome.status {
         _ if outcome.skipped.is_some() => skipped(outcome.skipped.as_ref().map_or("", SafeText::as_str).to_owned()),
-        Status::Passed if outcome.steps_run == 0 && watcher.conditions > 0 => skipped(ALL_CONDITIONS_FALSE.to_owned()),
+        Status::Passed if outcome.steps_run == 0 && observed.conditions > 0 => skipped(ALL_CONDITIONS_FALSE.to_owned()),
         // A session that ran no step is never a success.
         Status::Passed if outcome.steps_run == 0 => {
             let remark = Some("no step ran".to_owned());
@@ -41,7 +41,7 @@ pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, watcher: &OutcomeOb
         Status::Passed => judged(Status::Passed, Judgement::Passed),
         // xfail expects a failure of the dialogue, not a signal or a bug.
         status @ (Status::Interrupted | Status::Terminated | Status::Software) => judged(status, Judgement::Error),
-        _ if xfail.is_some() && is_of_the_server(outcome, watcher) => {
+        _ if xfail.is_some() && is_dialogue_failure(outcome, observed) => {
             judged(Status::Passed, Judgement::ExpectedFailure(why))
         }
         status if xfail.is_some() => {
@@ -57,32 +57,32 @@ pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, watcher: &OutcomeOb
 
 /// Whether the failure came from the dialogue with the server. Errors of values, files or the ledger did not, nor did a server
 /// that was never reached.
-fn is_of_the_server(outcome: &Outcome, watcher: &OutcomeObserver) -> bool {
+fn is_dialogue_failure(outcome: &Outcome, observed: &OutcomeObserver) -> bool {
     let unreached = matches!(
         outcome.failure.as_ref().map(|failure| &failure.cause),
         Some(Cause::CannotResolve { .. } | Cause::CannotConnect { .. })
     );
     match outcome.status {
         Status::DataErr | Status::NoInput | Status::CantCreate | Status::Usage => false,
-        Status::NoHost | Status::Unavailable => !unreached || watcher.connected,
+        Status::NoHost | Status::Unavailable => !unreached || observed.connected,
         _ => true,
     }
 }
 
 /// The line about a session's mail. `None` if it has no mail, or if preflight failed.
-pub fn delivery_line(one: &LoadedSession, outcome: Option<&Outcome>, watcher: &OutcomeObserver) -> Option<String> {
-    if watcher.deliveries.summary().is_some() {
-        return watcher.summary();
+pub fn delivery_line(loaded: &LoadedSession, outcome: Option<&Outcome>, observed: &OutcomeObserver) -> Option<String> {
+    if observed.deliveries.summary().is_some() {
+        return observed.summary();
     }
-    let unsent = unsent_line(one, outcome, &watcher.raw_deliveries)?;
-    Some(watcher.raw_deliveries_line().map_or(unsent.clone(), |others| format!("{others}; {unsent}")))
+    let unsent = unsent_line(loaded, outcome, &observed.raw_deliveries)?;
+    Some(observed.raw_deliveries_line().map_or(unsent.clone(), |others| format!("{others}; {unsent}")))
 }
 
 /// The line for a session that has messages and sent none: why.
-fn unsent_line(one: &LoadedSession, outcome: Option<&Outcome>, raw_deliveries: &RawDeliveries) -> Option<String> {
+fn unsent_line(loaded: &LoadedSession, outcome: Option<&Outcome>, raw_deliveries: &RawDeliveries) -> Option<String> {
     outcome.and_then(|outcome| {
         let failure = outcome.failure.as_ref()?;
-        let session = &one.session;
+        let session = &loaded.session;
         let sends = session.all_steps().any(|step| matches!(step.action, Action::Message(_)));
         let looked_through = outcome.steps_run == 0 && matches!(failure.status, Status::DataErr | Status::NoInput);
         let what = match raw_deliveries {
@@ -159,8 +159,8 @@ mod tests {
             (None, Some("why"), 0, Status::Software, "a bug is not expected"),
         ];
         for (outcome, xfail, conditions, expected, why) in table {
-            let watcher = OutcomeObserver { conditions, ..OutcomeObserver::default() };
-            assert_eq!(judge(outcome.as_ref(), xfail, &watcher).status, expected, "{why}");
+            let observed = OutcomeObserver { conditions, ..OutcomeObserver::default() };
+            assert_eq!(judge(outcome.as_ref(), xfail, &observed).status, expected, "{why}");
         }
     }
 }

@@ -7,14 +7,14 @@ use crate::transcript::escape_unprintable;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// Names, for people.
+/// What a session reaches, as names to print.
 #[derive(Debug, Default)]
 pub struct Reach {
     pub servers: BTreeSet<String>,
     pub files: BTreeSet<String>,
     pub environment: BTreeSet<String>,
     pub commands: BTreeSet<String>,
-    /// Whether a secret stands in the file as it is.
+    /// Whether the session file contains a secret itself, not its source.
     pub literal_secrets: bool,
 }
 
@@ -25,13 +25,13 @@ pub struct NamedFile<'a> {
 }
 
 impl NamedFile<'_> {
-    /// Relative to the session file's folder; `None` where a template makes the name.
+    /// The path relative to the folder of the session file. `None` if the name has a template.
     pub fn literal(&self) -> Option<PathBuf> {
         self.path.template.is_literal().then(|| self.path.base.join(&self.path.template.source))
     }
 }
 
-/// What a session reaches, and the files that have to be there. `server` is the one that replaces the session's.
+/// What a session reaches, and the files that must exist. `server` replaces the server of the session.
 pub fn reach<'a>(session: &'a Session, server: Option<&str>) -> (Reach, Vec<NamedFile<'a>>) {
     let mut collector = ReachCollector::default();
     if let Some(server) = server.or(session.server.as_ref().map(|template| template.source.as_str())) {

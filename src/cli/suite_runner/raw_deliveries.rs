@@ -1,25 +1,25 @@
-//! Mail that a session sends with steps of its own, `body` after `DATA`: what the server said of it, which no note says.
+//! Counts mail that a session sends with `body` after its own `DATA`, for which there are no notes.
 
 use crate::event::{Event, Fact, Note, Observer};
 use crate::report::ConnectionMap;
 
-/// Counts it.
+/// Counts messages that no `message` step sends.
 #[derive(Default)]
 pub struct RawDeliveries {
     /// Messages that a server accepted.
     pub accepted: usize,
-    /// Messages that were sent to their end and not answered.
+    /// Messages that were sent completely and not answered.
     pub unanswered: usize,
     /// The connections that content was sent on.
     connections: ConnectionMap<StepContent>,
 }
 
-/// The contents that the step that is running has sent.
+/// What the running step has sent.
 #[derive(Default)]
 struct StepContent {
     accepted: usize,
     unanswered: usize,
-    /// The step is a `message`, whose notes say more.
+    /// The step is a `message`: its notes are counted instead.
     has_notes: bool,
 }
 
