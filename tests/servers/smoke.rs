@@ -36,105 +36,117 @@ const fn varies(server: &'static str, session: &'static str, why: &'static str) 
 const DEVIATIONS: &[Deviation] = &[
     failed("Postfix", "early-talk", "postscreen refuses early talkers, and is not on by default"),
     skipped("Postfix", "lmtp", "an SMTP server"),
-    failed("Postfix", "long-lines", "it cuts a command at `line_length_limit`, and obeys what is left"),
+    failed(
+        "Postfix",
+        "long-lines",
+        "it cuts a command at `line_length_limit` and executes the rest as another command",
+    ),
     failed(
         "Postfix",
         "smuggling",
-        "3.7 takes bare line feeds for line ends unless `smtpd_forbid_bare_newline` is set: CVE-2023-51764",
+        "3.7 accepts bare line feeds as line ends unless `smtpd_forbid_bare_newline` is set: CVE-2023-51764",
     ),
-    failed("Postfix", "vrfy-expn", "VRFY tells who is there unless `disable_vrfy_command = yes`"),
+    failed("Postfix", "vrfy-expn", "VRFY reveals users unless `disable_vrfy_command = yes`"),
     varies(
         "Postfix, hardened",
         "early-talk",
-        "`smtpd_forbid_unauth_pipelining` sees early talk only where it arrives before the greeting leaves; postscreen waits for it",
+        "`smtpd_forbid_unauth_pipelining` notices early talk only if it arrives before the greeting is sent; postscreen waits for it",
     ),
     skipped("Postfix, hardened", "lmtp", "an SMTP server"),
-    failed("Postfix, hardened", "long-lines", "it cuts a command at `line_length_limit`, and obeys what is left"),
+    failed(
+        "Postfix, hardened",
+        "long-lines",
+        "it cuts a command at `line_length_limit` and executes the rest as another command",
+    ),
     failed(
         "Exim",
         "auth-in-clear",
-        "this bed offers AUTH to everybody; `auth_advertise_hosts = ${if eq{$tls_in_cipher}{}{}{*}}` closes it",
+        "this test server offers AUTH to everybody; `auth_advertise_hosts = ${if eq{$tls_in_cipher}{}{}{*}}` prevents that",
     ),
     failed("Exim", "capabilities", "4.96 has no ENHANCEDSTATUSCODES"),
     failed(
         "Exim",
         "early-talk",
-        "it offers PIPECONNECT, with which speaking early is allowed; `pipelining_connect_advertise_hosts =` turns it off",
+        "it offers PIPECONNECT, which allows early talk; `pipelining_connect_advertise_hosts =` turns it off",
     ),
     skipped("Exim", "lmtp", "an SMTP server"),
     failed(
         "Exim",
         "long-lines",
-        "it refuses the first part of a command that is too long, and takes the rest for further commands",
+        "it refuses the first part of a command that is too long, and treats the rest as further commands",
     ),
     failed(
         "Exim",
         "open-relay",
-        "this bed's ACL takes any local part of its own domain; the ACL that Debian ships refuses `%`, `!` and `@` in it. The mail is not relayed: the local part is a mailbox's name",
+        "the ACL of this test server accepts any local part of its own domain; Debian's ACL refuses `%`, `!` and `@` in it. The mail is not relayed: the local part is the name of a mailbox",
     ),
     failed(
         "Exim",
         "postmaster",
-        "this bed's ACL lacks the `accept local_parts = postmaster` of the one that Debian ships",
+        "the ACL of this test server lacks `accept local_parts = postmaster`, which Debian's has",
     ),
-    failed("Exim", "smtputf8", "it takes an address that is not UTF-8"),
+    failed("Exim", "smtputf8", "it accepts an address that is not UTF-8"),
     broke(
         "Exim",
         "too-many-bad-commands",
-        "it does end the connection, but its last words come in clear, outside of TLS",
+        "it ends the connection, but its last reply is sent unencrypted, outside TLS",
     ),
-    failed("Exim", "too-many-recipients", "`recipients_max` has no bound below 1,100 by default"),
+    failed("Exim", "too-many-recipients", "`recipients_max` has no limit below 1,100 by default"),
     failed(
         "Dovecot submission",
         "auth-in-clear",
-        "it takes a loopback connection for a secured one, whatever `disable_plaintext_auth` says",
+        "it treats a loopback connection as secure, even with `disable_plaintext_auth`",
     ),
     skipped("Dovecot submission", "dsn", "not offered"),
-    failed("Dovecot submission", "early-talk", "it never looks whether somebody speaks before the greeting"),
+    failed("Dovecot submission", "early-talk", "it does not check for data before the greeting"),
     skipped("Dovecot submission", "lmtp", "an SMTP server"),
     skipped("Dovecot submission", "smtputf8", "not offered"),
     failed(
         "Dovecot submission",
         "smuggling",
-        "2.3 takes bare line feeds for line ends: whatever stands before it has to refuse or mend them",
+        "2.3 accepts bare line feeds as line ends: a server in front of it must refuse or change them",
     ),
-    failed("Dovecot submission", "too-many-recipients", "it has no bound by default"),
+    failed("Dovecot submission", "too-many-recipients", "it has no limit by default"),
     failed(
         "Dovecot submission",
         "unknown-user",
-        "it knows no recipients: the server that it relays to does, and this bed's relay takes all",
+        "it does not know recipients, only the server that it relays to, and the relay of this test accepts all",
     ),
-    skipped("Dovecot LMTP", "auth", "no client logs in over LMTP"),
+    skipped("Dovecot LMTP", "auth", "clients do not log in over LMTP"),
     failed("Dovecot LMTP", "capabilities", "its LMTP has no SIZE"),
     skipped("Dovecot LMTP", "dsn", "not offered"),
-    skipped("Dovecot LMTP", "early-talk", "LMTP is not spoken with the world"),
-    skipped("Dovecot LMTP", "open-relay", "LMTP is not spoken with the world"),
-    failed("Dovecot LMTP", "postmaster", "this bed has one user; the MTA in front maps postmaster to somebody"),
+    skipped("Dovecot LMTP", "early-talk", "LMTP is not used on the Internet"),
+    skipped("Dovecot LMTP", "open-relay", "LMTP is not used on the Internet"),
+    failed(
+        "Dovecot LMTP",
+        "postmaster",
+        "this test server has one user; the MTA in front of it has an alias for postmaster",
+    ),
     skipped("Dovecot LMTP", "size", "not offered"),
     skipped("Dovecot LMTP", "smtputf8", "not offered"),
     failed(
         "Dovecot LMTP",
         "smuggling",
-        "2.3 takes bare line feeds for line ends: whatever stands before it has to refuse or mend them",
+        "2.3 accepts bare line feeds as line ends: a server in front of it must refuse or change them",
     ),
-    failed("Dovecot LMTP", "too-many-recipients", "it has no bound by default"),
+    failed("Dovecot LMTP", "too-many-recipients", "it has no limit by default"),
     skipped("Sendmail", "chunking", "not offered"),
     failed("Sendmail", "early-talk", "its feature greet_pause refuses early talkers, and is not on by default"),
     skipped("Sendmail", "lmtp", "an SMTP server"),
-    failed("Sendmail", "open-relay", "it relays for 127.0.0.1, where the test runs"),
+    failed("Sendmail", "open-relay", "it relays for 127.0.0.1, the address of the test"),
     skipped("Sendmail", "smtputf8", "not offered"),
-    failed("Sendmail", "too-many-recipients", "`confMAX_RCPTS_PER_MESSAGE` has no bound by default"),
-    failed("Sendmail", "unknown-user", "this bed's local mailer takes everybody"),
+    failed("Sendmail", "too-many-recipients", "`confMAX_RCPTS_PER_MESSAGE` has no limit by default"),
+    failed("Sendmail", "unknown-user", "the local mailer of this test server accepts every user"),
     failed("Sendmail", "vrfy-expn", "VRFY and EXPN answer unless `confPRIVACY_FLAGS` has `goaway`"),
     failed("aiosmtpd", "capabilities", "it has neither PIPELINING nor ENHANCEDSTATUSCODES"),
     skipped("aiosmtpd", "chunking", "not offered"),
     skipped("aiosmtpd", "dsn", "not offered"),
-    failed("aiosmtpd", "early-talk", "it never looks whether somebody speaks before the greeting"),
+    failed("aiosmtpd", "early-talk", "it does not check for data before the greeting"),
     skipped("aiosmtpd", "lmtp", "an SMTP server"),
     skipped("aiosmtpd", "pipelining", "not offered"),
-    failed("aiosmtpd", "smtputf8", "it takes an address that is not UTF-8"),
-    failed("aiosmtpd", "too-many-recipients", "it has no bound by default"),
-    failed("aiosmtpd", "unknown-user", "without `handle_RCPT` it takes everybody"),
+    failed("aiosmtpd", "smtputf8", "it accepts an address that is not UTF-8"),
+    failed("aiosmtpd", "too-many-recipients", "it has no limit by default"),
+    failed("aiosmtpd", "unknown-user", "without `handle_RCPT` it accepts every user"),
 ];
 
 /// A server, and how the suite is run against it.
@@ -272,14 +284,19 @@ fn unexpected(results: &Results) -> Vec<String> {
 
 const HEAD: &str = "# The smoke suite against real servers
 
-Written by `make test-servers`: [sessions/smoke/](../sessions/smoke) run with `mailrun test` against servers on this machine, most of them as
-their packages configure them. A failure here is what the suite tells a postmaster about a server and its
-configuration, seldom a bug. Every one is explained below the table.
+What does [sessions/smoke/](../sessions/smoke) report about well-known servers? This page is written by `make test-servers`. The
+servers run on one machine, most of them as their packages configure them.
 
-What \"passed\" does not say: `greylisting` passes where there is none, `open-relay` where MAIL is refused already, and `auth` does not ask whether
-a client that was refused is let through where the server relays for this machine without a password (Sendmail's). Over LMTP on a loopback address
-STARTTLS is left to `starttls` and `starttls-injection`. `open-relay` tries domains that take no mail (example.org, example.net); these servers do not look
-them up.
+A failure is what the suite reports to a postmaster about a server and its configuration. It is seldom a bug. Each failure is
+explained below the table.
+
+What \"passed\" does not mean:
+
+- `greylisting` also passes if there is none.
+- `open-relay` also passes if MAIL is refused already. It uses domains that accept no mail (example.org, example.net); these
+  servers do not look them up.
+- `auth` does not test whether a refused client may send, if the server relays for this machine without a password (Sendmail).
+- Over LMTP on a loopback address only `starttls` and `starttls-injection` use STARTTLS.
 
 ";
 
