@@ -1,4 +1,4 @@
-# `make help` lists the targets. Nothing here asks a question or reaches a mail server beyond this machine.
+# `make help` lists the targets. None of them asks a question or connects to a mail server outside this machine.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 SERVERS := $(abspath $(TARGET)/servers)
 PACKAGES := ca-certificates gcc libc6-dev libssl-dev pkg-config
 
-# Installs the Debian packages in $(1) that are not there, and says which; elsewhere it leaves that to you.
+# Installs the missing Debian packages of $(1) and prints their names. On other systems it does nothing.
 define install_packages
 missing=(); \
 if command -v dpkg-query apt-get >/dev/null; then \
@@ -30,19 +30,19 @@ help: ## list the targets
 .PHONY: prerequisites
 prerequisites:
 	@$(call install_packages,$(PACKAGES))
-	@command -v cargo >/dev/null || { echo 'Rust 1.95 or later is needed: https://rustup.rs says how to install it' >&2; exit 1; }
+	@command -v cargo >/dev/null || { echo 'mailrun needs Rust 1.95 or later: see https://rustup.rs' >&2; exit 1; }
 
 .PHONY: build
-build: prerequisites ## build the program
+build: prerequisites ## build mailrun in release mode
 	@cargo build --release --locked
 
 .PHONY: demo
-demo: build ## play sessions/demo.toml (STARTTLS, AUTH, a message) against a server inside the program
+demo: build ## run sessions/demo.toml (STARTTLS, AUTH, a message) against the server inside mailrun
 	@echo; echo '$$ mailrun run --dry-run sessions/demo.toml'
 	@$(TARGET)/release/mailrun run --dry-run sessions/demo.toml
 
 .PHONY: test
-test: prerequisites ## check formatting and lints, run all tests, check the fuzz targets
+test: prerequisites ## check formatting and lints, run all tests, compile the fuzz targets
 	@$(call install_packages,strace)
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
@@ -50,33 +50,33 @@ test: prerequisites ## check formatting and lints, run all tests, check the fuzz
 	if [ -f tests/fuzz/Cargo.toml ]; then cargo check --locked --manifest-path tests/fuzz/Cargo.toml --target-dir $(TARGET); fi
 
 .PHONY: test-servers
-test-servers: prerequisites ## run sessions against Postfix, Exim, Dovecot, Sendmail and aiosmtpd, installing them first
+test-servers: prerequisites ## install Postfix, Exim, Dovecot, Sendmail and aiosmtpd, and run sessions against them
 	@$(call install_packages,python3 python3-venv)
 	tests/servers/install.sh $(SERVERS)
 	tests/servers/manifest.sh $(SERVERS)
 	MAILRUN_TEST_SERVERS=$(SERVERS) cargo test --locked --test servers -- --ignored
 
 .PHONY: test-browser
-test-browser: prerequisites ## read the HTML report in headless Chromium, installing it first; screenshots in target/browser
+test-browser: prerequisites ## install Chromium and test the HTML report in it; screenshots are in target/browser
 	@$(call install_packages,chromium chromium-driver poppler-utils)
 	MAILRUN_SCREENSHOTS=$(abspath $(TARGET)/browser) cargo test --locked --test browser -- --ignored
 
 .PHONY: test-schemas
-test-schemas: prerequisites ## hold session files, JUnit reports and docs/ci.md against others' schemas, installing them first
+test-schemas: prerequisites ## install taplo and schemas of others, and check session files, JUnit reports and docs/ci.md with them
 	@command -v npm >/dev/null || { $(call install_packages,nodejs npm); }
 	@$(call install_packages,libxml2-utils python3 python3-venv)
 	tests/schemas/install.sh $(abspath $(TARGET)/schemas)
 	MAILRUN_TEST_SCHEMAS=$(abspath $(TARGET)/schemas) cargo test --locked --test schemas -- --ignored
 
 .PHONY: soak
-soak: prerequisites ## kill batches of 500 rows at 200 moments, and at each write of the ledger, and restart them
+soak: prerequisites ## kill batches of 500 rows at 200 random moments and at each write of the ledger, and restart them
 	@$(call install_packages,strace)
 	cargo test --locked --test batch --test outcomes -- --ignored
 
 .PHONY: bench
-bench: prerequisites ## measure speed and memory: start-up, 1 GB attached, and whatever else is in benches/
+bench: prerequisites ## measure speed and memory: start-up, attachments, batches, suites
 	cargo bench --locked --bench '*'
 
 .PHONY: install
-install: build ## install the program below PREFIX (/usr/local)
+install: build ## install mailrun below PREFIX (/usr/local)
 	install -D -m 755 $(TARGET)/release/mailrun $(DESTDIR)$(PREFIX)/bin/mailrun

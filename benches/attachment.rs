@@ -1,7 +1,7 @@
 //! How long the program takes to send a mail with 1 GB attached, and how much memory: `make bench`.
 //!
-//! The file is a hole, so that no disk is measured, and the server a thread that throws away what it reads. The peak is
-//! read when the content has come to its end, before its reply. Nothing is asserted: this is for a person to look at.
+//! The file is sparse, so that no disk is measured, and the server is a thread that discards what it reads. The peak is
+//! read at the end of the content, before the reply. Nothing is asserted: the figures are for a person to read.
 
 mod support;
 
@@ -49,7 +49,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Takes a mail. Gives the octets of its content, and the client's peak in kB.
+/// Accepts a mail. Returns the octets of its content and the client's memory.
 fn take(stream: TcpStream, extensions: &str, client: u32) -> io::Result<(u64, Option<Memory>)> {
     stream.set_nodelay(true)?;
     let mut out = stream.try_clone()?;
@@ -83,7 +83,7 @@ fn take(stream: TcpStream, extensions: &str, client: u32) -> io::Result<(u64, Op
     }
 }
 
-/// Reads content up to its dot: what was read ends so only at the end, since nothing is pipelined behind it.
+/// Reads content up to its dot. Nothing is pipelined after it, so the dot is at the end of what was read.
 fn to_dot(reader: &mut BufReader<TcpStream>) -> io::Result<u64> {
     const DOT: &[u8] = b"\r\n.\r\n";
     let (mut count, mut end) = (0, Vec::new());

@@ -1,9 +1,9 @@
-//! Rows a second with and without a ledger, over 1, 10 and 50 connections; memory at a thousand rows and at a million;
-//! smtp-source beside it, where Postfix is installed: `make bench`.
+//! Rows per second with and without a ledger, over 1, 10 and 50 connections; memory for a thousand rows and for a million;
+//! for comparison smtp-source, if Postfix is installed: `make bench`.
 //!
-//! The server is a thread for each connection here, which answers everything well. Processor time and memory of the program
-//! are read when it says QUIT, when all but its farewell is done: the peak, and what is its own of that, without the pages of
-//! its file. Nothing is asserted: this is for a person to look at. `cargo bench --bench batch -- memory` measures memory alone.
+//! The server has a thread for each connection and accepts everything. Processor time and memory of mailrun are read when
+//! it sends QUIT. "Its own" memory is without the pages of its file. Nothing is asserted: the figures are for a person to
+//! read. `cargo bench --bench batch -- memory` measures only memory.
 
 mod support;
 
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
-/// What is known of the program that is running.
+/// What was measured of the running program.
 #[derive(Default)]
 struct Measured {
     process: AtomicU32,
@@ -58,7 +58,7 @@ struct Batch {
     in_flight: u32,
     ledger: bool,
     json: bool,
-    /// Whether the transcript is kept until it is known how the batch ends.
+    /// Whether it runs with `--quiet`.
     quiet: bool,
 }
 
@@ -100,7 +100,7 @@ impl BatchBench {
         Ok(())
     }
 
-    /// Runs a batch; gives its peak memory in kB.
+    /// Runs a batch; returns its peak memory in kB.
     fn run(&self, name: &str, batch: Batch) -> io::Result<u64> {
         let Batch { rows, connections, in_flight, ledger, json, quiet } = batch;
         let at = |name: &str| self.folder.path().join(name);
@@ -185,7 +185,7 @@ impl Measured {
     }
 }
 
-/// Answers everything well; replies leave together when all that came has been looked at (RFC 2920 §3.2).
+/// Accepts everything. Replies are sent together when all commands that came are processed (RFC 2920 §3.2).
 fn answer(stream: TcpStream, seen: &Measured) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut input = BufReader::with_capacity(256 * 1024, stream.try_clone()?);
@@ -210,7 +210,7 @@ fn answer(stream: TcpStream, seen: &Measured) -> io::Result<()> {
                 content = true;
                 b"354 go ahead\r\n"
             }
-            // Only where it is asked for, so that the others go through DATA as smtp-source does.
+            // Only if the client name asks for it, so that the other batches use DATA as smtp-source does.
             b"EHLO" if !line.ends_with(b"chunking\r\n") => b"250-mx\r\n250-PIPELINING\r\n250 SIZE\r\n",
             b"EHLO" => b"250-mx\r\n250-PIPELINING\r\n250-SIZE\r\n250 CHUNKING\r\n",
             b"BDAT" => {

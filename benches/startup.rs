@@ -1,7 +1,7 @@
 //! How long the whole program takes to send one plain message, and how much memory: `make bench`.
 //!
-//! The server is a thread here, so that what is measured is the program. Its memory is read while it waits for QUIT's
-//! reply, when all but its farewell is done: the peak, and what is its own of that, without the pages of its file. Nothing is asserted: this is for a person to look at.
+//! The server is a thread of the benchmark. Memory is read while mailrun waits for the reply to QUIT: the peak, and its own
+//! memory without the pages of its file. Nothing is asserted: the figures are for a person to read.
 
 mod support;
 
@@ -65,7 +65,7 @@ fn milliseconds(times: &[Duration], index: usize) -> f64 {
     times.get(index).map_or(0.0, Duration::as_secs_f64) * 1000.0
 }
 
-/// Answers everything well. Takes each run's process id, gives its memory.
+/// Accepts everything. Receives the process id of each run and sends its memory.
 fn serve(listener: TcpListener) -> (Sender<u32>, Receiver<Option<Memory>>) {
     let (children, ids) = channel();
     let (tell, memories) = channel();

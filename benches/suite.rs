@@ -1,7 +1,7 @@
-//! How long `mailrun test` takes for 50 and for 500 sessions, and how much memory, one at a time and eight: `make bench`.
+//! How long `mailrun test` takes for 50 and for 500 sessions, and how much memory, with one job and with eight: `make bench`.
 //!
-//! The server is the embedded one, in this process; what is measured is the program. Nothing is asserted: this is for a person
-//! to look at. Memory must not grow with the sessions, but by what reports keep of each.
+//! The server is the sink inside mailrun, in the process of the benchmark. Nothing is asserted: the figures are for a person
+//! to read. Memory may grow with the number of sessions only by what reports keep of each.
 
 mod support;
 
@@ -68,7 +68,7 @@ fn best(folder: &Path, url: &str, count: u32, jobs: u32, reports: bool) -> io::R
         }
         let begun = Instant::now();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        // What is told last is the most: it never falls.
+        // The peak never falls, so the last figure is the highest.
         let status = loop {
             peak = peak.max(support::memory(child.id()).unwrap_or_default().peak);
             if let Some(status) = child.try_wait()? {

@@ -1,7 +1,7 @@
-//! Keeps `docs/` and the README true: what they show is read by the program's own readers, their tables are held
-//! against the program's own.
+//! Checks `docs/` and the README: what they show is parsed by mailrun's own parsers, their tables are compared with
+//! mailrun's.
 //!
-//! What a block is stands behind its fence: `toml` is a session, `toml fragment` a part of one, `toml include` a file for
+//! The words after a fence say what the block is: `toml` is a session, `toml fragment` a part of one, `toml include` a file for
 //! an `include` (its first line names it), `toml rules` a server's rules, `transcript` a transcript, `script` one for
 //! `mailrun serve`.
 
@@ -45,9 +45,9 @@ fn page(name: &str) -> String {
 /// A fenced block.
 struct Block {
     page: &'static str,
-    /// Of its fence, counted from 1.
+    /// The line of its fence, counted from 1.
     line: usize,
-    /// What stands behind the fence.
+    /// The words after the fence.
     kind: String,
     text: String,
 }
@@ -89,9 +89,9 @@ fn of_kind<'b>(blocks: &'b [Block], kind: &str) -> Vec<&'b Block> {
 
 /// The included files that the pages show; nothing else can be read.
 #[derive(Default)]
-struct SafeText(BTreeMap<String, String>);
+struct ShownFiles(BTreeMap<String, String>);
 
-impl SafeText {
+impl ShownFiles {
     fn of(blocks: &[Block]) -> Self {
         let name = |block: &Block| {
             let first = block.text.lines().next().unwrap_or_default();
@@ -101,7 +101,7 @@ impl SafeText {
     }
 }
 
-impl Sources for SafeText {
+impl Sources for ShownFiles {
     fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
         let Some(text) = self.0.get(&path.display().to_string()) else {
             return Err(SourceError::Unreadable("the pages do not show it".to_owned()));
@@ -111,14 +111,14 @@ impl Sources for SafeText {
     }
 }
 
-fn read(text: &str, shown: &SafeText) -> Result<Session, Diagnostics> {
+fn read(text: &str, shown: &ShownFiles) -> Result<Session, Diagnostics> {
     load("block.toml", text, shown, &[])
 }
 
 #[test]
-fn every_session_that_is_shown_can_be_read() {
+fn every_session_in_the_docs_can_be_parsed() {
     let blocks = blocks();
-    let shown = SafeText::of(&blocks);
+    let shown = ShownFiles::of(&blocks);
     for block in of_kind(&blocks, "toml") {
         if let Err(wrong) = read(&block.text, &shown) {
             panic!("{}\n{}", block.place(), wrong.render(false));
@@ -127,20 +127,20 @@ fn every_session_that_is_shown_can_be_read() {
 }
 
 #[test]
-fn every_fragment_that_is_shown_can_be_read_in_a_session() {
+fn every_fragment_in_the_docs_can_be_parsed_within_a_session() {
     let blocks = blocks();
     for block in of_kind(&blocks, "toml fragment") {
         let text = format!("{}\n[[step]]\nexpect = 220\n", block.text);
-        // A fragment may use what stands in another part of the file.
+        // A fragment may use names that another part of the file defines.
         let overridden = ["password".to_owned()];
-        if let Err(wrong) = load("block.toml", &text, &SafeText::default(), &overridden) {
+        if let Err(wrong) = load("block.toml", &text, &ShownFiles::default(), &overridden) {
             panic!("{}\n{}", block.place(), wrong.render(false));
         }
     }
 }
 
 #[test]
-fn every_transcript_that_is_shown_can_be_read_and_every_script_served() {
+fn every_transcript_script_and_rule_in_the_docs_can_be_parsed() {
     let blocks = blocks();
     for block in of_kind(&blocks, "transcript") {
         if let Err(errors) = transcript::parse(&block.text) {
@@ -160,8 +160,8 @@ fn every_transcript_that_is_shown_can_be_read_and_every_script_served() {
 }
 
 #[test]
-fn no_block_is_of_a_kind_that_nobody_checks() {
-    // Commands are read below; their output is not.
+fn every_block_in_the_docs_is_of_a_known_kind() {
+    // Commands are parsed below; their output is not.
     let known = [
         "",
         "sh",
@@ -183,7 +183,7 @@ fn no_block_is_of_a_kind_that_nobody_checks() {
 }
 
 #[test]
-fn every_command_that_is_shown_can_be_read_by_a_shell() {
+fn every_command_in_the_docs_can_be_parsed_by_a_shell() {
     let blocks = blocks();
     for block in of_kind(&blocks, "sh") {
         let read = tool("bash").args(["-n", "-c", &block.text]).output().expect("bash starts");
@@ -227,7 +227,7 @@ fn tables(text: &str) -> Vec<(String, Vec<Vec<String>>)> {
     tables
 }
 
-/// What stands in a cell between its first backticks.
+/// The text between the first backticks of a cell.
 fn code(cell: &str) -> Option<&str> {
     cell.split('`').nth(1)
 }
@@ -294,7 +294,7 @@ fn the_documented_rules_have_the_keys_of_the_program() {
 }
 
 #[test]
-fn the_sink_offers_and_says_what_is_documented() {
+fn the_sink_offers_and_replies_what_is_documented() {
     let text = "server = 'smtp://127.0.0.1'\nmessage = { from = 'a@b.example', to = ['c@d.example'], text = 'x' }\n";
     let folder = Folder::new().with("s.toml", text);
     let transcript = folder.mailrun(["run", "--dry-run", "s.toml"]).run().stdout;
@@ -324,7 +324,7 @@ fn the_exit_statuses_are_those_of_the_program() {
     let statuses: Vec<_> = Status::ALL.iter().map(|status| (status.code(), status.name().to_owned())).collect();
     assert_eq!(documented, statuses);
 
-    // The README takes some together.
+    // The README groups some.
     let text = section(&page("README.md"), "## Exit statuses");
     let rows = tables(&text).into_iter().next().expect("the section has a table").1;
     let numbers = |cell: &String| cell.split(", ").map(|number| number.parse::<u8>().expect(cell)).collect::<Vec<_>>();
@@ -333,7 +333,7 @@ fn the_exit_statuses_are_those_of_the_program() {
 }
 
 #[test]
-fn the_order_of_several_statuses_is_that_of_the_program() {
+fn the_documented_order_of_statuses_is_that_of_the_program() {
     let text = section(&page("docs/results.md"), "## Exit statuses");
     let (_, list) = text.split_once("the first of ").expect("the order is told");
     let list = list.split_once(" that occurred").expect("the list has an end").0;
@@ -344,7 +344,7 @@ fn the_order_of_several_statuses_is_that_of_the_program() {
             assert_eq!(Status::worst([find(later), find(first)]).code(), *first, "{first} stands before {later}");
         }
     }
-    // 0, 130 and 143 have no place in it.
+    // 0, 130 and 143 are not in the order.
     assert_eq!(order.len(), Status::ALL.len() - 3);
 }
 
@@ -400,7 +400,7 @@ fn every_command_and_option_is_documented_and_no_other() {
         let documented: BTreeSet<_> = option_rows(&page, &text)
             .iter()
             .map(|row| {
-                // A short form stands before the long one.
+                // A short form may come before the long one.
                 let option = row[0].split('`').find(|part| part.starts_with("--")).expect("a row names its option");
                 (option.to_owned(), code(&row[1]).expect("a row names its variable").to_owned())
             })
@@ -410,7 +410,7 @@ fn every_command_and_option_is_documented_and_no_other() {
 }
 
 #[test]
-fn links_between_the_pages_lead_somewhere() {
+fn links_between_the_pages_are_valid() {
     for name in PAGES {
         let text = page(name);
         let folder = Path::new(name).parent().expect("a page has a folder");

@@ -1,5 +1,5 @@
-//! The sessions of `sessions/documents/` against servers that say what the documents' servers say. Each fixture is the
-//! scripted server and the golden transcript at once.
+//! The sessions in `sessions/documents/`, each against the server of the document that it is from. A fixture is both the
+//! script of the server and the expected transcript.
 
 mod support;
 
@@ -33,14 +33,14 @@ fn fixture(name: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Runs a document's session against its server, which writes so many bytes at a time, or all at once. Returns what the
-/// server had to say about the client, too.
+/// Runs a document's session against its server, which writes up to `pieces` bytes at a time. Also returns what the
+/// server reported about the client.
 fn run(name: &str, self_signed: bool, pieces: Option<usize>, options: &[&str]) -> (Finished, Vec<String>) {
     let mut config = Config::script(&fixture(name)).expect("the fixture is a transcript");
     config.pieces = pieces;
     config.certificate = self_signed.then(self_signed_certificate);
     let server = EmbeddedServer::start(config);
-    // The session says how it would reach the true server: with TLS from the first byte or not.
+    // The session's own URL says whether TLS starts with the first byte.
     let session = project_path(&format!("sessions/documents/{name}.toml"));
     let text = std::fs::read_to_string(&session).expect("the session can be read");
     let url = server.url(if text.contains("\"smtps://") { "smtps" } else { "smtp" });
@@ -62,7 +62,7 @@ fn self_signed_certificate() -> ServerCertificate {
 }
 
 #[test]
-fn each_document_is_played_to_its_end_however_the_servers_bytes_are_cut() {
+fn each_document_passes_however_the_bytes_of_the_server_are_split() {
     for (name, self_signed) in DOCUMENTS {
         let golden = without_address(&fixture(name));
         for pieces in std::iter::once(None).chain((1..=16).map(Some)) {
@@ -74,7 +74,7 @@ fn each_document_is_played_to_its_end_however_the_servers_bytes_are_cut() {
 }
 
 #[test]
-fn a_self_signed_certificate_is_refused_with_the_reason_and_nothing_is_sent_behind_it() {
+fn a_self_signed_certificate_is_refused_with_a_reason_and_nothing_is_sent_after_it() {
     let name = "atmail-25-starttls-refused";
     let ran = run(name, true, None, &[]).0.exits(77);
     let errors = &ran.stderr;
@@ -82,12 +82,12 @@ fn a_self_signed_certificate_is_refused_with_the_reason_and_nothing_is_sent_behi
         assert!(errors.contains(word), "{word:?} is missing in\n{errors}");
     }
     let transcript = without_address(&ran.stdout);
-    let (_, behind) = transcript.split_once("S: 220 TLS go ahead\n").expect("STARTTLS was answered");
-    assert!(!behind.contains("C: "), "something was sent behind the handshake:\n{transcript}");
+    let (_, after) = transcript.split_once("S: 220 TLS go ahead\n").expect("STARTTLS was answered");
+    assert!(!after.contains("C: "), "something was sent after the handshake:\n{transcript}");
 }
 
 #[test]
-fn the_password_is_in_nothing_that_a_run_shows() {
+fn a_run_never_prints_the_password() {
     use base64::Engine;
     let encoded = base64::engine::general_purpose::STANDARD.encode(PASSWORD);
     for (name, self_signed) in DOCUMENTS {
@@ -99,7 +99,7 @@ fn the_password_is_in_nothing_that_a_run_shows() {
 }
 
 #[test]
-fn every_session_of_the_documents_is_tested() {
+fn every_session_of_a_document_is_tested() {
     let mut files: Vec<_> = std::fs::read_dir(project_path("sessions/documents"))
         .expect("the folder is there")
         .map(|entry| entry.expect("it can be read").path().file_stem().expect("a name").to_string_lossy().into_owned())

@@ -1,4 +1,4 @@
-//! Slips that everybody makes, and what is said of them.
+//! The error messages of common mistakes.
 
 mod support;
 
@@ -6,13 +6,13 @@ use std::io::Write;
 use std::net::TcpListener;
 use support::{Folder, Mailrun};
 
-/// A server that says this to each who connects and waits for the end; gives its port.
-fn says(words: &'static [u8]) -> u16 {
+/// A server that sends this to each client and waits for the end; returns its port.
+fn server_that_sends(words: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
     let port = listener.local_addr().expect("it is bound").port();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            // A client that has gone does not want it any more.
+            // The client may be gone.
             let _ = stream.write_all(words).and_then(|()| std::io::copy(&mut stream, &mut std::io::sink()));
         }
     });
@@ -24,7 +24,7 @@ fn folder(files: &[(&str, &str)]) -> Folder {
 }
 
 #[test]
-fn what_was_probably_meant_is_said() {
+fn a_similar_name_is_suggested() {
     let session = "server = 'smtp://127.0.0.1:1'\n\
                    step = [ { expect = 220, assert = [\"reply.text is matchin('x')\"] } ]\n\
                    [auth]\nuser = 'ann'\npaswd = 'x'\n";
@@ -53,35 +53,35 @@ fn what_was_probably_meant_is_said() {
 }
 
 #[test]
-fn the_wrong_scheme_is_said_to_be_that() {
+fn the_wrong_scheme_is_explained() {
     let folder = folder(&[("case.toml", "step = [ { expect = 220 } ]\n")]);
     let run = |scheme: &str, port: u16| {
         let url = format!("{scheme}://127.0.0.1:{port}");
         folder.mailrun(["run", "--server", &url, "--timeout", "300ms", "case.toml"]).run().status_and_text()
     };
-    let (code, text) = run("smtp", says(b""));
+    let (code, text) = run("smtp", server_that_sends(b""));
     assert_eq!(code, 75, "{text}");
     assert!(text.contains("did you mean smtps://?"), "{text}");
-    let (code, text) = run("lmtp", says(b""));
+    let (code, text) = run("lmtp", server_that_sends(b""));
     assert_eq!(code, 75, "{text}");
     assert!(!text.contains("smtps"), "{text}");
 
-    let (code, text) = run("smtps", says(b"220 mx.example \x1b[2J\r\n"));
+    let (code, text) = run("smtps", server_that_sends(b"220 mx.example \x1b[2J\r\n"));
     assert_eq!(code, 76, "{text}");
     let said = "S: 220 mx.example \\x1b[2J\n*: the TLS handshake failed: what the server sent is not TLS, but SMTP in the clear";
     assert!(text.contains(said) && text.contains("did you mean smtp://?"), "{text}");
-    let (code, text) = run("smtps", says(b"hello there, and so on"));
+    let (code, text) = run("smtps", server_that_sends(b"hello there, and so on"));
     assert_eq!(code, 76, "{text}");
     assert!(text.contains("S: hello there, and so on\\c\n*: ") && !text.contains("did you mean"), "{text}");
     assert!(!text.contains("error:0"), "{text}");
 }
 
 #[test]
-fn a_long_reply_fits_the_terminal_in_a_diagnosis() {
+fn a_long_reply_is_shortened_to_the_terminal_in_a_diagnosis() {
     let folder = folder(&[("case.toml", "step = [ { expect = 250 } ]\n")]);
     let words: &[u8] =
         b"550 a reply that goes on and on and on, with many words, longer than a terminal is wide, and more\r\n";
-    let port = says(words);
+    let port = server_that_sends(words);
     let (code, text) =
         folder.mailrun(["run", "--server", &format!("smtp://127.0.0.1:{port}"), "case.toml"]).run().status_and_text();
     assert_eq!(code, 1, "{text}");
@@ -91,7 +91,7 @@ fn a_long_reply_fits_the_terminal_in_a_diagnosis() {
 }
 
 #[test]
-fn each_file_that_is_missing_is_told_once() {
+fn each_missing_file_is_reported_once() {
     let session = "server = 'smtp://127.0.0.1:1'\n\
                    [message]\nfrom = 'a@x.test'\nto = 'b@x.test'\n\
                    text = { file = 'no1' }\nhtml = { file = 'no2' }\nattach = ['no3', 'no4']\n";
@@ -106,8 +106,8 @@ fn each_file_that_is_missing_is_told_once() {
 }
 
 #[test]
-fn a_value_of_the_command_line_is_of_the_files_kind() {
-    let port = says(b"220 mx ready\r\n");
+fn a_value_from_the_command_line_takes_the_type_that_the_file_gives_it() {
+    let port = server_that_sends(b"220 mx ready\r\n");
     let session = "[vars]\nn = 3\nb = true\n[[step]]\nexpect = 220\nassert = [\"n > 2 and b\"]\n";
     let folder = folder(&[("case.toml", session), ("one.toml", "n = \"1\"\n")]);
     let server = format!("--server=smtp://127.0.0.1:{port}");
@@ -127,7 +127,7 @@ fn a_value_of_the_command_line_is_of_the_files_kind() {
 }
 
 #[test]
-fn what_cannot_be_had_is_named() {
+fn an_error_names_what_is_missing() {
     let session = "server = 'smtp://127.0.0.1:1'\nstep = [ { expect = 220 } ]\n[secrets]\np = { env = 'PW_X', default = 'canary' }\n";
     let rules = "[[on]]\nverb = 'NOOP'\nreply = '250 x'\n";
     let folder = folder(&[("case.toml", session), ("r.toml", rules)]);
@@ -161,7 +161,7 @@ fn what_cannot_be_had_is_named() {
 }
 
 #[test]
-fn help_that_cannot_be_written_is_no_success() {
+fn help_that_cannot_be_written_is_an_error() {
     let ran = Mailrun::new(["--help"]).stdout_to(std::path::Path::new("/dev/full")).run().exits(73);
     assert!(ran.stderr.contains("cannot write to standard output"), "{ran}");
 }

@@ -1,5 +1,5 @@
-//! What `mailrun test` says of a failure: all that failed, what was tried again, and a command that runs it alone and
-//! tells no secret.
+//! What `mailrun test` prints about a failure: everything that failed, what was retried, and a command that runs the
+//! session again without showing a secret.
 
 mod support;
 
@@ -28,7 +28,7 @@ const ANSWERS: &str = "*: connected\nS: 220 mx.example\nC: FOO\nS: 550 5.1.1 \\x
                        C: NOOP\nC: RSET\nS: 250 2.0.0 fine\nS: 250 2.0.0 fine\nC: QUIT\nS: 221 bye\n";
 
 #[test]
-fn all_that_failed_of_a_step_is_told() {
+fn everything_that_failed_in_a_step_is_reported() {
     let folder = Folder::new();
     folder.write("case.toml", FAILING);
     let output =
@@ -53,7 +53,7 @@ fn all_that_failed_of_a_step_is_told() {
     for one in told {
         assert!(screen.contains(one), "{one}:\n{screen}");
     }
-    // What holds, and what cannot be told without the captures that are missing, is no failure.
+    // Asserts that hold, and those that need a missing capture, are not reported.
     for one in ["assert failed: reply.code", "captured", "a == ''"] {
         assert!(
             !screen.contains(&format!("error: {one}")) && !screen.contains(&format!("assert failed: {one}")),
@@ -90,7 +90,7 @@ wait = "1ms"
 "#;
 
 #[test]
-fn what_was_tried_again_stays_in_the_results() {
+fn a_failed_attempt_stays_in_the_results_of_a_retry() {
     let folder = Folder::new();
     folder.write("case.toml", GREYLISTED);
     let attempt = |reply| {
@@ -118,14 +118,14 @@ fn what_was_tried_again_stays_in_the_results() {
 }
 
 #[test]
-fn what_the_command_line_gives_for_a_secret_stays_hidden() {
+fn a_secret_from_the_command_line_stays_hidden() {
     let folder = Folder::new();
     let steps = "[[step]]\nexpect = 220\n[[step]]\nehlo = true\n";
     let auth =
         "[[step]]\nauth = { mechanism = 'PLAIN', user = 'ann', password = '{{ token }}', allow_plaintext = true }\n";
     let fails = "[[step]]\nsend = 'NOOP'\nexpect = 599\n";
     folder.write("auth.toml", format!("vars = {{ token = '' }}\n{steps}{auth}{fails}"));
-    // It fails before it comes to the password.
+    // It fails before the password is used.
     folder.write("early.toml", format!("vars = {{ token = '' }}\n{steps}{fails}{auth}"));
     let secret = "secrets = { pw = '{{ token }}' }\n";
     folder.write("secret.toml", format!("{secret}{steps}[[step]]\nsend = 'NOOP {{{{ pw }}}}'\nexpect = 599\n"));
@@ -151,7 +151,7 @@ fn what_the_command_line_gives_for_a_secret_stays_hidden() {
 }
 
 #[test]
-fn the_command_for_one_session_runs_whatever_its_file_is_called() {
+fn the_command_to_run_one_session_works_with_any_file_name() {
     let folder = Folder::new();
     for name in ["-dash.toml", "new\nline.toml", "\u{1b}[2J.toml"] {
         folder.write(name, "step = [ { expect = 599 } ]\n");
@@ -169,7 +169,7 @@ fn the_command_for_one_session_runs_whatever_its_file_is_called() {
 }
 
 #[test]
-fn a_run_without_a_session_replaces_an_earlier_runs_reports() {
+fn a_run_without_sessions_replaces_the_reports_of_an_earlier_run() {
     let folder = Folder::new();
     folder.write("case.toml", "server = 'smtp://127.0.0.1'\ntags = ['a']\nstep = [ { expect = 220 } ]\n");
     for leaving in [["--tag", "none"], ["--filter", "none"]] {
@@ -195,7 +195,7 @@ fn xfail_does_not_cover_a_server_that_is_down() {
 }
 
 #[test]
-fn a_broken_file_says_why_on_standard_output() {
+fn an_invalid_file_is_explained_on_standard_output() {
     let folder = Folder::new();
     folder.write("case.toml", "server = 'smtp://127.0.0.1'\nstep = [ { expct = 220 } ]\n");
     let output = folder.mailrun(["test", "case.toml", "none*.toml"]).run();
@@ -220,7 +220,7 @@ fn events_begin_with_their_version_and_say_why_a_session_was_skipped() {
 }
 
 #[test]
-fn no_line_is_a_command_of_github_actions_whatever_files_are_called() {
+fn no_file_name_makes_a_line_a_command_of_github_actions() {
     let folder = Folder::new();
     let server = "server = \"smtp://127.0.0.1:1\"\n";
     folder.write("::error::down.toml", format!("{server}step = [{{ expect = 220, name = \"::error::step\" }}]\n"));

@@ -1,4 +1,4 @@
-//! `--hex`: the bytes of both sides below the transcript's lines.
+//! `--hex`: a hex dump below each line of the transcript.
 
 mod support;
 
@@ -25,7 +25,7 @@ fn run(folder: &Folder, options: &[&str]) -> Finished {
 }
 
 #[test]
-fn the_bytes_of_both_sides_stand_below_the_lines_and_secrets_do_not() {
+fn each_line_is_followed_by_its_bytes_except_for_secrets() {
     let folder = Folder::new();
     folder.write("case.toml", SESSION);
     folder.write("text.txt", "a line\n".repeat(60));
@@ -38,16 +38,16 @@ fn the_bytes_of_both_sides_stand_below_the_lines_and_secrets_do_not() {
     assert!(shown.contains("*: 0000  51 55 49 54 0d 0a "), "inside TLS what was encrypted: {shown}");
     assert_eq!(shown.matches("|a line..|").count(), 60);
 
-    // Without the dumps it is the transcript that it always was.
+    // Without the dumps the transcript is the same.
     let plain = run(&folder, &dry[..3]).exits(0).stdout;
     let bare = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| !line.starts_with("*: 00"));
-        // The queue's name for the mail is another each time.
+        // The queue ID differs in each run.
         lines.map(|line| line.split(" queued as ").next().unwrap_or_default().to_owned()).collect()
     };
     assert_eq!(bare(&shown), bare(&plain));
 
-    // And with them it can be served.
+    // A transcript with dumps can be served.
     let script: String = file.replace("*: TLS started", "*: TLS started: made anew, ");
     let server = EmbeddedServer::script(&script);
     let again = run(&folder, &["--server", &server.url("smtp"), "--ca", &server.ca(), "--hex"]).exits(0).stdout;
@@ -56,7 +56,7 @@ fn the_bytes_of_both_sides_stand_below_the_lines_and_secrets_do_not() {
 }
 
 #[test]
-fn where_content_is_cut_its_dump_is_cut() {
+fn the_dump_of_shortened_content_is_shortened() {
     let folder = Folder::new();
     let failing = SESSION.to_owned() + "[[close]]\nsend = \"NOOP\"\nexpect = 500\n";
     folder.write("case.toml", failing);

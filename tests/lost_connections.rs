@@ -1,5 +1,5 @@
-//! What is in flight when a connection ends: the row whose content had left is unknown, or what its reply said, and those
-//! behind it were not sent.
+//! What is in flight when a connection ends: a row whose content was complete is unknown or has the state that its reply
+//! gave it; the rows after it were not sent.
 
 mod support;
 
@@ -35,7 +35,7 @@ fn accept_all(client: &mut ServerConnection) {
     }
 }
 
-/// Serves one connection after another, each in its own way; then nobody listens.
+/// Serves one connection after another, each with its own function; after that the port is closed.
 fn server(connections: Vec<fn(&mut ServerConnection)>) -> (String, JoinHandle<()>) {
     let server = ManualServer::start();
     let url = server.url("smtp");
@@ -69,7 +69,7 @@ fn states(folder: &Folder) -> Vec<String> {
 }
 
 #[test]
-fn a_connection_lost_behind_a_dot_leaves_one_row_unknown_and_the_next_pending() {
+fn a_connection_lost_after_a_dot_leaves_one_row_unknown_and_the_next_pending() {
     let folder = batch(4, "");
     let (url, served) = server(vec![|client| {
         begin(client, "HELP");
@@ -89,7 +89,7 @@ fn a_connection_lost_behind_a_dot_leaves_one_row_unknown_and_the_next_pending() 
 }
 
 #[test]
-fn rows_behind_a_421_go_on_over_a_fresh_connection() {
+fn rows_after_a_421_are_sent_over_a_new_connection() {
     let folder = batch(3, "");
     let (url, served) = server(vec![
         |client| {
@@ -106,7 +106,7 @@ fn rows_behind_a_421_go_on_over_a_fresh_connection() {
 }
 
 #[test]
-fn what_was_in_flight_is_unknown_and_what_was_not_is_pending() {
+fn messages_in_flight_become_unknown_and_the_others_stay_pending() {
     let folder = batch(5, "in_flight = 3\n");
     let (url, served) = server(vec![|client| {
         begin(client, "CHUNKING");
@@ -122,7 +122,7 @@ fn what_was_in_flight_is_unknown_and_what_was_not_is_pending() {
 }
 
 #[test]
-fn what_was_in_flight_behind_a_421_goes_on_over_a_fresh_connection() {
+fn messages_in_flight_after_a_421_are_sent_over_a_new_connection() {
     let folder = batch(4, "in_flight = 3\n");
     let (url, served) = server(vec![
         |client| {
@@ -139,7 +139,7 @@ fn what_was_in_flight_behind_a_421_goes_on_over_a_fresh_connection() {
 }
 
 #[test]
-fn a_run_killed_behind_a_dot_leaves_one_row_unknown_and_the_next_pending() {
+fn a_run_killed_after_a_dot_leaves_one_row_unknown_and_the_next_pending() {
     let folder = batch(3, "");
     let server = ManualServer::start();
     let running = start(&folder, &server.url("smtp"));

@@ -1,4 +1,4 @@
-//! `--mx`: the server is a domain's best mail exchanger. A name server of the tests' own answers on a loopback port.
+//! `--mx`: the server is the best mail exchanger of a domain. The tests have a name server of their own on loopback.
 
 mod support;
 
@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::{EmbeddedServer, Finished, Folder};
 
-/// Answers for the names below, from a thread that ends with the tests. Gives its port, and how often it was asked.
+/// Answers for the names below. Returns its port and the number of questions so far.
 fn name_server() -> (u16, Arc<AtomicUsize>) {
     let (udp, tcp) = loop {
         let udp = UdpSocket::bind("127.0.0.1:0").expect("a loopback port is free");
-        // Now and then somebody has the port for TCP.
+        // The same port may be taken for TCP.
         if let Ok(tcp) = TcpListener::bind(udp.local_addr().expect("it is bound")) {
             break (udp, tcp);
         }
@@ -91,7 +91,7 @@ fn replies(question: &[u8], tcp: bool) -> Vec<Vec<u8>> {
     vec![reply.build_bytes_vec_compressed().expect("it can be written")]
 }
 
-/// A server that mx1.example leads to; mx2.example leads where nobody listens.
+/// A name server and a sink: mx1.example resolves to the sink, mx2.example to an address where nothing listens.
 struct MxFixture {
     sink: EmbeddedServer,
     folder: Folder,
@@ -137,7 +137,7 @@ impl MxFixture {
 
 #[test]
 fn the_best_exchanger_that_can_be_connected_to_is_the_server() {
-    // The certificate is the exchanger's: that its name is the one that is verified is seen by the way.
+    // The certificate is for the exchanger, so this also tests that the exchanger's name is verified.
     let fixture = MxFixture::new("mx1.example");
     let best = "*: mail exchanger of best.example: mx1.example, preference 10\n*: connected to 127.0.0.1:";
     fixture.ends("best.example", 0, &[best, "TLS started: TLSv1.3, CN=mx1.example, verified"]);
@@ -151,14 +151,14 @@ fn the_best_exchanger_that_can_be_connected_to_is_the_server() {
 }
 
 #[test]
-fn a_domain_without_exchangers_is_its_own() {
+fn a_domain_without_mx_records_is_its_own_exchanger() {
     let fixture = MxFixture::new("none.example");
     fixture.ends("none.example", 0, &["*: mail exchanger of none.example: itself, since it has no MX record\n"]);
     fixture.ends("best.example", 77, &["mx1.example"]);
 }
 
 #[test]
-fn where_no_exchanger_is_the_status_says_why() {
+fn the_status_says_why_there_is_no_exchanger() {
     let fixture = MxFixture::new("mx1.example");
     fixture.ends("null.example", 68, &["cannot resolve null.example: the domain accepts no mail", "RFC 7505"]);
     fixture.ends("nowhere.example", 68, &["cannot resolve nowhere.example: there is no such domain"]);
@@ -180,7 +180,7 @@ fn a_name_server_is_asked_once_for_many_connections() {
 }
 
 #[test]
-fn the_options_are_looked_at_before_anything_is_asked() {
+fn options_are_checked_before_a_question_is_sent() {
     let fixture = MxFixture::new("mx1.example");
     let refused = |domain: &str, options: &[&str], words: &str| {
         let output = fixture.run(domain, options);
@@ -200,7 +200,7 @@ fn the_options_are_looked_at_before_anything_is_asked() {
 }
 
 #[test]
-fn a_session_needs_no_server_of_its_own_and_a_dry_run_asks_nobody() {
+fn a_session_needs_no_server_and_a_dry_run_sends_no_question() {
     let fixture = MxFixture::new("mx1.example");
     fixture.session("");
     let output = fixture.run("best.example", &["--dry-run"]);

@@ -1,5 +1,5 @@
-//! `mailrun test` with all its reports together, over the sessions of `tests/reports/`: the screen against a golden
-//! file, each report read back.
+//! `mailrun test` with all its reports at once, for the sessions in `tests/reports/`: the screen is compared with a golden
+//! file, and each report is parsed.
 
 mod support;
 
@@ -17,20 +17,20 @@ fn timeless(text: &str) -> String {
     time.replace_all(text, "TIME").into_owned()
 }
 
-/// Holds the screen against a golden file, and against 80 columns.
+/// Compares the screen with a golden file, and checks that it fits 80 columns.
 fn is_golden(name: &str, output: &Finished) {
     let golden = project_path("tests/reports").join(name);
     let screen = timeless(&output.stdout);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&golden, &screen).expect("the golden file can be written");
     }
-    assert_eq!(screen, std::fs::read_to_string(&golden).expect("it is there"), "UPDATE_GOLDEN=1 writes it anew");
+    assert_eq!(screen, std::fs::read_to_string(&golden).expect("it is there"), "UPDATE_GOLDEN=1 rewrites it");
     let wide: Vec<_> = screen.lines().filter(|line| line.chars().count() > 80).collect();
     assert!(wide.is_empty(), "80 columns hold it: {wide:#?}");
 }
 
 #[test]
-fn what_was_not_run_and_each_step_are_shown() {
+fn skipped_sessions_and_all_steps_are_shown() {
     let files = ["reports/skipped.toml", "reports/expected.toml", "reports/relay.toml", "reports/passes.toml"];
     let output = test(&[&["--fail-fast", "--verbose"], &files[..]].concat());
     assert_eq!(output.status, 1, "{}", output.stderr);
@@ -40,7 +40,7 @@ fn what_was_not_run_and_each_step_are_shown() {
 }
 
 #[test]
-fn everything_together() {
+fn all_reports_agree() {
     let folder = Folder::new();
     let path = |name: &str| folder.argument(name);
     let (junit, tap, json, html) = (path("j.xml"), path("t.tap"), path("r.json"), path("r.html"));
@@ -85,7 +85,7 @@ fn everything_together() {
 }
 
 #[test]
-fn run_prints_whole_blocks_in_order_however_many_sessions_run_at_a_time() {
+fn parallel_runs_print_each_session_as_one_block_in_file_order() {
     let folder = Folder::new();
     for number in 0..20 {
         let greet =
@@ -107,14 +107,14 @@ fn run_prints_whole_blocks_in_order_however_many_sessions_run_at_a_time() {
 }
 
 #[test]
-fn every_smoke_session_is_sound_and_documented() {
+fn every_smoke_session_is_valid_and_documented() {
     let check = Mailrun::new(["check", "--server", "smtp://mail.example.com", "sessions/smoke"]);
     check.in_folder(&project_path(".")).run().exits(0);
     let page = std::fs::read_to_string(project_path("docs/ci.md")).expect("the page is there");
     for entry in std::fs::read_dir(project_path("sessions/smoke")).expect("the folder is there") {
         let path = entry.expect("an entry").path();
         let name = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
-        // Those are includes.
+        // Names with `_` are includes.
         if name.starts_with('_') {
             continue;
         }
@@ -128,7 +128,7 @@ fn every_smoke_session_is_sound_and_documented() {
 }
 
 #[test]
-fn repetitions_and_tries_are_told_apart() {
+fn repetitions_and_attempts_have_different_numbers() {
     let folder = Folder::new();
     let path = |name: &str| folder.argument(name);
     let (session, rows, json) = (path("s.toml"), path("r.toml"), path("r.json"));
@@ -175,9 +175,9 @@ fn repetitions_and_tries_are_told_apart() {
     assert_eq!(*of_rows[2], second);
 }
 
-/// What Jenkins' schema for JUnit knows, and no more.
+/// Every element and attribute is one of Jenkins' schema for JUnit.
 #[test]
-fn junit_holds_nothing_that_jenkins_does_not_know() {
+fn junit_reports_have_only_what_jenkins_accepts() {
     let folder = Folder::new();
     let target = folder.argument("j.xml");
     test(&["--junit", &target, "reports"]);
@@ -208,7 +208,7 @@ fn junit_holds_nothing_that_jenkins_does_not_know() {
     assert!(seen > 20);
 }
 
-/// As much of JSON Schema as docs/report.schema.json uses.
+/// Validates the part of JSON Schema that docs/report.schema.json uses.
 fn validate(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
     if let Some(target) = schema["$ref"].as_str() {
         let target = root.pointer(target.trim_start_matches('#')).expect("what is referred to is there");

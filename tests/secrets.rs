@@ -1,5 +1,5 @@
-//! A password is in nothing that a run writes, in whatever form: not in the transcript, the remarks, the errors or any
-//! report, though the server says it back in every form.
+//! A password appears in nothing that a run writes: not in the transcript, the remarks, the errors or any report, even if
+//! the server repeats it in every encoding.
 
 mod support;
 
@@ -9,8 +9,8 @@ use support::{Folder, ManualServer};
 
 const CANARY: &str = "Zaphod/42 B?+eeblebrox";
 
-/// The forms in which the password travels: whole, as a server says them, or of base64 only what depends on nothing before or
-/// behind the password.
+/// The encodings of the password. For base64: all of it if `whole`, as a server repeats it, or only the part that does not
+/// depend on the bytes before and after the password.
 fn forms(whole: bool) -> Vec<String> {
     let url = ["Zaphod%2F42%20B%3F%2Beeblebrox", "Zaphod%2f42+B%3f%2beeblebrox", "Zaphod+2F42+20B?+2Beeblebrox"];
     let mut forms: Vec<String> =
@@ -24,7 +24,8 @@ fn forms(whole: bool) -> Vec<String> {
     forms
 }
 
-/// Gives each reply in turn, with every form of the password and what the client sent last in its text where it is a code alone.
+/// Sends each reply in turn. A reply that is only a code gets a text: every form of the password, and what the client sent
+/// last.
 fn echo(server: &ManualServer, replies: &[&str]) {
     let mut client = server.accept();
     let mut last = String::new();
@@ -44,7 +45,7 @@ fn echo(server: &ManualServer, replies: &[&str]) {
 }
 
 #[test]
-fn nothing_that_a_run_writes_holds_the_password() {
+fn no_output_contains_the_password() {
     const STEPS: &str = "step = [{ expect = 220 }, { ehlo = true }, ";
     let auth = |mechanism: &str| {
         format!(
@@ -112,9 +113,9 @@ fn nothing_that_a_run_writes_holds_the_password() {
     }
 }
 
-/// Of a mail each line shows `[secret]` in place of its part.
+/// In the content of a mail, each line shows `[secret]` in place of its part of a secret.
 #[test]
-fn nothing_that_a_run_writes_holds_what_a_mail_hides() {
+fn no_output_contains_the_secrets_in_a_mail() {
     const WORDS: &str = "correct horse & battery staple";
     const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ZYXWVUTSRQPONMLKJIHGFEDCBA9876543210QWERTZUIOP";
     const MAIL: &str = r#"

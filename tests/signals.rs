@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: whatever the program waits for, it ends soon, with its status and its transcript.
+//! Ctrl-C and SIGTERM: a run ends soon, whatever it waits for, with its exit status and its transcript.
 
 mod support;
 
@@ -40,8 +40,8 @@ fn session(port: u16, rest: &str) -> String {
 }
 
 #[test]
-fn connecting_ends() {
-    // The only places in the queue are taken: one more connection is not answered.
+fn a_signal_ends_connecting() {
+    // The queue of the listener is full: the next connection is not answered.
     let full = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port is free");
     full.listen(0).expect("it listens");
@@ -67,7 +67,7 @@ fn connecting_ends() {
 }
 
 #[test]
-fn a_handshake_ends_and_its_transcript_stands() {
+fn a_signal_ends_a_handshake_and_the_transcript_is_kept() {
     let server = ManualServer::start();
     let folder = Folder::new();
     let text =
@@ -77,7 +77,7 @@ fn a_handshake_ends_and_its_transcript_stands() {
     client.send("220 x\r\n");
     client.read_through("STARTTLS\r\n");
     client.send("220 go\r\n");
-    // The first byte of its handshake: now it waits for the answer.
+    // The first byte of the handshake has arrived: mailrun waits for the answer.
     client.read_exactly(1);
     run.signal(Signal::INT);
     let ran = run.wait();
@@ -88,7 +88,7 @@ fn a_handshake_ends_and_its_transcript_stands() {
 }
 
 #[test]
-fn a_command_ends_with_the_run() {
+fn a_signal_ends_the_command_that_a_variable_runs() {
     let folder = Folder::new();
     let command = "[vars]\nx = { command = [\"sh\", \"-c\", \"echo $$ > pid; exec sleep 1000\"] }";
     let run = start(&folder, &session(1, command), &["--allow-commands"]);
@@ -100,14 +100,14 @@ fn a_command_ends_with_the_run() {
     assert!(gone.is_err(), "the command outlived its run");
 }
 
-/// The whole dialogue of a message whose server does not answer its dot.
+/// The dialogue of a message whose dot the server does not answer.
 const UNANSWERED: &str = "C: DATA\nS: 354 go\nC: Subject: x\nC:\nC: hello\nC: .\n";
 
-/// A session that hands over one message.
+/// A session that sends one message.
 const MESSAGE: &str = "[[step]]\nexpect = 220\n[[step]]\nsend = \"DATA\"\nexpect = 354\n\
     [[step]]\nbody = \"Subject: x\\n\\nhello\\n\"\nexpect = 250\n";
 
-/// Takes the content of a message up to its dot, and does not answer it.
+/// Reads the content of a message up to its dot and does not answer it.
 fn read_content(server: &ManualServer) -> ServerConnection {
     let mut client = server.accept();
     client.send("220 x\r\n");
@@ -119,21 +119,21 @@ fn read_content(server: &ManualServer) -> ServerConnection {
 
 #[test]
 fn a_second_signal_leaves_the_transcript_of_the_message_in_flight() {
-    // The command, its options, what stood there before, and where the transcript is then.
+    // The command, its options, the earlier content of the transcript, and the file that has the new one.
     let table = [
-        ("run", &[][..], None, "t.log", "nothing stood there"),
-        ("run", &[], Some("older"), "t.log.interrupted", "an older one is not replaced by half a new one"),
-        ("run", &["--quiet"], None, "t.log", "what failed is shown"),
-        ("run", &["--jobs", "2", "also.toml"], None, "t.log", "sessions wait for their turn"),
-        ("run", &["--repeat", "2"], None, "t.log", "lines of a batch are gathered"),
-        ("test", &[], None, "t.log", "nor does a test wait for its end"),
+        ("run", &[][..], None, "t.log", "no earlier transcript"),
+        ("run", &[], Some("older"), "t.log.interrupted", "an older transcript is not replaced by an incomplete one"),
+        ("run", &["--quiet"], None, "t.log", "a failure is shown"),
+        ("run", &["--jobs", "2", "also.toml"], None, "t.log", "sessions run in parallel"),
+        ("run", &["--repeat", "2"], None, "t.log", "a batch buffers its lines"),
+        ("test", &[], None, "t.log", "a test"),
     ];
     for (command, options, older, file, why) in table {
         let server = ManualServer::start();
         let port = server.port;
         let folder = Folder::new();
         let path = |name: &str| folder.path(name);
-        // Another session has nothing to do.
+        // A second session that does nothing.
         folder.write("also.toml", "server = \"smtp://127.0.0.1:1\"\n");
         if let Some(older) = older {
             folder.write("t.log", older);
@@ -142,12 +142,12 @@ fn a_second_signal_leaves_the_transcript_of_the_message_in_flight() {
         let run = start_command(command, &folder, &text, &[options, &["--junit", "j.xml"]].concat());
         let _stream = read_content(&server);
         if command == "run" && options.is_empty() {
-            // Nobody has to wait for the end to see where it hangs.
+            // The dialogue so far can be read while the run waits.
             let shown = || std::fs::read_to_string(path("out")).ok().filter(|out| out.contains(UNANSWERED));
             wait_for("the dialogue in a file", shown);
         }
         run.signal(Signal::INT);
-        // Two of a kind that wait arrive as one.
+        // Two pending signals of a kind arrive as one.
         wait_for_signals_taken(&run);
         run.signal(Signal::INT);
         let ran = run.wait();
@@ -157,23 +157,23 @@ fn a_second_signal_leaves_the_transcript_of_the_message_in_flight() {
         assert!(transcript.ends_with(&format!("{UNANSWERED}*: interrupted by SIGINT\n")), "{why}: {transcript}");
         let shown = folder.read("out");
         assert_eq!(shown.contains(UNANSWERED), command == "run", "{why}: {shown}");
-        assert!(!path("j.xml").exists(), "{why}: a report is whole or not there");
+        assert!(!path("j.xml").exists(), "{why}: a report is complete or missing");
         if let Some(older) = older {
             assert_eq!(folder.read("t.log"), older, "{why}");
             assert!(ran.stderr.contains(file), "{why}: {ran}");
         }
         let hidden = folder.names().into_iter().filter(|name| name.starts_with('.'));
-        assert_eq!(hidden.count(), 0, "{why}: nothing is left without its name");
+        assert_eq!(hidden.count(), 0, "{why}: no temporary file is left");
     }
 }
 
 #[test]
-fn what_waits_is_written_before_the_program_is_killed() {
+fn a_killed_run_has_printed_the_dialogue_so_far() {
     let server = ManualServer::start();
     let port = server.port;
     let folder = Folder::new();
     let text = format!("server = \"smtp://127.0.0.1:{port}\"\n{MESSAGE}");
-    // Of a batch, too, whose lines are gathered as long as somebody answers.
+    // A batch buffers its lines only while the server answers.
     let run = start(&folder, &text, &["--repeat", "2"]);
     let _stream = read_content(&server);
     let out = folder.path("out");

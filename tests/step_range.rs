@@ -1,4 +1,4 @@
-//! `--from-step` and `--to-step`: a part of a session.
+//! `--from-step` and `--to-step` run a part of a session.
 
 mod support;
 
@@ -33,10 +33,10 @@ fn sent(session: &str, options: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_part_is_played_and_nothing_else() {
+fn only_the_steps_in_the_range_are_run() {
     let table: &[(&[&str], &[&str], &str)] = &[
         (&["--to-step", "2"], &["EHLO"], "from the beginning"),
-        (&["--from-step", "4", "--var", "word=ann"], &["VRFY", "QUIT"], "the greeting is awaited all the same"),
+        (&["--from-step", "4", "--var", "word=ann"], &["VRFY", "QUIT"], "the greeting is still read"),
         (&["--from-step", "2", "--to-step", "3"], &["EHLO", "NOOP"], "in the middle"),
         (&["--from-step", "5", "--to-step", "5"], &["QUIT"], "one step"),
         (&["--from-step", "1", "--to-step", "5"], &["EHLO", "NOOP", "VRFY", "QUIT"], "all"),
@@ -55,7 +55,7 @@ fn the_short_form_is_three_steps() {
 }
 
 #[test]
-fn rows_have_the_same_part() {
+fn the_range_applies_to_every_row() {
     let session = r#"
 server = "smtp://mx.example"
 open = [ { expect = 220 }, { ehlo = true } ]
@@ -77,7 +77,7 @@ file = "-"
 }
 
 #[test]
-fn rows_without_a_step_are_skipped_and_the_dialogue_around_them_is_no_failure() {
+fn rows_without_a_step_in_the_range_are_skipped() {
     let session = r#"
 server = "smtp://mx.example"
 open = [ { login = true } ]
@@ -97,7 +97,7 @@ file = "people.csv"
 }
 
 #[test]
-fn what_is_no_part_sends_nothing() {
+fn an_invalid_range_is_an_error_before_anything_is_sent() {
     let table: &[(&[&str], i32, &str)] = &[
         (&["--from-step", "0"], 64, "1 or more"),
         (&["--to-step", "x"], 64, "whole number"),

@@ -1,4 +1,4 @@
-//! The sessions that look at a server's TLS, against servers that are sound and servers that are not.
+//! The sessions that test the TLS of a server, against good servers and bad ones.
 
 mod support;
 
@@ -14,7 +14,7 @@ const CERTIFICATE: &str = "\
 S: 220 mx.example.com ESMTP\nC: EHLO me.example\nS: 250-mx.example.com\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n*: TLS started\n\
 *: match any\nC: EHLO me.example\nS: 250 mx.example.com\nC: QUIT\nS: 221 bye\n*: closed by the server\n";
 
-/// Runs `smoke-certificate.toml` against a certificate that is valid for so many days.
+/// Runs `smoke-certificate.toml` against a certificate that expires in `days` days.
 fn certificate_of(days: i64, trusted: bool, arguments: &[&str]) -> (i32, String) {
     let mut config =
         Config::script(&CERTIFICATE.replacen("\nC: EHLO", "\n*: match verb\nC: EHLO", 1)).expect("a transcript");
@@ -31,11 +31,11 @@ fn certificate_of(days: i64, trusted: bool, arguments: &[&str]) -> (i32, String)
 }
 
 #[test]
-fn a_certificate_that_lasts_passes_and_one_that_does_not_fails() {
+fn a_certificate_that_expires_too_soon_fails() {
     /// Days left, whether the issuer is trusted, arguments; status and words; why.
     type Row = (i64, bool, &'static [&'static str], i32, &'static str, &'static str);
     let table: &[Row] = &[
-        (90, true, &[], 0, "TLS started", "it lasts"),
+        (90, true, &[], 0, "TLS started", "valid long enough"),
         (5, true, &[], 1, "tls.peer.days_left", "fewer days than the default's 14"),
         (90, true, &["--var", "days=120"], 1, "tls.peer.days_left", "fewer than were asked for"),
         (5, true, &["--var", "days=2"], 0, "TLS started", "as many as were asked for"),
@@ -49,13 +49,13 @@ fn a_certificate_that_lasts_passes_and_one_that_does_not_fails() {
     }
 }
 
-/// What a server makes of a command that came in the clear behind STARTTLS.
+/// What a server does with an unencrypted command after STARTTLS.
 #[derive(Clone, Copy, PartialEq)]
 enum InjectedCommand {
     Dropped,
     AnsweredInTls,
     AnsweredUnencrypted,
-    /// For the beginning of the handshake, which it ends.
+    /// The server reads it as the beginning of the handshake, which fails.
     TakenForTls,
 }
 
@@ -89,7 +89,7 @@ fn serve_one(server: &ManualServer, behind: InjectedCommand) -> std::io::Result<
     }
 }
 
-/// A line, and not a byte more: what follows may be TLS. Empty at the end.
+/// Reads one line and no byte after it, which may be TLS. Empty at the end.
 fn line(from: &mut impl Read) -> std::io::Result<String> {
     let (mut text, mut byte) = (Vec::new(), [0]);
     while from.read(&mut byte)? == 1 && byte != [b'\n'] {
@@ -99,7 +99,7 @@ fn line(from: &mut impl Read) -> std::io::Result<String> {
 }
 
 #[test]
-fn a_server_that_keeps_a_command_from_behind_starttls_is_found() {
+fn a_server_that_answers_a_command_injected_after_starttls_is_found() {
     for (behind, status, words) in [
         (InjectedCommand::Dropped, 0, "TLS started"),
         (InjectedCommand::AnsweredInTls, 1, "the command is forgotten"),
@@ -118,7 +118,7 @@ fn a_server_that_keeps_a_command_from_behind_starttls_is_found() {
 }
 
 #[test]
-fn a_file_that_is_no_certificate_is_said_by_name_and_line_before_a_connection() {
+fn an_invalid_certificate_file_is_an_error_before_a_connection_is_made() {
     let folder = Folder::new();
     let made = |name: &str| mailrun::net::certificate::ServerCertificate::generate(&[name]).expect("a name");
     let (one, other) = (made("a.example"), made("b.example"));

@@ -1,5 +1,5 @@
-//! `--wait`: a server that is not up yet is tried again, also where something in front of it takes connections and ends them at
-//! once, as docker-proxy does.
+//! `--wait` retries until the server is up, also if a proxy such as docker-proxy accepts connections before and closes
+//! them at once.
 
 mod support;
 
@@ -12,14 +12,14 @@ use support::{EmbeddedServer, Finished, Folder};
 const SESSION: &str = "client_name = 't'\ntimeout = '20s'\nconnect_timeout = '20s'\n";
 const GREETED: &str = "step = [ { expect = 220, assert = ['reply.elapsed < 15'] }, { quit = true } ]\n";
 
-/// How the connections end that come before the server is up.
+/// How the proxy ends connections before the server is up.
 #[derive(Clone, Copy)]
 enum EarlyEnd {
     Closed,
     Reset,
 }
 
-/// Forwards connections to `server`, but for the first `early` ones.
+/// Forwards connections to the port `server`; the first `early` ones are ended.
 fn forwarder(server: u16, early: usize, ends: EarlyEnd) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
     let port = listener.local_addr().expect("it is bound").port();
@@ -51,7 +51,7 @@ fn pipe(from: &TcpStream, to: &TcpStream) {
                 break;
             }
         }
-        // The other side may be gone already.
+        // The other side may be gone.
         let _ = to.shutdown(Shutdown::Write);
     });
 }
@@ -62,7 +62,7 @@ fn run(url: &str, session: &str, options: &[&str]) -> Finished {
 }
 
 #[test]
-fn a_connection_that_ends_before_the_servers_first_byte_is_tried_again() {
+fn a_connection_that_ends_before_the_first_byte_of_the_server_is_retried() {
     let proxied = "step = [ { proxy = { version = 1, source = '192.0.2.1:4000', destination = '192.0.2.2:25' } }, { expect = 220 } ]";
     for (tls, ends, session, why) in [
         (false, EarlyEnd::Closed, GREETED, "the server has the first word"),
@@ -89,7 +89,7 @@ fn a_connection_that_ends_before_the_servers_first_byte_is_tried_again() {
 }
 
 #[test]
-fn what_ends_all_connections_is_never_up_and_fails_when_the_wait_is_over() {
+fn a_proxy_without_a_server_fails_after_the_wait() {
     let url = format!("smtp://127.0.0.1:{}", forwarder(0, usize::MAX, EarlyEnd::Closed));
     for options in [&["--wait", "300ms"][..], &[]] {
         let output = run(&url, GREETED, options);
@@ -107,9 +107,9 @@ fn a_421_is_a_reply_of_a_server_that_is_up() {
 }
 
 #[test]
-fn the_time_that_the_greeting_took_counts_from_connecting_on() {
+fn the_elapsed_time_of_the_greeting_starts_when_the_connection_is_made() {
     let script = "*: connected\n*: wait 700ms\nS: 220 mx\n*: match verb\nC: QUIT\nS: 221 bye\n";
-    // Half of it: the server may have begun to wait before the client knew that it was connected.
+    // Half of the wait: the server may start it before the client knows that it is connected.
     let late = "step = [ { expect = 220, assert = ['reply.elapsed >= 0.35'] }, { quit = true } ]";
     for options in [&["--wait", "60s"][..], &[]] {
         let server = EmbeddedServer::script(script);

@@ -1,10 +1,11 @@
-//! A server that dies, at every point of the dialogue; resends; content in a session's own words; a full disk.
+//! What becomes of rows if the server closes the connection at any point, if a resend fails, if the session writes the
+//! content itself, and if the disk is full.
 
 use crate::fixture::{BatchFixture, Behaviour, behaving};
 use crate::support::{Fault, FaultServer, Point, When};
 
-/// Every point at which a connection can end, and what the row is then. Behind 354 it hangs on whether the end was seen
-/// before a mail that fits into one write was on its way.
+/// Every point at which a connection can end, and the state of the row after it. After 354 the state depends on timing:
+/// a small mail leaves in one write, which may happen before the end is noticed.
 const POINTS: [(Behaviour, &str); 9] = [
     (Behaviour::ClosesBeforeGreeting, "pending"),
     (Behaviour::GreetsWith421, "pending"),
@@ -18,7 +19,7 @@ const POINTS: [(Behaviour, &str); 9] = [
 ];
 
 #[test]
-fn a_row_whose_server_dies_is_what_can_be_known_of_it() {
+fn a_lost_connection_leaves_the_row_in_the_state_that_is_known_for_certain() {
     for (point, state) in POINTS {
         for server in [behaving(&[point]).start(), behaving(&[point]).resetting().start()] {
             let batch = BatchFixture::new(1);
@@ -32,7 +33,8 @@ fn a_row_whose_server_dies_is_what_can_be_known_of_it() {
 
 #[test]
 fn a_batch_whose_server_dies_at_every_point_sends_each_row_once() {
-    // A row that is lost in its content may have been complete on the way: it is unknown, and not accepted.
+    // The content of a row may have left as a whole although the server read only a part: the row is unknown and was not
+    // accepted.
     let points: Vec<_> = POINTS.iter().map(|(point, _)| *point).chain([Behaviour::ClosesInContent]).collect();
     let each: Vec<_> = points.iter().chain(&points).copied().chain([Behaviour::Accepts]).collect();
     for server in [behaving(&each).start(), behaving(&each).resetting().start()] {
@@ -44,15 +46,15 @@ fn a_batch_whose_server_dies_at_every_point_sends_each_row_once() {
             assert!(runs < 40, "{}", batch.ledger(&[]).stdout);
         }
         let (accepted, unknown) = (server.accepted_once(), batch.count("unknown"));
-        assert!((2..=6).contains(&unknown), "two were swallowed, four lost behind 354: {unknown}");
+        assert!((2..=6).contains(&unknown), "two accepted without a reply, up to four lost after 354: {unknown}");
         assert!((20 - unknown..=20).contains(&accepted), "{accepted} accepted, {unknown} unknown");
         assert_eq!(batch.run(&server, &[]).status, 74);
-        assert_eq!(server.accepted_once(), accepted, "nothing is sent unasked");
+        assert_eq!(server.accepted_once(), accepted, "nothing is sent again without being asked to");
     }
 }
 
 #[test]
-fn a_resend_that_fails_leaves_what_is_unknown_unknown() {
+fn a_failed_resend_leaves_the_row_unknown() {
     for fails in [
         &[Behaviour::AcceptsSilently, Behaviour::ClosesAfter354, Behaviour::Accepts],
         &[Behaviour::AcceptsSilently, Behaviour::DefersRecipients, Behaviour::Accepts],
@@ -61,7 +63,7 @@ fn a_resend_that_fails_leaves_what_is_unknown_unknown() {
         assert_eq!(batch.run(&server, &[]).status, 74);
         assert_eq!(batch.run(&server, &["--resend-unknown"]).status, 74);
         assert_eq!(batch.count("unknown"), 1);
-        assert_eq!(batch.run(&server, &[]).status, 74, "it is left alone");
+        assert_eq!(batch.run(&server, &[]).status, 74, "it is not sent again");
         assert_eq!(server.accepted_once(), 1);
         assert_eq!(batch.run(&server, &["--resend-unknown"]).status, 0);
         assert_eq!(batch.count("sent"), 1);
@@ -69,7 +71,7 @@ fn a_resend_that_fails_leaves_what_is_unknown_unknown() {
 }
 
 #[test]
-fn content_in_a_session_s_own_words_is_recorded_as_well() {
+fn content_that_the_session_writes_itself_is_recorded_too() {
     let ends = [
         "{ send = \"DATA\", expect = 354 }, { raw = \"x\\r\\n\" }, { send = \".\", expect = 250 }",
         "{ send = \"DATA\", expect = 354 }, { raw = \"x\\r\\n.\\r\\n\", expect = 250 }",
@@ -94,9 +96,9 @@ fn content_in_a_session_s_own_words_is_recorded_as_well() {
 }
 
 #[test]
-fn a_full_disk_ends_no_content_whichever_write_it_stops() {
-    // A file's greatest size, in blocks of 512 bytes, stands for the disk's end: from before the tables are made to
-    // behind the last row.
+fn no_content_is_ended_on_a_full_disk_whichever_write_fails() {
+    // A limit on the size of files, in blocks of 512 bytes, simulates a full disk: from before the tables are created to
+    // after the last row.
     let mut stopped = 0;
     for blocks in (0..=400).step_by(25) {
         let (batch, server) = (BatchFixture::new(30), FaultServer::start());
@@ -111,7 +113,7 @@ fn a_full_disk_ends_no_content_whichever_write_it_stops() {
         let (sent, unknown) = (batch.count("sent"), batch.count("unknown"));
         assert!(unknown <= 1, "{blocks} blocks: one connection, and one message in flight");
         assert_eq!(status, if unknown > 0 { 74 } else { 0 }, "{blocks} blocks");
-        // A dot that left without its record would have been sent again, or be missing from the ledger.
+        // If a dot had left before its record was written, the row would be sent again or be missing in the ledger.
         assert_eq!((sent + unknown, server.accepted_once()), (30, 30), "{blocks} blocks, {accepted} accepted before");
     }
     assert!(stopped >= 3, "{stopped}");

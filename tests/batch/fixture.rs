@@ -1,4 +1,4 @@
-//! What all tests of batches stand on: a folder with a session, its rows and its ledger, and servers that die.
+//! What all tests of batches use: a folder with a session, its rows and its ledger, and servers that close connections.
 
 use crate::support::{Fault, FaultServer, FaultServerBuilder, Finished, Folder, Mailrun, Point, Running, When};
 use std::path::PathBuf;
@@ -120,7 +120,7 @@ impl BatchFixture {
         line.map_or(0, |line| line.trim().replace(',', "").parse().expect("a number"))
     }
 
-    /// The same if there may be no ledger yet.
+    /// Like [`count`](Self::count), and 0 if there is no ledger yet.
     pub fn count_or_none(&self, state: &str) -> usize {
         if self.path("l.db").metadata().is_ok_and(|file| file.len() > 0) { self.count(state) } else { 0 }
     }

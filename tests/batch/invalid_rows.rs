@@ -1,18 +1,18 @@
-//! Rows that are none: each is its own error with its line, and the others are sent; a file that is none is an error
-//! before the first row.
+//! Invalid rows: each is an error with its line, and the others are sent. An invalid file is an error before the first
+//! row.
 
 use crate::fixture::{BatchFixture, SESSION};
 use crate::support::FaultServer;
 
 #[test]
-fn a_bad_row_is_its_own_error_and_the_others_are_sent() {
+fn an_invalid_row_is_an_error_and_the_others_are_sent() {
     let huge = format!("email,name\na@x.example,{}\nc@x.example,C\n", "x".repeat(3 << 20));
     type Row<'a> = (&'a str, &'a [u8], &'a [&'a str], usize, &'a str);
     let table: [Row<'_>; 12] = [
         ("p.csv", b"email,name\na@x.example\nc@x.example,C\n", &["p.csv:2", "1 field"], 1, "a short row"),
         ("p.csv", b"email,name\na@x.example,A,B\nc@x.example,C\n", &["p.csv:2", "3 fields"], 1, "a long row"),
         ("p.csv", b"email,name\na@x.example,\xff\nc@x.example,C\n", &["p.csv:2", "UTF-8"], 1, "another encoding"),
-        ("p.csv", b"email,name\nno address,A\nc@x.example,C\n", &["p.csv:2", "address"], 1, "an address that is none"),
+        ("p.csv", b"email,name\nno address,A\nc@x.example,C\n", &["p.csv:2", "address"], 1, "an invalid address"),
         ("p.csv", b"email,name\n,A\nc@x.example,C\n", &["p.csv:2", "email"], 1, "no key"),
         (
             "p.csv",
@@ -54,7 +54,7 @@ fn a_bad_row_is_its_own_error_and_the_others_are_sent() {
 }
 
 #[test]
-fn a_file_that_is_none_is_an_error_before_anything_is_sent() {
+fn an_invalid_file_is_an_error_before_anything_is_sent() {
     type File<'a> = (&'a str, &'a [u8], &'a str, i32, &'a str, &'a str);
     let table: [File<'_>; 7] = [
         ("p.csv", b"", SESSION, 65, "no header row", "empty"),
@@ -77,14 +77,14 @@ fn a_file_that_is_none_is_an_error_before_anything_is_sent() {
 }
 
 #[test]
-fn a_header_alone_is_a_batch_of_no_rows() {
+fn a_file_with_only_a_header_has_no_rows() {
     let (batch, server) = (BatchFixture::new(0), FaultServer::start());
     let ran = batch.run(&server, &[]);
     assert_eq!((ran.status, server.accepted_once()), (1, 0), "nothing ran, which is no success: {}", ran.stderr);
 }
 
 #[test]
-fn standard_input_has_a_ledger_too() {
+fn rows_from_standard_input_are_recorded_in_a_ledger() {
     let (batch, server) = (BatchFixture::empty(), FaultServer::start());
     batch.write("c.toml", SESSION.replace("p.csv", "-"));
     let feed = |rows: &str| batch.command(&server).stdin(rows).run();

@@ -1,23 +1,27 @@
-//! Kills a batch at random moments, and at each write of its ledger, and starts it again: every row is accepted once, but
-//! for those that the ledger calls unknown, and none twice.
+//! Kills a batch at random moments and at each write of its ledger, and starts it again: no row is accepted twice, and
+//! each is accepted unless the ledger calls it unknown.
 
 use crate::fixture::{BatchFixture, replying_on_release};
 use crate::support::{FaultServer, Finished, seed, tool};
 use std::time::Duration;
 
-/// Runs until nothing is left to do, and holds what was accepted against the ledger.
+/// Runs the batch to its end and compares what was accepted with the ledger.
 fn run_to_completion(batch: &BatchFixture, server: &FaultServer, rows: usize, when: &str) {
     let ran = batch.run(&server, &[]);
     let (accepted, sent, unknown) = (server.accepted_once(), batch.count("sent"), batch.count("unknown"));
     assert_eq!(ran.status, if unknown > 0 { 74 } else { 0 }, "{when}: {}", ran.stderr);
     assert_eq!(sent + unknown, rows, "{when}: every row is accounted for");
     assert!((sent..=rows).contains(&accepted), "{when}: {sent} are said to be sent, {accepted} were accepted");
-    assert_eq!(batch.locks(), 0, "{when}: nothing of a dead run is left");
+    assert_eq!(batch.locks(), 0, "{when}: no lock of a killed run is left");
     let again = batch.run(&server, &[]);
-    assert_eq!((again.status, server.accepted_once()), (ran.status, accepted), "{when}: nothing is sent unasked");
+    assert_eq!(
+        (again.status, server.accepted_once()),
+        (ran.status, accepted),
+        "{when}: nothing is sent again without being asked to"
+    );
 }
 
-/// Kills so many runs over a batch, one after another, then lets one come to its end.
+/// For each batch, kills `kills` runs one after another, then runs it to its end.
 fn kill_and_restart(batches: u64, kills: usize, rows: usize) {
     let first = seed();
     for seed in first..first + batches {
@@ -25,7 +29,7 @@ fn kill_and_restart(batches: u64, kills: usize, rows: usize) {
         let mut random = fastrand::Rng::with_seed(seed);
         for _ in 0..kills {
             let child = batch.start(&server, &["--jobs", &(1 + seed % 4).to_string()]);
-            // The moment itself is what is tested: there is no event to wait for.
+            // The moment is random on purpose, so there is no event to wait for.
             std::thread::sleep(Duration::from_millis(random.u64(5..150)));
             child.kill();
         }
@@ -45,7 +49,7 @@ fn a_batch_killed_at_two_hundred_moments_sends_nothing_twice() {
 }
 
 #[test]
-fn a_batch_killed_behind_each_dot_sends_nothing_twice() {
+fn a_batch_killed_after_each_dot_sends_nothing_twice() {
     let batch = BatchFixture::new(20);
     for before in 0..20 {
         let server = replying_on_release();
@@ -57,7 +61,7 @@ fn a_batch_killed_behind_each_dot_sends_nothing_twice() {
     }
     let server = FaultServer::start();
     assert_eq!(batch.run(&server, &[]).status, 74);
-    assert_eq!(server.accepted_once(), 0, "nothing is sent unasked");
+    assert_eq!(server.accepted_once(), 0, "nothing is sent again without being asked to");
     assert_eq!(batch.run(&server, &["--resend-unknown"]).status, 0);
     assert_eq!(server.accepted_once(), 20);
 }
@@ -81,7 +85,7 @@ fn require_strace() {
     assert!(tried.status.success(), "strace may not trace processes here, which this test needs: {errors}");
 }
 
-/// Kills a batch of 20 rows at every n-th such call of each of its threads, one batch for each n, until one is not killed.
+/// Kills a batch of 20 rows at the n-th such call of a thread, for n = 1, 2, …, until a batch ends before that call.
 fn killed_at_each(syscall: &str) {
     require_strace();
     let mut kills = 0;
@@ -109,11 +113,11 @@ fn a_batch_killed_at_each_write_of_its_ledger_sends_nothing_twice() {
 }
 
 #[test]
-fn one_batch_killed_again_and_again_comes_to_its_end() {
+fn a_batch_that_is_killed_again_and_again_gets_finished() {
     require_strace();
     let (batch, server) = (BatchFixture::new(20), FaultServer::start());
     let mut kills = 0;
-    // Behind the fourth commit or so of its writer each run has sent a few rows more.
+    // Each run commits a few times, and so sends a few more rows, before it is killed.
     while was_killed(&run_to_syscall("fsync", 12, &batch, &server)) {
         kills += 1;
         assert!(kills < 40, "it never ends");

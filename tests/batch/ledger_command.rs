@@ -1,12 +1,12 @@
-//! `mailrun ledger`: counts, lists, exports, resolves and merges.
+//! `mailrun ledger`: count, list, export, resolve and merge rows.
 
 use crate::fixture::{BatchFixture, Behaviour, behaving, replying_on_release};
 use crate::support::FaultServer;
 
-/// Keys that would do something to a terminal, or to CSV.
+/// A key that a terminal would interpret, and that CSV must quote.
 const AWKWARD: &str = "a,\"b\" \u{1b}[2J";
 
-/// A sent row, one that is unknown and one that was put off.
+/// A row that was sent, one that is unknown and one that was deferred.
 fn one_row_in_each_state() -> BatchFixture {
     let batch = BatchFixture::new(3);
     let server =
@@ -16,7 +16,7 @@ fn one_row_in_each_state() -> BatchFixture {
 }
 
 #[test]
-fn counts_lists_and_exports_say_what_became_of_each_row() {
+fn counts_lists_and_exports_show_the_state_of_each_row() {
     let batch = one_row_in_each_state();
     let counts = batch.ledger(&[]);
     let counted: Vec<Vec<_>> = counts.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -48,7 +48,7 @@ fn rows_are_resolved_by_their_key_or_state() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused_and_changes_nothing() {
+fn invalid_arguments_are_refused_and_change_nothing() {
     let batch = one_row_in_each_state();
     let before = batch.ledger(&["export", "--csv"]).stdout;
     for (arguments, status, words) in [
@@ -74,11 +74,11 @@ fn what_cannot_be_meant_is_refused_and_changes_nothing() {
     std::fs::remove_file(batch.path("l.db")).expect("it is there");
     let ran = batch.ledger(&[]);
     assert_eq!((ran.status, ran.stderr.contains("no ledger l.db")), (66, true), "{}", ran.stderr);
-    assert!(!batch.path("l.db").exists(), "looking makes none");
+    assert!(!batch.path("l.db").exists(), "reading a ledger does not create one");
 }
 
 #[test]
-fn keys_do_nothing_to_a_terminal_and_are_exact_in_csv() {
+fn keys_are_escaped_for_a_terminal_and_exact_in_csv() {
     let batch = BatchFixture::new(0);
     let rows = serde_json::json!({ "email": "u@x.example", "id": AWKWARD });
     batch.write("p.jsonl", rows.to_string());
@@ -103,8 +103,8 @@ fn keys_do_nothing_to_a_terminal_and_are_exact_in_csv() {
 }
 
 #[test]
-fn merging_keeps_what_is_known_for_certain() {
-    // Whatever one knows of a row, and whatever the other: the more certain one stays, whichever way they are merged.
+fn merging_keeps_the_more_certain_state() {
+    // For each pair of states the more certain one is kept, whichever ledger is merged into the other.
     let states = ["sent", "refused", "unknown", "deferred", "pending"];
     for (mine, theirs) in states.iter().flat_map(|mine| states.iter().map(move |theirs| (mine, theirs))) {
         let (a, b) = (with_state(mine), with_state(theirs));
@@ -151,7 +151,7 @@ fn another_session_s_ledger_is_not_merged() {
 }
 
 #[test]
-fn a_living_run_s_rows_are_neither_resolved_nor_merged_over() {
+fn rows_of_a_run_that_is_still_running_are_neither_resolved_nor_merged_over() {
     let batch = BatchFixture::new(2);
     let server = replying_on_release();
     let child = batch.start(&server, &[]);

@@ -1,11 +1,12 @@
-//! Ledgers that are none, belong to others or cannot be written: a clear error, and nothing is sent.
+//! Files that are not a ledger, ledgers of other sessions and ledgers that cannot be written: a clear error, and nothing
+//! is sent.
 
 use crate::fixture::{BatchFixture, SESSION};
 use crate::support::{FaultServer, PROGRAM, tool};
 use rusqlite::Connection;
 use std::os::unix::fs::PermissionsExt;
 
-/// What is in the ledger's place, with the status and the words that it is refused with.
+/// What the ledger's file is, how it is prepared, the exit status and the words of the error.
 type Case = (&'static str, fn(&BatchFixture), i32, &'static str);
 
 fn sent_before(batch: &BatchFixture) {
@@ -71,7 +72,7 @@ const CASES: [Case; 11] = [
 ];
 
 #[test]
-fn what_is_no_ledger_of_this_session_is_refused() {
+fn a_file_that_is_not_a_ledger_of_this_session_is_refused() {
     for (what, prepare, status, words) in CASES {
         let batch = BatchFixture::new(200);
         prepare(&batch);
@@ -84,7 +85,7 @@ fn what_is_no_ledger_of_this_session_is_refused() {
 }
 
 #[test]
-fn a_ledger_that_another_program_locks_is_waited_for_and_then_refused() {
+fn a_ledger_that_another_program_locks_is_refused_after_a_wait() {
     let batch = BatchFixture::new(1);
     sent_before(&batch);
     batch.write("p.csv", "email\nnew@x.example\n");
@@ -99,7 +100,7 @@ fn a_ledger_that_another_program_locks_is_waited_for_and_then_refused() {
 }
 
 #[test]
-fn a_ledger_that_may_not_be_written_is_refused() {
+fn a_ledger_without_write_permission_is_refused() {
     for (what, mode, folder_mode) in [("a file", 0o444, 0o777), ("a folder", 0o666, 0o555)] {
         let batch = BatchFixture::new(1);
         sent_before(&batch);
@@ -114,7 +115,7 @@ fn a_ledger_that_may_not_be_written_is_refused() {
         allow(".", folder_mode);
         let server = FaultServer::start();
         let mut run = batch.command(&server);
-        // Nobody forbids root anything. The program may lie where only root can go.
+        // Permissions do not apply to root, so another user runs a copy that it can reach.
         if rustix::process::geteuid().is_root() {
             let user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
             run = run.through(user).program(&copy);
@@ -128,7 +129,7 @@ fn a_ledger_that_may_not_be_written_is_refused() {
 }
 
 #[test]
-fn what_a_ledger_forbids_is_refused_before_anything_is_sent() {
+fn options_that_do_not_go_with_a_ledger_are_refused_before_anything_is_sent() {
     let server = FaultServer::start();
     let batch = BatchFixture::new(1);
     for (options, status, words) in [

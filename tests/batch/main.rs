@@ -1,4 +1,4 @@
-//! Batches, from the outside: nothing is lost and nothing is sent twice, whoever dies and whatever breaks.
+//! Batches as a user sees them: nothing is lost and nothing is sent twice, whatever is killed, closed or full.
 
 mod connection_losses;
 #[path = "../support/mod.rs"]

@@ -1,9 +1,9 @@
-//! `mailrun new batch`: what it writes works as it is.
+//! `mailrun new batch`: the files that it writes work without changes.
 
 use crate::fixture::BatchFixture;
 
 #[test]
-fn the_starter_of_a_batch_runs_dry_as_it_is() {
+fn the_starter_of_a_batch_works_in_a_dry_run() {
     let batch = BatchFixture::empty();
     let made = batch.mailrun(&["new", "batch", "news.toml"]).run();
     assert_eq!((made.status, made.stderr.as_str()), (0, "wrote news.toml\nwrote people.csv\n"));

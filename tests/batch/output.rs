@@ -1,4 +1,4 @@
-//! What a batch says: which row it was, how much is left, what goes on with it, and nothing that is no news.
+//! What a batch prints: the rows that failed, how many are left, the command to continue, and nothing else.
 
 use crate::fixture::{BatchFixture, Behaviour, SESSION, behaving, replying_on_release};
 use crate::support::{Fault, FaultServer, PROGRAM, Point, Signal, When, tool, wait_until};
@@ -19,7 +19,7 @@ fn every_row_that_failed_is_named_with_its_line() {
 }
 
 #[test]
-fn of_many_rows_that_failed_each_is_counted_once() {
+fn many_failed_rows_are_shown_up_to_a_limit_and_counted() {
     let batch = BatchFixture::new(70);
     let server = behaving(&[Behaviour::DefersRecipients]).start();
     let ran = batch.run(&server, &[]);
@@ -28,7 +28,7 @@ fn of_many_rows_that_failed_each_is_counted_once() {
 }
 
 #[test]
-fn the_command_for_one_session_sends_nothing_again_or_says_so() {
+fn the_command_to_run_one_session_sends_nothing_again_or_says_that_it_does() {
     let batch = BatchFixture::new(3);
     let server = behaving(&[Behaviour::DefersRecipients]).start();
     let url = server.url("smtp");
@@ -41,7 +41,7 @@ fn the_command_for_one_session_sends_nothing_again_or_says_so() {
 }
 
 #[test]
-fn an_interrupted_batch_counts_the_rows_of_its_file_that_are_left() {
+fn an_interrupted_batch_counts_the_rows_that_are_left() {
     let batch = BatchFixture::new(200);
     let server = replying_on_release();
     let child = batch.start(&server, &[]);
@@ -56,7 +56,7 @@ fn an_interrupted_batch_counts_the_rows_of_its_file_that_are_left() {
 }
 
 #[test]
-fn an_interrupted_batch_waits_for_no_more_of_standard_input() {
+fn an_interrupted_batch_stops_reading_standard_input() {
     let batch = BatchFixture::new(0);
     batch.write("c.toml", SESSION.replace("p.csv", "-"));
     let server = replying_on_release();
@@ -72,7 +72,7 @@ fn an_interrupted_batch_waits_for_no_more_of_standard_input() {
 }
 
 #[test]
-fn waiting_for_a_row_on_standard_input_ends_with_a_signal() {
+fn a_signal_ends_the_wait_for_a_row_from_standard_input() {
     let batch = BatchFixture::new(0);
     batch.write("c.toml", SESSION.replace("p.csv", "-"));
     let server = FaultServer::start();
@@ -85,7 +85,7 @@ fn waiting_for_a_row_on_standard_input_ends_with_a_signal() {
 }
 
 #[test]
-fn the_stream_of_events_ends_with_as_many_steps_as_the_report() {
+fn the_event_stream_and_the_report_count_the_same_steps() {
     let batch = BatchFixture::new(5);
     let server = FaultServer::start();
     let url = server.url("smtp");
@@ -101,7 +101,7 @@ fn the_stream_of_events_ends_with_as_many_steps_as_the_report() {
 }
 
 #[test]
-fn a_quiet_batch_whose_every_row_was_sent_says_nothing_of_what_was_tried_again() {
+fn a_quiet_batch_prints_nothing_about_retries_if_every_row_was_sent() {
     let batch = BatchFixture::new(4);
     batch.write("c.toml", format!("{SESSION}[retry]\ntimes = 3\nwait = \"10ms\"\n"));
     let server = behaving(&[Behaviour::GreetsWith421, Behaviour::DefersRecipients, Behaviour::Accepts]).start();
@@ -127,14 +127,14 @@ fn a_column_that_is_missing_is_found_without_sending() {
 }
 
 #[test]
-fn connections_that_fail_leave_rows_pending_until_one_comes_about() {
+fn rows_stay_pending_until_a_connection_can_be_opened() {
     let batch = BatchFixture::new(3);
     let open = "[[open]]\nexpect = 220\n[[open]]\nsend = \"NOOP\"\nexpect = 250\n";
     batch.write("c.toml", format!("{SESSION}{open}[retry]\ntimes = 2\nwait = \"10ms\"\n"));
     let refused = When::at(Point::Command("NOOP"), Fault::Reply("450 not now"));
     let failing = FaultServer::builder().fault(refused).start();
     let ran = batch.run(&failing, &[]);
-    // 450 to NOOP is temporary: three connections, and no row is touched.
+    // 450 to NOOP is temporary: three connections are tried, and no row is attempted.
     assert_eq!(ran.stdout.matches("C: NOOP\n").count(), 3, "{}", ran.stdout);
     assert_eq!((ran.status, failing.accepted_once()), (75, 0), "{}", ran.stderr);
     assert!(ran.stderr.contains("\n3 pending\n"), "{}", ran.stderr);
@@ -143,7 +143,7 @@ fn connections_that_fail_leave_rows_pending_until_one_comes_about() {
     assert_eq!((batch.run(&failing, &[]).status, failing.accepted_once()), (0, 3));
 }
 
-/// What the terminal shows while `mailrun test` waits for a server, until `needle` stands there, and then to the end.
+/// What a terminal shows: until `needle` appears, while `mailrun test` waits for a server, and then to the end.
 fn on_a_terminal(batch: &BatchFixture, files: &str, needle: &str) -> String {
     let server = replying_on_release();
     let command = format!("timeout 60 {PROGRAM} test --server smtp://127.0.0.1:{} {files}", server.port);
@@ -171,7 +171,7 @@ fn on_a_terminal(batch: &BatchFixture, files: &str, needle: &str) -> String {
 }
 
 #[test]
-fn one_line_on_a_terminal_says_how_far_it_is() {
+fn one_line_on_a_terminal_shows_the_progress() {
     let batch = BatchFixture::new(3);
     let alone = on_a_terminal(&batch, "c.toml", " done, ");
     assert!(!alone.contains(" of 1 sessions"), "{alone}");

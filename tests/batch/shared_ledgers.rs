@@ -1,4 +1,4 @@
-//! One ledger for several runs, several ledgers for one batch.
+//! Several runs that share a ledger, and several ledgers of one batch.
 
 use crate::fixture::{BatchFixture, replying_on_release};
 use crate::support::FaultServer;
@@ -14,7 +14,7 @@ fn two_runs_share_a_ledger_and_send_each_row_once() {
 }
 
 #[test]
-fn runs_that_make_a_ledger_at_once_all_find_it_made() {
+fn runs_that_create_a_ledger_at_the_same_time_share_it() {
     for _ in 0..5 {
         let (batch, server) = (BatchFixture::new(8), FaultServer::start());
         let runs: Vec<_> = (0..8).map(|_| batch.start(&server, &[])).collect();
@@ -26,7 +26,7 @@ fn runs_that_make_a_ledger_at_once_all_find_it_made() {
 }
 
 #[test]
-fn rows_of_a_living_run_are_left_to_it_and_are_no_failure() {
+fn rows_of_a_run_that_is_still_running_are_left_to_it() {
     let batch = BatchFixture::new(3);
     let slow = replying_on_release();
     let holder = batch.start(&slow, &[]);
@@ -40,12 +40,12 @@ fn rows_of_a_living_run_are_left_to_it_and_are_no_failure() {
 }
 
 #[test]
-fn rows_of_a_run_that_dies_meanwhile_are_sent_by_the_one_that_lives() {
+fn rows_of_a_killed_run_are_sent_by_the_run_that_goes_on() {
     let batch = BatchFixture::new(100);
     let slow = replying_on_release();
     let lives = batch.start(&slow, &[]);
     slow.wait_until_held();
-    // It takes the rows behind the first group, which the other one holds.
+    // It claims the rows after the first group, which the other run has claimed.
     let other = replying_on_release();
     let dies = batch.start(&other, &[]);
     other.wait_until_held();

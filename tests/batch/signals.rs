@@ -1,10 +1,10 @@
-//! Ctrl-C and SIGTERM: messages in flight may end, or are given up after five seconds; ledger and reports are written.
+//! Ctrl-C and SIGTERM: messages in flight get five seconds to finish; ledger and reports are written.
 
 use crate::fixture::{BatchFixture, Behaviour, behaving, replying_on_release};
 use crate::support::{Fault, FaultServer, Point, Signal, When, wait_until};
 
 #[test]
-fn signals_let_the_message_in_flight_end() {
+fn a_message_in_flight_is_finished_after_a_signal() {
     for (which, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let batch = BatchFixture::new(5);
         let server = replying_on_release();
@@ -21,7 +21,7 @@ fn signals_let_the_message_in_flight_end() {
 }
 
 #[test]
-fn a_message_that_takes_longer_is_given_up_and_unknown_and_the_reports_say_so() {
+fn a_message_that_takes_longer_becomes_unknown_in_ledger_and_reports() {
     let batch = BatchFixture::new(40);
     let server = replying_on_release();
     let reports = ["--junit", "j.xml", "--json", "r.json", "--html", "r.html", "--tap", "r.tap"];
@@ -43,7 +43,7 @@ fn a_message_that_takes_longer_is_given_up_and_unknown_and_the_reports_say_so() 
 }
 
 #[test]
-fn a_message_whose_content_was_not_complete_is_pending_still() {
+fn a_message_whose_content_was_not_complete_stays_pending() {
     let batch = BatchFixture::new(3);
     let server = FaultServer::builder().fault(When::at(Point::Command("DATA"), Fault::Silence)).start();
     let child = batch.start(&server, &[]);
@@ -58,20 +58,20 @@ fn a_message_whose_content_was_not_complete_is_pending_still() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once_and_loses_nothing() {
+fn a_second_signal_ends_the_run_at_once_and_loses_nothing() {
     let batch = BatchFixture::new(3);
     let server = replying_on_release();
     let child = batch.start(&server, &[]);
     server.wait_until_held();
     child.signal(Signal::INT);
     child.signal(Signal::INT);
-    // Two signals of a kind may arrive as one: then it is given up after its five seconds.
+    // Two signals of a kind may arrive as one: then the run ends after five seconds.
     assert_eq!(child.wait().status, 130);
     assert_eq!(batch.count("unknown"), 1);
 }
 
 #[test]
-fn a_second_signal_leaves_no_file_behind_that_has_no_name() {
+fn a_second_signal_leaves_no_temporary_file() {
     let batch = BatchFixture::new(3);
     let server = replying_on_release();
     let child = batch.start(&server, &["--transcript", "t.log", "--junit", "j.xml", "--html", "r.html"]);
@@ -86,18 +86,18 @@ fn a_second_signal_leaves_no_file_behind_that_has_no_name() {
     assert_eq!(
         names,
         ["c.toml", "p.csv", "t.log"],
-        "a transcript stands as far as it goes; reports are whole or not there"
+        "the transcript is kept as far as it goes; a report is complete or missing"
     );
 }
 
 #[test]
-fn waiting_for_a_retry_or_the_rate_ends_at_once() {
+fn a_signal_ends_the_wait_for_a_retry_or_the_rate_at_once() {
     for options in [&["--retry", "5"][..], &["--rate", "1/h"]] {
         let batch = BatchFixture::new(2);
         batch.write("c.toml", format!("{}[retry]\ntimes = 9\nwait = \"1h\"\n", crate::fixture::SESSION));
         let server = behaving(&[Behaviour::DefersRecipients]).start();
         let child = batch.start(&server, &[options, &["--transcript", "t.log"]].concat());
-        // Both rows were put off, or the first one was and the second one waits.
+        // Both rows were deferred, or the first one was and the second one waits.
         wait_until("a row to be put off", || batch.count_or_none("deferred") > 0);
         child.signal(Signal::TERM);
         assert_eq!(child.wait().status, 143, "{options:?}");

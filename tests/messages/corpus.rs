@@ -1,4 +1,4 @@
-//! A corpus of odd mails, read back by two parsers that are not ours, part by part.
+//! A corpus of unusual mails, compared part by part with what two other parsers read.
 
 use super::{HEAD, MessageFixture, TO};
 use crate::support::tool;
@@ -22,7 +22,7 @@ struct OddMail {
 impl OddMail {
     fn place(&self) -> MessageFixture {
         let quoted = |text: &str| serde_json::to_string(text).expect("a string").replace('\u{7f}', "\\u007f");
-        // Out of files, so that no markup in them is looked at.
+        // From files, so that template syntax in them is not evaluated.
         let mut session =
             format!("{HEAD}{TO}subject = {}\ntext = {{ file = \"text\" }}\n{}", quoted(&self.subject), self.more);
         let place = MessageFixture::new("", &[("text", self.text.as_bytes())]);
@@ -100,14 +100,14 @@ fn corpus() -> Vec<OddMail> {
     ]
 }
 
-/// What a text is once its lines end as lines of mail do. Behind the last one a line end may have come.
+/// A text with the line ends normalised; a line end after the last line is dropped, since mail adds one.
 fn lines(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     text.strip_suffix('\n').map_or(text.clone(), str::to_owned)
 }
 
 #[test]
-fn odd_mails_come_back_part_by_part() {
+fn mail_parser_reads_what_was_put_in() {
     for odd in corpus() {
         let why = odd.why;
         let mail = odd.place().mail("case.toml");
@@ -131,7 +131,7 @@ fn odd_mails_come_back_part_by_part() {
         let names: Vec<_> = odd.attachments.iter().map(|(name, _)| name).collect();
         assert_eq!(found.iter().map(|(name, _)| name).collect::<Vec<_>>(), names, "{why}");
         for ((name, got), (_, put)) in found.iter().zip(&odd.attachments) {
-            // A message is a part like any other: its line ends are a mail's.
+            // A message as an attachment gets the line ends of mail.
             let put = if name.ends_with(".eml") {
                 lines(&String::from_utf8_lossy(put)).replace('\n', "\r\n").into()
             } else {
@@ -180,7 +180,7 @@ for case in json.load(sys.stdin):
 "#;
 
 #[test]
-fn python_reads_the_same() {
+fn python_reads_what_was_put_in() {
     use base64::Engine;
     let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
     let cases: Vec<_> = corpus()

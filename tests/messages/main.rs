@@ -1,4 +1,4 @@
-//! Mails as they arrive: sent by the program itself to the server inside it, and what is said where they are not sent.
+//! Messages as they arrive at the server inside mailrun, and what is printed if one is not sent.
 
 #[path = "../support/mod.rs"]
 mod support;

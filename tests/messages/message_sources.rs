@@ -1,4 +1,5 @@
-//! Tables, images, mails that are ready, the starter; and what is refused before anything is sent.
+//! Tables, images, complete mails in files and the starter of a report; invalid messages are refused before anything is
+//! sent.
 
 use super::{HEAD, MessageFixture, TO};
 use mail_parser::{MessageParser, MimeHeaders};
@@ -41,7 +42,7 @@ fn what_show_prints_sends_the_same_bytes() {
 }
 
 #[test]
-fn a_mail_that_is_ready_goes_as_it_is_to_whom_its_headers_name() {
+fn a_complete_mail_is_sent_unchanged_to_the_addresses_in_its_headers() {
     let eml = b"From: \"Doe, Ann\" <ann@example.com>\nTo: Team: b@example.com,\n  c@example.com;, d@example.com (Dan)\nBcc: e@example.com\nSubject: {{ x }}\n\n.dot\rCR alone, \xc3\xbc";
     let place =
         MessageFixture::new("server = \"smtp://mail.example.com\"\n[message]\neml = \"m.eml\"\n", &[("m.eml", eml)]);
@@ -55,7 +56,7 @@ fn a_mail_that_is_ready_goes_as_it_is_to_whom_its_headers_name() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_an_error_before_anything_is_sent() {
+fn an_invalid_message_is_an_error_before_anything_is_sent() {
     let table: &[(&str, i32, &str, &str)] = &[
         ("to = []\n", 65, "no recipient", "no recipient"),
         ("to = [\"\"]\n", 65, "", "an empty address"),
@@ -102,7 +103,7 @@ fn what_cannot_be_sent_is_an_error_before_anything_is_sent() {
 }
 
 #[test]
-fn the_starter_of_a_report_works_as_it_is_and_overwrites_nothing() {
+fn the_starter_of_a_report_works_unchanged_and_overwrites_nothing() {
     let place = MessageFixture::new("", &[]);
     let run = |arguments: &[&str], status| {
         let output = place.mailrun(arguments);

@@ -1,4 +1,4 @@
-//! What is said at the end of a session with mail, and what is left behind.
+//! What is printed at the end of a session with mail, and which files it leaves.
 
 use super::MessageFixture;
 use crate::support::{Fault, FaultServer, Finished, Folder, ManualServer, Point, When};
@@ -11,7 +11,7 @@ fn run(place: &MessageFixture, temporary: &Folder, arguments: &[&str]) -> Finish
 }
 
 #[test]
-fn a_session_that_ended_before_its_message_says_so_in_a_line() {
+fn a_session_that_ends_before_its_message_prints_why_in_one_line() {
     let closed = format!("smtp://127.0.0.1:{}", ManualServer::closed_port());
     let auth = "[auth]\nuser = \"u\"\npassword = \"wrong-password\"\nallow_plaintext = true\n";
     let small = FaultServer::builder().offering(&["SIZE 10"]).start();
@@ -38,7 +38,7 @@ fn a_session_that_ended_before_its_message_says_so_in_a_line() {
 }
 
 #[test]
-fn quiet_says_once_what_failed_before_connecting() {
+fn a_failure_before_connecting_is_printed_once_with_quiet() {
     let place =
         MessageFixture::new(&format!("server = \"smtp://mail.example.com\"\n{MESSAGE}attach = [\"gone.pdf\"]\n"), &[]);
     let output = run(&place, &place.0, &["--quiet"]);
@@ -48,13 +48,13 @@ fn quiet_says_once_what_failed_before_connecting() {
 }
 
 #[test]
-fn a_dry_run_leaves_its_mail_only_where_it_said_so() {
+fn a_dry_run_leaves_its_mail_only_in_a_folder_that_it_printed() {
     let temporary = Folder::new();
     let left = || temporary.names().len();
     let place = MessageFixture::new(&format!("server = \"smtp://mail.example.com\"\n{MESSAGE}"), &[]);
     let output = run(&place, &temporary, &["--quiet", "--dry-run"]);
     assert_eq!((output.status, output.text().as_str()), (0, ""));
-    assert_eq!(left(), 0, "nobody was told of a folder");
+    assert_eq!(left(), 0, "no folder was printed");
 
     let output = run(&place, &temporary, &["--dry-run"]);
     assert!(output.stderr.contains("dry run: the mail is in "), "{output:?}");
@@ -71,7 +71,7 @@ fn a_dry_run_leaves_its_mail_only_where_it_said_so() {
 }
 
 #[test]
-fn transcript_and_diagnosis_place_a_failed_assert_alike() {
+fn transcript_and_diagnosis_give_a_failed_assert_the_same_line() {
     let steps = "step = [\n  {\n    send = \"NOOP\",\n    expect = 250,\n    assert = [\n      \"reply.code == 251\",\n    ],\n  },\n]\n";
     let place = MessageFixture::new(
         &format!("server = \"smtp://mail.example.com\"\nopen = [{{ login = true }}]\n{steps}"),
@@ -84,7 +84,7 @@ fn transcript_and_diagnosis_place_a_failed_assert_alike() {
 }
 
 #[test]
-fn a_mail_by_hand_is_counted_and_never_said_not_to_be_sent() {
+fn a_raw_message_is_counted_as_sent() {
     let by_hand = "[[open]]\nlogin = true\n[[step]]\nsend = \"MAIL FROM:<a@example.com>\"\nexpect = 250\n\
         [[step]]\nsend = \"RCPT TO:<b@example.com>\"\nexpect = 250\n[[step]]\nsend = \"DATA\"\nexpect = 354\n\
         [[step]]\nbody = \"Subject: x\\n\\nhello\\n\"\nexpect = 250\n";

@@ -1,4 +1,4 @@
-//! A file that becomes shorter or longer while it is sent: its size was announced, so nothing is ended with a dot or LAST.
+//! A file whose size changes while it is sent: the announced size is wrong, so the content is not ended with a dot or LAST.
 
 use super::MessageFixture;
 use crate::support::ManualServer;
@@ -9,7 +9,7 @@ const LENGTH: u64 = 8 << 20;
 enum ResizeMoment {
     /// Between MAIL, which announces its size, and the content.
     Before,
-    /// With a part of the content sent.
+    /// After a part of the content was sent.
     Amid,
 }
 
@@ -27,14 +27,14 @@ fn receive_resized(place: &MessageFixture, extensions: &[&str], when: ResizeMome
     let line = client.answer_until(extensions, &["DATA", "BDAT", "QUIT"]);
     match &line[..4] {
         "DATA" => client.send("354 go\r\n"),
-        // Nothing of the content had left: the connection ends in order.
+        // No content was sent: the connection ends normally.
         "QUIT" => client.send("221 bye\r\n"),
-        // With BDAT the content is on its way.
+        // BDAT has no reply before the content.
         _ => {}
     }
     let mut all = format!("{line}\r\n").into_bytes();
     if when == ResizeMoment::Amid {
-        // The client cannot be done: no socket holds 8 MB.
+        // The client cannot have finished: 8 MB do not fit into a socket buffer.
         all.extend(client.read_exactly(200_000));
         place.resize("big", to);
     }
@@ -44,7 +44,7 @@ fn receive_resized(place: &MessageFixture, extensions: &[&str], when: ResizeMome
 }
 
 #[test]
-fn content_that_is_not_as_long_as_it_was_said_to_be_is_never_ended() {
+fn content_whose_size_differs_from_the_announced_size_is_never_ended() {
     let session = "[message]\nfrom = \"a@example.com\"\nto = \"b@example.com\"\ntext = \"see\"\nattach = [\"big\"]\n";
     for extensions in [&["SIZE"][..], &["PIPELINING", "CHUNKING", "SIZE"]] {
         for when in [ResizeMoment::Before, ResizeMoment::Amid] {

@@ -1,5 +1,5 @@
-//! Wherever a server goes wrong, and however: the ledger says what became of each recipient, and the next run, against a
-//! server that is well, sends to those that it owes the mail to, once, and to nobody else.
+//! For every kind of fault at every point of the dialogue: the ledger has the state of each recipient, and the next run,
+//! against a server without the fault, sends once to those who still need the mail and to nobody else.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use support::{FaultServer, Folder};
 
-/// What a run left: of each row and recipient the state.
+/// The ledger: for each row and recipient, its state and the reply that decided it.
 fn ledger(folder: &Folder) -> BTreeMap<(String, String), (String, String)> {
     let export = folder.mailrun(["ledger", "l.db", "export", "--csv"]).run().stdout;
     let mut reader = csv::Reader::from_reader(export.as_bytes());
@@ -31,7 +31,7 @@ fn run(folder: &Folder, case: &Case, server: &FaultServer) -> i32 {
     run.args(if waits { &["--timeout", "1s"][..] } else { &[] }).run().status
 }
 
-/// The state of a recipient: where a row has one only, that of the row.
+/// The state of a recipient; a row with one recipient has only the state of the row.
 fn state(ledger: &BTreeMap<(String, String), (String, String)>, row: &str, recipient: &str) -> String {
     let own = ledger.get(&(row.to_owned(), recipient.to_owned()));
     own.or_else(|| ledger.get(&(row.to_owned(), String::new()))).map_or("pending", |(state, _)| state).to_owned()
@@ -75,7 +75,7 @@ fn wrong(case: &Case) -> Vec<String> {
     if (status == 0) == any_left {
         wrong.push(format!("the first run ended with {status}"));
     }
-    // The reply that is kept is the one that decided.
+    // The reply in the ledger is the one that decided.
     for ((row, name), (state, reply)) in &book {
         let follows = ["503", "221", "354"].iter().any(|code| reply.starts_with(code));
         let decided = match state.as_str() {
@@ -91,7 +91,7 @@ fn wrong(case: &Case) -> Vec<String> {
     wrong
 }
 
-/// Plays all cases, several at a time, since some wait.
+/// Runs all cases, eight in parallel, since some wait.
 fn check_all(cases: Vec<Case>) {
     let (left, wrongs) = (Mutex::new(cases), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -113,7 +113,7 @@ fn check_all(cases: Vec<Case>) {
 }
 
 #[test]
-fn a_row_that_one_refusal_stopped_is_tried_as_a_whole_once_it_is_resolved() {
+fn a_row_stopped_by_a_refusal_is_sent_to_all_recipients_after_it_is_resolved() {
     let kind = ServerKind { pipelining: true, chunking: true, lmtp: false };
     let (point, fault) = (Point::Rcpt, Fault::No);
     let case = Case { kind, point, fault, rows: true, several: true, skip: false, in_flight: 1 };
@@ -131,7 +131,7 @@ fn a_row_that_one_refusal_stopped_is_tried_as_a_whole_once_it_is_resolved() {
 }
 
 #[test]
-fn a_key_that_comes_twice_leaves_the_first_row_as_it_was() {
+fn a_duplicate_key_does_not_change_the_state_of_the_first_row() {
     let kind = ServerKind { pipelining: true, chunking: false, lmtp: false };
     let (point, fault) = (Point::Quit, Fault::Close);
     let case = Case { kind, point, fault, rows: true, several: false, skip: false, in_flight: 1 };
@@ -147,7 +147,7 @@ fn a_key_that_comes_twice_leaves_the_first_row_as_it_was() {
 const FAULTS: [Fault; 7] =
     [Fault::Later, Fault::No, Fault::Bye, Fault::Close, Fault::Reset, Fault::Silence, Fault::Garbage];
 
-/// `alike`: servers that offer both PIPELINING and CHUNKING, or neither; else those that offer one of them.
+/// If `alike`, the servers offer both PIPELINING and CHUNKING or neither; else one of them.
 fn cases(lmtp: bool, points: &[Point], in_flight: u32, alike: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     let both = [false, true];
@@ -173,27 +173,27 @@ const PRELUDE: [Point; 4] = [Point::Greeting, Point::Ehlo, Point::Starttls, Poin
 const MESSAGE: [Point; 6] = [Point::Mail, Point::Rcpt, Point::Data, Point::Midway, Point::Content, Point::Quit];
 
 #[test]
-fn before_a_message_nothing_is_lost() {
+fn faults_before_a_message_lose_nothing() {
     check_all([cases(false, &PRELUDE, 1, true), cases(true, &PRELUDE, 1, true)].concat());
 }
 
 #[test]
-fn within_a_message_each_recipient_is_what_the_server_said_of_it() {
+fn faults_within_a_message_give_each_recipient_the_state_of_its_reply() {
     check_all(cases(false, &MESSAGE, 1, true));
 }
 
 #[test]
-fn within_a_message_over_lmtp_each_recipient_is_what_the_server_said_of_it() {
+fn faults_within_a_message_over_lmtp_give_each_recipient_the_state_of_its_reply() {
     check_all(cases(true, &MESSAGE, 1, true));
 }
 
 #[test]
-fn with_messages_in_flight_what_is_not_known_is_unknown() {
+fn faults_with_messages_in_flight_make_unanswered_ones_unknown() {
     check_all([cases(false, &MESSAGE, 3, true), cases(true, &MESSAGE, 3, true)].concat());
 }
 
 #[test]
 #[ignore = "make soak"]
-fn with_one_of_the_extensions_it_is_the_same() {
+fn faults_with_only_one_extension_give_the_same_states() {
     check_all([cases(false, &MESSAGE, 1, false), cases(true, &MESSAGE, 1, false)].concat());
 }

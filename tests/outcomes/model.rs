@@ -1,5 +1,6 @@
-//! What the contract says of each case: `refused` is a 5xx to RCPT, DATA, BDAT or content; `deferred` a 4xx, a 5xx earlier
-//! than RCPT, or lost before the content was complete; `unknown` that the content was complete and no reply came.
+//! The states that the contract allows in each case. `refused`: a 5xx to RCPT, DATA, BDAT or the content. `deferred`: a 4xx,
+//! a 5xx before RCPT, or a connection lost before the content was complete. `unknown`: the content was complete and no
+//! reply came.
 
 use crate::server::{Fault, Point, ServerKind};
 use crate::support::Folder;
@@ -9,10 +10,10 @@ pub type States = &'static [&'static str];
 
 const SENT: States = &["sent"];
 const REFUSED: States = &["refused"];
-/// Not sent, and to be sent: whether it was begun is no matter.
+/// Not sent yet, and the next run sends it.
 const OWED: States = &["pending", "deferred"];
 const UNKNOWN: States = &["unknown"];
-/// In flight: its content may have left before the connection ended, or not.
+/// In flight: the content may or may not have left before the connection ended.
 const FLYING: States = &["pending", "deferred", "unknown"];
 
 #[derive(Clone, Debug)]
@@ -35,16 +36,16 @@ pub struct Recipient {
 impl Case {
     pub fn is_sensible(&self) -> bool {
         let prelude = matches!(self.point, Point::Greeting | Point::Ehlo | Point::Starttls | Point::Auth);
-        // There the message does not matter.
+        // Before the message its form does not matter.
         let one = !self.several && !self.skip && self.kind.pipelining == self.kind.chunking;
         let replies = matches!(self.fault, Fault::Later | Fault::No | Fault::Garbage);
         (!prelude || one)
             // LMTP implies no STARTTLS.
             && (self.point != Point::Starttls || !self.kind.lmtp)
-            // What differs little is played in fewer ways.
+            // Cases that differ little are run with fewer options.
             && (self.skip == self.several || !(matches!(self.point, Point::Midway | Point::Quit) || self.fault == Fault::Reset))
             && (self.point != Point::Data || !self.kind.chunking)
-            // A reply within content is not told from one to it.
+            // A reply within the content cannot be distinguished from the reply to it.
             && (self.point != Point::Midway || !replies)
             && (self.in_flight == 1 || (self.rows && self.kind.pipelining && self.kind.chunking))
     }
@@ -89,23 +90,23 @@ impl Case {
         let ends = !matches!(self.fault, Fault::Later | Fault::No);
         match self.point {
             Point::Greeting | Point::Auth => return OWED,
-            // HELO is tried; a refusal of STARTTLS on a loopback address goes on in clear.
+            // HELO is tried. If STARTTLS is refused on a loopback address the session continues unencrypted.
             Point::Ehlo if self.fault == Fault::No && !self.kind.lmtp => return SENT,
             Point::Starttls if !ends => return SENT,
             Point::Ehlo | Point::Starttls => return OWED,
-            // Behind a delivered message it changes nothing.
+            // After a delivered message it changes nothing.
             Point::Quit => return SENT,
             _ => {}
         }
         let flies = self.in_flight > 1 && ends;
         match row {
             "u1" => return SENT,
-            // Its content may have left with that of the one before.
+            // Its content may have left together with that of the row before.
             "u3" if flies => return &["sent", "pending", "deferred", "unknown"],
             "u3" => return SENT,
             _ => {}
         }
-        // That the server says good-bye is a reply.
+        // 421 is a reply.
         let silent = ends && self.fault != Fault::Bye;
         match self.point {
             Point::Rcpt if !ends => match (self.fault, self.skip) {
@@ -114,7 +115,7 @@ impl Case {
                 _ => OWED,
             },
             Point::Data if self.fault == Fault::No => REFUSED,
-            // That is the reply for the first one, and the last reply.
+            // 421 answers the first recipient, and no more replies come.
             Point::Midway if self.kind.lmtp && self.several && name != 'a' && self.fault == Fault::Bye => UNKNOWN,
             Point::Content if self.kind.lmtp && name == 'a' => SENT,
             Point::Content if self.kind.lmtp && name == 'c' => {
@@ -124,7 +125,7 @@ impl Case {
                     SENT
                 }
             }
-            // It is so little that it has left as a whole, whatever the server saw of it.
+            // The content is so short that all of it has left, whatever the server read.
             Point::Midway | Point::Content if silent => UNKNOWN,
             Point::Content if self.fault == Fault::No => REFUSED,
             _ if flies => FLYING,

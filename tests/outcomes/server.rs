@@ -1,8 +1,8 @@
-//! The server of these cases: it goes wrong at one point, as long as it is told to.
+//! The server of these cases, which has one fault until it is healed.
 
 use crate::support::{self, FaultServer, When};
 
-/// Where something goes wrong. From MAIL on it does so for the second row alone.
+/// The point of the fault. From MAIL on only the second row is affected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
     Greeting,
@@ -10,30 +10,30 @@ pub enum Point {
     Starttls,
     Auth,
     Mail,
-    /// Of the recipient whose name begins with `b`.
+    /// The reply for the recipient whose name begins with `b`.
     Rcpt,
     /// The reply to DATA.
     Data,
-    /// Content has begun.
+    /// Within the content.
     Midway,
-    /// The reply to all of the content: over LMTP that of `b`.
+    /// The reply to the content; over LMTP the one for `b`.
     Content,
     Quit,
 }
 
-/// What goes wrong.
+/// The kind of the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// 451
     Later,
     /// 550
     No,
-    /// 421, and the end.
+    /// 421, then the connection is closed.
     Bye,
     Close,
     Reset,
     Silence,
-    /// What is not SMTP, and then nothing more.
+    /// A line that is not SMTP, then silence.
     Garbage,
 }
 
@@ -44,7 +44,7 @@ pub struct ServerKind {
     pub lmtp: bool,
 }
 
-/// Starts a server that goes wrong there.
+/// Starts a server with that fault at that point.
 pub fn start(kind: ServerKind, point: Point, fault: Fault) -> FaultServer {
     let mut offers = vec!["AUTH PLAIN"];
     offers.extend(kind.pipelining.then_some("PIPELINING"));

@@ -1,4 +1,4 @@
-//! The retry loop of `docs/reports.md`: runs again with the same ledger go on where the last one ended, and nobody gets a
+//! The retry loop of `docs/reports.md`: a run with the same ledger continues where the last one ended, and nobody gets a
 //! mail twice.
 
 #[path = "../support/mod.rs"]
@@ -9,15 +9,15 @@ mod several_messages;
 
 use support::{AcceptedMail, Fault, FaultServer, Folder, Point, When};
 
-/// Where the server puts off the recipient b@, on its first connection.
+/// How the server defers the recipient b@ on the first connection.
 #[derive(Clone, Copy, PartialEq)]
 enum Deferral {
     AtRcpt,
     /// LMTP: each recipient has a reply of its own to the content (RFC 2033 §4.2).
     AtContent,
-    /// The same, and the connection ends where the reply for the one behind b@ is due.
+    /// The same, and the connection ends before the reply for the recipient after b@.
     AtContentOnly,
-    /// Its content is taken to the end, and then the connection ends without a reply.
+    /// The content is accepted, and the connection ends without a reply.
     InSilence,
     Never,
 }
@@ -49,7 +49,7 @@ fn initials(server: &FaultServer) -> String {
 }
 
 #[test]
-fn a_run_with_the_same_ledger_sends_to_those_only_that_were_put_off() {
+fn a_run_with_the_same_ledger_sends_only_to_deferred_recipients() {
     for (deferral, scheme) in [(Deferral::AtContent, "lmtp"), (Deferral::AtRcpt, "smtp")] {
         let text = "client_name = 't'\n[message]\nfrom = 's@x.example'\nsubject = 's'\ntext = 't'\non_refused = 'skip'\n\
                     to = ['a@x.example', 'b@x.example', 'c@x.example']\n";
@@ -60,10 +60,10 @@ fn a_run_with_the_same_ledger_sends_to_those_only_that_were_put_off() {
             run.args(["nightly.toml"]).run().status
         };
         let names = || initials(&server);
-        assert_eq!(run(), 75, "{scheme}: one was put off");
+        assert_eq!(run(), 75, "{scheme}: one was deferred");
         assert_eq!(names(), "ac", "{scheme}");
-        assert_eq!(run(), 0, "{scheme}: it is taken now");
-        assert_eq!(names(), "acb", "{scheme}: and for nobody twice");
+        assert_eq!(run(), 0, "{scheme}: it is accepted now");
+        assert_eq!(names(), "acb", "{scheme}: nobody gets it twice");
         assert_eq!(run(), 0, "{scheme}: nothing is left to send");
         assert_eq!(names().len(), 3, "{scheme}");
         let accepted = server.accepted();
@@ -73,7 +73,7 @@ fn a_run_with_the_same_ledger_sends_to_those_only_that_were_put_off() {
 }
 
 #[test]
-fn one_recipient_whose_reply_is_missing_is_unknown_whatever_was_said_of_the_others() {
+fn a_recipient_whose_reply_is_missing_is_unknown_whatever_the_replies_for_the_others() {
     for (on_refused, ledger) in [("abort", false), ("skip", false), ("abort", true), ("skip", true)] {
         let folder = Folder::new();
         let text = format!(
@@ -95,10 +95,10 @@ fn one_recipient_whose_reply_is_missing_is_unknown_whatever_was_said_of_the_othe
         if !ledger {
             continue;
         }
-        assert_eq!((run(), taken().as_str()), (74, "a"), "{on_refused}: it is left alone");
+        assert_eq!((run(), taken().as_str()), (74, "a"), "{on_refused}: it is not sent again");
         let said = folder.mailrun(["ledger", "l.db", "resolve", "-", "sent"]).run().stdout;
         assert_eq!(said, "1 row deferred: the next run sends the rest\n", "{on_refused}");
-        assert_eq!((run(), taken().as_str()), (0, "ab"), "{on_refused}: the one that was put off is sent to");
+        assert_eq!((run(), taken().as_str()), (0, "ab"), "{on_refused}: the deferred recipient gets it");
         assert_eq!((run(), taken().as_str()), (0, "ab"), "{on_refused}: nothing is left");
     }
 }

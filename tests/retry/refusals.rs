@@ -1,9 +1,9 @@
-//! What was refused for good is not covered by a later attempt at those that were put off.
+//! A permanent refusal stays a failure if a retry for the deferred recipients succeeds.
 
 use super::initials;
 use crate::support::{Fault, FaultServer, Folder, Point, When};
 
-/// Refuses c@, and puts b@ off on so many of its first connections: at RCPT, or over LMTP after the content.
+/// Refuses c@, and defers b@ on the first `put_off` connections: at RCPT, or over LMTP after the content.
 fn server(put_off: usize, lmtp: bool) -> FaultServer {
     let server = FaultServer::builder().offering(&[]);
     let (server, point) = if lmtp { (server.lmtp(), Point::ContentReply) } else { (server, Point::Command("RCPT")) };
@@ -13,10 +13,10 @@ fn server(put_off: usize, lmtp: bool) -> FaultServer {
 }
 
 #[test]
-fn a_recipient_that_was_refused_fails_what_a_retry_sends_to_the_others() {
+fn a_refused_recipient_makes_the_run_fail_although_a_retry_reaches_the_others() {
     let rows = "[rows]\nfile = 'rows.csv'\nkey = 'n'\n";
     let table = [
-        // To whom, over what, further keys, on how many connections b@ is put off, the status, who has it, what is said.
+        // Recipients, scheme, more keys, connections on which b@ is deferred, status, who got the mail, printed words, why.
         (["b", "c"], "smtp", "", 1, 1, "b", "1 refused", "put off first"),
         (["c", "b"], "smtp", "", 1, 1, "b", "1 refused", "refused first"),
         (["b", "c"], "lmtp", "", 1, 1, "b", "1 refused", "each by a reply of its own to the content"),

@@ -1,11 +1,11 @@
-//! Several messages in one session are one row of the ledger: what was sent is skipped, and the rest is sent, each under
-//! the Message-ID that it had.
+//! Several messages in one session are one row of the ledger: messages that were sent are skipped, and the others keep
+//! their Message-IDs.
 
 use super::{Deferral, initials, server};
 use crate::support::{Fault, FaultServer, Folder, Point, Running, When};
 use std::collections::HashSet;
 
-/// Three messages; `more` is said of the first.
+/// A session with three messages; the step of the first one has the keys `more`.
 fn place(more: &str) -> Folder {
     let message = |to: &str| {
         format!("[[step]]\nmessage = {{ from = 's@x.example', to = '{to}@x.example', text = 't' }}\nexpect = 250\n")
@@ -40,7 +40,7 @@ fn each_run_sends_what_the_ones_before_did_not() {
     let none: &[&str] = &[];
     let table = [
         (Deferral::AtRcpt, "", none, 75, "a", "abc"),
-        // The first was sent, and what failed is said of it once.
+        // The first was sent; its failed assert is reported once.
         (Deferral::Never, "assert = ['reply.code == 251']\n", none, 1, "a", "abc"),
         (Deferral::InSilence, "", &["--resend-unknown"], 74, "ab", "abbc"),
     ];
@@ -48,7 +48,7 @@ fn each_run_sends_what_the_ones_before_did_not() {
         let (folder, server) = (place(more), server(deferral));
         assert_eq!(run(&folder, &server, &[]), expected(status, first), "{more}");
         if deferral == Deferral::InSilence {
-            assert_eq!(run(&folder, &server, &[]), expected(74, first), "left alone");
+            assert_eq!(run(&folder, &server, &[]), expected(74, first), "not sent again");
         }
         assert_eq!(run(&folder, &server, arguments), expected(0, all), "{more}");
         assert_eq!(run(&folder, &server, arguments), expected(0, all), "nothing is left");
@@ -75,7 +75,7 @@ fn a_kill_in_the_second_message_leaves_the_first_one_sent() {
     assert_eq!(run(&folder, &server, &["--resend-unknown"]), expected(0, "bc"));
 }
 
-/// `mailrun ledger l.db …`, and what it says.
+/// The output of `mailrun ledger l.db …`.
 fn ledger(folder: &Folder, arguments: &[&str]) -> String {
     folder.mailrun(["ledger", "l.db"]).args(arguments).run().stdout
 }
@@ -89,7 +89,7 @@ fn what_was_not_begun_is_sent_once_the_unknown_message_is_resolved() {
         assert_eq!(run(&folder, &server, &[]), expected(74, "ab"));
         assert_eq!(ledger(&folder, &["resolve", "-", to]), said);
         if to == "sent" {
-            // Saying it twice loses nothing.
+            // Resolving it twice changes nothing.
             assert_eq!(ledger(&folder, &["resolve", "--state", "deferred", to]), said);
         }
         assert_eq!(run(&folder, &server, &[]), expected(0, all), "{to}");
@@ -99,7 +99,7 @@ fn what_was_not_begun_is_sent_once_the_unknown_message_is_resolved() {
 }
 
 #[test]
-fn a_resolved_row_is_sent_where_nothing_is_left_of_it() {
+fn a_resolved_row_of_which_nothing_is_left_is_sent() {
     let folder = place("");
     // The last one of the three is unknown.
     let session = folder.read("nightly.toml");
@@ -117,7 +117,7 @@ fn a_ledger_shows_each_recipient_with_its_message_s_id() {
     assert_eq!(run(&folder, &server, &[]), expected(0, "abc"));
     let list = ledger(&folder, &["list"]);
     for mail in server.accepted() {
-        // With what is around it: a Message-ID may end as an address does.
+        // With the characters around it: a Message-ID may end like an address.
         let address = format!(": {}>", mail.recipient);
         let line =
             list.lines().find(|line| line.contains(&address)).unwrap_or_else(|| panic!("{address} is not in {list}"));

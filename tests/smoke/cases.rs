@@ -13,7 +13,7 @@ pub use ServerScript::{Rules as SinkWith, Script};
 pub struct Case {
     pub session: &'static str,
     pub server: ServerScript,
-    /// Options behind `mailrun test`.
+    /// Options of `mailrun test`.
     pub options: &'static [&'static str],
     pub why: &'static str,
 }
@@ -286,7 +286,7 @@ pub const BAD: &[Case] = &[
     case("vrfy-expn", SinkWith("[[on]]\nverb = 'EXPN'\nreply = '250 2.1.5 <ann@example.com>'"), NONE, "a list is told"),
 ];
 
-/// Where trying later may help, and nothing is known of the server yet.
+/// Cases in which a later attempt may help, since the server has said nothing about itself.
 pub const LATER: &[Case] = &[
     case(
         "early-talk",

@@ -1,5 +1,5 @@
-//! Every session of `sessions/smoke/` against a server that behaves, where it passes, and against one that does not, where it
-//! fails with status 1. The servers are the embedded ones: a sink with rules, or a script.
+//! Every session in `sessions/smoke/` passes against a good server, and fails with status 1 against a bad one. The servers
+//! are those inside mailrun: a sink with rules, or a script.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -21,7 +21,7 @@ fn exits(case: &Case, status: i32) -> Result<(), String> {
     let run = Mailrun::new(["test", "--server", &server.url(scheme), "--ca", &server.ca()]).args(case.options);
     let ran = run.args([suite().join(format!("{}.toml", case.session))]).env("SMTP_PASSWORD", "correct horse").run();
     server.stop();
-    // A session that was skipped has shown nothing.
+    // A skipped session would prove nothing.
     let first = if status == 0 { "passed " } else { "FAILED " };
     if ran.status == status && ran.stdout.starts_with(first) {
         return Ok(());
@@ -33,7 +33,7 @@ fn suite() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/sessions/smoke"))
 }
 
-/// Runs all at once: some wait for silence.
+/// Runs all in parallel: some wait for silence.
 fn all_exit(cases: &'static [Case], status: i32) {
     let running: Vec<_> = cases.iter().map(|case| std::thread::spawn(move || exits(case, status))).collect();
     let results = running.into_iter().map(|thread| thread.join().expect("a run does not panic"));
@@ -42,12 +42,12 @@ fn all_exit(cases: &'static [Case], status: i32) {
 }
 
 #[test]
-fn each_session_passes_where_the_server_behaves() {
+fn each_session_passes_against_a_good_server() {
     all_exit(GOOD, 0);
 }
 
 #[test]
-fn each_session_fails_where_the_server_misbehaves() {
+fn each_session_fails_against_a_bad_server() {
     all_exit(BAD, 1);
 }
 
@@ -58,9 +58,9 @@ fn a_server_that_refuses_the_right_password_fails() {
     all_exit(NOBODY, 77);
 }
 
-/// What a postmaster has on the desk: a server with a certificate that it made itself, on a loopback address.
+/// The situation on a postmaster's own machine: a self-signed certificate on a loopback address.
 #[test]
-fn only_the_session_about_the_certificate_judges_it_on_a_loopback_address() {
+fn only_the_session_about_the_certificate_checks_it_on_a_loopback_address() {
     let server = EmbeddedServer::sink_with(include_str!("../../fixtures/servers/one-domain.toml"));
     let url = format!("smtp://127.0.0.1:{}", server.port);
     let ran = Mailrun::new(["test", "--jobs", "4", "--server", &url, "--skip-tag", "slow"]).args([suite()]).run();
@@ -71,7 +71,7 @@ fn only_the_session_about_the_certificate_judges_it_on_a_loopback_address() {
         .filter(|line| line.starts_with("FAILED") || line.starts_with("ERROR"))
         .filter_map(|line| line.split('/').next_back()?.split(".toml").next())
         .collect();
-    // The sink takes passwords in clear.
+    // The sink accepts unencrypted passwords.
     assert_eq!(wrong, BTreeSet::from(["auth-in-clear", "starttls"]), "{shown}");
     assert_eq!(ran.status, 77, "{shown}");
     let passed =
@@ -80,12 +80,12 @@ fn only_the_session_about_the_certificate_judges_it_on_a_loopback_address() {
 }
 
 #[test]
-fn a_server_that_sends_everybody_away_passes_nothing() {
+fn no_session_passes_against_a_server_that_greets_with_421() {
     all_exit(LATER, 75);
 }
 
 #[test]
-fn every_session_of_the_suite_is_tested_both_ways_and_says_what_it_is_for() {
+fn every_session_is_tested_both_ways_and_cites_its_source() {
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(suite()).expect("the suite is there") {
         let path = entry.expect("it can be read").path();
