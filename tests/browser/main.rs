@@ -1,8 +1,7 @@
-//! The HTML report as its reader has it: in a browser, narrow and wide, light and dark, with a mouse, with the keyboard, and
-//! on paper.
+//! The HTML report in a browser: narrow and wide, light and dark, with a mouse, with the keyboard, and printed.
 //!
-//! It needs Chromium, its driver and pdftotext, so it is ignored by a plain `cargo test`; `make test-browser` installs
-//! them and runs it. Screenshots are kept in `target/browser`, or in the folder that `MAILRUN_SCREENSHOTS` names.
+//! These tests need Chromium, its driver and pdftotext, so a plain `cargo test` ignores them; `make test-browser` installs
+//! these programs and runs the tests. Screenshots are in `target/browser`, or in the folder `MAILRUN_SCREENSHOTS`.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -31,7 +30,7 @@ fn screenshots() -> PathBuf {
     folder
 }
 
-/// Keeps what is seen of the whole page, and gives the picture's size in bytes.
+/// Saves a screenshot of the whole page; returns its size in bytes.
 fn picture(browser: &Browser, name: &str) -> usize {
     let parameters = json!({ "format": "png", "captureBeyondViewport": true });
     let taken = browser.devtools("Page.captureScreenshot", &parameters);
@@ -40,7 +39,7 @@ fn picture(browser: &Browser, name: &str) -> usize {
     png.len()
 }
 
-/// The names of the sessions that are seen.
+/// The states of the visible sessions.
 fn seen(browser: &Browser) -> Value {
     browser.run(
         "return [...document.querySelectorAll('details.session')].filter((one) => one.offsetHeight > 0)
@@ -48,7 +47,7 @@ fn seen(browser: &Browser) -> Value {
     )
 }
 
-/// What is wider than the window, or than what holds it, and so not to be read.
+/// Elements that are wider than the window or than their parent, and so cannot be read.
 const CUT: &str = "
   const cut = [];
   const width = document.documentElement.clientWidth;
@@ -62,7 +61,7 @@ const CUT: &str = "
   }
   return cut";
 
-/// Text whose contrast with its ground is below 4.5 to 1 (WCAG 2.2 §1.4.3), by the colours that the page itself gives.
+/// Text whose contrast with its background is below 4.5 to 1 (WCAG 2.2 §1.4.3), by the colours of the page.
 const FAINT: &str = "
   const parts = (colour) => {
     const found = colour.match(/[\\d.]+/g).map(Number);
@@ -94,7 +93,7 @@ const FAINT: &str = "
 
 #[test]
 #[ignore = "needs Chromium: make test-browser"]
-fn the_report_is_read_in_a_browser() {
+fn the_report_is_usable_in_a_browser() {
     let folder = Folder::new();
     let page = report(&folder);
     let browser = Browser::start();
@@ -106,10 +105,10 @@ fn the_report_is_read_in_a_browser() {
     let all = ["passed", "error", "failed", "error", "xfailed", "passed", "failed", "skipped"];
     assert_eq!(seen(&browser), json!(all));
 
-    // The filter, with a click.
+    // The filter, clicked.
     browser.click("input[value=failed]");
     assert_eq!(seen(&browser), json!(["failed", "failed"]), "the filter hides the others");
-    // The failed line: it is marked, and shown where it is looked for.
+    // The failed line is marked, and `f` scrolls to it.
     let marked = browser.run("return [...document.querySelectorAll('pre .f')].map((line) => line.textContent.trim())");
     let marked = marked.as_array().expect("a list").clone();
     assert!(marked.contains(&json!("*: expected 250, got 503 (reports/relay.toml:8)")), "{marked:?}");
@@ -122,7 +121,7 @@ fn the_report_is_read_in_a_browser() {
     let first = browser.run(focused)[0].as_str().unwrap_or_default().to_owned();
     assert!(first.ends_with("(browser/sessions/wide.toml:14)"), "and from the last of four to the first: {first}");
 
-    // The filter, with the keyboard alone: Tab to it, an arrow to the next choice, Tab to a session, Enter opens it.
+    // The filter with the keyboard: an arrow to the next state, Tab to a session, Enter toggles it.
     browser.run("document.activeElement.blur(); scrollTo(0, 0); document.querySelector('input:checked').focus()");
     browser.press("\u{e014}");
     let state = browser.run("return document.querySelector('input:checked').value");
@@ -147,7 +146,7 @@ fn the_report_is_read_in_a_browser() {
         browser.run("scrollTo(0, 0)");
         let what = format!("{width} wide, {scheme}");
         assert_eq!(browser.run(CUT), json!([]), "{what}: nothing is cut off");
-        assert_eq!(browser.run(FAINT), json!([]), "{what}: all can be read");
+        assert_eq!(browser.run(FAINT), json!([]), "{what}: the contrast is high enough");
         let dark = browser.run("return getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)";
         assert_eq!(dark, scheme == "dark", "{what}");
         let charts =
@@ -155,13 +154,13 @@ fn the_report_is_read_in_a_browser() {
         assert_eq!(browser.run(charts), true, "{what}: the waterfall is wide enough to be read");
         assert!(picture(&browser, &format!("report-{width}-{scheme}.png")) > 10_000, "{what}: something is seen");
     }
-    asks_nobody(&browser, &page);
+    assert_no_requests(&browser, &page);
     let said = browser.log("browser");
-    assert!(said.is_empty(), "the console is silent: {said:?}");
+    assert!(said.is_empty(), "the console has messages: {said:?}");
 }
 
-/// The page is one file: nothing but it was ever asked for.
-fn asks_nobody(browser: &Browser, page: &Path) {
+/// The page is self-contained: the browser requested nothing else.
+fn assert_no_requests(browser: &Browser, page: &Path) {
     let mut asked = Vec::new();
     for entry in browser.log("performance") {
         let entry: Value = serde_json::from_str(entry.as_str().unwrap_or_default()).expect("the log is JSON");
@@ -174,12 +173,12 @@ fn asks_nobody(browser: &Browser, page: &Path) {
 
 #[test]
 #[ignore = "needs Chromium: make test-browser"]
-fn on_paper_everything_stands() {
+fn the_printed_report_is_complete() {
     let folder = Folder::new();
     let page = report(&folder);
     let browser = Browser::start();
     browser.open(&format!("file://{}", page.display()));
-    // On a screen that is dark, with all but one state hidden.
+    // In a dark colour scheme.
     browser.look(1280, 900, "dark");
     let printed = browser
         .devtools("Page.printToPDF", &json!({ "printBackground": false, "paperWidth": 8.27, "paperHeight": 11.69 }));
@@ -188,12 +187,12 @@ fn on_paper_everything_stands() {
     std::fs::write(&path, pdf).expect("it can be written");
     let output = tool("pdftotext").args(["-layout"]).arg(&path).arg("-").output().expect("pdftotext starts");
     let text = String::from_utf8(output.stdout).expect("it is text");
-    // A session that passed is closed on the screen, and open on paper, to its last line.
+    // A passed session is collapsed on the screen, and complete on paper.
     for line in ["4 of 8 sessions failed", "C: EHLO client.example", "*: closed by the server", "reports/skipped.toml"]
     {
         assert!(text.contains(line), "{line} is missing:\n{text}");
     }
-    // A line of 400 letters is broken, and not cut.
+    // A line of 400 letters is wrapped, not cut off.
     let letters: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     assert!(letters.contains(&format!("C:VRFY{}", "abcdefghij".repeat(40))), "{text}");
     let still = browser.run("return document.querySelectorAll('details:not([open])').length");

@@ -1,4 +1,4 @@
-//! As much of WebDriver as the test needs: a chromedriver of our own, one browser, requests in JSON over HTTP.
+//! The part of WebDriver that the tests need: a chromedriver, one browser, requests in JSON over HTTP.
 
 use crate::support::tool;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// The name under which WebDriver hands out elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// A browser, and the driver that started it. Both end with it.
+/// A browser and its driver; both end when it is dropped.
 pub struct Browser {
     driver: Child,
     port: u16,
@@ -22,7 +22,7 @@ pub struct Browser {
 impl Browser {
     /// Starts Chromium without a window.
     pub fn start() -> Self {
-        // It takes a free port, and then the same one of IPv6, which may be somebody's: another try takes another port.
+        // It takes a free port, and then the same one of IPv6, which may be in use: another attempt takes another port.
         let started = (0..20).find_map(|_| start_driver());
         let (driver, port) = started.expect("chromedriver starts, and says on which port");
         let profile = tempfile::tempdir().expect("a temporary folder can be made");
@@ -45,7 +45,7 @@ impl Browser {
         } } });
         let made = browser.ask("POST", "/session", &wanted);
         browser.session = made["sessionId"].as_str().expect("a session has an id").to_owned();
-        // The browser's own first page asks for much.
+        // The first page of the browser makes requests of its own.
         browser.open("about:blank");
         browser.log("performance");
         browser
@@ -61,14 +61,14 @@ impl Browser {
         self.post("execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// Clicks where the element is, as a person does: WebDriver refuses where something lies over it.
+    /// Clicks an element as a person does: WebDriver refuses if another element covers it.
     pub fn click(&self, selector: &str) {
         let found = self.post("element", &json!({ "using": "css selector", "value": selector }));
         let element = found[ELEMENT].as_str().unwrap_or_else(|| panic!("{selector} is not there: {found}")).to_owned();
         self.post(&format!("element/{element}/click"), &json!({}));
     }
 
-    /// Presses keys, one after another, wherever the focus is.
+    /// Presses keys one after another; the focused element receives them.
     pub fn press(&self, keys: &str) {
         let strokes = keys.chars().flat_map(|key| {
             [
@@ -80,7 +80,7 @@ impl Browser {
         self.post("actions", &json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] }));
     }
 
-    /// The width and height of the page's view, and which colours its reader prefers.
+    /// Sets the size of the viewport and the preferred colour scheme.
     pub fn look(&self, width: u32, height: u32, scheme: &str) {
         self.devtools(
             "Emulation.setDeviceMetricsOverride",
@@ -90,12 +90,12 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &json!({ "features": features }));
     }
 
-    /// Asks the browser itself.
+    /// Sends a command of the DevTools protocol.
     pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.post("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
-    /// The messages of a log since it was asked for last.
+    /// The messages of a log since the last call.
     pub fn log(&self, kind: &str) -> Vec<Value> {
         let entries = self.post("se/log", &json!({ "type": kind }));
         let entries = entries.as_array().cloned().unwrap_or_default();
@@ -117,7 +117,7 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         if !self.session.is_empty() {
-            // Ends the browser; what does not answer ends with its driver.
+            // Ends the browser; if it does not answer it ends with its driver.
             let _ = request(self.port, "DELETE", &format!("/session/{}", self.session), "");
         }
         let _ = self.driver.kill();
@@ -138,7 +138,7 @@ fn start_driver() -> Option<(Child, u16)> {
         let (_, port) = line.strip_suffix('.')?.split_once("started successfully on port ")?;
         port.parse().ok()
     });
-    // Nobody else reads what it says.
+    // Its output must be read, so that it does not block.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
     if port.is_none() {
         let _ = driver.kill();

@@ -1,10 +1,10 @@
-//! JUnit reports, and the schema that Jenkins' xunit plugin holds them against.
+//! JUnit reports are valid by the schema of Jenkins' xunit plugin.
 
-use super::{installed, output, said};
+use super::{installed, output, streams};
 use crate::support::{Folder, tool};
 use std::fmt::Write;
 
-/// Runs sessions against a dry run's server, and holds the report against the schema. Gives the report.
+/// Runs sessions in a dry run and validates the report. Returns the report.
 fn checked(folder: &Folder, status: i32, arguments: &[&str]) -> String {
     let run = folder.mailrun(["test", "--dry-run", "--server", "smtp://mail.example.com", "--sink", "box"]);
     run.args(["--junit", "junit.xml"]).args(arguments).run().exits(status);
@@ -12,13 +12,13 @@ fn checked(folder: &Folder, status: i32, arguments: &[&str]) -> String {
     xmllint.args(["--noout", "--nonet", "--schema"]).arg(installed("junit-10.xsd"));
     let found = output(xmllint.arg(folder.path("junit.xml")));
     let text = folder.read("junit.xml");
-    assert!(found.status.success(), "{}\n{text}", said(&found));
+    assert!(found.status.success(), "{}\n{text}", streams(&found));
     text
 }
 
 #[test]
 #[ignore = "needs Jenkins' schema: make test-schemas"]
-fn jenkins_takes_reports_of_every_end() {
+fn jenkins_accepts_reports_of_every_outcome() {
     let folder = Folder::new();
     let greet = "[[step]]\nexpect = 220\n[[step]]\nehlo = 'client.example'\n";
     folder.write("passed.toml", format!("description = \"with a name\"\n{greet}[[step]]\nquit = true\n"));
@@ -31,7 +31,7 @@ fn jenkins_takes_reports_of_every_end() {
     folder.write("xpass.toml", "xfail = 'it is mended'\n[[step]]\nexpect = 220\n");
     folder.write("broken.toml", "[[step]]\nsned = 'x'\n");
     folder.write("nothing.toml", "[[step]]\nif = 'false'\nexpect = 220\n");
-    // What XML cannot hold, what it would read otherwise, and what ends a CDATA section.
+    // Characters that XML cannot represent or must escape, and the end of a CDATA section.
     folder.write("hostile \u{7}<&>.toml",
         format!(
             "{greet}[[step]]\nname = \"\\u0000\\u001b[31m ]]> <b> & \\uFFFE\"\nraw = \"NOOP \\u0000\\u0001\\u000b ]]> \\u0085 <&>\\r\\n\"\nexpect = 999\n"
@@ -40,13 +40,13 @@ fn jenkins_takes_reports_of_every_end() {
     let text = checked(&folder, 65, &["."]);
     let count = |what: &str| text.matches(what).count();
     assert_eq!(count("<testsuite "), 10);
-    // Each is told apart from the others.
+    // Failures, errors and skipped sessions are distinguished.
     assert!(count("<failure ") >= 4 && count("<error ") == 2 && count("<skipped ") >= 3, "{text}");
 }
 
 #[test]
 #[ignore = "needs Jenkins' schema: make test-schemas"]
-fn jenkins_takes_batches_repetitions_and_tries() {
+fn jenkins_accepts_batches_repetitions_and_attempts() {
     let folder = Folder::new();
     let mut rows = "email\n".to_owned();
     (0..30).for_each(|number| writeln!(rows, "user{number}@example.com").expect("a String takes all"));
@@ -58,21 +58,21 @@ fn jenkins_takes_batches_repetitions_and_tries() {
     );
     let text = checked(&folder, 1, &["batch.toml"]);
     assert_eq!(text.matches("<failure ").count(), 1, "{text}");
-    names_differ(&text);
+    assert_unique_names(&text);
     let text = checked(&folder, 1, &["--repeat", "2", "batch.toml"]);
     assert_eq!(text.matches("row user3@example.com, run ").count(), 2, "{text}");
-    names_differ(&text);
+    assert_unique_names(&text);
     folder.write(
         "plain.toml",
         "step = [{ expect = 220 }, { send = 'NOOP', expect = 250, repeat = 2 }, { quit = true }]\n",
     );
     let text = checked(&folder, 0, &["--repeat", "3", "plain.toml"]);
     assert_eq!(text.matches("<testcase ").count(), 12);
-    names_differ(&text);
+    assert_unique_names(&text);
 }
 
-/// Two cases of one name are one for Jenkins.
-fn names_differ(report: &str) {
+/// Jenkins treats two cases of the same name as one.
+fn assert_unique_names(report: &str) {
     let mut names: Vec<&str> = report
         .split("<testcase name=\"")
         .skip(1)

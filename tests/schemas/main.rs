@@ -1,8 +1,9 @@
-//! What we write, held against what others read it by: session files and their JSON Schema by taplo, JUnit reports by
-//! Jenkins' schema, the workflows in docs/ci.md by GitHub's and GitLab's; and the workflows' commands are run.
+//! Files are validated with tools and schemas of others: session files and their JSON Schema with taplo, JUnit reports
+//! with Jenkins' schema, the workflows in docs/ci.md with those of GitHub and GitLab. The commands of the workflows are
+//! run.
 //!
-//! They need what `tests/schemas/install.sh` brings, so they are ignored by a plain `cargo test`; `make test-schemas`
-//! installs and runs them.
+//! These tests need what `tests/schemas/install.sh` installs, so a plain `cargo test` ignores them; `make test-schemas`
+//! installs it and runs them.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -14,7 +15,7 @@ mod workflows;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Where `install.sh` put things.
+/// A file that `install.sh` installed.
 fn installed(name: &str) -> PathBuf {
     let root = std::env::var_os("MAILRUN_TEST_SCHEMAS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/schemas"), PathBuf::from);
@@ -28,6 +29,6 @@ fn output(command: &mut Command) -> Output {
 }
 
 /// Both streams, for the message of an assertion.
-fn said(output: &Output) -> String {
+fn streams(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

@@ -1,6 +1,6 @@
-//! Taplo is what checks and completes TOML in editors.
+//! Session files and their schema in taplo, which checks and completes TOML in editors.
 
-use super::{installed, output, said};
+use super::{installed, output, streams};
 use crate::support::{Folder, Mailrun, project_path};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -33,7 +33,7 @@ fn sessions(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 #[ignore = "needs taplo: make test-schemas"]
-fn starters_name_the_schema_they_are_checked_by() {
+fn starters_name_the_schema_that_checks_them() {
     let (folder, _) = folder();
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(project_path("src/cli/commands/starters")).expect("the folder is there") {
@@ -52,14 +52,14 @@ fn starters_name_the_schema_they_are_checked_by() {
     }
     assert!(good.len() >= 3, "{good:?}");
     let found = check(&folder, &[], &good);
-    assert!(found.status.success(), "{}", said(&found));
-    // With a key that is none each is refused: the schema was found, and read.
+    assert!(found.status.success(), "{}", streams(&found));
+    // Each is refused with an unknown key: the schema was found and applied.
     all_refused(&check(&folder, &[], &bad), &bad);
 }
 
-/// Taplo ends with a line for each file that it refuses.
+/// Taplo prints a line for each file that it refuses.
 fn all_refused(found: &Output, files: &[PathBuf]) {
-    let said = said(found);
+    let said = streams(found);
     for file in files {
         let line = format!("path=\"{}\"", file.display());
         let refused = said.lines().any(|said| said.contains("schema validation failed") && said.contains(&line));
@@ -69,13 +69,13 @@ fn all_refused(found: &Output, files: &[PathBuf]) {
 
 #[test]
 #[ignore = "needs taplo: make test-schemas"]
-fn every_session_of_ours_is_taken() {
+fn every_session_in_the_project_is_accepted() {
     let (folder, schema) = folder();
     let mut found = Vec::new();
     sessions(&project_path("sessions"), &mut found);
     assert!(found.len() > 30, "{found:?}");
     let checked = check(&folder, &[&schema], &found);
-    assert!(checked.status.success(), "{}", said(&checked));
+    assert!(checked.status.success(), "{}", streams(&checked));
 }
 
 #[test]

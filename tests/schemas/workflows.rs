@@ -1,11 +1,11 @@
-//! The workflows in docs/ci.md: held against the schemas of those that run them, and their commands run against a server that
-//! behaves, so that a typo in an option, a session's name or a file that is kept is found.
+//! The workflows in docs/ci.md are validated with the schemas of the systems that run them, and their commands are run
+//! against a good server, so that a typo in an option, a session or an artifact is found.
 
-use super::{installed, output, said};
+use super::{installed, output, streams};
 use crate::support::{EmbeddedServer, Folder, PROGRAM, project_path, tool};
 use std::process::{Command, Output};
 
-/// A mail server for one domain, which relays for nobody.
+/// Rules of a mail server for one domain that does not relay.
 const BEHAVES: &str = include_str!("../../fixtures/servers/one-domain.toml");
 
 /// The block of code below a heading of docs/ci.md.
@@ -18,13 +18,13 @@ fn block(heading: &str, language: &str) -> String {
     block.split("\n```").next().unwrap_or_default().to_owned() + "\n"
 }
 
-/// What a Python program says of a workflow: its YAML is read by the library of the schema's checker.
+/// Evaluates a Python expression on a workflow; the YAML is parsed by the library that the schema checker uses.
 fn asked(text: &str, expression: &str) -> Vec<String> {
     let program = format!(
         "import json, sys\nfrom ruamel.yaml import YAML\nflow = YAML(typ='safe').load(sys.argv[1])\nprint(json.dumps({expression}))"
     );
     let answer = output(Command::new(installed("venv/bin/python")).args(["-c", &program, text]));
-    serde_json::from_slice(&answer.stdout).unwrap_or_else(|_| panic!("{}", said(&answer)))
+    serde_json::from_slice(&answer.stdout).unwrap_or_else(|_| panic!("{}", streams(&answer)))
 }
 
 fn conforms(text: &str, schema: &str) {
@@ -41,13 +41,13 @@ fn conforms(text: &str, schema: &str) {
         )
     };
     let found = check(text);
-    assert!(found.status.success(), "{}", said(&found));
+    assert!(found.status.success(), "{}", streams(&found));
     let found = check(&text.replace("script:", "scirpt:").replace("runs-on:", "run-on:"));
-    assert!(!found.status.success(), "the schema takes a typo");
+    assert!(!found.status.success(), "the schema accepts a typo");
 }
 
-/// Runs a workflow's commands as its system does, each by a shell. What installs and what starts a server in a container
-/// only has to be called as it should be; the server's address is that of one that is there.
+/// Runs each command of a workflow in a shell. Fakes replace cargo and docker and only check their arguments; the address
+/// of the server is replaced by that of a server in this process.
 fn run(commands: &[String], address: &str, kept: &[&str]) {
     let server = EmbeddedServer::sink_with(BEHAVES);
     let folder = Folder::new().with("ca.pem", &server.ca_pem);
@@ -72,16 +72,16 @@ fn run(commands: &[String], address: &str, kept: &[&str]) {
         let ended: Output = output(shell.args(["-eo", "pipefail", "-c", &command]));
         if command.contains("mailrun test") {
             ran += 1;
-            // The sink takes passwords in clear, which the suite has to find; all else passes.
-            assert_eq!(ended.status.code(), Some(1), "{command}\n{}", said(&ended));
-            let failed: Vec<String> = said(&ended)
+            // The sink accepts unencrypted passwords, which the suite reports; everything else passes.
+            assert_eq!(ended.status.code(), Some(1), "{command}\n{}", streams(&ended));
+            let failed: Vec<String> = streams(&ended)
                 .lines()
                 .filter(|line| line.starts_with("FAILED") || line.starts_with("ERROR"))
                 .map(str::to_owned)
                 .collect();
-            assert!(failed.len() == 1 && failed[0].contains("auth-in-clear"), "{}", said(&ended));
+            assert!(failed.len() == 1 && failed[0].contains("auth-in-clear"), "{}", streams(&ended));
         } else {
-            assert!(ended.status.success(), "{command}\n{}", said(&ended));
+            assert!(ended.status.success(), "{command}\n{}", streams(&ended));
         }
     }
     assert_eq!(ran, 1, "the suite is run: {commands:?}");
@@ -93,7 +93,7 @@ fn run(commands: &[String], address: &str, kept: &[&str]) {
 
 #[test]
 #[ignore = "needs check-jsonschema: make test-schemas"]
-fn github_takes_its_workflow_and_its_commands_run() {
+fn github_accepts_its_workflow_and_the_commands_work() {
     let text = block("GitHub Actions", "yaml");
     conforms(&text, "vendor.github-workflows");
     let commands = asked(&text, "[step['run'] for step in flow['jobs']['smoke']['steps'] if 'run' in step]");
@@ -106,7 +106,7 @@ fn github_takes_its_workflow_and_its_commands_run() {
 
 #[test]
 #[ignore = "needs check-jsonschema: make test-schemas"]
-fn gitlab_takes_its_pipeline_and_its_commands_run() {
+fn gitlab_accepts_its_pipeline_and_the_commands_work() {
     let text = block("GitLab CI", "yaml");
     conforms(&text, "vendor.gitlab-ci");
     let commands = asked(&text, "flow['smoke']['script']");
@@ -114,17 +114,17 @@ fn gitlab_takes_its_pipeline_and_its_commands_run() {
     run(&commands, "mail:25", &kept.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
-/// Groovy has no schema: the commands are what stands in quotes behind `sh`.
+/// Groovy has no schema: the commands are the quoted strings after `sh`.
 #[test]
 #[ignore = "needs check-jsonschema: make test-schemas"]
-fn the_commands_for_jenkins_run() {
+fn the_commands_for_jenkins_work() {
     let text = block("Jenkins", "groovy");
     assert_eq!(text.matches('{').count(), text.matches('}').count(), "{text}");
     let commands: Vec<String> = text
         .split("sh '")
         .skip(1)
         .map(|rest| match rest.strip_prefix("''") {
-            // In Groovy a backslash at a line's end joins it to the next one.
+            // In Groovy a backslash at the end of a line joins it to the next one.
             Some(long) => long.split("'''").next().unwrap_or_default().replace("\\\n", ""),
             None => rest.split('\'').next().unwrap_or_default().to_owned(),
         })

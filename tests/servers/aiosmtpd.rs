@@ -1,15 +1,15 @@
-//! aiosmtpd 1.4, from PyPI: a strict server of few lines, for bytes that arrive exactly.
+//! aiosmtpd 1.4 from PyPI: a small strict server that keeps mail byte for byte.
 
 use crate::certificates::Certificate;
 use crate::fixture::{Process, Server, folder, free_ports, installed, wait_for_port};
 use std::process::Command;
 
-/// PLAIN and LOGIN for `user` with `secret`. Each mail is kept as it came in `NNN.eml`, its envelope in `NNN.json`.
+/// PLAIN and LOGIN for `user` with `secret`. Each mail is kept unchanged in `NNN.eml`, its envelope in `NNN.json`.
 pub fn start(certificate: &Certificate) -> Server {
     start_with(certificate, &[])
 }
 
-/// As [`start`], and without SMTPUTF8.
+/// Like [`start`], without SMTPUTF8.
 pub fn start_without_smtputf8(certificate: &Certificate) -> Server {
     start_with(certificate, &["no-smtputf8"])
 }

@@ -1,17 +1,17 @@
-//! All servers, one after another, and the page that says what came of them.
+//! The list of all servers, and the page with the results of the tests.
 
 use crate::certificates::Certificate;
 use crate::fixture::Server;
 use crate::{aiosmtpd, dovecot, exim, postfix, sendmail};
 use std::sync::{Mutex, PoisonError};
 
-/// Each is started when its turn has come.
+/// Functions that start each server.
 pub const STARTS: [fn(&Certificate) -> Server; 5] =
     [|certificate| postfix::start(certificate, ""), exim::start, dovecot::start, sendmail::start, aiosmtpd::start];
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/servers.md");
 
-/// Puts a section into `docs/servers.md`, in place of the one with the same heading.
+/// Writes a section of `docs/servers.md`, replacing the one with the same heading.
 pub fn publish(heading: &str, text: &str) {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -21,9 +21,9 @@ pub fn publish(heading: &str, text: &str) {
     let page = match page.find(&heading) {
         None => format!("{}\n\n{section}", page.trim_end()),
         Some(start) => {
-            let behind =
+            let after =
                 page[start + heading.len()..].find("\n## ").map_or("", |at| &page[start + heading.len() + at..]);
-            format!("{}{section}{behind}", &page[..start])
+            format!("{}{section}{after}", &page[..start])
         }
     };
     std::fs::write(PAGE, page).expect("the page can be written");

@@ -1,4 +1,4 @@
-//! A certificate authority, made anew for each test, and the good and bad certificates that it gives.
+//! A certificate authority, generated for each test, and the good and bad certificates that it issues.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd, string::Ia5String,
@@ -6,7 +6,7 @@ use rcgen::{
 use std::path::PathBuf;
 use std::rc::Rc;
 
-/// What a server presents.
+/// The certificate of a server, in files.
 pub struct Certificate {
     /// The authority that the client trusts.
     pub ca: PathBuf,
@@ -87,7 +87,7 @@ fn params(kind: Kind) -> CertificateParams {
     let common_name = if kind == Kind::WrongName { "other.test" } else { "localhost" };
     params.distinguished_name.push(DnType::CommonName, common_name);
     if kind == Kind::NulInName {
-        // CVE-2009-2408: who reads this as a C string sees "localhost".
+        // CVE-2009-2408: read as a C string this is "localhost".
         let name = Ia5String::try_from("localhost\0.evil.test").expect("NUL is ASCII");
         params.subject_alt_names.push(SanType::DnsName(name));
     }

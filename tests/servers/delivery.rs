@@ -6,7 +6,7 @@ use crate::support::Finished;
 use crate::{aiosmtpd, postfix};
 
 const SESSION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/sessions/starttls-auth.toml");
-/// What the session's body is, with the line ends that cross the wire.
+/// The body of the session with CRLF line ends.
 const SENT: &str = concat!(
     "From: user@test\r\nTo: bob@test\r\nSubject: =?UTF-8?Q?odd_lines?=\r\nMessage-ID: <odd@client.example>\r\n",
     "Date: Sat, 21 Nov 2026 08:00:00 +0000\r\n\r\n",
@@ -24,7 +24,7 @@ fn send_to(server: &str, certificate: &Certificate, arguments: &[&str]) -> Finis
 
 #[test]
 #[ignore = "needs a real server: make test-servers"]
-fn aiosmtpd_gets_the_mail_byte_for_byte() {
+fn aiosmtpd_receives_the_mail_byte_for_byte() {
     let certificate = Authority::new().issue(Kind::Good);
     let server = aiosmtpd::start(&certificate);
     send(server.port, &certificate, &[]).exits(0);
@@ -45,12 +45,12 @@ fn aiosmtpd_refuses_a_wrong_password() {
 
 #[test]
 #[ignore = "needs a real server: make test-servers"]
-fn postfix_gets_the_mail_byte_for_byte_behind_the_headers_that_it_adds() {
+fn postfix_receives_the_mail_byte_for_byte_after_the_headers_that_it_adds() {
     let certificate = Authority::new().issue(Kind::Good);
     let server = postfix::start(&certificate, "");
     send(server.port, &certificate, &[]).exits(0);
     let arrived = String::from_utf8(wait_for_file(&server.mail, "")).expect("the mail is ASCII");
-    // Postfix keeps mail with the system's line ends, below its own Received header.
+    // Postfix stores mail with LF line ends, after its own Received header.
     let sent = SENT.replace("\r\n", "\n");
     let (added, kept) = arrived.split_at(arrived.find("From: user@test\n").expect("the mail's first header is there"));
     assert_eq!(kept, sent);
@@ -59,7 +59,7 @@ fn postfix_gets_the_mail_byte_for_byte_behind_the_headers_that_it_adds() {
 
 #[test]
 #[ignore = "needs a real server: make test-servers"]
-fn postfix_takes_the_same_session_with_tls_from_the_first_byte() {
+fn postfix_accepts_the_same_session_with_tls_from_the_first_byte() {
     let certificate = Authority::new().issue(Kind::Good);
     let server = postfix::start(&certificate, "");
     let url = format!("smtps://localhost:{}", server.tls_port);

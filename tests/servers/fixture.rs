@@ -1,4 +1,4 @@
-//! What every server's bed needs: a folder, ports, a process that is ended by its id, and the program under test.
+//! What every server needs: a folder, ports, a process that is ended by its id; and mailrun.
 
 use crate::support::{Finished, Mailrun};
 use std::net::{TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Where `install.sh` put the servers.
+/// A file or folder that `install.sh` installed.
 pub fn installed(name: &str) -> PathBuf {
     let root = std::env::var_os("MAILRUN_TEST_SERVERS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers"), PathBuf::from);
@@ -15,11 +15,11 @@ pub fn installed(name: &str) -> PathBuf {
     path
 }
 
-/// A folder that everybody may enter: the servers drop their privileges.
+/// A folder that all users may enter, since the servers drop their privileges.
 pub fn folder() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     tempfile::Builder::new()
-        .prefix("mailrun-bed-")
+        .prefix("mailrun-server-")
         .permissions(std::fs::Permissions::from_mode(0o755))
         .tempdir()
         .expect("a temporary folder can be made")
@@ -32,7 +32,7 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
     std::array::from_fn(|i| held[i].local_addr().expect("a bound socket has an address").port())
 }
 
-/// Waits until somebody listens.
+/// Waits until the port accepts connections.
 pub fn wait_for_port(port: u16, log: &Path) {
     let end = Instant::now() + Duration::from_secs(30);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -75,11 +75,11 @@ pub struct Server {
     pub user: &'static str,
     /// The mechanisms that it offers inside TLS.
     pub mechanisms: &'static [&'static str],
-    /// Where mail arrives, a file each.
+    /// The folder of delivered mail, one file per mail.
     pub mail: PathBuf,
-    /// LMTP where it is spoken, and where mail for `user@test` arrives from there.
+    /// The LMTP port and the folder of mail for `user@test` that came over it, if the server speaks LMTP.
     pub lmtp: Option<(u16, PathBuf)>,
-    /// What ends the server and removes its folder when it is dropped.
+    /// Ends the server and removes its folder when it is dropped.
     pub _alive: Box<dyn std::any::Any>,
 }
 
@@ -113,7 +113,7 @@ pub fn mailrun(arguments: &[&str]) -> Finished {
     Mailrun::new(arguments).env("SMTP_PASSWORD", "secret").limit(Duration::from_secs(900)).run()
 }
 
-/// Puts a password into a database of Cyrus SASL, made where it is missing.
+/// Adds a password to a database of Cyrus SASL, which is created if it is missing.
 pub fn add_sasl_password(database: &Path, user: &str, password: &str) {
     use std::io::Write;
     let mut child = Command::new(installed("sasl").join("usr/sbin/saslpasswd2"))

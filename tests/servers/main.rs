@@ -1,7 +1,8 @@
-//! Real mail servers, each started in a temporary folder on loopback ports, never the system's own instance.
+//! Tests against real mail servers. Each is started in a temporary folder on loopback ports; the system's own instance is
+//! never used.
 //!
-//! They need root and what `tests/servers/install.sh` brings, so they are ignored by a plain `cargo test`;
-//! `make test-servers` installs and runs them.
+//! These tests need root and what `tests/servers/install.sh` installs, so a plain `cargo test` ignores them;
+//! `make test-servers` installs the servers and runs them.
 
 #[path = "../support/mod.rs"]
 mod support;

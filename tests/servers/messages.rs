@@ -1,5 +1,5 @@
-//! A report with text, HTML and attachments through each server, with and without the extensions that it offers,
-//! compared part by part after delivery.
+//! A report with text, HTML and attachments, sent through each server with and without its extensions, and compared part
+//! by part after delivery.
 
 use crate::all_servers::STARTS;
 use crate::certificates::{Authority, Certificate, Kind};
@@ -7,12 +7,12 @@ use crate::fixture::{mailrun, wait_for_file};
 use mail_parser::{MessageParser, MimeHeaders};
 use std::path::Path;
 
-/// Lines that a careless client or server would change.
+/// Lines that an incorrect client or server would change.
 const TEXT: &str = "Grüße\n.\n..\n.dot\nFrom the first\n\ttab and trailing space \nQUIT\n";
 const HTML: &str = "<p>Grüße &amp; <b>Küsse</b></p>\n.\n";
 const SUBJECT: &str = "Nächtlicher Bericht ✓";
 
-/// With and without what a server may offer.
+/// Names and keys: with and without the extensions of a server.
 const VARIANTS: &[(&str, &str)] = &[
     ("all that is offered", ""),
     ("no pipelining", "pipelining = false\n"),
@@ -22,7 +22,7 @@ const VARIANTS: &[(&str, &str)] = &[
 
 #[test]
 #[ignore = "needs real servers: make test-servers"]
-fn a_report_arrives_part_by_part_through_every_server_in_every_way() {
+fn a_report_arrives_part_by_part_through_every_server_with_and_without_extensions() {
     let certificate = Authority::new().issue(Kind::Good);
     for start in STARTS {
         let server = start(&certificate);
@@ -73,7 +73,7 @@ fn bytes() -> Vec<u8> {
     (0..20_000_u32).map(|i| (i * i / 7) as u8).collect()
 }
 
-/// Reads the one mail that arrived, takes it away, and holds each part against what was sent.
+/// Reads the delivered mail, deletes it, and compares each part with what was sent.
 fn compare(mail: &Path, variant: &str) {
     let raw = wait_for_file(mail, if variant.starts_with("aiosmtpd") { ".eml" } else { "" });
     for entry in std::fs::read_dir(mail).expect("the folder is there").flatten() {

@@ -1,13 +1,13 @@
-//! Runs a server whose Debian package is only unpacked, as if it were installed: in a mount and process namespace where
-//! `/usr`, `/etc` and `/var` are overlaid with the package's files, and whatever is written lands in the bed's folder.
+//! Runs a server whose Debian package is only unpacked: in a mount and process namespace in which `/usr`, `/etc` and `/var`
+//! are overlaid with the files of the package. All writes go to the folder of the test.
 
 use crate::fixture::{Process, installed};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-/// Starts `command` over the unpacked package `package`. `setup` is a shell script that runs inside first. Ending the
-/// process ends all that runs inside.
+/// Starts `command` with the files of `package`. The shell script `setup` runs first. Ending the process ends everything
+/// in the namespace.
 pub fn start(root: &Path, package: &str, setup: &str, command: &str) -> Process {
     let package = installed(package);
     let overlay = root.join("overlay");
@@ -41,7 +41,7 @@ pub fn start(root: &Path, package: &str, setup: &str, command: &str) -> Process 
     )
 }
 
-/// Lines of shell that add users, each with a group of its name and number.
+/// Shell commands that add users, each with a group of the same name and number.
 pub fn users(names: &[(&str, u32)]) -> String {
     names.iter().fold(String::new(), |mut lines, (name, id)| {
         writeln!(lines, "echo '{name}:x:{id}:{id}::/nonexistent:/usr/sbin/nologin' >> /etc/passwd").expect("a string");

@@ -1,4 +1,4 @@
-//! Postfix 3.7 of Debian 12, with a configuration, queue and mail folder of its own.
+//! Postfix 3.7 of Debian 12, with its own configuration, queue and mail folder.
 
 use crate::certificates::Certificate;
 use crate::fixture::{Server, add_sasl_password, folder, free_ports, wait_for_port};
@@ -8,8 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1 and SCRAM-SHA-256 for `user` with `secret`; mail for `bob@test`
-/// and `jürgen@test` is kept. `extra`
-/// goes into main.cf.
+/// and `jürgen@test` is kept. `extra` is added to main.cf.
 pub fn start(certificate: &Certificate, extra: &str) -> Server {
     let folder = folder();
     let root = folder.path();
@@ -52,7 +51,7 @@ pub fn start(certificate: &Certificate, extra: &str) -> Server {
     }
 }
 
-/// Postfix's first process, which leads a process group of its own; ending it by its id ends its daemons.
+/// The master process of Postfix, which leads its own process group: ending it by its id ends its daemons.
 struct Master(i32);
 
 impl Drop for Master {

@@ -16,7 +16,7 @@ pub fn start(certificate: &Certificate) -> Server {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).expect("it is ours");
     }
     add_sasl_password(&folder.path().join("sasldb"), "user", "secret");
-    // Whole or not at all: a test reads a mail as soon as it is there.
+    // Renamed when complete, since a test reads a mail as soon as it exists.
     let deliver =
         format!("#!/bin/sh\nname=$$.$(date +%s%N); cat > {root}/coming/$name && mv {root}/coming/$name {root}/mail/\n");
     std::fs::write(folder.path().join("deliver"), deliver).expect("it can be written");
@@ -55,7 +55,7 @@ cp {root}/sasldb /etc/mail/sasl/db
 cp {pem} /etc/mail/tls/server.pem; cp {key} /etc/mail/tls/server.key; cp {ca} /etc/mail/tls/ca.pem
 chmod 600 /etc/mail/tls/server.key /etc/mail/sasl/db
 printf 'pwcheck_method: auxprop\\nauxprop_plugin: sasldb\\nsasldb_path: /etc/mail/sasl/db\\nmech_list: PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256\\n' | tee /etc/mail/sasl/Sendmail.conf /usr/lib/sasl2/Sendmail.conf > /dev/null
-cp {root}/deliver /usr/local/bin/bed-deliver; chmod 755 /usr/local/bin/bed-deliver
+cp {root}/deliver /usr/local/bin/test-deliver; chmod 755 /usr/local/bin/test-deliver
 cd /usr/share/sendmail/cf/cf
 m4 -D_CF_DIR_=/usr/share/sendmail/cf/ ../m4/cf.m4 {root}/sendmail.mc > /etc/mail/sendmail.cf
 chmod 644 /etc/mail/sendmail.cf; touch /etc/mail/local-host-names /etc/mail/trusted-users
@@ -79,12 +79,15 @@ fn configuration(root: &str, port: u16, tls_port: u16) -> String {
     define("confCACERT", "/etc/mail/tls/ca.pem");
     define("confSERVER_CERT", "/etc/mail/tls/server.pem");
     define("confSERVER_KEY", "/etc/mail/tls/server.key");
+    // A busy machine must not make it refuse or queue mail.
+    define("confREFUSE_LA", "10000");
+    define("confQUEUE_LA", "10000");
     define("confTO_IDENT", "0");
     define("confAUTH_MECHANISMS", MECHANISMS);
     define("confAUTH_OPTIONS", "A p y");
     define("confAUTH_REALM", "test");
-    define("LOCAL_MAILER_PATH", "/usr/local/bin/bed-deliver");
-    define("LOCAL_MAILER_ARGS", "bed-deliver $u");
+    define("LOCAL_MAILER_PATH", "/usr/local/bin/test-deliver");
+    define("LOCAL_MAILER_ARGS", "test-deliver $u");
     define("LOCAL_MAILER_FLAGS", "SPn");
     lines.push(format!("TRUST_AUTH_MECH(`{MECHANISMS}')dnl"));
     for feature in ["no_default_msa", "accept_unresolvable_domains", "accept_unqualified_senders", "nocanonify"] {

@@ -176,7 +176,7 @@ smtpd_forbid_unauth_pipelining = yes
 
 #[test]
 #[ignore = "needs real servers: make test-servers"]
-fn the_smoke_suite_gives_what_is_known_of_every_server() {
+fn the_smoke_suite_has_the_expected_results_on_every_server() {
     let certificate = Authority::new().issue(Kind::Good);
     let starts: [&dyn Fn() -> Column; 7] = [
         &|| smtp("Postfix", postfix::start(&certificate, POSTMASTER), &["recipient=bob@test", "auth_user=user"]),

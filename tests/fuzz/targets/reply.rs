@@ -1,4 +1,4 @@
-//! What a server sends: cut into lines and parsed as replies, with the same result however it arrives.
+//! Bytes from a server are split into lines and parsed as replies; the result does not depend on how they arrive.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use mailrun::smtp::lines::LineBuffer;
 use mailrun::smtp::reply::ReplyParser;
 
-/// Every reply and error, in words; reading ends at a line that is too long.
+/// Every reply and error as text; reading ends at a line that is too long.
 fn replies(bytes: &[u8], chunk: usize) -> Vec<String> {
     let mut cutter = LineBuffer::default();
     let mut parser = ReplyParser::default();

@@ -1,4 +1,4 @@
-//! A TLS server's first flight: no bytes make its reader panic.
+//! The first flight of a TLS server: no bytes make the parser panic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

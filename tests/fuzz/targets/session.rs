@@ -1,4 +1,4 @@
-//! Session files: read, or refused with diagnostics that can be shown; never a panic, never a file but itself.
+//! Session files are parsed or refused with diagnostics that can be rendered; there is no panic and no other file is read.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use mailrun::session::{SourceError, SourceFile, Sources, load};
 use std::path::Path;
 
-/// A world without files, environment or commands.
+/// Sources without files, environment or commands.
 struct Nothing;
 
 impl Sources for Nothing {

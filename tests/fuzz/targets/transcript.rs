@@ -1,4 +1,4 @@
-//! Transcripts: whatever is read is printed so that it reads the same, and every line is shown reversibly.
+//! A parsed transcript is printed so that it parses to the same, and every line is escaped reversibly.
 
 #![no_main]
 
@@ -13,8 +13,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(unescape(&shown), Ok(LineBody::plain(bytes, LineEnd::Missing)));
     assert!(!escape_unprintable(bytes).contains(char::is_control));
 
-    // A record holds its time in more digits than it prints, and its remarks as somebody wrote them: after one
-    // printing nothing changes any more.
+    // A record may have more digits of its time than are printed, and remarks in another form: after it was printed once
+    // nothing changes.
     let text = String::from_utf8_lossy(bytes);
     if let Ok(records) = parse(&text) {
         let printed = print(&records);
@@ -22,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(print(&again), printed);
     }
 
-    // The first bytes are a secret, which must be found in the rest wherever it stands.
+    // The first bytes are a secret, which must be found anywhere in the rest.
     let (secret, rest) = text.split_at(text.floor_char_boundary(8));
     let mut redactor = Redactor::default();
     if redactor.add(secret) && !secret.is_empty() {
