@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_are_read() {
+    fn assignments_are_parsed() {
         let table = [
             ("to=ann", Some(("to", "ann")), "plain"),
             ("to=", Some(("to", "")), "an empty value is a value"),
@@ -138,14 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn places_to_listen_are_read() {
+    fn listen_addresses_are_parsed() {
         let table = [
             ("127.0.0.1:0", Some("127.0.0.1:0"), "an address"),
             ("[::1]:25", Some("[::1]:25"), "IPv6"),
-            ("localhost:2525", Some("127.0.0.1:2525"), "the name that everybody has"),
+            ("localhost:2525", Some("127.0.0.1:2525"), "the one name that needs no resolving"),
             ("2525", None, "no address"),
             ("localhost", None, "no port"),
-            ("mx.example:25", None, "names are looked up by nobody here"),
+            ("mx.example:25", None, "names are not resolved here"),
         ];
         for (text, expected, why) in table {
             assert_eq!(listen_address(text).map(|address| address.to_string()).ok().as_deref(), expected, "{why}");
@@ -153,11 +153,11 @@ mod tests {
     }
 
     #[test]
-    fn domains_are_read() {
+    fn domains_are_parsed() {
         let long = format!("{}.example", "a".repeat(64));
         let table = [
-            ("Example.COM.", Some("example.com"), "as it is asked for"),
-            ("_dmarc.example-1.org", Some("_dmarc.example-1.org"), "what stands in names"),
+            ("Example.COM.", Some("example.com"), "as it is queried"),
+            ("_dmarc.example-1.org", Some("_dmarc.example-1.org"), "characters allowed in names"),
             ("localhost", Some("localhost"), "one label"),
             ("", None, "nothing"),
             ("a..b", None, "an empty label"),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn nameservers_are_read() {
+    fn nameservers_are_parsed() {
         let at = |list: &[&str]| Ok(list.iter().map(|text| text.parse().expect("an address")).collect::<Vec<_>>());
         assert_eq!(nameservers("127.0.0.1:5353"), at(&["127.0.0.1:5353"]));
         assert_eq!(nameservers("192.0.2.1, ::1 [::1]:54"), at(&["192.0.2.1:53", "[::1]:53", "[::1]:54"]));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn resolutions_are_read() {
+    fn resolutions_are_parsed() {
         let table = [
             ("mx.example:25:192.0.2.1", Some(("mx.example", 25, "192.0.2.1")), "IPv4"),
             ("mx.example:25:2001:db8::1", Some(("mx.example", 25, "2001:db8::1")), "IPv6 bare"),

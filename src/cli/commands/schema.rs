@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_published_schema_is_the_program_s() {
+    fn the_published_schema_is_up_to_date() {
         let published = include_str!("../../../docs/session.schema.json");
         assert_eq!(published, schema_text(), "`mailrun schema > docs/session.schema.json` mends it");
     }

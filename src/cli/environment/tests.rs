@@ -132,7 +132,7 @@ fn a_command_to_serve_keeps_its_own_options() {
 }
 
 #[test]
-fn what_is_wrong_is_said_and_nothing_that_misleads() {
+fn errors_name_the_problem_and_do_not_mislead() {
     // The line, the environment, what is said, what is not.
     let table: [Case<(&str, &str)>; 8] = [
         (
@@ -159,7 +159,7 @@ fn what_is_wrong_is_said_and_nothing_that_misleads() {
             &["run", "--retry", "-1", "x"],
             &[],
             ("invalid value '-1' for '--retry <N>': expected a whole number", "digit"),
-            "in our own words",
+            "our own wording",
         ),
         (
             &["serve", "--listen", "2525", "x"],

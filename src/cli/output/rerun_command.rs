@@ -114,14 +114,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_quoted_for_a_shell() {
+    fn arguments_are_quoted_for_a_shell() {
         let table: [(&[u8], &str, &str); 9] = [
             (b"smtp://[::1]:25", "'smtp://[::1]:25'", "brackets are a pattern"),
             (b"a/b.toml", "a/b.toml", "a plain word"),
             (b"it's", "'it'\\''s'", "a quote"),
             (b"$(x)", "'$(x)'", "a command"),
             (b"a\\x0ab", "'a\\x0ab'", "a backslash is one"),
-            (b"new\nline", "$'new\\x0aline'", "a line end is none"),
+            (b"new\nline", "$'new\\x0aline'", "a line break must not end the command"),
             (b"\x1b[2J'\\", "$'\\x1b[2J\\'\\\\'", "nothing reaches the terminal, and quotes stay quotes"),
             (b"\xff", "$'\\xff'", "no UTF-8"),
             (b"", "''", "nothing"),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_is_read_back_by_a_shell() {
+    fn a_shell_reads_quoted_arguments_back() {
         let words: [&[u8]; 5] = [b"a\n\x1b'\\$(x)`", b"it's", b"\\n", b"\xffabc", "\u{202e}x".as_bytes()];
         for word in words {
             let script = format!("printf %s {}", shell_quoted(word));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_no_option() {
+    fn a_file_name_is_not_read_as_an_option() {
         assert_eq!(argument_bytes(Path::new("-dash.toml")), b"./-dash.toml");
         assert_eq!(argument_bytes(Path::new("a-b.toml")), b"a-b.toml");
     }

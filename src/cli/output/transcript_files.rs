@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_is_put_wherever_it_is_asked_for() {
+    fn every_placeholder_is_replaced() {
         let table = [
             ("logs/{session}.log", "logs/a.log", "in the name"),
             ("{session}/{session}", "a/a", "more than once"),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_stands_for_nothing_is_refused() {
+    fn an_unknown_placeholder_is_refused() {
         let table = [
             ("{sesion}.log", Some("did you mean {session}?"), "mistyped"),
             ("{Session}.log", Some("did you mean {session}?"), "in capitals"),
@@ -253,12 +253,12 @@ mod tests {
             out.write_all(b"C: QUIT\n").expect("the file can be written");
         }
         transcripts.finish(None).expect("it can be named");
-        let text = read_to_string(target).expect("it stands");
+        let text = read_to_string(target).expect("the file exists");
         assert_eq!(text, "*: session a.toml\nC: QUIT\n*: session b.toml\nC: QUIT\n");
     }
 
     #[test]
-    fn a_transcript_replaces_no_file_that_is_read() {
+    fn a_transcript_does_not_overwrite_an_input_file() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let (own, link) = (folder.path().join("own.toml"), folder.path().join("link"));
         std::fs::write(&own, "server").expect("the session can be written");
@@ -268,11 +268,11 @@ mod tests {
             let error = TranscriptFiles::create(Some(target), &["own.toml"], &read).err().expect("it is refused");
             assert!(error.message.contains("would overwrite an input file"), "{error:?}");
         }
-        assert_eq!(read_to_string(own).expect("it stands"), "server");
+        assert_eq!(read_to_string(own).expect("the file exists"), "server");
     }
 
     #[test]
-    fn a_transcript_that_cannot_be_created_is_told_before_anything_is_sent() {
+    fn a_transcript_that_cannot_be_created_is_an_error_before_anything_is_sent() {
         let error =
             TranscriptFiles::create(Some(Path::new("/nowhere/t.log")), &["a.toml"], &[]).err().expect("it cannot");
         assert_eq!(error.message, "cannot create the transcript /nowhere/t.log: there is no folder /nowhere");

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_placed() {
+    fn errors_have_a_place() {
         let table = [
             ("a = [1]\n", "v.toml:1:5", "a list is no variable"),
             ("a = 1\n\"b c\" = 2\n", "v.toml:2:1", "no template can name it"),

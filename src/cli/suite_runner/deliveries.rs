@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_is_summed_up_in_a_line() {
+    fn the_summary_line_has_all_counts() {
         let table = [
             (vec![], &[][..], None, "no message"),
             (
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_attempt_deferred_counts_no_more_once_the_next_one_sent_it() {
+    fn a_deferred_recipient_counts_as_accepted_after_a_retry() {
         let step = |attempt| StepId {
             number: 1,
             title: SafeText::new("message"),
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(summary(&facts).as_deref(), Some("sent 1 message to 1 recipient, 5 bytes"));
     }
     #[test]
-    fn what_an_attempt_at_the_session_deferred_counts_by_how_the_last_one_ended() {
+    fn a_retried_session_counts_recipients_by_its_last_attempt() {
         let turn = |attempt| Fact::AttemptStarted { turn: SessionAttempt { repetition: None, attempt } };
         let of = |index: usize, outcome| recipients(&vec![outcome; index + 1]).split_off(index);
         let mut facts = vec![turn(1), sent(5, None)];

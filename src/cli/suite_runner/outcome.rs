@@ -137,7 +137,7 @@ mod tests {
     use crate::session::Place;
 
     #[test]
-    fn ends_are_counted() {
+    fn session_ends_are_judged() {
         let ended = |status, steps_run| Outcome { status, failure: None, steps_run, skipped: None };
         let skipped = Outcome { skipped: Some(SafeText::new("no CHUNKING")), ..ended(Status::Passed, 2) };
         let down = Cause::CannotConnect { address: SafeText::new("a:1"), why: SafeText::new("refused") };

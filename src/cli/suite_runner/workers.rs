@@ -71,7 +71,7 @@ mod tests {
     use std::sync::Mutex;
 
     #[test]
-    fn results_come_in_order_and_a_panic_is_one_of_them() {
+    fn results_come_in_order_and_a_panic_is_reported_in_its_place() {
         // The first job waits for the last one, so they cannot end in order.
         let (tell, hear) = mpsc::channel::<()>();
         let hear = Mutex::new(hear);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_do_is_done_at_once() {
+    fn no_jobs_end_at_once() {
         run_in_order(0, vec![()], &|_, ()| (), |_| panic!("there is nothing"));
     }
 }

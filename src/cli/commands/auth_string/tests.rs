@@ -34,7 +34,7 @@ fn each_mechanism_gives_its_lines() {
         (&["PLAIN", "--user", "tim", "--password", "tanstaaf"], &[], &["AHRpbQB0YW5zdGFhZg=="], "one line"),
         (&["plain", "--user=tim"], &["tanstaaf"], &["AHRpbQB0YW5zdGFhZg=="], "the password is asked for"),
         (&["PLAIN", "--authzid=a"], &["tim", "tanstaaf"], &["YQB0aW0AdGFuc3RhYWY="], "an authorization identity"),
-        (&["LOGIN"], &["tim", "tanstaaf"], &["dGlt", "dGFuc3RhYWY="], "user and password a line each"),
+        (&["LOGIN"], &["tim", "tanstaaf"], &["dGlt", "dGFuc3RhYWY="], "user and password on a line each"),
         (
             &[
                 "CRAM-MD5",
@@ -63,7 +63,7 @@ fn each_mechanism_gives_its_lines() {
             ],
             "Google's example",
         ),
-        (&["EXTERNAL", "--challenge=x"], &[], &["="], "what the environment gives is for others, too"),
+        (&["EXTERNAL", "--challenge=x"], &[], &["="], "a variable may be meant for other commands"),
         (&["EXTERNAL"], &[], &["="], "RFC 4954 §4: an empty initial response"),
     ];
     for (line, input, expected, why) in table {
@@ -73,17 +73,17 @@ fn each_mechanism_gives_its_lines() {
 }
 
 #[test]
-fn what_cannot_be_made_is_refused() {
+fn strings_that_cannot_be_made_are_refused() {
     let table: [Case<(Status, &str)>; 10] = [
         (&["PLAIN", "--user=tim"], &[], (Status::DataErr, "password"), "input ended"),
         (&["PLAIN", "--user=t\nim"], &["x"], (Status::DataErr, "line break"), "it would be another command"),
         (&["SCRAM-SHA-256"], &[], (Status::Usage, "nonce"), "the server's nonce is unknown"),
-        (&["NTLM"], &[], (Status::Usage, "NTLM"), "not spoken"),
+        (&["NTLM"], &[], (Status::Usage, "NTLM"), "not supported"),
         (&["CRAM-MD5", "--user=a", "--password=b", "--challenge=%"], &[], (Status::Usage, "base64"), "no challenge"),
         (&["--decode", "%%%%"], &[], (Status::DataErr, "base64"), "not base64"),
         (&["LOGIN", "--authzid=c"], &[], (Status::Usage, "LOGIN does not use --authzid"), "it would be dropped"),
-        (&["PLAIN", "--challenge=x"], &[], (Status::Usage, "PLAIN does not use --challenge"), "this, too"),
-        (&["--decode", "eA==", "--user=a"], &[], (Status::Usage, "--decode does not use --user"), "nothing is made"),
+        (&["PLAIN", "--challenge=x"], &[], (Status::Usage, "PLAIN does not use --challenge"), "the same"),
+        (&["--decode", "eA==", "--user=a"], &[], (Status::Usage, "--decode does not use --user"), "nothing is encoded"),
         (&["PLIAN"], &[], (Status::Usage, "ANONYMOUS: did you mean PLAIN?"), "mistyped"),
     ];
     for (line, input, (status, word), why) in table {
@@ -97,11 +97,11 @@ fn what_cannot_be_made_is_refused() {
 fn base64_is_shown_in_the_clear() {
     let table: [Case<&[&str]>; 6] = [
         (&["--decode", "AHRpbQB0YW5zdGFhZg=="], &[], &["\\x00tim\\x00tanstaaf"], "alone"),
-        (&["PLAIN", "--decode", "AHRpbQB0YW5zdGFhZg=="], &[], &["\\x00tim\\x00tanstaaf"], "behind a mechanism"),
+        (&["PLAIN", "--decode", "AHRpbQB0YW5zdGFhZg=="], &[], &["\\x00tim\\x00tanstaaf"], "after a mechanism"),
         (&["--decode", "AHRpbQB0YW5zdGFhZg"], &[], &["\\x00tim\\x00tanstaaf"], "without padding"),
         (&["--decode"], &["VXNlcm5hbWU6", "UGFzc3dvcmQ6"], &["Username:", "Password:"], "from standard input"),
         (&["--decode", "="], &[], &[""], "an empty response"),
-        (&["--decode", "G1sySg=="], &[], &["\\x1b[2J"], "nothing moves a cursor"),
+        (&["--decode", "G1sySg=="], &[], &["\\x1b[2J"], "no escape sequence reaches the terminal"),
     ];
     for (line, input, expected, why) in table {
         assert_eq!(auth_string(line, input).expect(why), expected, "{why}");
