@@ -1,4 +1,4 @@
-//! A bar on the terminal once a run takes over a second; nothing anywhere else.
+//! A line on the terminal that says how far a batch is, once it has run for a second.
 
 use super::Tally;
 use crate::event::group_thousands;
@@ -14,7 +14,7 @@ pub struct Progress {
 
 impl Default for Progress {
     fn default() -> Self {
-        // indicatif hides itself where standard error is no terminal, and cuts the line to its width.
+        // indicatif hides itself if standard error is not a terminal, and cuts the line to its width.
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
             bar.set_style(style);
@@ -24,17 +24,17 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// One that nobody sees: another line on the terminal says how far the run is, or none is to.
+    /// A progress line that is never shown.
     pub fn hidden() -> Self {
         Self { bar: ProgressBar::hidden(), ..Self::default() }
     }
 
-    /// Whether anybody would see it.
+    /// Whether the line can be seen.
     pub fn is_visible(&self) -> bool {
         !self.bar.is_hidden()
     }
 
-    /// `expected`: how many turns there are in all, where that can be told.
+    /// Shows the line. `expected` is the number of rows in all, if it is known.
     pub fn update(&self, tally: &Tally, expected: Option<usize>) {
         let elapsed = self.started.elapsed();
         if !self.shown.load(Ordering::Relaxed) && elapsed < Duration::from_secs(1) {
@@ -50,7 +50,7 @@ impl Progress {
     }
 }
 
-/// `1,200 done, 3 failed, 240.0/s, 36s left`: the least important last, since a narrow terminal cuts it off.
+/// `1,200 done, 3 failed, 240.0/s, 36s left`: the least important comes last, because a narrow terminal cuts it off.
 fn line(tally: &Tally, expected: Option<usize>, elapsed: Duration) -> String {
     let done = tally.finished();
     let rate = done as f64 / elapsed.as_secs_f64().max(0.001);

@@ -1,4 +1,4 @@
-//! The turns that are to be taken, and what became of them: shared by all connections.
+//! The rows that are to be run, and the counts of what became of them: shared by all workers.
 
 mod fill;
 
@@ -14,38 +14,38 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// A turn that is to be taken.
+/// A row to run; without `[rows]`, a run of the whole session.
 #[derive(Clone, Debug, Default)]
 pub struct RowTask {
     pub row: Row,
-    /// Its name in the ledger.
+    /// The row's name in the ledger.
     pub key: String,
-    /// Which of `--repeat` and `--duration`.
+    /// The number of the repetition under `--repeat` and `--duration`, from 1.
     pub repetition: Option<u64>,
-    /// All of its message left before its turn.
+    /// Its delivery intent was recorded before its turn: all of its message is in flight.
     pub intent_recorded: bool,
-    /// An earlier run's attempt at it may have been delivered.
+    /// An earlier run may have delivered it.
     pub maybe_sent_before: bool,
-    /// How the last attempt at it ended.
+    /// How the last attempt at the row ended.
     pub last_result: Option<(RowState, Status)>,
 }
 
-/// Opens the rows once more.
+/// Opens the rows again, from the beginning.
 pub type ReopenRows = Box<dyn FnMut() -> Result<RowReader, SourceError> + Send>;
 
-/// Where turns come from.
+/// Where rows come from.
 pub enum RowStream {
-    /// Rows; `again` times more, from the beginning.
+    /// The rows of a file; read again from the beginning `repeats_left` times.
     Rows {
         reader: RowReader,
         key: Option<String>,
         repeats_left: u64,
-        /// How many times they were begun.
+        /// The number of this repetition, from 1.
         repetition: u64,
         reopen: ReopenRows,
         until: Option<Instant>,
     },
-    /// The same turn so many times, or until then.
+    /// The whole session, `remaining` times or until `until`.
     Times {
         remaining: u64,
         number: u64,
@@ -60,38 +60,38 @@ pub struct RowQueue {
 }
 
 struct QueueState {
-    turns: RowStream,
+    stream: RowStream,
     ready: VecDeque<RowTask>,
-    /// By when they are due, and by the order in which they were deferred.
+    /// Rows that are retried, by the time when they are due and the order in which they were deferred.
     deferred: BTreeMap<(Instant, u64), RowTask>,
-    /// How many turns were deferred so far.
+    /// How many times a row was deferred so far.
     deferrals: u64,
     tally: Tally,
     statuses: Vec<Status>,
     failure: Option<Failure>,
     skipped: Option<SafeText>,
     steps_run: usize,
-    /// Turns that were taken from where they come from.
+    /// How many rows were read so far.
     taken: usize,
-    /// Why no more turns are taken.
+    /// No more rows are handed out.
     stopped: bool,
-    /// A connection got as far as a turn.
+    /// A worker has begun a row.
     progress: bool,
     connection_failure: Option<Failure>,
 }
 
-/// What a look for a turn gave.
+/// What [`RowQueue::next_task`] found.
 pub enum NextTask {
     Ready(Box<RowTask>),
-    /// None before then.
+    /// The next row is due then.
     NotBefore(Instant),
     Exhausted,
 }
 
 impl RowQueue {
-    pub fn new(turns: RowStream, options: BatchOptions) -> Self {
+    pub fn new(stream: RowStream, options: BatchOptions) -> Self {
         let state = QueueState {
-            turns,
+            stream,
             ready: VecDeque::new(),
             deferred: BTreeMap::new(),
             deferrals: 0,
@@ -116,10 +116,10 @@ impl RowQueue {
         self.state().tally
     }
 
-    /// How many turns there are in all, as far as that can be told: of a file by how much of it was read.
+    /// The number of rows in all, if it is known; for a file, estimated from how much of it was read.
     pub fn expected_rows(&self) -> Option<usize> {
         let state = self.state();
-        match &state.turns {
+        match &state.stream {
             RowStream::Rows { reader, repeats_left: 0, until: None, .. } => {
                 let part = reader.fraction_read().filter(|part| *part > 0.0 && state.taken > 0)?;
                 Some((state.taken as f64 / part) as usize)
@@ -136,7 +136,7 @@ impl RowQueue {
         &self.options
     }
 
-    /// The next turn that can be taken now.
+    /// The next row that can be run now.
     pub fn next_task(&self, now: Instant) -> NextTask {
         let mut state = self.state();
         while !state.stopped {
@@ -146,7 +146,7 @@ impl RowQueue {
             if state.fill(&self.options, now) {
                 continue;
             }
-            // Deferred rows come again after the others.
+            // Deferred rows come after all others.
             let Some(earliest) = state.deferred.first_entry() else { break };
             let (due, _) = *earliest.key();
             if due > now {
@@ -157,22 +157,22 @@ impl RowQueue {
         NextTask::Exhausted
     }
 
-    /// A turn for a connection that has one, as long as there are enough for `connections`: none waits for a reply that
-    /// others could have begun. It waits for nothing.
+    /// A row for a worker that is still running one, if there are enough for all `connections`: no row waits behind another
+    /// one if another worker could begin it. Never blocks.
     pub fn take_for_pipeline(&self, now: Instant, connections: u32) -> Option<RowTask> {
         let mut state = self.state();
         let enough = usize::try_from(connections).unwrap_or(usize::MAX);
-        let waits = matches!(&state.turns, RowStream::Rows { reader, .. } if reader.is_stream);
+        let waits = matches!(&state.stream, RowStream::Rows { reader, .. } if reader.is_stream);
         while state.ready.len() < enough && !waits && !state.stopped && state.fill(&self.options, now) {}
         if state.stopped || state.ready.len() < enough { None } else { state.ready.pop_front() }
     }
 
-    /// Whether no more turns are taken.
+    /// Whether no more rows are handed out.
     pub fn is_stopped(&self) -> bool {
         self.state().stopped
     }
 
-    /// Waits until there is a turn, or none to come.
+    /// Waits for the next row; `None` if there is none left.
     pub fn wait_for_task(&self, clock: &dyn Clock) -> Option<RowTask> {
         while clock.interrupted().is_none() {
             match self.next_task(clock.now()) {
@@ -184,7 +184,7 @@ impl RowQueue {
         None
     }
 
-    /// A turn of which nothing was done.
+    /// Takes back a row of which nothing was done.
     pub fn put_back(&self, task: RowTask) {
         self.state().ready.push_front(task);
     }
@@ -193,12 +193,12 @@ impl RowQueue {
         self.state().progress = true;
     }
 
-    /// Whether any connection got as far as a turn.
+    /// Whether any worker has begun a row.
     pub fn has_progress(&self) -> bool {
         self.state().progress
     }
 
-    /// The end of a turn's last attempt.
+    /// Counts a row whose last attempt has ended.
     pub fn finish_row(&self, state_of_row: RowState, outcome: &Outcome) {
         let mut state = self.state();
         state.tally.count(state_of_row);
@@ -211,12 +211,12 @@ impl RowQueue {
         }
     }
 
-    /// A turn that comes again.
+    /// Keeps a row for another attempt at `due`.
     pub fn defer(&self, task: RowTask, due: Instant, outcome: &Outcome) {
         let mut state = self.state();
         state.steps_run += outcome.steps_run;
         if let Some(failure) = &outcome.failure {
-            // Its failure counts if the run ends before its time comes.
+            // Its failure counts if the run ends before that attempt.
             state.connection_failure.get_or_insert_with(|| failure.clone());
         }
         state.deferrals += 1;
@@ -224,26 +224,26 @@ impl RowQueue {
         state.deferred.insert(place, task);
     }
 
-    /// A turn that an interruption ended before anything could be known of it.
+    /// Counts a row that an interruption ended before anything of it was sent.
     pub fn abandon(&self, outcome: &Outcome) {
         let mut state = self.state();
         state.tally.pending += 1;
         state.steps_run += outcome.steps_run;
     }
 
-    /// A turn whose steps were all left out.
+    /// Counts a row whose steps are all deselected.
     pub fn skip_row(&self, outcome: &Outcome) {
         let mut state = self.state();
         state.tally.skipped += 1;
         state.add_outcome(outcome);
     }
 
-    /// What a connection did beside its turns.
+    /// Counts what a worker did besides rows, such as `[[close]]`.
     pub fn add_outcome(&self, outcome: &Outcome) {
         self.state().add_outcome(outcome);
     }
 
-    /// A connection that did not get as far as a turn.
+    /// Notes a connection over which no row was begun.
     pub fn add_connection_failure(&self, outcome: &Outcome) {
         let mut state = self.state();
         state.steps_run += outcome.steps_run;
@@ -258,7 +258,7 @@ impl RowQueue {
         state.stopped = true;
     }
 
-    /// No more turns are taken: the ledger cannot be written.
+    /// Hands out no more rows, because the ledger cannot be written.
     pub fn stop(&self) {
         self.state().stopped = true;
     }
@@ -269,7 +269,7 @@ impl RowQueue {
         }
     }
 
-    /// All connections have ended: counts what is left, and says how the session ended.
+    /// All workers have ended: counts the rows that are left, and returns how the session ended.
     pub fn finish(&self, interrupted: Option<&'static str>) -> Outcome {
         let mut state = self.state();
         let left: Vec<RowTask> = std::mem::take(&mut state.deferred).into_values().collect();

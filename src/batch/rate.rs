@@ -1,5 +1,5 @@
-//! `rate = "10/s"`: turns begin at even distances, over all connections together. A connection that was late does not
-//! catch up, so there are no bursts.
+//! `rate = "10/s"`: rows begin at even intervals, over all connections together. A row that begins late is not caught
+//! up with, so there are no bursts.
 
 use crate::exec::Clock;
 use std::sync::{Mutex, PoisonError};
@@ -11,18 +11,18 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// So many a second.
+    /// A limit in rows per second.
     pub fn new(per_second: f64) -> Self {
         Self { interval: Duration::from_secs_f64(1.0 / per_second.max(1e-6)), next: Mutex::new(None) }
     }
 
-    /// Waits for this turn's time, or for an interruption.
+    /// Waits until the next row may begin, or for an interruption.
     pub fn wait_for_slot(&self, clock: &dyn Clock) {
         let at = self.reserve_slot(clock.now());
         clock.sleep_until(at);
     }
 
-    /// Takes the turn that may begin now; false where its time has not come.
+    /// Lets a row begin now; false if it is too early.
     pub fn try_take_slot(&self, now: Instant) -> bool {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let due = next.is_none_or(|next| next <= now);
@@ -52,7 +52,7 @@ mod tests {
         assert_eq!(rate.reserve_slot(start), start);
         assert_eq!(rate.reserve_slot(start), start + second / 10);
         assert_eq!(rate.reserve_slot(start + second), start + second, "late");
-        assert_eq!(rate.reserve_slot(start + second), start + second + second / 10, "and no burst behind it");
+        assert_eq!(rate.reserve_slot(start + second), start + second + second / 10, "and no burst after it");
         assert!(!rate.try_take_slot(start + second + second / 10), "nor ahead of it");
         assert!(rate.try_take_slot(start + second + second / 5));
         assert_eq!(rate.reserve_slot(start + second), start + second + second * 3 / 10, "what was taken ahead counts");

@@ -23,7 +23,7 @@ pub struct WorkerRowSource<'w, 'p> {
     /// Tasks that were taken from the queue to be looked at before their turn.
     peeked: VecDeque<RowTask>,
     /// Rows that were begun.
-    pub turns: u32,
+    pub rows_begun: u32,
     /// Rows that were not given back because the connection was lost.
     completed: u32,
 }
@@ -31,14 +31,14 @@ pub struct WorkerRowSource<'w, 'p> {
 impl<'w, 'p> WorkerRowSource<'w, 'p> {
     pub fn new(options: &'w WorkerOptions<'p>, queue: &'w RowQueue, clock: &'w dyn Clock, first: RowTask) -> Self {
         let (first, peeked) = (Some(first), VecDeque::new());
-        Self { options, queue, clock, first, current: None, peeked, turns: 0, completed: 0 }
+        Self { options, queue, clock, first, current: None, peeked, rows_begun: 0, completed: 0 }
     }
 
     /// The next task of the queue, at the rate that was asked for.
     fn wait_for_next_task(&mut self) -> Option<RowTask> {
         let task = match self.first.take() {
             Some(task) => task,
-            None if !self.options.has_rows || self.turns >= self.options.per_connection => return None,
+            None if !self.options.has_rows || self.rows_begun >= self.options.per_connection => return None,
             None => match self.queue.next_task(self.clock.now()) {
                 NextTask::Ready(task) => *task,
                 NextTask::NotBefore(_) | NextTask::Exhausted => return None,
@@ -62,7 +62,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
                 continue;
             }
             // Each row in flight is finished by the executor. If one were not, it may have been delivered.
-            let cause = Cause::DeliveryUnknown { why: SafeText::new("its turn did not come") };
+            let cause = Cause::DeliveryUnknown { why: SafeText::new("the row was not finished") };
             let failure = Failure::new(Status::IoErr, Place::default(), cause);
             let outcome = Outcome { status: Status::IoErr, failure: Some(failure), steps_run: 0, skipped: None };
             self.finish(task, &RowResult { outcome, started: true, ..RowResult::not_started() });
@@ -203,7 +203,7 @@ impl RowSource for WorkerRowSource<'_, '_> {
             Some(task) => task,
             None => self.wait_for_next_task()?,
         };
-        self.turns += 1;
+        self.rows_begun += 1;
         self.queue.mark_progress();
         let row = self.row_of(&task);
         self.current = Some(task);
@@ -211,7 +211,7 @@ impl RowSource for WorkerRowSource<'_, '_> {
     }
 
     fn peek(&mut self, index: usize) -> Option<Row> {
-        let begun = usize::try_from(self.turns).unwrap_or(usize::MAX).saturating_add(self.peeked.len());
+        let begun = usize::try_from(self.rows_begun).unwrap_or(usize::MAX).saturating_add(self.peeked.len());
         let most = usize::try_from(self.options.per_connection).unwrap_or(usize::MAX);
         let is_last = !self.options.has_rows || begun >= most;
         if self.peeked.len() == index && !is_last && self.clock.interrupted().is_none() {
@@ -268,7 +268,7 @@ impl RowSource for WorkerRowSource<'_, '_> {
         // The server had closed before it heard of this row. If another row was run over the connection the run goes on,
         // and if not the row is only given back if no step of it ran.
         if !result.started && (self.completed > 0 || result.outcome.failure.is_none()) {
-            self.turns = self.turns.saturating_sub(1);
+            self.rows_begun = self.rows_begun.saturating_sub(1);
             self.queue.put_back(task);
             return;
         }

@@ -1,6 +1,6 @@
-//! `--shard I/N`: which rows, or sessions, are this machine's.
+//! `--shard I/N`: the part of the rows, or of the sessions, that this machine runs.
 
-/// The I-th of N shares, from 1.
+/// Shard I of N, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     index: u64,
@@ -14,25 +14,25 @@ impl std::fmt::Display for Shard {
 }
 
 impl Shard {
-    /// `2/5`.
+    /// Parses `2/5`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("\"{text}\" is not a share: write \"1/4\" for the first of four");
+        let wrong = || format!("invalid shard \"{text}\": write \"1/4\" for the first of four");
         let (index, count) = text.split_once('/').ok_or_else(wrong)?;
         let number = |text: &str| text.trim().parse::<u64>().ok().filter(|number| (1..=1_000_000).contains(number));
         let (index, count) = (number(index).ok_or_else(wrong)?, number(count).ok_or_else(wrong)?);
         if index > count {
-            return Err(format!("\"{text}\" is not a share: {index} is more than {count}"));
+            return Err(format!("invalid shard \"{text}\": {index} is more than {count}"));
         }
         Ok(Self { index, count })
     }
 
-    /// Whether a row or session of that key is in this share: the same on every machine and in every version.
+    /// Whether this shard has the row or session with that key: the same on every machine and in every version.
     pub fn contains(&self, key: &str) -> bool {
         hash(key.as_bytes()) % self.count == self.index - 1
     }
 }
 
-/// FNV-1a of 64 bits, its bits then mixed as MurmurHash3 ends, so that every bit of the key counts in the remainder.
+/// FNV-1a of 64 bits and then the finalizer of MurmurHash3, so that every bit of the key counts in the remainder.
 fn hash(bytes: &[u8]) -> u64 {
     let mut hash = bytes
         .iter()
@@ -62,7 +62,7 @@ mod tests {
             let size = keys.iter().filter(|key| Shard { index, count: 4 }.contains(key)).count();
             assert!((2300..2700).contains(&size), "{index}: {size}");
         }
-        // A ledger or a machine of another version must come to the same shares.
+        // Another version, on another machine, must compute the same shards.
         assert_eq!(hash(b"a@example.com") % 1000, 95);
     }
 

@@ -1,11 +1,11 @@
-//! Load in numbers: messages and bytes a second, latencies by kind of step, failures by cause and code.
+//! Statistics of a load test: messages and bytes per second, latencies by kind of step, failures by cause and code.
 
 use crate::event::{Cause, Fact, Failure, ServerResponse, Verdict, group_thousands};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Kinds of steps beyond these are counted as one.
+/// The most kinds of steps, and causes of failures, that are counted apart.
 const MAX_KINDS: usize = 64;
 
 #[derive(Default)]
@@ -33,13 +33,13 @@ impl Statistics {
     }
 
     fn record(&mut self, title: &str, elapsed: Duration) {
-        // `MAIL FROM:<a@example.com>` is a MAIL whoever it is from.
+        // `MAIL FROM:<a@example.com>` is counted as MAIL, whoever it is from.
         let first = title.split([' ', ':']).next().unwrap_or_default();
         let verb = !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_uppercase());
         let kind = if verb { first } else { title };
         let kind = if self.kinds.contains_key(kind) || self.kinds.len() < MAX_KINDS { kind } else { "other steps" };
         if !self.kinds.contains_key(kind) {
-            // Three digits; microseconds up to an hour, and what takes longer counts as an hour.
+            // Three significant digits; microseconds up to an hour. Longer steps count as an hour.
             let Ok(histogram) = Histogram::new_with_bounds(1, HOUR, 3) else { return };
             self.kinds.insert(kind.to_owned(), histogram);
         }
@@ -68,7 +68,7 @@ impl Statistics {
         *self.failures.entry(key).or_default() += 1;
     }
 
-    /// Lines for people.
+    /// The report, a line each.
     pub fn report_lines(&self, messages: usize, elapsed: Duration) -> Vec<String> {
         let seconds = elapsed.as_secs_f64().max(1e-6);
         let rate = |count: f64| format!("{:.1}", count / seconds);

@@ -1,18 +1,18 @@
-//! What became of the rows, in numbers and in a line.
+//! Counts of what became of the rows, and the line that says so.
 
 use crate::event::group_thousands;
 
-/// The end of a row's last attempt.
+/// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowState {
     Sent,
-    /// 5xx to RCPT, DATA, BDAT or content.
+    /// A 5xx reply to RCPT, DATA, BDAT or content.
     Refused,
-    /// 4xx, a 5xx earlier than RCPT, or lost before the content was complete.
+    /// A 4xx reply, a 5xx reply before RCPT, or the connection was lost before the content was complete.
     Deferred,
     /// The last byte may have left, and no reply came.
     Unknown,
-    /// Its own values are not valid, or a step failed that sends no mail: nothing of it is recorded.
+    /// Its values are not valid, or a step failed that sends no mail: the ledger records nothing.
     Failed,
 }
 
@@ -24,16 +24,16 @@ pub struct Tally {
     pub deferred: usize,
     pub unknown: usize,
     pub failed: usize,
-    /// All their steps were left out by `--from-step` or `--to-step`.
+    /// All their steps were deselected with `--from-step` or `--to-step`.
     pub skipped: usize,
-    /// Not begun, since no connection was to be had or the run was interrupted.
+    /// Not begun, because there was no connection or the run was interrupted.
     pub pending: usize,
     pub sent_before: usize,
     pub refused_before: usize,
     pub unknown_before: usize,
-    /// Taken by another run that lives.
+    /// Locked by another run with the same ledger.
     pub locked_elsewhere: usize,
-    /// There may be more rows, which nobody has read.
+    /// There may be more rows, which were not read.
     pub has_unread_rows: bool,
 }
 
@@ -48,7 +48,7 @@ impl Tally {
         } += 1;
     }
 
-    /// Rows that this run has done with.
+    /// Rows that this run has finished.
     pub fn finished(&self) -> usize {
         self.sent + self.refused + self.deferred + self.unknown + self.failed + self.skipped
     }
@@ -68,8 +68,8 @@ impl Tally {
             (self.unknown_before, "unknown before"),
             (self.locked_elsewhere, "left to another run"),
         ];
-        let told = counts.iter().filter(|(count, _)| *count > 0);
-        let mut words: Vec<_> = told.map(|(count, word)| format!("{} {word}", group_thousands(*count))).collect();
+        let nonzero = counts.iter().filter(|(count, _)| *count > 0);
+        let mut words: Vec<_> = nonzero.map(|(count, word)| format!("{} {word}", group_thousands(*count))).collect();
         if words.is_empty() {
             words.push("0 sent".to_owned());
         }

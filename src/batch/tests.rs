@@ -87,7 +87,7 @@ fn run(scenario: &Scenario, hides: bool) -> String {
         let mut source = HiddenRowTexts { source: &mut rows, hides };
         prepared.run_connection(&mut label, &mut source, &mut network, clock.as_ref(), &mut observer);
         rows.put_back_unfinished();
-        if has_rows && rows.turns == 0 {
+        if has_rows && rows.rows_begun == 0 {
             break;
         }
     }
@@ -277,7 +277,7 @@ fn scenarios() -> Vec<Scenario> {
             expected: "- deferred; TempFail",
         },
         Scenario {
-            why: "rows that speak SMTP themselves: accepted, refused, put off",
+            why: "rows that speak SMTP themselves: accepted, refused, deferred",
             session: raw(""),
             rows: &["1", "2", "3"],
             connections: vec![

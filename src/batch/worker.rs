@@ -1,4 +1,4 @@
-//! One connection after another, as long as there are turns.
+//! Opens one connection after another as long as there are rows.
 
 use super::observer::SharedObserver;
 use super::options::WorkerOptions;
@@ -13,7 +13,7 @@ use crate::session::RetrySettings;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// What a connection that was had and lost is tried again with, where `[retry]` says nothing.
+/// How a lost connection is retried if the session has no `[retry]`.
 const DEFAULT_RETRY: RetrySettings =
     RetrySettings { times: 5, wait: Duration::from_millis(100), backoff: 2.0, max_wait: Some(Duration::from_secs(5)) };
 
@@ -59,13 +59,13 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
             if !self.options.has_rows {
                 continue;
             }
-            let turns = rows.turns;
+            let rows_begun = rows.rows_begun;
             if self.clock.interrupted().is_some() {
                 return;
             }
-            if turns > 0 {
+            if rows_begun > 0 {
                 failures = 0;
-                // `[[close]]` failed, or a step of `open` did that lets the session go on; or they are all that was played.
+                // `[[close]]` failed, or a step of `open` with `on_fail = "continue"`; or there are no other steps.
                 if outcome.status != Status::Passed || self.options.all_deselected {
                     self.queue.add_outcome(&outcome);
                 }
@@ -78,7 +78,7 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
                 None => self.queue.has_progress().then_some(DEFAULT_RETRY),
             };
             let Some(again) = again.filter(|again| failures <= again.times) else { return };
-            // Where nothing failed the server has closed between two rows.
+            // If nothing failed the server has closed the connection between two rows.
             if outcome.status != Status::Passed && !is_temporary(outcome.status) {
                 return;
             }
@@ -86,7 +86,7 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
         }
     }
 
-    /// A whole session begins, once more or again.
+    /// Reports that a whole session begins, if it is repeated or retried.
     fn announce_session_run(&self, task: &RowTask, observer: &mut SharedObserver<'_, '_>) {
         let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
         if !self.options.has_rows && (task.repetition.is_some() || self.options.retry.is_some()) {
@@ -95,7 +95,7 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
         }
     }
 
-    /// A row that is none needs no connection.
+    /// Reports an invalid row without connecting.
     fn report_invalid_row(&self, task: RowTask, observer: &mut SharedObserver<'_, '_>) {
         let outcome = self.session.report_invalid_row(&self.label, task.row, self.clock, observer);
         self.queue.finish_row(RowState::Failed, &outcome);

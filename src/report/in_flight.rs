@@ -1,18 +1,18 @@
-//! How many messages were sent and not answered yet, for a program that is ended at once.
+//! How many messages were sent and not answered yet. A second Ctrl-C reports the number.
 
 use super::ConnectionMap;
 use crate::event::{Event, Fact, Observer};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Of all sessions that run.
+/// The count of all sessions that run.
 static MESSAGES: AtomicUsize = AtomicUsize::new(0);
 
-/// Messages whose content was on its way and has no reply: nobody knows what became of them.
+/// Messages whose content was sent, or partly sent, and has no reply: what became of them is unknown.
 pub fn messages_in_flight() -> usize {
     MESSAGES.load(Ordering::Relaxed)
 }
 
-/// Counts those of one session.
+/// Counts the messages in flight of one session.
 #[derive(Default)]
 pub struct InFlightCounter {
     connections: ConnectionMap<ContentCount>,

@@ -1,5 +1,5 @@
-//! Mail transactions as the client really sends them (RFC 5321 §3.3, RFC 3030, RFC 2033): where content ends, and which
-//! reply answers what.
+//! Follows the mail transactions that the client really sends (RFC 5321 §3.3, RFC 3030, RFC 2033): where content ends,
+//! and which reply answers what.
 //!
 //! The tracker is fed with the bytes that left and with the code of each reply, in the order of the wire. It reads no
 //! transcript, so what a report hides or escapes changes nothing here.
@@ -21,7 +21,7 @@ const MAX_LINE: usize = 4096;
 /// What a reply answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answered {
-    /// No command: the greeting, or a reply that nobody asked for.
+    /// No command: the greeting, or an unsolicited reply.
     Nothing,
     Command(CommandVerb),
     /// DATA, with a 3yz reply. `content_sent`: the content had left already, in one write with DATA.
@@ -178,7 +178,7 @@ impl TransactionTracker {
     }
 
     /// Whether the end of content may have left although [`TransactionTracker::sent`] did not count it: the dot has, or a
-    /// lone CR stands where a line end should.
+    /// lone CR is in place of a line end.
     pub fn end_may_have_left(&self) -> bool {
         matches!(&self.mode, Mode::Content(scanner) if scanner.may_have_ended())
     }

@@ -1,4 +1,4 @@
-//! Runs `{ command = […] }`: no shell, nothing to read, a limited time, a limited output.
+//! Runs `{ command = […] }`: without a shell, with empty standard input, and with limits on time and output.
 
 use super::error_text::io_error_text;
 use super::interrupt::{CHECK_INTERVAL, InterruptCheck};
@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 /// How long a command may take.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether a command that closed its output has ended.
+/// How often a command that closed its output is checked for its end.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Standard output of a command that ended well; or why it did not.
+/// The standard output of a command that succeeded, or why it failed.
 pub fn run_command(
     argv: &[String],
     folder: &Path,
@@ -25,10 +25,10 @@ pub fn run_command(
 ) -> Result<Vec<u8>, String> {
     let deadline = Instant::now() + timeout;
     let Some((name, arguments)) = argv.split_first() else {
-        return Err("a command needs a name".to_owned());
+        return Err("a command must have a name".to_owned());
     };
     let failed = |what: String| format!("the command \"{}\" {what}", SafeText::new(name));
-    // A name with a slash is a path, relative to the session file like any other; one without is looked for in PATH.
+    // A name with a slash is a path relative to the session file, like any other path. Other names are looked up in PATH.
     let mut command = if name.contains('/') { Command::new(folder.join(name)) } else { Command::new(name) };
     command.args(arguments).current_dir(folder);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -41,10 +41,10 @@ pub fn run_command(
         true => failed("was interrupted".to_owned()),
         false => failed(format!("took more than {} s", timeout.as_secs_f64())),
     };
-    // Whichever comes first: the output's end, the deadline or a signal.
+    // Whichever comes first: the end of the output, the deadline or a signal.
     let output = receive(&output, deadline, interrupted).ok_or_else(late)?;
     if output.len() > SMALL_FILE_LIMIT as usize {
-        return Err(failed("gave more than 1 MiB".to_owned()));
+        return Err(failed("wrote more than 1 MiB".to_owned()));
     }
     let status = child.wait(deadline, interrupted).ok_or_else(late)?;
     if status.success() {
@@ -80,22 +80,22 @@ fn exit_text(status: ExitStatus, complaint: &[u8]) -> String {
     }
 }
 
-/// Reads to the end on a thread of its own, so that neither output can block the other; keeps a byte more than `limit`.
+/// Reads to the end on another thread, so that neither output can block the other. Keeps up to `limit` + 1 bytes.
 fn read_in_background(reader: Option<impl Read + Send + 'static>, limit: usize) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         let Some(mut reader) = reader else { return };
-        // What fails to be read ends it, like its end; nobody listening any more is no error either.
+        // A read error counts as the end. It is no error either if the receiver is gone.
         let _ = reader.by_ref().take(limit as u64 + 1).read_to_end(&mut bytes);
         let _ = sender.send(bytes);
-        // The rest is thrown away, so that a talkative command does not stop at a full pipe.
+        // The rest is discarded, so that the command does not block on a full pipe.
         let _ = io::copy(&mut reader, &mut io::sink());
     });
     receiver
 }
 
-/// A child that does not outlive us.
+/// A child process that is killed when this is dropped.
 struct ChildGuard(Child);
 
 impl ChildGuard {

@@ -1,4 +1,4 @@
-//! Errors of files, for people.
+//! Error messages for files.
 
 use crate::session::SourceError;
 use crate::transcript::SafeText;
@@ -16,7 +16,7 @@ pub fn read_error(path: &Path, error: &io::Error) -> SourceError {
     SourceError::Unreadable(format!("cannot read {}: {}", quoted_path(path), io_error_text(error)))
 }
 
-/// The system's words for an error, without its number and without the temporary file's name.
+/// The system's message for an error, without its number and without the name of a temporary file.
 pub fn io_error_text(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();

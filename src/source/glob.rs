@@ -1,12 +1,12 @@
 //! Patterns for file names: `*`, `?`, `[a-z]`, `[!a]`, and `**` for folders at any depth.
 
-/// Whether `text` is meant as a pattern.
+/// Whether `text` is a pattern.
 pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-/// Whether a name, without slashes, fits a pattern. Names that begin with `_` (includes) or `.` fit only where the
-/// pattern says that character itself, as shells have it.
+/// Whether a pattern matches a name without slashes. Names that begin with `_` (includes) or `.` match only if the
+/// pattern begins with that character, as in shells.
 pub fn glob_matches(pattern: &str, name: &str) -> bool {
     for hidden in ['.', '_'] {
         if name.starts_with(hidden) && !pattern.starts_with(hidden) {
@@ -15,8 +15,8 @@ pub fn glob_matches(pattern: &str, name: &str) -> bool {
     }
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
-    // Where the last star stands and where it was tried to end: one step back is enough, so that no pattern takes
-    // more than the product of both lengths.
+    // The position of the last star and the end that was tried for it. One step back is enough, so that no pattern takes
+    // more steps than the product of both lengths.
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
@@ -43,25 +43,25 @@ pub fn glob_matches(pattern: &str, name: &str) -> bool {
     pattern[p..].iter().all(|&c| c == '*')
 }
 
-/// How many characters of the pattern stand for `c`; `None` where they do not.
+/// How many characters of the pattern match `c`; `None` if they do not.
 fn match_one(pattern: &[char], c: char) -> Option<usize> {
     match pattern.first()? {
         '?' => Some(1),
         '[' => match match_set(pattern, c) {
             Some((true, length)) => Some(length),
             Some((false, _)) => None,
-            // Without its end it is a bracket.
+            // A set that is not closed is a bracket.
             None => (c == '[').then_some(1),
         },
         &other => (other == c).then_some(1),
     }
 }
 
-/// Whether the set that `pattern` begins with has `c`, and its length; `None` where it has no end.
+/// Whether the set at the beginning of `pattern` has `c`, and the length of the set; `None` if it is not closed.
 fn match_set(pattern: &[char], c: char) -> Option<(bool, usize)> {
     let negated = matches!(pattern.get(1), Some('!' | '^'));
     let first = if negated { 2 } else { 1 };
-    // A bracket right at the beginning is one of the characters.
+    // A bracket at the beginning is one of the characters.
     let end = first + 1 + pattern.get(first + 1..)?.iter().position(|&c| c == ']')?;
     let mut found = false;
     let mut at = first;

@@ -7,13 +7,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Gives true once a signal asked the program to end: then nothing waits for a command or an answer any more.
+/// Returns true once a signal asked the program to end. Commands and prompts are given up then.
 pub type InterruptCheck = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// The longest wait before the next check.
+/// How often waits check for a signal.
 pub const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Waits until there is something to read, or its end; false if a signal came first.
+/// Waits until there is something to read, or the end of input. Returns false if a signal came first.
 pub fn wait_until_readable(source: impl AsFd, interrupted: &InterruptCheck) -> io::Result<bool> {
     let interval = Timespec { tv_sec: 0, tv_nsec: CHECK_INTERVAL.subsec_nanos().into() };
     loop {

@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// The most that a file of `[vars]`, `[secrets]` or `[tls]`, a netrc and a command's output may hold.
+/// The limit in bytes for files of `[vars]`, `[secrets]` and `[tls]`, for a netrc file and for a command's output.
 pub const SMALL_FILE_LIMIT: u64 = 1 << 20;
 
-/// The length of a regular file; anything else is refused, so that nothing waits for a FIFO or reads a device.
+/// The length of a regular file. Other files are refused, so that nothing waits for a FIFO or reads a device.
 pub fn regular_file_length(file: &File, path: &Path) -> Result<u64, SourceError> {
     use std::os::unix::fs::FileTypeExt;
     let about = file.metadata().map_err(|error| read_error(path, &error))?;
@@ -24,22 +24,22 @@ pub fn regular_file_length(file: &File, path: &Path) -> Result<u64, SourceError>
     Err(SourceError::Unreadable(format!("cannot read {}: it is {what}, not a regular file", quoted_path(path))))
 }
 
-/// The most that a file which the command line names may hold: variables, certificates, a server's script.
+/// The limit in bytes for files named on the command line: variables, certificates, a server's script.
 const ARGUMENT_FILE_LIMIT: u64 = 64 << 20;
 
-/// Reads a file that the command line names, a pipe too; what has no end is refused.
+/// Reads a file that is named on the command line, which may be a pipe. Endless files are refused.
 pub fn read_argument_file(path: &Path) -> Result<Vec<u8>, SourceError> {
     let file = File::open(path).map_err(|error| read_error(path, &error))?;
     read_limited(file, ARGUMENT_FILE_LIMIT, &quoted_path(path))
 }
 
-/// Reads all, at most `limit` bytes.
+/// Reads to the end; more than `limit` bytes are an error. `name` is for messages.
 pub fn read_limited(reader: impl Read, limit: u64, name: &str) -> Result<Vec<u8>, SourceError> {
     let mut bytes = Vec::new();
     let read = reader.take(limit + 1).read_to_end(&mut bytes);
     read.map_err(|error| SourceError::Unreadable(format!("cannot read {name}: {}", io_error_text(&error))))?;
     if bytes.len() as u64 > limit {
-        let what = format!("{name} holds more than {} MiB, which is the most that is read here", limit >> 20);
+        let what = format!("{name} is larger than the limit of {} MiB", limit >> 20);
         return Err(SourceError::Refused(what));
     }
     Ok(bytes)

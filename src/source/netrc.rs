@@ -1,7 +1,7 @@
 //! Reads a netrc file, as ftp(1) and curl know it: `machine`, `default`, `login`, `password`, `account`, `macdef`.
 
 /// The value of `field` (`login`, `password`, `account`) for `host`: of the first `machine` of that name, or of
-/// `default`, wherever that stands.
+/// `default`, in any order.
 pub fn find_value(text: &str, host: &str, field: &str) -> Option<String> {
     let mut tokens = Tokens { rest: text };
     let mut of_default = None;
@@ -30,7 +30,7 @@ pub fn find_value(text: &str, host: &str, field: &str) -> Option<String> {
                     }
                 }
             }
-            // A word that nobody knows; its value, where it has one, is the next of them.
+            // An unknown word is skipped, and so is its value, which is the next one.
             _ => {}
         }
     }
@@ -44,7 +44,7 @@ enum EntryKind {
     Other,
 }
 
-/// Words between white space; `"…"` with backslashes is one word, `#` at a word's beginning a comment.
+/// Words separated by white space. `"…"` with backslashes is one word; `#` at the beginning of a word begins a comment.
 struct Tokens<'a> {
     rest: &'a str,
 }

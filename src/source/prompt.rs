@@ -1,4 +1,4 @@
-//! Asks for a value on the terminal, without showing what is typed.
+//! Prompts for a value on the terminal, without echo.
 
 use super::interrupt::{InterruptCheck, wait_until_readable};
 use crate::session::SourceError;
@@ -7,18 +7,18 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-/// The most bytes that an answer may have.
+/// The longest answer in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
-/// `default` is what is shown of a value that stands in where there is no terminal, or the answer is empty; `None` is the
-/// answer then.
+/// Prompts with `text`. `default` is what the prompt shows of the default value. Returns `None` if the default is to be used:
+/// there is no terminal, or the answer is empty.
 pub fn prompt(text: &str, default: Option<&str>, interrupted: &InterruptCheck) -> Result<Option<String>, SourceError> {
-    let refused = |what: &str| SourceError::Refused(format!("\"{}\" cannot be asked for: {what}", SafeText::new(text)));
-    // The terminal itself, since standard input and output may be files and pipes.
+    let refused = |what: &str| SourceError::Refused(format!("cannot prompt for \"{}\": {what}", SafeText::new(text)));
+    // The terminal itself, because standard input and output may be files or pipes.
     let mut terminal = match File::options().read(true).write(true).open("/dev/tty") {
         Ok(terminal) => terminal,
         Err(_) if default.is_some() => return Ok(None),
-        Err(_) => return Err(refused("there is no terminal; give it as a variable, or in a default")),
+        Err(_) => return Err(refused("there is no terminal; give the value as a variable, or add a default")),
     };
     let silent = SilentTerminal::begin(&terminal).map_err(|error| refused(&error.to_string()))?;
     let hint = default.map_or(String::new(), |default| format!("[{}] ", SafeText::new(default)));
@@ -33,7 +33,7 @@ pub fn prompt(text: &str, default: Option<&str>, interrupted: &InterruptCheck) -
         }
         Ok(PromptAnswer::None) => Err(refused("no answer was given")),
         Ok(PromptAnswer::Interrupted) => {
-            // What the key would have done, had the terminal not been silent: whoever handles the signal does so now.
+            // The key would have sent this signal if the terminal were not in raw mode.
             if !interrupted() {
                 let _ = signal_hook::low_level::raise(signal_hook::consts::SIGINT);
             }
@@ -47,11 +47,11 @@ pub fn prompt(text: &str, default: Option<&str>, interrupted: &InterruptCheck) -
 enum PromptAnswer {
     Given(Vec<u8>),
     None,
-    /// By Ctrl-C, which is a key here, or by a signal.
+    /// With Ctrl-C, which is read as a key, or by a signal.
     Interrupted,
 }
 
-/// What is typed; an error of the kind `Interrupted` where a signal came.
+/// Reads keys. A signal shows as an error of the kind `Interrupted`.
 struct KeyReader<'a> {
     terminal: &'a File,
     interrupted: &'a InterruptCheck,
@@ -66,7 +66,7 @@ impl Read for KeyReader<'_> {
     }
 }
 
-/// Reads a line typed at a terminal that does nothing by itself.
+/// Reads a line from a terminal in raw mode.
 fn read_answer(keys: &mut impl Read) -> io::Result<PromptAnswer> {
     let mut answer = Vec::new();
     let mut key = [0];
@@ -84,7 +84,7 @@ fn read_answer(keys: &mut impl Read) -> io::Result<PromptAnswer> {
             // Ctrl-D
             0x04 if answer.is_empty() => return Ok(PromptAnswer::None),
             0x04 => return Ok(PromptAnswer::Given(answer)),
-            // Backspace takes a whole character away.
+            // Backspace removes a whole character.
             0x08 | 0x7f => while answer.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
             // Ctrl-U
             0x15 => answer.clear(),
@@ -94,8 +94,8 @@ fn read_answer(keys: &mut impl Read) -> io::Result<PromptAnswer> {
     }
 }
 
-/// While it lives, the terminal shows nothing and gives each key at once. Signals are keys too, so that no Ctrl-C can
-/// leave a terminal behind that shows nothing.
+/// Until it is dropped, the terminal does not echo and delivers each key at once. Ctrl-C is a key too, so that it cannot
+/// leave the terminal without echo.
 struct SilentTerminal {
     terminal: File,
     before: Termios,

@@ -1,24 +1,24 @@
-//! The fields of a CSV or TSV file's records, one record at a time in memory that is used again.
+//! Reads the records of a CSV or TSV file one at a time, in memory that is reused.
 
 use crate::session::{RecordError, RecordSplitter};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use std::io::{self, BufRead};
 
-/// The most that one row may hold, in bytes.
+/// The longest row in bytes.
 pub const MAX_ROW_BYTES: usize = 16 << 20;
 
-/// Reads records. Lines that are empty are none.
+/// Reads records. Empty lines are skipped.
 pub struct RecordReader {
     reader: Box<dyn BufRead + Send>,
     cutter: RecordSplitter,
     parser: Reader,
     /// The line on which the next record begins, from 1.
     line: u64,
-    /// How many bytes were read.
+    /// The number of bytes that were read.
     bytes: u64,
-    /// The record as it stands in the file.
+    /// The record as it is in the file.
     record: Vec<u8>,
-    /// The record's fields behind one another, and where each ends.
+    /// The record's fields one after the other, and where each ends.
     output: Vec<u8>,
     ends: Vec<usize>,
     count: usize,
@@ -27,7 +27,7 @@ pub struct RecordReader {
 impl RecordReader {
     pub fn new(reader: Box<dyn BufRead + Send>, delimiter: u8) -> Self {
         let mut builder = ReaderBuilder::new();
-        // The record is cut already: a CR within it is one of its characters.
+        // The record was split off already: a CR in it is an ordinary character.
         let quoting = delimiter != b'\t';
         let parser = builder.delimiter(delimiter).quoting(quoting).terminator(Terminator::Any(b'\n')).build();
         let cutter = RecordSplitter::new(delimiter);
@@ -47,7 +47,7 @@ impl RecordReader {
     /// Reads the next record: the line on which it begins, and what is wrong with it. `None` at the file's end.
     ///
     /// # Errors
-    /// Where the file cannot be read, and where one record holds more than 16 MiB.
+    /// The file cannot be read, or a record is longer than 16 MiB.
     pub fn next_record(&mut self) -> io::Result<Option<(u64, Option<RecordError>)>> {
         loop {
             if !self.read_raw_record()? {
@@ -68,7 +68,7 @@ impl RecordReader {
         }
     }
 
-    /// How many of the file's bytes the records so far took.
+    /// How many bytes of the file were read.
     pub fn bytes_read(&self) -> u64 {
         self.bytes
     }
@@ -81,7 +81,7 @@ impl RecordReader {
         })
     }
 
-    /// Fills `record` up to its line end, or the file's; false where nothing is left.
+    /// Fills `record` up to the end of its line, or of the file. Returns false at the end of the file.
     fn read_raw_record(&mut self) -> io::Result<bool> {
         self.record.clear();
         loop {
@@ -100,7 +100,7 @@ impl RecordReader {
             self.bytes += length as u64;
             if self.record.len() > MAX_ROW_BYTES {
                 let what = format!(
-                    "the row in line {} holds more than {} MiB; a quotation mark may not be closed",
+                    "the row in line {} is longer than {} MiB; a quotation mark may be unclosed",
                     self.line,
                     MAX_ROW_BYTES >> 20
                 );
@@ -128,9 +128,9 @@ impl RecordReader {
             self.count += ends;
             match result {
                 ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
-                // A field is never longer than it stands in the file.
+                // A field is never longer than in the file.
                 ReadRecordResult::OutputFull => self.output.resize(self.output.len() + 1, 0),
-                // A record with a fault may end within quotation marks: an empty input ends it.
+                // A malformed record may end within quotation marks: an empty input ends it.
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::Record | ReadRecordResult::End => return,
             }

@@ -1,5 +1,5 @@
-//! Opens files beneath a folder in one go: neither `..`, an absolute path nor a link leads out, not even one that is
-//! put there in between.
+//! Opens files beneath a folder: neither `..`, an absolute path nor a link leads out of it, not even a link that is
+//! made during the call.
 
 use super::error_text::read_error;
 use crate::session::SourceError;
@@ -12,25 +12,25 @@ use std::path::{Component, Path, PathBuf};
 
 /// A folder that content may be read from.
 pub struct RootFolder {
-    /// As it was named.
+    /// The path as it was given.
     original: PathBuf,
-    /// After links are resolved.
+    /// The path with links resolved.
     pub resolved: PathBuf,
     folder: OwnedFd,
 }
 
-/// Why a root did not give a file.
+/// Why a file could not be opened.
 #[derive(Debug)]
 pub enum RootError {
-    /// The path leads out of it.
+    /// The path leads out of the folder.
     Outside,
     Io(io::Error),
 }
 
-/// FIFOs do not make the open wait, and a terminal does not become the program's own.
+/// Opening a FIFO does not block, and a terminal does not become the controlling terminal.
 const READ_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
-/// Opens a file wherever it is; not yet known to be a regular one.
+/// Opens a file anywhere. The caller checks that it is a regular file.
 pub fn open_anywhere(path: &Path) -> io::Result<File> {
     Ok(File::from(openat(CWD, path, READ_FLAGS, Mode::empty())?))
 }
@@ -46,7 +46,7 @@ impl RootFolder {
         open().map_err(|error: io::Error| read_error(given, &error))
     }
 
-    /// The path as seen from this root; `None` for an absolute one that does not name it.
+    /// The path relative to this folder; `None` for an absolute path elsewhere.
     pub fn relative_path(&self, path: &Path) -> Option<PathBuf> {
         if path.is_relative() {
             return Some(path.to_owned());
@@ -59,7 +59,7 @@ impl RootFolder {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         #[cfg(target_os = "linux")]
         match self.open_with_openat2(path) {
-            // A kernel before 5.6, or a sandbox that does not know the call.
+            // A kernel before 5.6, or a sandbox that does not allow the call.
             Err(Errno::NOSYS | Errno::PERM) => {}
             Err(Errno::XDEV) => return Err(RootError::Outside),
             other => return other.map(File::from).map_err(|errno| RootError::Io(errno.into())),
@@ -72,7 +72,7 @@ impl RootFolder {
         use rustix::fs::{ResolveFlags, openat2};
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         let mut result = Err(Errno::AGAIN);
-        // EAGAIN: something was renamed meanwhile, and the kernel cannot vouch for `..`.
+        // EAGAIN: something was renamed in the meantime, and the kernel cannot check `..`.
         for _ in 0..16 {
             result = openat2(&self.folder, path, READ_FLAGS, Mode::empty(), resolve);
             if !matches!(result, Err(Errno::AGAIN | Errno::INTR)) {
@@ -82,7 +82,7 @@ impl RootFolder {
         result
     }
 
-    /// The same a folder at a time, following no link: whoever asked finds another way to where a link leads.
+    /// The same, one folder at a time. Links are not followed: the caller resolves them and tries again.
     pub(super) fn open_by_walking(&self, path: &Path) -> Result<File, RootError> {
         let failed = |errno: Errno| RootError::Io(errno.into());
         let names: Vec<_> = path.components().filter(|part| *part != Component::CurDir).collect();
@@ -105,7 +105,7 @@ impl RootFolder {
     }
 }
 
-/// With O_DIRECTORY a link shows as ENOTDIR.
+/// Opening a link with O_DIRECTORY fails with ENOTDIR.
 fn is_link(folder: &OwnedFd, name: &std::ffi::OsStr) -> bool {
     use rustix::fs::{AtFlags, FileType, statat};
     statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)

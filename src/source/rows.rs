@@ -1,7 +1,7 @@
 //! The rows of a batch: CSV with a header, TSV, JSON Lines, from a file or standard input, one at a time.
 //!
-//! A million rows take the memory of one. What is wrong with a row is that row's error, with its line; what is wrong
-//! with the file is told before anything is sent.
+//! Only one row is in memory. An invalid row is an error of that row, with its line; an invalid file is an error before
+//! anything is sent.
 
 use super::error_text::{io_error_text, quoted_path};
 use super::record_reader::{MAX_ROW_BYTES, RecordReader};
@@ -15,24 +15,24 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A row, or what is wrong with it.
+/// A row, or why it is not valid.
 pub struct SourceRow {
-    /// From 1, in the order of the file; lines that are empty do not count.
+    /// From 1, in the order of the file; empty lines do not count.
     pub number: u64,
-    /// Where it stands: `people.csv:3`.
+    /// The file and line: `people.csv:3`.
     pub place: String,
     pub value: Result<RowValue, String>,
 }
 
-/// Rows that are read one by one.
+/// Reads rows one at a time.
 pub struct RowReader {
     name: String,
     number: u64,
     columns: Option<Arc<[String]>>,
     format: RowFormat,
-    /// Whether more may come whenever somebody writes it.
+    /// Whether it is standard input, where more rows may come at any time.
     pub is_stream: bool,
-    /// The file's size; 0 where it is not known.
+    /// The file's size in bytes; 0 if it is not known.
     length: u64,
 }
 
@@ -42,7 +42,7 @@ enum RowFormat {
 }
 
 impl RowReader {
-    /// Opens `path`, which is beneath the roots, and reads its header.
+    /// Opens `path` beneath the roots, and reads its header.
     pub fn open(files: &SystemSources, path: &Path) -> Result<Self, SourceError> {
         let is_stream = path == Path::new("-");
         let (reader, length): (Box<dyn Read + Send>, u64) = if is_stream {
@@ -60,7 +60,7 @@ impl RowReader {
         Ok(Self { length, ..Self::read(reader, name, path, is_stream)? })
     }
 
-    /// How much of the file its rows up to here are, up to 1; `None` for a stream.
+    /// How much of the file was read, from 0 to 1; `None` for a stream.
     pub fn fraction_read(&self) -> Option<f64> {
         let read = match &self.format {
             RowFormat::Delimited(fields) => fields.bytes_read(),
@@ -83,7 +83,7 @@ impl RowReader {
         let json = match extension.as_deref() {
             Some("jsonl" | "ndjson" | "json") => true,
             Some("csv" | "tsv" | "tab") => false,
-            // A name that says nothing: an object begins with a brace, which no column's name does.
+            // The extension does not say: an object begins with a brace, which no column name does.
             _ => beginning.trim_ascii_start().first() == Some(&b'{'),
         };
         if json {
@@ -111,24 +111,24 @@ impl RowReader {
         }
         let mut seen = HashSet::new();
         if let Some(twice) = columns.iter().find(|column| !seen.insert(column.as_str())) {
-            let what = format!("{name}:{line}: the column {} stands there twice", quoted_path(Path::new(twice)));
+            let what = format!("{name}:{line}: duplicate column {}", quoted_path(Path::new(twice)));
             return Err(SourceError::Refused(what));
         }
         let columns = Some(columns.into());
         Ok(Self { name, number: 0, columns, format: RowFormat::Delimited(Box::new(fields)), is_stream, length: 0 })
     }
 
-    /// The columns' names; `None` for JSON Lines, where each row has its own.
+    /// The names of the columns; `None` for JSON Lines, where each row has its own.
     pub fn columns(&self) -> Option<&[String]> {
         self.columns.as_deref()
     }
 
-    /// The number that the next row will have.
+    /// The number of the next row.
     pub fn next_number(&self) -> u64 {
         self.number + 1
     }
 
-    /// The next row. An error here is the file's, and there is no row behind it.
+    /// The next row. After an error, which concerns the whole file, there are no more rows.
     pub fn next_row(&mut self) -> Result<Option<SourceRow>, SourceError> {
         let (line, value) = match &mut self.format {
             RowFormat::Delimited(fields) => {
@@ -169,7 +169,7 @@ fn next_delimited_row(fields: &mut RecordReader, columns: &Arc<[String]>) -> io:
         texts.collect::<Result<Vec<_>, _>>().map(|texts| RowValue::from_fields(columns.clone(), texts))
     } else {
         let plural = if count == 1 { "field" } else { "fields" };
-        Err(format!("the row has {count} {plural}, and the header has {}", columns.len()))
+        Err(format!("the row has {count} {plural}, but the header has {}", columns.len()))
     };
     Ok(Some((line, value)))
 }
@@ -189,7 +189,7 @@ fn next_json_row(
         *line += 1;
         *read += count as u64;
         if count > MAX_ROW_BYTES && !bytes.ends_with(b"\n") {
-            return Err(io::Error::other(format!("line {line} holds more than {} MiB", MAX_ROW_BYTES >> 20)));
+            return Err(io::Error::other(format!("line {line} is longer than {} MiB", MAX_ROW_BYTES >> 20)));
         }
         let text = if *line == 1 { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes) } else { &bytes };
         if text.trim_ascii().is_empty() {
@@ -249,7 +249,7 @@ mod tests {
             (
                 "p.csv",
                 b"email,n\na\nb,2\n",
-                vec![bad("p.csv:2", "the row has 1 field, and the header has 2"), good("p.csv:3", "b")],
+                vec![bad("p.csv:2", "the row has 1 field, but the header has 2"), good("p.csv:3", "b")],
                 "short",
             ),
             (
@@ -268,7 +268,7 @@ mod tests {
             (
                 "p.csv",
                 b"email,n\n\r\n\na\n\nb,2\n",
-                vec![bad("p.csv:4", "the row has 1 field, and the header has 2"), good("p.csv:6", "b")],
+                vec![bad("p.csv:4", "the row has 1 field, but the header has 2"), good("p.csv:6", "b")],
                 "empty lines are no rows, and are counted",
             ),
             (

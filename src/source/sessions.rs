@@ -1,4 +1,4 @@
-//! Session files: which ones the command line means, and their texts.
+//! Finds the session files that the command line names, and reads them.
 
 use super::error_text::{quoted_path, read_error};
 use super::glob;
@@ -10,13 +10,13 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The most that a session file may hold.
+/// The largest session file in bytes.
 const MAX_SESSION_BYTES: u64 = 16 << 20;
 
-/// Folders are searched this deep.
+/// How deep folders are searched.
 const MAX_FOLDER_DEPTH: usize = 64;
 
-/// A session file, as it was found.
+/// Where a session is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionPath {
     File(PathBuf),
@@ -25,7 +25,7 @@ pub enum SessionPath {
 }
 
 impl SessionPath {
-    /// Its name for people.
+    /// The name for messages.
     pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.to_string_lossy().into_owned(),
@@ -33,7 +33,7 @@ impl SessionPath {
         }
     }
 
-    /// The folder that its paths are relative to, after links are resolved; the current one for standard input and
+    /// The folder that its paths are relative to, with links resolved; the current folder for standard input and
     /// pipes.
     pub fn folder(&self) -> PathBuf {
         let resolved = match self {
@@ -45,7 +45,7 @@ impl SessionPath {
     }
 }
 
-/// The sessions that the arguments mean, in their order: files, folders, patterns, `-`. An argument that means none
+/// The sessions that the arguments name, in their order: files, folders, patterns, `-`. An argument that names none
 /// is an error and does not hide the others.
 pub fn find_sessions(arguments: &[String]) -> Vec<Result<SessionPath, SourceError>> {
     arguments.iter().flat_map(|argument| find_argument(argument)).collect()
@@ -62,20 +62,20 @@ fn find_argument(argument: &str) -> Vec<Result<SessionPath, SourceError>> {
     } else if glob::is_glob(argument) && !path.exists() {
         expand_glob(path, &mut found);
     } else {
-        // Whether it can be read is seen when it is.
+        // Whether it can be read shows later.
         found.push(Ok(path.to_owned()));
     }
     if found.is_empty() {
-        let what = if path.is_dir() { "no session file (*.toml) in" } else { "no file fits" };
+        let what = if path.is_dir() { "no session file (*.toml) in" } else { "no file matches" };
         return vec![Err(SourceError::Unreadable(format!("{what} {}", quoted_path(path))))];
     }
     found.into_iter().map(|path| path.map(SessionPath::File)).collect()
 }
 
-/// What was found, in its order; a folder that cannot be searched does not hide the others.
+/// The files that were found. A folder that cannot be searched is an error among them.
 type FoundPaths = Vec<Result<PathBuf, SourceError>>;
 
-/// Every `*.toml` below, sorted by path, but for names and folders that begin with `_`.
+/// Adds every `*.toml` below a folder, sorted by path, except names and folders that begin with `_`.
 fn search_folder(folder: &Path, found: &mut FoundPaths, depth: usize) {
     if depth > MAX_FOLDER_DEPTH {
         let what = format!("cannot search {}: folders nest deeper than {MAX_FOLDER_DEPTH}", quoted_path(folder));
@@ -90,7 +90,7 @@ fn search_folder(folder: &Path, found: &mut FoundPaths, depth: usize) {
         if name.starts_with('_') {
             continue;
         }
-        // A link to a folder is not followed: it may lead around in circles.
+        // Links to folders are not followed: they may form a cycle.
         if path.is_dir() {
             if !path.is_symlink() {
                 search_folder(&path, found, depth + 1);
@@ -111,7 +111,7 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, SourceError> {
     Ok(entries)
 }
 
-/// The files, and the sessions of the folders, that fit a pattern.
+/// Adds the files that match a pattern, and the sessions in folders that match it.
 fn expand_glob(pattern: &Path, found: &mut FoundPaths) {
     let mut places = vec![PathBuf::new()];
     for component in pattern.components() {
@@ -122,7 +122,7 @@ fn expand_glob(pattern: &Path, found: &mut FoundPaths) {
                 Component::Normal(_) if name == "**" => list_subfolders(&place, &mut next, 0),
                 Component::Normal(_) if glob::is_glob(&name) => {
                     let folder = if place.as_os_str().is_empty() { Path::new(".") } else { &place };
-                    // What cannot be listed has nothing that fits.
+                    // A folder that cannot be listed has no matches.
                     for (_, entry) in entries(folder).unwrap_or_default() {
                         if glob::glob_matches(&name, &entry) {
                             next.push(place.join(entry));
@@ -146,7 +146,7 @@ fn expand_glob(pattern: &Path, found: &mut FoundPaths) {
     }
 }
 
-/// A folder and all folders below it, but for hidden ones, includes' and links.
+/// Adds a folder and all folders below it, except hidden ones, links and those that begin with `_`.
 fn list_subfolders(folder: &Path, places: &mut Vec<PathBuf>, depth: usize) {
     places.push(folder.to_owned());
     let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -176,24 +176,24 @@ pub fn read_session_text(path: &SessionPath) -> Result<String, SourceError> {
     decode_text(bytes, &path.name())
 }
 
-/// UTF-8, without a byte order mark.
+/// Decodes UTF-8 and removes a byte order mark.
 fn decode_text(bytes: Vec<u8>, name: &str) -> Result<String, SourceError> {
-    // A mark, or a NUL beside each letter where there is none.
+    // A byte order mark, or a NUL next to each letter.
     let is_utf16 = bytes.starts_with(b"\xff\xfe")
         || bytes.starts_with(b"\xfe\xff")
         || bytes.get(..4).is_some_and(|four| matches!(four, [0, a, 0, b] | [a, 0, b, 0] if *a > 0 && *b > 0));
     if is_utf16 {
-        let what = "it looks like UTF-16, and a session file has to be UTF-8";
+        let what = "it looks like UTF-16; a session file must be UTF-8";
         return Err(SourceError::Refused(format!("{}: {what}", SafeText::new(name))));
     }
     let mut text = String::from_utf8(bytes).map_err(|error| {
-        let sound = error.utf8_error().valid_up_to();
-        let before = String::from_utf8_lossy(&error.as_bytes()[..sound]);
+        let valid = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        let byte = error.as_bytes().get(sound).copied().unwrap_or_default();
+        let byte = error.as_bytes().get(valid).copied().unwrap_or_default();
         let place = format!("{}:{line}:{column}", SafeText::new(name));
-        SourceError::Refused(format!("{place}: the byte 0x{byte:02x} is not UTF-8, as a session file has to be"))
+        SourceError::Refused(format!("{place}: the byte 0x{byte:02x} is not valid UTF-8; a session file must be UTF-8"))
     })?;
     if text.starts_with('\u{feff}') {
         text.drain(..'\u{feff}'.len_utf8());
@@ -201,12 +201,12 @@ fn decode_text(bytes: Vec<u8>, name: &str) -> Result<String, SourceError> {
     Ok(text)
 }
 
-/// Whether standard input was read; it can be only once.
+/// Whether standard input was read already. It can be read only once.
 static STANDARD_INPUT_TAKEN: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn claim_stdin() -> Result<(), SourceError> {
     if STANDARD_INPUT_TAKEN.swap(true, Ordering::Relaxed) {
-        return Err(SourceError::Refused("standard input (-) was read already, it can be only once".to_owned()));
+        return Err(SourceError::Refused("standard input (-) was read already; it can be read only once".to_owned()));
     }
     Ok(())
 }
@@ -232,7 +232,7 @@ mod tests {
             ("", &["a.toml", "b.toml", "sub/c.toml"], "a folder, sorted, without includes"),
             ("*.toml", &["a.toml", "b.toml"], "a pattern"),
             ("**/*.toml", &["a.toml", "b.toml", "sub/c.toml"], "a pattern over folders"),
-            ("s?b", &["sub/c.toml"], "a pattern that fits a folder"),
+            ("s?b", &["sub/c.toml"], "a pattern that matches a folder"),
             ("_x.toml", &["_x.toml"], "an include, when asked for by name"),
             ("missing.toml", &["missing.toml"], "a missing file is found missing when it is read"),
             ("n.txt", &["n.txt"], "a name that has another end"),
@@ -264,7 +264,7 @@ mod tests {
     fn text_is_utf8() {
         assert_eq!(decode_text(b"\xef\xbb\xbfa = 1".to_vec(), "x"), Ok("a = 1".to_owned()));
         let wrong = decode_text(b"a = 1\nb = \"\xc3\xa4\xff\"".to_vec(), "x.toml");
-        let expected = "x.toml:2:7: the byte 0xff is not UTF-8, as a session file has to be";
+        let expected = "x.toml:2:7: the byte 0xff is not valid UTF-8; a session file must be UTF-8";
         assert_eq!(wrong, Err(SourceError::Refused(expected.to_owned())));
         for (bytes, why) in [
             (&b"\xff\xfes\0"[..], "with its mark"),
@@ -273,7 +273,7 @@ mod tests {
             (b"\0s\0t\0e\0p", "neither"),
         ] {
             let wrong = decode_text(bytes.to_vec(), "x.toml");
-            let expected = "x.toml: it looks like UTF-16, and a session file has to be UTF-8";
+            let expected = "x.toml: it looks like UTF-16; a session file must be UTF-8";
             assert_eq!(wrong, Err(SourceError::Refused(expected.to_owned())), "{why}");
         }
     }

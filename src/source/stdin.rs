@@ -1,9 +1,9 @@
-//! Standard input whose next row may be long in coming: a signal ends the wait.
+//! Standard input that ends when a signal comes.
 
 use super::interrupt::{InterruptCheck, wait_until_readable};
 use std::io::{self, Read};
 
-/// Standard input, read without a buffer of its own. It is at its end once the run was interrupted.
+/// Standard input without a buffer. After a signal it reads as ended.
 pub struct InterruptibleStdin {
     pub interrupted: InterruptCheck,
 }

@@ -1,4 +1,4 @@
-//! The sources of a session, from the system: files, the environment, commands, netrc, the terminal.
+//! The sources of a session on this system: files, the environment, commands, netrc, the terminal.
 
 use super::error_text::{quoted_path, read_error};
 use super::interrupt::InterruptCheck;
@@ -12,22 +12,22 @@ use std::io::{self, Cursor};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The most content that is taken from standard input, which is kept in memory.
+/// The limit in bytes for content from standard input, which is kept in memory.
 pub const STDIN_LIMIT: u64 = 64 << 20;
 
-/// The sources of one session file, from the real world.
+/// The sources of one session file.
 #[derive(Clone)]
 pub struct SystemSources {
     /// The session file's folder first, then those of `--file-root`.
     roots: Arc<Vec<RootFolder>>,
     allow_commands: bool,
-    /// What came on standard input, once it was asked for.
+    /// The content of standard input, once it was read.
     standard_input: Arc<Mutex<Option<Arc<[u8]>>>>,
     interrupted: InterruptCheck,
 }
 
 impl SystemSources {
-    /// `session_folder` and `file_roots` are opened here, so that later renaming changes nothing.
+    /// Opens `session_folder` and `file_roots`, so that renaming them later changes nothing.
     pub fn new(session_folder: &Path, file_roots: &[PathBuf], allow_commands: bool) -> Result<Self, SourceError> {
         let mut roots = vec![RootFolder::open(session_folder)?];
         for folder in file_roots {
@@ -59,7 +59,7 @@ impl SystemSources {
     fn open_content(&self, path: &Path) -> Result<File, SourceError> {
         let climbs = path.components().any(|part| part == Component::ParentDir);
         for (index, root) in self.roots.iter().enumerate() {
-            // A relative path is the session file's; beneath a --file-root it is tried where that can mean no other.
+            // A relative path is relative to the session file. Beneath a --file-root it is tried if it has no `..`.
             if index > 0 && climbs && path.is_relative() {
                 continue;
             }
@@ -67,8 +67,8 @@ impl SystemSources {
                 return Ok(file);
             }
         }
-        // Another way to a place beneath a root: over an absolute link, or over `..` into a --file-root. The place is
-        // found first, and then opened beneath its root like any other.
+        // The path may lead beneath a root over an absolute link, or over `..` into a --file-root. It is resolved
+        // first, and then opened beneath that root like any other.
         let whole = self.folder().join(path);
         let place = whole.canonicalize().unwrap_or_else(|_| normalized(&whole));
         let mut denied = RootError::Outside;
@@ -161,7 +161,7 @@ impl Sources for SystemSources {
     }
 }
 
-/// Without `.` and `..`, by the words alone.
+/// The path without `.` and `..`, which are removed without looking at the file system.
 fn normalized(path: &Path) -> PathBuf {
     let mut result = PathBuf::new();
     for component in path.components() {

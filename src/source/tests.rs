@@ -1,4 +1,4 @@
-//! What may be read, and what may not.
+//! Which files may be read, and which may not.
 
 use super::{
     InterruptCheck, SystemSources, command, limited::SMALL_FILE_LIMIT, read_argument_file, read_small_file,
@@ -93,7 +93,7 @@ fn nothing_is_read_outside_the_roots() {
         ("sub/../../other/secret.txt".into(), "out by a detour"),
         (world.path("other/secret.txt"), "an absolute path"),
         ("/etc/passwd".into(), "a file of the system"),
-        ("/etc/no-such-file".into(), "what is missing outside is not told from what is there"),
+        ("/etc/no-such-file".into(), "a missing file outside looks like an existing one"),
         ("../other/missing".into(), "nor here"),
         ("outward".into(), "a link out"),
         ("outward_absolute".into(), "an absolute link out"),
@@ -170,7 +170,7 @@ fn what_the_command_line_names_has_an_end() {
     let world = World::new();
     assert_eq!(read_argument_file(&world.path("session/a.txt")), Ok(b"session/a.txt".to_vec()));
     let endless = read_argument_file(Path::new("/dev/zero"));
-    assert!(matches!(&endless, Err(SourceError::Refused(text)) if text.contains("more than 64 MiB")), "{endless:?}");
+    assert!(matches!(&endless, Err(SourceError::Refused(text)) if text.contains("larger than the limit of 64 MiB")), "{endless:?}");
     assert!(matches!(read_argument_file(&world.path("missing")), Err(SourceError::Unreadable(_))));
 }
 
@@ -209,7 +209,7 @@ fn commands_run_when_allowed() {
         (&["sh", "-c", "kill -9 $$"], Err("signal 9"), "a signal"),
         (&["no-such-command-here"], Err("cannot be run: no such file"), "a missing command"),
         (&["head", "-c", "1048577", "/dev/zero"], Err("more than 1 MiB"), "too much"),
-        (&[], Err("needs a name"), "nothing"),
+        (&[], Err("must have a name"), "nothing"),
     ];
     for (argv, expected, why) in table {
         match (run(&world, argv, minute), expected) {

@@ -26,9 +26,9 @@ fn database(batch: &BatchFixture, words: &str) {
 }
 
 const CASES: [Case; 11] = [
-    ("a text", |batch| batch.write("l.db", "not a database at all\n".repeat(100)), 73, "no SQLite database"),
-    ("a short text", |batch| batch.write("l.db", "x"), 73, "no SQLite database"),
-    ("a header alone", |batch| batch.write("l.db", "SQLite format 3\0"), 73, "no SQLite database"),
+    ("a text", |batch| batch.write("l.db", "not a database at all\n".repeat(100)), 73, "not an SQLite database"),
+    ("a short text", |batch| batch.write("l.db", "x"), 73, "not an SQLite database"),
+    ("a header alone", |batch| batch.write("l.db", "SQLite format 3\0"), 73, "not an SQLite database"),
     ("a ledger cut in half", |batch| truncated_to(batch, |length| length / 2), 73, "damaged"),
     ("a ledger cut within a page", |batch| truncated_to(batch, |length| length - 1000), 73, "damaged"),
     ("a folder", |batch| std::fs::create_dir(batch.path("l.db")).expect("it can be made"), 73, "cannot be opened"),
@@ -48,7 +48,7 @@ const CASES: [Case; 11] = [
             run.args(["other.toml"]).run().exits(0);
         },
         65,
-        "another session's (other.toml)",
+        "it belongs to another session (other.toml)",
     ),
     (
         "one whose key column changed",

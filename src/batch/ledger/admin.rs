@@ -1,4 +1,4 @@
-//! A ledger as people read and mend it: counts, lists, resolving what is unknown, merging shards.
+//! What `mailrun ledger` does: counts, lists, resolves unknown rows, merges shards.
 
 use super::reply::queue_id;
 use super::schema::{LedgerError, Store, timestamp};
@@ -8,12 +8,12 @@ use crate::transcript::escape_unprintable;
 use rusqlite::OptionalExtension;
 use std::path::Path;
 
-/// A row of the ledger.
+/// A row of the ledger, or a recipient of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerEntry {
     pub session: String,
     pub key: String,
-    /// Of one of its recipients, where it has several.
+    /// The recipient, if the row has several.
     pub recipient: Option<String>,
     pub state: String,
     pub message_id: Option<String>,
@@ -23,33 +23,33 @@ pub struct LedgerEntry {
     pub changed: String,
 }
 
-/// What is to be resolved.
+/// Which rows to resolve.
 pub enum ResolveTarget<'a> {
     Key(&'a str),
     State(&'a str),
 }
 
-/// How many rows were resolved.
+/// What came of resolving rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResolveCounts {
-    /// These are what was said.
+    /// Rows that are in the new state.
     pub resolved: usize,
-    /// These are deferred instead: what was unknown of them is sent, and the rest is still to be sent.
+    /// Rows that are deferred instead: what was unknown of them is sent, and they have more to send.
     pub deferred: usize,
 }
 
-/// A ledger that nobody runs with at this moment, or that others run with.
+/// An open ledger, for people. A batch may use it at the same time.
 pub struct LedgerAdmin {
     store: Store,
 }
 
 impl LedgerAdmin {
-    /// Opens one that is there.
+    /// Opens an existing ledger.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         Self::from_store(Store::open_existing(path)?)
     }
 
-    /// Opens one to merge others into; makes it where there is none.
+    /// Opens a ledger to merge others into; creates it if there is none.
     pub fn open_or_create(path: &Path) -> Result<Self, LedgerError> {
         Self::from_store(Store::open(path)?)
     }
@@ -57,7 +57,7 @@ impl LedgerAdmin {
     fn from_store(store: Store) -> Result<Self, LedgerError> {
         let admin = Self { store };
         match admin.release_dead_runs() {
-            // One who looks why nothing is sent any more shall see the ledger. A dead run's rows are `sending` until then.
+            // With a full disk the ledger can still be read. The rows of a dead run stay `sending` until there is room.
             Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => Ok(admin),
             Err(error) => Err(admin.error(&error)),
             Ok(()) => Ok(admin),
@@ -74,7 +74,7 @@ impl LedgerAdmin {
         LedgerError::unusable(&self.store.path, &super::schema::error_text(error))
     }
 
-    /// How many rows are in each state, in the order of [`STATES`]; those without any are left out.
+    /// The number of rows in each state, in the order of [`STATES`]; states without rows are omitted.
     pub fn counts(&self) -> Result<Vec<(String, usize)>, LedgerError> {
         let read = || -> rusqlite::Result<Vec<(String, i64)>> {
             let mut statement = self.store.db.prepare("SELECT state, count(*) FROM row GROUP BY state")?;
@@ -87,9 +87,10 @@ impl LedgerAdmin {
         Ok(counts)
     }
 
-    /// Gives each row, and each recipient of rows with several, to `tell`; in the order of the rows' numbers.
-    pub fn list(&self, state: Option<&str>, tell: &mut dyn FnMut(LedgerEntry) -> bool) -> Result<(), LedgerError> {
-        let read = |tell: &mut dyn FnMut(LedgerEntry) -> bool| -> rusqlite::Result<()> {
+    /// Calls `visit` with each row, and with each recipient of rows that have several, in the order of the rows' numbers. Stops
+    /// when `visit` returns false.
+    pub fn list(&self, state: Option<&str>, visit: &mut dyn FnMut(LedgerEntry) -> bool) -> Result<(), LedgerError> {
+        let read = |visit: &mut dyn FnMut(LedgerEntry) -> bool| -> rusqlite::Result<()> {
             let mut rows = self.store.db.prepare(
                 "SELECT session, key, NULL, state, message_id, reply, queue_id, attempts, changed, number FROM row
                  WHERE ?1 IS NULL OR state = ?1
@@ -116,19 +117,20 @@ impl LedgerAdmin {
                     attempts: row.get(7)?,
                     changed: row.get(8)?,
                 };
-                if !tell(entry) {
+                if !visit(entry) {
                     break;
                 }
             }
             Ok(())
         };
-        read(tell).map_err(|error| self.error(&error))
+        read(visit).map_err(|error| self.error(&error))
     }
 
-    /// Puts rows, with all their recipients that are not sent or refused, into a state; of a row that is refused as a whole
-    /// the refused ones are tried again with it. Of an unknown row only what is unknown becomes sent. A row that has more to
-    /// send, or may have, for messages that were never begun are in no ledger, is deferred then and not sent. Rows that a
-    /// living run holds are left alone.
+    /// Puts rows into state `to`, with all their recipients that are not sent or refused.
+    ///
+    /// If a whole row is refused its refused recipients are tried again with it. Of an unknown row only unknown recipients
+    /// become sent. A row that has more to send becomes deferred and not sent; so does a row of several messages, because
+    /// messages that were never begun are not recorded. Rows that a run has claimed are not changed.
     pub fn resolve(&self, which: &ResolveTarget<'_>, to: &str) -> Result<ResolveCounts, LedgerError> {
         let write = || -> rusqlite::Result<ResolveCounts> {
             let transaction = self.store.db.unchecked_transaction()?;
@@ -164,8 +166,8 @@ impl LedgerAdmin {
         write().map_err(|error| self.error(&error))
     }
 
-    /// Takes the rows of another ledger over, such as another shard's. Where both have a row, what is known for certain
-    /// wins: sent, then refused, unknown, deferred, pending. Gives how many rows the other had.
+    /// Adds the rows of another ledger, such as another shard's. If both have a row the more certain state
+    /// wins: sent, then refused, unknown, deferred, pending. Returns the number of rows of the other ledger.
     pub fn merge(&self, other: &Path) -> Result<usize, LedgerError> {
         let same = |path: &Path| std::fs::canonicalize(path).ok();
         if same(other).is_some() && same(other) == same(&self.store.path) {
@@ -209,8 +211,8 @@ impl LedgerAdmin {
                     rank("state")
                 );
                 transaction.execute(&recipient, [])?;
-                // Each of two runs may have reached another part of the recipients. Of several messages some may not have
-                // been begun by either.
+                // Each of two runs may have reached a part of the recipients. Of several messages some may not have
+                // been begun by either run.
                 transaction.execute(
                     "UPDATE main.row SET state = 'sent' WHERE run IS NULL AND state IN ('deferred', 'pending')
                      AND EXISTS (SELECT 1 FROM main.recipient r WHERE r.session = row.session AND r.key = row.key)
@@ -233,13 +235,17 @@ impl LedgerAdmin {
     }
 }
 
-/// Why the attached ledger's rows are none of this one's: a ledger is one session's, and knows rows by one column.
+/// Why the attached ledger cannot be merged: it belongs to another session, or has another key column.
 fn session_mismatch(transaction: &rusqlite::Transaction<'_>) -> rusqlite::Result<Option<String>> {
     let find = "SELECT o.name, m.name, m.name = o.name FROM other.session o JOIN main.session m
                 WHERE m.name != o.name OR m.key_column IS NOT o.key_column LIMIT 1";
     let found = transaction.query_row(find, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
     Ok(found.map(|(theirs, ours, same): (String, String, bool)| {
         let (theirs, ours) = (escape_unprintable(theirs.as_bytes()), escape_unprintable(ours.as_bytes()));
-        if same { format!("the key of {ours} is another in it") } else { format!("it is {theirs}'s, and not {ours}'s") }
+        if same {
+            format!("it has another key column for {ours}")
+        } else {
+            format!("it belongs to {theirs}, not to {ours}")
+        }
     }))
 }

@@ -21,14 +21,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// An open ledger; its run lives until it is closed.
+/// A ledger that a run has open. The rows that the run claims are locked until it is closed.
 pub struct Ledger {
     commands: Mutex<Option<Sender<WriterCommand>>>,
     thread: Mutex<Option<JoinHandle<Result<(), String>>>>,
 }
 
 impl Ledger {
-    /// Opens or makes the ledger for these sessions, by their names and key columns.
+    /// Opens or creates the ledger for these sessions, which are given with their names and key columns.
     pub fn open(path: &Path, sessions: &[(String, Option<String>)]) -> Result<Self, LedgerError> {
         let store = schema::Store::open(path)?;
         let run = store.begin_run(sessions)?;
@@ -36,7 +36,7 @@ impl Ledger {
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || writer::run_writer(store, run, &received))
-            .map_err(|why| LedgerError::unusable(path, &format!("no thread to write it: {why}")))?;
+            .map_err(|why| LedgerError::unusable(path, &format!("its writer thread cannot be started: {why}")))?;
         Ok(Self { commands: Mutex::new(Some(commands)), thread: Mutex::new(Some(thread)) })
     }
 
@@ -46,14 +46,14 @@ impl Ledger {
         if sent == Some(true) { Ok(()) } else { Err("the ledger is closed".to_owned()) }
     }
 
-    /// Takes rows for this run, as far as they are to be sent.
+    /// Claims the rows that are to be sent for this run.
     pub fn claim(&self, session: &str, rows: Vec<(String, u64)>, resend_unknown: bool) -> Result<Vec<Claim>, String> {
         let (answer, answered) = channel();
         self.send(WriterCommand::Claim { session: session.to_owned(), rows, resend_unknown, answer })?;
         answered.recv().unwrap_or_else(|_| Err("the ledger is closed".to_owned()))
     }
 
-    /// Records that rows are being sent; durable when it comes back.
+    /// Records that rows are being sent. The record is durable when this returns.
     pub fn record_intents(&self, session: &str, rows: Vec<SendingRow>) -> Result<(), String> {
         let (answer, answered) = channel();
         self.send(WriterCommand::RecordIntents { session: session.to_owned(), rows, answer })?;
@@ -61,11 +61,11 @@ impl Ledger {
     }
 
     pub fn update(&self, update: LedgerUpdate) {
-        // A writer that is gone says so when it is closed.
+        // If the writer has ended `close` reports why.
         let _ = self.send(WriterCommand::Update(update));
     }
 
-    /// Writes what is still to be written, and lets go of this run's rows.
+    /// Writes all that is pending, and releases the rows of this run.
     pub fn close(&self) -> Result<(), String> {
         drop(self.commands.lock().unwrap_or_else(PoisonError::into_inner).take());
         match self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {

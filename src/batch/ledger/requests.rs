@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 /// What the ledger says of a row that a run wants to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// It is this run's now. `done` are the recipients that are not to be sent to again.
+    /// The row is this run's. `done` are the recipients that must not get the message again.
     Claimed {
         message_id: Option<String>,
         done: Vec<String>,
@@ -17,28 +17,28 @@ pub enum Claim {
     SentBefore,
     RefusedBefore,
     UnknownBefore,
-    /// Another run that lives has it.
+    /// Another run has claimed it.
     LockedElsewhere,
-    /// The key came before in this run.
+    /// An earlier row of this run has the same key.
     DuplicateKey,
 }
 
-/// How a row ended, for the ledger.
+/// What the ledger is to record of a row.
 #[derive(Clone, Debug)]
 pub struct LedgerUpdate {
     pub session: String,
     pub key: String,
-    /// `None`: nothing of it is known, it is as it was before.
+    /// `None`: the row stays in the state that it had before this run.
     pub state: Option<RowState>,
     pub message_id: Option<String>,
     pub reply: Option<String>,
-    /// Those that something was said of.
+    /// Recipients with what became of them and the reply that says so.
     pub recipients: Vec<(String, RecipientOutcome, String)>,
-    /// An attempt before this one may have been delivered: what this one did not send or refuse stays `unknown`.
+    /// An earlier attempt may have been delivered: what this one did not send or refuse stays `unknown`.
     pub unknown: bool,
 }
 
-/// A row that is being sent, with all its recipients.
+/// A row whose content is about to leave, with all recipients that get it.
 #[derive(Clone, Debug)]
 pub struct SendingRow {
     pub key: String,

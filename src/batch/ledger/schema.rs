@@ -1,4 +1,4 @@
-//! The database: its tables, how it is opened, and which runs live.
+//! The database: its tables, how it is opened, and which runs are alive.
 
 use crate::event::Status;
 use crate::transcript::escape_unprintable;
@@ -9,14 +9,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// `mrun`, in the file's header: whose database it is.
+/// `mrun`, the application id in the file's header.
 const APPLICATION: i32 = 0x6d72_756e;
-/// The tables' version.
+/// The version of the tables.
 const VERSION: i32 = 1;
-/// SQLite's memory for pages, of the ledger and of the keys that came already, in KiB each: however many rows there are. What
-/// is not in it the system's own cache gives at once.
+/// The size of SQLite's page cache in KiB, for the ledger and for the keys seen in this run each. It does not grow with the
+/// number of rows; the system's own cache makes up for it.
 const CACHE_KIB: i32 = 512;
-/// How long another program's lock on the file is waited for.
+/// How long to wait while another program has the file locked.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 const TABLES: &str = "
@@ -34,11 +34,11 @@ CREATE TABLE recipient (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What each SQLite database begins with.
+/// The first bytes of every SQLite database.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-const NOT_A_LEDGER: &str = "it is no ledger of mailrun's, or damaged: it is no SQLite database";
+const NOT_A_LEDGER: &str = "it is not a ledger of mailrun, or damaged: it is not an SQLite database";
 
-/// Whether there is nothing yet, or something that begins as databases do: SQLite itself writes over a file of a few bytes.
+/// Whether the file is missing, empty, or begins like a database. SQLite itself would overwrite a file of a few bytes.
 fn may_be_database(path: &Path) -> bool {
     let Ok(metadata) = std::fs::metadata(path) else { return true };
     if metadata.is_dir() || (metadata.is_file() && metadata.len() == 0) {
@@ -51,7 +51,7 @@ fn may_be_database(path: &Path) -> bool {
             .map_or_else(|why| why.kind() != std::io::ErrorKind::UnexpectedEof, |()| header.starts_with(MAGIC))
 }
 
-/// Why a ledger is of no use: said, and nothing is sent.
+/// Why a ledger cannot be used. The message is printed, and nothing is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerError {
     pub status: Status,
@@ -74,7 +74,7 @@ impl LedgerError {
     }
 }
 
-/// SQLite's errors in words for people.
+/// SQLite's error in plain words.
 pub fn error_text(error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
@@ -82,7 +82,7 @@ pub fn error_text(error: &rusqlite::Error) -> String {
         _ if is_busy(error) => "it is locked by another program".to_owned(),
         Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged ({error})"),
         Some(ErrorCode::NotADatabase) => NOT_A_LEDGER.to_owned(),
-        Some(ErrorCode::CannotOpen) => "it cannot be opened or made".to_owned(),
+        Some(ErrorCode::CannotOpen) => "it cannot be opened or created".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -97,7 +97,7 @@ pub struct Store {
     pub db: Connection,
 }
 
-/// A run that lives: the lock is its life.
+/// A run that is alive as long as it holds the lock.
 pub struct LedgerRun {
     pub id: i64,
     lock: Option<File>,
@@ -105,12 +105,12 @@ pub struct LedgerRun {
 }
 
 impl Store {
-    /// Opens it; makes it where there is none.
+    /// Opens the database; creates it if there is none.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         Self::open_with(path, OpenFlags::SQLITE_OPEN_CREATE)
     }
 
-    /// Opens one that is there.
+    /// Opens an existing ledger.
     pub fn open_existing(path: &Path) -> Result<Self, LedgerError> {
         if !path.is_file() {
             let message = format!("no ledger {}", escape_unprintable(path.as_os_str().as_encoded_bytes()));
@@ -120,7 +120,7 @@ impl Store {
     }
 
     fn open_with(path: &Path, more: OpenFlags) -> Result<Self, LedgerError> {
-        // A write beyond the limit on files' sizes is then an error and not a signal's end.
+        // A write beyond the limit on file sizes is then an error, and does not end the program.
         let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
         let failed = |error: &rusqlite::Error| LedgerError::sqlite(path, error);
@@ -128,7 +128,7 @@ impl Store {
             return Err(LedgerError::unusable(path, NOT_A_LEDGER));
         }
         if more.contains(OpenFlags::SQLITE_OPEN_CREATE) {
-            // It names people: as transcripts, it is its owner's alone. What is wrong here SQLite says in its own way.
+            // It names people: like transcripts, only its owner may read it. If this fails SQLite reports why.
             let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         }
         let db = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
@@ -137,7 +137,7 @@ impl Store {
         loop {
             match store.prepare() {
                 Ok(()) => return Ok(store),
-                // SQLite itself does not wait where another run makes the file, or its WAL, at this moment.
+                // SQLite itself does not wait while another run creates the file or its WAL.
                 Err(PrepareError::Sqlite(error)) if is_busy(&error) && begun.elapsed() < LOCK_WAIT => {
                     std::thread::sleep(Duration::from_millis(10));
                 }
@@ -164,15 +164,17 @@ impl Store {
         }
         let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         if mode != "wal" {
-            return Err(PrepareError::Unusable(format!("its file system does not bear SQLite's WAL (it gave {mode})")));
+            return Err(PrepareError::Unusable(format!(
+                "its file system does not support SQLite's WAL mode (it gave {mode})"
+            )));
         }
         db.pragma_update(None, "synchronous", "FULL")?;
         for schema in ["main", "temp"] {
             db.pragma_update(Some(schema), "cache_size", -CACHE_KIB)?;
         }
-        let sound: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if sound != "ok" {
-            return Err(PrepareError::Unusable(format!("it is damaged ({sound})")));
+        let check: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if check != "ok" {
+            return Err(PrepareError::Unusable(format!("it is damaged ({check})")));
         }
         if tables == 0 {
             self.create_tables()?;
@@ -180,7 +182,7 @@ impl Store {
         Ok(())
     }
 
-    /// The file's application, version and number of tables: of one moment, since another run may be making them.
+    /// The file's application id, version and number of tables, read in one transaction: another run may be creating them.
     fn identity(&self) -> rusqlite::Result<(i32, i32, i64)> {
         let moment = rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Deferred)?;
         let tables = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -188,7 +190,7 @@ impl Store {
         Ok((pragma("application_id")?, pragma("user_version")?, tables))
     }
 
-    /// Two runs may come to an empty file at once: the second finds the tables made.
+    /// Creates the tables, unless another run did so in the meantime.
     fn create_tables(&self) -> rusqlite::Result<()> {
         let transaction = rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
         let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -200,7 +202,7 @@ impl Store {
         transaction.commit()
     }
 
-    /// Begins a run: sees that the ledger is these sessions', and gives dead runs' rows free.
+    /// Begins a run: checks that the ledger belongs to these sessions, and releases the rows of dead runs.
     pub fn begin_run(&self, sessions: &[(String, Option<String>)]) -> Result<LedgerRun, LedgerError> {
         let failed = |error: rusqlite::Error| LedgerError::sqlite(&self.path, &error);
         let transaction =
@@ -210,7 +212,7 @@ impl Store {
         let token = crate::session::unseeded_letters(16);
         let lock_path = self.lock_path(&token);
         let unlockable =
-            |why: std::io::Error| LedgerError::unusable(&self.path, &format!("its run's lock cannot be made: {why}"));
+            |why: std::io::Error| LedgerError::unusable(&self.path, &format!("its lock file cannot be created: {why}"));
         let mut options = OpenOptions::new();
         let lock = options.write(true).create(true).truncate(false).mode(0o600).open(&lock_path).map_err(unlockable)?;
         lock.try_lock().map_err(|why| unlockable(std::io::Error::other(why.to_string())))?;
@@ -247,7 +249,7 @@ impl Store {
                 Some(before) if before == key => {}
                 Some(before) => {
                     let why = format!(
-                        "the key of {} changed from {} to {}, so that its rows cannot be told apart from those before",
+                        "the key of {} changed from {} to {}: its rows cannot be matched with those recorded before",
                         escape_unprintable(name.as_bytes()),
                         shown(before),
                         shown(key)
@@ -263,7 +265,7 @@ impl Store {
                     let mut names: Vec<_> = known.keys().map(|name| escape_unprintable(name.as_bytes())).collect();
                     names.sort();
                     let why = format!(
-                        "it is another session's ({}), not {}'s",
+                        "it belongs to another session ({}), not to {}",
                         names.join(", "),
                         escape_unprintable(name.as_bytes())
                     );
@@ -274,7 +276,7 @@ impl Store {
         Ok(())
     }
 
-    /// A dead run's `sending` is `unknown`, and what else it took is free.
+    /// Releases the rows of runs that ended without saying so; rows that were `sending` become `unknown`.
     pub fn release_dead_runs(&self) -> rusqlite::Result<()> {
         let mut statement = self.db.prepare("SELECT id, token FROM run")?;
         let runs: Vec<(i64, String)> =
@@ -295,13 +297,13 @@ impl Store {
             )?;
             self.db.execute("UPDATE row SET run = NULL WHERE run = ?1", [id])?;
             self.db.execute("DELETE FROM run WHERE id = ?1", [id])?;
-            // Its run is gone for good: nobody can lock it again.
+            // No run can lock it again.
             let _ = std::fs::remove_file(self.lock_path(&token));
         }
         Ok(())
     }
 
-    /// Removes locks that were made by runs that died before they stood in the ledger. Within a transaction, so that no
+    /// Removes the lock files of runs that died before they were recorded. Called within a transaction, so that no
     /// run is about to begin.
     fn remove_stale_locks(&self, runs: &[(i64, String)]) {
         let Some(name) = self.path.file_name().map(|name| name.as_encoded_bytes()) else { return };
@@ -317,7 +319,7 @@ impl Store {
         }
     }
 
-    /// Whether somebody holds the run's lock. The system lets go of it when the process ends, however it ends.
+    /// Whether the run's lock is held. The system releases it when the process ends, however it ends.
     fn is_alive(&self, token: &str) -> bool {
         match OpenOptions::new().write(true).open(self.lock_path(token)) {
             Ok(file) => matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
@@ -331,14 +333,14 @@ impl Store {
         name.into()
     }
 
-    /// Ends a run: what it took and did not send is free.
+    /// Ends a run, and releases the rows that it claimed and did not send.
     pub fn end_run(&self, mut run: LedgerRun) -> rusqlite::Result<()> {
         let transaction = rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
-        // What is `sending` still had no outcome that could be written.
+        // The result of a row that is still `sending` could not be written.
         transaction.execute("UPDATE row SET state = 'unknown' WHERE run = ?1 AND state = 'sending'", [run.id])?;
         transaction.execute("UPDATE row SET run = NULL WHERE run = ?1", [run.id])?;
         transaction.execute("DELETE FROM run WHERE id = ?1", [run.id])?;
-        // Nobody looks for it before the transaction is over; where that fails, a later run finds this one dead.
+        // No run looks for the lock before the transaction is committed. If that fails, a later run finds this one dead.
         let _ = std::fs::remove_file(&run.lock_path);
         transaction.commit()?;
         run.lock.take();
@@ -357,7 +359,7 @@ impl From<rusqlite::Error> for PrepareError {
     }
 }
 
-/// The time, as the ledger keeps it.
+/// The current time as the ledger stores it.
 pub fn timestamp() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

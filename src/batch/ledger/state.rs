@@ -1,12 +1,12 @@
-//! The words that states have in the ledger.
+//! The names that states have in the ledger.
 
 use crate::batch::tally::RowState;
 use crate::event::RecipientOutcome;
 
-/// All of them.
+/// The names of all states.
 pub const STATES: [&str; 6] = ["pending", "sending", "sent", "refused", "deferred", "unknown"];
 
-/// The word for a row's state; `None` if it is not recorded.
+/// The name of a row's state; `None` if it is not recorded.
 pub fn row_word(state: RowState) -> Option<&'static str> {
     match state {
         RowState::Sent => Some("sent"),
@@ -17,7 +17,7 @@ pub fn row_word(state: RowState) -> Option<&'static str> {
     }
 }
 
-/// The word for a recipient's state.
+/// The name of a recipient's state.
 pub fn recipient_word(outcome: RecipientOutcome) -> &'static str {
     match outcome {
         RecipientOutcome::Accepted => "sent",

@@ -1,4 +1,4 @@
-//! The one thread that writes: it takes what all connections have to say and commits it together.
+//! The writer thread: it collects the requests of all workers and commits them together.
 
 use super::reply::queue_id;
 use super::requests::{Claim, LedgerUpdate, SendingRow, WriterCommand};
@@ -8,20 +8,20 @@ use rusqlite::{OptionalExtension, Transaction, TransactionBehavior};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-/// Outcomes wait for the next `sending` so long at most.
+/// How long results wait for the next intent, to share its commit.
 const MAX_DELAY: Duration = Duration::from_millis(50);
-/// The most that one commit holds.
+/// The most requests in one commit.
 const MAX_GROUP: usize = 512;
 
-/// Whoever waits for the commit.
+/// A worker that waits for the commit.
 enum PendingResponse {
     Claim(Sender<Result<Vec<Claim>, String>>, Vec<Claim>),
     Intents(Sender<Result<(), String>>),
 }
 
-/// Writes until nobody is left to say anything.
+/// Writes until all senders are gone.
 pub fn run_writer(store: Store, run: LedgerRun, commands: &Receiver<WriterCommand>) -> Result<(), String> {
-    // Which keys came already; SQLite keeps it in a file of its own where it grows.
+    // The keys seen in this run. SQLite moves the table to a file when it grows.
     let seen = store
         .db
         .execute_batch("CREATE TEMP TABLE seen (session TEXT, key TEXT, PRIMARY KEY (session, key)) WITHOUT ROWID");
@@ -62,7 +62,7 @@ pub fn run_writer(store: Store, run: LedgerRun, commands: &Receiver<WriterComman
                 outcomes.clear();
                 since = None;
             }
-            // They are tried again with the next commit; the run ends with the error if that fails, too.
+            // They are written with the next commit. If that fails too, the run ends with the error.
             Err(why) if !open => {
                 return Err(why);
             }
@@ -72,7 +72,7 @@ pub fn run_writer(store: Store, run: LedgerRun, commands: &Receiver<WriterComman
     store.end_run(run).map_err(|error| error_text(&error))
 }
 
-/// All in one transaction; those who wait hear of it when it is durable.
+/// Writes all in one transaction; workers that wait are answered when it is durable.
 fn commit(
     store: &Store,
     run: &LedgerRun,
@@ -88,7 +88,7 @@ fn commit(
             apply_update(&transaction, ended)?;
         }
         for question in questions {
-            // Whoever asked is told even where the transaction fails.
+            // Each request is answered, even if the transaction fails.
             match question {
                 WriterCommand::Claim { session, rows, resend_unknown, answer } => {
                     waiting.push(PendingResponse::Claim(answer, Vec::new()));
@@ -118,7 +118,7 @@ fn commit(
     })();
     let result: Result<(), String> = result.map_err(|error: rusqlite::Error| error_text(&error));
     for one in waiting {
-        // A connection that is gone hears nothing, and asks nothing.
+        // A worker that has ended needs no answer.
         match one {
             PendingResponse::Claim(answer, claimed) => drop(answer.send(result.clone().map(|()| claimed))),
             PendingResponse::Intents(answer) => drop(answer.send(result.clone())),
@@ -127,7 +127,7 @@ fn commit(
     result
 }
 
-/// Takes what is left to this run, within a transaction. `dead_runs_released`: dead runs were looked for already.
+/// Claims the rows that are left to this run, within a transaction. `dead_runs_released`: dead runs were released already.
 fn claim(
     store: &Store,
     run: i64,
@@ -153,7 +153,7 @@ fn claim(
         if found.as_ref().is_some_and(|(_, holder, _)| holder.is_some_and(|holder| holder != run))
             && !*dead_runs_released
         {
-            // Who holds it may have died since this run began.
+            // The run that has claimed it may have died since this one began.
             store.release_dead_runs()?;
             *dead_runs_released = true;
             found = look()?;
@@ -211,7 +211,7 @@ fn apply_update(db: &Transaction<'_>, ended: &LedgerUpdate) -> rusqlite::Result<
     let stays = |word: &'static str| if *unknown && word == "deferred" { "unknown" } else { word };
     let word = state.and_then(row_word).map(stays).or(unknown.then_some("unknown"));
     let queue_id = reply.as_deref().and_then(queue_id);
-    // What nothing is known of is as it was, and `sending` without an outcome was not sent: its dot never left.
+    // Without a new state the row stays as it was. If it is `sending` it was not sent: the end of its content did not leave.
     let mut row = db.prepare_cached(
         "UPDATE row SET state = coalesce(?3, CASE state WHEN 'sending' THEN 'pending' ELSE state END),
          message_id = coalesce(?4, message_id), reply = iif(?3 IS NULL, reply, ?5),
@@ -222,13 +222,13 @@ fn apply_update(db: &Transaction<'_>, ended: &LedgerUpdate) -> rusqlite::Result<
     if needs_recipient_rows(recipients.iter().map(|(name, ..)| name)) || has_recipient_rows(db, session, key)? {
         for (address, outcome, reply) in recipients {
             let state = match (recipient_word(*outcome), word) {
-                // One of them was refused, and that stopped the message for all: nothing was sent to this one.
+                // Another recipient was refused, which stopped the message for all: nothing was sent to this one.
                 ("deferred", Some("refused")) => "pending",
                 (state, _) => stays(state),
             };
             put_recipient(db, session, key, address, state, Some(reply))?;
         }
-        // The others were not sent to, whatever was begun.
+        // Nothing was sent to the other recipients.
         let mut rest = db.prepare_cached(
             "UPDATE recipient SET state = CASE ?3 WHEN 'unknown' THEN 'unknown' ELSE 'pending' END
              WHERE session = ?1 AND key = ?2 AND state = 'sending'",
@@ -238,8 +238,8 @@ fn apply_update(db: &Transaction<'_>, ended: &LedgerUpdate) -> rusqlite::Result<
     Ok(())
 }
 
-/// Whether the row's state does not say all of its recipients: there are more of them, in one message or in several. Of
-/// those one is known as `message 2: b@example.com`, and no address begins so.
+/// Whether recipients are recorded besides the row: it has several, in one message or in several. Those of several
+/// messages are named like `message 2: b@example.com`, and no address begins so.
 fn needs_recipient_rows<'r>(mut recipients: impl ExactSizeIterator<Item = &'r String>) -> bool {
     recipients.len() > 1 || recipients.any(|name| name.starts_with("message "))
 }

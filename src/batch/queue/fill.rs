@@ -1,4 +1,4 @@
-//! Turns on their way into the queue: read from where they come from, and claimed in the ledger.
+//! Fills the queue: reads rows, and claims them in the ledger.
 
 use super::{QueueState, RowStream, RowTask};
 use crate::batch::ledger::Claim;
@@ -10,20 +10,20 @@ use crate::source::SourceRow;
 use crate::transcript::SafeText;
 use std::time::{Duration, Instant};
 
-/// Rows that are taken from the file, and claimed in the ledger, at a time.
+/// How many rows are read, and claimed in the ledger, at a time.
 const GROUP_SIZE: usize = 32;
 
-/// How long an interrupted run goes on counting rows.
+/// How long an interrupted run counts the rows that are left.
 const COUNT_LIMIT: Duration = Duration::from_secs(1);
 
 impl QueueState {
-    /// Takes more turns from where they come from; whether there were any.
+    /// Reads more rows; false if there are none left.
     pub(super) fn fill(&mut self, options: &BatchOptions, now: Instant) -> bool {
-        match &mut self.turns {
+        match &mut self.stream {
             RowStream::Exhausted => false,
             RowStream::Times { remaining, number, until } => {
                 if *remaining == 0 || until.is_some_and(|until| now >= until) {
-                    self.turns = RowStream::Exhausted;
+                    self.stream = RowStream::Exhausted;
                     return false;
                 }
                 *remaining -= 1;
@@ -45,11 +45,11 @@ impl QueueState {
         let mut group = Vec::new();
         let mut over = false;
         {
-            let RowStream::Rows { reader, key, repeats_left, repetition, reopen, until } = &mut self.turns else {
+            let RowStream::Rows { reader, key, repeats_left, repetition, reopen, until } = &mut self.stream else {
                 return false;
             };
             if until.is_some_and(|until| now >= until) {
-                self.turns = RowStream::Exhausted;
+                self.stream = RowStream::Exhausted;
                 return false;
             }
             let most = if reader.is_stream { 1 } else { GROUP_SIZE };
@@ -88,7 +88,7 @@ impl QueueState {
             }
         }
         if over {
-            self.turns = RowStream::Exhausted;
+            self.stream = RowStream::Exhausted;
         }
         self.taken += group.len();
         if group.is_empty() {
@@ -101,7 +101,7 @@ impl QueueState {
         true
     }
 
-    /// Takes those that the ledger leaves to this run.
+    /// Queues the rows that the ledger leaves to this run, and counts the others.
     fn claim(&mut self, group: Vec<(RowTask, u64)>, options: &BatchOptions) -> bool {
         let Some(ledger) = &options.ledger else { return false };
         let names: Vec<_> = group
@@ -141,7 +141,7 @@ impl QueueState {
                 Claim::UnknownBefore => self.tally.unknown_before += 1,
                 Claim::LockedElsewhere => self.tally.locked_elsewhere += 1,
                 Claim::DuplicateKey => {
-                    task.row.error = Some(format!("the key {} came before in this file", SafeText::new(&task.key)));
+                    task.row.error = Some(format!("duplicate key {}: an earlier row has it", SafeText::new(&task.key)));
                     self.ready.push_back(task);
                 }
             }
@@ -149,10 +149,10 @@ impl QueueState {
         true
     }
 
-    /// Counts the rows that nobody took; whether there were any. Somebody who interrupts waits for no more of a stream, and
-    /// not long for the rest of a file: then the rest is only said to be.
+    /// Counts the rows that were not read; true if there were any. After an interruption nothing more is read from a stream,
+    /// and a file only for a second: the summary then says that there may be more.
     pub(super) fn count_rest(&mut self, options: &BatchOptions, interrupted: bool) -> bool {
-        let RowStream::Rows { reader, key, until, .. } = &mut self.turns else { return false };
+        let RowStream::Rows { reader, key, until, .. } = &mut self.stream else { return false };
         if interrupted && (reader.is_stream || until.is_some() || options.counts_repetitions) {
             self.tally.has_unread_rows = reader.is_stream;
             return false;
@@ -171,10 +171,10 @@ impl QueueState {
     }
 }
 
-/// The key of a session's only turn.
+/// The key of a session without rows.
 const SINGLE_RUN_KEY: &str = "-";
 
-/// A row as a turn; `None` where it is another shard's.
+/// The task for a row, with the row's number; `None` if another shard has it.
 fn row_task(
     row: SourceRow,
     key: Option<&str>,
@@ -191,7 +191,7 @@ fn row_task(
         match row.text(column) {
             Some(key) if !key.is_empty() || options.ledger.is_none() => name = key,
             _ => {
-                error = Some(format!("the row has no {}, which names it", SafeText::new(column)));
+                error = Some(format!("the row has no value for its key {}", SafeText::new(column)));
                 value = None;
             }
         }

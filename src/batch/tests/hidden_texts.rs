@@ -1,4 +1,4 @@
-//! Replaces every displayed text by `x`: in events, and in what the row source is told.
+//! Replaces every displayed text by `x`: in events, and in what the row source gets.
 
 use crate::event::{
     Cause, Event, Fact, FailedAssert, Failure, Note, Observer, Outcome, RedactedLine, RefusedRecipient, RowId,
@@ -61,7 +61,7 @@ impl<O: Observer> Observer for HiddenTexts<O> {
     }
 }
 
-/// A row source that is told no text but the names of recipients, by which a ledger knows them.
+/// A row source that gets no text except the names of recipients, by which a ledger knows them.
 pub struct HiddenRowTexts<'s> {
     pub source: &'s mut dyn RowSource,
     pub hides: bool,

@@ -71,7 +71,7 @@ mod tests {
             (vec![sent(), answered(250)], (1, 0), "accepted"),
             (vec![sent(), answered(550)], (0, 0), "refused"),
             (vec![sent(), answered(250), note()], (0, 0), "a message's own"),
-            (vec![sent()], (0, 1), "nobody knows"),
+            (vec![sent()], (0, 1), "no reply"),
             (vec![answered(552)], (0, 0), "refused before its end"),
             (vec![sent(), sent(), answered(250)], (1, 1), "two in one write"),
             (vec![], (0, 0), "no content"),

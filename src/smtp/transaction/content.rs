@@ -3,7 +3,7 @@
 /// What a piece of content holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentEnd {
-    /// The end, after so many of the piece's bytes.
+    /// The end, after `length` bytes of the piece.
     Found {
         length: usize,
     },
