@@ -17,7 +17,7 @@ fn an_invalid_row_is_an_error_and_the_others_are_sent() {
         (
             "p.csv",
             b"email,name\nc@x.example,A\nc@x.example,C\n",
-            &["p.csv:3", "c@x.example came before"],
+            &["p.csv:3", "duplicate key c@x.example"],
             1,
             "a key that comes twice",
         ),
@@ -59,7 +59,7 @@ fn an_invalid_file_is_an_error_before_anything_is_sent() {
     let table: [File<'_>; 7] = [
         ("p.csv", b"", SESSION, 65, "no header row", "empty"),
         ("p.csv", b"\n\n", SESSION, 65, "no header row", "empty lines"),
-        ("p.csv", b"email,email\n", SESSION, 65, "twice", "a column twice"),
+        ("p.csv", b"email,email\n", SESSION, 65, "duplicate column", "a column twice"),
         ("p.csv", b"mail\na@x.example\n", SESSION, 65, "\"email\"", "no column of the key's name"),
         ("q.csv", b"email\n", SESSION, 66, "p.csv", "no file"),
         ("p.csv", b"\xff\xfe\na\n", SESSION, 65, "UTF-8", "another encoding"),

@@ -146,7 +146,7 @@ fn another_session_s_ledger_is_not_merged() {
     db.execute_batch("UPDATE session SET name = 'd.toml'; UPDATE row SET session = 'd.toml'").expect("it is a ledger");
     let merged = mine.ledger(&["merge", theirs.path("l.db").to_str().expect("it is text")]);
     assert_eq!(merged.status, 65, "{}", merged.stderr);
-    assert!(merged.stderr.contains("it is d.toml's, and not c.toml's"), "{}", merged.stderr);
+    assert!(merged.stderr.contains("it belongs to d.toml, not to c.toml"), "{}", merged.stderr);
     assert_eq!(mine.ledger(&[]).stdout.lines().last(), Some("rows             1"));
 }
 
