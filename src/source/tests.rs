@@ -170,7 +170,10 @@ fn what_the_command_line_names_has_an_end() {
     let world = World::new();
     assert_eq!(read_argument_file(&world.path("session/a.txt")), Ok(b"session/a.txt".to_vec()));
     let endless = read_argument_file(Path::new("/dev/zero"));
-    assert!(matches!(&endless, Err(SourceError::Refused(text)) if text.contains("larger than the limit of 64 MiB")), "{endless:?}");
+    assert!(
+        matches!(&endless, Err(SourceError::Refused(text)) if text.contains("larger than the limit of 64 MiB")),
+        "{endless:?}"
+    );
     assert!(matches!(read_argument_file(&world.path("missing")), Err(SourceError::Unreadable(_))));
 }
 
