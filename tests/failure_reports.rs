@@ -43,8 +43,8 @@ fn everything_that_failed_in_a_step_is_reported() {
         "= it has 1 line, not 2",
         "assert failed: reply.text == 'x'",
         "assert failed: reply.lines | length == 4",
-        "capture of a: ",
-        "capture of b: ",
+        "capture failed: a: ",
+        "capture failed: b: ",
         "assert failed: 1 == 2",
         "expected 251, got 250",
         "expected 252, got 250",
@@ -60,7 +60,7 @@ fn everything_that_failed_in_a_step_is_reported() {
             "{one}"
         );
     }
-    let captures = screen.lines().find(|line| line.contains("error: capture of a")).expect("it is told");
+    let captures = screen.lines().find(|line| line.contains("error: capture failed: a")).expect("it is told");
     assert!(captures.starts_with("case.toml:6:"), "where it stands: {captures}");
     assert!(
         screen.contains("> *: expected ") && screen.contains(", got 550 (case.toml:4)"),
@@ -68,7 +68,7 @@ fn everything_that_failed_in_a_step_is_reported() {
     );
     for report in ["j.xml", "t.tap", "r.json", "r.html"] {
         let report = folder.read(report);
-        for one in ["capture of b", "expected 252, got 250", "1 == 3", "has 1 line, not 2"] {
+        for one in ["capture failed: b", "expected 252, got 250", "1 == 3", "has 1 line, not 2"] {
             assert!(report.contains(one), "{one}:\n{report}");
         }
         assert!(!report.contains('\u{fffd}'), "bytes stay bytes: {report}");

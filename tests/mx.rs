@@ -160,8 +160,16 @@ fn a_domain_without_mx_records_is_its_own_exchanger() {
 #[test]
 fn the_status_says_why_there_is_no_exchanger() {
     let fixture = MxFixture::new("mx1.example");
-    fixture.ends("null.example", 68, &["cannot resolve null.example: the domain accepts no mail", "RFC 7505"]);
-    fixture.ends("nowhere.example", 68, &["cannot resolve nowhere.example: there is no such domain"]);
+    fixture.ends(
+        "null.example",
+        68,
+        &["cannot connect to null.example: the name does not resolve: the domain accepts no mail", "RFC 7505"],
+    );
+    fixture.ends(
+        "nowhere.example",
+        68,
+        &["cannot connect to nowhere.example: the name does not resolve: there is no such domain"],
+    );
     fixture.ends("broken.example", 68, &["SERVFAIL"]);
     fixture.ends("silent.example", 68, &["the name server did not answer: timed out (127.0.0.1:"]);
     fixture.ends(

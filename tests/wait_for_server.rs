@@ -94,7 +94,7 @@ fn a_proxy_without_a_server_fails_after_the_wait() {
     for options in [&["--wait", "300ms"][..], &[]] {
         let output = run(&url, GREETED, options);
         assert_eq!(output.status, 69, "{}", output);
-        assert!(output.text().contains("the connection was lost"), "{output}");
+        assert!(output.text().contains("expected an open connection"), "{output}");
     }
 }
 

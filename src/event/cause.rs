@@ -19,14 +19,14 @@ pub struct Failure {
 /// What else is to be said of a failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FailureDetails {
-    /// Which parts of an expectation the reply did not meet, a sentence each.
+    /// The parts of an expectation that the reply did not meet, a sentence each.
     pub mismatches: Vec<SafeText>,
-    /// What else failed of the same step: asserts, captures, members of a pipeline. These hold none themselves.
+    /// Other failures of the same step: asserts, captures, members of a pipeline. These have no `others` themselves.
     pub others: Vec<Failure>,
 }
 
 impl Failure {
-    /// A failure of which nothing else is to be said.
+    /// A failure without details.
     pub fn new(status: Status, place: Place, cause: Cause) -> Self {
         Self { status, place, cause, details: FailureDetails::default() }
     }
@@ -59,7 +59,8 @@ pub enum CertificateProblem {
     Issuer,
 }
 
-/// Why a step or a session failed. `Display` says it in a sentence without a full stop.
+/// Why a step or a session failed. `Display` writes a sentence without a full stop. It is also a remark of the transcript, so it
+/// begins like one (docs/transcript.md).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// `expected 250, got 550`.
@@ -73,17 +74,17 @@ pub enum Cause {
         pattern: SafeText,
         text: SafeText,
     },
-    /// A limit passed: what was waited for, the limit, and the section that sets it, where it is a default.
+    /// A time limit passed: what was awaited, the limit, and the section of the RFC that sets it, if it is a default.
     TimedOut {
         waiting_for: SafeText,
         limit: Duration,
         section: Option<&'static str>,
     },
-    /// The server ended the connection where a reply was due, or writing failed.
+    /// The server ended the connection before a reply that was due, or a write failed.
     ConnectionLost {
         why: SafeText,
     },
-    /// Content was complete and no reply came: RFC 1047's case.
+    /// Content was sent completely, and no reply came (RFC 1047).
     DeliveryUnknown {
         why: SafeText,
     },
@@ -93,7 +94,7 @@ pub enum Cause {
     UnsolicitedInput {
         text: SafeText,
     },
-    /// Bytes in the clear behind STARTTLS's reply (CVE-2011-0411).
+    /// Unencrypted bytes after the reply to STARTTLS (CVE-2011-0411).
     BytesAfterStarttls {
         text: SafeText,
     },
@@ -105,13 +106,13 @@ pub enum Cause {
         address: SafeText,
         why: SafeText,
     },
-    /// The certificate is not to be trusted, and why; what it says.
+    /// The certificate is not trusted: the reason, and the certificate's properties.
     Certificate {
         problem: CertificateProblem,
         why: SafeText,
         details: Vec<SafeText>,
     },
-    /// TLS broke: in the handshake, or behind it.
+    /// TLS failed in the handshake or after it.
     TlsFailed {
         why: SafeText,
         after_handshake: bool,
@@ -125,12 +126,12 @@ pub enum Cause {
         what: SafeText,
         help: Option<SafeText>,
     },
-    /// A SASL exchange that went wrong.
+    /// A SASL exchange failed.
     Sasl {
         mechanism: SafeText,
         why: SafeText,
     },
-    /// A rendered value is not valid, or a source has none.
+    /// A rendered value is invalid, or a source has no value.
     BadValue {
         what: SafeText,
     },
@@ -140,7 +141,7 @@ pub enum Cause {
     },
     Recipients {
         refused: Vec<RefusedRecipient>,
-        /// The message was stopped for the others too (`on_refused = "abort"`).
+        /// The message was not sent to the others either (`on_refused = "abort"`).
         stopped: bool,
     },
     Interrupted {
@@ -148,7 +149,7 @@ pub enum Cause {
     },
 }
 
-/// What came instead.
+/// What the server sent or did instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerResponse {
     /// Code and text.
@@ -172,7 +173,7 @@ pub struct FailedAssert {
 }
 
 impl Cause {
-    /// Whether there was an answer to judge: what failed so is a failure, all else an error.
+    /// Whether the server answered: then the step failed, otherwise it has an error.
     pub fn has_answer(&self) -> bool {
         match self {
             Self::Unexpected { .. }
@@ -214,60 +215,60 @@ impl fmt::Display for Cause {
             Self::AssertsFailed(failed) => match failed.as_slice() {
                 [one] => write!(f, "assert failed: {one}"),
                 many => {
-                    write!(f, "{} asserts failed: ", many.len())?;
+                    f.write_str("assert failed: ")?;
                     joined(f, many, "; ")
                 }
             },
             Self::CaptureMissed { name, pattern, text } => {
-                write!(f, "capture of {name}: the pattern {pattern} does not match \"{text}\"")
+                write!(f, "capture failed: {name}: the pattern {pattern} does not match \"{text}\"")
             }
             Self::TimedOut { waiting_for, limit, section } => {
-                write!(f, "timed out after {}, waiting for {waiting_for}", HumanDuration(*limit))?;
+                write!(f, "timeout: waited {} for {waiting_for}", HumanDuration(*limit))?;
                 section.map_or(Ok(()), |section| write!(f, " (the limit of {section})"))
             }
-            Self::ConnectionLost { why } => write!(f, "the connection was lost: {why}"),
+            Self::ConnectionLost { why } => write!(f, "expected an open connection, but {why}"),
             Self::DeliveryUnknown { why } => {
-                write!(f, "no reply came to the content ({why}): the message may have been delivered, or not")
+                write!(f, "message may have been delivered: no reply to its content ({why})")
             }
             Self::NotSmtp(ReplyError::NoCode) => {
-                f.write_str("what the server sent is not SMTP: the line does not begin with a three-digit code")
+                f.write_str("protocol error: the line does not begin with a three-digit code")
             }
             Self::NotSmtp(ReplyError::CodeChanged { first, now }) => {
-                write!(f, "what the server sent is not SMTP: the code changed from {first} to {now} within a reply")
+                write!(f, "protocol error: the code changed from {first} to {now} within a reply")
             }
             Self::NotSmtp(ReplyError::TooManyLines) => {
-                write!(
-                    f,
-                    "what the server sent is not SMTP: a reply of over {} lines",
-                    group_thousands(MAX_REPLY_LINES)
-                )
+                write!(f, "protocol error: a reply of over {} lines", group_thousands(MAX_REPLY_LINES))
             }
             Self::NotSmtp(ReplyError::TooMuchText) => {
-                write!(f, "what the server sent is not SMTP: a reply of over {} MiB", MAX_REPLY_TEXT >> 20)
+                write!(f, "protocol error: a reply of over {} MiB", MAX_REPLY_TEXT >> 20)
             }
-            Self::LineTooLong => f.write_str("what the server sent is not SMTP: a line over 64 KiB"),
-            Self::UnsolicitedInput { text } => write!(f, "the server spoke out of turn: {text}"),
+            Self::LineTooLong => f.write_str("protocol error: a line over 64 KiB"),
+            Self::UnsolicitedInput { text } => write!(f, "protocol error: unsolicited input: {text}"),
             Self::BytesAfterStarttls { text } => {
-                write!(f, "the server sent bytes in the clear behind its reply to STARTTLS (CVE-2011-0411): {text}")
+                write!(f, "protocol error: unencrypted bytes after the reply to STARTTLS (CVE-2011-0411): {text}")
             }
-            Self::CannotResolve { host, why } => write!(f, "cannot resolve {host}: {why}"),
+            Self::CannotResolve { host, why } => {
+                write!(f, "cannot connect to {host}: the name does not resolve: {why}")
+            }
             Self::CannotConnect { address, why } => write!(f, "cannot connect to {address}: {why}"),
-            Self::Certificate { why, .. } => write!(f, "the server's certificate is not to be trusted: {why}"),
-            Self::TlsFailed { why, after_handshake: false } => write!(f, "the TLS handshake failed: {why}"),
-            Self::TlsFailed { why, after_handshake: true } => write!(f, "TLS broke behind the handshake: {why}"),
-            Self::AuthRefused { mechanism, reply } => write!(f, "authentication with {mechanism} was refused: {reply}"),
-            Self::MissingCapability { what, .. } => write!(f, "the server lacks {what}"),
-            Self::Sasl { mechanism, why } => write!(f, "authentication with {mechanism} went wrong: {why}"),
+            Self::Certificate { why, .. } => write!(f, "certificate not trusted: {why}"),
+            Self::TlsFailed { why, after_handshake: false } => write!(f, "TLS handshake failed: {why}"),
+            Self::TlsFailed { why, after_handshake: true } => write!(f, "TLS error after the handshake: {why}"),
+            Self::AuthRefused { mechanism, reply } => {
+                write!(f, "expected authentication with {mechanism} to succeed, got {reply}")
+            }
+            Self::MissingCapability { what, .. } => write!(f, "server lacks {what}"),
+            Self::Sasl { mechanism, why } => write!(f, "protocol error: authentication with {mechanism}: {why}"),
             Self::BadValue { what } | Self::Unreadable { what } => write!(f, "{what}"),
             Self::Recipients { refused, stopped: _ } => {
-                let plural = if refused.len() == 1 { "recipient was" } else { "recipients were" };
+                let plural = if refused.len() == 1 { "recipient" } else { "recipients" };
                 let deferred = refused.iter().filter(|one| one.is_temporary()).count();
                 let what = match deferred {
                     0 => "refused",
                     all if all == refused.len() => "deferred",
                     _ => "refused or deferred",
                 };
-                write!(f, "{} {plural} {what}: ", group_thousands(refused.len()))?;
+                write!(f, "{plural} {what}: ")?;
                 for (i, RefusedRecipient { address, reply, .. }) in refused.iter().enumerate() {
                     write!(f, "{}<{address}>: {reply}", if i == 0 { "" } else { "; " })?;
                 }

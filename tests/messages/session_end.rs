@@ -19,12 +19,12 @@ fn a_session_that_ends_before_its_message_prints_why_in_one_line() {
     let refusing = FaultServer::builder().offering(&["AUTH PLAIN"]).fault(wrong).start();
     let table = [
         (closed, "", 69, "not sent: cannot connect to 127.0.0.1:", "connection refused"),
-        (small.url("smtp"), "", 78, "not sent: the server lacks room for a message of ", "larger than SIZE"),
+        (small.url("smtp"), "", 78, "not sent: server lacks room for a message of ", "larger than SIZE"),
         (
             refusing.url("smtp"),
             auth,
             77,
-            "not sent: authentication with PLAIN was refused: 535 5.7.8 no",
+            "not sent: expected authentication with PLAIN to succeed, got 535 5.7.8 no",
             "AUTH refused",
         ),
     ];

@@ -19,7 +19,7 @@ fn what_did_not_leave_is_said() {
             "where a line leaves in pieces, with pauses that take longer than it may",
             "step = [{ expect = 220 }, { send = 'NOOP', expect = 250, chunk = { size = 1, every = '2s' } }]",
             &[Hear("NO")],
-            "C: NOOP\nnote: PartialWrite { bytes: 3 }\nerror: timed out after 5s, waiting for the last piece of NOOP",
+            "C: NOOP\nnote: PartialWrite { bytes: 3 }\nerror: timeout: waited 5s for the last piece of NOOP",
         ),
         ("of content", big, &[Hear("DATA"), Say("354 go\r\n"), StallAfter(100)], "note: PartialWrite { bytes: 66491 }"),
     ];

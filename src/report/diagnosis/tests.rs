@@ -100,7 +100,7 @@ fn without_a_place_the_session_is_named() {
     let text = said(&[], outcome(Status::TempFail, Some(failure)), true, &[]);
     assert_eq!(
         text,
-        "smoke.toml: error: timed out after 5m, waiting for the greeting (the limit of RFC 5321 §4.5.3.2.1)\n  \
+        "smoke.toml: error: timeout: waited 5m for the greeting (the limit of RFC 5321 §4.5.3.2.1)\n  \
          = help: a server that expects TLS from the first byte sends no greeting before it: did you mean smtps://?\n  \
          = help: `timeout = \"30s\"` in the step or the session sets another limit\n\
          smoke.toml: failed, status 75 (EX_TEMPFAIL)\n"
@@ -119,7 +119,7 @@ fn a_certificate_is_shown_with_what_it_says() {
         },
     );
     let text = said(&[failure], outcome(Status::NoPerm, None), true, &[]);
-    assert!(text.contains("not to be trusted: expired on 2020-02-01\n"), "{text}");
+    assert!(text.contains("certificate not trusted: expired on 2020-02-01\n"), "{text}");
     assert!(text.contains("\n  = subject: CN=expired\n  = names: localhost\n  = help: "), "{text}");
 }
 

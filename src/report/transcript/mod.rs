@@ -195,7 +195,7 @@ impl<W: Write> TranscriptWriter<W> {
         if self.last_reported.as_ref() == Some(failure) {
             return; // of the group of the step that failed
         }
-        self.remark(event, &failure.to_string());
+        self.remark(event, &remarks::failure(failure));
         self.first_reported.get_or_insert_with(|| failure.clone());
         if !self.reported_rows.iter().any(|(name, _)| name == event.connection) {
             self.reported_rows.push((event.connection.to_owned(), failure.clone()));

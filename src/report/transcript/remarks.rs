@@ -1,6 +1,6 @@
 //! The remarks of the transcript.
 
-use crate::event::{HumanDuration, Note, RecipientOutcome, SkipReason, group_thousands, human_size};
+use crate::event::{Cause, Failure, HumanDuration, Note, RecipientOutcome, SkipReason, group_thousands, human_size};
 use crate::session::{CloseMode, TlsFacts};
 use crate::transcript::SafeText;
 use std::net::IpAddr;
@@ -58,6 +58,14 @@ pub fn skip_words(reason: &SkipReason) -> &'static str {
         SkipReason::AlreadySent => "its recipients have received it before",
         SkipReason::Deselected => "deselected by --from-step or --to-step",
         SkipReason::MissingCapability => "the server lacks what the session requires",
+    }
+}
+
+/// A failure. Those of the session's own values and files begin with `session failed:`.
+pub(super) fn failure(failure: &Failure) -> String {
+    match &failure.cause {
+        Cause::BadValue { .. } | Cause::Unreadable { .. } => format!("session failed: {failure}"),
+        _ => failure.to_string(),
     }
 }
 
