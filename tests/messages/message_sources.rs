@@ -84,7 +84,7 @@ fn an_invalid_message_is_an_error_before_anything_is_sent() {
         ("to = \"a@b\"\ntext = \"fine so far {{ 1 / 0 }}\"\n", 65, "case.toml:7", "a template fails in its middle"),
         ("to = \"a@b\"\ntext = { file = \"t\", template = true }\n", 65, "t:2", "a file's template fails"),
         ("to = \"a@b\"\ntext = { file = \"latin\" }\n", 65, "UTF-8", "Latin-1"),
-        ("to = \"a@b\"\neml = \"latin\"\nsubject = \"x\"\n", 65, "beside", "eml and subject"),
+        ("to = \"a@b\"\neml = \"latin\"\nsubject = \"x\"\n", 65, "cannot be used with", "eml and subject"),
         ("to = \"a@b\"\n[vars]\nx = { csv = \"bad.csv\" }\n", 65, "bad.csv:2", "a short row"),
         ("to = \"a@b\"\n[vars]\nx = { json = \"bad.csv\" }\n", 65, "bad.csv:1", "no JSON"),
         ("to = \"a@b\"\n[vars]\nx = { csv = \"gone.csv\" }\n", 66, "gone.csv", "no file"),
