@@ -1,4 +1,4 @@
-//! What is known of each connection, found by its name: the one that spoke last mostly speaks again.
+//! Values by connection. The connection of the last event is looked up first, since it is usually the next one's, too.
 
 pub struct ConnectionMap<T> {
     list: Vec<(String, T)>,
@@ -12,7 +12,7 @@ impl<T> Default for ConnectionMap<T> {
 }
 
 impl<T: Default> ConnectionMap<T> {
-    /// What is known of one that was heard of.
+    /// The value of a connection, if there is one.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut T> {
         if self.list.get(self.last).is_none_or(|(last, _)| last != name) {
             self.last = self.list.iter().position(|(other, _)| other == name)?;
@@ -20,7 +20,7 @@ impl<T: Default> ConnectionMap<T> {
         self.list.get_mut(self.last).map(|(_, known)| known)
     }
 
-    /// What is known of one that may be new.
+    /// The value of a connection, which is added if it is new.
     pub fn get_or_insert(&mut self, name: &str) -> &mut T {
         if self.get_mut(name).is_none() {
             self.last = self.list.len();
