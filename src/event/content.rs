@@ -14,7 +14,7 @@ pub struct RedactedLine<'a> {
     /// Ascending and apart, counted from `offset` bytes before the line.
     hidden: &'a [Range<usize>],
     offset: usize,
-    /// Whether it stands between the chunks of a mail's content: a BDAT command that is not the last one, or of its reply.
+    /// Whether it is between the chunks of a message's content: a BDAT command that is not the last one, or its reply.
     pub in_chunk_gap: bool,
 }
 

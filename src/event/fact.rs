@@ -54,11 +54,11 @@ pub enum Fact<'a> {
     AttemptStarted {
         turn: SessionAttempt,
     },
-    /// A row's turn of the steps begins, or another attempt at it.
+    /// The steps begin for a row, or another attempt at it.
     RowStarted {
         row: &'a RowId,
     },
-    /// Its failure may be that of a step, told already, or of the row itself.
+    /// Its failure may be that of a step, reported already, or of the row itself.
     RowFinished {
         row: &'a RowId,
         outcome: &'a Outcome,
@@ -81,7 +81,7 @@ pub enum Fact<'a> {
 /// Things worth saying that are no failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// STARTTLS was opportunistic and the server did not offer it, or refused it: the session goes on in clear.
+    /// STARTTLS was opportunistic and the server did not offer it, or refused it: the session continues unencrypted.
     Unencrypted { why: SafeText },
     /// The certificate was not verified, and why not.
     NotVerified { why: SafeText },
@@ -89,29 +89,29 @@ pub enum Note {
     ConnectedAgain,
     /// `--mx`: this exchanger of the domain was connected to; `None`: the domain itself, which has no MX record.
     MailExchanger { domain: SafeText, host: SafeText, preference: Option<u16> },
-    /// `--mx`: an exchanger that stands before it could not be connected to.
+    /// `--mx`: an exchanger that comes before it could not be connected to.
     MailExchangerUnreachable { host: SafeText, why: SafeText },
     /// A base64 prompt of the server's, decoded (`--verbose` shows it).
     DecodedChallenge { text: SafeText },
     /// What EHLO's reply offers, a keyword with its parameters each (`--verbose` shows it).
     Capabilities { list: Vec<SafeText> },
-    /// A message was delivered; QUIT failed behind it.
+    /// A message was delivered; QUIT failed after it.
     QuitFailed { why: SafeText },
-    /// A secret is so short that it is hidden only where it is sent.
+    /// A secret is so short that it is hidden only when it is sent.
     ShortSecret { name: SafeText },
     /// What the command line gives for the name holds a secret: it is not to be shown.
     SecretInArguments { name: SafeText },
-    /// A secret has no value, and the dry run goes on without.
+    /// A secret has no value, and the dry run continues without it.
     PlaceholderUsed { name: SafeText, why: SafeText },
-    /// The command that gives a name its value failed, and its default stands in.
+    /// The command that gives a name its value failed, and the default is used.
     DefaultUsed { name: SafeText, why: SafeText },
     /// A step failed temporarily and is tried again.
     Retrying { attempt: u32, times: u32, wait: Duration },
-    /// A server took a message for so many recipients; its size in octets, and the name that it said to have given it.
+    /// A server accepted a message: for how many recipients, its size in octets, and the queue ID from the reply.
     MessageAccepted { recipients: usize, size: u64, queue_id: Option<SafeText> },
-    /// What a recipient's reply said. `message` says of which message, where a turn has several.
+    /// What the reply for a recipient means. `message` names the message if a row has several.
     RecipientResult { address: SafeText, outcome: RecipientOutcome, reply: SafeText, message: Option<String> },
-    /// Writing stopped: so many of the bytes that were told last never left.
+    /// Writing stopped: how many of the bytes that were emitted last were not written.
     PartialWrite { bytes: usize },
     /// A sleeping or interrupted program says so.
     Interrupted { signal: &'static str },

@@ -1,7 +1,7 @@
 //! What can happen in a session: facts in the past tense, with time and step, and verdicts.
 //!
 //! Facts carry no colour, no layout, no report's settings. Text from outside is [`SafeText`]: redacted and escaped
-//! where the fact is made, so that no report can leak or be forged.
+//! when the fact is made, so that no report can leak or be forged.
 
 mod cause;
 mod content;

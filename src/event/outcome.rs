@@ -24,9 +24,9 @@ pub struct StepId {
 pub struct RowId {
     /// From 1, in the order of the file.
     pub number: u64,
-    /// Its key, or its number where the session names no key.
+    /// Its key, or its number if the session names no key.
     pub key: SafeText,
-    /// Where it stands: `people.csv:3`.
+    /// Its place: `people.csv:3`.
     pub place: SafeText,
     /// Of the batch's `[retry]`, from 1.
     pub attempt: u32,
@@ -34,7 +34,7 @@ pub struct RowId {
     pub repetition: Option<u64>,
 }
 
-/// One playing of a whole session without rows, where there may be several.
+/// One run of a whole session without rows, if there may be several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionAttempt {
     /// Which of `--repeat` and `--duration`, from 1.
@@ -95,7 +95,7 @@ impl Outcome {
             }
             own => {
                 let mut failure = refused.clone();
-                // What failed in a step was told there; a server that was not reached is told of by nobody else.
+                // What failed in a step was reported there; that a server was not reached is reported only here.
                 let unreached =
                     |cause: &Cause| matches!(cause, Cause::CannotConnect { .. } | Cause::CannotResolve { .. });
                 failure.details.others.extend(own.filter(|own| unreached(&own.cause)));

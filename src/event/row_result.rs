@@ -73,7 +73,7 @@ pub enum ContentAnswer {
     Unknown,
 }
 
-/// What a 5yz reply said no to.
+/// What a 5yz reply refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
     /// A recipient or the content.

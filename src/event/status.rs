@@ -80,7 +80,7 @@ impl Status {
         }
     }
 
-    /// `EX_TEMPFAIL`, and so on; empty where sysexits.h has no name.
+    /// `EX_TEMPFAIL`, and so on; empty if sysexits.h has no name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Passed => "EX_OK",
@@ -101,12 +101,12 @@ impl Status {
     }
 
     /// Of several sessions' ends the one that the program ends with: the first of 70, 73, 65, 66, 77, 78, 76, 1, 74,
-    /// 68, 69, 75, 64 that occurred. A signal that ended the program stands before them all.
+    /// 68, 69, 75, 64 that occurred. A signal that ended the program comes before them all.
     pub fn worst(ends: impl IntoIterator<Item = Status>) -> Status {
         ends.into_iter().min_by_key(|status| status.rank()).unwrap_or(Self::Passed)
     }
 
-    /// Which of several stands first.
+    /// Which of several comes first.
     fn rank(self) -> u8 {
         match self {
             Self::Interrupted => 0,

@@ -96,17 +96,17 @@ pub fn mismatch(events: &EventSink<'_>, expect: &Expectation, reply: &Reply) -> 
     at_expectation(StepError::new(status_of(expect, reply), cause), expect)
 }
 
-/// What was not met is where it went wrong; the program's own expectations stand nowhere.
+/// The failure is placed at the expectation; the program's own expectations have no place.
 fn at_expectation(error: StepError, expect: &Expectation) -> StepError {
     if expect.span == Span::default() { error } else { error.at(&expect.span) }
 }
 
-/// 75 where trying later may help: a 4yz where the step expects none.
+/// 75 if trying later may help: a 4yz that the step does not expect.
 fn status_of(expect: &Expectation, reply: &Reply) -> Status {
     if reply.code.class() == 4 && !expect.accepts_some_4xx() { Status::TempFail } else { Status::Failed }
 }
 
-/// Captures, then asserts. All that fail are told: the first, and with it the others.
+/// Captures, then asserts. All that fail are reported: the first, and with it the others.
 pub fn check_reply(
     context: &mut StepContext<'_, '_>,
     step: &Step,
@@ -198,7 +198,7 @@ fn shown(context: &StepContext<'_, '_>, value: &str, facts: Option<&ReplyFacts>)
     context.events.secrets.redactor.redact_value(&as_sent(value, facts), &reply, SHOWN)
 }
 
-/// A value as it was sent: where expressions see U+FFFD for the reply's bytes that are not UTF-8, the bytes.
+/// A value as it was sent: expressions see U+FFFD in place of the reply's bytes that are not UTF-8; these are put back.
 fn as_sent(value: &str, facts: Option<&ReplyFacts>) -> String {
     let mut shown = value.to_owned();
     let Some(reply) = facts.map(|facts| &facts.reply).filter(|_| value.contains('\u{fffd}')) else { return shown };

@@ -8,20 +8,20 @@ use crate::session::{Place, SourceError, SourceMap, Span};
 use crate::transcript::SafeText;
 use std::time::{Duration, Instant};
 
-/// A step's failure, before it is known where the step stands.
+/// A step's failure, before it has a place.
 #[derive(Debug)]
 pub struct StepError {
     pub status: Status,
     pub cause: Cause,
     /// Whether nothing more may be sent on the connection: it is closed at once, without QUIT.
     pub closes_connection: bool,
-    /// Where it went wrong, where that is not the step.
+    /// Where it went wrong, if that is not the step.
     pub span: Option<Span>,
     /// Boxed: it is seldom there.
     pub details: Option<Box<ErrorDetails>>,
 }
 
-/// What else is to be said of an error.
+/// The details of an error.
 #[derive(Debug, Default)]
 pub struct ErrorDetails {
     /// Which parts of an expectation were not met.
@@ -35,12 +35,12 @@ pub struct ErrorDetails {
 pub struct Deadline {
     pub at: Instant,
     pub duration: Duration,
-    /// The section that sets it, where it is a default.
+    /// The section that sets it, if it is a default.
     pub section: Option<&'static str>,
 }
 
 impl Deadline {
-    /// `duration` after `now`. A duration that no clock can hold never passes: a year stands for it.
+    /// `duration` after `now`. A duration that no clock can hold never passes: a year is used.
     pub fn after(now: Instant, duration: Duration, section: Option<&'static str>) -> Self {
         let at = now.checked_add(duration).unwrap_or(now + Duration::from_secs(31_536_000));
         Self { at, duration, section }
@@ -67,7 +67,7 @@ impl StepError {
         Self::new(Status::DataErr, Cause::BadValue { what: secrets.shown(what) })
     }
 
-    /// Says which row it was, where a value of a row is not valid.
+    /// Names the row if a value of a row is not valid.
     pub fn in_row(mut self, secrets: &Secrets, place: &str) -> Self {
         if let Cause::BadValue { what } = &mut self.cause
             && !place.is_empty()
@@ -141,7 +141,7 @@ impl StepError {
         }
     }
 
-    /// The interruption, where that is what went wrong.
+    /// The interruption, if that is what went wrong.
     pub fn interrupt(&self, clock: &dyn Clock) -> Option<Interrupt> {
         if matches!(self.cause, Cause::Interrupted { .. }) { clock.interrupted() } else { None }
     }
@@ -180,7 +180,7 @@ impl StepError {
         self.at(span)
     }
 
-    /// `place` is where it is where no place is nearer; `sources` tell the places of what else failed.
+    /// `place` is used if there is no nearer one; `sources` has the places of what else failed.
     pub fn failure_in(mut self, place: Place, sources: &SourceMap) -> Failure {
         let also = self.details.as_mut().map(|details| std::mem::take(&mut details.also)).unwrap_or_default();
         let also = also.into_iter().map(|other| {
@@ -200,12 +200,12 @@ impl StepError {
     }
 }
 
-/// Failed where there was an answer to judge, error where there was none.
+/// Failed if there was an answer to judge, error if there was none.
 pub fn verdict(failure: Failure) -> Verdict {
     if failure.cause.has_answer() { Verdict::Failed(failure) } else { Verdict::Error(failure) }
 }
 
-/// 143 where the system asked (SIGTERM), 130 where a person did.
+/// 143 if the system asked for it (SIGTERM), 130 if a person did.
 pub fn signal_status(interrupt: Interrupt) -> Status {
     if interrupt.name.contains("TERM") { Status::Terminated } else { Status::Interrupted }
 }

@@ -1,4 +1,4 @@
-//! Tells what happens. Secrets are hidden and text is escaped here: nothing behind `exec` can leak or be forged.
+//! Emits what happens. Secrets are hidden and text is escaped here, so that no observer can leak or be forged.
 
 use super::ports::Clock;
 use super::secrets::Secrets;
@@ -32,9 +32,9 @@ pub struct EventSink<'a> {
     observer: &'a mut dyn Observer,
     pub clock: &'a dyn Clock,
     pub secrets: Secrets,
-    /// What is told stands between the chunks of a mail's content.
+    /// What is emitted is between the chunks of a message's content.
     pub in_chunk_gap: bool,
-    /// What each connection's server has said of a reply that is not complete.
+    /// What has come of an unfinished reply, for each connection.
     heard: Vec<(String, ReplyWindow)>,
     /// When the first connection was made.
     pub started: Option<Instant>,
@@ -47,7 +47,7 @@ impl<'a> EventSink<'a> {
         Self { observer, clock, secrets, in_chunk_gap: false, heard: Vec::new(), started: None, label: None }
     }
 
-    /// Goes on where another connection of the same session began.
+    /// Continues the time of another connection of the same session, under this label.
     pub fn set_label(&mut self, label: &ConnectionLabel) {
         self.started = label.started;
         self.label = label.name.clone();
@@ -83,7 +83,7 @@ impl<'a> EventSink<'a> {
         self.emit(connection, Fact::Noted(note));
     }
 
-    /// The default of a value stands in for a command that failed.
+    /// The default of a value is used because a command failed.
     pub fn note_default_used(&mut self, name: &str, why: &str) {
         let (name, why) = (self.shown(name), self.shown(why));
         self.note(MAIN, Note::DefaultUsed { name, why });
@@ -134,7 +134,7 @@ impl<'a> EventSink<'a> {
         self.secrets = secrets;
     }
 
-    /// Writing stopped so many bytes before the end of what was told as sent.
+    /// Writing stopped this many bytes before the end of what was emitted as sent.
     pub fn note_partial_write(&mut self, connection: &str, bytes: usize) {
         if bytes > 0 {
             self.note(connection, Note::PartialWrite { bytes });

@@ -160,7 +160,7 @@ fn quiet_or_error(events: &EventSink<'_>, check: QuietCheck) -> Result<(), StepE
     }
 }
 
-/// A reply where none was due: a 421 is the 4yz that it is (RFC 5321 §3.8), all else a protocol error.
+/// A reply when none was due: a 421 is the 4yz that it is (RFC 5321 §3.8), all else a protocol error.
 fn unsolicited_error(events: &EventSink<'_>, text: &[u8], outcome: &ReadOutcome) -> StepError {
     match outcome {
         ReadOutcome::Reply(facts) if facts.reply.code.get() == 421 => {

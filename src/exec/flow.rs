@@ -1,4 +1,4 @@
-//! What a step leaves to those after it, and where a step stands.
+//! What a step leaves to those after it, and its position.
 
 use super::events::MAIN;
 use crate::session::FailurePolicy;
@@ -28,7 +28,7 @@ impl Flow {
     }
 }
 
-/// Where a step stands, or a list of steps.
+/// The position of a step, or of a list of steps.
 #[derive(Clone, Copy)]
 pub struct StepPosition<'p> {
     /// Of a step: its number, a group's for those in it. Of a section: the number of the step before its first one.

@@ -23,7 +23,7 @@ pub struct RunOptions {
 pub struct ServerTarget {
     /// `--server`, in place of the session's.
     pub url: Option<String>,
-    /// `--mx`: a domain whose mail exchanger stands for the server's host.
+    /// `--mx`: a domain whose mail exchanger replaces the server's host.
     pub mx: Option<String>,
 }
 

@@ -7,14 +7,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 /// A connection. All waiting ends at an absolute deadline, and a connection whose read timed out may be read again.
-/// Errors beside those of the system: `ErrorKind::InvalidData` where what came is not TLS or breaks it (a server that
+/// Errors beside those of the system: `ErrorKind::InvalidData` if what came is not TLS or breaks it (a server that
 /// refuses a client's certificate under TLS 1.3 shows so, at the first read), `NotConnected` after `close`.
 pub trait Stream {
     /// Reads what is there, waiting until `deadline`; `Ok(0)` is the end. At the deadline: `ErrorKind::TimedOut`.
     fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize>;
-    /// Reads what has arrived already, in a buffer or in the socket, without waiting; `None` where nothing has.
+    /// Reads what has arrived already, in a buffer or in the socket, without waiting; `None` if nothing has.
     fn read_waiting(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>>;
-    /// Writes some of `bytes`, one at least. At the deadline: `ErrorKind::TimedOut`; a write behind it must begin with
+    /// Writes some of `bytes`, one at least. At the deadline: `ErrorKind::TimedOut`; a write after it must begin with
     /// the same bytes, which TLS may have encrypted already.
     fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize>;
     /// The TLS handshake, from here on everything is inside.
@@ -59,7 +59,7 @@ pub struct ConnectionInfo {
     pub peer: Option<SocketAddr>,
     /// Which of a domain's mail exchangers it is.
     pub exchanger: Option<MailExchanger>,
-    /// When it was made, where somebody has looked at it before it was handed over.
+    /// When it was made, if it was used before it was handed over.
     pub since: Option<Instant>,
 }
 
@@ -69,7 +69,7 @@ pub struct MailExchanger {
     pub host: String,
     /// `None`: the domain itself, which has no MX record.
     pub preference: Option<u16>,
-    /// Those that stand before it and could not be connected to, and why.
+    /// Those that come before it and could not be connected to, and why.
     pub unreachable: Vec<(String, String)>,
 }
 
@@ -122,7 +122,7 @@ pub enum TlsError {
         connected_again: bool,
     },
     TimedOut,
-    /// The settings are of no use: a CA or key that is none, a name that is none.
+    /// The settings are invalid: the CA, the key or the name.
     Settings(String),
     /// The server sent something else than TLS; how it began.
     NotTls {

@@ -90,7 +90,7 @@ fn check_session(context: &mut Preflight<'_, '_, '_>) -> Result<(), StepError> {
     found.end()
 }
 
-/// The most that one run tells.
+/// The most errors that one run reports.
 const MOST: usize = 100;
 
 /// All that is wrong, each once, in the order of the session.
@@ -98,7 +98,7 @@ const MOST: usize = 100;
 struct PreflightErrors(Vec<StepError>);
 
 impl PreflightErrors {
-    /// An error is that nothing more is to be looked for: a signal came, or there is enough.
+    /// An error means that nothing more is checked: a signal came, or there are enough errors.
     fn add(&mut self, context: &Preflight<'_, '_, '_>, checked: Result<(), StepError>) -> Result<(), StepError> {
         let Err(error) = checked else { return Ok(()) };
         if error.interrupt(context.events.clock).is_some() {
@@ -223,7 +223,7 @@ fn content(context: &Preflight<'_, '_, '_>, content: &TextSource, known: &KnownN
     }
 }
 
-/// Password and token are secrets wherever they come from: known to the redactor before anything is told.
+/// Password and token are secrets wherever they come from: known to the redactor before anything is shown.
 fn credentials(
     context: &mut Preflight<'_, '_, '_>,
     settings: &AuthSettings,
@@ -235,7 +235,7 @@ fn credentials(
     for (name, template) in [("password", &settings.password), ("token", &settings.token)] {
         let Some(template) = template.as_ref().filter(|template| is_known(context, template, known)) else { continue };
         let secret = context.renderer().render(template)?;
-        // Where it is made of short secrets, they were warned of by their own names.
+        // If it is made of short secrets, they were warned of by their own names.
         let named = context.short_names.iter().any(|short| short == name)
             || !context.renderer().short_secrets(template).is_empty();
         if !context.events.secrets.redactor.add(&secret) && !named {
@@ -273,7 +273,7 @@ fn mail(context: &mut Preflight<'_, '_, '_>, message: &Message, known: &KnownNam
     parts(context, message, known)
 }
 
-/// Each thing that a mail is made of, by itself.
+/// Each part of a message by itself.
 fn parts(context: &Preflight<'_, '_, '_>, message: &Message, known: &KnownNames) -> Result<(), StepError> {
     let mut found = PreflightErrors::default();
     for template in message.lines() {

@@ -69,7 +69,7 @@ pub enum WriteError {
     TimedOut,
     Ended(StreamEnd),
     Interrupted(Interrupt),
-    /// The server spoke while content was being written.
+    /// The server sent something while content was being written.
     Early,
 }
 

@@ -4,12 +4,12 @@ use crate::event::{Failure, RowId};
 use crate::event::{RecipientResult, RowResult};
 use crate::session::RowValue;
 
-/// One turn of the `step` section.
+/// One run of the `step` section.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
-    /// `None` where the session has no rows: nothing is told of its turn then.
+    /// `None` if the session has no rows: no event is emitted for it then.
     pub id: Option<RowId>,
-    /// Where it stands, for errors: `people.csv:3`.
+    /// Its place, for errors: `people.csv:3`.
     pub place: String,
     /// What templates see as `row`.
     pub value: Option<RowValue>,
@@ -63,7 +63,7 @@ pub trait RowSource {
     fn finished(&mut self, _row: &Row, _result: RowResult) {}
 }
 
-/// The one turn of a session without rows.
+/// The one run of a session without rows.
 #[derive(Debug, Default)]
 pub struct SingleRun {
     taken: bool,

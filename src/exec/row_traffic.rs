@@ -1,4 +1,4 @@
-//! What a row's replies say, on one connection: the tracker tells what each of them answers.
+//! What a row's replies say, on one connection; the tracker knows what each of them answers.
 
 use crate::event::{ContentAnswer, RawContent, RawDialogue, Rejection};
 use crate::smtp::reply::Reply;

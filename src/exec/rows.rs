@@ -16,7 +16,7 @@ use crate::session::FollowingMessage;
 use crate::session::{Action, Session, Span, Step, all_steps};
 use crate::smtp::timeouts::Timeout;
 
-/// Runs the rows that this connection gets. `list` is where the section stands, `flow` what `open` left. Gives what is
+/// Runs the rows that this connection gets. `list` is the section's position, `flow` what `open` left. Gives what is
 /// left to `close`, and whether a row failed.
 pub fn run_rows<'a>(runner: &mut StepRunner<'a>, list: StepPosition<'a>, mut flow: Flow) -> (Flow, bool) {
     let session = runner.run.session;
@@ -103,7 +103,7 @@ fn row_outcome(progress: &RunProgress, steps_run: usize, failure: Option<Failure
     Outcome { status, failure, steps_run, skipped: progress.skipped.clone() }
 }
 
-/// What is wrong with a row is placed where the session names its file.
+/// An invalid row is placed where the session names its file.
 pub fn invalid_row(session: &Session, secrets: &Secrets, place: &str, why: &str) -> Failure {
     let span = session.rows.as_ref().map_or_else(Span::default, |rows| rows.file.span.clone());
     StepError::bad_value(secrets, why).in_row(secrets, place).failure(session.source_map.place(&span))
@@ -130,7 +130,7 @@ fn is_ready(runner: &mut StepRunner<'_>, to_reset: bool) -> bool {
     let deadline = runner.run.deadline(runner.events.now(), None, Timeout::Other);
     let (main, events) = runner.main();
     if main.server.replies == 0 || main.state == ConnectionState::OutOfSync {
-        // Nothing was said yet: the row's own steps await the greeting.
+        // Nothing has come yet: the row's own steps await the greeting.
         return true;
     }
     match main.check_quiet(events) {
@@ -152,7 +152,7 @@ fn has_captures(steps: &[Step]) -> bool {
     all_steps(steps).any(|step| !step.captures.is_empty())
 }
 
-/// Whether the steps send commands of their own, so that a transaction may be open where they stopped.
+/// Whether the steps send commands of their own, so that a transaction may be open after they stopped.
 fn has_own_commands(steps: &[Step]) -> bool {
     let writes = |action: &Action| {
         matches!(action, Action::Send(_) | Action::Raw(_) | Action::Body { .. } | Action::Pipeline(_))

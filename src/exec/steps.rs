@@ -193,7 +193,7 @@ impl<'a> StepRunner<'a> {
         flow
     }
 
-    /// Where a step stands in this repetition of it, counted from 1.
+    /// The position of a step in this repetition of it, counted from 1.
     fn begin_repetition(&mut self, step: &'a Step, position: StepPosition<'a>, repetition: u32) -> StepPosition<'a> {
         let following = match repetition < step.repeat_count() {
             // The next time its own variables are others.

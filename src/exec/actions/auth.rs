@@ -67,7 +67,7 @@ pub fn authenticate(
         };
         said = commands.respond(context, response)?;
     }
-    Err(commands.cancel(context, "the server goes on asking", Status::Protocol))
+    Err(commands.cancel(context, "the server does not stop asking", Status::Protocol))
 }
 
 /// Renders who logs in. Password and token are secrets wherever they come from.
@@ -93,7 +93,7 @@ fn credentials(context: &mut StepContext<'_, '_>, settings: &AuthSettings) -> Re
     })
 }
 
-/// Learnt before anything is said about it, be it that it cannot be sent.
+/// The redactor knows it before anything is shown of it, even that it cannot be sent.
 fn secret(context: &mut StepContext<'_, '_>, template: &Option<Template>) -> Result<String, StepError> {
     let Some(template) = template else { return Ok(String::new()) };
     let text = context.renderer().render(template)?;
@@ -140,7 +140,7 @@ struct AuthExchange {
     mechanism: Mechanism,
     /// The secrets that responses are made of: hidden though they may be short.
     short_secrets: Vec<String>,
-    /// What may come where a reply is due.
+    /// What may come when a reply is due.
     any: Expectation,
     timeout: Option<Duration>,
     /// Whether something made of the secret has left.
@@ -148,8 +148,8 @@ struct AuthExchange {
 }
 
 impl AuthExchange {
-    /// Sends AUTH. Gives its reply, or nothing where an expected end came in its place, and the first response where that is
-    /// still to be sent.
+    /// Sends AUTH. Gives its reply, or nothing if an expected end came in its place, and the first response if that is still
+    /// to be sent.
     fn open(
         &mut self,
         context: &mut StepContext<'_, '_>,
@@ -188,7 +188,7 @@ impl AuthExchange {
         Ok(exchange(context, &command)?.map(|facts| facts.reply))
     }
 
-    /// Decodes a challenge; `None` where it is not base64. A bare `334` is the empty one.
+    /// Decodes a challenge; `None` if it is not base64. A bare `334` is the empty one.
     fn challenge(&self, context: &mut StepContext<'_, '_>, reply: &Reply) -> Option<Vec<u8>> {
         let text = reply.lines.first().map(Vec::as_slice).unwrap_or_default().trim_ascii();
         let challenge = if reply.lines.len() > 1 { None } else { STANDARD.decode(text).ok() }?;
@@ -213,7 +213,7 @@ impl AuthExchange {
         let answer = ReadOutcome::Reply(facts);
         let judged = judge(context, expect, answer, "the reply to AUTH", deadline);
         if reply.code.class() == 2 {
-            // Success is only success where the mechanism says so too: before any verdict.
+            // It is a success only if the mechanism says so too: before any verdict.
             let data = sasl::additional_data(reply);
             exchange.finish(data.as_deref()).map_err(|error| self.unable(context, &error))?;
         }
@@ -233,13 +233,13 @@ impl AuthExchange {
         }
     }
 
-    /// An error of the exchange behind a challenge.
+    /// An error of the exchange after a challenge.
     fn exchange_error(&self, context: &mut StepContext<'_, '_>, error: &SaslError) -> StepError {
         match error {
-            // Nothing is left to say, and the credentials are not said twice.
+            // Nothing is left to send, and the credentials are not sent twice.
             SaslError::UnexpectedChallenge | SaslError::EarlySuccess => self.unable(context, error),
             SaslError::BadSignature => self.cancel(context, &error.to_string(), Status::NoPerm),
-            // Behind the proof the server's error is its refusal.
+            // After the proof the server's error is its refusal.
             SaslError::Refused(_) if self.secret_sent => self.cancel(context, &error.to_string(), Status::NoPerm),
             SaslError::BadChallenge(_) | SaslError::Refused(_) => {
                 self.cancel(context, &error.to_string(), Status::Protocol)

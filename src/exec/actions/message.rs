@@ -7,7 +7,7 @@ use crate::exec::message::{Delivery, MessageContext, prepare_job};
 use crate::session::FollowingMessage;
 use crate::session::Message;
 
-/// Sends the message, or goes on with it if something of it has left with the one before. `index` is its index in the
+/// Sends the message, or continues it if something of it has left with the one before. `index` is its index in the
 /// file, `following` the message that follows it.
 pub fn message<'a>(
     context: &mut StepContext<'_, 'a>,

@@ -61,7 +61,9 @@ pub fn not_offered() -> StepError {
         Status::Config,
         Cause::MissingCapability {
             what: SafeText::new("STARTTLS"),
-            help: Some(SafeText::new("starttls = \"opportunistic\" in [tls] goes on in clear where it is not offered")),
+            help: Some(SafeText::new(
+                "starttls = \"opportunistic\" in [tls] continues unencrypted if it is not offered",
+            )),
         },
     )
 }

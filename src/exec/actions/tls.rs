@@ -42,7 +42,7 @@ pub fn handshake(context: &mut StepContext<'_, '_>, verify: bool, unverified: Op
         // RFC 5321 §4.2: a code of three digits.
         let is_first = context.connection.state == ConnectionState::AwaitingTls(TlsStart::FirstByte);
         if is_first && said.len() > 3 && said.iter().take(3).all(u8::is_ascii_digit) {
-            why.push_str(", but SMTP in the clear: did you mean smtp://?");
+            why.push_str(", but unencrypted SMTP: did you mean smtp://?");
         }
         for line in split_lines(said) {
             context.events.emit_received(&context.connection.name, line);

@@ -4,7 +4,7 @@ use crate::exec::ports::ConnectionInfo;
 use crate::session::{EhloFacts, ReplyFacts, TlsFacts};
 use std::cell::Cell;
 
-/// Where a connection stands.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionState {
     /// There is no stream. `failed`: a failure closed it, and its steps are skipped until `connect = true`.
@@ -28,7 +28,7 @@ pub enum TlsStart {
     AfterStarttls,
 }
 
-/// What the server has said of itself.
+/// What is known of the server.
 #[derive(Debug, Default)]
 pub struct ServerFacts {
     /// `None` if there never was a connection.

@@ -1,4 +1,4 @@
-//! One connection: its stream, the lines and replies read from it, and where the dialogue stands.
+//! One connection: its stream, the lines and replies read from it, and the state of the dialogue.
 //!
 //! Every wait ends at an absolute deadline and is cut in slices, so that an interruption is noticed. Lines are emitted
 //! before they are judged, and so is an unfinished line when the connection ends or a deadline passes.

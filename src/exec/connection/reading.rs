@@ -85,7 +85,7 @@ impl SmtpConnection<'_> {
         for line in split_lines(&pending) {
             events.emit_received(&self.name, line);
         }
-        // Half a reply shows that the server has heard of the row.
+        // Half a reply shows that the server has read something of the row.
         self.log.row.replies += usize::from(!pending.is_empty());
         !pending.is_empty()
     }

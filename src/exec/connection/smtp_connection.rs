@@ -1,4 +1,4 @@
-//! One connection: its stream, and where the dialogue stands.
+//! One connection: its stream, and the state of the dialogue.
 
 use super::facts::{ByteCounts, ConnectionState, ServerFacts, TlsStart};
 use super::log::TransactionLog;

@@ -146,7 +146,7 @@ impl<'a> Delivery<'_, 'a> {
         let (secrets, timed_out) = (&context.events.secrets, matches!(stop, WriteError::TimedOut));
         let error = match stop {
             WriteError::Interrupted(interrupt) => return Err(StepError::interrupted(interrupt)),
-            _ if self.complete => StepError::delivery_unknown(secrets, "writing failed behind the last octet"),
+            _ if self.complete => StepError::delivery_unknown(secrets, "writing failed after the last octet"),
             WriteError::Ended(end) => StepError::lost(secrets, &end),
             WriteError::TimedOut | WriteError::Early => {
                 StepError::timed_out(secrets, "the server to take the content", deadline)

@@ -136,7 +136,7 @@ fn write_all_blocks(
         let ready = out.len();
         encoder.push(&input, &mut out);
         // A block leaves when the next has been read, so that the last one and the dot leave in one write, and no secret
-        // that stands in both is shown.
+        // that is in both is shown.
         if ready >= BLOCK {
             let end = memchr::memrchr(b'\n', &out[..ready]).map_or(ready, |lf| lf + 1);
             let (leaving, later) = out.split_at(end);

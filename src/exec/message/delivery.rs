@@ -154,7 +154,7 @@ impl<'t, 'a> Delivery<'t, 'a> {
             return Ok(());
         }
         if self.recipients.any_accepted() {
-            // A dot would deliver nothing to somebody: nothing more can be said on this connection.
+            // A dot would deliver an empty message: nothing more can be sent on this connection.
             let text = context.events.shown("the server wants content for a message that it refused");
             return Err(StepError::closing(Status::Protocol, Cause::UnsolicitedInput { text }));
         }
@@ -229,7 +229,7 @@ impl<'t, 'a> Delivery<'t, 'a> {
             // After content that has left already it is MAIL's reply that counts.
             CommandKind::Reset if self.complete && reply.code.get() != 421 => {}
             CommandKind::Reset | CommandKind::Mail => self.require(context, command.kind, &reply, "250"),
-            // What is said of recipients of no transaction says nothing about them.
+            // A reply to RCPT outside of a transaction says nothing about the recipient.
             CommandKind::Rcpt(index) if self.stopped.is_none() => self.apply_rcpt_reply(context, index, &reply),
             CommandKind::Data if reply.code.get() == 354 => self.go_ahead = true,
             CommandKind::Data if self.is_over() => {}

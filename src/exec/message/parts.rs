@@ -91,8 +91,7 @@ impl<'r, 'a> PartReader<'r, 'a> {
         Ok((name, text))
     }
 
-    /// Renders a file that is a template, to see whether it can be; what hangs on a name that `later` knows cannot be seen
-    /// yet.
+    /// Renders a file that is a template, to see whether it can be; a name that `later` knows has no value yet.
     pub fn try_file(&self, path: &SourcePath, html: bool, later: &dyn Fn(&str) -> bool) -> Result<(), StepError> {
         match self.render_file(path, html)?.1 {
             Err(error) if error.undefined.as_deref().is_some_and(|name| later(root(name))) => Ok(()),

@@ -17,7 +17,7 @@ pub struct PreparedMessage<'a> {
     pub recipients: Vec<Mailbox>,
     /// Secrets that it may hold and that are too short to be hidden everywhere.
     pub short_secrets: Vec<String>,
-    /// ESMTP parameters of the session's own, as they stand after MAIL and RCPT; empty if there are none.
+    /// ESMTP parameters of the session's own for MAIL and RCPT; empty if there are none.
     pub mail_params: String,
     pub rcpt_params: String,
     /// Whether it is a mail of `eml`, which is sent as it is.
@@ -61,7 +61,7 @@ pub fn prepare_message<'a>(
     let span = message.from.as_ref().map_or(&message.span, |from| &from.span);
     let Some(from) = from else {
         let what = if ready.is_some() {
-            "the mail has no From, and envelope_from does not stand"
+            "the mail has no From, and envelope_from is not given"
         } else {
             "from names no address"
         };
@@ -175,7 +175,7 @@ fn made<'a>(
     Ok((content, used))
 }
 
-/// Where the file gives what stands in that header.
+/// Where the file gives the value of that header.
 fn place_of<'m>(message: &'m Message, header: &str) -> &'m Span {
     let key = match header {
         "From" => &message.from,

@@ -11,7 +11,7 @@ pub enum RecipientState {
     Open,
     /// RCPT was accepted.
     Accepted,
-    /// What became of it was told.
+    /// What became of it was reported.
     Reported,
 }
 
@@ -33,7 +33,7 @@ impl Recipients {
         self.states.contains(&RecipientState::Accepted)
     }
 
-    /// Whether there is one of which nothing was told.
+    /// Whether there is one of which nothing was reported.
     pub fn any_left(&self) -> bool {
         self.states.iter().any(|state| *state != RecipientState::Reported)
     }

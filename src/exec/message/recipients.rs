@@ -79,7 +79,7 @@ impl<'a> Delivery<'_, 'a> {
     }
 
     /// The reply to the content came, or did not: over LMTP there is one for each accepted recipient (RFC 2033 §4.2),
-    /// with PRDR behind a 353 as well, and then one for all.
+    /// with PRDR after a 353 too, and then one for all.
     pub fn apply_content_reply(
         &mut self,
         context: &mut StepContext<'_, 'a>,
@@ -154,7 +154,7 @@ impl<'a> Delivery<'_, 'a> {
         lost
     }
 
-    /// draft-hall-prdr: behind 353 a reply for each accepted recipient, then one for all, without which none counts.
+    /// draft-hall-prdr: after 353 a reply for each accepted recipient, then one for all, without which none counts.
     fn apply_prdr_replies(&mut self, context: &mut StepContext<'_, 'a>) -> Result<(), StepError> {
         let mut own = Vec::new();
         for index in self.recipients.accepted() {
@@ -178,7 +178,7 @@ impl<'a> Delivery<'_, 'a> {
             let words = if reply.code.class() == 2 { &own } else { &reply };
             self.report_recipient(context, index, outcome_of(words), &ServerStatement::from(words));
         }
-        // Where each was refused for itself, that is what is told of the message.
+        // If each was refused for itself, that is what is reported of the message.
         if all_refused { Ok(()) } else { result }
     }
 
@@ -191,7 +191,7 @@ impl<'a> Delivery<'_, 'a> {
     /// The server took the message for these recipients, if its reply says so.
     fn report_accepted(&mut self, context: &mut StepContext<'_, 'a>, indices: &[usize], reply: &Reply) {
         if outcome_of(reply) != RecipientOutcome::Accepted || indices.is_empty() {
-            // RFC 3030 §2: behind a BDAT that failed the transaction is not over.
+            // RFC 3030 §2: after a BDAT that failed the transaction is not over.
             return;
         }
         let outbox = &mut context.connection.outbox;
@@ -212,7 +212,7 @@ impl<'a> Delivery<'_, 'a> {
         }
     }
 
-    /// Tells what became of those recipients that nothing was said about. Gives whether that is unknown of any.
+    /// Reports what became of the remaining recipients. Gives whether that is unknown of any.
     pub fn report_remaining_recipients(
         &mut self,
         context: &mut StepContext<'_, 'a>,

@@ -51,7 +51,7 @@ impl ValueReader<'_> {
             .iter()
             .filter(|variable| !overridden(variable))
             .partition(|variable| !matches!(variable.source, ValueSource::Netrc { .. }));
-        // All that fail are told together, so that nobody has to mend them run by run.
+        // All that fail are reported together, so that they need not be fixed run by run.
         let mut missing = MissingValues::default();
         for secret in ready {
             missing.keep(secret, self.secret(secret, scope, events, &mut notices))?;
@@ -109,7 +109,7 @@ impl ValueReader<'_> {
                 notices.placeholders.push((secret.name.clone(), events.shown(why)));
                 Value::Text(PLACEHOLDER.into())
             }
-            // What would have to be asked for, run or read stands out in a dry run; an interruption ends it.
+            // What would have to be asked for, run or read is left open in a dry run; an interruption ends it.
             Err(error) if self.run.options.dry_run && error.interrupt(events.clock).is_none() && outside(secret) => {
                 notices.placeholders.push((secret.name.clone(), events.shown(error.cause.to_string())));
                 Value::Text(PLACEHOLDER.into())

@@ -1,4 +1,4 @@
-//! The names that got no value: all are told together.
+//! The names that got no value: all are reported together.
 
 use crate::event::{Cause, Status};
 use crate::exec::error::StepError;

@@ -81,7 +81,7 @@ pub fn prepare(run: RunContext<'_>, events: &mut EventSink<'_>) -> Result<Prepar
     Ok(PreparedValues { scope, server, notices, client_name, tls, moment })
 }
 
-/// What is wrong with a file of `[tls]` is said where the session names it, before there is a connection.
+/// An invalid file of `[tls]` is reported where the session names it, before there is a connection.
 fn check_tls_file(
     run: RunContext<'_>,
     events: &EventSink<'_>,
@@ -93,16 +93,16 @@ fn check_tls_file(
     check(file).map_err(wrong)
 }
 
-/// Whether EHLO can be said with it.
+/// Whether it can be sent in EHLO.
 fn is_name(hostname: &str) -> bool {
     !hostname.is_empty()
         && hostname.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
 
-/// What went wrong outside of any step: where the file says the server, if nowhere better.
+/// A failure outside of any step, placed where the file names the server if there is no better place.
 pub fn outside_failure(run: RunContext<'_>, error: StepError) -> Failure {
     let (session, target) = (run.session, &run.options.target);
-    // Where `--server` or `--mx` stands for the file's server, no place of the file is meant.
+    // If `--server` or `--mx` replaces the file's server, no place of the file is meant.
     let own = target.url.is_none() && target.mx.is_none();
     let server = session.server.as_ref().filter(|_| own);
     let span = error.span.clone().or_else(|| server.map(|server| server.span.clone()));

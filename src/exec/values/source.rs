@@ -32,7 +32,7 @@ impl ValueReader<'_> {
         Renderer { session: self.run.session, scope, secrets: &events.secrets }
     }
 
-    /// `Ok(None)`: the source has no value, and no default stands in for it.
+    /// `Ok(None)`: the source has no value, and there is no default.
     pub fn value(
         &self,
         source: &ValueSource,
