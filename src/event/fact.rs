@@ -2,6 +2,7 @@
 
 use super::{ContentBlock, Outcome, RedactedLine, RowId, SessionAttempt, StepId, Verdict};
 use crate::session::TlsFacts;
+use crate::smtp::reply::Reply;
 use crate::transcript::SafeText;
 use std::time::Duration;
 
@@ -123,4 +124,17 @@ pub enum RecipientOutcome {
     Refused,
     Deferred,
     Unknown,
+}
+
+impl RecipientOutcome {
+    /// What a reply to a content or a recipient means (RFC 5321 §4.2.1). One of another kind says neither yes nor no: it
+    /// is unknown whether the mail was accepted.
+    pub fn of(reply: &Reply) -> Self {
+        match reply.code.class() {
+            2 => Self::Accepted,
+            4 => Self::Deferred,
+            5 => Self::Refused,
+            _ => Self::Unknown,
+        }
+    }
 }

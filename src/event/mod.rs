@@ -9,9 +9,11 @@ mod fact;
 mod observer;
 mod outcome;
 mod row_result;
+mod row_traffic;
 mod status;
 #[cfg(test)]
 mod tests;
+mod transaction_log;
 
 pub use cause::{
     Cause, CertificateProblem, FailedAssert, Failure, FailureDetails, HumanDuration, RefusedRecipient, ServerResponse,
@@ -23,3 +25,4 @@ pub use observer::{Event, Observer};
 pub use outcome::{Outcome, RowId, SessionAttempt, SkipReason, StepId, Verdict};
 pub use row_result::{ContentAnswer, RawContent, RawDialogue, RecipientResult, Rejection, RowRecord, RowResult};
 pub use status::Status;
+pub use transaction_log::TransactionLog;

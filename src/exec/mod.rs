@@ -21,7 +21,6 @@ mod ports;
 mod preflight;
 mod read_outcome;
 mod row_source;
-mod row_traffic;
 mod rows;
 mod secrets;
 mod steps;

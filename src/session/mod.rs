@@ -10,6 +10,7 @@ mod facts;
 mod file_templates;
 mod following_message;
 mod message_numbering;
+mod message_templates;
 mod model;
 mod overrides;
 mod read;

@@ -27,7 +27,6 @@ const EXEC_ORDER: &[&str] = &[
     "error",
     "events",
     "job",
-    "row_traffic",
     "connection",
     "context",
     "exchange",

@@ -4,7 +4,6 @@
 //! before they are judged, and so is an unfinished line when the connection ends or a deadline passes.
 
 mod facts;
-mod log;
 mod reading;
 mod reply_reader;
 mod slice;

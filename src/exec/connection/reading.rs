@@ -35,7 +35,7 @@ impl SmtpConnection<'_> {
             Ok(None) => return Ok(None),
             Err(_) => {
                 self.reader.in_long_line = !self.emit_through_line(events);
-                self.log_reply(events, None, events.now());
+                self.log_reply(events, None);
                 return Err(Malformed::LineTooLong);
             }
         };
@@ -44,20 +44,20 @@ impl SmtpConnection<'_> {
             Ok(Some(reply)) => reply,
             Ok(None) => return Ok(Some(None)),
             Err(error) => {
-                self.log_reply(events, None, events.now());
+                self.log_reply(events, None);
                 return Err(Malformed::Reply(error));
             }
         };
+        self.log_reply(events, Some(&reply));
         let now = events.now();
-        self.log_reply(events, Some(&reply), now);
         let elapsed = now.saturating_duration_since(self.reader.waits_since.unwrap_or(now));
         Ok(Some(Some(ReplyFacts { reply, elapsed })))
     }
 
     /// A reply came, which is `None` if it is not SMTP: emits what it answers.
-    fn log_reply(&mut self, events: &mut EventSink<'_>, reply: Option<&Reply>, now: Instant) {
+    fn log_reply(&mut self, events: &mut EventSink<'_>, reply: Option<&Reply>) {
         let code = reply.map_or(0, |reply| reply.code.get());
-        match self.log.answered(reply, now) {
+        match self.log.answered(reply, events.elapsed()) {
             Answered::GoAhead { content_sent: true } => events.emit(&self.name, Fact::ContentSent),
             Answered::Recipient { index, last } => {
                 events.emit(&self.name, Fact::RecipientAnswered { index, code });

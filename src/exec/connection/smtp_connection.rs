@@ -1,10 +1,9 @@
 //! One connection: its stream, and the state of the dialogue.
 
 use super::facts::{ByteCounts, ConnectionState, ServerFacts, TlsStart};
-use super::log::TransactionLog;
 use super::reply_reader::ReplyReader;
 use super::slice::{may_try_again, next_slice};
-use crate::event::Fact;
+use crate::event::{Fact, TransactionLog};
 use crate::exec::events::EventSink;
 use crate::exec::job::Outbox;
 use crate::exec::ports::{ConnectionInfo, Stream};

@@ -6,7 +6,7 @@
 //! of the message that follows on this connection: so a message costs one round trip.
 
 use super::content::unanswered;
-use super::recipient_states::{Recipients, ServerStatement, outcome_of};
+use super::recipient_states::{Recipients, ServerStatement};
 use crate::event::{Cause, RecipientOutcome, Status};
 use crate::exec::checks::{any, codes, judge, mismatch};
 use crate::exec::context::StepContext;
@@ -253,7 +253,7 @@ impl<'t, 'a> Delivery<'t, 'a> {
         let outcome = match kind {
             // A 5yz before RCPT says nothing against the recipients.
             CommandKind::Reset | CommandKind::Mail => RecipientOutcome::Deferred,
-            _ => match outcome_of(reply) {
+            _ => match RecipientOutcome::of(reply) {
                 RecipientOutcome::Accepted | RecipientOutcome::Unknown => RecipientOutcome::Deferred,
                 outcome => outcome,
             },

@@ -6,7 +6,7 @@ use crate::message::{
     BuildError, Draft, Eml, EmlError, EncodedMessage, FilePart, NamedMailbox, build, check_media_type,
     parse_address_list,
 };
-use crate::session::{AttachedFile, Message, SourcePath, Span, Template, unseeded_letters};
+use crate::session::{AttachedFile, Message, SourcePath, Template, unseeded_letters};
 use crate::smtp::address::Mailbox;
 use std::path::Path;
 
@@ -103,30 +103,8 @@ pub fn prepare_message<'a>(
         Some((eml, _)) => (eml.content, Vec::new()),
         None => made(context, message, named, &from)?,
     };
-    used.extend(lines(message).flat_map(|template| context.renderer().short_secrets(template)));
+    used.extend(message.envelope_and_headers().flat_map(|template| context.renderer().short_secrets(template)));
     Ok(PreparedMessage { from, recipients, short_secrets: used, mail_params, rcpt_params, is_eml, content })
-}
-
-/// The templates that become lines of the envelope and of headers.
-fn lines(message: &Message) -> impl Iterator<Item = &Template> {
-    let single = [
-        &message.from,
-        &message.envelope_from,
-        &message.subject,
-        &message.date,
-        &message.message_id,
-        &message.mail_params,
-        &message.rcpt_params,
-    ];
-    let lists = [&message.to, &message.cc, &message.bcc, &message.reply_to];
-    let attached = message.attachments.iter().flat_map(|one| [&one.name, &one.media_type, &one.inline]);
-    single
-        .into_iter()
-        .chain(attached)
-        .flatten()
-        .chain(lists.into_iter().flatten())
-        .chain(message.envelope_to.iter().flatten())
-        .chain(message.headers.iter().map(|(_, value)| value))
 }
 
 /// A mail of `eml`, looked through.
@@ -167,31 +145,12 @@ fn made<'a>(
     let draft = Draft { from, to, cc, reply_to, subject, date, message_id, headers, text, html, attachments };
     let content = build(draft).map_err(|error| match error {
         BuildError::Message(error) => {
-            let span = place_of(message, &error.field);
+            let span = message.header_span(&error.field);
             context.bad_value(error.to_string()).at(span)
         }
         BuildError::Source(error) => context.parts().unreadable(&error, &message.span),
     })?;
     Ok((content, used))
-}
-
-/// Where the file gives the value of that header.
-fn place_of<'m>(message: &'m Message, header: &str) -> &'m Span {
-    let key = match header {
-        "From" => &message.from,
-        "Subject" => &message.subject,
-        "Date" => &message.date,
-        "Message-ID" => &message.message_id,
-        "Content-ID" => message.attachments.iter().map(|one| &one.inline).find(|id| id.is_some()).unwrap_or(&None),
-        _ => &None,
-    };
-    let listed = match header {
-        "To" => message.to.first(),
-        "Cc" => message.cc.first(),
-        "Reply-To" => message.reply_to.first(),
-        _ => message.headers.iter().find(|(name, _)| name == header).map(|(_, value)| value),
-    };
-    key.as_ref().or(listed).map_or(&message.span, |template| &template.span)
 }
 
 fn attachment<'a>(context: &MessageContext<'_, 'a>, attached: &AttachedFile) -> Result<FilePart<'a>, StepError> {

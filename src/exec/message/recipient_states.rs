@@ -1,6 +1,6 @@
 //! How far each recipient of a message got.
 
-use crate::event::{Cause, RecipientOutcome, RefusedRecipient, Status};
+use crate::event::{Cause, RefusedRecipient, Status};
 use crate::exec::error::StepError;
 use crate::exec::exchange::reply_words;
 use crate::smtp::reply::Reply;
@@ -62,17 +62,6 @@ impl Recipients {
             None => Ok(()),
             Some(status) => Err(StepError::new(status, Cause::Recipients { refused: self.refused, stopped })),
         }
-    }
-}
-
-/// RFC 5321 §4.2.1. A reply of another kind, to content or a recipient, says neither yes nor no: whether the mail went on
-/// its way is unknown.
-pub fn outcome_of(reply: &Reply) -> RecipientOutcome {
-    match reply.code.class() {
-        2 => RecipientOutcome::Accepted,
-        4 => RecipientOutcome::Deferred,
-        5 => RecipientOutcome::Refused,
-        _ => RecipientOutcome::Unknown,
     }
 }
 

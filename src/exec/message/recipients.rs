@@ -2,7 +2,7 @@
 
 use super::content::judge_content_reply;
 use super::delivery::Delivery;
-use super::recipient_states::{RecipientState, ServerStatement, outcome_of};
+use super::recipient_states::{RecipientState, ServerStatement};
 use crate::event::RecipientResult;
 use crate::event::{Cause, Note, RecipientOutcome, RefusedRecipient, ServerResponse, Status};
 use crate::exec::checks::codes;
@@ -32,7 +32,7 @@ impl<'a> Delivery<'_, 'a> {
         context.progress.attempt.decided_by.get_or_insert_with(|| reply.clone());
         let status = if reply.code.class() == 4 { Status::TempFail } else { Status::Failed };
         self.recipients.status.get_or_insert(status);
-        let outcome = match outcome_of(reply) {
+        let outcome = match RecipientOutcome::of(reply) {
             // Before the content has left nothing is on its way.
             RecipientOutcome::Accepted | RecipientOutcome::Unknown if !self.complete => RecipientOutcome::Deferred,
             outcome => outcome,
@@ -114,7 +114,7 @@ impl<'a> Delivery<'_, 'a> {
             let accepted = self.recipients.accepted();
             self.report_accepted(context, &accepted, &reply);
             for index in accepted {
-                self.report_recipient(context, index, outcome_of(&reply), &ServerStatement::from(&reply));
+                self.report_recipient(context, index, RecipientOutcome::of(&reply), &ServerStatement::from(&reply));
             }
         }
         result
@@ -134,11 +134,11 @@ impl<'a> Delivery<'_, 'a> {
             let reply = outcome.reply().cloned();
             match (reply, judge_content_reply(context, outcome, deadline)) {
                 (Some(reply), Ok(())) => {
-                    if outcome_of(&reply) == RecipientOutcome::Accepted {
+                    if RecipientOutcome::of(&reply) == RecipientOutcome::Accepted {
                         taken.0.push(index);
                         taken.1.get_or_insert_with(|| reply.clone());
                     }
-                    self.report_recipient(context, index, outcome_of(&reply), &ServerStatement::from(&reply));
+                    self.report_recipient(context, index, RecipientOutcome::of(&reply), &ServerStatement::from(&reply));
                 }
                 (Some(reply), Err(_)) => self.refuse(context, index, &reply),
                 (None, Ok(())) => {}
@@ -176,7 +176,7 @@ impl<'a> Delivery<'_, 'a> {
         self.report_accepted(context, &indices, &reply);
         for (index, own) in own {
             let words = if reply.code.class() == 2 { &own } else { &reply };
-            self.report_recipient(context, index, outcome_of(words), &ServerStatement::from(words));
+            self.report_recipient(context, index, RecipientOutcome::of(words), &ServerStatement::from(words));
         }
         // If each was refused for itself, that is what is reported of the message.
         if all_refused { Ok(()) } else { result }
@@ -190,7 +190,7 @@ impl<'a> Delivery<'_, 'a> {
 
     /// The server took the message for these recipients, if its reply says so.
     fn report_accepted(&mut self, context: &mut StepContext<'_, 'a>, indices: &[usize], reply: &Reply) {
-        if outcome_of(reply) != RecipientOutcome::Accepted || indices.is_empty() {
+        if RecipientOutcome::of(reply) != RecipientOutcome::Accepted || indices.is_empty() {
             // RFC 3030 §2: after a BDAT that failed the transaction is not over.
             return;
         }
@@ -207,7 +207,7 @@ impl<'a> Delivery<'_, 'a> {
     pub fn report_early_reply(&mut self, context: &mut StepContext<'_, 'a>) {
         if let Some(reply) = context.connection.server.reply.as_ref().map(|facts| facts.reply.clone()) {
             for index in self.recipients.open() {
-                self.report_recipient(context, index, outcome_of(&reply), &ServerStatement::from(&reply));
+                self.report_recipient(context, index, RecipientOutcome::of(&reply), &ServerStatement::from(&reply));
             }
         }
     }

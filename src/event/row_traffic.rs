@@ -1,9 +1,9 @@
 //! What a row's replies say, on one connection; the tracker knows what each of them answers.
 
-use crate::event::{ContentAnswer, RawContent, RawDialogue, Rejection};
+use super::row_result::{ContentAnswer, RawContent, RawDialogue, Rejection};
 use crate::smtp::reply::Reply;
 use crate::smtp::transaction::{Answered, CommandVerb};
-use std::time::Instant;
+use std::time::Duration;
 
 /// The replies of one row on one connection.
 #[derive(Debug, Default)]
@@ -11,7 +11,7 @@ pub struct RowTraffic {
     /// Replies, whole or not, SMTP or not.
     pub replies: usize,
     /// When the last whole one came.
-    pub last_reply_at: Option<Instant>,
+    pub last_reply_at: Option<Duration>,
     /// A MAIL command was answered.
     pub began_transaction: bool,
     rejected: Option<Rejection>,
@@ -79,7 +79,7 @@ impl RowTraffic {
     }
 
     /// A reply came, which is `None` if it was not SMTP.
-    pub fn answered(&mut self, what: Answered, reply: Option<&Reply>, at: Instant) {
+    pub fn answered(&mut self, what: Answered, reply: Option<&Reply>, at: Duration) {
         self.replies += 1;
         if let Some(reply) = reply {
             self.last_reply_at = Some(at);

@@ -1,10 +1,10 @@
 //! What was sent on a connection and what its replies answer, as far as mail transactions go.
 
-use crate::event::RawDialogue;
-use crate::exec::row_traffic::RowTraffic;
+use super::row_result::RawDialogue;
+use super::row_traffic::RowTraffic;
 use crate::smtp::reply::Reply;
 use crate::smtp::transaction::{Answered, TransactionTracker};
-use std::time::Instant;
+use std::time::Duration;
 
 /// The transactions of a connection.
 #[derive(Default)]
@@ -33,10 +33,10 @@ impl TransactionLog {
         ends
     }
 
-    /// A reply came, which is `None` if it is not SMTP. Gives what it answers.
-    pub fn answered(&mut self, reply: Option<&Reply>, now: Instant) -> Answered {
+    /// A reply came, which is `None` if it is not SMTP; `at`: since the session's start. Gives what it answers.
+    pub fn answered(&mut self, reply: Option<&Reply>, at: Duration) -> Answered {
         let answered = self.tracker.reply(reply.map_or(0, |reply| reply.code.get()));
-        self.row.answered(answered, reply, now);
+        self.row.answered(answered, reply, at);
         answered
     }
 
