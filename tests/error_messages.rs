@@ -41,7 +41,7 @@ fn a_similar_name_is_suggested() {
             65,
             &["wrong.toml:2:1: ", "\n2 | ver =", "^^^ did you mean \"verb\"?", "wrong.toml:3:9: "],
         ),
-        (&["serve", "case.toml"], 65, &["case.toml:1:1: ", "this is a session file", "`mailrun run` plays it"]),
+        (&["serve", "case.toml"], 65, &["case.toml:1:1: ", "this is a session file", "`mailrun run` runs it"]),
     ];
     for (arguments, status, words) in table {
         let (code, text) = folder.mailrun(arguments).run().status_and_text();

@@ -79,7 +79,7 @@ impl RuleReader {
             && let Some((key, _)) = of_session.min_by_key(|(key, _)| key.span().start)
         {
             let one = Diagnostic::error(self.span(key.span()), "this is a session file, not rules for a server");
-            let help = "`mailrun run` plays it; rules have [[on]] tables with verb and reply";
+            let help = "`mailrun run` runs it; rules have [[on]] tables with verb and reply";
             self.found.push(one.with_help(help));
             return ReplyRules::default();
         }
@@ -227,7 +227,7 @@ mod tests {
             (
                 "server = 'smtp://a'\n[[step]]\nexpect = 220\n",
                 "r.toml:1:1: error: this is a session file, not rules for a server\n  |\n1 | server = 'smtp://a'\n  \
-                 | ^^^^^^\n  = help: `mailrun run` plays it; rules have [[on]] tables with verb and reply\n",
+                 | ^^^^^^\n  = help: `mailrun run` runs it; rules have [[on]] tables with verb and reply\n",
                 "the wrong file",
             ),
             (
