@@ -1,5 +1,5 @@
-//! Renders, before anything is sent, all that depends on variables and secrets alone, and opens the files that it
-//! names: what would be refused later is refused now.
+//! Renders everything that depends on variables and secrets alone, and opens the files that it names, before anything is
+//! sent: what would fail later fails now.
 
 use super::context::{RowContext, RunContext};
 use super::error::StepError;
@@ -7,19 +7,14 @@ use super::events::EventSink;
 use super::message::{MessageContext, PartReader, prepare_message};
 use super::row_source::Row;
 use super::values::{PreparedValues, Renderer, ValueReader, one_line, own_values};
-use crate::session::MessageNumbering;
-use crate::session::captures_name;
 use crate::session::{
-    Action, AuthSettings, Message, RawBytes, Scope, Session, SourcePath, Step, Template, TextSource, Value,
-    ValueSource, Variable,
+    Action, AuthSettings, FilePurpose, Message, MessageNumbering, Scope, Session, SourcePath, Span, Step, Template,
+    TextSource, Value, ValueSource, Visitor, captures_name, walk_action,
 };
 use std::collections::HashSet;
 
-/// The names whose values do not change while the session runs.
-type KnownNames = HashSet<String>;
-
-/// Checks all steps that are sure to run, as far as the file is concerned. Learns passwords, and the names of those that
-/// are too short to be hidden everywhere.
+/// Checks all steps that are sure to run, as far as the file shows. Learns passwords, and the names of those that are too
+/// short to be hidden everywhere.
 pub fn check(run: RunContext<'_>, values: &mut PreparedValues, events: &mut EventSink<'_>) -> Result<(), StepError> {
     let row = RowContext {
         row: Row::default(),
@@ -29,12 +24,20 @@ pub fn check(run: RunContext<'_>, values: &mut PreparedValues, events: &mut Even
         numbering: MessageNumbering::default(),
         last_message: None,
     };
+    let session = run.session;
+    let variables = session.vars.iter().chain(&session.secrets).map(|variable| &variable.name);
+    let mut known: HashSet<String> =
+        variables.chain(run.options.variables.iter().map(|(name, _)| name)).cloned().collect();
+    for capture in session.all_steps().flat_map(|step| &step.captures) {
+        known.remove(&capture.name);
+    }
     let host = values.server.host().to_owned();
     let short_names = std::mem::take(&mut values.notices.short_names);
-    let mut preflight = Preflight { run, row, host, events, short_names };
-    let result = check_session(&mut preflight);
+    let errors = PreflightErrors::default();
+    let mut preflight = Preflight { run, row, host, events, short_names, known, step: None, errors };
+    preflight.visit_session(session);
     values.notices.short_names = preflight.short_names;
-    result
+    preflight.errors.result()
 }
 
 /// What is checked, and what is learnt from it.
@@ -46,9 +49,134 @@ struct Preflight<'p, 'a, 'e> {
     events: &'p mut EventSink<'e>,
     /// The names of passwords that are too short to be hidden everywhere.
     short_names: Vec<String>,
+    /// The names whose values do not change while the session runs.
+    known: HashSet<String>,
+    /// The innermost step that is being checked.
+    step: Option<&'a Span>,
+    errors: PreflightErrors,
 }
 
-impl Preflight<'_, '_, '_> {
+/// The most errors that one run reports.
+const MAX_ERRORS: usize = 100;
+
+/// All errors, each once, in the order of the session.
+#[derive(Default)]
+struct PreflightErrors {
+    list: Vec<StepError>,
+    /// No further check runs: a signal came, or there are enough errors.
+    is_final: bool,
+}
+
+impl PreflightErrors {
+    fn add(&mut self, error: StepError) {
+        for one in error.apart() {
+            if !self.list.iter().any(|known| known.span == one.span && known.cause == one.cause) {
+                self.list.push(one);
+            }
+        }
+        self.is_final = self.list.len() >= MAX_ERRORS;
+    }
+
+    fn result(self) -> Result<(), StepError> {
+        let mut all = self.list.into_iter();
+        all.next().map_or(Ok(()), |first| Err(first.with(all)))
+    }
+}
+
+impl<'a> Visitor<'a> for Preflight<'_, 'a, '_> {
+    fn visit_session(&mut self, session: &'a Session) {
+        session.auth.iter().for_each(|auth| self.visit_auth(auth));
+        session.sections().into_iter().flatten().for_each(|step| self.visit_step(step));
+    }
+
+    fn visit_step(&mut self, step: &'a Step) {
+        // A step with a condition may not run.
+        if step.condition.is_some() || step.deselected {
+            return;
+        }
+        let (known, outer) = (self.known.clone(), self.step.replace(&step.span));
+        self.check(|preflight| {
+            let values = preflight.with(step)?;
+            preflight.row.scope.push_layer(values);
+            preflight.visit_action(&step.action);
+            preflight.row.scope.pop_layer();
+            Ok(())
+        });
+        (self.known, self.step) = (known, outer);
+    }
+
+    fn visit_action(&mut self, action: &'a Action) {
+        match action {
+            Action::Xclient(attributes) => {
+                self.check(|preflight| attributes.iter().try_for_each(|(_, value)| preflight.line(value)));
+            }
+            action => walk_action(self, action),
+        }
+    }
+
+    fn visit_auth(&mut self, auth: &'a AuthSettings) {
+        self.check(|preflight| preflight.credentials(auth));
+    }
+
+    fn visit_message(&mut self, message: &'a Message) {
+        if message.templates().is_some_and(|all| all.into_iter().all(|template| self.is_known(template))) {
+            let errors = self.errors.list.len();
+            self.check(|preflight| preflight.prepare(message));
+            if self.errors.list.len() == errors {
+                return;
+            }
+        }
+        // Preparing a message ends at its first error, so each part is checked by itself.
+        message.lines().into_iter().for_each(|line| self.visit_line(line));
+        let contents =
+            message.text.iter().map(|text| (text, false)).chain(message.html.iter().map(|html| (html, true)));
+        for (content, is_html) in contents {
+            match content {
+                TextSource::File { path, template: true } if self.is_known(&path.template) => {
+                    let session = self.run.session;
+                    let later = |name: &str| is_later(session, name);
+                    self.check(|preflight| preflight.parts().try_file(path, is_html, &later));
+                }
+                content => self.visit_text_source(content, FilePurpose::Text),
+            }
+        }
+        let files = message.attachments.iter().map(|attachment| &attachment.path).chain(&message.eml);
+        files.for_each(|path| self.visit_path(path, FilePurpose::Bytes));
+    }
+
+    fn visit_path(&mut self, path: &'a SourcePath, _: FilePurpose) {
+        self.check(|preflight| preflight.file(path));
+    }
+
+    fn visit_line(&mut self, template: &'a Template) {
+        self.check(|preflight| preflight.line(template));
+    }
+
+    fn visit_template(&mut self, template: &'a Template) {
+        self.check(|preflight| match preflight.is_known(template) {
+            true => preflight.renderer().render(template).map(drop),
+            false => Ok(()),
+        });
+    }
+}
+
+impl<'a> Preflight<'_, 'a, '_> {
+    /// Runs a check, unless no further one is to run, and keeps its errors. Those without a place get that of the step.
+    fn check(&mut self, check: impl FnOnce(&mut Self) -> Result<(), StepError>) {
+        if self.errors.is_final {
+            return;
+        }
+        let Err(mut error) = check(self) else { return };
+        if let Some(step) = self.step {
+            error = error.all_at(step);
+        }
+        if error.interrupt(self.events.clock).is_some() {
+            self.errors = PreflightErrors { list: vec![error], is_final: true };
+        } else {
+            self.errors.add(error);
+        }
+    }
+
     fn renderer(&self) -> Renderer<'_> {
         Renderer { session: self.run.session, scope: &self.row.scope, secrets: &self.events.secrets }
     }
@@ -57,9 +185,27 @@ impl Preflight<'_, '_, '_> {
         PartReader { run: self.run, renderer: self.renderer(), clock: self.events.clock }
     }
 
-    fn own_values(&mut self, variables: &[Variable]) -> Result<Vec<(String, Value)>, StepError> {
+    fn is_known(&self, template: &Template) -> bool {
+        self.run.session.templates.names(template).iter().all(|name| self.known.contains(name))
+    }
+
+    /// The values of a step's `with`, if they are known; otherwise none of its names is known in the step.
+    fn with(&mut self, step: &Step) -> Result<Vec<(String, Value)>, StepError> {
+        for variable in &step.with {
+            let is_known = match &variable.source {
+                ValueSource::Template(template) => self.is_known(template),
+                ValueSource::Literal(_) => true,
+                _ => false,
+            };
+            if !is_known {
+                self.known.retain(|name| !step.with.iter().any(|variable| variable.name == *name));
+                return Ok(Vec::new());
+            }
+            // A variable can use those above it.
+            self.known.insert(variable.name.clone());
+        }
         let reader = ValueReader { run: self.run, host: Some(self.host.clone()) };
-        own_values(&reader, &mut self.row.scope, self.events, variables)
+        own_values(&reader, &mut self.row.scope, self.events, &step.with)
     }
 
     fn prepare(&mut self, message: &Message) -> Result<(), StepError> {
@@ -67,231 +213,43 @@ impl Preflight<'_, '_, '_> {
         let mut inputs = MessageContext { run: self.run, row: &mut self.row, secrets, clock };
         prepare_message(&mut inputs, message).map(drop)
     }
-}
 
-fn check_session(context: &mut Preflight<'_, '_, '_>) -> Result<(), StepError> {
-    let session = context.run.session;
-    let mut known: KnownNames =
-        session.vars.iter().chain(&session.secrets).map(|variable| variable.name.clone()).collect();
-    known.extend(context.run.options.variables.iter().map(|(name, _)| name.clone()));
-    let sections = [&session.open, &session.steps, &session.close];
-    for section in sections {
-        forget_captures(section, &mut known);
+    fn line(&self, template: &Template) -> Result<(), StepError> {
+        if self.is_known(template) { self.renderer().render_line(template).map(drop) } else { Ok(()) }
     }
-    let mut found = PreflightErrors::default();
-    if let Some(auth) = &session.auth {
-        let checked = credentials(context, auth, &known);
-        found.add(context, checked)?;
-    }
-    for section in sections {
-        let checked = steps(context, section, &known);
-        found.add(context, checked)?;
-    }
-    found.end()
-}
 
-/// The most errors that one run reports.
-const MOST: usize = 100;
-
-/// All that is wrong, each once, in the order of the session.
-#[derive(Default)]
-struct PreflightErrors(Vec<StepError>);
-
-impl PreflightErrors {
-    /// An error means that nothing more is checked: a signal came, or there are enough errors.
-    fn add(&mut self, context: &Preflight<'_, '_, '_>, checked: Result<(), StepError>) -> Result<(), StepError> {
-        let Err(error) = checked else { return Ok(()) };
-        if error.interrupt(context.events.clock).is_some() {
-            return Err(error);
+    fn file(&self, path: &SourcePath) -> Result<(), StepError> {
+        if !self.is_known(&path.template) {
+            return Ok(());
         }
-        for one in error.apart() {
-            if !self.0.iter().any(|known| known.span == one.span && known.cause == one.cause) {
-                self.0.push(one);
+        let resolved = self.renderer().resolve(path)?;
+        match self.run.sources.open(&resolved) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(StepError::source(&self.events.secrets, self.events.clock, &error).at(&path.span)),
+        }
+    }
+
+    /// Tells the redactor the password and the token, whatever they come from, before anything is shown.
+    fn credentials(&mut self, auth: &AuthSettings) -> Result<(), StepError> {
+        [&auth.user, &auth.authzid].into_iter().flatten().try_for_each(|template| self.line(template))?;
+        for (name, template) in [("password", &auth.password), ("token", &auth.token)] {
+            let Some(template) = template.as_ref().filter(|template| self.is_known(template)) else { continue };
+            let secret = self.renderer().render(template)?;
+            // For short secrets that it is made of, there is a warning already.
+            let is_reported = self.short_names.iter().any(|short| short == name)
+                || !self.renderer().short_secrets(template).is_empty();
+            if !self.events.secrets.redactor.add(&secret) && !is_reported {
+                self.short_names.push(name.to_owned());
             }
+            one_line(&self.events.secrets, secret, template)?;
         }
-        if self.0.len() < MOST { Ok(()) } else { std::mem::take(self).end() }
+        Ok(())
     }
-
-    fn end(self) -> Result<(), StepError> {
-        let mut all = self.0.into_iter();
-        all.next().map_or(Ok(()), |first| Err(first.with(all)))
-    }
-}
-
-fn forget_captures(steps: &[Step], known: &mut KnownNames) {
-    for step in steps {
-        for capture in &step.captures {
-            known.remove(&capture.name);
-        }
-        forget_captures(step.members(), known);
-    }
-}
-
-fn steps(context: &mut Preflight<'_, '_, '_>, steps: &[Step], known: &KnownNames) -> Result<(), StepError> {
-    let mut found = PreflightErrors::default();
-    for step in steps {
-        // Whether it runs is not known yet, or it does not.
-        if step.condition.is_some() || step.deselected {
-            continue;
-        }
-        let mut own = known.clone();
-        let mut fixed = true;
-        for variable in &step.with {
-            // It may use those before it.
-            fixed &= is_fixed(context, variable, &own);
-            if fixed {
-                own.insert(variable.name.clone());
-            } else {
-                own.remove(&variable.name);
-            }
-        }
-        if !fixed {
-            own.retain(|name| !step.with.iter().any(|variable| variable.name == *name));
-        }
-        let with = if fixed { context.own_values(&step.with) } else { Ok(Vec::new()) };
-        let checked = with.and_then(|with| {
-            context.row.scope.push_layer(with);
-            let checked = action(context, &step.action, &own);
-            context.row.scope.pop_layer();
-            checked
-        });
-        found.add(context, checked.map_err(|error| error.all_at(&step.span)))?;
-    }
-    found.end()
-}
-
-fn is_fixed(context: &Preflight<'_, '_, '_>, variable: &Variable, known: &KnownNames) -> bool {
-    match &variable.source {
-        ValueSource::Template(template) => is_known(context, template, known),
-        ValueSource::Literal(_) => true,
-        _ => false,
-    }
-}
-
-fn is_known(context: &Preflight<'_, '_, '_>, template: &Template, known: &KnownNames) -> bool {
-    context.run.session.templates.names(template).iter().all(|name| known.contains(name))
-}
-
-fn action(context: &mut Preflight<'_, '_, '_>, action: &Action, known: &KnownNames) -> Result<(), StepError> {
-    match action {
-        Action::Send(template) => line(context, template, known),
-        Action::Hello { name: Some(template), .. } => line(context, template, known),
-        Action::Raw(RawBytes::Text(template)) => text(context, template, known),
-        Action::Raw(RawBytes::File(path)) => file(context, path, known),
-        Action::Body { content: body, .. } => content(context, body, known),
-        Action::Auth(settings) => credentials(context, settings, known),
-        Action::Message(message) => mail(context, message, known),
-        Action::Pipeline(members) | Action::Steps(members) => steps(context, members, known),
-        Action::Xclient(attributes) => attributes.iter().try_for_each(|(_, value)| line(context, value, known)),
-        Action::Wait
-        | Action::Raw(RawBytes::Bytes(_))
-        | Action::Hello { name: None, .. }
-        | Action::Starttls { .. }
-        | Action::Tls
-        | Action::Login
-        | Action::Quit
-        | Action::Sleep(_)
-        | Action::Close(_)
-        | Action::Connect
-        | Action::Proxy { .. } => Ok(()),
-    }
-}
-
-fn line(context: &Preflight<'_, '_, '_>, template: &Template, known: &KnownNames) -> Result<(), StepError> {
-    if is_known(context, template, known) { context.renderer().render_line(template).map(drop) } else { Ok(()) }
-}
-
-fn text(context: &Preflight<'_, '_, '_>, template: &Template, known: &KnownNames) -> Result<(), StepError> {
-    if is_known(context, template, known) { context.renderer().render(template).map(drop) } else { Ok(()) }
-}
-
-fn file(context: &Preflight<'_, '_, '_>, path: &SourcePath, known: &KnownNames) -> Result<(), StepError> {
-    if !is_known(context, &path.template, known) {
-        return Ok(());
-    }
-    let resolved = context.renderer().resolve(path)?;
-    match context.run.sources.open(&resolved) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(StepError::source(&context.events.secrets, context.events.clock, &error).at(&path.span)),
-    }
-}
-
-fn content(context: &Preflight<'_, '_, '_>, content: &TextSource, known: &KnownNames) -> Result<(), StepError> {
-    match content {
-        TextSource::Text(template) => text(context, template, known),
-        TextSource::File { path, .. } => file(context, path, known),
-    }
-}
-
-/// Password and token are secrets wherever they come from: known to the redactor before anything is shown.
-fn credentials(
-    context: &mut Preflight<'_, '_, '_>,
-    settings: &AuthSettings,
-    known: &KnownNames,
-) -> Result<(), StepError> {
-    for template in [&settings.user, &settings.authzid].into_iter().flatten() {
-        line(context, template, known)?;
-    }
-    for (name, template) in [("password", &settings.password), ("token", &settings.token)] {
-        let Some(template) = template.as_ref().filter(|template| is_known(context, template, known)) else { continue };
-        let secret = context.renderer().render(template)?;
-        // If it is made of short secrets, they were warned of by their own names.
-        let named = context.short_names.iter().any(|short| short == name)
-            || !context.renderer().short_secrets(template).is_empty();
-        if !context.events.secrets.redactor.add(&secret) && !named {
-            context.short_names.push(name.to_owned());
-        }
-        one_line(&context.events.secrets, secret, template)?;
-    }
-    Ok(())
 }
 
 /// Whether the name gets another value while the session runs.
 fn is_later(session: &Session, name: &str) -> bool {
     Scope::FACTS.contains(&name)
         || name == "row"
-        || [&session.open, &session.steps, &session.close].into_iter().any(|steps| captures_name(steps, name))
-}
-
-fn mail(context: &mut Preflight<'_, '_, '_>, message: &Message, known: &KnownNames) -> Result<(), StepError> {
-    let lines = message.lines();
-    let mut all = lines.iter().copied().chain(message.contents().map(|content| match content {
-        TextSource::Text(template) => template,
-        TextSource::File { path, .. } => &path.template,
-    }));
-    // What a file that is a template names is not known before it is rendered.
-    let renders = message.contents().any(|content| matches!(content, TextSource::File { template: true, .. }));
-    if !renders && all.all(|template| is_known(context, template, known)) {
-        let Err(first) = context.prepare(message) else { return Ok(()) };
-        let mut found = PreflightErrors::default();
-        found.add(context, Err(first))?;
-        // It stops at the first thing that is wrong.
-        let others = parts(context, message, known);
-        found.add(context, others)?;
-        return found.end();
-    }
-    parts(context, message, known)
-}
-
-/// Each part of a message by itself.
-fn parts(context: &Preflight<'_, '_, '_>, message: &Message, known: &KnownNames) -> Result<(), StepError> {
-    let mut found = PreflightErrors::default();
-    for template in message.lines() {
-        found.add(context, line(context, template, known))?;
-    }
-    let later = |name: &str| is_later(context.run.session, name);
-    for (part, html) in
-        message.text.iter().map(|text| (text, false)).chain(message.html.iter().map(|html| (html, true)))
-    {
-        match part {
-            TextSource::File { path, template: true } if is_known(context, &path.template, known) => {
-                found.add(context, context.parts().try_file(path, html, &later))?;
-            }
-            part => found.add(context, content(context, part, known))?,
-        }
-    }
-    for path in message.attachments.iter().map(|attachment| &attachment.path).chain(&message.eml) {
-        found.add(context, file(context, path, known))?;
-    }
-    found.end()
+        || session.sections().into_iter().any(|steps| captures_name(steps, name))
 }

@@ -1,9 +1,9 @@
-//! What an action is called, and which actions open a dialogue.
+//! Facts about actions: titles, and their part in the dialogue.
 
 use super::{Action, Template};
 
 impl Action {
-    /// Whether the step belongs to what comes before `requires` is looked at.
+    /// Whether the step can run before `requires` is checked.
     pub fn is_prelude(&self) -> bool {
         let greets = |template: &Template| {
             let verb = template.source.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
@@ -31,7 +31,7 @@ impl Action {
         }
     }
 
-    /// Whether the server has the first word.
+    /// Whether it begins with the greeting of the server.
     pub fn awaits_greeting(&self) -> bool {
         match self {
             Self::Wait | Self::Login => true,
@@ -40,7 +40,7 @@ impl Action {
         }
     }
 
-    /// Whether it sends QUIT and nothing else.
+    /// Whether it sends QUIT.
     pub fn is_quit(&self) -> bool {
         match self {
             Self::Quit => true,
@@ -49,7 +49,7 @@ impl Action {
         }
     }
 
-    /// An action in words, for a step without a name.
+    /// The title of a step without a name.
     pub fn title(&self) -> String {
         let words = match self {
             Self::Wait => "wait for a reply",

@@ -1,6 +1,6 @@
-//! The message that is sure to follow if the one before it is delivered.
+//! Finds the message that follows another one, so that its envelope can be sent early.
 
-use super::{Action, Message, Session, Step, Template, TextSource, all_steps};
+use super::{Action, Message, Session, Step, all_steps};
 
 /// The message that is sure to follow if the one before it is delivered.
 #[derive(Clone, Copy)]
@@ -10,15 +10,15 @@ pub struct FollowingMessage<'s> {
     pub index: usize,
     pub connection: &'s str,
     pub repetition: Option<u32>,
-    /// It is the next row's.
+    /// Whether it belongs to the next row.
     pub in_next_row: bool,
 }
 
 impl<'s> FollowingMessage<'s> {
-    /// What `step` begins with, if that is a message and nothing comes before it. `index` counts the messages before it,
-    /// `connection` is that of the group around it, `repetition` what its `loop.index` will be.
+    /// The message that `step` begins with, if nothing comes before it. `index` is the number of messages before it,
+    /// `connection` that of the group around it, `repetition` its `loop.index`.
     pub fn of(step: &'s Step, index: usize, connection: &'s str, repetition: Option<u32>) -> Option<Self> {
-        // What is between the two messages, or decides whether there is a second one, comes first.
+        // Each of these comes between the messages, or decides whether there is a second one.
         if step.deselected || step.condition.is_some() || step.delay.is_some() || !step.with.is_empty() || step.always {
             return None;
         }
@@ -27,13 +27,13 @@ impl<'s> FollowingMessage<'s> {
         Self::begun(step, index, connection, repetition)
     }
 
-    /// What the next row begins with, over `connection`.
+    /// The message that the next row begins with on `connection`.
     pub fn in_next_row(steps: &'s [Step], index: usize, connection: &'s str) -> Option<Self> {
         let next = Self::of(steps.first()?, index, connection, None)?;
         Some(Self { in_next_row: true, ..next })
     }
 
-    /// What a further repetition of `step` begins with: its own variables are there already.
+    /// The message that the next repetition of `step` begins with. Its `with` is set already.
     pub fn again(step: &'s Step, index: usize, connection: &'s str, repetition: u32) -> Option<Self> {
         if step.condition.is_some() || step.delay.is_some() {
             return None;
@@ -51,23 +51,22 @@ impl<'s> FollowingMessage<'s> {
         }
     }
 
-    /// Whether the message says something that is not known before the message of `step` is answered.
+    /// Whether the message uses a value that is unknown before the message of `step` is answered.
     pub fn depends_on(&self, session: &Session, step: &Step) -> bool {
-        // What a row captured the next one does not see.
+        // Captures of a row are forgotten in the next one, so no capture may be used.
         let captured = |name: &str| match self.in_next_row {
             true => captures_name(&session.steps, name),
             false => step.captures.iter().any(|capture| capture.name == name),
         };
         let later = |name: &str| matches!(name, "reply" | "session") || captured(name);
-        match templates_of(self.message) {
+        match self.message.templates() {
             Some(templates) => templates.into_iter().any(|template| session.templates.uses(template, later)),
             None => true,
         }
     }
 }
 
-/// How many messages may be in flight if `following` follows: more than one only if the messages of all rows follow one
-/// another with nothing between them.
+/// The most messages in flight if `following` follows. More than one only if each row is a single message.
 pub fn max_in_flight(session: &Session, following: Option<&FollowingMessage<'_>>) -> usize {
     let rows = session.rows.as_ref().filter(|_| following.is_some_and(|following| following.in_next_row));
     let [step] = session.steps.as_slice() else { return 1 };
@@ -78,20 +77,7 @@ pub fn max_in_flight(session: &Session, following: Option<&FollowingMessage<'_>>
     }
 }
 
-/// Whether one of the steps captures the name.
+/// Whether any of the steps captures the name.
 pub fn captures_name(steps: &[Step], name: &str) -> bool {
     all_steps(steps).any(|step| step.captures.iter().any(|capture| capture.name == name))
-}
-
-/// The templates that a message is made of; `None` if a file holds one, whose names nobody knows yet.
-fn templates_of(message: &Message) -> Option<Vec<&Template>> {
-    let mut templates = message.lines();
-    for content in message.contents() {
-        match content {
-            TextSource::Text(template) => templates.push(template),
-            TextSource::File { path, template: false } => templates.push(&path.template),
-            TextSource::File { template: true, .. } => return None,
-        }
-    }
-    Some(templates)
 }

@@ -1,21 +1,21 @@
-//! The numbers of a row's messages, by which a ledger and the messages themselves are told apart.
+//! Numbers the messages of a row, so that their Message-IDs and their records in a ledger differ.
 
 use super::{Action, Session, Step, all_steps};
 
-/// Which of a row's messages is being sent, if the session sends several for each row.
+/// The message of a row that is being sent, if the session sends several per row.
 #[derive(Clone, Debug, Default)]
 pub struct MessageNumbering {
-    /// How often each message of the file was begun in this row; empty if a row has one message at most.
+    /// How often each message of the file was begun in this row. Empty if a row has at most one message.
     begun: Vec<u32>,
-    /// The one that is being sent, and for which time.
+    /// The index of the message that is being sent, and how often it was begun.
     current: Option<(usize, u32)>,
 }
 
 impl MessageNumbering {
     pub fn new(session: &Session) -> Self {
-        let sections = [&session.open, &session.steps, &session.close];
-        let count: usize = sections.iter().map(|steps| count_messages(steps)).sum();
-        let repeated = sections.iter().any(|steps| has_repeated_message(steps));
+        let count: usize = session.sections().into_iter().map(count_messages).sum();
+        let is_repeated = |step: &Step| step.repeat_count() > 1 && count_messages_of(step) > 0;
+        let repeated = session.all_steps().any(is_repeated);
         Self { begun: vec![0; if count > 1 || repeated { count } else { 0 }], current: None }
     }
 
@@ -25,7 +25,7 @@ impl MessageNumbering {
         self.current = None;
     }
 
-    /// The message with this index, in the order of the file, begins. `again`: this is another attempt at it.
+    /// The message with this index, in file order, begins. `again`: this is another attempt.
     pub fn begin(&mut self, index: usize, again: bool) {
         self.current = self.begun.get_mut(index).map(|times| {
             *times += u32::from(!again || *times == 0);
@@ -58,13 +58,13 @@ fn numbered(number: &str, base: &str) -> String {
     }
 }
 
-/// The Message-ID of the message that went to a recipient, by the name that a ledger knows it by, `message 2: b@x.example`.
+/// The Message-ID of the message to a recipient, which a ledger names `message 2: b@x.example`.
 pub fn message_id_of(recipient: &str, base: &str) -> String {
     let number = recipient.strip_prefix("message ").and_then(|rest| rest.split_once(": "));
     number.map_or(base.to_owned(), |(number, _)| numbered(number, base))
 }
 
-/// How a ledger knows a recipient: by its address, after the name of the message if a row has several.
+/// The name of a recipient in a ledger: the address, after the name of the message if a row has several.
 pub fn ledger_recipient(message: Option<&str>, address: &str) -> String {
     match message {
         Some(message) => format!("{message}: {address}"),
@@ -72,27 +72,17 @@ pub fn ledger_recipient(message: Option<&str>, address: &str) -> String {
     }
 }
 
-/// How many `message` steps there are, those in groups included.
+/// The number of `message` steps, including those in groups.
 pub fn count_messages(steps: &[Step]) -> usize {
     all_steps(steps).filter(|step| matches!(step.action, Action::Message(_))).count()
 }
 
 /// As [`count_messages`], for one step.
 pub fn count_messages_of(step: &Step) -> usize {
-    step.with_members().filter(|step| matches!(step.action, Action::Message(_))).count()
+    count_messages(std::slice::from_ref(step))
 }
 
-fn has_repeated_message(steps: &[Step]) -> bool {
-    steps.iter().any(|step| match &step.action {
-        Action::Message(_) => step.repeat_count() > 1,
-        Action::Steps(members) => {
-            (step.repeat_count() > 1 && count_messages(members) > 0) || has_repeated_message(members)
-        }
-        _ => false,
-    })
-}
-
-/// Whether one of these steps, or of a group's, runs after a failure too.
+/// Whether any of the steps, or a step in a group, runs after a failure.
 pub fn has_always(steps: &[Step]) -> bool {
-    steps.iter().any(|step| step.always || matches!(&step.action, Action::Steps(members) if has_always(members)))
+    all_steps(steps).any(|step| step.always)
 }

@@ -2,6 +2,7 @@
 //! through [`Sources`].
 
 mod action_info;
+mod data_files;
 mod diagnostic;
 mod duration;
 mod expect;
@@ -26,10 +27,10 @@ mod sources;
 mod step_range;
 mod steps;
 mod suggestions;
-mod tables;
 mod template;
 mod visitor;
 
+pub use data_files::{csv_table, json_value};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity, SourceMap, Span};
 pub use duration::parse_duration;
 pub use expect::{CodePattern, EnhancedPattern, Expectation, ReplyPattern};
@@ -51,7 +52,6 @@ pub use sources::{SourceError, SourceFile, Sources};
 pub use step_range::{StepRange, StepRangeError};
 pub use steps::{AllSteps, all_steps};
 pub(crate) use suggestions::closest_name;
-pub use tables::{csv_table, json_value};
 pub use template::{CompileErrors, RenderError, Template, Templates};
 pub use visitor::{
     FilePurpose, Visitor, walk_action, walk_auth, walk_expectation, walk_message, walk_session, walk_step,

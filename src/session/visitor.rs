@@ -152,20 +152,37 @@ pub fn walk_message<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, message: &'s M
 impl Message {
     /// Every template that is rendered as one line, including paths. Not `text` and `html`.
     pub fn lines(&self) -> Vec<&Template> {
-        let mut lines = Lines(Vec::new());
-        lines.visit_message(self);
-        lines.0
+        let mut collector = TemplateCollector { templates: Vec::new(), skips_contents: true };
+        collector.visit_message(self);
+        collector.templates
+    }
+
+    /// Every template that the message is made of. `None` if a file is one, since the names in it are unknown.
+    pub fn templates(&self) -> Option<Vec<&Template>> {
+        if self.contents().any(|content| matches!(content, TextSource::File { template: true, .. })) {
+            return None;
+        }
+        let mut collector = TemplateCollector { templates: Vec::new(), skips_contents: false };
+        collector.visit_message(self);
+        Some(collector.templates)
     }
 }
 
-struct Lines<'s>(Vec<&'s Template>);
+struct TemplateCollector<'s> {
+    templates: Vec<&'s Template>,
+    skips_contents: bool,
+}
 
-impl<'s> Visitor<'s> for Lines<'s> {
-    fn visit_line(&mut self, template: &'s Template) {
-        self.0.push(template);
+impl<'s> Visitor<'s> for TemplateCollector<'s> {
+    fn visit_text_source(&mut self, source: &'s TextSource, purpose: FilePurpose) {
+        if !self.skips_contents {
+            walk_text_source(self, source, purpose);
+        }
     }
 
-    fn visit_text_source(&mut self, _: &'s TextSource, _: FilePurpose) {}
+    fn visit_template(&mut self, template: &'s Template) {
+        self.templates.push(template);
+    }
 }
 
 pub fn walk_step<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, step: &'s Step) {

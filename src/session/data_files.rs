@@ -1,4 +1,4 @@
-//! What `{ csv = … }` and `{ json = … }` under `[vars]` hold, as values for templates.
+//! Reads the files of `{ csv = … }` and `{ json = … }` into values for templates.
 
 use super::{RecordSplitter, Value};
 use serde::Deserialize;
@@ -7,9 +7,9 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// The rows below a header row, each a table of texts by the header's names. `name` is the file's.
+/// The rows of a CSV file, each a table with the header's names as keys. `name` is the file's name for messages.
 pub fn csv_table(bytes: &[u8], name: &str) -> Result<Value, String> {
-    sound_records(bytes, name)?;
+    check_records(bytes, name)?;
     let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
     let names: Vec<Arc<str>> = match reader.headers() {
         Ok(names) => names.iter().map(Arc::from).collect(),
@@ -36,14 +36,14 @@ pub fn csv_table(bytes: &[u8], name: &str) -> Result<Value, String> {
     Ok(Value::List(rows))
 }
 
-/// The parser takes a quotation mark that is never closed for a long field.
-fn sound_records(bytes: &[u8], name: &str) -> Result<(), String> {
+/// Refuses quotation marks that are never closed, which the parser would accept as a long field.
+fn check_records(bytes: &[u8], name: &str) -> Result<(), String> {
     let mut bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut cutter = RecordSplitter::new(b',');
+    let mut splitter = RecordSplitter::new(b',');
     let mut line = 1;
     while !bytes.is_empty() {
-        let end = cutter.find_end(bytes).unwrap_or(bytes.len());
-        let (lines, fault) = cutter.finish();
+        let end = splitter.find_end(bytes).unwrap_or(bytes.len());
+        let (lines, fault) = splitter.finish();
         if let Some(fault) = fault {
             return Err(format!("{name}:{line}: {fault}"));
         }
@@ -64,7 +64,7 @@ fn csv_error(error: &csv::Error, name: &str) -> String {
     }
 }
 
-/// Any JSON value. `name` is the file's.
+/// The value of a JSON file. `name` is the file's name for messages.
 pub fn json_value(bytes: &[u8], name: &str) -> Result<Value, String> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice::<JsonValue>(text).map(|JsonValue(value)| value).map_err(|error| {
@@ -74,7 +74,7 @@ pub fn json_value(bytes: &[u8], name: &str) -> Result<Value, String> {
     })
 }
 
-/// A value as it stands in JSON, tables in their order.
+/// A JSON value. Tables keep their order.
 struct JsonValue(Value);
 
 impl<'de> Deserialize<'de> for JsonValue {
@@ -101,7 +101,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        // What no 64 bits with a sign hold is as near as a float comes.
+        // A number beyond i64 becomes the nearest float.
         Ok(i64::try_from(number).map_or(Value::Float(number as f64), Value::Integer))
     }
 
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_csv_file_has_its_line() {
+    fn an_invalid_csv_file_is_an_error_with_its_line() {
         let cases: &[(&[u8], &str, &str)] = &[
             (b"", "t.csv:1: a CSV file begins with a row of names, and this one is empty", "nothing"),
             (b"a,b\n1,2\n3\n", "t.csv:3: this row has 1 fields, and the header row has 2", "a short row"),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn json_files_become_values_in_their_order() {
+    fn json_files_become_values_in_file_order() {
         let written = r#"{"z": [1, 2.5, true, null, "ü"], "a": {"big": 18446744073709551615}}"#;
         let list = vec![Value::Integer(1), Value::Float(2.5), Value::Boolean(true), Value::None, text("ü")];
         let expected =
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_json_file_has_its_place() {
+    fn an_invalid_json_file_is_an_error_with_its_place() {
         for (written, place, why) in [
             ("{\n  \"a\": ,\n}", "t.json:2:8: ", "a value is missing"),
             ("", "t.json:1:1: ", "nothing"),
