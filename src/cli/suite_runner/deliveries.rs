@@ -9,6 +9,15 @@ const NAMED_QUEUE_IDS: usize = 3;
 /// How many queue IDs are kept.
 const KEPT_QUEUE_IDS: usize = 20;
 
+/// How many recipients had each outcome.
+#[derive(Debug, Default)]
+struct RecipientCounts {
+    accepted: usize,
+    refused: usize,
+    deferred: usize,
+    unknown: usize,
+}
+
 /// Counts messages and recipients.
 #[derive(Debug, Default)]
 pub struct Deliveries {
@@ -16,14 +25,11 @@ pub struct Deliveries {
     bytes: u64,
     queued: usize,
     queue_ids: Vec<SafeText>,
-    accepted: usize,
-    refused: usize,
-    deferred: usize,
-    unknown: usize,
+    recipients: RecipientCounts,
     /// The recipients that are counted as refused or deferred, by message. The next attempt replaces that.
     failed: HashMap<(Option<String>, SafeText), RecipientOutcome>,
     /// The whole session may be retried, so the result of a step is not final.
-    turns: bool,
+    session_retries: bool,
 }
 
 impl Deliveries {
@@ -31,14 +37,14 @@ impl Deliveries {
     pub fn observe_fact(&mut self, fact: &Fact<'_>) {
         match fact {
             Fact::AttemptStarted { turn } => {
-                self.turns = true;
+                self.session_retries = true;
                 if turn.attempt == 1 {
                     self.failed.clear();
                 }
             }
             // The ledger counts rows; each starts anew here.
             Fact::RowStarted { .. } => self.failed.clear(),
-            Fact::StepStarted { step } if step.attempt == 1 && !self.turns => self.failed.clear(),
+            Fact::StepStarted { step } if step.attempt == 1 && !self.session_retries => self.failed.clear(),
             Fact::Noted(Note::MessageAccepted { size, queue_id, .. }) => {
                 self.messages += 1;
                 self.bytes = self.bytes.saturating_add(*size);
@@ -65,10 +71,10 @@ impl Deliveries {
 
     fn count_of(&mut self, outcome: RecipientOutcome) -> &mut usize {
         match outcome {
-            RecipientOutcome::Accepted => &mut self.accepted,
-            RecipientOutcome::Refused => &mut self.refused,
-            RecipientOutcome::Deferred => &mut self.deferred,
-            RecipientOutcome::Unknown => &mut self.unknown,
+            RecipientOutcome::Accepted => &mut self.recipients.accepted,
+            RecipientOutcome::Refused => &mut self.recipients.refused,
+            RecipientOutcome::Deferred => &mut self.recipients.deferred,
+            RecipientOutcome::Unknown => &mut self.recipients.unknown,
         }
     }
 
@@ -79,7 +85,8 @@ impl Deliveries {
 
     /// `None` if no message was tried.
     pub fn summary(&self) -> Option<String> {
-        let counts = [(self.refused, "refused"), (self.deferred, "deferred"), (self.unknown, "unknown")];
+        let RecipientCounts { refused, deferred, unknown, .. } = self.recipients;
+        let counts = [(refused, "refused"), (deferred, "deferred"), (unknown, "unknown")];
         let others: Vec<String> = counts
             .iter()
             .filter(|(count, _)| *count > 0)
@@ -96,7 +103,8 @@ impl Deliveries {
 
     fn sent(&self) -> String {
         let messages = plural(self.messages, "message");
-        let mut text = format!("sent {messages} to {}, {}", plural(self.accepted, "recipient"), human_size(self.bytes));
+        let mut text =
+            format!("sent {messages} to {}, {}", plural(self.recipients.accepted, "recipient"), human_size(self.bytes));
         for (index, id) in self.queue_ids.iter().take(NAMED_QUEUE_IDS).enumerate() {
             text += if index == 0 { ", queued as " } else { ", " };
             text += id.as_str();
