@@ -273,7 +273,7 @@ fn the_documented_rules_have_the_keys_of_the_program() {
     let text = section(&page("docs/serve.md"), "## Rules");
     for (_, rows) in tables(&text) {
         for row in rows {
-            let key = code(&row[0]).expect("a key stands in backticks");
+            let key = code(&row[0]).expect("a key is in backticks");
             let value = match row[1].as_str() {
                 "integer" => "1",
                 "boolean" => "true",
@@ -335,13 +335,13 @@ fn the_exit_statuses_are_those_of_the_program() {
 #[test]
 fn the_documented_order_of_statuses_is_that_of_the_program() {
     let text = section(&page("docs/results.md"), "## Exit statuses");
-    let (_, list) = text.split_once("the first of ").expect("the order is told");
+    let (_, list) = text.split_once("the first of ").expect("the page gives the order");
     let list = list.split_once(" that occurred").expect("the list has an end").0;
     let order: Vec<u8> = list.split(", ").map(|number| number.parse().expect(number)).collect();
     let find = |code: &u8| *Status::ALL.iter().find(|status| status.code() == *code).expect("it is a status");
     for (index, first) in order.iter().enumerate() {
         for later in &order[index..] {
-            assert_eq!(Status::worst([find(later), find(first)]).code(), *first, "{first} stands before {later}");
+            assert_eq!(Status::worst([find(later), find(first)]).code(), *first, "{first} comes before {later}");
         }
     }
     // 0, 130 and 143 are not in the order.

@@ -35,7 +35,7 @@ fn everything_that_failed_in_a_step_is_reported() {
         against(&folder, ANSWERS, &["--junit", "j.xml", "--tap", "t.tap", "--json", "r.json", "--html", "r.html"]);
     let screen = &output.stdout;
     assert_eq!(output.status, 1, "{screen}{}", output.stderr);
-    let told = [
+    let reported = [
         "= got: 550 5.1.1 \\xff\\xfe no such user",
         "= the code is 550, not 250",
         "= the enhanced code is 5.1.1, not 2.x.x",
@@ -50,7 +50,7 @@ fn everything_that_failed_in_a_step_is_reported() {
         "expected 252, got 250",
         "assert failed: 1 == 3",
     ];
-    for one in told {
+    for one in reported {
         assert!(screen.contains(one), "{one}:\n{screen}");
     }
     // Asserts that hold, and those that need a missing capture, are not reported.
@@ -60,8 +60,8 @@ fn everything_that_failed_in_a_step_is_reported() {
             "{one}"
         );
     }
-    let captures = screen.lines().find(|line| line.contains("error: capture failed: a")).expect("it is told");
-    assert!(captures.starts_with("case.toml:6:"), "where it stands: {captures}");
+    let captures = screen.lines().find(|line| line.contains("error: capture failed: a")).expect("it is reported");
+    assert!(captures.starts_with("case.toml:6:"), "its place: {captures}");
     assert!(
         screen.contains("> *: expected ") && screen.contains(", got 550 (case.toml:4)"),
         "the remark stays: {screen}"

@@ -48,7 +48,7 @@ fn each_line_is_followed_by_its_bytes_except_for_secrets() {
     assert_eq!(bare(&shown), bare(&plain));
 
     // A transcript with dumps can be served.
-    let script: String = file.replace("*: TLS started", "*: TLS started: made anew, ");
+    let script: String = file.replace("*: TLS started", "*: TLS started: again, ");
     let server = EmbeddedServer::script(&script);
     let again = run(&folder, &["--server", &server.url("smtp"), "--ca", &server.ca(), "--hex"]).exits(0).stdout;
     assert_eq!(server.stop(), [] as [&str; 0]);

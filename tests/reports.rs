@@ -154,7 +154,7 @@ fn repetitions_and_attempts_have_different_numbers() {
         assert!(wrong.is_empty(), "{wrong:#?}");
         report["sessions"][0]["steps"].as_array().expect("a list").clone()
     };
-    let told = |steps: &[Value]| -> Vec<(u64, u64, u64)> {
+    let numbers = |steps: &[Value]| -> Vec<(u64, u64, u64)> {
         let number = |value: &Value| value.as_u64().unwrap_or(0);
         steps
             .iter()
@@ -163,11 +163,15 @@ fn repetitions_and_attempts_have_different_numbers() {
     };
     let expected = [(1, 1, 1), (2, 1, 1), (2, 2, 1), (3, 1, 1), (1, 2, 2), (2, 1, 2), (2, 2, 2), (3, 2, 2)];
     assert_eq!(
-        told(&report(&["--repeat", "2", &session])),
+        numbers(&report(&["--repeat", "2", &session])),
         expected,
         "number, its own or the session's, the session's"
     );
-    assert_eq!(told(&report(&[&session])), [(1, 0, 0), (2, 1, 0), (2, 2, 0), (3, 0, 0)], "once is no repetition");
+    assert_eq!(
+        numbers(&report(&[&session])),
+        [(1, 0, 0), (2, 1, 0), (2, 2, 0), (3, 0, 0)],
+        "a single run has no repetition"
+    );
     let of_rows = report(&["--repeat", "2", &rows]);
     let of_rows: Vec<_> = of_rows.iter().filter(|step| step["number"] == 2).map(|step| &step["row"]).collect();
     assert_eq!(of_rows.len(), 4);

@@ -43,15 +43,15 @@ fn a_certificate_that_expires_too_soon_fails() {
         (-1, true, &[], 77, "expired on", "it has expired"),
     ];
     for (days, trusted, arguments, status, words, why) in table {
-        let (code, told) = certificate_of(*days, *trusted, arguments);
-        assert_eq!(code, *status, "{why}:\n{told}");
-        assert!(told.contains(words), "{why}: {words:?} is missing in\n{told}");
+        let (code, text) = certificate_of(*days, *trusted, arguments);
+        assert_eq!(code, *status, "{why}:\n{text}");
+        assert!(text.contains(words), "{why}: {words:?} is missing in\n{text}");
     }
 }
 
 /// What a server does with an unencrypted command after STARTTLS.
 #[derive(Clone, Copy, PartialEq)]
-enum InjectedCommand {
+enum Reaction {
     Dropped,
     AnsweredInTls,
     AnsweredUnencrypted,
@@ -60,7 +60,7 @@ enum InjectedCommand {
 }
 
 /// One connection of a server.
-fn serve_one(server: &ManualServer, behind: InjectedCommand) -> std::io::Result<()> {
+fn serve_one(server: &ManualServer, reaction: Reaction) -> std::io::Result<()> {
     let made = ServerCertificate::generate(&["localhost"]).expect("a certificate can be made");
     let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("an acceptor");
     let key = PKey::private_key_from_pem(made.key_pem.as_bytes()).expect("a key in PEM");
@@ -72,12 +72,12 @@ fn serve_one(server: &ManualServer, behind: InjectedCommand) -> std::io::Result<
     client.send("220 mx ESMTP\r\n");
     client.answer_until(&["STARTTLS"], &["STARTTLS"]);
     assert_eq!(client.read_line().as_deref(), Some("NOOP"), "it came unencrypted");
-    client.send(if behind == InjectedCommand::AnsweredUnencrypted { "220 go\r\n250 ok\r\n" } else { "220 go\r\n" });
-    if behind == InjectedCommand::TakenForTls {
+    client.send(if reaction == Reaction::AnsweredUnencrypted { "220 go\r\n250 ok\r\n" } else { "220 go\r\n" });
+    if reaction == Reaction::TakenForTls {
         return Ok(());
     }
     let Ok(mut tls) = acceptor.build().accept(client.into_stream()) else { return Ok(()) };
-    if behind == InjectedCommand::AnsweredInTls {
+    if reaction == Reaction::AnsweredInTls {
         tls.write_all(b"250 ok\r\n")?;
     }
     loop {
@@ -100,19 +100,19 @@ fn line(from: &mut impl Read) -> std::io::Result<String> {
 
 #[test]
 fn a_server_that_answers_a_command_injected_after_starttls_is_found() {
-    for (behind, status, words) in [
-        (InjectedCommand::Dropped, 0, "TLS started"),
-        (InjectedCommand::AnsweredInTls, 1, "the command is forgotten"),
-        (InjectedCommand::AnsweredUnencrypted, 1, "S: 250 ok"),
-        (InjectedCommand::TakenForTls, 0, "closed by the server"),
+    for (reaction, status, words) in [
+        (Reaction::Dropped, 0, "TLS started"),
+        (Reaction::AnsweredInTls, 1, "the command is forgotten"),
+        (Reaction::AnsweredUnencrypted, 1, "S: 250 ok"),
+        (Reaction::TakenForTls, 0, "closed by the server"),
     ] {
         let server = ManualServer::start();
         let url = server.url("smtp");
-        let serving = std::thread::spawn(move || serve_one(&server, behind));
+        let serving = std::thread::spawn(move || serve_one(&server, reaction));
         let session = project_path("sessions/starttls-injection.toml");
-        let (code, told) = Mailrun::new(["run", "--server", &url]).args([session]).run().status_and_text();
-        assert_eq!(code, status, "{told}");
-        assert!(told.contains(words), "{words:?} is missing in\n{told}");
+        let (code, text) = Mailrun::new(["run", "--server", &url]).args([session]).run().status_and_text();
+        assert_eq!(code, status, "{text}");
+        assert!(text.contains(words), "{words:?} is missing in\n{text}");
         drop(serving.join().expect("the server did not panic"));
     }
 }

@@ -83,7 +83,7 @@ fn a_connection_that_ends_before_the_first_byte_of_the_server_is_retried() {
         let output = run(&url, session, &["--insecure", "--wait", "60s"]);
         assert_eq!(output.status, 0, "{why}:\n{}", output);
         let connected = output.stdout.matches("*: connected to").count();
-        assert_eq!(connected, 1, "{why}: tries are not told:\n{}", output);
+        assert_eq!(connected, 1, "{why}: attempts are not shown:\n{output}");
         server.stop();
     }
 }

@@ -91,7 +91,7 @@ fn the_event_stream_and_the_report_count_the_same_steps() {
     let url = server.url("smtp");
     let ran = batch.mailrun(&["run", "--server", &url, "--json", "-", "c.toml"]).run();
     assert_eq!(ran.status, 0, "{}", ran.stderr);
-    let last = ran.stdout.lines().last().expect("events are told");
+    let last = ran.stdout.lines().last().expect("events are printed");
     let last: serde_json::Value = serde_json::from_str(last).expect("it is JSON");
     assert_eq!(batch.mailrun(&["run", "--server", &url, "--json", "r.json", "c.toml"]).run().status, 0);
     let report = batch.read("r.json");

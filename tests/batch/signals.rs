@@ -98,11 +98,11 @@ fn a_signal_ends_the_wait_for_a_retry_or_the_rate_at_once() {
         let server = behaving(&[Behaviour::DefersRecipients]).start();
         let child = batch.start(&server, &[options, &["--transcript", "t.log"]].concat());
         // Both rows were deferred, or the first one was and the second one waits.
-        wait_until("a row to be put off", || batch.count_or_none("deferred") > 0);
+        wait_until("a deferred row", || batch.count_or_none("deferred") > 0);
         child.signal(Signal::TERM);
         assert_eq!(child.wait().status, 143, "{options:?}");
         assert!(batch.count("deferred") >= 1, "{options:?}");
-        let told = batch.read("t.log");
-        assert_eq!(told.matches("interrupted by SIGTERM").count(), 1, "{options:?}: {told}");
+        let transcript = batch.read("t.log");
+        assert_eq!(transcript.matches("interrupted by SIGTERM").count(), 1, "{options:?}: {transcript}");
     }
 }

@@ -6,7 +6,7 @@ use crate::support::ManualServer;
 /// How much memory a process has had at its peak, in kB.
 fn peak(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it is alive");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells the peak");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux has the peak");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 

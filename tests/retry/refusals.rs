@@ -17,14 +17,14 @@ fn a_refused_recipient_makes_the_run_fail_although_a_retry_reaches_the_others() 
     let rows = "[rows]\nfile = 'rows.csv'\nkey = 'n'\n";
     let table = [
         // Recipients, scheme, more keys, connections on which b@ is deferred, status, who got the mail, printed words, why.
-        (["b", "c"], "smtp", "", 1, 1, "b", "1 refused", "put off first"),
+        (["b", "c"], "smtp", "", 1, 1, "b", "1 refused", "deferred first"),
         (["c", "b"], "smtp", "", 1, 1, "b", "1 refused", "refused first"),
         (["b", "c"], "lmtp", "", 1, 1, "b", "1 refused", "each by a reply of its own to the content"),
         (["c", "b"], "lmtp", "", 1, 1, "b", "1 refused", "the same, refused first"),
         (["b", "c"], "smtp", rows, 1, 1, "b", "1 refused", "a row is refused, as it is without a retry"),
         (["c", "b"], "smtp", rows, 1, 1, "b", "1 refused", "whatever the order"),
-        (["b", "c"], "smtp", rows, 2, 1, "b", "1 refused", "put off twice"),
-        (["b", "c"], "smtp", rows, 9, 1, "", "1 deferred", "put off to the end: the next run sends to it"),
+        (["b", "c"], "smtp", rows, 2, 1, "b", "1 refused", "deferred twice"),
+        (["b", "c"], "smtp", rows, 9, 1, "", "1 deferred", "deferred to the end: the next run sends to it"),
         (["b", "c"], "smtp", "", 9, 1, "", "", "and without rows"),
         (["b", "a"], "smtp", "", 1, 0, "ab", "", "where nobody was refused a later attempt covers all"),
         (["b", "a"], "smtp", rows, 1, 0, "ab", "1 sent", "and in rows"),

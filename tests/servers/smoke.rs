@@ -28,7 +28,7 @@ const fn broke(server: &'static str, session: &'static str, why: &'static str) -
     Deviation { server, session, verdict: "error", why }
 }
 
-/// It passes or fails by chance, and neither tells anything new.
+/// It passes or fails by chance.
 const fn varies(server: &'static str, session: &'static str, why: &'static str) -> Deviation {
     Deviation { server, session, verdict: "varies", why }
 }

@@ -58,7 +58,7 @@ const CASES: &[Case] = &[
         host: "localhost",
         status: 77,
         words: &["*.localhost.test", "wanted localhost"],
-        why: "a wildcard stands for one label, not for none",
+        why: "a wildcard matches exactly one label",
     },
 ];
 

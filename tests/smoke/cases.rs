@@ -275,7 +275,7 @@ pub const BAD: &[Case] = &[
         "vrfy-expn",
         SinkWith("[[on]]\nverb = 'VRFY'\nargument = 'postmaster'\nreply = '250 2.1.5 <postmaster@example.com>'"),
         NONE,
-        "told",
+        "VRFY reveals users",
     ),
     case(
         "vrfy-expn",

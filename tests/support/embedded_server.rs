@@ -15,7 +15,7 @@ pub struct EmbeddedServer {
 }
 
 impl EmbeddedServer {
-    /// A server that plays a transcript.
+    /// A server that runs a transcript as its script.
     pub fn script(script: &str) -> Self {
         Self::start(Config::script(script).unwrap_or_else(|errors| panic!("{errors:?}:\n{script}")))
     }
@@ -56,7 +56,7 @@ impl EmbeddedServer {
         self.folder.argument("ca.pem")
     }
 
-    /// Ends it; what it had to say about its clients.
+    /// Ends it; returns what its clients did wrong.
     pub fn stop(self) -> Vec<String> {
         self.server.stop(Duration::from_secs(5)).problems()
     }

@@ -1,4 +1,4 @@
-//! A strict mail server that goes wrong where a test says so, and records whom it accepted mail for.
+//! A strict mail server with faults at chosen points. It records the recipients of the mail that it accepted.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -22,7 +22,7 @@ pub enum Point {
     ContentEnd,
 }
 
-/// What goes wrong there.
+/// What happens at that point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Another reply, and the dialogue goes on. In place of the greeting it ends.
@@ -37,7 +37,7 @@ pub enum Fault {
     Silence,
     /// At [`Point::ContentReply`]: the mail is accepted, and the connection ends without a reply.
     AcceptThenClose,
-    /// The right reply, once [`FaultServer::release`] was called; [`FaultServer::wait_until_held`] returns.
+    /// The right reply, after [`FaultServer::release`] was called; [`FaultServer::wait_until_held`] returns.
     Hold,
 }
 
@@ -57,7 +57,7 @@ impl When {
         Self { point, fault, connections: (0, usize::MAX), line: None, sender: None }
     }
 
-    /// On that connection alone, counted from 0.
+    /// Only on that connection, counted from 0.
     pub fn on_connection(mut self, number: usize) -> Self {
         self.connections = (number, number + 1);
         self
@@ -69,19 +69,19 @@ impl When {
         self
     }
 
-    /// On the first connections, up to so many.
+    /// Only on the first `count` connections.
     pub fn on_the_first(mut self, count: usize) -> Self {
         self.connections = (0, count);
         self
     }
 
-    /// Only if the command, or at [`Point::ContentReply`] the recipient, has these words.
+    /// Only if the command, or at [`Point::ContentReply`] the recipient, contains these words.
     pub fn with(mut self, words: &'static str) -> Self {
         self.line = Some(words);
         self
     }
 
-    /// Only in transactions whose MAIL command has these words.
+    /// Only in transactions whose MAIL command contains these words.
     pub fn from_sender(mut self, words: &'static str) -> Self {
         self.sender = Some(words);
         self
@@ -148,7 +148,7 @@ impl FaultServerBuilder {
     }
 }
 
-/// A server; it is there until the test is over.
+/// A running server; it exists until the end of the test.
 pub struct FaultServer {
     pub port: u16,
     shared: Arc<Shared>,
@@ -164,7 +164,7 @@ pub struct AcceptedMail {
 }
 
 impl FaultServer {
-    /// A server that does all it should, and offers PIPELINING.
+    /// A server without faults that offers PIPELINING.
     pub fn start() -> Self {
         Self::builder().start()
     }
@@ -177,7 +177,7 @@ impl FaultServer {
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
-    /// From now on nothing goes wrong.
+    /// Removes all faults.
     pub fn heal(&self) {
         lock(&self.shared.faults).clear();
     }
@@ -192,7 +192,7 @@ impl FaultServer {
         lock(&self.shared.accepted).iter().map(|mail| mail.recipient.clone()).collect()
     }
 
-    /// The recipients since it was last asked.
+    /// The recipients since the last call.
     pub fn take_recipients(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.shared.accepted)).into_iter().map(|mail| mail.recipient).collect()
     }
@@ -213,7 +213,7 @@ impl FaultServer {
         self.held.recv_timeout(super::LONG).expect("the client comes to the point where the server holds it");
     }
 
-    /// Lets go all connections that are held, and holds no more.
+    /// Releases all connections that are held, and holds no more.
     pub fn release(&self) {
         *lock(&self.shared.released.0) = true;
         self.shared.released.1.notify_all();
@@ -238,7 +238,7 @@ fn serve(stream: TcpStream, number: usize, shared: &Shared) {
     let _ = stream.set_read_timeout(Some(super::LONG));
     let (lines, sender) = (BufReader::new(read), String::new());
     let mut connection = Connection { lines, stream, number, shared, sender, recipients: Vec::new() };
-    // A client that is killed ends its connection, whatever was being said.
+    // A killed client ends its connection at any point.
     let _ = connection.serve();
     if shared.options.resets {
         connection.reset();
@@ -288,7 +288,7 @@ impl Connection<'_> {
         faults.iter().find(matches).map(|when| when.fault)
     }
 
-    /// Replies, or goes wrong; returns whether the right reply was sent.
+    /// Sends the reply or the fault; returns whether the reply was sent.
     fn reply(&mut self, point: Point, line: &str, right: &str) -> Result<bool, Ended> {
         match self.fault(point, line) {
             None => self.send(right).map(|()| true),
@@ -296,11 +296,11 @@ impl Connection<'_> {
                 self.hold();
                 self.send(right).map(|()| true)
             }
-            Some(fault) => self.go_wrong(fault).map(|()| false),
+            Some(fault) => self.inject(fault).map(|()| false),
         }
     }
 
-    fn go_wrong(&mut self, fault: Fault) -> Result<(), Ended> {
+    fn inject(&mut self, fault: Fault) -> Result<(), Ended> {
         match fault {
             Fault::Reply(reply) => return self.send(reply),
             Fault::ReplyThenClose(reply) => self.send(reply)?,
@@ -405,7 +405,7 @@ impl Connection<'_> {
 
     fn data(&mut self) -> Result<(), Ended> {
         if let Some(fault) = self.fault(Point::ContentStart, "") {
-            self.go_wrong(fault)?;
+            self.inject(fault)?;
         }
         let mut message_id = String::new();
         loop {
@@ -414,7 +414,7 @@ impl Connection<'_> {
                 break;
             }
             if let Some(fault) = self.fault(Point::Content, &line) {
-                self.go_wrong(fault)?;
+                self.inject(fault)?;
             }
             if let Some(id) = line.strip_prefix("Message-ID: ") {
                 message_id = id.to_owned();
@@ -429,7 +429,7 @@ impl Connection<'_> {
         if !self.recipients.is_empty()
             && let Some(fault) = self.fault(Point::Content, line)
         {
-            self.go_wrong(fault)?;
+            self.inject(fault)?;
         }
         let mut content = vec![0; octets];
         self.lines.read_exact(&mut content)?;
@@ -464,11 +464,11 @@ impl Connection<'_> {
                     self.hold();
                     self.send(QUEUED)?;
                 }
-                Some(fault) => self.go_wrong(fault)?,
+                Some(fault) => self.inject(fault)?,
             }
         }
         match self.fault(Point::ContentEnd, "") {
-            Some(fault) => self.go_wrong(fault),
+            Some(fault) => self.inject(fault),
             None => Ok(()),
         }
     }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// The path of the program that cargo built for this test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_mailrun");
 
-/// A run of mailrun that has not begun yet. Nothing of the test's own environment changes what it does: no `MAILRUN_*`
+/// A run of mailrun that has not started. The environment of the test does not change what it does: no `MAILRUN_*`
 /// variable is passed on, its input is empty, and it is killed if it takes longer than two
 /// minutes or the [`limit`](Self::limit).
 #[must_use]
@@ -96,7 +96,7 @@ impl Mailrun {
         self.start().wait()
     }
 
-    /// Starts it; its input ends after the bytes that were given.
+    /// Starts it with the bytes given as its input.
     pub fn start(self) -> Running {
         let (running, mut stdin) = self.start_with_input();
         // mailrun need not read its input.
@@ -230,7 +230,7 @@ impl Collector {
     }
 }
 
-/// What a run left. Its `Display` is all that it printed, for the message of an assertion.
+/// The result of a run. Its `Display` is everything that was printed, for the message of an assertion.
 #[derive(Debug)]
 pub struct Finished {
     /// The exit status; minus the signal's number if a signal ended it.

@@ -1,4 +1,4 @@
-//! A server whose dialogue the test itself leads, byte by byte.
+//! A server whose side of the dialogue is written out in the test.
 
 use super::LONG;
 use std::io::{ErrorKind, Read, Write};
@@ -18,7 +18,7 @@ impl ManualServer {
         Self { listener, port }
     }
 
-    /// A port on which nobody listens.
+    /// A port on which nothing listens.
     pub fn closed_port() -> u16 {
         Self::start().port
     }
@@ -50,7 +50,7 @@ impl ManualServer {
 /// One connection, seen from the server.
 pub struct ServerConnection {
     stream: TcpStream,
-    /// What came and was not read yet.
+    /// Bytes that were received and not read.
     received: Vec<u8>,
 }
 
@@ -70,7 +70,7 @@ impl ServerConnection {
         self.try_read_through(end).unwrap_or_else(|got| panic!("expected {end:?}, got {got:?} and the end"))
     }
 
-    /// The same; what came instead if the connection ends before.
+    /// The same; returns what came instead if the connection ends before.
     pub fn try_read_through(&mut self, end: &str) -> Result<String, String> {
         let mut from = 0;
         loop {
@@ -90,7 +90,7 @@ impl ServerConnection {
         self.try_read_through("\n").ok().map(|line| line.trim_end().to_owned())
     }
 
-    /// Reads so many bytes.
+    /// Reads exactly `count` bytes.
     pub fn read_exactly(&mut self, count: usize) -> Vec<u8> {
         while self.received.len() < count {
             assert!(self.receive(), "the connection ended after {} of {count} bytes", self.received.len());
@@ -98,7 +98,7 @@ impl ServerConnection {
         self.received.drain(..count).collect()
     }
 
-    /// Reads so many bytes and forgets them.
+    /// Reads exactly `count` bytes and discards them.
     pub fn skip(&mut self, count: u64) {
         let mut left = count;
         while left > 0 {
@@ -109,7 +109,7 @@ impl ServerConnection {
         }
     }
 
-    /// Reads content up to its dot and forgets it; returns how many octets it had.
+    /// Reads content up to its dot and discards it; returns the number of octets.
     pub fn skip_content(&mut self) -> u64 {
         const DOT: &[u8] = b"\r\n.\r\n";
         let mut octets = 0;
@@ -130,12 +130,12 @@ impl ServerConnection {
         !self.received.is_empty() || self.receive()
     }
 
-    /// What has come and was not read.
+    /// The bytes that were received and not read.
     pub fn peek(&self) -> &[u8] {
         &self.received
     }
 
-    /// Reads all there is up to the end of the connection, or to its reset.
+    /// Reads everything up to the end of the connection, which may be a reset.
     pub fn read_to_end(mut self) -> Vec<u8> {
         while self.receive() {}
         self.received

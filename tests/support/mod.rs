@@ -1,4 +1,4 @@
-//! What the tests share: one way to run the program, one server that goes wrong on demand, temporary folders.
+//! What the tests share: one way to run mailrun, servers (with faults, hand-written, or inside mailrun), temporary folders.
 
 // Each test crate uses a part of it.
 #![allow(dead_code, unused_imports)]
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Longer than anything that a test waits for takes.
+/// Longer than anything that a test waits for.
 pub const LONG: Duration = Duration::from_secs(60);
 
 /// A file or folder of the project.
@@ -27,7 +27,7 @@ pub fn project_path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
 
-/// Looks until something is there.
+/// Polls until there is a value.
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
@@ -39,7 +39,7 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Looks until something holds.
+/// Polls until a condition holds.
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     wait_for(what, || holds().then_some(()));
 }
