@@ -107,7 +107,7 @@ impl Sources for ShownFiles {
             return Err(SourceError::Unreadable("the pages do not show it".to_owned()));
         };
         let bytes = text.clone().into_bytes();
-        Ok(SourceFile { length: bytes.len() as u64, reader: Box::new(std::io::Cursor::new(bytes)) })
+        Ok(SourceFile { length: bytes.len() as u64, revision: 0, reader: Box::new(std::io::Cursor::new(bytes)) })
     }
 }
 

@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most bytes that are kept in all, texts and encoded parts together.
 const MAX_BYTES: usize = 8 << 20;
+
 /// Scans and encoded bytes of the parts of a session's messages. One is shared by all connections of a run.
 ///
-/// A text is encoded anew unless it is the same, byte for byte, as in the message before; a file unless its path and its
-/// length are the same. Nothing is kept of a part that changed once, or before its second use: a single message costs no
+/// A text is encoded anew unless it is the same, byte for byte, as in the message before; a file unless its path, length
+/// and revision are the same. Nothing is kept of a part that changed once, or before its second use: a single message costs no
 /// memory.
 #[derive(Debug, Default)]
 pub struct PartCache(Mutex<Parts>);
@@ -45,7 +46,7 @@ enum KnownPart {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum PartContent {
     Text(Arc<[u8]>),
-    File { name: String, length: u64 },
+    File { name: String, length: u64, revision: u64 },
 }
 
 /// A source, and where its encoded form may be kept.
@@ -188,14 +189,16 @@ impl PartContent {
     fn of(source: &Source<'_>) -> Self {
         match source.bytes() {
             Some(bytes) => Self::Text(bytes.clone()),
-            None => Self::File { name: source.name.clone(), length: source.length },
+            None => Self::File { name: source.name.clone(), length: source.length, revision: source.revision },
         }
     }
 
     fn is(&self, source: &Source<'_>) -> bool {
         match (self, source.bytes()) {
             (Self::Text(kept), Some(bytes)) => kept == bytes,
-            (Self::File { name, length }, None) => *name == source.name && *length == source.length,
+            (Self::File { name, length, revision }, None) => {
+                *name == source.name && *length == source.length && *revision == source.revision
+            }
             _ => false,
         }
     }
@@ -251,25 +254,29 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_until_it_is_kept_and_again_when_its_length_changes() {
-        let (cache, reads) = (Arc::new(PartCache::default()), Cell::new(0));
-        let file = |length: u8| {
+    fn a_file_is_read_until_it_is_kept_and_again_when_it_changes() {
+        let reads = Cell::new(0);
+        let file = |length: u8, revision: u64| {
             let reads = &reads;
             let open = move || {
                 reads.set(reads.get() + 1);
                 Ok(Box::new(std::io::Cursor::new(vec![b'a'; length.into()])) as Box<dyn std::io::Read>)
             };
-            Source::new("data", length.into(), Box::new(open)).with_cache(&cache, (0, 0))
+            Source::new("data", length.into(), Box::new(open)).with_revision(revision)
         };
         // A message scans a file once and reads it once: of the tests' own making is the second read.
-        for (length, read, cached, why) in [
-            (9, 2, false, "scanned and sent"),
-            (9, 3, true, "encoded"),
-            (9, 3, true, "kept"),
-            (8, 5, false, "another length: scanned and sent"),
-        ] {
-            assert_eq!(segment(file(length)), ("a".repeat(length.into()), cached), "{why}");
-            assert_eq!(reads.get(), read, "{why}");
+        for (changed, why) in [((8, 1), "another length"), ((9, 2), "another revision")] {
+            let (cache, before) = (Arc::new(PartCache::default()), reads.get());
+            for ((length, revision), read, cached, step) in [
+                ((9, 1), 2, false, "scanned and sent"),
+                ((9, 1), 3, true, "encoded"),
+                ((9, 1), 3, true, "kept"),
+                (changed, 5, false, "scanned and sent"),
+            ] {
+                let source = file(length, revision).with_cache(&cache, (0, 0));
+                assert_eq!(segment(source), ("a".repeat(length.into()), cached), "{why}: {step}");
+                assert_eq!(reads.get() - before, read, "{why}: {step}");
+            }
         }
     }
 

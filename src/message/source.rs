@@ -15,6 +15,8 @@ pub struct Source<'a> {
     pub name: String,
     /// In bytes.
     pub length: u64,
+    /// Differs once the bytes have changed, as far as that is known without reading them.
+    pub revision: u64,
     bytes: Bytes<'a>,
 }
 
@@ -26,13 +28,18 @@ enum Bytes<'a> {
 impl<'a> Source<'a> {
     /// Bytes that `open` returns, `length` of them each time.
     pub fn new(name: impl Into<String>, length: u64, open: Opener<'a>) -> Self {
-        Self { name: name.into(), length, bytes: Bytes::Opened(open) }
+        Self { name: name.into(), length, revision: 0, bytes: Bytes::Opened(open) }
     }
 
     /// Bytes in memory.
     pub fn in_memory(name: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
-        Self { name: name.into(), length: bytes.len() as u64, bytes: Bytes::InMemory(bytes) }
+        Self { name: name.into(), length: bytes.len() as u64, revision: 0, bytes: Bytes::InMemory(bytes) }
+    }
+
+    /// The source with its revision.
+    pub fn with_revision(self, revision: u64) -> Self {
+        Self { revision, ..self }
     }
 
     /// The bytes, if they are in memory.

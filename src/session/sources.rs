@@ -8,6 +8,8 @@ pub struct SourceFile {
     pub reader: Box<dyn Read + Send>,
     /// Its length in bytes when it was opened.
     pub length: u64,
+    /// Differs once the file has changed, as far as the system tells; 0 for what never changes.
+    pub revision: u64,
 }
 
 /// Why a source has no value.

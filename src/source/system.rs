@@ -98,7 +98,7 @@ impl SystemSources {
                 kept.insert(bytes).clone()
             }
         };
-        Ok(SourceFile { length: bytes.len() as u64, reader: Box::new(Cursor::new(bytes)) })
+        Ok(SourceFile { length: bytes.len() as u64, revision: 0, reader: Box::new(Cursor::new(bytes)) })
     }
 }
 
@@ -109,7 +109,8 @@ impl Sources for SystemSources {
         }
         let file = self.open_content(path)?;
         let length = regular_file_length(&file, path)?;
-        Ok(SourceFile { reader: Box::new(file), length })
+        let revision = revision(&file).map_err(|error| read_error(path, &error))?;
+        Ok(SourceFile { reader: Box::new(file), length, revision })
     }
 
     fn read_tls(&self, path: &Path) -> Result<Vec<u8>, SourceError> {
@@ -174,4 +175,14 @@ fn normalized(path: &Path) -> PathBuf {
         }
     }
     result
+}
+
+/// Which file it is, and when it was changed last.
+fn revision(file: &File) -> io::Result<u64> {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    use std::os::unix::fs::MetadataExt;
+    let about = file.metadata()?;
+    let mut hasher = DefaultHasher::new();
+    (about.dev(), about.ino(), about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec()).hash(&mut hasher);
+    Ok(hasher.finish())
 }

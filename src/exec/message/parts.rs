@@ -74,7 +74,9 @@ impl<'r, 'a> PartReader<'r, 'a> {
         let opened = self.open(&resolved, &path.span)?;
         let (sources, again, length) = (self.run.sources, resolved.clone(), opened.length);
         let opener = move || reopen(sources, &again, length);
-        Ok((resolved.clone(), Source::new(resolved.display().to_string(), length, Box::new(opener))))
+        let source =
+            Source::new(resolved.display().to_string(), length, Box::new(opener)).with_revision(opened.revision);
+        Ok((resolved, source))
     }
 
     pub fn open(&self, path: &Path, span: &Span) -> Result<SourceFile, StepError> {

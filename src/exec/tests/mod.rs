@@ -29,27 +29,27 @@ struct Files;
 impl Sources for Files {
     fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
         match path.to_str() {
-            Some("short.eml") => Ok(SourceFile { reader: Box::new(&b"half a mail\n"[..]), length: 100 }),
+            Some("short.eml") => Ok(SourceFile { reader: Box::new(&b"half a mail\n"[..]), length: 100, revision: 0 }),
             Some("eight.eml") => {
                 let text = "From: a@example.com\nTo: b@example.com\n\nGrüße\n";
-                Ok(SourceFile { reader: Box::new(text.as_bytes()), length: text.len() as u64 })
+                Ok(SourceFile { reader: Box::new(text.as_bytes()), length: text.len() as u64, revision: 0 })
             }
-            Some("mail.eml") => Ok(SourceFile { reader: Box::new(&b"a mail\n"[..]), length: 7 }),
+            Some("mail.eml") => Ok(SourceFile { reader: Box::new(&b"a mail\n"[..]), length: 7, revision: 0 }),
             Some("chain.toml") => {
                 let text = "[vars]\na = 'x'\nb = '{{ a }}y'\n[[step]]\nsend = 'NOOP {{ b }}'\nexpect = 250\n";
-                Ok(SourceFile { reader: Box::new(text.as_bytes()), length: text.len() as u64 })
+                Ok(SourceFile { reader: Box::new(text.as_bytes()), length: text.len() as u64, revision: 0 })
             }
             // More than two chunks of BDAT.
             Some("huge.txt") => {
                 let text = "0123456789012345678901234567890123456789012345678901234567890\n".repeat(40_000);
                 let length = text.len() as u64;
-                Ok(SourceFile { reader: Box::new(std::io::Cursor::new(text)), length })
+                Ok(SourceFile { reader: Box::new(std::io::Cursor::new(text)), length, revision: 0 })
             }
             // Some blocks, in lines.
             Some("big.eml") => {
                 let text = "0123456789012345678901234567890123456789012345678901234567890\n".repeat(5000);
                 let length = text.len() as u64;
-                Ok(SourceFile { reader: Box::new(std::io::Cursor::new(text)), length })
+                Ok(SourceFile { reader: Box::new(std::io::Cursor::new(text)), length, revision: 0 })
             }
             _ => Err(SourceError::Unreadable(format!("{}: no such file", path.display()))),
         }

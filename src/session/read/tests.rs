@@ -21,7 +21,11 @@ impl Sources for Files {
     fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
         let text = self.0.get(path.to_str().unwrap_or_default()).cloned();
         let text = text.ok_or(SourceError::Unreadable("no such file".to_owned()))?;
-        Ok(SourceFile { length: text.len() as u64, reader: Box::new(std::io::Cursor::new(text.into_bytes())) })
+        Ok(SourceFile {
+            length: text.len() as u64,
+            revision: 0,
+            reader: Box::new(std::io::Cursor::new(text.into_bytes())),
+        })
     }
 }
 
