@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// The observer as each worker sees it.
 pub struct SharedObserver<'s, 'o> {
+    /// The observer that all workers share.
     pub observer: &'s Mutex<&'o mut (dyn Observer + Send)>,
+    /// The statistics of a load test.
     pub statistics: Option<&'s Mutex<Statistics>>,
 }
 

@@ -13,8 +13,11 @@ use std::sync::{Arc, Mutex};
 pub struct BatchOptions {
     /// The session's name in the ledger.
     pub session: String,
+    /// Run only the rows of this shard.
     pub shard: Option<Shard>,
+    /// Record what becomes of each row.
     pub ledger: Option<Arc<Ledger>>,
+    /// Send rows again that may have been delivered.
     pub resend_unknown: bool,
     /// Stop after the first row that failed.
     pub fail_fast: bool,
@@ -28,12 +31,15 @@ pub struct WorkerOptions<'a> {
     pub connections: u32,
     /// Rows that go over one connection at most.
     pub per_connection: u32,
+    /// Try deferred rows and failed connections again.
     pub retry: Option<RetrySettings>,
+    /// Limit the rate at which rows begin.
     pub rate: Option<&'a RateLimiter>,
     /// Makes a network for each worker.
     pub network: &'a (dyn Fn() -> Box<dyn Network + 'a> + Sync),
     /// Whether the session has rows. If not, each task is a whole session.
     pub has_rows: bool,
+    /// Collect statistics, for a load test.
     pub statistics: Option<&'a Mutex<Statistics>>,
     /// All steps of a row are deselected: nothing is sent, and the ledger records nothing of it.
     pub all_deselected: bool,

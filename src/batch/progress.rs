@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// The progress line of a batch.
 pub struct Progress {
     bar: ProgressBar,
     started: Instant,
@@ -45,6 +46,7 @@ impl Progress {
         self.bar.set_message(line(tally, expected, elapsed));
     }
 
+    /// Removes the line.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

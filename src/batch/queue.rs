@@ -17,6 +17,7 @@ use std::time::Instant;
 /// A row to run; without `[rows]`, a run of the whole session.
 #[derive(Clone, Debug, Default)]
 pub struct RowTask {
+    /// What the executor gets.
     pub row: Row,
     /// The row's name in the ledger.
     pub key: String,
@@ -54,6 +55,7 @@ pub enum RowStream {
     Exhausted,
 }
 
+/// The rows of a batch, shared by its workers.
 pub struct RowQueue {
     options: BatchOptions,
     state: Mutex<QueueState>,
@@ -89,6 +91,7 @@ pub enum NextTask {
 }
 
 impl RowQueue {
+    /// A queue over these rows.
     pub fn new(stream: RowStream, options: BatchOptions) -> Self {
         let state = QueueState {
             stream,
@@ -112,6 +115,7 @@ impl RowQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The counts so far.
     pub fn tally(&self) -> Tally {
         self.state().tally
     }
@@ -132,6 +136,7 @@ impl RowQueue {
         }
     }
 
+    /// What holds for all rows.
     pub fn options(&self) -> &BatchOptions {
         &self.options
     }
@@ -189,6 +194,7 @@ impl RowQueue {
         self.state().ready.push_front(task);
     }
 
+    /// A worker has begun a row.
     pub fn mark_progress(&self) {
         self.state().progress = true;
     }
@@ -252,6 +258,7 @@ impl RowQueue {
         }
     }
 
+    /// The session is skipped as a whole, because the server lacks what it requires.
     pub fn skip_session(&self, why: SafeText) {
         let mut state = self.state();
         state.skipped = Some(why);
@@ -263,6 +270,7 @@ impl RowQueue {
         self.state().stopped = true;
     }
 
+    /// Records a row in the ledger, if there is one.
     pub fn record(&self, update: LedgerUpdate) {
         if let Some(ledger) = &self.options.ledger {
             ledger.update(update);

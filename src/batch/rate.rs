@@ -5,6 +5,7 @@ use crate::exec::Clock;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Limits the rate at which rows begin.
 pub struct RateLimiter {
     interval: Duration,
     next: Mutex<Option<Instant>>,

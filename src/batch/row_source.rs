@@ -29,6 +29,7 @@ pub struct WorkerRowSource<'w, 'p> {
 }
 
 impl<'w, 'p> WorkerRowSource<'w, 'p> {
+    /// The rows of a connection that is opened for the task `first`.
     pub fn new(options: &'w WorkerOptions<'p>, queue: &'w RowQueue, clock: &'w dyn Clock, first: RowTask) -> Self {
         let (first, peeked) = (Some(first), VecDeque::new());
         Self { options, queue, clock, first, current: None, peeked, rows_begun: 0, completed: 0 }
@@ -84,7 +85,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
                 message_id: None,
                 reply: None,
                 recipients: Vec::new(),
-                unknown: task.maybe_sent_before,
+                maybe_sent_before: task.maybe_sent_before,
             });
         }
     }
@@ -133,7 +134,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
                 message_id: result.message_id.clone(),
                 reply: state.and_then(|state| deciding_reply(state, result)),
                 recipients: ledger_recipients(&result.recipients),
-                unknown: task.maybe_sent_before,
+                maybe_sent_before: task.maybe_sent_before,
             });
         }
     }
@@ -175,7 +176,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
                 message_id: intent.message_id.map(str::to_owned),
                 reply: None,
                 recipients: ledger_recipients(intent.earlier),
-                unknown: task.maybe_sent_before,
+                maybe_sent_before: task.maybe_sent_before,
             });
         }
     }

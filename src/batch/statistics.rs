@@ -8,6 +8,7 @@ use std::time::Duration;
 /// The most kinds of steps, and causes of failures, that are counted apart.
 const MAX_KINDS: usize = 64;
 
+/// Latencies, failures and bytes of a load test.
 #[derive(Default)]
 pub struct Statistics {
     kinds: BTreeMap<String, Histogram<u64>>,
@@ -16,6 +17,7 @@ pub struct Statistics {
 }
 
 impl Statistics {
+    /// Counts a finished step, or bytes that were sent.
     pub fn observe(&mut self, fact: &Fact<'_>) {
         match fact {
             Fact::LineSent(line) => self.bytes += line.wire_length() as u64,

@@ -19,17 +19,25 @@ pub enum RowState {
 /// Counts of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// [`RowState::Sent`].
     pub sent: usize,
+    /// [`RowState::Refused`].
     pub refused: usize,
+    /// [`RowState::Deferred`].
     pub deferred: usize,
+    /// [`RowState::Unknown`].
     pub unknown: usize,
+    /// [`RowState::Failed`].
     pub failed: usize,
     /// All their steps were deselected with `--from-step` or `--to-step`.
     pub skipped: usize,
     /// Not begun, because there was no connection or the run was interrupted.
     pub pending: usize,
+    /// Sent by an earlier run, as the ledger says.
     pub sent_before: usize,
+    /// Refused in an earlier run.
     pub refused_before: usize,
+    /// Unknown since an earlier run.
     pub unknown_before: usize,
     /// Locked by another run with the same ledger.
     pub locked_elsewhere: usize,
@@ -38,6 +46,7 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Counts a row.
     pub fn count(&mut self, state: RowState) {
         *match state {
             RowState::Sent => &mut self.sent,

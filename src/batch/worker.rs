@@ -17,6 +17,7 @@ use std::time::Duration;
 const DEFAULT_RETRY: RetrySettings =
     RetrySettings { times: 5, wait: Duration::from_millis(100), backoff: 2.0, max_wait: Some(Duration::from_secs(5)) };
 
+/// A worker: one connection at a time.
 pub struct Worker<'w, 'p, 'o> {
     session: &'w PreparedSession<'p>,
     options: &'w WorkerOptions<'p>,
@@ -27,6 +28,7 @@ pub struct Worker<'w, 'p, 'o> {
 }
 
 impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
+    /// A worker whose connections have this label.
     pub fn new(
         session: &'w PreparedSession<'p>,
         options: &'w WorkerOptions<'p>,
@@ -38,6 +40,7 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
         Self { session, options, queue, clock, observer, label }
     }
 
+    /// Runs rows until there are none left, or no connection can be made.
     pub fn run(mut self) {
         let mut network = (self.options.network)();
         let mut failures = 0;

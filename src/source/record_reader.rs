@@ -25,6 +25,7 @@ pub struct RecordReader {
 }
 
 impl RecordReader {
+    /// Reads records whose fields are separated by `delimiter`. With a tab there is no quoting.
     pub fn new(reader: Box<dyn BufRead + Send>, delimiter: u8) -> Self {
         let mut builder = ReaderBuilder::new();
         // The record was split off already: a CR in it is an ordinary character.

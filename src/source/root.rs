@@ -36,6 +36,7 @@ pub fn open_anywhere(path: &Path) -> io::Result<File> {
 }
 
 impl RootFolder {
+    /// Opens a folder; an empty path is the current one.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         let given = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let open = || {
@@ -55,6 +56,7 @@ impl RootFolder {
         inside.ok().map(Path::to_owned)
     }
 
+    /// Opens a file whose path is relative to this folder.
     pub fn open_beneath(&self, path: &Path) -> Result<File, RootError> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         #[cfg(target_os = "linux")]

@@ -21,6 +21,7 @@ pub struct SourceRow {
     pub number: u64,
     /// The file and line: `people.csv:3`.
     pub place: String,
+    /// The row's values, or why it is not valid.
     pub value: Result<RowValue, String>,
 }
 

@@ -204,6 +204,7 @@ fn decode_text(bytes: Vec<u8>, name: &str) -> Result<String, SourceError> {
 /// Whether standard input was read already. It can be read only once.
 static STANDARD_INPUT_TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// Reserves standard input for one reader.
 pub(super) fn claim_stdin() -> Result<(), SourceError> {
     if STANDARD_INPUT_TAKEN.swap(true, Ordering::Relaxed) {
         return Err(SourceError::Refused("standard input (-) was read already; it can be read only once".to_owned()));

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 /// Standard input without a buffer. After a signal it reads as ended.
 pub struct InterruptibleStdin {
+    /// Whether a signal came.
     pub interrupted: InterruptCheck,
 }
 

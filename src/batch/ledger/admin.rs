@@ -11,15 +11,23 @@ use std::path::Path;
 /// A row of the ledger, or a recipient of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerEntry {
+    /// The session's name.
     pub session: String,
+    /// The row's key.
     pub key: String,
     /// The recipient, if the row has several.
     pub recipient: Option<String>,
+    /// One of [`STATES`].
     pub state: String,
+    /// The Message-ID, once the message was prepared.
     pub message_id: Option<String>,
+    /// The reply that decided the state.
     pub reply: Option<String>,
+    /// The name that the server gave the message.
     pub queue_id: Option<String>,
+    /// How many times the row was sent, or tried.
     pub attempts: i64,
+    /// When the row changed last, in UTC: `2026-11-30T03:00:00Z`.
     pub changed: String,
 }
 

@@ -60,6 +60,7 @@ impl Ledger {
         answered.recv().unwrap_or_else(|_| Err("the ledger is closed".to_owned()))
     }
 
+    /// Records what became of a row, with the next commit.
     pub fn update(&self, update: LedgerUpdate) {
         // If the writer has ended `close` reports why.
         let _ = self.send(WriterCommand::Update(update));

@@ -7,12 +7,12 @@ use std::sync::mpsc::Sender;
 /// What the ledger says of a row that a run wants to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// The row is this run's. `done` are the recipients that must not get the message again.
+    /// The row is this run's. `excluded` are the recipients that must not get the message again.
     Claimed {
         message_id: Option<String>,
-        done: Vec<String>,
+        excluded: Vec<String>,
         /// An earlier attempt may have been delivered.
-        unknown: bool,
+        maybe_sent_before: bool,
     },
     SentBefore,
     RefusedBefore,
@@ -26,23 +26,30 @@ pub enum Claim {
 /// What the ledger is to record of a row.
 #[derive(Clone, Debug)]
 pub struct LedgerUpdate {
+    /// The session's name.
     pub session: String,
+    /// The row's key.
     pub key: String,
     /// `None`: the row stays in the state that it had before this run.
     pub state: Option<RowState>,
+    /// The Message-ID, if the message was prepared.
     pub message_id: Option<String>,
+    /// The reply that decided the state, redacted.
     pub reply: Option<String>,
     /// Recipients with what became of them and the reply that says so.
     pub recipients: Vec<(String, RecipientOutcome, String)>,
     /// An earlier attempt may have been delivered: what this one did not send or refuse stays `unknown`.
-    pub unknown: bool,
+    pub maybe_sent_before: bool,
 }
 
 /// A row whose content is about to leave, with all recipients that get it.
 #[derive(Clone, Debug)]
 pub struct SendingRow {
+    /// The row's key.
     pub key: String,
+    /// The Message-ID, if the message was prepared.
     pub message_id: Option<String>,
+    /// The names of the recipients; none if the session wrote the content itself.
     pub recipients: Vec<String>,
 }
 

@@ -54,17 +54,21 @@ fn may_be_database(path: &Path) -> bool {
 /// Why a ledger cannot be used. The message is printed, and nothing is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerError {
+    /// The exit status.
     pub status: Status,
+    /// The message that is printed.
     pub message: String,
 }
 
 impl LedgerError {
+    /// The ledger cannot be opened or written (status 73).
     pub fn unusable(path: &Path, why: &str) -> Self {
         let message =
             format!("cannot use the ledger {}: {why}", escape_unprintable(path.as_os_str().as_encoded_bytes()));
         Self { status: Status::CantCreate, message }
     }
 
+    /// The ledger belongs to another session (status 65).
     pub fn other_session(path: &Path, why: &str) -> Self {
         Self { status: Status::DataErr, ..Self::unusable(path, why) }
     }
@@ -93,12 +97,15 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 
 /// An open database.
 pub struct Store {
+    /// The path that was opened.
     pub path: PathBuf,
+    /// The connection to the database.
     pub db: Connection,
 }
 
 /// A run that is alive as long as it holds the lock.
 pub struct LedgerRun {
+    /// Its row in the table `run`.
     pub id: i64,
     lock: Option<File>,
     lock_path: PathBuf,

@@ -25,7 +25,7 @@ pub fn run_writer(store: Store, run: LedgerRun, commands: &Receiver<WriterComman
     let seen = store
         .db
         .execute_batch("CREATE TEMP TABLE seen (session TEXT, key TEXT, PRIMARY KEY (session, key)) WITHOUT ROWID");
-    let mut outcomes: Vec<LedgerUpdate> = Vec::new();
+    let mut updates: Vec<LedgerUpdate> = Vec::new();
     let mut since: Option<Instant> = None;
     let mut open = seen.is_ok();
     while open {
@@ -45,21 +45,21 @@ pub fn run_writer(store: Store, run: LedgerRun, commands: &Receiver<WriterComman
         let mut questions = Vec::new();
         for command in asked {
             match command {
-                WriterCommand::Update(ended) => outcomes.push(ended),
+                WriterCommand::Update(update) => updates.push(update),
                 question => questions.push(question),
             }
         }
-        if !outcomes.is_empty() {
+        if !updates.is_empty() {
             since.get_or_insert_with(Instant::now);
         }
         let due = since.is_some_and(|since| since.elapsed() >= MAX_DELAY);
-        let last = !open && !outcomes.is_empty();
+        let last = !open && !updates.is_empty();
         if !waits && !due && !last {
             continue;
         }
-        match commit(&store, &run, &outcomes, questions) {
+        match commit(&store, &run, &updates, questions) {
             Ok(()) => {
-                outcomes.clear();
+                updates.clear();
                 since = None;
             }
             // They are written with the next commit. If that fails too, the run ends with the error.
@@ -76,7 +76,7 @@ pub fn run_writer(store: Store, run: LedgerRun, commands: &Receiver<WriterComman
 fn commit(
     store: &Store,
     run: &LedgerRun,
-    outcomes: &[LedgerUpdate],
+    updates: &[LedgerUpdate],
     questions: Vec<WriterCommand>,
 ) -> Result<(), String> {
     let mut waiting = Vec::new();
@@ -84,8 +84,8 @@ fn commit(
     let mut dead_runs_released = false;
     let result = (|| {
         let transaction = Transaction::new_unchecked(&store.db, TransactionBehavior::Immediate)?;
-        for ended in outcomes {
-            apply_update(&transaction, ended)?;
+        for update in updates {
+            apply_update(&transaction, update)?;
         }
         for question in questions {
             // Each request is answered, even if the transaction fails.
@@ -164,7 +164,7 @@ fn claim(
                 "INSERT INTO row (session, key, number, state, run, changed) VALUES (?1, ?2, ?3, 'pending', ?4, ?5)",
             )?;
             add.execute((session, key, number, run, timestamp()))?;
-            claimed.push(Claim::Claimed { message_id: None, done: Vec::new(), unknown: false });
+            claimed.push(Claim::Claimed { message_id: None, excluded: Vec::new(), maybe_sent_before: false });
             continue;
         };
         let answer = match state.as_str() {
@@ -176,14 +176,14 @@ fn claim(
                 let mut take =
                     db.prepare_cached("UPDATE row SET run = ?3, number = ?4 WHERE session = ?1 AND key = ?2")?;
                 take.execute((session, key, run, number))?;
-                let mut done = db.prepare_cached(
+                let mut excluded = db.prepare_cached(
                     "SELECT address FROM recipient WHERE session = ?1 AND key = ?2
                      AND (state IN ('sent', 'refused') OR (state = 'unknown' AND NOT ?3))",
                 )?;
-                let done = done
+                let excluded = excluded
                     .query_map((session, key, resend_unknown), |row| row.get(0))?
                     .collect::<rusqlite::Result<Vec<String>>>()?;
-                Claim::Claimed { message_id, done, unknown: state == "unknown" }
+                Claim::Claimed { message_id, excluded, maybe_sent_before: state == "unknown" }
             }
         };
         claimed.push(answer);
@@ -206,10 +206,10 @@ fn mark_sending(db: &Transaction<'_>, session: &str, sending: &SendingRow) -> ru
     Ok(())
 }
 
-fn apply_update(db: &Transaction<'_>, ended: &LedgerUpdate) -> rusqlite::Result<()> {
-    let LedgerUpdate { session, key, state, message_id, reply, recipients, unknown } = ended;
-    let stays = |word: &'static str| if *unknown && word == "deferred" { "unknown" } else { word };
-    let word = state.and_then(row_word).map(stays).or(unknown.then_some("unknown"));
+fn apply_update(db: &Transaction<'_>, update: &LedgerUpdate) -> rusqlite::Result<()> {
+    let LedgerUpdate { session, key, state, message_id, reply, recipients, maybe_sent_before } = update;
+    let stays = |word: &'static str| if *maybe_sent_before && word == "deferred" { "unknown" } else { word };
+    let word = state.and_then(row_word).map(stays).or(maybe_sent_before.then_some("unknown"));
     let queue_id = reply.as_deref().and_then(queue_id);
     // Without a new state the row stays as it was. If it is `sending` it was not sent: the end of its content did not leave.
     let mut row = db.prepare_cached(

@@ -130,10 +130,10 @@ impl QueueState {
                 continue;
             }
             match claimed.next().unwrap_or(Claim::LockedElsewhere) {
-                Claim::Claimed { message_id, done, unknown } => {
-                    task.maybe_sent_before = unknown;
+                Claim::Claimed { message_id, excluded, maybe_sent_before } => {
+                    task.maybe_sent_before = maybe_sent_before;
                     task.row.message_id = message_id;
-                    task.row.excluded = done;
+                    task.row.excluded = excluded;
                     self.ready.push_back(task);
                 }
                 Claim::SentBefore => self.tally.sent_before += 1,

@@ -24,6 +24,7 @@ enum ScanState {
     DotCr,
 }
 
+/// Looks for the end of one content.
 #[derive(Debug, Default)]
 pub struct ContentScanner {
     state: ScanState,
