@@ -69,7 +69,7 @@ fn the_wrong_scheme_is_explained() {
     let (code, text) = run("smtps", server_that_sends(b"220 mx.example \x1b[2J\r\n"));
     assert_eq!(code, 76, "{text}");
     let said =
-        "S: 220 mx.example \\x1b[2J\n*: TLS handshake failed: what the server sent is not TLS, but SMTP in the clear";
+        "S: 220 mx.example \\x1b[2J\n*: TLS handshake failed: what the server sent is not TLS, but unencrypted SMTP";
     assert!(text.contains(said) && text.contains("did you mean smtp://?"), "{text}");
     let (code, text) = run("smtps", server_that_sends(b"hello there, and so on"));
     assert_eq!(code, 76, "{text}");
