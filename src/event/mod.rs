@@ -11,6 +11,7 @@ mod outcome;
 mod row_result;
 mod row_traffic;
 mod status;
+mod step_error;
 #[cfg(test)]
 mod tests;
 mod transaction_log;
@@ -25,4 +26,5 @@ pub use observer::{Event, Observer};
 pub use outcome::{Outcome, RowId, SessionAttempt, SkipReason, StepId, Verdict};
 pub use row_result::{ContentAnswer, RawContent, RawDialogue, RecipientResult, Rejection, RowRecord, RowResult};
 pub use status::Status;
+pub use step_error::{ErrorDetails, StepError};
 pub use transaction_log::TransactionLog;

@@ -54,6 +54,13 @@ pub enum Verdict {
     Skipped(SkipReason),
 }
 
+impl Verdict {
+    /// Failed if there was an answer to judge, error if there was none.
+    pub fn of(failure: Failure) -> Self {
+        if failure.cause.has_answer() { Self::Failed(failure) } else { Self::Error(failure) }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SkipReason {
     /// Its `if` was false.

@@ -4,7 +4,7 @@ use super::actions::{ActionOutcome, act, handshake, rendered_line};
 use super::checks::{check_asserts_only, check_reply, is_unexpected_reply};
 use super::connection::{ConnectionState, TlsStart};
 use super::context::{MessageAttempt, StepContext};
-use super::error::{StepError, verdict};
+use super::error::StepError;
 use super::events::MAIN;
 use super::exchange::pause;
 use super::flow::{Flow, StepPosition};
@@ -178,7 +178,7 @@ fn finish_failed(
         context.progress.failure.get_or_insert_with(|| failure.clone());
     }
     context.progress.record.step_failed(&failure.place);
-    let verdict = verdict(failure);
+    let verdict = Verdict::of(failure);
     context.events.emit(&context.connection.name, Fact::StepFinished { step: id, verdict: &verdict, elapsed });
     if interrupted {
         context.progress.interrupted = context.events.clock.interrupted();

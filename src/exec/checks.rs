@@ -63,7 +63,7 @@ pub fn judge(
                 None => {
                     let mismatches = expect.mismatches(&facts.reply, &mut |pattern| regex(pattern).ok());
                     let parts = mismatches.iter().map(|part| secrets.shown(part)).collect();
-                    Err(mismatch(context.events, expect, &facts.reply).with_unmet(parts))
+                    Err(mismatch(context.events, expect, &facts.reply).with_mismatches(parts))
                 }
             }
         }

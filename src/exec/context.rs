@@ -6,7 +6,6 @@ use super::events::EventSink;
 use super::options::RunOptions;
 use super::ports::{ConnectError, Interrupt, MailExchanger, Network, TlsOptions};
 use super::row_source::{DeliveryIntent, Row, RowSource};
-use super::secrets::Secrets;
 use crate::event::RowRecord;
 use crate::event::{Cause, Fact, Failure, Note, Status};
 use crate::message::PartCache;
@@ -15,7 +14,7 @@ use crate::session::{MessageNumbering, ledger_recipient};
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 use crate::smtp::timeouts::Timeout;
-use crate::transcript::SafeText;
+use crate::transcript::{SafeText, Secrets};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,9 @@
 //! Emits what happens. Secrets are hidden and text is escaped here, so that no observer can leak or be forged.
 
 use super::ports::Clock;
-use super::secrets::Secrets;
 use crate::event::{ContentBlock, Event, Fact, Note, Observer, RedactedLine};
 use crate::smtp::lines::WireLine;
-use crate::transcript::{ContentWindow, ReplyWindow, SafeText};
+use crate::transcript::{ContentWindow, ReplyWindow, SafeText, Secrets};
 use std::time::{Duration, Instant};
 
 /// The default connection's name.

@@ -69,7 +69,7 @@ struct PreflightErrors {
 
 impl PreflightErrors {
     fn add(&mut self, error: StepError) {
-        for one in error.apart() {
+        for one in error.into_list() {
             if !self.list.iter().any(|known| known.span == one.span && known.cause == one.cause) {
                 self.list.push(one);
             }

@@ -8,13 +8,13 @@ use super::exchange::SHORT_WAIT;
 use super::flow::{Flow, StepPosition};
 use super::message::discard_queued;
 use super::read_outcome::{QuietCheck, ReadOutcome};
-use super::secrets::Secrets;
 use super::steps::StepRunner;
 use crate::event::RowResult;
 use crate::event::{Fact, Failure, Outcome, Status};
 use crate::session::FollowingMessage;
 use crate::session::{Action, Session, Span, Step, all_steps};
 use crate::smtp::timeouts::Timeout;
+use crate::transcript::Secrets;
 
 /// Runs the rows that this connection gets. `list` is the section's position, `flow` what `open` left. Gives what is
 /// left to `close`, and whether a row failed.

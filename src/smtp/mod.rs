@@ -5,6 +5,7 @@ pub mod address_list;
 pub mod capabilities;
 pub mod content;
 pub mod lines;
+pub mod mail_command;
 pub mod msg_id;
 pub mod proxy;
 pub mod queue_id;

@@ -6,6 +6,7 @@ mod hex;
 mod line;
 mod parse;
 mod redact;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -15,3 +16,4 @@ pub use hex::hex_dump;
 pub use line::{Mark, TranscriptLine, write_prefix};
 pub use parse::{ParseError, parse};
 pub use redact::{ContentRedaction, ContentWindow, Redactor, ReplyWindow, Secret};
+pub use secrets::Secrets;

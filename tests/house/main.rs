@@ -23,7 +23,6 @@ const EXEC_ORDER: &[&str] = &[
     "options",
     "row_source",
     "read_outcome",
-    "secrets",
     "error",
     "events",
     "job",

@@ -7,12 +7,11 @@ use crate::exec::context::StepContext;
 use crate::exec::error::{Deadline, StepError};
 use crate::exec::exchange::{FINAL_REPLY_WAIT, reply_words, require_quiet, skip_long_line};
 use crate::exec::read_outcome::{ReadOutcome, StreamEnd, WriteError};
-use crate::exec::secrets::Secrets;
 use crate::session::{Expectation, Span, TextSource};
 use crate::smtp::address::Mailbox;
 use crate::smtp::content::ContentEncoder;
 use crate::smtp::timeouts::Timeout;
-use crate::transcript::ContentWindow;
+use crate::transcript::{ContentWindow, Secrets};
 use std::io::{Cursor, Read};
 
 /// How many bytes one deadline is for.

@@ -4,8 +4,8 @@ use super::parts::PartReader;
 use crate::exec::context::{RowContext, RunContext};
 use crate::exec::error::StepError;
 use crate::exec::ports::Clock;
-use crate::exec::secrets::Secrets;
 use crate::exec::values::Renderer;
+use crate::transcript::Secrets;
 
 /// What a message is prepared from: no connection, and nothing that says what has been sent.
 pub struct MessageContext<'m, 'a> {

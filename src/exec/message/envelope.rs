@@ -7,6 +7,7 @@ use crate::exec::connection::SmtpConnection;
 use crate::exec::error::StepError;
 use crate::exec::job::{DeliveryPolicy, MessageJob};
 use crate::session::{EhloFacts, Message, RefusalPolicy};
+use crate::smtp::mail_command::MailCommand;
 
 /// Makes the message ready for the server of this connection: what the server lacks is noticed before anything is sent.
 pub fn prepare_job<'a>(
@@ -42,50 +43,25 @@ pub fn prepare_job<'a>(
 const EML_IN_8_BITS: &str = "a mail of `eml` is sent as it is: encode its parts in quoted-printable or base64 beforehand, \
     or give them as `text`, `html` and `attach`, which are encoded for any server";
 
-/// MAIL with the parameters that the server offers and the mail needs; what it needs and the server lacks is an error
-/// (RFC 1870 §6, RFC 6152 §3, RFC 6531 §3.4).
+/// MAIL with the parameters that the server offers and the message needs.
 fn mail_command(
     context: &MessageContext<'_, '_>,
     ehlo: &EhloFacts,
     mail: &PreparedMessage<'_>,
     prdr: bool,
 ) -> Result<String, StepError> {
-    let mut lacking = Vec::new();
-    let given = |keyword: &str| {
-        let mut words = mail.mail_params.split_whitespace();
-        words.any(|word| word.split('=').next().is_some_and(|given| given.eq_ignore_ascii_case(keyword)))
+    let command = MailCommand {
+        from: &mail.from,
+        size: mail.content.size(),
+        eight_bit: mail.content.eight_bit(),
+        internationalized: mail.is_internationalized(),
+        prdr,
+        params: &mail.mail_params,
     };
-    let mut line = format!("MAIL FROM:<{}>", mail.from);
-    if ehlo.has("SIZE") && !given("SIZE") {
-        let size = mail.content.size();
-        if let Some(limit) = ehlo.size().filter(|limit| size > *limit) {
-            lacking.push(format!("room for a message of {size} bytes (SIZE {limit})"));
-        }
-        line += &format!(" SIZE={size}");
-    }
-    if mail.content.eight_bit() && !given("BODY") {
-        if !ehlo.has("8BITMIME") {
-            lacking.push("8BITMIME, which the message needs".to_owned());
-        }
-        line += " BODY=8BITMIME";
-    }
-    if mail.is_internationalized() && !given("SMTPUTF8") {
-        if !ehlo.has("SMTPUTF8") {
-            lacking.push("SMTPUTF8, which the message's addresses or headers need".to_owned());
-        }
-        line += " SMTPUTF8";
-    }
-    if !lacking.is_empty() {
-        let what = context.secrets.shown(lacking.join("; and "));
-        let help = mail.is_eml && mail.content.eight_bit() && !ehlo.has("8BITMIME") && !given("BODY");
+    command.line(ehlo).map_err(|missing| {
+        let what = context.secrets.shown(missing.join("; and "));
+        let help = mail.is_eml && command.eight_bit && !ehlo.has("8BITMIME") && !command.has_param("BODY");
         let help = help.then(|| context.secrets.shown(EML_IN_8_BITS));
-        return Err(StepError::new(Status::Config, Cause::MissingCapability { what, help }));
-    }
-    if prdr && !given("PRDR") {
-        line += " PRDR";
-    }
-    if !mail.mail_params.is_empty() {
-        line += &format!(" {}", mail.mail_params);
-    }
-    Ok(line + "\r\n")
+        StepError::new(Status::Config, Cause::MissingCapability { what, help })
+    })
 }

@@ -3,10 +3,9 @@
 
 use crate::event::{Event, Fact, Observer};
 use crate::exec::events::EventSink;
-use crate::exec::secrets::Secrets;
 use crate::message::{Draft, Source, TextPart, build, parse_address_list};
 use crate::smtp::content::ContentEncoder;
-use crate::transcript::ContentWindow;
+use crate::transcript::{ContentWindow, Secrets};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mail_parser::MessageParser;

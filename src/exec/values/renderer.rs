@@ -2,8 +2,8 @@
 
 use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
-use crate::exec::secrets::Secrets;
 use crate::session::{Expression, Scope, Session, SourcePath, Template};
+use crate::transcript::Secrets;
 use std::path::PathBuf;
 
 /// What templates and expressions are rendered with.

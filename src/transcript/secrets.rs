@@ -1,6 +1,7 @@
 //! The secrets of a run, and what hides them in everything that is shown.
 
-use crate::transcript::{Redactor, SafeText};
+use super::escape::SafeText;
+use super::redact::Redactor;
 use std::collections::HashMap;
 
 /// What a run knows of its secrets. Whatever is shown goes through it.
