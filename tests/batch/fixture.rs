@@ -44,7 +44,7 @@ pub fn behaving(behaviours: &[Behaviour]) -> FaultServerBuilder {
     let last = behaviours.len().saturating_sub(1);
     let faults = behaviours.iter().enumerate().filter_map(|(number, behaviour)| {
         let fault = behaviour.fault()?;
-        Some(if number == last { fault.from_connection(number) } else { fault.on_connection(number) })
+        Some(if number == last { fault.starting_with_connection(number) } else { fault.on_connection(number) })
     });
     FaultServer::builder().faults(faults)
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 /// Runs the batch to its end and compares what was accepted with the ledger.
 fn run_to_completion(batch: &BatchFixture, server: &FaultServer, rows: usize, when: &str) {
-    let ran = batch.run(&server, &[]);
+    let ran = batch.run(server, &[]);
     let (accepted, sent, unknown) = (server.accepted_once(), batch.count("sent"), batch.count("unknown"));
     assert_eq!(ran.status, if unknown > 0 { 74 } else { 0 }, "{when}: {}", ran.stderr);
     assert_eq!(sent + unknown, rows, "{when}: every row is accounted for");
     assert!((sent..=rows).contains(&accepted), "{when}: {sent} are said to be sent, {accepted} were accepted");
     assert_eq!(batch.locks(), 0, "{when}: no lock of a killed run is left");
-    let again = batch.run(&server, &[]);
+    let again = batch.run(server, &[]);
     assert_eq!(
         (again.status, server.accepted_once()),
         (ran.status, accepted),

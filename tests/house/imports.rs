@@ -157,7 +157,7 @@ pub fn against_order(files: &[SourceFile], edges: &Edges, room: &str, order: &[&
     let inside = |file: &&SourceFile| file.room() == Some(room);
     let place = |file: &SourceFile| order.iter().position(|name| *name == module(file));
     let unknown: BTreeSet<String> =
-        files.iter().filter(inside).filter(|file| place(file).is_none()).map(|file| module(file)).collect();
+        files.iter().filter(inside).filter(|file| place(file).is_none()).map(module).collect();
     let mut wrong: Vec<String> =
         unknown.iter().map(|name| format!("{room}::{name} has no place in the order")).collect();
     for ((from, to), import) in edges {

@@ -67,7 +67,7 @@ fn faults(kind: ServerKind, point: Point, fault: Fault) -> Vec<When> {
         Fault::Reset => support::Fault::Reset,
     };
     let always = |point| When::at(point, fault);
-    let in_second = |point| always(point).from_sender(SECOND_ROW);
+    let in_second = |point| always(point).in_mail_from(SECOND_ROW);
     match point {
         Point::Greeting => vec![always(Greeting)],
         Point::Ehlo => vec![always(Command("EHLO")), always(Command("LHLO"))],

@@ -64,7 +64,7 @@ impl When {
     }
 
     /// On that connection and all after it.
-    pub fn from_connection(mut self, number: usize) -> Self {
+    pub fn starting_with_connection(mut self, number: usize) -> Self {
         self.connections.0 = number;
         self
     }
@@ -82,7 +82,7 @@ impl When {
     }
 
     /// Only in transactions whose MAIL command contains these words.
-    pub fn from_sender(mut self, words: &'static str) -> Self {
+    pub fn in_mail_from(mut self, words: &'static str) -> Self {
         self.sender = Some(words);
         self
     }
