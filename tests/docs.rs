@@ -241,9 +241,10 @@ fn heading(table: &str) -> (&'static str, &'static str) {
         "[tls]" => ("docs/tls-and-auth.md", "## `[tls]`"),
         "[auth]" => ("docs/tls-and-auth.md", "## `[auth]`"),
         "[message]" | "\"params\"" => ("docs/messages.md", "## `[message]`"),
+        "content" => ("docs/messages.md", "## Text and HTML"),
         "an attachment" => ("docs/messages.md", "## Attachments"),
         "an included file" => ("docs/includes.md", "# Includes"),
-        "a step" | "\"raw\"" | "content" | "\"proxy\"" | "\"xclient\"" | "\"retry\"" | "\"chunk\"" => {
+        "a step" | "\"raw\"" | "\"body\"" | "\"proxy\"" | "\"xclient\"" | "\"retry\"" | "\"chunk\"" => {
             ("docs/steps.md", "# Steps")
         }
         "\"expect\"" => ("docs/expectations.md", "## `expect`"),

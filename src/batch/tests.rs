@@ -11,7 +11,7 @@ use crate::event::{Event, Observer};
 use crate::exec::tests::server::ServerAct::{self, Bdat, Content, Fin, Hear, Say, Signal};
 use crate::exec::tests::server::{ScriptedNetwork, VirtualClock};
 use crate::exec::{Clock, ConnectionLabel, NoNetwork, PreparedSession, RunOptions};
-use crate::session::load;
+use crate::session::{CsvOptions, load};
 use crate::source::{RowReader, SystemSources};
 use hidden_texts::{HiddenRowTexts, HiddenTexts};
 use std::cell::RefCell;
@@ -61,7 +61,7 @@ fn run(scenario: &Scenario, hides: bool) -> String {
     let stream = match has_rows {
         false => RowStream::Times { remaining: 1, number: 0, until: None },
         true => RowStream::Rows {
-            reader: RowReader::open(&sources, Path::new("p.csv")).expect("the rows are there"),
+            reader: RowReader::open(&sources, Path::new("p.csv"), &CsvOptions::default()).expect("the rows are there"),
             key: Some("n".to_owned()),
             repeats_left: 0,
             repetition: 1,

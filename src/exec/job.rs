@@ -3,6 +3,7 @@
 use super::error::Deadline;
 use super::read_outcome::ReadOutcome;
 use super::row_source::Row;
+use crate::event::Note;
 use crate::message::EncodedMessage;
 use crate::session::{RefusalPolicy, Span};
 use crate::smtp::address::Mailbox;
@@ -52,6 +53,15 @@ pub struct DeliveryPolicy {
     pub on_refused: RefusalPolicy,
 }
 
+/// What is to be known of a message beside its bytes.
+#[derive(Debug, Default)]
+pub struct MessageNotices {
+    /// Secrets that it may hold and that are too short to be hidden everywhere.
+    pub short_secrets: Vec<String>,
+    /// Remarks about its content, for when its turn comes.
+    pub notes: Vec<Note>,
+}
+
 /// A message that is ready to be sent over one connection.
 pub struct MessageJob<'a> {
     /// Its number among the messages of its connection, by which its replies are known.
@@ -63,8 +73,7 @@ pub struct MessageJob<'a> {
     /// ESMTP parameters of the session's own after RCPT; empty if there are none.
     pub rcpt_params: String,
     pub content: EncodedMessage<'a>,
-    /// Secrets that it may hold and that are too short to be hidden everywhere.
-    pub short_secrets: Vec<String>,
+    pub notices: MessageNotices,
     pub policy: DeliveryPolicy,
     /// Where the session says what the message is.
     pub span: Span,

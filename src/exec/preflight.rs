@@ -132,12 +132,12 @@ impl<'a> Visitor<'a> for Preflight<'_, 'a, '_> {
             message.text.iter().map(|text| (text, false)).chain(message.html.iter().map(|html| (html, true)));
         for (content, is_html) in contents {
             match content {
-                TextSource::File { path, template: true } if self.is_known(&path.template) => {
+                TextSource::File { path, template: true, .. } if self.is_known(&path.template) => {
                     let session = self.run.session;
                     let later = |name: &str| is_later(session, name);
-                    self.check(|preflight| preflight.parts().try_file(path, is_html, &later));
+                    self.check(|preflight| preflight.parts().try_file(path, is_html, content.decoding(), &later));
                 }
-                content => self.visit_text_source(content, FilePurpose::Text),
+                content => self.visit_text_source(content, FilePurpose::Text(content.decoding())),
             }
         }
         let files = message.attachments.iter().map(|attachment| &attachment.path).chain(&message.eml);

@@ -185,6 +185,7 @@ fn note_fields(note: &Note) -> (&'static str, Value) {
             ("capabilities_told", json!({ "capabilities": list.iter().map(SafeText::as_str).collect::<Vec<_>>() }))
         }
         Note::QuitFailed { why } => ("quit_failed", json!({ "why": why.as_str() })),
+        Note::InvalidText { what } => ("invalid_text", json!({ "what": what.as_str() })),
         Note::PlaceholderUsed { name, why } => ("placeholder", json!({ "name": name.as_str(), "why": why.as_str() })),
         Note::DefaultUsed { name, why } => ("default_taken", json!({ "name": name.as_str(), "why": why.as_str() })),
         Note::SecretInArguments { name } => ("given_secret", json!({ "name": name.as_str() })),

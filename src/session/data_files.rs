@@ -1,73 +1,101 @@
 //! Reads the files of `{ csv = … }` and `{ json = … }` into values for templates.
 
-use super::{RecordSplitter, Value};
+use super::{
+    CsvOptions, FormatHints, RecordReader, RowFormat, RowTranscoder, TextDecoding, Value, decode_text, detect_format,
+};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// The rows of a CSV file, each a table with the header's names as keys. `name` is the file's name for messages.
-pub fn csv_table(bytes: &[u8], name: &str) -> Result<Value, String> {
-    check_records(bytes, name)?;
-    let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
-    let names: Vec<Arc<str>> = match reader.headers() {
-        Ok(names) => names.iter().map(Arc::from).collect(),
-        Err(error) => return Err(csv_error(&error, name)),
-    };
-    if names.is_empty() {
+/// The rows below a header row, each a table of texts by the header's names. `name` is the file's.
+pub fn csv_table(bytes: &[u8], name: &str, options: &CsvOptions) -> Result<Value, String> {
+    let mut records = CsvRecords::new(bytes, name, options)?;
+    let Some(names) = records.next_record()? else {
         return Err(format!("{name}:1: a CSV file begins with a row of names, and this one is empty"));
-    }
+    };
+    let line = records.line();
+    let names: Vec<Arc<str>> = names.iter().map(|column| Arc::from(column.trim())).collect();
     let mut seen = HashSet::new();
     for (index, column) in names.iter().enumerate() {
         if column.is_empty() {
-            return Err(format!("{name}:1: column {} has no name", index + 1));
+            return Err(format!("{name}:{line}: column {} has no name", index + 1));
         }
         if !seen.insert(column) {
-            return Err(format!("{name}:1: two columns have the name \"{column}\""));
+            return Err(format!("{name}:{line}: two columns have the name \"{column}\""));
         }
     }
     let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| csv_error(&error, name))?;
-        let cells = record.iter().map(|cell| Value::Text(cell.to_owned()));
+    while let Some(record) = records.next_record()? {
+        if record.len() != names.len() {
+            let (line, found, expected) = (records.line(), record.len(), names.len());
+            return Err(format!("{name}:{line}: this row has {found} fields, and the header row has {expected}"));
+        }
+        let cells = record.into_iter().map(Value::Text);
         rows.push(Value::Table(names.iter().cloned().zip(cells).collect()));
     }
     Ok(Value::List(rows))
 }
 
-/// Refuses quotation marks that are never closed, which the parser would accept as a long field.
-fn check_records(bytes: &[u8], name: &str) -> Result<(), String> {
-    let mut bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut splitter = RecordSplitter::new(b',');
-    let mut line = 1;
-    while !bytes.is_empty() {
-        let end = splitter.find_end(bytes).unwrap_or(bytes.len());
-        let (lines, fault) = splitter.finish();
-        if let Some(fault) = fault {
-            return Err(format!("{name}:{line}: {fault}"));
-        }
-        line += lines;
-        bytes = &bytes[end..];
-    }
-    Ok(())
+/// The records of a CSV file in memory. An invalid one is an error of the file.
+struct CsvRecords<'a> {
+    name: &'a str,
+    text: Vec<u8>,
+    /// How much of `text` was read.
+    at: usize,
+    reader: RecordReader,
 }
 
-fn csv_error(error: &csv::Error, name: &str) -> String {
-    let line = error.position().map_or(1, csv::Position::line);
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{name}:{line}: this row has {len} fields, and the header row has {expected_len}")
-        }
-        csv::ErrorKind::Utf8 { err, .. } => format!("{name}:{line}: field {} is not UTF-8 text", err.field() + 1),
-        _ => format!("{name}:{line}: {error}"),
+impl<'a> CsvRecords<'a> {
+    fn new(bytes: &[u8], name: &'a str, options: &CsvOptions) -> Result<Self, String> {
+        let mut text = Vec::new();
+        let mut transcoder = RowTranscoder::new(options.encoding);
+        transcoder.push(bytes, true, &mut text).map_err(|why| why.in_file(name))?;
+        let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+        let hints = FormatHints { extension: extension.filter(is_table), delimiter: options.delimiter };
+        let (reader, at) = match detect_format(&text, true, &hints) {
+            Some(RowFormat::Delimited(format)) => {
+                (RecordReader::new(format.delimiter, format.first_line), format.skipped)
+            }
+            _ => return Err(format!("{name}:1: this is JSON, not CSV: {{ json = … }} reads a JSON file")),
+        };
+        Ok(Self { name, text, at, reader })
     }
+
+    /// The line in which the last record begins.
+    fn line(&self) -> u64 {
+        self.reader.record().line()
+    }
+
+    fn next_record(&mut self) -> Result<Option<Vec<String>>, String> {
+        let mut rest = self.text.get(self.at..).unwrap_or_default();
+        let is_record = self.reader.read(&mut rest) || self.reader.finish();
+        self.at = self.text.len() - rest.len();
+        if !is_record {
+            return Ok(None);
+        }
+        let (name, line) = (self.name, self.line());
+        if let Some(error) = self.reader.record().error() {
+            return Err(format!("{name}:{line}: {error}"));
+        }
+        let fields = self.reader.record().fields().enumerate().map(|(index, field)| {
+            String::from_utf8(field.to_vec())
+                .map_err(|_| format!("{name}:{line}: field {} is not UTF-8 text", index + 1))
+        });
+        fields.collect::<Result<_, _>>().map(Some)
+    }
+}
+
+/// Whether the end of a name says how fields are separated.
+fn is_table(extension: &&str) -> bool {
+    ["tsv", "tab"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// The value of a JSON file. `name` is the file's name for messages.
 pub fn json_value(bytes: &[u8], name: &str) -> Result<Value, String> {
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    serde_json::from_slice::<JsonValue>(text).map(|JsonValue(value)| value).map_err(|error| {
+    let (text, _) = decode_text(bytes, TextDecoding::strict(None)).map_err(|why| why.in_file(name))?;
+    serde_json::from_str::<JsonValue>(&text).map(|JsonValue(value)| value).map_err(|error| {
         let whole = error.to_string();
         let why = whole.split(" at line ").next().unwrap_or_default();
         format!("{name}:{}:{}: this is not JSON: {why}", error.line().max(1), error.column().max(1))
@@ -156,9 +184,10 @@ mod tests {
             ("\u{feff}name,sum\r\nx,1", rows(&[("x", "1")]), "a byte order mark, CRLF, no last line end"),
             ("name,sum\n\"a,\nb\",\"say \"\"hi\"\"\"\n", rows(&[("a,\nb", "say \"hi\"")]), "quotes"),
             ("name,sum\n", rows(&[]), "no rows"),
+            ("sep=;\r\nname;sum\r\nx;1\r\n;\r\n", rows(&[("x", "1")]), "as Excel saves it, with a row of nothing"),
         ];
         for (written, expected, why) in cases {
-            assert_eq!(csv_table(written.as_bytes(), "t.csv").as_ref(), Ok(expected), "{why}");
+            assert_eq!(csv_table(written.as_bytes(), "t.csv", &CsvOptions::default()).as_ref(), Ok(expected), "{why}");
         }
     }
 
@@ -178,7 +207,7 @@ mod tests {
             ),
         ];
         for (written, expected, why) in cases {
-            assert_eq!(csv_table(written, "t.csv"), Err((*expected).to_owned()), "{why}");
+            assert_eq!(csv_table(written, "t.csv", &CsvOptions::default()), Err((*expected).to_owned()), "{why}");
         }
     }
 

@@ -2,9 +2,15 @@
 //! through [`Sources`].
 
 mod action_info;
+mod csv_format;
+mod csv_records;
+#[cfg(test)]
+pub(crate) mod csv_samples;
 mod data_files;
+mod decoded_reader;
 mod diagnostic;
 mod duration;
+mod encoding;
 mod expect;
 mod expression;
 mod facts;
@@ -15,8 +21,8 @@ mod message_templates;
 mod model;
 mod overrides;
 mod read;
-mod records;
 mod row;
+mod row_transcoder;
 mod schema;
 mod scope;
 mod secret_names;
@@ -30,9 +36,17 @@ mod suggestions;
 mod template;
 mod visitor;
 
+pub use csv_format::{
+    CsvOptions, FormatHints, MAX_BEGINNING, RowFormat, detect_format, parse_delimiter, utf16_suggestion,
+};
+pub use csv_records::{CsvRecord, MAX_RECORD_BYTES, RecordError, RecordReader};
 pub use data_files::{csv_table, json_value};
+pub use decoded_reader::{DecodedReader, MeasuredText, measure_text};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity, SourceMap, Span};
 pub use duration::parse_duration;
+pub use encoding::{
+    DecodeError, DecodeMode, Encoding, InvalidBytes, TextDecoder, TextDecoding, decode_text, encoding_for_label,
+};
 pub use expect::{CodePattern, EnhancedPattern, Expectation, ReplyPattern};
 pub use expression::{Evaluation, Expression};
 pub use facts::{EhloFacts, PeerFacts, ReplyFacts, SessionFacts, TlsFacts};
@@ -42,8 +56,8 @@ pub use message_numbering::{
 };
 pub use model::*;
 pub use read::{KeySpec, KeyType, TABLES, TableSpec, load, parse_rate};
-pub use records::{RecordError, RecordSplitter};
 pub use row::RowValue;
+pub use row_transcoder::RowTranscoder;
 pub use schema::schema;
 pub use scope::{HostEnvironment, Scope, Value, unseeded_letters};
 pub use server::{Scheme, Server, ServerAddress};

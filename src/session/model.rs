@@ -1,6 +1,6 @@
 //! What a session file says, after reading and validation.
 
-use super::{Diagnostic, Expectation, Expression, SourceMap, Span, Template, Templates, Value};
+use super::{CsvOptions, Diagnostic, Encoding, Expectation, Expression, SourceMap, Span, Template, Templates, Value};
 use regex::Regex;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -48,6 +48,7 @@ pub struct Session {
 pub struct RowsSettings {
     pub span: Span,
     pub file: SourcePath,
+    pub format: CsvOptions,
     /// The column that names a row, and its place in the file.
     pub key: Option<(String, Span)>,
     pub connections: u32,
@@ -88,6 +89,7 @@ pub enum ValueSource {
     File {
         path: SourcePath,
         template: bool,
+        charset: Option<&'static Encoding>,
         default: Option<Value>,
     },
     Command {
@@ -106,6 +108,7 @@ pub enum ValueSource {
     /// A list of tables, one per row, with the header's names as keys.
     Csv {
         path: SourcePath,
+        format: CsvOptions,
         default: Option<Value>,
     },
     Json {
@@ -251,6 +254,7 @@ pub enum TextSource {
     File {
         path: SourcePath,
         template: bool,
+        charset: Option<&'static Encoding>,
     },
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use std::fmt::Write;
 use std::time::Duration;
-use values::{Pairs, PairsExt, as_template, content, env_source, literal_variable, path, source};
+use values::{Pairs, PairsExt, add_csv_options, as_template, content, env_source, literal_variable, path, source};
 
 /// What the command line gives instead of the file.
 #[derive(Clone, Debug, Default)]
@@ -251,6 +251,7 @@ fn attachment(attachment: &AttachedFile) -> String {
 fn rows(rows: &RowsSettings) -> Pairs {
     let mut pairs = Pairs::new();
     pairs.add("file", path(&rows.file));
+    add_csv_options(&mut pairs, &rows.format);
     pairs.add_some("key", rows.key.as_ref().map(|(key, _)| toml::string(key)));
     pairs.add_unless(rows.connections == 1, "connections", rows.connections.to_string());
     pairs.add_unless(rows.per_connection == 100, "per_connection", rows.per_connection.to_string());

@@ -38,9 +38,13 @@ pub trait Sources: Sync {
     fn command(&self, argv: &[String]) -> Result<Result<Vec<u8>, String>, SourceError> {
         refused(&argv.join(" "))
     }
-    /// `login`, `password` or `account` of `host` in `~/.netrc`.
-    fn netrc(&self, host: &str, field: &str) -> Result<Option<String>, SourceError> {
+    /// `login`, `password` or `account` of `host` in the netrc file: of the entry with the login `user` if that is given.
+    fn netrc(&self, host: &str, _user: Option<&str>, field: &str) -> Result<Option<String>, SourceError> {
         refused(&format!("the {field} for {host}"))
+    }
+    /// The netrc file, for messages.
+    fn netrc_file(&self) -> String {
+        "~/.netrc".to_owned()
     }
     /// Asks on the terminal, without echo. `default` is shown in brackets. Returns `None` if there is a default and there
     /// is no terminal, or the answer is empty.

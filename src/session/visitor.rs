@@ -6,7 +6,7 @@
 
 use super::{
     Action, AuthSettings, Capture, Expectation, Expression, Message, RawBytes, ReplyPattern, RowsSettings, Session,
-    SourcePath, Step, Template, TextSource, TlsSettings, ValueSource, Variable,
+    SourcePath, Step, Template, TextDecoding, TextSource, TlsSettings, ValueSource, Variable,
 };
 
 /// What a file is used for.
@@ -14,9 +14,11 @@ use super::{
 pub enum FilePurpose {
     /// Certificates and keys of `[tls]`, which may be anywhere.
     Tls,
-    /// Text, which must be UTF-8.
-    Text,
-    /// Content that is sent as it is, and tables of rows.
+    /// Text in an encoding.
+    Text(TextDecoding),
+    /// Rows: CSV, TSV or JSON Lines.
+    Rows,
+    /// Content that is sent as it is.
     Bytes,
 }
 
@@ -53,7 +55,7 @@ pub trait Visitor<'s> {
     }
 
     fn visit_rows(&mut self, rows: &'s RowsSettings) {
-        self.visit_path(&rows.file, FilePurpose::Bytes);
+        self.visit_path(&rows.file, FilePurpose::Rows);
     }
 
     /// A step and the steps inside it. Its keys are visited in the order in which a run uses them.
@@ -105,8 +107,10 @@ pub fn walk_session<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, session: &'s S
 pub fn walk_variable<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, variable: &'s Variable) {
     match &variable.source {
         ValueSource::Template(template) => visitor.visit_template(template),
-        ValueSource::File { path, .. } | ValueSource::Csv { path, .. } | ValueSource::Json { path, .. } => {
-            visitor.visit_path(path, FilePurpose::Text);
+        ValueSource::Csv { path, .. } => visitor.visit_path(path, FilePurpose::Rows),
+        ValueSource::File { path, .. } | ValueSource::Json { path, .. } => {
+            let charset = if let ValueSource::File { charset, .. } = &variable.source { *charset } else { None };
+            visitor.visit_path(path, FilePurpose::Text(TextDecoding::strict(charset)));
         }
         ValueSource::Literal(_)
         | ValueSource::Env { .. }
@@ -141,7 +145,9 @@ pub fn walk_message<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, message: &'s M
         &message.rcpt_params,
     ];
     lines.into_iter().flatten().for_each(|line| visitor.visit_line(line));
-    message.contents().for_each(|content| visitor.visit_text_source(content, FilePurpose::Text));
+    for content in message.contents() {
+        visitor.visit_text_source(content, FilePurpose::Text(content.decoding()));
+    }
     for file in &message.attachments {
         visitor.visit_path(&file.path, FilePurpose::Bytes);
         [&file.name, &file.media_type, &file.inline].into_iter().flatten().for_each(|line| visitor.visit_line(line));
@@ -239,8 +245,10 @@ pub fn walk_text_source<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, source: &'
     match source {
         TextSource::Text(text) => visitor.visit_template(text),
         // A file that is rendered is text, whatever it is used for.
-        TextSource::File { path, template: true } => visitor.visit_path(path, FilePurpose::Text),
-        TextSource::File { path, template: false } => visitor.visit_path(path, purpose),
+        TextSource::File { path, template: true, .. } if purpose == FilePurpose::Bytes => {
+            visitor.visit_path(path, FilePurpose::Text(TextDecoding::strict(None)));
+        }
+        TextSource::File { path, .. } => visitor.visit_path(path, purpose),
     }
 }
 

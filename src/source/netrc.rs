@@ -1,47 +1,63 @@
 //! Reads a netrc file, as ftp(1) and curl know it: `machine`, `default`, `login`, `password`, `account`, `macdef`.
 
-/// The value of `field` (`login`, `password`, `account`) for `host`: of the first `machine` of that name, or of
-/// `default`, in any order.
-pub fn find_value(text: &str, host: &str, field: &str) -> Option<String> {
+/// The value of `field` (`login`, `password`, `account`) for `host`: of the first entry with the login `user`, or of the first
+/// entry if that is `None`. `default` is used if no `machine` of that host fits, wherever it is in the file.
+pub fn find_value(text: &str, host: &str, user: Option<&str>, field: &str) -> Option<String> {
+    let entries = entries(text, host);
+    let fits = |entry: &&NetrcEntry| user.is_none() || entry.login.as_deref() == user;
+    let (defaults, machines): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.is_default);
+    let chosen = machines.iter().find(fits).or_else(|| defaults.iter().find(fits))?;
+    match field {
+        "login" => chosen.login.clone(),
+        "password" => chosen.password.clone(),
+        _ => chosen.account.clone(),
+    }
+}
+
+/// A `machine` or `default`.
+#[derive(Default)]
+struct NetrcEntry {
+    is_default: bool,
+    login: Option<String>,
+    password: Option<String>,
+    account: Option<String>,
+}
+
+/// The entries for a host, and those for any.
+fn entries(text: &str, host: &str) -> Vec<NetrcEntry> {
     let mut tokens = Tokens { rest: text };
-    let mut of_default = None;
-    let mut entry = EntryKind::Other;
-    let mut seen = false;
+    let mut found: Vec<NetrcEntry> = Vec::new();
+    // Whether the last entry found is the one that is read.
+    let mut is_open = false;
     while let Some(token) = tokens.next() {
         match token.as_str() {
             "machine" => {
-                let matches = tokens.next().is_some_and(|name| name.eq_ignore_ascii_case(host));
-                // Only the first entry for a host counts.
-                entry = if matches && !seen { EntryKind::Host } else { EntryKind::Other };
-                seen |= matches;
+                is_open = tokens.next().is_some_and(|name| name.eq_ignore_ascii_case(host));
+                found.extend(is_open.then(NetrcEntry::default));
             }
-            "default" => entry = EntryKind::Default,
+            "default" => {
+                is_open = true;
+                found.push(NetrcEntry { is_default: true, ..NetrcEntry::default() });
+            }
             "macdef" => {
-                entry = EntryKind::Other;
+                is_open = false;
                 tokens.skip_macro();
             }
             "login" | "password" | "account" => {
                 let value = tokens.next();
-                if token == field {
-                    match entry {
-                        EntryKind::Host => return value,
-                        EntryKind::Default => of_default = of_default.or(value),
-                        EntryKind::Other => {}
-                    }
-                }
+                let Some(entry) = found.last_mut().filter(|_| is_open) else { continue };
+                let slot = match token.as_str() {
+                    "login" => &mut entry.login,
+                    "password" => &mut entry.password,
+                    _ => &mut entry.account,
+                };
+                *slot = slot.take().or(value);
             }
             // An unknown word is skipped, and so is its value, which is the next one.
             _ => {}
         }
     }
-    if seen { None } else { of_default }
-}
-
-#[derive(Clone, Copy)]
-enum EntryKind {
-    Host,
-    Default,
-    Other,
+    found
 }
 
 /// Words separated by white space. `"…"` with backslashes is one word; `#` at the beginning of a word begins a comment.
@@ -113,19 +129,43 @@ mod tests {
             ("c.example", "login", Some("anonymous"), "default"),
         ];
         for (host, field, expected, why) in table {
-            assert_eq!(find_value(file, host, field).as_deref(), expected, "{why}");
+            assert_eq!(find_value(file, host, None, field).as_deref(), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn the_entry_is_that_of_the_user() {
+        let file = "machine h login joe password joes\nmachine h password nobodys\nmachine h login jim password jims\n\
+                    machine h login jim password second\nmachine i login ann password anns\n\
+                    default login kim password kims\n";
+        let table = [
+            ("h", Some("jim"), Some("jims"), "the first of this login"),
+            ("h", Some("joe"), Some("joes"), "the other"),
+            ("h", None, Some("joes"), "no user: the first entry"),
+            ("h", Some("kim"), Some("kims"), "default has this login"),
+            ("h", Some("ann"), None, "another host's"),
+            ("h", Some("JIM"), None, "logins are compared exactly"),
+            ("i", Some("jim"), None, "no entry of this host"),
+            ("x", None, Some("kims"), "default"),
+        ];
+        for (host, user, expected, why) in table {
+            assert_eq!(find_value(file, host, user, "password").as_deref(), expected, "{why}");
         }
     }
 
     #[test]
     fn a_keyword_may_be_a_value() {
-        assert_eq!(find_value("machine h login machine password default", "h", "password").as_deref(), Some("default"));
+        assert_eq!(
+            find_value("machine h login machine password default", "h", None, "password").as_deref(),
+            Some("default")
+        );
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in r#"(machine|default|macdef|login|password|"|\\|#|h|\n| |\PC){0,40}"#) {
-            find_value(&text, "h", "password");
+            find_value(&text, "h", None, "password");
+            find_value(&text, "h", Some("h"), "password");
         }
     }
 }

@@ -4,14 +4,18 @@
 //! anything is sent.
 
 use super::error_text::{io_error_text, quoted_path};
-use super::record_reader::{MAX_ROW_BYTES, RecordReader};
+use super::json_lines::next_json_row;
+use super::row_input::{NAME_THE_ENCODING, RowInput};
 use super::sessions;
 use super::stdin::InterruptibleStdin;
 use super::system::SystemSources;
-use crate::session::{RowValue, SourceError, Sources};
+use crate::session::{
+    CsvOptions, FormatHints, RecordError, RecordReader, RowFormat, RowValue, SourceError, Sources, detect_format,
+    utf16_suggestion,
+};
 use crate::transcript::SafeText;
 use std::collections::HashSet;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,21 +34,25 @@ pub struct RowReader {
     name: String,
     number: u64,
     columns: Option<Arc<[String]>>,
-    format: RowFormat,
+    input: RowInput,
+    records: RowRecords,
     /// Whether it is standard input, where more rows may come at any time.
     pub is_stream: bool,
     /// The file's size in bytes; 0 if it is not known.
     length: u64,
 }
 
-enum RowFormat {
+enum RowRecords {
     Delimited(Box<RecordReader>),
-    Json { reader: Box<dyn BufRead + Send>, line: u64, bytes: u64 },
+    /// The number of the last line that was read.
+    JsonLines {
+        line: u64,
+    },
 }
 
 impl RowReader {
     /// Opens `path` beneath the roots, and reads its header.
-    pub fn open(files: &SystemSources, path: &Path) -> Result<Self, SourceError> {
+    pub fn open(files: &SystemSources, path: &Path, options: &CsvOptions) -> Result<Self, SourceError> {
         let is_stream = path == Path::new("-");
         let (reader, length): (Box<dyn Read + Send>, u64) = if is_stream {
             sessions::claim_stdin()?;
@@ -58,65 +66,47 @@ impl RowReader {
         } else {
             SafeText::new(path.to_string_lossy().as_bytes()).as_str().to_owned()
         };
-        Ok(Self { length, ..Self::read(reader, name, path, is_stream)? })
+        let input = RowInput::new(reader, options.encoding);
+        Ok(Self { length, ..Self::read(input, name, path, is_stream, options)? })
     }
 
     /// How much of the file was read, from 0 to 1; `None` for a stream.
     pub fn fraction_read(&self) -> Option<f64> {
-        let read = match &self.format {
-            RowFormat::Delimited(fields) => fields.bytes_read(),
-            RowFormat::Json { bytes, .. } => *bytes,
-        };
-        (self.length > 0).then(|| (read as f64 / self.length as f64).min(1.0))
+        (self.length > 0).then(|| (self.input.position() as f64 / self.length as f64).min(1.0))
     }
 
-    fn read(reader: Box<dyn Read + Send>, name: String, path: &Path, is_stream: bool) -> Result<Self, SourceError> {
-        let mut reader = BufReader::with_capacity(64 * 1024, reader);
-        let read_error =
-            |error: &io::Error| SourceError::Unreadable(format!("cannot read {name}: {}", io_error_text(error)));
-        let beginning = reader.fill_buf().map_err(|error| read_error(&error))?;
-        if beginning.starts_with(b"\xef\xbb\xbf") {
-            reader.consume(3);
-        }
-        let beginning = reader.buffer();
-        let first = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-        let json = match extension.as_deref() {
-            Some("jsonl" | "ndjson" | "json") => true,
-            Some("csv" | "tsv" | "tab") => false,
-            // The extension does not say: an object begins with a brace, which no column name does.
-            _ => beginning.trim_ascii_start().first() == Some(&b'{'),
+    fn read(
+        mut input: RowInput,
+        name: String,
+        path: &Path,
+        is_stream: bool,
+        options: &CsvOptions,
+    ) -> Result<Self, SourceError> {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let hints = FormatHints { extension, delimiter: options.delimiter };
+        let format = loop {
+            if let Some(format) = detect_format(input.buffer(), input.has_ended(), &hints) {
+                break format;
+            }
+            input.fill().map_err(|error| read_error(&name, &error))?;
         };
-        if json {
-            let format = RowFormat::Json { reader: Box::new(reader), line: 0, bytes: 0 };
-            return Ok(Self { name, number: 0, columns: None, format, is_stream, length: 0 });
-        }
-        let tabs = match extension.as_deref() {
-            Some("tsv" | "tab") => true,
-            Some("csv") => false,
-            _ => first.contains(&b'\t') && !first.contains(&b','),
+        let mut records = match format {
+            RowFormat::JsonLines => {
+                let records = RowRecords::JsonLines { line: 0 };
+                return Ok(Self { name, number: 0, columns: None, input, records, is_stream, length: 0 });
+            }
+            RowFormat::Delimited(format) => {
+                input.consume(format.skipped);
+                Box::new(RecordReader::new(format.delimiter, format.first_line))
+            }
         };
-        let mut fields = RecordReader::new(Box::new(reader), if tabs { b'\t' } else { b',' });
-        let header = fields.next_record().map_err(|error| read_error(&error))?;
-        let Some((line, fault)) = header else {
+        let suggestion = utf16_suggestion(input.buffer());
+        if !read_record(&mut input, &mut records).map_err(|error| read_error(&name, &error))? {
             return Err(SourceError::Refused(format!("{name} has no header row: the first line names the columns")));
-        };
-        if let Some(fault) = fault {
-            return Err(SourceError::Refused(format!("{name}:{line}: {fault}")));
         }
-        let mut columns = Vec::new();
-        for column in fields.iter() {
-            let column = std::str::from_utf8(column)
-                .map_err(|_| SourceError::Refused(format!("{name}:{line}: the header is not UTF-8")))?;
-            columns.push(column.trim().to_owned());
-        }
-        let mut seen = HashSet::new();
-        if let Some(twice) = columns.iter().find(|column| !seen.insert(column.as_str())) {
-            let what = format!("{name}:{line}: duplicate column {}", quoted_path(Path::new(twice)));
-            return Err(SourceError::Refused(what));
-        }
-        let columns = Some(columns.into());
-        Ok(Self { name, number: 0, columns, format: RowFormat::Delimited(Box::new(fields)), is_stream, length: 0 })
+        let columns = header(&name, &records, suggestion).map_err(SourceError::Refused)?;
+        let records = RowRecords::Delimited(records);
+        Ok(Self { name, number: 0, columns: Some(columns), input, records, is_stream, length: 0 })
     }
 
     /// The names of the columns; `None` for JSON Lines, where each row has its own.
@@ -131,87 +121,114 @@ impl RowReader {
 
     /// The next row. After an error, which concerns the whole file, there are no more rows.
     pub fn next_row(&mut self) -> Result<Option<SourceRow>, SourceError> {
-        let (line, value) = match &mut self.format {
-            RowFormat::Delimited(fields) => {
+        let parsed = match &mut self.records {
+            RowRecords::Delimited(records) => {
                 let columns = self.columns.clone().unwrap_or_default();
-                match next_delimited_row(fields, &columns) {
-                    Ok(Some(next)) => next,
-                    Ok(None) => return Ok(None),
-                    Err(error) => return Err(read_error(&self.name, &error)),
-                }
+                next_delimited_row(&mut self.input, records, &columns)
             }
-            RowFormat::Json { reader, line, bytes } => match next_json_row(reader, line, bytes) {
-                Ok(Some(value)) => (*line, value),
-                Ok(None) => return Ok(None),
-                Err(error) => return Err(read_error(&self.name, &error)),
-            },
+            RowRecords::JsonLines { line } => next_json_row(&mut self.input, line),
         };
+        let Some((line, value)) = parsed.map_err(|error| read_error(&self.name, &error))? else { return Ok(None) };
         self.number += 1;
         let place = format!("{}:{line}", self.name);
         Ok(Some(SourceRow { number: self.number, place, value }))
     }
 }
 
+/// The columns that a header names.
+fn header(name: &str, records: &RecordReader, suggestion: Option<&str>) -> Result<Arc<[String]>, String> {
+    let record = records.record();
+    let line = record.line();
+    match (record.error(), suggestion) {
+        (Some(RecordError::Nul), Some(label)) => {
+            return Err(format!(
+                "{name}:{line}: the file looks like UTF-16 without a byte order mark: write encoding = \"{label}\""
+            ));
+        }
+        (Some(error), _) => return Err(format!("{name}:{line}: {error}")),
+        (None, _) => {}
+    }
+    let mut columns = Vec::new();
+    for column in record.fields() {
+        let column = std::str::from_utf8(column)
+            .map_err(|_| format!("{name}:{line}: the header is not UTF-8; {NAME_THE_ENCODING}"))?;
+        columns.push(column.trim().to_owned());
+    }
+    let mut seen = HashSet::new();
+    // Columns without a name, which spreadsheets write beside a table, cannot be used.
+    let mut named = columns.iter().filter(|column| !column.is_empty());
+    if let Some(twice) = named.find(|column| !seen.insert(column.as_str())) {
+        return Err(format!("{name}:{line}: duplicate column {}", quoted_path(Path::new(twice))));
+    }
+    Ok(columns.into())
+}
+
+/// A file that cannot be read (66), or not in its encoding (65).
 fn read_error(name: &str, error: &io::Error) -> SourceError {
-    SourceError::Unreadable(format!("cannot read {name}: {}", io_error_text(error)))
+    match error.kind() {
+        io::ErrorKind::InvalidData => SourceError::Refused(format!("{name}: {error}")),
+        _ => SourceError::Unreadable(format!("cannot read {name}: {}", io_error_text(error))),
+    }
+}
+
+/// Reads the next record; false at the end.
+fn read_record(input: &mut RowInput, records: &mut RecordReader) -> io::Result<bool> {
+    loop {
+        let mut rest = input.buffer();
+        let before = rest.len();
+        let is_complete = records.read(&mut rest);
+        let taken = before - rest.len();
+        input.consume(taken);
+        if is_complete {
+            return Ok(true);
+        }
+        if !input.fill()? {
+            return Ok(records.finish());
+        }
+    }
 }
 
 type ParsedRow = (u64, Result<RowValue, String>);
 
-fn next_delimited_row(fields: &mut RecordReader, columns: &Arc<[String]>) -> io::Result<Option<ParsedRow>> {
-    let Some((line, fault)) = fields.next_record()? else { return Ok(None) };
-    let count = fields.iter().len();
-    let value = if let Some(fault) = fault {
-        Err(fault.to_string())
+fn next_delimited_row(
+    input: &mut RowInput,
+    records: &mut RecordReader,
+    columns: &Arc<[String]>,
+) -> io::Result<Option<ParsedRow>> {
+    if !read_record(input, records)? {
+        return Ok(None);
+    }
+    let record = records.record();
+    let count = record.fields().len();
+    let value = if let Some(error) = record.error() {
+        Err(error.to_string())
     } else if count == columns.len() {
-        let texts = fields.iter().zip(columns.iter()).map(|(field, column)| {
-            String::from_utf8(field.to_vec()).map_err(|_| format!("{} is not UTF-8", quoted_path(Path::new(column))))
+        let texts = record.fields().zip(columns.iter()).map(|(field, column)| {
+            String::from_utf8(field.to_vec())
+                .map_err(|_| format!("{} is not UTF-8; {NAME_THE_ENCODING}", quoted_path(Path::new(column))))
         });
         texts.collect::<Result<Vec<_>, _>>().map(|texts| RowValue::from_fields(columns.clone(), texts))
     } else {
         let plural = if count == 1 { "field" } else { "fields" };
         Err(format!("the row has {count} {plural}, but the header has {}", columns.len()))
     };
-    Ok(Some((line, value)))
-}
-
-fn next_json_row(
-    reader: &mut dyn BufRead,
-    line: &mut u64,
-    read: &mut u64,
-) -> io::Result<Option<Result<RowValue, String>>> {
-    let mut bytes = Vec::new();
-    loop {
-        bytes.clear();
-        let count = reader.take(MAX_ROW_BYTES as u64 + 1).read_until(b'\n', &mut bytes)?;
-        if count == 0 {
-            return Ok(None);
-        }
-        *line += 1;
-        *read += count as u64;
-        if count > MAX_ROW_BYTES && !bytes.ends_with(b"\n") {
-            return Err(io::Error::other(format!("line {line} is longer than {} MiB", MAX_ROW_BYTES >> 20)));
-        }
-        let text = if *line == 1 { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes) } else { &bytes };
-        if text.trim_ascii().is_empty() {
-            continue;
-        }
-        let Ok(text) = std::str::from_utf8(text) else { return Ok(Some(Err("the row is not UTF-8".to_owned()))) };
-        let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
-        return Ok(Some(match object {
-            Ok(object) => Ok(RowValue::from_json(&object)),
-            Err(error) => Err(format!("the row is not a JSON object: {error}")),
-        }));
-    }
+    Ok(Some((record.line(), value)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::csv_samples::saved_tables;
+    use crate::session::{encoding_for_label, parse_delimiter};
+    use std::io::Cursor;
+
+    fn read(name: &str, bytes: &'static [u8]) -> Result<RowReader, SourceError> {
+        let input = RowInput::new(Box::new(bytes), None);
+        RowReader::read(input, name.to_owned(), Path::new(name), false, &CsvOptions::default())
+    }
 
     fn rows(name: &str, bytes: &'static [u8]) -> Vec<(String, Result<String, String>)> {
-        let mut reader = RowReader::read(Box::new(bytes), name.to_owned(), Path::new(name), false)
-            .unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        let mut reader = read(name, bytes).unwrap_or_else(|error| panic!("{name}: {error:?}"));
         let mut all = Vec::new();
         while let Some(row) = reader.next_row().expect("the bytes can be read") {
             let value = row.value.map(|value| value.text("email").unwrap_or_else(|| "none".to_owned()));
@@ -242,10 +259,23 @@ mod tests {
             ("p.tsv", b"n\temail\n1\ta,b\n", vec![good("p.tsv:2", "a,b")], "tabs"),
             (
                 "p.tsv",
-                b"n\temail\n\"1\t\"Ann\" a@x.y\n\"2\"\tb \"\"c\n3\t\"\n",
-                vec![good("p.tsv:2", "\"Ann\" a@x.y"), good("p.tsv:3", "b \"\"c"), good("p.tsv:4", "\"")],
-                "tab-separated values know no quotation: a mark swallows nothing",
+                b"n\temail\n\"1\t2\"\t\"Ann\" a@x.y\n2\tb \"c\n",
+                vec![
+                    bad(
+                        "p.tsv:2",
+                        "a quoted field continues after its closing quotation mark; an earlier mark may not be closed",
+                    ),
+                    good("p.tsv:3", "b \"c"),
+                ],
+                "quotes in tab-separated values, as spreadsheets write them",
             ),
+            (
+                "p.csv",
+                b"sep=;\r\nemail;n\r\na;1\r\n;\r\n ; \r\n;;;\r\n",
+                vec![good("p.csv:3", "a")],
+                "Excel's first line, and rows of nothing",
+            ),
+            ("p.csv", b"email;n;;\r\na;1;;\r\n", vec![good("p.csv:2", "a")], "columns without a name"),
             ("p", b"n\temail\n1\ta,b\n", vec![good("p:2", "a,b")], "tabs without a name that says so"),
             (
                 "p.csv",
@@ -256,7 +286,13 @@ mod tests {
             (
                 "p.csv",
                 b"email\n\xff\nb\n",
-                vec![bad("p.csv:2", "\"email\" is not UTF-8"), good("p.csv:3", "b")],
+                vec![
+                    bad(
+                        "p.csv:2",
+                        "\"email\" is not UTF-8; encoding = \"windows-1252\", for example, names another encoding",
+                    ),
+                    good("p.csv:3", "b"),
+                ],
                 "bytes",
             ),
             (
@@ -281,7 +317,13 @@ mod tests {
             (
                 "p.csv",
                 b"email\n\"a@x.y\"z\nb\n",
-                vec![bad("p.csv:2", "a quoted field continues after its closing quotation mark"), good("p.csv:3", "b")],
+                vec![
+                    bad(
+                        "p.csv:2",
+                        "a quoted field continues after its closing quotation mark; an earlier mark may not be closed",
+                    ),
+                    good("p.csv:3", "b"),
+                ],
                 "a field of two parts",
             ),
         ];
@@ -293,10 +335,30 @@ mod tests {
     }
 
     #[test]
+    fn every_spreadsheets_file_is_read() {
+        let table = [["email", "name", "note"], ["a@x.y", "Doe, Ann; Dr.", "5\" screen"], ["j@x.y", "Jürgen", "12 €"]];
+        let table = table.map(|row| row.map(str::to_owned).to_vec());
+        for saved in saved_tables(&table) {
+            let options = CsvOptions {
+                delimiter: saved.delimiter.map(|delimiter| parse_delimiter(delimiter).expect("it is one")),
+                encoding: saved.encoding.map(|label| encoding_for_label(label).expect("it is known")),
+            };
+            let input = RowInput::new(Box::new(Cursor::new(saved.bytes)), options.encoding);
+            let reader = RowReader::read(input, saved.file.to_owned(), Path::new(saved.file), false, &options);
+            let mut reader = reader.unwrap_or_else(|error| panic!("{}: {error:?}", saved.name));
+            let mut found = vec![reader.columns().expect("it is no JSON").to_vec()];
+            while let Some(row) = reader.next_row().expect("memory can be read") {
+                let value = row.value.unwrap_or_else(|why| panic!("{}: {}: {why}", saved.name, row.place));
+                found.push(table[0].iter().map(|column| value.text(column).unwrap_or_default()).collect());
+            }
+            assert_eq!(found, table, "{}", saved.name);
+        }
+    }
+
+    #[test]
     fn how_much_was_read_is_known_of_files() {
         for (name, bytes) in [("p.csv", &b"email\na\nb\nc\n"[..]), ("p.jsonl", b"{\"a\":1}\n{\"a\":2}\n")] {
-            let mut reader = RowReader::read(Box::new(bytes), name.to_owned(), Path::new(name), false)
-                .unwrap_or_else(|error| panic!("{name}: {error:?}"));
+            let mut reader = read(name, bytes).unwrap_or_else(|error| panic!("{name}: {error:?}"));
             assert_eq!(reader.fraction_read(), None, "{name}: a stream");
             reader.length = bytes.len() as u64;
             reader.next_row().expect("the bytes can be read");
@@ -310,7 +372,7 @@ mod tests {
     #[test]
     fn a_header_that_is_none_is_the_files_error() {
         for (bytes, why) in [(&b""[..], "empty"), (b"a,a\n1,2\n", "twice"), (b"\xff\n1\n", "bytes")] {
-            let read = RowReader::read(Box::new(bytes), "p.csv".to_owned(), Path::new("p.csv"), false);
+            let read = read("p.csv", bytes);
             assert!(matches!(read, Err(SourceError::Refused(_))), "{why}");
         }
     }

@@ -3,7 +3,7 @@
 use super::error_text::{quoted_path, read_error};
 use super::glob;
 use super::limited::read_limited;
-use crate::session::SourceError;
+use crate::session::{DecodeError, SourceError, TextDecoding, decode_text, utf16_suggestion};
 use crate::transcript::SafeText;
 use std::fs::{self, File};
 use std::io;
@@ -173,32 +173,34 @@ pub fn read_session_text(path: &SessionPath) -> Result<String, SourceError> {
             read_limited(opened, MAX_SESSION_BYTES, &quoted_path(file))?
         }
     };
-    decode_text(bytes, &path.name())
+    decode_session(&bytes, &path.name())
 }
 
-/// Decodes UTF-8 and removes a byte order mark.
-fn decode_text(bytes: Vec<u8>, name: &str) -> Result<String, SourceError> {
-    // A byte order mark, or a NUL next to each letter.
-    let is_utf16 = bytes.starts_with(b"\xff\xfe")
-        || bytes.starts_with(b"\xfe\xff")
-        || bytes.get(..4).is_some_and(|four| matches!(four, [0, a, 0, b] | [a, 0, b, 0] if *a > 0 && *b > 0));
-    if is_utf16 {
-        let what = "it looks like UTF-16; a session file must be UTF-8";
-        return Err(SourceError::Refused(format!("{}: {what}", SafeText::new(name))));
+/// The text in UTF-8, or in UTF-16 with a byte order mark, which is removed.
+fn decode_session(bytes: &[u8], name: &str) -> Result<String, SourceError> {
+    let name = SafeText::new(name);
+    let has_mark = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    let error = match decode_text(bytes, TextDecoding::strict(None)) {
+        // A NUL beside each letter.
+        Ok(_) if !has_mark && utf16_suggestion(bytes).is_some() => {
+            let what = "it looks like UTF-16 without a byte order mark; a session file must be UTF-8";
+            return Err(SourceError::Refused(format!("{name}: {what}")));
+        }
+        Ok((text, _)) => return Ok(text),
+        Err(error) => error,
+    };
+    let DecodeError::Invalid(invalid) = &error else { return Err(SourceError::Refused(error.in_file(name.as_str()))) };
+    if has_mark {
+        return Err(SourceError::Refused(invalid.in_file(name.as_str())));
     }
-    let mut text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        let byte = error.as_bytes().get(valid).copied().unwrap_or_default();
-        let place = format!("{}:{line}:{column}", SafeText::new(name));
-        SourceError::Refused(format!("{place}: the byte 0x{byte:02x} is not valid UTF-8; a session file must be UTF-8"))
-    })?;
-    if text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
-    }
-    Ok(text)
+    let before = usize::try_from(invalid.offset).ok().and_then(|offset| bytes.get(..offset)).unwrap_or_default();
+    let last_line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let last_line = last_line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(last_line);
+    let column = String::from_utf8_lossy(last_line).chars().count() + 1;
+    let (line, byte) = (invalid.line, invalid.byte);
+    let what =
+        format!("{name}:{line}:{column}: the byte 0x{byte:02x} is not valid UTF-8; a session file must be UTF-8");
+    Err(SourceError::Refused(what))
 }
 
 /// Whether standard input was read already. It can be read only once.
@@ -214,7 +216,7 @@ pub(super) fn claim_stdin() -> Result<(), SourceError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{decode_text, find_sessions};
+    use super::{decode_session, find_sessions};
     use crate::session::SourceError;
     use std::fs;
 
@@ -262,19 +264,22 @@ mod tests {
     }
 
     #[test]
-    fn text_is_utf8() {
-        assert_eq!(decode_text(b"\xef\xbb\xbfa = 1".to_vec(), "x"), Ok("a = 1".to_owned()));
-        let wrong = decode_text(b"a = 1\nb = \"\xc3\xa4\xff\"".to_vec(), "x.toml");
+    fn text_is_utf8_or_utf16_with_its_mark() {
+        let le = "\u{feff}a = \"ü\"".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let be = "\u{feff}a = \"ü\"".encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+        for (bytes, expected, why) in [
+            (&b"\xef\xbb\xbfa = 1"[..], "a = 1", "UTF-8 with a mark"),
+            (&le, "a = \"ü\"", "UTF-16LE"),
+            (&be, "a = \"ü\"", "UTF-16BE"),
+        ] {
+            assert_eq!(decode_session(bytes, "x"), Ok(expected.to_owned()), "{why}");
+        }
+        let wrong = decode_session(b"a = 1\nb = \"\xc3\xa4\xff\"", "x.toml");
         let expected = "x.toml:2:7: the byte 0xff is not valid UTF-8; a session file must be UTF-8";
         assert_eq!(wrong, Err(SourceError::Refused(expected.to_owned())));
-        for (bytes, why) in [
-            (&b"\xff\xfes\0"[..], "with its mark"),
-            (b"\xfe\xff\0s", "the other way round"),
-            (b"s\0t\0e\0p\0", "without a mark"),
-            (b"\0s\0t\0e\0p", "neither"),
-        ] {
-            let wrong = decode_text(bytes.to_vec(), "x.toml");
-            let expected = "x.toml: it looks like UTF-16; a session file must be UTF-8";
+        for (bytes, why) in [(&b"s\0t\0e\0p\0"[..], "little-endian"), (b"\0s\0t\0e\0p", "big-endian")] {
+            let wrong = decode_session(bytes, "x.toml");
+            let expected = "x.toml: it looks like UTF-16 without a byte order mark; a session file must be UTF-8";
             assert_eq!(wrong, Err(SourceError::Refused(expected.to_owned())), "{why}");
         }
     }

@@ -5,7 +5,7 @@ use super::interrupt::InterruptCheck;
 use super::limited::{SMALL_FILE_LIMIT, read_limited, regular_file_length};
 use super::root::{RootError, RootFolder, open_anywhere};
 use super::{command, netrc, prompt, sessions};
-use crate::session::{SourceError, SourceFile, Sources};
+use crate::session::{SourceError, SourceFile, Sources, TextDecoding, decode_text};
 use crate::transcript::SafeText;
 use std::fs::File;
 use std::io::{self, Cursor};
@@ -139,7 +139,14 @@ impl Sources for SystemSources {
         Ok(command::run_command(argv, self.folder(), command::TIMEOUT, &self.interrupted))
     }
 
-    fn netrc(&self, host: &str, field: &str) -> Result<Option<String>, SourceError> {
+    fn netrc_file(&self) -> String {
+        match std::env::var_os("NETRC") {
+            Some(path) if !path.is_empty() => SafeText::new(path.as_encoded_bytes()).as_str().to_owned(),
+            _ => "~/.netrc".to_owned(),
+        }
+    }
+
+    fn netrc(&self, host: &str, user: Option<&str>, field: &str) -> Result<Option<String>, SourceError> {
         let path = match (std::env::var_os("NETRC"), std::env::var_os("HOME")) {
             (Some(path), _) if !path.is_empty() => PathBuf::from(path),
             (_, Some(home)) => Path::new(&home).join(".netrc"),
@@ -152,9 +159,9 @@ impl Sources for SystemSources {
         };
         regular_file_length(&file, &path)?;
         let bytes = read_limited(file, SMALL_FILE_LIMIT, &quoted_path(&path))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| SourceError::Refused(format!("{} is not UTF-8", quoted_path(&path))))?;
-        Ok(netrc::find_value(&text, host, field))
+        let decoded = decode_text(&bytes, TextDecoding::strict(None));
+        let (text, _) = decoded.map_err(|why| SourceError::Refused(why.in_file(&quoted_path(&path))))?;
+        Ok(netrc::find_value(&text, host, user, field))
     }
 
     fn prompt(&self, text: &str, default: Option<&str>) -> Result<Option<String>, SourceError> {

@@ -30,6 +30,43 @@ fn tables_of_csv_and_json_files_fill_text_and_html() {
 }
 
 #[test]
+fn text_files_are_decoded() {
+    let utf16: Vec<u8> = "\u{feff}café\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    /// The keys next to `file`, its bytes, the text that arrives, a word of the transcript, why.
+    type Row<'a> = (&'a str, &'a [u8], &'a str, &'a str, &'a str);
+    let table: [Row<'_>; 6] = [
+        ("", "café\n".as_bytes(), "café", "", "UTF-8"),
+        ("", "\u{feff}café\n".as_bytes(), "café", "", "a byte order mark"),
+        ("", &utf16, "café", "", "UTF-16 with its mark"),
+        (", charset = \"latin1\"", b"caf\xe9\n", "café", "", "a charset that is named"),
+        ("", b"one\ncaf\xe9\n", "one\ncaf\u{fffd}", "*: not UTF-8: r.log:2: byte 0xE9 at offset 7", "an invalid byte"),
+        (
+            ", template = true",
+            b"caf\xe9 {{ 1 + 1 }}\n",
+            "caf\u{fffd} 2",
+            "*: not UTF-8: r.log:1: byte 0xE9",
+            "rendered",
+        ),
+    ];
+    for (keys, bytes, expected, remark, why) in table {
+        let session = format!("{HEAD}{TO}text = {{ file = \"r.log\"{keys} }}\n");
+        let place = MessageFixture::new(&session, &[("r.log", bytes)]);
+        let mail = place.mail("case.toml");
+        let parsed = MessageParser::new().parse(&mail).expect("it is a mail");
+        let text = parsed.body_text(0).unwrap_or_default().replace("\r\n", "\n");
+        assert_eq!(text.trim_end(), expected, "{why}");
+        let shown = place.mailrun(&["run", "--dry-run", "case.toml"]).stdout;
+        assert!(shown.contains(remark), "{why}: {shown}");
+    }
+    let session = format!("{HEAD}{TO}text = {{ file = \"r.log\", charset = \"shift_jis\" }}\n");
+    let place = MessageFixture::new(&session, &[("r.log", b"a\n\xff\n")]);
+    let refused = place.mailrun(&["run", "--dry-run", "case.toml"]);
+    assert_eq!(refused.status, 65, "with a charset an invalid byte is an error");
+    let shown = refused.stdout + &refused.stderr;
+    assert!(shown.contains("r.log:2: not Shift_JIS: byte 0xFF at offset 2"), "{shown}");
+}
+
+#[test]
 fn what_show_prints_sends_the_same_bytes() {
     let more = "html = \"<p>{{ 1 + 1 }} ü</p>\"\nattach = [\"a.csv\", { file = \"l.png\", inline = \"logo\", type = \"image/x-own\" }]\n";
     let session = format!(
@@ -83,7 +120,7 @@ fn an_invalid_message_is_an_error_before_anything_is_sent() {
         ("to = \"a@b\"\nhtml = \"<p>\"\n", 65, "text = ", "HTML without text"),
         ("to = \"a@b\"\ntext = \"fine so far {{ 1 / 0 }}\"\n", 65, "case.toml:7", "a template fails in its middle"),
         ("to = \"a@b\"\ntext = { file = \"t\", template = true }\n", 65, "t:2", "a file's template fails"),
-        ("to = \"a@b\"\ntext = { file = \"latin\" }\n", 65, "UTF-8", "Latin-1"),
+        ("to = \"a@b\"\ntext = { file = \"latin\", charset = \"utf-8\" }\n", 65, "not UTF-8", "Latin-1"),
         ("to = \"a@b\"\neml = \"latin\"\nsubject = \"x\"\n", 65, "cannot be used with", "eml and subject"),
         ("to = \"a@b\"\n[vars]\nx = { csv = \"bad.csv\" }\n", 65, "bad.csv:2", "a short row"),
         ("to = \"a@b\"\n[vars]\nx = { json = \"bad.csv\" }\n", 65, "bad.csv:1", "no JSON"),

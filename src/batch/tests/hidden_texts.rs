@@ -168,6 +168,7 @@ fn hidden_note(note: &Note) -> Note {
             Note::MessageAccepted { recipients: *recipients, size: *size, queue_id: None }
         }
         Note::Capabilities { .. } => Note::Capabilities { list: Vec::new() },
+        Note::InvalidText { .. } => Note::InvalidText { what: x() },
         Note::QuitFailed { .. } => Note::QuitFailed { why: x() },
         // The others hold numbers only, or come before any row.
         other => other.clone(),

@@ -11,7 +11,9 @@ use crate::event::Status;
 use crate::exec::TlsFile;
 use crate::net::check_pem;
 use crate::report::diagnosis::escape_workflow_commands;
-use crate::session::{Diagnostic, Diagnostics, FilePurpose, SourceError, SourcePath, Sources, Span};
+use crate::session::{
+    Diagnostic, Diagnostics, FilePurpose, SourceError, SourcePath, Sources, Span, TextDecoder, TextDecoding,
+};
 use crate::source::{RowReader, SessionPath};
 use crate::transcript::escape_unprintable;
 use std::collections::{BTreeSet, HashSet};
@@ -78,39 +80,48 @@ fn files(loaded: &LoadedSession, named: &BTreeSet<String>) -> BTreeSet<String> {
     named.iter().cloned().chain(includes).collect()
 }
 
-/// The error of a file that cannot be read, if its name does not depend on a template.
+/// What is wrong with a file that cannot be read, or not as text, if its name does not depend on a template.
 fn unreadable_file(file: &NamedFile<'_>, loaded: &LoadedSession) -> Option<Diagnostic> {
     let path = file.literal()?;
     let opened = match file.purpose {
-        FilePurpose::Tls => loaded.files.read_tls(&path).map(drop),
-        FilePurpose::Text => check_text(loaded, &path),
-        FilePurpose::Bytes => loaded.files.open(&path).map(drop),
+        FilePurpose::Tls => loaded.files.read_tls(&path).map(|_| None),
+        FilePurpose::Text(decoding) => check_text(loaded, &path, decoding),
+        FilePurpose::Bytes | FilePurpose::Rows => loaded.files.open(&path).map(|_| None),
     };
-    let (no_input, message) = match opened.err()? {
+    let error = match opened {
+        Ok(invalid) => {
+            let what = format!("not UTF-8: {}; these bytes are sent as U+FFFD", invalid?);
+            let warning = Diagnostic::warning(file.path.span.clone(), what);
+            return Some(warning.with_help("charset = \"windows-1252\", for example, names another encoding"));
+        }
+        Err(error) => error,
+    };
+    let (no_input, message) = match error {
         SourceError::Unreadable(message) => (true, message),
         SourceError::Refused(message) => (false, message),
     };
     Some(Diagnostic { no_input, ..Diagnostic::error(file.path.span.clone(), message) })
 }
 
-/// Checks that a file can be read and that its beginning is UTF-8. Standard input is left for the run.
-fn check_text(loaded: &LoadedSession, path: &Path) -> Result<(), SourceError> {
+/// Checks that a text file can be read and that its beginning can be decoded. Returns what is replaced in it by U+FFFD.
+/// Standard input is left for the run.
+fn check_text(loaded: &LoadedSession, path: &Path, decoding: TextDecoding) -> Result<Option<String>, SourceError> {
     let file = loaded.files.open(path)?;
     if path == Path::new("-") {
-        return Ok(());
+        return Ok(None);
     }
     let name = escape_unprintable(path.as_os_str().as_encoded_bytes());
-    let mut text = Vec::new();
-    let read = file.reader.take(CHECKED_BYTES).read_to_end(&mut text);
+    let mut bytes = Vec::new();
+    let read = file.reader.take(CHECKED_BYTES).read_to_end(&mut bytes);
     read.map_err(|error| SourceError::Unreadable(format!("{name}: {error}")))?;
-    match std::str::from_utf8(&text) {
+    let (mut decoder, mut text) = (TextDecoder::new(decoding), String::new());
+    let is_whole = (bytes.len() as u64) < CHECKED_BYTES;
+    let decoded = decoder.push(&bytes, &mut text).and_then(|()| {
         // A character may be cut at the end of what is checked.
-        Err(wrong) if wrong.error_len().is_some() || (text.len() as u64) < CHECKED_BYTES => {
-            let byte = wrong.valid_up_to();
-            Err(SourceError::Refused(format!("{name} is not UTF-8 text: byte {} of it", byte + 1)))
-        }
-        _ => Ok(()),
-    }
+        if is_whole { decoder.finish(&mut text) } else { Ok(decoder.invalid_bytes().clone()) }
+    });
+    let invalid = decoded.map_err(|why| SourceError::Refused(why.in_file(&name)))?;
+    Ok(invalid.in_file(&name))
 }
 
 /// The errors of the header of the rows, if it can be read.
@@ -123,7 +134,7 @@ fn row_errors(loaded: &LoadedSession) -> Vec<Diagnostic> {
     if rows.file.template.source == "-" || loaded.files.open(&path).is_err() {
         return Vec::new();
     }
-    match RowReader::open(&loaded.files, &path) {
+    match RowReader::open(&loaded.files, &path, &rows.format) {
         Ok(reader) => {
             let unknown = row_columns::missing_columns(&loaded.session, rows, &reader);
             unknown.into_iter().map(|(what, span)| Diagnostic::error(span, what)).collect()

@@ -2,6 +2,7 @@
 
 use crate::session::{
     AuthSettings, FilePurpose, RowsSettings, Session, SourcePath, Template, ValueSource, Variable, Visitor,
+    walk_variable,
 };
 use crate::transcript::escape_unprintable;
 use std::collections::BTreeSet;
@@ -55,11 +56,11 @@ impl<'a> Visitor<'a> for ReachCollector<'a> {
                 self.reach.environment.insert(escape_unprintable(name.as_bytes()));
             }
             ValueSource::File { path, default: Some(_), .. }
-            | ValueSource::Csv { path, default: Some(_) }
+            | ValueSource::Csv { path, default: Some(_), .. }
             | ValueSource::Json { path, default: Some(_) } => self.list(path),
-            ValueSource::File { path, default: None, .. }
-            | ValueSource::Csv { path, default: None }
-            | ValueSource::Json { path, default: None } => self.visit_path(path, FilePurpose::Text),
+            ValueSource::File { default: None, .. }
+            | ValueSource::Csv { default: None, .. }
+            | ValueSource::Json { default: None, .. } => walk_variable(self, variable),
             ValueSource::Command { argv, .. } => {
                 self.reach.commands.insert(escape_unprintable(argv.join(" ").as_bytes()));
             }
@@ -85,7 +86,7 @@ impl<'a> Visitor<'a> for ReachCollector<'a> {
     fn visit_rows(&mut self, rows: &'a RowsSettings) {
         // Standard input is not a file.
         if rows.file.template.source != "-" {
-            self.visit_path(&rows.file, FilePurpose::Bytes);
+            self.visit_path(&rows.file, FilePurpose::Rows);
         }
     }
 

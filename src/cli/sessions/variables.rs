@@ -4,8 +4,9 @@ use super::diagnostics::source_error;
 use crate::cli::arguments::InputArguments;
 use crate::cli::arguments::values::is_variable_name;
 use crate::cli::error::CommandError;
-use crate::session::{Diagnostic, Diagnostics, SourceMap, Span, Value};
+use crate::session::{Diagnostic, Diagnostics, SourceMap, Span, TextDecoding, Value, decode_text};
 use crate::source::read_argument_file;
+use crate::transcript::escape_unprintable;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
@@ -20,7 +21,10 @@ pub fn read_variables(
     let mut all = BTreeMap::new();
     for path in &arguments.vars {
         let text = read_argument_file(path).map_err(|why| source_error(why).with_prefix(&origin("vars")))?;
-        all.extend(parse(path, &String::from_utf8_lossy(&text)).map_err(CommandError::invalid_data)?);
+        let (text, _) = decode_text(&text, TextDecoding::strict(None)).map_err(|why| {
+            CommandError::invalid_data(why.in_file(&escape_unprintable(path.as_os_str().as_encoded_bytes())))
+        })?;
+        all.extend(parse(path, &text).map_err(CommandError::invalid_data)?);
     }
     // Values of --var are text, until `Session::apply_overrides` gives them the type that the session declares.
     all.extend(arguments.var.iter().map(|(name, value)| (name.clone(), Value::Text(value.clone()))));

@@ -228,7 +228,8 @@ impl<'a> BatchRunner<'a> {
     ) -> Result<RowStream, Box<Outcome>> {
         let refuse = |error: &SourceError, span: &crate::session::Span| Box::new(ready.refuse(error, span));
         let path = ready.path(&rows.file)?;
-        let reader = RowReader::open(&loaded.files, &path).map_err(|error| refuse(&error, &rows.file.span))?;
+        let reader =
+            RowReader::open(&loaded.files, &path, &rows.format).map_err(|error| refuse(&error, &rows.file.span))?;
         if reader.is_stream && times > 1 {
             let what = "standard input can be read only once, not again for --repeat or --duration".to_owned();
             return Err(refuse(&SourceError::Refused(what), &rows.file.span));
@@ -236,8 +237,8 @@ impl<'a> BatchRunner<'a> {
         if let Some((what, span)) = row_columns::missing_columns(&loaded.session, rows, &reader).into_iter().next() {
             return Err(refuse(&SourceError::Refused(what), &span));
         }
-        let files = loaded.files.clone();
-        let reopen = Box::new(move || RowReader::open(&files, &path));
+        let (files, format) = (loaded.files.clone(), rows.format);
+        let reopen = Box::new(move || RowReader::open(&files, &path, &format));
         let key = rows.key.as_ref().map(|(key, _)| key.clone());
         Ok(RowStream::Rows { reader, key, repeats_left: times.saturating_sub(1), repetition: 1, reopen, until })
     }

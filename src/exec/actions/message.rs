@@ -17,7 +17,7 @@ pub fn message<'a>(
 ) -> Result<ActionOutcome, StepError> {
     context.expected()?;
     let this = (index, context.row.scope.loop_index());
-    let (job, fully_sent) = match context.connection.outbox.take_due() {
+    let (mut job, fully_sent) = match context.connection.outbox.take_due() {
         Some(queued) => {
             context.row.message_id = queued.message_id;
             context.row.numbering.begin(index, false);
@@ -34,6 +34,9 @@ pub fn message<'a>(
         }
     };
     context.row.last_message = Some(this);
+    for note in std::mem::take(&mut job.notices.notes) {
+        context.note(note);
+    }
     if job.recipients.is_empty() {
         return Ok(ActionOutcome::AlreadySent);
     }

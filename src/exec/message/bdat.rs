@@ -98,7 +98,8 @@ impl<'a> Delivery<'_, 'a> {
         }
         let (kind, word) = if chunk.is_last { (CommandKind::LastChunk, " LAST") } else { (CommandKind::Chunk, "") };
         let command = EnvelopeCommand::new(kind, format!("BDAT {}{word}\r\n", chunk.content.len()));
-        let (mut commands, name, used) = (command_bytes(&envelope), &context.connection.name, &job.short_secrets);
+        let (mut commands, name, used) =
+            (command_bytes(&envelope), &context.connection.name, &job.notices.short_secrets);
         context.events.emit_sent(name, &commands, used);
         context.events.in_chunk_gap = !chunk.is_last;
         context.events.emit_sent(name, command.text.as_bytes(), used);
@@ -109,7 +110,7 @@ impl<'a> Delivery<'_, 'a> {
         let mut after = Vec::new();
         if let Some((queued, commands)) = following {
             after = command_bytes(commands);
-            context.events.emit_sent(name, &after, &queued.job.short_secrets);
+            context.events.emit_sent(name, &after, &queued.job.notices.short_secrets);
         }
         context.connection.outbox.expect_replies(job.number, envelope.into_iter().chain([command]));
         context.connection.set_in_content(true);

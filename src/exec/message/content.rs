@@ -7,7 +7,7 @@ use crate::exec::context::StepContext;
 use crate::exec::error::{Deadline, StepError};
 use crate::exec::exchange::{FINAL_REPLY_WAIT, reply_words, require_quiet, skip_long_line};
 use crate::exec::read_outcome::{ReadOutcome, StreamEnd, WriteError};
-use crate::session::{Expectation, Span, TextSource};
+use crate::session::{Expectation, Span, TextDecoding, TextSource};
 use crate::smtp::address::Mailbox;
 use crate::smtp::content::ContentEncoder;
 use crate::smtp::timeouts::Timeout;
@@ -44,11 +44,11 @@ impl ContentSource<'_> {
                 let short_secrets = renderer.short_secrets(template);
                 Ok(ContentSource::text(renderer.render(template)?, &template.span, short_secrets))
             }
-            TextSource::File { path, template: true } => {
-                let (_, text) = parts.rendered(path, false)?;
-                Ok(ContentSource::text(text, &path.span, Vec::new()))
+            TextSource::File { path, template: true, .. } => {
+                let rendered = parts.rendered(path, false, TextDecoding::strict(None))?;
+                Ok(ContentSource::text(rendered.text, &path.span, Vec::new()))
             }
-            TextSource::File { path, template: false } => {
+            TextSource::File { path, template: false, .. } => {
                 let resolved = renderer.resolve(path)?;
                 let file = parts.open(&resolved, &path.span)?;
                 let (reader, length, name) = (file.reader, Some(file.length), resolved.display().to_string());

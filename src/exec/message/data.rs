@@ -19,14 +19,14 @@ impl<'a> Delivery<'_, 'a> {
             length: None,
             name: "the message".to_owned(),
             span: job.span.clone(),
-            short_secrets: job.short_secrets.clone(),
+            short_secrets: job.notices.short_secrets.clone(),
         };
         let options = ContentOptions {
             stuffing: true,
             expect,
             recipients: &self.remaining_recipients(),
             following_commands: match (&following, &commands) {
-                (Some((queued, _)), Some(commands)) => Some((commands, &queued.job.short_secrets)),
+                (Some((queued, _)), Some(commands)) => Some((commands, &queued.job.notices.short_secrets)),
                 _ => None,
             },
         };

@@ -172,7 +172,7 @@ impl<'t, 'a> Delivery<'t, 'a> {
         let (bytes, any, step) = (command_bytes(&commands), any(), context.step);
         let command = SmtpCommand {
             chunk: step.chunk,
-            short_secrets: self.job.short_secrets.clone(),
+            short_secrets: self.job.notices.short_secrets.clone(),
             // A dot among them ends content that has no recipients.
             records_content: false,
             ..SmtpCommand::line(context, &bytes, &any, step.timeout)

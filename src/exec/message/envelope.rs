@@ -33,7 +33,7 @@ pub fn prepare_job<'a>(
         recipients: mail.recipients,
         rcpt_params: mail.rcpt_params,
         content: mail.content,
-        short_secrets: mail.short_secrets,
+        notices: mail.notices,
         policy: DeliveryPolicy { pipelined, chunked, eager, prdr, on_refused: message.on_refused },
         span: message.span.clone(),
     })

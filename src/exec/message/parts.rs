@@ -1,11 +1,16 @@
 //! What a message is made of, as sources that can be read again: rendered texts, and files beneath the roots.
 
+use crate::event::Note;
 use crate::exec::context::{RunContext, StepContext};
 use crate::exec::error::StepError;
+use crate::exec::job::MessageNotices;
 use crate::exec::ports::Clock;
 use crate::exec::values::Renderer;
 use crate::message::{PartSource, Source, TextPart};
-use crate::session::{RenderError, SourceError, SourceFile, SourcePath, Sources, Span, TextSource};
+use crate::session::{
+    DecodedReader, InvalidBytes, RenderError, SourceError, SourceFile, SourcePath, Sources, Span, TextDecoding,
+    TextSource, decode_text, measure_text,
+};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -35,23 +40,29 @@ impl<'r, 'a> PartReader<'r, 'a> {
         StepError::unreadable(self.renderer.secrets, error.to_string()).at(span)
     }
 
-    /// `text` or `html`, looked through, and the short secrets that it may hold.
+    /// `text` or `html`, looked through, and what is to be known of it.
     pub fn text(
         &self,
         content: &TextSource,
         html: bool,
         message_id: &str,
-    ) -> Result<(TextPart<'a>, Vec<String>), StepError> {
-        let (source, span, used) = match content {
+    ) -> Result<(TextPart<'a>, MessageNotices), StepError> {
+        let mut notices = MessageNotices::default();
+        let (source, span) = match content {
             TextSource::Text(template) => {
                 let name = if html { "the HTML" } else { "the text" };
-                let source = Source::in_memory(name, self.renderer.render(template)?.into_bytes());
-                (source, &template.span, self.renderer.short_secrets(template))
+                notices.short_secrets = self.renderer.short_secrets(template);
+                (Source::in_memory(name, self.renderer.render(template)?.into_bytes()), &template.span)
             }
-            TextSource::File { path, template: false } => (self.file(path)?.1, &path.span, Vec::new()),
-            TextSource::File { path, template: true } => {
-                let (name, text) = self.rendered(path, html)?;
-                (Source::in_memory(name, text.into_bytes()), &path.span, Vec::new())
+            TextSource::File { path, template: false, .. } => {
+                let (source, invalid) = self.text_file(path, content.decoding())?;
+                self.note_invalid(&mut notices, &invalid, &source.name);
+                (source, &path.span)
+            }
+            TextSource::File { path, template: true, .. } => {
+                let rendered = self.rendered(path, html, content.decoding())?;
+                self.note_invalid(&mut notices, &rendered.invalid, &rendered.name);
+                (Source::in_memory(rendered.name, rendered.text.into_bytes()), &path.span)
             }
         };
         let name = source.name.clone();
@@ -60,7 +71,29 @@ impl<'r, 'a> PartReader<'r, 'a> {
         if !part.is_utf8() {
             return Err(self.bad_value(format!("{name} is not UTF-8 text"), span));
         }
-        Ok((part, used))
+        Ok((part, notices))
+    }
+
+    fn note_invalid(&self, notices: &mut MessageNotices, invalid: &InvalidBytes, name: &str) {
+        let what = invalid.in_file(name).map(|what| self.renderer.secrets.shown(what));
+        notices.notes.extend(what.map(|what| Note::InvalidText { what }));
+    }
+
+    /// A text file as UTF-8, and the bytes that were replaced by U+FFFD. It is read once to know how long the text is.
+    fn text_file(&self, path: &SourcePath, decoding: TextDecoding) -> Result<(Source<'a>, InvalidBytes), StepError> {
+        let (resolved, source) = self.file(path)?;
+        let name = resolved.display().to_string();
+        let opened = self.open(&resolved, &path.span)?;
+        let read = measure_text(opened.reader, decoding)
+            .map_err(|error| self.unreadable(&io::Error::other(format!("{name}: {error}")), &path.span))?;
+        let (length, invalid) = read.map_err(|why| self.bad_value(why.in_file(&name), &path.span))?;
+        let Some(length) = length else { return Ok((source, invalid)) };
+        let (sources, raw_length) = (self.run.sources, source.length);
+        let opener = move || {
+            let reader = reopen(sources, &resolved, raw_length)?;
+            Ok(Box::new(DecodedReader::new(reader, decoding)) as Box<dyn Read>)
+        };
+        Ok((Source::new(name, length, Box::new(opener)).with_revision(opened.revision), invalid))
     }
 
     /// What is encoded once and kept if messages have it in common; `span` is where the session names it.
@@ -86,42 +119,61 @@ impl<'r, 'a> PartReader<'r, 'a> {
             .map_err(|error| StepError::source(self.renderer.secrets, self.clock, &error).at(span))
     }
 
-    /// A file that is a template: its name, and what it says now.
-    pub fn rendered(&self, path: &SourcePath, html: bool) -> Result<(String, String), StepError> {
-        let (name, result) = self.render_file(path, html)?;
-        let text = result.map_err(|error| self.bad_value(error.message, &error.span))?;
-        Ok((name, text))
+    /// Renders a file that is a template.
+    pub fn rendered(&self, path: &SourcePath, html: bool, decoding: TextDecoding) -> Result<RenderedFile, StepError> {
+        let file = self.read_template(path, decoding)?;
+        let text = self.render_file(path, html, &file).map_err(|error| self.bad_value(error.message, &error.span))?;
+        Ok(RenderedFile { text, ..file })
     }
 
     /// Renders a file that is a template, to see whether it can be; a name that `later` knows has no value yet.
-    pub fn try_file(&self, path: &SourcePath, html: bool, later: &dyn Fn(&str) -> bool) -> Result<(), StepError> {
-        match self.render_file(path, html)?.1 {
+    pub fn try_file(
+        &self,
+        path: &SourcePath,
+        html: bool,
+        decoding: TextDecoding,
+        later: &dyn Fn(&str) -> bool,
+    ) -> Result<(), StepError> {
+        let file = self.read_template(path, decoding)?;
+        match self.render_file(path, html, &file) {
             Err(error) if error.undefined.as_deref().is_some_and(|name| later(root(name))) => Ok(()),
             Err(error) => Err(self.bad_value(error.message, &error.span)),
             Ok(_) => Ok(()),
         }
     }
 
-    /// The file's name, and what became of it.
-    fn render_file(&self, path: &SourcePath, html: bool) -> Result<(String, Result<String, RenderError>), StepError> {
+    /// Reads a file that is a template, and does not render it.
+    fn read_template(&self, path: &SourcePath, decoding: TextDecoding) -> Result<RenderedFile, StepError> {
         let resolved = self.renderer.resolve(path)?;
         let name = resolved.display().to_string();
         let mut bytes = Vec::new();
         let read = self.open(&resolved, &path.span)?.reader.take(MAX_TEMPLATE + 1).read_to_end(&mut bytes);
         read.map_err(|error| self.unreadable(&io::Error::other(format!("{name}: {error}")), &path.span))?;
-        let bad = |what: String| self.bad_value(what, &path.span);
         if bytes.len() as u64 > MAX_TEMPLATE {
-            return Err(bad(format!("{name} holds more than 16 MiB, the limit of a template")));
+            let what = format!("{name} holds more than 16 MiB, the limit of a template");
+            return Err(self.bad_value(what, &path.span));
         }
-        let text = String::from_utf8(bytes).map_err(|_| bad(format!("{name} is not UTF-8 text")))?;
-        let (templates, scope) = (&self.run.session.templates, self.renderer.scope);
-        let result = if html {
-            templates.render_html(&text, &name, &path.span, scope)
-        } else {
-            templates.render_text(&text, &name, &path.span, scope)
-        };
-        Ok((name, result))
+        let decoded = decode_text(&bytes, decoding);
+        let (text, invalid) = decoded.map_err(|why| self.bad_value(why.in_file(&name), &path.span))?;
+        Ok(RenderedFile { name, text, invalid })
     }
+
+    fn render_file(&self, path: &SourcePath, html: bool, file: &RenderedFile) -> Result<String, RenderError> {
+        let (templates, scope) = (&self.run.session.templates, self.renderer.scope);
+        if html {
+            templates.render_html(&file.text, &file.name, &path.span, scope)
+        } else {
+            templates.render_text(&file.text, &file.name, &path.span, scope)
+        }
+    }
+}
+
+/// The text of a file that is a template.
+pub struct RenderedFile {
+    name: String,
+    pub text: String,
+    /// What was replaced by U+FFFD.
+    invalid: InvalidBytes,
 }
 
 /// Its length was announced.

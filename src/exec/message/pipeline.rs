@@ -131,7 +131,7 @@ fn record_intents(context: &mut StepContext<'_, '_>, messages: &[FlightMessage<'
 fn launch<'a>(context: &mut StepContext<'_, 'a>, flight: Flight<'a>) {
     let mut begin = 0;
     for message in &flight.messages {
-        let (name, used) = (&context.connection.name, &message.prepared.0.job.short_secrets);
+        let (name, used) = (&context.connection.name, &message.prepared.0.job.notices.short_secrets);
         let bytes = |from, to| flight.bytes.get(from..to).unwrap_or_default();
         context.events.emit_sent(name, bytes(begin, message.commands_end), used);
         let content = bytes(message.commands_end, message.end);

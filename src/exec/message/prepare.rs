@@ -2,6 +2,7 @@
 
 use super::context::MessageContext;
 use crate::exec::error::StepError;
+use crate::exec::job::MessageNotices;
 use crate::message::{
     BuildError, Draft, Eml, EmlError, EncodedMessage, FilePart, NamedMailbox, build, check_media_type,
     parse_address_list,
@@ -15,8 +16,7 @@ pub struct PreparedMessage<'a> {
     pub from: Mailbox,
     /// Each once, in order; empty if all have had it before.
     pub recipients: Vec<Mailbox>,
-    /// Secrets that it may hold and that are too short to be hidden everywhere.
-    pub short_secrets: Vec<String>,
+    pub notices: MessageNotices,
     /// ESMTP parameters of the session's own for MAIL and RCPT; empty if there are none.
     pub mail_params: String,
     pub rcpt_params: String,
@@ -99,12 +99,13 @@ pub fn prepare_message<'a>(
     let params = [line(context, &message.mail_params)?, line(context, &message.rcpt_params)?];
     let [mail_params, rcpt_params] = params.map(Option::unwrap_or_default);
     let is_eml = ready.is_some();
-    let (content, mut used) = match ready {
-        Some((eml, _)) => (eml.content, Vec::new()),
+    let (content, mut notices) = match ready {
+        Some((eml, _)) => (eml.content, MessageNotices::default()),
         None => made(context, message, named, &from)?,
     };
-    used.extend(message.envelope_and_headers().flat_map(|template| context.renderer().short_secrets(template)));
-    Ok(PreparedMessage { from, recipients, short_secrets: used, mail_params, rcpt_params, is_eml, content })
+    let envelope_and_headers = message.envelope_and_headers();
+    notices.short_secrets.extend(envelope_and_headers.flat_map(|template| context.renderer().short_secrets(template)));
+    Ok(PreparedMessage { from, recipients, notices, mail_params, rcpt_params, is_eml, content })
 }
 
 /// A mail of `eml`, looked through.
@@ -113,13 +114,13 @@ fn eml<'a>(context: &MessageContext<'_, 'a>, path: &SourcePath) -> Result<Eml<'a
     Eml::new(source).map_err(|error| context.parts().unreadable(&error, &path.span))
 }
 
-/// A mail of its parts, and the short secrets that it may hold.
+/// A mail of its parts, and what is to be known of it.
 fn made<'a>(
     context: &mut MessageContext<'_, 'a>,
     message: &Message,
     named: HeaderAddresses,
     envelope_from: &Mailbox,
-) -> Result<(EncodedMessage<'a>, Vec<String>), StepError> {
+) -> Result<(EncodedMessage<'a>, MessageNotices), StepError> {
     let mut headers = Vec::new();
     for (name, value) in &message.headers {
         headers.push((name.clone(), context.renderer().render_line(value)?));
@@ -130,10 +131,11 @@ fn made<'a>(
         Some(id) => id,
         None => fresh_message_id(context, envelope_from),
     };
-    let mut used = Vec::new();
+    let mut notices = MessageNotices::default();
     let mut part = |content, html| -> Result<_, StepError> {
-        let (part, secrets) = context.parts().text(content, html, &message_id)?;
-        used.extend(secrets);
+        let (part, more) = context.parts().text(content, html, &message_id)?;
+        notices.short_secrets.extend(more.short_secrets);
+        notices.notes.extend(more.notes);
         Ok(part)
     };
     let text = message.text.as_ref().map(|text| part(text, false)).transpose()?;
@@ -150,7 +152,7 @@ fn made<'a>(
         }
         BuildError::Source(error) => context.parts().unreadable(&error, &message.span),
     })?;
-    Ok((content, used))
+    Ok((content, notices))
 }
 
 fn attachment<'a>(context: &MessageContext<'_, 'a>, attached: &AttachedFile) -> Result<FilePart<'a>, StepError> {

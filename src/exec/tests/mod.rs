@@ -71,7 +71,7 @@ impl Sources for Files {
         }
     }
 
-    fn netrc(&self, _: &str, _: &str) -> Result<Option<String>, SourceError> {
+    fn netrc(&self, _: &str, _: Option<&str>, _: &str) -> Result<Option<String>, SourceError> {
         Ok(None)
     }
 

@@ -105,7 +105,7 @@ impl ValueReader<'_> {
         let value = match self.value(&secret.source, scope, events, &mut request) {
             Ok(Some(value)) => value,
             Ok(None) if self.run.options.dry_run => {
-                let why = self.no_value(secret, events).cause.to_string();
+                let why = self.no_value(secret, scope, events).cause.to_string();
                 notices.placeholders.push((secret.name.clone(), events.shown(why)));
                 Value::Text(PLACEHOLDER.into())
             }
@@ -114,7 +114,7 @@ impl ValueReader<'_> {
                 notices.placeholders.push((secret.name.clone(), events.shown(error.cause.to_string())));
                 Value::Text(PLACEHOLDER.into())
             }
-            Ok(None) => return Err(self.no_value(secret, events)),
+            Ok(None) => return Err(self.no_value(secret, scope, events)),
             Err(error) => return Err(error.at(&secret.span)),
         };
         notices.defaults.extend(request.failed.map(|why| (secret.name.clone(), why)));
@@ -135,7 +135,7 @@ impl ValueReader<'_> {
         let mut request = ValueRequest::default();
         match self.value(&variable.source, scope, events, &mut request) {
             Ok(Some(value)) => scope.set(&variable.name, value),
-            Ok(None) => return Err(self.no_value(variable, events)),
+            Ok(None) => return Err(self.no_value(variable, scope, events)),
             Err(error) => return Err(error.at(&variable.span)),
         }
         notices.defaults.extend(request.failed.map(|why| (variable.name.clone(), why)));
@@ -145,14 +145,17 @@ impl ValueReader<'_> {
         Ok(())
     }
 
-    fn no_value(&self, variable: &Variable, events: &EventSink<'_>) -> StepError {
+    fn no_value(&self, variable: &Variable, scope: &Scope, events: &EventSink<'_>) -> StepError {
         let what = match &variable.source {
             ValueSource::Env { name, .. } => {
                 format!("{} has no value: the environment variable {name} is not set", variable.name)
             }
             ValueSource::Netrc { field, .. } => {
                 let host = self.host.as_deref().unwrap_or_default();
-                format!("{} has no value: ~/.netrc has no {field} for {host}", variable.name)
+                let user =
+                    self.netrc_user(scope, events).map_or(String::new(), |user| format!(" with the login {user}"));
+                let file = self.run.sources.netrc_file();
+                format!("{} has no value: {file} has no {field} for {host}{user}", variable.name)
             }
             _ => format!("{} has no value", variable.name),
         };

@@ -4,7 +4,9 @@ use super::renderer::Renderer;
 use crate::exec::context::RunContext;
 use crate::exec::error::StepError;
 use crate::exec::events::EventSink;
-use crate::session::{Scope, SourceError, Value, ValueSource, csv_table, json_value};
+use crate::session::{
+    DecodeError, Scope, SourceError, TextDecoding, Value, ValueSource, csv_table, decode_text, json_value,
+};
 use std::io::Read;
 
 /// What a file of `[vars]` or `[secrets]` may hold.
@@ -57,7 +59,8 @@ impl ValueReader<'_> {
                 }
             }
             ValueSource::Netrc { field, default } => {
-                (self.run.sources.netrc(self.host.as_deref().unwrap_or_default(), field), default)
+                let (host, user) = (self.host.as_deref().unwrap_or_default(), self.netrc_user(scope, events));
+                (self.run.sources.netrc(host, user.as_deref(), field), default)
             }
             ValueSource::Command { argv, default } => match self.run.sources.command(argv) {
                 Err(_) if self.run.options.dry_run && default.is_some() => (Ok(None), default),
@@ -68,22 +71,28 @@ impl ValueReader<'_> {
                     (Ok(None), default)
                 }
                 Ok(Err(why)) => (Err(SourceError::Refused(why)), default),
-                Ok(Ok(bytes)) => (text_of(bytes, "the command's output").map(Some), default),
+                Ok(Ok(bytes)) => {
+                    let text = text_of(&bytes, TextDecoding::strict(None));
+                    let text = text.map_err(|why| SourceError::Refused(format!("the command's output: {why}")));
+                    (text.map(Some), default)
+                }
             },
-            ValueSource::Csv { path, default } | ValueSource::Json { path, default } => {
+            ValueSource::Csv { path, default, .. } | ValueSource::Json { path, default } => {
                 let resolved = self.renderer(scope, events).resolve(path)?;
                 let name = resolved.display().to_string();
                 let read = match self.bytes(&resolved) {
-                    Ok(bytes) if matches!(source, ValueSource::Csv { .. }) => csv_table(&bytes, &name),
-                    Ok(bytes) => json_value(&bytes, &name),
+                    Ok(bytes) => match source {
+                        ValueSource::Csv { format, .. } => csv_table(&bytes, &name, format),
+                        _ => json_value(&bytes, &name),
+                    },
                     Err(SourceError::Unreadable(_)) if default.is_some() => return Ok(default.clone()),
                     Err(error) => return Err(StepError::source(&events.secrets, events.clock, &error)),
                 };
                 return read.map(Some).map_err(|why| StepError::bad_value(&events.secrets, why));
             }
-            ValueSource::File { path, template, default } => {
+            ValueSource::File { path, template, charset, default } => {
                 let resolved = self.renderer(scope, events).resolve(path)?;
-                match self.file(&resolved) {
+                match self.file(&resolved, TextDecoding::strict(*charset)) {
                     Err(SourceError::Unreadable(_)) if default.is_some() => (Ok(None), default),
                     Ok(text) if *template => {
                         let rendered = self.run.session.templates.render_text(
@@ -107,8 +116,15 @@ impl ValueReader<'_> {
         }
     }
 
-    fn file(&self, path: &std::path::Path) -> Result<String, SourceError> {
-        text_of(self.bytes(path)?, &path.display().to_string())
+    /// The login whose netrc entry is taken: `[auth] user`, if it has a value by now. It may come from netrc itself.
+    pub(super) fn netrc_user(&self, scope: &Scope, events: &EventSink<'_>) -> Option<String> {
+        let user = self.run.session.auth.as_ref()?.user.as_ref()?;
+        self.renderer(scope, events).render(user).ok()
+    }
+
+    fn file(&self, path: &std::path::Path, decoding: TextDecoding) -> Result<String, SourceError> {
+        let text = text_of(&self.bytes(path)?, decoding);
+        text.map_err(|why| SourceError::Refused(why.in_file(&path.display().to_string())))
     }
 
     fn bytes(&self, path: &std::path::Path) -> Result<Vec<u8>, SourceError> {
@@ -128,9 +144,9 @@ impl ValueReader<'_> {
     }
 }
 
-/// UTF-8, without one final line end.
-fn text_of(bytes: Vec<u8>, what: &str) -> Result<String, SourceError> {
-    let mut text = String::from_utf8(bytes).map_err(|_| SourceError::Refused(format!("{what} is not UTF-8 text")))?;
+/// The text without a byte order mark and without one final line end.
+fn text_of(bytes: &[u8], decoding: TextDecoding) -> Result<String, DecodeError> {
+    let (mut text, _) = decode_text(bytes, decoding)?;
     if text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {

@@ -309,6 +309,7 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
                 | Note::DecodedChallenge { .. }
                 | Note::Capabilities { .. }
                 | Note::QuitFailed { .. }
+                | Note::InvalidText { .. }
                 | Note::Retrying { .. }
                 | Note::PartialWrite { .. }
                 | Note::MessageAccepted { .. }

@@ -304,6 +304,7 @@ impl Observer for Recorder {
                 | Note::DecodedChallenge { .. }
                 | Note::Capabilities { .. }
                 | Note::QuitFailed { .. }
+                | Note::InvalidText { .. }
                 | Note::ShortSecret { .. }
                 | Note::PlaceholderUsed { .. }
                 | Note::DefaultUsed { .. }

@@ -90,6 +90,7 @@ pub(super) fn is_detail(note: &Note) -> bool {
         | Note::MailExchanger { .. }
         | Note::MailExchangerUnreachable { .. }
         | Note::QuitFailed { .. }
+        | Note::InvalidText { .. }
         | Note::ShortSecret { .. }
         | Note::Retrying { .. }
         | Note::PartialWrite { .. }
@@ -115,6 +116,7 @@ pub(super) fn note(note: &Note) -> String {
             format!("capabilities: {}", if list.is_empty() { "none".to_owned() } else { list.join(", ") })
         }
         Note::QuitFailed { why } => format!("message delivered, but QUIT failed: {why}"),
+        Note::InvalidText { what } => format!("not UTF-8: {what}"),
         Note::PlaceholderUsed { name, why } => format!("dry run: continuing without the secret {name}: {why}"),
         Note::DefaultUsed { name, why } => format!("warning: {name} has its default value: {why}"),
         Note::SecretInArguments { name } => format!("secret in the value given for {name}"),

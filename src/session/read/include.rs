@@ -7,7 +7,7 @@ use super::table_fields::SpannedValue;
 use super::tables;
 use super::values::VariableTable;
 use crate::session::template::lexer::has_markup;
-use crate::session::{Diagnostic, SourceError, Step, Variable};
+use crate::session::{Diagnostic, SourceError, Step, TextDecoding, Variable, decode_text};
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
@@ -112,7 +112,8 @@ impl SessionReader<'_> {
         if bytes.len() > MAX_INCLUDE_BYTES {
             return Err((format!("it holds more than {} MiB", MAX_INCLUDE_BYTES >> 20), false));
         }
-        String::from_utf8(bytes).map_err(|_| ("it is not UTF-8".to_owned(), false))
+        let decoded = decode_text(&bytes, TextDecoding::strict(None));
+        decoded.map(|(text, _)| text).map_err(|why| (why.to_string(), false))
     }
 
     /// The tables of a list of steps.

@@ -1,9 +1,11 @@
 //! Reads `[rows]` and `[retry]`.
 
 use super::reader::SessionReader;
-use super::table_fields::Field;
+use super::table_fields::{Field, TableFields};
 use super::tables;
-use crate::session::{Diagnostic, RetrySettings, RowsSettings};
+use crate::session::{
+    CsvOptions, Diagnostic, Encoding, RetrySettings, RowsSettings, encoding_for_label, parse_delimiter,
+};
 use std::time::Duration;
 use toml::de::DeValue;
 
@@ -20,6 +22,7 @@ impl SessionReader<'_> {
             let wrong = Diagnostic::error(self.span(at.clone()), "[rows] needs \"file\"");
             self.report_missing(wrong.with_help("write file = \"people.csv\", or \"-\" for standard input"));
         }
+        let format = self.csv_options(&fields);
         let key = fields.get("key").and_then(|field| Some((self.word(field)?, self.value_span(field.value))));
         let mut count = |name| fields.get(name).and_then(|field| self.count(field));
         let (connections, per_connection, in_flight) =
@@ -31,12 +34,29 @@ impl SessionReader<'_> {
         Some(RowsSettings {
             span: self.span(at),
             file: file??,
+            format,
             key,
             connections: connections.unwrap_or(1),
             per_connection: per_connection.unwrap_or(PER_CONNECTION),
             in_flight: in_flight.unwrap_or(1),
             rate,
         })
+    }
+
+    /// `delimiter` and `encoding` next to a file of rows.
+    pub(super) fn csv_options(&mut self, fields: &TableFields<'_>) -> CsvOptions {
+        let delimiter = fields.get("delimiter").and_then(|field| {
+            let text = self.plain(field)?;
+            parse_delimiter(&text).map_err(|why| self.error(field.value.span(), why.to_string())).ok()
+        });
+        CsvOptions { delimiter, encoding: self.encoding(fields, "encoding") }
+    }
+
+    /// The encoding of a label that a table may have.
+    pub(super) fn encoding(&mut self, fields: &TableFields<'_>, name: &'static str) -> Option<&'static Encoding> {
+        let field = fields.get(name)?;
+        let label = self.plain(field)?;
+        encoding_for_label(&label).map_err(|why| self.error(field.value.span(), why.to_string())).ok()
     }
 
     pub(super) fn retry_settings(&mut self, field: Field<'_>) -> Option<RetrySettings> {

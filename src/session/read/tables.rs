@@ -16,6 +16,8 @@ const CONTENT: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&CO
 const ADDRESSES: KeyType = KeyType::Either(&[KeyType::Template, TEMPLATES]);
 const ATTACH: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&ATTACHMENT)]);
 const ATTACHMENTS: KeyType = KeyType::Either(&[KeyType::List(&ATTACH), KeyType::Template, KeyType::Table(&ATTACHMENT)]);
+const LABEL: KeyType = KeyType::Plain("an encoding's label such as \"windows-1252\"");
+const DELIMITER: KeyType = KeyType::Plain("one ASCII character in a string, such as \";\"");
 const NAME_OR_TRUE: KeyType = KeyType::Either(&[KeyType::True, KeyType::Template]);
 
 pub static SESSION: TableSpec = TableSpec {
@@ -159,6 +161,8 @@ pub static ROWS: TableSpec = TableSpec {
     keys: &[
         key("file", PATH, "CSV with a header row, TSV or JSON Lines; - for standard input"),
         key("key", KeyType::Plain("a column's name in a string"), "the column that names a row"),
+        key("delimiter", DELIMITER, "what separates the fields; detected by default"),
+        key("encoding", LABEL, "the file's encoding; by default UTF-8, or what its byte order mark says"),
         key("connections", COUNT, "connections in parallel; 1 by default"),
         key("per_connection", COUNT, "rows before a fresh connection"),
         key("in_flight", COUNT, "messages sent and not yet answered, per connection; 1 by default"),
@@ -203,7 +207,11 @@ pub static STEP: TableSpec = TableSpec {
             KeyType::Either(&[KeyType::True, KeyType::Table(&MESSAGE)]),
             "a mail transaction; true sends [message]",
         ),
-        key("body", CONTENT, "content after a 354, with its final dot"),
+        key(
+            "body",
+            KeyType::Either(&[KeyType::Template, KeyType::Table(&BODY_FILE)]),
+            "content after a 354, with its final dot",
+        ),
         key("pipeline", KeyType::Steps, "steps that are sent in one write"),
         key("steps", KeyType::Steps, "steps as one"),
         key("quit", KeyType::True, "QUIT, then waits for the server to close"),
@@ -243,6 +251,15 @@ pub static RAW: TableSpec = TableSpec {
 
 pub static CONTENT_FILE: TableSpec = TableSpec {
     title: "content",
+    keys: &[
+        key("file", PATH, "the file with the content"),
+        key("template", KeyType::Boolean, "true renders the file; false by default"),
+        key("charset", LABEL, "the file's encoding; UTF-8 by default"),
+    ],
+};
+
+pub static BODY_FILE: TableSpec = TableSpec {
+    title: "\"body\"",
     keys: &[
         key("file", PATH, "the file with the content"),
         key("template", KeyType::Boolean, "true renders the file; false by default"),
@@ -318,13 +335,16 @@ pub static SOURCE: TableSpec = TableSpec {
         key("netrc", KeyType::Word(&["login", "password", "account"]), "the entry of ~/.netrc for the session's host"),
         key("prompt", KeyType::Plain("the question in a string"), "asks on the terminal"),
         key("csv", PATH, "the rows of a CSV file"),
+        key("delimiter", DELIMITER, "with `csv`: what separates the fields; detected by default"),
+        key("encoding", LABEL, "with `csv`: the file's encoding; UTF-8 by default"),
+        key("charset", LABEL, "with `file`: the file's encoding; UTF-8 by default"),
         key("json", PATH, "the content of a JSON file"),
         key("default", KeyType::Plain("a string, a number or a boolean"), "the value if the source has none"),
     ],
 };
 
 /// All tables, for the documentation and the schema.
-pub static TABLES: [&TableSpec; 18] = [
+pub static TABLES: [&TableSpec; 19] = [
     &SESSION,
     &INCLUDE,
     &TLS,
@@ -337,6 +357,7 @@ pub static TABLES: [&TableSpec; 18] = [
     &STEP,
     &RAW,
     &CONTENT_FILE,
+    &BODY_FILE,
     &PROXY,
     &XCLIENT,
     &STEP_RETRY,

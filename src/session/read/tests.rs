@@ -1,6 +1,7 @@
 //! Tests of reading session files.
 
 mod combinations;
+mod encodings;
 mod includes;
 mod invalid;
 mod literals;

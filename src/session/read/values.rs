@@ -96,15 +96,25 @@ impl SessionReader<'_> {
         let fields = self.fields(table, at.value.span(), &tables::SOURCE);
         let default = fields.get("default").and_then(|field| self.literal(field));
         let chosen = self.only_one(&fields, &SOURCES, at)?;
-        let template = fields.get("template");
-        if let Some(template) = template.filter(|_| chosen.name != "file") {
-            self.error(template.key_bytes(), "\"template\" is allowed only with \"file\"");
+        for (name, with) in [("template", "file"), ("charset", "file"), ("delimiter", "csv"), ("encoding", "csv")] {
+            if let Some(field) = fields.get(name).filter(|_| chosen.name != with) {
+                let wrong = Diagnostic::error(
+                    self.span(field.key_bytes()),
+                    format!("\"{name}\" is allowed only with \"{with}\""),
+                );
+                self.report(match (name, chosen.name) {
+                    ("encoding", "file") => wrong.with_help("the encoding of a text file is \"charset\""),
+                    ("charset", "csv") => wrong.with_help("the encoding of a file of rows is \"encoding\""),
+                    _ => wrong,
+                });
+            }
         }
         match chosen.name {
             "env" => self.word(chosen).map(|name| ValueSource::Env { name, default }),
             "file" => {
-                let template = template.and_then(|field| self.boolean(field)).unwrap_or(false);
-                self.path(chosen).map(|path| ValueSource::File { path, template, default })
+                let template = self.flag(&fields, "template", false);
+                let charset = self.encoding(&fields, "charset");
+                self.path(chosen).map(|path| ValueSource::File { path, template, charset, default })
             }
             "command" => {
                 let argv = self.list(chosen, Self::plain)?;
@@ -123,7 +133,10 @@ impl SessionReader<'_> {
                 self.error(chosen.key_bytes(), format!("a secret is one text, and \"{table}\" gives a table"));
                 None
             }
-            "csv" => self.path(chosen).map(|path| ValueSource::Csv { path, default }),
+            "csv" => {
+                let format = self.csv_options(&fields);
+                self.path(chosen).map(|path| ValueSource::Csv { path, format, default })
+            }
             _ => self.path(chosen).map(|path| ValueSource::Json { path, default }),
         }
     }
@@ -171,10 +184,13 @@ impl SessionReader<'_> {
             DeValue::String(text) if field.name == "html" => self.compile_html(text, field.value).map(TextSource::Text),
             DeValue::String(text) => self.compile(text, field.value).map(TextSource::Text),
             DeValue::Table(table) => {
-                let fields = self.fields(table, field.value.span(), &tables::CONTENT_FILE);
+                // The bytes of a body are sent as they are.
+                let keys = if field.name == "body" { &tables::BODY_FILE } else { &tables::CONTENT_FILE };
+                let fields = self.fields(table, field.value.span(), keys);
                 let template = self.flag(&fields, "template", false);
+                let charset = self.encoding(&fields, "charset");
                 let file = self.only_one(&fields, &["file"], field)?;
-                self.path(file).map(|path| TextSource::File { path, template })
+                self.path(file).map(|path| TextSource::File { path, template, charset })
             }
             _ => self.wrong_type(field),
         }

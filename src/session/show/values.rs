@@ -3,7 +3,7 @@
 use super::toml;
 use crate::session::duration::format_duration;
 use crate::session::template::lexer::has_markup;
-use crate::session::{SourcePath, Template, TextSource, Value, ValueSource};
+use crate::session::{CsvOptions, Encoding, SourcePath, Template, TextSource, Value, ValueSource};
 use std::path::Path;
 use std::time::Duration;
 
@@ -47,13 +47,24 @@ pub fn env_source(name: &str) -> String {
 pub fn content(content: &TextSource, long: fn(&str) -> String) -> String {
     match content {
         TextSource::Text(text) => long(&text.source),
-        TextSource::File { path: file, template } => {
+        TextSource::File { path: file, template, charset } => {
             let mut pairs = Pairs::new();
             pairs.add("file", path(file));
             pairs.add_unless(!template, "template", "true".to_owned());
+            pairs.add_some("charset", charset.map(label));
             toml::table(&pairs)
         }
     }
+}
+
+fn label(encoding: &'static Encoding) -> String {
+    toml::string(&encoding.name().to_ascii_lowercase())
+}
+
+/// `delimiter` and `encoding`.
+pub fn add_csv_options(pairs: &mut Pairs, format: &CsvOptions) {
+    pairs.add_some("delimiter", format.delimiter.map(|delimiter| toml::string(&char::from(delimiter).to_string())));
+    pairs.add_some("encoding", format.encoding.map(label));
 }
 
 pub fn path(path: &SourcePath) -> String {
@@ -70,9 +81,10 @@ pub fn source(source: &ValueSource, hide: bool) -> String {
         ValueSource::Template(template) => return toml::string(&template.source),
         ValueSource::Literal(value) => return literal(value),
         ValueSource::Env { name, default } => (vec![("env".to_owned(), toml::string(name))], default),
-        ValueSource::File { path: file, template, default } => {
+        ValueSource::File { path: file, template, charset, default } => {
             let mut pairs = vec![("file".to_owned(), path(file))];
             pairs.add_unless(!template, "template", "true".to_owned());
+            pairs.add_some("charset", charset.map(label));
             (pairs, default)
         }
         ValueSource::Command { argv, default } => {
@@ -80,7 +92,11 @@ pub fn source(source: &ValueSource, hide: bool) -> String {
         }
         ValueSource::Netrc { field, default } => (vec![("netrc".to_owned(), toml::string(field))], default),
         ValueSource::Prompt { text, default } => (vec![("prompt".to_owned(), toml::string(text))], default),
-        ValueSource::Csv { path: file, default } => (vec![("csv".to_owned(), path(file))], default),
+        ValueSource::Csv { path: file, format, default } => {
+            let mut pairs = vec![("csv".to_owned(), path(file))];
+            add_csv_options(&mut pairs, format);
+            (pairs, default)
+        }
         ValueSource::Json { path: file, default } => (vec![("json".to_owned(), path(file))], default),
     };
     pairs.add_some("default", default.as_ref().filter(|_| !hide).map(literal));

@@ -22,11 +22,11 @@ port = 25
 ratio = 0.5
 yes = true
 home = { env = "HOME", default = "/" }
-motd = { file = "{{ host }}.txt", template = true, default = "" }
+motd = { file = "{{ host }}.txt", template = true, charset = "windows-1252", default = "" }
 date = { command = ["date", "+%F"] }
 login = { netrc = "login" }
 asked = { prompt = "name?" }
-rows_of = { csv = "x.csv" }
+rows_of = { csv = "x.csv", delimiter = ";", encoding = "utf-16le" }
 tree = { json = "x.json" }
 
 [secrets]
