@@ -4,7 +4,7 @@ use super::ledger::{LedgerUpdate, SendingRow};
 use super::options::WorkerOptions;
 use super::queue::{NextTask, RowQueue, RowTask};
 use super::retry::{is_retryable, retry_delay};
-use super::row_state::{any, deciding_reply, merge_refusals, refusal, row_state};
+use super::row_state::{any, deciding_reply, is_skipped, merge_refusals, refusal, row_state};
 use super::tally::RowState;
 use crate::event::{Cause, Failure, Outcome, RecipientOutcome, RowId, Status};
 use crate::exec::{Clock, DeliveryIntent, RecipientResult, Row, RowResult, RowSource};
@@ -86,6 +86,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
                 reply: None,
                 recipients: Vec::new(),
                 maybe_sent_before: task.maybe_sent_before,
+                skipped: false,
             });
         }
     }
@@ -94,8 +95,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
     fn finish(&mut self, task: RowTask, result: &RowResult) {
         self.completed += 1;
         let outcome = &result.outcome;
-        let deselected = self.options.all_deselected && outcome.status == Status::Passed;
-        let mut state = row_state(result).filter(|_| !deselected);
+        let mut state = row_state(result);
         let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
         let retry = self
             .options
@@ -117,7 +117,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
         };
         self.record(&task, state, result);
         match (state, retry) {
-            (None, _) if deselected => self.queue.skip_row(&result.outcome),
+            (None, _) if is_skipped(outcome) => self.queue.skip_row(&result.outcome),
             (None, _) => self.queue.abandon(&result.outcome),
             (Some(state), Some(retry)) => self.defer(task, state, &retry, result),
             (Some(state), None) => self.queue.finish_row(state, &result.outcome),
@@ -135,6 +135,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
                 reply: state.and_then(|state| deciding_reply(state, result)),
                 recipients: ledger_recipients(&result.recipients),
                 maybe_sent_before: task.maybe_sent_before,
+                skipped: is_skipped(&result.outcome),
             });
         }
     }
@@ -177,6 +178,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
                 reply: None,
                 recipients: ledger_recipients(intent.earlier),
                 maybe_sent_before: task.maybe_sent_before,
+                skipped: false,
             });
         }
     }

@@ -1,11 +1,20 @@
 //! The state that a row gets in the ledger: a function of what came of it, and of no text.
 
 use super::tally::RowState;
-use crate::event::{Cause, Failure, RecipientOutcome, RefusedRecipient, ServerResponse, Status};
+use crate::event::{Cause, Failure, Outcome, RecipientOutcome, RefusedRecipient, ServerResponse, Status};
 use crate::exec::{ContentAnswer, RawContent, Rejection, RowResult};
 
-/// The state of a row after one run of its steps; `None` if an interruption ended it and nothing was sent.
+/// Whether no step of the row ran, since `if` or a part of the session skipped all of them.
+pub fn is_skipped(outcome: &Outcome) -> bool {
+    outcome.status == Status::Passed && outcome.failure.is_none() && outcome.steps_run == 0
+}
+
+/// The state of a row after one run of its steps; `None` if all of them were skipped, or an interruption ended it and
+/// nothing was sent.
 pub fn row_state(result: &RowResult) -> Option<RowState> {
+    if is_skipped(&result.outcome) {
+        return None;
+    }
     match state_of_begun(result) {
         // The messages that were not begun are still to be sent; what was sent or refused is not sent again.
         Some(RowState::Sent | RowState::Refused) if result.unsent_messages && !result.recipients.is_empty() => {
@@ -134,7 +143,6 @@ pub fn merge_refusals(earlier: Option<Box<Failure>>, now: Option<Failure>) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Outcome;
     use crate::exec::{RawDialogue, RecipientResult};
     use crate::session::Place;
     use crate::transcript::SafeText;
@@ -242,6 +250,19 @@ mod tests {
             assert_eq!(row_state(&result), state, "{why}");
             result.unsent_messages = true;
             assert_eq!(row_state(&result), with_unsent, "{why}, and a message was not begun");
+        }
+    }
+
+    #[test]
+    fn a_row_without_a_step_has_no_state() {
+        for (end, steps_run, state, why) in [
+            (End::Passed, 0, None, "all were skipped"),
+            (End::Passed, 1, Some(RowState::Sent), "one ran"),
+            (End::Invalid, 0, Some(RowState::Failed), "the row is not valid"),
+        ] {
+            let mut result = result(&end, &[], RawDialogue::default());
+            result.outcome.steps_run = steps_run;
+            assert_eq!(row_state(&result), state, "{why}");
         }
     }
 

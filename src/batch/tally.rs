@@ -29,7 +29,7 @@ pub struct Tally {
     pub unknown: usize,
     /// [`RowState::Failed`].
     pub failed: usize,
-    /// All their steps were deselected with `--from-step` or `--to-step`.
+    /// All their steps were skipped by `if`, `--from-step` or `--to-step`.
     pub skipped: usize,
     /// Not begun, because there was no connection or the run was interrupted.
     pub pending: usize,

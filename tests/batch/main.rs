@@ -13,3 +13,4 @@ mod new_batch;
 mod output;
 mod shared_ledgers;
 mod signals;
+mod skipped_rows;

@@ -40,6 +40,8 @@ pub struct LedgerUpdate {
     pub recipients: Vec<(String, RecipientOutcome, String)>,
     /// An earlier attempt may have been delivered: what this one did not send or refuse stays `unknown`.
     pub maybe_sent_before: bool,
+    /// All its steps were skipped: it is as it was before this run, and not recorded if it was new.
+    pub skipped: bool,
 }
 
 /// A row whose content is about to leave, with all recipients that get it.

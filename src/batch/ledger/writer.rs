@@ -207,7 +207,12 @@ fn mark_sending(db: &Transaction<'_>, session: &str, sending: &SendingRow) -> ru
 }
 
 fn apply_update(db: &Transaction<'_>, update: &LedgerUpdate) -> rusqlite::Result<()> {
-    let LedgerUpdate { session, key, state, message_id, reply, recipients, maybe_sent_before } = update;
+    let LedgerUpdate { session, key, state, message_id, reply, recipients, maybe_sent_before, skipped } = update;
+    if *skipped {
+        let mut forget = db
+            .prepare_cached("DELETE FROM row WHERE session = ?1 AND key = ?2 AND state = 'pending' AND attempts = 0")?;
+        return forget.execute((session, key)).map(drop);
+    }
     let stays = |word: &'static str| if *maybe_sent_before && word == "deferred" { "unknown" } else { word };
     let word = state.and_then(row_word).map(stays).or(maybe_sent_before.then_some("unknown"));
     let queue_id = reply.as_deref().and_then(queue_id);
