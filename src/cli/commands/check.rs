@@ -27,7 +27,7 @@ const CHECKED_BYTES: u64 = 16 << 20;
 /// Validates sessions, and prints what each reaches.
 pub fn main(arguments: &CheckArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
     let inputs = SessionInputs::new(&arguments.inputs, origin)?;
-    let (sessions, mut statuses) = inputs.read(&arguments.sessions);
+    let (sessions, mut statuses) = inputs.read(&arguments.sessions)?;
     for loaded in &sessions {
         let (status, text) = examine(loaded, arguments.inputs.server.as_deref());
         statuses.push(status);

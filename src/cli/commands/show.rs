@@ -12,7 +12,7 @@ use crate::transcript::escape_unprintable;
 /// Prints a session as a session file that runs the same.
 pub fn main(arguments: &ShowArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
     let inputs = SessionInputs::new(&arguments.inputs, origin)?;
-    let (mut sessions, mut statuses) = inputs.read(std::slice::from_ref(&arguments.session));
+    let (mut sessions, mut statuses) = inputs.read(std::slice::from_ref(&arguments.session))?;
     if sessions.len() > 1 {
         return Err(CommandError::usage(format!("show prints one session, and {} were found", sessions.len())));
     }

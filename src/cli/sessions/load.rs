@@ -6,7 +6,7 @@ use crate::cli::arguments::InputArguments;
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
 use crate::event::Status;
-use crate::session::{Diagnostic, Diagnostics, Session, SourceError, Span, Value, Variable, closest_name, load};
+use crate::session::{Diagnostic, Diagnostics, Scope, Session, SourceError, Span, Value, Variable, closest_name, load};
 use crate::source::{SessionPath, SystemSources, find_sessions, read_session_text};
 use std::collections::BTreeSet;
 
@@ -24,6 +24,8 @@ pub type LoadResult = Result<LoadedSession, LoadFailure>;
 pub struct SessionInputs<'a> {
     pub arguments: &'a InputArguments,
     pub variables: Vec<(String, Value)>,
+    /// `--var`, or the environment variable that stands for it.
+    var_option: String,
     /// No warnings are printed.
     pub quiet: bool,
     /// `--mx` is given, so a session needs no server.
@@ -34,24 +36,34 @@ impl<'a> SessionInputs<'a> {
     /// Reads the files of `--vars`. `origin` says where an option came from, for errors.
     pub fn new(arguments: &'a InputArguments, origin: &dyn Fn(&str) -> String) -> Result<Self, CommandError> {
         let variables = variables::read_variables(arguments, origin)?;
-        Ok(Self { arguments, variables, quiet: false, mx: false })
+        Ok(Self { arguments, variables, var_option: origin("var"), quiet: false, mx: false })
     }
 
     /// Reads all sessions. Prints the errors of those that cannot run, and returns their statuses.
-    pub fn read(&self, sessions: &[String]) -> (Vec<LoadedSession>, Vec<Status>) {
+    ///
+    /// # Errors
+    /// As [`Self::read_all`].
+    pub fn read(&self, sessions: &[String]) -> Result<(Vec<LoadedSession>, Vec<Status>), CommandError> {
         let mut loaded = Vec::new();
         let mut statuses = Vec::new();
-        for found in self.read_all(sessions, &|_| true) {
+        for found in self.read_all(sessions, &|_| true)? {
             match found {
                 Ok(session) => loaded.push(session),
                 Err(failure) => statuses.push(failure.status),
             }
         }
-        (loaded, statuses)
+        Ok((loaded, statuses))
     }
 
     /// Reads the sessions whose paths are `wanted`, in order, and prints their errors.
-    pub fn read_all(&self, sessions: &[String], wanted: &dyn Fn(&str) -> bool) -> Vec<LoadResult> {
+    ///
+    /// # Errors
+    /// If no session has a name of `--var`. That is not known if a session is broken or not wanted.
+    pub fn read_all(
+        &self,
+        sessions: &[String],
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<LoadResult>, CommandError> {
         let mut all = Vec::new();
         let mut whole = true;
         for found in find_sessions(sessions) {
@@ -69,28 +81,37 @@ impl<'a> SessionInputs<'a> {
             all.push(read);
         }
         let read: Vec<&Session> = all.iter().flatten().map(|loaded| &loaded.session).collect();
-        if !self.quiet && whole && read.len() == all.len() {
-            self.warn_of_unused_variables(&read);
+        if whole && read.len() == all.len() {
+            self.check_variables(&read)?;
         }
-        all
+        Ok(all)
     }
 
-    /// Warns of a `--var` that no session uses: it may be mistyped.
-    fn warn_of_unused_variables(&self, sessions: &[&Session]) {
-        if self.arguments.var.is_empty()
-            || sessions.is_empty()
-            || sessions.iter().any(|session| session.has_file_templates())
-        {
-            return;
+    /// Checks that a session declares or uses each name of `--var`: a mistyped one would leave the default in place.
+    fn check_variables(&self, sessions: &[&Session]) -> Result<(), CommandError> {
+        if self.arguments.var.is_empty() || sessions.is_empty() {
+            return Ok(());
         }
         let mut known: BTreeSet<String> = sessions.iter().flat_map(|session| session.templates.all_names()).collect();
+        known.retain(|name| name != "row" && !Scope::FACTS.contains(&name.as_str()));
         let set = sessions.iter().flat_map(|session| session.vars.iter().chain(&session.secrets));
         known.extend(set.map(|variable| variable.name.clone()));
-        for (name, _) in self.arguments.var.iter().filter(|(name, _)| !known.contains(name)) {
-            let meant = closest_name(name, known.iter().map(String::as_str));
-            let hint = meant.map_or(String::new(), |meant| format!(": did you mean \"{meant}\"?"));
-            console::warning(&format!("--var sets \"{name}\", which no session uses{hint}"));
+        let Some((name, _)) = self.arguments.var.iter().find(|(name, _)| !known.contains(name)) else { return Ok(()) };
+        let option = &self.var_option;
+        // What a file with `template = true` uses is not known before it is read.
+        if sessions.iter().any(|session| session.has_file_templates()) {
+            if !self.quiet {
+                console::warning(&format!("{option} sets \"{name}\", which only a file that is a template may use"));
+            }
+            return Ok(());
         }
+        let meant = closest_name(name, known.iter().map(String::as_str));
+        let error = CommandError::invalid_data(format!("{option} sets \"{name}\", which no session declares or uses"));
+        Err(match (meant, known.is_empty()) {
+            (Some(meant), _) => error.with_help(format!("did you mean \"{meant}\"?")),
+            (None, false) => error.with_help(format!("known names: {}", sorted_list(&known))),
+            (None, true) => error,
+        })
     }
 
     /// The error for a secret in `--var` or `--vars`, which set `[vars]` only.
@@ -140,6 +161,12 @@ impl LoadFailure {
     fn named(self, file: &str) -> Self {
         Self { file: file.to_owned(), ..self }
     }
+}
+
+/// The first names of a set.
+fn sorted_list(names: &BTreeSet<String>) -> String {
+    let first: Vec<&str> = names.iter().map(String::as_str).take(10).collect();
+    format!("{}{}", first.join(", "), if names.len() > first.len() { ", …" } else { "" })
 }
 
 /// Prints why a file cannot be read.

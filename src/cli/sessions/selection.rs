@@ -12,7 +12,7 @@ use crate::transcript::escape_unprintable;
 
 /// Reads all sessions that the command line selects, in file order.
 pub fn select_sessions(arguments: &RunArguments, inputs: &SessionInputs<'_>) -> Result<Vec<LoadResult>, CommandError> {
-    let mut sessions = inputs.read_all(&arguments.sessions, &|path| matches_path(&arguments.select, path));
+    let mut sessions = inputs.read_all(&arguments.sessions, &|path| matches_path(&arguments.select, path))?;
     sessions.retain(|session| session.as_ref().map_or(true, |loaded| matches_tags(&arguments.select, &loaded.session)));
     if sessions.is_empty() {
         // A run without any session is not a success.
