@@ -62,6 +62,8 @@ fn state_of_begun(result: &RowResult) -> Option<RowState> {
     Some(match failure.status {
         _ if any(result, Deferred) => RowState::Deferred,
         _ if any(result, Refused) => RowState::Refused,
+        // It says nothing about the row, whatever its status.
+        _ if matches!(failure.cause, Cause::AuthRefused { .. }) => RowState::Deferred,
         Status::TempFail | Status::Unavailable | Status::NoHost | Status::Protocol | Status::NoPerm => {
             RowState::Deferred
         }

@@ -120,6 +120,8 @@ pub enum Cause {
     AuthRefused {
         mechanism: SafeText,
         reply: SafeText,
+        /// The code of that reply.
+        code: u16,
     },
     /// The server lacks what the session needs.
     MissingCapability {
@@ -254,7 +256,7 @@ impl fmt::Display for Cause {
             Self::Certificate { why, .. } => write!(f, "certificate not trusted: {why}"),
             Self::TlsFailed { why, after_handshake: false } => write!(f, "TLS handshake failed: {why}"),
             Self::TlsFailed { why, after_handshake: true } => write!(f, "TLS error after the handshake: {why}"),
-            Self::AuthRefused { mechanism, reply } => {
+            Self::AuthRefused { mechanism, reply, code: _ } => {
                 write!(f, "expected authentication with {mechanism} to succeed, got {reply}")
             }
             Self::MissingCapability { what, .. } => write!(f, "server lacks {what}"),

@@ -1,6 +1,6 @@
 //! A step that is not a group: its attempts, what each does to the connection, its captures and asserts.
 
-use super::actions::{ActionOutcome, act, handshake, rendered_line};
+use super::actions::{ActionOutcome, act, at_tls, handshake, rendered_line};
 use super::checks::{check_asserts_only, check_reply, is_unexpected_reply};
 use super::connection::{ConnectionState, TlsStart};
 use super::context::{MessageAttempt, StepContext};
@@ -105,7 +105,7 @@ fn before_action(context: &mut StepContext<'_, '_>, is_first: bool, is_in_flight
     let is_tls_due = context.connection.state == ConnectionState::AwaitingTls(TlsStart::FirstByte);
     if is_tls_due && !is_offline && !matches!(step.action, Action::Proxy { .. } | Action::Close(_)) {
         let verify = context.connector.tls.verify;
-        handshake(context, verify, None)?;
+        handshake(context, verify, None).map_err(|error| at_tls(context, error))?;
     }
     let is_before_requires = is_offline || step.action.is_prelude();
     Ok(is_before_requires || context.connection.name != MAIN || !context.lacks_required())

@@ -146,6 +146,8 @@ pub struct SourcePath {
 /// `[tls]`.
 #[derive(Clone, Debug)]
 pub struct TlsSettings {
+    /// Where `[tls]` stands, if the file has it.
+    pub span: Option<Span>,
     pub ca: Option<SourcePath>,
     pub system_roots: bool,
     pub verify: bool,

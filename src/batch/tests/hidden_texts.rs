@@ -146,7 +146,7 @@ fn hidden_cause(cause: &Cause) -> Cause {
         Cause::CannotConnect { .. } => Cause::CannotConnect { address: x(), why: x() },
         Cause::Certificate { problem, .. } => Cause::Certificate { problem: *problem, why: x(), details: Vec::new() },
         Cause::TlsFailed { after_handshake, .. } => Cause::TlsFailed { why: x(), after_handshake: *after_handshake },
-        Cause::AuthRefused { .. } => Cause::AuthRefused { mechanism: x(), reply: x() },
+        Cause::AuthRefused { code, .. } => Cause::AuthRefused { mechanism: x(), reply: x(), code: *code },
         Cause::MissingCapability { .. } => Cause::MissingCapability { what: x(), help: None },
         Cause::Sasl { .. } => Cause::Sasl { mechanism: x(), why: x() },
         Cause::BadValue { .. } => Cause::BadValue { what: x() },

@@ -18,9 +18,13 @@ use base64::engine::general_purpose::STANDARD;
 use std::time::Duration;
 
 /// The longest AUTH command with an initial response, CRLF included (RFC 4954 §4).
-const MAX_COMMAND: usize = 12_288;
+const MAX_COMMAND: usize = 512;
 /// Rounds of challenge and response; no mechanism here has more than four.
 const MAX_ROUNDS: usize = 16;
+/// What helps if a server offers AUTH alone.
+const NO_MECHANISM: &str =
+    "the server names no mechanism; `mechanism = \"PLAIN\"` in [auth] tries that one all the same";
+
 /// Authenticates as the step says.
 pub fn auth(context: &mut StepContext<'_, '_>, settings: &AuthSettings) -> Result<(), StepError> {
     authenticate(context, settings, context.expected()?, context.step.timeout)
@@ -122,11 +126,14 @@ fn mechanism(
         StepError::new(Status::Config, Cause::MissingCapability { what: context.events.shown(what), help })
     };
     let Some(mechanism) = chosen else {
-        let what = match offered.is_empty() {
-            true => "AUTH".to_owned(),
-            false => format!("a SASL mechanism that both sides have (it offers {})", offered.join(", ")),
+        let (what, help) = match offered.is_empty() {
+            true if context.connection.server.ehlo.has("AUTH") => {
+                ("a SASL mechanism: it offers AUTH without mechanisms".to_owned(), Some(SafeText::new(NO_MECHANISM)))
+            }
+            true => ("AUTH".to_owned(), None),
+            false => (format!("a SASL mechanism that both sides have (it offers {})", offered.join(", ")), None),
         };
-        return Err(lacking(what, None));
+        return Err(lacking(what, help));
     };
     if mechanism.is_plaintext() && !context.connection.is_encrypted() && !settings.allow_plaintext {
         let what = format!("an encrypted connection for AUTH {mechanism}, whose credentials can be read on the way");
@@ -220,14 +227,20 @@ impl AuthExchange {
         match judged {
             Ok(_) => Ok(()),
             Err(_) if matches!(reply.code.class(), 4 | 5) => {
-                let status = if reply.code.class() == 4 { Status::TempFail } else { Status::NoPerm };
+                let code = reply.code.get();
+                let status = match code {
+                    400..500 => Status::TempFail,
+                    // The server does not know AUTH or the mechanism, or not in this state (RFC 4954 §4, RFC 5321 §4.2.4).
+                    502 | 503 | 504 | 530 | 538 => Status::Config,
+                    _ => Status::NoPerm,
+                };
                 let mechanism = SafeText::new(self.mechanism.name());
                 let mut words = reply_words(reply);
                 if let Some(refusal) = exchange.refusal() {
                     words = format!("{words}; the server said {}", refusal.trim());
                 }
                 let reply = context.events.shown_reply(words);
-                Err(StepError::new(status, Cause::AuthRefused { mechanism, reply }))
+                Err(StepError::new(status, Cause::AuthRefused { mechanism, reply, code }))
             }
             Err(error) => Err(error),
         }

@@ -18,7 +18,7 @@ pub fn login(context: &mut StepContext<'_, '_>) -> Result<ActionOutcome, StepErr
     let step = context.step;
     read_greeting(context, &codes("220"), step.timeout, "the whole greeting")?;
     hello(context, step.timeout)?;
-    if !context.connection.is_encrypted() && start_tls(context, step.timeout)? {
+    if !context.connection.is_encrypted() && start_tls(context, step.timeout).map_err(|error| at_tls(context, error))? {
         // RFC 3207 §4.2: what the server said before TLS is forgotten, so it is asked again.
         hello(context, step.timeout)?;
     }
@@ -26,9 +26,20 @@ pub fn login(context: &mut StepContext<'_, '_>) -> Result<ActionOutcome, StepErr
         return Ok(ActionOutcome::SkipSession);
     }
     if let Some(settings) = &context.run.session.auth {
-        auth::authenticate(context, settings, &codes("235"), step.timeout)?;
+        let result = auth::authenticate(context, settings, &codes("235"), step.timeout);
+        result.map_err(|error| if step.implied { error.at(&settings.span) } else { error })?;
     }
     Ok(ActionOutcome::Passed)
+}
+
+/// Places a TLS error of an implied step, which has no line of its own, at `[tls]`, otherwise at `server`.
+pub fn at_tls(context: &StepContext<'_, '_>, error: StepError) -> StepError {
+    let (session, target) = (context.run.session, &context.run.options.target);
+    let server = session.server.as_ref().filter(|_| target.url.is_none() && target.mx.is_none());
+    match session.tls.span.as_ref().or(server.map(|server| &server.span)).filter(|_| context.step.implied) {
+        Some(span) => error.at(span),
+        None => error,
+    }
 }
 
 /// EHLO, and HELO if EHLO got a 5yz (RFC 5321 §3.2); LHLO over LMTP, which has no other (RFC 2033 §4.1).

@@ -18,6 +18,7 @@ mod tls;
 mod wait;
 mod xclient;
 
+pub use login::at_tls;
 pub use outcome::ActionOutcome;
 pub use rendered_line::rendered_line;
 pub use tls::handshake;

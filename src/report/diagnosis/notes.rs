@@ -74,6 +74,21 @@ fn cause_notes(failure: &Failure) -> Vec<String> {
             let details = details.iter().map(ToString::to_string);
             details.chain(help(text)).collect()
         }
+        Cause::AuthRefused { code, mechanism, reply: _ } => match code {
+            502 => help(
+                "the server does not know AUTH here: another port, often 587 or 465, may; without [auth] no AUTH is sent",
+            ),
+            503 => help(
+                "the server does not take AUTH now: it may want EHLO or TLS first, or the session is authenticated already",
+            ),
+            504 => help(&format!(
+                "the server does not know {mechanism}: `mechanism = \"NAME\"` in [auth] chooses another mechanism"
+            )),
+            530 | 538 => help(
+                "the server wants TLS first: use `starttls = \"required\"` in [tls], a step `starttls` before AUTH, or smtps://",
+            ),
+            _ => Vec::new(),
+        },
         Cause::MissingCapability { what: _, help: Some(text) } => help(text.as_str()),
         Cause::TimedOut { waiting_for, section, .. } => {
             let mut notes = Vec::new();
@@ -101,7 +116,6 @@ fn cause_notes(failure: &Failure) -> Vec<String> {
         | Cause::CannotResolve { .. }
         | Cause::CannotConnect { .. }
         | Cause::TlsFailed { .. }
-        | Cause::AuthRefused { .. }
         | Cause::MissingCapability { .. }
         | Cause::Sasl { .. }
         | Cause::BadValue { .. }

@@ -72,6 +72,7 @@ impl SessionReader<'_> {
 
     pub(super) fn tls_settings(&mut self, field: Option<Field<'_>>) -> TlsSettings {
         let mut settings = TlsSettings {
+            span: None,
             ca: None,
             system_roots: true,
             verify: true,
@@ -86,6 +87,7 @@ impl SessionReader<'_> {
         let Some(field) = field else { return settings };
         let Some(table) = self.table(field) else { return settings };
         let fields = self.fields(table, field.value.span(), &tables::TLS);
+        settings.span = Some(fields.span.clone());
         settings.ca = fields.get("ca").and_then(|field| self.path(field));
         settings.system_roots = self.flag(&fields, "system_roots", true);
         settings.verify = self.flag(&fields, "verify", true);
