@@ -241,6 +241,7 @@ fn heading(table: &str) -> (&'static str, &'static str) {
         "[tls]" => ("docs/tls-and-auth.md", "## `[tls]`"),
         "[auth]" => ("docs/tls-and-auth.md", "## `[auth]`"),
         "[message]" | "\"params\"" => ("docs/messages.md", "## `[message]`"),
+        "an address" => ("docs/messages.md", "## Addresses"),
         "content" => ("docs/messages.md", "## Text and HTML"),
         "an attachment" => ("docs/messages.md", "## Attachments"),
         "an included file" => ("docs/includes.md", "# Includes"),

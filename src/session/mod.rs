@@ -2,6 +2,8 @@
 //! through [`Sources`].
 
 mod action_info;
+mod address_source;
+mod address_template;
 mod csv_format;
 mod csv_records;
 #[cfg(test)]
@@ -36,6 +38,10 @@ mod suggestions;
 mod template;
 mod visitor;
 
+pub use address_source::AddressSource;
+pub use address_template::{
+    AddressTemplateError, is_one_value, mailbox_from_string, mailbox_from_table, mailboxes_from_list,
+};
 pub use csv_format::{
     CsvOptions, FormatHints, MAX_BEGINNING, RowFormat, detect_format, parse_delimiter, utf16_suggestion,
 };
@@ -66,7 +72,7 @@ pub use sources::{SourceError, SourceFile, Sources};
 pub use step_range::{StepRange, StepRangeError};
 pub use steps::{AllSteps, all_steps};
 pub(crate) use suggestions::closest_name;
-pub use template::{CompileErrors, RenderError, Template, Templates};
+pub use template::{CompileErrors, RenderError, RenderedText, Template, Templates};
 pub use visitor::{
     FilePurpose, Visitor, walk_action, walk_auth, walk_expectation, walk_message, walk_session, walk_step,
     walk_step_after_with, walk_text_source, walk_tls, walk_variable,

@@ -1,6 +1,9 @@
 //! What a session file says, after reading and validation.
 
-use super::{CsvOptions, Diagnostic, Encoding, Expectation, Expression, SourceMap, Span, Template, Templates, Value};
+use super::{
+    AddressSource, CsvOptions, Diagnostic, Encoding, Expectation, Expression, SourceMap, Span, Template, Templates,
+    Value,
+};
 use regex::Regex;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -195,11 +198,11 @@ pub struct AuthSettings {
 pub struct Message {
     pub span: Span,
     /// The author. With `eml` it is optional and, like `to`, `cc` and `bcc`, sets the envelope.
-    pub from: Option<Template>,
-    pub to: Vec<Template>,
-    pub cc: Vec<Template>,
-    pub bcc: Vec<Template>,
-    pub reply_to: Vec<Template>,
+    pub from: Option<AddressSource>,
+    pub to: Vec<AddressSource>,
+    pub cc: Vec<AddressSource>,
+    pub bcc: Vec<AddressSource>,
+    pub reply_to: Vec<AddressSource>,
     pub subject: Option<Template>,
     pub date: Option<Template>,
     pub message_id: Option<Template>,
@@ -210,8 +213,8 @@ pub struct Message {
     pub attachments: Vec<AttachedFile>,
     /// A complete message, instead of the fields that make one.
     pub eml: Option<SourcePath>,
-    pub envelope_from: Option<Template>,
-    pub envelope_to: Option<Vec<Template>>,
+    pub envelope_from: Option<AddressSource>,
+    pub envelope_to: Option<Vec<AddressSource>>,
     /// ESMTP parameters for MAIL and RCPT, sent as they are.
     pub mail_params: Option<Template>,
     pub rcpt_params: Option<Template>,

@@ -5,6 +5,7 @@
 //! in.
 
 mod action;
+mod address;
 mod auth;
 mod expect;
 mod implied_steps;

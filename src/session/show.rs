@@ -8,12 +8,14 @@ mod values;
 
 use super::visitor::Visitor;
 use super::{
-    AttachedFile, AuthSettings, Message, RefusalPolicy, RetrySettings, RowsSettings, Session, StarttlsPolicy, Step,
-    Template, TlsSettings, TlsVersion, Value, ValueSource,
+    AddressSource, AttachedFile, AuthSettings, Message, RefusalPolicy, RetrySettings, RowsSettings, Session,
+    StarttlsPolicy, Step, Template, TlsSettings, TlsVersion, Value, ValueSource,
 };
 use std::fmt::Write;
 use std::time::Duration;
-use values::{Pairs, PairsExt, add_csv_options, as_template, content, env_source, literal_variable, path, source};
+use values::{
+    Pairs, PairsExt, add_csv_options, address, as_template, content, env_source, literal_variable, path, source,
+};
 
 /// What the command line gives instead of the file.
 #[derive(Clone, Debug, Default)]
@@ -176,8 +178,8 @@ impl SessionPrinter<'_> {
     /// `long` writes texts of several lines.
     fn message(&self, message: &Message, long: fn(&str) -> String) -> Pairs {
         let mut pairs = Pairs::new();
-        let addresses = |list: &[Template]| toml::list(list.iter().map(|address| toml::string(&address.source)));
-        pairs.template("from", &message.from);
+        let addresses = |list: &[AddressSource]| toml::list(list.iter().map(address));
+        pairs.add_some("from", message.from.as_ref().map(address));
         let lists = [("to", &message.to), ("cc", &message.cc), ("bcc", &message.bcc), ("reply_to", &message.reply_to)];
         for (name, list) in lists {
             pairs.add_unless(list.is_empty(), name, addresses(list));
@@ -196,7 +198,7 @@ impl SessionPrinter<'_> {
             toml::list(message.attachments.iter().map(attachment)),
         );
         pairs.add_some("eml", message.eml.as_ref().map(path));
-        pairs.template("envelope_from", &message.envelope_from);
+        pairs.add_some("envelope_from", message.envelope_from.as_ref().map(address));
         pairs.add_some("envelope_to", message.envelope_to.as_deref().map(addresses));
         let mut params = Pairs::new();
         params.template("mail", &message.mail_params);

@@ -10,6 +10,7 @@ pub(super) mod identifiers;
 pub(super) mod lexer;
 mod limits;
 mod nesting;
+mod rendered_text;
 pub(super) mod toml_offsets;
 
 use super::scope::FUNCTIONS;
@@ -22,12 +23,14 @@ use limits::{LimitedBuffer, MAX_INSTRUCTIONS};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
 use nesting::check_nesting;
+use rendered_text::MARKED;
 use std::collections::HashSet;
 use std::io;
 use std::sync::OnceLock;
 use toml_offsets::locate_span;
 
 pub use compile_errors::CompileErrors;
+pub use rendered_text::RenderedText;
 
 /// Turns an expression into a template, so that it is compiled once and its value can be read.
 const BEFORE_EXPRESSION: &str = "{%set it=";
@@ -101,6 +104,11 @@ impl Templates {
         self.compile_template(source, span, raw, TemplateKind::Html)
     }
 
+    /// As [`Templates::compile`], for [`Templates::render_marked`].
+    pub fn compile_marked(&mut self, source: &str, span: Span, raw: &str) -> Result<Template, CompileErrors<Template>> {
+        self.compile_template(source, span, raw, TemplateKind::Marked)
+    }
+
     fn compile_template(
         &mut self,
         source: &str,
@@ -131,7 +139,12 @@ impl Templates {
         let environment = self.environment.get_mut().expect("the environment was made on the line above");
         let written = TemplateString { source, span, raw };
         let index = self.compiled.len();
-        let name = format!("{}{index}", if kind == TemplateKind::Html { HTML } else { "" });
+        let prefix = match kind {
+            TemplateKind::Html => HTML,
+            TemplateKind::Marked => MARKED,
+            TemplateKind::Text | TemplateKind::Expression => "",
+        };
+        let name = format!("{prefix}{index}");
         if let Some(deep) = written.check_nesting(kind) {
             return Err(CompileErrors { diagnostics: vec![deep], recovered: None });
         }
@@ -141,7 +154,9 @@ impl Templates {
                 let statement = [BEFORE_EXPRESSION, source, AFTER_EXPRESSION].concat();
                 environment.add_template_owned(name.clone(), statement)
             }),
-            TemplateKind::Text | TemplateKind::Html => environment.add_template_owned(name.clone(), source.to_owned()),
+            TemplateKind::Text | TemplateKind::Html | TemplateKind::Marked => {
+                environment.add_template_owned(name.clone(), source.to_owned())
+            }
         };
         if let Err(error) = result {
             return Err(CompileErrors { diagnostics: vec![written.syntax(&error)], recovered: None });
@@ -153,6 +168,24 @@ impl Templates {
 
     /// Renders a template within the limits of [`limits`].
     pub fn render(&self, template: &Template, scope: &Scope) -> Result<String, RenderError> {
+        match template.compiled.map(|index| self.compiled(index).kind) {
+            Some(TemplateKind::Marked) => self.render_marked(template, scope).map(RenderedText::into_text),
+            _ => self.render_raw(template, scope),
+        }
+    }
+
+    /// Renders a template of [`Templates::compile_marked`]. The result knows which of its parts are values.
+    pub fn render_marked(&self, template: &Template, scope: &Scope) -> Result<RenderedText, RenderError> {
+        let text = self.render_raw(template, scope)?;
+        RenderedText::from_marked(&text).map_err(|error| RenderError {
+            span: template.span.clone(),
+            message: error.to_string(),
+            undefined: None,
+        })
+    }
+
+    /// Renders a template, with the marks that it has.
+    fn render_raw(&self, template: &Template, scope: &Scope) -> Result<String, RenderError> {
         let Some(index) = template.compiled else { return Ok(template.source.clone()) };
         let compiled = self.compiled(index);
         let mut output = LimitedBuffer::default();
@@ -266,7 +299,7 @@ impl Templates {
             TemplateKind::Expression => {
                 environment.compile_expression(source).map(|ready| ready.undeclared_variables(false))
             }
-            TemplateKind::Text | TemplateKind::Html => {
+            TemplateKind::Text | TemplateKind::Html | TemplateKind::Marked => {
                 environment.get_template(&compiled.name).map(|ready| ready.undeclared_variables(false))
             }
         };

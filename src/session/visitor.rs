@@ -5,8 +5,8 @@
 //! exhaustive one of its kind: a new action is added here, and every visitor sees it.
 
 use super::{
-    Action, AuthSettings, Capture, Expectation, Expression, Message, RawBytes, ReplyPattern, RowsSettings, Session,
-    SourcePath, Step, Template, TextDecoding, TextSource, TlsSettings, ValueSource, Variable,
+    Action, AddressSource, AuthSettings, Capture, Expectation, Expression, Message, RawBytes, ReplyPattern,
+    RowsSettings, Session, SourcePath, Step, Template, TextDecoding, TextSource, TlsSettings, ValueSource, Variable,
 };
 
 /// What a file is used for.
@@ -133,17 +133,14 @@ pub fn walk_auth<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, auth: &'s AuthSet
 
 pub fn walk_message<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, message: &'s Message) {
     let addresses = [&message.to, &message.cc, &message.bcc, &message.reply_to].into_iter().flatten();
-    addresses.chain(message.envelope_to.iter().flatten()).for_each(|address| visitor.visit_line(address));
+    let single = message.from.iter().chain(&message.envelope_from);
+    single
+        .chain(addresses)
+        .chain(message.envelope_to.iter().flatten())
+        .flat_map(AddressSource::templates)
+        .for_each(|template| visitor.visit_line(template));
     message.headers.iter().for_each(|(_, value)| visitor.visit_line(value));
-    let lines = [
-        &message.from,
-        &message.subject,
-        &message.date,
-        &message.message_id,
-        &message.envelope_from,
-        &message.mail_params,
-        &message.rcpt_params,
-    ];
+    let lines = [&message.subject, &message.date, &message.message_id, &message.mail_params, &message.rcpt_params];
     lines.into_iter().flatten().for_each(|line| visitor.visit_line(line));
     for content in message.contents() {
         visitor.visit_text_source(content, FilePurpose::Text(content.decoding()));
@@ -285,8 +282,8 @@ authzid = "{{ x }}"
 file = "{{ x }}"
 [message]
 from = "{{ x }}"
-to = ["{{ x }}", "{{ x }}"]
-cc = "{{ x }}"
+to = ["{{ x }}", { name = "{{ x }}", address = "{{ x }}" }]
+cc = { address = "{{ x }}" }
 bcc = "{{ x }}"
 reply_to = "{{ x }}"
 subject = "{{ x }}"

@@ -1,5 +1,6 @@
 //! Batches as a user sees them: nothing is lost and nothing is sent twice, whatever is killed, closed or full.
 
+mod addresses;
 mod connection_losses;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,6 @@
 //! Mail: from what `[message]` says to the replies of the server, and the messages that follow on the same connection.
 
+mod addresses;
 mod bdat;
 mod content;
 mod context;

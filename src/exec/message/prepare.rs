@@ -1,13 +1,13 @@
 //! Makes a message and its envelope of what `[message]` says.
 
+use super::addresses::{authors, mailboxes, reverse_path};
 use super::context::MessageContext;
 use crate::exec::error::StepError;
 use crate::exec::job::MessageNotices;
 use crate::message::{
     BuildError, Draft, Eml, EmlError, EncodedMessage, FilePart, NamedMailbox, build, check_media_type,
-    parse_address_list,
 };
-use crate::session::{AttachedFile, Message, SourcePath, Template, unseeded_letters};
+use crate::session::{AddressSource, AttachedFile, Message, SourcePath, Template, unseeded_letters};
 use crate::smtp::address::Mailbox;
 use std::path::Path;
 
@@ -39,10 +39,10 @@ pub fn prepare_message<'a>(
     message: &Message,
 ) -> Result<PreparedMessage<'a>, StepError> {
     let named = HeaderAddresses {
-        from: addresses(context, message.from.as_slice())?,
-        to: addresses(context, &message.to)?,
-        cc: addresses(context, &message.cc)?,
-        bcc: addresses(context, &message.bcc)?,
+        from: authors(context, message.from.as_ref())?,
+        to: mailboxes(context, &message.to)?,
+        cc: mailboxes(context, &message.cc)?,
+        bcc: mailboxes(context, &message.bcc)?,
     };
     let ready = match &message.eml {
         Some(path) => Some((eml(context, path)?, path)),
@@ -53,12 +53,12 @@ pub fn prepare_message<'a>(
         context.bad_value(format!("{error} ({help})")).at(&path.span)
     };
     let from = match (&message.envelope_from, named.from.first(), &ready) {
-        (Some(template), ..) => Some(mailbox(context, template)?),
+        (Some(source), ..) => Some(reverse_path(context, source)?),
         (None, Some(address), _) => Some(address.mailbox.clone()),
         (None, None, Some((eml, path))) => eml.from().map_err(|error| wrong(context, &error, path))?,
         (None, None, None) => None,
     };
-    let span = message.from.as_ref().map_or(&message.span, |from| &from.span);
+    let span = message.from.as_ref().map_or(&message.span, AddressSource::span);
     let Some(from) = from else {
         let what = if ready.is_some() {
             "the mail has no From, and envelope_from is not given"
@@ -67,29 +67,28 @@ pub fn prepare_message<'a>(
         };
         return Err(context.bad_value(what).at(span));
     };
-    let mut recipients = Vec::new();
+    let mut recipients;
     let listed: Vec<_> =
         [&named.to, &named.cc, &named.bcc].into_iter().flatten().map(|one| one.mailbox.clone()).collect();
     match (&message.envelope_to, &ready) {
-        (Some(templates), _) => {
-            for template in templates {
-                recipients
-                    .extend(addresses(context, std::slice::from_ref(template))?.into_iter().map(|one| one.mailbox));
-            }
+        (Some(sources), _) => {
+            recipients = mailboxes(context, sources)?.into_iter().map(|one| one.mailbox).collect();
         }
         (None, None) => recipients = listed,
         (None, Some((eml, path))) => {
             recipients = listed;
-            if recipients.is_empty() {
+            // A key that is given and renders to nothing does not make the mail's own recipients those of the envelope.
+            if message.to.is_empty() && message.cc.is_empty() && message.bcc.is_empty() {
                 recipients = eml.recipients().map_err(|error| wrong(context, &error, path))?;
             }
         }
     }
     let mut seen = std::collections::HashSet::new();
-    recipients.retain(|recipient| seen.insert(recipient.clone()));
+    // Domains are compared without case (RFC 1035 §2.3.3), local parts exactly (RFC 5321 §2.4). The first spelling is sent.
+    recipients.retain(|recipient| seen.insert((recipient.local.clone(), recipient.domain.to_ascii_lowercase())));
     if recipients.is_empty() || recipients.iter().any(Mailbox::is_null) {
         let mut named = message.envelope_to.iter().flatten().chain(&message.to).chain(&message.cc).chain(&message.bcc);
-        let span = named.next().map_or(&message.span, |template| &template.span);
+        let span = named.next().map_or(&message.span, AddressSource::span);
         return Err(context.bad_value("the message has no recipient").at(span));
     }
     // An earlier attempt at the row has reached some already.
@@ -142,7 +141,7 @@ fn made<'a>(
     let html = message.html.as_ref().map(|html| part(html, true)).transpose()?;
     let attachments =
         message.attachments.iter().map(|attached| attachment(context, attached)).collect::<Result<_, _>>()?;
-    let reply_to = addresses(context, &message.reply_to)?;
+    let reply_to = mailboxes(context, &message.reply_to)?;
     let HeaderAddresses { from, to, cc, .. } = named;
     let draft = Draft { from, to, cc, reply_to, subject, date, message_id, headers, text, html, attachments };
     let content = build(draft).map_err(|error| match error {
@@ -181,26 +180,6 @@ impl PreparedMessage<'_> {
         self.content.internationalized()
             || std::iter::once(&self.from).chain(&self.recipients).any(Mailbox::is_internationalized)
     }
-}
-
-fn addresses(context: &MessageContext<'_, '_>, templates: &[Template]) -> Result<Vec<NamedMailbox>, StepError> {
-    let mut all = Vec::new();
-    for template in templates {
-        let text = context.renderer().render_line(template)?;
-        let parsed = parse_address_list(&text).map_err(|error| {
-            let what = if text.trim().is_empty() { "an address is empty".to_owned() } else { error.to_string() };
-            context.bad_value(what).at(&template.span)
-        })?;
-        all.extend(parsed);
-    }
-    Ok(all)
-}
-
-fn mailbox(context: &MessageContext<'_, '_>, template: &Template) -> Result<Mailbox, StepError> {
-    let text = context.renderer().render_line(template)?;
-    Mailbox::parse(&text).map_err(|error| {
-        context.bad_value(format!("the address \"{text}\": {}", error.within(&text))).at(&template.span)
-    })
 }
 
 /// RFC 5322 §3.3.

@@ -2,7 +2,7 @@
 
 use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
-use crate::session::{Expression, Scope, Session, SourcePath, Template};
+use crate::session::{Expression, RenderedText, Scope, Session, SourcePath, Template};
 use crate::transcript::Secrets;
 use std::path::PathBuf;
 
@@ -24,6 +24,14 @@ impl Renderer<'_> {
     /// As [`Renderer::render`], for what goes into a command line; CR, LF and NUL are errors.
     pub fn render_line(&self, template: &Template) -> Result<String, StepError> {
         one_line(self.secrets, self.render(template)?, template)
+    }
+
+    /// As [`Renderer::render_line`], for a template that is compiled with marks.
+    pub fn render_marked_line(&self, template: &Template) -> Result<RenderedText, StepError> {
+        let rendered = self.session.templates.render_marked(template, self.scope);
+        let rendered = rendered.map_err(|error| StepError::bad_value(self.secrets, error.message).at(&error.span))?;
+        one_line(self.secrets, rendered.text().to_owned(), template)?;
+        Ok(rendered)
     }
 
     /// As [`Renderer::render_line`], if there is a template.

@@ -1,11 +1,10 @@
 //! Reads `[message]`, and a `message` step's table.
 
 use super::reader::SessionReader;
-use super::table_fields::{Field, TableFields, in_order};
+use super::table_fields::{Field, in_order};
 use super::tables;
 use crate::session::{AttachedFile, Diagnostic, Message, RefusalPolicy, Template};
-use crate::smtp::address::{AddressError, Mailbox};
-use crate::smtp::{address_list, msg_id};
+use crate::smtp::msg_id;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
@@ -29,7 +28,7 @@ const COMPOSED_KEYS: [&str; 8] = ["reply_to", "subject", "date", "message_id", "
 impl SessionReader<'_> {
     pub(super) fn message(&mut self, table: &DeTable<'_>, at: Range<usize>) -> Option<Message> {
         let fields = self.fields(table, at, &tables::MESSAGE);
-        let from = self.optional_line(&fields, "from");
+        let from = fields.get("from").and_then(|field| self.address(field, false));
         if !fields.has("from") && !fields.has("eml") {
             self.report_missing(Diagnostic::error(fields.span.clone(), "a message needs \"from\""));
         }
@@ -66,13 +65,7 @@ impl SessionReader<'_> {
         if let Some(field) = fields.present(deciding).first().filter(|field| is_empty(field)) {
             self.error(field.value.span(), "this message has no recipient");
         }
-        if let Some(from) = &from {
-            self.check_address(from);
-        }
-        let envelope_from = self.optional_line(&fields, "envelope_from");
-        if let Some(from) = &envelope_from {
-            self.check_reverse_path(from);
-        }
+        let envelope_from = fields.get("envelope_from").and_then(|field| self.address(field, true));
         let params = fields.get("params").and_then(|field| {
             let table = self.table(field)?;
             Some(self.fields(table, field.value.span(), &tables::PARAMS))
@@ -136,44 +129,6 @@ impl SessionReader<'_> {
             media_type,
             inline: self.optional_line(&fields, "inline"),
         })
-    }
-
-    fn addresses(&mut self, fields: &TableFields<'_>, name: &'static str) -> Vec<Template> {
-        let addresses = fields.get(name).and_then(|field| self.templates(field)).unwrap_or_default();
-        for address in &addresses {
-            self.check_one_line(address, name);
-            self.check_address(address);
-        }
-        addresses
-    }
-
-    /// Checks literal addresses: `local@domain`, `Name <local@domain>`, lists of them, groups.
-    fn check_address(&mut self, written: &Template) {
-        // `check_one_line` reports line breaks.
-        if written.compiled.is_some() || written.source.contains(['\r', '\n', '\0']) {
-            return;
-        }
-        let text = written.source.trim();
-        let before = written.source.len() - written.source.trim_start().len();
-        let why = match address_list::parse(text) {
-            Ok(list) if list.iter().any(|one| one.mailbox.is_null()) => "it is empty".to_owned(),
-            Ok(_) => return,
-            Err(_) if text.is_empty() => "it is empty".to_owned(),
-            Err(error) => AddressError { at: before + error.at, ..error }.within(&written.source),
-        };
-        let text = format!("\"{}\" is not an address: {why}", written.source);
-        self.error(written.span.bytes.clone(), text);
-    }
-
-    /// Checks `envelope_from`: one mailbox without a name, or the empty path.
-    fn check_reverse_path(&mut self, written: &Template) {
-        if written.compiled.is_some() || written.source.contains(['\r', '\n', '\0']) {
-            return;
-        }
-        if let Err(why) = Mailbox::parse(&written.source) {
-            let text = format!("\"{}\" is not an address: {}", written.source, why.within(&written.source));
-            self.error(written.span.bytes.clone(), text);
-        }
     }
 
     fn check_identifier(&mut self, written: &Template, key: &str) {

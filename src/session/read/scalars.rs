@@ -89,7 +89,7 @@ impl SessionReader<'_> {
     }
 
     /// Reports the errors, and returns what could be compiled, so that its names are checked, too.
-    fn report_compile_errors<T>(&mut self, compiled: Result<T, CompileErrors<T>>) -> Option<T> {
+    pub(super) fn report_compile_errors<T>(&mut self, compiled: Result<T, CompileErrors<T>>) -> Option<T> {
         compiled
             .map_err(|wrong| {
                 wrong.diagnostics.into_iter().for_each(|one| self.report(one));

@@ -11,9 +11,9 @@ const fn key(name: &'static str, kind: KeyType, doc: &'static str) -> KeySpec {
 
 const PATH: KeyType = KeyType::Template;
 const COUNT: KeyType = KeyType::Integer { min: 1, max: u32::MAX as i64 };
-const TEMPLATES: KeyType = KeyType::List(&KeyType::Template);
 const CONTENT: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&CONTENT_FILE)]);
-const ADDRESSES: KeyType = KeyType::Either(&[KeyType::Template, TEMPLATES]);
+const ADDRESS: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&MAILBOX)]);
+const ADDRESSES: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&MAILBOX), KeyType::List(&ADDRESS)]);
 const ATTACH: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&ATTACHMENT)]);
 const ATTACHMENTS: KeyType = KeyType::Either(&[KeyType::List(&ATTACH), KeyType::Template, KeyType::Table(&ATTACHMENT)]);
 const LABEL: KeyType = KeyType::Plain("an encoding's label such as \"windows-1252\"");
@@ -111,7 +111,7 @@ pub static AUTH: TableSpec = TableSpec {
 pub static MESSAGE: TableSpec = TableSpec {
     title: "[message]",
     keys: &[
-        key("from", KeyType::Template, "the author's address"),
+        key("from", ADDRESS, "the author's address"),
         key("to", ADDRESSES, "the recipients' addresses"),
         key("cc", ADDRESSES, "the addresses of recipients of a copy"),
         key("bcc", ADDRESSES, "the addresses of recipients whom the headers do not show"),
@@ -124,7 +124,7 @@ pub static MESSAGE: TableSpec = TableSpec {
         key("html", CONTENT, "the text in HTML"),
         key("attach", ATTACHMENTS, "files to attach"),
         key("eml", PATH, "a file with a complete message"),
-        key("envelope_from", KeyType::Template, "the address in MAIL instead of `from`"),
+        key("envelope_from", ADDRESS, "the address in MAIL instead of `from`"),
         key("envelope_to", ADDRESSES, "the addresses in RCPT instead of `to`, `cc` and `bcc`"),
         key("params", KeyType::Table(&PARAMS), "ESMTP parameters for MAIL and RCPT"),
         key("pipelining", KeyType::Boolean, "false does not use PIPELINING; true by default"),
@@ -135,6 +135,14 @@ pub static MESSAGE: TableSpec = TableSpec {
             KeyType::Word(&["abort", "skip"]),
             "what a refused recipient does: stop the message for all (the default), or send it to the others",
         ),
+    ],
+};
+
+pub static MAILBOX: TableSpec = TableSpec {
+    title: "an address",
+    keys: &[
+        key("name", KeyType::Template, "the person's name; it may have any character"),
+        key("address", KeyType::Template, "the address: local@domain"),
     ],
 };
 
@@ -344,12 +352,13 @@ pub static SOURCE: TableSpec = TableSpec {
 };
 
 /// All tables, for the documentation and the schema.
-pub static TABLES: [&TableSpec; 19] = [
+pub static TABLES: [&TableSpec; 20] = [
     &SESSION,
     &INCLUDE,
     &TLS,
     &AUTH,
     &MESSAGE,
+    &MAILBOX,
     &ATTACHMENT,
     &PARAMS,
     &ROWS,

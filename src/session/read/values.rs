@@ -3,11 +3,9 @@
 use super::key_spec::KeyType;
 use super::reader::SessionReader;
 use super::scalars::integer;
-use super::table_fields::{Field, SpannedValue, TableFields, in_order};
+use super::table_fields::{Field, TableFields, in_order};
 use super::tables;
-use crate::session::{
-    Diagnostic, RawBytes, Scope, SourcePath, Span, Template, TextSource, Value, ValueSource, Variable,
-};
+use crate::session::{Diagnostic, RawBytes, Scope, SourcePath, Span, TextSource, Value, ValueSource, Variable};
 use base64::Engine;
 use toml::de::{DeTable, DeValue};
 
@@ -215,21 +213,6 @@ impl SessionReader<'_> {
                     }
                 }
             }
-            _ => self.wrong_type(field),
-        }
-    }
-
-    /// A list of strings, or a single one.
-    pub(super) fn templates(&mut self, field: Field<'_>) -> Option<Vec<Template>> {
-        match field.value.get_ref() {
-            DeValue::String(text) => Some(vec![self.compile(text, field.value)?]),
-            _ => self.list(field, |reader, item: Field<'_>| reader.string_of(item.value, item)),
-        }
-    }
-
-    fn string_of(&mut self, value: &SpannedValue<'_>, field: Field<'_>) -> Option<Template> {
-        match value.get_ref() {
-            DeValue::String(text) => self.compile(text, value),
             _ => self.wrong_type(field),
         }
     }

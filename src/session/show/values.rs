@@ -3,7 +3,7 @@
 use super::toml;
 use crate::session::duration::format_duration;
 use crate::session::template::lexer::has_markup;
-use crate::session::{CsvOptions, Encoding, SourcePath, Template, TextSource, Value, ValueSource};
+use crate::session::{AddressSource, CsvOptions, Encoding, SourcePath, Template, TextSource, Value, ValueSource};
 use std::path::Path;
 use std::time::Duration;
 
@@ -65,6 +65,21 @@ fn label(encoding: &'static Encoding) -> String {
 pub fn add_csv_options(pairs: &mut Pairs, format: &CsvOptions) {
     pairs.add_some("delimiter", format.delimiter.map(|delimiter| toml::string(&char::from(delimiter).to_string())));
     pairs.add_some("encoding", format.encoding.map(label));
+}
+
+/// An address: a string, or a table.
+pub fn address(source: &AddressSource) -> String {
+    match source {
+        AddressSource::Literal { source: text, .. } | AddressSource::Mailbox(text) | AddressSource::List(text) => {
+            toml::string(&text.source)
+        }
+        AddressSource::Table { name, address, .. } => {
+            let mut pairs = Pairs::new();
+            pairs.template("name", name);
+            pairs.add("address", toml::string(&address.source));
+            toml::table(&pairs)
+        }
+    }
 }
 
 pub fn path(path: &SourcePath) -> String {

@@ -4,6 +4,7 @@
 use super::limits::{
     MAX_ITEMS, MAX_RESULT_BYTES, check_item_count, check_length, check_limit, count_bytes, text_length,
 };
+use super::rendered_text::{MARKED, VALUE_BEGINS, VALUE_ENDS, can_be_marked};
 use minijinja::value::{Kwargs, Rest, StringInput, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value, escape_formatter, filters};
 
@@ -66,8 +67,19 @@ fn join(state: &mut State, arguments: Rest<ValueOrKwargs>) -> Result<Value, Erro
 fn format_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     let length = text_length(value, MAX_RESULT_BYTES).ok_or_else(|| Error::from(ErrorKind::WriteFailure))?;
     count_bytes(state, length)?;
-    escape_formatter(out, state, value)
+    if !state.name().starts_with(MARKED) {
+        return escape_formatter(out, state, value);
+    }
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    if !can_be_marked(&text) {
+        return Err(Error::new(ErrorKind::InvalidOperation, CANNOT_BE_MARKED));
+    }
+    write!(out, "{VALUE_BEGINS}{text}{VALUE_ENDS}").map_err(|_| Error::from(ErrorKind::WriteFailure))
 }
+
+/// A block is rendered with its marks, so its text cannot be a value again.
+const CANNOT_BE_MARKED: &str = "this value contains U+FDD0 or U+FDD1, which are not characters, or the text of a block \
+    ({% set %}, {% filter %} or a macro), which an address cannot have";
 
 fn indent(
     value: StringInput<'_>,

@@ -6,12 +6,14 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use jiff::Zoned;
 use jiff::tz::TimeZone;
+use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use regex::Regex;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 pub fn add(environment: &mut Environment<'static>) {
+    environment.add_filter("addresses", addresses);
     environment.add_filter("b64encode", b64encode);
     environment.add_filter("b64decode", b64decode);
     environment.add_filter("date", date);
@@ -26,6 +28,20 @@ fn wrong(what: impl Into<String>) -> Error {
 
 fn defined(value: &Value) -> Result<&Value, Error> {
     if value.is_undefined() { Err(Error::from(ErrorKind::UndefinedError)) } else { Ok(value) }
+}
+
+/// Addresses in one text: a text as it is, the items of a list with commas between them. Only for an `AddressSource` that
+/// ends in this filter is such a text several addresses.
+fn addresses(value: Value) -> Result<String, Error> {
+    check_length(defined(&value)?)?;
+    if value.is_none() {
+        return Ok(String::new());
+    }
+    if value.kind() != ValueKind::Seq {
+        return Ok(value.to_string());
+    }
+    let items: Vec<String> = value.try_iter()?.map(|item| item.to_string()).collect();
+    Ok(items.join(", "))
 }
 
 fn b64encode(value: Value) -> Result<String, Error> {

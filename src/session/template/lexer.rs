@@ -11,6 +11,8 @@ pub enum TemplateKind {
     Text,
     /// Like text, with HTML-escaped values.
     Html,
+    /// Like text, with values between the marks of `rendered_text`.
+    Marked,
     /// An expression without tags, as in `assert` and `if`.
     Expression,
 }

@@ -68,7 +68,7 @@ fn errors_that_every_run_would_have_are_reported() {
             &[
                 "\"client_name\" is one line",
                 "is not an address: it is empty",
-                "\"cc\" must be a string or a list, each a string, not 3",
+                "\"cc\" must be a string, a table with name, address or a list, each a string or a table with name, address, not 3",
                 "\"x <>\" is not an address",
                 "\"message_id\": an identifier cannot contain a space",
                 "\"inline\": an identifier cannot contain a space",
@@ -81,9 +81,9 @@ fn errors_that_every_run_would_have_are_reported() {
             "an envelope to nobody, beside headers to somebody",
         ),
         (
-            "[message]\nfrom = \"a@b.example\"\nenvelope_from = ⟦\"Ann <a@b.example>\"\nto = ⟦[]\ncc = []",
-            &["is not an address", "no recipient"],
-            "a name in an envelope; lists that are all empty are told once",
+            "[message]\nfrom = \"a@b.example\"\nenvelope_from = ⟦\"a@b.example, c@d.example\"\nto = ⟦[]\ncc = []",
+            &["this is more than one address", "no recipient"],
+            "two senders in an envelope; lists that are all empty are told once",
         ),
         ("[message]\nfrom = \"a@b.example\"\nto = \"c@d.example\"\nenvelope_from = ⟦\" \"", &["address"], "a space"),
         (

@@ -58,7 +58,7 @@ from = "Sender <a@example.com>"
 to = ["b@example.com", "{{ host }}"]
 cc = "c@example.com"
 bcc = ["d@example.com"]
-reply_to = ["e@example.com"]
+reply_to = [{ name = "E", address = "e@example.com" }]
 subject = "s"
 date = "{{ now() | rfc5322 }}"
 message_id = "<1@example.com>"

@@ -1,0 +1,134 @@
+//! Cells are data: whatever characters of the address grammar they have, the recipients on the wire are those of the column.
+
+use crate::fixture::BatchFixture;
+use crate::support::FaultServer;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+/// Every form of an address that uses two columns or one. Whether it always sends to an address that is valid.
+const FORMS: [(&str, bool); 5] = [
+    ("{ name = \"{{ row.name }}\", address = \"{{ row.email }}\" }", true),
+    ("[{ address = \"{{ row.email }}\" }]", true),
+    ("'\"{{ row.name }}\" <{{ row.email }}>'", false),
+    ("['{{ row.name }} <{{ row.email }}>']", false),
+    ("'{{ row.email }}'", true),
+];
+
+/// Cells made of the grammar's own characters.
+fn cell() -> impl Strategy<Value = String> {
+    let pieces = "\" \\ < > , ; : @ ( ) . a x@evil.example <x@evil.example> \"< >,\" [ ]".split(' ').map(str::to_owned);
+    let pieces = prop::sample::select(pieces.chain([" ".to_owned()]).collect::<Vec<_>>());
+    prop::collection::vec(pieces, 0..7).prop_map(|pieces| pieces.concat())
+}
+
+fn quoted(cell: &str) -> String {
+    format!("\"{}\"", cell.replace('"', "\"\""))
+}
+
+#[test]
+fn recipients_are_those_of_the_column() {
+    let mut runner = TestRunner::deterministic();
+    for key in ["to", "cc", "bcc", "envelope_to"] {
+        for (form, sends_each) in FORMS {
+            let rows: Vec<(String, String)> = (0..60)
+                .map(|number| {
+                    let mut any = || cell().new_tree(&mut runner).expect("a cell is generated").current();
+                    let name = any();
+                    (name, if number % 3 == 0 { any() } else { format!("u{number}@example.com") })
+                })
+                .collect();
+            let table: String = rows
+                .iter()
+                .enumerate()
+                .map(|(number, (name, email))| format!("{number},{},{}\n", quoted(name), quoted(email)))
+                .collect();
+            let (batch, server) = (BatchFixture::empty(), FaultServer::start());
+            batch.write("p.csv", format!("n,name,email\n{table}"));
+            batch.write(
+                "c.toml",
+                format!(
+                    "[message]\nfrom = \"a@example.com\"\nmessage_id = \"<{{{{ row.n }}}}@x.example>\"\ntext = \"hi\"\n\
+                     {key} = {form}\n[rows]\nfile = \"p.csv\"\n"
+                ),
+            );
+            let ran = batch.mailrun(&["run", "--server", &server.url("smtp"), "c.toml"]).run();
+            assert!([0, 65].contains(&ran.status), "{key} = {form}: {}", ran.stderr);
+            let accepted = server.accepted();
+            for (number, (name, email)) in rows.iter().enumerate() {
+                let id = format!("<{number}@x.example>");
+                let got: Vec<_> = accepted.iter().filter(|mail| mail.message_id == id).collect();
+                let what = format!("{key} = {form}, name {name:?}, email {email:?}: {got:?}");
+                assert!(got.len() <= 1, "{what}");
+                for mail in &got {
+                    let is_of_cell =
+                        mail.recipient == email.trim() || email.ends_with(&format!("<{}>", mail.recipient));
+                    assert!(is_of_cell, "{what}");
+                }
+                let is_valid = email.starts_with('u');
+                assert!(!is_valid || !sends_each || got.len() == 1, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cells_do_not_choose_recipients_or_senders() {
+    let table = [
+        (
+            "to = '\"{{ row.name }}\" <{{ row.email }}>'",
+            "evil\" <x@evil.example>, \"y",
+            "k@example.com",
+            None,
+            "a name that closes its quotes",
+        ),
+        ("to = '{{ row.email }}'", "", "a@example.com, b@example.com", None, "a list in a cell"),
+        ("to = '{{ row.email }}'", "", "a@example.com; b@example.com", None, "with a semicolon"),
+        (
+            "to = '{{ row.email | addresses }}'",
+            "",
+            "a@example.com; \"Doe, B\" <b@example.com>",
+            Some("a@example.com b@example.com"),
+            "a list that the file allows",
+        ),
+        (
+            "to = { name = '{{ row.name }}', address = '{{ row.email }}' }",
+            "Doe, \"Ann\" (Sales) C:\\dir; @x",
+            "k@example.com",
+            Some("k@example.com"),
+            "any name in a table",
+        ),
+        ("to = 'k@example.com'\ncc = '{{ row.email }}'", "K", "", Some("k@example.com"), "an empty optional column"),
+        ("to = 'k@example.com'\ncc = { address = '{{ row.email }}' }", "K", " ", Some("k@example.com"), "in a table"),
+        ("to = '{{ row.email }}'", "K", "", None, "nobody"),
+        (
+            "to = ['b@example.com', 'b@EXAMPLE.com', 'B@example.com', '{{ row.email }}']",
+            "",
+            "b@Example.COM",
+            Some("b@example.com B@example.com"),
+            "domains are compared without case, local parts exactly",
+        ),
+        (
+            "to = 'k@example.com'\nenvelope_from = '{{ row.name }} <{{ row.email }}>'",
+            "x@evil.example>, <",
+            "k@example.com",
+            None,
+            "the address of MAIL",
+        ),
+    ];
+    for (keys, name, email, expected, why) in table {
+        let (batch, server) = (BatchFixture::empty(), FaultServer::start());
+        batch.write("p.csv", format!("name,email\n{},{}\n", quoted(name), quoted(email)));
+        batch.write(
+            "c.toml",
+            format!("[message]\nfrom = \"a@example.com\"\ntext = \"hi\"\n{keys}\n[rows]\nfile = \"p.csv\"\n"),
+        );
+        let ran = batch.mailrun(&["run", "--server", &server.url("smtp"), "c.toml"]).run();
+        assert_eq!(ran.status, if expected.is_some() { 0 } else { 65 }, "{why}: {}", ran.stderr);
+        assert_eq!(server.recipients().join(" "), expected.unwrap_or_default(), "{why}: {}", ran.stderr);
+        assert_eq!(ran.stderr.contains("p.csv:2"), expected.is_none(), "{why}: the row is named: {}", ran.stderr);
+        if why.starts_with("a name that closes") {
+            assert!(ran.stderr.contains("{ name = \"{{ … }}\", address"), "the table form is proposed: {}", ran.stderr);
+        }
+    }
+}
