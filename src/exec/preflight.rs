@@ -223,7 +223,7 @@ impl<'a> Preflight<'_, 'a, '_> {
             return Ok(());
         }
         let resolved = self.renderer().resolve(path)?;
-        match self.run.sources.open(&resolved) {
+        match self.run.sources.open_content(&resolved) {
             Ok(_) => Ok(()),
             Err(error) => Err(StepError::source(&self.events.secrets, self.events.clock, &error).at(&path.span)),
         }

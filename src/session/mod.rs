@@ -4,11 +4,13 @@
 mod action_info;
 mod address_source;
 mod address_template;
+mod content_path;
 mod csv_format;
 mod csv_records;
 #[cfg(test)]
 pub(crate) mod csv_samples;
 mod data_files;
+mod data_names;
 mod decoded_reader;
 mod diagnostic;
 mod duration;
@@ -42,6 +44,7 @@ pub use address_source::AddressSource;
 pub use address_template::{
     AddressTemplateError, is_one_value, mailbox_from_string, mailbox_from_table, mailboxes_from_list,
 };
+pub use content_path::{ContentPath, confinement_error};
 pub use csv_format::{
     CsvOptions, FormatHints, MAX_BEGINNING, RowFormat, detect_format, parse_delimiter, utf16_suggestion,
 };

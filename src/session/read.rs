@@ -30,6 +30,7 @@ pub use rows::parse_rate;
 pub use tables::TABLES;
 pub(super) use tables::{INCLUDE, SESSION, STEP};
 
+use super::data_names::data_names;
 use super::{Diagnostic, Diagnostics, Session, Sources};
 use reader::SessionReader;
 use std::collections::HashSet;
@@ -48,6 +49,8 @@ pub fn load(name: &str, text: &str, sources: &dyn Sources, overridden: &[String]
     let mut session = reader.session(table.get_ref());
     session.source_map = std::mem::take(&mut reader.map);
     session.templates = std::mem::take(&mut reader.templates);
+    let data = data_names(&session);
+    session.templates.set_data_names(data);
     // After a syntax error, the definition of a name may not have been understood. After any other error, count all
     // names that the file meant to define.
     if reader.broken_files.is_empty() {

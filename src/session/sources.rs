@@ -1,5 +1,6 @@
 //! The files, environment variables and commands that sessions ask for. Implemented in `source/`.
 
+use super::ContentPath;
 use std::io::Read;
 use std::path::Path;
 
@@ -27,6 +28,15 @@ pub enum SourceError {
 pub trait Sources: Sync {
     /// Opens content below the session file's folder or a `--file-root`.
     fn open(&self, path: &Path) -> Result<SourceFile, SourceError>;
+    /// Opens a file that is sent. A path that is made of data must stay below its folder, and a file that was read by
+    /// [`Sources::open_secret`] or [`Sources::read_tls`] is refused.
+    fn open_content(&self, path: &ContentPath) -> Result<SourceFile, SourceError> {
+        self.open(path.path())
+    }
+    /// As [`Sources::open`], for a file of `[secrets]`, which is never content.
+    fn open_secret(&self, path: &Path) -> Result<SourceFile, SourceError> {
+        self.open(path)
+    }
     /// Reads a file of `[tls]`, which may be anywhere.
     fn read_tls(&self, path: &Path) -> Result<Vec<u8>, SourceError> {
         refused(&path.display().to_string())

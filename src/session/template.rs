@@ -66,6 +66,8 @@ pub(super) fn is_single_name(source: &str) -> bool {
 pub struct Templates {
     environment: OnceLock<Environment<'static>>,
     compiled: Vec<Compiled>,
+    /// The names whose values are data, which is not trusted in paths.
+    data_names: HashSet<String>,
 }
 
 /// A compiled template or expression.
@@ -77,6 +79,8 @@ struct Compiled {
     kind: TemplateKind,
     /// Found when they are first needed.
     names: OnceLock<Vec<(String, Span)>>,
+    /// Whether it uses data; found when it is first needed.
+    uses_data: OnceLock<bool>,
 }
 
 /// Why a template or an expression cannot be rendered. The session ends with 65.
@@ -91,7 +95,7 @@ pub struct RenderError {
 
 impl Templates {
     pub fn new() -> Self {
-        Self { environment: OnceLock::new(), compiled: Vec::new() }
+        Self { environment: OnceLock::new(), compiled: Vec::new(), data_names: HashSet::new() }
     }
 
     /// Compiles a string. `raw` is the string in the file with quotes and escapes, so that errors can point into it.
@@ -162,7 +166,8 @@ impl Templates {
             return Err(CompileErrors { diagnostics: vec![written.syntax(&error)], recovered: None });
         }
         let found = written.check_identifiers(environment, &name, &identifiers(source, kind));
-        self.compiled.push(Compiled { name, span: span.clone(), raw: raw.to_owned(), kind, names: OnceLock::new() });
+        let (names, uses_data) = (OnceLock::new(), OnceLock::new());
+        self.compiled.push(Compiled { name, span: span.clone(), raw: raw.to_owned(), kind, names, uses_data });
         if found.is_empty() { Ok(index) } else { Err(CompileErrors { diagnostics: found, recovered: Some(index) }) }
     }
 
@@ -286,6 +291,24 @@ impl Templates {
     pub fn uses(&self, template: &Template, mut kind: impl FnMut(&str) -> bool) -> bool {
         let names = template.compiled.map(|index| self.names_of(index, &template.source));
         names.unwrap_or_default().iter().any(|(name, _)| kind(name))
+    }
+
+    /// Whether the template uses one of `names`, also only to test it.
+    pub(super) fn mentions(&self, template: &Template, names: &HashSet<String>) -> bool {
+        let Some(index) = template.compiled else { return false };
+        let ready = self.environment().get_template(&self.compiled(index).name);
+        ready.is_ok_and(|ready| ready.undeclared_variables(false).iter().any(|name| names.contains(name)))
+    }
+
+    /// Sets the names whose values are data.
+    pub(super) fn set_data_names(&mut self, names: HashSet<String>) {
+        self.data_names = names;
+    }
+
+    /// Whether the template uses a value from a row, a reply or a capture.
+    pub fn uses_data(&self, template: &Template) -> bool {
+        let Some(index) = template.compiled else { return false };
+        *self.compiled(index).uses_data.get_or_init(|| self.mentions(template, &self.data_names))
     }
 
     pub(super) fn names_of(&self, index: usize, source: &str) -> &[(String, Span)] {

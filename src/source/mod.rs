@@ -14,6 +14,7 @@ mod prompt;
 mod root;
 mod row_input;
 mod rows;
+mod secret_files;
 mod sessions;
 mod stdin;
 mod system;

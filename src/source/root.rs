@@ -56,6 +56,12 @@ impl RootFolder {
         inside.ok().map(Path::to_owned)
     }
 
+    /// Opens a path beneath an open folder.
+    pub fn open_in(folder: File, path: &Path) -> Result<File, RootError> {
+        let folder = Self { original: PathBuf::new(), resolved: PathBuf::new(), folder: folder.into() };
+        folder.open_beneath(path)
+    }
+
     /// Opens a file whose path is relative to this folder.
     pub fn open_beneath(&self, path: &Path) -> Result<File, RootError> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };

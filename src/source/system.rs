@@ -4,13 +4,14 @@ use super::error_text::{quoted_path, read_error};
 use super::interrupt::InterruptCheck;
 use super::limited::{SMALL_FILE_LIMIT, read_limited, regular_file_length};
 use super::root::{RootError, RootFolder, open_anywhere};
+use super::secret_files::SecretFiles;
 use super::{command, netrc, prompt, sessions};
-use crate::session::{SourceError, SourceFile, Sources, TextDecoding, decode_text};
+use crate::session::{ContentPath, SourceError, SourceFile, Sources, TextDecoding, confinement_error, decode_text};
 use crate::transcript::SafeText;
 use std::fs::File;
 use std::io::{self, Cursor};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The limit in bytes for content from standard input, which is kept in memory.
 pub const STDIN_LIMIT: u64 = 64 << 20;
@@ -24,6 +25,8 @@ pub struct SystemSources {
     /// The content of standard input, once it was read.
     standard_input: Arc<Mutex<Option<Arc<[u8]>>>>,
     interrupted: InterruptCheck,
+    /// What is never sent.
+    secret_files: Arc<Mutex<SecretFiles>>,
 }
 
 impl SystemSources {
@@ -38,6 +41,7 @@ impl SystemSources {
             allow_commands,
             standard_input: Arc::default(),
             interrupted: Arc::new(|| false),
+            secret_files: Arc::default(),
         })
     }
 
@@ -56,7 +60,7 @@ impl SystemSources {
         self.roots.first().map_or(Path::new("."), |root| &root.resolved)
     }
 
-    fn open_content(&self, path: &Path) -> Result<File, SourceError> {
+    fn open_below_roots(&self, path: &Path) -> Result<File, SourceError> {
         let climbs = path.components().any(|part| part == Component::ParentDir);
         for (index, root) in self.roots.iter().enumerate() {
             // A relative path is relative to the session file. Beneath a --file-root it is tried if it has no `..`.
@@ -88,6 +92,41 @@ impl SystemSources {
         })
     }
 
+    /// Opens `rest` below `folder`, which is below a root. Data never leads to another folder, whatever links there are.
+    fn open_confined(&self, folder: &Path, rest: &Path) -> Result<File, SourceError> {
+        let path = folder.join(rest);
+        let error = |why| match why {
+            RootError::Io(error) => read_error(&path, &error),
+            RootError::Outside => {
+                let rest = SafeText::new(rest.as_os_str().as_encoded_bytes());
+                SourceError::Refused(confinement_error("leads out of its folder", rest.as_str(), folder))
+            }
+        };
+        let climbs = folder.components().any(|part| part == Component::ParentDir);
+        let mut missing = None;
+        for (index, root) in self.roots.iter().enumerate() {
+            if index > 0 && climbs && folder.is_relative() {
+                continue;
+            }
+            let Some(Ok(opened)) = root.relative_path(folder).map(|inside| root.open_beneath(&inside)) else {
+                continue;
+            };
+            match RootFolder::open_in(opened, rest) {
+                Ok(file) => return Ok(file),
+                Err(RootError::Outside) => return Err(error(RootError::Outside)),
+                Err(why) => missing = missing.or(Some(why)),
+            }
+        }
+        match missing {
+            Some(why) => Err(error(why)),
+            None => RootFolder::open_in(self.open_below_roots(folder)?, rest).map_err(error),
+        }
+    }
+
+    fn secret_files(&self) -> MutexGuard<'_, SecretFiles> {
+        self.secret_files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn standard_input(&self) -> Result<SourceFile, SourceError> {
         let mut kept = self.standard_input.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = match &*kept {
@@ -107,15 +146,43 @@ impl Sources for SystemSources {
         if path == Path::new("-") {
             return self.standard_input();
         }
-        let file = self.open_content(path)?;
-        let length = regular_file_length(&file, path)?;
-        let revision = revision(&file).map_err(|error| read_error(path, &error))?;
-        Ok(SourceFile { reader: Box::new(file), length, revision })
+        source_file(self.open_below_roots(path)?, path)
+    }
+
+    fn open_content(&self, path: &ContentPath) -> Result<SourceFile, SourceError> {
+        let refused = || {
+            let path = quoted_path(path.path());
+            SourceError::Refused(format!("{path} is read by [secrets], [auth] or [tls]: such a file is never sent"))
+        };
+        if path.is_standard_input() {
+            return if self.secret_files().has_standard_input() { Err(refused()) } else { self.standard_input() };
+        }
+        let file = match path.confinement() {
+            Some((folder, rest)) => self.open_confined(folder, rest),
+            None => self.open_below_roots(path.path()),
+        }?;
+        if self.secret_files().contains(&file).map_err(|error| read_error(path.path(), &error))? {
+            return Err(refused());
+        }
+        source_file(file, path.path())
+    }
+
+    fn open_secret(&self, path: &Path) -> Result<SourceFile, SourceError> {
+        if path == Path::new("-") {
+            self.secret_files().add_standard_input();
+            return self.standard_input();
+        }
+        let file = self.open_below_roots(path)?;
+        let places = self.roots.iter().map(|root| root.resolved.join(path));
+        self.secret_files().add(&file, places).map_err(|error| read_error(path, &error))?;
+        source_file(file, path)
     }
 
     fn read_tls(&self, path: &Path) -> Result<Vec<u8>, SourceError> {
-        let file = open_anywhere(&self.folder().join(path)).map_err(|error| read_error(path, &error))?;
+        let place = self.folder().join(path);
+        let file = open_anywhere(&place).map_err(|error| read_error(path, &error))?;
         regular_file_length(&file, path)?;
+        self.secret_files().add(&file, [place]).map_err(|error| read_error(path, &error))?;
         read_limited(file, SMALL_FILE_LIMIT, &quoted_path(path))
     }
 
@@ -158,6 +225,7 @@ impl Sources for SystemSources {
             Err(error) => return Err(read_error(&path, &error)),
         };
         regular_file_length(&file, &path)?;
+        self.secret_files().add(&file, [path.clone()]).map_err(|error| read_error(&path, &error))?;
         let bytes = read_limited(file, SMALL_FILE_LIMIT, &quoted_path(&path))?;
         let decoded = decode_text(&bytes, TextDecoding::strict(None));
         let (text, _) = decoded.map_err(|why| SourceError::Refused(why.in_file(&quoted_path(&path))))?;
@@ -182,6 +250,12 @@ fn normalized(path: &Path) -> PathBuf {
         }
     }
     result
+}
+
+fn source_file(file: File, path: &Path) -> Result<SourceFile, SourceError> {
+    let length = regular_file_length(&file, path)?;
+    let revision = revision(&file).map_err(|error| read_error(path, &error))?;
+    Ok(SourceFile { reader: Box::new(file), length, revision })
 }
 
 /// Which file it is, and when it was changed last.

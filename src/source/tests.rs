@@ -4,7 +4,8 @@ use super::{
     InterruptCheck, SystemSources, command, limited::SMALL_FILE_LIMIT, read_argument_file, read_small_file,
     root::RootError, root::RootFolder,
 };
-use crate::session::{SourceError, Sources};
+use crate::session::{ContentPath, SourceError, Sources};
+use proptest::prelude::*;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::fs;
 use std::io::Read;
@@ -112,6 +113,113 @@ fn nothing_is_read_outside_the_roots() {
             other => panic!("{why}: {other:?}"),
         }
     }
+}
+
+/// Opens `folder/{{ f }}` for the value `f`.
+fn read_confined(files: &SystemSources, folder: &str, value: &str) -> Result<String, SourceError> {
+    let path = ContentPath::confined(Path::new(""), &format!("{folder}{{{{ f }}}}"), &format!("{folder}{value}"));
+    let mut text = String::new();
+    files.open_content(&path.map_err(SourceError::Refused)?)?.reader.read_to_string(&mut text).unwrap();
+    Ok(text)
+}
+
+#[test]
+fn paths_with_data_stay_below_their_folder() {
+    let world = World::new();
+    let links = [
+        ("session/sub/same", "b.txt".into()),
+        ("session/sub/up", "../a.txt".into()),
+        ("session/sub/up_folder", "..".into()),
+        ("session/sub/absolute", world.path("session/sub/b.txt")),
+        ("session/sub/out", world.path("other/secret.txt")),
+        ("session/sub/chain", "up".into()),
+        ("session/sub/magic", "/proc/self/root/etc/passwd".into()),
+    ];
+    for (name, target) in links {
+        symlink(target, world.path(name)).unwrap();
+    }
+    let root = format!("{}/", world.path("session/sub").display());
+    let shared = format!("{}/", world.path("shared").display());
+    let table = [
+        ("sub/", "b.txt", Ok("session/sub/b.txt"), "the usual"),
+        ("sub/", "same", Ok("session/sub/b.txt"), "a link that stays below"),
+        ("inward_folder/", "b.txt", Ok("session/sub/b.txt"), "the folder may be a link: it is literal"),
+        ("", "sub/b.txt", Ok("session/sub/b.txt"), "no folder: that of the session file"),
+        ("", "c.txt", Ok("shared/c.txt"), "or a --file-root"),
+        ("../shared/", "c.txt", Ok("shared/c.txt"), "a literal way into a --file-root"),
+        (&root, "b.txt", Ok("session/sub/b.txt"), "an absolute folder"),
+        (&shared, "deep/d.txt", Ok("shared/deep/d.txt"), "an absolute folder in a --file-root"),
+        ("sub/", "../a.txt", Err("must stay below"), "up"),
+        ("sub/", "x/../../a.txt", Err("must stay below"), "up by a detour"),
+        ("sub/", "up", Err("must stay below"), "a link up"),
+        ("sub/", "chain", Err("must stay below"), "a link to a link up"),
+        ("sub/", "up_folder/a.txt", Err("must stay below"), "a link to the folder above"),
+        ("sub/", "absolute", Err("must stay below"), "absolute links are not followed"),
+        ("sub/", "out", Err("must stay below"), "a link out of the roots"),
+        ("sub/", "/etc/passwd", Err("must stay below"), "absolute"),
+        ("", "to_shared", Err("must stay below"), "a link into a --file-root is literal in no part"),
+        ("../other/", "secret.txt", Err("--file-root"), "a folder outside the roots"),
+        ("sub/", "", Err("a folder"), "no name"),
+        ("", "-", Err("no such file"), "data does not name standard input"),
+    ];
+    for (folder, value, expected, why) in table {
+        match (read_confined(&world.files(), folder, value), expected) {
+            (Ok(text), Ok(expected)) => assert_eq!(text, expected, "{why}"),
+            (Err(SourceError::Refused(error) | SourceError::Unreadable(error)), Err(words)) => {
+                assert!(error.contains(words), "{why}: {error}");
+            }
+            (got, _) => panic!("{why}: {got:?}"),
+        }
+    }
+    assert!(read_confined(&world.files(), "sub/", "magic").is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_value_leaves_its_folder(
+        value in "(\\.\\.|\\.|/|sub|in|up|out|abs|a\\.txt|b\\.txt){0,8}",
+        targets in proptest::collection::vec("(\\.\\./|sub/|/|in/){0,3}(a\\.txt|b\\.txt|sub|up|\\.\\.)", 4),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("pdf/sub")).unwrap();
+        for name in ["a.txt", "b.txt"] {
+            fs::write(at(name), "outside").unwrap();
+            fs::write(at("pdf").join(name), "inside").unwrap();
+            fs::write(at("pdf/sub").join(name), "inside").unwrap();
+        }
+        for (name, target) in ["in", "up", "out", "abs"].iter().zip(&targets) {
+            let target = match *name { "abs" => at(target.trim_start_matches('/')), _ => PathBuf::from(target) };
+            symlink(target, at("pdf").join(name)).unwrap();
+        }
+        let files = SystemSources::new(folder.path(), &[], false).unwrap();
+        if let Ok(text) = read_confined(&files, "pdf/", &value) {
+            prop_assert_eq!(text, "inside");
+        }
+    }
+}
+
+#[test]
+fn files_with_secrets_are_never_sent() {
+    let world = World::new();
+    let files = world.files();
+    let content = |path: &str| files.open_content(&ContentPath::literal(path)).map(drop);
+    fs::hard_link(world.path("session/a.txt"), world.path("session/hard")).unwrap();
+    symlink("a.txt", world.path("session/soft")).unwrap();
+    assert_eq!(content("a.txt"), Ok(()), "nothing has read it yet");
+    files.open_secret(Path::new("a.txt")).unwrap();
+    files.open_secret(Path::new("c.txt")).unwrap();
+    files.read_tls(Path::new("sub/b.txt")).unwrap();
+    let copies = ["a.txt", "./sub/../a.txt", "hard", "soft", "c.txt", "../shared/c.txt", "to_shared", "inward"];
+    for path in copies {
+        assert!(matches!(content(path), Err(SourceError::Refused(text)) if text.contains("never sent")), "{path}");
+    }
+    assert!(matches!(read_confined(&files, "", "hard"), Err(SourceError::Refused(_))), "a path with data");
+    fs::remove_file(world.path("session/a.txt")).unwrap();
+    fs::write(world.path("session/a.txt"), "a new password").unwrap();
+    assert!(content("a.txt").is_err(), "replaced while the session runs");
+    assert_eq!(content("../shared/deep/d.txt"), Ok(()), "any other file");
+    assert!(files.open_secret(Path::new("a.txt")).is_ok(), "secrets are read again");
 }
 
 #[test]

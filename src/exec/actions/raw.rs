@@ -37,7 +37,7 @@ pub fn raw_bytes(context: &StepContext<'_, '_>, raw: &RawBytes) -> Result<(Vec<u
         RawBytes::Bytes(bytes) => Ok((bytes.clone(), Vec::new())),
         RawBytes::File(path) => {
             let (resolved, parts) = (renderer.resolve(path)?, PartReader::of(context));
-            let (name, mut bytes) = (resolved.display(), Vec::new());
+            let (name, mut bytes) = (resolved.to_string(), Vec::new());
             let file = parts.open(&resolved, &path.span)?;
             let read = file.reader.take(MAX_FILE + 1).read_to_end(&mut bytes);
             read.map_err(|error| parts.unreadable(&Error::other(format!("{name}: {error}")), &path.span))?;

@@ -51,7 +51,7 @@ impl ContentSource<'_> {
             TextSource::File { path, template: false, .. } => {
                 let resolved = renderer.resolve(path)?;
                 let file = parts.open(&resolved, &path.span)?;
-                let (reader, length, name) = (file.reader, Some(file.length), resolved.display().to_string());
+                let (reader, length, name) = (file.reader, Some(file.length), resolved.to_string());
                 Ok(ContentSource { reader, length, name, span: path.span.clone(), short_secrets: Vec::new() })
             }
         }

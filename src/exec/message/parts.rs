@@ -8,11 +8,10 @@ use crate::exec::ports::Clock;
 use crate::exec::values::Renderer;
 use crate::message::{PartSource, Source, TextPart};
 use crate::session::{
-    DecodedReader, InvalidBytes, RenderError, SourceError, SourceFile, SourcePath, Sources, Span, TextDecoding,
-    TextSource, decode_text, measure_text,
+    ContentPath, DecodedReader, InvalidBytes, RenderError, SourceError, SourceFile, SourcePath, Sources, Span,
+    TextDecoding, TextSource, decode_text, measure_text,
 };
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
 
 /// What a file that is a template may hold.
 const MAX_TEMPLATE: u64 = 16 << 20;
@@ -82,7 +81,7 @@ impl<'r, 'a> PartReader<'r, 'a> {
     /// A text file as UTF-8, and the bytes that were replaced by U+FFFD. It is read once to know how long the text is.
     fn text_file(&self, path: &SourcePath, decoding: TextDecoding) -> Result<(Source<'a>, InvalidBytes), StepError> {
         let (resolved, source) = self.file(path)?;
-        let name = resolved.display().to_string();
+        let name = resolved.to_string();
         let opened = self.open(&resolved, &path.span)?;
         let read = measure_text(opened.reader, decoding)
             .map_err(|error| self.unreadable(&io::Error::other(format!("{name}: {error}")), &path.span))?;
@@ -102,20 +101,19 @@ impl<'r, 'a> PartReader<'r, 'a> {
     }
 
     /// A file, opened once to know that it can be and how long it is; and its path.
-    pub fn file(&self, path: &SourcePath) -> Result<(PathBuf, Source<'a>), StepError> {
+    pub fn file(&self, path: &SourcePath) -> Result<(ContentPath, Source<'a>), StepError> {
         let resolved = self.renderer.resolve(path)?;
         let opened = self.open(&resolved, &path.span)?;
         let (sources, again, length) = (self.run.sources, resolved.clone(), opened.length);
         let opener = move || reopen(sources, &again, length);
-        let source =
-            Source::new(resolved.display().to_string(), length, Box::new(opener)).with_revision(opened.revision);
+        let source = Source::new(resolved.to_string(), length, Box::new(opener)).with_revision(opened.revision);
         Ok((resolved, source))
     }
 
-    pub fn open(&self, path: &Path, span: &Span) -> Result<SourceFile, StepError> {
+    pub fn open(&self, path: &ContentPath, span: &Span) -> Result<SourceFile, StepError> {
         self.run
             .sources
-            .open(path)
+            .open_content(path)
             .map_err(|error| StepError::source(self.renderer.secrets, self.clock, &error).at(span))
     }
 
@@ -145,7 +143,7 @@ impl<'r, 'a> PartReader<'r, 'a> {
     /// Reads a file that is a template, and does not render it.
     fn read_template(&self, path: &SourcePath, decoding: TextDecoding) -> Result<RenderedFile, StepError> {
         let resolved = self.renderer.resolve(path)?;
-        let name = resolved.display().to_string();
+        let name = resolved.to_string();
         let mut bytes = Vec::new();
         let read = self.open(&resolved, &path.span)?.reader.take(MAX_TEMPLATE + 1).read_to_end(&mut bytes);
         read.map_err(|error| self.unreadable(&io::Error::other(format!("{name}: {error}")), &path.span))?;
@@ -177,13 +175,13 @@ pub struct RenderedFile {
 }
 
 /// Its length was announced.
-fn reopen(sources: &dyn Sources, path: &Path, length: u64) -> io::Result<Box<dyn Read>> {
-    let file = sources.open(path).map_err(|error| match error {
+fn reopen(sources: &dyn Sources, path: &ContentPath, length: u64) -> io::Result<Box<dyn Read>> {
+    let file = sources.open_content(path).map_err(|error| match error {
         SourceError::Refused(what) | SourceError::Unreadable(what) => io::Error::other(what),
     })?;
     if file.length != length {
-        let (name, now) = (path.display(), file.length);
-        return Err(io::Error::other(format!("{name}: it had {length} bytes, and has {now} now")));
+        let now = file.length;
+        return Err(io::Error::other(format!("{path}: it had {length} bytes, and has {now} now")));
     }
     Ok(file.reader)
 }

@@ -9,7 +9,6 @@ use crate::message::{
 };
 use crate::session::{AddressSource, AttachedFile, Message, SourcePath, Template, unseeded_letters};
 use crate::smtp::address::Mailbox;
-use std::path::Path;
 
 /// A message that is ready to be sent to any server.
 pub struct PreparedMessage<'a> {
@@ -164,8 +163,8 @@ fn attachment<'a>(context: &MessageContext<'_, 'a>, attached: &AttachedFile) -> 
     }
     let name = match line(context, &attached.name)? {
         Some(name) => name,
-        None if path == Path::new("-") => "standard-input".to_owned(),
-        None => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        None if path.is_standard_input() => "standard-input".to_owned(),
+        None => path.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
     };
     Ok(FilePart { source, name, media_type, inline: line(context, &attached.inline)? })
 }

@@ -51,7 +51,7 @@ pub fn prepare(run: RunContext<'_>, events: &mut EventSink<'_>) -> Result<Prepar
     let read = |path: &Option<SourcePath>| match path {
         None => Ok(None),
         Some(path) => {
-            let bytes = run.sources.read_tls(&renderer.resolve(path)?);
+            let bytes = run.sources.read_tls(renderer.resolve(path)?.path());
             bytes.map(Some).map_err(|error| StepError::source(&events.secrets, events.clock, &error).at(&path.span))
         }
     };

@@ -2,9 +2,8 @@
 
 use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
-use crate::session::{Expression, RenderedText, Scope, Session, SourcePath, Template};
+use crate::session::{ContentPath, Expression, RenderedText, Scope, Session, SourcePath, Template};
 use crate::transcript::Secrets;
-use std::path::PathBuf;
 
 /// What templates and expressions are rendered with.
 #[derive(Clone, Copy)]
@@ -39,9 +38,14 @@ impl Renderer<'_> {
         template.as_ref().map(|template| self.render_line(template)).transpose()
     }
 
-    /// Where a path of the file leads.
-    pub fn resolve(&self, path: &SourcePath) -> Result<PathBuf, StepError> {
-        Ok(path.base.join(self.render_line(&path.template)?))
+    /// Where a path of the file leads. If it is made of data, it stays below its literal folder.
+    pub fn resolve(&self, path: &SourcePath) -> Result<ContentPath, StepError> {
+        let (rendered, template) = (self.render_line(&path.template)?, &path.template);
+        if !self.session.templates.uses_data(template) {
+            return Ok(ContentPath::literal(path.base.join(rendered)));
+        }
+        ContentPath::confined(&path.base, &template.source, &rendered)
+            .map_err(|why| StepError::bad_value(self.secrets, why).at(&template.span))
     }
 
     /// Whether a condition holds.

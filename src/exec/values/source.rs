@@ -5,7 +5,7 @@ use crate::exec::context::RunContext;
 use crate::exec::error::StepError;
 use crate::exec::events::EventSink;
 use crate::session::{
-    DecodeError, Scope, SourceError, TextDecoding, Value, ValueSource, csv_table, decode_text, json_value,
+    ContentPath, DecodeError, Scope, SourceError, TextDecoding, Value, ValueSource, csv_table, decode_text, json_value,
 };
 use std::io::Read;
 
@@ -79,8 +79,8 @@ impl ValueReader<'_> {
             },
             ValueSource::Csv { path, default, .. } | ValueSource::Json { path, default } => {
                 let resolved = self.renderer(scope, events).resolve(path)?;
-                let name = resolved.display().to_string();
-                let read = match self.bytes(&resolved) {
+                let name = resolved.to_string();
+                let read = match self.bytes(&resolved, request) {
                     Ok(bytes) => match source {
                         ValueSource::Csv { format, .. } => csv_table(&bytes, &name, format),
                         _ => json_value(&bytes, &name),
@@ -92,15 +92,11 @@ impl ValueReader<'_> {
             }
             ValueSource::File { path, template, charset, default } => {
                 let resolved = self.renderer(scope, events).resolve(path)?;
-                match self.file(&resolved, TextDecoding::strict(*charset)) {
+                match self.file(&resolved, TextDecoding::strict(*charset), request) {
                     Err(SourceError::Unreadable(_)) if default.is_some() => (Ok(None), default),
                     Ok(text) if *template => {
-                        let rendered = self.run.session.templates.render_text(
-                            &text,
-                            &resolved.display().to_string(),
-                            &path.span,
-                            scope,
-                        );
+                        let rendered =
+                            self.run.session.templates.render_text(&text, &resolved.to_string(), &path.span, scope);
                         let text = rendered
                             .map_err(|error| StepError::bad_value(&events.secrets, error.message).at(&error.span))?;
                         return Ok(Some(Value::Text(text)));
@@ -122,23 +118,24 @@ impl ValueReader<'_> {
         self.renderer(scope, events).render(user).ok()
     }
 
-    fn file(&self, path: &std::path::Path, decoding: TextDecoding) -> Result<String, SourceError> {
-        let text = text_of(&self.bytes(path)?, decoding);
-        text.map_err(|why| SourceError::Refused(why.in_file(&path.display().to_string())))
+    fn file(&self, path: &ContentPath, decoding: TextDecoding, request: &ValueRequest) -> Result<String, SourceError> {
+        let text = text_of(&self.bytes(path, request)?, decoding);
+        text.map_err(|why| SourceError::Refused(why.in_file(&path.to_string())))
     }
 
-    fn bytes(&self, path: &std::path::Path) -> Result<Vec<u8>, SourceError> {
-        let file = self.run.sources.open(path)?;
+    fn bytes(&self, path: &ContentPath, request: &ValueRequest) -> Result<Vec<u8>, SourceError> {
+        let file = match (request.is_secret, path.confinement()) {
+            (true, _) => self.run.sources.open_secret(path.path()),
+            (false, None) => self.run.sources.open(path.path()),
+            (false, Some(_)) => self.run.sources.open_content(path),
+        }?;
         let mut bytes = Vec::new();
         file.reader
             .take(LIMIT + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| SourceError::Unreadable(format!("{}: {error}", path.display())))?;
+            .map_err(|error| SourceError::Unreadable(format!("{path}: {error}")))?;
         if bytes.len() as u64 > LIMIT {
-            return Err(SourceError::Refused(format!(
-                "{} holds more than 1 MiB, the limit of a value's file",
-                path.display()
-            )));
+            return Err(SourceError::Refused(format!("{path} holds more than 1 MiB, the limit of a value's file")));
         }
         Ok(bytes)
     }
