@@ -3,6 +3,7 @@
 //! A string without markup is not a template: it never reaches the engine, which is built when it is first needed.
 
 mod compile_errors;
+mod data;
 mod errors;
 mod filter_limits;
 mod filters;
@@ -281,34 +282,10 @@ impl Templates {
         template.compiled.map_or(Vec::new(), |index| self.names_of(index, &template.source).to_vec())
     }
 
-    /// The names that any template or expression uses, including those that it tests.
-    pub fn all_names(&self) -> HashSet<String> {
-        let ready = self.compiled.iter().filter_map(|one| self.environment().get_template(&one.name).ok());
-        ready.flat_map(|template| template.undeclared_variables(false)).collect()
-    }
-
     /// Whether one of [`Templates::names`] satisfies `kind`.
     pub fn uses(&self, template: &Template, mut kind: impl FnMut(&str) -> bool) -> bool {
         let names = template.compiled.map(|index| self.names_of(index, &template.source));
         names.unwrap_or_default().iter().any(|(name, _)| kind(name))
-    }
-
-    /// Whether the template uses one of `names`, also only to test it.
-    pub(super) fn mentions(&self, template: &Template, names: &HashSet<String>) -> bool {
-        let Some(index) = template.compiled else { return false };
-        let ready = self.environment().get_template(&self.compiled(index).name);
-        ready.is_ok_and(|ready| ready.undeclared_variables(false).iter().any(|name| names.contains(name)))
-    }
-
-    /// Sets the names whose values are data.
-    pub(super) fn set_data_names(&mut self, names: HashSet<String>) {
-        self.data_names = names;
-    }
-
-    /// Whether the template uses a value from a row, a reply or a capture.
-    pub fn uses_data(&self, template: &Template) -> bool {
-        let Some(index) = template.compiled else { return false };
-        *self.compiled(index).uses_data.get_or_init(|| self.mentions(template, &self.data_names))
     }
 
     pub(super) fn names_of(&self, index: usize, source: &str) -> &[(String, Span)] {
