@@ -38,7 +38,7 @@ pub type ReopenRows = Box<dyn FnMut() -> Result<RowReader, SourceError> + Send>;
 pub enum RowStream {
     /// The rows of a file; read again from the beginning `repeats_left` times.
     Rows {
-        reader: RowReader,
+        reader: Box<RowReader>,
         key: Option<String>,
         repeats_left: u64,
         /// The number of this repetition, from 1.

@@ -61,7 +61,9 @@ fn run(scenario: &Scenario, hides: bool) -> String {
     let stream = match has_rows {
         false => RowStream::Times { remaining: 1, number: 0, until: None },
         true => RowStream::Rows {
-            reader: RowReader::open(&sources, Path::new("p.csv"), &CsvOptions::default()).expect("the rows are there"),
+            reader: Box::new(
+                RowReader::open(&sources, Path::new("p.csv"), &CsvOptions::default()).expect("the rows are there"),
+            ),
             key: Some("n".to_owned()),
             repeats_left: 0,
             repetition: 1,

@@ -69,7 +69,7 @@ impl QueueState {
                         *repeats_left -= 1;
                         *repetition += 1;
                         match reopen() {
-                            Ok(again) => *reader = again,
+                            Ok(again) => **reader = again,
                             Err(_) => over = true,
                         }
                     }

@@ -240,7 +240,14 @@ impl<'a> BatchRunner<'a> {
         let (files, format) = (loaded.files.clone(), rows.format);
         let reopen = Box::new(move || RowReader::open(&files, &path, &format));
         let key = rows.key.as_ref().map(|(key, _)| key.clone());
-        Ok(RowStream::Rows { reader, key, repeats_left: times.saturating_sub(1), repetition: 1, reopen, until })
+        Ok(RowStream::Rows {
+            reader: Box::new(reader),
+            key,
+            repeats_left: times.saturating_sub(1),
+            repetition: 1,
+            reopen,
+            until,
+        })
     }
 
     /// Writes the rest of the ledger. Returns the exit status for that.
