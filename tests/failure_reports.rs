@@ -124,10 +124,10 @@ fn a_secret_from_the_command_line_stays_hidden() {
     let auth =
         "[[step]]\nauth = { mechanism = 'PLAIN', user = 'ann', password = '{{ token }}', allow_plaintext = true }\n";
     let fails = "[[step]]\nsend = 'NOOP'\nexpect = 599\n";
-    folder.write("auth.toml", format!("vars = {{ token = '' }}\n{steps}{auth}{fails}"));
+    folder.write("auth.toml", format!("vars = {{ token = '', mail = '' }}\n{steps}{auth}{fails}"));
     // It fails before the password is used.
-    folder.write("early.toml", format!("vars = {{ token = '' }}\n{steps}{fails}{auth}"));
-    let secret = "secrets = { pw = '{{ token }}' }\n";
+    folder.write("early.toml", format!("vars = {{ token = '', mail = '' }}\n{steps}{fails}{auth}"));
+    let secret = "vars = { mail = '' }\nsecrets = { pw = '{{ token }}' }\n";
     folder.write("secret.toml", format!("{secret}{steps}[[step]]\nsend = 'NOOP {{{{ pw }}}}'\nexpect = 599\n"));
     let dry = ["test", "--dry-run", "--server", "smtp://127.0.0.1", "--sink", "mail"];
     let given = ["--var", "token=CIsecretTOKEN", "--var", "mail=ann+CIsecretTOKEN"];
