@@ -21,15 +21,15 @@ fn shortly() -> Instant {
 }
 
 /// What a test's server does with its end, when the test says go on.
-type Part<S> = fn(S, &Turns);
+type Part<S> = fn(S, &TurnSignal);
 
 /// Takes turns with the server's thread.
-struct Turns {
+struct TurnSignal {
     tell: Sender<()>,
     told: Receiver<()>,
 }
 
-impl Turns {
+impl TurnSignal {
     fn pair() -> (Self, Self) {
         let (a, b) = (mpsc::channel(), mpsc::channel());
         (Self { tell: a.0, told: b.1 }, Self { tell: b.0, told: a.1 })
@@ -54,16 +54,16 @@ fn connect(server: &Server) -> Box<dyn Stream> {
     SystemNetwork::new().connect(server, &ConnectOptions::default(), soon()).expect("somebody listens").0
 }
 
-fn clear(part: Part<TcpStream>) -> (Box<dyn Stream>, Turns, JoinHandle<()>) {
+fn clear(part: Part<TcpStream>) -> (Box<dyn Stream>, TurnSignal, JoinHandle<()>) {
     let (listener, server) = listening();
-    let (mine, theirs) = Turns::pair();
+    let (mine, theirs) = TurnSignal::pair();
     let thread = std::thread::spawn(move || part(listener.accept().expect("a client").0, &theirs));
     (connect(&server), mine, thread)
 }
 
-fn inside_tls(part: Part<SslStream<TcpStream>>) -> (Box<dyn Stream>, Turns, JoinHandle<()>) {
+fn inside_tls(part: Part<SslStream<TcpStream>>) -> (Box<dyn Stream>, TurnSignal, JoinHandle<()>) {
     let (listener, server) = listening();
-    let (mine, theirs) = Turns::pair();
+    let (mine, theirs) = TurnSignal::pair();
     let certificate = ServerCertificate::generate(&["127.0.0.1"]).expect("an address");
     // TLS 1.3, with its session tickets after the handshake.
     let acceptor = acceptor_of(&certificate.chain_pem, &certificate.key_pem, None);
@@ -101,7 +101,7 @@ macro_rules! both_ways {
     ($name:ident, $part:expr, $test:expr) => {
         #[test]
         fn $name() {
-            let test: fn(&mut dyn Stream, &Turns) = $test;
+            let test: fn(&mut dyn Stream, &TurnSignal) = $test;
             let (mut stream, turns, thread) = clear($part);
             test(&mut *stream, &turns);
             thread.join().expect("the clear server did its part");

@@ -10,7 +10,7 @@ use std::io::Write;
 /// Why a session is skipped if none of its steps runs.
 pub const ALL_CONDITIONS_FALSE: &str = "the `if` of every step was false";
 
-/// Writes the events of one session. Sessions that run in parallel are told apart by their numbers.
+/// Writes the events of one session. The numbers distinguish sessions that run in parallel.
 pub struct JsonEventWriter<W: Write> {
     out: W,
     /// Counted from 1.

@@ -100,7 +100,7 @@ fn is_server_fact(path: &str, scope: &Scope) -> bool {
     root != path && SERVER_FACTS.contains(&root) && scope.get(root).is_some()
 }
 
-/// Whether the undefined path is an attribute of a value that is none.
+/// Whether the undefined path is an attribute of a value that is `none`.
 fn is_attribute_of_none(error: &RenderError, scope: &Scope) -> bool {
     let Some(path) = &error.undefined else { return false };
     let root = path.split(['.', '[']).next().unwrap_or_default();

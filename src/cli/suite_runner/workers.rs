@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-/// How often the caller is told that jobs are running.
+/// How often the caller is notified that jobs are running.
 const TICK_INTERVAL: Duration = Duration::from_millis(150);
 
 /// What happened since the last event.

@@ -11,7 +11,7 @@ use crate::transcript::{SafeText, TranscriptLine, parse};
 const PLAIN: TranscriptOptions =
     TranscriptOptions { timestamps: false, full: false, verbose: false, live: false, hex: false };
 
-fn written(options: TranscriptOptions, events: &[(&str, u64, Fact<'_>)]) -> String {
+fn transcript_of(options: TranscriptOptions, events: &[(&str, u64, Fact<'_>)]) -> String {
     let mut out = Vec::new();
     let mut writer = TranscriptWriter::new(&mut out, options);
     for (connection, ms, fact) in events {
@@ -134,8 +134,8 @@ S[b]: 421 only one\\x1b at a time\\x20
 *: closed by the server
 *: closed by the client
 ";
-    assert_eq!(written(PLAIN, &events), text);
-    let timed = written(TranscriptOptions { timestamps: true, ..PLAIN }, &events);
+    assert_eq!(transcript_of(PLAIN, &events), text);
+    let timed = transcript_of(TranscriptOptions { timestamps: true, ..PLAIN }, &events);
     assert!(timed.contains("\n   0.007 C:\n"), "{timed}");
     assert!(timed.contains("\n  12.345 S[b]: 421"), "{timed}");
     let records = parse(&timed).expect("what is written can be read");
@@ -150,15 +150,15 @@ fn content_past_forty_lines_is_cut_where_a_person_reads() {
     events.extend(lines.iter().map(|line| ("main", 0, content(line))));
     events.push(("main", 0, sent(".")));
     events.push(("main", 0, received("250 ok")));
-    let cut = written(PLAIN, &events);
+    let cut = transcript_of(PLAIN, &events);
     assert_eq!(cut.lines().count(), 1 + 40 + 1 + 2);
     assert!(cut.contains("\n*: … 1,234 more lines (96 kB)\nC: .\nS: 250 ok\n"), "{cut}");
     let blocks: Vec<String> = lines.chunks(1000).map(|lines| lines.concat()).collect();
     let mut in_blocks = vec![("main", 0, sent("DATA"))];
     in_blocks.extend(blocks.iter().map(|block| ("main", 0, content(block))));
     in_blocks.extend([("main", 0, sent(".")), ("main", 0, received("250 ok"))]);
-    assert_eq!(written(PLAIN, &in_blocks), cut, "whatever the blocks");
-    assert_eq!(written(TranscriptOptions { full: true, ..PLAIN }, &events).lines().count(), events.len());
+    assert_eq!(transcript_of(PLAIN, &in_blocks), cut, "whatever the blocks");
+    assert_eq!(transcript_of(TranscriptOptions { full: true, ..PLAIN }, &events).lines().count(), events.len());
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn forty_lines_are_not_cut_and_each_message_counts_anew() {
         events.extend((0..40).map(|_| ("main", 0, content("x\r\n"))));
         events.push(("main", 0, sent(".")));
     }
-    assert_eq!(written(PLAIN, &events).lines().count(), 82);
+    assert_eq!(transcript_of(PLAIN, &events).lines().count(), 82);
 }
 
 #[test]
@@ -232,8 +232,12 @@ fn a_message_in_chunks_is_cut_once() {
     ];
     for (facts, text, why) in table {
         let events: Vec<_> = facts.into_iter().map(|fact| ("main", 0, fact)).collect();
-        assert_eq!(written(PLAIN, &events), text, "{why}");
-        assert_eq!(written(TranscriptOptions { full: true, ..PLAIN }, &events).lines().count(), events.len(), "{why}");
+        assert_eq!(transcript_of(PLAIN, &events), text, "{why}");
+        assert_eq!(
+            transcript_of(TranscriptOptions { full: true, ..PLAIN }, &events).lines().count(),
+            events.len(),
+            "{why}"
+        );
     }
     let twice: Vec<_> = [message(), last(), vec![received("250 ok")], message(), last(), vec![received("250 ok")]]
         .into_iter()
@@ -241,7 +245,7 @@ fn a_message_in_chunks_is_cut_once() {
         .collect();
     let events: Vec<_> = twice.into_iter().map(|fact| ("main", 0, fact)).collect();
     let once = format!("{begin}C: BDAT 4 LAST\n{all}S: 250 ok\n");
-    assert_eq!(written(PLAIN, &events), format!("{once}{once}"), "each message counts anew");
+    assert_eq!(transcript_of(PLAIN, &events), format!("{once}{once}"), "each message counts anew");
 }
 
 #[test]
@@ -253,7 +257,7 @@ fn connections_that_send_at_a_time_are_cut_apart() {
     }
     events.push(("2", 0, sent(".")));
     events.push(("main", 0, sent(".")));
-    let text = written(PLAIN, &events);
+    let text = transcript_of(PLAIN, &events);
     assert!(text.ends_with("*[2]: … 1 more line (3 bytes)\nC[2]: .\n*: … 1 more line (3 bytes)\nC: .\n"), "{text}");
 }
 
@@ -272,10 +276,10 @@ fn a_failure_stands_once_behind_its_reply() {
         ("main", 0, Fact::SessionFinished { outcome: &outcome }),
     ];
     let text = "S: 550 no\n*: expected 250, got 550 (sessions/smoke.toml:14)\nC: QUIT\nS: 221 bye\n";
-    assert_eq!(written(PLAIN, &events), text);
+    assert_eq!(transcript_of(PLAIN, &events), text);
     let repeated =
         [("main", 0, received("550 no")), ("main", 0, fails()), ("main", 0, received("550 no")), ("main", 0, fails())];
-    assert_eq!(written(PLAIN, &repeated).matches("expected 250").count(), 2, "a repetition that fails is told");
+    assert_eq!(transcript_of(PLAIN, &repeated).matches("expected 250").count(), 2, "a repetition that fails is told");
 }
 
 #[test]
@@ -287,7 +291,7 @@ fn a_failure_of_no_step_is_told_at_the_end() {
     );
     let outcome = finished(Status::Unavailable, Some(refused));
     let events = [("main", 0, Fact::SessionFinished { outcome: &outcome })];
-    assert_eq!(written(PLAIN, &events), "*: cannot connect to 127.0.0.1:1: connection refused\n");
+    assert_eq!(transcript_of(PLAIN, &events), "*: cannot connect to 127.0.0.1:1: connection refused\n");
 }
 
 #[test]
@@ -309,7 +313,7 @@ fn details_are_for_verbose() {
         ("main", 0, Fact::Noted(recipient(RecipientOutcome::Refused))),
         ("main", 0, Fact::Noted(recipient(RecipientOutcome::Accepted))),
     ];
-    assert_eq!(written(PLAIN, &events), "*: recipient <b@example.com> refused: 550 5.1.1 one\n");
+    assert_eq!(transcript_of(PLAIN, &events), "*: recipient <b@example.com> refused: 550 5.1.1 one\n");
     let text = "\
 *: session x.toml, server smtp://localhost
 *: resolved localhost to 127.0.0.1
@@ -319,7 +323,7 @@ fn details_are_for_verbose() {
 *: recipient <b@example.com> refused: 550 5.1.1 one
 *: recipient <b@example.com> accepted: 550 5.1.1 one
 ";
-    assert_eq!(written(TranscriptOptions { verbose: true, ..PLAIN }, &events), text);
+    assert_eq!(transcript_of(TranscriptOptions { verbose: true, ..PLAIN }, &events), text);
 }
 
 #[test]
@@ -333,7 +337,7 @@ fn a_certificate_can_forge_no_line() {
         sha256: String::new(),
     };
     let tls = TlsFacts { peer: Some(peer), ..TlsFacts::default() };
-    let text = written(
+    let text = transcript_of(
         TranscriptOptions { verbose: true, ..PLAIN },
         &[("main", 0, Fact::TlsStarted { tls: &tls, verify: false })],
     );

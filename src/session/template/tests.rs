@@ -303,7 +303,7 @@ fn files_are_templates_too() {
 }
 
 /// A character of a value, and a way to write it inside these quotes.
-fn written(multi: bool, basic: bool) -> BoxedStrategy<(String, String)> {
+fn quoted_string(multi: bool, basic: bool) -> BoxedStrategy<(String, String)> {
     let plain = prop_oneof!["[a-z {}%ä€]", Just("𝄞".to_owned())].prop_map(|c| (c.clone(), c));
     if !basic {
         let newline = if multi { Just("\n".to_owned()) } else { Just("x".to_owned()) };
@@ -330,10 +330,10 @@ proptest! {
     #[test]
     fn places_are_right_in_all_kinds_of_strings(
         (quotes, pieces) in prop_oneof![
-            (Just("\""), proptest::collection::vec(written(false, true), 0..20)),
-            (Just("'"), proptest::collection::vec(written(false, false), 0..20)),
-            (Just("\"\"\""), proptest::collection::vec(written(true, true), 0..20)),
-            (Just("'''"), proptest::collection::vec(written(true, false), 0..20)),
+            (Just("\""), proptest::collection::vec(quoted_string(false, true), 0..20)),
+            (Just("'"), proptest::collection::vec(quoted_string(false, false), 0..20)),
+            (Just("\"\"\""), proptest::collection::vec(quoted_string(true, true), 0..20)),
+            (Just("'''"), proptest::collection::vec(quoted_string(true, false), 0..20)),
         ],
         trimmed in any::<bool>(),
         pick in any::<proptest::sample::Index>(),
