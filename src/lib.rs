@@ -11,6 +11,7 @@ pub mod exec;
 pub mod message;
 pub mod net;
 pub mod output;
+pub mod prepare;
 pub mod report;
 pub mod serve;
 pub mod session;

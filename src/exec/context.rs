@@ -3,82 +3,19 @@
 use super::connection::{ConnectionState, SmtpConnection, TlsStart};
 use super::error::{Deadline, StepError};
 use super::events::EventSink;
-use super::options::RunOptions;
-use super::ports::{ConnectError, Interrupt, MailExchanger, Network, TlsOptions};
-use super::row_source::{DeliveryIntent, Row, RowSource};
+use super::ports::{ConnectError, MailExchanger, Network};
+use super::row_source::{DeliveryIntent, RowSource};
 use crate::event::RowRecord;
 use crate::event::{Cause, Fact, Failure, Note, Status};
-use crate::message::PartCache;
-use crate::session::{Expectation, Scheme, Scope, Server, ServerAddress, Session, SessionFacts, Sources, Step};
-use crate::session::{MessageNumbering, ledger_recipient};
+use crate::prepare::{
+    Interrupt, MessageContext, PartReader, Renderer, RowContext, RunContext, TlsOptions, ValueReader,
+};
+use crate::session::{Expectation, Scheme, Server, ServerAddress, SessionFacts, Step, Value, Variable};
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 use crate::smtp::timeouts::Timeout;
-use crate::transcript::{SafeText, Secrets};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
-/// What stays the same while a session runs.
-#[derive(Clone, Copy)]
-pub struct RunContext<'a> {
-    pub session: &'a Session,
-    pub options: &'a RunOptions,
-    pub sources: &'a dyn Sources,
-    /// Parts of messages, encoded once for all connections.
-    pub parts: &'a Arc<PartCache>,
-}
-
-impl RunContext<'_> {
-    /// The deadline that begins now: the step's, the session's, or RFC 5321's for what is waited for.
-    pub fn deadline(&self, now: Instant, step: Option<Duration>, wait: Timeout) -> Deadline {
-        match step.or(self.session.timeout) {
-            Some(duration) => Deadline::after(now, duration, None),
-            None => Deadline::after(now, wait.limit(), wait.section()),
-        }
-    }
-
-    /// The deadline of connecting and of a handshake.
-    pub fn connect_deadline(&self, now: Instant) -> Deadline {
-        Deadline::after(now, self.session.connect_timeout, None)
-    }
-}
-
-/// The row, and what its templates see. A message that is prepared before its row's turn gets a clone.
-#[derive(Clone)]
-pub struct RowContext {
-    /// The row whose turn it is.
-    pub row: Row,
-    pub scope: Scope,
-    /// What templates take for the present.
-    pub moment: Arc<Mutex<jiff::Timestamp>>,
-    /// The Message-ID of the row's first message, once it is made.
-    pub message_id: Option<String>,
-    pub numbering: MessageNumbering,
-    /// The last message of this row, by its index in the file, and in which repetition.
-    pub last_message: Option<(usize, Option<u32>)>,
-}
-
-impl RowContext {
-    /// A row begins: its messages carry the Message-IDs of an earlier attempt at it.
-    pub fn begin(&mut self, row: Row) {
-        self.scope.set_row(row.value.as_ref());
-        self.message_id.clone_from(&row.message_id);
-        self.last_message = None;
-        self.numbering.begin_row();
-        self.row = row;
-    }
-
-    /// How a ledger knows a recipient of the message that is being sent.
-    pub fn ledger_name(&self, secrets: &Secrets, recipient: &Mailbox) -> String {
-        let address = secrets.shown(recipient.to_string());
-        ledger_recipient(self.numbering.name().as_deref(), address.as_str())
-    }
-
-    /// Recipients as a ledger knows them.
-    pub fn ledger_names(&self, secrets: &Secrets, recipients: &[Mailbox]) -> Vec<String> {
-        recipients.iter().map(|recipient| self.ledger_name(secrets, recipient)).collect()
-    }
-}
+use crate::transcript::SafeText;
+use std::time::Duration;
 
 /// Opens connections, and what it takes for one.
 pub struct Connector<'a> {
@@ -223,13 +160,39 @@ impl<'a> StepContext<'_, 'a> {
 
     /// The deadline that begins now: the step's, the session's, or RFC 5321's for what is waited for.
     pub fn deadline(&self, step: Option<Duration>, wait: Timeout) -> Deadline {
-        self.run.deadline(self.events.now(), step, wait)
+        Deadline::of_reply(self.run.session, self.events.now(), step, wait)
     }
 
     /// The step's expectation; every action that must have one got it when the file was read.
     pub fn expected(&self) -> Result<&'a Expectation, StepError> {
         let step: &'a Step = self.step;
         step.expect.as_ref().ok_or_else(|| self.bad_value("the step expects nothing"))
+    }
+
+    /// What the step's templates are rendered with.
+    pub fn renderer(&self) -> Renderer<'_> {
+        Renderer { session: self.run.session, scope: &self.row.scope, secrets: &self.events.secrets }
+    }
+
+    /// Opens files and texts for the row whose turn it is.
+    pub fn parts(&self) -> PartReader<'_, 'a> {
+        PartReader { run: self.run, renderer: self.renderer(), clock: self.events.clock }
+    }
+
+    /// What the message of the row whose turn it is is prepared from.
+    pub fn message_context(&mut self) -> MessageContext<'_, 'a> {
+        MessageContext { run: self.run, row: self.row, secrets: &self.events.secrets, clock: self.events.clock }
+    }
+
+    /// The values of a step's own variables. Each may use those before it.
+    pub fn own_values(&mut self, variables: &[Variable]) -> Result<Vec<(String, Value)>, StepError> {
+        let host = Some(self.connector.server.host().to_owned());
+        let mut reader = ValueReader::new(self.run, host, &mut self.events.secrets, self.events.clock);
+        let values = reader.own_values(&mut self.row.scope, variables);
+        for (name, why) in reader.notices.defaults {
+            self.events.note_default_used(&name, &why);
+        }
+        values
     }
 
     pub fn note(&mut self, note: Note) {

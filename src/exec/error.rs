@@ -1,9 +1,10 @@
-//! The errors of connections, deadlines and interruptions.
+//! The errors of connections and deadlines.
 
-use super::ports::{Clock, Interrupt, TlsError};
+use super::ports::TlsError;
 use super::read_outcome::{Malformed, StreamEnd};
 use crate::event::{Cause, Status};
-use crate::session::SourceError;
+use crate::session::Session;
+use crate::smtp::timeouts::Timeout;
 use crate::transcript::Secrets;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,14 @@ pub struct Deadline {
 }
 
 impl Deadline {
+    /// The deadline of a reply that begins now: the step's, the session's, or RFC 5321's for what is waited for.
+    pub fn of_reply(session: &Session, now: Instant, step: Option<Duration>, wait: Timeout) -> Self {
+        match step.or(session.timeout) {
+            Some(duration) => Self::after(now, duration, None),
+            None => Self::after(now, wait.limit(), wait.section()),
+        }
+    }
+
     /// `duration` after `now`. A duration that no clock can hold never passes: a year is used.
     pub fn after(now: Instant, duration: Duration, section: Option<&'static str>) -> Self {
         let at = now.checked_add(duration).unwrap_or(now + Duration::from_secs(31_536_000));
@@ -27,18 +36,6 @@ impl Deadline {
 }
 
 impl StepError {
-    /// A source has no value, or cannot be read.
-    pub fn source(secrets: &Secrets, clock: &dyn Clock, error: &SourceError) -> Self {
-        // A signal ends a command and a question, too.
-        if let Some(interrupt) = clock.interrupted() {
-            return Self::interrupted(interrupt);
-        }
-        match error {
-            SourceError::Refused(what) => Self::bad_value(secrets, what),
-            SourceError::Unreadable(what) => Self::unreadable(secrets, what),
-        }
-    }
-
     /// A deadline passed.
     pub fn timed_out(secrets: &Secrets, waiting_for: &str, deadline: Deadline) -> Self {
         let (limit, section) = (deadline.duration, deadline.section);
@@ -64,11 +61,6 @@ impl StepError {
         Self::closing(Status::Protocol, cause)
     }
 
-    /// A signal asked the program to end.
-    pub fn interrupted(interrupt: Interrupt) -> Self {
-        Self::closing(signal_status(interrupt), Cause::Interrupted { signal: interrupt.name })
-    }
-
     /// A TLS handshake failed.
     pub fn tls(secrets: &Secrets, failure: TlsError, deadline: Deadline) -> Self {
         match failure {
@@ -87,14 +79,4 @@ impl StepError {
             }
         }
     }
-
-    /// The interruption, if that is what went wrong.
-    pub fn interrupt(&self, clock: &dyn Clock) -> Option<Interrupt> {
-        if matches!(self.cause, Cause::Interrupted { .. }) { clock.interrupted() } else { None }
-    }
-}
-
-/// 143 if the system asked for it (SIGTERM), 130 if a person did.
-pub fn signal_status(interrupt: Interrupt) -> Status {
-    if interrupt.name.contains("TERM") { Status::Terminated } else { Status::Interrupted }
 }

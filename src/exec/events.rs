@@ -1,7 +1,7 @@
 //! Emits what happens. Secrets are hidden and text is escaped here, so that no observer can leak or be forged.
 
-use super::ports::Clock;
 use crate::event::{ContentBlock, Event, Fact, Note, Observer, RedactedLine};
+use crate::prepare::Clock;
 use crate::smtp::lines::WireLine;
 use crate::transcript::{ContentWindow, ReplyWindow, SafeText, Secrets};
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! The executor: runs a session's steps over a stream, judges the replies, and emits what happens.
 //!
-//! It knows sockets and clocks only through the traits in `ports`: `net/` has the real ones, tests have their own. Each
-//! module imports only from those above it in the list below.
+//! It knows sockets and clocks only through traits (`ports`, `prepare::Clock`): `net/` has the real ones, tests have their
+//! own. What needs no connection is in `prepare/`. `tests/house` has the order in which modules import each other.
 
 mod actions;
 mod attempts;
@@ -13,48 +13,44 @@ mod error;
 mod events;
 mod exchange;
 mod flow;
-mod job;
 mod message;
-mod no_network;
-mod options;
+mod outbox;
 mod ports;
-mod preflight;
 mod read_outcome;
 mod row_source;
 mod rows;
 mod steps;
 #[cfg(test)]
 pub(crate) mod tests;
-mod values;
 
 pub use crate::event::{
     CertificateProblem, ContentAnswer, RawContent, RawDialogue, RecipientResult, Rejection, RowResult,
+};
+/// What a run is given, and the time.
+pub use crate::prepare::{
+    CheckTlsFile, Clock, ConnectOptions, Interrupt, LocalHost, Row, RunOptions, ServerTarget, TlsFile, TlsOptions,
+    TlsTrust,
 };
 /// What the traits speak of, for those who implement them.
 pub use crate::session::{CloseMode, PeerFacts, Server, ServerAddress, TlsFacts, TlsVersion};
 pub use crate::session::{ledger_recipient, message_id_of};
 pub use events::ConnectionLabel;
-pub use no_network::NoNetwork;
-pub use options::{LocalHost, RunOptions, ServerTarget, TlsTrust};
-pub use ports::{
-    CheckTlsFile, Clock, ConnectError, ConnectOptions, ConnectionInfo, Interrupt, MailExchanger, Network, Stream,
-    TlsError, TlsFile, TlsOptions,
-};
-pub use row_source::{DeliveryIntent, Row, RowSource, SingleRun};
+pub use ports::{ConnectError, ConnectionInfo, MailExchanger, Network, Stream, TlsError};
+pub use row_source::{DeliveryIntent, RowSource, SingleRun};
 
 use crate::event::{Cause, Fact, Failure, Note, Observer, Outcome, Status};
 use crate::message::PartCache;
+use crate::prepare::{PreparedValues, RowContext, RunContext, outside_failure, preflight, prepare, signal_status};
 use crate::session::{Action, Session, SourceError, SourcePath, Sources, Span, Step};
 use crate::session::{MessageNumbering, count_messages};
 use crate::transcript::{SafeText, Secrets};
-use context::{Connector, RowContext, RunContext};
-use error::{StepError, signal_status};
+use context::Connector;
+use error::StepError;
 use events::{EventSink, MAIN};
 use flow::{Flow, StepPosition};
 use std::path::PathBuf;
 use std::sync::Arc;
 use steps::StepRunner;
-use values::{PreparedValues, outside_failure, prepare};
 
 /// Runs a session to its end. Everything is read and rendered that can be before the first byte is sent.
 pub fn run(
@@ -97,7 +93,7 @@ impl<'a> PreparedSession<'a> {
         let parts = Arc::default();
         let run = RunContext { session, options, sources, parts: &parts };
         let mut events = EventSink::new(observer, clock, Secrets::new(options.show_secrets));
-        let mut values = match prepare(run, &mut events) {
+        let mut values = match prepare(run, &mut events.secrets, clock) {
             Ok(values) => values,
             Err(error) => {
                 let started = Fact::SessionStarted { name: events.shown(&session.name), server: SafeText::default() };
@@ -106,7 +102,7 @@ impl<'a> PreparedSession<'a> {
             }
         };
         // Passwords are learnt in the preflight, before anything is shown.
-        let checked = preflight::check(run, &mut values, &mut events);
+        let checked = preflight::check(run, &mut values, &mut events.secrets, clock);
         let (name, server) = (events.shown(&session.name), events.shown(values.server.to_string()));
         events.emit(MAIN, Fact::SessionStarted { name, server });
         emit_notices(run, &values, &mut events);

@@ -1,7 +1,8 @@
-//! The executor's doors to the world: streams, connecting, time.
+//! The executor's doors to the network: streams and connecting.
 
 use crate::event::CertificateProblem;
-use crate::session::{CloseMode, Server, TlsFacts, TlsVersion};
+use crate::prepare::{ConnectOptions, TlsOptions};
+use crate::session::{CloseMode, Server, TlsFacts};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -31,20 +32,6 @@ pub trait Network {
         options: &ConnectOptions,
         deadline: Instant,
     ) -> Result<(Box<dyn Stream>, ConnectionInfo), ConnectError>;
-}
-
-/// How connections are made.
-#[derive(Clone, Debug, Default)]
-pub struct ConnectOptions {
-    pub source: Option<IpAddr>,
-    pub ipv4_only: bool,
-    pub ipv6_only: bool,
-    /// `--resolve HOST:PORT:ADDR`.
-    pub resolve: Vec<(String, u16, IpAddr)>,
-    /// `--mx`: the server's host is a domain, and its mail exchanger is meant.
-    pub mx: bool,
-    /// The session begins with waiting for the server's greeting: nothing is lost by waiting for its first byte here.
-    pub expects_greeting: bool,
 }
 
 /// What a new connection is.
@@ -86,30 +73,6 @@ pub enum ConnectError {
     },
 }
 
-/// What a handshake needs. Certificates and keys are PEM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsOptions {
-    /// For SNI and verification.
-    pub server_name: String,
-    pub verify: bool,
-    pub ca: Vec<u8>,
-    pub system_roots: bool,
-    pub min_version: Option<TlsVersion>,
-    pub max_version: Option<TlsVersion>,
-    pub client_cert: Option<(Vec<u8>, Vec<u8>)>,
-    pub alpn: Vec<String>,
-}
-
-/// What a file of `[tls]` is to hold, as PEM.
-#[derive(Clone, Copy, Debug)]
-pub enum TlsFile<'f> {
-    Trusted(&'f [u8]),
-    Client { certificate: &'f [u8], key: &'f [u8] },
-}
-
-/// Says what is wrong with it.
-pub type CheckTlsFile = fn(TlsFile<'_>) -> Result<(), String>;
-
 /// Why a handshake failed.
 #[derive(Debug)]
 pub enum TlsError {
@@ -131,20 +94,4 @@ pub enum TlsError {
     },
     /// Any other reason.
     Other(String),
-}
-
-/// A signal that asked the program to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interrupt {
-    pub name: &'static str,
-    pub at: Instant,
-}
-
-/// Time and interruption.
-pub trait Clock {
-    fn now(&self) -> Instant;
-    fn timestamp(&self) -> jiff::Timestamp;
-    /// Sleeps until then, or until an interruption.
-    fn sleep_until(&self, until: Instant);
-    fn interrupted(&self) -> Option<Interrupt>;
 }

@@ -1,6 +1,6 @@
 //! What may come of waiting and of writing.
 
-use super::ports::Interrupt;
+use crate::prepare::Interrupt;
 use crate::session::ReplyFacts;
 use crate::smtp::reply::{Reply, ReplyError};
 

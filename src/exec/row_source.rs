@@ -1,30 +1,7 @@
 //! The door through which rows come in and their ends go out: a plain session is the batch of one row.
 
-use crate::event::{Failure, RowId};
 use crate::event::{RecipientResult, RowResult};
-use crate::session::RowValue;
-
-/// One run of the `step` section.
-#[derive(Clone, Debug, Default)]
-pub struct Row {
-    /// `None` if the session has no rows: no event is emitted for it then.
-    pub id: Option<RowId>,
-    /// Its place, for errors: `people.csv:3`.
-    pub place: String,
-    /// What templates see as `row`.
-    pub value: Option<RowValue>,
-    /// The Message-ID of an earlier attempt, which this one carries too.
-    pub message_id: Option<String>,
-    /// The recipients, as facts show them, that have had the message, or are not to have it.
-    pub excluded: Vec<String>,
-    /// The recipients that an earlier attempt found refused for good: the row fails, whatever becomes of the others.
-    pub earlier_refusal: Option<Box<Failure>>,
-    /// What is wrong with the row itself, such as a line that is too short: none of its steps run.
-    pub error: Option<String>,
-    /// What becomes of each of its messages is recorded, so that others act upon it: content leaves only when nothing but
-    /// its own reply is outstanding.
-    pub is_recorded: bool,
-}
+use crate::prepare::Row;
 
 /// A message that is about to leave, for the record.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use super::connection::{ConnectionState, SmtpConnection};
 use super::context::RunProgress;
-use super::error::{StepError, signal_status};
+use super::error::{Deadline, StepError};
 use super::events::MAIN;
 use super::exchange::SHORT_WAIT;
 use super::flow::{Flow, StepPosition};
@@ -11,6 +11,7 @@ use super::read_outcome::{QuietCheck, ReadOutcome};
 use super::steps::StepRunner;
 use crate::event::RowResult;
 use crate::event::{Fact, Failure, Outcome, Status};
+use crate::prepare::signal_status;
 use crate::session::FollowingMessage;
 use crate::session::{Action, Session, Span, Step, all_steps};
 use crate::smtp::timeouts::Timeout;
@@ -127,7 +128,7 @@ fn is_deaf(runner: &mut StepRunner<'_>) -> bool {
 /// Checks, before a row is begun, whether the server is still there, and ends the transaction that a failed row left.
 /// What `message` sends does that itself.
 fn is_ready(runner: &mut StepRunner<'_>, to_reset: bool) -> bool {
-    let deadline = runner.run.deadline(runner.events.now(), None, Timeout::Other);
+    let deadline = Deadline::of_reply(runner.run.session, runner.events.now(), None, Timeout::Other);
     let (main, events) = runner.main();
     if main.server.replies == 0 || main.state == ConnectionState::OutOfSync {
         // Nothing has come yet: the row's own steps await the greeting.

@@ -2,15 +2,15 @@
 
 use super::attempts::{fail_before_start, run_attempts, step_id};
 use super::connection::{ByteCounts, SmtpConnection};
-use super::context::{Connector, RowContext, RunContext, RunProgress, StepContext, lacks_required};
+use super::context::{Connector, RunProgress, StepContext, lacks_required};
 use super::error::StepError;
 use super::events::{EventSink, MAIN};
 use super::exchange::pause;
 use super::flow::{Flow, StepPosition};
-use super::row_source::{Row, RowSource};
-use super::values::Renderer;
+use super::row_source::RowSource;
 use crate::event::{Cause, Fact, Outcome, SkipReason, Verdict};
 use crate::event::{RawDialogue, RowRecord, RowResult};
+use crate::prepare::{Renderer, Row, RowContext, RunContext};
 use crate::session::FollowingMessage;
 use crate::session::{Action, Step};
 use crate::session::{count_messages_of, has_always};

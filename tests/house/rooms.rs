@@ -14,7 +14,8 @@ fn table() -> Vec<(&'static str, Vec<&'static str>)> {
         ("session", vec!["smtp"]),
         ("event", vec!["session", "smtp", "transcript"]),
         ("message", vec!["smtp"]),
-        ("exec", pure_and(&[])),
+        ("prepare", pure_and(&[])),
+        ("exec", pure_and(&["prepare"])),
         ("net", vec!["exec", "session", "smtp"]), // exec's ports, and the types in them
         ("report", pure_and(&[])),
         ("source", pure_and(&[])),

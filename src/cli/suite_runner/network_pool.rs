@@ -1,6 +1,7 @@
 //! The networks that the connections of one session use.
 
-use crate::exec::{ConnectError, ConnectOptions, ConnectionInfo, Network, NoNetwork, Server, Stream};
+use crate::exec::{ConnectError, ConnectOptions, ConnectionInfo, Network, Server, Stream};
+use crate::net::NoNetwork;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 

@@ -7,7 +7,7 @@ use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
 use crate::exec::exchange::{SHORT_WAIT, SmtpCommand, reply_words};
 use crate::exec::read_outcome::ReadOutcome;
-use crate::exec::values::one_line;
+use crate::prepare::one_line;
 use crate::session::{AuthSettings, Expectation, ServerAddress, Template};
 use crate::smtp::reply::Reply;
 use crate::smtp::sasl::{self, Credentials, Mechanism, MechanismChoice, Response, SaslError, SaslExchange};

@@ -3,7 +3,8 @@
 use super::outcome::ActionOutcome;
 use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
-use crate::exec::message::{Delivery, MessageContext, prepare_job};
+use crate::exec::message::Delivery;
+use crate::prepare::{ServerTraits, prepare_job};
 use crate::session::FollowingMessage;
 use crate::session::Message;
 
@@ -27,10 +28,10 @@ pub fn message<'a>(
             // Another attempt carries the Message-ID of the one before; another message never does.
             let again = context.row.last_message == Some(this);
             context.row.numbering.begin(index, again);
-            let is_lmtp = context.connector.server.is_lmtp();
-            let (secrets, clock) = (&context.events.secrets, context.events.clock);
-            let mut inputs = MessageContext { run: context.run, row: context.row, secrets, clock };
-            (prepare_job(&mut inputs, context.connection, message, is_lmtp)?, false)
+            let number = context.connection.outbox.next_number();
+            let ehlo = context.connection.server.ehlo.clone();
+            let server = ServerTraits { ehlo: &ehlo, is_lmtp: context.connector.server.is_lmtp() };
+            (prepare_job(&mut context.message_context(), message, server, number)?, false)
         }
     };
     context.row.last_message = Some(this);

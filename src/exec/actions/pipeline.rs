@@ -7,8 +7,9 @@ use crate::exec::connection::ConnectionState;
 use crate::exec::context::StepContext;
 use crate::exec::error::{Deadline, StepError};
 use crate::exec::exchange::{SmtpCommand, reply_to_line, send_command, skip_long_line, update_capabilities};
-use crate::exec::message::{ContentSource, unanswered};
+use crate::exec::message::unanswered;
 use crate::exec::read_outcome::{ReadOutcome, StreamEnd};
+use crate::prepare::ContentSource;
 use crate::session::{Action, EhloFacts, Step, Value};
 use crate::smtp::content::ContentEncoder;
 use crate::smtp::timeouts::Timeout;
@@ -90,7 +91,7 @@ fn render(context: &StepContext<'_, '_>, step: &Step) -> Result<Option<RenderedC
     let (bytes, short_secrets) = match &step.action {
         Action::Raw(raw) => raw_bytes(context, raw)?,
         Action::Body { content, dot_stuffing } => {
-            let mut source = ContentSource::open(context, content)?;
+            let mut source = ContentSource::open(&context.parts(), content)?;
             let mut text = Vec::new();
             source.reader.read_to_end(&mut text).map_err(|error| {
                 StepError::unreadable(renderer.secrets, format!("{}: {error}", source.name)).at(&source.span)

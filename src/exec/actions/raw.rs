@@ -4,7 +4,6 @@ use super::command::exchange;
 use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
 use crate::exec::exchange::SmtpCommand;
-use crate::exec::message::PartReader;
 use crate::session::RawBytes;
 use crate::smtp::timeouts::Timeout;
 use std::io::{Error, Read};
@@ -36,7 +35,7 @@ pub fn raw_bytes(context: &StepContext<'_, '_>, raw: &RawBytes) -> Result<(Vec<u
         RawBytes::Text(template) => Ok((renderer.render(template)?.into_bytes(), renderer.short_secrets(template))),
         RawBytes::Bytes(bytes) => Ok((bytes.clone(), Vec::new())),
         RawBytes::File(path) => {
-            let (resolved, parts) = (renderer.resolve(path)?, PartReader::of(context));
+            let (resolved, parts) = (renderer.resolve(path)?, context.parts());
             let (name, mut bytes) = (resolved.to_string(), Vec::new());
             let file = parts.open(&resolved, &path.span)?;
             let read = file.reader.take(MAX_FILE + 1).read_to_end(&mut bytes);

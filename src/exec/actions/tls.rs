@@ -3,10 +3,11 @@
 use crate::event::{Cause, Fact, Note, Status};
 use crate::exec::connection::{ConnectionState, TlsStart};
 use crate::exec::context::StepContext;
-use crate::exec::error::StepError;
+use crate::exec::error::{Deadline, StepError};
 use crate::exec::exchange::require_quiet;
-use crate::exec::ports::{TlsError, TlsOptions};
+use crate::exec::ports::TlsError;
 use crate::exec::read_outcome::StreamEnd;
+use crate::prepare::TlsOptions;
 use crate::smtp::lines::split_lines;
 use crate::transcript::SafeText;
 
@@ -32,7 +33,7 @@ pub fn reject_injected_bytes(context: &mut StepContext<'_, '_>, check: bool) -> 
 
 /// Starts TLS on the connection. `unverified` says why the certificate is not verified, if nobody asked for that.
 pub fn handshake(context: &mut StepContext<'_, '_>, verify: bool, unverified: Option<&str>) -> Result<(), StepError> {
-    let deadline = context.run.connect_deadline(context.events.now());
+    let deadline = Deadline::after(context.events.now(), context.run.session.connect_timeout, None);
     let options = TlsOptions { verify, ..context.connector.tls.clone() };
     let Some(stream) = context.connection.stream() else {
         return Err(StepError::lost(&context.events.secrets, &StreamEnd::Absent));

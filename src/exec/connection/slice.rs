@@ -1,7 +1,7 @@
 //! Waiting in slices, so that an interruption is noticed.
 
-use crate::exec::ports::Clock;
 use crate::exec::read_outcome::WriteError;
+use crate::prepare::Clock;
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 

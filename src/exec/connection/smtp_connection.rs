@@ -5,7 +5,7 @@ use super::reply_reader::ReplyReader;
 use super::slice::{may_try_again, next_slice};
 use crate::event::{Fact, TransactionLog};
 use crate::exec::events::EventSink;
-use crate::exec::job::Outbox;
+use crate::exec::outbox::Outbox;
 use crate::exec::ports::{ConnectionInfo, Stream};
 use crate::exec::read_outcome::{StreamEnd, WriteError};
 use crate::session::{Chunk, CloseMode, EhloFacts, TlsFacts};

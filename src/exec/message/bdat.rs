@@ -1,12 +1,12 @@
 //! A message's content through BDAT (RFC 3030 §2): octets as they are, in chunks, after RCPT in one write if that may be.
 
-use super::content::BLOCK;
 use super::delivery::Delivery;
 use crate::exec::context::StepContext;
 use crate::exec::error::{Deadline, StepError};
 use crate::exec::exchange::{FINAL_REPLY_WAIT, require_quiet};
-use crate::exec::job::{CommandKind, EnvelopeCommand, QueuedMessage, command_bytes};
+use crate::exec::outbox::{QueuedMessage, command_bytes};
 use crate::exec::read_outcome::{ReadOutcome, WriteError};
+use crate::prepare::{BLOCK, CommandKind, EnvelopeCommand};
 use crate::session::max_in_flight;
 use crate::smtp::timeouts::Timeout;
 use std::collections::VecDeque;

@@ -1,10 +1,11 @@
 //! A message's content through DATA: stuffed, ended by a dot, with the envelope of the next message after it.
 
-use super::content::{ContentOptions, ContentProgress, ContentSource, write_content};
+use super::content::{ContentOptions, ContentProgress, write_content};
 use super::delivery::Delivery;
 use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
-use crate::exec::job::command_bytes;
+use crate::exec::outbox::command_bytes;
+use crate::prepare::ContentSource;
 use crate::smtp::timeouts::Timeout;
 
 impl<'a> Delivery<'_, 'a> {

@@ -2,17 +2,16 @@
 //! one before (RFC 2920 §3.1), so that a message costs one round trip; with BDAT whole messages may be in flight.
 
 use super::bdat::{MAX_CHUNK, fill_chunk, write_blocks};
-use super::context::MessageContext;
 use super::delivery::Delivery;
-use super::envelope::prepare_job;
 use crate::event::RowResult;
 use crate::exec::connection::SmtpConnection;
 use crate::exec::context::StepContext;
 use crate::exec::events::EventSink;
 use crate::exec::exchange::SHORT_WAIT;
-use crate::exec::job::{CommandKind, EnvelopeCommand, QueuedMessage, command_bytes};
+use crate::exec::outbox::{QueuedMessage, command_bytes};
 use crate::exec::read_outcome::ReadOutcome;
 use crate::exec::row_source::DeliveryIntent;
+use crate::prepare::{CommandKind, EnvelopeCommand, MessageContext, ServerTraits, prepare_job};
 use crate::session::max_in_flight;
 use crate::transcript::ContentWindow;
 
@@ -42,8 +41,10 @@ impl<'a> Delivery<'_, 'a> {
         row.numbering.begin(following.index, false);
         let (secrets, clock) = (&context.events.secrets, context.events.clock);
         let mut inputs = MessageContext { run: context.run, row: &mut row, secrets, clock };
-        let is_lmtp = context.connector.server.is_lmtp();
-        let job = prepare_job(&mut inputs, context.connection, following.message, is_lmtp).ok()?;
+        let number = context.connection.outbox.next_number();
+        let server =
+            ServerTraits { ehlo: &context.connection.server.ehlo, is_lmtp: context.connector.server.is_lmtp() };
+        let job = prepare_job(&mut inputs, following.message, server, number).ok()?;
         if !job.policy.pipelined || job.recipients.is_empty() {
             return None;
         }

@@ -1,7 +1,7 @@
 //! Renders the addresses of a message. Values are data: they never choose how many addresses there are.
 
 use super::context::MessageContext;
-use crate::exec::error::StepError;
+use crate::event::StepError;
 use crate::message::NamedMailbox;
 use crate::session::{
     AddressSource, AddressTemplateError, Template, is_one_value, mailbox_from_string, mailbox_from_table,

@@ -7,7 +7,6 @@ mod prepare;
 mod renderer;
 mod source;
 
-pub use own::own_values;
 pub use prepare::{PreparedValues, outside_failure, prepare};
 pub use renderer::{Renderer, one_line};
 pub use source::ValueReader;

@@ -1,6 +1,6 @@
 //! A network that cannot be reached.
 
-use super::ports::{ConnectError, ConnectOptions, ConnectionInfo, Network, Stream};
+use crate::exec::{ConnectError, ConnectOptions, ConnectionInfo, Network, Stream};
 use crate::session::Server;
 use std::time::Instant;
 

@@ -1,7 +1,6 @@
 //! Rendering, with errors that point at their places.
 
-use crate::exec::context::StepContext;
-use crate::exec::error::StepError;
+use crate::event::StepError;
 use crate::session::{ContentPath, Expression, RenderedText, Scope, Session, SourcePath, Template};
 use crate::transcript::Secrets;
 
@@ -62,13 +61,6 @@ impl Renderer<'_> {
             true => self.secrets.short_in(&self.session.templates.names(template)),
             false => Vec::new(),
         }
-    }
-}
-
-impl StepContext<'_, '_> {
-    /// What the step's templates are rendered with.
-    pub fn renderer(&self) -> Renderer<'_> {
-        Renderer { session: self.run.session, scope: &self.row.scope, secrets: &self.events.secrets }
     }
 }
 

@@ -1,55 +1,61 @@
 //! Reads one value from where the session says that it comes from.
 
 use super::renderer::Renderer;
-use crate::exec::context::RunContext;
-use crate::exec::error::StepError;
-use crate::exec::events::EventSink;
+use crate::event::StepError;
+use crate::prepare::clock::Clock;
+use crate::prepare::context::RunContext;
 use crate::session::{
-    ContentPath, DecodeError, Scope, SourceError, TextDecoding, Value, ValueSource, csv_table, decode_text, json_value,
+    ContentPath, DecodeError, Scope, SourceError, TextDecoding, Value, ValueSource, Variable, csv_table, decode_text,
+    json_value,
 };
+use crate::transcript::{SafeText, Secrets};
 use std::io::Read;
 
 /// What a file of `[vars]` or `[secrets]` may hold.
 const LIMIT: u64 = 1 << 20;
 
-/// What values are made from.
-pub struct ValueReader<'a> {
+/// What is to be said of the values.
+#[derive(Clone, Default)]
+pub struct ValueNotices {
+    /// The names of secrets that are too short to be hidden everywhere.
+    pub short_names: Vec<String>,
+    /// Secrets that a dry run goes without, and why they have no value.
+    pub placeholders: Vec<(String, SafeText)>,
+    /// Names whose defaults are used because a command failed, and why it did.
+    pub defaults: Vec<(String, String)>,
+}
+
+/// Reads values, and collects what is to be said of them.
+pub struct ValueReader<'v, 'a> {
     pub run: RunContext<'a>,
     /// For netrc; `None` before the server's URL is known.
     pub host: Option<String>,
+    pub secrets: &'v mut Secrets,
+    pub clock: &'v dyn Clock,
+    pub notices: ValueNotices,
 }
 
-/// How a value is asked for, and what is to be said of it.
-#[derive(Default)]
-pub struct ValueRequest {
-    /// Its default is shown to nobody.
-    pub is_secret: bool,
-    /// Why its default is used although its source was asked.
-    pub failed: Option<String>,
-}
-
-impl ValueReader<'_> {
-    /// What templates are rendered with.
-    pub fn renderer<'r>(&'r self, scope: &'r Scope, events: &'r EventSink<'_>) -> Renderer<'r> {
-        Renderer { session: self.run.session, scope, secrets: &events.secrets }
+impl<'v, 'a> ValueReader<'v, 'a> {
+    pub fn new(run: RunContext<'a>, host: Option<String>, secrets: &'v mut Secrets, clock: &'v dyn Clock) -> Self {
+        Self { run, host, secrets, clock, notices: ValueNotices::default() }
     }
 
-    /// `Ok(None)`: the source has no value, and there is no default.
-    pub fn value(
-        &self,
-        source: &ValueSource,
-        scope: &Scope,
-        events: &EventSink<'_>,
-        request: &mut ValueRequest,
-    ) -> Result<Option<Value>, StepError> {
+    /// What templates are rendered with.
+    pub fn renderer<'r>(&'r self, scope: &'r Scope) -> Renderer<'r> {
+        Renderer { session: self.run.session, scope, secrets: self.secrets }
+    }
+
+    /// `Ok(None)`: the source has no value, and there is no default. The default of a secret is shown to nobody.
+    pub fn value(&mut self, variable: &Variable, scope: &Scope, is_secret: bool) -> Result<Option<Value>, StepError> {
+        let source = &variable.source;
         let found = match source {
             ValueSource::Template(template) => {
-                return self.renderer(scope, events).render(template).map(|text| Some(Value::Text(text)));
+                return self.renderer(scope).render(template).map(|text| Some(Value::Text(text)));
             }
             ValueSource::Literal(value) => return Ok(Some(value.clone())),
             ValueSource::Env { name, default } => (self.run.sources.env(name), default),
             ValueSource::Prompt { text, default } => {
-                let hint = default.as_ref().map(|default| match request.is_secret {
+                let hint = default.as_ref().map(|default| match is_secret {
                     true => "Enter takes the default".to_owned(),
                     false => default.to_string(),
                 });
@@ -59,15 +65,15 @@ impl ValueReader<'_> {
                 }
             }
             ValueSource::Netrc { field, default } => {
-                let (host, user) = (self.host.as_deref().unwrap_or_default(), self.netrc_user(scope, events));
+                let (host, user) = (self.host.as_deref().unwrap_or_default(), self.netrc_user(scope));
                 (self.run.sources.netrc(host, user.as_deref(), field), default)
             }
             ValueSource::Command { argv, default } => match self.run.sources.command(argv) {
                 Err(_) if self.run.options.dry_run && default.is_some() => (Ok(None), default),
                 Err(error) => (Err(error), default),
                 // A signal ends a command, too, and then the session.
-                Ok(Err(why)) if default.is_some() && events.clock.interrupted().is_none() => {
-                    request.failed = Some(why);
+                Ok(Err(why)) if default.is_some() && self.clock.interrupted().is_none() => {
+                    self.notices.defaults.push((variable.name.clone(), why));
                     (Ok(None), default)
                 }
                 Ok(Err(why)) => (Err(SourceError::Refused(why)), default),
@@ -78,27 +84,27 @@ impl ValueReader<'_> {
                 }
             },
             ValueSource::Csv { path, default, .. } | ValueSource::Json { path, default } => {
-                let resolved = self.renderer(scope, events).resolve(path)?;
+                let resolved = self.renderer(scope).resolve(path)?;
                 let name = resolved.to_string();
-                let read = match self.bytes(&resolved, request) {
+                let read = match self.bytes(&resolved, is_secret) {
                     Ok(bytes) => match source {
                         ValueSource::Csv { format, .. } => csv_table(&bytes, &name, format),
                         _ => json_value(&bytes, &name),
                     },
                     Err(SourceError::Unreadable(_)) if default.is_some() => return Ok(default.clone()),
-                    Err(error) => return Err(StepError::source(&events.secrets, events.clock, &error)),
+                    Err(error) => return Err(StepError::source(self.secrets, self.clock, &error)),
                 };
-                return read.map(Some).map_err(|why| StepError::bad_value(&events.secrets, why));
+                return read.map(Some).map_err(|why| StepError::bad_value(self.secrets, why));
             }
             ValueSource::File { path, template, charset, default } => {
-                let resolved = self.renderer(scope, events).resolve(path)?;
-                match self.file(&resolved, TextDecoding::strict(*charset), request) {
+                let resolved = self.renderer(scope).resolve(path)?;
+                match self.file(&resolved, TextDecoding::strict(*charset), is_secret) {
                     Err(SourceError::Unreadable(_)) if default.is_some() => (Ok(None), default),
                     Ok(text) if *template => {
                         let rendered =
                             self.run.session.templates.render_text(&text, &resolved.to_string(), &path.span, scope);
                         let text = rendered
-                            .map_err(|error| StepError::bad_value(&events.secrets, error.message).at(&error.span))?;
+                            .map_err(|error| StepError::bad_value(self.secrets, error.message).at(&error.span))?;
                         return Ok(Some(Value::Text(text)));
                     }
                     content => (content.map(Some), default),
@@ -108,23 +114,23 @@ impl ValueReader<'_> {
         match found {
             (Ok(Some(text)), _) => Ok(Some(Value::Text(text))),
             (Ok(None), default) => Ok(default.clone()),
-            (Err(error), _) => Err(StepError::source(&events.secrets, events.clock, &error)),
+            (Err(error), _) => Err(StepError::source(self.secrets, self.clock, &error)),
         }
     }
 
     /// The login whose netrc entry is taken: `[auth] user`, if it has a value by now. It may come from netrc itself.
-    pub(super) fn netrc_user(&self, scope: &Scope, events: &EventSink<'_>) -> Option<String> {
+    pub(super) fn netrc_user(&self, scope: &Scope) -> Option<String> {
         let user = self.run.session.auth.as_ref()?.user.as_ref()?;
-        self.renderer(scope, events).render(user).ok()
+        self.renderer(scope).render(user).ok()
     }
 
-    fn file(&self, path: &ContentPath, decoding: TextDecoding, request: &ValueRequest) -> Result<String, SourceError> {
-        let text = text_of(&self.bytes(path, request)?, decoding);
+    fn file(&self, path: &ContentPath, decoding: TextDecoding, is_secret: bool) -> Result<String, SourceError> {
+        let text = text_of(&self.bytes(path, is_secret)?, decoding);
         text.map_err(|why| SourceError::Refused(why.in_file(&path.to_string())))
     }
 
-    fn bytes(&self, path: &ContentPath, request: &ValueRequest) -> Result<Vec<u8>, SourceError> {
-        let file = match (request.is_secret, path.confinement()) {
+    fn bytes(&self, path: &ContentPath, is_secret: bool) -> Result<Vec<u8>, SourceError> {
+        let file = match (is_secret, path.confinement()) {
             (true, _) => self.run.sources.open_secret(path.path()),
             (false, None) => self.run.sources.open(path.path()),
             (false, Some(_)) => self.run.sources.open_content(path),

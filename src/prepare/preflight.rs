@@ -1,21 +1,26 @@
 //! Renders everything that depends on variables and secrets alone, and opens the files that it names, before anything is
 //! sent: what would fail later fails now.
 
-use super::context::{RowContext, RunContext};
-use super::error::StepError;
-use super::events::EventSink;
+use super::clock::Clock;
+use super::context::{Row, RowContext, RunContext};
 use super::message::{MessageContext, PartReader, prepare_message};
-use super::row_source::Row;
-use super::values::{PreparedValues, Renderer, ValueReader, one_line, own_values};
+use super::values::{PreparedValues, Renderer, ValueReader, one_line};
+use crate::event::StepError;
 use crate::session::{
     Action, AuthSettings, FilePurpose, Message, MessageNumbering, Scope, Session, SourcePath, Span, Step, Template,
     TextSource, Value, ValueSource, Visitor, captures_name, walk_action,
 };
+use crate::transcript::Secrets;
 use std::collections::HashSet;
 
 /// Checks all steps that are sure to run, as far as the file shows. Learns passwords, and the names of those that are too
 /// short to be hidden everywhere.
-pub fn check(run: RunContext<'_>, values: &mut PreparedValues, events: &mut EventSink<'_>) -> Result<(), StepError> {
+pub fn check(
+    run: RunContext<'_>,
+    values: &mut PreparedValues,
+    secrets: &mut Secrets,
+    clock: &dyn Clock,
+) -> Result<(), StepError> {
     let row = RowContext {
         row: Row::default(),
         scope: values.scope.clone(),
@@ -33,57 +38,55 @@ pub fn check(run: RunContext<'_>, values: &mut PreparedValues, events: &mut Even
     }
     let host = values.server.host().to_owned();
     let short_names = std::mem::take(&mut values.notices.short_names);
-    let errors = PreflightErrors::default();
-    let mut preflight = Preflight { run, row, host, events, short_names, known, step: None, errors };
+    let findings = PreflightFindings { short_names, errors: Vec::new(), is_final: false };
+    let mut preflight = Preflight { run, row, host, secrets, clock, known, step: None, findings };
     preflight.visit_session(session);
-    values.notices.short_names = preflight.short_names;
-    preflight.errors.result()
+    let findings = preflight.findings;
+    values.notices.short_names = findings.short_names;
+    let mut errors = findings.errors.into_iter();
+    errors.next().map_or(Ok(()), |first| Err(first.with(errors)))
 }
 
 /// What is checked, and what is learnt from it.
-struct Preflight<'p, 'a, 'e> {
+struct Preflight<'p, 'a> {
     run: RunContext<'a>,
     row: RowContext,
     /// The server's name.
     host: String,
-    events: &'p mut EventSink<'e>,
-    /// The names of passwords that are too short to be hidden everywhere.
-    short_names: Vec<String>,
+    secrets: &'p mut Secrets,
+    clock: &'p dyn Clock,
     /// The names whose values do not change while the session runs.
     known: HashSet<String>,
     /// The innermost step that is being checked.
     step: Option<&'a Span>,
-    errors: PreflightErrors,
+    findings: PreflightFindings,
 }
 
 /// The most errors that one run reports.
 const MAX_ERRORS: usize = 100;
 
-/// All errors, each once, in the order of the session.
-#[derive(Default)]
-struct PreflightErrors {
-    list: Vec<StepError>,
+/// What was found.
+struct PreflightFindings {
+    /// All errors, each once, in the order of the session.
+    errors: Vec<StepError>,
+    /// The names of passwords that are too short to be hidden everywhere.
+    short_names: Vec<String>,
     /// No further check runs: a signal came, or there are enough errors.
     is_final: bool,
 }
 
-impl PreflightErrors {
+impl PreflightFindings {
     fn add(&mut self, error: StepError) {
         for one in error.into_list() {
-            if !self.list.iter().any(|known| known.span == one.span && known.cause == one.cause) {
-                self.list.push(one);
+            if !self.errors.iter().any(|known| known.span == one.span && known.cause == one.cause) {
+                self.errors.push(one);
             }
         }
-        self.is_final = self.list.len() >= MAX_ERRORS;
-    }
-
-    fn result(self) -> Result<(), StepError> {
-        let mut all = self.list.into_iter();
-        all.next().map_or(Ok(()), |first| Err(first.with(all)))
+        self.is_final = self.errors.len() >= MAX_ERRORS;
     }
 }
 
-impl<'a> Visitor<'a> for Preflight<'_, 'a, '_> {
+impl<'a> Visitor<'a> for Preflight<'_, 'a> {
     fn visit_session(&mut self, session: &'a Session) {
         session.auth.iter().for_each(|auth| self.visit_auth(auth));
         session.sections().into_iter().flatten().for_each(|step| self.visit_step(step));
@@ -120,9 +123,9 @@ impl<'a> Visitor<'a> for Preflight<'_, 'a, '_> {
 
     fn visit_message(&mut self, message: &'a Message) {
         if message.templates().is_some_and(|all| all.into_iter().all(|template| self.is_known(template))) {
-            let errors = self.errors.list.len();
+            let errors = self.findings.errors.len();
             self.check(|preflight| preflight.prepare(message));
-            if self.errors.list.len() == errors {
+            if self.findings.errors.len() == errors {
                 return;
             }
         }
@@ -160,29 +163,29 @@ impl<'a> Visitor<'a> for Preflight<'_, 'a, '_> {
     }
 }
 
-impl<'a> Preflight<'_, 'a, '_> {
+impl<'a> Preflight<'_, 'a> {
     /// Runs a check, unless no further one is to run, and keeps its errors. Those without a place get that of the step.
     fn check(&mut self, check: impl FnOnce(&mut Self) -> Result<(), StepError>) {
-        if self.errors.is_final {
+        if self.findings.is_final {
             return;
         }
         let Err(mut error) = check(self) else { return };
         if let Some(step) = self.step {
             error = error.all_at(step);
         }
-        if error.interrupt(self.events.clock).is_some() {
-            self.errors = PreflightErrors { list: vec![error], is_final: true };
+        if error.interrupt(self.clock).is_some() {
+            (self.findings.errors, self.findings.is_final) = (vec![error], true);
         } else {
-            self.errors.add(error);
+            self.findings.add(error);
         }
     }
 
     fn renderer(&self) -> Renderer<'_> {
-        Renderer { session: self.run.session, scope: &self.row.scope, secrets: &self.events.secrets }
+        Renderer { session: self.run.session, scope: &self.row.scope, secrets: self.secrets }
     }
 
     fn parts(&self) -> PartReader<'_, '_> {
-        PartReader { run: self.run, renderer: self.renderer(), clock: self.events.clock }
+        PartReader { run: self.run, renderer: self.renderer(), clock: self.clock }
     }
 
     fn is_known(&self, template: &Template) -> bool {
@@ -204,13 +207,12 @@ impl<'a> Preflight<'_, 'a, '_> {
             // A variable can use those above it.
             self.known.insert(variable.name.clone());
         }
-        let reader = ValueReader { run: self.run, host: Some(self.host.clone()) };
-        own_values(&reader, &mut self.row.scope, self.events, &step.with)
+        let mut reader = ValueReader::new(self.run, Some(self.host.clone()), self.secrets, self.clock);
+        reader.own_values(&mut self.row.scope, &step.with)
     }
 
     fn prepare(&mut self, message: &Message) -> Result<(), StepError> {
-        let (secrets, clock) = (&self.events.secrets, self.events.clock);
-        let mut inputs = MessageContext { run: self.run, row: &mut self.row, secrets, clock };
+        let mut inputs = MessageContext { run: self.run, row: &mut self.row, secrets: self.secrets, clock: self.clock };
         prepare_message(&mut inputs, message).map(drop)
     }
 
@@ -225,7 +227,7 @@ impl<'a> Preflight<'_, 'a, '_> {
         let resolved = self.renderer().resolve(path)?;
         match self.run.sources.open_content(&resolved) {
             Ok(_) => Ok(()),
-            Err(error) => Err(StepError::source(&self.events.secrets, self.events.clock, &error).at(&path.span)),
+            Err(error) => Err(StepError::source(self.secrets, self.clock, &error).at(&path.span)),
         }
     }
 
@@ -236,12 +238,12 @@ impl<'a> Preflight<'_, 'a, '_> {
             let Some(template) = template.as_ref().filter(|template| self.is_known(template)) else { continue };
             let secret = self.renderer().render(template)?;
             // For short secrets that it is made of, there is a warning already.
-            let is_reported = self.short_names.iter().any(|short| short == name)
+            let is_reported = self.findings.short_names.iter().any(|short| short == name)
                 || !self.renderer().short_secrets(template).is_empty();
-            if !self.events.secrets.redactor.add(&secret) && !is_reported {
-                self.short_names.push(name.to_owned());
+            if !self.secrets.redactor.add(&secret) && !is_reported {
+                self.findings.short_names.push(name.to_owned());
             }
-            one_line(&self.events.secrets, secret, template)?;
+            one_line(self.secrets, secret, template)?;
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 
 use super::addresses::{authors, mailboxes, reverse_path};
 use super::context::MessageContext;
-use crate::exec::error::StepError;
-use crate::exec::job::MessageNotices;
+use super::job::MessageNotices;
+use crate::event::StepError;
 use crate::message::{
     BuildError, Draft, Eml, EmlError, EncodedMessage, FilePart, NamedMailbox, build, check_media_type,
 };

@@ -1,12 +1,12 @@
 //! What a message is made of, as sources that can be read again: rendered texts, and files beneath the roots.
 
+use super::job::MessageNotices;
 use crate::event::Note;
-use crate::exec::context::{RunContext, StepContext};
-use crate::exec::error::StepError;
-use crate::exec::job::MessageNotices;
-use crate::exec::ports::Clock;
-use crate::exec::values::Renderer;
+use crate::event::StepError;
 use crate::message::{PartSource, Source, TextPart};
+use crate::prepare::clock::Clock;
+use crate::prepare::context::RunContext;
+use crate::prepare::values::Renderer;
 use crate::session::{
     ContentPath, DecodedReader, InvalidBytes, RenderError, SourceError, SourceFile, SourcePath, Sources, Span,
     TextDecoding, TextSource, decode_text, measure_text,
@@ -24,12 +24,7 @@ pub struct PartReader<'r, 'a> {
     pub clock: &'r dyn Clock,
 }
 
-impl<'r, 'a> PartReader<'r, 'a> {
-    /// For the row whose turn it is.
-    pub fn of(context: &'r StepContext<'_, 'a>) -> Self {
-        Self { run: context.run, renderer: context.renderer(), clock: context.events.clock }
-    }
-
+impl<'a> PartReader<'_, 'a> {
     fn bad_value(&self, what: impl AsRef<[u8]>, span: &Span) -> StepError {
         StepError::bad_value(self.renderer.secrets, what).at(span)
     }

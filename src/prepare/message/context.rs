@@ -1,10 +1,10 @@
 //! What a message is prepared from.
 
 use super::parts::PartReader;
-use crate::exec::context::{RowContext, RunContext};
-use crate::exec::error::StepError;
-use crate::exec::ports::Clock;
-use crate::exec::values::Renderer;
+use crate::event::StepError;
+use crate::prepare::clock::Clock;
+use crate::prepare::context::{RowContext, RunContext};
+use crate::prepare::values::Renderer;
 use crate::transcript::Secrets;
 
 /// What a message is prepared from: no connection, and nothing that says what has been sent.

@@ -1,36 +1,18 @@
 //! Gives the names of `[vars]` and `[secrets]` their values before anything is sent, and tells the redactor the secrets.
 
 use super::missing::MissingValues;
-use super::source::{ValueReader, ValueRequest};
-use crate::exec::error::StepError;
-use crate::exec::events::EventSink;
+use super::source::ValueReader;
+use crate::event::StepError;
 use crate::session::{Scheme, Scope, Server, ServerAddress, Value, ValueSource, Variable};
-use crate::transcript::SafeText;
 
 /// Where mail exchangers listen (RFC 5321 §4.5.4.2).
 const SMTP: u16 = 25;
 /// A secret's value under `--dry-run` if it has none.
 const PLACEHOLDER: &str = "dry-run-placeholder";
 
-/// What is to be said of the values.
-#[derive(Clone, Default)]
-pub struct ValueNotices {
-    /// The names of secrets that are too short to be hidden everywhere.
-    pub short_names: Vec<String>,
-    /// Secrets that a dry run goes without, and why they have no value.
-    pub placeholders: Vec<(String, SafeText)>,
-    /// Names whose defaults are used because a command failed, and why it did.
-    pub defaults: Vec<(String, String)>,
-}
-
-impl ValueReader<'_> {
+impl ValueReader<'_, '_> {
     /// Reads all values. Secrets come first, so that variables may hold them; what waits for another name waits.
-    pub fn gather(
-        &mut self,
-        scope: &mut Scope,
-        events: &mut EventSink<'_>,
-    ) -> Result<(Server, ValueNotices), StepError> {
-        let mut notices = ValueNotices::default();
+    pub fn gather(&mut self, scope: &mut Scope) -> Result<Server, StepError> {
         for (name, value) in &self.run.options.variables {
             scope.set(name, self.run.session.typed_override(name, value).clone());
         }
@@ -54,29 +36,29 @@ impl ValueReader<'_> {
         // All that fail are reported together, so that they need not be fixed run by run.
         let mut missing = MissingValues::default();
         for secret in ready {
-            missing.keep(secret, self.secret(secret, scope, events, &mut notices))?;
+            missing.keep(secret, self.secret(secret, scope))?;
         }
         for variable in vars {
             if !missing.explains(self.run.session, variable) {
-                missing.keep(variable, self.variable(variable, scope, events, &mut notices))?;
+                missing.keep(variable, self.variable(variable, scope))?;
             }
         }
-        let server = match self.server(scope, events) {
+        let server = match self.server(scope) {
             Ok(server) => server,
             // Without it there is no host to look values up for; it may be what is missing that it is made of.
             Err(error) => return Err(missing.told().err().unwrap_or(error)),
         };
         self.host = Some(server.host().to_owned());
         for variable in netrc_vars {
-            missing.keep(variable, self.variable(variable, scope, events, &mut notices))?;
+            missing.keep(variable, self.variable(variable, scope))?;
         }
         for secret in late {
             if !missing.explains(self.run.session, secret) {
-                missing.keep(secret, self.secret(secret, scope, events, &mut notices))?;
+                missing.keep(secret, self.secret(secret, scope))?;
             }
         }
         missing.told()?;
-        Ok((server, notices))
+        Ok(server)
     }
 
     /// Whether the secret's source needs the server's name, or a name that has no value yet.
@@ -94,101 +76,84 @@ impl ValueReader<'_> {
         }
     }
 
-    fn secret(
-        &self,
-        secret: &Variable,
-        scope: &mut Scope,
-        events: &mut EventSink<'_>,
-        notices: &mut ValueNotices,
-    ) -> Result<(), StepError> {
-        let mut request = ValueRequest { is_secret: true, failed: None };
-        let value = match self.value(&secret.source, scope, events, &mut request) {
+    fn secret(&mut self, secret: &Variable, scope: &mut Scope) -> Result<(), StepError> {
+        let value = match self.value(secret, scope, true) {
             Ok(Some(value)) => value,
             Ok(None) if self.run.options.dry_run => {
-                let why = self.no_value(secret, scope, events).cause.to_string();
-                notices.placeholders.push((secret.name.clone(), events.shown(why)));
+                let why = self.no_value(secret, scope).cause.to_string();
+                self.notices.placeholders.push((secret.name.clone(), self.secrets.shown(why)));
                 Value::Text(PLACEHOLDER.into())
             }
             // What would have to be asked for, run or read is left open in a dry run; an interruption ends it.
-            Err(error) if self.run.options.dry_run && error.interrupt(events.clock).is_none() && outside(secret) => {
-                notices.placeholders.push((secret.name.clone(), events.shown(error.cause.to_string())));
+            Err(error) if self.run.options.dry_run && error.interrupt(self.clock).is_none() && outside(secret) => {
+                self.notices.placeholders.push((secret.name.clone(), self.secrets.shown(error.cause.to_string())));
                 Value::Text(PLACEHOLDER.into())
             }
-            Ok(None) => return Err(self.no_value(secret, scope, events)),
+            Ok(None) => return Err(self.no_value(secret, scope)),
             Err(error) => return Err(error.at(&secret.span)),
         };
-        notices.defaults.extend(request.failed.map(|why| (secret.name.clone(), why)));
-        if !events.secrets.add(&secret.name, &value.to_string()) {
-            notices.short_names.push(secret.name.clone());
+        if !self.secrets.add(&secret.name, &value.to_string()) {
+            self.notices.short_names.push(secret.name.clone());
         }
         scope.set(&secret.name, value);
         Ok(())
     }
 
-    fn variable(
-        &self,
-        variable: &Variable,
-        scope: &mut Scope,
-        events: &mut EventSink<'_>,
-        notices: &mut ValueNotices,
-    ) -> Result<(), StepError> {
-        let mut request = ValueRequest::default();
-        match self.value(&variable.source, scope, events, &mut request) {
+    fn variable(&mut self, variable: &Variable, scope: &mut Scope) -> Result<(), StepError> {
+        match self.value(variable, scope, false) {
             Ok(Some(value)) => scope.set(&variable.name, value),
-            Ok(None) => return Err(self.no_value(variable, scope, events)),
+            Ok(None) => return Err(self.no_value(variable, scope)),
             Err(error) => return Err(error.at(&variable.span)),
         }
-        notices.defaults.extend(request.failed.map(|why| (variable.name.clone(), why)));
         if let ValueSource::Template(template) = &variable.source {
-            events.secrets.inherit(&variable.name, &self.run.session.templates.names(template));
+            self.secrets.inherit(&variable.name, &self.run.session.templates.names(template));
         }
         Ok(())
     }
 
-    fn no_value(&self, variable: &Variable, scope: &Scope, events: &EventSink<'_>) -> StepError {
+    fn no_value(&self, variable: &Variable, scope: &Scope) -> StepError {
         let what = match &variable.source {
             ValueSource::Env { name, .. } => {
                 format!("{} has no value: the environment variable {name} is not set", variable.name)
             }
             ValueSource::Netrc { field, .. } => {
                 let host = self.host.as_deref().unwrap_or_default();
-                let user =
-                    self.netrc_user(scope, events).map_or(String::new(), |user| format!(" with the login {user}"));
+                let user = self.netrc_user(scope).map_or(String::new(), |user| format!(" with the login {user}"));
                 let file = self.run.sources.netrc_file();
                 format!("{} has no value: {file} has no {field} for {host}{user}", variable.name)
             }
             _ => format!("{} has no value", variable.name),
         };
-        StepError::bad_value(&events.secrets, what).at(&variable.span)
+        StepError::bad_value(self.secrets, what).at(&variable.span)
     }
 
     /// The server, with the domain of `--mx` in place of its host.
-    fn server(&self, scope: &Scope, events: &EventSink<'_>) -> Result<Server, StepError> {
-        let Some(domain) = &self.run.options.target.mx else { return self.named_server(scope, events) };
+    fn server(&self, scope: &Scope) -> Result<Server, StepError> {
+        let Some(domain) = &self.run.options.target.mx else { return self.named_server(scope) };
         let Some(template) = &self.run.session.server else {
             let address = ServerAddress::Tcp { host: domain.clone(), port: SMTP };
             return Ok(Server { scheme: Scheme::Smtp, address });
         };
-        let server = self.named_server(scope, events)?;
+        let server = self.named_server(scope)?;
         if let ServerAddress::Unix(_) = server.address {
             let what = format!("{server} is a UNIX socket, which --mx cannot lead elsewhere");
-            return Err(StepError::bad_value(&events.secrets, what).at(&template.span));
+            return Err(StepError::bad_value(self.secrets, what).at(&template.span));
         }
         Ok(server.at(domain))
     }
 
     /// The server's URL: `--server`, or the file's.
-    fn named_server(&self, scope: &Scope, events: &EventSink<'_>) -> Result<Server, StepError> {
+    fn named_server(&self, scope: &Scope) -> Result<Server, StepError> {
         let (url, span) = match (&self.run.options.target.url, &self.run.session.server) {
             (Some(url), _) => (url.clone(), None),
-            (None, Some(template)) => (self.renderer(scope, events).render(template)?, Some(&template.span)),
+            (None, Some(template)) => (self.renderer(scope).render(template)?, Some(&template.span)),
             (None, None) => {
                 let what = "no server: give `server = \"smtp://host\"` in the file or --server URL";
-                return Err(StepError::bad_value(&events.secrets, what));
+                return Err(StepError::bad_value(self.secrets, what));
             }
         };
         Server::parse(&url).map_err(|why| {
-            let error = StepError::bad_value(&events.secrets, format!("server \"{url}\": {why}"));
+            let error = StepError::bad_value(self.secrets, format!("server \"{url}\": {why}"));
             match span {
                 Some(span) => error.at(span),
                 None => error,

@@ -1,23 +1,29 @@
 //! The envelope: MAIL with what the server offers and the message needs, and which commands leave together.
 
 use super::context::MessageContext;
+use super::job::{DeliveryPolicy, MessageJob};
 use super::prepare::{PreparedMessage, prepare_message};
+use crate::event::StepError;
 use crate::event::{Cause, Status};
-use crate::exec::connection::SmtpConnection;
-use crate::exec::error::StepError;
-use crate::exec::job::{DeliveryPolicy, MessageJob};
 use crate::session::{EhloFacts, Message, RefusalPolicy};
 use crate::smtp::mail_command::MailCommand;
+
+/// What a message must know of the server that it goes to.
+#[derive(Clone, Copy)]
+pub struct ServerTraits<'s> {
+    pub ehlo: &'s EhloFacts,
+    pub is_lmtp: bool,
+}
 
 /// Makes the message ready for the server of this connection: what the server lacks is noticed before anything is sent.
 pub fn prepare_job<'a>(
     context: &mut MessageContext<'_, 'a>,
-    connection: &mut SmtpConnection<'_>,
     message: &Message,
-    is_lmtp: bool,
+    server: ServerTraits<'_>,
+    number: u64,
 ) -> Result<MessageJob<'a>, StepError> {
     let mail = prepare_message(context, message)?;
-    let ehlo = &connection.server.ehlo;
+    let ServerTraits { ehlo, is_lmtp } = server;
     let prdr = message.prdr && ehlo.has("PRDR") && !is_lmtp;
     let pipelined = message.pipelining && ehlo.has("PIPELINING");
     let chunked = message.chunking && ehlo.has("CHUNKING");
@@ -29,7 +35,7 @@ pub fn prepare_job<'a>(
     let eager = pipelined && !held && (message.on_refused == RefusalPolicy::Skip || mail.recipients.len() == 1);
     Ok(MessageJob {
         mail_command: mail_command(context, ehlo, &mail, prdr)?,
-        number: connection.outbox.next_number(),
+        number,
         recipients: mail.recipients,
         rcpt_params: mail.rcpt_params,
         content: mail.content,

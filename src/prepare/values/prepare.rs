@@ -1,14 +1,13 @@
 //! What a session needs before its first connection: values, the client's name, the files of `[tls]`.
 
-use super::gather::ValueNotices;
 use super::renderer::Renderer;
-use super::source::ValueReader;
-use crate::event::Failure;
-use crate::exec::context::RunContext;
-use crate::exec::error::StepError;
-use crate::exec::events::EventSink;
-use crate::exec::ports::{TlsFile, TlsOptions};
+use super::source::{ValueNotices, ValueReader};
+use crate::event::{Failure, StepError};
+use crate::prepare::clock::Clock;
+use crate::prepare::context::RunContext;
+use crate::prepare::tls::{TlsFile, TlsOptions};
 use crate::session::{HostEnvironment, Scope, Server, SourcePath};
+use crate::transcript::Secrets;
 use std::sync::{Arc, Mutex};
 
 /// The name of a machine that has none: an address literal (RFC 5321 §4.1.3).
@@ -27,9 +26,9 @@ pub struct PreparedValues {
 }
 
 /// Reads all values and the files of `[tls]`.
-pub fn prepare(run: RunContext<'_>, events: &mut EventSink<'_>) -> Result<PreparedValues, StepError> {
+pub fn prepare(run: RunContext<'_>, secrets: &mut Secrets, clock: &dyn Clock) -> Result<PreparedValues, StepError> {
     let (session, options) = (run.session, run.options);
-    let moment = Arc::new(Mutex::new(events.clock.timestamp()));
+    let moment = Arc::new(Mutex::new(clock.timestamp()));
     let now = moment.clone();
     let host = HostEnvironment {
         now: Arc::new(move || *now.lock().expect("no one panics while holding the moment")),
@@ -37,8 +36,10 @@ pub fn prepare(run: RunContext<'_>, events: &mut EventSink<'_>) -> Result<Prepar
         zone: options.host.zone.clone(),
     };
     let mut scope = Scope::new(options.seed, host);
-    let (server, notices) = ValueReader { run, host: None }.gather(&mut scope, events)?;
-    let renderer = Renderer { session, scope: &scope, secrets: &events.secrets };
+    let mut reader = ValueReader::new(run, None, secrets, clock);
+    let server = reader.gather(&mut scope)?;
+    let notices = reader.notices;
+    let renderer = Renderer { session, scope: &scope, secrets };
     let client_name = match &session.client_name {
         Some(template) => renderer.render_line(template)?,
         None if is_name(&options.host.name) => options.host.name.clone(),
@@ -52,11 +53,11 @@ pub fn prepare(run: RunContext<'_>, events: &mut EventSink<'_>) -> Result<Prepar
         None => Ok(None),
         Some(path) => {
             let bytes = run.sources.read_tls(renderer.resolve(path)?.path());
-            bytes.map(Some).map_err(|error| StepError::source(&events.secrets, events.clock, &error).at(&path.span))
+            bytes.map(Some).map_err(|error| StepError::source(secrets, clock, &error).at(&path.span))
         }
     };
     let mut ca = read(&session.tls.ca)?.unwrap_or_default();
-    check_tls_file(run, events, &session.tls.ca, TlsFile::Trusted(&ca))?;
+    check_tls_file(run, secrets, &session.tls.ca, TlsFile::Trusted(&ca))?;
     ca.extend_from_slice(&options.trust.ca);
     let client_cert = match (read(&session.tls.client_cert)?, read(&session.tls.client_key)?) {
         (Some(certificate), Some(key)) => Some((certificate, key)),
@@ -66,7 +67,7 @@ pub fn prepare(run: RunContext<'_>, events: &mut EventSink<'_>) -> Result<Prepar
     };
     if let Some((certificate, key)) = &client_cert {
         let at = if session.tls.client_key.is_some() { &session.tls.client_key } else { &session.tls.client_cert };
-        check_tls_file(run, events, at, TlsFile::Client { certificate, key })?;
+        check_tls_file(run, secrets, at, TlsFile::Client { certificate, key })?;
     }
     let tls = TlsOptions {
         server_name,
@@ -84,12 +85,12 @@ pub fn prepare(run: RunContext<'_>, events: &mut EventSink<'_>) -> Result<Prepar
 /// An invalid file of `[tls]` is reported where the session names it, before there is a connection.
 fn check_tls_file(
     run: RunContext<'_>,
-    events: &EventSink<'_>,
+    secrets: &Secrets,
     named: &Option<SourcePath>,
     file: TlsFile<'_>,
 ) -> Result<(), StepError> {
     let (Some(path), Some(check)) = (named, run.options.trust.check_file) else { return Ok(()) };
-    let wrong = |why| StepError::bad_value(&events.secrets, format!("{}: {why}", path.template.source)).at(&path.span);
+    let wrong = |why| StepError::bad_value(secrets, format!("{}: {why}", path.template.source)).at(&path.span);
     check(file).map_err(wrong)
 }
 

@@ -1,7 +1,6 @@
 //! The names that got no value: all are reported together.
 
-use crate::event::{Cause, Status};
-use crate::exec::error::StepError;
+use crate::event::{Cause, Status, StepError};
 use crate::session::{Session, ValueSource, Variable};
 
 /// The names that got no value, and why.

@@ -1,7 +1,8 @@
 //! What a run is given beside the session.
 
-use super::ports::{CheckTlsFile, ConnectOptions};
+use super::tls::CheckTlsFile;
 use crate::session::Value;
+use std::net::IpAddr;
 
 /// What a run is given beside the session.
 #[derive(Default)]
@@ -49,4 +50,18 @@ impl Default for LocalHost {
     fn default() -> Self {
         Self { name: String::new(), zone: jiff::tz::TimeZone::UTC }
     }
+}
+
+/// How connections are made.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    pub source: Option<IpAddr>,
+    pub ipv4_only: bool,
+    pub ipv6_only: bool,
+    /// `--resolve HOST:PORT:ADDR`.
+    pub resolve: Vec<(String, u16, IpAddr)>,
+    /// `--mx`: the server's host is a domain, and its mail exchanger is meant.
+    pub mx: bool,
+    /// The session begins with waiting for the server's greeting: nothing is lost by waiting for its first byte here.
+    pub expects_greeting: bool,
 }
