@@ -65,7 +65,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
             // Each row in flight is finished by the executor. If one were not, it may have been delivered.
             let cause = Cause::DeliveryUnknown { why: SafeText::new("the row was not finished") };
             let failure = Failure::new(Status::IoErr, Place::default(), cause);
-            let outcome = Outcome { status: Status::IoErr, failure: Some(failure), steps_run: 0, skipped: None };
+            let outcome = Outcome::failed(failure);
             self.finish(task, &RowResult { outcome, started: true, ..RowResult::not_started() });
         }
         if let Some(task) = self.first.take() {

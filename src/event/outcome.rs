@@ -90,7 +90,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What it is behind an earlier attempt that found recipients refused for good: they came first, and no success with
+    /// It failed before any step ran.
+    pub fn failed(failure: Failure) -> Self {
+        Self { status: failure.status, failure: Some(failure), steps_run: 0, skipped: None }
+    }
+
+    /// What it is after an earlier attempt that found recipients refused for good: they came first, and no success with
     /// the others covers them. That a message may have been delivered still comes before all else.
     #[must_use]
     pub fn after_refusal(mut self, refused: &Failure) -> Self {

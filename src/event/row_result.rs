@@ -1,5 +1,6 @@
 //! What a row came to, in typed facts: a ledger computes the row's state from them, and from no text.
 
+use super::cause::Cause;
 use super::fact::RecipientOutcome;
 use super::outcome::Outcome;
 use super::status::Status;
@@ -142,6 +143,26 @@ impl RowRecord {
             self.recipients.truncate(self.before_step);
         } else {
             self.before_step = self.recipients.len();
+        }
+    }
+
+    /// What became of the row. `replies` came on its connections, and `raw` is what they said.
+    pub fn into_result(
+        self,
+        outcome: Outcome,
+        raw: RawDialogue,
+        replies: usize,
+        message_id: Option<String>,
+    ) -> RowResult {
+        let is_lost = outcome.failure.as_ref().is_some_and(|one| matches!(one.cause, Cause::ConnectionLost { .. }));
+        RowResult {
+            outcome,
+            recipients: self.recipients,
+            refused_at: self.refused_at,
+            raw,
+            started: !is_lost || replies > 0 || self.intent_recorded,
+            unsent_messages: self.unsent_messages,
+            message_id,
         }
     }
 

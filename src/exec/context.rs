@@ -6,9 +6,9 @@ use super::events::EventSink;
 use super::ports::{ConnectError, MailExchanger, Network};
 use super::row_source::{DeliveryIntent, RowSource};
 use crate::event::RowRecord;
-use crate::event::{Cause, Fact, Failure, Note, Status};
+use crate::event::{Cause, Fact, Failure, Note, Outcome, Status};
 use crate::prepare::{
-    Interrupt, MessageContext, PartReader, Renderer, RowContext, RunContext, TlsOptions, ValueReader,
+    Interrupt, MessageContext, PartReader, Renderer, RowContext, RunContext, TlsOptions, ValueReader, signal_status,
 };
 use crate::session::{Expectation, Scheme, Server, ServerAddress, SessionFacts, Step, Value, Variable};
 use crate::smtp::address::Mailbox;
@@ -129,6 +129,15 @@ pub struct RunProgress {
     pub attempt: MessageAttempt,
     /// What is collected of the row whose turn it is.
     pub record: RowRecord,
+}
+
+impl RunProgress {
+    /// How the session ended, or a row, after so many steps: with this failure, if there was one.
+    pub fn outcome(&self, failure: Option<Failure>, steps_run: usize) -> Outcome {
+        let status = failure.as_ref().map_or(Status::Passed, |failure| failure.status);
+        let status = self.interrupted.map_or(status, signal_status);
+        Outcome { status, failure, steps_run, skipped: self.skipped.clone() }
+    }
 }
 
 /// What a step's `retry` asks of an attempt to send a message.

@@ -42,14 +42,15 @@ pub struct EventSink<'a> {
 }
 
 impl<'a> EventSink<'a> {
-    pub fn new(observer: &'a mut dyn Observer, clock: &'a dyn Clock, secrets: Secrets) -> Self {
-        Self { observer, clock, secrets, in_chunk_gap: false, heard: Vec::new(), started: None, label: None }
-    }
-
-    /// Continues the time of another connection of the same session, under this label.
-    pub fn set_label(&mut self, label: &ConnectionLabel) {
-        self.started = label.started;
-        self.label = label.name.clone();
+    /// Continues the time of the session's other connections, under this label.
+    pub fn new(
+        observer: &'a mut dyn Observer,
+        clock: &'a dyn Clock,
+        secrets: Secrets,
+        label: &ConnectionLabel,
+    ) -> Self {
+        let (label, started) = (label.name.clone(), label.started);
+        Self { observer, clock, secrets, in_chunk_gap: false, heard: Vec::new(), started, label }
     }
 
     pub fn now(&self) -> Instant {

@@ -147,7 +147,7 @@ mod tests {
         let mut deferred = DeferredTranscript::new(&mut out, TranscriptOptions::default());
         let what = SafeText::new("cannot read \"gone.pdf\"");
         let failure = Failure::new(Status::NoInput, Place::default(), Cause::Unreadable { what });
-        let outcome = Outcome { status: Status::NoInput, failure: Some(failure), steps_run: 0, skipped: None };
+        let outcome = Outcome::failed(failure);
         happens(&mut deferred, Fact::SessionFinished { outcome: &outcome });
         happens(&mut deferred, Fact::Connected { address: SafeText::new("one") });
         ends(&mut deferred, Status::Failed);

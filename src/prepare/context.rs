@@ -56,6 +56,11 @@ pub struct RowContext {
 }
 
 impl RowContext {
+    /// Before the first row.
+    pub fn new(scope: Scope, moment: Arc<Mutex<jiff::Timestamp>>, numbering: MessageNumbering) -> Self {
+        Self { row: Row::default(), scope, moment, message_id: None, numbering, last_message: None }
+    }
+
     /// A row begins: its messages carry the Message-IDs of an earlier attempt at it.
     pub fn begin(&mut self, row: Row) {
         self.scope.set_row(row.value.as_ref());

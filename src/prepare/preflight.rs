@@ -2,7 +2,7 @@
 //! sent: what would fail later fails now.
 
 use super::clock::Clock;
-use super::context::{Row, RowContext, RunContext};
+use super::context::{RowContext, RunContext};
 use super::message::{MessageContext, PartReader, prepare_message};
 use super::values::{PreparedValues, Renderer, ValueReader, one_line};
 use crate::event::StepError;
@@ -21,14 +21,7 @@ pub fn check(
     secrets: &mut Secrets,
     clock: &dyn Clock,
 ) -> Result<(), StepError> {
-    let row = RowContext {
-        row: Row::default(),
-        scope: values.scope.clone(),
-        moment: values.moment.clone(),
-        message_id: None,
-        numbering: MessageNumbering::default(),
-        last_message: None,
-    };
+    let row = RowContext::new(values.scope.clone(), values.moment.clone(), MessageNumbering::default());
     let session = run.session;
     let variables = session.vars.iter().chain(&session.secrets).map(|variable| &variable.name);
     let mut known: HashSet<String> =

@@ -40,6 +40,15 @@ impl Action {
         }
     }
 
+    /// Whether it opens a connection first.
+    pub fn begins_with_connect(&self) -> bool {
+        match self {
+            Self::Connect => true,
+            Self::Steps(members) => members.first().is_some_and(|member| member.action.begins_with_connect()),
+            _ => false,
+        }
+    }
+
     /// Whether it sends QUIT.
     pub fn is_quit(&self) -> bool {
         match self {

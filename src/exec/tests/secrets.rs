@@ -2,7 +2,7 @@
 //! of that by unfolding and decoding.
 
 use crate::event::{Event, Fact, Observer};
-use crate::exec::events::EventSink;
+use crate::exec::events::{ConnectionLabel, EventSink};
 use crate::message::{Draft, Source, TextPart, build, parse_address_list};
 use crate::smtp::content::ContentEncoder;
 use crate::transcript::{ContentWindow, Secrets};
@@ -36,7 +36,7 @@ fn told(content: &[u8], secret: &str, block: usize) -> Vec<String> {
     let mut secrets = Secrets::default();
     secrets.redactor.add(secret);
     let (time, mut told) = (VirtualClock::new(), EmittedLines::default());
-    let mut events = EventSink::new(&mut told, time.as_ref(), secrets);
+    let mut events = EventSink::new(&mut told, time.as_ref(), secrets, &ConnectionLabel::default());
     let (mut passage, mut rest) = (ContentWindow::default(), content);
     while !rest.is_empty() {
         let end = rest.iter().skip(block).position(|b| *b == b'\n').map_or(rest.len(), |at| block + at + 1);

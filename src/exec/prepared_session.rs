@@ -1,0 +1,121 @@
+//! A session that is ready for its connections.
+
+use super::events::{ConnectionLabel, EventSink, MAIN};
+use super::rows::invalid_row;
+use crate::event::{Cause, Fact, Failure, Note, Observer, Outcome, Status};
+use crate::message::PartCache;
+use crate::prepare::{Clock, PreparedValues, Row, RunContext, RunOptions, outside_failure, preflight, prepare};
+use crate::session::{Session, SourceError, SourcePath, Sources, Span};
+use crate::transcript::{SafeText, Secrets};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A session whose names have their values, and that was checked: ready for its connections.
+pub struct PreparedSession<'a> {
+    session: &'a Session,
+    options: &'a RunOptions,
+    sources: &'a dyn Sources,
+    parts: Arc<PartCache>,
+    pub(super) values: PreparedValues,
+    pub(super) secrets: Secrets,
+}
+
+impl<'a> PreparedSession<'a> {
+    /// Reads and renders all that can be before anything is sent, and emits that the session started; the outcome if it
+    /// cannot go on.
+    pub fn new(
+        session: &'a Session,
+        options: &'a RunOptions,
+        sources: &'a dyn Sources,
+        clock: &dyn Clock,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Box<Outcome>> {
+        let parts = Arc::default();
+        let run = RunContext { session, options, sources, parts: &parts };
+        let mut events =
+            EventSink::new(observer, clock, Secrets::new(options.show_secrets), &ConnectionLabel::default());
+        let mut values = match prepare(run, &mut events.secrets, clock) {
+            Ok(values) => values,
+            Err(error) => {
+                let started = Fact::SessionStarted { name: events.shown(&session.name), server: SafeText::default() };
+                events.emit(MAIN, started);
+                return Err(Box::new(Outcome::failed(outside_failure(run, error))));
+            }
+        };
+        // Passwords are learnt in the preflight, before anything is shown.
+        let checked = preflight::check(run, &mut values, &mut events.secrets, clock);
+        let (name, server) = (events.shown(&session.name), events.shown(values.server.to_string()));
+        events.emit(MAIN, Fact::SessionStarted { name, server });
+        emit_notices(run, &values, &mut events);
+        let secrets = events.secrets;
+        match checked {
+            Ok(()) => Ok(Self { session, options, sources, parts, values, secrets }),
+            Err(error) => Err(Box::new(Outcome::failed(outside_failure(run, error)))),
+        }
+    }
+
+    pub(super) fn run(&self) -> RunContext<'_> {
+        RunContext { session: self.session, options: self.options, sources: self.sources, parts: &self.parts }
+    }
+
+    /// Reports an invalid row without connecting.
+    pub fn report_invalid_row(
+        &self,
+        label: &ConnectionLabel,
+        row: Row,
+        clock: &dyn Clock,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        let mut events = EventSink::new(observer, clock, self.secrets.clone(), label);
+        let why = row.error.unwrap_or_default();
+        let outcome = Outcome::failed(invalid_row(self.session, &self.secrets, &row.place, &why));
+        if let Some(id) = &row.id {
+            events.emit(MAIN, Fact::RowStarted { row: id });
+            events.emit(MAIN, Fact::RowFinished { row: id, outcome: &outcome });
+        }
+        outcome
+    }
+
+    /// Where a file of the session lies.
+    pub fn path(&self, path: &SourcePath) -> Result<PathBuf, Box<Outcome>> {
+        let rendered = self.session.templates.render(&path.template, &self.values.scope);
+        let rendered =
+            rendered.map_err(|error| Box::new(self.refuse(&SourceError::Refused(error.message), &error.span)))?;
+        Ok(path.base.join(rendered))
+    }
+
+    /// How the session ends if a file that it names cannot be used.
+    pub fn refuse(&self, error: &SourceError, at: &Span) -> Outcome {
+        let (status, cause) = match error {
+            SourceError::Refused(what) => (Status::DataErr, Cause::BadValue { what: self.shown(what) }),
+            SourceError::Unreadable(what) => (Status::NoInput, Cause::Unreadable { what: self.shown(what) }),
+        };
+        Outcome::failed(Failure::new(status, self.session.source_map.place(at), cause))
+    }
+
+    /// What `text` is in facts: secrets hidden, and escaped.
+    pub fn shown(&self, text: &str) -> SafeText {
+        self.secrets.shown(text)
+    }
+}
+
+/// What is to be said of the values before the first connection.
+fn emit_notices(run: RunContext<'_>, values: &PreparedValues, events: &mut EventSink<'_>) {
+    for name in &values.notices.short_names {
+        let name = events.shown(name);
+        events.note(MAIN, Note::ShortSecret { name });
+    }
+    for (name, value) in &run.options.variables {
+        if !events.secrets.redactor.find(value.to_string().as_bytes()).is_empty() {
+            let name = events.shown(name);
+            events.note(MAIN, Note::SecretInArguments { name });
+        }
+    }
+    for (name, why) in &values.notices.placeholders {
+        let name = events.shown(name);
+        events.note(MAIN, Note::PlaceholderUsed { name, why: why.clone() });
+    }
+    for (name, why) in &values.notices.defaults {
+        events.note_default_used(name, why);
+    }
+}
