@@ -70,7 +70,7 @@ fn a_send_step_passes_few_frames_on_its_way_to_the_stream() {
     let mut network = TracedStream(Rc::clone(&trace));
     run(&session, &RunOptions::default(), &Files, &mut network, clock.as_ref(), &mut NoObserver);
     let trace = trace.take().expect("something was written");
-    // `at ./src/exec/steps.rs:12:3`: where each frame is.
+    // `at ./src/exec/mod.rs:12:3`: where each frame is.
     let is_ours = |line: &&str| line.contains("/src/exec/") && !line.contains("/src/exec/tests/");
     let frames: Vec<&str> =
         trace.lines().map(str::trim).filter(|line| line.starts_with("at ")).filter(is_ours).collect();
