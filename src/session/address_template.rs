@@ -80,7 +80,7 @@ pub fn mailbox_from_string(rendered: &RenderedText) -> Result<Option<NamedMailbo
     let parts = parse_mailbox(text, skip_space(text, 0))?;
     let end = skip_space(text, parts.end);
     if end < text.len() {
-        return Err(AddressError { at: end, why: "this is more than one address" }.into());
+        return Err(AddressError { at: end, why: "this is more than one address".into() }.into());
     }
     let is_one_value = is_one_value(rendered);
     for value in rendered.values() {
@@ -140,7 +140,9 @@ pub fn mailboxes_from_list(text: &str) -> Result<Vec<NamedMailbox>, AddressTempl
                 }
                 at = skip_space(text, parts.end);
                 if !matches!(text.get(at..).and_then(|rest| rest.chars().next()), None | Some(',' | ';')) {
-                    return Err(AddressError { at, why: "a comma or semicolon should follow the address" }.into());
+                    return Err(
+                        AddressError { at, why: "a comma or semicolon should follow the address".into() }.into()
+                    );
                 }
                 mailboxes.push(parts.named);
             }
@@ -202,7 +204,7 @@ fn parse_mailbox(text: &str, at: usize) -> Result<MailboxParts, AddressError> {
         parse_address(text, start)?
     };
     if text.get(end..).is_none_or(|rest| !rest.starts_with('>')) {
-        return Err(AddressError { at: end, why: "the address should end here with >" });
+        return Err(AddressError { at: end, why: "the address should end here with >".into() });
     }
     let (local, domain) = part_ranges(&mailbox, start);
     let name = (!name.is_empty()).then_some(name);
@@ -230,7 +232,7 @@ fn parse_phrase(text: &str, at: usize) -> Result<(String, Range<usize>), Address
         let rest = text.get(start..).unwrap_or_default();
         let word = if rest.starts_with('"') {
             let (word, length) =
-                parse_quoted_string(rest).ok_or(AddressError { at: start, why: "this quote is not closed" })?;
+                parse_quoted_string(rest).ok_or(AddressError { at: start, why: "this quote is not closed".into() })?;
             end = start + length;
             word
         } else {

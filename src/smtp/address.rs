@@ -12,6 +12,8 @@
 //!
 //! Whether an address is longer than RFC 5321 §4.5.3.1 allows is left to the server.
 
+use super::domain::{self, code_point};
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
 
@@ -29,12 +31,12 @@ pub struct Mailbox {
 pub struct AddressError {
     /// Byte offset into the text.
     pub at: usize,
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
 }
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.why)
+        f.write_str(&self.why)
     }
 }
 
@@ -65,7 +67,7 @@ impl Mailbox {
         match text[length..].chars().next() {
             None => Ok(mailbox),
             Some(next) => {
-                Err(AddressError { at: length, why: misplaced(next).unwrap_or("the address should end here") })
+                Err(AddressError { at: length, why: misplaced(next).unwrap_or("the address should end here").into() })
             }
         }
     }
@@ -75,6 +77,8 @@ impl Mailbox {
         let mut parser = MailboxParser { text, at: 0 };
         parser.local_part()?;
         let local = text[..parser.at].to_owned();
+        domain::check_local_part(&local)
+            .map_err(|error| AddressError { at: error.at, why: error.to_string().into() })?;
         match parser.peek() {
             Some('@') => parser.at += 1,
             Some(next) => {
@@ -98,9 +102,23 @@ impl Mailbox {
         self.local.is_empty() && self.domain.is_empty()
     }
 
-    /// Whether it needs SMTPUTF8 (RFC 6531).
+    /// Whether it needs SMTPUTF8 (RFC 6531). A domain never does, as it has A-labels (RFC 5890 §2.3.2.1).
     pub fn is_internationalized(&self) -> bool {
-        !self.local.is_ascii() || !self.domain.is_ascii()
+        !self.local.is_ascii()
+    }
+
+    /// Writes the domain in A-labels.
+    pub fn convert_domain(&mut self) {
+        // The parser has refused every domain that cannot be converted.
+        if let Ok(domain) = domain::to_ascii(&self.domain) {
+            self.domain = domain;
+        }
+    }
+
+    /// What two spellings of the same mailbox have in common: domains are compared without case (RFC 1035 §2.3.3), local
+    /// parts exactly (RFC 5321 §2.4).
+    pub fn comparison_key(&self) -> (String, String) {
+        (self.local.clone(), domain::comparison_key(&self.domain))
     }
 }
 
@@ -145,8 +163,8 @@ impl MailboxParser<'_> {
         self.text[self.at..].chars().next()
     }
 
-    fn error(&self, why: &'static str) -> AddressError {
-        AddressError { at: self.at, why }
+    fn error(&self, why: impl Into<Cow<'static, str>>) -> AddressError {
+        AddressError { at: self.at, why: why.into() }
     }
 
     /// Skips characters of one kind. Returns whether there was any.
@@ -190,7 +208,7 @@ impl MailboxParser<'_> {
         self.at += 1;
         loop {
             match self.peek() {
-                None => return Err(AddressError { at: opening, why: "this quote is not closed" }),
+                None => return Err(AddressError { at: opening, why: "this quote is not closed".into() }),
                 Some('"') => {
                     self.at += 1;
                     return Ok(());
@@ -211,6 +229,16 @@ impl MailboxParser<'_> {
     }
 
     fn domain(&mut self) -> Result<(), AddressError> {
+        let start = self.at;
+        self.labels()?;
+        let written = &self.text[start..self.at];
+        let invalid =
+            |error: domain::DomainError| AddressError { at: start + error.at(), why: error.to_string().into() };
+        domain::to_ascii(written).map(drop).map_err(invalid)
+    }
+
+    /// RFC 5321's `sub-domain`s, or U-labels.
+    fn labels(&mut self) -> Result<(), AddressError> {
         let is_label = |c: char| c.is_ascii_alphanumeric() || c == '-' || (!c.is_ascii() && is_atext(c));
         loop {
             let label = self.at;
@@ -221,6 +249,7 @@ impl MailboxParser<'_> {
                 return Err(self.error(match self.peek() {
                     Some('.') => "a label of the domain is empty",
                     Some('_') => "a domain cannot contain an underscore",
+                    Some(c) if !c.is_ascii() => return Err(self.not_in_domain(c)),
                     Some(c) => misplaced(c).unwrap_or("this character is not allowed in a domain"),
                     None if self.text.ends_with('.') => "a domain cannot end in a dot",
                     None => "the domain is missing",
@@ -233,9 +262,14 @@ impl MailboxParser<'_> {
             match self.peek() {
                 Some('.') => self.at += 1,
                 Some('_') => return Err(self.error("a domain cannot contain an underscore")),
+                Some(c) if !c.is_ascii() => return Err(self.not_in_domain(c)),
                 _ => return Ok(()),
             }
         }
+    }
+
+    fn not_in_domain(&self, c: char) -> AddressError {
+        self.error(format!("a domain cannot contain {}", code_point(c)))
     }
 
     /// RFC 5321 §4.1.3.
@@ -250,7 +284,7 @@ impl MailboxParser<'_> {
             Some(c) => {
                 return Err(self.error(misplaced(c).unwrap_or("this character is not allowed in an address literal")));
             }
-            None => return Err(AddressError { at: opening, why: "this bracket is not closed" }),
+            None => return Err(AddressError { at: opening, why: "this bracket is not closed".into() }),
         }
         let fine = match inside.split_once(':') {
             None => is_ipv4(inside),
@@ -272,7 +306,7 @@ impl MailboxParser<'_> {
         } else {
             "the brackets hold no IPv4 address, IPv6:address or tag:content"
         };
-        Err(AddressError { at: opening + 1, why })
+        Err(AddressError { at: opening + 1, why: why.into() })
     }
 }
 
@@ -367,9 +401,13 @@ mod tests {
             ("a@[192.0.2.1", 2, "this bracket is not closed"),
             ("a@[192.0.2.1]x", 13, "the address should end here"),
             ("a\u{85}b@c", 1, "an address cannot contain a control character"),
+            ("a@example.com\u{200b}", 13, "a domain cannot contain U+200B, which is invisible"),
+            ("a@ex\u{ad}ample.com", 4, "a domain cannot contain U+00AD, which is invisible"),
+            ("a@b\u{a0}", 3, "a domain cannot contain U+00A0"),
+            ("a\u{200b}@c", 1, "the part before the @ cannot contain U+200B, which is invisible"),
         ];
         for (text, at, why) in table {
-            assert_eq!(Mailbox::parse(text), Err(AddressError { at, why }), "{text:?}");
+            assert_eq!(Mailbox::parse(text), Err(AddressError { at, why: why.into() }), "{text:?}");
         }
     }
 
@@ -390,7 +428,7 @@ mod tests {
         let text = "jürgen@exämple.de x";
         let error = Mailbox::parse(text).expect_err("something stands after it");
         assert_eq!(error.within(text), "an address cannot contain a space outside quotes (at character 18)");
-        let far = AddressError { at: 99, why: "so" };
+        let far = AddressError { at: 99, why: "so".into() };
         assert_eq!(far.within("a"), "so (at character 2)", "another text cannot break it");
     }
 }

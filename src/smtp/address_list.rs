@@ -22,7 +22,7 @@ pub struct NamedMailbox {
 /// the null path. A missing address is an error, because one was probably meant to stand there.
 pub fn parse(text: &str) -> Result<Vec<NamedMailbox>, AddressError> {
     match text.find(['\r', '\n', '\0']) {
-        Some(at) => Err(AddressError { at, why: "an address cannot contain a line break or NUL" }),
+        Some(at) => Err(AddressError { at, why: "an address cannot contain a line break or NUL".into() }),
         // RFC 5321 §4.1.1.3: the only one that needs no domain.
         None if text.trim().eq_ignore_ascii_case("postmaster") => {
             Ok(vec![NamedMailbox { name: None, mailbox: Mailbox::parse(text.trim())? }])
@@ -42,7 +42,7 @@ impl AddressListParser<'_> {
     }
 
     fn error<T>(&self, why: &'static str) -> Result<T, AddressError> {
-        Err(AddressError { at: self.at, why })
+        Err(AddressError { at: self.at, why: why.into() })
     }
 
     /// Skips characters of one kind and returns them.

@@ -109,6 +109,15 @@ fn cells_do_not_choose_recipients_or_senders() {
             "domains are compared without case, local parts exactly",
         ),
         (
+            "to = ['{{ row.email }}', 'b@xn--mnchen-3ya.example', 'b@MÜNCHEN.example']",
+            "",
+            "b@münchen.example",
+            Some("b@xn--mnchen-3ya.example"),
+            "a domain beyond ASCII needs no SMTPUTF8, and its spellings are one",
+        ),
+        ("to = '{{ row.email }}'", "", "b@example.com\u{200b}", None, "an invisible character"),
+        ("to = '{{ row.email }}'", "", "jürgen\u{ad}@example.com", None, "an invisible character in a local part"),
+        (
             "to = 'k@example.com'\nenvelope_from = '{{ row.name }} <{{ row.email }}>'",
             "x@evil.example>, <",
             "k@example.com",

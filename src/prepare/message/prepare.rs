@@ -30,6 +30,18 @@ struct HeaderAddresses {
     to: Vec<NamedMailbox>,
     cc: Vec<NamedMailbox>,
     bcc: Vec<NamedMailbox>,
+    reply_to: Vec<NamedMailbox>,
+}
+
+impl HeaderAddresses {
+    fn all(&self) -> impl Iterator<Item = &Mailbox> {
+        [&self.from, &self.to, &self.cc, &self.bcc, &self.reply_to].into_iter().flatten().map(|one| &one.mailbox)
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Mailbox> {
+        let lists = [&mut self.from, &mut self.to, &mut self.cc, &mut self.bcc, &mut self.reply_to];
+        lists.into_iter().flatten().map(|one| &mut one.mailbox)
+    }
 }
 
 /// Renders, opens and builds. Everything that is wrong with it shows here, before anything is sent.
@@ -37,11 +49,12 @@ pub fn prepare_message<'a>(
     context: &mut MessageContext<'_, 'a>,
     message: &Message,
 ) -> Result<PreparedMessage<'a>, StepError> {
-    let named = HeaderAddresses {
+    let mut named = HeaderAddresses {
         from: authors(context, message.from.as_ref())?,
         to: mailboxes(context, &message.to)?,
         cc: mailboxes(context, &message.cc)?,
         bcc: mailboxes(context, &message.bcc)?,
+        reply_to: mailboxes(context, &message.reply_to)?,
     };
     let ready = match &message.eml {
         Some(path) => Some((eml(context, path)?, path)),
@@ -58,7 +71,7 @@ pub fn prepare_message<'a>(
         (None, None, None) => None,
     };
     let span = message.from.as_ref().map_or(&message.span, AddressSource::span);
-    let Some(from) = from else {
+    let Some(mut from) = from else {
         let what = if ready.is_some() {
             "the mail has no From, and envelope_from is not given"
         } else {
@@ -83,19 +96,24 @@ pub fn prepare_message<'a>(
         }
     }
     let mut seen = std::collections::HashSet::new();
-    // Domains are compared without case (RFC 1035 §2.3.3), local parts exactly (RFC 5321 §2.4). The first spelling is sent.
-    recipients.retain(|recipient| seen.insert((recipient.local.clone(), recipient.domain.to_ascii_lowercase())));
+    recipients.retain(|recipient| seen.insert(recipient.comparison_key()));
     if recipients.is_empty() || recipients.iter().any(Mailbox::is_null) {
         let mut named = message.envelope_to.iter().flatten().chain(&message.to).chain(&message.cc).chain(&message.bcc);
         let span = named.next().map_or(&message.span, AddressSource::span);
         return Err(context.bad_value("the message has no recipient").at(span));
     }
+    let params = [line(context, &message.mail_params)?, line(context, &message.rcpt_params)?];
+    let [mail_params, rcpt_params] = params.map(Option::unwrap_or_default);
+    let uses_smtputf8 = named.all().chain(&recipients).chain([&from]).any(Mailbox::is_internationalized)
+        || ready.as_ref().is_some_and(|(eml, _)| eml.content.internationalized())
+        || mail_params.split(' ').any(|param| param.eq_ignore_ascii_case("SMTPUTF8"));
+    if !uses_smtputf8 {
+        named.all_mut().chain(&mut recipients).chain([&mut from]).for_each(Mailbox::convert_domain);
+    }
     // An earlier attempt at the row has reached some already.
     let done = &context.row.row.excluded;
     recipients
         .retain(|recipient| done.is_empty() || !done.contains(&context.row.ledger_name(context.secrets, recipient)));
-    let params = [line(context, &message.mail_params)?, line(context, &message.rcpt_params)?];
-    let [mail_params, rcpt_params] = params.map(Option::unwrap_or_default);
     let is_eml = ready.is_some();
     let (content, mut notices) = match ready {
         Some((eml, _)) => (eml.content, MessageNotices::default()),
@@ -140,8 +158,7 @@ fn made<'a>(
     let html = message.html.as_ref().map(|html| part(html, true)).transpose()?;
     let attachments =
         message.attachments.iter().map(|attached| attachment(context, attached)).collect::<Result<_, _>>()?;
-    let reply_to = mailboxes(context, &message.reply_to)?;
-    let HeaderAddresses { from, to, cc, .. } = named;
+    let HeaderAddresses { from, to, cc, reply_to, .. } = named;
     let draft = Draft { from, to, cc, reply_to, subject, date, message_id, headers, text, html, attachments };
     let content = build(draft).map_err(|error| match error {
         BuildError::Message(error) => {
