@@ -84,7 +84,7 @@ pub trait SaslExchange {
     /// Answers a decoded challenge.
     fn respond(&mut self, challenge: &[u8]) -> Result<Response, SaslError>;
     /// Whether the exchange may end here, with a 235. `data` is the decoded additional data of the reply, if any (see
-    /// [`super::additional_data`]); only SCRAM uses it.
+    /// RFC 5802 §5); only SCRAM uses it.
     fn finish(&mut self, data: Option<&[u8]>) -> Result<(), SaslError>;
     /// What the server objected to in the credentials, before its final refusal (RFC 7628 §3.2.2).
     fn refusal(&self) -> Option<&str> {
