@@ -43,7 +43,7 @@ demo: build ## run sessions/demo.toml (STARTTLS, AUTH, a message) against the se
 
 .PHONY: test
 test: prerequisites ## check formatting and lints, run all tests, compile the fuzz targets
-	@$(call install_packages,strace)
+	@$(call install_packages,strace perl)
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked
@@ -70,7 +70,7 @@ test-schemas: prerequisites ## install taplo and schemas of others, and check se
 
 .PHONY: soak
 soak: prerequisites ## kill batches of 500 rows at 200 random moments and at each write of the ledger, and restart them
-	@$(call install_packages,strace)
+	@$(call install_packages,strace perl)
 	cargo test --locked --test batch --test outcomes -- --ignored
 
 .PHONY: bench

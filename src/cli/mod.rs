@@ -24,11 +24,11 @@ pub fn main() -> ExitCode {
         console::error("this is a bug in mailrun: please report it, with the session file and the transcript");
     }));
     // The hook prints the panic. Files are finished while the stack unwinds.
-    let status = catch_unwind(AssertUnwindSafe(dispatch)).unwrap_or(Status::Software);
-    ExitCode::from(status.code())
+    ExitCode::from(catch_unwind(AssertUnwindSafe(dispatch)).unwrap_or(Status::Software.code()))
 }
 
-fn dispatch() -> Status {
+/// Returns the exit status.
+fn dispatch() -> u8 {
     let read = match environment::parse(std::env::args_os().collect(), &|name| std::env::var_os(name)) {
         Ok(read) => read,
         Err(error) => {
@@ -40,14 +40,17 @@ fn dispatch() -> Status {
                             "cannot write to standard output: {}",
                             crate::source::io_error_text(&why)
                         ));
-                        Status::CantCreate
+                        Status::CantCreate.code()
                     }
-                    _ => Status::Passed,
+                    _ => Status::Passed.code(),
                 };
             }
             // If standard error cannot be written, nothing can be printed.
             let _ = error.print();
-            return Status::Usage;
+            return match test::asks_for_nagios(std::env::args_os()) {
+                true => test::print_unknown(&error.to_string()),
+                false => Status::Usage.code(),
+            };
         }
     };
     run_command(&read.arguments.command, &|long| read.origin(long)).unwrap_or_else(|error| {
@@ -57,21 +60,22 @@ fn dispatch() -> Status {
         if let Some(help) = &error.help {
             console::print_line(&format!("help: {help}"));
         }
-        error.status
+        error.status.code()
     })
 }
 
 /// `origin` says whether an option came from the command line or from the environment.
-fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
+fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<u8, CommandError> {
     match command {
-        CliCommand::Run(arguments) | CliCommand::Test(arguments) => set_colour_choice(arguments.inputs.color),
+        CliCommand::Run(arguments) => set_colour_choice(arguments.inputs.color),
+        CliCommand::Test(arguments) => set_colour_choice(arguments.run.inputs.color),
         CliCommand::Check(arguments) => set_colour_choice(arguments.inputs.color),
         CliCommand::Show(arguments) => set_colour_choice(arguments.inputs.color),
         _ => {}
     }
-    match command {
+    let status = match command {
+        CliCommand::Test(arguments) => return test::main(arguments, origin),
         CliCommand::Run(arguments) => run::main(arguments, origin),
-        CliCommand::Test(arguments) => test::main(arguments, origin),
         CliCommand::Check(arguments) => check::main(arguments, origin),
         CliCommand::Show(arguments) => show::main(arguments, origin),
         CliCommand::Ledger(arguments) => ledger::main(arguments),
@@ -81,7 +85,8 @@ fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<
         CliCommand::Schema => Ok(schema::main()),
         CliCommand::Completions(arguments) => Ok(completions::main(arguments)),
         CliCommand::Man(arguments) => man::main(arguments),
-    }
+    };
+    status.map(Status::code)
 }
 
 /// Applies `--color`. With `auto` the terminal, NO_COLOR and CLICOLOR_FORCE decide.

@@ -1,6 +1,7 @@
 //! What crosses the wire, as reports may see it: a line, or a block of mail content.
 
 use crate::smtp::lines::{LineEnd, WireLine, split_lines};
+use crate::smtp::reply::ReplyCode;
 use crate::transcript::{ContentRedaction, hex_dump, write_notation};
 use memchr::memchr_iter;
 use std::borrow::Cow;
@@ -27,6 +28,13 @@ impl<'a> RedactedLine<'a> {
     /// The same line, between chunks or not.
     pub fn with_chunk_gap(self, in_chunk_gap: bool) -> Self {
         Self { in_chunk_gap, ..self }
+    }
+
+    /// Of a server's line: the code of the reply, if this is the reply's last line (RFC 5321 §4.2).
+    pub fn final_reply_code(&self) -> Option<u16> {
+        let (digits, rest) = self.line.bytes.split_at_checked(3)?;
+        let code = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        matches!(rest.first(), None | Some(b' ')).then(|| ReplyCode::new(code)).flatten().map(ReplyCode::get)
     }
 
     /// Of a server's line: whether it says that all is well so far.

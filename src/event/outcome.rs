@@ -12,6 +12,8 @@ pub struct StepId {
     pub number: usize,
     /// `name`, or the action: `EHLO client.example`.
     pub title: SafeText,
+    /// Whether the title is its `name`.
+    pub named: bool,
     pub place: Place,
     /// In `repeat`, from 1.
     pub repetition: Option<u32>,

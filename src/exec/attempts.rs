@@ -213,5 +213,12 @@ pub fn step_id(
         title = SafeText::new(title.as_str().get(..at).unwrap_or_default());
     }
     let place = renderer.session.source_map.place(&step.span);
-    StepId { number: position.number, title, place, repetition: position.repetition, attempt }
+    StepId {
+        number: position.number,
+        title,
+        named: step.name.is_some(),
+        place,
+        repetition: position.repetition,
+        attempt,
+    }
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::{NamedTempFile, TempPath};
@@ -79,7 +80,16 @@ fn link_interrupted(path: &Path, target: &Path) -> Option<PathBuf> {
     Some(path.to_owned())
 }
 
-/// A file that is written next to its target, with mode 0600, and renamed when it is complete.
+/// Who may read a file that is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileMode {
+    /// Only its owner (0600): it has the content of messages.
+    Private,
+    /// What the umask says.
+    Umask,
+}
+
+/// A file that is written next to its target and renamed when it is complete.
 ///
 /// Devices and pipes (`/dev/stdout`) are written to directly.
 pub struct AtomicFile {
@@ -91,16 +101,16 @@ pub struct AtomicFile {
 
 impl AtomicFile {
     /// For a report: dropped without [`AtomicFile::commit`], it is removed.
-    pub fn create(target: impl AsRef<Path>) -> io::Result<Self> {
-        Self::open(target.as_ref(), false)
+    pub fn create(target: impl AsRef<Path>, mode: FileMode) -> io::Result<Self> {
+        Self::open(target.as_ref(), false, mode)
     }
 
     /// For a transcript: what was written is kept, even if it is dropped without [`AtomicFile::commit`].
     pub fn keep_partial(target: impl AsRef<Path>) -> io::Result<Self> {
-        Self::open(target.as_ref(), true)
+        Self::open(target.as_ref(), true, FileMode::Private)
     }
 
-    fn open(target: &Path, keep_partial: bool) -> io::Result<Self> {
+    fn open(target: &Path, keep_partial: bool, mode: FileMode) -> io::Result<Self> {
         // The file behind /dev/stdout or /proc/self/fd/1 is open elsewhere and must not be replaced.
         let system = target.starts_with("/dev") || target.starts_with("/proc");
         let existing = fs::metadata(target).ok();
@@ -121,8 +131,11 @@ impl AtomicFile {
         };
         let mut hidden = OsString::from(".");
         hidden.push(name);
-        // Mode 0600 is tempfile's own.
-        let temporary = tempfile::Builder::new().prefix(&hidden).suffix(".part").tempfile_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&hidden).suffix(".part");
+        // The system applies the umask to it.
+        let permissions = fs::Permissions::from_mode(if mode == FileMode::Umask { 0o666 } else { 0o600 });
+        let temporary = builder.permissions(permissions).tempfile_in(folder)?;
         let (file, path) = NamedTempFile::into_parts(temporary);
         pending().push(PendingFile { path: path.to_path_buf(), target: target.clone(), keep_partial });
         Ok(Self { file, pending: Some((path, target)), keep_partial })
@@ -173,7 +186,7 @@ impl Drop for AtomicFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     fn folder() -> tempfile::TempDir {
         tempfile::tempdir().expect("a temporary folder")
@@ -192,7 +205,7 @@ mod tests {
         let folder = folder();
         let target = folder.path().join("report.xml");
         fs::write(&target, "old")?;
-        let mut file = AtomicFile::create(&target)?;
+        let mut file = AtomicFile::create(&target, FileMode::Private)?;
         file.write_all(b"new")?;
         assert_eq!(fs::read_to_string(&target)?, "old");
         file.commit()?;
@@ -205,7 +218,7 @@ mod tests {
     #[test]
     fn a_report_that_is_not_completed_never_was() -> io::Result<()> {
         let folder = folder();
-        AtomicFile::create(folder.path().join("report.xml"))?.write_all(b"half")?;
+        AtomicFile::create(folder.path().join("report.xml"), FileMode::Private)?.write_all(b"half")?;
         assert!(names(folder.path()).is_empty());
         Ok(())
     }
@@ -224,7 +237,7 @@ mod tests {
         fs::create_dir(folder.path().join("real"))?;
         fs::write(folder.path().join("real/t.log"), "old")?;
         symlink("real/t.log", folder.path().join("link"))?;
-        let mut file = AtomicFile::create(folder.path().join("link"))?;
+        let mut file = AtomicFile::create(folder.path().join("link"), FileMode::Private)?;
         file.write_all(b"new")?;
         file.commit()?;
         assert!(fs::symlink_metadata(folder.path().join("link"))?.is_symlink());
@@ -234,11 +247,12 @@ mod tests {
 
     #[test]
     fn what_is_no_file_is_written_as_it_is_or_refused() -> io::Result<()> {
-        AtomicFile::create("/dev/null")?.write_all(b"x")?;
+        AtomicFile::create("/dev/null", FileMode::Private)?.write_all(b"x")?;
         let folder = folder();
-        let refused = AtomicFile::create(folder.path()).err().map(|error| error.kind());
+        let refused = AtomicFile::create(folder.path(), FileMode::Private).err().map(|error| error.kind());
         assert_eq!(refused, Some(io::ErrorKind::IsADirectory));
-        let missing = AtomicFile::create(folder.path().join("no/such/folder")).err().map(|error| error.kind());
+        let missing =
+            AtomicFile::create(folder.path().join("no/such/folder"), FileMode::Private).err().map(|error| error.kind());
         assert_eq!(missing, Some(io::ErrorKind::NotFound));
         Ok(())
     }

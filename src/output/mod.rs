@@ -8,7 +8,7 @@ mod deferred_transcript;
 mod flush;
 mod live_transcript;
 
-pub use atomic_file::{AtomicFile, OrphanedTranscript};
+pub use atomic_file::{AtomicFile, FileMode, OrphanedTranscript};
 pub use deferred_transcript::DeferredTranscript;
 pub use flush::{FlushOnExit, OutputKind, SharedWriter, flush_all, flush_for_signal};
 pub use live_transcript::LiveTranscript;

@@ -7,8 +7,15 @@ use crate::transcript::escape_unprintable;
 /// The most annotations of one session: GitHub shows ten per step.
 const MAX_ANNOTATIONS: usize = 10;
 
-/// Returns a line for each failure of a session, and none if it did not fail.
-pub fn for_record(record: &Record) -> Vec<String> {
+/// A path as GitHub wants it: relative to the repository.
+type PathBelow<'a> = &'a dyn Fn(&str) -> String;
+
+/// Returns a line for each failure of a session, and none if it did not fail. `below` makes a path relative to the repository.
+pub fn for_record(record: &Record, below: PathBelow<'_>) -> Vec<String> {
+    let line = |file: &str, row: usize, column: Option<usize>, title: &str, message: &str| {
+        line(&below(file), row, column, title, message)
+    };
+    let failure_line = |failure: &Failure, step: &str| failure_line(record, failure, step, &line);
     if !record.judgement.is_bad() {
         return Vec::new();
     }
@@ -17,12 +24,12 @@ pub fn for_record(record: &Record) -> Vec<String> {
         .filter_map(|step| step.failure().map(|failure| (failure, format!(", {}", step.title()))))
         .flat_map(|(failure, title)| {
             let all = std::iter::once(failure).chain(&failure.details.others);
-            all.map(|one| failure_line(record, one, &title)).collect::<Vec<_>>()
+            all.map(|one| failure_line(one, &title)).collect::<Vec<_>>()
         })
         .collect();
     lines.extend(record.failures.iter().flat_map(|outside| match outside {
-        SessionFailure::Failure(failure) => vec![failure_line(record, failure, "")],
-        SessionFailure::InvalidFile { text, .. } => invalid_file_lines(record, text),
+        SessionFailure::Failure(failure) => vec![failure_line(failure, "")],
+        SessionFailure::InvalidFile { text, .. } => invalid_file_lines(record, text, &line),
         SessionFailure::Message(text) => vec![line(record.file.as_str(), 1, None, "mailrun", text)],
     }));
     if lines.is_empty() {
@@ -33,7 +40,10 @@ pub fn for_record(record: &Record) -> Vec<String> {
     lines
 }
 
-fn failure_line(record: &Record, failure: &Failure, step: &str) -> String {
+/// Writes a line: file, row, column, title, message.
+type WriteLine<'a> = &'a dyn Fn(&str, usize, Option<usize>, &str, &str) -> String;
+
+fn failure_line(record: &Record, failure: &Failure, step: &str, line: WriteLine<'_>) -> String {
     let place = &failure.place;
     let title = format!("mailrun{step}");
     let mut message = failure.cause.to_string();
@@ -48,7 +58,7 @@ fn failure_line(record: &Record, failure: &Failure, step: &str) -> String {
 }
 
 /// Returns a line for each diagnostic that has a place: `file:line:column: error: …`.
-fn invalid_file_lines(record: &Record, text: &str) -> Vec<String> {
+fn invalid_file_lines(record: &Record, text: &str, line: WriteLine<'_>) -> Vec<String> {
     let number = |part: Option<&str>| part.and_then(|part| part.parse::<usize>().ok());
     let placed = text.lines().filter_map(|found| {
         let rest = found.strip_prefix(record.file.as_str())?.strip_prefix(':')?;
@@ -67,8 +77,7 @@ fn invalid_file_lines(record: &Record, text: &str) -> Vec<String> {
 
 fn line(file: &str, row: usize, column: Option<usize>, title: &str, message: &str) -> String {
     let column = column.map(|column| format!(",col={column}")).unwrap_or_default();
-    // GitHub wants paths relative to the repository.
-    let file = escape_property(&escape_controls(file.trim_start_matches("./")));
+    let file = escape_property(&escape_controls(file));
     format!(
         "::error file={file},line={row}{column},title={}::{}",
         escape_property(&escape_controls(title)),

@@ -85,8 +85,14 @@ mod tests {
 
     #[test]
     fn what_was_sent_and_not_answered_is_in_flight() {
-        let step =
-            StepId { number: 1, title: SafeText::new("x"), place: Place::default(), repetition: None, attempt: 1 };
+        let step = StepId {
+            number: 1,
+            title: SafeText::new("x"),
+            named: false,
+            place: Place::default(),
+            repetition: None,
+            attempt: 1,
+        };
         let line = split_lines(b"RSET\r\n").next().expect("one line");
         let content = || Fact::Content(ContentBlock::new(b"Subject: x\r\n", None));
         let command = || Fact::LineSent(RedactedLine::new(line, &[]));

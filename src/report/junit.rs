@@ -1,11 +1,15 @@
 //! JUnit XML: a suite for each session, a case for each step. Only elements and attributes of Jenkins' schema are written.
+//! The content of messages is left out: others may read such reports.
 
 use super::duration::format_duration;
-use super::record::{Judgement, Record, RunRecord, SessionFailure, StepRecord};
+use super::record::{Judgement, Record, RunRecord, SessionFailure, StepRecord, without_content};
 use crate::event::{Cause, Failure, ServerResponse};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 use std::collections::HashMap;
 use std::io::{self, Write};
+
+/// How many failed repetitions of a step are named.
+const MAX_REPETITIONS: usize = 20;
 
 /// Writes the report.
 pub fn write(run: &RunRecord, out: impl io::Write) -> io::Result<()> {
@@ -56,7 +60,7 @@ fn suite(record: &Record) -> TestSuite {
     }
     suite.add_property(Property::new("status", record.status.code().to_string()));
     let class = class(record);
-    let mut cases: Vec<TestCase> = record.steps.iter().map(|step| case(record, step, &class)).collect();
+    let mut cases: Vec<TestCase> = repetitions(&record.steps).iter().map(|steps| case(record, steps, &class)).collect();
     make_names_unique(&mut cases);
     suite.add_test_cases(cases);
     suite.add_test_cases(record.failures.iter().map(|outside| session_case(record, outside, &class)));
@@ -76,10 +80,11 @@ fn suite(record: &Record) -> TestSuite {
     if let Some(status) = said {
         let mut case = TestCase::new("session", status);
         case.set_classname(class);
+        set_place(&mut case, record.file.as_str(), 1);
         suite.add_test_case(case);
     }
     if !record.lines.is_empty() {
-        suite.set_system_out(record.lines.text());
+        suite.set_system_out(record.lines.text_without_content());
     }
     if !record.remarks.is_empty() {
         suite.set_system_err(record.remarks.join("\n"));
@@ -92,8 +97,68 @@ fn class(record: &Record) -> String {
     record.file.as_str().trim_end_matches(".toml").trim_start_matches("./").replace('.', "_").replace('/', ".")
 }
 
-fn case(record: &Record, step: &StepRecord, class: &str) -> TestCase {
-    let status = match (step.failure(), step.skip_reason(), &record.judgement) {
+/// The steps by case: all repetitions of a step's own `repeat` are one.
+fn repetitions(steps: &[StepRecord]) -> Vec<Vec<&StepRecord>> {
+    let mut cases: Vec<Vec<&StepRecord>> = Vec::new();
+    // The case of the last repetition on each connection: only that one can go on.
+    let mut open: HashMap<&str, usize> = HashMap::new();
+    for step in steps {
+        let last = open.get(step.connection.as_str()).copied().filter(|_| step.id.repetition.is_some());
+        match last.filter(|index| cases[*index].last().is_some_and(|other| repeats(other, step))) {
+            Some(index) => cases[index].push(step),
+            None => {
+                open.insert(&step.connection, cases.len());
+                cases.push(vec![step]);
+            }
+        }
+    }
+    cases
+}
+
+/// Whether two records are of the same step of the same row and attempt.
+fn repeats(one: &StepRecord, other: &StepRecord) -> bool {
+    let of_row = |step: &StepRecord| step.row.as_ref().map(|row| (row.number, row.attempt, row.repetition));
+    one.id.repetition.is_some()
+        && (one.id.number, &one.id.place, of_row(one), one.turn)
+            == (other.id.number, &other.id.place, of_row(other), other.turn)
+}
+
+/// The case of a step, or of all its repetitions: it fails if one of them does.
+fn case(record: &Record, steps: &[&StepRecord], class: &str) -> TestCase {
+    let bad: Vec<&&StepRecord> = steps.iter().filter(|step| step.is_bad()).collect();
+    let ran = steps.iter().find(|step| step.skip_reason().is_none() && !step.retried);
+    let step = bad.first().copied().or(ran).unwrap_or(&steps[0]);
+    let mut status = status_of(record, step);
+    if steps.len() > 1 && !bad.is_empty() {
+        let mut text = format!("{} of {} repetitions failed\n", bad.len(), steps.len());
+        for other in bad.iter().take(MAX_REPETITIONS) {
+            let cause = other.failure().map(|failure| failure.cause.to_string()).unwrap_or_default();
+            text.push_str(&format!("repetition {}: {cause}\n", other.id.repetition.unwrap_or_default()));
+        }
+        let detail = match &status {
+            TestCaseStatus::NonSuccess { description: Some(detail), .. } => detail.as_str().to_owned(),
+            _ => String::new(),
+        };
+        status.set_description(format!("{text}{detail}"));
+    }
+    let title = if steps.len() > 1 { step.title_of_all_repetitions() } else { step.title() };
+    let mut case = TestCase::new(format!("{}. {title}", step.id.number), status);
+    case.set_classname(class).set_time(steps.iter().map(|step| step.elapsed).sum());
+    match step.id.place.file.is_empty() {
+        true => set_place(&mut case, record.file.as_str(), 1),
+        false => set_place(&mut case, &step.id.place.file, step.id.place.line),
+    }
+    case
+}
+
+/// Where the step is written, as GitLab and PHPUnit's readers know it.
+fn set_place(case: &mut TestCase, file: &str, line: usize) {
+    case.extra.insert("file".into(), file.into());
+    case.extra.insert("line".into(), line.to_string().into());
+}
+
+fn status_of(record: &Record, step: &StepRecord) -> TestCaseStatus {
+    match (step.failure(), step.skip_reason(), &record.judgement) {
         (Some(failure), _, Judgement::ExpectedFailure(why)) => {
             skipped(&format!("failed as expected ({why}): {}", failure.cause))
         }
@@ -103,10 +168,7 @@ fn case(record: &Record, step: &StepRecord, class: &str) -> TestCase {
         (None, Some(_), Judgement::Skipped(why)) => skipped(why),
         (None, Some(why), _) => skipped(why),
         (None, None, _) => TestCaseStatus::success(),
-    };
-    let mut case = TestCase::new(format!("{}. {}", step.id.number, step.title()), status);
-    case.set_classname(class).set_time(step.elapsed);
-    case
+    }
 }
 
 /// Numbers cases that have the same name, which Jenkins would merge: `open` runs on each connection of a batch.
@@ -133,6 +195,12 @@ fn session_case(record: &Record, outside: &SessionFailure, class: &str) -> TestC
     };
     let mut case = TestCase::new("session", status);
     case.set_classname(class);
+    match outside {
+        SessionFailure::Failure(failure) if !failure.place.file.is_empty() => {
+            set_place(&mut case, &failure.place.file, failure.place.line);
+        }
+        _ => set_place(&mut case, record.file.as_str(), 1),
+    }
     case
 }
 
@@ -156,7 +224,7 @@ fn failed(failure: &Failure, step: Option<&StepRecord>, record: &Record) -> Test
         text.push_str(&format!("step {}, after {}\n\n", step.id.number, format_duration(step.elapsed)));
     }
     let index = step.and_then(|step| record.steps.iter().position(|other| std::ptr::eq(step, other)));
-    record.lines.context_of(index, 20).iter().for_each(|line| text.push_str(&format!("{}\n", line.text)));
+    text.push_str(&without_content(&record.lines.context_of(index, 20)));
     let name = match failure.status.name() {
         "" => "expectation",
         name => name,

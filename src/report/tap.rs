@@ -1,4 +1,5 @@
-//! TAP 14: a test point for each session with its steps as a subtest; diagnostics are YAML.
+//! TAP 13: a test point for each session with its steps as an indented subtest, as in TAP 14; diagnostics are YAML of the kind
+//! that Perl's `prove` reads. The content of messages is left out: others may read such reports.
 
 use super::record::{Judgement, Record, RunRecord, SessionFailure, StepRecord, UNVERIFIED_REMARK};
 use crate::event::{Cause, Failure, ServerResponse, Status};
@@ -6,7 +7,7 @@ use std::io::{self, Write};
 
 /// Writes the report.
 pub fn write(run: &RunRecord, mut out: impl Write) -> io::Result<()> {
-    writeln!(out, "TAP version 14\n1..{}", run.records.len())?;
+    writeln!(out, "TAP version 13\n1..{}", run.records.len())?;
     for (index, record) in run.records.iter().enumerate() {
         session(index + 1, record, &mut out)?;
     }
@@ -61,7 +62,7 @@ fn session(number: usize, record: &Record, out: &mut impl Write) -> io::Result<(
                 }
             }
         }
-        yaml.block("transcript", &record.lines.text());
+        yaml.block("transcript", &record.lines.text_without_content());
     }
     out.write_all(yaml.end().as_bytes())
 }
@@ -97,7 +98,7 @@ fn lines_of<T: ToString>(list: &[T]) -> String {
     list.iter().map(|one| one.to_string() + "\n").collect()
 }
 
-/// A YAML block of diagnostics. Strings are quoted as in JSON, which is valid YAML.
+/// A YAML block of diagnostics. Strings are in single quotes, or block scalars if they have several lines.
 struct Yaml {
     indent: &'static str,
     text: String,
@@ -117,13 +118,19 @@ impl Yaml {
     }
 
     fn text(&mut self, key: &str, value: &str) {
-        self.line(&format!("{key}: {}", serde_json::Value::from(value)));
+        if value.contains(['\n', '\r']) {
+            self.block(key, value);
+        } else {
+            self.line(&format!("{key}: '{}'", value.replace('\'', "''")));
+        }
     }
 
+    /// A block scalar. The first line must not begin with white space, from which readers take the indentation.
     fn block(&mut self, key: &str, text: &str) {
+        let text = text.trim_start().trim_end();
         if !text.is_empty() {
-            self.line(&format!("{key}:"));
-            text.lines().for_each(|line| self.line(&format!("  - {}", serde_json::Value::from(line))));
+            self.line(&format!("{key}: |"));
+            text.split(['\n', '\r']).for_each(|line| self.line(&format!("  {line}")));
         }
     }
 
@@ -144,7 +151,7 @@ impl Yaml {
         }
         if !failure.place.file.is_empty() {
             self.line("at:");
-            self.line(&format!("  file: {}", serde_json::Value::from(failure.place.file.as_str())));
+            self.line(&format!("  file: '{}'", failure.place.file.replace('\'', "''")));
             self.line(&format!("  line: {}", failure.place.line));
             self.line(&format!("  column: {}", failure.place.column));
         }

@@ -34,6 +34,18 @@ pub struct TlsFacts {
     pub server_end_point: Option<Vec<u8>>,
 }
 
+impl TlsFacts {
+    /// When the first of the server's certificates ends.
+    pub fn certificates_end(&self) -> Option<Timestamp> {
+        self.peer.as_ref().map(|peer| peer.not_after)
+    }
+}
+
+/// The days from `now` until `end`, rounded down.
+pub fn days_until(end: Timestamp, now: Timestamp) -> i64 {
+    end.duration_since(now).as_secs().div_euclid(86_400)
+}
+
 /// The server's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerFacts {
@@ -160,7 +172,7 @@ impl Object for PeerValue {
             "not_before" => Value::from_object(TimeValue::new(peer.not_before, &TimeZone::UTC)),
             "not_after" => Value::from_object(TimeValue::new(peer.not_after, &TimeZone::UTC)),
             // Whole days, rounded down: a certificate that has just expired has -1.
-            "days_left" => Value::from(peer.not_after.duration_since(self.0.now).as_secs().div_euclid(86_400)),
+            "days_left" => Value::from(days_until(peer.not_after, self.0.now)),
             "sha256" => Value::from(peer.sha256.as_str()),
             _ => return None,
         })

@@ -58,7 +58,7 @@ pub use encoding::{
 };
 pub use expect::{CodePattern, EnhancedPattern, Expectation, ReplyPattern};
 pub use expression::{Evaluation, Expression};
-pub use facts::{EhloFacts, PeerFacts, ReplyFacts, SessionFacts, TlsFacts};
+pub use facts::{EhloFacts, PeerFacts, ReplyFacts, SessionFacts, TlsFacts, days_until};
 pub use following_message::{FollowingMessage, captures_name, max_in_flight};
 pub use message_numbering::{
     MessageNumbering, count_messages, count_messages_of, has_always, ledger_recipient, message_id_of,

@@ -9,8 +9,8 @@ pub mod values;
 pub use auth_string::AuthStringArguments;
 pub use ledger::{LedgerArguments, LedgerCommand};
 pub use run::{
-    BatchArguments, Color, ConnectArguments, InputArguments, OutputArguments, ReportArguments, RunArguments,
-    SelectArguments,
+    BatchArguments, Color, ConnectArguments, InputArguments, MonitoringArguments, OutputArguments, ReportArguments,
+    RunArguments, SelectArguments, TestArguments,
 };
 pub use serve::ServeArguments;
 
@@ -63,7 +63,7 @@ pub enum CliCommand {
     Run(Box<RunArguments>),
     /// Run sessions as a test suite: a line for each, a diagnosis for each failure, a summary
     #[command(long_about = TEST_ABOUT, after_help = TEST_EXAMPLES)]
-    Test(Box<RunArguments>),
+    Test(Box<TestArguments>),
     /// Validate sessions without connecting, and list what they reach
     Check(CheckArguments),
     /// Print a session with implied steps and includes written out
@@ -74,7 +74,7 @@ pub enum CliCommand {
     Serve(ServeArguments),
     /// Print the base64 strings for AUTH
     AuthString(AuthStringArguments),
-    /// Write a commented session file to start from
+    /// Write a commented session file to start from, or the smoke suite
     New(NewArguments),
     /// Print the JSON Schema of session files
     Schema,
@@ -108,16 +108,16 @@ pub struct ShowArguments {
     pub inputs: InputArguments,
 }
 
-/// Writes a commented session file to start from. An existing file is not changed.
+/// Writes a commented session file to start from, or the smoke suite. An existing file is not changed.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mailrun new report nightly.toml && mailrun run --dry-run nightly.toml\n  mailrun new smoke smoke.toml\n  mailrun new batch news.toml && mailrun run --dry-run news.toml"
+    after_help = "Examples:\n  mailrun new suite smoke && mailrun test --server smtp://127.0.0.1:2525 smoke\n  mailrun new report nightly.toml && mailrun run --dry-run nightly.toml\n  mailrun new smoke smoke.toml\n  mailrun new batch news.toml && mailrun run --dry-run news.toml"
 )]
 pub struct NewArguments {
     /// What the session is for
     #[arg(value_name = "KIND", value_enum)]
     pub kind: Starter,
-    /// The file to write [default: standard output]
+    /// The file to write [default: standard output]; for `suite` the folder, which must be given
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 }
@@ -131,6 +131,8 @@ pub enum Starter {
     Smoke,
     /// Reproduce a server's bug
     Bug,
+    /// The smoke suite in a folder: session files with their includes, ready for `mailrun test`
+    Suite,
     /// Send a message for each row of a file, with a ledger; also writes people.csv next to FILE
     Batch,
 }

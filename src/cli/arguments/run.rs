@@ -111,6 +111,9 @@ pub struct SelectArguments {
     /// Stop after the first failed session
     #[arg(long)]
     pub fail_fast: bool,
+    /// Count a session that is skipped as failed
+    #[arg(long)]
+    pub no_skip: bool,
     /// Run up to N sessions in parallel; output is grouped by session, in file order. For a batch: up to N connections
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::positive_u16)]
     pub jobs: Option<u16>,
@@ -141,10 +144,10 @@ impl PartArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reports")]
 pub struct ReportArguments {
-    /// Write a JUnit report: a suite per session, a case per step
+    /// Write a JUnit report: a suite per session, a case per step with its file and line; without the content of messages
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub junit: Option<PathBuf>,
-    /// Write a TAP 14 report
+    /// Write a TAP report
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub tap: Option<PathBuf>,
     /// Write a JSON report; `-` prints events as JSON Lines on standard output, and everything else on standard error
@@ -153,6 +156,33 @@ pub struct ReportArguments {
     /// Write an HTML report in one file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
+}
+
+/// Runs sessions as a test suite, and reports to monitoring systems.
+#[derive(Debug, Args)]
+pub struct TestArguments {
+    #[command(flatten)]
+    pub run: RunArguments,
+    #[command(flatten)]
+    pub monitoring: MonitoringArguments,
+}
+
+/// What monitoring systems read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Monitoring")]
+pub struct MonitoringArguments {
+    /// Print one line for Nagios or Icinga, and exit with 0 (OK), 1 (WARNING), 2 (CRITICAL) or 3 (UNKNOWN)
+    #[arg(long)]
+    pub nagios: bool,
+    /// WARNING if a certificate ends in less than N days [default: 14]
+    #[arg(long, value_name = "N", requires = "nagios", value_parser = clap::value_parser!(u32))]
+    pub warning_days: Option<u32>,
+    /// CRITICAL if a certificate ends in less than N days [default: 7]
+    #[arg(long, value_name = "N", requires = "nagios", value_parser = clap::value_parser!(u32))]
+    pub critical_days: Option<u32>,
+    /// Write metrics for the textfile collector of Prometheus' node exporter
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub prometheus: Option<PathBuf>,
 }
 
 /// Whether the run is dry, and where it keeps the mail.

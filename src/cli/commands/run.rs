@@ -24,11 +24,12 @@ use std::path::Path;
 
 /// Runs the sessions. `origin` says where an option came from, for errors.
 pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
-    let (suite, mut network) = Suite::open(arguments, origin, |_, jobs| jobs == 1)?;
+    let (suite, mut network) = Suite::open(arguments, None, origin, |_, jobs| jobs == 1)?;
     let command = TranscriptRun {
         suite: &suite,
         options: &arguments.output,
         insecure: arguments.connect.insecure,
+        no_skip: arguments.select.no_skip,
         streams_events: report_files::streams_events(&arguments.reports),
         many: suite.sessions.iter().flatten().count() > 1,
     };
@@ -48,6 +49,8 @@ struct TranscriptRun<'a> {
     options: &'a OutputArguments,
     /// `--insecure`
     insecure: bool,
+    /// `--no-skip`
+    no_skip: bool,
     /// `--json -`: standard output has events and nothing else.
     streams_events: bool,
     /// More than one session runs, so that output names the session.
@@ -163,7 +166,7 @@ impl TranscriptRun<'_> {
         printed.lock().finish();
         let transcript_error = file.and_then(|file| file.lock().finish().err());
 
-        let judged = judge(end.as_ref(), loaded.session.xfail.as_deref(), &outcome);
+        let judged = judge(end.as_ref(), loaded.session.xfail.as_deref(), &outcome, self.no_skip);
         let remarks = remarks(loaded, self.insecure, judged.remark);
         // The summary of a batch replaces the line about the messages.
         let delivered = summary.unwrap_or_else(|| delivery_line(loaded, end.as_ref(), &outcome).into_iter().collect());

@@ -1,6 +1,6 @@
 //! `mailrun test`: runs sessions as a test suite.
 
-use crate::cli::arguments::{OutputArguments, RunArguments};
+use crate::cli::arguments::{MonitoringArguments, OutputArguments, RunArguments, TestArguments};
 use crate::cli::error::CommandError;
 use crate::cli::output::buffered_output::BufferedWriter;
 use crate::cli::output::console::{self, StdoutWriter};
@@ -8,6 +8,7 @@ use crate::cli::output::progress::ProgressLine;
 use crate::cli::output::report_files;
 use crate::cli::output::rerun_command;
 use crate::cli::output::transcript_files::{TranscriptFile, WithSessionHeader};
+use crate::cli::output::workspace::Workspace;
 use crate::cli::sessions::diagnostics::print_warnings;
 use crate::cli::sessions::load::{LoadResult, LoadedSession};
 use crate::cli::suite_runner::network_mode::NetworkMode;
@@ -17,38 +18,100 @@ use crate::cli::suite_runner::suite::{PrintSession, RunSession, Suite};
 use crate::event::Status;
 use crate::output::{LiveTranscript, OutputKind, SharedWriter};
 use crate::report::diagnosis::literal_secrets;
+use crate::report::nagios::{self, CertificateLimits, ServiceCheck, ServiceState};
 use crate::report::record::{Record, Totals};
+use crate::report::step_summary::StepSummary;
 use crate::report::{FanOut, InFlightCounter, Recorder, TranscriptWriter, annotation, suite_text};
-use crate::transcript::Redactor;
+use crate::source::io_error_text;
+use crate::transcript::{Redactor, escape_unprintable};
+use jiff::Timestamp;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The transcript of a session, kept until the session is printed.
 type BufferedTranscript = SharedWriter<BufferedWriter<WithSessionHeader<TranscriptFile>>>;
 
-/// Runs the sessions. `origin` says where an option came from, for errors.
-pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
-    test(arguments, origin, &|_| {})
+/// Runs the sessions, and returns the exit status. `origin` says where an option came from, for errors.
+pub fn main(arguments: &TestArguments, origin: &dyn Fn(&str) -> String) -> Result<u8, CommandError> {
+    let Some(limits) = certificate_limits(&arguments.monitoring)? else {
+        return test(arguments, origin, &|_| {}).map(|end| end.status.code());
+    };
+    if report_files::streams_events(&arguments.run.reports) {
+        let message = format!("--nagios and {} - both need standard output", origin("json"));
+        return Err(CommandError::usage(message).with_help("write the JSON report to a file"));
+    }
+    let started_at = Instant::now();
+    let (check, status) = match test(arguments, origin, &|_| {}) {
+        Ok(end) => (end.service, end.status),
+        Err(error) => {
+            console::error(&error.message);
+            return Ok(print_unknown(&error.message));
+        }
+    };
+    let (state, line) = check.finish(status, started_at.elapsed(), limits, Timestamp::now());
+    console::print(&line);
+    Ok(state.code())
+}
+
+/// Whether the command line asks for the line of `--nagios`: it is printed even if the rest of the command line is wrong.
+pub fn asks_for_nagios(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    arguments.nth(1).is_some_and(|command| command == "test") && arguments.any(|argument| argument == "--nagios")
+}
+
+/// Prints the line for a run that could not begin, and returns its exit status.
+pub fn print_unknown(why: &str) -> u8 {
+    let first = why.lines().next().unwrap_or_default();
+    console::print(&nagios::not_begun(first.trim_start_matches("error: ")));
+    ServiceState::Unknown.code()
+}
+
+/// The limits of `--nagios`, if it is given.
+fn certificate_limits(arguments: &MonitoringArguments) -> Result<Option<CertificateLimits>, CommandError> {
+    if !arguments.nagios {
+        return Ok(None);
+    }
+    let limits = CertificateLimits {
+        warning_days: arguments.warning_days.unwrap_or(14),
+        critical_days: arguments.critical_days.unwrap_or(7),
+        needs_certificate: arguments.warning_days.is_some() || arguments.critical_days.is_some(),
+    };
+    if limits.warning_days < limits.critical_days {
+        let (warning, critical) = (limits.warning_days, limits.critical_days);
+        let message = format!("--warning-days {warning} is less than --critical-days {critical}");
+        return Err(CommandError::usage(message).with_help("a warning comes before the state is critical"));
+    }
+    Ok(Some(limits))
+}
+
+/// The end of a run: its exit status, and what monitoring systems are told.
+struct TestEnd {
+    status: Status,
+    service: ServiceCheck,
 }
 
 /// `before_session` is called with the number of each session before it runs. Unit tests panic in it.
 fn test(
-    arguments: &RunArguments,
+    all: &TestArguments,
     origin: &dyn Fn(&str) -> String,
     before_session: &(dyn Fn(usize) + Sync),
-) -> Result<Status, CommandError> {
-    let (suite, network) = Suite::open(arguments, origin, |sessions, _| sessions == 1)?;
+) -> Result<TestEnd, CommandError> {
+    let arguments = &all.run;
+    let prometheus = all.monitoring.prometheus.as_deref();
+    let (suite, network) = Suite::open(arguments, prometheus, origin, |sessions, _| sessions == 1)?;
     let command = TestRun {
         suite: &suite,
         options: &arguments.output,
         insecure: arguments.connect.insecure,
+        no_skip: arguments.select.no_skip,
         many: suite.sessions.len() > 1 || arguments.sessions.len() > 1,
         before_session,
     };
-    let mut printer = TestPrinter::new(arguments, &suite);
+    let mut printer = TestPrinter::new(all, &suite);
     let (network, results) = suite.run_parallel(network, &command, &mut printer);
     printer.print_summary(&results.totals);
-    suite.finish(network, results)
+    let service = printer.service;
+    suite.finish(network, results).map(|status| TestEnd { status, service })
 }
 
 /// How `test` runs each session.
@@ -57,6 +120,8 @@ struct TestRun<'a> {
     options: &'a OutputArguments,
     /// `--insecure`
     insecure: bool,
+    /// `--no-skip`
+    no_skip: bool,
     /// More than one session was asked for, so that a shared transcript names them.
     many: bool,
     before_session: &'a (dyn Fn(usize) + Sync),
@@ -96,7 +161,7 @@ impl RunSession for TestRun<'_> {
         drop(observers);
         let transcript_error = file.and_then(|file| file.lock().finish().err());
 
-        let judged = judge(end.as_ref(), loaded.session.xfail.as_deref(), &outcome);
+        let judged = judge(end.as_ref(), loaded.session.xfail.as_deref(), &outcome, self.no_skip);
         let mut record = recorder.finish(name, judged.judgement, judged.status);
         record.description = description(loaded);
         record.remarks.splice(0..0, remarks(loaded, self.insecure, judged.remark));
@@ -118,8 +183,12 @@ struct TestPrinter<'a> {
     suite: &'a Suite<'a>,
     out: Box<dyn Write>,
     display: suite_text::DisplayOptions,
-    /// Whether failures are also printed as annotations of GitHub Actions.
-    annotates: bool,
+    /// On GitHub Actions: failures are also printed as annotations, with paths below this folder.
+    workspace: Option<Workspace>,
+    /// The table for GitHub Actions, and its file.
+    step_summary: Option<(PathBuf, StepSummary)>,
+    /// What monitoring systems are told.
+    service: ServiceCheck,
     /// Whether the progress line is shown: unless a batch shows its own.
     shows_progress: bool,
     line: ProgressLine,
@@ -127,9 +196,12 @@ struct TestPrinter<'a> {
 }
 
 impl<'a> TestPrinter<'a> {
-    fn new(arguments: &'a RunArguments, suite: &'a Suite<'a>) -> Self {
+    fn new(all: &'a TestArguments, suite: &'a Suite<'a>) -> Self {
+        let (arguments, nagios) = (&all.run, all.monitoring.nagios);
         let streams = report_files::streams_events(&arguments.reports);
-        let out: Box<dyn Write> = if streams {
+        let out: Box<dyn Write> = if nagios {
+            Box::new(io::sink())
+        } else if streams {
             Box::new(anstream::stderr())
         } else {
             Box::new(StdoutWriter::sharing_status(&suite.files.stdout))
@@ -139,7 +211,7 @@ impl<'a> TestPrinter<'a> {
         } else {
             (console::stdout_colours(), console::terminal_width(&io::stdout()))
         };
-        let (verbose, quiet) = (arguments.output.verbose, arguments.output.quiet);
+        let (verbose, quiet) = (arguments.output.verbose, arguments.output.quiet || nagios);
         let batches = &suite.runner.batches;
         let has_bar = suite.sessions.iter().flatten().any(|loaded| batches.shows_progress_bar(loaded));
         Self {
@@ -147,7 +219,11 @@ impl<'a> TestPrinter<'a> {
             suite,
             out,
             display: suite_text::DisplayOptions { colour, verbose, quiet, columns },
-            annotates: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+            workspace: Workspace::of_environment(),
+            step_summary: std::env::var_os("GITHUB_STEP_SUMMARY")
+                .filter(|path| !path.is_empty())
+                .map(|path| (PathBuf::from(path), StepSummary::default())),
+            service: ServiceCheck::default(),
             shows_progress: !quiet && !has_bar,
             line: ProgressLine::default(),
             started_at: suite.files.reports.started_at(),
@@ -186,6 +262,12 @@ impl<'a> TestPrinter<'a> {
             let text = suite_text::summary(totals, self.elapsed());
             self.write(&text);
         }
+        if let Some((path, table)) = &self.step_summary
+            && let Err(why) = append(path, &table.finish())
+        {
+            let (name, why) = (escape_unprintable(path.as_os_str().as_encoded_bytes()), io_error_text(&why));
+            console::warning(&format!("cannot write the summary for GitHub Actions to {name}: {why}"));
+        }
     }
 }
 
@@ -204,9 +286,14 @@ impl PrintSession<Option<BufferedTranscript>> for TestPrinter<'_> {
         }
         let text = self.session_text(session, record);
         self.write(&text);
-        if self.annotates {
-            annotation::for_record(record).iter().for_each(|line| self.write(&format!("{line}\n")));
+        if let Some(workspace) = &self.workspace {
+            let lines = annotation::for_record(record, &|file| workspace.path_below(file));
+            lines.iter().for_each(|line| self.write(&format!("{line}\n")));
         }
+        if let Some((_, table)) = &mut self.step_summary {
+            table.add(record);
+        }
+        self.service.add(record);
         output.flatten().map_or(Ok(()), |transcript| transcript.lock().print())
     }
 
@@ -217,6 +304,11 @@ impl PrintSession<Option<BufferedTranscript>> for TestPrinter<'_> {
             self.line.draw(done, sessions.len(), self.started_at.elapsed(), &names);
         }
     }
+}
+
+/// Appends to a file, which is made if there is none.
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    std::fs::OpenOptions::new().append(true).create(true).open(path)?.write_all(text.as_bytes())
 }
 
 #[cfg(test)]

@@ -8,3 +8,4 @@ pub mod rerun_command;
 pub mod stdout_transcript;
 pub mod terminal_prompt;
 pub mod transcript_files;
+pub mod workspace;

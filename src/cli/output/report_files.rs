@@ -5,9 +5,9 @@ use super::transcript_files::{FileId, create_error, file_id};
 use crate::cli::arguments::ReportArguments;
 use crate::cli::error::CommandError;
 use crate::event::Status;
-use crate::output::AtomicFile;
+use crate::output::{AtomicFile, FileMode};
 use crate::report::record::{Record, RunRecord};
-use crate::report::{JsonEventWriter, html, json, json_events, junit, tap};
+use crate::report::{JsonEventWriter, html, json, json_events, junit, prometheus, tap};
 use crate::source::io_error_text;
 use crate::transcript::{SafeText, escape_unprintable};
 use std::io::{self, BufWriter, Write};
@@ -23,6 +23,17 @@ enum ReportKind {
     Tap,
     Json,
     Html,
+    Prometheus,
+}
+
+impl ReportKind {
+    /// Who may read it: reports without the content of messages follow the umask.
+    fn mode(self) -> FileMode {
+        match self {
+            Self::Junit | Self::Tap | Self::Prometheus => FileMode::Umask,
+            Self::Json | Self::Html => FileMode::Private,
+        }
+    }
 }
 
 /// The report files, and the records that are written to them.
@@ -61,17 +72,23 @@ pub fn streams_events(arguments: &ReportArguments) -> bool {
 }
 
 impl ReportFiles {
-    /// Creates all files. None may overwrite a file in `read`. `output` is standard output.
-    pub fn open(arguments: &ReportArguments, output: StdoutWriter, read: &[FileId]) -> Result<Self, CommandError> {
+    /// Creates all files. None may overwrite a file in `read`. `prometheus` is the file of metrics, `output` standard output.
+    pub fn open(
+        arguments: &ReportArguments,
+        prometheus: Option<&Path>,
+        output: StdoutWriter,
+        read: &[FileId],
+    ) -> Result<Self, CommandError> {
         let wanted = [
-            (ReportKind::Junit, "junit", &arguments.junit),
-            (ReportKind::Tap, "tap", &arguments.tap),
-            (ReportKind::Json, "json", &arguments.json),
-            (ReportKind::Html, "html", &arguments.html),
+            (ReportKind::Junit, "junit", arguments.junit.as_deref()),
+            (ReportKind::Tap, "tap", arguments.tap.as_deref()),
+            (ReportKind::Json, "json", arguments.json.as_deref()),
+            (ReportKind::Html, "html", arguments.html.as_deref()),
+            (ReportKind::Prometheus, "prometheus", prometheus),
         ];
         let mut files: Vec<(ReportKind, PathBuf, AtomicFile)> = Vec::new();
         for (kind, option, path) in wanted {
-            let Some(path) = path.as_ref() else { continue };
+            let Some(path) = path else { continue };
             if path == Path::new("-") {
                 if matches!(kind, ReportKind::Json) {
                     continue;
@@ -88,10 +105,10 @@ impl ReportFiles {
             if files.iter().any(|(_, other, _)| other == path) && !path.starts_with("/dev") {
                 return Err(CommandError::usage(format!("two reports have the same file: {name}")));
             }
-            let file = AtomicFile::create(path)
+            let file = AtomicFile::create(path, kind.mode())
                 .map_err(|why| create_error(path, &why))
                 .map_err(|why| CommandError::cannot_create(format!("cannot create the report {name}: {why}")))?;
-            files.push((kind, path.clone(), file));
+            files.push((kind, path.to_owned(), file));
         }
         let mut stream = streams_events(arguments).then(|| SharedStdout(Arc::new(Mutex::new(output))));
         let started = jiff::Timestamp::now();
@@ -173,6 +190,7 @@ impl ReportFiles {
                     ReportKind::Tap => tap::write(&run, &mut out)?,
                     ReportKind::Json => json::write(&run, &mut out)?,
                     ReportKind::Html => html::write(&run, &mut out)?,
+                    ReportKind::Prometheus => prometheus::write(&run, &mut out)?,
                 }
                 out.flush()
             }));

@@ -88,6 +88,7 @@ mod tests {
         for (filter, path, expected, why) in table {
             let filter = filter.into_iter().map(str::to_owned).collect();
             let arguments = SelectArguments {
+                no_skip: false,
                 filter,
                 tag: Vec::new(),
                 skip_tag: Vec::new(),

@@ -184,6 +184,7 @@ mod tests {
         let step = |attempt| StepId {
             number: 1,
             title: SafeText::new("message"),
+            named: false,
             place: Place { file: String::new(), line: 1, column: 1 },
             repetition: None,
             attempt,

@@ -17,8 +17,24 @@ pub struct JudgedOutcome {
     pub remark: Option<String>,
 }
 
-/// Judges the end of a session. `outcome` is `None` if the program itself failed.
-pub fn judge(outcome: Option<&Outcome>, xfail: Option<&str>, observed: &OutcomeObserver) -> JudgedOutcome {
+/// Judges the end of a session. `outcome` is `None` if the program itself failed. `no_skip`: what is skipped counts as failed.
+pub fn judge(
+    outcome: Option<&Outcome>,
+    xfail: Option<&str>,
+    observed: &OutcomeObserver,
+    no_skip: bool,
+) -> JudgedOutcome {
+    let judged = judge_end(outcome, xfail, observed);
+    match judged.judgement {
+        Judgement::Skipped(why) if no_skip => {
+            let remark = Some(format!("skipped, which --no-skip counts as failed: {why}"));
+            JudgedOutcome { status: Status::Failed, judgement: Judgement::Failed, remark }
+        }
+        _ => judged,
+    }
+}
+
+fn judge_end(outcome: Option<&Outcome>, xfail: Option<&str>, observed: &OutcomeObserver) -> JudgedOutcome {
     let Some(outcome) = outcome else {
         let remark = Some("ended by an internal error".to_owned());
         return JudgedOutcome { status: Status::Software, judgement: Judgement::Error, remark };
@@ -160,7 +176,11 @@ mod tests {
         ];
         for (outcome, xfail, conditions, expected, why) in table {
             let observed = OutcomeObserver { conditions, ..OutcomeObserver::default() };
-            assert_eq!(judge(outcome.as_ref(), xfail, &observed).status, expected, "{why}");
+            let judged = judge(outcome.as_ref(), xfail, &observed, false);
+            assert_eq!(judged.status, expected, "{why}");
+            let skipped = matches!(judged.judgement, Judgement::Skipped(_));
+            let strict = judge(outcome.as_ref(), xfail, &observed, true);
+            assert_eq!(strict.status, if skipped { Status::Failed } else { expected }, "--no-skip: {why}");
         }
     }
 }

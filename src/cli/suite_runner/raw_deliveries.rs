@@ -61,8 +61,14 @@ mod tests {
 
     #[test]
     fn content_that_no_note_reports_is_counted_by_its_reply() {
-        let step =
-            StepId { number: 1, title: SafeText::new("x"), place: Place::default(), repetition: None, attempt: 1 };
+        let step = StepId {
+            number: 1,
+            title: SafeText::new("x"),
+            named: false,
+            place: Place::default(),
+            repetition: None,
+            attempt: 1,
+        };
         let sent = || Fact::ContentSent;
         let answered = |code| Fact::ContentAnswered { code };
         let note = || Fact::Noted(Note::MessageAccepted { recipients: 1, size: 1, queue_id: None });

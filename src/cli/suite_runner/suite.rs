@@ -19,6 +19,7 @@ use crate::event::Status;
 use crate::exec::Clock;
 use crate::report::record::Record;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The sessions that run, and all that is ready before the first one does.
@@ -68,10 +69,11 @@ pub trait PrintSession<Output> {
 impl<'a> Suite<'a> {
     /// Reads the sessions, creates all files, and opens the network. Nothing is sent before all of that has succeeded.
     ///
-    /// `origin` says where an option came from. `shows_progress_bar` gets the number of sessions and of jobs; it says
+    /// `prometheus` is the file of metrics. `origin` says where an option came from. `shows_progress_bar` gets the number of sessions and of jobs; it says
     /// whether a batch has the terminal for itself.
     pub fn open(
         arguments: &'a RunArguments,
+        prometheus: Option<&Path>,
         origin: &dyn Fn(&str) -> String,
         shows_progress_bar: impl Fn(usize, usize) -> bool,
     ) -> Result<(Self, NetworkMode), CommandError> {
@@ -90,7 +92,7 @@ impl<'a> Suite<'a> {
         let clock = signal_clock();
         let transcripts = TranscriptFiles::create(target, &names, &read)?;
         let (writer, stdout) = StdoutWriter::new();
-        let reports = ReportFiles::open(&arguments.reports, writer, &read)?;
+        let reports = ReportFiles::open(&arguments.reports, prometheus, writer, &read)?;
         stop_sources_at_signals(sessions.iter_mut().flatten(), &clock);
         let network = NetworkMode::open(arguments, &clock)?;
         let jobs = usize::from(arguments.select.jobs.unwrap_or(1)).min(sessions.len());

@@ -27,6 +27,7 @@ fn said(failures: &[Failure], outcome: Outcome, quiet: bool, notes: &[Note]) -> 
         let step = StepId {
             number: 2,
             title: SafeText::new("NOOP [secret]"),
+            named: false,
             place: Place::default(),
             repetition: None,
             attempt: 1,

@@ -1,5 +1,6 @@
 //! The transcript in a record. Of a very long one the beginning and the end are kept.
 
+use crate::event::group_thousands;
 use std::collections::VecDeque;
 
 /// How many lines are kept of the beginning and of the end.
@@ -16,6 +17,8 @@ pub struct RecordedLine {
     pub connection: std::sync::Arc<str>,
     /// Whether it reports a failure.
     pub failure: bool,
+    /// Whether it is part of a message's content.
+    pub content: bool,
 }
 
 /// The transcript of a session.
@@ -74,6 +77,16 @@ impl RecordedLines {
         text
     }
 
+    /// Returns the lines as text. Content is left out, for reports that others may read: a remark counts its lines.
+    pub fn text_without_content(&self) -> String {
+        let lines: Vec<&RecordedLine> = self.head.iter().collect();
+        let mut text = without_content(&lines);
+        self.omission_remark().iter().for_each(|gap| text.push_str(&format!("{gap}\n")));
+        let lines: Vec<&RecordedLine> = self.tail.iter().collect();
+        text.push_str(&without_content(&lines));
+        text
+    }
+
     /// Returns up to `most` lines of a step's connection, ending with the step's last line.
     pub fn context_of(&self, step: Option<usize>, most: usize) -> Vec<&RecordedLine> {
         let all: Vec<&RecordedLine> = self.iter().collect();
@@ -87,5 +100,40 @@ impl RecordedLines {
             all[..=last].iter().rev().filter(|line| line.connection == *connection).take(most).copied().collect();
         around.reverse();
         around
+    }
+}
+
+/// The lines as text, with a remark in place of content.
+pub fn without_content(lines: &[&RecordedLine]) -> String {
+    let mut text = String::new();
+    for group in lines.chunk_by(|one, other| one.content && other.content) {
+        match group {
+            [first, ..] if first.content => {
+                text.push_str(&format!("*: … {} more lines of content\n", group_thousands(group.len())));
+            }
+            _ => group.iter().for_each(|line| text.push_str(&format!("{}\n", line.text))),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_is_counted_in_place_of_its_lines() {
+        let mut lines = RecordedLines::default();
+        for (text, content) in [("C: DATA", false), ("C: Subject: x", true), ("C: y", true), ("C: .", false)] {
+            lines.push(RecordedLine {
+                text: text.to_owned(),
+                step: None,
+                connection: "main".into(),
+                failure: false,
+                content,
+            });
+        }
+        assert_eq!(lines.text_without_content(), "C: DATA\n*: … 2 more lines of content\nC: .\n");
+        assert_eq!(lines.text(), "C: DATA\nC: Subject: x\nC: y\nC: .\n");
     }
 }

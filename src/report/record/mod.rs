@@ -10,7 +10,7 @@ mod run;
 mod session;
 mod step;
 
-pub use lines::{RecordedLine, RecordedLines};
+pub use lines::{RecordedLine, RecordedLines, without_content};
 pub use recorder::Recorder;
 pub use run::{RunRecord, Totals};
 pub use session::{Judgement, Record, SessionFailure, UNVERIFIED_REMARK};

@@ -3,9 +3,12 @@
 use super::lines::{RecordedLine, RecordedLines};
 use super::session::{Judgement, Record, SessionFailure, UNVERIFIED_REMARK};
 use super::step::{PhaseKind, StepPhase, StepRecord};
-use crate::event::{Event, Fact, Failure, Note, Observer, Outcome, RowId, SessionAttempt, Status, Verdict};
+use crate::event::{
+    Event, Fact, Failure, Note, Observer, Outcome, RedactedLine, RowId, SessionAttempt, Status, Verdict,
+};
 use crate::report::transcript::{TranscriptOptions, TranscriptWriter};
 use crate::transcript::SafeText;
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +37,7 @@ pub struct Recorder {
     /// Why a certificate was not verified.
     unverified: Option<SafeText>,
     given_secrets: Vec<SafeText>,
+    certificates_end: Option<Timestamp>,
     /// Failures of rows that are not failures of a step.
     row_failures: Vec<Failure>,
 }
@@ -49,6 +53,8 @@ struct ConnectionTiming {
     step: Option<Duration>,
     /// The phases of the current step; between steps those of the next one: the first connection is made before the first step.
     phases: Vec<StepPhase>,
+    /// The code of the last reply since the step began.
+    reply_code: Option<u16>,
     row: Option<RowId>,
     turn: Option<SessionAttempt>,
 }
@@ -70,6 +76,7 @@ impl Recorder {
             failure: None,
             unverified: None,
             given_secrets: Vec::new(),
+            certificates_end: None,
             row_failures: Vec::new(),
         }
     }
@@ -94,6 +101,7 @@ impl Recorder {
             failures,
             lines: self.lines,
             given_secrets: self.given_secrets,
+            certificates_end: self.certificates_end,
             remarks: self.unverified.iter().map(|why| format!("{UNVERIFIED_REMARK}: {why}")).collect(),
             ..Record::not_started(file, judgement, status)
         }
@@ -122,6 +130,7 @@ impl Recorder {
                     replying: false,
                     step: None,
                     phases: Vec::new(),
+                    reply_code: None,
                     row: None,
                     turn: None,
                 });
@@ -141,6 +150,7 @@ impl Recorder {
         let Fact::StepFinished { step, verdict, elapsed } = &event.fact else { return };
         let connection = self.connection(event.connection, now);
         let (started, phases) = (connection.step.take().unwrap_or(now), std::mem::take(&mut connection.phases));
+        let reply_code = connection.reply_code.take();
         let row = connection.row.clone();
         let turn = self.turn_of(event.connection);
         let row_attempt = row.as_ref().map_or(1, |row| row.attempt);
@@ -158,6 +168,7 @@ impl Recorder {
             verdict: (*verdict).clone(),
             started,
             elapsed: (*elapsed).max(now.saturating_sub(started)),
+            reply_code,
             retried: false,
             resent: false,
             multiple_attempts: row_attempt > 1 || turn_attempt > 1,
@@ -203,8 +214,9 @@ impl Recorder {
         }
     }
 
-    fn received(&mut self, connection: &str, now: Duration) {
+    fn received(&mut self, connection: &str, line: &RedactedLine<'_>, now: Duration) {
         let connection = self.connection(connection, now);
+        connection.reply_code = line.final_reply_code().or(connection.reply_code);
         let (since, replying) = (connection.last, std::mem::replace(&mut connection.replying, true));
         connection.last = now;
         match connection.phases.last_mut() {
@@ -225,7 +237,7 @@ impl Recorder {
     }
 
     /// Moves new lines from the transcript writer to the record.
-    fn take_lines(&mut self, connection: &str, step: Option<usize>, failure: bool) {
+    fn take_lines(&mut self, connection: &str, step: Option<usize>, failure: bool, content: bool) {
         if self.writer.get_ref().is_empty() {
             return;
         }
@@ -238,7 +250,9 @@ impl Recorder {
         for line in text.lines() {
             // Content may be written together with the remark after it.
             let failure = failure && line.starts_with('*');
-            self.lines.push(RecordedLine { text: line.to_owned(), step, connection: connection.clone(), failure });
+            let content = content && line.starts_with('C');
+            let connection = connection.clone();
+            self.lines.push(RecordedLine { text: line.to_owned(), step, connection, failure, content });
         }
     }
 
@@ -255,11 +269,13 @@ impl Observer for Recorder {
         let open = self.connections.iter().any(|known| &*known.name == event.connection && known.step.is_some());
         let step = open.then_some(self.steps.len());
         let mut failure = false;
+        let content = matches!(event.fact, Fact::Content(_));
         match &event.fact {
             Fact::SessionStarted { name: _, server } => self.server = server.clone(),
             Fact::HostResolved { .. } => {}
             Fact::Connected { .. } => self.connected(event.connection, now),
-            Fact::TlsStarted { .. } => {
+            Fact::TlsStarted { tls, .. } => {
+                self.certificates_end = self.certificates_end.into_iter().chain(tls.certificates_end()).min();
                 let connection = self.connection(event.connection, now);
                 connection.phase(PhaseKind::Tls, connection.last, now);
                 connection.last = now;
@@ -268,7 +284,7 @@ impl Observer for Recorder {
                 let connection = self.connection(event.connection, now);
                 (connection.last, connection.replying) = (now, false);
             }
-            Fact::LineReceived(_) => self.received(event.connection, now),
+            Fact::LineReceived(line) => self.received(event.connection, line, now),
             // Its lines say the same.
             Fact::ContentSent | Fact::RecipientAnswered { .. } | Fact::ContentAnswered { .. } => return,
             Fact::Paused { duration } => {
@@ -319,7 +335,10 @@ impl Observer for Recorder {
             }
         }
         self.writer.observe(event);
-        self.take_lines(event.connection, step, failure);
+        if content {
+            self.writer.flush();
+        }
+        self.take_lines(event.connection, step, failure, content);
     }
 }
 

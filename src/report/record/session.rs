@@ -4,6 +4,7 @@ use super::lines::RecordedLines;
 use super::step::StepRecord;
 use crate::event::{Failure, Status};
 use crate::transcript::SafeText;
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// The beginning of the remark on a session that did not verify certificates.
@@ -69,6 +70,8 @@ pub struct Record {
     /// From before the first connection to the end of the last one.
     pub elapsed: Duration,
     pub steps: Vec<StepRecord>,
+    /// When the first of the certificates ends that its servers showed.
+    pub certificates_end: Option<Timestamp>,
     /// How many steps were counted and not kept.
     pub omitted_steps: usize,
     /// Failures that belong to no step: it could not connect, its file is invalid.
@@ -115,6 +118,7 @@ impl Record {
             status,
             elapsed: Duration::ZERO,
             steps: Vec::new(),
+            certificates_end: None,
             omitted_steps: 0,
             failures: Vec::new(),
             lines: RecordedLines::default(),

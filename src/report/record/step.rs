@@ -16,6 +16,8 @@ pub struct StepRecord {
     /// Since the session began, which is before its first connection.
     pub started: Duration,
     pub elapsed: Duration,
+    /// The code of its last reply.
+    pub reply_code: Option<u16>,
     /// It failed and was retried; the retry has its own record.
     pub retried: bool,
     /// It failed and was retried because of its own `retry`.
@@ -40,6 +42,18 @@ impl StepRecord {
 
     /// `RCPT TO:<b@example.com>`, with the repetition and the attempt if there are several.
     pub fn title(&self) -> String {
+        let mut title = self.title_of_all_repetitions();
+        if let Some(repetition) = self.id.repetition {
+            title.push_str(&format!(", repetition {repetition}"));
+        }
+        if self.id.attempt > 1 || self.resent {
+            title.push_str(&format!(", attempt {}", self.id.attempt));
+        }
+        title
+    }
+
+    /// The title without the numbers of the step's own `repeat` and `retry`.
+    pub fn title_of_all_repetitions(&self) -> String {
         let mut title = self.id.title.to_string();
         if let Some(row) = &self.row {
             title.push_str(&format!(", row {}", row.key));
@@ -53,12 +67,6 @@ impl StepRecord {
             && self.multiple_attempts
         {
             title.push_str(&format!(", try {attempt}"));
-        }
-        if let Some(repetition) = self.id.repetition {
-            title.push_str(&format!(", repetition {repetition}"));
-        }
-        if self.id.attempt > 1 || self.resent {
-            title.push_str(&format!(", attempt {}", self.id.attempt));
         }
         title
     }

@@ -93,7 +93,8 @@ impl<W: Write> TranscriptWriter<W> {
         self.buffer.clear();
     }
 
-    fn flush(&mut self) {
+    /// Writes out what is still in memory. The first failure is kept.
+    pub fn flush(&mut self) {
         self.write_buffer();
         if self.error.is_none()
             && let Err(error) = self.out.flush()

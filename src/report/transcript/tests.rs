@@ -80,7 +80,14 @@ fn unexpected(line: usize) -> Failure {
 }
 
 fn step() -> StepId {
-    StepId { number: 4, title: SafeText::new("NOOP"), place: Place::default(), repetition: None, attempt: 1 }
+    StepId {
+        number: 4,
+        title: SafeText::new("NOOP"),
+        named: false,
+        place: Place::default(),
+        repetition: None,
+        attempt: 1,
+    }
 }
 
 fn finished(status: Status, failure: Option<Failure>) -> Outcome {

@@ -15,7 +15,7 @@ fn run(folder: &Path, options: &[&str], begun: &(dyn Fn(usize) + Sync)) -> Statu
     let parsed = Arguments::try_parse_from(line).expect("the line is valid");
     let CliCommand::Test(arguments) = &parsed.command else { panic!("it is `test`") };
     match test(arguments, &|long| format!("--{long}"), begun) {
-        Ok(status) => status,
+        Ok(end) => end.status,
         Err(error) => panic!("{error:?}"),
     }
 }
