@@ -1,8 +1,7 @@
 //! The connections of a session, by name.
 
-use super::connection::{ByteCounts, SmtpConnection};
+use super::connection::{ByteCounts, SHORT_WAIT, SmtpConnection};
 use super::events::{EventSink, MAIN};
-use super::exchange::SHORT_WAIT;
 use super::flow::Flow;
 use super::read_outcome::QuietCheck;
 use crate::event::RawDialogue;

@@ -1,116 +1,21 @@
 //! What an action receives: the run, the row, the step and its connection. Nothing here runs steps.
 
-use super::connection::{ConnectionState, SmtpConnection, TlsStart};
+use super::connection::SmtpConnection;
+use super::connector::Connector;
 use super::error::{Deadline, StepError};
 use super::events::EventSink;
-use super::ports::{ConnectError, MailExchanger, Network};
 use super::row_source::{DeliveryIntent, RowSource};
 use crate::event::RowRecord;
-use crate::event::{Cause, Fact, Failure, Note, Outcome, Status};
+use crate::event::{Cause, Failure, Note, Outcome, Status};
 use crate::prepare::{
-    Interrupt, MessageContext, PartReader, Renderer, RowContext, RunContext, TlsOptions, ValueReader, signal_status,
+    Interrupt, MessageContext, PartReader, Renderer, RowContext, RunContext, ValueReader, signal_status,
 };
-use crate::session::{Expectation, Scheme, Server, ServerAddress, SessionFacts, Step, Value, Variable};
+use crate::session::{Expectation, Scheme, SessionFacts, Step, Value, Variable};
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 use crate::smtp::timeouts::Timeout;
 use crate::transcript::SafeText;
 use std::time::Duration;
-
-/// Opens connections, and what it takes for one.
-pub struct Connector<'a> {
-    network: &'a mut dyn Network,
-    pub server: Server,
-    /// `--mx`: the server's host is a domain whose mail exchanger is not known yet.
-    is_domain: bool,
-    pub client_name: String,
-    pub tls: TlsOptions,
-}
-
-impl<'a> Connector<'a> {
-    pub fn new(
-        network: &'a mut dyn Network,
-        server: Server,
-        is_domain: bool,
-        client_name: String,
-        tls: TlsOptions,
-    ) -> Self {
-        Self { network, server, is_domain, client_name, tls }
-    }
-
-    /// Connects. `expects_greeting`: the next step waits for the greeting. TLS from the first byte waits until the first
-    /// step that is not `proxy`.
-    pub fn connect(
-        &mut self,
-        run: &RunContext<'_>,
-        events: &mut EventSink<'_>,
-        connection: &mut SmtpConnection<'_>,
-        expects_greeting: bool,
-    ) -> Result<(), StepError> {
-        let mut options = run.options.connect.clone();
-        options.source = options.source.or(run.session.local_address);
-        options.mx = self.is_domain;
-        options.expects_greeting = expects_greeting && self.server.scheme != Scheme::Smtps;
-        let deadline = events.now() + run.session.connect_timeout;
-        let (stream, info) =
-            self.network.connect(&self.server, &options, deadline).map_err(|error| connect_error(events, &error))?;
-        events.start();
-        if let Some(exchanger) = &info.exchanger {
-            self.use_exchanger(run, events, &connection.name, exchanger);
-        }
-        if let ServerAddress::Tcp { host, .. } = &self.server.address
-            && !info.resolved.is_empty()
-            && host.parse::<std::net::IpAddr>().is_err()
-        {
-            let (host, addresses) = (events.shown(host), info.resolved.clone());
-            events.emit(&connection.name, Fact::HostResolved { host, addresses });
-        }
-        let address = events.shown(&info.address);
-        events.emit(&connection.name, Fact::Connected { address });
-        connection.open(stream, info, events.now());
-        if self.server.scheme == Scheme::Smtps {
-            connection.state = ConnectionState::AwaitingTls(TlsStart::FirstByte);
-        }
-        Ok(())
-    }
-
-    /// From now on the server is this mail exchanger of the domain: for names in certificates, and for other connections.
-    fn use_exchanger(
-        &mut self,
-        run: &RunContext<'_>,
-        events: &mut EventSink<'_>,
-        connection: &str,
-        exchanger: &MailExchanger,
-    ) {
-        for (host, why) in &exchanger.unreachable {
-            let note = Note::MailExchangerUnreachable { host: events.shown(host), why: events.shown(why) };
-            events.note(connection, note);
-        }
-        let (domain, host) = (events.shown(self.server.host()), events.shown(&exchanger.host));
-        events.note(connection, Note::MailExchanger { domain, host, preference: exchanger.preference });
-        self.server = self.server.at(&exchanger.host);
-        if run.session.tls.server_name.is_none() {
-            self.tls.server_name.clone_from(&exchanger.host);
-        }
-        self.is_domain = false;
-    }
-}
-
-fn connect_error(events: &EventSink<'_>, error: &ConnectError) -> StepError {
-    if let Some(interrupt) = events.clock.interrupted() {
-        return StepError::interrupted(interrupt);
-    }
-    match error {
-        ConnectError::CannotResolve { host, why } => StepError::closing(
-            Status::NoHost,
-            Cause::CannotResolve { host: events.shown(host), why: events.shown(why) },
-        ),
-        ConnectError::CannotConnect { address, why } => StepError::closing(
-            Status::Unavailable,
-            Cause::CannotConnect { address: events.shown(address), why: events.shown(why) },
-        ),
-    }
-}
 
 /// What has come of the steps so far.
 #[derive(Default)]

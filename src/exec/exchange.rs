@@ -1,25 +1,18 @@
-//! Commands and replies: sends a command, reads its reply, and holds the one check for bytes that nobody asked for.
+//! Sends commands, after a look for bytes that nobody asked for, and says what went wrong.
 
-use super::connection::{ConnectionState, SmtpConnection, TlsStart};
+use super::connection::{ConnectionState, FINAL_REPLY_WAIT, TlsStart};
 use super::context::StepContext;
 use super::error::{Deadline, StepError};
 use super::events::EventSink;
-use super::read_outcome::{QuietCheck, ReadOutcome, StreamEnd, WriteError};
+use super::read_outcome::{QuietCheck, ReadOutcome, StreamEnd, TransferError};
 use crate::event::{Cause, Fact, Note, ServerResponse, Status};
-use crate::session::{Chunk, Expectation, ReplyFacts};
+use crate::session::{Chunk, CloseMode, Expectation, ReplyFacts};
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::reply::Reply;
 use crate::smtp::timeouts::Timeout;
 use crate::smtp::transaction::may_end_content;
 use crate::transcript::SafeText;
 use std::time::{Duration, Instant};
-
-/// How long a reply is awaited that changes nothing any more, and how long the server has to close after its 221 or 421.
-pub const SHORT_WAIT: Duration = Duration::from_secs(2);
-/// How long a server has to complete what it began unasked, and to say why it ended the connection under a write.
-pub const FINAL_REPLY_WAIT: Duration = Duration::from_secs(1);
-/// The most that is read of a line that is too long, or of bytes that nobody asked for.
-const MAX_UNSOLICITED: usize = 1 << 20;
 
 /// Bytes to send, and what is to come of them.
 pub struct SmtpCommand<'c> {
@@ -107,9 +100,9 @@ pub fn send_command(
     let (count, written) = connection.write(context.events, command.bytes, command.chunk, command.deadline.at, false);
     context.events.note_partial_write(&connection.name, command.bytes.len() - count);
     match written {
-        Ok(()) | Err(WriteError::Early) => Ok(None),
-        Err(WriteError::Interrupted(interrupt)) => Err(StepError::interrupted(interrupt)),
-        Err(WriteError::TimedOut) => {
+        Ok(()) | Err(TransferError::Early) => Ok(None),
+        Err(TransferError::Interrupted(interrupt)) => Err(StepError::interrupted(interrupt)),
+        Err(TransferError::TimedOut) => {
             let what = command.waiting_for();
             let what = what.trim_start_matches("the reply to ");
             let waiting_for = match command.chunk {
@@ -119,7 +112,7 @@ pub fn send_command(
             };
             Err(StepError::timed_out(&context.events.secrets, &waiting_for, command.deadline))
         }
-        Err(WriteError::Ended(end)) => read_final_reply(context, end, may_close).map(Some),
+        Err(TransferError::Ended(end)) => read_final_reply(context, end, may_close).map(Some),
     }
 }
 
@@ -178,11 +171,6 @@ pub fn server_response(events: &EventSink<'_>, reply: &Reply) -> ServerResponse 
     ServerResponse::Reply { code: reply.code.get(), text: events.shown_reply(reply.display_text()) }
 }
 
-/// `550 5.1.1 no such user`, for messages: what [`EventSink::shown_reply`] shows.
-pub fn reply_words(reply: &Reply) -> String {
-    format!("{} {}", reply.code, reply.display_text())
-}
-
 /// EHLO and LHLO tell what the server can do; if they are refused, and after HELO, nothing is known.
 pub fn update_capabilities(context: &mut StepContext<'_, '_>, line: &[u8], facts: &ReplyFacts) {
     let extended = is_verb(line, "EHLO") || is_verb(line, "LHLO");
@@ -204,9 +192,8 @@ fn is_verb(line: &[u8], verb: &str) -> bool {
 
 /// If input that is not SMTP was expected, reads the rest of a line that was too long, so that the next reply is whole.
 pub fn skip_long_line(context: &mut StepContext<'_, '_>, expect: &Expectation, until: Instant) {
-    let (connection, most) = (&mut *context.connection, MAX_UNSOLICITED as u64);
-    if expect.accepts_malformed() && !connection.read_through_line(context.events, most, until) {
-        connection.close(context.events, crate::session::CloseMode::Fin);
+    if expect.accepts_malformed() && !context.connection.read_through_line(context.events, until) {
+        context.connection.close(context.events, CloseMode::Fin);
     }
 }
 
@@ -221,119 +208,4 @@ pub fn pause(events: &mut EventSink<'_>, connection: &str, duration: Duration) -
         events.clock.sleep_until(until);
     }
     Ok(())
-}
-
-impl SmtpConnection<'_> {
-    /// Waits for a whole reply.
-    pub fn read_reply(&mut self, events: &mut EventSink<'_>, until: Instant) -> ReadOutcome {
-        let outcome = self.read_next_reply(events, until);
-        if let ReadOutcome::Reply(facts) = &outcome {
-            self.keep_reply(facts);
-        }
-        outcome
-    }
-
-    /// Sends a command that belongs to no step, and reads its reply; `None` if it could not be sent.
-    pub fn send_line(&mut self, events: &mut EventSink<'_>, line: &[u8], until: Instant) -> Option<ReadOutcome> {
-        events.emit_sent(&self.name, line, &[]);
-        let (count, written) = self.write(events, line, None, until, false);
-        events.note_partial_write(&self.name, line.len() - count);
-        written.is_ok().then(|| self.read_reply(events, until))
-    }
-
-    /// The reply that has come already, or the end; `None` if neither has.
-    pub fn read_available_reply(&mut self, events: &mut EventSink<'_>) -> Option<ReadOutcome> {
-        loop {
-            match self.take_line(events) {
-                Ok(Some(Some(facts))) => {
-                    self.keep_reply(&facts);
-                    return Some(ReadOutcome::Reply(facts));
-                }
-                Ok(Some(None)) => continue,
-                Ok(None) => {}
-                Err(malformed) => return Some(ReadOutcome::Malformed(malformed)),
-            }
-            match self.read_arrived() {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(end) => return Some(ReadOutcome::Ended(self.end(events, end))),
-            }
-        }
-    }
-
-    fn read_next_reply(&mut self, events: &mut EventSink<'_>, until: Instant) -> ReadOutcome {
-        loop {
-            match self.take_line(events) {
-                Ok(Some(Some(facts))) => return ReadOutcome::Reply(facts),
-                Ok(Some(None)) => continue,
-                Ok(None) => {}
-                Err(malformed) => return ReadOutcome::Malformed(malformed),
-            }
-            match self.read_some(events, until) {
-                Ok(()) => {}
-                Err(WriteError::Ended(end)) => return ReadOutcome::Ended(end),
-                Err(WriteError::Interrupted(interrupt)) => {
-                    self.emit_partial_line(events);
-                    return ReadOutcome::Interrupted(interrupt);
-                }
-                Err(WriteError::TimedOut | WriteError::Early) => {
-                    let partial = self.emit_partial_line(events) | self.has_partial_reply();
-                    return ReadOutcome::Nothing { partial };
-                }
-            }
-        }
-    }
-
-    /// Whether it is the client's turn: nothing has arrived that no command asked for. What has is read and emitted.
-    pub fn check_quiet(&mut self, events: &mut EventSink<'_>) -> QuietCheck {
-        if self.state == ConnectionState::OutOfSync {
-            return QuietCheck::Quiet;
-        }
-        if !self.has_unread_input() {
-            match self.read_arrived() {
-                Ok(false) => return QuietCheck::Quiet,
-                Ok(true) => {}
-                Err(StreamEnd::Absent) => return QuietCheck::Ended(StreamEnd::Absent),
-                Err(end) => return QuietCheck::Ended(self.end(events, end)),
-            }
-        }
-        let mut text = self.unread_input().to_vec();
-        // That it is an error is certain; a moment more shows what it was going to be.
-        let outcome = self.read_reply(events, events.now() + FINAL_REPLY_WAIT);
-        self.drain_unsolicited(events);
-        if let ReadOutcome::Reply(facts) = &outcome {
-            text = reply_words(&facts.reply).into_bytes();
-        }
-        QuietCheck::Unsolicited { text, outcome }
-    }
-
-    /// Takes and emits, as lines and not as replies, all that the server has sent and nobody asked for.
-    pub fn drain_unsolicited(&mut self, events: &mut EventSink<'_>) -> Vec<u8> {
-        // An end that shows here shows in the handshake too.
-        while self.unread_input().len() <= MAX_UNSOLICITED && matches!(self.read_arrived(), Ok(true)) {}
-        let text = self.unread_input().to_vec();
-        self.emit_partial_line(events);
-        self.forget_partial_reply();
-        text
-    }
-
-    /// Whether the server has sent something while content is being written.
-    pub fn has_early_reply(&mut self) -> Result<bool, StreamEnd> {
-        Ok(self.has_unread_input() || self.read_arrived()?)
-    }
-
-    /// Whether the server ends the connection without another word.
-    pub fn ends_in_silence(&mut self, events: &mut EventSink<'_>, until: Instant) -> bool {
-        !self.has_unread_input() && matches!(self.read_some(events, until), Err(WriteError::Ended(_)))
-    }
-
-    /// Waits until the server closes; what it still says is emitted.
-    pub fn await_close(&mut self, events: &mut EventSink<'_>, until: Instant) {
-        while self.is_open() {
-            match self.read_next_reply(events, until) {
-                ReadOutcome::Reply(_) | ReadOutcome::Malformed(_) => {}
-                ReadOutcome::Ended(_) | ReadOutcome::Nothing { .. } | ReadOutcome::Interrupted(_) => return,
-            }
-        }
-    }
 }

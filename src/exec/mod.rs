@@ -9,6 +9,7 @@ mod attempts;
 mod checks;
 mod connection;
 mod connections;
+mod connector;
 mod context;
 mod error;
 mod events;
@@ -47,7 +48,8 @@ use crate::session::{
 };
 use attempts::{fail_before_start, run_attempts, step_id};
 use connections::Connections;
-use context::{Connector, RunProgress, StepContext, lacks_required};
+use connector::Connector;
+use context::{RunProgress, StepContext, lacks_required};
 use error::StepError;
 use events::{EventSink, MAIN};
 use exchange::pause;

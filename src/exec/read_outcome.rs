@@ -63,9 +63,9 @@ impl ReadOutcome {
     }
 }
 
-/// Why writing stopped, and how many bytes were taken before.
+/// Why reading or writing stopped.
 #[derive(Debug)]
-pub enum WriteError {
+pub enum TransferError {
     TimedOut,
     Ended(StreamEnd),
     Interrupted(Interrupt),

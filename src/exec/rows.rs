@@ -1,9 +1,8 @@
 //! Rows on a connection: whether one can begin, and how it ends.
 
-use super::connection::{ConnectionState, SmtpConnection};
+use super::connection::{ConnectionState, SHORT_WAIT, SmtpConnection};
 use super::error::{Deadline, StepError};
 use super::events::EventSink;
-use super::exchange::SHORT_WAIT;
 use super::read_outcome::{QuietCheck, ReadOutcome};
 use crate::event::Failure;
 use crate::session::{Action, Session, Span, Step, all_steps};

@@ -101,6 +101,11 @@ impl Reply {
         (code.class == self.code.class()).then_some(code)
     }
 
+    /// `550 5.1.1 no such user`: the code, and the text as [`Reply::display_text`] has it.
+    pub fn code_and_text(&self) -> String {
+        format!("{} {}", self.code, self.display_text())
+    }
+
     /// As [`Reply::text`], but bytes that are not UTF-8 are shown as `\xNN`, as in transcripts.
     pub fn display_text(&self) -> String {
         let mut text = String::new();

@@ -25,6 +25,7 @@ const EXEC_ORDER: &[&str] = &[
     "events",
     "outbox",
     "connection",
+    "connector",
     "context",
     "exchange",
     "checks",

@@ -3,9 +3,10 @@
 use super::command::exchange;
 use crate::event::{Cause, Note, Status};
 use crate::exec::checks::{any, any_or_end, judge};
+use crate::exec::connection::SHORT_WAIT;
 use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
-use crate::exec::exchange::{SHORT_WAIT, SmtpCommand, reply_words};
+use crate::exec::exchange::SmtpCommand;
 use crate::exec::read_outcome::ReadOutcome;
 use crate::prepare::one_line;
 use crate::session::{AuthSettings, Expectation, ReplyFacts, ServerAddress, Template};
@@ -142,7 +143,7 @@ fn judge_decision(
     expect: &Expectation,
     facts: ReplyFacts,
 ) -> Result<(), StepError> {
-    let (code, mut words) = (facts.reply.code, reply_words(&facts.reply));
+    let (code, mut words) = (facts.reply.code, facts.reply.code_and_text());
     let deadline = context.deadline(None, Timeout::Other);
     match judge(context, expect, ReadOutcome::Reply(facts), "the reply to AUTH", deadline) {
         Err(_) if matches!(code.class(), 4 | 5) => {

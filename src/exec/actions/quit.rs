@@ -2,9 +2,10 @@
 
 use super::command::exchange;
 use crate::event::Note;
+use crate::exec::connection::SHORT_WAIT;
 use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
-use crate::exec::exchange::{SHORT_WAIT, SmtpCommand};
+use crate::exec::exchange::SmtpCommand;
 use crate::session::CloseMode;
 
 /// QUIT, then waits for the server to close (RFC 5321 §4.1.1.10). Whether it did changes no verdict.

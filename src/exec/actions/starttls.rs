@@ -6,7 +6,7 @@ use super::tls::{handshake, reject_injected_bytes};
 use crate::event::{Cause, Note, Status};
 use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
-use crate::exec::exchange::{SmtpCommand, reply_words};
+use crate::exec::exchange::SmtpCommand;
 use crate::session::StarttlsMode;
 use crate::transcript::SafeText;
 
@@ -70,7 +70,7 @@ pub fn not_offered() -> StepError {
 
 /// An opportunistic STARTTLS was refused: the session continues unencrypted and says so.
 pub fn note_refusal(context: &mut StepContext<'_, '_>) {
-    let reply = context.connection.server.reply.as_ref().map(|facts| reply_words(&facts.reply)).unwrap_or_default();
+    let reply = context.connection.server.reply.as_ref().map(|facts| facts.reply.code_and_text()).unwrap_or_default();
     let why = context.events.shown(format!("the server refused STARTTLS: {reply}"));
     context.note(Note::Unencrypted { why });
 }

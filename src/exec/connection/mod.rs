@@ -5,9 +5,11 @@
 
 mod facts;
 mod reading;
+mod replies;
 mod reply_reader;
 mod slice;
 mod smtp_connection;
 
 pub use facts::{ByteCounts, ConnectionState, TlsStart};
+pub use replies::{FINAL_REPLY_WAIT, SHORT_WAIT};
 pub use smtp_connection::SmtpConnection;

@@ -5,12 +5,15 @@ use super::slice::{may_try_again, next_slice};
 use super::smtp_connection::SmtpConnection;
 use crate::event::Fact;
 use crate::exec::events::EventSink;
-use crate::exec::read_outcome::{Malformed, StreamEnd, WriteError};
+use crate::exec::read_outcome::{Malformed, ReadOutcome, StreamEnd, TransferError};
 use crate::session::ReplyFacts;
 use crate::smtp::lines::split_lines;
-use crate::smtp::reply::{Reply, ReplyParser};
+use crate::smtp::reply::Reply;
 use crate::smtp::transaction::Answered;
 use std::time::Instant;
+
+/// The most that is read of a line that is too long, or of bytes that nobody asked for.
+pub(super) const MAX_UNSOLICITED: usize = 1 << 20;
 
 impl SmtpConnection<'_> {
     /// Whether bytes have been read that were not yet looked at.
@@ -18,40 +21,33 @@ impl SmtpConnection<'_> {
         !self.reader.lines.pending().is_empty()
     }
 
-    /// The bytes that have been read and not yet looked at.
-    pub fn unread_input(&self) -> &[u8] {
-        self.reader.lines.pending()
-    }
-
-    /// Whether a reply has begun and is not complete.
-    pub fn has_partial_reply(&self) -> bool {
-        self.reader.parser.has_partial()
-    }
-
-    /// The next whole line, emitted and then parsed; the reply that it completes.
-    pub fn take_line(&mut self, events: &mut EventSink<'_>) -> Result<Option<Option<ReplyFacts>>, Malformed> {
-        let line = match self.reader.lines.next_line() {
-            Ok(Some(line)) => line,
-            Ok(None) => return Ok(None),
-            Err(_) => {
-                self.reader.in_long_line = !self.emit_through_line(events);
-                self.log_reply(events, None);
-                return Err(Malformed::LineTooLong);
-            }
-        };
-        events.emit_received(&self.name, line);
-        let reply = match self.reader.parser.line(line.bytes) {
-            Ok(Some(reply)) => reply,
-            Ok(None) => return Ok(Some(None)),
-            Err(error) => {
-                self.log_reply(events, None);
-                return Err(Malformed::Reply(error));
-            }
-        };
-        self.log_reply(events, Some(&reply));
-        let now = events.now();
-        let elapsed = now.saturating_duration_since(self.reader.waits_since.unwrap_or(now));
-        Ok(Some(Some(ReplyFacts { reply, elapsed })))
+    /// The reply that is complete in what was read, or why it is none; `None` if more must be read. Each line is emitted,
+    /// then parsed.
+    pub(super) fn take_reply(&mut self, events: &mut EventSink<'_>) -> Option<ReadOutcome> {
+        loop {
+            let malformed = match self.reader.lines.next_line() {
+                Ok(None) => return None,
+                Ok(Some(line)) => {
+                    events.emit_received(&self.name, line);
+                    match self.reader.parser.line(line.bytes) {
+                        Ok(None) => continue,
+                        Ok(Some(reply)) => {
+                            self.log_reply(events, Some(&reply));
+                            let now = events.now();
+                            let elapsed = now.saturating_duration_since(self.reader.waits_since.unwrap_or(now));
+                            return Some(ReadOutcome::Reply(ReplyFacts { reply, elapsed }));
+                        }
+                        Err(error) => Malformed::Reply(error),
+                    }
+                }
+                Err(_) => {
+                    self.reader.in_long_line = !self.emit_through_line(events);
+                    Malformed::LineTooLong
+                }
+            };
+            self.log_reply(events, None);
+            return Some(ReadOutcome::Malformed(malformed));
+        }
     }
 
     /// A reply came, which is `None` if it is not SMTP: emits what it answers.
@@ -70,15 +66,6 @@ impl SmtpConnection<'_> {
         }
     }
 
-    /// Keeps a reply as the last one.
-    pub fn keep_reply(&mut self, facts: &ReplyFacts) {
-        if self.state == ConnectionState::OutOfSync {
-            self.state = ConnectionState::Ready;
-        }
-        self.server.replies += 1;
-        self.server.reply = Some(facts.clone());
-    }
-
     /// Emits what there is of a line without its end; gives whether there was something.
     pub fn emit_partial_line(&mut self, events: &mut EventSink<'_>) -> bool {
         let pending = self.reader.lines.take_pending();
@@ -88,11 +75,6 @@ impl SmtpConnection<'_> {
         // Half a reply shows that the server has read something of the row.
         self.log.row.replies += usize::from(!pending.is_empty());
         !pending.is_empty()
-    }
-
-    /// What has come of a reply is not one.
-    pub fn forget_partial_reply(&mut self) {
-        self.reader.parser = ReplyParser::default();
     }
 
     /// Emits what there is up to a line's end; gives whether there was one.
@@ -107,12 +89,12 @@ impl SmtpConnection<'_> {
         lf.is_some()
     }
 
-    /// Reads through a line that was too long, so that the next one is whole again. False if it has no end within `most`
-    /// bytes or until then.
-    pub fn read_through_line(&mut self, events: &mut EventSink<'_>, most: u64, until: Instant) -> bool {
+    /// Reads through a line that was too long, so that the next one is whole again. False if it has no end within
+    /// [`MAX_UNSOLICITED`] bytes or until then.
+    pub fn read_through_line(&mut self, events: &mut EventSink<'_>, until: Instant) -> bool {
         let from = self.bytes.received.get();
         while self.reader.in_long_line
-            && self.bytes.received.get() - from < most
+            && self.bytes.received.get() - from < MAX_UNSOLICITED as u64
             && self.read_some(events, until).is_ok()
         {
             self.reader.in_long_line = !self.emit_through_line(events);
@@ -121,12 +103,12 @@ impl SmtpConnection<'_> {
     }
 
     /// Reads once, waiting until then.
-    pub fn read_some(&mut self, events: &mut EventSink<'_>, until: Instant) -> Result<(), WriteError> {
+    pub fn read_some(&mut self, events: &mut EventSink<'_>, until: Instant) -> Result<(), TransferError> {
         loop {
-            let Some(stream) = &mut self.stream else { return Err(WriteError::Ended(StreamEnd::Absent)) };
+            let Some(stream) = &mut self.stream else { return Err(TransferError::Ended(StreamEnd::Absent)) };
             let slice = next_slice(events.clock, self.state == ConnectionState::InContent, until)?;
             match stream.read(&mut self.reader.buffer, slice) {
-                Ok(0) => return Err(WriteError::Ended(self.end(events, StreamEnd::Fin))),
+                Ok(0) => return Err(TransferError::Ended(self.end(events, StreamEnd::Fin))),
                 Ok(count) => {
                     self.take_bytes(count);
                     return Ok(());
@@ -134,7 +116,7 @@ impl SmtpConnection<'_> {
                 Err(error) if may_try_again(&error) => {}
                 Err(error) => {
                     let end = self.end_of(&error);
-                    return Err(WriteError::Ended(self.end(events, end)));
+                    return Err(TransferError::Ended(self.end(events, end)));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Waiting in slices, so that an interruption is noticed.
 
-use crate::exec::read_outcome::WriteError;
+use crate::exec::read_outcome::TransferError;
 use crate::prepare::Clock;
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -11,15 +11,15 @@ const SLICE: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Until when to wait at once; or why to wait no longer.
-pub fn next_slice(clock: &dyn Clock, in_content: bool, until: Instant) -> Result<Instant, WriteError> {
+pub fn next_slice(clock: &dyn Clock, in_content: bool, until: Instant) -> Result<Instant, TransferError> {
     let now = clock.now();
     if let Some(interrupt) = clock.interrupted() {
         let grace = if in_content { GRACE } else { Duration::ZERO };
         if now >= interrupt.at + grace {
-            return Err(WriteError::Interrupted(interrupt));
+            return Err(TransferError::Interrupted(interrupt));
         }
     }
-    if now >= until { Err(WriteError::TimedOut) } else { Ok(until.min(now + SLICE)) }
+    if now >= until { Err(TransferError::TimedOut) } else { Ok(until.min(now + SLICE)) }
 }
 
 pub fn may_try_again(error: &io::Error) -> bool {

@@ -7,7 +7,7 @@ use crate::event::{Fact, TransactionLog};
 use crate::exec::events::EventSink;
 use crate::exec::outbox::Outbox;
 use crate::exec::ports::{ConnectionInfo, Stream};
-use crate::exec::read_outcome::{StreamEnd, WriteError};
+use crate::exec::read_outcome::{StreamEnd, TransferError};
 use crate::session::{Chunk, CloseMode, EhloFacts, TlsFacts};
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
@@ -115,7 +115,7 @@ impl SmtpConnection<'_> {
         chunk: Option<Chunk>,
         until: Instant,
         content: bool,
-    ) -> (usize, Result<(), WriteError>) {
+    ) -> (usize, Result<(), TransferError>) {
         let piece = chunk.map_or(usize::MAX, |chunk| chunk.size.max(1));
         let (mut written, mut pause_at) = (0, piece);
         while written < bytes.len() {
@@ -123,7 +123,7 @@ impl SmtpConnection<'_> {
                 events.clock.sleep_until((events.now() + chunk.every).min(until));
                 pause_at += piece;
             }
-            let Some(stream) = &mut self.stream else { return (written, Err(WriteError::Ended(StreamEnd::Absent))) };
+            let Some(stream) = &mut self.stream else { return (written, Err(TransferError::Ended(StreamEnd::Absent))) };
             let slice = match next_slice(events.clock, self.state == ConnectionState::InContent, until) {
                 Ok(slice) => slice,
                 Err(stop) => return (written, Err(stop)),
@@ -139,14 +139,14 @@ impl SmtpConnection<'_> {
                 }
                 // The server may be waiting for its own reply to be read.
                 Err(error) if may_try_again(&error) => match self.read_arrived() {
-                    Ok(true) if content => return (written, Err(WriteError::Early)),
+                    Ok(true) if content => return (written, Err(TransferError::Early)),
                     // Emitted now: the next look would take it for an orderly end.
                     Err(StreamEnd::Reset) => {
-                        return (written, Err(WriteError::Ended(self.end(events, StreamEnd::Reset))));
+                        return (written, Err(TransferError::Ended(self.end(events, StreamEnd::Reset))));
                     }
                     _ => {}
                 },
-                Err(error) => return (written, Err(WriteError::Ended(self.end_of(&error)))),
+                Err(error) => return (written, Err(TransferError::Ended(self.end_of(&error)))),
             }
         }
         (written, Ok(()))

@@ -1,11 +1,12 @@
 //! A message's content through BDAT (RFC 3030 §2): octets as they are, in chunks, after RCPT in one write if that may be.
 
 use super::delivery::Delivery;
+use crate::exec::connection::FINAL_REPLY_WAIT;
 use crate::exec::context::StepContext;
 use crate::exec::error::{Deadline, StepError};
-use crate::exec::exchange::{FINAL_REPLY_WAIT, require_quiet};
+use crate::exec::exchange::require_quiet;
 use crate::exec::outbox::{QueuedMessage, command_bytes};
-use crate::exec::read_outcome::{ReadOutcome, WriteError};
+use crate::exec::read_outcome::{ReadOutcome, TransferError};
 use crate::prepare::{BLOCK, CommandKind, EnvelopeCommand};
 use crate::session::max_in_flight;
 use crate::smtp::timeouts::Timeout;
@@ -141,15 +142,15 @@ impl<'a> Delivery<'_, 'a> {
     fn read_last_replies(
         &mut self,
         context: &mut StepContext<'_, 'a>,
-        stop: WriteError,
+        stop: TransferError,
         deadline: Deadline,
     ) -> Result<(), StepError> {
-        let (secrets, timed_out) = (&context.events.secrets, matches!(stop, WriteError::TimedOut));
+        let (secrets, timed_out) = (&context.events.secrets, matches!(stop, TransferError::TimedOut));
         let error = match stop {
-            WriteError::Interrupted(interrupt) => return Err(StepError::interrupted(interrupt)),
+            TransferError::Interrupted(interrupt) => return Err(StepError::interrupted(interrupt)),
             _ if self.complete => StepError::delivery_unknown(secrets, "writing failed after the last octet"),
-            WriteError::Ended(end) => StepError::lost(secrets, &end),
-            WriteError::TimedOut | WriteError::Early => {
+            TransferError::Ended(end) => StepError::lost(secrets, &end),
+            TransferError::TimedOut | TransferError::Early => {
                 StepError::timed_out(secrets, "the server to take the content", deadline)
             }
         };
@@ -173,7 +174,7 @@ impl<'a> Delivery<'_, 'a> {
 
 /// Writes, each block within its deadline, whatever parts it is of. Gives how many bytes were written, and why no more
 /// were.
-pub fn write_blocks(context: &mut StepContext<'_, '_>, parts: &[&[u8]]) -> (usize, Option<(WriteError, Deadline)>) {
+pub fn write_blocks(context: &mut StepContext<'_, '_>, parts: &[&[u8]]) -> (usize, Option<(TransferError, Deadline)>) {
     let all: usize = parts.iter().map(|part| part.len()).sum();
     let mut rest: VecDeque<&[u8]> = parts.iter().copied().collect();
     let (mut written, mut block) = (0, Vec::with_capacity(all.min(BLOCK)));

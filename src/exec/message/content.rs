@@ -2,10 +2,11 @@
 
 use crate::event::{Cause, HumanDuration, Status};
 use crate::exec::checks::judge;
+use crate::exec::connection::FINAL_REPLY_WAIT;
 use crate::exec::context::StepContext;
 use crate::exec::error::{Deadline, StepError};
-use crate::exec::exchange::{FINAL_REPLY_WAIT, reply_words, require_quiet, skip_long_line};
-use crate::exec::read_outcome::{ReadOutcome, StreamEnd, WriteError};
+use crate::exec::exchange::{require_quiet, skip_long_line};
+use crate::exec::read_outcome::{ReadOutcome, StreamEnd, TransferError};
 use crate::prepare::{BLOCK, ContentSource};
 use crate::session::Expectation;
 use crate::smtp::address::Mailbox;
@@ -115,15 +116,15 @@ fn write_block(
     // Before the first one it was seen that it is the client's turn.
     let (written, result) = match if begun { connection.has_early_reply() } else { Ok(false) } {
         Ok(false) => connection.write(context.events, bytes, step.chunk, deadline.at, true),
-        Ok(true) => (0, Err(WriteError::Early)),
-        Err(end) => (0, Err(WriteError::Ended(end))),
+        Ok(true) => (0, Err(TransferError::Early)),
+        Err(end) => (0, Err(TransferError::Ended(end))),
     };
     context.events.note_partial_write(&connection.name, bytes.len() - written);
     let Err(stop) = result else { return Ok(ContentProgress::Complete) };
     // The dot itself has left: whether the rest of its line did cannot be known.
     *dot_left = end.is_some_and(|end| written + DOT.len() > end);
     match stop {
-        WriteError::TimedOut | WriteError::Ended(_) | WriteError::Early if *dot_left => {
+        TransferError::TimedOut | TransferError::Ended(_) | TransferError::Early if *dot_left => {
             Err(StepError::delivery_unknown(&context.events.secrets, "writing failed within the last line"))
         }
         stop => read_early_reply(context, options.expect, deadline, stop),
@@ -136,14 +137,14 @@ fn read_early_reply(
     context: &mut StepContext<'_, '_>,
     expect: &Expectation,
     deadline: Deadline,
-    stop: WriteError,
+    stop: TransferError,
 ) -> Result<ContentProgress, StepError> {
-    if let WriteError::Interrupted(interrupt) = stop {
+    if let TransferError::Interrupted(interrupt) = stop {
         return Err(StepError::interrupted(interrupt));
     }
     let timed_out = |secrets| StepError::timed_out(secrets, "the server to take the content", deadline);
     // Once the deadline has passed only what is there already counts.
-    if matches!(stop, WriteError::TimedOut) && !matches!(context.connection.has_early_reply(), Ok(true)) {
+    if matches!(stop, TransferError::TimedOut) && !matches!(context.connection.has_early_reply(), Ok(true)) {
         return Err(timed_out(&context.events.secrets));
     }
     let until = context.events.now() + FINAL_REPLY_WAIT;
@@ -157,14 +158,14 @@ fn read_early_reply(
             }
         }
         (ReadOutcome::Reply(facts), _) => {
-            let text = secrets.shown_reply(reply_words(&facts.reply));
+            let text = secrets.shown_reply(facts.reply.code_and_text());
             StepError::closing(Status::Protocol, Cause::UnsolicitedInput { text })
         }
         (ReadOutcome::Malformed(malformed), _) => StepError::malformed(&malformed),
         (ReadOutcome::Interrupted(interrupt), _) => StepError::interrupted(interrupt),
         // What reading says of the end is what the transcript has.
         (ReadOutcome::Ended(end @ (StreamEnd::Fin | StreamEnd::Reset)), _)
-        | (_, WriteError::Ended(end))
+        | (_, TransferError::Ended(end))
         | (ReadOutcome::Ended(end), _) => StepError::lost(secrets, &end),
         (ReadOutcome::Nothing { .. }, _) => timed_out(secrets),
     };

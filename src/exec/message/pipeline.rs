@@ -4,10 +4,9 @@
 use super::bdat::{MAX_CHUNK, fill_chunk, write_blocks};
 use super::delivery::Delivery;
 use crate::event::RowResult;
-use crate::exec::connection::SmtpConnection;
+use crate::exec::connection::{SHORT_WAIT, SmtpConnection};
 use crate::exec::context::StepContext;
 use crate::exec::events::EventSink;
-use crate::exec::exchange::SHORT_WAIT;
 use crate::exec::outbox::{QueuedMessage, command_bytes};
 use crate::exec::read_outcome::ReadOutcome;
 use crate::exec::row_source::DeliveryIntent;

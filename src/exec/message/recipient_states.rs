@@ -2,7 +2,6 @@
 
 use crate::event::{Cause, RefusedRecipient, Status};
 use crate::exec::error::StepError;
-use crate::exec::exchange::reply_words;
 use crate::smtp::reply::Reply;
 
 /// How far it is with a recipient.
@@ -75,7 +74,7 @@ pub struct ServerStatement {
 
 impl From<&Reply> for ServerStatement {
     fn from(reply: &Reply) -> Self {
-        Self { text: reply_words(reply), code: Some(reply.code.get()) }
+        Self { text: reply.code_and_text(), code: Some(reply.code.get()) }
     }
 }
 
