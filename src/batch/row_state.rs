@@ -189,7 +189,7 @@ mod tests {
             End::Lost => (Status::Unavailable, Cause::ConnectionLost { why: text() }),
             End::TimedOut => {
                 let limit = std::time::Duration::from_secs(1);
-                (Status::TempFail, Cause::TimedOut { waiting_for: text(), limit, section: None })
+                (Status::TempFail, Cause::TimedOut { waiting_for: text(), limit, section: None, may_expect_tls: false })
             }
             End::NoReply => (Status::IoErr, Cause::DeliveryUnknown { why: text() }),
             End::Interrupted => (Status::Interrupted, Cause::Interrupted { signal: "SIGINT" }),

@@ -79,6 +79,8 @@ pub enum Cause {
         waiting_for: SafeText,
         limit: Duration,
         section: Option<&'static str>,
+        /// Whether it was the greeting, which a server that expects TLS from the first byte does not send unencrypted.
+        may_expect_tls: bool,
     },
     /// The server ended the connection before a reply that was due, or a write failed.
     ConnectionLost {
@@ -224,7 +226,7 @@ impl fmt::Display for Cause {
             Self::CaptureMissed { name, pattern, text } => {
                 write!(f, "capture failed: {name}: the pattern {pattern} does not match \"{text}\"")
             }
-            Self::TimedOut { waiting_for, limit, section } => {
+            Self::TimedOut { waiting_for, limit, section, .. } => {
                 write!(f, "timeout: waited {} for {waiting_for}", HumanDuration(*limit))?;
                 section.map_or(Ok(()), |section| write!(f, " (the limit of {section})"))
             }

@@ -36,11 +36,17 @@ fn every_cause_is_a_sentence() {
                 waiting_for: shown("the greeting"),
                 limit: Duration::from_secs(300),
                 section: Some("RFC 5321 §4.5.3.2.1"),
+                may_expect_tls: true,
             },
             "timeout: waited 5m for the greeting (the limit of RFC 5321 §4.5.3.2.1)",
         ),
         (
-            Cause::TimedOut { waiting_for: shown("the greeting"), limit: Duration::from_secs(1), section: None },
+            Cause::TimedOut {
+                waiting_for: shown("the greeting"),
+                limit: Duration::from_secs(1),
+                section: None,
+                may_expect_tls: false,
+            },
             "timeout: waited 1s for the greeting",
         ),
         (

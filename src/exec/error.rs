@@ -39,7 +39,10 @@ impl StepError {
     /// A deadline passed.
     pub fn timed_out(secrets: &Secrets, waiting_for: &str, deadline: Deadline) -> Self {
         let (limit, section) = (deadline.duration, deadline.section);
-        Self::closing(Status::TempFail, Cause::TimedOut { waiting_for: secrets.shown(waiting_for), limit, section })
+        Self::closing(
+            Status::TempFail,
+            Cause::TimedOut { waiting_for: secrets.shown(waiting_for), limit, section, may_expect_tls: false },
+        )
     }
 
     /// The connection ended when a reply was due, or writing failed.

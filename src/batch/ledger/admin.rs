@@ -1,9 +1,9 @@
 //! What `mailrun ledger` does: counts, lists, resolves unknown rows, merges shards.
 
-use super::reply::queue_id;
 use super::schema::{LedgerError, Store, timestamp};
 use super::state::STATES;
 use crate::exec::message_id_of;
+use crate::smtp::queue_id::queue_id;
 use crate::transcript::escape_unprintable;
 use rusqlite::OptionalExtension;
 use std::path::Path;

@@ -4,7 +4,6 @@
 //! of content leaves; results are stored with the next commit, within 100 ms.
 
 mod admin;
-mod reply;
 mod requests;
 mod schema;
 mod state;

@@ -1,9 +1,9 @@
 //! The writer thread: it collects the requests of all workers and commits them together.
 
-use super::reply::queue_id;
 use super::requests::{Claim, LedgerUpdate, SendingRow, WriterCommand};
 use super::schema::{LedgerRun, Store, error_text, timestamp};
 use super::state::{recipient_word, row_word};
+use crate::smtp::queue_id::queue_id;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};

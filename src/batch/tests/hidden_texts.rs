@@ -135,8 +135,8 @@ fn hidden_cause(cause: &Cause) -> Cause {
             asserts.iter().map(|one| FailedAssert { expression: x(), values: Vec::new(), ..one.clone() }).collect(),
         ),
         Cause::CaptureMissed { .. } => Cause::CaptureMissed { name: x(), pattern: x(), text: x() },
-        Cause::TimedOut { limit, section, .. } => {
-            Cause::TimedOut { waiting_for: x(), limit: *limit, section: *section }
+        Cause::TimedOut { limit, section, may_expect_tls, waiting_for: _ } => {
+            Cause::TimedOut { waiting_for: x(), limit: *limit, section: *section, may_expect_tls: *may_expect_tls }
         }
         Cause::ConnectionLost { .. } => Cause::ConnectionLost { why: x() },
         Cause::DeliveryUnknown { .. } => Cause::DeliveryUnknown { why: x() },

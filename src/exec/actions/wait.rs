@@ -1,5 +1,6 @@
 //! A step that sends nothing and waits for a reply.
 
+use crate::event::Cause;
 use crate::exec::checks::judge;
 use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
@@ -15,7 +16,7 @@ pub fn wait(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
     if context.connection.server.reply.is_none() {
         return read_greeting(context, expect, step.timeout, "the whole reply");
     }
-    read_unasked(context, expect, (step.timeout, Timeout::Other), ("a reply", "the whole reply"))
+    read_unasked(context, expect, (step.timeout, Timeout::Other), ("a reply", "the whole reply"), false)
 }
 
 /// Waits for the greeting: the first reply on a connection (RFC 5321 §4.3.1). `whole` is what it is called in messages once
@@ -26,24 +27,30 @@ pub fn read_greeting(
     timeout: Option<Duration>,
     whole: &str,
 ) -> Result<(), StepError> {
-    // `the greeting` is one that a server may keep back because it awaits TLS.
-    let is_plain = context.connector.server.scheme == Scheme::Smtp && !context.connection.is_encrypted();
     let is_tcp = matches!(context.connector.server.address, ServerAddress::Tcp { .. });
-    let what = if is_plain && is_tcp { "the greeting" } else { "the server's greeting" };
-    read_unasked(context, expect, (timeout, Timeout::Greeting), (what, whole))
+    let is_plain = is_tcp && context.connector.server.scheme == Scheme::Smtp && !context.connection.is_encrypted();
+    let what = if is_plain { "the greeting" } else { "the server's greeting" };
+    read_unasked(context, expect, (timeout, Timeout::Greeting), (what, whole), is_plain)
 }
 
-/// `what` is awaited, called `whole` once it has begun: then the server does not await TLS.
+/// `what` is awaited, called `whole` once it has begun. `may_expect_tls`: a server that says nothing may wait for TLS.
 fn read_unasked(
     context: &mut StepContext<'_, '_>,
     expect: &Expectation,
     (timeout, wait): (Option<Duration>, Timeout),
     (what, whole): (&str, &str),
+    may_expect_tls: bool,
 ) -> Result<(), StepError> {
     let deadline = context.deadline(timeout, wait);
     let outcome = context.connection.read_reply(context.events, deadline.at);
-    let what = if matches!(outcome, ReadOutcome::Nothing { partial: true }) { whole } else { what };
-    judge(context, expect, outcome, what, deadline)?;
+    let has_begun = matches!(outcome, ReadOutcome::Nothing { partial: true });
+    let what = if has_begun { whole } else { what };
+    judge(context, expect, outcome, what, deadline).map_err(|mut error| {
+        if let Cause::TimedOut { may_expect_tls: hint, .. } = &mut error.cause {
+            *hint = may_expect_tls && !has_begun;
+        }
+        error
+    })?;
     skip_long_line(context, expect, deadline.at);
     Ok(())
 }

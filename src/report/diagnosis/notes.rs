@@ -90,9 +90,9 @@ fn cause_notes(failure: &Failure) -> Vec<String> {
             _ => Vec::new(),
         },
         Cause::MissingCapability { what: _, help: Some(text) } => help(text.as_str()),
-        Cause::TimedOut { waiting_for, section, .. } => {
+        Cause::TimedOut { section, may_expect_tls, .. } => {
             let mut notes = Vec::new();
-            if waiting_for.as_str() == "the greeting" {
+            if *may_expect_tls {
                 let text =
                     "a server that expects TLS from the first byte sends no greeting before it: did you mean smtps://?";
                 notes.extend(help(text));

@@ -96,6 +96,7 @@ fn without_a_place_the_session_is_named() {
             waiting_for: SafeText::new("the greeting"),
             limit: Duration::from_secs(300),
             section: Some("RFC 5321 §4.5.3.2.1"),
+            may_expect_tls: true,
         },
     );
     let text = said(&[], outcome(Status::TempFail, Some(failure)), true, &[]);
