@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_says_what_is_left_where_that_is_known() {
+    fn the_line_shows_the_remaining_rows_if_they_are_known() {
         let tally = Tally { sent: 1197, refused: 2, unknown: 1, sent_before: 800, ..Tally::default() };
         let five = Duration::from_secs(5);
         let table = [

@@ -162,7 +162,7 @@ impl RowQueue {
         NextTask::Exhausted
     }
 
-    /// A row for a worker that is still running one, if there are enough for all `connections`: no row waits behind another
+    /// A row for a worker that is still running one, if there are enough for all `connections`: no row waits for another
     /// one if another worker could begin it. Never blocks.
     pub fn take_for_pipeline(&self, now: Instant, connections: u32) -> Option<RowTask> {
         let mut state = self.state();

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turns_keep_their_distance_and_do_not_catch_up() {
+    fn the_rate_keeps_its_interval_and_does_not_catch_up() {
         let rate = RateLimiter::new(10.0);
         let start = Instant::now();
         let second = Duration::from_secs(1);

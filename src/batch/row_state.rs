@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_recipients_of_messages_decide() {
+    fn the_outcomes_of_recipients_decide_the_row() {
         let (sent, refused) = (Some(RowState::Sent), Some(RowState::Refused));
         let (deferred, unknown) = (Some(RowState::Deferred), Some(RowState::Unknown));
         let failed = Some(RowState::Failed);
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn content_that_the_session_wrote_itself_decides_by_its_reply() {
+    fn the_reply_to_raw_content_decides_the_row() {
         use ContentAnswer as Answer;
         let raw = |content, accepted_before, rejected| RawDialogue {
             content,
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reply_that_decided_is_kept() {
+    fn the_deciding_reply_is_kept() {
         let reply = |word: &str| Some(word.to_owned());
         let raw = RawDialogue {
             content_reply: reply("of the content"),

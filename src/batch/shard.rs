@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_alike_in_size_and_stay_what_they_are() {
+    fn shards_have_similar_sizes_and_are_stable() {
         let keys: Vec<String> = (0..10_000).map(|number| format!("user{number}@example.com")).collect();
         for index in 1..=4 {
             let size = keys.iter().filter(|key| Shard { index, count: 4 }.contains(key)).count();

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_said_in_a_line() {
+    fn counts_are_printed_in_one_line() {
         let tally = Tally { sent: 3, refused: 2, unknown: 1, sent_before: 9994, ..Tally::default() };
         assert_eq!(tally.summary(), "3 sent, 2 refused, 1 unknown, 9,994 sent before");
         assert_eq!(Tally::default().summary(), "0 sent");

@@ -93,7 +93,7 @@ fn a_failure_names_the_line_of_its_step() {
 }
 
 #[test]
-fn durations_are_said_as_session_files_write_them() {
+fn durations_are_shown_as_session_files_write_them() {
     let table = [(0, "0s"), (700, "700ms"), (1000, "1s"), (1500, "1s 500ms"), (90_000, "1m 30s"), (3_600_000, "1h")];
     for (ms, words) in table {
         assert_eq!(HumanDuration(Duration::from_millis(ms)).to_string(), words);
@@ -103,7 +103,7 @@ fn durations_are_said_as_session_files_write_them() {
 }
 
 #[test]
-fn of_several_ends_the_worst_is_the_programs() {
+fn the_exit_status_is_the_worst_of_all_sessions() {
     let order = [70, 73, 65, 66, 77, 78, 76, 1, 74, 68, 69, 75, 64];
     let of = |code: u8| Status::ALL.into_iter().find(|s| s.code() == code).expect("a code of the table");
     for pair in order.windows(2) {
@@ -114,7 +114,7 @@ fn of_several_ends_the_worst_is_the_programs() {
 }
 
 #[test]
-fn statuses_bear_their_names() {
+fn every_status_has_its_name() {
     let codes: std::collections::HashSet<u8> = Status::ALL.map(Status::code).into_iter().collect();
     assert_eq!(codes.len(), Status::ALL.len(), "each has its own code");
     assert_eq!(Status::TempFail.name(), "EX_TEMPFAIL");

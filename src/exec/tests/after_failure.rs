@@ -8,7 +8,7 @@ use std::time::Duration;
 const GREETING: ServerAct = Say("220 mx ready\r\n");
 
 #[test]
-fn what_did_not_leave_is_said() {
+fn unsent_bytes_are_reported() {
     let big =
         "step = [{ expect = 220 }, { send = 'DATA', expect = 354 }, { body = { file = 'big.eml' }, expect = 250 }]";
     let line = "step = [{ expect = 220 }, { send = 'NOOP 0123456789', expect = 250 }]";
@@ -31,7 +31,7 @@ fn what_did_not_leave_is_said() {
 }
 
 #[test]
-fn behind_a_failure_quit_is_said_only_where_it_is_heard_as_a_command() {
+fn after_a_failure_quit_is_sent_only_if_it_is_read_as_a_command() {
     let begun = [GREETING, Hear("DATA")];
     let cases: [(&str, &str, &[ServerAct], bool); 6] = [
         (
@@ -48,13 +48,13 @@ fn behind_a_failure_quit_is_said_only_where_it_is_heard_as_a_command() {
             false,
         ),
         (
-            "in [[close]] behind on_fail = quit, inside SASL",
+            "in [[close]] after on_fail = quit, inside SASL",
             "step = [{ expect = 220 }, { send = 'DATA', expect = 250, on_fail = 'quit' }]\nclose = [{ quit = true }]",
             &[Say("334 \r\n")],
             false,
         ),
         (
-            "behind 421",
+            "after 421",
             "step = [{ expect = 220 }, { send = 'DATA', expect = 250 }, { quit = true, always = true }]",
             &[Say("421 bye\r\n")],
             false,
@@ -81,7 +81,7 @@ fn behind_a_failure_quit_is_said_only_where_it_is_heard_as_a_command() {
 }
 
 #[test]
-fn a_signal_ends_a_loop_that_waits_for_nothing() {
+fn a_signal_ends_a_loop_that_never_waits() {
     let never = "{ send = 'NOOP', expect = 250, if = 'false', repeat = 4294967295 }";
     let toml = format!(
         "step = [{{ expect = 220 }}, {{ send = 'RSET', expect = 250 }}, {{ repeat = 4294967295, steps = [{never}] }}]"
@@ -93,7 +93,7 @@ fn a_signal_ends_a_loop_that_waits_for_nothing() {
 }
 
 #[test]
-fn a_reply_that_says_neither_yes_nor_no_leaves_it_unknown_only_where_content_has_left() {
+fn an_undecided_reply_makes_a_row_unknown_only_after_its_content() {
     let toml = "[message]\nfrom = 'a@b.c'\nto = ['d@e.f']\nsubject = 's'\ntext = 't'\nmessage_id = 'm@b.c'\n[tls]\nstarttls = 'never'\n";
     let begun = [GREETING, Hear("EHLO"), Say("250 mx\r\n"), Hear("MAIL"), Say("250 ok\r\n"), Hear("RCPT")];
     let content = [Say("250 ok\r\n"), Hear("DATA"), Say("354 go\r\n"), Content, Say("354 more\r\n")];
@@ -110,7 +110,7 @@ fn a_reply_that_says_neither_yes_nor_no_leaves_it_unknown_only_where_content_has
 }
 
 #[test]
-fn a_reset_while_content_is_written_is_told_as_one() {
+fn a_reset_during_content_is_reported_as_a_reset() {
     let toml =
         "step = [{ expect = 220 }, { send = 'DATA', expect = 354 }, { body = { file = 'big.eml' }, expect = 250 }]";
     let ran = run_script(toml, &[GREETING, Hear("DATA"), Say("354 go\r\n"), StallAfter(100), Reset]);

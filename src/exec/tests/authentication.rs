@@ -9,10 +9,10 @@ const HELLO: [ServerAct; 3] =
     [Say("220 mx ready\r\n"), Hear("EHLO me"), Say("250-mx\r\n250 AUTH PLAIN XOAUTH2 CRAM-MD5\r\n")];
 const STEPS: &str = "step = [{ expect = 220 }, { ehlo = true }, { auth = true }]";
 
-fn auth(settings: &str, behind: &[ServerAct]) -> RunResult {
+fn auth(settings: &str, after: &[ServerAct]) -> RunResult {
     run_script(
         &format!("{STEPS}\n[auth]\nuser = 'ann'\nallow_plaintext = true\n{settings}"),
-        &[&HELLO[..], behind].concat(),
+        &[&HELLO[..], after].concat(),
     )
 }
 
@@ -25,7 +25,7 @@ fn success_before_the_credentials_is_no_success() {
 }
 
 #[test]
-fn the_json_of_a_refused_token_is_read_out() {
+fn the_json_of_a_refused_token_is_shown() {
     let sent = format!("AUTH XOAUTH2 {}", STANDARD.encode("user=ann\x01auth=Bearer tanstaaf\x01\x01"));
     let json = format!("334 {}\r\n", STANDARD.encode(r#"{"status":"401","token":"tanstaaf"}"#));
     // The scripts want words that live on.
@@ -62,7 +62,7 @@ fn a_short_password_is_warned_of_once() {
 }
 
 #[test]
-fn a_password_that_cannot_be_sent_is_not_shown() {
+fn a_password_that_cannot_be_sent_is_hidden() {
     for password in ["tanstaaf\\nQUIT", "{{ 'tanstaaf\\nQUIT' }}"] {
         let ran = auth(&format!("password = \"{password}\""), &[]);
         let told = format!("{}{:?}", ran.log, ran.outcome);
@@ -124,7 +124,7 @@ fn no_auth_command_is_longer_than_512_octets() {
 }
 
 #[test]
-fn auth_without_mechanisms_is_named() {
+fn auth_without_mechanisms_is_reported() {
     for offer in ["AUTH", "AUTH ", "AUTH="] {
         let hello: &str = format!("250-mx\r\n250 {offer}\r\n").leak();
         let script = [Say("220 mx ready\r\n"), Hear("EHLO me"), Say(hello), Hear("QUIT")];

@@ -7,7 +7,7 @@ use super::server::ServerAct::{self, Content, Fin, Hear, Say};
 const MESSAGE: &str = "[message]\nfrom = 'a@example.com'\nto = ['b@example.com', 'c@example.com']\ntext = 'hi'\ndate = 'x'\nmessage_id = '<1@example.com>'\n";
 
 #[test]
-fn a_refused_recipient_stops_the_message_for_all_unless_it_is_skipped() {
+fn a_refused_recipient_stops_the_message_unless_it_is_skipped() {
     let before = [GREETING, Hear("EHLO"), Say("250 mx\r\n"), Hear("MAIL FROM:<a@example.com>"), Say("250 ok\r\n")];
     let rcpt = [Hear("RCPT TO:<b@example.com>"), Say("550 5.1.1 no\r\n")];
     let quit = [Hear("QUIT"), Say("221 bye\r\n"), Fin];
@@ -32,7 +32,7 @@ fn a_refused_recipient_stops_the_message_for_all_unless_it_is_skipped() {
 }
 
 #[test]
-fn behind_a_recipient_that_was_skipped_its_refusal_is_the_first_failure() {
+fn the_refusal_of_a_skipped_recipient_is_the_first_failure() {
     let before = [GREETING, Hear("EHLO"), Say("250 mx\r\n"), Hear("MAIL FROM:<a@example.com>"), Say("250 ok\r\n")];
     let (rcpt, other) = (Hear("RCPT TO:<b@example.com>"), [Hear("RCPT TO:<c@example.com>"), Say("250 ok\r\n")]);
     let data = [Hear("DATA"), Say("354 go\r\n"), Content];
@@ -83,7 +83,7 @@ fn behind_a_recipient_that_was_skipped_its_refusal_is_the_first_failure() {
 }
 
 #[test]
-fn an_attachment_that_shrinks_while_it_is_sent_ends_the_connection_without_a_dot() {
+fn an_attachment_that_shrinks_closes_the_connection_without_a_dot() {
     let toml = MESSAGE.replace(", 'c@example.com'", "") + "attach = ['short.eml']\n";
     let server = [
         GREETING,
@@ -102,7 +102,7 @@ fn an_attachment_that_shrinks_while_it_is_sent_ends_the_connection_without_a_dot
 }
 
 #[test]
-fn where_all_were_refused_and_data_was_pipelined_a_lone_dot_follows() {
+fn a_lone_dot_follows_pipelined_data_if_all_recipients_were_refused() {
     let toml = MESSAGE.replace(", 'c@example.com'", "");
     let server = [
         GREETING,
@@ -123,7 +123,7 @@ fn where_all_were_refused_and_data_was_pipelined_a_lone_dot_follows() {
 }
 
 #[test]
-fn behind_a_delivered_message_a_failed_quit_changes_nothing() {
+fn after_a_delivered_message_a_failed_quit_changes_nothing() {
     let server = [
         GREETING,
         Hear("EHLO"),

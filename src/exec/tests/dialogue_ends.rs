@@ -1,4 +1,4 @@
-//! What comes in place of a reply, or behind a failure: ends that a step expects, groups that go on behind them, and
+//! What comes in place of a reply, or after a failure: ends that a step expects, groups that continue after them, and
 //! messages that must not begin.
 
 use super::server::ServerAct::{self, Content, Fin, Hear, Say};
@@ -8,13 +8,13 @@ use std::time::Duration;
 const GREETING: ServerAct = Say("220 mx ready\r\n");
 
 #[test]
-fn a_group_goes_on_behind_an_end_that_its_member_expects() {
+fn a_group_continues_after_an_end_that_its_member_expects() {
     let group =
         "step = [{ expect = 220 }, { pipeline = [{ send = 'A', expect = EXPECTED }, { send = 'B', expect = 250 }] }]";
     let cases: [(&str, &str, &[ServerAct], u8); 5] = [
-        ("behind no SMTP the next reply is the next member's", "'malformed'", &[Say("hello\r\n250 b\r\n")], 0),
+        ("after no SMTP the next reply is the next member's", "'malformed'", &[Say("hello\r\n250 b\r\n")], 0),
         ("and is judged", "'malformed'", &[Say("hello\r\n550 b\r\n"), Hear("QUIT")], 1),
-        ("behind the server's end no reply comes", "'close'", &[Fin], 69),
+        ("after the server's end no reply comes", "'close'", &[Fin], 69),
         ("be it one of several that are expected", "[250, 'close']", &[Fin], 69),
         ("an end that nobody expects is told once", "250", &[Fin], 69),
     ];
@@ -26,7 +26,7 @@ fn a_group_goes_on_behind_an_end_that_its_member_expects() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_read_through_wherever_it_was_expected() {
+fn a_line_that_is_too_long_is_skipped_wherever_it_was_expected() {
     // How much of it is told at a time is as it comes, so only the outcomes are alike.
     let long: &'static str = format!("{}\r\n250 b\r\n", "x".repeat(70_000)).leak();
     let group = "{ pipeline = [{ send = 'A', expect = 'malformed' }, { send = 'B', expect = 250 }] }";
@@ -42,7 +42,7 @@ fn a_line_that_is_too_long_is_read_through_wherever_it_was_expected() {
 }
 
 #[test]
-fn a_group_sees_what_its_own_hello_was_answered() {
+fn a_group_sees_the_reply_to_its_own_hello() {
     let toml = "step = [{ expect = 220 }, { pipeline = [
         { ehlo = 'x', assert = ['ehlo.size == 77', 'ehlo.name == \"mx.h\"'] },
         { send = 'NOOP', expect = 250, assert = ['ehlo.size == 77', 'session.received > 40'] },
@@ -53,7 +53,7 @@ fn a_group_sees_what_its_own_hello_was_answered() {
 }
 
 #[test]
-fn auth_may_expect_that_no_reply_comes() {
+fn auth_may_expect_silence() {
     let step = "{ auth = { mechanism = 'PLAIN', user = 'u', password = 'hunter2', allow_plaintext = true,
         initial_response = INITIAL }, expect = EXPECTED, timeout = '3s' }";
     let over: [(&str, &str, &[ServerAct]); 4] = [
@@ -73,7 +73,7 @@ fn auth_may_expect_that_no_reply_comes() {
 }
 
 #[test]
-fn the_reply_to_a_cancelled_exchange_is_not_waited_for_long() {
+fn the_reply_to_a_cancelled_exchange_is_awaited_briefly() {
     let auth = "{ auth = { mechanism = 'CRAM-MD5', user = 'u', password = 'hunter2' } }";
     let ran = run_script(
         &format!("step = [{{ expect = 220 }}, {auth}]"),
@@ -83,7 +83,7 @@ fn the_reply_to_a_cancelled_exchange_is_not_waited_for_long() {
 }
 
 #[test]
-fn behind_a_failure_no_message_begins_that_does_not_run() {
+fn after_a_failure_no_skipped_message_is_begun() {
     let message = |to: &str, rest: &str| {
         format!(
             "{{ message = {{ from = 'a@x.y', to = '{to}@x.y', subject = 's', text = 't', message_id = '{to}@m' }}{rest} }}"
@@ -109,7 +109,7 @@ fn behind_a_failure_no_message_begins_that_does_not_run() {
 }
 
 #[test]
-fn starttls_that_421_answers_does_not_go_on_in_clear() {
+fn starttls_answered_with_421_does_not_continue_unencrypted() {
     let toml =
         "step = [{ expect = 220 }, { ehlo = true }, { starttls = 'opportunistic' }, { send = 'NOOP', expect = 250 }]";
     let hello = [GREETING, Hear("EHLO"), Say("250-mx\r\n250 STARTTLS\r\n"), Hear("STARTTLS")];
@@ -120,7 +120,7 @@ fn starttls_that_421_answers_does_not_go_on_in_clear() {
 }
 
 #[test]
-fn starttls_that_was_used_was_offered() {
+fn starttls_counts_as_offered_after_it_was_used() {
     let toml = "requires = ['STARTTLS', 'SIZE']\nstep = [{ login = true }, { send = 'NOOP', expect = 250 }]\n[tls]\nstarttls = 'required'\n";
     let clear = [GREETING, Hear("EHLO"), Say("250-mx\r\n250 STARTTLS\r\n"), Hear("STARTTLS"), Say("220 go\r\n")];
     let inside = [Hear("EHLO"), Say("250-mx\r\n250 SIZE 9\r\n"), Hear("NOOP"), Say("250 ok\r\n")];
@@ -129,7 +129,7 @@ fn starttls_that_was_used_was_offered() {
 }
 
 #[test]
-fn loop_is_known_beside_repeat_be_it_once() {
+fn loop_is_defined_with_repeat_even_for_one_run() {
     let toml = "step = [{ expect = 220 }, { send = 'N {{ loop.index }}', expect = 250, repeat = 1 }]";
     let ran = run_script(toml, &[GREETING, Hear("N 1"), Say("250 ok\r\n")]);
     assert_eq!(ran.outcome.status.code(), 0, "{}", ran.log);

@@ -52,7 +52,7 @@ const TOLD: &[Case] = &[
         lacks: &[],
     },
     Case {
-        why: "behind 421 no QUIT is said",
+        why: "after 421 no QUIT is sent",
         steps: "{ send = 'NOOP', expect = 250 }",
         server: &[Hear("NOOP"), Say("421 bye\r\n")],
         status: 75,
@@ -116,7 +116,7 @@ const TOLD: &[Case] = &[
         lacks: &["C: RSET"],
     },
     Case {
-        why: "before raw nothing is asked, and behind a raw that expects nothing neither, until a reply is read",
+        why: "before raw nothing is asked, and after a raw that expects nothing neither, until a reply is read",
         steps: "{ raw = 'NO' }, { raw = \"OP\\r\\n\" }, { expect = 250 }, { send = 'RSET', expect = 250 }",
         server: &[Hear("NOOP"), Say("250 ok\r\n"), Hear("RSET"), Say("250 ok\r\n")],
         status: 0,
@@ -140,7 +140,7 @@ const TOLD: &[Case] = &[
         lacks: &[],
     },
     Case {
-        why: "what is not SMTP may be expected, and the dialogue goes on behind it",
+        why: "what is not SMTP may be expected, and the dialogue continues after it",
         steps: "{ send = 'NOOP', expect = 'malformed' }, { send = 'RSET', expect = 250 }",
         server: &[Hear("NOOP"), Say("2x0 ok\r\n"), Hear("RSET"), Say("250 ok\r\n")],
         status: 0,
@@ -156,7 +156,7 @@ const TOLD: &[Case] = &[
         lacks: &[],
     },
     Case {
-        why: "always runs behind a failure, other steps do not, and the first failure counts",
+        why: "always runs after a failure, other steps do not, and the first failure counts",
         steps: "{ send = 'NOOP', expect = 250 }, { send = 'VRFY x', expect = 250 }, { send = 'RSET', expect = 250, always = true }",
         server: &[Hear("NOOP"), Say("550 no\r\n"), Hear("RSET"), Say("450 no\r\n"), Hear("QUIT"), Say("221 bye\r\n")],
         status: 1,
@@ -220,7 +220,7 @@ const TOLD: &[Case] = &[
         lacks: &[],
     },
     Case {
-        why: "bytes in the clear behind STARTTLS's reply are an injection",
+        why: "bytes unencrypted after STARTTLS's reply are an injection",
         steps: "{ starttls = true }",
         server: &[Hear("STARTTLS"), Say("220 go\r\n250 injected\r\n")],
         status: 76,
@@ -300,7 +300,7 @@ const TOLD: &[Case] = &[
         lacks: &["C: .\n", "QUIT"],
     },
     Case {
-        why: "inside content no QUIT is said",
+        why: "inside content no QUIT is sent",
         steps: "{ send = 'DATA', expect = 250 }",
         server: &[Hear("DATA"), Say("354 go\r\n")],
         status: 1,
@@ -310,7 +310,7 @@ const TOLD: &[Case] = &[
 ];
 
 #[test]
-fn every_end_of_a_dialogue_has_its_status_and_its_last_words() {
+fn every_end_of_a_dialogue_has_its_status_and_its_last_lines() {
     for case in TOLD {
         let ran = run_script(&steps(case.steps), &script(case.server));
         assert_eq!(ran.outcome.status.code(), case.status, "{}\n{}", case.why, ran.log);
@@ -324,7 +324,7 @@ fn every_end_of_a_dialogue_has_its_status_and_its_last_words() {
 }
 
 #[test]
-fn a_line_break_from_a_variable_is_refused_before_anything_is_sent() {
+fn a_line_break_in_a_variable_is_rejected_before_anything_is_sent() {
     let ran = run_script(
         "vars = { x = \"a>\\r\\nRCPT TO:<evil@example.com\" }\nstep = [{ expect = 220 }, { send = 'MAIL FROM:<{{ x }}>', expect = 250 }]",
         &[GREETING],
@@ -333,13 +333,13 @@ fn a_line_break_from_a_variable_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn a_file_that_is_not_there_ends_the_session_before_it_connects() {
+fn a_missing_file_ends_the_session_before_it_connects() {
     let ran = run_scripts(&steps("{ body = { file = 'gone.eml' }, expect = 250 }"), &[]);
     assert_eq!(ran.outcome.status.code(), 66, "{}", ran.log);
 }
 
 #[test]
-fn a_secret_is_shown_nowhere_though_the_server_says_it() {
+fn a_secret_is_hidden_even_if_the_server_sends_it() {
     let toml = "secrets = { pw = { env = 'PW' } }\nstep = [{ expect = 220 }, { send = 'NOOP {{ pw }}', expect = 250 }]";
     let ran = run_script(toml, &[GREETING, Hear("NOOP hunter2-Zaphod"), Say("500 hunter2-Zaphod unknown\r\n")]);
     assert!(ran.log.contains("C: NOOP [secret]\nS: 500 [secret] unknown\n"), "{}", ran.log);
@@ -347,7 +347,7 @@ fn a_secret_is_shown_nowhere_though_the_server_says_it() {
 }
 
 #[test]
-fn a_server_without_what_the_session_requires_is_left_with_quit() {
+fn a_server_that_lacks_a_required_extension_gets_quit() {
     let server = script(&[Hear("QUIT"), Say("221 bye\r\n")]);
     let ran = run_script(&format!("requires = ['CHUNKING']\n{}", steps("{ send = 'NOOP', expect = 250 }")), &server);
     assert_eq!(ran.outcome.status.code(), 0);
@@ -365,7 +365,7 @@ fn another_connection_has_its_own_dialogue() {
 }
 
 #[test]
-fn a_connection_that_broke_is_used_again_once_it_is_made_anew() {
+fn a_broken_connection_is_usable_after_it_is_reopened() {
     let toml = "step = [{ expect = 220, on_fail = 'continue' }, { send = 'A', expect = 250 }, { connect = true }, { expect = 220 }]";
     let ran = run_scripts(toml, &[vec![Say("hello\r\n")], vec![GREETING]]);
     assert_eq!(ran.outcome.status.code(), 76);

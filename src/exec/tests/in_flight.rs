@@ -14,7 +14,7 @@ fn begin() -> Vec<ServerAct> {
 
 /// The first message, as it comes.
 const FIRST: [ServerAct; 3] = [Hear("MAIL"), Hear("RCPT TO:<1@"), Bdat];
-/// One behind it.
+/// One after it.
 const NEXT: [ServerAct; 4] = [Hear("RSET"), Hear("MAIL"), Hear("RCPT"), Bdat];
 const ACCEPTED: ServerAct = Say("250 a\r\n250 b\r\n250 ok\r\n");
 const NEXT_ACCEPTED: ServerAct = Say("250 r\r\n250 a\r\n250 b\r\n250 ok\r\n");
@@ -24,12 +24,12 @@ fn three(rest: &[ServerAct]) -> Vec<ServerAct> {
     [&begin()[..], &FIRST, &NEXT, &NEXT, rest].concat()
 }
 
-fn told(ran: &RunResult) -> Vec<&str> {
-    ran.told.iter().map(String::as_str).collect()
+fn reported(ran: &RunResult) -> Vec<&str> {
+    ran.reported.iter().map(String::as_str).collect()
 }
 
 #[test]
-fn so_many_messages_leave_before_the_first_is_answered_and_one_more_for_each_reply() {
+fn in_flight_limits_unanswered_messages_and_each_reply_allows_one_more() {
     let mut server = three(&[ACCEPTED]);
     for _ in 0..3 {
         server.extend(NEXT);
@@ -38,12 +38,12 @@ fn so_many_messages_leave_before_the_first_is_answered_and_one_more_for_each_rep
     server.extend([NEXT_ACCEPTED, NEXT_ACCEPTED]);
     server.extend(quit());
     let (ran, wire) = run_script(&toml(3), 6, &server);
-    let passed: Vec<_> = ran.told.iter().filter(|told| told.ends_with("Passed")).collect();
+    let passed: Vec<_> = ran.reported.iter().filter(|reported| reported.ends_with("Passed")).collect();
     assert_eq!(passed, ["1 Passed", "2 Passed", "3 Passed", "4 Passed", "5 Passed", "6 Passed"], "{}", ran.log);
     let one = "RSET MAIL RCPT BDAT";
     assert_eq!(verbs(&wire), ["EHLO", "MAIL RCPT BDAT", &format!("{one} {one}"), one, one, one, "QUIT"], "{}", ran.log);
-    assert_eq!(ran.told.first().map(String::as_str), Some("sealed 1"));
-    assert_eq!(ran.told.get(1).map(String::as_str), Some("sealed 2 3"), "one record for what leaves together");
+    assert_eq!(ran.reported.first().map(String::as_str), Some("intent 1"));
+    assert_eq!(ran.reported.get(1).map(String::as_str), Some("intent 2 3"), "one record for what leaves together");
     for number in 1..=6 {
         assert_eq!(
             ran.log.matches(&format!("C: hi {number}\\c\n")).count()
@@ -54,7 +54,7 @@ fn so_many_messages_leave_before_the_first_is_answered_and_one_more_for_each_rep
 }
 
 #[test]
-fn without_chunking_one_message_is_in_flight_whatever_was_asked_for() {
+fn without_chunking_only_one_message_is_in_flight() {
     let envelope = [Hear("MAIL"), Hear("RCPT"), Hear("DATA")];
     let begin = [Say("220 mx\r\n"), Hear("EHLO me"), Say("250-mx\r\n250 PIPELINING\r\n")];
     let server = [
@@ -67,11 +67,11 @@ fn without_chunking_one_message_is_in_flight_whatever_was_asked_for() {
     ]
     .concat();
     let (ran, _) = run_script(&toml(3), 2, &server);
-    assert_eq!(told(&ran), ["sealed 1", "1 Passed", "sealed 2", "2 Passed"], "{}", ran.log);
+    assert_eq!(reported(&ran), ["intent 1", "1 Passed", "intent 2", "2 Passed"], "{}", ran.log);
 }
 
 #[test]
-fn what_one_server_refuses_of_a_message_disturbs_no_other() {
+fn a_refusal_of_one_message_in_flight_affects_no_other() {
     for (refusal, status, why) in [
         ("250 r\r\n250 a\r\n550 b\r\n503 c\r\n", "2 Failed", "RCPT"),
         ("250 r\r\n550 a\r\n503 b\r\n503 c\r\n", "2 Failed", "MAIL"),
@@ -81,36 +81,41 @@ fn what_one_server_refuses_of_a_message_disturbs_no_other() {
     ] {
         let server = three(&[ACCEPTED, Say(refusal), NEXT_ACCEPTED]);
         let (ran, _) = run_script(&toml(3), 3, &[server, quit()].concat());
-        assert_eq!(told(&ran), ["sealed 1", "sealed 2 3", "1 Passed", status, "3 Passed"], "{why}: {}", ran.log);
+        assert_eq!(reported(&ran), ["intent 1", "intent 2 3", "1 Passed", status, "3 Passed"], "{why}: {}", ran.log);
     }
 }
 
 #[test]
-fn all_that_was_in_flight_when_the_connection_ended_is_unknown() {
+fn messages_in_flight_are_unknown_when_the_connection_ends() {
     let (ran, _) =
         run_script(&toml(3), 5, &three(&[ACCEPTED, NEXT[0].clone(), NEXT[1].clone(), NEXT[2].clone(), Bdat, Fin]));
-    let expected = ["sealed 1", "sealed 2 3", "sealed 4", "1 Passed", "2 IoErr", "3 IoErr", "4 IoErr"];
-    let mut sorted = told(&ran);
-    sorted.sort_by_key(|told| !told.starts_with("sealed"));
+    let expected = ["intent 1", "intent 2 3", "intent 4", "1 Passed", "2 IoErr", "3 IoErr", "4 IoErr"];
+    let mut sorted = reported(&ran);
+    sorted.sort_by_key(|reported| !reported.starts_with("intent"));
     assert_eq!((sorted, ran.left), (expected.to_vec(), 1), "{}", ran.log);
     assert_eq!(ran.log.matches("Unknown: no reply came to the content").count(), 3);
 }
 
 #[test]
-fn behind_a_421_and_the_end_what_was_in_flight_was_not_heard() {
+fn messages_in_flight_after_a_421_and_a_close_were_not_read() {
     let (ran, _) = run_script(&toml(3), 5, &three(&[Say("250 a\r\n250 b\r\n421 enough\r\n"), Fin]));
-    assert_eq!((told(&ran), ran.left), (vec!["sealed 1", "sealed 2 3", "1 TempFail", "unsent 2 3"], 4), "{}", ran.log);
+    assert_eq!(
+        (reported(&ran), ran.left),
+        (vec!["intent 1", "intent 2 3", "1 TempFail", "unsent 2 3"], 4),
+        "{}",
+        ran.log
+    );
 }
 
 #[test]
-fn a_server_that_says_421_and_goes_on_is_believed() {
+fn a_server_that_continues_after_421_is_believed() {
     let server = three(&[Say("250 a\r\n250 b\r\n421 busy\r\n"), NEXT_ACCEPTED, NEXT_ACCEPTED]);
     let (ran, _) = run_script(&toml(3), 3, &[server, quit()].concat());
-    assert_eq!(told(&ran), ["sealed 1", "sealed 2 3", "1 TempFail", "2 Passed", "3 Passed"], "{}", ran.log);
+    assert_eq!(reported(&ran), ["intent 1", "intent 2 3", "1 TempFail", "2 Passed", "3 Passed"], "{}", ran.log);
 }
 
 #[test]
-fn what_did_not_leave_whole_is_pending_and_what_left_is_judged() {
+fn partly_sent_messages_are_pending_and_sent_ones_are_judged() {
     // The second write holds two messages.
     let whole =
         run_in_pieces(&toml(3), 3, &[three(&[ACCEPTED, NEXT_ACCEPTED, NEXT_ACCEPTED]), quit()].concat(), usize::MAX).1;
@@ -120,22 +125,22 @@ fn what_did_not_leave_whole_is_pending_and_what_left_is_judged() {
         let server = [&begin()[..], &FIRST, &[BreakAfter(at), After(Duration::from_secs(1)), ACCEPTED, Fin]].concat();
         let (ran, _) = run_in_pieces(&toml(3), 3, &server, usize::MAX);
         let expected: &[&str] = match at < half {
-            true => &["sealed 1", "sealed 2 3", "unsent 2 3", "1 Passed"],
-            false => &["sealed 1", "sealed 2 3", "unsent 3", "1 Passed", "2 IoErr"],
+            true => &["intent 1", "intent 2 3", "unsent 2 3", "1 Passed"],
+            false => &["intent 1", "intent 2 3", "unsent 3", "1 Passed", "2 IoErr"],
         };
-        assert_eq!(told(&ran), expected, "at {at}: {}", ran.log);
+        assert_eq!(reported(&ran), expected, "at {at}: {}", ran.log);
         assert_eq!(ran.left, if at < half { 2 } else { 1 });
     }
 }
 
 #[test]
-fn a_signal_lets_all_that_is_in_flight_end() {
+fn a_signal_lets_messages_in_flight_finish() {
     let server = three(&[Signal, After(Duration::from_secs(4)), ACCEPTED, NEXT_ACCEPTED, NEXT_ACCEPTED]);
     let (ran, _) = run_script(&toml(3), 5, &server);
-    assert_eq!(told(&ran), ["sealed 1", "sealed 2 3", "1 Passed", "2 Passed", "3 Passed"], "{}", ran.log);
+    assert_eq!(reported(&ran), ["intent 1", "intent 2 3", "1 Passed", "2 Passed", "3 Passed"], "{}", ran.log);
     assert_eq!(ran.left, 2, "and no more of them leave");
     let server = three(&[ACCEPTED, Signal, After(Duration::from_secs(9)), NEXT_ACCEPTED]);
     let (ran, _) = run_in_pieces(&toml(3), 3, &server, usize::MAX);
-    assert_eq!(told(&ran), ["sealed 1", "sealed 2 3", "1 Passed", "2 Interrupted", "3 Interrupted"], "{}", ran.log);
+    assert_eq!(reported(&ran), ["intent 1", "intent 2 3", "1 Passed", "2 Interrupted", "3 Interrupted"], "{}", ran.log);
     assert!(ran.log.contains("2@example.com Unknown") && ran.log.contains("3@example.com Unknown"), "{}", ran.log);
 }

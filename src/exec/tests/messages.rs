@@ -48,7 +48,7 @@ fn writes(ran: &RunResult) -> Vec<String> {
 }
 
 #[test]
-fn one_message_costs_two_turns_and_with_chunking_one() {
+fn one_message_costs_two_round_trips_and_one_with_chunking() {
     let ran = send(ONE, PIPELINING, &[&GROUP[..], &[Content, Say("250 ok\r\n")]].concat());
     assert_eq!(writes(&ran), ["EHLO", "MAIL RCPT DATA", ".", "QUIT"], "{}", ran.log);
     let ran = send(ONE, CHUNKING, &[Hear("MAIL"), Hear("RCPT"), Bdat, Say("250 a\r\n250 b\r\n250 ok\r\n")]);
@@ -64,7 +64,7 @@ fn ten(extra: &str) -> String {
 }
 
 #[test]
-fn ten_messages_on_one_connection_cost_a_turn_each() {
+fn ten_messages_on_one_connection_cost_one_round_trip_each() {
     let mut server = [&begin(PIPELINING)[..], &GROUP].concat();
     for _ in 1..10 {
         server.extend([Content, Hear("MAIL"), Hear("RCPT"), Hear("DATA")]);
@@ -80,7 +80,7 @@ fn ten_messages_on_one_connection_cost_a_turn_each() {
 }
 
 #[test]
-fn ten_messages_in_chunks_cost_a_turn_each_with_rset_between_them() {
+fn ten_messages_in_chunks_cost_one_round_trip_each_with_rset_between_them() {
     let mut server = [&begin(CHUNKING)[..], &[Hear("MAIL"), Hear("RCPT"), Bdat]].concat();
     let mut before = "250 a\r\n250 b\r\n250 ok\r\n250 reset\r\n250 a\r\n250 b\r\n";
     for _ in 1..10 {
@@ -97,7 +97,7 @@ fn ten_messages_in_chunks_cost_a_turn_each_with_rset_between_them() {
 }
 
 #[test]
-fn a_refused_message_takes_the_next_ones_envelope_back_without_a_dot() {
+fn a_refused_message_withdraws_the_next_envelope_without_a_dot() {
     let acts = [Content, Hear("MAIL"), Hear("RCPT"), Hear("DATA"), Say("554 spam\r\n250 a\r\n250 b\r\n354 go\r\n")];
     let ran = run_script(&ten(""), &[&begin(PIPELINING)[..], &GROUP, &acts].concat());
     assert_eq!(ran.outcome.status.code(), 1, "{}", ran.log);
@@ -106,7 +106,7 @@ fn a_refused_message_takes_the_next_ones_envelope_back_without_a_dot() {
 }
 
 #[test]
-fn messages_are_told_apart_by_their_message_ids() {
+fn messages_differ_by_their_message_ids() {
     let mut server = [&begin(PIPELINING)[..], &GROUP].concat();
     for _ in 1..10 {
         server.extend([Content, Hear("MAIL"), Hear("RCPT"), Hear("DATA")]);
@@ -122,7 +122,7 @@ fn messages_are_told_apart_by_their_message_ids() {
 }
 
 #[test]
-fn rset_stands_before_a_transaction_behind_a_chunk_that_nobody_took() {
+fn rset_comes_before_the_transaction_after_a_refused_chunk() {
     let message =
         "message = { from = 'a@example.com', to = 'b@example.com', text = 'hi', date = 'x', message_id = '<1@x>' }";
     let steps = format!(
@@ -189,7 +189,7 @@ const CASES: &[Case] = &[
         lacks: &["C: DATA"],
     },
     Case {
-        why: "a chunk behind recipients of whom none was taken",
+        why: "a chunk after recipients of whom none was taken",
         keys: ONE,
         offers: CHUNKING,
         server: &[Hear("MAIL"), Hear("RCPT"), Bdat, Say("250 a\r\n450 b\r\n503 c\r\n")],
@@ -207,7 +207,7 @@ const CASES: &[Case] = &[
         lacks: &["QUIT\n"],
     },
     Case {
-        why: "the connection ends behind MAIL's refusal: nothing can have been delivered",
+        why: "the connection ends after MAIL's refusal: nothing can have been delivered",
         keys: ONE,
         offers: CHUNKING,
         server: &[Hear("MAIL"), Hear("RCPT"), Bdat, Say("451 later\r\n"), Fin],
@@ -299,7 +299,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn every_end_of_a_transaction_has_its_status_and_its_recipients_their_outcomes() {
+fn every_end_of_a_transaction_has_its_status_and_outcomes() {
     for case in CASES {
         let ran = send(case.keys, case.offers, case.server);
         assert_eq!(ran.outcome.status.code(), case.status, "{}\n{}", case.why, ran.log);
@@ -313,7 +313,7 @@ fn every_end_of_a_transaction_has_its_status_and_its_recipients_their_outcomes()
 }
 
 #[test]
-fn retry_goes_by_the_reply_that_decided_and_sends_nothing_twice() {
+fn retry_follows_the_deciding_reply_and_sends_nothing_twice() {
     let group = [Hear("MAIL"), Hear("RCPT TO:<b@"), Hear("RCPT TO:<c@"), Hear("DATA")];
     let reset = [&[Hear("RSET")], &group[..]].concat();
     let end = "250 r\r\n250 a\r\n250 b\r\n250 c\r\n354 go\r\n";
@@ -338,7 +338,7 @@ fn retry_goes_by_the_reply_that_decided_and_sends_nothing_twice() {
 }
 
 #[test]
-fn a_ready_mail_in_8_bits_is_not_encoded_anew() {
+fn an_eml_file_with_8_bits_is_not_encoded_again() {
     let toml = "[message]\neml = 'eight.eml'\nfrom = 'a@example.com'\nto = 'b@example.com'\n";
     let ran = run_script(toml, &[begin("250 mx\r\n"), quit()].concat());
     assert_eq!(ran.outcome.status.code(), 78, "{}", ran.log);
@@ -348,7 +348,7 @@ fn a_ready_mail_in_8_bits_is_not_encoded_anew() {
 }
 
 #[test]
-fn large_content_leaves_in_chunks_and_a_refused_one_is_the_last() {
+fn large_content_is_sent_in_chunks_up_to_a_refused_one() {
     let keys = "to = 'b@example.com'\ntext = { file = 'huge.txt' }\n";
     let settings = SETTINGS.replace("text = 'hi'\n", "");
     let toml = format!("[message]\n{settings}{keys}");

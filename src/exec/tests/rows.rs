@@ -14,16 +14,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Rows in memory, and what was said of them.
+/// Rows in memory, and what was reported of them.
 struct TestRows {
     left: VecDeque<Row>,
     peeked: VecDeque<Row>,
-    /// The first of them are sealed.
-    sealed: usize,
+    /// How many of the next rows an intent is recorded for.
+    intents: usize,
     current: String,
     time: Rc<VirtualClock>,
-    /// `sealed 1`, `1 Passed`, a word each.
-    told: Vec<String>,
+    /// What was recorded and reported: `intent 1`, `1 Passed`.
+    reported: Vec<String>,
 }
 
 impl TestRows {
@@ -42,7 +42,7 @@ impl TestRows {
             ..Row::default()
         };
         let left = (1..=count).map(row).collect();
-        Self { left, peeked: VecDeque::new(), sealed: 0, current: String::new(), time, told: Vec::new() }
+        Self { left, peeked: VecDeque::new(), intents: 0, current: String::new(), time, reported: Vec::new() }
     }
 
     fn name(&self, ahead: usize) -> String {
@@ -53,26 +53,26 @@ impl TestRows {
 
 impl RowSource for TestRows {
     fn next(&mut self) -> Option<Row> {
-        if self.time.interrupted().is_some() && self.sealed == 0 {
+        if self.time.interrupted().is_some() && self.intents == 0 {
             return None;
         }
-        self.sealed = self.sealed.saturating_sub(1);
+        self.intents = self.intents.saturating_sub(1);
         let row = self.peeked.pop_front().or_else(|| self.left.pop_front())?;
         self.current = row.id.as_ref().map(|id| id.key.as_str().to_owned()).unwrap_or_default();
         Some(row)
     }
 
-    fn peek(&mut self, behind: usize) -> Option<Row> {
-        if self.peeked.len() == behind && self.time.interrupted().is_none() {
+    fn peek(&mut self, index: usize) -> Option<Row> {
+        if self.peeked.len() == index && self.time.interrupted().is_none() {
             self.peeked.extend(self.left.pop_front());
         }
-        self.peeked.get(behind).cloned()
+        self.peeked.get(index).cloned()
     }
 
     fn record_intent(&mut self, messages: &[DeliveryIntent<'_>]) -> Result<(), String> {
         let names: Vec<_> = messages.iter().map(|message| self.name(message.ahead)).collect();
-        self.sealed += messages.iter().filter(|message| message.ahead > 0).count();
-        self.told.push(format!("sealed {}", names.join(" ")));
+        self.intents += messages.iter().filter(|message| message.ahead > 0).count();
+        self.reported.push(format!("intent {}", names.join(" ")));
         Ok(())
     }
 
@@ -80,15 +80,15 @@ impl RowSource for TestRows {
         let name = row.id.as_ref().map(|id| id.key.as_str().to_owned()).unwrap_or_default();
         if name != self.current {
             assert!(!result.started, "only what did not leave is finished before its turn");
-            self.sealed -= 1;
-            match self.told.last_mut().filter(|told| told.starts_with("unsent")) {
-                Some(told) => *told += &format!(" {name}"),
-                None => self.told.push(format!("unsent {name}")),
+            self.intents -= 1;
+            match self.reported.last_mut().filter(|reported| reported.starts_with("unsent")) {
+                Some(reported) => *reported += &format!(" {name}"),
+                None => self.reported.push(format!("unsent {name}")),
             }
         } else if result.outcome.failure.is_none() && !result.started {
             self.left.push_front(row.clone());
         } else {
-            self.told.push(format!("{name} {:?}", result.outcome.status));
+            self.reported.push(format!("{name} {:?}", result.outcome.status));
         }
     }
 }
@@ -97,7 +97,7 @@ impl RowSource for TestRows {
 #[derive(Debug, PartialEq)]
 pub struct RunResult {
     pub log: String,
-    pub told: Vec<String>,
+    pub reported: Vec<String>,
     pub status: Status,
     /// Rows whose turn did not come.
     pub left: usize,
@@ -117,8 +117,8 @@ pub fn run_in_pieces(toml: &str, count: u64, script: &[ServerAct], piece: usize)
     let outcome =
         ready.run_connection(&mut ConnectionLabel::default(), &mut rows, &mut network, time.as_ref(), &mut log);
     let left = rows.left.len() + rows.peeked.len();
-    assert_eq!(rows.sealed, 0, "what was in flight had its turn");
-    (RunResult { log: log.0, told: rows.told, status: outcome.status, left }, wire.take())
+    assert_eq!(rows.intents, 0, "what was in flight had its turn");
+    (RunResult { log: log.0, reported: rows.reported, status: outcome.status, left }, wire.take())
 }
 
 /// Plays rows at every chunk size, with the same result.
@@ -162,7 +162,7 @@ pub fn verbs(wire: &[Vec<u8>]) -> Vec<String> {
 }
 
 #[test]
-fn ten_rows_on_one_connection_cost_a_round_trip_each() {
+fn ten_rows_on_one_connection_cost_one_round_trip_each() {
     let mut server = [&begin()[..], &FIRST].concat();
     for _ in 1..10 {
         server.extend([Content, Hear("MAIL"), Hear("RCPT"), Hear("DATA")]);
@@ -174,63 +174,68 @@ fn ten_rows_on_one_connection_cost_a_round_trip_each() {
     turns.extend([". MAIL RCPT DATA"; 9]);
     turns.extend([".", "QUIT"]);
     assert_eq!(verbs(&wire), turns, "{}", ran.log);
-    assert_eq!(ran.told.iter().filter(|told| told.ends_with("Passed")).count(), 10);
+    assert_eq!(ran.reported.iter().filter(|reported| reported.ends_with("Passed")).count(), 10);
     for number in 1..=10 {
         assert!(ran.log.contains(&format!("C: hi {number}\n")), "each says its own\n{}", ran.log);
     }
 }
 
 #[test]
-fn a_row_that_is_refused_leaves_the_next_one_s_envelope_as_it_is() {
+fn a_refused_row_keeps_the_envelope_of_the_next_row() {
     let server = [&begin()[..], &FIRST, &SECOND, &[Say("554 spam\r\n250 a\r\n250 b\r\n354 go\r\n"), Content]].concat();
     let (ran, _) = run_script(&short(), 2, &[server, vec![Say("250 ok\r\n")], quit()].concat());
-    assert_eq!(ran.told, ["sealed 1", "1 Failed", "sealed 2", "2 Passed"], "{}", ran.log);
+    assert_eq!(ran.reported, ["intent 1", "1 Failed", "intent 2", "2 Passed"], "{}", ran.log);
 }
 
 #[test]
-fn a_row_whose_own_envelope_is_refused_is_failed_alone() {
+fn a_row_whose_envelope_is_refused_fails_alone() {
     let said = Say("250 ok\r\n250 a\r\n550 b\r\n554 none\r\n");
     let rest =
         [Hear("RSET"), Hear("MAIL"), Hear("RCPT TO:<3@"), Hear("DATA"), Say("250 r\r\n250 a\r\n250 b\r\n354 go\r\n")];
     let server = [&begin()[..], &FIRST, &SECOND, &[said], &rest, &[Content, Say("250 ok\r\n")], &quit()].concat();
     let (ran, _) = run_script(&short(), 3, &server);
-    assert_eq!(ran.told, ["sealed 1", "1 Passed", "2 Failed", "sealed 3", "3 Passed"], "{}", ran.log);
+    assert_eq!(ran.reported, ["intent 1", "1 Passed", "2 Failed", "intent 3", "3 Passed"], "{}", ran.log);
 }
 
 #[test]
-fn what_is_lost_behind_a_dot_is_unknown_and_the_row_behind_it_was_not_begun() {
+fn a_message_lost_after_its_dot_is_unknown_and_the_next_row_was_not_begun() {
     for end in [Fin, Reset] {
         let (ran, _) = run_script(&short(), 3, &[&begin()[..], &FIRST, &SECOND, &[end]].concat());
-        assert_eq!(ran.told, ["sealed 1", "1 IoErr"], "{}", ran.log);
+        assert_eq!(ran.reported, ["intent 1", "1 IoErr"], "{}", ran.log);
         assert_eq!(ran.left, 2, "they go on over another connection");
     }
 }
 
 #[test]
-fn a_421_defers_its_row_and_leaves_the_one_behind_it_pending() {
+fn a_421_defers_its_row_and_leaves_the_next_one_pending() {
     let (ran, _) = run_script(&short(), 3, &[&begin()[..], &FIRST, &SECOND, &[Say("421 enough\r\n"), Fin]].concat());
-    assert_eq!((ran.told, ran.left), (vec!["sealed 1".to_owned(), "1 TempFail".to_owned()], 2), "{}", ran.log);
+    assert_eq!((ran.reported, ran.left), (vec!["intent 1".to_owned(), "1 TempFail".to_owned()], 2), "{}", ran.log);
 }
 
 #[test]
-fn an_interruption_leaves_the_row_behind_pending_and_its_content_unsent() {
+fn an_interruption_leaves_the_next_row_pending_and_its_content_unsent() {
     let server = [&begin()[..], &FIRST, &SECOND, &[Signal, Say("250 ok\r\n250 a\r\n250 b\r\n354 go\r\n")]].concat();
     // How much is read of the replies that nobody wants any more is a matter of how they come.
     for piece in [1, 5, usize::MAX] {
         let (ran, _) = run_in_pieces(&short(), 3, &server, piece);
-        assert_eq!((&ran.told[..], ran.left), (&["sealed 1".to_owned(), "1 Passed".to_owned()][..], 2), "{}", ran.log);
+        assert_eq!(
+            (&ran.reported[..], ran.left),
+            (&["intent 1".to_owned(), "1 Passed".to_owned()][..], 2),
+            "{}",
+            ran.log
+        );
         assert!(ran.log.contains("1@example.com Accepted") && !ran.log.contains("C: hi 2\n"), "{}", ran.log);
         assert!(ran.log.contains("*: closed\n") && !ran.log.contains("C: QUIT"), "neither dot nor RSET\n{}", ran.log);
     }
 }
 
 #[test]
-fn what_stands_between_two_rows_keeps_their_envelopes_apart() {
+fn steps_between_two_messages_keep_their_envelopes_apart() {
     let message = MESSAGE.trim_end().replace('\n', ", ");
     let open = "open = [{ expect = 220 }, { ehlo = true }]\nclose = [{ quit = true }]\n";
     let noop = "{ send = 'NOOP', expect = 250 }";
     for (steps, why) in [
-        (format!("{{ message = {{ {message} }}, expect = 250 }}, {noop}"), "a step behind it"),
+        (format!("{{ message = {{ {message} }}, expect = 250 }}, {noop}"), "a step after it"),
         (format!("{noop}, {{ message = {{ {message} }}, expect = 250 }}"), "a step before it"),
         (format!("{{ message = {{ {message} }}, expect = 250, if = 'true' }}"), "a condition"),
         (format!("{{ message = {{ {message} }}, expect = 250, delay = '1s' }}"), "a delay"),
@@ -263,7 +268,7 @@ fn noop_step() -> String {
 }
 
 #[test]
-fn what_a_row_captures_its_own_message_says_and_not_the_next_one_s() {
+fn what_a_row_captures_is_in_its_own_message_and_not_in_the_next() {
     let message = MESSAGE.trim_end().replace('\n', ", ");
     let open = "open = [{ expect = 220 }, { ehlo = true }]\nclose = [{ quit = true }]\n";
     let capture = "capture = { id = 'as (\\w+)' }";
@@ -274,15 +279,15 @@ fn what_a_row_captures_its_own_message_says_and_not_the_next_one_s() {
         2,
         &[server, vec![Say("250 as Q\r\n")], quit()].concat(),
     );
-    assert_eq!(ran.told, ["sealed 1", "1 Passed", "sealed 2", "2 Passed"], "{}", ran.log);
+    assert_eq!(ran.reported, ["intent 1", "1 Passed", "intent 2", "2 Passed"], "{}", ran.log);
 }
 
 #[test]
-fn a_write_that_fails_leaves_unknown_what_its_dot_may_have_ended_and_nothing_else() {
+fn a_failed_write_makes_unknown_only_the_message_whose_dot_may_have_left() {
     let whole = [&begin()[..], &FIRST, &SECOND, &[Say("250 ok\r\n250 a\r\n250 b\r\n354 go\r\n"), Content]].concat();
     let (_, wire) = run_in_pieces(&short(), 2, &[whole, vec![Say("250 ok\r\n")], quit()].concat(), usize::MAX);
     let text = String::from_utf8_lossy(&wire[2]).into_owned();
-    let (dot, length) = (text.find("\r\n.\r\nMAIL").expect("the next row's envelope is behind it") + 2, text.len());
+    let (dot, length) = (text.find("\r\n.\r\nMAIL").expect("the next row's envelope is after it") + 2, text.len());
     // TLS takes records whole: one of its ends may be at any of these.
     for (at, status) in [
         (0, Status::Unavailable),
@@ -299,7 +304,7 @@ fn a_write_that_fails_leaves_unknown_what_its_dot_may_have_ended_and_nothing_els
             &[&begin()[..], &FIRST, &[BreakAfter(at), After(Duration::from_secs(1)), Fin]].concat(),
             usize::MAX,
         );
-        assert_eq!(ran.told, ["sealed 1".to_owned(), format!("1 {status:?}")], "at {at}: {}", ran.log);
+        assert_eq!(ran.reported, ["intent 1".to_owned(), format!("1 {status:?}")], "at {at}: {}", ran.log);
         let outcome = if status == Status::IoErr { "Unknown" } else { "Deferred" };
         assert!(ran.log.contains(&format!("1@example.com {outcome}")), "at {at}: {}", ran.log);
         assert_eq!(ran.left, 1);
@@ -307,7 +312,7 @@ fn a_write_that_fails_leaves_unknown_what_its_dot_may_have_ended_and_nothing_els
 }
 
 #[test]
-fn a_signal_behind_the_dot_leaves_its_message_unknown() {
+fn a_signal_after_the_dot_leaves_its_message_unknown() {
     let (_, wire) = run_in_pieces(
         &short(),
         1,
@@ -317,30 +322,30 @@ fn a_signal_behind_the_dot_leaves_its_message_unknown() {
     for (but, outcome) in [(3, "Deferred"), (2, "Unknown"), (1, "Unknown")] {
         let stalls = [Signal, StallAfter(wire[2].len() - but)];
         let (ran, _) = run_in_pieces(&short(), 1, &[&begin()[..], &FIRST, &stalls].concat(), usize::MAX);
-        assert_eq!(ran.told, ["sealed 1", "1 Interrupted"], "{}", ran.log);
+        assert_eq!(ran.reported, ["intent 1", "1 Interrupted"], "{}", ran.log);
         assert!(ran.log.contains(&format!("1@example.com {outcome}")), "{but} bytes are left: {}", ran.log);
     }
 }
 
 #[test]
-fn bdat_waits_in_a_batch_for_the_replies_to_its_envelope() {
+fn bdat_in_a_batch_waits_for_the_replies_to_its_envelope() {
     let mut script = vec![Say("220 mx\r\n"), Hear("EHLO me"), Say("250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n")];
-    // Nothing but the next row's envelope stands behind the refusal.
+    // Nothing but the next row's envelope stands after the refusal.
     script.extend([Hear("MAIL"), Hear("RCPT TO:<1@"), Say("250 a\r\n451 later\r\n")]);
     script.extend([Hear("RSET"), Hear("MAIL"), Hear("RCPT TO:<2@"), Say("250 r\r\n250 a\r\n250 b\r\n")]);
     script.extend([ServerAct::Bdat, Say("250 ok\r\n")]);
     script.extend(quit());
     let (ran, _) = run_script(&short(), 2, &script);
     assert_eq!(
-        (ran.told, ran.left),
-        (["1 TempFail", "sealed 2", "2 Passed"].map(str::to_owned).to_vec(), 0),
+        (ran.reported, ran.left),
+        (["1 TempFail", "intent 2", "2 Passed"].map(str::to_owned).to_vec(), 0),
         "{}",
         ran.log
     );
 }
 
 #[test]
-fn rset_stands_behind_a_row_that_failed_in_a_transaction_of_its_own_words() {
+fn rset_follows_a_row_that_failed_in_a_raw_transaction() {
     let check = "{ send = 'VRFY {{ row.n }}', expect = 252 }";
     let mail = "{ send = 'MAIL FROM:<a@x>', expect = 250 }, { send = 'RCPT TO:<{{ row.n }}@x>', expect = 250 }";
     const REFUSED: ServerAct = Say("550 no\r\n");
@@ -367,21 +372,26 @@ fn rset_stands_behind_a_row_that_failed_in_a_transaction_of_its_own_words() {
         let toml = format!("open = [ {{ expect = 220 }} ]\nstep = [ {steps} ]\nclose = [ {{ quit = true }} ]\n{ROWS}");
         let reset: &[ServerAct] = if *resets { &[Hear("RSET"), Say("250 ok\r\n")] } else { &[] };
         let (ran, _) = run_script(&toml, 2, &[&[Say("220 mx\r\n")], *first, reset, *second, &quit()].concat());
-        assert_eq!(ran.told, ["1 Failed", "2 Passed"], "{why}: {}", ran.log);
+        assert_eq!(ran.reported, ["1 Failed", "2 Passed"], "{why}: {}", ran.log);
     }
 }
 
 #[test]
-fn a_quit_that_fails_behind_a_failed_row_follows_from_it() {
+fn a_failed_quit_after_a_failed_row_changes_no_status() {
     let toml = format!(
         "open = [ {{ expect = 220 }} ]\nstep = [ {{ send = 'NOOP', expect = 250 }} ]\nclose = [ {{ quit = true }} ]\n{ROWS}"
     );
     let failing = [Hear("QUIT"), Say("500 what\r\n"), Hear("QUIT"), Say("500 what\r\n"), Fin];
-    for (reply, told, status) in
+    for (reply, reported, status) in
         [("450 later\r\n", "1 TempFail", Status::Passed), ("250 ok\r\n", "1 Passed", Status::Failed)]
     {
         let (ran, _) = run_script(&toml, 1, &[&[Say("220 mx\r\n"), Hear("NOOP"), Say(reply)], &failing[..]].concat());
-        assert_eq!((ran.told, ran.status), (vec![told.to_owned()], status), "the connection's own\n{}", ran.log);
-        assert!(ran.log.contains("failed: expected 221"), "it is told either way\n{}", ran.log);
+        assert_eq!(
+            (ran.reported, ran.status),
+            (vec![reported.to_owned()], status),
+            "the connection's own\n{}",
+            ran.log
+        );
+        assert!(ran.log.contains("failed: expected 221"), "it is reported either way\n{}", ran.log);
     }
 }

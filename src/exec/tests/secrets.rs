@@ -117,7 +117,7 @@ proptest! {
 }
 
 #[test]
-fn what_a_failed_assert_shows_of_a_reply_holds_no_secret_whole_or_cut() {
+fn a_failed_assert_shows_no_secret_of_a_reply_whole_or_cut() {
     let long = |secret: &str| -> &'static str { format!("250 {} {secret} y\r\n", "x".repeat(143)).leak() };
     // hunter2-Zaphod, and the base64 of it.
     let cases: [(&str, &'static str); 4] = [

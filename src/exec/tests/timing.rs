@@ -7,7 +7,7 @@ use std::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn a_silent_server_ends_at_the_deadline_with_no_second_wait() {
+fn a_silent_server_times_out_without_a_second_wait() {
     let ran = run_script("timeout = '7s'\nstep = [{ expect = 220 }]", &[]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (75, 7 * SECOND), "{}", ran.log);
     assert_eq!(ran.wire(), "");
@@ -21,7 +21,7 @@ fn the_greeting_has_five_minutes_by_default_and_the_message_names_the_section() 
 }
 
 #[test]
-fn a_byte_now_and_then_does_not_extend_the_deadline() {
+fn single_bytes_do_not_extend_the_deadline() {
     let drip = Drip("220-xxxxxxxxxxxxxxxxxxxxxxxxxxx", SECOND / 4);
     let ran = run_script("timeout = '2s'\nstep = [{ expect = 220 }]", &[drip]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (75, 2 * SECOND));
@@ -29,13 +29,13 @@ fn a_byte_now_and_then_does_not_extend_the_deadline() {
 }
 
 #[test]
-fn silence_is_as_long_as_the_timeout() {
+fn silence_lasts_as_long_as_the_timeout() {
     let ran = run_script("step = [{ expect = 'silence', timeout = '3s' }]", &[After(4 * SECOND), Say("220 late\r\n")]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (0, 3 * SECOND), "{}", ran.log);
 }
 
 #[test]
-fn a_server_that_takes_no_content_ends_at_the_blocks_deadline_and_gets_no_dot() {
+fn a_server_that_reads_no_content_times_out_after_the_blocks_deadline_and_gets_no_dot() {
     let toml =
         "timeout = '5s'\nstep = [{ expect = 220 }, { send = 'DATA', expect = 354 }, { body = 'hi', expect = 250 }]";
     let ran = run_script(toml, &[Say("220 mx\r\n"), Hear("DATA"), Say("354 go\r\n"), Stall]);
@@ -44,7 +44,7 @@ fn a_server_that_takes_no_content_ends_at_the_blocks_deadline_and_gets_no_dot() 
 }
 
 #[test]
-fn no_reply_to_content_in_time_is_unknown() {
+fn a_message_without_a_reply_in_time_is_unknown() {
     let toml =
         "timeout = '5s'\nstep = [{ expect = 220 }, { send = 'DATA', expect = 354 }, { body = 'hi', expect = 250 }]";
     let ran = run_script(toml, &[Say("220 mx\r\n"), Hear("DATA"), Say("354 go\r\n"), Content]);
@@ -52,7 +52,7 @@ fn no_reply_to_content_in_time_is_unknown() {
 }
 
 #[test]
-fn quit_behind_a_failure_is_awaited_for_two_seconds() {
+fn the_reply_to_quit_after_a_failure_is_awaited_for_two_seconds() {
     let ran = run_script("step = [{ expect = 220 }]", &[Say("554 no\r\n"), Hear("QUIT")]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (1, 2 * SECOND), "{}", ran.log);
 }
@@ -67,7 +67,7 @@ fn quit_waits_two_seconds_for_the_server_to_close() {
 }
 
 #[test]
-fn the_server_closes_behind_its_221_whoever_wrote_the_quit() {
+fn the_client_waits_for_the_close_after_221_whoever_wrote_the_quit() {
     let toml = "step = [{ expect = 220 }, { send = 'QUIT', expect = 221 }]";
     let ran = run_script(toml, &[Say("220 mx\r\n"), Hear("QUIT"), Say("221 bye\r\n"), After(SECOND), Fin]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (0, SECOND));
@@ -84,7 +84,7 @@ fn an_interruption_ends_a_wait_at_once() {
 }
 
 #[test]
-fn a_message_in_flight_has_five_seconds_more() {
+fn a_message_in_flight_has_five_more_seconds_after_a_signal() {
     let toml = "step = [{ expect = 220 }, { send = 'DATA', expect = 354 }, { body = 'hi', expect = 250 }, { send = 'NOOP', expect = 250 }]";
     let start = [Say("220 mx\r\n"), Hear("DATA"), Say("354 go\r\n"), Content, Signal];
     let in_time = [After(4 * SECOND), Say("250 ok\r\n")];
@@ -98,7 +98,7 @@ fn a_message_in_flight_has_five_seconds_more() {
 }
 
 #[test]
-fn pieces_leave_with_their_pauses_each_in_a_write_of_its_own() {
+fn each_piece_is_written_separately_after_its_pause() {
     let toml = "step = [{ expect = 220 }, { send = 'NOOP', expect = 250, chunk = { size = 1, every = '1s' } }]";
     let ran = run_script(toml, &[Say("220 mx\r\n"), Hear("NOOP"), Say("250 ok\r\n")]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (0, 5 * SECOND), "{}", ran.log);

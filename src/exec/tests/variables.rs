@@ -6,7 +6,7 @@ use super::{run_script, run_scripts};
 const GREETING: super::ServerAct = Say("220 mx ready\r\n");
 
 #[test]
-fn a_steps_variables_may_use_those_before_them() {
+fn a_steps_variables_can_use_those_above_them() {
     for (why, steps) in [
         ("with", "{ send = 'NOOP {{ b }}', expect = 250, with = { z = 'x', b = '{{ z }}y' } }"),
         (
@@ -14,7 +14,7 @@ fn a_steps_variables_may_use_those_before_them() {
             "{ steps = [ { send = 'NOOP {{ b }}', expect = 250 } ], with = { a = 'x', b = '{{ a }}y' } }",
         ),
         ("an include's own", "{ include = 'chain.toml' }"),
-        ("an include's own behind what with gave", "{ include = 'chain.toml', with = { a = 'x' } }"),
+        ("an include's own after what with gave", "{ include = 'chain.toml', with = { a = 'x' } }"),
         ("what is hidden", "{ send = 'NOOP {{ v }}', expect = 250, with = { v = '{{ v }}y' } }"),
     ] {
         let toml = format!("vars = {{ v = 'x' }}\nstep = [ {{ expect = 220 }}, {steps} ]");
@@ -24,7 +24,7 @@ fn a_steps_variables_may_use_those_before_them() {
 }
 
 #[test]
-fn a_default_stands_in_for_what_cannot_be_had() {
+fn a_default_replaces_a_value_that_cannot_be_read() {
     let failed =
         "DefaultUsed { name: SafeText(\"n\"), why: SafeText(\"the command \\\"false\\\" ended with status 1\") }";
     let allowed = "commands are not allowed";
@@ -58,7 +58,7 @@ fn a_default_stands_in_for_what_cannot_be_had() {
 }
 
 #[test]
-fn attempts_are_counted_with_the_first_one() {
+fn the_first_attempt_is_number_one() {
     let toml =
         "step = [ { expect = 220 }, { send = 'NOOP', expect = 250, retry = { times = 2, wait = '1s', on = '4xx' } } ]";
     let later = [Hear("NOOP"), Say("450 later\r\n")];
@@ -69,7 +69,7 @@ fn attempts_are_counted_with_the_first_one() {
 }
 
 #[test]
-fn a_session_that_begins_with_connect_opens_one_connection_for_it() {
+fn a_session_that_begins_with_connect_opens_one_connection() {
     let round = "{ connect = true }, { expect = 220 }, { send = 'QUIT', expect = 221 }";
     let server = vec![GREETING, Hear("QUIT"), Say("221 bye\r\n"), Fin];
     for (why, toml, connections) in [
@@ -82,7 +82,7 @@ fn a_session_that_begins_with_connect_opens_one_connection_for_it() {
 }
 
 #[test]
-fn what_a_server_offers_is_told_whoever_wrote_the_ehlo() {
+fn capabilities_are_reported_whoever_wrote_the_ehlo() {
     for ehlo in ["{ ehlo = true }", "{ send = 'EHLO me', expect = 250 }", "{ pipeline = [ { ehlo = true } ] }"] {
         let ran = run_script(
             &format!("step = [ {{ expect = 220 }}, {ehlo} ]"),
@@ -97,7 +97,7 @@ fn what_a_server_offers_is_told_whoever_wrote_the_ehlo() {
 }
 
 #[test]
-fn a_steps_variables_are_its_repetitions() {
+fn a_steps_variables_are_evaluated_for_each_repetition() {
     for steps in [
         "{ send = 'N{{ a }}', expect = 250, repeat = 2, with = { a = '{{ loop.index }}' } }",
         "{ steps = [ { send = 'N{{ a }}', expect = 250 } ], repeat = 2, with = { a = '{{ loop.index }}' } }",
@@ -109,7 +109,7 @@ fn a_steps_variables_are_its_repetitions() {
 }
 
 #[test]
-fn what_is_always_in_a_group_has_the_groups_variables_and_condition() {
+fn always_steps_of_a_group_have_the_groups_variables_and_condition() {
     let group = "steps = [ { send = 'B', expect = 250 }, { send = 'N{{ a }}', expect = 250, always = true } ], with = { a = '1' }";
     let before = [GREETING, Hear("A"), Say("500 no\r\n")];
     let quit = [Hear("QUIT"), Say("221 bye\r\n")];
@@ -134,7 +134,7 @@ fn each_value_that_is_missing_has_its_own_place() {
 }
 
 #[test]
-fn what_the_server_did_not_say_fails_an_assert_and_is_no_error_of_the_file() {
+fn a_value_that_the_server_did_not_send_fails_the_assert_and_is_no_error_of_the_file() {
     let ehlo = [GREETING, Hear("EHLO"), Say("250-mx\r\n250 DSN\r\n")];
     for (assert, status, words) in [
         ("ehlo.capabilities.SIZE | int > 5", 1, "ehlo.capabilities.SIZE = undefined"),
