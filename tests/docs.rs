@@ -8,7 +8,7 @@
 mod support;
 
 use mailrun::event::Status;
-use mailrun::serve::{ReplyRules, Script};
+use mailrun::serve::{MatchMode, ReplyRules, Script};
 use mailrun::session::{Diagnostics, Session, SourceError, SourceFile, Sources, TABLES, load};
 use mailrun::transcript;
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,7 +149,7 @@ fn every_transcript_script_and_rule_in_the_docs_can_be_parsed() {
         }
     }
     for block in of_kind(&blocks, "script") {
-        if let Err(errors) = Script::parse(&block.text) {
+        if let Err(errors) = Script::parse(&block.text, MatchMode::Command) {
             panic!("{}: {errors:?}", block.place());
         }
     }

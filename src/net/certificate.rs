@@ -26,39 +26,108 @@ pub struct ServerCertificate {
     pub ca_pem: String,
 }
 
-impl ServerCertificate {
-    /// Generates a CA and a certificate for these host names and IP addresses (`localhost`, `127.0.0.1`, `::1`).
-    pub fn generate<S: AsRef<str>>(names: &[S]) -> Result<Self> {
-        Self::generate_valid(names, -1, DAYS)
+/// What is wrong with a certificate, for tests of what clients refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateFlaw {
+    Expired,
+    Future,
+    WrongName,
+    UnknownIssuer,
+    SelfSigned,
+}
+
+impl CertificateFlaw {
+    /// The names of the flaws.
+    pub const NAMES: [&'static str; 5] = ["expired", "future", "wrong-name", "unknown-issuer", "self-signed"];
+
+    /// The flaw of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        let flaws = [Self::Expired, Self::Future, Self::WrongName, Self::UnknownIssuer, Self::SelfSigned];
+        flaws.into_iter().zip(Self::NAMES).find_map(|(flaw, known)| (known == name).then_some(flaw))
+    }
+}
+
+/// A certificate authority that exists as long as the program.
+pub struct CertificateAuthority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl CertificateAuthority {
+    /// Generates one. It is valid today: only the certificates that it issues may be out of date.
+    pub fn generate() -> Result<Self> {
+        Self::generate_valid(-1, DAYS).context("cannot make a certificate")
     }
 
-    /// As [`Self::generate`], valid from `from` to `until` days after today: for tests of what clients refuse.
-    pub fn generate_valid<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<Self> {
-        Self::generate_signed(names, from, until).context("cannot make a certificate")
-    }
-
-    fn generate_signed<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<Self> {
-        let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
-        // The CA is always valid today: only the server's certificate may be asked to be out of date.
+    fn generate_valid(from: i64, until: i64) -> Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name = common_name("mailrun CA, made at start");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         validity(&mut params, from.min(-1), until.max(DAYS))?;
         let ca_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let ca = params.self_signed(&ca_key)?;
-        let issuer = Issuer::new(params, ca_key);
+        let pem = params.self_signed(&ca_key)?.pem();
+        Ok(Self { issuer: Issuer::new(params, ca_key), pem })
+    }
 
-        let subject = names.first().map_or("localhost", String::as_str).to_owned();
-        let mut params = CertificateParams::new(names)?;
-        params.distinguished_name = common_name(&subject);
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    /// A certificate for these host names and IP addresses (`localhost`, `127.0.0.1`, `::1`).
+    pub fn issue<S: AsRef<str>>(&self, names: &[S]) -> Result<ServerCertificate> {
+        self.issue_valid(names, -1, DAYS).context("cannot make a certificate")
+    }
+
+    /// A certificate that a client is to refuse.
+    pub fn issue_flawed<S: AsRef<str>>(&self, names: &[S], flaw: CertificateFlaw) -> Result<ServerCertificate> {
+        let made = match flaw {
+            CertificateFlaw::Expired => self.issue_valid(names, -30, -2),
+            CertificateFlaw::Future => self.issue_valid(names, 30, DAYS),
+            CertificateFlaw::WrongName => self.issue_valid(&["wrong-name.example"], -1, DAYS),
+            CertificateFlaw::UnknownIssuer => {
+                let unknown = Self::generate_valid(-1, DAYS)?.issue_valid(names, -1, DAYS);
+                unknown.map(|made| ServerCertificate { ca_pem: self.pem.clone(), ..made })
+            }
+            CertificateFlaw::SelfSigned => self.self_signed(names),
+        };
+        made.context("cannot make a certificate")
+    }
+
+    fn issue_valid<S: AsRef<str>>(&self, names: &[S], from: i64, until: i64) -> Result<ServerCertificate> {
+        let mut params = server_params(names, from, until)?;
         params.use_authority_key_identifier_extension = true;
-        validity(&mut params, from, until)?;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let certificate = params.signed_by(&key, &issuer)?;
-        Ok(Self { chain_pem: certificate.pem(), key_pem: key.serialize_pem(), ca_pem: ca.pem() })
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        let (chain_pem, key_pem) = (certificate.pem(), key.serialize_pem());
+        Ok(ServerCertificate { chain_pem, key_pem, ca_pem: self.pem.clone() })
+    }
+
+    fn self_signed<S: AsRef<str>>(&self, names: &[S]) -> Result<ServerCertificate> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let certificate = server_params(names, -1, DAYS)?.self_signed(&key)?;
+        let (chain_pem, key_pem) = (certificate.pem(), key.serialize_pem());
+        Ok(ServerCertificate { chain_pem, key_pem, ca_pem: self.pem.clone() })
+    }
+}
+
+fn server_params<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<CertificateParams> {
+    let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
+    let subject = names.first().map_or("localhost", String::as_str).to_owned();
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name = common_name(&subject);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    validity(&mut params, from, until)?;
+    Ok(params)
+}
+
+impl ServerCertificate {
+    /// Generates a CA and a certificate for these host names and IP addresses (`localhost`, `127.0.0.1`, `::1`).
+    pub fn generate<S: AsRef<str>>(names: &[S]) -> Result<Self> {
+        CertificateAuthority::generate()?.issue(names)
+    }
+
+    /// As [`Self::generate`], valid from `from` to `until` days after today: for tests of what clients refuse.
+    pub fn generate_valid<S: AsRef<str>>(names: &[S], from: i64, until: i64) -> Result<Self> {
+        let authority = CertificateAuthority::generate_valid(from, until);
+        authority.and_then(|authority| authority.issue_valid(names, from, until)).context("cannot make a certificate")
     }
 
     /// Reads a certificate, followed by the rest of its chain, and its key.

@@ -2,9 +2,11 @@
 
 use super::dialogue::TlsHandshake;
 use super::tls::Acceptor;
-use openssl::ssl::{HandshakeError, SslStream};
+use openssl::ssl::{HandshakeError, ShutdownState, SslStream};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -31,12 +33,33 @@ impl ClientSocket {
         })
     }
 
+    /// The client's address; `a UNIX socket` for those.
+    pub(super) fn peer(&self) -> String {
+        match self {
+            Self::Tcp(socket) => {
+                socket.peer_addr().map_or_else(|_| "an unknown address".to_owned(), |at| at.to_string())
+            }
+            Self::Unix(_) => "a UNIX socket".to_owned(),
+        }
+    }
+
     /// Errors are ignored: the peer closed first.
     pub(super) fn shutdown(&self, how: Shutdown) {
         let _ = match self {
             Self::Tcp(socket) => socket.shutdown(how),
             Self::Unix(socket) => socket.shutdown(how),
         };
+    }
+
+    /// Waits up to `limit` until the client has closed or reset the connection; reads nothing.
+    fn wait_for_hangup(&self, limit: Duration) -> io::Result<bool> {
+        let fd = match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
+        };
+        let mut polled = [PollFd::from_borrowed_fd(fd, PollFlags::RDHUP)];
+        let limit = Timespec::try_from(limit).map_err(io::Error::other)?;
+        Ok(poll(&mut polled, Some(&limit))? > 0)
     }
 
     fn set_timeouts(&self, limit: Duration) -> io::Result<()> {
@@ -178,6 +201,49 @@ impl ClientConnection {
         let server_end_point = acceptor.server_end_point.clone();
         self.layer = TlsLayer::Tls(Box::new(stream));
         Ok(TlsHandshake { version, server_end_point })
+    }
+
+    /// Waits for the client's close_notify, answers it, and goes on unencrypted on the same socket.
+    pub(super) fn end_tls(&mut self) -> Result<(), String> {
+        let TlsLayer::Tls(stream) = &mut self.layer else { return Err("TLS has not started".to_owned()) };
+        let mut byte = [0; 64];
+        match stream.read(&mut byte) {
+            Ok(0) if stream.get_shutdown().contains(ShutdownState::RECEIVED) => {}
+            Ok(0) => return Err("expected the end of TLS, got the end of the connection".to_owned()),
+            Ok(_) => return Err("expected the end of TLS, got data inside TLS".to_owned()),
+            Err(error) => return Err(format!("expected the end of TLS, got an error: {error}")),
+        }
+        let _ = stream.shutdown();
+        // OpenSSL has read exactly up to the end of close_notify: it reads one record at a time.
+        let socket = stream.get_ref().socket.try_clone().map_err(|error| error.to_string())?;
+        let unread = std::mem::take(&mut stream.get_mut().unread);
+        self.layer = TlsLayer::Plain(HandshakeSocket { socket, unread, deadline: None });
+        Ok(())
+    }
+
+    /// Writes to the socket below TLS.
+    pub(super) fn write_outside_tls(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.socket().ok_or_else(closed_error)?.write_all(bytes)
+    }
+
+    /// Shuts the sending half (inside TLS after close_notify).
+    pub(super) fn half_close(&mut self) {
+        if let TlsLayer::Tls(stream) = &mut self.layer {
+            let _ = stream.shutdown();
+        }
+        if let Some(socket) = self.socket() {
+            socket.socket.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Whether the client closes or resets the connection within `limit`; reads nothing.
+    pub(super) fn has_hung_up(&mut self, limit: Duration) -> bool {
+        self.socket().is_none_or(|socket| socket.socket.wait_for_hangup(limit).unwrap_or(true))
+    }
+
+    /// Drops the connection without reading what the client still sent.
+    pub(super) fn abandon(&mut self) {
+        self.layer = TlsLayer::Closed;
     }
 
     fn socket(&mut self) -> Option<&mut HandshakeSocket> {

@@ -1,9 +1,13 @@
 //! Compiles the lines and directives of one connection to operations.
 
+use super::block::{Block, BlockKind};
 use super::directive::Directive;
 use super::script::{
     ConnectionScript, ExpectedLine, LinePattern, MatchMode, Pace, ScriptError, ScriptOp, bdat_octets, script_error,
     verb,
+};
+use super::script_line::{
+    RequestedInput, append_fragment, first_piece, has_secret, is_hello, line_bytes, reply_code, wire_length,
 };
 use crate::smtp::lines::LineEnd;
 use crate::transcript::LineBody;
@@ -18,62 +22,23 @@ pub(super) enum ScriptItem {
 /// The lines of one connection, each with its line number.
 pub(super) struct ConnectionLines {
     pub(super) name: String,
+    /// How its lines are compared until a directive says otherwise.
+    pub(super) matching: MatchMode,
     pub(super) items: Vec<(usize, ScriptItem)>,
 }
 
-/// The first three bytes of a server's line, if they are digits.
-fn reply_code(body: &LineBody) -> Option<&[u8]> {
-    let code = body.pieces.first()?.get(..3)?;
-    code.iter().all(u8::is_ascii_digit).then_some(code)
-}
-
-fn first_piece(body: &LineBody) -> &[u8] {
-    body.pieces.first().map_or(&[], Vec::as_slice)
-}
-
-fn has_secret(body: &LineBody) -> bool {
-    body.pieces.len() > 1
-}
-
-/// The octets of a line on the wire, without its secrets.
-fn wire_length(body: &LineBody) -> u64 {
-    let end = match body.end {
-        LineEnd::CrLf => 2,
-        LineEnd::Lf => 1,
-        LineEnd::Missing => 0,
-    };
-    body.pieces.iter().map(Vec::len).sum::<usize>() as u64 + end
-}
-
-/// The bytes of a server's line. Secrets that were hidden are unknown and stay `[secret]`.
-fn line_bytes(body: &LineBody) -> Vec<u8> {
-    let mut bytes = body.pieces.join(&b"[secret]"[..]);
-    match body.end {
-        LineEnd::CrLf => bytes.extend_from_slice(b"\r\n"),
-        LineEnd::Lf => bytes.push(b'\n'),
-        LineEnd::Missing => {}
-    }
-    bytes
-}
-
-/// Appends `next` to a line without an end.
-fn append_fragment(body: &mut LineBody, next: &LineBody) {
-    let mut pieces = next.pieces.iter();
-    if let (Some(last), Some(first)) = (body.pieces.last_mut(), pieces.next()) {
-        last.extend_from_slice(first);
-    }
-    body.pieces.extend(pieces.cloned());
-    body.end = next.end;
-}
-
-/// What the server's last line requested from the client.
+/// What can still happen on the connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum RequestedInput {
-    Command,
-    /// After 354.
-    Content,
-    /// After 334.
-    Response,
+enum ScriptReach {
+    Open,
+    /// The server has shut its sending half.
+    HalfClosed,
+    /// The server hears nothing more: what the client says, and what the server would have answered, cannot come.
+    Deaf,
+    /// The server has closed.
+    Closed,
+    /// The connection ends before what follows, inside content or a handshake: such lines are those that would have come.
+    Unreachable,
 }
 
 struct ScriptCompiler<'a> {
@@ -82,13 +47,17 @@ struct ScriptCompiler<'a> {
     matching: MatchMode,
     pace: Option<Pace>,
     times: Option<(usize, u32)>,
+    /// The line of `*: close after N bytes`, and what it says.
+    content_end: Option<(usize, ScriptOp)>,
     requested: RequestedInput,
     /// Whether the client's last line was STARTTLS.
     starttls: bool,
     ops: Vec<ScriptOp>,
-    /// Inside `*: any order`: its line number, the complete groups, the current group.
-    block: Option<(usize, Vec<Vec<ScriptOp>>, Vec<ScriptOp>)>,
-    closed: bool,
+    block: Option<Block>,
+    reach: ScriptReach,
+    /// How a server that hears nothing more waits for the client to go, and whether the client has spoken in vain.
+    deafness: Option<ScriptOp>,
+    unheard: bool,
 }
 
 /// Compiles the lines of a connection.
@@ -96,14 +65,17 @@ pub(super) fn compile(track: ConnectionLines, errors: &mut Vec<ScriptError>) -> 
     let mut compiler = ScriptCompiler {
         items: &track.items,
         at: 0,
-        matching: MatchMode::Exact,
+        matching: track.matching,
         pace: None,
         times: None,
+        content_end: None,
         requested: RequestedInput::Command,
         starttls: false,
         ops: Vec::new(),
         block: None,
-        closed: false,
+        reach: ScriptReach::Open,
+        deafness: None,
+        unheard: false,
     };
     compiler.run(errors);
     ConnectionScript { name: track.name, ops: compiler.ops }
@@ -114,60 +86,71 @@ impl ScriptCompiler<'_> {
         while let Some((line, item)) = self.items.get(self.at) {
             self.at += 1;
             let line = *line;
-            match item {
+            match (item, self.reach) {
+                (_, ScriptReach::Unreachable) => {}
                 // The client may have sent this before it noticed the close.
-                ScriptItem::Client(_) if self.closed => {}
-                ScriptItem::Client(body) => self.client(line, body, errors),
-                ScriptItem::Server(_) if self.closed => {
+                (ScriptItem::Client(_), ScriptReach::Closed) => {}
+                (ScriptItem::Client(_), ScriptReach::Deaf) => self.unheard = true,
+                (ScriptItem::Server(_), ScriptReach::Deaf) if self.unheard => {}
+                (ScriptItem::Client(body), _) => self.client(line, body, errors),
+                (ScriptItem::Server(_), ScriptReach::Closed) => {
                     errors.push(script_error(
                         line,
                         "the server has closed this connection; `*: connected` begins the next",
                     ));
                 }
-                ScriptItem::Server(body) => self.server(body),
-                ScriptItem::Directive(direction) => self.directive(line, direction, errors),
+                (ScriptItem::Server(_), ScriptReach::HalfClosed) => {
+                    errors.push(script_error(line, "the server sends nothing more after `*: half-close`"));
+                }
+                (ScriptItem::Server(body), _) => self.server(body),
+                (ScriptItem::Directive(direction), _) => self.directive(line, direction, errors),
             }
         }
         if let Some((line, _)) = self.times {
             errors.push(script_error(line, "`*: repeat` stands before an S: line; none follows"));
         }
-        if let Some((line, _, _)) = self.block {
-            errors.push(script_error(line, "`*: any order` has no `*: end`"));
+        if let Some(block) = &self.block {
+            errors.push(script_error(block.line, format!("{} has no `*: end`", block.kind.directive())));
+        }
+        match self.content_end.take() {
+            Some((_, op)) if self.requested == RequestedInput::Content => self.end_in_content(op),
+            Some((line, _)) => errors.push(script_error(
+                line,
+                "no content follows: it begins after a 354 or with BDAT, before which this directive stands",
+            )),
+            None => {}
         }
         self.finish();
     }
 
     /// Adds what a script without an explicit end does: it closes after a reply that announces that (RFC 5321
-    /// §4.1.1.10, §3.8), else it waits for the client to close.
+    /// §4.1.1.10, §3.8), else it waits for QUIT or for the client to close.
     fn finish(&mut self) {
-        if self.closed {
-            return;
+        match (self.reach, self.deafness.take()) {
+            (ScriptReach::Closed | ScriptReach::Unreachable, _) => return,
+            (_, Some(waits)) => return self.ops.push(waits),
+            _ => {}
         }
         if self.starttls {
             self.ops.push(ScriptOp::OptionalTls);
         }
         let last = self.ops.iter().rev().find_map(|op| match op {
             ScriptOp::Send { bytes, .. } => Some(bytes.starts_with(b"221") || bytes.starts_with(b"421")),
-            ScriptOp::Expect(_) | ScriptOp::AwaitClose | ScriptOp::AnyOrder(_) => Some(false),
+            ScriptOp::Expect(_) | ScriptOp::AwaitClose | ScriptOp::AnyOrder(_) | ScriptOp::Optional(_) => Some(false),
             _ => None,
         });
         match self.ops.last() {
-            Some(ScriptOp::AwaitClose) => {}
-            _ => self.ops.push(if last == Some(true) { ScriptOp::Close } else { ScriptOp::AwaitClose }),
+            Some(ScriptOp::AwaitClose | ScriptOp::Ignore) => {}
+            _ if self.reach == ScriptReach::HalfClosed => self.ops.push(ScriptOp::AwaitClose),
+            _ => self.ops.push(if last == Some(true) { ScriptOp::Close } else { ScriptOp::AwaitQuit }),
         }
     }
 
     fn push(&mut self, op: ScriptOp) {
-        let Some((_, groups, current)) = &mut self.block else {
-            self.ops.push(op);
-            return;
-        };
-        // A group is C: lines with their S: lines; what a 334 or 354 requests belongs to the same group.
-        let answered = current.iter().any(|op| matches!(op, ScriptOp::Send { .. }));
-        if matches!(op, ScriptOp::Expect(_)) && answered && self.requested == RequestedInput::Command {
-            groups.push(std::mem::take(current));
+        match &mut self.block {
+            Some(block) => block.push(op, self.requested),
+            None => self.ops.push(op),
         }
-        current.push(op);
     }
 
     fn client(&mut self, line: usize, body: &LineBody, errors: &mut Vec<ScriptError>) {
@@ -180,19 +163,50 @@ impl ScriptCompiler<'_> {
             self.push(ScriptOp::OptionalTls);
         }
         self.starttls = body.end == LineEnd::CrLf && first.trim_ascii_end().eq_ignore_ascii_case(b"STARTTLS");
-        let what = match self.matching {
-            MatchMode::Exact => LinePattern::Exact(self.join_fragments(body)),
-            _ if self.requested == RequestedInput::Content => self.content(body),
-            MatchMode::Verb if self.requested == RequestedInput::Command && !verb(first).is_empty() => {
-                LinePattern::Verb(self.command(body))
-            }
-            _ => LinePattern::Any(self.command(body)),
-        };
+        if self.requested == RequestedInput::Content
+            && let Some((_, op)) = self.content_end.take()
+        {
+            return self.end_in_content(op);
+        }
+        let (what, octets) = self.pattern(body);
         let whole_content = what == LinePattern::Content;
-        self.push(ScriptOp::Expect(ExpectedLine { line, what }));
+        if self.requested == RequestedInput::Content && !whole_content && self.matching != MatchMode::Exact {
+            // The client never came to the dot: what it sends instead may have any number of lines.
+            self.skip_client_lines();
+            return self.push(ScriptOp::Ignore);
+        }
+        let is_bdat = self.requested == RequestedInput::Command && bdat_octets(first).is_some();
+        self.push(ScriptOp::Expect(ExpectedLine { line, what, octets }));
+        if is_bdat && let Some((_, op)) = self.content_end.take() {
+            return self.end_in_content(op);
+        }
         if whole_content {
             self.requested = RequestedInput::Command;
         }
+    }
+
+    fn pattern(&mut self, body: &LineBody) -> (LinePattern, Option<u64>) {
+        let first = first_piece(body);
+        match self.matching {
+            MatchMode::Exact => return (LinePattern::Exact(self.join_fragments(body)), None),
+            _ if self.requested == RequestedInput::Content => return (self.content(body), None),
+            _ => {}
+        }
+        let (whole, octets) = self.command(body);
+        let pattern = match self.matching {
+            MatchMode::Command if self.requested == RequestedInput::Command && bdat_octets(first).is_some() => {
+                LinePattern::Bdat(whole)
+            }
+            MatchMode::Command if self.requested == RequestedInput::Command && is_hello(&whole) => {
+                LinePattern::Verb(whole)
+            }
+            MatchMode::Command => LinePattern::Exact(whole),
+            MatchMode::Verb if self.requested == RequestedInput::Command && !verb(first).is_empty() => {
+                LinePattern::Verb(whole)
+            }
+            _ => LinePattern::Any(whole),
+        };
+        (pattern, octets)
     }
 
     fn next_server_line(&self) -> Option<&LineBody> {
@@ -209,6 +223,12 @@ impl ScriptCompiler<'_> {
         }
     }
 
+    fn skip_client_lines(&mut self) {
+        while self.next_client_line().is_some() {
+            self.at += 1;
+        }
+    }
+
     /// The whole line that begins with `body`, if it was sent in fragments.
     fn join_fragments(&mut self, body: &LineBody) -> LineBody {
         let mut whole = body.clone();
@@ -220,17 +240,24 @@ impl ScriptCompiler<'_> {
         whole
     }
 
-    /// The command. After BDAT it skips the lines with its octets.
-    fn command(&mut self, body: &LineBody) -> LineBody {
+    /// The command. After BDAT it skips the lines with its octets; it returns their number if there are fewer than it
+    /// announces.
+    fn command(&mut self, body: &LineBody) -> (LineBody, Option<u64>) {
         let whole = self.join_fragments(body);
-        let Some(mut octets) = bdat_octets(first_piece(&whole)) else { return whole };
-        while octets > 0 {
-            let Some(next) = self.next_client_line() else { break };
-            // The length of a secret is unknown: then the octets are assumed to reach to the server's next line.
-            octets = if has_secret(next) { u64::MAX } else { octets.saturating_sub(wire_length(next)) };
+        let Some(announced) = bdat_octets(first_piece(&whole)) else { return (whole, None) };
+        let mut left = announced;
+        while left > 0 {
+            match self.items.get(self.at) {
+                // The length of a secret is unknown: then the octets are assumed to reach to the server's next line.
+                Some((_, ScriptItem::Client(next))) if has_secret(next) => left = u64::MAX,
+                Some((_, ScriptItem::Client(next))) => left = left.saturating_sub(wire_length(next)),
+                Some((_, ScriptItem::Directive(Directive::Elision))) => left = u64::MAX,
+                _ => break,
+            }
             self.at += 1;
         }
-        whole
+        let octets = (left > 0 && left <= announced).then_some(announced - left.min(announced));
+        (whole, octets)
     }
 
     /// Content up to its dot; without a dot, each line by itself.
@@ -238,10 +265,11 @@ impl ScriptCompiler<'_> {
         let is_dot = |body: &LineBody| body.pieces == [b"."] && body.end == LineEnd::CrLf;
         let rest = self.items.get(self.at..).unwrap_or_default();
         let run = rest.iter().map_while(|(_, item)| match item {
-            ScriptItem::Client(body) => Some(body),
+            ScriptItem::Client(body) => Some(Some(body)),
+            ScriptItem::Directive(Directive::Elision) => Some(None),
             _ => None,
         });
-        match std::iter::once(body).chain(run).position(is_dot) {
+        match std::iter::once(Some(body)).chain(run).position(|body| body.is_some_and(is_dot)) {
             Some(lines) => {
                 self.at += lines;
                 LinePattern::Content
@@ -279,41 +307,61 @@ impl ScriptCompiler<'_> {
             }
             Directive::Elision if self.matching == MatchMode::Exact => errors.push(script_error(
                 line,
-                "this transcript was shortened here: record it whole (--full or --transcript), or put `*: match verb` above",
+                "this transcript was shortened here: record it whole (--full or --transcript), or put `*: match command` above",
             )),
             Directive::Elision => {}
-            Directive::AnyOrder if self.block.is_some() => {
-                errors.push(script_error(line, "`*: any order` inside another one"));
-            }
-            Directive::AnyOrder => self.block = Some((line, Vec::new(), Vec::new())),
-            Directive::EndAnyOrder => match self.block.take() {
-                None => errors.push(script_error(line, "`*: end` without `*: any order`")),
-                Some((_, mut groups, last)) => {
-                    if !last.is_empty() {
-                        groups.push(last);
-                    }
-                    if groups.iter().any(|group| !matches!(group.first(), Some(ScriptOp::Expect(_)))) {
-                        errors.push(script_error(line, "each group of `*: any order` begins with a C: line"));
-                    }
-                    self.ops.push(ScriptOp::AnyOrder(groups));
-                }
+            Directive::AnyOrder => self.begin_block(line, BlockKind::AnyOrder, errors),
+            Directive::Optional => self.begin_block(line, BlockKind::Optional, errors),
+            Directive::EndBlock => match self.block.take() {
+                None => errors.push(script_error(line, "`*: end` without `*: any order` or `*: optional`")),
+                Some(block) => match block.finish() {
+                    Ok(op) => self.ops.push(op),
+                    Err(why) => errors.push(script_error(line, why)),
+                },
             },
             Directive::Wait(duration) => self.push(ScriptOp::Wait(*duration)),
-            Directive::StartTls => {
+            Directive::StartTls(flaw) => {
                 self.starttls = false;
-                self.push(ScriptOp::StartTls);
+                self.push(ScriptOp::StartTls(*flaw));
             }
-            Directive::ClosedByServer | Directive::ResetByServer if self.block.is_some() => {
-                errors.push(script_error(line, "a connection cannot end inside `*: any order`"));
+            Directive::TryTls => {
+                self.starttls = false;
+                self.push(ScriptOp::OptionalTls);
             }
-            Directive::ClosedByServer | Directive::ResetByServer if self.closed => {}
+            Directive::TlsClosedByClient => self.push(ScriptOp::EndTls),
+            Directive::OutsideTls(bytes) => self.push(ScriptOp::SendOutsideTls(bytes.clone())),
+            Directive::EndInContent { .. } if self.reach == ScriptReach::Closed => {}
+            Directive::EndInContent { bytes, reset } => {
+                self.content_end = Some((line, ScriptOp::EndInContent { bytes: *bytes, reset: *reset }));
+            }
+            Directive::ClosedByServer | Directive::ResetByServer | Directive::StallTls
+            | Directive::HalfClose | Directive::StopReading
+                if self.block.is_some() =>
+            {
+                let kind = self.block.as_ref().map_or("a block", |block| block.kind.directive());
+                errors.push(script_error(line, format!("a connection cannot end inside {kind}")));
+            }
+            _ if self.reach == ScriptReach::Closed => {}
             Directive::ClosedByServer => self.end(ScriptOp::Close),
             Directive::ResetByServer => self.end(ScriptOp::Reset),
-            Directive::ClosedByClient => {
-                if !self.closed {
-                    self.push(ScriptOp::AwaitClose);
-                }
+            Directive::ClosedByClient => self.push(ScriptOp::AwaitClose),
+            Directive::StallTls => self.deafen(ScriptOp::Ignore),
+            Directive::HalfClose => {
+                self.push(ScriptOp::HalfClose);
+                self.reach = ScriptReach::HalfClosed;
             }
+            Directive::StopReading => self.deafen(ScriptOp::StopReading),
+        }
+    }
+
+    fn begin_block(&mut self, line: usize, kind: BlockKind, errors: &mut Vec<ScriptError>) {
+        match &self.block {
+            Some(outer) => {
+                let (inner, outer) = (kind.directive(), outer.kind.directive());
+                let inside = if inner == outer { "another one" } else { outer };
+                errors.push(script_error(line, format!("{inner} inside {inside}")));
+            }
+            None => self.block = Some(Block::new(line, kind)),
         }
     }
 
@@ -323,6 +371,17 @@ impl ScriptCompiler<'_> {
             self.starttls = false;
         }
         self.push(op);
-        self.closed = true;
+        self.reach = ScriptReach::Closed;
+    }
+
+    fn deafen(&mut self, waits: ScriptOp) {
+        self.starttls = false;
+        self.deafness = Some(waits);
+        self.reach = ScriptReach::Deaf;
+    }
+
+    fn end_in_content(&mut self, op: ScriptOp) {
+        self.push(op);
+        self.reach = ScriptReach::Unreachable;
     }
 }

@@ -1,7 +1,8 @@
 //! The options of a server.
 
+use super::connection_log::ServerObservers;
 use super::rules::ReplyRules;
-use super::script::{Script, ScriptError};
+use super::script::{MatchMode, Script, ScriptError};
 use crate::net::certificate::ServerCertificate;
 use crate::transcript::Secret;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -60,6 +61,8 @@ pub struct Config {
     /// How long the server waits for a client (RFC 5321 §4.5.3.2.7).
     pub idle: Duration,
     pub log: Option<Log>,
+    /// Receive everything that happens on connections.
+    pub observers: ServerObservers,
 }
 
 impl Config {
@@ -76,6 +79,7 @@ impl Config {
             pieces: None,
             idle: Duration::from_secs(300),
             log: None,
+            observers: Vec::new(),
         }
     }
 
@@ -84,8 +88,8 @@ impl Config {
         Self::new(Behaviour::Sink(SinkOptions { store: Some(store.into()), ..SinkOptions::default() }))
     }
 
-    /// A server that runs the `S:` side of a transcript.
+    /// A server that runs the `S:` side of a transcript, and compares every line of the client.
     pub fn script(transcript: &str) -> Result<Self, Vec<ScriptError>> {
-        Ok(Self::new(Behaviour::Script(Script::parse(transcript)?)))
+        Ok(Self::new(Behaviour::Script(Script::parse(transcript, MatchMode::Exact)?)))
     }
 }

@@ -1,6 +1,7 @@
 //! The logic of one server connection, without I/O: bytes go in, actions come out.
 
 use super::script::Pace;
+use crate::net::certificate::CertificateFlaw;
 use std::time::Duration;
 
 /// What the server does next.
@@ -15,10 +16,24 @@ pub(super) enum ServerAction {
     /// Run the handshake. `may_fail`: its failure is no error of the script.
     StartTls {
         may_fail: bool,
+        flaw: Option<CertificateFlaw>,
     },
+    /// Wait for close_notify, answer it, and go on unencrypted.
+    EndTls,
+    /// Write below TLS.
+    WriteOutsideTls(Vec<u8>),
+    /// Shut the sending half.
+    HalfClose,
+    /// Read nothing more, and wait until the client has gone; then close.
+    Hold,
     Wait(Duration),
     Close,
     Reset,
+}
+
+impl ServerAction {
+    /// The handshake that a client asked for.
+    pub(super) const START_TLS: Self = Self::StartTls { may_fail: false, flaw: None };
 }
 
 /// The server's side of a connection, without I/O.
@@ -29,6 +44,8 @@ pub(super) trait Dialogue {
     /// Takes what was received and not used yet: it belongs to the TLS handshake.
     fn take_input(&mut self) -> Vec<u8>;
     fn tls_started(&mut self, tls: TlsHandshake);
+    /// To be called when [`ServerAction::EndTls`] succeeded.
+    fn tls_ended(&mut self) {}
     /// To be called when the client sends no more, or the connection is broken.
     fn client_ended(&mut self, how: ClientEnd);
     /// What went wrong so far.

@@ -1,5 +1,6 @@
 //! A script for a server: one list of operations for each connection.
 
+use crate::net::certificate::CertificateFlaw;
 use crate::transcript::{LineBody, ParseError};
 use std::fmt;
 use std::time::Duration;
@@ -29,14 +30,34 @@ pub enum ScriptOp {
     Expect(ExpectedLine),
     /// Groups in any order.
     AnyOrder(Vec<Vec<ScriptOp>>),
-    StartTls,
+    /// Groups in this order, each of which the client may leave out.
+    Optional(Vec<Vec<ScriptOp>>),
+    /// The handshake, with a bad certificate if there is one. A client may refuse that.
+    StartTls(Option<CertificateFlaw>),
     /// A handshake, if the client begins one; it may fail. Stands after a STARTTLS without `TLS started`.
     OptionalTls,
+    /// Waits for the client's close_notify; then the connection goes on unencrypted.
+    EndTls,
+    /// Sends these bytes below TLS.
+    SendOutsideTls(Vec<u8>),
+    /// Ends the connection after this number of bytes of the content that begins here.
+    EndInContent {
+        bytes: u64,
+        reset: bool,
+    },
+    /// Shuts the sending half.
+    HalfClose,
+    /// Reads nothing more until the client has gone.
+    StopReading,
+    /// Reads and ignores everything until the client has gone.
+    Ignore,
     Wait(Duration),
     Close,
     Reset,
     /// Wait until the client closes.
     AwaitClose,
+    /// The same, but a QUIT is answered with 221.
+    AwaitQuit,
 }
 
 /// `*: chunk 1 every 10ms`.
@@ -52,6 +73,8 @@ pub struct ExpectedLine {
     /// The line in the transcript, counted from 1.
     pub line: usize,
     pub what: LinePattern,
+    /// The octets after BDAT, if the transcript has fewer of them than BDAT announces.
+    pub octets: Option<u64>,
 }
 
 /// How a line of the client is recognized.
@@ -59,6 +82,8 @@ pub struct ExpectedLine {
 pub enum LinePattern {
     /// Exactly this line; a secret in it matches anything.
     Exact(LineBody),
+    /// BDAT with any number of octets, which belong to it; LAST is compared.
+    Bdat(LineBody),
     /// A line that begins with the same word. BDAT's octets belong to it.
     Verb(LineBody),
     /// Any line. BDAT's octets belong to it.
@@ -70,10 +95,23 @@ pub enum LinePattern {
 /// How `C:` lines are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MatchMode {
+    /// Whole command lines, except the argument of EHLO, HELO and LHLO, and the number of BDAT's octets.
     #[default]
+    Command,
     Exact,
     Verb,
     Any,
+}
+
+impl MatchMode {
+    /// The names of the modes, the default first.
+    pub const NAMES: [&'static str; 4] = ["command", "exact", "verb", "any"];
+
+    /// The mode of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        let modes = [Self::Command, Self::Exact, Self::Verb, Self::Any];
+        modes.into_iter().zip(Self::NAMES).find_map(|(mode, known)| (known == name).then_some(mode))
+    }
 }
 
 /// Why a file is not a script.
@@ -102,20 +140,27 @@ impl Script {
     pub(super) fn begins_with_tls(&self) -> bool {
         let waits = |op: &&ScriptOp| matches!(op, ScriptOp::Wait(_));
         let first = self.connections.first().and_then(|first| first.ops.iter().find(|op| !waits(op)));
-        matches!(first, Some(ScriptOp::StartTls | ScriptOp::OptionalTls))
+        matches!(first, Some(ScriptOp::StartTls(_) | ScriptOp::OptionalTls | ScriptOp::Ignore))
     }
 
     /// Whether the first client's first line is LHLO (RFC 2033 §4.1).
     pub(super) fn speaks_lmtp(&self) -> bool {
         let lines = self.connections.iter().flat_map(|one| &one.ops).filter_map(|op| match op {
-            ScriptOp::Expect(ExpectedLine {
-                what: LinePattern::Exact(body) | LinePattern::Verb(body) | LinePattern::Any(body),
-                ..
-            }) => Some(body),
+            ScriptOp::Expect(expected) => expected.what.body(),
             _ => None,
         });
         let first = lines.take(1).find_map(|body| body.pieces.first());
         first.is_some_and(|line| verb(line).eq_ignore_ascii_case(b"LHLO"))
+    }
+}
+
+impl LinePattern {
+    /// The line in the transcript, unless it is content.
+    pub(super) fn body(&self) -> Option<&LineBody> {
+        match self {
+            Self::Exact(body) | Self::Bdat(body) | Self::Verb(body) | Self::Any(body) => Some(body),
+            Self::Content => None,
+        }
     }
 }
 

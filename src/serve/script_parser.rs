@@ -5,15 +5,16 @@
 
 use super::compile::{ConnectionLines, ScriptItem, compile};
 use super::directive::{Directive, parse_directive};
-use super::script::{Script, ScriptError, script_error};
+use super::script::{MatchMode, Script, ScriptError, script_error};
 use crate::transcript::{Mark, TranscriptLine, parse};
 
 impl Script {
-    /// Reads a transcript. All errors are returned, not only the first.
-    pub fn parse(text: &str) -> Result<Self, Vec<ScriptError>> {
+    /// Reads a transcript, whose lines are compared in this mode until a directive says otherwise. All errors are returned, not
+    /// only the first.
+    pub fn parse(text: &str, matching: MatchMode) -> Result<Self, Vec<ScriptError>> {
         let records = parse(text).map_err(|errors| errors.into_iter().map(ScriptError::from).collect::<Vec<_>>())?;
         let mut errors = Vec::new();
-        let tracks = split_by_connection(records, &mut errors);
+        let tracks = split_by_connection(records, matching, &mut errors);
         let connections: Vec<_> = tracks.into_iter().map(|track| compile(track, &mut errors)).collect();
         if connections.is_empty() && errors.is_empty() {
             errors.push(script_error(
@@ -27,7 +28,11 @@ impl Script {
 }
 
 /// Splits the lines by connection; `*: connected` begins a new one with its name.
-fn split_by_connection(records: Vec<TranscriptLine>, errors: &mut Vec<ScriptError>) -> Vec<ConnectionLines> {
+fn split_by_connection(
+    records: Vec<TranscriptLine>,
+    mut matching: MatchMode,
+    errors: &mut Vec<ScriptError>,
+) -> Vec<ConnectionLines> {
     let mut tracks: Vec<ConnectionLines> = Vec::new();
     for (index, record) in records.into_iter().enumerate() {
         let line = index + 1;
@@ -48,12 +53,15 @@ fn split_by_connection(records: Vec<TranscriptLine>, errors: &mut Vec<ScriptErro
         };
         let name = name.unwrap_or_else(|| "main".to_owned());
         if matches!(item, ScriptItem::Directive(Directive::Connected)) {
-            tracks.push(ConnectionLines { name, items: Vec::new() });
+            tracks.push(ConnectionLines { name, matching, items: Vec::new() });
             continue;
+        }
+        if let ScriptItem::Directive(Directive::Match(mode)) = &item {
+            matching = *mode;
         }
         match tracks.iter_mut().rfind(|track| track.name == name) {
             Some(track) => track.items.push((line, item)),
-            None => tracks.push(ConnectionLines { name, items: vec![(line, item)] }),
+            None => tracks.push(ConnectionLines { name, matching, items: vec![(line, item)] }),
         }
     }
     tracks

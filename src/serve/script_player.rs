@@ -2,20 +2,19 @@
 //! deviates.
 
 use super::dialogue::{ClientEnd, Dialogue, ServerAction, TlsHandshake};
-use super::script::{ConnectionScript, ExpectedLine, LinePattern, ScriptOp, bdat_octets, verb};
+use super::script::{ConnectionScript, ExpectedLine, LinePattern, Pace, ScriptOp, bdat_octets};
+use super::script_match::{
+    MatchResult, describe_expected, first_line, match_group, match_input, match_line, quote_line,
+};
 use crate::smtp::content::ContentDecoder;
-use crate::smtp::lines::{LineEnd, WireLine};
-use crate::transcript::{LineBody, write_notation};
 use std::collections::VecDeque;
 
 /// The reply to a client that sent something else.
 const MISMATCH: &[u8] = b"421 script mismatch\r\n";
+/// The reply to QUIT after the script's last line.
+const BYE: &[u8] = b"221 2.0.0 bye\r\n";
 /// How many bytes of a repeated line are written at once.
 const BATCH: usize = 64 * 1024;
-/// The longest line of a client: far more than SMTP's 512 octets, because scripts test such clients too.
-const MAX_LINE: usize = 1 << 20;
-/// The most bytes of a line that are shown in a message.
-const SHOWN: usize = 200;
 
 /// The dialogue of a scripted server with one client.
 pub(super) struct ScriptPlayer {
@@ -26,16 +25,19 @@ pub(super) struct ScriptPlayer {
     /// What is left of BDAT's octets, or of content.
     octets: u64,
     content: Option<ContentDecoder>,
+    content_cut: Option<ContentCut>,
     problem: Option<String>,
     mismatch_sent: bool,
 }
 
-/// Whether the input matches an expected line.
-enum MatchResult {
-    /// The match has this number of bytes.
-    Match(usize),
-    Incomplete,
-    Mismatch,
+/// The connection ends inside the content that is being received.
+struct ContentCut {
+    /// The bytes until then.
+    left: u64,
+    reset: bool,
+    /// The octets that BDAT announced; `None` for content up to its dot.
+    octets: Option<u64>,
+    decoder: ContentDecoder,
 }
 
 impl ScriptPlayer {
@@ -48,6 +50,7 @@ impl ScriptPlayer {
             in_tls: false,
             octets: 0,
             content: None,
+            content_cut: None,
             problem: None,
             mismatch_sent: false,
         }
@@ -91,8 +94,200 @@ impl ScriptPlayer {
         match (self.input.first(), self.end) {
             (None, None) => Some(ServerAction::Read),
             // The type of a handshake record (RFC 8446 §5.1).
-            (Some(0x16), _) => Some(ServerAction::StartTls { may_fail: true }),
+            (Some(0x16), _) => Some(ServerAction::StartTls { may_fail: true, flaw: None }),
             _ => None,
+        }
+    }
+
+    /// Consumes the content inside which the connection ends. The action, if it is not over.
+    fn finish_content_cut(&mut self) -> Option<ServerAction> {
+        let end = self.content_cut.as_mut()?;
+        let most = usize::try_from(end.left.min(end.octets.unwrap_or(u64::MAX))).unwrap_or(usize::MAX);
+        let input = self.input.get(..most).unwrap_or(&self.input);
+        let (taken, ended) = match end.octets {
+            Some(_) => (input.len(), false),
+            None => end.decoder.push(input, &mut Vec::new()),
+        };
+        self.input.drain(..taken);
+        end.left -= taken as u64;
+        let octets_left = end.octets.as_mut().map(|octets| {
+            *octets -= taken as u64;
+            *octets
+        });
+        if end.left == 0 {
+            return Some(if end.reset { ServerAction::Reset } else { ServerAction::Close });
+        }
+        let left = end.left;
+        if ended || octets_left == Some(0) {
+            self.problem = Some(format!("expected {left} more bytes of content, got its end"));
+            self.mismatch_sent = true;
+            return Some(ServerAction::Write { bytes: MISMATCH.to_vec(), pace: None });
+        }
+        Some(self.await_input(&format!("{left} more bytes of content")))
+    }
+
+    /// Sends a reply's lines in one write, as far as nothing stands between them.
+    fn send(&mut self, mut bytes: Vec<u8>, times: u32, pace: Option<Pace>) -> ServerAction {
+        let batch = u32::try_from(BATCH / bytes.len().max(1)).unwrap_or(1).clamp(1, times.max(1));
+        if batch < times {
+            self.ops.push_front(ScriptOp::Send { bytes: bytes.clone(), times: times - batch, pace });
+        }
+        bytes = bytes.repeat(batch as usize);
+        while pace.is_none() && bytes.ends_with(b"\n") {
+            match self.ops.front() {
+                Some(ScriptOp::Send { bytes: next, times: 1, pace: None }) if bytes.len() + next.len() <= BATCH => {
+                    bytes.extend_from_slice(next);
+                    self.ops.pop_front();
+                }
+                _ => break,
+            }
+        }
+        ServerAction::Write { bytes, pace }
+    }
+
+    /// Compares the input with what is expected. The action, if there is one.
+    fn expect(&mut self, expected: ExpectedLine) -> Option<ServerAction> {
+        match match_input(&expected.what, &self.input) {
+            MatchResult::Match(length) => {
+                let announced = self.input.get(..length).and_then(bdat_octets);
+                if let Some(ScriptOp::EndInContent { bytes, reset }) = self.ops.front() {
+                    let (left, reset, octets) = (*bytes, *reset, announced);
+                    self.content_cut = Some(ContentCut { left, reset, octets, decoder: ContentDecoder::default() });
+                    self.ops.pop_front();
+                } else if expected.what == LinePattern::Content {
+                    self.content = Some(ContentDecoder::default());
+                } else if !matches!(expected.what, LinePattern::Exact(_)) {
+                    self.octets = expected.octets.or(announced).unwrap_or(0);
+                }
+                self.input.drain(..length);
+                None
+            }
+            MatchResult::Incomplete if self.end.is_none() => {
+                self.ops.push_front(ScriptOp::Expect(expected));
+                Some(ServerAction::Read)
+            }
+            _ => Some(self.report_mismatch(&describe_expected(&expected))),
+        }
+    }
+
+    fn any_order(&mut self, mut groups: Vec<Vec<ScriptOp>>) -> Option<ServerAction> {
+        let found: Vec<MatchResult> = groups.iter().map(|group| match_group(group, &self.input)).collect();
+        if let Some(at) = found.iter().position(|found| matches!(found, MatchResult::Match(_))) {
+            let group = groups.remove(at);
+            self.ops.push_front(ScriptOp::AnyOrder(groups));
+            self.prepend(group);
+            return None;
+        }
+        if self.end.is_none() && found.iter().any(|found| matches!(found, MatchResult::Incomplete)) {
+            self.ops.push_front(ScriptOp::AnyOrder(groups));
+            return Some(ServerAction::Read);
+        }
+        let expected: Vec<_> = groups
+            .iter()
+            .filter_map(|group| match group.first() {
+                Some(ScriptOp::Expect(expected)) => Some(describe_expected(expected)),
+                _ => None,
+            })
+            .collect();
+        Some(self.report_mismatch(&expected.join(" or ")))
+    }
+
+    /// The groups before the one that the client sends are left out.
+    fn optional(&mut self, mut groups: Vec<Vec<ScriptOp>>) -> Option<ServerAction> {
+        while !groups.is_empty() {
+            match match_group(&groups[0], &self.input) {
+                MatchResult::Match(_) => {
+                    let group = groups.remove(0);
+                    self.ops.push_front(ScriptOp::Optional(groups));
+                    self.prepend(group);
+                    return None;
+                }
+                MatchResult::Incomplete if self.end.is_none() => {
+                    self.ops.push_front(ScriptOp::Optional(groups));
+                    return Some(ServerAction::Read);
+                }
+                MatchResult::Incomplete | MatchResult::Mismatch => groups.remove(0),
+            };
+        }
+        None
+    }
+
+    fn prepend(&mut self, group: Vec<ScriptOp>) {
+        for op in group.into_iter().rev() {
+            self.ops.push_front(op);
+        }
+    }
+
+    /// The client is to close; `quit`: it may also say QUIT.
+    fn await_close(&mut self, quit: bool) -> Option<ServerAction> {
+        if quit {
+            let is_quit = |bytes: &[u8], _| bytes.trim_ascii().eq_ignore_ascii_case(b"QUIT");
+            match match_line(&self.input, is_quit) {
+                MatchResult::Match(length) => {
+                    self.input.drain(..length);
+                    self.ops.push_front(ScriptOp::Close);
+                    return Some(ServerAction::Write { bytes: BYE.to_vec(), pace: None });
+                }
+                MatchResult::Incomplete if self.end.is_none() => {
+                    self.ops.push_front(ScriptOp::AwaitQuit);
+                    return Some(ServerAction::Read);
+                }
+                _ => {}
+            }
+        }
+        if !self.input.is_empty() {
+            return Some(self.report_mismatch("the end of the connection"));
+        }
+        if self.end.is_none() {
+            self.ops.push_front(ScriptOp::AwaitClose);
+            return Some(ServerAction::Read);
+        }
+        None
+    }
+
+    /// Performs one operation. The action, if it needs one.
+    fn step(&mut self, op: ScriptOp) -> Option<ServerAction> {
+        match op {
+            ScriptOp::Send { bytes, times, pace } => Some(self.send(bytes, times, pace)),
+            ScriptOp::Expect(expected) => self.expect(expected),
+            ScriptOp::AnyOrder(groups) if groups.is_empty() => None,
+            ScriptOp::AnyOrder(groups) => self.any_order(groups),
+            ScriptOp::Optional(groups) => self.optional(groups),
+            ScriptOp::StartTls(_) | ScriptOp::OptionalTls if self.in_tls => None,
+            // A client does well to refuse a bad certificate.
+            ScriptOp::StartTls(flaw) => Some(ServerAction::StartTls { may_fail: flaw.is_some(), flaw }),
+            ScriptOp::OptionalTls => {
+                let action = self.optional_tls();
+                if action == Some(ServerAction::Read) {
+                    self.ops.push_front(ScriptOp::OptionalTls);
+                }
+                action
+            }
+            ScriptOp::EndTls if !self.input.is_empty() => Some(self.report_mismatch("the end of TLS")),
+            ScriptOp::EndTls => self.in_tls.then_some(ServerAction::EndTls),
+            ScriptOp::SendOutsideTls(bytes) => Some(ServerAction::WriteOutsideTls(bytes)),
+            ScriptOp::EndInContent { bytes, reset } => {
+                let decoder = ContentDecoder::default();
+                self.content_cut = Some(ContentCut { left: bytes, reset, octets: None, decoder });
+                None
+            }
+            ScriptOp::HalfClose => Some(ServerAction::HalfClose),
+            ScriptOp::StopReading => Some(ServerAction::Hold),
+            ScriptOp::Ignore => {
+                self.input.clear();
+                self.end.is_none().then(|| {
+                    self.ops.push_front(ScriptOp::Ignore);
+                    ServerAction::Read
+                })
+            }
+            ScriptOp::Wait(duration) => Some(ServerAction::Wait(duration)),
+            ScriptOp::Close | ScriptOp::Reset => {
+                let reset = op == ScriptOp::Reset;
+                self.ops.push_front(op);
+                Some(if reset { ServerAction::Reset } else { ServerAction::Close })
+            }
+            ScriptOp::AwaitClose => self.await_close(false),
+            ScriptOp::AwaitQuit => self.await_close(true),
         }
     }
 }
@@ -103,85 +298,16 @@ impl Dialogue for ScriptPlayer {
             return ServerAction::Close;
         }
         loop {
+            if let Some(action) = self.finish_content_cut() {
+                return action;
+            }
             if !self.finish_unit() {
                 let what = if self.content.is_some() { "the content's end" } else { "the rest of BDAT's octets" };
                 return self.await_input(what);
             }
             let Some(op) = self.ops.pop_front() else { return ServerAction::Close };
-            match op {
-                ScriptOp::Send { bytes, times, pace } => {
-                    let batch = u32::try_from(BATCH / bytes.len().max(1)).unwrap_or(1).clamp(1, times.max(1));
-                    if batch < times {
-                        self.ops.push_front(ScriptOp::Send { bytes: bytes.clone(), times: times - batch, pace });
-                    }
-                    return ServerAction::Write { bytes: bytes.repeat(batch as usize), pace };
-                }
-                ScriptOp::Wait(duration) => return ServerAction::Wait(duration),
-                ScriptOp::StartTls if self.in_tls => {}
-                ScriptOp::StartTls => return ServerAction::StartTls { may_fail: false },
-                ScriptOp::OptionalTls if self.in_tls => {}
-                ScriptOp::OptionalTls => match self.optional_tls() {
-                    Some(ServerAction::Read) => {
-                        self.ops.push_front(ScriptOp::OptionalTls);
-                        return ServerAction::Read;
-                    }
-                    Some(turn) => return turn,
-                    None => {}
-                },
-                ScriptOp::Close => {
-                    self.ops.push_front(ScriptOp::Close);
-                    return ServerAction::Close;
-                }
-                ScriptOp::Reset => {
-                    self.ops.push_front(ScriptOp::Reset);
-                    return ServerAction::Reset;
-                }
-                ScriptOp::AwaitClose if !self.input.is_empty() => {
-                    return self.report_mismatch("the end of the connection");
-                }
-                ScriptOp::AwaitClose if self.end.is_none() => {
-                    self.ops.push_front(ScriptOp::AwaitClose);
-                    return ServerAction::Read;
-                }
-                ScriptOp::AwaitClose => {}
-                ScriptOp::Expect(expected) => match match_input(&expected.what, &self.input) {
-                    MatchResult::Match(length) => {
-                        if expected.what == LinePattern::Content {
-                            self.content = Some(ContentDecoder::default());
-                        } else if !matches!(expected.what, LinePattern::Exact(_)) {
-                            self.octets = self.input.get(..length).and_then(bdat_octets).unwrap_or(0);
-                        }
-                        self.input.drain(..length);
-                    }
-                    MatchResult::Incomplete if self.end.is_none() => {
-                        self.ops.push_front(ScriptOp::Expect(expected));
-                        return ServerAction::Read;
-                    }
-                    _ => return self.report_mismatch(&describe_expected(&expected)),
-                },
-                ScriptOp::AnyOrder(groups) if groups.is_empty() => {}
-                ScriptOp::AnyOrder(mut groups) => {
-                    let found: Vec<MatchResult> = groups.iter().map(|group| match_group(group, &self.input)).collect();
-                    if let Some(at) = found.iter().position(|found| matches!(found, MatchResult::Match(_))) {
-                        let group = groups.remove(at);
-                        self.ops.push_front(ScriptOp::AnyOrder(groups));
-                        for op in group.into_iter().rev() {
-                            self.ops.push_front(op);
-                        }
-                    } else if self.end.is_none() && found.iter().any(|found| matches!(found, MatchResult::Incomplete)) {
-                        self.ops.push_front(ScriptOp::AnyOrder(groups));
-                        return ServerAction::Read;
-                    } else {
-                        let expected: Vec<_> = groups
-                            .iter()
-                            .filter_map(|group| match group.first() {
-                                Some(ScriptOp::Expect(expected)) => Some(describe_expected(expected)),
-                                _ => None,
-                            })
-                            .collect();
-                        return self.report_mismatch(&expected.join(" or "));
-                    }
-                }
+            if let Some(action) = self.step(op) {
+                return action;
             }
         }
     }
@@ -198,6 +324,11 @@ impl Dialogue for ScriptPlayer {
         self.in_tls = true;
     }
 
+    fn tls_ended(&mut self) {
+        self.in_tls = false;
+        self.end = None;
+    }
+
     fn client_ended(&mut self, how: ClientEnd) {
         self.end = Some(how);
     }
@@ -209,7 +340,8 @@ impl Dialogue for ScriptPlayer {
             return self.problem.clone();
         }
         let waits = |op: &ScriptOp| {
-            !matches!(op, ScriptOp::Send { .. } | ScriptOp::Wait(_) | ScriptOp::AwaitClose | ScriptOp::OptionalTls)
+            matches!(op, ScriptOp::Close | ScriptOp::Reset)
+                || (describe_unfinished(op).is_some() && !matches!(op, ScriptOp::Send { .. }))
         };
         let left = self.ops.iter().any(waits).then(|| self.ops.iter().find_map(describe_unfinished)).flatten()?;
         Some(format!("expected {left}, got the end of the connection"))
@@ -222,130 +354,22 @@ fn describe_unfinished(op: &ScriptOp) -> Option<String> {
         ScriptOp::Expect(expected) => Some(describe_expected(expected)),
         ScriptOp::Send { bytes, .. } => Some(format!("a client that reads {}", quote_line(bytes.trim_ascii_end()))),
         ScriptOp::AnyOrder(groups) => groups.iter().flatten().find_map(describe_unfinished),
-        ScriptOp::StartTls => Some("a TLS handshake".to_owned()),
-        ScriptOp::OptionalTls | ScriptOp::Wait(_) | ScriptOp::Close | ScriptOp::Reset | ScriptOp::AwaitClose => None,
+        ScriptOp::StartTls(None) => Some("a TLS handshake".to_owned()),
+        ScriptOp::EndTls => Some("the end of TLS".to_owned()),
+        ScriptOp::EndInContent { .. } => Some("content".to_owned()),
+        ScriptOp::Optional(_)
+        | ScriptOp::StartTls(Some(_))
+        | ScriptOp::OptionalTls
+        | ScriptOp::SendOutsideTls(_)
+        | ScriptOp::HalfClose
+        | ScriptOp::StopReading
+        | ScriptOp::Ignore
+        | ScriptOp::Wait(_)
+        | ScriptOp::Close
+        | ScriptOp::Reset
+        | ScriptOp::AwaitClose
+        | ScriptOp::AwaitQuit => None,
     }
-}
-
-fn match_group(group: &[ScriptOp], input: &[u8]) -> MatchResult {
-    match group.first() {
-        Some(ScriptOp::Expect(expected)) => match_input(&expected.what, input),
-        _ => MatchResult::Mismatch,
-    }
-}
-
-/// Matches the beginning of the input.
-fn match_input(what: &LinePattern, input: &[u8]) -> MatchResult {
-    match what {
-        // A match without bytes: the decoder consumes the content from its first byte.
-        LinePattern::Content => MatchResult::Match(0),
-        LinePattern::Exact(body) if body.end == LineEnd::Missing => match_fragment(body, input),
-        LinePattern::Exact(body) => {
-            match_line(input, |bytes, end| end == body.end && matches_pieces(&body.pieces, bytes))
-        }
-        LinePattern::Verb(body) => match_line(input, |bytes, _| {
-            let wanted = body.pieces.first().map_or(&[][..], |piece| verb(piece));
-            verb(bytes).eq_ignore_ascii_case(wanted)
-        }),
-        LinePattern::Any(_) => match_line(input, |_, _| true),
-    }
-}
-
-/// Matches a whole line at the beginning of the input.
-fn match_line(input: &[u8], fits: impl Fn(&[u8], LineEnd) -> bool) -> MatchResult {
-    let Some(at) = input.iter().position(|byte| *byte == b'\n') else {
-        return if input.len() > MAX_LINE { MatchResult::Mismatch } else { MatchResult::Incomplete };
-    };
-    // The same limit as without an end, however the line was cut in transit.
-    if at > MAX_LINE {
-        return MatchResult::Mismatch;
-    }
-    let (bytes, end) = match input[..at].strip_suffix(b"\r") {
-        Some(bytes) => (bytes, LineEnd::CrLf),
-        None => (&input[..at], LineEnd::Lf),
-    };
-    if fits(bytes, end) { MatchResult::Match(at + 1) } else { MatchResult::Mismatch }
-}
-
-/// Matches bytes without a line end, after which the server speaks.
-fn match_fragment(body: &LineBody, input: &[u8]) -> MatchResult {
-    if body.pieces.len() > 1 {
-        // The length of a secret is unknown: everything received counts as the secret.
-        let line = input.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        return if !line.is_empty() && matches_pieces(&body.pieces, line) {
-            MatchResult::Match(line.len())
-        } else if input.contains(&b'\n') || input.len() > MAX_LINE {
-            MatchResult::Mismatch
-        } else {
-            MatchResult::Incomplete
-        };
-    }
-    let wanted = body.pieces.first().map_or(&[][..], Vec::as_slice);
-    if input.starts_with(wanted) {
-        MatchResult::Match(wanted.len())
-    } else if wanted.starts_with(input) {
-        MatchResult::Incomplete
-    } else {
-        MatchResult::Mismatch
-    }
-}
-
-/// Whether `bytes` are these pieces with anything between them.
-fn matches_pieces(pieces: &[Vec<u8>], bytes: &[u8]) -> bool {
-    let [first, middle @ .., last] = pieces else {
-        return pieces.first().map_or(bytes.is_empty(), |only| only == bytes);
-    };
-    let Some(rest) = bytes.strip_prefix(first.as_slice()) else { return false };
-    let Some(mut rest) = rest.strip_suffix(last.as_slice()) else { return false };
-    for piece in middle.iter().filter(|piece| !piece.is_empty()) {
-        match rest.windows(piece.len()).position(|window| window == piece.as_slice()) {
-            Some(at) => rest = &rest[at + piece.len()..],
-            None => return false,
-        }
-    }
-    true
-}
-
-fn first_line(input: &[u8]) -> Option<&[u8]> {
-    (!input.is_empty()).then(|| input.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default())
-}
-
-/// A line in the notation of transcripts, in quotes; the end is shown unless it is CRLF.
-fn quote_line(line: &[u8]) -> String {
-    let (bytes, end) = match (line.strip_suffix(b"\r\n"), line.strip_suffix(b"\n")) {
-        (Some(bytes), _) => (bytes, LineEnd::CrLf),
-        (None, Some(bytes)) => (bytes, LineEnd::Lf),
-        (None, None) => (line, LineEnd::CrLf),
-    };
-    let mut text = String::new();
-    let cut = bytes.get(..SHOWN).unwrap_or(bytes);
-    write_notation(
-        WireLine { bytes: cut, end: if cut.len() < bytes.len() { LineEnd::CrLf } else { end } },
-        &[],
-        &mut text,
-    );
-    if cut.len() < bytes.len() { format!("\"{text}…\"") } else { format!("\"{text}\"") }
-}
-
-fn describe_expected(expected: &ExpectedLine) -> String {
-    let body = match &expected.what {
-        LinePattern::Exact(body) => body,
-        LinePattern::Verb(body) => return quote_line(body.pieces.first().map_or(&[][..], |piece| verb(piece))),
-        LinePattern::Any(_) => return "a line".to_owned(),
-        LinePattern::Content => return "content".to_owned(),
-    };
-    // Each secret is replaced by one byte.
-    let bytes = body.pieces.join(&b'?');
-    let mut hidden = Vec::new();
-    let mut at = 0;
-    for piece in body.pieces.iter().take(body.pieces.len().saturating_sub(1)) {
-        at += piece.len();
-        hidden.push(at..at + 1);
-        at += 1;
-    }
-    let mut text = String::new();
-    write_notation(WireLine { bytes: &bytes, end: body.end }, &hidden, &mut text);
-    format!("\"{text}\"")
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The options of `serve`.
 
 use crate::cli::arguments::values;
-use clap::{Args, ValueHint};
+use crate::serve::MatchMode;
+use clap::{Args, ValueEnum, ValueHint};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +14,9 @@ Examples:
                                          exit with 0 only if both came to their end
   mailrun serve --sink mail              accept mail and keep it as mail/*.eml
 
-The first line on standard output is `listening on ADDRESS:PORT`.";
+  mailrun serve --transcript log.txt --timestamps bug-17.txt   and log what the clients say
+
+Without --json -, the first line on standard output is `listening on ADDRESS:PORT`.";
 
 /// Plays the server's side of a transcript, follows rules, or accepts mail and keeps it.
 #[derive(Debug, Args)]
@@ -46,7 +49,46 @@ pub struct ServeArguments {
     /// Keep the mail that a server with rules accepts in this folder
     #[arg(long, value_name = "DIR", conflicts_with = "sink", value_hint = ValueHint::DirPath)]
     pub store: Option<PathBuf>,
+    /// How a script compares what clients send
+    #[arg(long = "match", value_name = "MODE", value_enum)]
+    pub matching: Option<Matching>,
+    /// Write the transcript as the server saw it; `-` is standard output
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub transcript: Option<PathBuf>,
+    /// Start each line of the transcript with the seconds since the first connection
+    #[arg(long, help_heading = "Output")]
+    pub timestamps: bool,
+    /// Add a hex dump of the bytes of both sides below the lines of the transcript
+    #[arg(long, help_heading = "Output")]
+    pub hex: bool,
+    /// Print events as JSON Lines on standard output; the first one has the address
+    #[arg(long, value_name = "-", value_parser = ["-"], allow_hyphen_values = true, help_heading = "Output")]
+    pub json: Option<String>,
     /// The command to run against the server
     #[arg(value_name = "COMMAND", last = true, value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
+}
+
+/// How a script compares the lines of clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Matching {
+    /// Command lines, except the argument of EHLO, HELO and LHLO; content is not compared [default]
+    Command,
+    /// Every line
+    Exact,
+    /// The first word; content is not compared
+    Verb,
+    /// Nothing
+    Any,
+}
+
+impl From<Matching> for MatchMode {
+    fn from(matching: Matching) -> Self {
+        match matching {
+            Matching::Command => Self::Command,
+            Matching::Exact => Self::Exact,
+            Matching::Verb => Self::Verb,
+            Matching::Any => Self::Any,
+        }
+    }
 }

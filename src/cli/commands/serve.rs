@@ -2,11 +2,11 @@
 
 use crate::cli::arguments::ServeArguments;
 use crate::cli::error::CommandError;
-use crate::cli::output::console;
+use crate::cli::output::{console, server_log::ServerLog};
 use crate::cli::sessions::diagnostics::{print_diagnostics, source_error};
 use crate::event::Status;
 use crate::net::certificate::ServerCertificate;
-use crate::serve::{self, Behaviour, Config, Listen, ReplyRules, Script, SinkOptions, Summary};
+use crate::serve::{self, Behaviour, Config, Listen, MatchMode, ReplyRules, Script, SinkOptions, Summary};
 use crate::source::io_error_text;
 use crate::source::read_argument_file;
 use crate::transcript::escape_unprintable;
@@ -24,7 +24,12 @@ pub fn main(arguments: &ServeArguments) -> Result<Status, CommandError> {
     let mut config = Config::new(behaviour(arguments)?);
     config.tls = arguments.tls;
     config.connections = arguments.connections.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    config.log = Some(Arc::new(console::print_line));
+    let log = ServerLog::create(arguments)?;
+    // The transcript has what a client did wrong.
+    if !ServerLog::is_printed(arguments) {
+        config.log = Some(Arc::new(console::print_line));
+    }
+    config.observers = log.observers();
     if let (Some(chain), Some(key)) = (&arguments.cert, &arguments.key) {
         let made = ServerCertificate::from_pem(&read(chain)?, &read(key)?);
         config.certificate = Some(made.map_err(|error| CommandError::invalid_data(format!("{error:#}")))?);
@@ -37,14 +42,16 @@ pub fn main(arguments: &ServeArguments) -> Result<Status, CommandError> {
         let text = format!("{error:#}");
         CommandError::new(Status::Unavailable, text.split(" (os error").next().unwrap_or_default())
     };
+    let before = log.before_listening();
     let server = serve::start(config).map_err(cannot)?;
+    // With a command, standard output belongs to it.
+    before.listening(&server.address, arguments.command.is_empty());
     if let Some(path) = &arguments.write_ca {
         std::fs::write(path, &server.ca_pem).map_err(|why| {
             CommandError::cannot_create(format!("cannot write {}: {}", shown(path), io_error_text(&why)))
         })?;
     }
     if !arguments.command.is_empty() {
-        // Standard output belongs to the command.
         let signal = Arc::new(AtomicUsize::new(0));
         let end = |process| stop_command_at_signal(process, &signal);
         let (status, summary) = serve::run_with_command(server, &arguments.command, end).map_err(|why| {
@@ -55,7 +62,7 @@ pub fn main(arguments: &ServeArguments) -> Result<Status, CommandError> {
         if !status.success() {
             console::error(&format!("the command ended with {status}"));
         }
-        let script = print_problems(&summary);
+        let script = Status::worst([print_problems(&summary), log.finish()?]);
         return Ok(match signal_status(&signal) {
             Some(interrupted) => interrupted,
             None if status.success() => script,
@@ -64,10 +71,10 @@ pub fn main(arguments: &ServeArguments) -> Result<Status, CommandError> {
     }
 
     let signal = stop_at_signal(server.stop_handle());
-    let said = console::print(&format!("listening on {}\n", server.address));
     let summary = server.wait();
     let script = print_problems(&summary);
-    Ok(signal_status(&signal).unwrap_or_else(|| Status::worst([script, said])))
+    let written = log.finish()?;
+    Ok(signal_status(&signal).unwrap_or_else(|| Status::worst([script, written])))
 }
 
 /// The exit status for the signal that came, if any.
@@ -126,7 +133,13 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, CommandError> {
         let help = "give FILE (a transcript or rules), or --sink DIR to keep all mail";
         return Err(CommandError::usage("nothing to serve").with_help(help));
     }
+    let no_script = |arguments: &ServeArguments| {
+        let matching =
+            arguments.matching.map(|_| CommandError::usage("--match applies to a script, whose lines are compared"));
+        matching.map_or(Ok(()), Err)
+    };
     let Some(path) = &arguments.script else {
+        no_script(arguments)?;
         let store = arguments.sink.as_deref().map(folder).transpose()?;
         return Ok(Behaviour::Sink(SinkOptions { store, ..SinkOptions::default() }));
     };
@@ -136,6 +149,7 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, CommandError> {
     let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let table = lines.next().is_some_and(|line| line.starts_with("[["));
     if table || path.extension().is_some_and(|extension| extension == "toml") {
+        no_script(arguments)?;
         let name = path.to_string_lossy();
         let rules = ReplyRules::read(&name, &text).map_err(|found| CommandError::printed(print_diagnostics(&found)))?;
         let store = arguments.store.as_deref().map(folder).transpose()?;
@@ -145,7 +159,10 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, CommandError> {
         let error = CommandError::usage("--store does not apply to a transcript, which accepts no mail");
         return Err(error.with_help("give rules instead, or leave --store out"));
     }
-    Ok(Behaviour::Script(Script::parse(&text).map_err(|errors| script_error(path, &errors))?))
+    Ok(Behaviour::Script(
+        Script::parse(&text, arguments.matching.map_or_else(MatchMode::default, Into::into))
+            .map_err(|errors| script_error(path, &errors))?,
+    ))
 }
 
 fn script_error(path: &Path, errors: &[impl std::fmt::Display]) -> CommandError {

@@ -5,6 +5,7 @@ pub mod console;
 pub mod progress;
 pub mod report_files;
 pub mod rerun_command;
+pub mod server_log;
 pub mod stdout_transcript;
 pub mod terminal_prompt;
 pub mod transcript_files;

@@ -1,14 +1,14 @@
 //! Scripts against clients, without a socket: what the server says and what it thinks of the client.
 
 use super::super::dialogue::{ClientEnd, Dialogue, ServerAction, TlsHandshake};
-use super::super::script::Script;
+use super::super::script::{MatchMode, Script};
 use super::ScriptPlayer;
 use proptest::prelude::*;
 
 /// Plays the first connection's script to a client that sends `sent` in pieces and then closes. Gives what the
 /// server said, with `<tls>`, `<wait>`, `<close>` and `<reset>` in their places, and its complaint.
 fn play(transcript: &str, sent: &[u8], piece: usize) -> (String, Option<String>) {
-    let script = Script::parse(transcript).expect("the test's transcript is a script");
+    let script = Script::parse(transcript, MatchMode::Exact).expect("the test's transcript is a script");
     let mut player = ScriptPlayer::new(&script.connections[0]);
     let mut pieces = sent.chunks(piece);
     let mut said = String::new();
@@ -19,14 +19,27 @@ fn play(transcript: &str, sent: &[u8], piece: usize) -> (String, Option<String>)
                 None => player.client_ended(ClientEnd::Closed),
             },
             ServerAction::Write { bytes, .. } => said.push_str(&String::from_utf8_lossy(&bytes)),
-            ServerAction::StartTls { may_fail } => {
-                said.push_str(if may_fail { "<perhaps tls>" } else { "<tls>" });
+            ServerAction::StartTls { may_fail, flaw } => {
+                said.push_str(&match (flaw, may_fail) {
+                    (Some(flaw), _) => format!("<tls {flaw:?}>"),
+                    (None, true) => "<perhaps tls>".to_owned(),
+                    (None, false) => "<tls>".to_owned(),
+                });
                 player.take_input();
                 if may_fail {
                     pieces = [].chunks(1);
                 }
                 player.tls_started(TlsHandshake::default());
             }
+            ServerAction::EndTls => {
+                said.push_str("<end of tls>");
+                player.tls_ended();
+            }
+            ServerAction::WriteOutsideTls(bytes) => {
+                said.push_str(&format!("<outside: {}>", String::from_utf8_lossy(&bytes).trim_end()));
+            }
+            ServerAction::HalfClose => said.push_str("<half-close>"),
+            ServerAction::Hold => return (said + "<hold>", player.problem()),
             ServerAction::Wait(_) => said.push_str("<wait>"),
             ServerAction::Close => return (said + "<close>", player.problem()),
             ServerAction::Reset => return (said + "<reset>", player.problem()),
@@ -207,7 +220,7 @@ const CASES: &[Case] = &[
     },
     Case {
         why: "what a transcript tells besides is passed over",
-        transcript: "*: connected to 127.0.0.1:25\n# by hand\n\n   0.012 S: 220 x\n*: paused 2 s\nC: NOOP\nS: 550 no\n*: expected 250, got 550 (a.toml:3)\n*: closed by the client\n",
+        transcript: "*: connected to 127.0.0.1:25\n# by hand\n\n   0.012 S: 220 x\n*: paused for 2s\nC: NOOP\nS: 550 no\n*: expected 250, got 550 (a.toml:3)\n*: closed by the client\n",
         sent: b"NOOP\r\n",
         said: "220 x\r\n550 no\r\n<close>",
         problem: None,
@@ -218,6 +231,181 @@ const CASES: &[Case] = &[
         sent: b"\x1b[2J\xff\r\n",
         said: "421 script mismatch\r\n<close>",
         problem: Some("expected \"QUIT\", got \"\\x1b[2J\\xff\""),
+    },
+    Case {
+        why: "command lines are compared, except the argument of EHLO, HELO and LHLO",
+        transcript: "*: match command\nS: 220 x\nC: EHLO a\nS: 250 x\nC: MAIL FROM:<a@b>\nS: 250 y\n",
+        sent: b"EHLO z\r\nMAIL FROM:<z@b>\r\n",
+        said: "220 x\r\n250 x\r\n421 script mismatch\r\n<close>",
+        problem: Some("expected \"MAIL FROM:<a@b>\", got \"MAIL FROM:<z@b>\""),
+    },
+    Case {
+        why: "the verb of EHLO is compared",
+        transcript: "*: match command\nC: EHLO a\nS: 250 x\n",
+        sent: b"HELO a\r\n",
+        said: "421 script mismatch\r\n<close>",
+        problem: Some("expected \"EHLO\", got \"HELO a\""),
+    },
+    Case {
+        why: "an answer to a 334 is compared, and a secret is anything",
+        transcript: "*: match command\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: YQ==\nS: 334 UGFzc3dvcmQ6\nC: [secret]\nS: 235 ok\n",
+        sent: b"AUTH LOGIN\r\nYQ==\r\nYw==\r\n",
+        said: "334 VXNlcm5hbWU6\r\n334 UGFzc3dvcmQ6\r\n235 ok\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "content is one unit, cut or not",
+        transcript: "*: match command\nC: DATA\nS: 354 go\nC: one\n*: … 1,234 more lines (96 kB)\nC: .\nS: 250 kept\n",
+        sent: b"DATA\r\nfirst\r\n\r\n..third\r\n.\r\n",
+        said: "354 go\r\n250 kept\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "the number of BDAT's octets is that of the content, which is not compared",
+        transcript: "*: match command\nC: BDAT 6\nC: abcd\nS: 250 a\nC: BDAT 3 LAST\nC: xyz\\c\nS: 250 b\n",
+        sent: b"BDAT 4\r\nQUITBDAT 2 LAST\r\n\r\n",
+        said: "250 a\r\n250 b\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "but LAST is compared",
+        transcript: "*: match command\nC: BDAT 3 LAST\nC: xyz\\c\nS: 250 b\n",
+        sent: b"BDAT 3\r\nxyz",
+        said: "421 script mismatch\r\n<close>",
+        problem: Some("expected \"BDAT 3 LAST\", got \"BDAT 3\""),
+    },
+    Case {
+        why: "a server may speak before BDAT's octets are complete",
+        transcript: "*: match command\nC: BDAT 100 LAST\nC: abc\\c\nS: 250 early\n*: closed by the server\n",
+        sent: b"BDAT 100 LAST\r\nabc",
+        said: "250 early\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "content that never came to its dot",
+        transcript: "*: match command\nC: DATA\nS: 354 go\nC: one\nC: two\n*: closed by the client\n",
+        sent: b"DATA\r\nfirst\r\n",
+        said: "354 go\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "after the last line QUIT is answered",
+        transcript: "S: 220 x\nC: NOOP\nS: 250 ok\n",
+        sent: b"NOOP\r\nquit\r\n",
+        said: "220 x\r\n250 ok\r\n221 2.0.0 bye\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "what a client may leave out",
+        transcript: "*: optional\nC: NOOP\nS: 250 a\nC: RSET\nS: 250 b\n*: end\nC: QUIT\nS: 221 x\n",
+        sent: b"RSET\r\nQUIT\r\n",
+        said: "250 b\r\n221 x\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "all of it",
+        transcript: "*: optional\nC: NOOP\nS: 250 a\nC: RSET\nS: 250 b\n*: end\nC: QUIT\nS: 221 x\n",
+        sent: b"QUIT\r\n",
+        said: "221 x\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "none of it",
+        transcript: "*: optional\nC: NOOP\nS: 250 a\nC: RSET\nS: 250 b\n*: end\nC: QUIT\nS: 221 x\n",
+        sent: b"NOOP\r\nRSET\r\nQUIT\r\n",
+        said: "250 a\r\n250 b\r\n221 x\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "optional lines come in their order",
+        transcript: "*: optional\nC: NOOP\nS: 250 a\nC: RSET\nS: 250 b\n*: end\nC: QUIT\nS: 221 x\n",
+        sent: b"RSET\r\nNOOP\r\n",
+        said: "250 b\r\n421 script mismatch\r\n<close>",
+        problem: Some("expected \"QUIT\", got \"NOOP\""),
+    },
+    Case {
+        why: "an optional end of the script",
+        transcript: "C: NOOP\nS: 250 ok\n*: optional\nC: RSET\nS: 250 b\n*: end\n",
+        sent: b"NOOP\r\n",
+        said: "250 ok\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "the connection ends inside the content",
+        transcript: "C: DATA\nS: 354 go\n*: close after 5 bytes\nC: one\nC: .\nS: 250 kept\n",
+        sent: b"DATA\r\nfirst\r\n.\r\n",
+        said: "354 go\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "or inside BDAT's octets, whatever comes next in the script",
+        transcript: "*: reset after 3 bytes\nC: BDAT 6 LAST\nC: abcd\nS: 250 kept\nC: QUIT\nS: 221 x\n*: closed by the server\n",
+        sent: b"BDAT 6 LAST\r\nabcd\r\n",
+        said: "<reset>",
+        problem: None,
+    },
+    Case {
+        why: "content that is too short for that",
+        transcript: "C: DATA\nS: 354 go\n*: reset after 50 bytes\n",
+        sent: b"DATA\r\nfirst\r\n.\r\n",
+        said: "354 go\r\n421 script mismatch\r\n<close>",
+        problem: Some("expected 40 more bytes of content, got its end"),
+    },
+    Case {
+        why: "no byte of it",
+        transcript: "C: DATA\nS: 354 go\n*: close after 0 bytes\n",
+        sent: b"DATA\r\n",
+        said: "354 go\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "a shut sending half",
+        transcript: "S: 220 x\nC: NOOP\n*: half-close\nC: QUIT\n",
+        sent: b"NOOP\r\nQUIT\r\n",
+        said: "220 x\r\n<half-close><close>",
+        problem: None,
+    },
+    Case {
+        why: "a server that reads nothing more",
+        transcript: "C: DATA\nS: 354 go\n*: stop reading\nC: one\nC: .\nS: 250 kept\n",
+        sent: b"DATA\r\none\r\n",
+        said: "354 go\r\n<hold>",
+        problem: None,
+    },
+    Case {
+        why: "it may still end the connection",
+        transcript: "C: NOOP\n*: stop reading\nS: 250 ok\n*: wait 2s\n*: reset by the server\n",
+        sent: b"NOOP\r\nmore\r\n",
+        said: "250 ok\r\n<wait><reset>",
+        problem: None,
+    },
+    Case {
+        why: "a handshake that is never answered",
+        transcript: "C: STARTTLS\nS: 220 go\n*: stall TLS\nC: EHLO a\nS: 250 x\n",
+        sent: b"STARTTLS\r\n\x16\x03\x01abc",
+        said: "220 go\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "a bad certificate that the client refuses",
+        transcript: "C: STARTTLS\nS: 220 go\n*: TLS with self-signed\n",
+        sent: b"STARTTLS\r\n\x16",
+        said: "220 go\r\n<tls SelfSigned><close>",
+        problem: None,
+    },
+    Case {
+        why: "TLS that the client ends",
+        transcript: "*: TLS started\nC: NOOP\nS: 250 in\n*: TLS closed by the client\nS: 250 out\n",
+        sent: b"NOOP\r\n",
+        said: "<tls>250 in\r\n<end of tls>250 out\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "bytes outside TLS, with escapes",
+        transcript: "*: TLS started\n*: outside TLS: 421 \\x1bno\n*: closed by the server\n",
+        sent: b"",
+        said: "<tls><outside: 421 \x1bno><close>",
+        problem: None,
     },
 ];
 
@@ -252,7 +440,8 @@ fn how_a_long_line_was_cut_on_its_way_changes_nothing() {
 
 #[test]
 fn a_long_repetition_comes_in_batches() {
-    let script = Script::parse("*: repeat 1000000\nS: 250-0123456789\nS: 250 end\n").expect("a script");
+    let script =
+        Script::parse("*: repeat 1000000\nS: 250-0123456789\nS: 250 end\n", MatchMode::Exact).expect("a script");
     let mut player = ScriptPlayer::new(&script.connections[0]);
     let mut total = 0;
     while let ServerAction::Write { bytes, .. } = player.next_action() {

@@ -139,7 +139,7 @@ impl<'a> Sink<'a> {
 
     /// Processes the input as far as possible.
     fn process(&mut self) {
-        while !self.closing && self.actions.back() != Some(&ServerAction::StartTls { may_fail: false }) {
+        while !self.closing && self.actions.back() != Some(&ServerAction::START_TLS) {
             let before = (self.used, std::mem::discriminant(&self.phase));
             self.advance();
             if before == (self.used, std::mem::discriminant(&self.phase)) {
@@ -259,7 +259,7 @@ impl<'a> Sink<'a> {
         self.flush();
         // RFC 3207 §4.2: what was sent unencrypted is forgotten, and what was pipelined after STARTTLS is dropped.
         self.used = self.input.len();
-        self.actions.push_back(ServerAction::StartTls { may_fail: false });
+        self.actions.push_back(ServerAction::START_TLS);
     }
 }
 
@@ -281,7 +281,7 @@ impl Dialogue for Sink<'_> {
         }
         if self.actions.is_empty() {
             self.process();
-            if self.actions.back() != Some(&ServerAction::StartTls { may_fail: false }) {
+            if self.actions.back() != Some(&ServerAction::START_TLS) {
                 self.flush();
             }
         }

@@ -59,6 +59,7 @@ fn talk(options: &SinkOptions, sent: &[u8], piece: usize, mailbox: Memory) -> St
             }
             ServerAction::Wait(_) => said.push_str("<wait>"),
             ServerAction::Close | ServerAction::Reset => return said + "<close>",
+            other => panic!("the sink never does {other:?}"),
         }
     }
     panic!("the dialogue does not end: {said}");
