@@ -40,7 +40,7 @@ pub fn run_attempts<'a>(
     };
     for attempt in 1..=times.saturating_add(1) {
         let id = step_id(&context.renderer(), step, position, attempt, line.as_deref());
-        let started = context.events.now();
+        let started = context.events.last_now();
         context.events.emit(&context.connection.name, Fact::StepStarted { step: &id });
         let replies = context.connection.server.replies;
         context.progress.attempt = MessageAttempt::default();
@@ -134,6 +134,7 @@ fn check_outcome(
 
 /// A step fails before it can begin.
 pub fn fail_before_start(context: &mut StepContext<'_, '_>, position: StepPosition<'_>, error: StepError) -> Flow {
+    context.events.now();
     let id = step_id(&context.renderer(), context.step, position, 1, None);
     context.events.emit(&context.connection.name, Fact::StepStarted { step: &id });
     context.progress.record.begin_attempt(1);

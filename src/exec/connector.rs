@@ -43,8 +43,9 @@ impl<'a> Connector<'a> {
         options.mx = self.is_domain;
         options.expects_greeting = expects_greeting && self.server.scheme != Scheme::Smtps;
         let deadline = events.now() + run.session.connect_timeout;
-        let (stream, info) =
-            self.network.connect(&self.server, &options, deadline).map_err(|error| connect_error(events, &error))?;
+        let connected = self.network.connect(&self.server, &options, deadline);
+        events.now();
+        let (stream, info) = connected.map_err(|error| connect_error(events, &error))?;
         events.start();
         if let Some(exchanger) = &info.exchanger {
             self.use_exchanger(run, events, &connection.name, exchanger);
@@ -58,7 +59,7 @@ impl<'a> Connector<'a> {
         }
         let address = events.shown(&info.address);
         events.emit(&connection.name, Fact::Connected { address });
-        connection.open(stream, info, events.now());
+        connection.open(stream, info, events.last_now());
         if self.server.scheme == Scheme::Smtps {
             connection.state = ConnectionState::AwaitingTls(TlsStart::FirstByte);
         }

@@ -120,6 +120,7 @@ impl<'a> StepContext<'_, 'a> {
 
     /// Makes templates see what the connection is now.
     pub fn update_scope(&mut self) {
+        self.events.now();
         *self.row.moment.lock().expect("no one panics while holding the moment") = self.events.clock.timestamp();
         let (scope, server, bytes) = (&mut self.row.scope, &self.connection.server, self.connection.bytes());
         scope.set_reply(server.reply.clone());
@@ -153,6 +154,7 @@ impl<'a> StepContext<'_, 'a> {
             let what = self.events.shown(why);
             StepError::closing(Status::CantCreate, Cause::BadValue { what })
         })?;
+        self.events.now();
         self.connection.log.row.begin_content(recipients.is_empty());
         self.progress.record.intent_recorded = true;
         Ok(())

@@ -1,9 +1,10 @@
 //! Emits what happens. Secrets are hidden and text is escaped here, so that no observer can leak or be forged.
 
-use crate::event::{ContentBlock, Event, Fact, Note, Observer, RedactedLine};
+use crate::event::{ContentBlock, Event, Fact, Note, Observer, RedactedLine, SkipReason, StepId, Verdict};
 use crate::prepare::Clock;
 use crate::smtp::lines::WireLine;
 use crate::transcript::{ContentWindow, ReplyWindow, SafeText, Secrets};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// The default connection's name.
@@ -39,6 +40,8 @@ pub struct EventSink<'a> {
     pub started: Option<Instant>,
     /// What `main` is called here.
     label: Option<String>,
+    /// When the clock was read last: the time of events.
+    last: Cell<Instant>,
 }
 
 impl<'a> EventSink<'a> {
@@ -49,22 +52,29 @@ impl<'a> EventSink<'a> {
         secrets: Secrets,
         label: &ConnectionLabel,
     ) -> Self {
-        let (label, started) = (label.name.clone(), label.started);
-        Self { observer, clock, secrets, in_chunk_gap: false, heard: Vec::new(), started, label }
+        let (label, started, last) = (label.name.clone(), label.started, Cell::new(clock.now()));
+        Self { observer, clock, secrets, in_chunk_gap: false, heard: Vec::new(), started, label, last }
     }
 
+    /// Reads the clock: to be called after each wait, and when a deadline begins.
     pub fn now(&self) -> Instant {
-        self.clock.now()
+        self.last.set(self.clock.now());
+        self.last.get()
+    }
+
+    /// When the clock was read last.
+    pub fn last_now(&self) -> Instant {
+        self.last.get()
     }
 
     /// From here on events have a time.
     pub fn start(&mut self) {
-        self.started.get_or_insert(self.clock.now());
+        self.started.get_or_insert(self.last.get());
     }
 
-    /// Since the first connection was made.
+    /// From the first connection to when the clock was read last.
     pub fn elapsed(&self) -> Duration {
-        self.started.map_or(Duration::ZERO, |started| self.clock.now().saturating_duration_since(started))
+        self.started.map_or(Duration::ZERO, |started| self.last.get().saturating_duration_since(started))
     }
 
     pub fn emit(&mut self, connection: &str, fact: Fact<'_>) {
@@ -77,6 +87,13 @@ impl<'a> EventSink<'a> {
                 self.observer.observe(&Event { at, connection: &connection, fact });
             }
         }
+    }
+
+    /// A step does not run.
+    pub fn emit_skipped(&mut self, connection: &str, step: &StepId, reason: SkipReason) {
+        self.emit(connection, Fact::StepStarted { step });
+        let verdict = Verdict::Skipped(reason);
+        self.emit(connection, Fact::StepFinished { step, verdict: &verdict, elapsed: Duration::ZERO });
     }
 
     pub fn note(&mut self, connection: &str, note: Note) {

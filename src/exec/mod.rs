@@ -41,7 +41,7 @@ pub use ports::{ConnectError, ConnectionInfo, MailExchanger, Network, Stream, Tl
 pub use prepared_session::PreparedSession;
 pub use row_source::{DeliveryIntent, RowSource, SingleRun};
 
-use crate::event::{Fact, Observer, Outcome, RowRecord, SkipReason, Verdict};
+use crate::event::{Fact, Observer, Outcome, RowRecord, SkipReason};
 use crate::prepare::{Renderer, RowContext, RunContext, outside_failure};
 use crate::session::{
     Action, FollowingMessage, MessageNumbering, Session, Sources, Step, count_messages_of, has_always,
@@ -56,7 +56,6 @@ use exchange::pause;
 use flow::{Flow, StepPosition};
 use message::discard_queued;
 use rows::{has_captures, has_own_commands, invalid_row, is_deaf, is_ready, is_usable};
-use std::time::Duration;
 
 /// Runs a session to its end. Everything is read and rendered that can be before the first byte is sent.
 pub fn run(
@@ -162,7 +161,9 @@ impl<'a> Executor<'a> {
         let (captures, own_commands) = (has_captures(&session.steps), has_own_commands(&session.steps));
         let (mut to_reset, mut any_failed) = (false, false);
         while flow == Flow::Continue || self.connections.is_in_flight() {
+            // Asking for a row may wait.
             let Some(row) = self.rows.next() else { break };
+            self.events.now();
             // What has come after an envelope that left already is its replies.
             let in_flight = self.connections.is_in_flight();
             let begun = self.connections.begin_queued_row() || row.error.is_some();
@@ -370,10 +371,7 @@ impl<'a> Executor<'a> {
         let secrets = &self.events.secrets;
         let renderer = Renderer { session: self.run.session, scope: &self.row.scope, secrets };
         let id = step_id(&renderer, step, position, 1, None);
-        self.events.emit(position.connection, Fact::StepStarted { step: &id });
-        let verdict = Verdict::Skipped(reason);
-        let fact = Fact::StepFinished { step: &id, verdict: &verdict, elapsed: Duration::ZERO };
-        self.events.emit(position.connection, fact);
+        self.events.emit_skipped(position.connection, &id, reason);
     }
 
     /// Ends all connections, and says how the session ended. `row_failed`: what failed after a row follows from it, and

@@ -39,6 +39,7 @@ pub fn handshake(context: &mut StepContext<'_, '_>, verify: bool, unverified: Op
         return Err(StepError::lost(&context.events.secrets, &StreamEnd::Absent));
     };
     let mut started = stream.start_tls(&options, deadline.at);
+    context.events.now();
     if let Err(TlsError::NotTls { why, said }) = &mut started {
         // RFC 5321 §4.2: a code of three digits.
         let is_first = context.connection.state == ConnectionState::AwaitingTls(TlsStart::FirstByte);

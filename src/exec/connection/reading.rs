@@ -33,7 +33,7 @@ impl SmtpConnection<'_> {
                         Ok(None) => continue,
                         Ok(Some(reply)) => {
                             self.log_reply(events, Some(&reply));
-                            let now = events.now();
+                            let now = events.last_now();
                             let elapsed = now.saturating_duration_since(self.reader.waits_since.unwrap_or(now));
                             return Some(ReadOutcome::Reply(ReplyFacts { reply, elapsed }));
                         }
@@ -106,8 +106,10 @@ impl SmtpConnection<'_> {
     pub fn read_some(&mut self, events: &mut EventSink<'_>, until: Instant) -> Result<(), TransferError> {
         loop {
             let Some(stream) = &mut self.stream else { return Err(TransferError::Ended(StreamEnd::Absent)) };
-            let slice = next_slice(events.clock, self.state == ConnectionState::InContent, until)?;
-            match stream.read(&mut self.reader.buffer, slice) {
+            let slice = next_slice(events, self.state == ConnectionState::InContent, until)?;
+            let read = stream.read(&mut self.reader.buffer, slice);
+            events.now();
+            match read {
                 Ok(0) => return Err(TransferError::Ended(self.end(events, StreamEnd::Fin))),
                 Ok(count) => {
                     self.take_bytes(count);

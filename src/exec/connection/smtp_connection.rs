@@ -120,21 +120,24 @@ impl SmtpConnection<'_> {
         let (mut written, mut pause_at) = (0, piece);
         while written < bytes.len() {
             if let Some(chunk) = chunk.filter(|_| written == pause_at) {
-                events.clock.sleep_until((events.now() + chunk.every).min(until));
+                events.clock.sleep_until((events.last_now() + chunk.every).min(until));
+                events.now();
                 pause_at += piece;
             }
             let Some(stream) = &mut self.stream else { return (written, Err(TransferError::Ended(StreamEnd::Absent))) };
-            let slice = match next_slice(events.clock, self.state == ConnectionState::InContent, until) {
+            let slice = match next_slice(events, self.state == ConnectionState::InContent, until) {
                 Ok(slice) => slice,
                 Err(stop) => return (written, Err(stop)),
             };
-            match stream.write(&bytes[written..bytes.len().min(pause_at)], slice) {
+            let result = stream.write(&bytes[written..bytes.len().min(pause_at)], slice);
+            let now = events.now();
+            match result {
                 Ok(count) => {
                     let ends = self.log.sent(bytes.get(written..written + count).unwrap_or_default());
                     written += count;
                     let sent = &self.bytes.sent;
                     sent.set(sent.get() + count as u64);
-                    self.reader.waits_since = Some(events.now());
+                    self.reader.waits_since = Some(now);
                     (0..ends).for_each(|_| events.emit(&self.name, Fact::ContentSent));
                 }
                 // The server may be waiting for its own reply to be read.
