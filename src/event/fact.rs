@@ -106,6 +106,8 @@ pub enum Note {
     PlaceholderUsed { name: SafeText, why: SafeText },
     /// The command that gives a name its value failed, and the default is used.
     DefaultUsed { name: SafeText, why: SafeText },
+    /// Part of the message of `eml` is not sent: `the field Bcc`.
+    PartRemoved { what: &'static str },
     /// A step failed temporarily and is tried again.
     Retrying { attempt: u32, times: u32, wait: Duration },
     /// A server accepted a message: for how many recipients, its size in octets, and the queue ID from the reply.

@@ -231,7 +231,7 @@ mod tests {
                 let bytes = encoding.encode(&source).expect("it is in memory");
                 (String::from_utf8_lossy(&bytes).into_owned(), false)
             }
-            Segment::Bytes(_) => panic!("a part is a part"),
+            Segment::Bytes(_) | Segment::After { .. } => panic!("a part is a part"),
         }
     }
 

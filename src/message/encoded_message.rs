@@ -16,6 +16,12 @@ pub(super) enum Segment<'a> {
         encoding: TransferEncoding,
         size: u64,
     },
+    /// The rest of a source of `size` octets with CRLF line ends that begins with `head`, which is not sent.
+    After {
+        source: Source<'a>,
+        head: Vec<u8>,
+        size: u64,
+    },
 }
 
 /// A complete message. It takes constant memory however big its parts are.
@@ -71,6 +77,7 @@ impl Segment<'_> {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Shared(bytes) => bytes.len() as u64,
             Self::Part { size, .. } => *size,
+            Self::After { head, size, .. } => size.saturating_sub(head.len() as u64),
         }
     }
 }
@@ -91,6 +98,8 @@ struct OpenPart<'m> {
     encoder: TransferEncoder,
     /// The octets that are still to come of its size.
     left: u64,
+    /// Encoded bytes that must come first, and are not sent.
+    head: &'m [u8],
 }
 
 impl<'m> MessageReader<'m> {
@@ -108,7 +117,11 @@ impl<'m> MessageReader<'m> {
             Some(Segment::Shared(bytes)) => self.ready = bytes,
             Some(Segment::Part { source, encoding, size }) => {
                 let (reader, encoder) = (source.read()?, TransferEncoder::new(*encoding));
-                self.part = Some(OpenPart { reader, encoder, left: *size });
+                self.part = Some(OpenPart { reader, encoder, left: *size, head: &[] });
+            }
+            Some(Segment::After { source, head, size }) => {
+                let (reader, encoder) = (source.read()?, TransferEncoder::new(TransferEncoding::SevenBit));
+                self.part = Some(OpenPart { reader, encoder, left: *size, head });
             }
         }
         Ok(true)
@@ -121,8 +134,13 @@ impl<'m> MessageReader<'m> {
             Some(block) => part.encoder.push(block, &mut self.out),
             None => part.encoder.finish(&mut self.out),
         }
+        let size = self.out.len() as u64;
+        let skipped = part.head.len().min(self.out.len());
+        let (head, rest) = part.head.split_at(skipped);
+        let same_head = self.out.starts_with(head);
+        (self.position, part.head) = (skipped, rest);
         // A file of the same length may hold other bytes, which take more room or less: then its size was wrong.
-        match part.left.checked_sub(self.out.len() as u64) {
+        match part.left.checked_sub(size).filter(|_| same_head) {
             Some(0) if ends => Ok(()),
             Some(left) if !ends => {
                 self.part = Some(OpenPart { left, ..part });

@@ -188,6 +188,7 @@ fn note_fields(note: &Note) -> (&'static str, Value) {
         Note::InvalidText { what } => ("invalid_text", json!({ "what": what.as_str() })),
         Note::PlaceholderUsed { name, why } => ("placeholder", json!({ "name": name.as_str(), "why": why.as_str() })),
         Note::DefaultUsed { name, why } => ("default_taken", json!({ "name": name.as_str(), "why": why.as_str() })),
+        Note::PartRemoved { what } => ("part_removed", json!({ "what": what })),
         Note::SecretInArguments { name } => ("given_secret", json!({ "name": name.as_str() })),
         Note::ShortSecret { name } => ("short_secret", json!({ "name": name.as_str() })),
         Note::Retrying { attempt, times, wait } => {

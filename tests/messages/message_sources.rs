@@ -79,17 +79,21 @@ fn what_show_prints_sends_the_same_bytes() {
 }
 
 #[test]
-fn a_complete_mail_is_sent_unchanged_to_the_addresses_in_its_headers() {
+fn a_complete_mail_is_sent_to_the_addresses_in_its_headers_without_bcc() {
     let eml = b"From: \"Doe, Ann\" <ann@example.com>\nTo: Team: b@example.com,\n  c@example.com;, d@example.com (Dan)\nBcc: e@example.com\nSubject: {{ x }}\n\n.dot\rCR alone, \xc3\xbc";
     let place =
         MessageFixture::new("server = \"smtp://mail.example.com\"\n[message]\neml = \"m.eml\"\n", &[("m.eml", eml)]);
     let output = place.mailrun(&["run", "--dry-run", "case.toml"]);
     let transcript = &output.stdout;
-    assert!(transcript.contains("C: MAIL FROM:<ann@example.com> SIZE=161 BODY=8BITMIME"), "{transcript}");
+    assert!(transcript.contains("C: MAIL FROM:<ann@example.com> SIZE=141 BODY=8BITMIME"), "{transcript}");
     let rcpt: Vec<_> = transcript.lines().filter_map(|line| line.strip_prefix("C: RCPT TO:")).collect();
     assert_eq!(rcpt, ["<b@example.com>", "<c@example.com>", "<d@example.com>", "<e@example.com>"]);
-    let expected = String::from_utf8_lossy(eml).replace('\r', "\n").replace('\n', "\r\n") + "\r\n";
+    let expected =
+        String::from_utf8_lossy(eml).replace("Bcc: e@example.com\n", "").replace('\r', "\n").replace('\n', "\r\n")
+            + "\r\n";
     assert_eq!(String::from_utf8_lossy(&place.mail("case.toml")), expected);
+    assert!(transcript.contains("*: removed the field Bcc of the message"), "{transcript}");
+    assert!(output.stderr.contains("the field Bcc of the message is not sent"), "{}", output.stderr);
 }
 
 #[test]

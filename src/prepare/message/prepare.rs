@@ -3,7 +3,7 @@
 use super::addresses::{authors, mailboxes, reverse_path};
 use super::context::MessageContext;
 use super::job::MessageNotices;
-use crate::event::StepError;
+use crate::event::{Note, StepError};
 use crate::message::{
     BuildError, Draft, Eml, EmlError, EncodedMessage, FilePart, NamedMailbox, build, check_media_type,
 };
@@ -116,7 +116,10 @@ pub fn prepare_message<'a>(
         .retain(|recipient| done.is_empty() || !done.contains(&context.row.ledger_name(context.secrets, recipient)));
     let is_eml = ready.is_some();
     let (content, mut notices) = match ready {
-        Some((eml, _)) => (eml.content, MessageNotices::default()),
+        Some((eml, _)) => {
+            let notes = eml.removed.iter().map(|what| Note::PartRemoved { what }).collect();
+            (eml.content, MessageNotices { notes, ..MessageNotices::default() })
+        }
         None => made(context, message, named, &from)?,
     };
     let envelope_and_headers = message.envelope_and_headers();

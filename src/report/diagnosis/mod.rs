@@ -288,6 +288,12 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
                 Note::PlaceholderUsed { name, why } => {
                     self.warnings.push(format!("the dry run continues without the secret {name}: {why}"));
                 }
+                Note::PartRemoved { what } => {
+                    let warning = format!("{what} of the message is not sent");
+                    if !self.warnings.contains(&warning) {
+                        self.warnings.push(warning);
+                    }
+                }
                 Note::DefaultUsed { name, why } => {
                     let warning = format!("{name} has its default value: {why}");
                     // Once, even if the step is repeated.

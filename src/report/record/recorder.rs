@@ -324,6 +324,7 @@ impl Observer for Recorder {
                 | Note::ShortSecret { .. }
                 | Note::PlaceholderUsed { .. }
                 | Note::DefaultUsed { .. }
+                | Note::PartRemoved { .. }
                 | Note::RecipientResult { .. }
                 | Note::MessageAccepted { .. }
                 | Note::PartialWrite { .. }

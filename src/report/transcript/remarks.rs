@@ -91,6 +91,7 @@ pub(super) fn is_detail(note: &Note) -> bool {
         | Note::MailExchangerUnreachable { .. }
         | Note::QuitFailed { .. }
         | Note::InvalidText { .. }
+        | Note::PartRemoved { .. }
         | Note::ShortSecret { .. }
         | Note::Retrying { .. }
         | Note::PartialWrite { .. }
@@ -119,6 +120,7 @@ pub(super) fn note(note: &Note) -> String {
         Note::InvalidText { what } => format!("not UTF-8: {what}"),
         Note::PlaceholderUsed { name, why } => format!("dry run: continuing without the secret {name}: {why}"),
         Note::DefaultUsed { name, why } => format!("warning: {name} has its default value: {why}"),
+        Note::PartRemoved { what } => format!("removed {what} of the message"),
         Note::SecretInArguments { name } => format!("secret in the value given for {name}"),
         Note::ShortSecret { name } => format!("secret {name} is short: it is hidden only in the lines that send it"),
         Note::Retrying { attempt, times, wait } => {
