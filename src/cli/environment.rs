@@ -2,7 +2,7 @@
 //!
 //! Variables become arguments before those of the command line, so that clap parses both in the same way. A variable is ignored
 //! if the command line has the same option or one that conflicts with it. Lists have one value per line, flags are `1`, and an
-//! empty variable counts as not set.
+//! empty variable counts as not set. Options that could send mail to the wrong people unnoticed have no variable.
 
 use crate::cli::arguments::Arguments;
 use crate::session::closest_name;
@@ -11,6 +11,9 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// The options that only the command line has: a variable that was left over would choose who gets mail, or show secrets.
+pub const WITHOUT_VARIABLE: [&str; 6] = ["to", "key", "limit", "show-secrets", "resend-unknown", "yes"];
 
 /// The arguments, and which options came from the environment.
 #[derive(Debug)]
@@ -79,6 +82,9 @@ fn arguments_for(
     let mut names = Vec::new();
     for arg in command.get_arguments() {
         let Some(long) = arg.get_long().filter(|long| !matches!(*long, "help" | "version")) else { continue };
+        if WITHOUT_VARIABLE.contains(&long) {
+            continue;
+        }
         let Some(value) = lookup(&variable_name(long)).filter(|value| !value.is_empty()) else { continue };
         let contradicted = command
             .get_arguments()

@@ -11,7 +11,7 @@ mod suite_runner;
 use crate::event::Status;
 pub use arguments::definition;
 use arguments::{CliCommand, Color};
-use commands::{auth_string, check, completions, ledger, man, new, run, schema, serve, show, test};
+use commands::{auth_string, check, completions, ledger, man, new, run, schema, send, serve, show, test};
 use error::CommandError;
 use output::console;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -71,6 +71,7 @@ fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<
         CliCommand::Test(arguments) => set_colour_choice(arguments.run.inputs.color),
         CliCommand::Check(arguments) => set_colour_choice(arguments.inputs.color),
         CliCommand::Show(arguments) => set_colour_choice(arguments.inputs.color),
+        CliCommand::Send(arguments) => set_colour_choice(arguments.color),
         _ => {}
     }
     let status = match command {
@@ -78,6 +79,7 @@ fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<
         CliCommand::Run(arguments) => run::main(arguments, origin),
         CliCommand::Check(arguments) => check::main(arguments, origin),
         CliCommand::Show(arguments) => show::main(arguments, origin),
+        CliCommand::Send(arguments) => send::main(arguments, origin),
         CliCommand::Ledger(arguments) => ledger::main(arguments),
         CliCommand::Serve(arguments) => serve::main(arguments),
         CliCommand::AuthString(arguments) => auth_string::main(arguments, origin),

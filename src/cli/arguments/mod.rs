@@ -3,6 +3,7 @@
 mod auth_string;
 mod ledger;
 mod run;
+mod send;
 mod serve;
 pub mod values;
 
@@ -12,6 +13,7 @@ pub use run::{
     BatchArguments, Color, ConnectArguments, InputArguments, MonitoringArguments, OutputArguments, ReportArguments,
     RunArguments, SelectArguments, TestArguments,
 };
+pub use send::{MessageArguments, SendArguments};
 pub use serve::ServeArguments;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -68,6 +70,8 @@ pub enum CliCommand {
     Check(CheckArguments),
     /// Print a session with implied steps and includes written out
     Show(ShowArguments),
+    /// Send one message without a session file
+    Send(Box<SendArguments>),
     /// Show, resolve, export and merge ledgers
     Ledger(LedgerArguments),
     /// Run a scripted server, or one that keeps mail

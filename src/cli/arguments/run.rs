@@ -38,7 +38,7 @@ Transcripts go to standard output, remarks and errors to standard error. `mailru
 /// Runs sessions and prints their transcripts.
 ///
 /// All files are read first: one with errors is reported, and the others run.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub struct RunArguments {
     /// Session files, folders (every *.toml below, sorted, except names that begin with `_`) or patterns; `-` is standard input
@@ -61,7 +61,7 @@ pub struct RunArguments {
 }
 
 /// Options that `check` and `show` have too: server, variables, and what sessions may read and run.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Session values")]
 pub struct InputArguments {
     /// Use this server instead of the one in the file: smtp://, smtps://, lmtp://, smtp+unix://, lmtp+unix://
@@ -88,15 +88,16 @@ pub struct InputArguments {
 }
 
 /// When output is coloured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
+    #[default]
     Auto,
     Always,
     Never,
 }
 
 /// Which sessions and steps run, and how many sessions in parallel.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub struct SelectArguments {
     /// Run only sessions whose file name or path matches this pattern (*, ?, [a-z]); repeatable
@@ -141,7 +142,7 @@ impl PartArguments {
 }
 
 /// The report files.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Reports")]
 pub struct ReportArguments {
     /// Write a JUnit report: a suite per session, a case per step with its file and line; without the content of messages
@@ -186,7 +187,7 @@ pub struct MonitoringArguments {
 }
 
 /// Whether the run is dry, and where it keeps the mail.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Dry run")]
 pub struct DryRunArguments {
     /// Run against a server inside mailrun on a loopback port; nothing leaves the machine
@@ -198,7 +199,7 @@ pub struct DryRunArguments {
 }
 
 /// Ledger, retries, rate, shard and load.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Batches and load")]
 pub struct BatchArguments {
     /// Record what was sent in this SQLite file, and never send it again
@@ -225,7 +226,7 @@ pub struct BatchArguments {
 }
 
 /// What is printed, and the transcript file.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArguments {
     /// Write the whole transcript to a file; with `{session}` in the name, one file per session
@@ -259,7 +260,7 @@ impl OutputArguments {
 }
 
 /// Time limits, certificates and addresses.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectArguments {
     /// The time limit of each step, instead of `timeout` in the file: 30s, 500ms, 5m

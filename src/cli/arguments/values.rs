@@ -48,6 +48,32 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
+/// Text without line breaks and NUL.
+pub fn one_line(text: &str) -> Result<String, String> {
+    match text.contains(['\r', '\n', '\0']) {
+        true => Err("a line break or NUL is not allowed here".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// `-`.
+pub fn standard_input(text: &str) -> Result<String, String> {
+    match text {
+        "-" => Ok(text.to_owned()),
+        _ => Err("expected `-`, for standard input; the text is given with --text or --body".to_owned()),
+    }
+}
+
+/// A header field: its name (RFC 5322 §3.6.8) and its value.
+pub fn header_field(text: &str) -> Result<(String, String), String> {
+    let text = one_line(text)?;
+    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE")?;
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("a header name must be printable ASCII without space or colon".to_owned());
+    }
+    Ok((name.to_owned(), value.trim().to_owned()))
+}
+
 /// A duration. Zero is refused: as a time limit it would end every step at once.
 pub fn duration(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {

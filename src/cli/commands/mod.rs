@@ -8,6 +8,7 @@ pub mod man;
 pub mod new;
 pub mod run;
 pub mod schema;
+pub mod send;
 pub mod serve;
 pub mod show;
 pub mod test;

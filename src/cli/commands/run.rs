@@ -24,7 +24,14 @@ use std::path::Path;
 
 /// Runs the sessions. `origin` says where an option came from, for errors.
 pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
-    let (suite, mut network) = Suite::open(arguments, None, origin, |_, jobs| jobs == 1)?;
+    run_suite(Suite::open(arguments, None, origin, |_, jobs| jobs == 1)?, arguments)
+}
+
+/// Runs the sessions of a suite, and prints their transcripts.
+pub fn run_suite(
+    (suite, mut network): (Suite<'_>, NetworkMode),
+    arguments: &RunArguments,
+) -> Result<Status, CommandError> {
     let command = TranscriptRun {
         suite: &suite,
         options: &arguments.output,

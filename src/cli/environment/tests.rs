@@ -180,3 +180,10 @@ fn errors_name_the_problem_and_do_not_mislead() {
         assert!(!text.contains(unsaid), "{why}: {text}");
     }
 }
+
+#[test]
+fn what_decides_who_gets_mail_has_no_variable() {
+    let environment = [("MAILRUN_SHOW_SECRETS", "1"), ("MAILRUN_RESEND_UNKNOWN", "1"), ("MAILRUN_TO", "x@example.com")];
+    let arguments = run(&["run", "a.toml"], &environment);
+    assert!(!arguments.output.show_secrets && !arguments.batch.resend_unknown);
+}

@@ -125,10 +125,15 @@ impl<'a> SessionInputs<'a> {
 
     fn load(&self, path: SessionPath) -> LoadResult {
         let text = read_session_text(&path).map_err(source_failure)?;
+        self.load_text(path, &text)
+    }
+
+    /// Reads a session from its text.
+    pub fn load_text(&self, path: SessionPath, text: &str) -> LoadResult {
         let files = SystemSources::new(&path.folder(), &self.arguments.file_root, self.arguments.allow_commands)
             .map_err(source_failure)?;
         let names: Vec<_> = self.variables.iter().map(|(name, _)| name.clone()).collect();
-        let mut session = load(&path.name(), &text, &files, &names).map_err(|found| invalid_session(&found))?;
+        let mut session = load(&path.name(), text, &files, &names).map_err(|found| invalid_session(&found))?;
         if session.server.is_none() && self.arguments.server.is_none() && !self.mx {
             let span = Span { file: 0, bytes: 0..0 };
             let missing = Diagnostic::error(span, "no server is given")

@@ -43,6 +43,9 @@ pub struct SuiteFiles {
     pub stdout: StdoutStatus,
 }
 
+/// Reads the sessions that run.
+pub type SelectSessions<'s> = &'s dyn Fn(&SessionInputs<'_>) -> Result<Vec<LoadResult>, CommandError>;
+
 /// Runs one session for a command, on a worker's thread.
 pub trait RunSession: Sync {
     /// What is printed when the session's turn comes.
@@ -77,12 +80,32 @@ impl<'a> Suite<'a> {
         origin: &dyn Fn(&str) -> String,
         shows_progress_bar: impl Fn(usize, usize) -> bool,
     ) -> Result<(Self, NetworkMode), CommandError> {
+        let select = |inputs: &SessionInputs<'_>| select_sessions(arguments, inputs);
+        Self::open_selected(arguments, prometheus, origin, &select, shows_progress_bar)
+    }
+
+    /// The same for sessions that `select` reads.
+    pub fn open_sessions(
+        arguments: &'a RunArguments,
+        origin: &dyn Fn(&str) -> String,
+        select: SelectSessions<'_>,
+    ) -> Result<(Self, NetworkMode), CommandError> {
+        Self::open_selected(arguments, None, origin, select, |_, _| false)
+    }
+
+    fn open_selected(
+        arguments: &'a RunArguments,
+        prometheus: Option<&Path>,
+        origin: &dyn Fn(&str) -> String,
+        select: SelectSessions<'_>,
+        shows_progress_bar: impl Fn(usize, usize) -> bool,
+    ) -> Result<(Self, NetworkMode), CommandError> {
         check_options(arguments, origin)?;
         let mut inputs = SessionInputs::new(&arguments.inputs, origin)?;
         inputs.quiet = arguments.output.quiet;
         inputs.mx = arguments.connect.mx.is_some();
         let ca = trusted_certificates(&arguments.connect, origin)?;
-        let mut sessions = select_sessions(arguments, &inputs)?;
+        let mut sessions = select(&inputs)?;
         sessions.iter_mut().flatten().for_each(|loaded| override_settings(&arguments.connect, loaded));
         let names: Vec<_> = sessions.iter().flatten().map(|loaded| loaded.session.name.as_str()).collect();
         let read = input_files(arguments, sessions.iter().flatten());
