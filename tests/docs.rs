@@ -362,7 +362,8 @@ fn options(command: &clap::Command) -> BTreeSet<(String, String)> {
                 _ => arg.get_value_names().and_then(|names| names.first()).map(|name| format!(" {name}"))?,
             };
             // A variable that was left over must not choose who gets mail, or show secrets.
-            let only_here = ["to", "key", "limit", "show-secrets", "resend-unknown", "yes"].contains(&long);
+            let only_here =
+                ["to", "key", "limit", "show-secrets", "resend-unknown", "yes"].contains(&long) && value != " FILE";
             let variable = match only_here {
                 true => String::new(),
                 false => format!("MAILRUN_{}", long.replace('-', "_").to_uppercase()),

@@ -82,7 +82,8 @@ fn arguments_for(
     let mut names = Vec::new();
     for arg in command.get_arguments() {
         let Some(long) = arg.get_long().filter(|long| !matches!(*long, "help" | "version")) else { continue };
-        if WITHOUT_VARIABLE.contains(&long) {
+        // The key of `serve` is a file.
+        if WITHOUT_VARIABLE.contains(&long) && command.get_name() != "serve" {
             continue;
         }
         let Some(value) = lookup(&variable_name(long)).filter(|value| !value.is_empty()) else { continue };
