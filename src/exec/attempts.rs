@@ -48,7 +48,10 @@ pub fn run_attempts<'a>(
         let result = match unrendered.take() {
             Some(error) => Err(error),
             None => match before_action(context, attempt == 1, is_in_flight) {
-                Ok(true) => act(context, line.clone(), position.index, position.following),
+                Ok(true) => match line.clone().map_or_else(|| rendered_line(context, step), |line| Ok(Some(line))) {
+                    Ok(line) => act(context, line, position.index, position.following),
+                    Err(error) => Err(error),
+                },
                 Ok(false) => Ok(ActionOutcome::SkipSession),
                 Err(error) => Err(error),
             },

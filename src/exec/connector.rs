@@ -14,7 +14,8 @@ pub struct Connector<'a> {
     pub server: Server,
     /// `--mx`: the server's host is a domain whose mail exchanger is not known yet.
     is_domain: bool,
-    pub client_name: String,
+    /// `None`: an address literal of the connection.
+    pub client_name: Option<String>,
     pub tls: TlsOptions,
 }
 
@@ -23,7 +24,7 @@ impl<'a> Connector<'a> {
         network: &'a mut dyn Network,
         server: Server,
         is_domain: bool,
-        client_name: String,
+        client_name: Option<String>,
         tls: TlsOptions,
     ) -> Self {
         Self { network, server, is_domain, client_name, tls }

@@ -109,6 +109,17 @@ impl<'a> StepContext<'_, 'a> {
         values
     }
 
+    /// The name for EHLO; without one it is the literal of the connection's own address (RFC 5321 §4.1.3).
+    pub fn client_name(&self) -> String {
+        let own = self.connection.server.info.as_ref().and_then(|info| info.local_address);
+        match (&self.connector.client_name, own.map(|own| own.to_canonical())) {
+            (Some(name), _) => name.clone(),
+            (None, Some(std::net::IpAddr::V4(own))) => format!("[{own}]"),
+            (None, Some(std::net::IpAddr::V6(own))) => format!("[IPv6:{own}]"),
+            (None, None) => "[127.0.0.1]".to_owned(),
+        }
+    }
+
     pub fn note(&mut self, note: Note) {
         self.events.note(&self.connection.name, note);
     }

@@ -44,6 +44,8 @@ pub struct ConnectionInfo {
     pub resolved: Vec<IpAddr>,
     /// `None` for UNIX sockets.
     pub peer: Option<SocketAddr>,
+    /// `None` for UNIX sockets.
+    pub local_address: Option<IpAddr>,
     /// Which of a domain's mail exchangers it is.
     pub exchanger: Option<MailExchanger>,
     /// When it was made, if it was used before it was handed over.

@@ -72,7 +72,11 @@ impl SystemNetwork {
                 let socket =
                     endpoint.connect(deadline, &self.clock).map_err(|error| cannot_connect(&address, &error))?;
                 let (resolved, peer, exchanger, since) = (Vec::new(), None, None, None);
-                (socket, endpoint, ConnectionInfo { address, local: true, resolved, peer, exchanger, since })
+                (
+                    socket,
+                    endpoint,
+                    ConnectionInfo { address, local: true, resolved, peer, local_address: None, exchanger, since },
+                )
             }
             ServerAddress::Tcp { host, port } if options.mx => {
                 self.connect_exchanger(host, *port, options, deadline)?
@@ -176,6 +180,12 @@ fn connect_host(
                     local: address.ip().to_canonical().is_loopback(),
                     resolved,
                     peer: Some(*address),
+                    local_address: socket
+                        .socket()
+                        .local_addr()
+                        .ok()
+                        .and_then(|own| own.as_socket())
+                        .map(|own| own.ip()),
                     exchanger: None,
                     since: None,
                 };

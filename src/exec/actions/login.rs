@@ -46,12 +46,12 @@ pub fn at_tls(context: &StepContext<'_, '_>, error: StepError) -> StepError {
 fn hello(context: &mut StepContext<'_, '_>, timeout: Option<Duration>) -> Result<(), StepError> {
     let lmtp = context.connector.server.is_lmtp();
     let verb = if lmtp { "LHLO" } else { "EHLO" };
-    let line = format!("{verb} {}\r\n", context.connector.client_name);
+    let line = format!("{verb} {}\r\n", context.client_name());
     let any = any();
     let command = SmtpCommand::line(context, line.as_bytes(), &any, timeout);
     let facts = ask(context, &command)?;
     if !lmtp && facts.reply.code.class() == 5 {
-        let line = format!("HELO {}\r\n", context.connector.client_name);
+        let line = format!("HELO {}\r\n", context.client_name());
         let expect = codes("250");
         let command = SmtpCommand::line(context, line.as_bytes(), &expect, timeout);
         return exchange(context, &command).map(drop);

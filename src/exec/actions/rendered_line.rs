@@ -11,7 +11,11 @@ pub fn rendered_line(context: &StepContext<'_, '_>, step: &Step) -> Result<Optio
         Action::Hello { verb, name } => {
             let name = match name {
                 Some(name) => context.renderer().render_line(name)?,
-                None => context.connector.client_name.clone(),
+                // The name may be the address of a connection that is still to be opened.
+                None if context.connector.client_name.is_none() && context.connection.server.info.is_none() => {
+                    return Ok(None);
+                }
+                None => context.client_name(),
             };
             let verb = match verb {
                 HelloVerb::Ehlo => "EHLO",

@@ -51,7 +51,8 @@ impl Network for TracedStream {
         _: Instant,
     ) -> Result<(Box<dyn Stream>, ConnectionInfo), ConnectError> {
         let (address, local, resolved) = ("127.0.0.1:25".into(), true, Vec::new());
-        let info = ConnectionInfo { address, local, resolved, peer: None, exchanger: None, since: None };
+        let info =
+            ConnectionInfo { address, local, resolved, peer: None, local_address: None, exchanger: None, since: None };
         Ok((Box::new(TracedStream(self.0.clone())), info))
     }
 }

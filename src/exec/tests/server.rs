@@ -117,6 +117,7 @@ impl Network for ScriptedNetwork {
             local: true,
             resolved: Vec::new(),
             peer: None,
+            local_address: Some(std::net::Ipv6Addr::LOCALHOST.into()),
             exchanger: None,
             since: None,
         };

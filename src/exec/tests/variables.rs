@@ -150,3 +150,22 @@ fn a_value_that_the_server_did_not_send_fails_the_assert_and_is_no_error_of_the_
         assert!(ran.log.contains(words), "{assert}: {}", ran.log);
     }
 }
+
+#[test]
+fn without_a_host_name_ehlo_has_the_address_of_the_connection() {
+    use super::server::{ScriptedNetwork, ServerAct, VirtualClock};
+    use super::{Files, Log, RunOptions, run};
+    let greeted = "server = 'smtp://127.0.0.1'\nstep = [{ expect = 220 }, { ehlo = true }]";
+    // The connection is opened by the step that needs its address.
+    let first = "server = 'smtp://127.0.0.1'\nstep = [{ ehlo = true }]";
+    for (toml, begin) in [(greeted, &[ServerAct::Say("220 mx\r\n")][..]), (first, &[])] {
+        let session = crate::session::load("case.toml", toml, &Files, &[]).unwrap_or_else(|_| panic!("{toml}"));
+        let (time, wire) = (VirtualClock::new(), std::rc::Rc::default());
+        let end = [ServerAct::Hear("EHLO [IPv6:::1]"), ServerAct::Say("250 mx\r\n"), ServerAct::Hear("QUIT")];
+        let scripts = [[begin, &end].concat()].into();
+        let mut network = ScriptedNetwork { scripts, time: time.clone(), piece: usize::MAX, wire };
+        let mut log = Log::default();
+        let outcome = run(&session, &RunOptions::default(), &Files, &mut network, time.as_ref(), &mut log);
+        assert_eq!(outcome.status.code(), 0, "{}", log.0);
+    }
+}

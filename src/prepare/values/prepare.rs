@@ -10,16 +10,14 @@ use crate::session::{HostEnvironment, Scope, Server, SourcePath};
 use crate::transcript::Secrets;
 use std::sync::{Arc, Mutex};
 
-/// The name of a machine that has none: an address literal (RFC 5321 §4.1.3).
-const NAMELESS: &str = "[127.0.0.1]";
-
 /// What is known before the first connection.
 #[derive(Clone)]
 pub struct PreparedValues {
     pub scope: Scope,
     pub server: Server,
     pub notices: ValueNotices,
-    pub client_name: String,
+    /// `None`: an address literal of the connection.
+    pub client_name: Option<String>,
     pub tls: TlsOptions,
     /// What templates take for the present.
     pub moment: Arc<Mutex<jiff::Timestamp>>,
@@ -41,9 +39,8 @@ pub fn prepare(run: RunContext<'_>, secrets: &mut Secrets, clock: &dyn Clock) ->
     let notices = reader.notices;
     let renderer = Renderer { session, scope: &scope, secrets };
     let client_name = match &session.client_name {
-        Some(template) => renderer.render_line(template)?,
-        None if is_name(&options.host.name) => options.host.name.clone(),
-        None => NAMELESS.to_owned(),
+        Some(template) => Some(renderer.render_line(template)?),
+        None => Some(&options.host.name).filter(|name| is_qualified_domain(name)).cloned(),
     };
     let server_name = match &session.tls.server_name {
         Some(template) => renderer.render_line(template)?,
@@ -94,10 +91,19 @@ fn check_tls_file(
     check(file).map_err(wrong)
 }
 
-/// Whether it can be sent in EHLO.
-fn is_name(hostname: &str) -> bool {
-    !hostname.is_empty()
-        && hostname.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+/// Whether a host name is a domain that servers take in EHLO (RFC 5321 §4.1.2): at least two labels, and no address.
+fn is_qualified_domain(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.len() <= 255
+        && name.contains('.')
+        && name.split('.').all(is_label)
+        && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A failure outside of any step, placed where the file names the server if there is no better place.
@@ -109,4 +115,21 @@ pub fn outside_failure(run: RunContext<'_>, error: StepError) -> Failure {
     let span = error.span.clone().or_else(|| server.map(|server| server.span.clone()));
     let place = span.map(|span| session.source_map.place(&span)).unwrap_or_default();
     error.failure_in(place, &session.source_map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_qualified_domain;
+
+    #[test]
+    fn only_a_domain_with_a_dot_is_a_client_name() {
+        for name in ["mail.example.com", "a.b", "web-1.example"] {
+            assert!(is_qualified_domain(name), "{name}");
+        }
+        let invalid =
+            ["", "localhost", "my_app_1", "my_app.example", "192.0.2.1", "2001:db8::1", "a..b", ".a.b", "a.b."];
+        for name in invalid.into_iter().chain(["-a.b", "a-.b", "ä.example", "a b.c"]) {
+            assert!(!is_qualified_domain(name), "{name}");
+        }
+    }
 }

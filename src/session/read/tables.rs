@@ -25,7 +25,11 @@ pub static SESSION: TableSpec = TableSpec {
     keys: &[
         key("description", KeyType::Template, "a line for people and reports"),
         key("server", KeyType::Template, "the server's URL: smtp://host[:port], smtps://, lmtp://, smtp+unix:///path"),
-        key("client_name", KeyType::Template, "the name in EHLO, HELO, LHLO; the machine's host name by default"),
+        key(
+            "client_name",
+            KeyType::Template,
+            "the name in EHLO, HELO, LHLO; by default the host name if it is a domain with a dot, else the connection's address",
+        ),
         key("timeout", KeyType::Duration, "the deadline for each step; RFC 5321 4.5.3.2's per command by default"),
         key(
             "connect_timeout",
