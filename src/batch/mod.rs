@@ -4,13 +4,16 @@
 //! A worker is a thread with one connection at a time. The executor runs `open` once on it, and `step` for each row that
 //! the worker takes from the queue. Every event goes to one observer, one at a time.
 
+mod end;
 pub mod ledger;
 mod observer;
 mod options;
 mod progress;
 mod queue;
 mod rate;
+mod reconnect;
 mod retry;
+mod row_report;
 mod row_source;
 mod row_state;
 mod shard;
@@ -20,15 +23,17 @@ mod tally;
 mod tests;
 mod worker;
 
+pub use end::LeftReasons;
 pub use options::{BatchOptions, WorkerOptions};
 pub use progress::Progress;
 pub use queue::{ReopenRows, RowQueue, RowStream};
 pub use rate::RateLimiter;
+pub use row_report::{RowEnd, RowListener, RowReport};
 pub use shard::Shard;
 pub use statistics::Statistics;
 pub use tally::{RowState, Tally};
 
-use crate::event::{Observer, Outcome};
+use crate::event::{Observer, Outcome, Status};
 use crate::exec::{Clock, ConnectionLabel, PreparedSession};
 use crate::net::SystemClock;
 use std::sync::Mutex;
@@ -64,6 +69,5 @@ pub fn run<'p>(
         }
     });
     progress.finish();
-    let interrupted = clock.interrupted().map(|interrupt| interrupt.name);
-    queue.finish(interrupted)
+    queue.finish(clock.interrupted().map(|interrupt| Status::of_signal(interrupt.name)))
 }

@@ -2,11 +2,13 @@
 
 use super::ledger::Ledger;
 use super::rate::RateLimiter;
+use super::row_report::RowListener;
 use super::shard::Shard;
 use super::statistics::Statistics;
 use crate::exec::Network;
 use crate::session::RetrySettings;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What holds for all rows.
 #[derive(Default)]
@@ -23,6 +25,12 @@ pub struct BatchOptions {
     pub fail_fast: bool,
     /// Whether each run of the rows is a numbered repetition.
     pub counts_repetitions: bool,
+    /// Begin at most this many rows.
+    pub limit: Option<u64>,
+    /// Run only the rows with these keys; none: all.
+    pub keys: Vec<String>,
+    /// Is told how each row ended.
+    pub on_row: Option<RowListener>,
 }
 
 /// How the workers, a connection each, run the rows.
@@ -33,6 +41,8 @@ pub struct WorkerOptions<'a> {
     pub per_connection: u32,
     /// Try deferred rows and failed connections again.
     pub retry: Option<RetrySettings>,
+    /// How long to go on without a connection, once there was one.
+    pub patience: Duration,
     /// Limit the rate at which rows begin.
     pub rate: Option<&'a RateLimiter>,
     /// Makes a network for each worker.

@@ -58,7 +58,7 @@ fn line(tally: &Tally, expected: Option<usize>, elapsed: Duration) -> String {
     let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
     let mut line =
         format!("{} done, {} failed, {rate:.1}/s", group_thousands(done), group_thousands(done - tally.sent));
-    let before = tally.sent_before + tally.refused_before + tally.unknown_before + tally.locked_elsewhere;
+    let before = tally.sent_before + tally.refused_before + tally.unknown_before + tally.held;
     if let Some(expected) = expected.filter(|_| done > 0) {
         let seconds = expected.saturating_sub(done + before) as f64 / rate;
         let seconds = if seconds < 1e9 { seconds.ceil() as u64 } else { 0 };

@@ -1,10 +1,13 @@
 //! The rows that are to be run, and the counts of what became of them: shared by all workers.
 
 mod fill;
+mod finish;
 
+use super::end::{BatchStatuses, LeftReasons};
 use super::ledger::LedgerUpdate;
 use super::options::BatchOptions;
-use super::tally::{RowState, Tally};
+use super::row_report::{RowEnd, RowReport};
+use super::tally::Tally;
 use crate::event::{Failure, Outcome, Status};
 use crate::exec::{Clock, Row};
 use crate::session::SourceError;
@@ -27,8 +30,14 @@ pub struct RowTask {
     pub intent_recorded: bool,
     /// An earlier run may have delivered it.
     pub maybe_sent_before: bool,
-    /// How the last attempt at the row ended.
-    pub last_result: Option<(RowState, Status)>,
+    /// How the last attempt at the row ended, if it is tried again.
+    pub last_end: Option<RowEnd>,
+    /// The ledger has counted this attempt.
+    pub attempt_recorded: bool,
+    /// The recipients for whom the ledger has counted this attempt.
+    pub recorded_recipients: Vec<String>,
+    /// It was counted against the limit when it was first handed out.
+    counted: bool,
 }
 
 /// Opens the rows again, from the beginning.
@@ -69,17 +78,26 @@ struct QueueState {
     /// How many times a row was deferred so far.
     deferrals: u64,
     tally: Tally,
-    statuses: Vec<Status>,
+    statuses: BatchStatuses,
+    reasons: LeftReasons,
+    /// The first failure of a row, and of what is no row.
     failure: Option<Failure>,
+    /// The first failure of a row that is tried again. It counts if the run ends before that.
+    deferral_failure: Option<Failure>,
     skipped: Option<SafeText>,
     steps_run: usize,
     /// How many rows were read so far.
     taken: usize,
     /// No more rows are handed out.
     stopped: bool,
-    /// A worker has begun a row.
-    progress: bool,
-    connection_failure: Option<Failure>,
+    /// How many more rows may be handed out for the first time.
+    limit: Option<u64>,
+    /// The keys that were asked for and have not been seen yet.
+    unseen_keys: Vec<String>,
+    /// When a worker last began a row, so that `open` had passed.
+    last_opened: Option<Instant>,
+    /// Why a worker gave up to open a connection.
+    open_failure: Option<Failure>,
 }
 
 /// What [`RowQueue::next_task`] found.
@@ -99,14 +117,18 @@ impl RowQueue {
             deferred: BTreeMap::new(),
             deferrals: 0,
             tally: Tally::default(),
-            statuses: Vec::new(),
+            statuses: BatchStatuses::default(),
+            reasons: LeftReasons::default(),
             failure: None,
+            deferral_failure: None,
             skipped: None,
             steps_run: 0,
             taken: 0,
             stopped: false,
-            progress: false,
-            connection_failure: None,
+            limit: options.limit,
+            unseen_keys: options.keys.clone(),
+            last_opened: None,
+            open_failure: None,
         };
         Self { options, state: Mutex::new(state) }
     }
@@ -120,19 +142,20 @@ impl RowQueue {
         self.state().tally
     }
 
+    /// Why rows are left, as far as it is known.
+    pub fn reasons(&self) -> LeftReasons {
+        self.state().reasons.clone()
+    }
+
     /// The number of rows in all, if it is known; for a file, estimated from how much of it was read.
     pub fn expected_rows(&self) -> Option<usize> {
         let state = self.state();
-        match &state.stream {
-            RowStream::Rows { reader, repeats_left: 0, until: None, .. } => {
-                let part = reader.fraction_read().filter(|part| *part > 0.0 && state.taken > 0)?;
-                Some((state.taken as f64 / part) as usize)
-            }
-            RowStream::Times { remaining, until: None, .. } => {
-                usize::try_from(*remaining).ok()?.checked_add(state.taken)
-            }
-            RowStream::Rows { .. } | RowStream::Times { .. } => None,
-            RowStream::Exhausted => Some(state.taken),
+        let all = state.rows_of_stream();
+        // Rows that no limit selects are not expected.
+        let selected = state.limit.and_then(|left| usize::try_from(left).ok()).map(|left| left + state.begun());
+        match (all, selected) {
+            (Some(all), Some(selected)) => Some(all.min(selected)),
+            (all, selected) => all.or(selected),
         }
     }
 
@@ -145,7 +168,7 @@ impl RowQueue {
     pub fn next_task(&self, now: Instant) -> NextTask {
         let mut state = self.state();
         while !state.stopped {
-            if let Some(task) = state.ready.pop_front() {
+            if let Some(task) = state.take_ready() {
                 return NextTask::Ready(Box::new(task));
             }
             if state.fill(&self.options, now) {
@@ -169,7 +192,7 @@ impl RowQueue {
         let enough = usize::try_from(connections).unwrap_or(usize::MAX);
         let waits = matches!(&state.stream, RowStream::Rows { reader, .. } if reader.is_stream);
         while state.ready.len() < enough && !waits && !state.stopped && state.fill(&self.options, now) {}
-        if state.stopped || state.ready.len() < enough { None } else { state.ready.pop_front() }
+        if state.stopped || state.ready.len() < enough { None } else { state.take_ready() }
     }
 
     /// Whether no more rows are handed out.
@@ -195,35 +218,46 @@ impl RowQueue {
     }
 
     /// A worker has begun a row.
-    pub fn mark_progress(&self) {
-        self.state().progress = true;
+    pub fn mark_progress(&self, now: Instant) {
+        self.state().last_opened = Some(now);
     }
 
-    /// Whether any worker has begun a row.
-    pub fn has_progress(&self) -> bool {
-        self.state().progress
+    /// When a worker last began a row.
+    pub fn last_opened(&self) -> Option<Instant> {
+        self.state().last_opened
     }
 
-    /// Counts a row whose last attempt has ended.
-    pub fn finish_row(&self, state_of_row: RowState, outcome: &Outcome) {
+    /// Counts a row whose last attempt has ended, and reports it.
+    pub fn finish_row(&self, task: &RowTask, end: &RowEnd, outcome: &Outcome) {
+        self.report(task, end, false);
         let mut state = self.state();
-        state.tally.count(state_of_row);
-        state.add_outcome(outcome);
-        if state_of_row == RowState::Unknown {
-            state.statuses.push(Status::IoErr);
+        state.count_end(end, outcome.failure.as_ref());
+        state.steps_run += outcome.steps_run;
+        if end.state.is_none() && task.counted {
+            // A row that `if` skipped does not count.
+            state.limit = state.limit.map(|left| left + 1);
         }
         if self.options.fail_fast && outcome.status != Status::Passed {
             state.stopped = true;
         }
     }
 
+    /// Says how an attempt at a row ended.
+    fn report(&self, task: &RowTask, end: &RowEnd, is_retried: bool) {
+        if let (Some(listener), Some(row)) = (&self.options.on_row, &task.row.id) {
+            listener(&RowReport { row, end, is_retried });
+        }
+    }
+
     /// Keeps a row for another attempt at `due`.
     pub fn defer(&self, task: RowTask, due: Instant, outcome: &Outcome) {
+        if let Some(end) = &task.last_end {
+            self.report(&task, end, true);
+        }
         let mut state = self.state();
         state.steps_run += outcome.steps_run;
         if let Some(failure) = &outcome.failure {
-            // Its failure counts if the run ends before that attempt.
-            state.connection_failure.get_or_insert_with(|| failure.clone());
+            state.deferral_failure.get_or_insert_with(|| failure.clone());
         }
         state.deferrals += 1;
         let place = (due, state.deferrals);
@@ -237,24 +271,25 @@ impl RowQueue {
         state.steps_run += outcome.steps_run;
     }
 
-    /// Counts a row whose steps are all deselected.
-    pub fn skip_row(&self, outcome: &Outcome) {
-        let mut state = self.state();
-        state.tally.skipped += 1;
-        state.add_outcome(outcome);
-    }
-
     /// Counts what a worker did besides rows, such as `[[close]]`.
     pub fn add_outcome(&self, outcome: &Outcome) {
-        self.state().add_outcome(outcome);
-    }
-
-    /// Notes a connection over which no row was begun.
-    pub fn add_connection_failure(&self, outcome: &Outcome) {
         let mut state = self.state();
         state.steps_run += outcome.steps_run;
-        if let Some(failure) = &outcome.failure {
-            state.connection_failure = Some(failure.clone());
+        state.statuses.add(outcome.status);
+        state.keep_failure(outcome.failure.as_ref().filter(|_| outcome.status != Status::Passed));
+    }
+
+    /// Counts the steps of a connection over which no row was begun.
+    pub fn add_steps(&self, outcome: &Outcome) {
+        self.state().steps_run += outcome.steps_run;
+    }
+
+    /// A worker gives up to open a connection. `ends_batch`: the failure is not temporary, so that no other worker goes on.
+    pub fn give_up(&self, failure: Failure, ends_batch: bool) {
+        let mut state = self.state();
+        state.stopped |= ends_batch;
+        if ends_batch || state.open_failure.is_none() {
+            state.open_failure = Some(failure);
         }
     }
 
@@ -274,62 +309,6 @@ impl RowQueue {
     pub fn record(&self, update: LedgerUpdate) {
         if let Some(ledger) = &self.options.ledger {
             ledger.update(update);
-        }
-    }
-
-    /// All workers have ended: counts the rows that are left, and returns how the session ended.
-    pub fn finish(&self, interrupted: Option<&'static str>) -> Outcome {
-        let mut state = self.state();
-        let left: Vec<RowTask> = std::mem::take(&mut state.deferred).into_values().collect();
-        let left: Vec<RowTask> = left.into_iter().chain(std::mem::take(&mut state.ready)).collect();
-        let mut waiting = false;
-        for task in left {
-            match task.last_result {
-                Some((last, status)) => {
-                    state.tally.count(last);
-                    state.statuses.push(status);
-                    if let Some(refused) = task.row.earlier_refusal {
-                        state.statuses.push(refused.status);
-                        state.failure.get_or_insert(*refused);
-                    }
-                }
-                None => {
-                    state.tally.pending += 1;
-                    waiting = true;
-                }
-            }
-        }
-        if state.skipped.is_none() {
-            waiting |= state.count_rest(&self.options, interrupted.is_some());
-        }
-        if let Some(failure) = state.connection_failure.take().filter(|_| waiting || !state.statuses.is_empty()) {
-            if waiting {
-                state.statuses.push(failure.status);
-            }
-            if state.failure.is_none() && state.statuses.iter().any(|status| *status != Status::Passed) {
-                state.failure = Some(failure);
-            }
-        }
-        if state.tally.unknown_before > 0 {
-            state.statuses.push(Status::IoErr);
-        }
-        let status = match interrupted {
-            Some("SIGTERM") => Status::Terminated,
-            Some(_) => Status::Interrupted,
-            None => Status::worst(std::mem::take(&mut state.statuses)),
-        };
-        let skipped = state.skipped.take();
-        Outcome { status, failure: state.failure.take(), steps_run: state.steps_run, skipped }
-    }
-}
-
-impl QueueState {
-    fn add_outcome(&mut self, outcome: &Outcome) {
-        self.steps_run += outcome.steps_run;
-        let worst = Status::worst(self.statuses.drain(..).chain([outcome.status]));
-        self.statuses.push(worst);
-        if let Some(failure) = outcome.failure.as_ref().filter(|_| outcome.status != Status::Passed) {
-            self.failure.get_or_insert_with(|| failure.clone());
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Whether trying again may help.
 pub fn is_temporary(status: Status) -> bool {
-    matches!(status, Status::TempFail | Status::Unavailable)
+    matches!(status, Status::TempFail | Status::Unavailable | Status::NoHost)
 }
 
 /// Whether a failed attempt at a row may be followed by another.

@@ -1,10 +1,13 @@
 //! The rows of one connection: taken from the queue, recorded in the ledger, and finished there.
 
-use super::ledger::{LedgerUpdate, SendingRow};
+use super::ledger::{LedgerUpdate, RecipientUpdate, SendingRow};
 use super::options::WorkerOptions;
 use super::queue::{NextTask, RowQueue, RowTask};
 use super::retry::{is_retryable, retry_delay};
-use super::row_state::{any, deciding_reply, is_skipped, merge_refusals, refusal, row_state};
+use super::row_report::RowEnd;
+use super::row_state::{
+    any, deciding_reply, is_skipped, merge_refusals, reason, refusal, row_state, status_of_deferred,
+};
 use super::tally::RowState;
 use crate::event::{Cause, Failure, Outcome, RecipientOutcome, RowId, Status};
 use crate::exec::{Clock, DeliveryIntent, RecipientResult, Row, RowResult, RowSource};
@@ -35,10 +38,10 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
         Self { options, queue, clock, first, current: None, peeked, rows_begun: 0, completed: 0 }
     }
 
-    /// The next task of the queue, at the rate that was asked for.
+    /// The next task of the queue, at the rate that was asked for. For the first one the rate was waited for before connecting.
     fn wait_for_next_task(&mut self) -> Option<RowTask> {
         let task = match self.first.take() {
-            Some(task) => task,
+            Some(task) => return Some(task),
             None if !self.options.has_rows || self.rows_begun >= self.options.per_connection => return None,
             None => match self.queue.next_task(self.clock.now()) {
                 NextTask::Ready(task) => *task,
@@ -87,12 +90,13 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
                 recipients: Vec::new(),
                 maybe_sent_before: task.maybe_sent_before,
                 skipped: false,
+                counts_attempt: false,
             });
         }
     }
 
     /// The row's attempt has ended: records its state, and puts it into the queue again if it is to be retried.
-    fn finish(&mut self, task: RowTask, result: &RowResult) {
+    fn finish(&mut self, mut task: RowTask, result: &RowResult) {
         self.completed += 1;
         let outcome = &result.outcome;
         let mut state = row_state(result);
@@ -115,33 +119,40 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
             Some(refused) => &RowResult { outcome: outcome.clone().after_refusal(refused), ..result.clone() },
             None => result,
         };
-        self.record(&task, state, result);
+        self.record(&mut task, state, result);
+        let status = match state {
+            Some(RowState::Deferred) if self.row_of(&task).is_recorded => status_of_deferred(result),
+            Some(RowState::Unknown) => Status::worst([Status::IoErr, result.outcome.status]),
+            _ => result.outcome.status,
+        };
+        let end = RowEnd { state, status, reason: state.and_then(|state| reason(state, result)) };
         match (state, retry) {
-            (None, _) if is_skipped(outcome) => self.queue.skip_row(&result.outcome),
-            (None, _) => self.queue.abandon(&result.outcome),
-            (Some(state), Some(retry)) => self.defer(task, state, &retry, result),
-            (Some(state), None) => self.queue.finish_row(state, &result.outcome),
+            (None, _) if !is_skipped(outcome) => self.queue.abandon(&result.outcome),
+            (Some(_), Some(retry)) => self.defer(task, end, &retry, result),
+            _ => self.queue.finish_row(&task, &end, &result.outcome),
         }
     }
 
-    fn record(&self, task: &RowTask, state: Option<RowState>, result: &RowResult) {
+    fn record(&self, task: &mut RowTask, state: Option<RowState>, result: &RowResult) {
         // An invalid row is not recorded: another one may have its key.
         if task.row.error.is_none() {
+            let state = state.filter(|state| *state != RowState::Failed);
             self.queue.record(LedgerUpdate {
                 session: self.queue.options().session.clone(),
                 key: task.key.clone(),
-                state: state.filter(|state| *state != RowState::Failed),
+                state,
                 message_id: result.message_id.clone(),
                 reply: state.and_then(|state| deciding_reply(state, result)),
-                recipients: ledger_recipients(&result.recipients),
+                recipients: ledger_recipients(&result.recipients, &mut task.recorded_recipients),
                 maybe_sent_before: task.maybe_sent_before,
                 skipped: is_skipped(&result.outcome),
+                counts_attempt: state.is_some() && !std::mem::replace(&mut task.attempt_recorded, true),
             });
         }
     }
 
     /// The row is tried again later, for the recipients that were deferred.
-    fn defer(&self, mut task: RowTask, state: RowState, retry: &RetrySettings, result: &RowResult) {
+    fn defer(&self, mut task: RowTask, end: RowEnd, retry: &RetrySettings, result: &RowResult) {
         let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
         task.row.message_id = result.message_id.clone().or(task.row.message_id);
         task.row.earlier_refusal = merge_refusals(task.row.earlier_refusal.take(), refusal(result));
@@ -155,19 +166,21 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
             repetition: task.repetition,
         });
         id.attempt = attempt + 1;
-        task.last_result = Some(match task.maybe_sent_before {
-            true => (RowState::Unknown, Status::IoErr),
-            false => (state, result.outcome.status),
+        task.last_end = Some(match task.maybe_sent_before {
+            true => RowEnd { state: Some(RowState::Unknown), status: Status::IoErr, ..end },
+            false => end,
         });
         task.intent_recorded = false;
+        task.attempt_recorded = false;
+        task.recorded_recipients.clear();
         let due = self.clock.now() + retry_delay(retry, attempt);
         self.queue.defer(task, due, &result.outcome);
     }
 
     /// What became of the row's earlier messages is stored in the commit that authorises the next one, so a crash keeps it.
-    fn record_earlier_messages(&self, intents: &[DeliveryIntent<'_>]) {
+    fn record_earlier_messages(&mut self, intents: &[DeliveryIntent<'_>]) {
         let another = intents.iter().find(|intent| intent.ahead == 0 && !intent.recipients.is_empty());
-        if let (Some(task), Some(intent)) = (&self.current, another)
+        if let (Some(task), Some(intent)) = (&mut self.current, another)
             && !intent.earlier.is_empty()
         {
             self.queue.record(LedgerUpdate {
@@ -176,9 +189,10 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
                 state: None,
                 message_id: intent.message_id.map(str::to_owned),
                 reply: None,
-                recipients: ledger_recipients(intent.earlier),
+                recipients: ledger_recipients(intent.earlier, &mut task.recorded_recipients),
                 maybe_sent_before: task.maybe_sent_before,
                 skipped: false,
+                counts_attempt: false,
             });
         }
     }
@@ -190,9 +204,26 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
     }
 }
 
-/// Recipients as the ledger stores them.
-fn ledger_recipients(results: &[RecipientResult]) -> Vec<(String, RecipientOutcome, String)> {
-    results.iter().map(|one| (one.name.clone(), one.outcome, one.reply.as_str().to_owned())).collect()
+/// Recipients as the ledger stores them. `recorded` are those for whom the ledger has counted this attempt.
+fn ledger_recipients(results: &[RecipientResult], recorded: &mut Vec<String>) -> Vec<RecipientUpdate> {
+    results
+        .iter()
+        .map(|one| RecipientUpdate {
+            name: one.name.clone(),
+            outcome: one.outcome,
+            reply: one.reply.as_str().to_owned(),
+            counts_attempt: add_name(recorded, &one.name),
+        })
+        .collect()
+}
+
+/// Adds a name; false if it was there.
+fn add_name(names: &mut Vec<String>, name: &str) -> bool {
+    let is_new = !names.iter().any(|known| known == name);
+    if is_new {
+        names.push(name.to_owned());
+    }
+    is_new
 }
 
 impl RowSource for WorkerRowSource<'_, '_> {
@@ -207,7 +238,7 @@ impl RowSource for WorkerRowSource<'_, '_> {
             None => self.wait_for_next_task()?,
         };
         self.rows_begun += 1;
-        self.queue.mark_progress();
+        self.queue.mark_progress(self.clock.now());
         let row = self.row_of(&task);
         self.current = Some(task);
         Some(row)
@@ -231,19 +262,22 @@ impl RowSource for WorkerRowSource<'_, '_> {
         let options = self.queue.options();
         if let Some(ledger) = &options.ledger {
             self.record_earlier_messages(intents);
-            let task = |ahead: usize| match ahead.checked_sub(1) {
-                None => self.current.as_ref(),
-                Some(index) => self.peeked.get(index),
-            };
-            let sending = intents.iter().filter_map(|intent| {
-                let message_id = intent.message_id.map(str::to_owned);
-                Some(SendingRow {
-                    key: task(intent.ahead)?.key.clone(),
-                    message_id,
-                    recipients: intent.recipients.clone(),
-                })
-            });
-            ledger.record_intents(&options.session, sending.collect()).map_err(|why| {
+            let mut sending = Vec::new();
+            for intent in intents {
+                let task = match intent.ahead.checked_sub(1) {
+                    None => self.current.as_mut(),
+                    Some(index) => self.peeked.get_mut(index),
+                };
+                let Some(task) = task else { continue };
+                let name = |name: &String| (name.clone(), add_name(&mut task.recorded_recipients, name));
+                sending.push(SendingRow {
+                    recipients: intent.recipients.iter().map(name).collect(),
+                    key: task.key.clone(),
+                    message_id: intent.message_id.map(str::to_owned),
+                    counts_attempt: !std::mem::replace(&mut task.attempt_recorded, true),
+                });
+            }
+            ledger.record_intents(&options.session, sending).map_err(|why| {
                 // A message before its turn is tried again when that comes.
                 if intents.iter().any(|intent| intent.ahead == 0) {
                     self.queue.stop();

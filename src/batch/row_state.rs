@@ -1,8 +1,11 @@
 //! The state that a row gets in the ledger: a function of what came of it, and of no text.
 
+use super::retry::is_temporary;
 use super::tally::RowState;
 use crate::event::{Cause, Failure, Outcome, RecipientOutcome, RefusedRecipient, ServerResponse, Status};
 use crate::exec::{ContentAnswer, RawContent, Rejection, RowResult};
+use crate::session::Place;
+use crate::transcript::SafeText;
 
 /// Whether no step of the row ran, since `if` or a part of the session skipped all of them.
 pub fn is_skipped(outcome: &Outcome) -> bool {
@@ -116,6 +119,40 @@ pub fn deciding_reply(state: RowState, result: &RowResult) -> Option<String> {
     })
 }
 
+/// What is said of a row in `state`: the reply that decided it, or what went wrong.
+pub fn reason(state: RowState, result: &RowResult) -> Option<String> {
+    let failure = result.outcome.failure.as_ref();
+    deciding_reply(state, result).or_else(|| failure.map(|failure| failure.cause.to_string()))
+}
+
+/// The status of a row that is deferred: what another run may change comes before a refusal that came first.
+pub fn status_of_deferred(result: &RowResult) -> Status {
+    let own = result.outcome.status;
+    if matches!(own, Status::NoHost | Status::Unavailable | Status::TempFail | Status::Config) {
+        return own;
+    }
+    let others = result.outcome.failure.iter().flat_map(|failure| &failure.details.others);
+    let lost = others.map(|other| other.status).find(|status| is_temporary(*status));
+    let deferred = result.recipients.iter().filter(|one| one.outcome == RecipientOutcome::Deferred);
+    let mut codes = deferred.map(|one| one.code.unwrap_or(400));
+    lost.or_else(|| codes.any(|code| code / 100 == 4).then_some(Status::TempFail)).unwrap_or(own)
+}
+
+/// The recipients that earlier runs found refused, with the replies to them, as a failure of the row.
+pub fn recorded_refusal(refused: &[(String, String)]) -> Option<Box<Failure>> {
+    let refused: Vec<_> = refused
+        .iter()
+        .map(|(address, reply)| RefusedRecipient {
+            address: SafeText::new(address),
+            reply: SafeText::new(reply),
+            code: reply.get(..3).and_then(|code| code.parse().ok()).unwrap_or(550),
+        })
+        .collect();
+    let cause = Cause::Recipients { refused, stopped: false };
+    let is_empty = matches!(&cause, Cause::Recipients { refused, .. } if refused.is_empty());
+    (!is_empty).then(|| Box::new(Failure::new(Status::Failed, Place::default(), cause)))
+}
+
 /// The recipients that were refused permanently, as a failure of the row if other recipients are tried again.
 pub fn refusal(result: &RowResult) -> Option<Failure> {
     let place = result.refused_at.clone()?;
@@ -146,8 +183,6 @@ pub fn merge_refusals(earlier: Option<Box<Failure>>, now: Option<Failure>) -> Op
 mod tests {
     use super::*;
     use crate::exec::{RawDialogue, RecipientResult};
-    use crate::session::Place;
-    use crate::transcript::SafeText;
     use RecipientOutcome::{Accepted, Deferred, Refused, Unknown};
 
     /// Every text is the same: none of them may decide anything.

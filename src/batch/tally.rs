@@ -1,5 +1,6 @@
 //! Counts of what became of the rows, and the line that says so.
 
+use super::end::LeftReasons;
 use crate::event::group_thousands;
 
 /// What became of a row.
@@ -39,8 +40,8 @@ pub struct Tally {
     pub refused_before: usize,
     /// Unknown since an earlier run.
     pub unknown_before: usize,
-    /// Locked by another run with the same ledger.
-    pub locked_elsewhere: usize,
+    /// Held by another run with the same ledger.
+    pub held: usize,
     /// There may be more rows, which were not read.
     pub has_unread_rows: bool,
 }
@@ -62,23 +63,38 @@ impl Tally {
         self.sent + self.refused + self.deferred + self.unknown + self.failed + self.skipped
     }
 
-    /// `3 sent, 2 refused, 1 unknown, 9,994 sent before`.
-    pub fn summary(&self) -> String {
+    /// Rows that another run sends.
+    pub fn left(&self) -> usize {
+        self.deferred + self.pending
+    }
+
+    /// `3 sent, 2 refused, 4 deferred (421 4.3.2 too busy), 9,994 sent before`.
+    pub fn summary(&self, reasons: &LeftReasons) -> String {
+        let deferred = reasons.deferred.as_ref().map(|why| match reasons.has_others {
+            true => format!("{why}; and other reasons"),
+            false => why.clone(),
+        });
         let counts = [
-            (self.sent, "sent"),
-            (self.refused, "refused"),
-            (self.deferred, "deferred"),
-            (self.unknown, "unknown"),
-            (self.failed, "failed"),
-            (self.skipped, "skipped"),
-            (self.pending, "pending"),
-            (self.sent_before, "sent before"),
-            (self.refused_before, "refused before"),
-            (self.unknown_before, "unknown before"),
-            (self.locked_elsewhere, "left to another run"),
+            (self.sent, "sent", None),
+            (self.refused, "refused", None),
+            (self.deferred, "deferred", deferred.as_deref()),
+            (self.unknown, "unknown", None),
+            (self.failed, "failed", None),
+            (self.skipped, "skipped", None),
+            (self.pending, "pending", reasons.pending.as_deref()),
+            (self.sent_before, "sent before", None),
+            (self.refused_before, "refused before", None),
+            (self.unknown_before, "unknown before", None),
+            (self.held, "held by another run", None),
         ];
-        let nonzero = counts.iter().filter(|(count, _)| *count > 0);
-        let mut words: Vec<_> = nonzero.map(|(count, word)| format!("{} {word}", group_thousands(*count))).collect();
+        let mut words: Vec<_> = counts
+            .iter()
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, word, why)| {
+                let why = why.map_or(String::new(), |why| format!(" ({why})"));
+                format!("{} {word}{why}", group_thousands(*count))
+            })
+            .collect();
         if words.is_empty() {
             words.push("0 sent".to_owned());
         }
@@ -92,11 +108,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_printed_in_one_line() {
+    fn counts_are_said_in_a_line_with_the_reason_for_what_is_left() {
+        let none = LeftReasons::default();
         let tally = Tally { sent: 3, refused: 2, unknown: 1, sent_before: 9994, ..Tally::default() };
-        assert_eq!(tally.summary(), "3 sent, 2 refused, 1 unknown, 9,994 sent before");
-        assert_eq!(Tally::default().summary(), "0 sent");
+        assert_eq!(tally.summary(&none), "3 sent, 2 refused, 1 unknown, 9,994 sent before");
+        assert_eq!(Tally::default().summary(&none), "0 sent");
         let interrupted = Tally { sent: 3, pending: 7, has_unread_rows: true, ..Tally::default() };
-        assert_eq!(interrupted.summary(), "3 sent, 7 pending, the rest not read");
+        assert_eq!(interrupted.summary(&none), "3 sent, 7 pending, the rest not read");
+        let mut reasons = none;
+        reasons.pending = Some("cannot connect to a:1: refused".to_owned());
+        reasons.add_deferred("421 4.3.2 too busy");
+        let left = Tally { sent: 3, deferred: 4, pending: 2, held: 1, ..Tally::default() };
+        let expected = "3 sent, 4 deferred (421 4.3.2 too busy), 2 pending (cannot connect to a:1: refused), \
+                        1 held by another run";
+        assert_eq!(left.summary(&reasons), expected);
+        reasons.add_deferred("450 4.2.0 greylisted");
+        assert!(left.summary(&reasons).contains("4 deferred (421 4.3.2 too busy; and other reasons)"));
     }
 }

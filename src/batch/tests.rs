@@ -7,7 +7,7 @@ use super::ledger::{Ledger, LedgerAdmin};
 use super::options::{BatchOptions, WorkerOptions};
 use super::queue::{RowQueue, RowStream};
 use super::row_source::WorkerRowSource;
-use crate::event::{Event, Observer};
+use crate::event::{Event, Observer, Status};
 use crate::exec::tests::server::ServerAct::{self, Bdat, Content, Fin, Hear, Say, Signal};
 use crate::exec::tests::server::{ScriptedNetwork, VirtualClock};
 use crate::exec::{Clock, ConnectionLabel, PreparedSession, RunOptions};
@@ -78,6 +78,7 @@ fn run(scenario: &Scenario, hides: bool) -> String {
         connections: 1,
         per_connection: 100,
         retry: session.retry.filter(|retry| retry.times > 0),
+        patience: std::time::Duration::ZERO,
         rate: None,
         network: &|| Box::new(NoNetwork("the test has its own")),
         has_rows,
@@ -94,7 +95,7 @@ fn run(scenario: &Scenario, hides: bool) -> String {
             break;
         }
     }
-    let outcome = queue.finish(clock.interrupted().map(|interrupt| interrupt.name));
+    let outcome = queue.finish(clock.interrupted().map(|interrupt| Status::of_signal(interrupt.name)));
     assert!(observer.observer.0 > 0, "events were emitted");
     ledger.close().expect("the ledger can be written");
     let mut states = Vec::new();
@@ -156,7 +157,7 @@ fn scenarios() -> Vec<Scenario> {
                     .chain(QUIT)
                     .collect(),
             ],
-            expected: "1 sent, 2 refused, 3 deferred; Failed",
+            expected: "1 sent, 2 refused, 3 deferred; TempFail",
         },
         Scenario {
             why: "the connection is lost after the end of content, and before it was begun",
@@ -167,7 +168,7 @@ fn scenarios() -> Vec<Scenario> {
                 [&begin(plain)[..], &[Hear("MAIL"), Fin]].concat(),
                 [&begin(plain)[..], &envelope, &[Say("250 ok\r\n")], &QUIT].concat(),
             ],
-            expected: "1 unknown, 2 deferred, 3 sent; IoErr",
+            expected: "1 unknown, 2 deferred, 3 sent; Unavailable",
         },
         Scenario {
             why: "recipients are refused, deferred and accepted",
@@ -191,7 +192,7 @@ fn scenarios() -> Vec<Scenario> {
                 ]
                 .concat(),
             ],
-            expected: "1 refused, <1@x> refused, <c@x> sent, 2 deferred, <2@x> deferred, <c@x> sent; Failed",
+            expected: "1 refused, <1@x> refused, <c@x> sent, 2 deferred, <2@x> deferred, <c@x> sent; TempFail",
         },
         Scenario {
             why: "what was deferred is tried again, and what was refused is not",
@@ -296,7 +297,7 @@ fn scenarios() -> Vec<Scenario> {
                 ]
                 .concat(),
             ],
-            expected: "1 sent, 2 refused, 3 deferred; Failed",
+            expected: "1 sent, 2 refused, 3 deferred; TempFail",
         },
         Scenario {
             why: "rows that speak SMTP themselves: RCPT refused, MAIL refused, no reply to the content",

@@ -3,19 +3,17 @@
 use super::observer::SharedObserver;
 use super::options::WorkerOptions;
 use super::queue::{RowQueue, RowTask};
-use super::retry::{is_temporary, retry_delay};
+use super::reconnect::Reconnector;
+use super::retry::is_temporary;
+use super::row_report::RowEnd;
 use super::row_source::WorkerRowSource;
 use super::tally::RowState;
-use crate::event::{Fact, Observer, SessionAttempt, Status};
+use crate::event::{Cause, Fact, Failure, Observer, Outcome, SessionAttempt, Status};
 use crate::exec::{Clock, ConnectionLabel, PreparedSession};
 use crate::net::SystemClock;
-use crate::session::RetrySettings;
+use crate::session::Place;
+use crate::transcript::SafeText;
 use std::sync::Mutex;
-use std::time::Duration;
-
-/// How a lost connection is retried if the session has no `[retry]`.
-const DEFAULT_RETRY: RetrySettings =
-    RetrySettings { times: 5, wait: Duration::from_millis(100), backoff: 2.0, max_wait: Some(Duration::from_secs(5)) };
 
 /// A worker: one connection at a time.
 pub struct Worker<'w, 'p, 'o> {
@@ -43,14 +41,25 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
     /// Runs rows until there are none left, or no connection can be made.
     pub fn run(mut self) {
         let mut network = (self.options.network)();
-        let mut failures = 0;
+        let mut reconnector = Reconnector::new(self.options.patience, self.options.retry);
+        // A row that could not begin keeps its turn.
+        let mut has_slot = false;
         while let Some(task) = self.queue.wait_for_task(self.clock) {
             let mut observer = SharedObserver { observer: self.observer, statistics: self.options.statistics };
             if task.row.error.is_some() {
                 self.report_invalid_row(task, &mut observer);
                 continue;
             }
+            if !std::mem::replace(&mut has_slot, true)
+                && let Some(rate) = self.options.rate
+            {
+                rate.wait_for_slot(self.clock);
+            }
+            if self.clock.interrupted().is_some() {
+                return self.queue.put_back(task);
+            }
             self.announce_session_run(&task, &mut observer);
+            let began = self.clock.now();
             let mut rows = WorkerRowSource::new(self.options, self.queue, self.clock, task);
             let outcome =
                 self.session.run_connection(&mut self.label, &mut rows, network.as_mut(), self.clock, &mut observer);
@@ -60,6 +69,7 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
                 return;
             }
             if !self.options.has_rows {
+                has_slot = false;
                 continue;
             }
             let rows_begun = rows.rows_begun;
@@ -67,25 +77,23 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
                 return;
             }
             if rows_begun > 0 {
-                failures = 0;
+                reconnector.opened();
+                has_slot = false;
                 // `[[close]]` failed, or a step of `open` with `on_fail = "continue"`; or there are no other steps.
                 if outcome.status != Status::Passed || self.options.all_deselected {
                     self.queue.add_outcome(&outcome);
                 }
                 continue;
             }
-            failures += 1;
-            self.queue.add_connection_failure(&outcome);
-            let again = match self.options.retry {
-                Some(retry) => Some(retry),
-                None => self.queue.has_progress().then_some(DEFAULT_RETRY),
+            self.queue.add_steps(&outcome);
+            let is_temporary = outcome.status == Status::Passed || is_temporary(outcome.status);
+            let next = reconnector.failed(began, self.clock.now(), self.queue.last_opened());
+            let Some(next) = next.filter(|_| is_temporary) else {
+                return self.queue.give_up(open_failure(outcome), !is_temporary);
             };
-            let Some(again) = again.filter(|again| failures <= again.times) else { return };
-            // If nothing failed the server has closed the connection between two rows.
-            if outcome.status != Status::Passed && !is_temporary(outcome.status) {
-                return;
-            }
-            self.clock.sleep_until(self.clock.now() + retry_delay(&again, failures));
+            let duration = next.saturating_duration_since(self.clock.now());
+            self.label.emit(self.clock, &mut observer, Fact::Paused { duration });
+            self.clock.sleep_until(next);
         }
     }
 
@@ -100,7 +108,17 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
 
     /// Reports an invalid row without connecting.
     fn report_invalid_row(&self, task: RowTask, observer: &mut SharedObserver<'_, '_>) {
-        let outcome = self.session.report_invalid_row(&self.label, task.row, self.clock, observer);
-        self.queue.finish_row(RowState::Failed, &outcome);
+        let outcome = self.session.report_invalid_row(&self.label, task.row.clone(), self.clock, observer);
+        let reason = outcome.failure.as_ref().map(|failure| failure.cause.to_string());
+        let end = RowEnd { state: Some(RowState::Failed), status: outcome.status, reason };
+        self.queue.finish_row(&task, &end, &outcome);
     }
+}
+
+/// Why no row was begun over a connection. If nothing failed the server has closed it before the row.
+fn open_failure(outcome: Outcome) -> Failure {
+    outcome.failure.unwrap_or_else(|| {
+        let why = SafeText::new("the server closed it before a row was begun");
+        Failure::new(Status::Unavailable, Place::default(), Cause::ConnectionLost { why })
+    })
 }

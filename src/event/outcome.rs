@@ -103,7 +103,7 @@ impl Outcome {
     pub fn after_refusal(mut self, refused: &Failure) -> Self {
         let own = self.failure.take();
         let failure = match own {
-            Some(mut own) if matches!(own.status, Status::IoErr | Status::Interrupted | Status::Terminated) => {
+            Some(mut own) if own.status == Status::IoErr || own.status.is_signal() => {
                 own.details.others.push(refused.clone());
                 own
             }
@@ -116,7 +116,7 @@ impl Outcome {
                 failure
             }
         };
-        if !matches!(self.status, Status::Interrupted | Status::Terminated) {
+        if !self.status.is_signal() {
             self.status = failure.status;
         }
         self.failure = Some(failure);

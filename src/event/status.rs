@@ -31,6 +31,8 @@ pub enum Status {
     NoPerm,
     /// The server lacks what the session needs.
     Config,
+    /// Ended by SIGHUP: the terminal is gone.
+    HungUp,
     /// Ended by Ctrl-C.
     Interrupted,
     /// Ended by SIGTERM.
@@ -39,7 +41,7 @@ pub enum Status {
 
 impl Status {
     /// Every one of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Passed,
         Self::Failed,
         Self::Usage,
@@ -54,6 +56,7 @@ impl Status {
         Self::Protocol,
         Self::NoPerm,
         Self::Config,
+        Self::HungUp,
         Self::Interrupted,
         Self::Terminated,
     ];
@@ -75,16 +78,31 @@ impl Status {
             Self::Protocol => 76,
             Self::NoPerm => 77,
             Self::Config => 78,
+            Self::HungUp => 129,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
+    }
+
+    /// The status of a run that a signal ended: `SIGHUP`, `SIGTERM` or `SIGINT`.
+    pub fn of_signal(name: &str) -> Self {
+        match name {
+            "SIGHUP" => Self::HungUp,
+            "SIGTERM" => Self::Terminated,
+            _ => Self::Interrupted,
+        }
+    }
+
+    /// Whether a signal ended the run.
+    pub fn is_signal(self) -> bool {
+        matches!(self, Self::HungUp | Self::Interrupted | Self::Terminated)
     }
 
     /// `EX_TEMPFAIL`, and so on; empty if sysexits.h has no name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Passed => "EX_OK",
-            Self::Failed | Self::Interrupted | Self::Terminated => "",
+            Self::Failed | Self::HungUp | Self::Interrupted | Self::Terminated => "",
             Self::Usage => "EX_USAGE",
             Self::DataErr => "EX_DATAERR",
             Self::NoInput => "EX_NOINPUT",
@@ -111,20 +129,21 @@ impl Status {
         match self {
             Self::Interrupted => 0,
             Self::Terminated => 1,
-            Self::Software => 2,
-            Self::CantCreate => 3,
-            Self::DataErr => 4,
-            Self::NoInput => 5,
-            Self::NoPerm => 6,
-            Self::Config => 7,
-            Self::Protocol => 8,
-            Self::Failed => 9,
-            Self::IoErr => 10,
-            Self::NoHost => 11,
-            Self::Unavailable => 12,
-            Self::TempFail => 13,
-            Self::Usage => 14,
-            Self::Passed => 15,
+            Self::HungUp => 2,
+            Self::Software => 3,
+            Self::CantCreate => 4,
+            Self::DataErr => 5,
+            Self::NoInput => 6,
+            Self::NoPerm => 7,
+            Self::Config => 8,
+            Self::Protocol => 9,
+            Self::Failed => 10,
+            Self::IoErr => 11,
+            Self::NoHost => 12,
+            Self::Unavailable => 13,
+            Self::TempFail => 14,
+            Self::Usage => 15,
+            Self::Passed => 16,
         }
     }
 }

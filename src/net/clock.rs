@@ -1,10 +1,10 @@
 //! The machine's time, and the signals that ask the program to end.
 
 use crate::exec::{Clock, Interrupt};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::{exit, pipe};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 
 /// The longest sleep between two looks at the signals.
 const SLICE: Duration = Duration::from_millis(50);
+
+/// A SIGHUP that comes so soon after another one is the same event: both the shell and the kernel send one when a terminal is
+/// closed.
+const SAME_HANGUP: Duration = Duration::from_secs(1);
 
 /// How long the cleanup after a second signal may take.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(2);
@@ -35,9 +39,9 @@ impl SystemClock {
         Self::default()
     }
 
-    /// A clock that notices SIGINT and SIGTERM. [`Clock::interrupted`] reports the first signal. A second one, of
-    /// either kind, ends the program with 130 or 143 once `on_second_signal` has returned, or after [`CLEANUP_LIMIT`];
-    /// it is called with the signal's name. For `main`, once.
+    /// A clock that notices SIGINT, SIGTERM and, unless it was ignored at start (`nohup`), SIGHUP. [`Clock::interrupted`] reports
+    /// the first signal. A second one, of any kind, ends the program with 130, 143 or 129 once `on_second_signal` has returned,
+    /// or after [`CLEANUP_LIMIT`]; it is called with the signal's name. For `main`, once.
     pub fn with_signals(on_second_signal: impl Fn(&'static str) + Send + 'static) -> io::Result<Self> {
         let clock = Self::default();
         // A handler may do almost nothing: it writes a byte for each signal, and a thread does the rest after the
@@ -45,26 +49,38 @@ impl SystemClock {
         let (mut signals, writer) = UnixStream::pair()?;
         let latest = Arc::clone(&clock.signal);
         let wait_for_second = move || {
-            if signals.read_exact(&mut [0; 2]).is_ok() {
-                let name = signal_name(latest.load(Ordering::Relaxed)).unwrap_or("SIGINT");
-                let (done, finished) = mpsc::channel();
-                let cleanup = move || {
-                    on_second_signal(name);
-                    // Fails if it took too long and nobody waits any more.
-                    let _ = done.send(());
-                };
-                // A reader of our output that has stopped reading must not keep the program from ending.
-                if std::thread::Builder::new().name("cleanup".to_owned()).spawn(cleanup).is_ok() {
-                    let _ = finished.recv_timeout(CLEANUP_LIMIT);
-                }
-                exit(if name == "SIGTERM" { 143 } else { 130 });
+            if signals.read_exact(&mut [0; 2]).is_err() {
+                return;
             }
+            let name = signal_name(latest.load(Ordering::Relaxed)).unwrap_or("SIGINT");
+            let (done, finished) = mpsc::channel();
+            let cleanup = move || {
+                on_second_signal(name);
+                // Fails if it took too long and nobody waits any more.
+                let _ = done.send(());
+            };
+            // A reader of our output that has stopped reading must not keep the program from ending.
+            if std::thread::Builder::new().name("cleanup".to_owned()).spawn(cleanup).is_ok() {
+                let _ = finished.recv_timeout(CLEANUP_LIMIT);
+            }
+            exit(match name {
+                "SIGHUP" => 129,
+                "SIGTERM" => 143,
+                _ => 130,
+            });
         };
         std::thread::Builder::new().name("signals".to_owned()).spawn(wait_for_second)?;
+        let note = |signal| {
+            flag::register_usize(signal, Arc::clone(&clock.signal), usize::try_from(signal).unwrap_or_default())
+        };
+        // The order matters: actions run as registered, so the thread finds which signal it was.
         for signal in [SIGINT, SIGTERM] {
-            // The order matters: actions run as registered, so the thread finds which signal it was.
-            flag::register_usize(signal, Arc::clone(&clock.signal), usize::try_from(signal).unwrap_or_default())?;
+            note(signal)?;
             pipe::register(signal, writer.try_clone()?)?;
+        }
+        if !is_hangup_ignored() {
+            note(SIGHUP)?;
+            pipe::register(SIGHUP, distinct_hangups(writer)?)?;
         }
         Ok(clock)
     }
@@ -117,11 +133,37 @@ impl Clock for SystemClock {
     }
 }
 
+/// Returns where a handler writes a byte for each SIGHUP. One that is a new event is passed on to `writer`.
+fn distinct_hangups(mut writer: UnixStream) -> io::Result<UnixStream> {
+    let (mut hangups, handler) = UnixStream::pair()?;
+    let pass_on = move || {
+        let mut last: Option<Instant> = None;
+        while hangups.read_exact(&mut [0]).is_ok() {
+            let is_new = last.is_none_or(|last| last.elapsed() > SAME_HANGUP);
+            last = Some(Instant::now());
+            if is_new && writer.write_all(&[0]).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("hangups".to_owned()).spawn(pass_on)?;
+    Ok(handler)
+}
+
+/// Whether SIGHUP was ignored when the program was started. A handler would change that.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 << (SIGHUP - 1) != 0)
+}
+
 /// The name of the signal; `None` for 0.
 fn signal_name(signal: usize) -> Option<&'static str> {
     match signal {
         0 => None,
         signal if i32::try_from(signal) == Ok(SIGTERM) => Some("SIGTERM"),
+        signal if i32::try_from(signal) == Ok(SIGHUP) => Some("SIGHUP"),
         _ => Some("SIGINT"),
     }
 }

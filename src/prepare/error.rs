@@ -29,7 +29,7 @@ impl StepError {
     }
 }
 
-/// 143 if the system asked for it (SIGTERM), 130 if a person did.
+/// 143 if the system asked for it (SIGTERM), 129 if the terminal is gone (SIGHUP), 130 if a person did.
 pub fn signal_status(interrupt: Interrupt) -> Status {
-    if interrupt.name.contains("TERM") { Status::Terminated } else { Status::Interrupted }
+    Status::of_signal(interrupt.name)
 }

@@ -59,6 +59,7 @@ impl ServiceState {
             | Status::NoInput
             | Status::Software
             | Status::CantCreate
+            | Status::HungUp
             | Status::Interrupted
             | Status::Terminated => Self::Unknown,
         }

@@ -11,8 +11,14 @@ pub fn write(run: &RunRecord, mut out: impl Write) -> io::Result<()> {
     for (index, record) in run.records.iter().enumerate() {
         session(index + 1, record, &mut out)?;
     }
-    if matches!(run.status, Status::Interrupted | Status::Terminated) {
-        writeln!(out, "Bail out! ended by {}", if run.status == Status::Interrupted { "SIGINT" } else { "SIGTERM" })?;
+    let signal = match run.status {
+        Status::HungUp => Some("SIGHUP"),
+        Status::Interrupted => Some("SIGINT"),
+        Status::Terminated => Some("SIGTERM"),
+        _ => None,
+    };
+    if let Some(signal) = signal {
+        writeln!(out, "Bail out! ended by {signal}")?;
     }
     out.flush()
 }

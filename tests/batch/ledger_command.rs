@@ -11,7 +11,7 @@ fn one_row_in_each_state() -> BatchFixture {
     let batch = BatchFixture::new(3);
     let server =
         behaving(&[Behaviour::ClosesAfterFirst, Behaviour::AcceptsSilently, Behaviour::ClosesAt("RCPT")]).start();
-    assert_eq!(batch.run(&server, &[]).status, 74);
+    assert_eq!(batch.run(&server, &[]).status, 69);
     batch
 }
 

@@ -137,7 +137,7 @@ fn rows_stay_pending_until_a_connection_can_be_opened() {
     // 450 to NOOP is temporary: three connections are tried, and no row is attempted.
     assert_eq!(ran.stdout.matches("C: NOOP\n").count(), 3, "{}", ran.stdout);
     assert_eq!((ran.status, failing.accepted_once()), (75, 0), "{}", ran.stderr);
-    assert!(ran.stderr.contains("\n3 pending\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("\n3 pending (450 not now)\n"), "{}", ran.stderr);
     assert_eq!((batch.count("pending"), batch.count("deferred")), (3, 0));
     batch.write("c.toml", SESSION);
     assert_eq!((batch.run(&failing, &[]).status, failing.accepted_once()), (0, 3));

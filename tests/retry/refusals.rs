@@ -24,7 +24,7 @@ fn a_refused_recipient_makes_the_run_fail_although_a_retry_reaches_the_others() 
         (["b", "c"], "smtp", rows, 1, 1, "b", "1 refused", "a row is refused, as it is without a retry"),
         (["c", "b"], "smtp", rows, 1, 1, "b", "1 refused", "whatever the order"),
         (["b", "c"], "smtp", rows, 2, 1, "b", "1 refused", "deferred twice"),
-        (["b", "c"], "smtp", rows, 9, 1, "", "1 deferred", "deferred to the end: the next run sends to it"),
+        (["b", "c"], "smtp", rows, 9, 75, "", "1 deferred", "deferred to the end: the next run sends to it"),
         (["b", "c"], "smtp", "", 9, 1, "", "", "and without rows"),
         (["b", "a"], "smtp", "", 1, 0, "ab", "", "where nobody was refused a later attempt covers all"),
         (["b", "a"], "smtp", rows, 1, 0, "ab", "1 sent", "and in rows"),
@@ -40,11 +40,13 @@ fn a_refused_recipient_makes_the_run_fail_although_a_retry_reaches_the_others() 
             let folder = Folder::new().with("s.toml", session).with("rows.csv", "n\n1\n");
             let ran = folder.mailrun(["run", "--server", &server.url(scheme), "s.toml"]).args(ledger).run();
             let text = &ran.stderr;
+            // A session without rows and without a ledger is no batch: no other run would send what is left.
+            let status = if put_off == 9 && !ledger.is_empty() { 75 } else { status };
             assert_eq!(ran.status, status, "{why} {ledger:?}: {text}");
             assert_eq!(initials(&server), has_it, "{why} {ledger:?}");
             assert!(text.contains(said), "{why} {ledger:?}: {text}");
             let alone = "recipient refused: <c@x.example>: 550 5.1.1 no such user\n";
-            assert_eq!(text.contains(alone), status == 1, "{why} {ledger:?}: {text}");
+            assert_eq!(text.contains(alone), status != 0, "{why} {ledger:?}: {text}");
         }
     }
 }

@@ -25,9 +25,9 @@ pub struct LedgerEntry {
     pub reply: Option<String>,
     /// The name that the server gave the message.
     pub queue_id: Option<String>,
-    /// How many times the row was sent, or tried.
+    /// How many times the row, or the recipient, was sent, or tried.
     pub attempts: i64,
-    /// When the row changed last, in UTC: `2026-11-30T03:00:00Z`.
+    /// When the row, or the recipient, changed last, in UTC: `2026-11-30T03:00:00Z`.
     pub changed: String,
 }
 
@@ -103,8 +103,8 @@ impl LedgerAdmin {
                 "SELECT session, key, NULL, state, message_id, reply, queue_id, attempts, changed, number FROM row
                  WHERE ?1 IS NULL OR state = ?1
                  UNION ALL
-                 SELECT r.session, r.key, r.address, r.state, w.message_id, r.reply, NULL, w.attempts, w.changed,
-                 w.number FROM recipient r JOIN row w ON w.session = r.session AND w.key = r.key
+                 SELECT r.session, r.key, r.address, r.state, w.message_id, r.reply, NULL, r.attempts,
+                 coalesce(r.changed, w.changed), w.number FROM recipient r JOIN row w ON w.session = r.session AND w.key = r.key
                  WHERE ?1 IS NULL OR r.state = ?1
                  ORDER BY 1, 10, 2, 3",
             )?;
@@ -147,12 +147,12 @@ impl LedgerAdmin {
                 ResolveTarget::State(state) => (None, Some(*state)),
             };
             transaction.execute(
-                "UPDATE recipient SET state = ?3 WHERE state != 'sent' AND EXISTS (SELECT 1 FROM row w
+                "UPDATE recipient SET state = ?3, changed = ?4 WHERE state != 'sent' AND EXISTS (SELECT 1 FROM row w
                  WHERE w.session = recipient.session AND w.key = recipient.key AND w.run IS NULL
                  AND (w.key = ?1 OR w.state = ?2)
                  AND (recipient.state != 'refused' OR (w.state = 'refused' AND ?3 != 'sent'))
                  AND (?3 != 'sent' OR w.state != 'unknown' OR recipient.state IN ('unknown', 'sending')))",
-                (key, state, to),
+                (key, state, to, timestamp()),
             )?;
             let mut changed = ResolveCounts::default();
             {
@@ -211,10 +211,11 @@ impl LedgerAdmin {
                 );
                 transaction.execute(&row, [])?;
                 let recipient = format!(
-                    "INSERT INTO main.recipient (session, key, address, state, reply)
-                     SELECT session, key, address, CASE state WHEN 'sending' THEN 'unknown' ELSE state END, reply
-                     FROM other.recipient WHERE true
-                     ON CONFLICT DO UPDATE SET state = excluded.state, reply = excluded.reply WHERE {} < {}",
+                    "INSERT INTO main.recipient (session, key, address, state, reply, attempts, changed)
+                     SELECT session, key, address, CASE state WHEN 'sending' THEN 'unknown' ELSE state END, reply,
+                     attempts, changed FROM other.recipient WHERE true
+                     ON CONFLICT DO UPDATE SET state = excluded.state, reply = excluded.reply,
+                     attempts = excluded.attempts, changed = excluded.changed WHERE {} < {}",
                     rank("excluded.state"),
                     rank("state")
                 );

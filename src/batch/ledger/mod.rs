@@ -10,7 +10,7 @@ mod state;
 mod writer;
 
 pub use admin::{LedgerAdmin, LedgerEntry, ResolveCounts, ResolveTarget};
-pub use requests::{Claim, LedgerUpdate, SendingRow};
+pub use requests::{Claim, LedgerUpdate, RecipientUpdate, RecordedState, SendingRow};
 pub use schema::LedgerError;
 pub use state::STATES;
 
@@ -49,6 +49,13 @@ impl Ledger {
     pub fn claim(&self, session: &str, rows: Vec<(String, u64)>, resend_unknown: bool) -> Result<Vec<Claim>, String> {
         let (answer, answered) = channel();
         self.send(WriterCommand::Claim { session: session.to_owned(), rows, resend_unknown, answer })?;
+        answered.recv().unwrap_or_else(|_| Err("the ledger is closed".to_owned()))
+    }
+
+    /// What becomes of rows that this run did not begin, in their order.
+    pub fn states(&self, session: &str, keys: Vec<String>) -> Result<Vec<RecordedState>, String> {
+        let (answer, answered) = channel();
+        self.send(WriterCommand::States { session: session.to_owned(), keys, answer })?;
         answered.recv().unwrap_or_else(|_| Err("the ledger is closed".to_owned()))
     }
 

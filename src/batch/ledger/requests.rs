@@ -11,6 +11,8 @@ pub enum Claim {
     Claimed {
         message_id: Option<String>,
         excluded: Vec<String>,
+        /// Those of them that were refused, with the replies to them.
+        refused: Vec<(String, String)>,
         /// An earlier attempt may have been delivered.
         maybe_sent_before: bool,
     },
@@ -18,9 +20,34 @@ pub enum Claim {
     RefusedBefore,
     UnknownBefore,
     /// Another run has claimed it.
-    LockedElsewhere,
+    Held,
     /// An earlier row of this run has the same key.
     DuplicateKey,
+}
+
+/// What the ledger says of a row that is left when a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordedState {
+    /// Another run sends it.
+    Left,
+    Sent,
+    Refused,
+    Unknown,
+    /// Another run has claimed it.
+    Held,
+}
+
+/// What became of a recipient.
+#[derive(Clone, Debug)]
+pub struct RecipientUpdate {
+    /// Its name in the ledger.
+    pub name: String,
+    /// What became of it.
+    pub outcome: RecipientOutcome,
+    /// The reply that says so, redacted.
+    pub reply: String,
+    /// This attempt has not been counted for it.
+    pub counts_attempt: bool,
 }
 
 /// What the ledger is to record of a row.
@@ -36,12 +63,14 @@ pub struct LedgerUpdate {
     pub message_id: Option<String>,
     /// The reply that decided the state, redacted.
     pub reply: Option<String>,
-    /// Recipients with what became of them and the reply that says so.
-    pub recipients: Vec<(String, RecipientOutcome, String)>,
+    /// The recipients that were tried.
+    pub recipients: Vec<RecipientUpdate>,
     /// An earlier attempt may have been delivered: what this one did not send or refuse stays `unknown`.
     pub maybe_sent_before: bool,
     /// All its steps were skipped: it is as it was before this run, and not recorded if it was new.
     pub skipped: bool,
+    /// This attempt has not been counted for the row.
+    pub counts_attempt: bool,
 }
 
 /// A row whose content is about to leave, with all recipients that get it.
@@ -51,8 +80,10 @@ pub struct SendingRow {
     pub key: String,
     /// The Message-ID, if the message was prepared.
     pub message_id: Option<String>,
-    /// The names of the recipients; none if the session wrote the content itself.
-    pub recipients: Vec<String>,
+    /// The names of the recipients, and whether this attempt counts for them; none if the session wrote the content itself.
+    pub recipients: Vec<(String, bool)>,
+    /// This attempt has not been counted for the row.
+    pub counts_attempt: bool,
 }
 
 /// A request to the writer.
@@ -62,6 +93,11 @@ pub enum WriterCommand {
         rows: Vec<(String, u64)>,
         resend_unknown: bool,
         answer: Sender<Result<Vec<Claim>, String>>,
+    },
+    States {
+        session: String,
+        keys: Vec<String>,
+        answer: Sender<Result<Vec<RecordedState>, String>>,
     },
     RecordIntents {
         session: String,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// `mrun`, the application id in the file's header.
 const APPLICATION: i32 = 0x6d72_756e;
 /// The version of the tables.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 /// The size of SQLite's page cache in KiB, for the ledger and for the keys seen in this run each. It does not grow with the
 /// number of rows; the system's own cache makes up for it.
 const CACHE_KIB: i32 = 512;
@@ -30,8 +30,15 @@ CREATE TABLE row (
 CREATE INDEX row_run ON row (run) WHERE run IS NOT NULL;
 CREATE TABLE recipient (
     session TEXT NOT NULL, key TEXT NOT NULL, address TEXT NOT NULL, state TEXT NOT NULL, reply TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0, changed TEXT,
     PRIMARY KEY (session, key, address)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What version 1 lacks.
+const FROM_VERSION_1: &str = "
+ALTER TABLE recipient ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE recipient ADD COLUMN changed TEXT;
 ";
 
 /// The first bytes of every SQLite database.
@@ -185,8 +192,21 @@ impl Store {
         }
         if tables == 0 {
             self.create_tables()?;
+        } else if version < VERSION {
+            self.upgrade_tables()?;
         }
         Ok(())
+    }
+
+    /// Adds what the tables of version 1 lack, unless another run did so in the meantime.
+    fn upgrade_tables(&self) -> rusqlite::Result<()> {
+        let transaction = rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+        let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version < VERSION {
+            transaction.execute_batch(FROM_VERSION_1)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+        }
+        transaction.commit()
     }
 
     /// The file's application id, version and number of tables, read in one transaction: another run may be creating them.

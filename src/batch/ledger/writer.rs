@@ -1,6 +1,6 @@
 //! The writer thread: it collects the requests of all workers and commits them together.
 
-use super::requests::{Claim, LedgerUpdate, SendingRow, WriterCommand};
+use super::requests::{Claim, LedgerUpdate, RecipientUpdate, RecordedState, SendingRow, WriterCommand};
 use super::schema::{LedgerRun, Store, error_text, timestamp};
 use super::state::{recipient_word, row_word};
 use crate::smtp::queue_id::queue_id;
@@ -16,6 +16,7 @@ const MAX_GROUP: usize = 512;
 /// A worker that waits for the commit.
 enum PendingResponse {
     Claim(Sender<Result<Vec<Claim>, String>>, Vec<Claim>),
+    States(Sender<Result<Vec<RecordedState>, String>>, Vec<RecordedState>),
     Intents(Sender<Result<(), String>>),
 }
 
@@ -102,6 +103,12 @@ fn commit(
                         _ => {}
                     }
                 }
+                WriterCommand::States { session, keys, answer } => {
+                    match states(&transaction, run.id, &session, &keys) {
+                        Ok(states) => waiting.push(PendingResponse::States(answer, states)),
+                        Err(error) => failed = Some(error),
+                    }
+                }
                 WriterCommand::RecordIntents { session, rows, answer } => {
                     waiting.push(PendingResponse::Intents(answer));
                     if failed.is_none() {
@@ -121,6 +128,7 @@ fn commit(
         // A worker that has ended needs no answer.
         match one {
             PendingResponse::Claim(answer, claimed) => drop(answer.send(result.clone().map(|()| claimed))),
+            PendingResponse::States(answer, states) => drop(answer.send(result.clone().map(|()| states))),
             PendingResponse::Intents(answer) => drop(answer.send(result.clone())),
         }
     }
@@ -164,11 +172,12 @@ fn claim(
                 "INSERT INTO row (session, key, number, state, run, changed) VALUES (?1, ?2, ?3, 'pending', ?4, ?5)",
             )?;
             add.execute((session, key, number, run, timestamp()))?;
-            claimed.push(Claim::Claimed { message_id: None, excluded: Vec::new(), maybe_sent_before: false });
+            let (excluded, refused) = Default::default();
+            claimed.push(Claim::Claimed { message_id: None, excluded, refused, maybe_sent_before: false });
             continue;
         };
         let answer = match state.as_str() {
-            _ if holder.is_some_and(|holder| holder != run) => Claim::LockedElsewhere,
+            _ if holder.is_some_and(|holder| holder != run) => Claim::Held,
             "sent" => Claim::SentBefore,
             "refused" => Claim::RefusedBefore,
             "unknown" if !resend_unknown => Claim::UnknownBefore,
@@ -176,14 +185,20 @@ fn claim(
                 let mut take =
                     db.prepare_cached("UPDATE row SET run = ?3, number = ?4 WHERE session = ?1 AND key = ?2")?;
                 take.execute((session, key, run, number))?;
-                let mut excluded = db.prepare_cached(
-                    "SELECT address FROM recipient WHERE session = ?1 AND key = ?2
+                let mut done = db.prepare_cached(
+                    "SELECT address, state, coalesce(reply, '') FROM recipient WHERE session = ?1 AND key = ?2
                      AND (state IN ('sent', 'refused') OR (state = 'unknown' AND NOT ?3))",
                 )?;
-                let excluded = excluded
-                    .query_map((session, key, resend_unknown), |row| row.get(0))?
-                    .collect::<rusqlite::Result<Vec<String>>>()?;
-                Claim::Claimed { message_id, excluded, maybe_sent_before: state == "unknown" }
+                let mut done = done.query((session, key, resend_unknown))?;
+                let (mut excluded, mut refused) = (Vec::new(), Vec::new());
+                while let Some(row) = done.next()? {
+                    let address: String = row.get(0)?;
+                    if row.get::<_, String>(1)? == "refused" {
+                        refused.push((address.clone(), row.get(2)?));
+                    }
+                    excluded.push(address);
+                }
+                Claim::Claimed { message_id, excluded, refused, maybe_sent_before: state == "unknown" }
             }
         };
         claimed.push(answer);
@@ -191,24 +206,45 @@ fn claim(
     Ok(claimed)
 }
 
+/// What the ledger has of rows that this run did not begin.
+fn states(db: &Transaction<'_>, run: i64, session: &str, keys: &[String]) -> rusqlite::Result<Vec<RecordedState>> {
+    let mut find = db.prepare_cached("SELECT state, run FROM row WHERE session = ?1 AND key = ?2")?;
+    keys.iter()
+        .map(|key| {
+            let found = find.query_row((session, key), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            let found: Option<(String, Option<i64>)> = found;
+            Ok(match &found {
+                Some((_, Some(holder))) if *holder != run => RecordedState::Held,
+                Some((state, _)) => match state.as_str() {
+                    "sent" => RecordedState::Sent,
+                    "refused" => RecordedState::Refused,
+                    "unknown" | "sending" => RecordedState::Unknown,
+                    _ => RecordedState::Left,
+                },
+                None => RecordedState::Left,
+            })
+        })
+        .collect()
+}
+
 fn mark_sending(db: &Transaction<'_>, session: &str, sending: &SendingRow) -> rusqlite::Result<()> {
-    let SendingRow { key, message_id, recipients } = sending;
+    let SendingRow { key, message_id, recipients, counts_attempt } = sending;
     let mut row = db.prepare_cached(
-        "UPDATE row SET state = 'sending', message_id = coalesce(?3, message_id), attempts = attempts + 1, changed = ?4
+        "UPDATE row SET state = 'sending', message_id = coalesce(?3, message_id), attempts = attempts + ?5, changed = ?4
          WHERE session = ?1 AND key = ?2",
     )?;
-    row.execute((session, key, message_id, timestamp()))?;
-    if needs_recipient_rows(recipients.iter()) {
-        for address in recipients {
-            put_recipient(db, session, key, address, "sending", None)?;
+    row.execute((session, key, message_id, timestamp(), counts_attempt))?;
+    if needs_recipient_rows(recipients.iter().map(|(name, _)| name)) {
+        for (address, counts_attempt) in recipients {
+            put_recipient(db, session, key, address, "sending", None, *counts_attempt)?;
         }
     }
     Ok(())
 }
 
 fn apply_update(db: &Transaction<'_>, update: &LedgerUpdate) -> rusqlite::Result<()> {
-    let LedgerUpdate { session, key, state, message_id, reply, recipients, maybe_sent_before, skipped } = update;
-    if *skipped {
+    let LedgerUpdate { session, key, state, message_id, reply, recipients, maybe_sent_before, .. } = update;
+    if update.skipped {
         let mut forget = db
             .prepare_cached("DELETE FROM row WHERE session = ?1 AND key = ?2 AND state = 'pending' AND attempts = 0")?;
         return forget.execute((session, key)).map(drop);
@@ -220,25 +256,25 @@ fn apply_update(db: &Transaction<'_>, update: &LedgerUpdate) -> rusqlite::Result
     let mut row = db.prepare_cached(
         "UPDATE row SET state = coalesce(?3, CASE state WHEN 'sending' THEN 'pending' ELSE state END),
          message_id = coalesce(?4, message_id), reply = iif(?3 IS NULL, reply, ?5),
-         queue_id = iif(?3 IS NULL, queue_id, ?6), changed = ?7,
-         attempts = attempts + (state != 'sending' AND ?3 IS NOT NULL) WHERE session = ?1 AND key = ?2",
+         queue_id = iif(?3 IS NULL, queue_id, ?6), changed = iif(?3 IS NULL AND state != 'sending', changed, ?7),
+         attempts = attempts + ?8 WHERE session = ?1 AND key = ?2",
     )?;
-    row.execute((session, key, word, message_id, reply, queue_id, timestamp()))?;
-    if needs_recipient_rows(recipients.iter().map(|(name, ..)| name)) || has_recipient_rows(db, session, key)? {
-        for (address, outcome, reply) in recipients {
+    row.execute((session, key, word, message_id, reply, queue_id, timestamp(), update.counts_attempt))?;
+    if needs_recipient_rows(recipients.iter().map(|one| &one.name)) || has_recipient_rows(db, session, key)? {
+        for RecipientUpdate { name, outcome, reply, counts_attempt } in recipients {
             let state = match (recipient_word(*outcome), word) {
                 // Another recipient was refused, which stopped the message for all: nothing was sent to this one.
                 ("deferred", Some("refused")) => "pending",
                 (state, _) => stays(state),
             };
-            put_recipient(db, session, key, address, state, Some(reply))?;
+            put_recipient(db, session, key, name, state, Some(reply), *counts_attempt)?;
         }
         // Nothing was sent to the other recipients.
         let mut rest = db.prepare_cached(
-            "UPDATE recipient SET state = CASE ?3 WHEN 'unknown' THEN 'unknown' ELSE 'pending' END
+            "UPDATE recipient SET state = CASE ?3 WHEN 'unknown' THEN 'unknown' ELSE 'pending' END, changed = ?4
              WHERE session = ?1 AND key = ?2 AND state = 'sending'",
         )?;
-        rest.execute((session, key, word))?;
+        rest.execute((session, key, word, timestamp()))?;
     }
     Ok(())
 }
@@ -260,10 +296,13 @@ fn put_recipient(
     address: &str,
     state: &str,
     reply: Option<&str>,
+    counts_attempt: bool,
 ) -> rusqlite::Result<()> {
     let mut put = db.prepare_cached(
-        "INSERT INTO recipient (session, key, address, state, reply) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT DO UPDATE SET state = excluded.state, reply = excluded.reply",
+        "INSERT INTO recipient (session, key, address, state, reply, changed, attempts)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT DO UPDATE SET state = excluded.state, reply = excluded.reply, changed = excluded.changed,
+         attempts = attempts + excluded.attempts",
     )?;
-    put.execute((session, key, address, state, reply)).map(drop)
+    put.execute((session, key, address, state, reply, timestamp(), counts_attempt)).map(drop)
 }

@@ -1,8 +1,9 @@
 //! Fills the queue: reads rows, and claims them in the ledger.
 
 use super::{QueueState, RowStream, RowTask};
-use crate::batch::ledger::Claim;
+use crate::batch::ledger::{Claim, RecordedState};
 use crate::batch::options::BatchOptions;
+use crate::batch::row_state::recorded_refusal;
 use crate::event::{Failure, RowId, Status};
 use crate::exec::Row;
 use crate::session::SourceError;
@@ -13,12 +14,21 @@ use std::time::{Duration, Instant};
 /// How many rows are read, and claimed in the ledger, at a time.
 const GROUP_SIZE: usize = 32;
 
+/// How many rows that are left are looked up in the ledger at a time.
+const COUNT_GROUP: usize = 512;
+
 /// How long an interrupted run counts the rows that are left.
 const COUNT_LIMIT: Duration = Duration::from_secs(1);
 
 impl QueueState {
     /// Reads more rows; false if there are none left.
     pub(super) fn fill(&mut self, options: &BatchOptions, now: Instant) -> bool {
+        // With a limit no more rows are claimed than may be begun.
+        let waiting = self.ready.iter().filter(|task| !task.counted).count() as u64;
+        if self.limit.is_some_and(|limit| limit <= waiting) {
+            return false;
+        }
+        let most = self.limit.map_or(u64::MAX, |limit| limit - waiting);
         match &mut self.stream {
             RowStream::Exhausted => false,
             RowStream::Times { remaining, number, until } => {
@@ -37,11 +47,12 @@ impl QueueState {
                 self.ready.push_back(task);
                 true
             }
-            RowStream::Rows { .. } => self.fill_rows(options, now),
+            RowStream::Rows { .. } => self.fill_rows(options, now, usize::try_from(most).unwrap_or(usize::MAX)),
         }
     }
 
-    fn fill_rows(&mut self, options: &BatchOptions, now: Instant) -> bool {
+    /// Reads up to `most` rows.
+    fn fill_rows(&mut self, options: &BatchOptions, now: Instant, most: usize) -> bool {
         let mut group = Vec::new();
         let mut over = false;
         {
@@ -52,9 +63,9 @@ impl QueueState {
                 self.stream = RowStream::Exhausted;
                 return false;
             }
-            let most = if reader.is_stream { 1 } else { GROUP_SIZE };
+            let most = if reader.is_stream { 1 } else { GROUP_SIZE.min(most) };
             let mut read = 0;
-            while read < most && !over {
+            while read < GROUP_SIZE && group.len() < most && !over {
                 match reader.next_row() {
                     Ok(Some(row)) => {
                         read += 1;
@@ -79,7 +90,7 @@ impl QueueState {
                             SourceError::Refused(what) => (Status::DataErr, what),
                             SourceError::Unreadable(what) => (Status::NoInput, what),
                         };
-                        self.statuses.push(status);
+                        self.statuses.add(status);
                         let cause = crate::event::Cause::Unreadable { what: SafeText::new(what) };
                         self.failure.get_or_insert(Failure::new(status, crate::session::Place::default(), cause));
                         over = true;
@@ -91,6 +102,7 @@ impl QueueState {
             self.stream = RowStream::Exhausted;
         }
         self.taken += group.len();
+        self.unseen_keys.retain(|key| !group.iter().any(|(task, _)| task.key == *key));
         if group.is_empty() {
             return !over;
         }
@@ -116,7 +128,7 @@ impl QueueState {
                     what: SafeText::new(format!("the ledger cannot be written: {why}")),
                 };
                 let failure = Failure::new(Status::CantCreate, crate::session::Place::default(), cause);
-                self.statuses.push(Status::CantCreate);
+                self.statuses.add(Status::CantCreate);
                 self.failure.get_or_insert(failure);
                 self.tally.pending += group.len();
                 self.stopped = true;
@@ -129,9 +141,10 @@ impl QueueState {
                 self.ready.push_back(task);
                 continue;
             }
-            match claimed.next().unwrap_or(Claim::LockedElsewhere) {
-                Claim::Claimed { message_id, excluded, maybe_sent_before } => {
+            match claimed.next().unwrap_or(Claim::Held) {
+                Claim::Claimed { message_id, excluded, refused, maybe_sent_before } => {
                     task.maybe_sent_before = maybe_sent_before;
+                    task.row.earlier_refusal = recorded_refusal(&refused);
                     task.row.message_id = message_id;
                     task.row.excluded = excluded;
                     self.ready.push_back(task);
@@ -139,7 +152,7 @@ impl QueueState {
                 Claim::SentBefore => self.tally.sent_before += 1,
                 Claim::RefusedBefore => self.tally.refused_before += 1,
                 Claim::UnknownBefore => self.tally.unknown_before += 1,
-                Claim::LockedElsewhere => self.tally.locked_elsewhere += 1,
+                Claim::Held => self.tally.held += 1,
                 Claim::DuplicateKey => {
                     task.row.error = Some(format!("duplicate key {}: an earlier row has it", SafeText::new(&task.key)));
                     self.ready.push_back(task);
@@ -149,25 +162,50 @@ impl QueueState {
         true
     }
 
-    /// Counts the rows that were not read; true if there were any. After an interruption nothing more is read from a stream,
-    /// and a file only for a second: the summary then says that there may be more.
-    pub(super) fn count_rest(&mut self, options: &BatchOptions, interrupted: bool) -> bool {
-        let RowStream::Rows { reader, key, until, .. } = &mut self.stream else { return false };
+    /// Counts the rows that were not read, up to the limit. After an interruption nothing more is read from a stream, and a file
+    /// only for a second: the summary then says that there may be more.
+    pub(super) fn count_rest(&mut self, options: &BatchOptions, interrupted: bool) {
+        let left = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let RowStream::Rows { reader, key, until, .. } = &mut self.stream else { return };
+        if left == 0 {
+            return;
+        }
         if interrupted && (reader.is_stream || until.is_some() || options.counts_repetitions) {
             self.tally.has_unread_rows = reader.is_stream;
-            return false;
+            return;
         }
         let started = Instant::now();
-        let mut count = 0;
-        while let Ok(Some(row)) = reader.next_row() {
-            count += usize::from(row_task(row, key.as_deref(), options, None).is_some());
-            if interrupted && count % 1024 == 0 && started.elapsed() > COUNT_LIMIT {
-                self.tally.has_unread_rows = true;
+        let (mut count, mut is_over) = (0, false);
+        while !is_over && count < left {
+            let mut names = Vec::new();
+            while names.len() < COUNT_GROUP && !is_over {
+                match reader.next_row() {
+                    Ok(Some(row)) => {
+                        names.extend(row_task(row, key.as_deref(), options, None).map(|(task, _)| task.key))
+                    }
+                    Ok(None) | Err(_) => is_over = true,
+                }
+            }
+            let states = match &options.ledger {
+                Some(ledger) => ledger.states(&options.session, names).unwrap_or_default(),
+                None => vec![RecordedState::Left; names.len()],
+            };
+            for state in states {
+                match state {
+                    RecordedState::Left if count < left => count += 1,
+                    RecordedState::Left => break,
+                    RecordedState::Sent => self.tally.sent_before += 1,
+                    RecordedState::Refused => self.tally.refused_before += 1,
+                    RecordedState::Unknown => self.tally.unknown_before += 1,
+                    RecordedState::Held => self.tally.held += 1,
+                }
+            }
+            if interrupted && started.elapsed() > COUNT_LIMIT {
+                self.tally.has_unread_rows = !is_over;
                 break;
             }
         }
         self.tally.pending += count;
-        count > 0
     }
 }
 
@@ -196,7 +234,8 @@ fn row_task(
             }
         }
     }
-    if options.shard.is_some_and(|shard| !shard.contains(&name)) {
+    let is_selected = options.keys.is_empty() || options.keys.contains(&name);
+    if !is_selected || options.shard.is_some_and(|shard| !shard.contains(&name)) {
         return None;
     }
     let id = RowId { number, key: SafeText::new(&name), place: SafeText::new(&place), attempt: 1, repetition };

@@ -21,7 +21,7 @@ use run::{TEST_ABOUT, TEST_EXAMPLES};
 use std::path::PathBuf;
 
 const EXIT_STATUSES: &str = "\
-Exit status (sysexits.h). If several sessions end differently, the gravest counts:
+Exit status (sysexits.h). If several sessions end differently, the gravest counts; a batch with rows left ends with their status:
     0  everything passed
     1  an expectation or assert failed
    64  the command line is wrong
@@ -36,7 +36,7 @@ Exit status (sysexits.h). If several sessions end differently, the gravest count
    76  what the server sent is not SMTP, or the TLS handshake failed
    77  authentication refused, or the certificate is not trusted
    78  the server lacks what the session needs
-  130  ended by Ctrl-C; 143 by SIGTERM
+  129  ended by SIGHUP; 130 by Ctrl-C; 143 by SIGTERM
 
 Every option can also be given as an environment variable: --connect-timeout as
 MAILRUN_CONNECT_TIMEOUT. Lists have one value per line, flags are 1. The command

@@ -211,6 +211,9 @@ pub struct BatchArguments {
     /// Retry temporary failures up to N times, like [retry]
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::retry_count)]
     pub retry: Option<u32>,
+    /// Wait up to this time for a connection in an outage: 10m with a ledger, otherwise 0 [default]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::patience)]
+    pub patience: Option<Duration>,
     /// Start at most this many rows or sessions per second, over all connections: 50/s, 600/m
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = crate::session::parse_rate)]
     pub rate: Option<f64>,

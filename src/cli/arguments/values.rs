@@ -82,6 +82,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How long to wait in an outage; 0 has no unit.
+pub fn patience(text: &str) -> Result<Duration, String> {
+    if text.trim() == "0" { Ok(Duration::ZERO) } else { parse_duration(text) }
+}
+
 /// A whole number from 0.
 pub fn unsigned(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a whole number, 0 or more".to_owned())

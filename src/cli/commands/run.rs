@@ -10,7 +10,8 @@ use crate::cli::output::transcript_files::WithSessionHeader;
 use crate::cli::sessions::diagnostics::print_warnings;
 use crate::cli::sessions::load::{LoadResult, LoadedSession};
 use crate::cli::suite_runner::network_mode::NetworkMode;
-use crate::cli::suite_runner::outcome::{OutcomeObserver, delivery_line, judge};
+use crate::cli::suite_runner::next_steps;
+use crate::cli::suite_runner::outcome::{OutcomeObserver, delivery_line, delivery_lines, judge};
 use crate::cli::suite_runner::session_result::{SessionResult, description, file_name, remarks};
 use crate::cli::suite_runner::suite::{PrintSession, RunSession, Suite};
 use crate::event::Status;
@@ -34,6 +35,7 @@ pub fn run_suite(
 ) -> Result<Status, CommandError> {
     let command = TranscriptRun {
         suite: &suite,
+        arguments,
         options: &arguments.output,
         insecure: arguments.connect.insecure,
         no_skip: arguments.select.no_skip,
@@ -53,6 +55,7 @@ pub fn run_suite(
 /// How `run` runs each session.
 struct TranscriptRun<'a> {
     suite: &'a Suite<'a>,
+    arguments: &'a RunArguments,
     options: &'a OutputArguments,
     /// `--insecure`
     insecure: bool,
@@ -176,19 +179,22 @@ impl TranscriptRun<'_> {
         let judged = judge(end.as_ref(), loaded.session.xfail.as_deref(), &outcome, self.no_skip);
         let remarks = remarks(loaded, self.insecure, judged.remark);
         // The summary of a batch replaces the line about the messages.
-        let delivered = summary.unwrap_or_else(|| delivery_line(loaded, end.as_ref(), &outcome).into_iter().collect());
-        let mut lines = Vec::new();
-        if !options.quiet || judged.status != Status::Passed {
-            lines = self.result_lines(loaded, &remarks, &delivered);
-            if let NetworkMode::DryRun(_, place) = network {
-                lines.extend(kept_mail(&place.folder, &outcome));
-            }
-        }
+        let delivered = delivery_lines(summary.as_ref(), delivery_line(loaded, end.as_ref(), &outcome));
         let mut record = match recorder {
             Some(recorder) => recorder.finish(file_name(loaded), judged.judgement, judged.status),
             None => Record::not_started(file_name(loaded), judged.judgement, judged.status),
         };
         record.description = description(loaded);
+        let mut lines = Vec::new();
+        if !options.quiet || judged.status != Status::Passed {
+            lines = self.result_lines(loaded, &remarks, &delivered);
+            if let Some(summary) = &summary {
+                lines.extend(next_steps::next_steps(self.arguments, loaded, &record, summary));
+            }
+            if let NetworkMode::DryRun(_, place) = network {
+                lines.extend(kept_mail(&place.folder, &outcome));
+            }
+        }
         record.remarks = remarks.into_iter().chain(delivered).collect();
         let status = if panicked { Status::worst([judged.status, Status::Software]) } else { judged.status };
         SessionResult { record, status, output: Some(RunOutput { lines, buffered, transcript_error }) }

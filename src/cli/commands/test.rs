@@ -12,7 +12,7 @@ use crate::cli::output::workspace::Workspace;
 use crate::cli::sessions::diagnostics::print_warnings;
 use crate::cli::sessions::load::{LoadResult, LoadedSession};
 use crate::cli::suite_runner::network_mode::NetworkMode;
-use crate::cli::suite_runner::outcome::{OutcomeObserver, judge};
+use crate::cli::suite_runner::outcome::{OutcomeObserver, delivery_lines, judge};
 use crate::cli::suite_runner::session_result::{SessionResult, description, display_name, file_name, remarks};
 use crate::cli::suite_runner::suite::{PrintSession, RunSession, Suite};
 use crate::event::Status;
@@ -165,7 +165,7 @@ impl RunSession for TestRun<'_> {
         let mut record = recorder.finish(name, judged.judgement, judged.status);
         record.description = description(loaded);
         record.remarks.splice(0..0, remarks(loaded, self.insecure, judged.remark));
-        record.remarks.extend(summary.unwrap_or_else(|| outcome.summary().into_iter().collect()));
+        record.remarks.extend(delivery_lines(summary.as_ref(), outcome.summary()));
         let mut status = judged.status;
         if panicked {
             status = Status::Software;

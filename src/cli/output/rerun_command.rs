@@ -41,6 +41,8 @@ impl HiddenValues {
 /// `mailrun run --server smtp://127.0.0.1:2525 smoke/relay.toml`, as a shell reads it.
 pub fn command_line(arguments: &RunArguments, file: &str, hidden: &HiddenValues) -> String {
     let mut words = vec!["mailrun".to_owned(), "run".to_owned()];
+    // The option reads what HumanDuration prints, without the space.
+    let time = |duration: &std::time::Duration| HumanDuration(*duration).to_string().replace(' ', "");
     let mut option = |name: &str, value: &[u8]| words.push(format!("{name} {}", shell_quoted(value)));
     let (meaning, connect) = (&arguments.inputs, &arguments.connect);
     meaning.server.iter().for_each(|server| option("--server", server.as_bytes()));
@@ -56,9 +58,9 @@ pub fn command_line(arguments: &RunArguments, file: &str, hidden: &HiddenValues)
     // Without the ledger, a batch would send everything again.
     arguments.batch.ledger.iter().for_each(|path| option("--ledger", &argument_bytes(path)));
     arguments.batch.shard.iter().for_each(|shard| option("--shard", shard.to_string().as_bytes()));
+    let patience = arguments.batch.patience.filter(|patience| !patience.is_zero());
+    patience.iter().for_each(|patience| option("--patience", time(patience).as_bytes()));
     arguments.batch.retry.iter().for_each(|times| option("--retry", times.to_string().as_bytes()));
-    // The option reads what HumanDuration prints, without the space.
-    let time = |duration: &std::time::Duration| HumanDuration(*duration).to_string().replace(' ', "");
     connect.timeout.iter().for_each(|timeout| option("--timeout", time(timeout).as_bytes()));
     connect.connect_timeout.iter().for_each(|timeout| option("--connect-timeout", time(timeout).as_bytes()));
     connect.ca.iter().for_each(|path| option("--ca", &argument_bytes(path)));
@@ -75,6 +77,11 @@ pub fn command_line(arguments: &RunArguments, file: &str, hidden: &HiddenValues)
     words.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned()));
     words.push(if file == "-" { file.to_owned() } else { shell_quoted(&argument_bytes(Path::new(file))) });
     hidden.redactor.redact(words.join(" ")).as_str().to_owned()
+}
+
+/// A file name as a shell reads it.
+pub fn file_argument(path: &Path) -> String {
+    shell_quoted(&argument_bytes(path))
 }
 
 /// A file name as an argument. A name that begins with `-` gets `./` in front, so that it is not read as an option.

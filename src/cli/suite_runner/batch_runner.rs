@@ -2,7 +2,7 @@
 
 use super::network_pool::NetworkPool;
 use crate::batch::ledger::Ledger;
-use crate::batch::{BatchOptions, Progress, RateLimiter, RowQueue, RowStream, Statistics, WorkerOptions};
+use crate::batch::{BatchOptions, Progress, RateLimiter, RowQueue, RowStream, Statistics, Tally, WorkerOptions};
 use crate::cli::arguments::{BatchArguments, RunArguments};
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
@@ -14,8 +14,12 @@ use crate::net::SystemClock;
 use crate::session::{RetrySettings, RowsSettings, SourceError};
 use crate::source::RowReader;
 use crate::transcript::{SafeText, escape_unprintable};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a batch with a ledger goes on without a connection.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The options for batches, and the ledger that all sessions share.
 pub struct BatchRunner<'a> {
@@ -23,6 +27,8 @@ pub struct BatchRunner<'a> {
     jobs: Option<u32>,
     fail_fast: bool,
     ledger: Option<Arc<Ledger>>,
+    /// `--dry-run`: the rate is ignored.
+    is_dry: bool,
     /// Whether a batch may show a progress bar: nothing else writes to the terminal then.
     bar: bool,
 }
@@ -30,8 +36,19 @@ pub struct BatchRunner<'a> {
 /// The end of a session.
 pub struct RunOutcome {
     pub outcome: Outcome,
-    /// The summary lines of a batch, which replace the line about recipients.
-    pub summary: Option<Vec<String>>,
+    pub summary: Option<BatchSummary>,
+}
+
+/// What a batch came to.
+#[derive(Default)]
+pub struct BatchSummary {
+    /// Lines that replace the one about recipients.
+    pub lines: Vec<String>,
+    pub tally: Tally,
+    /// Whether the session has rows or is repeated. If not, the line about recipients says more than the count of one row.
+    pub counts_rows: bool,
+    /// The ledger, as the command line has it.
+    pub ledger: Option<PathBuf>,
 }
 
 impl<'a> BatchRunner<'a> {
@@ -77,7 +94,7 @@ impl<'a> BatchRunner<'a> {
                 Some(Arc::new(ledger))
             }
         };
-        Ok(Self { arguments, jobs, fail_fast, ledger, bar: false })
+        Ok(Self { arguments, jobs, fail_fast, ledger, is_dry: dry_run, bar: false })
     }
 
     /// Lets batches show a progress bar.
@@ -138,7 +155,7 @@ impl<'a> BatchRunner<'a> {
                 Ok(ready) => self.run_batch(loaded, &ready, &networks, clock, &mut interruption),
                 Err(outcome) => (*outcome, None),
             };
-        let unreported = !interruption.seen && matches!(outcome.status, Status::Interrupted | Status::Terminated);
+        let unreported = !interruption.seen && outcome.status.is_signal();
         if let Some(interrupt) = clock.interrupted().filter(|_| unreported) {
             let note = Note::Interrupted { signal: interrupt.name };
             connection.emit(clock, observer, Fact::Noted(note));
@@ -154,7 +171,7 @@ impl<'a> BatchRunner<'a> {
         networks: &NetworkPool<'_>,
         clock: &SystemClock,
         observer: &mut (dyn Observer + Send),
-    ) -> (Outcome, Option<Vec<String>>) {
+    ) -> (Outcome, Option<BatchSummary>) {
         let (arguments, rows) = (self.arguments, loaded.session.rows.as_ref());
         let until = arguments.duration.and_then(|duration| Instant::now().checked_add(duration));
         let times = match (arguments.repeat, until) {
@@ -176,19 +193,23 @@ impl<'a> BatchRunner<'a> {
             resend_unknown: arguments.resend_unknown,
             fail_fast: self.fail_fast,
             counts_repetitions: arguments.repeat.is_some() || arguments.duration.is_some(),
+            limit: None,
+            keys: Vec::new(),
+            on_row: None,
         };
         let queue = RowQueue::new(turns, options);
         let retry = match (arguments.retry, loaded.session.retry) {
             (Some(times), own) => Some(RetrySettings { times, ..own.unwrap_or(RetrySettings::with_times(times)) }),
             (None, own) => own,
         };
-        let rate = arguments.rate.or(rows.and_then(|rows| rows.rate)).map(RateLimiter::new);
+        let rate = arguments.rate.or(rows.and_then(|rows| rows.rate)).filter(|_| !self.is_dry).map(RateLimiter::new);
         let load = arguments.repeat.is_some() || arguments.duration.is_some();
         let statistics = load.then(|| Mutex::new(Statistics::default()));
         let plan = WorkerOptions {
             connections: self.connections(loaded),
             per_connection: rows.map_or(1, |rows| rows.per_connection),
             retry: retry.filter(|retry| retry.times > 0),
+            patience: arguments.patience.unwrap_or(if self.ledger.is_some() { PATIENCE } else { Duration::ZERO }),
             rate: rate.as_ref(),
             network: &|| networks.take(),
             has_rows: rows.is_some(),
@@ -199,23 +220,31 @@ impl<'a> BatchRunner<'a> {
         let progress = if self.bar { Progress::default() } else { Progress::hidden() };
         let mut outcome = crate::batch::run(ready, &plan, &queue, clock, &progress, observer);
         let tally = queue.tally();
-        let mut lines = Vec::new();
+        let mut summary = BatchSummary {
+            lines: Vec::new(),
+            tally,
+            counts_rows: rows.is_some() || load,
+            ledger: self.arguments.ledger.clone().filter(|_| self.ledger.is_some()),
+        };
+        let counts = tally.summary(&queue.reasons());
         if rows.is_some() || self.ledger.is_some() || load {
-            lines.push(tally.summary());
+            summary.lines.push(counts);
         }
         if let Some(statistics) = statistics {
             let statistics = statistics.into_inner().unwrap_or_else(PoisonError::into_inner);
-            lines.extend(statistics.report_lines(tally.sent, started.elapsed()));
+            summary.lines.extend(statistics.report_lines(tally.sent, started.elapsed()));
         }
-        let before = tally.sent_before + tally.refused_before + tally.locked_elsewhere;
-        if outcome.status == Status::Passed && tally.finished() == 0 && before > 0 {
-            outcome.skipped = Some(SafeText::new(if rows.is_some() {
-                "nothing is left to send"
-            } else {
-                "it is in the ledger already"
-            }));
+        let before = tally.sent_before + tally.refused_before + tally.held;
+        if tally.finished() + tally.left() == 0 && before > 0 {
+            let why = if rows.is_some() { "nothing is left to send" } else { "it is in the ledger already" };
+            // A refused row still counts, so that the session is not skipped.
+            match outcome.status {
+                Status::Passed => outcome.skipped = Some(SafeText::new(why)),
+                _ => summary.lines.push(why.to_owned()),
+            }
         }
-        (outcome, (!lines.is_empty()).then_some(lines))
+        let has_lines = !summary.lines.is_empty();
+        (outcome, has_lines.then_some(summary))
     }
 
     fn rows(

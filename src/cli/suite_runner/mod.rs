@@ -6,6 +6,7 @@ pub mod dry_run;
 pub mod machine;
 pub mod network_mode;
 pub mod network_pool;
+pub mod next_steps;
 pub mod outcome;
 pub mod raw_deliveries;
 pub mod retrying_network;

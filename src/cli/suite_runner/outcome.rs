@@ -1,5 +1,6 @@
 //! Judges the end of a session, and makes the line about its mail.
 
+use super::batch_runner::BatchSummary;
 use super::deliveries::{Deliveries, plural};
 use super::raw_deliveries::RawDeliveries;
 use crate::cli::sessions::load::LoadedSession;
@@ -56,7 +57,7 @@ fn judge_end(outcome: Option<&Outcome>, xfail: Option<&str>, observed: &OutcomeO
         Status::Passed if xfail.is_some() => judged(Status::Failed, Judgement::UnexpectedPass(why)),
         Status::Passed => judged(Status::Passed, Judgement::Passed),
         // xfail expects a failure of the dialogue, not a signal or a bug.
-        status @ (Status::Interrupted | Status::Terminated | Status::Software) => judged(status, Judgement::Error),
+        status if status.is_signal() || status == Status::Software => judged(status, Judgement::Error),
         _ if xfail.is_some() && is_dialogue_failure(outcome, observed) => {
             judged(Status::Passed, Judgement::ExpectedFailure(why))
         }
@@ -92,6 +93,16 @@ pub fn delivery_line(loaded: &LoadedSession, outcome: Option<&Outcome>, observed
     }
     let unsent = unsent_line(loaded, outcome, &observed.raw_deliveries)?;
     Some(observed.raw_deliveries_line().map_or(unsent.clone(), |others| format!("{others}; {unsent}")))
+}
+
+/// The lines about a session's mail: the summary of a batch, or the line about its recipients. Without rows the recipients say
+/// more than the count of one row, unless the ledger left none of them to be tried.
+pub fn delivery_lines(summary: Option<&BatchSummary>, delivered: Option<String>) -> Vec<String> {
+    match (summary, delivered) {
+        (Some(summary), Some(delivered)) if !summary.counts_rows => vec![delivered],
+        (Some(summary), _) => summary.lines.clone(),
+        (None, delivered) => delivered.into_iter().collect(),
+    }
 }
 
 /// The line for a session that has messages and sent none: why.

@@ -1,6 +1,6 @@
 //! Runs one session: options of the run, clock, and batches, shared by all workers.
 
-use super::batch_runner::{BatchRunner, RunOutcome};
+use super::batch_runner::{BatchRunner, BatchSummary, RunOutcome};
 use super::network_mode::NetworkMode;
 use super::network_pool::NetworkPool;
 use crate::cli::sessions::load::LoadedSession;
@@ -18,14 +18,14 @@ pub struct SessionRunner<'a> {
 }
 
 impl SessionRunner<'_> {
-    /// Runs a session. A panic ends this session only: then there is no outcome. The second value are the summary lines
-    /// of a batch.
+    /// Runs a session. A panic ends this session only: then there is no outcome. The second value is the summary of
+    /// a batch.
     pub fn run(
         &self,
         loaded: &LoadedSession,
         network: &mut NetworkMode,
         observer: &mut (dyn Observer + Send),
-    ) -> (Option<Outcome>, Option<Vec<String>>) {
+    ) -> (Option<Outcome>, Option<BatchSummary>) {
         let count = self.batches.connections(loaded);
         let shared;
         let networks = match network {

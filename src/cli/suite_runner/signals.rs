@@ -1,4 +1,4 @@
-//! What Ctrl-C and SIGTERM do to a run.
+//! What Ctrl-C, SIGTERM and SIGHUP do to a run.
 
 use crate::cli::output::console;
 use crate::cli::sessions::load::LoadedSession;
@@ -29,11 +29,8 @@ pub fn stop_sources_at_signals<'a>(sessions: impl Iterator<Item = &'a mut Loaded
 
 /// The exit status of a run: that of the signal that ended it, otherwise the worst of `statuses`.
 pub fn final_status(clock: &SystemClock, statuses: Vec<Status>) -> Status {
-    match clock.interrupted().map(|interrupt| interrupt.name) {
-        Some("SIGTERM") => Status::Terminated,
-        Some(_) => Status::Interrupted,
-        None => Status::worst(statuses),
-    }
+    let signal = clock.interrupted().map(|interrupt| Status::of_signal(interrupt.name));
+    signal.unwrap_or_else(|| Status::worst(statuses))
 }
 
 /// Writes what must not be lost before a second signal ends the program at once.
