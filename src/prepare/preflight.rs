@@ -136,7 +136,16 @@ impl<'a> Visitor<'a> for Preflight<'_, 'a> {
                 content => self.visit_text_source(content, FilePurpose::Text(content.decoding())),
             }
         }
-        let files = message.attachments.iter().map(|attachment| &attachment.path).chain(&message.eml);
+        for attached in message.attachments.iter().filter(|attached| attached.can_be_pattern) {
+            self.check(|preflight| match preflight.is_known(&attached.path.template) {
+                true => preflight.parts().attached(attached).and_then(|found| {
+                    found.iter().try_for_each(|path| preflight.parts().open(path, &attached.path.span).map(drop))
+                }),
+                false => Ok(()),
+            });
+        }
+        let tables = message.attachments.iter().filter(|attached| !attached.can_be_pattern);
+        let files = tables.map(|attached| &attached.path).chain(&message.eml);
         files.for_each(|path| self.visit_path(path, FilePurpose::Bytes));
     }
 

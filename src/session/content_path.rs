@@ -1,5 +1,6 @@
 //! The path of a file that is sent, and the folder that it must stay below if it is made of data.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,8 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentPath {
     path: PathBuf,
+    /// What the path of the session file is relative to.
+    base: PathBuf,
     /// The folder that it must stay below, and the rest of the path.
     confined: Option<(PathBuf, PathBuf)>,
 }
@@ -14,7 +17,12 @@ pub struct ContentPath {
 impl ContentPath {
     /// A path that the session file or the command line chose.
     pub fn literal(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), confined: None }
+        Self { path: path.into(), base: PathBuf::new(), confined: None }
+    }
+
+    /// As [`ContentPath::literal`], relative to `base`.
+    pub fn literal_in(base: &Path, path: &str) -> Self {
+        Self { path: base.join(path), base: base.to_owned(), confined: None }
     }
 
     /// A path with data in it: `template` rendered to `rendered`. It must stay below the folder that the literal text
@@ -46,7 +54,7 @@ impl ContentPath {
                 _ => depth + 1,
             };
         }
-        Ok(Self { path, confined: Some((base.join(folder), rest.into())) })
+        Ok(Self { path, base: base.to_owned(), confined: Some((base.join(folder), rest.into())) })
     }
 
     /// The whole path.
@@ -57,6 +65,28 @@ impl ContentPath {
     /// The folder that it must stay below and the rest of the path, if it is made of data.
     pub fn confinement(&self) -> Option<(&Path, &Path)> {
         self.confined.as_ref().map(|(folder, rest)| (folder.as_path(), rest.as_path()))
+    }
+
+    /// The folder that a search for this path begins in: nothing of it, or `/`.
+    pub fn beginning(&self, is_absolute: bool) -> Self {
+        let start = match (is_absolute, &self.base) {
+            (true, _) => PathBuf::from("/"),
+            (false, base) => base.clone(),
+        };
+        Self {
+            path: start.clone(),
+            base: self.base.clone(),
+            confined: self.confined.as_ref().map(|_| (start, PathBuf::new())),
+        }
+    }
+
+    /// A name in this folder. `is_free`: it is a part of the folder that a path with data must stay below.
+    pub fn join(&self, name: &OsStr, is_free: bool) -> Self {
+        let confined = self.confined.as_ref().map(|(folder, rest)| match is_free {
+            true => (folder.join(name), rest.clone()),
+            false => (folder.clone(), rest.join(name)),
+        });
+        Self { path: self.path.join(name), base: self.base.clone(), confined }
     }
 
     /// Whether it is `-`, standard input. Data cannot name it.

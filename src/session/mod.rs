@@ -18,6 +18,7 @@ mod encoding;
 mod expect;
 mod expression;
 mod facts;
+mod file_pattern;
 mod file_templates;
 mod following_message;
 mod message_numbering;
@@ -59,6 +60,7 @@ pub use encoding::{
 pub use expect::{CodePattern, EnhancedPattern, Expectation, ReplyPattern};
 pub use expression::{Evaluation, Expression};
 pub use facts::{EhloFacts, PeerFacts, ReplyFacts, SessionFacts, TlsFacts, days_until};
+pub use file_pattern::FilePattern;
 pub use following_message::{FollowingMessage, captures_name, max_in_flight};
 pub use message_numbering::{
     MessageNumbering, count_messages, count_messages_of, has_always, ledger_recipient, message_id_of,
@@ -71,7 +73,7 @@ pub use schema::schema;
 pub use scope::{HostEnvironment, Scope, Value, unseeded_letters};
 pub use server::{Scheme, Server, ServerAddress};
 pub use show::{ShowOptions, show};
-pub use sources::{SourceError, SourceFile, Sources};
+pub use sources::{FolderEntry, SourceError, SourceFile, Sources};
 pub use step_range::{StepRange, StepRangeError};
 pub use steps::{AllSteps, all_steps};
 pub(crate) use suggestions::closest_name;

@@ -231,6 +231,8 @@ pub struct Message {
 #[derive(Clone, Debug)]
 pub struct AttachedFile {
     pub path: SourcePath,
+    /// Whether the path can be a pattern: it is given alone, not in a table.
+    pub can_be_pattern: bool,
     /// Its name for the recipient. The default is the file's name.
     pub name: Option<Template>,
     pub media_type: Option<Template>,

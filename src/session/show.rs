@@ -247,7 +247,7 @@ fn attachment(attachment: &AttachedFile) -> String {
     pairs.template("name", &attachment.name);
     pairs.template("type", &attachment.media_type);
     pairs.template("inline", &attachment.inline);
-    if pairs.len() == 1 { path(&attachment.path) } else { toml::table(&pairs) }
+    if attachment.can_be_pattern { path(&attachment.path) } else { toml::table(&pairs) }
 }
 
 fn rows(rows: &RowsSettings) -> Pairs {

@@ -1,6 +1,7 @@
 //! The files, environment variables and commands that sessions ask for. Implemented in `source/`.
 
 use super::ContentPath;
+use std::ffi::OsString;
 use std::io::Read;
 use std::path::Path;
 
@@ -11,6 +12,15 @@ pub struct SourceFile {
     pub length: u64,
     /// Differs once the file has changed, as far as the system tells; 0 for what never changes.
     pub revision: u64,
+}
+
+/// A file or folder within a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderEntry {
+    pub name: OsString,
+    /// Whether it is a folder, or a link to one.
+    pub is_folder: bool,
+    pub is_link: bool,
 }
 
 /// Why a source has no value.
@@ -32,6 +42,10 @@ pub trait Sources: Sync {
     /// [`Sources::open_secret`] or [`Sources::read_tls`] is refused.
     fn open_content(&self, path: &ContentPath) -> Result<SourceFile, SourceError> {
         self.open(path.path())
+    }
+    /// What a folder contains, for patterns. The folder is one that [`Sources::open_content`] would open files in.
+    fn list_folder(&self, folder: &ContentPath) -> Result<Vec<FolderEntry>, SourceError> {
+        refused(&folder.to_string())
     }
     /// As [`Sources::open`], for a file of `[secrets]`, which is never content.
     fn open_secret(&self, path: &Path) -> Result<SourceFile, SourceError> {

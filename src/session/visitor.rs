@@ -20,6 +20,8 @@ pub enum FilePurpose {
     Rows,
     /// Content that is sent as it is.
     Bytes,
+    /// An entry of `attach` that can be a pattern.
+    Pattern,
 }
 
 /// Called for each part of a session.
@@ -146,7 +148,8 @@ pub fn walk_message<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, message: &'s M
         visitor.visit_text_source(content, FilePurpose::Text(content.decoding()));
     }
     for file in &message.attachments {
-        visitor.visit_path(&file.path, FilePurpose::Bytes);
+        let purpose = if file.can_be_pattern { FilePurpose::Pattern } else { FilePurpose::Bytes };
+        visitor.visit_path(&file.path, purpose);
         [&file.name, &file.media_type, &file.inline].into_iter().flatten().for_each(|line| visitor.visit_line(line));
     }
     message.eml.iter().for_each(|path| visitor.visit_path(path, FilePurpose::Bytes));

@@ -6,10 +6,15 @@ use super::limited::{SMALL_FILE_LIMIT, read_limited, regular_file_length};
 use super::root::{RootError, RootFolder, open_anywhere};
 use super::secret_files::SecretFiles;
 use super::{command, netrc, prompt, sessions};
-use crate::session::{ContentPath, SourceError, SourceFile, Sources, TextDecoding, confinement_error, decode_text};
+use crate::session::{
+    ContentPath, FolderEntry, SourceError, SourceFile, Sources, TextDecoding, confinement_error, decode_text,
+};
 use crate::transcript::SafeText;
+use rustix::fs::{Dir, FileType};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Cursor};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -123,6 +128,28 @@ impl SystemSources {
         }
     }
 
+    fn open_path(&self, path: &ContentPath) -> Result<File, SourceError> {
+        match path.confinement() {
+            Some((folder, rest)) => self.open_confined(folder, rest),
+            None => self.open_below_roots(path.path()),
+        }
+    }
+
+    /// The folder in every root that has it.
+    fn open_folders(&self, folder: &ContentPath) -> Result<Vec<File>, SourceError> {
+        let first = self.open_path(folder)?;
+        let mut opened = vec![first];
+        let climbs = folder.path().components().any(|part| part == Component::ParentDir);
+        for root in self.roots.iter().skip(1).filter(|_| folder.path().is_relative() && !climbs) {
+            let below = match folder.confinement() {
+                None => root.open_beneath(folder.path()).ok(),
+                Some((outer, rest)) => root.open_beneath(outer).and_then(|outer| RootFolder::open_in(outer, rest)).ok(),
+            };
+            opened.extend(below);
+        }
+        Ok(opened)
+    }
+
     fn secret_files(&self) -> MutexGuard<'_, SecretFiles> {
         self.secret_files.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -157,14 +184,37 @@ impl Sources for SystemSources {
         if path.is_standard_input() {
             return if self.secret_files().has_standard_input() { Err(refused()) } else { self.standard_input() };
         }
-        let file = match path.confinement() {
-            Some((folder, rest)) => self.open_confined(folder, rest),
-            None => self.open_below_roots(path.path()),
-        }?;
+        let file = self.open_path(path)?;
         if self.secret_files().contains(&file).map_err(|error| read_error(path.path(), &error))? {
             return Err(refused());
         }
         source_file(file, path.path())
+    }
+
+    fn list_folder(&self, folder: &ContentPath) -> Result<Vec<FolderEntry>, SourceError> {
+        let mut entries: Vec<FolderEntry> = Vec::new();
+        for opened in self.open_folders(folder)? {
+            let failed = |errno: rustix::io::Errno| read_error(folder.path(), &errno.into());
+            for entry in Dir::read_from(&opened).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                let name = OsStr::from_bytes(entry.file_name().to_bytes());
+                if name == "." || name == ".." || entries.iter().any(|known| known.name == name) {
+                    continue;
+                }
+                let (is_folder, is_link) = match entry.file_type() {
+                    FileType::Directory => (true, false),
+                    FileType::Symlink | FileType::Unknown => {
+                        let inside = self.open_path(&folder.join(name, false));
+                        let is_folder =
+                            inside.and_then(|file| file.metadata().map_err(|error| read_error(folder.path(), &error)));
+                        (is_folder.is_ok_and(|about| about.is_dir()), entry.file_type() == FileType::Symlink)
+                    }
+                    _ => (false, false),
+                };
+                entries.push(FolderEntry { name: name.to_owned(), is_folder, is_link });
+            }
+        }
+        Ok(entries)
     }
 
     fn open_secret(&self, path: &Path) -> Result<SourceFile, SourceError> {

@@ -32,6 +32,17 @@ impl MessageFixture {
         self.0.mailrun(arguments).run()
     }
 
+    /// Writes a file in a folder that may not be there yet.
+    fn write_below(&self, name: &str, bytes: &[u8]) {
+        let path = self.0.path(name);
+        std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder can be made");
+        std::fs::write(path, bytes).expect("a file can be written");
+    }
+
+    fn link(&self, target: &str, name: &str) {
+        std::os::unix::fs::symlink(target, self.0.path(name)).expect("a link can be made");
+    }
+
     /// Sets the length of a file: a hole, which takes no place on the disk.
     fn resize(&self, name: &str, length: u64) {
         let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(self.0.path(name));

@@ -169,3 +169,58 @@ fn the_starter_of_a_report_works_unchanged_and_overwrites_nothing() {
     assert!(run(&["new", "report", "no/such/folder.toml"], 73).contains("folder.toml"));
     assert!(run(&["new", "report"], 0).contains("[message]"));
 }
+
+#[test]
+fn files_that_match_a_pattern_are_attached() {
+    /// The entry of `attach`, the names or the status and a word of the error, why.
+    type Row = (&'static str, Result<&'static [&'static str], (i32, &'static str)>, &'static str);
+    let table: &[Row] = &[
+        ("out/*.pdf", Ok(&["a.pdf", "b.pdf"]), "sorted"),
+        ("**/*.pdf", Ok(&["a.pdf", "b.pdf", "c.pdf", "1[x].pdf"]), "folders at any depth"),
+        ("{{ folder }}/*.pdf", Ok(&["a.pdf", "b.pdf"]), "a variable"),
+        ("{{ star }}", Err((66, "*.pdf")), "a value is no pattern"),
+        ("p/1[x].pdf", Ok(&["1[x].pdf"]), "a file that has exactly that name"),
+        ("out/*.doc", Err((66, "no file matches")), "no match"),
+        ("out/[z-a]", Err((65, "pattern")), "an invalid set"),
+        ("/etc/host*", Err((65, "--file-root")), "files from elsewhere"),
+        ("out/**/../../../*", Err((65, "--file-root")), "out of the folder"),
+        ("link/*", Err((65, "--file-root")), "a link that leads out"),
+    ];
+    for (entry, expected, why) in table {
+        let session = format!(
+            "server = \"smtp://mail.example.com\"\n[vars]\nfolder = \"out\"\nstar = \"out/*.pdf\"\n[message]\nfrom = \"a@example.com\"\n\
+             to = [\"b@example.com\"]\ntext = \"x\"\nattach = [\"{entry}\"]\n"
+        );
+        let files: [(&str, &[u8]); 5] = [
+            ("out/b.pdf", b"B"),
+            ("out/a.pdf", b"A"),
+            ("out/c.txt", b"C"),
+            ("out/d/c.pdf", b"D"),
+            ("p/1[x].pdf", b"P"),
+        ];
+        let place = MessageFixture::new(&session, &[]);
+        for (name, bytes) in files {
+            place.write_below(name, bytes);
+        }
+        place.link("/etc", "link");
+        let output = place.mailrun(&["run", "--dry-run", "case.toml"]);
+        match expected {
+            Ok(names) => {
+                let mail = place.mail("case.toml");
+                let parsed = mail_parser::MessageParser::new().parse(&mail).expect("a message");
+                use mail_parser::MimeHeaders;
+                let found: Vec<_> = parsed.attachments().filter_map(|part| part.attachment_name()).collect();
+                assert_eq!(found, *names, "{why}: {}", output.stderr);
+            }
+            Err((status, word)) => {
+                assert_eq!(output.status, *status, "{why}: {}", output.stderr);
+                assert!(output.stderr.contains(word), "{why}: {}", output.stderr);
+                assert!(!output.stdout.contains("MAIL FROM"), "{why}");
+            }
+        }
+        let checked = place.mailrun(&["check", "case.toml"]);
+        if !entry.contains("{{") {
+            assert_eq!(checked.status == 0, expected.is_ok(), "check, {why}: {}", checked.stderr);
+        }
+    }
+}

@@ -12,7 +12,8 @@ use crate::exec::TlsFile;
 use crate::net::check_pem;
 use crate::report::diagnosis::escape_workflow_commands;
 use crate::session::{
-    Diagnostic, Diagnostics, FilePurpose, SourceError, SourcePath, Sources, Span, TextDecoder, TextDecoding,
+    ContentPath, Diagnostic, Diagnostics, FilePattern, FilePurpose, RenderedText, SourceError, SourcePath, Sources,
+    Span, TextDecoder, TextDecoding,
 };
 use crate::source::{RowReader, SessionPath};
 use crate::transcript::escape_unprintable;
@@ -86,6 +87,7 @@ fn unreadable_file(file: &NamedFile<'_>, loaded: &LoadedSession) -> Option<Diagn
     let opened = match file.purpose {
         FilePurpose::Tls => loaded.files.read_tls(&path).map(|_| None),
         FilePurpose::Text(decoding) => check_text(loaded, &path, decoding),
+        FilePurpose::Pattern => find_attached(loaded, file.path).map(|()| None),
         FilePurpose::Bytes | FilePurpose::Rows => loaded.files.open(&path).map(|_| None),
     };
     let error = match opened {
@@ -101,6 +103,20 @@ fn unreadable_file(file: &NamedFile<'_>, loaded: &LoadedSession) -> Option<Diagn
         SourceError::Refused(message) => (false, message),
     };
     Some(Diagnostic { no_input, ..Diagnostic::error(file.path.span.clone(), message) })
+}
+
+/// Checks that an entry of `attach` names a file, or a pattern that matches files that can be read.
+fn find_attached(loaded: &LoadedSession, path: &SourcePath) -> Result<(), SourceError> {
+    let (files, exact) = (&loaded.files, ContentPath::literal_in(&path.base, &path.template.source));
+    let Err(error) = files.open_content(&exact) else { return Ok(()) };
+    let rendered = RenderedText::from_marked(&path.template.source).unwrap_or_default();
+    match (FilePattern::parse(&rendered), error) {
+        (Ok(Some(pattern)), SourceError::Unreadable(_)) => {
+            pattern.matching_files(&exact, files)?.iter().try_for_each(|path| files.open_content(path).map(drop))
+        }
+        (Ok(_), error) => Err(error),
+        (Err(why), _) => Err(SourceError::Refused(why)),
+    }
 }
 
 /// Checks that a text file can be read and that its beginning can be decoded. Returns what is replaced in it by U+FFFD.

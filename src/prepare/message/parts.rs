@@ -8,8 +8,8 @@ use crate::prepare::clock::Clock;
 use crate::prepare::context::RunContext;
 use crate::prepare::values::Renderer;
 use crate::session::{
-    ContentPath, DecodedReader, InvalidBytes, RenderError, SourceError, SourceFile, SourcePath, Sources, Span,
-    TextDecoding, TextSource, decode_text, measure_text,
+    AttachedFile, ContentPath, DecodedReader, FilePattern, InvalidBytes, RenderError, SourceError, SourceFile,
+    SourcePath, Sources, Span, TextDecoding, TextSource, decode_text, measure_text,
 };
 use std::io::{self, Read};
 
@@ -98,11 +98,36 @@ impl<'a> PartReader<'_, 'a> {
     /// A file, opened once to know that it can be and how long it is; and its path.
     pub fn file(&self, path: &SourcePath) -> Result<(ContentPath, Source<'a>), StepError> {
         let resolved = self.renderer.resolve(path)?;
-        let opened = self.open(&resolved, &path.span)?;
+        let source = self.content(&resolved, &path.span)?;
+        Ok((resolved, source))
+    }
+
+    /// The files that an entry of `attach` names: one, or those that match its pattern.
+    pub fn attached(&self, attached: &AttachedFile) -> Result<Vec<ContentPath>, StepError> {
+        let (path, span) = (&attached.path, &attached.path.span);
+        let exact = self.renderer.resolve(path)?;
+        if !attached.can_be_pattern || exact.is_standard_input() {
+            return Ok(vec![exact]);
+        }
+        let rendered = self.renderer.render_marked_line(&path.template)?;
+        let pattern = FilePattern::parse(&rendered).map_err(|why| self.bad_value(why, span))?;
+        let Some(pattern) = pattern else { return Ok(vec![exact]) };
+        let found = match self.run.sources.open_content(&exact) {
+            // A file that has this very name.
+            Ok(_) => return Ok(vec![exact]),
+            Err(SourceError::Refused(why)) => Err(SourceError::Refused(why)),
+            Err(SourceError::Unreadable(_)) => pattern.matching_files(&exact, self.run.sources),
+        };
+        found.map_err(|error| StepError::source(self.renderer.secrets, self.clock, &error).at(span))
+    }
+
+    /// A file, opened once to know that it can be and how long it is.
+    pub fn content(&self, resolved: &ContentPath, span: &Span) -> Result<Source<'a>, StepError> {
+        let opened = self.open(resolved, span)?;
         let (sources, again, length) = (self.run.sources, resolved.clone(), opened.length);
         let opener = move || reopen(sources, &again, length);
         let source = Source::new(resolved.to_string(), length, Box::new(opener)).with_revision(opened.revision);
-        Ok((resolved, source))
+        Ok(source)
     }
 
     pub fn open(&self, path: &ContentPath, span: &Span) -> Result<SourceFile, StepError> {

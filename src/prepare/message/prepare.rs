@@ -7,7 +7,7 @@ use crate::event::{Note, StepError};
 use crate::message::{
     BuildError, Draft, Eml, EmlError, EncodedMessage, FilePart, NamedMailbox, build, check_media_type,
 };
-use crate::session::{AddressSource, AttachedFile, Message, SourcePath, Template, unseeded_letters};
+use crate::session::{AddressSource, AttachedFile, ContentPath, Message, SourcePath, Template, unseeded_letters};
 use crate::smtp::address::Mailbox;
 
 /// A message that is ready to be sent to any server.
@@ -159,8 +159,12 @@ fn made<'a>(
     };
     let text = message.text.as_ref().map(|text| part(text, false)).transpose()?;
     let html = message.html.as_ref().map(|html| part(html, true)).transpose()?;
-    let attachments =
-        message.attachments.iter().map(|attached| attachment(context, attached)).collect::<Result<_, _>>()?;
+    let mut attachments = Vec::new();
+    for attached in &message.attachments {
+        for path in context.parts().attached(attached)? {
+            attachments.push(attachment(context, attached, &path)?);
+        }
+    }
     let HeaderAddresses { from, to, cc, reply_to, .. } = named;
     let draft = Draft { from, to, cc, reply_to, subject, date, message_id, headers, text, html, attachments };
     let content = build(draft).map_err(|error| match error {
@@ -173,8 +177,12 @@ fn made<'a>(
     Ok((content, notices))
 }
 
-fn attachment<'a>(context: &MessageContext<'_, 'a>, attached: &AttachedFile) -> Result<FilePart<'a>, StepError> {
-    let (path, source) = context.parts().file(&attached.path)?;
+fn attachment<'a>(
+    context: &MessageContext<'_, 'a>,
+    attached: &AttachedFile,
+    path: &ContentPath,
+) -> Result<FilePart<'a>, StepError> {
+    let source = context.parts().content(path, &attached.path.span)?;
     let source = context.parts().cached(source, &attached.path.span);
     let media_type = line(context, &attached.media_type)?;
     if let (Some(given), Some(template)) = (&media_type, &attached.media_type) {

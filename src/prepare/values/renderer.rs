@@ -41,7 +41,7 @@ impl Renderer<'_> {
     pub fn resolve(&self, path: &SourcePath) -> Result<ContentPath, StepError> {
         let (rendered, template) = (self.render_line(&path.template)?, &path.template);
         if !self.session.templates.uses_data(template) {
-            return Ok(ContentPath::literal(path.base.join(rendered)));
+            return Ok(ContentPath::literal_in(&path.base, &rendered));
         }
         ContentPath::confined(&path.base, &template.source, &rendered)
             .map_err(|why| StepError::bad_value(self.secrets, why).at(&template.span))

@@ -115,8 +115,8 @@ impl SessionReader<'_> {
 
     fn attachment(&mut self, field: Field<'_>) -> Option<AttachedFile> {
         let DeValue::Table(table) = field.value.get_ref() else {
-            let path = self.path(field)?;
-            return Some(AttachedFile { path, name: None, media_type: None, inline: None });
+            let path = self.pattern(field)?;
+            return Some(AttachedFile { path, can_be_pattern: true, name: None, media_type: None, inline: None });
         };
         let fields = self.fields(table, field.value.span(), &tables::ATTACHMENT);
         if !fields.has("file") {
@@ -125,6 +125,7 @@ impl SessionReader<'_> {
         let media_type = self.optional_line(&fields, "type");
         Some(AttachedFile {
             path: fields.get("file").and_then(|field| self.path(field))?,
+            can_be_pattern: false,
             name: self.optional_line(&fields, "name"),
             media_type,
             inline: self.optional_line(&fields, "inline"),

@@ -176,6 +176,16 @@ impl SessionReader<'_> {
         Some(SourcePath { template: written, base: self.base.clone(), span })
     }
 
+    /// A path that can be a pattern: what its values are is kept.
+    pub(super) fn pattern(&mut self, field: Field<'_>) -> Option<SourcePath> {
+        let text = field.value.get_ref().as_str().filter(|text| !text.is_empty());
+        let Some(text) = text else { return self.path(field) };
+        let span = self.value_span(field.value);
+        let compiled = self.templates.compile_marked(text, span.clone(), self.map.snippet(&span));
+        let template = self.report_compile_errors(compiled)?;
+        Some(SourcePath { template, base: self.base.clone(), span })
+    }
+
     /// Text, or a file with text.
     pub(super) fn content(&mut self, field: Field<'_>) -> Option<TextSource> {
         match field.value.get_ref() {
