@@ -246,7 +246,7 @@ fn heading(table: &str) -> (&'static str, &'static str) {
         "content" => ("docs/messages.md", "## Text and HTML"),
         "an attachment" => ("docs/messages.md", "## Attachments"),
         "an included file" => ("docs/includes.md", "# Includes"),
-        "a step" | "\"raw\"" | "\"body\"" | "\"proxy\"" | "\"xclient\"" | "\"retry\"" | "\"chunk\"" => {
+        "a step" | "\"raw\"" | "\"body\"" | "\"bdat\"" | "\"proxy\"" | "\"xclient\"" | "\"retry\"" | "\"chunk\"" => {
             ("docs/steps.md", "# Steps")
         }
         "\"expect\"" => ("docs/expectations.md", "## `expect`"),

@@ -11,7 +11,10 @@ use crate::session::{Scheme, Server, ServerAddress};
 /// Opens connections, and what it takes for one.
 pub struct Connector<'a> {
     network: &'a mut dyn Network,
+    /// The session's server.
     pub server: Server,
+    /// The servers of connections that have their own, by name, as far as they were used.
+    named: Vec<(String, Server)>,
     /// `--mx`: the server's host is a domain whose mail exchanger is not known yet.
     is_domain: bool,
     /// `None`: an address literal of the connection.
@@ -27,7 +30,29 @@ impl<'a> Connector<'a> {
         client_name: Option<String>,
         tls: TlsOptions,
     ) -> Self {
-        Self { network, server, is_domain, client_name, tls }
+        Self { network, server, named: Vec::new(), is_domain, client_name, tls }
+    }
+
+    /// The server of a connection.
+    pub fn server_of(&self, connection: &str) -> &Server {
+        self.named.iter().find_map(|(name, server)| (name == connection).then_some(server)).unwrap_or(&self.server)
+    }
+
+    /// What handshakes on a connection need.
+    pub fn tls_of(&self, run: &RunContext<'_>, connection: &str) -> TlsOptions {
+        let mut options = self.tls.clone();
+        if run.session.tls.server_name.is_none()
+            && let Some((_, server)) = self.named.iter().find(|(name, _)| name == connection)
+        {
+            server.host().clone_into(&mut options.server_name);
+        }
+        options
+    }
+
+    /// A connection has a server of its own.
+    pub fn set_server(&mut self, connection: &str, server: Server) {
+        self.named.retain(|(name, _)| name != connection);
+        self.named.push((connection.to_owned(), server));
     }
 
     /// Connects. `expects_greeting`: the next step waits for the greeting. TLS from the first byte waits until the first
@@ -41,17 +66,19 @@ impl<'a> Connector<'a> {
     ) -> Result<(), StepError> {
         let mut options = run.options.connect.clone();
         options.source = options.source.or(run.session.local_address);
-        options.mx = self.is_domain;
-        options.expects_greeting = expects_greeting && self.server.scheme != Scheme::Smtps;
+        let server = self.server_of(&connection.name).clone();
+        let is_own = self.named.iter().any(|(name, _)| *name == connection.name);
+        options.mx = self.is_domain && !is_own;
+        options.expects_greeting = expects_greeting && server.scheme != Scheme::Smtps;
         let deadline = events.now() + run.session.connect_timeout;
-        let connected = self.network.connect(&self.server, &options, deadline);
+        let connected = self.network.connect(&server, &options, deadline);
         events.now();
         let (stream, info) = connected.map_err(|error| connect_error(events, &error))?;
         events.start();
         if let Some(exchanger) = &info.exchanger {
             self.use_exchanger(run, events, &connection.name, exchanger);
         }
-        if let ServerAddress::Tcp { host, .. } = &self.server.address
+        if let ServerAddress::Tcp { host, .. } = &server.address
             && !info.resolved.is_empty()
             && host.parse::<std::net::IpAddr>().is_err()
         {
@@ -61,7 +88,7 @@ impl<'a> Connector<'a> {
         let address = events.shown(&info.address);
         events.emit(&connection.name, Fact::Connected { address });
         connection.open(stream, info, events.last_now());
-        if self.server.scheme == Scheme::Smtps {
+        if server.scheme == Scheme::Smtps {
             connection.state = ConnectionState::AwaitingTls(TlsStart::FirstByte);
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::event::{Cause, Failure, Note, Outcome, Status};
 use crate::prepare::{
     Interrupt, MessageContext, PartReader, Renderer, RowContext, RunContext, ValueReader, signal_status,
 };
-use crate::session::{Expectation, Scheme, SessionFacts, Step, Value, Variable};
+use crate::session::{Expectation, Scheme, Server, SessionFacts, Step, Value, Variable};
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 use crate::smtp::timeouts::Timeout;
@@ -69,6 +69,12 @@ pub struct StepContext<'s, 'a> {
 impl<'a> StepContext<'_, 'a> {
     /// Opens the step's connection.
     pub fn connect(&mut self, expects_greeting: bool) -> Result<(), StepError> {
+        let name = &self.connection.name;
+        if let Some((_, url)) = self.run.session.named_servers.iter().find(|(known, _)| known == name) {
+            let server = Server::parse(&self.renderer().render_line(url)?);
+            let server = server.map_err(|why| self.bad_value(why).at(&url.span))?;
+            self.connector.set_server(&self.connection.name, server);
+        }
         self.connector.connect(&self.run, self.events, self.connection, expects_greeting)
     }
 
@@ -81,6 +87,11 @@ impl<'a> StepContext<'_, 'a> {
     pub fn expected(&self) -> Result<&'a Expectation, StepError> {
         let step: &'a Step = self.step;
         step.expect.as_ref().ok_or_else(|| self.bad_value("the step expects nothing"))
+    }
+
+    /// The server of the step's connection.
+    pub fn server(&self) -> &Server {
+        self.connector.server_of(&self.connection.name)
     }
 
     /// What the step's templates are rendered with.
@@ -100,7 +111,7 @@ impl<'a> StepContext<'_, 'a> {
 
     /// The values of a step's own variables. Each may use those before it.
     pub fn own_values(&mut self, variables: &[Variable]) -> Result<Vec<(String, Value)>, StepError> {
-        let host = Some(self.connector.server.host().to_owned());
+        let host = Some(self.server().host().to_owned());
         let mut reader = ValueReader::new(self.run, host, &mut self.events.secrets, self.events.clock);
         let values = reader.own_values(&mut self.row.scope, variables);
         for (name, why) in reader.notices.defaults {
@@ -133,13 +144,14 @@ impl<'a> StepContext<'_, 'a> {
     pub fn update_scope(&mut self) {
         self.events.now();
         *self.row.moment.lock().expect("no one panics while holding the moment") = self.events.clock.timestamp();
+        let url = self.server().to_string();
         let (scope, server, bytes) = (&mut self.row.scope, &self.connection.server, self.connection.bytes());
         scope.set_reply(server.reply.clone());
         scope.set_ehlo(server.ehlo.clone());
         scope.set_tls(server.tls.clone());
         scope.set_session(SessionFacts {
             name: self.run.session.name.clone(),
-            server: self.connector.server.to_string(),
+            server: url,
             elapsed: self.events.elapsed(),
             sent: bytes.sent.get(),
             received: bytes.received.get(),

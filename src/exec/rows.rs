@@ -59,7 +59,10 @@ pub fn has_captures(steps: &[Step]) -> bool {
 /// Whether the steps send commands of their own, so that a transaction may be open after they stopped.
 pub fn has_own_commands(steps: &[Step]) -> bool {
     let writes = |action: &Action| {
-        matches!(action, Action::Send(_) | Action::Raw(_) | Action::Body { .. } | Action::Pipeline(_))
+        matches!(
+            action,
+            Action::Send(_) | Action::Raw(_) | Action::Body { .. } | Action::Bdat { .. } | Action::Pipeline(_)
+        )
     };
     all_steps(steps).any(|step| writes(&step.action))
 }

@@ -15,7 +15,7 @@ impl Action {
             | Self::Starttls { .. }
             | Self::Tls
             | Self::Login
-            | Self::Proxy { .. }
+            | Self::Proxy(_)
             | Self::Xclient(_)
             | Self::Connect
             | Self::Sleep(_) => true,
@@ -24,6 +24,7 @@ impl Action {
             | Self::Auth(_)
             | Self::Message(_)
             | Self::Body { .. }
+            | Self::Bdat { .. }
             | Self::Pipeline(_)
             | Self::Steps(_)
             | Self::Quit
@@ -71,13 +72,14 @@ impl Action {
             Self::Login => "log in",
             Self::Message(_) => "message",
             Self::Body { .. } => "content",
+            Self::Bdat { .. } => "BDAT",
             Self::Pipeline(members) => return format!("pipeline of {}", members.len()),
             Self::Steps(members) => return format!("group of {}", members.len()),
             Self::Quit => "QUIT",
             Self::Sleep(duration) => return format!("sleep {duration:?}"),
             Self::Close(_) => "close",
             Self::Connect => "connect",
-            Self::Proxy { .. } => "PROXY",
+            Self::Proxy(_) => "PROXY",
             Self::Xclient(_) => "XCLIENT",
         };
         words.to_owned()

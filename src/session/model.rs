@@ -20,6 +20,8 @@ pub struct Session {
     pub description: Option<Template>,
     /// A URL, parsed after rendering. If it is `None`, `--server` must be given.
     pub server: Option<Template>,
+    /// The servers of connections that have their own, by name.
+    pub named_servers: Vec<(String, Template)>,
     pub client_name: Option<Template>,
     pub timeout: Option<Duration>,
     pub connect_timeout: Duration,
@@ -265,13 +267,15 @@ pub enum TextSource {
     },
 }
 
-/// The bytes of `raw`.
+/// The bytes of `raw` and `bdat`.
 #[derive(Clone, Debug)]
 pub enum RawBytes {
     Text(Template),
     /// From `hex` or `base64`.
     Bytes(Vec<u8>),
     File(SourcePath),
+    /// One after the other, in one write.
+    Parts(Vec<RawBytes>),
 }
 
 /// A step: an action and its modifiers.
@@ -301,6 +305,8 @@ pub struct Step {
     pub with: Vec<Variable>,
     /// The connection's name. `None` is `main`, or the group's connection.
     pub on: Option<String>,
+    /// The server of that connection, if it is not the session's.
+    pub server: Option<Template>,
 }
 
 #[derive(Clone, Debug)]
@@ -334,13 +340,28 @@ pub enum Action {
     Sleep(Duration),
     Close(CloseMode),
     Connect,
-    Proxy {
+    /// One BDAT command with its octets.
+    Bdat {
+        octets: RawBytes,
+        last: bool,
+    },
+    Proxy(ProxySettings),
+    /// Attribute names in upper case, and their values before xtext encoding.
+    Xclient(Vec<(String, Template)>),
+}
+
+/// A PROXY protocol header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxySettings {
+    Addresses {
         version: u8,
         source: SocketAddr,
         destination: SocketAddr,
     },
-    /// Attribute names in upper case, and their values before xtext encoding.
-    Xclient(Vec<(String, Template)>),
+    /// Version 2's LOCAL: the proxy itself connects, for example for a health check.
+    Local,
+    /// Version 1's UNKNOWN.
+    Unknown,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

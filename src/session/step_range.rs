@@ -79,7 +79,7 @@ impl Session {
 /// The part of a step that connects and reads the greeting. `before_greeting` becomes false after the greeting is read.
 fn greeting_only(step: &Step, before_greeting: &mut bool) -> Option<(Action, Option<Expectation>)> {
     match &step.action {
-        Action::Connect | Action::Proxy { .. } => Some((step.action.clone(), step.expect.clone())),
+        Action::Connect | Action::Proxy(_) => Some((step.action.clone(), step.expect.clone())),
         Action::Wait => {
             *before_greeting = false;
             Some((Action::Wait, step.expect.clone()))

@@ -199,7 +199,7 @@ pub fn walk_step<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, step: &'s Step) {
 /// Visits a step without its `with`.
 pub fn walk_step_after_with<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, step: &'s Step) {
     step.condition.iter().for_each(|condition| visitor.visit_expression(condition));
-    step.name.iter().for_each(|name| visitor.visit_line(name));
+    step.name.iter().chain(&step.server).for_each(|line| visitor.visit_line(line));
     visitor.visit_action(&step.action);
     step.expect.iter().for_each(|expect| visitor.visit_expectation(expect));
     step.retry.iter().for_each(|retry| visitor.visit_expectation(&retry.on));
@@ -210,8 +210,7 @@ pub fn walk_step_after_with<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, step: 
 pub fn walk_action<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, action: &'s Action) {
     match action {
         Action::Send(line) => visitor.visit_line(line),
-        Action::Raw(RawBytes::Text(text)) => visitor.visit_template(text),
-        Action::Raw(RawBytes::File(path)) => visitor.visit_path(path, FilePurpose::Bytes),
+        Action::Raw(octets) | Action::Bdat { octets, .. } => walk_octets(visitor, octets),
         Action::Hello { name, .. } => name.iter().for_each(|name| visitor.visit_line(name)),
         Action::Auth(auth) => visitor.visit_auth(auth),
         Action::Message(message) => visitor.visit_message(message),
@@ -220,8 +219,7 @@ pub fn walk_action<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, action: &'s Act
             members.iter().for_each(|member| visitor.visit_step(member));
         }
         Action::Xclient(attributes) => attributes.iter().for_each(|(_, value)| visitor.visit_line(value)),
-        Action::Raw(RawBytes::Bytes(_))
-        | Action::Wait
+        Action::Wait
         | Action::Starttls { .. }
         | Action::Tls
         | Action::Login
@@ -229,7 +227,16 @@ pub fn walk_action<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, action: &'s Act
         | Action::Sleep(_)
         | Action::Close(_)
         | Action::Connect
-        | Action::Proxy { .. } => {}
+        | Action::Proxy(_) => {}
+    }
+}
+
+fn walk_octets<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, octets: &'s RawBytes) {
+    match octets {
+        RawBytes::Text(text) => visitor.visit_template(text),
+        RawBytes::File(path) => visitor.visit_path(path, FilePurpose::Bytes),
+        RawBytes::Parts(parts) => parts.iter().for_each(|part| walk_octets(visitor, part)),
+        RawBytes::Bytes(_) => {}
     }
 }
 
@@ -315,7 +322,10 @@ message = { from = "{{ x }}", eml = "{{ x }}" }
 auth = { user = "{{ x }}", password = "{{ x }}" }
 [[step]]
 steps = [
-    { raw = "{{ x }}" },
+    { raw = "{{ x }}", on = "b", server = "smtp://{{ x }}" },
+    { raw = ["{{ x }}", { file = "{{ x }}" }, { hex = "00" }] },
+    { bdat = "{{ x }}" },
+    { bdat = { file = "{{ x }}" }, last = true },
     { raw = { file = "{{ x }}" } },
     { ehlo = "{{ x }}" },
     { body = "{{ x }}", expect = 250 },
@@ -352,6 +362,6 @@ assert = ["x"]
         count.visit_session(&session);
         assert_eq!(count.templates, TEMPLATES.matches("{{ x }}").count());
         assert_eq!(count.expressions, TEMPLATES.matches("\"x\"").count());
-        assert_eq!(session.all_steps().count(), 14, "groups and pipelines, and the steps inside them");
+        assert_eq!(session.all_steps().count(), 17, "groups and pipelines, and the steps inside them");
     }
 }

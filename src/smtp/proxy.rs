@@ -40,6 +40,12 @@ pub fn header_v2(source: SocketAddr, destination: SocketAddr) -> Result<Vec<u8>,
     Ok([SIGNATURE, &[VERSION_2_PROXY, family], &length, &addresses, &ports].concat())
 }
 
+/// Version 1 without addresses: `PROXY UNKNOWN` (§2.1).
+pub const UNKNOWN_V1: &[u8] = b"PROXY UNKNOWN\r\n";
+
+/// Version 2 with command LOCAL and no addresses (§2.2).
+pub const LOCAL_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,8 @@
 //! What a session reaches: servers, files, environment variables, commands. `mailrun check` lists it.
 
 use crate::session::{
-    AuthSettings, FilePurpose, RowsSettings, Session, SourcePath, Template, ValueSource, Variable, Visitor,
-    walk_variable,
+    AuthSettings, FilePurpose, RowsSettings, Session, SourcePath, Step, Template, ValueSource, Variable, Visitor,
+    walk_step, walk_variable,
 };
 use crate::transcript::escape_unprintable;
 use std::collections::BTreeSet;
@@ -77,6 +77,13 @@ impl<'a> Visitor<'a> for ReachCollector<'a> {
             _ => false,
         };
         self.visit_variable(secret);
+    }
+
+    fn visit_step(&mut self, step: &'a Step) {
+        if let Some(server) = &step.server {
+            self.reach.servers.insert(escape_unprintable(server.source.as_bytes()));
+        }
+        walk_step(self, step);
     }
 
     fn visit_auth(&mut self, auth: &'a AuthSettings) {

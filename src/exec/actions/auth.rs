@@ -75,9 +75,9 @@ fn credentials(context: &mut StepContext<'_, '_>, settings: &AuthSettings) -> Re
         None => Ok(String::new()),
     };
     let (password, token) = (secret(context, &settings.password)?, secret(context, &settings.token)?);
-    let (host, port) = match &context.connector.server.address {
+    let (host, port) = match &context.server().address {
         ServerAddress::Tcp { host, port } => (host.clone(), *port),
-        ServerAddress::Unix(_) => (context.connector.server.host().to_owned(), 0),
+        ServerAddress::Unix(_) => (context.server().host().to_owned(), 0),
     };
     Ok(Credentials {
         user: text(context, &settings.user)?,

@@ -44,7 +44,7 @@ pub fn at_tls(context: &StepContext<'_, '_>, error: StepError) -> StepError {
 
 /// EHLO, and HELO if EHLO got a 5yz (RFC 5321 §3.2); LHLO over LMTP, which has no other (RFC 2033 §4.1).
 fn hello(context: &mut StepContext<'_, '_>, timeout: Option<Duration>) -> Result<(), StepError> {
-    let lmtp = context.connector.server.is_lmtp();
+    let lmtp = context.server().is_lmtp();
     let verb = if lmtp { "LHLO" } else { "EHLO" };
     let line = format!("{verb} {}\r\n", context.client_name());
     let any = any();
@@ -63,7 +63,7 @@ fn hello(context: &mut StepContext<'_, '_>, timeout: Option<Duration>) -> Result
 fn start_tls(context: &mut StepContext<'_, '_>, timeout: Option<Duration>) -> Result<bool, StepError> {
     let local = context.connection.server.info.as_ref().is_some_and(|info| info.local);
     let policy = context.run.session.tls.starttls;
-    let required = match (policy, context.connector.server.scheme) {
+    let required = match (policy, context.server().scheme) {
         (_, Scheme::Smtps) | (Some(StarttlsPolicy::Never), _) => return Ok(false),
         (Some(policy), _) => policy == StarttlsPolicy::Required,
         // LMTP is spoken between neighbours: TLS is implied on smtp:// alone.

@@ -30,7 +30,7 @@ pub fn message<'a>(
             context.row.numbering.begin(index, again);
             let number = context.connection.outbox.next_number();
             let ehlo = context.connection.server.ehlo.clone();
-            let server = ServerTraits { ehlo: &ehlo, is_lmtp: context.connector.server.is_lmtp() };
+            let server = ServerTraits { ehlo: &ehlo, is_lmtp: context.server().is_lmtp() };
             (prepare_job(&mut context.message_context(), message, server, number)?, false)
         }
     };

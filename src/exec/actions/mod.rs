@@ -48,12 +48,13 @@ pub fn act<'a>(
         Action::Login => return login::login(context),
         Action::Message(message) => return message::message(context, message, index, following),
         Action::Body { content, dot_stuffing } => body::body(context, content, *dot_stuffing)?,
+        Action::Bdat { octets, last } => raw::bdat(context, octets, *last)?,
         Action::Pipeline(members) => pipeline::pipeline(context, members)?,
         Action::Quit => quit::quit(context)?,
         Action::Sleep(duration) => pause(context.events, &context.connection.name, *duration)?,
         Action::Close(how) => connect::close(context, *how)?,
         Action::Connect => connect::connect(context)?,
-        Action::Proxy { version, source, destination } => proxy::proxy(context, *version, *source, *destination)?,
+        Action::Proxy(settings) => proxy::proxy(context, settings)?,
         Action::Xclient(attributes) => xclient::xclient(context, attributes)?,
         // A group is run by the step loop.
         Action::Steps(_) => {}

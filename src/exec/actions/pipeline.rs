@@ -1,6 +1,6 @@
 //! The `pipeline` step: a group of commands in one write, then all their replies in order (RFC 2920).
 
-use super::raw::raw_bytes;
+use super::raw::{bdat_bytes, raw_bytes};
 use super::rendered_line::rendered_line;
 use crate::exec::checks::{check_asserts_only, check_reply, is_unexpected_reply, judge};
 use crate::exec::connection::ConnectionState;
@@ -90,6 +90,7 @@ fn render(context: &StepContext<'_, '_>, step: &Step) -> Result<Option<RenderedC
     }
     let (bytes, short_secrets) = match &step.action {
         Action::Raw(raw) => raw_bytes(context, raw)?,
+        Action::Bdat { octets, last } => bdat_bytes(context, octets, *last)?,
         Action::Body { content, dot_stuffing } => {
             let mut source = ContentSource::open(&context.parts(), content)?;
             let mut text = Vec::new();

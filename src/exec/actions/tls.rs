@@ -34,7 +34,7 @@ pub fn reject_injected_bytes(context: &mut StepContext<'_, '_>, check: bool) -> 
 /// Starts TLS on the connection. `unverified` says why the certificate is not verified, if nobody asked for that.
 pub fn handshake(context: &mut StepContext<'_, '_>, verify: bool, unverified: Option<&str>) -> Result<(), StepError> {
     let deadline = Deadline::after(context.events.now(), context.run.session.connect_timeout, None);
-    let options = TlsOptions { verify, ..context.connector.tls.clone() };
+    let options = TlsOptions { verify, ..context.connector.tls_of(&context.run, &context.connection.name) };
     let Some(stream) = context.connection.stream() else {
         return Err(StepError::lost(&context.events.secrets, &StreamEnd::Absent));
     };

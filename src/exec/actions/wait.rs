@@ -27,8 +27,8 @@ pub fn read_greeting(
     timeout: Option<Duration>,
     whole: &str,
 ) -> Result<(), StepError> {
-    let is_tcp = matches!(context.connector.server.address, ServerAddress::Tcp { .. });
-    let is_plain = is_tcp && context.connector.server.scheme == Scheme::Smtp && !context.connection.is_encrypted();
+    let is_tcp = matches!(context.server().address, ServerAddress::Tcp { .. });
+    let is_plain = is_tcp && context.server().scheme == Scheme::Smtp && !context.connection.is_encrypted();
     let what = if is_plain { "the greeting" } else { "the server's greeting" };
     read_unasked(context, expect, (timeout, Timeout::Greeting), (what, whole), is_plain)
 }

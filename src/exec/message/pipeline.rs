@@ -41,8 +41,7 @@ impl<'a> Delivery<'_, 'a> {
         let (secrets, clock) = (&context.events.secrets, context.events.clock);
         let mut inputs = MessageContext { run: context.run, row: &mut row, secrets, clock };
         let number = context.connection.outbox.next_number();
-        let server =
-            ServerTraits { ehlo: &context.connection.server.ehlo, is_lmtp: context.connector.server.is_lmtp() };
+        let server = ServerTraits { ehlo: &context.connection.server.ehlo, is_lmtp: context.server().is_lmtp() };
         let job = prepare_job(&mut inputs, following.message, server, number).ok()?;
         if !job.policy.pipelined || job.recipients.is_empty() {
             return None;

@@ -88,7 +88,7 @@ impl<'a> Delivery<'_, 'a> {
     ) -> Result<(), StepError> {
         let code = outcome.reply().map_or(0, |reply| reply.code.get());
         let expect = context.expected()?;
-        let result = if context.connector.server.is_lmtp() {
+        let result = if context.server().is_lmtp() {
             self.apply_reply_for_each(context, outcome, deadline)
         } else if self.job.policy.prdr && code == 353 {
             self.apply_prdr_replies(context)

@@ -4,7 +4,7 @@ use super::reader::SessionReader;
 use super::step::StepParent;
 use super::table_fields::{Field, TableFields};
 use super::tables;
-use crate::session::{Action, CloseMode, Diagnostic, HelloVerb, StarttlsMode, Template};
+use crate::session::{Action, CloseMode, Diagnostic, HelloVerb, ProxySettings, StarttlsMode, Template};
 use std::net::SocketAddr;
 use toml::de::DeValue;
 
@@ -41,6 +41,10 @@ impl SessionReader<'_> {
             "body" => {
                 let dot_stuffing = self.flag(beside, "dot_stuffing", true);
                 self.content(field).map(|content| Action::Body { content, dot_stuffing })
+            }
+            "bdat" => {
+                let last = self.flag(beside, "last", false);
+                self.octets(field, &tables::BDAT).map(|octets| Action::Bdat { octets, last })
             }
             "pipeline" => self.group(field, StepParent::Pipeline).map(Action::Pipeline),
             "steps" => self.group(field, StepParent::Session).map(Action::Steps),
@@ -122,14 +126,30 @@ impl SessionReader<'_> {
     fn proxy(&mut self, field: Field<'_>) -> Option<Action> {
         let table = self.table(field)?;
         let fields = self.fields(table, field.value.span(), &tables::PROXY);
-        let version = fields.get("version").map_or(Some(2), |field| self.integer(field));
+        // UNKNOWN is a word of version 1 alone, LOCAL a command of version 2.
+        let (local, unknown) = (self.flag(&fields, "local", false), self.flag(&fields, "unknown", false));
+        let default = if unknown { 1 } else { 2 };
+        let version = fields.get("version").map_or(Some(default), |field| self.integer(field))?;
+        for (name, given, only) in [("local", local, 2), ("unknown", unknown, 1)] {
+            if let Some(field) = fields.get(name).filter(|_| given && version != only) {
+                self.error(field.key_bytes(), format!("\"{name}\" needs version = {only}"));
+                return None;
+            }
+        }
+        if local || unknown {
+            let which = if local { "local" } else { "unknown" };
+            for field in fields.present(&["source", "destination"]) {
+                self.error(field.key_bytes(), format!("\"{}\" has no meaning with \"{which}\"", field.name));
+            }
+            return Some(Action::Proxy(if local { ProxySettings::Local } else { ProxySettings::Unknown }));
+        }
         let source = self.required(&fields, "source", Self::socket_address);
         let destination = self.required(&fields, "destination", Self::socket_address);
-        let (version, source, destination) = (u8::try_from(version?).ok()?, source?, destination?);
+        let (version, source, destination) = (u8::try_from(version).ok()?, source?, destination?);
         if source.is_ipv4() != destination.is_ipv4() {
             self.error(field.value.span(), "\"source\" and \"destination\" must both be IPv4 or both be IPv6");
         }
-        Some(Action::Proxy { version, source, destination })
+        Some(Action::Proxy(ProxySettings::Addresses { version, source, destination }))
     }
 
     fn socket_address(&mut self, field: Field<'_>) -> Option<SocketAddr> {

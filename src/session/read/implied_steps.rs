@@ -62,6 +62,7 @@ fn implied_step(span: Span, action: Action, expect: Option<Expectation>) -> Step
         always: false,
         with: Vec::new(),
         on: None,
+        server: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The state of reading a session file, and how errors are reported.
 
-use crate::session::{AuthSettings, Diagnostic, Message, Severity, SourceMap, Sources, Span, Templates};
+use crate::session::{AuthSettings, Diagnostic, Message, Severity, SourceMap, Sources, Span, Template, Templates};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ pub(super) struct SessionReader<'s> {
     pub included: HashMap<PathBuf, (usize, Rc<str>)>,
     pub included_bytes: usize,
     pub steps: usize,
+    /// The servers of connections that have their own, and where each first stands.
+    pub named_servers: Vec<(String, Template, Span)>,
     /// Every name that the files define.
     pub defined_names: HashSet<String>,
     /// Whether the file has `[message]` and `[auth]`, and their content if it could be read.
@@ -52,6 +54,7 @@ impl<'s> SessionReader<'s> {
             included: HashMap::new(),
             included_bytes: 0,
             steps: 0,
+            named_servers: Vec::new(),
             defined_names: HashSet::new(),
             has_message: false,
             message: None,

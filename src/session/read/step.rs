@@ -49,7 +49,7 @@ fn rules(action: &str) -> ActionRules {
         "" => rules(ExpectRule::Required, false),
         "send" | "body" => rules(ExpectRule::Required, true),
         "raw" => rules(ExpectRule::Optional, true),
-        "ehlo" | "helo" | "lhlo" | "message" => rules(ExpectRule::Default(&["250"]), true),
+        "ehlo" | "helo" | "lhlo" | "message" | "bdat" => rules(ExpectRule::Default(&["250"]), true),
         "starttls" | "xclient" => rules(ExpectRule::Default(&["220"]), true),
         "auth" => rules(ExpectRule::Default(&["235"]), true),
         "quit" => rules(ExpectRule::Default(&["221"]), true),
@@ -61,12 +61,12 @@ fn rules(action: &str) -> ActionRules {
 }
 
 /// The modifiers of a group, and those of a member of a pipeline.
-const FOR_GROUPS: [&str; 6] = ["name", "if", "repeat", "with", "on_fail", "on"];
+const FOR_GROUPS: [&str; 7] = ["name", "if", "repeat", "with", "on_fail", "on", "server"];
 const IN_PIPELINES: [&str; 6] = ["name", "expect", "assert", "capture", "if", "with"];
-const PIPELINED: [&str; 7] = ["send", "raw", "ehlo", "helo", "lhlo", "body", "quit"];
-const MODIFIERS: [&str; 14] = [
+const PIPELINED: [&str; 8] = ["send", "raw", "ehlo", "helo", "lhlo", "body", "bdat", "quit"];
+const MODIFIERS: [&str; 15] = [
     "name", "expect", "assert", "capture", "timeout", "delay", "if", "repeat", "retry", "on_fail", "chunk", "always",
-    "with", "on",
+    "with", "on", "server",
 ];
 
 impl SessionReader<'_> {
@@ -121,7 +121,9 @@ impl SessionReader<'_> {
             always: self.flag(&fields, "always", false),
             with,
             on: fields.get("on").and_then(|field| self.connection(field)),
+            server: fields.get("server").and_then(|field| self.server(field)),
         };
+        self.check_server(&fields, &step);
         step.expect = self.expectation(&fields, title, &rules, within);
         if title == "include" {
             let (steps, variables) = self.include(chosen?, &step.with)?;
@@ -175,7 +177,7 @@ impl SessionReader<'_> {
             };
             self.error(field.key_bytes(), why);
         }
-        for (name, action) in [("inject_check", "starttls"), ("dot_stuffing", "body")] {
+        for (name, action) in [("inject_check", "starttls"), ("dot_stuffing", "body"), ("last", "bdat")] {
             if let Some(field) = fields.get(name).filter(|_| title != action) {
                 self.error(field.key_bytes(), format!("\"{name}\" is allowed only with \"{action}\""));
             }
@@ -296,6 +298,33 @@ impl SessionReader<'_> {
                 }
                 None
             }
+        }
+    }
+
+    /// `server` belongs to a named connection, which has one server.
+    fn check_server(&mut self, fields: &TableFields<'_>, step: &Step) {
+        let (Some(field), Some(server)) = (fields.get("server"), &step.server) else { return };
+        match step.on.as_deref() {
+            None if fields.has("on") => {}
+            None => {
+                let wrong = Diagnostic::error(self.span(field.key_bytes()), "\"server\" is allowed only with \"on\"");
+                self.report(wrong.with_help("`on = \"second\"` names the connection that goes to this server"));
+            }
+            Some("main") => {
+                let wrong =
+                    Diagnostic::error(self.span(field.key_bytes()), "\"main\" goes to the session's own server");
+                self.report(wrong.with_help("give the other connection a name of its own"));
+            }
+            Some(name) => match self.named_servers.iter().find(|(known, _, _)| known == name) {
+                None => self.named_servers.push((name.to_owned(), server.clone(), self.span(field.value.span()))),
+                Some((_, known, _)) if known.source == server.source => {}
+                Some((_, known, first)) => {
+                    let place = self.map.place(first);
+                    let text = format!("two servers for the connection \"{name}\"");
+                    let help = format!("{}:{} has \"{}\"", place.file, place.line, known.source);
+                    self.report(Diagnostic::error(self.value_span(field.value), text).with_help(help));
+                }
+            },
         }
     }
 

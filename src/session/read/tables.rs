@@ -193,16 +193,20 @@ pub static RETRY: TableSpec = TableSpec {
 };
 
 /// The keys of a step that are actions. The others are modifiers.
-pub const ACTIONS: [&str; 20] = [
-    "send", "raw", "ehlo", "helo", "lhlo", "starttls", "tls", "auth", "login", "message", "body", "pipeline", "steps",
-    "quit", "sleep", "close", "connect", "proxy", "xclient", "include",
+pub const ACTIONS: [&str; 21] = [
+    "send", "raw", "ehlo", "helo", "lhlo", "starttls", "tls", "auth", "login", "message", "body", "bdat", "pipeline",
+    "steps", "quit", "sleep", "close", "connect", "proxy", "xclient", "include",
 ];
 
 pub static STEP: TableSpec = TableSpec {
     title: "a step",
     keys: &[
         key("send", KeyType::Template, "a line; CRLF is added"),
-        key("raw", KeyType::Either(&[KeyType::Template, KeyType::Table(&RAW)]), "exactly these bytes"),
+        key(
+            "raw",
+            KeyType::Either(&[RAW_FORM, KeyType::List(&RAW_FORM)]),
+            "exactly these bytes; a list is sent in one write",
+        ),
         key("ehlo", NAME_OR_TRUE, "EHLO, with this name"),
         key("helo", NAME_OR_TRUE, "HELO, with this name"),
         key("lhlo", NAME_OR_TRUE, "LHLO, with this name"),
@@ -224,6 +228,11 @@ pub static STEP: TableSpec = TableSpec {
             KeyType::Either(&[KeyType::Template, KeyType::Table(&BODY_FILE)]),
             "content after a 354, with its final dot",
         ),
+        key(
+            "bdat",
+            KeyType::Either(&[KeyType::Template, KeyType::Table(&BDAT)]),
+            "one BDAT command with these octets, which are counted",
+        ),
         key("pipeline", KeyType::Steps, "steps that are sent in one write"),
         key("steps", KeyType::Steps, "steps as one"),
         key("quit", KeyType::True, "QUIT, then waits for the server to close"),
@@ -235,6 +244,7 @@ pub static STEP: TableSpec = TableSpec {
         key("include", KeyType::Plain("a path in a string"), "the steps of another file"),
         key("inject_check", KeyType::Boolean, "with `starttls`: false allows unencrypted bytes after its reply"),
         key("dot_stuffing", KeyType::Boolean, "with `body`: false sends lines as they are"),
+        key("last", KeyType::Boolean, "with `bdat`: true adds LAST; false by default"),
         key("name", KeyType::Template, "shown in results instead of the action"),
         key("expect", KeyType::Expect, "the reply that passes"),
         key("assert", KeyType::List(&KeyType::Expression), "expressions that must be true"),
@@ -249,6 +259,19 @@ pub static STEP: TableSpec = TableSpec {
         key("always", KeyType::Boolean, "true runs it even after a failure, for cleanup"),
         key("with", KeyType::Map(&KeyType::Value), "variables for this step alone"),
         key("on", KeyType::Plain("a connection's name in a string"), "uses another connection, of this name"),
+        key("server", KeyType::Template, "with `on`: the server of that connection; the session's by default"),
+    ],
+};
+
+/// A form of `raw`.
+const RAW_FORM: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&RAW)]);
+
+pub static BDAT: TableSpec = TableSpec {
+    title: "\"bdat\"",
+    keys: &[
+        key("hex", KeyType::Plain("hexadecimal digits in a string"), "the octets in hexadecimal"),
+        key("base64", KeyType::Plain("base64 in a string"), "the octets in base64"),
+        key("file", PATH, "a file with the octets"),
     ],
 };
 
@@ -281,9 +304,11 @@ pub static BODY_FILE: TableSpec = TableSpec {
 pub static PROXY: TableSpec = TableSpec {
     title: "\"proxy\"",
     keys: &[
-        key("version", KeyType::Integer { min: 1, max: 2 }, "1 is text, 2 is binary"),
+        key("version", KeyType::Integer { min: 1, max: 2 }, "1 is text, 2 is binary; 2 by default, 1 with `unknown`"),
         key("source", KeyType::Plain("an address such as \"192.0.2.1:4000\""), "the client's address and port"),
         key("destination", KeyType::Plain("an address such as \"192.0.2.2:25\""), "the server's address and port"),
+        key("local", KeyType::Boolean, "true sends LOCAL, without addresses; version 2 only"),
+        key("unknown", KeyType::Boolean, "true sends UNKNOWN, without addresses; version 1 only"),
     ],
 };
 
@@ -356,7 +381,7 @@ pub static SOURCE: TableSpec = TableSpec {
 };
 
 /// All tables, for the documentation and the schema.
-pub static TABLES: [&TableSpec; 20] = [
+pub static TABLES: [&TableSpec; 21] = [
     &SESSION,
     &INCLUDE,
     &TLS,
@@ -371,6 +396,7 @@ pub static TABLES: [&TableSpec; 20] = [
     &RAW,
     &CONTENT_FILE,
     &BODY_FILE,
+    &BDAT,
     &PROXY,
     &XCLIENT,
     &STEP_RETRY,

@@ -53,6 +53,7 @@ impl SessionReader<'_> {
             warnings: Vec::new(),
             description: self.optional_template(&fields, "description"),
             server: fields.get("server").and_then(|field| self.server(field)),
+            named_servers: self.named_servers.drain(..).map(|(name, server, _)| (name, server)).collect(),
             client_name,
             timeout: fields.get("timeout").and_then(|field| self.deadline(field)),
             connect_timeout: fields
@@ -79,7 +80,7 @@ impl SessionReader<'_> {
     }
 
     /// Reads a URL and checks it if it is literal.
-    fn server(&mut self, field: Field<'_>) -> Option<Template> {
+    pub(super) fn server(&mut self, field: Field<'_>) -> Option<Template> {
         let url = self.template(field)?;
         if url.compiled.is_none()
             && let Err(why) = Server::parse(&url.source)

@@ -1,6 +1,6 @@
 //! Reads `[vars]`, `[secrets]`, `with`, and the files that content comes from.
 
-use super::key_spec::KeyType;
+use super::key_spec::{KeyType, TableSpec};
 use super::reader::SessionReader;
 use super::scalars::integer;
 use super::table_fields::{Field, TableFields, in_order};
@@ -204,12 +204,39 @@ impl SessionReader<'_> {
         }
     }
 
-    /// The bytes of `raw`.
+    /// The bytes of `raw`: one form, or a list of them.
     pub(super) fn raw(&mut self, field: Field<'_>) -> Option<RawBytes> {
+        match field.value.get_ref() {
+            DeValue::Array(parts) if parts.is_empty() => {
+                self.error(field.value.span(), "\"raw\" is an empty list");
+                None
+            }
+            DeValue::Array(parts) => {
+                let (count, parts) = (parts.len(), self.list(field, |reader, part| reader.raw_part(part))?);
+                (parts.len() == count).then_some(RawBytes::Parts(parts))
+            }
+            _ => self.raw_part(field),
+        }
+    }
+
+    /// A form of `raw`. Its text may have characters whose bytes are not obvious.
+    fn raw_part(&mut self, field: Field<'_>) -> Option<RawBytes> {
+        if let DeValue::String(text) = field.value.get_ref()
+            && let Some(letter) = text.chars().find(|letter| !letter.is_ascii())
+        {
+            let text = format!("\"raw\" has the character U+{:04X}, which is sent as UTF-8", u32::from(letter));
+            let warning = Diagnostic::warning(self.value_span(field.value), text);
+            self.report(warning.with_help("{ hex = \"…\" } says which bytes are sent"));
+        }
+        self.octets(field, &tables::RAW)
+    }
+
+    /// A template, or bytes from `hex`, `base64` or `file`.
+    pub(super) fn octets(&mut self, field: Field<'_>, keys: &'static TableSpec) -> Option<RawBytes> {
         match field.value.get_ref() {
             DeValue::String(text) => self.compile(text, field.value).map(RawBytes::Text),
             DeValue::Table(table) => {
-                let fields = self.fields(table, field.value.span(), &tables::RAW);
+                let fields = self.fields(table, field.value.span(), keys);
                 let chosen = self.only_one(&fields, &["hex", "base64", "file"], field)?;
                 match chosen.name {
                     "file" => self.path(chosen).map(RawBytes::File),

@@ -4,8 +4,8 @@ use super::values::{Pairs, PairsExt, content, path, source};
 use super::{SessionPrinter, group, is_same_table, toml};
 use crate::session::duration::format_duration;
 use crate::session::{
-    Action, CloseMode, CodePattern, EnhancedPattern, Expectation, FailurePolicy, HelloVerb, RawBytes, ReplyPattern,
-    StarttlsMode, Step,
+    Action, CloseMode, CodePattern, EnhancedPattern, Expectation, FailurePolicy, HelloVerb, ProxySettings, RawBytes,
+    ReplyPattern, StarttlsMode, Step,
 };
 use std::fmt::Write;
 
@@ -47,6 +47,7 @@ impl SessionPrinter<'_> {
         let with: Pairs = step.with.iter().map(|one| (one.name.clone(), source(&one.source, false))).collect();
         pairs.add_unless(with.is_empty(), "with", toml::table(&with));
         pairs.add_some("on", step.on.as_deref().map(toml::string));
+        pairs.template("server", &step.server);
         pairs
     }
 
@@ -100,11 +101,21 @@ impl SessionPrinter<'_> {
             Action::Close(CloseMode::Reset) => pairs.add("close", "\"reset\"".to_owned()),
             Action::Close(CloseMode::Write) => pairs.add("close", "\"write\"".to_owned()),
             Action::Connect => pairs.add("connect", yes()),
-            Action::Proxy { version, source, destination } => {
+            Action::Bdat { octets, last } => {
+                pairs.add("bdat", raw(octets));
+                pairs.add_unless(!*last, "last", "true".to_owned());
+            }
+            Action::Proxy(settings) => {
                 let mut table = Pairs::new();
-                table.add("version", version.to_string());
-                table.add("source", toml::string(&source.to_string()));
-                table.add("destination", toml::string(&destination.to_string()));
+                match settings {
+                    ProxySettings::Local => table.add("local", yes()),
+                    ProxySettings::Unknown => table.add("unknown", yes()),
+                    ProxySettings::Addresses { version, source, destination } => {
+                        table.add("version", version.to_string());
+                        table.add("source", toml::string(&source.to_string()));
+                        table.add("destination", toml::string(&destination.to_string()));
+                    }
+                }
                 pairs.add("proxy", toml::table(&table));
             }
             Action::Xclient(attributes) => {
@@ -120,6 +131,7 @@ impl SessionPrinter<'_> {
 fn raw(bytes: &RawBytes) -> String {
     match bytes {
         RawBytes::Text(text) => toml::string(&text.source),
+        RawBytes::Parts(parts) => toml::list(parts.iter().map(raw)),
         RawBytes::File(file) => toml::table(&[("file".to_owned(), path(file))]),
         RawBytes::Bytes(bytes) => {
             let mut hex = String::with_capacity(bytes.len() * 2);

@@ -154,6 +154,17 @@ on_fail = "quit"
 on = "b"
 name = "group"
 [[step]]
+raw = ["a", { hex = "0a" }]
+[[step]]
+bdat = { base64 = "AA==" }
+last = true
+on = "c"
+server = "smtp://{{ host }}"
+[[step]]
+proxy = { local = true }
+[[step]]
+proxy = { unknown = true }
+[[step]]
 close = true
 [[step]]
 close = "reset"
