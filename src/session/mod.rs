@@ -2,6 +2,7 @@
 //! through [`Sources`].
 
 mod action_info;
+mod actions;
 mod address_source;
 mod address_template;
 mod content_path;
@@ -41,6 +42,7 @@ mod suggestions;
 mod template;
 mod visitor;
 
+pub use actions::*;
 pub use address_source::AddressSource;
 pub use address_template::{
     AddressTemplateError, is_one_value, mailbox_from_string, mailbox_from_table, mailboxes_from_list,

@@ -13,6 +13,7 @@ mod include;
 mod key_spec;
 mod literal_secrets;
 mod message;
+mod octet_tables;
 mod reader;
 mod rows;
 mod scalars;

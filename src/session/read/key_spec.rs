@@ -94,3 +94,8 @@ fn or(words: impl Iterator<Item = String>) -> String {
         _ => words.concat(),
     }
 }
+
+/// A key of a table.
+pub(super) const fn key(name: &'static str, kind: KeyType, doc: &'static str) -> KeySpec {
+    KeySpec { name, kind, doc }
+}

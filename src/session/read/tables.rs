@@ -3,11 +3,9 @@
 //! Suggestions, "must be …" messages, the JSON Schema and the documentation come from these tables. A key that is not
 //! here cannot be read, since [`super::table_fields::TableFields`] looks it up.
 
-use super::key_spec::{KeySpec, KeyType, TableSpec};
-
-const fn key(name: &'static str, kind: KeyType, doc: &'static str) -> KeySpec {
-    KeySpec { name, kind, doc }
-}
+use super::key_spec::{KeyType, TableSpec, key};
+use super::octet_tables::RAW_FORM;
+pub use super::octet_tables::{BDAT, RAW};
 
 const PATH: KeyType = KeyType::Template;
 const COUNT: KeyType = KeyType::Integer { min: 1, max: u32::MAX as i64 };
@@ -260,27 +258,6 @@ pub static STEP: TableSpec = TableSpec {
         key("with", KeyType::Map(&KeyType::Value), "variables for this step alone"),
         key("on", KeyType::Plain("a connection's name in a string"), "uses another connection, of this name"),
         key("server", KeyType::Template, "with `on`: the server of that connection; the session's by default"),
-    ],
-};
-
-/// A form of `raw`.
-const RAW_FORM: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&RAW)]);
-
-pub static BDAT: TableSpec = TableSpec {
-    title: "\"bdat\"",
-    keys: &[
-        key("hex", KeyType::Plain("hexadecimal digits in a string"), "the octets in hexadecimal"),
-        key("base64", KeyType::Plain("base64 in a string"), "the octets in base64"),
-        key("file", PATH, "a file with the octets"),
-    ],
-};
-
-pub static RAW: TableSpec = TableSpec {
-    title: "\"raw\"",
-    keys: &[
-        key("hex", KeyType::Plain("hexadecimal digits in a string"), "the bytes in hexadecimal"),
-        key("base64", KeyType::Plain("base64 in a string"), "the bytes in base64"),
-        key("file", PATH, "a file with the bytes"),
     ],
 };
 
