@@ -2,7 +2,6 @@
 //! through [`Sources`].
 
 mod action_info;
-mod actions;
 mod address_source;
 mod address_template;
 mod content_path;
@@ -36,13 +35,13 @@ mod server;
 mod show;
 mod snippet;
 mod sources;
+mod step_options;
 mod step_range;
 mod steps;
 mod suggestions;
 mod template;
 mod visitor;
 
-pub use actions::*;
 pub use address_source::AddressSource;
 pub use address_template::{
     AddressTemplateError, is_one_value, mailbox_from_string, mailbox_from_table, mailboxes_from_list,
@@ -76,6 +75,7 @@ pub use scope::{HostEnvironment, Scope, Value, unseeded_letters};
 pub use server::{Scheme, Server, ServerAddress};
 pub use show::{ShowOptions, show};
 pub use sources::{FolderEntry, SourceError, SourceFile, Sources};
+pub use step_options::{CloseMode, HelloVerb, ProxySettings, StarttlsMode};
 pub use step_range::{StepRange, StepRangeError};
 pub use steps::{AllSteps, all_steps};
 pub(crate) use suggestions::closest_name;

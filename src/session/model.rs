@@ -1,8 +1,8 @@
 //! What a session file says, after reading and validation.
 
 use super::{
-    Action, AddressSource, CsvOptions, Diagnostic, Encoding, Expectation, Expression, SourceMap, Span, Template,
-    Templates, Value,
+    AddressSource, CloseMode, CsvOptions, Diagnostic, Encoding, Expectation, Expression, HelloVerb, ProxySettings,
+    SourceMap, Span, StarttlsMode, Template, Templates, Value,
 };
 use regex::Regex;
 use std::path::PathBuf;
@@ -306,6 +306,47 @@ pub struct Step {
     pub on: Option<String>,
     /// The server of that connection, if it is not the session's.
     pub server: Option<Template>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Sends nothing and waits for a reply.
+    Wait,
+    Send(Template),
+    Raw(RawBytes),
+    Hello {
+        verb: HelloVerb,
+        name: Option<Template>,
+    },
+    Starttls {
+        policy: StarttlsMode,
+        inject_check: bool,
+    },
+    Tls,
+    Auth(AuthSettings),
+    Login,
+    /// For `message = true` a copy of the session's `[message]`.
+    Message(Box<Message>),
+    Body {
+        content: TextSource,
+        dot_stuffing: bool,
+    },
+    /// Each member sends something and has its own `expect`.
+    Pipeline(Vec<Step>),
+    /// `steps`, and the steps of an `include`.
+    Steps(Vec<Step>),
+    Quit,
+    Sleep(Duration),
+    Close(CloseMode),
+    Connect,
+    /// One BDAT command with its octets.
+    Bdat {
+        octets: RawBytes,
+        last: bool,
+    },
+    Proxy(ProxySettings),
+    /// Attribute names in upper case, and their values before xtext encoding.
+    Xclient(Vec<(String, Template)>),
 }
 
 #[derive(Clone, Debug)]
