@@ -17,4 +17,5 @@ pub mod serve;
 pub mod session;
 pub mod smtp;
 pub mod source;
+pub mod tools;
 pub mod transcript;

@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 use support::{Folder, tool};
 
-const PAGES: [&str; 19] = [
+const PAGES: [&str; 20] = [
     "README.md",
     "docs/session-file.md",
     "docs/steps.md",
@@ -30,6 +30,7 @@ const PAGES: [&str; 19] = [
     "docs/transcript.md",
     "docs/cli.md",
     "docs/serve.md",
+    "docs/import.md",
     "docs/ci.md",
     "docs/monitoring.md",
     "docs/batch.md",

@@ -73,7 +73,7 @@ pub use row_transcoder::RowTranscoder;
 pub use schema::schema;
 pub use scope::{HostEnvironment, Scope, Value, unseeded_letters};
 pub use server::{Scheme, Server, ServerAddress};
-pub use show::{ShowOptions, show};
+pub use show::{ShowOptions, show, toml_string, toml_text};
 pub use sources::{FolderEntry, SourceError, SourceFile, Sources};
 pub use step_options::{CloseMode, HelloVerb, ProxySettings, StarttlsMode};
 pub use step_range::{StepRange, StepRangeError};

@@ -6,6 +6,8 @@ mod tests;
 mod toml;
 mod values;
 
+pub use toml::{string as toml_string, text as toml_text};
+
 use super::visitor::Visitor;
 use super::{
     AddressSource, AttachedFile, AuthSettings, Message, RefusalPolicy, RetrySettings, RowsSettings, Session,

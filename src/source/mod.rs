@@ -24,7 +24,7 @@ mod tests;
 pub use error_text::io_error_text;
 pub use glob::glob_matches;
 pub use interrupt::InterruptCheck;
-pub use limited::{read_argument_file, read_small_file};
+pub use limited::{read_argument_file, read_limited, read_small_file};
 pub use rows::{RowReader, SourceRow};
 pub use sessions::{SessionPath, find_sessions, read_session_text};
 pub use system::SystemSources;

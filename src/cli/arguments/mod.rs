@@ -1,6 +1,7 @@
 //! The command line as clap parses it: commands, options and their help.
 
 mod auth_string;
+mod import;
 mod ledger;
 mod run;
 mod send;
@@ -8,6 +9,7 @@ mod serve;
 pub mod values;
 
 pub use auth_string::AuthStringArguments;
+pub use import::ImportArguments;
 pub use ledger::{LedgerArguments, LedgerCommand};
 pub use run::{
     BatchArguments, Color, ConnectArguments, InputArguments, MonitoringArguments, OutputArguments, ReportArguments,
@@ -74,6 +76,8 @@ pub enum CliCommand {
     Send(Box<SendArguments>),
     /// Show, resolve, export and merge ledgers
     Ledger(LedgerArguments),
+    /// Make a session file from a transcript or a log of another program
+    Import(ImportArguments),
     /// Run a scripted server, or one that keeps mail
     Serve(ServeArguments),
     /// Print the base64 strings for AUTH

@@ -1,0 +1,193 @@
+//! The marks of each format, by which a line is recognized.
+
+use crate::tools::import::dialogue::is_reply;
+use crate::tools::import::log_text::{LogLine, find, trim_start};
+
+/// What a mark says of a line, before it is known which side is the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marked<'a> {
+    /// A line that the logging program sent.
+    Sent(&'a [u8]),
+    /// A line that the logging program received.
+    Received(&'a [u8]),
+    /// A remark of the program, in a notation that is its own.
+    Remark(&'a [u8]),
+}
+
+/// Recognizes a line by its mark.
+pub type LineMark = for<'a> fn(&'a [u8]) -> Option<Marked<'a>>;
+
+/// The text after a mark: one space belongs to the mark, and may be missing if there is no text.
+fn text_after<'a>(line: &'a [u8], mark: &str) -> Option<&'a [u8]> {
+    let rest = line.strip_prefix(mark.as_bytes())?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix(b" ") }
+}
+
+/// `C: `, `S: ` and `*: `, with a connection's name, a timestamp or white space in front.
+pub fn transcript(line: &[u8]) -> Option<Marked<'_>> {
+    let line = without_timestamp(line);
+    let (mark, rest) = line.split_first()?;
+    let rest = match rest.strip_prefix(b"[") {
+        Some(named) => &named[named.iter().position(|byte| *byte == b']')? + 1..],
+        None => rest,
+    };
+    let text = text_after(rest, ":")?;
+    match mark {
+        b'C' => Some(Marked::Sent(text)),
+        b'S' => Some(Marked::Received(text)),
+        b'*' => Some(Marked::Remark(text)),
+        _ => None,
+    }
+}
+
+/// Without white space, and without seconds with a fraction, at the beginning of a line.
+pub fn without_timestamp(line: &[u8]) -> &[u8] {
+    let line = trim_start(line);
+    let digits = line.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+    let is_time = line[..digits].contains(&b'.') && line.get(digits) == Some(&b' ');
+    if is_time { trim_start(&line[digits..]) } else { line }
+}
+
+/// ` -> `, `<-  ` and so on, and `=== ` and `*** `.
+pub fn swaks(line: &[u8]) -> Option<Marked<'_>> {
+    for mark in [" ->", " ~>", "**>", "*~>"] {
+        if let Some(text) = text_after(line, mark) {
+            return Some(Marked::Sent(text));
+        }
+    }
+    for mark in ["<-", "<~"] {
+        if let Some(rest) = line.strip_prefix(mark.as_bytes()) {
+            return match rest {
+                [] | [b' '] => Some(Marked::Received(&[])),
+                [b' ', b' ', text @ ..] | [b' ', text @ ..] => Some(Marked::Received(text)),
+                [b'*'] => Some(Marked::Received(&[])),
+                [b'*', b' ', text @ ..] => Some(Marked::Received(text)),
+                _ => None,
+            };
+        }
+    }
+    if let Some(text) = text_after(line, "<**") {
+        return Some(Marked::Received(text));
+    }
+    text_after(line, "===").or_else(|| text_after(line, "***")).map(Marked::Remark)
+}
+
+/// `> `, `< `, and `* `.
+pub fn curl(line: &[u8]) -> Option<Marked<'_>> {
+    // A progress meter that had no line end stands before the mark.
+    let line = line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line);
+    if let Some(text) = text_after(line, ">") {
+        return Some(Marked::Sent(text));
+    }
+    if let Some(text) = text_after(line, "<") {
+        return Some(Marked::Received(text));
+    }
+    text_after(line, "*").map(Marked::Remark)
+}
+
+/// `smtpd[PID]: > host[addr]: `: what Postfix sent. Remarks are the other lines of that process.
+pub fn postfix(line: &[u8]) -> Option<Marked<'_>> {
+    let (_, rest) = postfix_process(line)?;
+    let (sent, rest) = match rest {
+        [b'>', b' ', rest @ ..] => (true, rest),
+        [b'<', b' ', rest @ ..] => (false, rest),
+        _ => return None,
+    };
+    // A host's name has no space, an address no bracket.
+    let end = find(rest, "]")?;
+    if rest[..end].contains(&b' ') {
+        return None;
+    }
+    let rest = &rest[end + 1..];
+    let text = &rest[rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len())..];
+    if !rest.starts_with(b":") {
+        return None;
+    }
+    let text = text.strip_prefix(b" ").unwrap_or(text);
+    Some(if sent { Marked::Sent(text) } else { Marked::Received(text) })
+}
+
+/// The process ID of a line of syslog of Postfix's smtpd, smtp or lmtp, and the text after it.
+pub fn postfix_process(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = ["smtpd[", "smtp[", "lmtp["].iter().filter_map(|name| Some(find(line, name)? + name.len())).min()?;
+    let rest = &line[at..];
+    let end = find(rest, "]: ")?;
+    let pid = &rest[..end];
+    (!pid.is_empty() && pid.iter().all(u8::is_ascii_digit)).then_some((pid, &rest[end + 3..]))
+}
+
+/// `SMTP>> `, `SMTP|> `, `SMTP+> ` and `SMTP<< `.
+pub fn exim(line: &[u8]) -> Option<Marked<'_>> {
+    let line = LogLine { number: 0, bytes: line };
+    for mark in ["SMTP>>", "SMTP|>", "SMTP+>", "SMTP~>"] {
+        if let Some((_, text)) = line.around(mark) {
+            return Some(Marked::Sent(text.strip_prefix(b" ").unwrap_or(text)));
+        }
+    }
+    if let Some((_, text)) = line.around("SMTP<<") {
+        return Some(Marked::Received(text.strip_prefix(b" ").unwrap_or(text)));
+    }
+    let at = find(line.bytes, "SMTP(")?;
+    let ends = [")>>", ")<<"].iter().any(|end| find(&line.bytes[at..], end).is_some());
+    ends.then_some(Marked::Remark(&line.bytes[at..]))
+}
+
+/// `>>> `, `<<< `, `??? ` and `+++ `.
+pub fn exim_test(line: &[u8]) -> Option<Marked<'_>> {
+    if let Some(text) = text_after(line, ">>>") {
+        return Some(Marked::Sent(text));
+    }
+    if let Some(text) = text_after(line, "<<<") {
+        return Some(Marked::Received(text));
+    }
+    let remark = ["???", "+++"].iter().any(|mark| line.starts_with(mark.as_bytes()));
+    remark.then_some(Marked::Remark(line))
+}
+
+/// `CLIENT -> SERVER: ` and `SERVER -> CLIENT: `.
+pub fn php_mailer(line: &[u8]) -> Option<Marked<'_>> {
+    let line = LogLine { number: 0, bytes: line };
+    let text = |text| trim_one_space(text);
+    match (line.around("CLIENT -> SERVER:"), line.around("SERVER -> CLIENT:")) {
+        (Some((before, client)), Some((other, _))) if before.len() < other.len() => Some(Marked::Sent(text(client))),
+        (_, Some((_, server))) => Some(Marked::Received(text(server))),
+        (Some((_, client)), None) => Some(Marked::Sent(text(client))),
+        (None, None) => None,
+    }
+}
+
+fn trim_one_space(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b" ").unwrap_or(text)
+}
+
+/// `[time] DEBUG [id] C: ` and `S: `. Lines without a side are remarks.
+pub fn nodemailer(line: &[u8]) -> Option<Marked<'_>> {
+    let rest = trim_start(line).strip_prefix(b"[")?;
+    let rest = &rest[find(rest, "] ")? + 2..];
+    let level = rest.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    let levels: [&[u8]; 6] = [b"TRACE", b"DEBUG", b"INFO", b"WARN", b"ERROR", b"FATAL"];
+    if !levels.contains(&&rest[..level]) {
+        return None;
+    }
+    let mut rest = trim_start(&rest[level..]);
+    while let Some(bracketed) = rest.strip_prefix(b"[") {
+        rest = trim_start(&bracketed[find(bracketed, "]")? + 1..]);
+    }
+    Some(match (text_after(rest, "C:"), text_after(rest, "S:")) {
+        (Some(text), _) => Marked::Sent(text),
+        (_, Some(text)) => Marked::Received(text),
+        _ => Marked::Remark(rest),
+    })
+}
+
+/// Whether what the program sent are replies, so that the program is the server.
+pub fn sends_replies<'a>(marked: impl Iterator<Item = Marked<'a>>) -> bool {
+    for line in marked {
+        match line {
+            Marked::Sent(text) if is_reply(text) => return true,
+            Marked::Received(text) if is_reply(text) => return false,
+            _ => {}
+        }
+    }
+    false
+}

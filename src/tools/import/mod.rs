@@ -1,0 +1,76 @@
+//! `mailrun import`: makes a session file from a transcript or from the log of another program.
+//!
+//! A format ([`LogFormat`]) reads a log as a [`LoggedDialogue`](dialogue::LoggedDialogue). From that, steps are built which say
+//! the same and expect the same replies.
+
+mod builder;
+mod client_turn;
+mod dialogue;
+mod error;
+mod formats;
+mod log_format;
+mod log_text;
+mod part_steps;
+mod replies;
+mod secrets;
+mod session_text;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+pub use error::ImportError;
+pub use log_format::{LogFormat, detect_log_format};
+
+use crate::session::{DecodeMode, SourceError, SourceFile, Sources, TextDecoding, decode_text, load};
+use dialogue::Side;
+use std::borrow::Cow;
+use std::path::Path;
+
+/// Makes a session file from a log. `name` is the log's name, for a comment. Without `format` it is recognized.
+///
+/// # Errors
+/// If the log is not of the format, or has no dialogue.
+pub fn import(name: &str, log: &[u8], format: Option<LogFormat>) -> Result<String, ImportError> {
+    let log = from_utf16(log)?;
+    let Some(format) = format.or_else(|| detect_log_format(&log)) else {
+        let names: Vec<&str> = LogFormat::ALL.iter().map(|format| format.name()).collect();
+        let help = format!("--as names the format: {}", names.join(", "));
+        return Err(ImportError::new("this is no log of a dialogue that mailrun recognizes", help));
+    };
+    let dialogue = formats::read_log(&log, format)?;
+    if !dialogue.has_line_of(Side::Server) && !dialogue.has_line_of(Side::Client) {
+        let message = format!("there is no line of a dialogue in this file, read as {}", format.title());
+        return Err(ImportError::new(message, "--as names another format"));
+    }
+    let session = builder::build(&dialogue);
+    let text = session_text::write_session(name, format, &dialogue, &session);
+    match load("imported.toml", &text, &NoFiles, &[]) {
+        Ok(_) => Ok(text),
+        Err(errors) => {
+            let why = errors.list.first().map(|error| error.message.clone()).unwrap_or_default();
+            let help = "import the part of the log that matters";
+            Err(ImportError::new(format!("the dialogue cannot be written as a session file: {why}"), help))
+        }
+    }
+}
+
+/// PowerShell saves the output of programs as UTF-16.
+fn from_utf16(log: &[u8]) -> Result<Cow<'_, [u8]>, ImportError> {
+    if !log.starts_with(b"\xff\xfe") && !log.starts_with(b"\xfe\xff") {
+        return Ok(Cow::Borrowed(log));
+    }
+    let decoding = TextDecoding { label: None, mode: DecodeMode::Strict };
+    match decode_text(log, decoding) {
+        Ok((text, _)) => Ok(Cow::Owned(text.into_bytes())),
+        Err(error) => Err(ImportError::new(error.to_string(), "save the log as UTF-8")),
+    }
+}
+
+/// An imported session reads no file.
+struct NoFiles;
+
+impl Sources for NoFiles {
+    fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
+        Err(SourceError::Refused(format!("{}: an imported session reads no file", path.display())))
+    }
+}

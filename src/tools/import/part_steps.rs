@@ -1,0 +1,237 @@
+//! Writes a part of the client's turn as a step.
+
+use super::client_turn::{ClientPart, PartKind, bdat_octets};
+use super::log_text::verb;
+use super::replies::LoggedReply;
+use super::secrets::{ImportedSecrets, secret_name};
+use super::steps::{WrittenStep, hexadecimal, quoted, quoted_lines, template_literal};
+use crate::smtp::lines::LineEnd;
+use crate::transcript::LineBody;
+
+/// Content in place of content that a log does not have.
+const PLACEHOLDER: &str = "Subject: placeholder\n\nThe log does not have the content.\n";
+
+/// How much of a reply's text stands in a comment, in characters.
+const SHOWN: usize = 70;
+
+/// Writes parts as steps, and collects their secrets.
+#[derive(Debug, Default)]
+pub struct PartWriter {
+    pub secrets: ImportedSecrets,
+    /// The mechanism of the SASL exchange, and how many of its lines were written.
+    mechanism: String,
+    answers: usize,
+}
+
+impl PartWriter {
+    /// The step for a part. Without a reply it expects none: then it is `raw`.
+    pub fn step(&mut self, part: &ClientPart, reply: Option<&LoggedReply>) -> WrittenStep {
+        let mut step = match (part.kind, reply) {
+            (PartKind::MissingContent, _) => {
+                let mut step = WrittenStep::new("body", quoted_lines(PLACEHOLDER));
+                step.comments.push("a guess: the log does not have the content".to_owned());
+                step
+            }
+            (PartKind::Content, Some(_)) => self.content(part),
+            (PartKind::EmptyChunk, _) => empty_chunk(part),
+            (PartKind::Command | PartKind::SaslAnswer, Some(_)) => self.command(part),
+            _ => self.raw(part),
+        };
+        match reply {
+            Some(reply) => {
+                step.keys.push(("expect", expectation(reply)));
+                step.remark = remark(reply);
+                step.comments.extend(cut_comment(reply));
+            }
+            None if step.value("raw").is_none() => {
+                step.keys.push(("expect", quoted("any")));
+                step.remark = Some("a guess: the log has no reply".to_owned());
+            }
+            None if part.kind != PartKind::Bytes => step.remark = Some("the log has no reply".to_owned()),
+            None => {}
+        }
+        step
+    }
+
+    /// The step for a command after which the server closed the connection.
+    pub fn closing(&mut self, part: &ClientPart) -> WrittenStep {
+        self.command(part).with("expect", quoted("close"))
+    }
+
+    /// The step that waits for a reply.
+    pub fn wait(reply: &LoggedReply) -> WrittenStep {
+        let mut step = WrittenStep::new("expect", expectation(reply));
+        step.remark = remark(reply);
+        step.comments.extend(cut_comment(reply));
+        step
+    }
+
+    fn command(&mut self, part: &ClientPart) -> WrittenStep {
+        let body = match part.items.as_slice() {
+            [item] => item.body.as_ref(),
+            _ => None,
+        };
+        let line = body.filter(|body| body.end == LineEnd::CrLf).and_then(|body| self.line(part, body));
+        match line {
+            // `send` takes no CR and no NUL.
+            Some(line) if !line.contains(['\r', '\0', '\n']) => WrittenStep::new("send", quoted(&line)),
+            _ => self.raw(part),
+        }
+    }
+
+    /// A line as a template, with its secrets as names; `None` if it is not UTF-8.
+    fn line(&mut self, part: &ClientPart, body: &LineBody) -> Option<String> {
+        let number = part.items.first().map_or(0, |item| item.line);
+        let Some(bytes) = body.bytes() else {
+            let hint = if part.kind == PartKind::SaslAnswer { self.next_answer() } else { self.hint(body) };
+            return self.pieces(body, &hint, number);
+        };
+        let text = str::from_utf8(bytes).ok()?;
+        if part.kind == PartKind::SaslAnswer {
+            let hint = self.next_answer();
+            if text.is_empty() || text == "*" || text == "=" {
+                return Some(text.to_owned());
+            }
+            return Some(self.secrets.shown(&hint, text, number));
+        }
+        if part.kind == PartKind::Command && verb(bytes) == "AUTH" {
+            self.begin_sasl(text);
+            let mut words = text.splitn(3, ' ');
+            if let (Some(auth), Some(mechanism), Some(initial)) = (words.next(), words.next(), words.next())
+                && !["", "=", "*"].contains(&initial.trim())
+            {
+                let hint = self.next_answer();
+                let secret = self.secrets.shown(&hint, initial, number);
+                return Some(format!("{} {} {secret}", template_literal(auth), template_literal(mechanism)));
+            }
+        }
+        Some(template_literal(text))
+    }
+
+    fn pieces(&mut self, body: &LineBody, hint: &str, number: usize) -> Option<String> {
+        let mut out = String::new();
+        for (at, piece) in body.pieces.iter().enumerate() {
+            if at > 0 {
+                out.push_str(&self.secrets.hidden(hint, number));
+            }
+            out.push_str(&template_literal(str::from_utf8(piece).ok()?));
+        }
+        Some(out)
+    }
+
+    /// The name for the secret of a line with `[secret]`.
+    fn hint(&mut self, body: &LineBody) -> String {
+        let first = body.pieces.first().map(|piece| String::from_utf8_lossy(piece).into_owned()).unwrap_or_default();
+        if verb(first.as_bytes()) != "AUTH" {
+            return "secret".to_owned();
+        }
+        self.begin_sasl(&first);
+        self.next_answer()
+    }
+
+    fn begin_sasl(&mut self, line: &str) {
+        self.mechanism = line.split_whitespace().nth(1).unwrap_or_default().to_owned();
+        self.answers = 0;
+    }
+
+    fn next_answer(&mut self) -> String {
+        let name = secret_name(&self.mechanism, self.answers);
+        self.answers += 1;
+        name
+    }
+
+    fn content(&mut self, part: &ClientPart) -> WrittenStep {
+        let lines = part.items.get(..part.items.len().saturating_sub(1)).unwrap_or_default();
+        let dots = |stuffed: bool| {
+            lines.iter().any(|item| {
+                let first = item.body.as_ref().and_then(|body| body.pieces.first());
+                first.is_some_and(|line| line.starts_with(b".") && line.starts_with(b"..") == stuffed)
+            })
+        };
+        let stuffing = !dots(false);
+        let mut text = String::new();
+        for item in lines {
+            let line = item.body.as_ref().filter(|body| {
+                body.end == LineEnd::CrLf
+                    && !body.pieces.iter().any(|piece| piece.contains(&b'\r') || piece.contains(&0))
+            });
+            let Some(line) = line.and_then(|body| self.pieces(body, "secret", item.line)) else {
+                return self.raw(part);
+            };
+            text.push_str(if stuffing && line.starts_with("..") { &line[1..] } else { &line });
+            text.push('\n');
+        }
+        let step = WrittenStep::new("body", quoted_lines(&text));
+        if stuffing { step } else { step.with("dot_stuffing", "false") }
+    }
+
+    /// The bytes of a part as they are.
+    fn raw(&mut self, part: &ClientPart) -> WrittenStep {
+        let mut texts = Vec::new();
+        let mut bytes = Vec::new();
+        for item in &part.items {
+            let Some(body) = &item.body else { continue };
+            let alone = ClientPart { kind: part.kind, items: vec![item.clone()] };
+            texts.push(
+                self.line(&alone, body).map(|line| line + str::from_utf8(line_end(body.end)).unwrap_or_default()),
+            );
+            bytes.extend(body.pieces.concat());
+            bytes.extend_from_slice(line_end(body.end));
+        }
+        let text: Option<String> = texts.into_iter().collect();
+        match text.filter(|text| text.is_ascii()) {
+            Some(text) => WrittenStep::new("raw", quoted(&text)),
+            None => {
+                let mut step = WrittenStep::new("raw", hexadecimal(&bytes));
+                step.comments.push(String::from_utf8_lossy(&bytes).chars().take(SHOWN).collect());
+                step
+            }
+        }
+    }
+}
+
+/// BDAT with as many octets as it announces, in place of those that the log does not have.
+fn empty_chunk(part: &ClientPart) -> WrittenStep {
+    const LONGEST: usize = 65_536;
+    let announced = part.items.first().and_then(bdat_octets).unwrap_or(0);
+    let octets = announced.min(LONGEST);
+    let line = part.first().map(|line| String::from_utf8_lossy(line).into_owned()).unwrap_or_default();
+    let filler = "Subject: placeholder\r\n\r\n".chars().chain(std::iter::repeat('x'));
+    let mut text: String = filler.take(octets.saturating_sub(2)).collect();
+    text.push_str(&"\r\n"[..octets.min(2)]);
+    let mut step = WrittenStep::new("raw", quoted(&format!("{}\r\n{text}", template_literal(&line))));
+    step.comments.push(format!("a guess: the log does not have the {announced} octets"));
+    step
+}
+
+fn line_end(end: LineEnd) -> &'static [u8] {
+    match end {
+        LineEnd::CrLf => b"\r\n",
+        LineEnd::Lf => b"\n",
+        LineEnd::Missing => b"",
+    }
+}
+
+fn expectation(reply: &LoggedReply) -> String {
+    match reply.code {
+        Some(code) => format!("{code:03}").trim_start_matches('0').to_owned(),
+        None => quoted("malformed"),
+    }
+}
+
+fn cut_comment(reply: &LoggedReply) -> Option<String> {
+    reply.cut.then(|| "a guess: the log ends inside this reply".to_owned())
+}
+
+/// What stands after `expect`: the beginning of the reply's text.
+fn remark(reply: &LoggedReply) -> Option<String> {
+    let mut text: String = reply.text.chars().take(SHOWN).collect();
+    if text.len() < reply.text.len() {
+        text.push('…');
+    }
+    if reply.more > 0 {
+        text.push_str(&format!(" (and {} more {})", reply.more, if reply.more == 1 { "line" } else { "lines" }));
+    }
+    let text = text.trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,208 @@
+//! Tests of importing: each fixture, and what is cut or mixed.
+
+mod captures;
+
+use super::*;
+use std::path::PathBuf;
+
+/// Each fixture with its format, and what its session has.
+const FIXTURES: &[(&str, LogFormat, &[&str])] = &[
+    (
+        "rfc-style.txt",
+        LogFormat::Transcript,
+        &["send = \"RCPT TO:<Nobody@harbour.example>\"\nexpect = 550", "..at noon"],
+    ),
+    ("client-marked.txt", LogFormat::Transcript, &["send = \"VRFY queen\"\nexpect = 252"]),
+    (
+        "transcript.txt",
+        LogFormat::Transcript,
+        &[
+            "pipeline = [",
+            "{ send = \"DATA\", expect = 354 }",
+            "raw = { hex = \"53 75",
+            "raw = \"NOOP\\n\"\nexpect = 500",
+            "sleep = \"10ms\"",
+            "send = \"{{ auth_login_password }}\"\nexpect = 535",
+            "raw = \"BDAT 14 LAST\\r\\nSubject: x\\r\\n\\r\\n\"\nexpect = 250",
+        ],
+    ),
+    (
+        "swaks.txt",
+        LogFormat::Swaks,
+        &[
+            "server = \"smtp://mx.forest.example:25\"",
+            "starttls = true",
+            "verify = false",
+            "send = \"AUTH PLAIN {{ auth_plain }}\"\nexpect = 535",
+            "auth_plain = { env = \"AUTH_PLAIN\" }",
+            "expect = 450",
+        ],
+    ),
+    (
+        "swaks-pipelined.txt",
+        LogFormat::Swaks,
+        &[
+            "server = \"lmtp://127.0.0.1:2525\"",
+            "{ send = \"RCPT TO:<hare@forest.example>\", expect = 550 }",
+            "raw = \"QUIT\\r\\n\"",
+        ],
+    ),
+    (
+        "curl.txt",
+        LogFormat::Curl,
+        &["server = \"smtp://mx.cliff.example:587\"", "starttls = true", "placeholder", "expect = 552"],
+    ),
+    (
+        "telnet.txt",
+        LogFormat::Telnet,
+        &[
+            "server = \"smtp://mx.plain.example:25\"",
+            "send = \"\"\nexpect = 500",
+            "250 neither\n.\n\"\"\"\nexpect = 451",
+        ],
+    ),
+    (
+        "s_client.txt",
+        LogFormat::SClient,
+        &["server = \"smtp://mx.vault.example:465\"", "tls = true", "send = \"rcpt to:<box@vault.example>\""],
+    ),
+    ("s_client-starttls.txt", LogFormat::SClient, &["starttls = true", "send = \"NOOP\"\nexpect = 250"]),
+    (
+        "postfix.txt",
+        LogFormat::Postfix,
+        &["1 more connection", "placeholder", "expect = 250  # 2.0.0 Ok: queued as 4ABC", "close = true"],
+    ),
+    (
+        "exim.txt",
+        LogFormat::Exim,
+        &[
+            "server = \"smtp://mx.hill.example:25\"",
+            "starttls = true",
+            "{ send = \"DATA\", expect = 354 }",
+            "placeholder",
+        ],
+    ),
+    (
+        "exim-test.txt",
+        LogFormat::EximTest,
+        &[
+            "server = \"smtp://127.0.0.1:1225\"",
+            "send = \"starttls\"\nexpect = 220",
+            "tls = true",
+            "sleep = \"1000ms\"",
+        ],
+    ),
+    (
+        "phpmailer.txt",
+        LogFormat::PhpMailer,
+        &["server = \"smtp://mx.shop.example:587\"", "{{ auth_login_user }}", "paid", "expect = 554"],
+    ),
+    (
+        "nodemailer.txt",
+        LogFormat::Nodemailer,
+        &["server = \"smtp://192.0.2.20:587\"", "starttls = true", "{{ auth_plain }}", "placeholder"],
+    ),
+];
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/import").join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn each_fixture_is_recognized_and_imported() {
+    for (name, format, wanted) in FIXTURES {
+        let log = fixture(name);
+        assert_eq!(detect_log_format(&log), Some(*format), "{name}");
+        let text = import(name, &log, None).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for part in *wanted {
+            assert!(text.contains(part.trim_end()) || matches_with_remarks(&text, part), "{name} lacks {part}\n{text}");
+        }
+    }
+}
+
+/// Whether the text has `part`, if the comments at line ends are left out.
+fn matches_with_remarks(text: &str, part: &str) -> bool {
+    let bare: Vec<&str> = text.lines().map(|line| line.split("  # ").next().unwrap_or_default()).collect();
+    bare.join("\n").contains(part)
+}
+
+#[test]
+fn no_session_shows_what_authenticates() {
+    for (name, _, _) in FIXTURES {
+        let text = import(name, &fixture(name), None).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for secret in
+            ["AGZveAB2aXhlbi0yMDI2", "vixen-2026", "AGd1bGwAaGVycmluZw==", "herring", "AHN0b3AALyogc2VjcmV0ICov"]
+        {
+            assert!(!text.contains(secret), "{name} shows {secret}");
+        }
+    }
+}
+
+#[test]
+fn a_log_in_utf_16_or_with_crs_is_imported_alike() {
+    let log = fixture("swaks.txt");
+    let wanted = import("x", &log, None);
+    let text = String::from_utf8(log).expect("the fixture is text");
+    assert_eq!(import("x", text.replace('\n', "\r\n").as_bytes(), None), wanted);
+    let mut utf16 = vec![0xff, 0xfe];
+    utf16.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+    assert_eq!(import("x", &utf16, None), wanted);
+}
+
+#[test]
+fn an_error_has_its_place_and_says_what_helps() {
+    let bad = import("x", b"*: connected\nS: 220 x\n  C: NOOP \\q\n", None).expect_err("the escape is wrong");
+    assert_eq!(bad.place, Some((3, 11)), "{bad}");
+    let none = import("x", b"Dear all,\nnothing here\n", None).expect_err("this is no log");
+    assert!(none.help.contains("swaks") && none.help.contains("pcap"), "{}", none.help);
+    let other = import("x", &fixture("swaks.txt"), Some(LogFormat::Postfix)).expect_err("not of Postfix");
+    assert!(other.message.contains("Postfix"), "{other}");
+}
+
+/// The lines of the client in a log must be in it, also where the log is cut or another one goes on.
+fn invents_nothing(log: &[u8]) {
+    let Some(format) = detect_log_format(log) else { return };
+    let Ok(dialogue) = formats::read_log(log, format) else { return };
+    // s_client does not show its own commands.
+    if format != LogFormat::SClient {
+        for logged in &dialogue.events {
+            let dialogue::LogEvent::Line { body, .. } = &logged.event else { continue };
+            for piece in body.pieces.iter().filter(|piece| !piece.contains(&b'\\') && piece.is_ascii()) {
+                assert!(memchr::memmem::find(log, piece).is_some(), "invented: {}", String::from_utf8_lossy(piece));
+            }
+        }
+    }
+    let session = builder::build(&dialogue);
+    let text = session_text::write_session("x", format, &dialogue, &session);
+    assert!(!text.is_empty());
+}
+
+#[test]
+fn cut_and_mixed_logs_never_panic_and_invent_no_line() {
+    let logs: Vec<Vec<u8>> = FIXTURES.iter().map(|(name, _, _)| fixture(name)).collect();
+    for (at, log) in logs.iter().enumerate() {
+        let other = &logs[(at + 1) % logs.len()];
+        let ends = log.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(end, _)| end + 1);
+        for end in ends {
+            if let Err(error) = import("x", &log[..end], None) {
+                assert!(
+                    !error.message.contains("cannot be written"),
+                    "{error}\n{}",
+                    String::from_utf8_lossy(&log[..end])
+                );
+            }
+            invents_nothing(&log[..end]);
+            invents_nothing(&log[end..]);
+            invents_nothing(&[&log[..end], other.as_slice()].concat());
+            invents_nothing(&[other.as_slice(), &log[end..]].concat());
+        }
+    }
+}
+
+#[test]
+fn what_looks_like_a_template_is_sent_as_it_is() {
+    for (text, wanted) in [("{{{", "{{ '{{' }}{"), ("{%x%}", "{{ '{%' }}x%}"), ("{ {", "{ {"), ("a{#", "a{{ '{#' }}")] {
+        assert_eq!(steps::template_literal(text), wanted);
+    }
+}

@@ -1,0 +1,3 @@
+//! Tools around sessions: what makes a session file from something else.
+
+pub mod import;
