@@ -2,6 +2,7 @@
 
 use super::tls::CheckTlsFile;
 use crate::session::Value;
+use crate::smtp::address::Mailbox;
 use std::net::IpAddr;
 
 /// What a run is given beside the session.
@@ -10,6 +11,8 @@ pub struct RunOptions {
     pub target: ServerTarget,
     /// `--var` and `--vars`, in place of `[vars]`.
     pub variables: Vec<(String, Value)>,
+    /// `--to`: gets each message instead of its recipients.
+    pub recipient: Option<Mailbox>,
     pub show_secrets: bool,
     pub seed: Option<u64>,
     pub connect: ConnectOptions,

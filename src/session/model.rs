@@ -55,6 +55,8 @@ pub struct RowsSettings {
     pub format: CsvOptions,
     /// The column that names a row, and its place in the file.
     pub key: Option<(String, Span)>,
+    /// The path of the ledger, and its place in the file.
+    pub ledger: Option<(String, Span)>,
     pub connections: u32,
     pub per_connection: u32,
     pub in_flight: u32,

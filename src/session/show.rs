@@ -257,6 +257,7 @@ fn rows(rows: &RowsSettings) -> Pairs {
     pairs.add("file", path(&rows.file));
     add_csv_options(&mut pairs, &rows.format);
     pairs.add_some("key", rows.key.as_ref().map(|(key, _)| toml::string(key)));
+    pairs.add_some("ledger", rows.ledger.as_ref().map(|(path, _)| toml::string(path)));
     pairs.add_unless(rows.connections == 1, "connections", rows.connections.to_string());
     pairs.add_unless(rows.per_connection == 100, "per_connection", rows.per_connection.to_string());
     pairs.add_unless(rows.in_flight == 1, "in_flight", rows.in_flight.to_string());

@@ -8,6 +8,7 @@ mod error_text;
 mod glob;
 mod interrupt;
 mod json_lines;
+mod ledger_path;
 mod limited;
 mod netrc;
 mod prompt;

@@ -65,6 +65,11 @@ impl SystemSources {
         self.roots.first().map_or(Path::new("."), |root| &root.resolved)
     }
 
+    /// The roots with links resolved, the session file's folder first.
+    pub(super) fn resolved_roots(&self) -> Vec<PathBuf> {
+        self.roots.iter().map(|root| root.resolved.clone()).collect()
+    }
+
     fn open_below_roots(&self, path: &Path) -> Result<File, SourceError> {
         let climbs = path.components().any(|part| part == Component::ParentDir);
         for (index, root) in self.roots.iter().enumerate() {

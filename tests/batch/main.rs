@@ -12,6 +12,7 @@ mod ledger_command;
 mod ledgers;
 mod new_batch;
 mod output;
+mod selection;
 mod shared_ledgers;
 mod signals;
 mod skipped_rows;

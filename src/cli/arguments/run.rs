@@ -3,6 +3,7 @@
 use crate::cli::arguments::values;
 use crate::report::TranscriptOptions;
 use crate::session::StepRange;
+use crate::smtp::address::Mailbox;
 use clap::{Args, ValueEnum, ValueHint};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -211,6 +212,15 @@ pub struct BatchArguments {
     /// Retry temporary failures up to N times, like [retry]
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::retry_count)]
     pub retry: Option<u32>,
+    /// Start at most N rows; those that the ledger, `exclude` or `if` skips do not count
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = values::positive)]
+    pub limit: Option<u64>,
+    /// Run only the row with this key; repeatable
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub key: Vec<String>,
+    /// Send each message to this address instead of its recipients, and record nothing
+    #[arg(long, value_name = "ADDRESS", value_parser = values::recipient, conflicts_with = "ledger")]
+    pub to: Option<Mailbox>,
     /// Wait up to this time for a connection in an outage: 10m with a ledger, otherwise 0 [default]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::patience)]
     pub patience: Option<Duration>,

@@ -2,6 +2,7 @@
 
 use crate::batch::ledger::STATES;
 use crate::session::{Server, parse_duration};
+use crate::smtp::address::Mailbox;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -80,6 +81,12 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("must be longer than zero".to_owned()),
         duration => Ok(duration),
     }
+}
+
+/// The address of `--to`.
+pub fn recipient(text: &str) -> Result<Mailbox, String> {
+    let mailbox = Mailbox::parse(text).map_err(|why| why.to_string())?;
+    if mailbox.is_null() { Err("expected an address".to_owned()) } else { Ok(mailbox) }
 }
 
 /// How long to wait in an outage; 0 has no unit.

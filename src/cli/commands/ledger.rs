@@ -94,18 +94,35 @@ fn counts(ledger: &LedgerAdmin) -> Result<Status, CommandError> {
 
 fn list(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, CommandError> {
     let (mut out, failed) = console::StdoutWriter::new();
+    // A line for each row, with its recipients at the end if it has several.
+    let (mut line, mut of) = (String::new(), None);
+    let mut write = |line: &mut String| {
+        let text = escape_workflow_commands(&format!("{line}\n"));
+        let is_written = line.is_empty() || out.write_all(text.as_bytes()).is_ok();
+        line.clear();
+        is_written
+    };
     ledger.list(state, &mut |entry| {
-        let mut line = escape_unprintable(entry.key.as_bytes());
-        if let Some(recipient) = &entry.recipient {
-            line += &format!(" <{}>", escape_unprintable(recipient.as_bytes()));
+        let row = Some((entry.session, entry.key.clone()));
+        let mut is_written = true;
+        if of != row {
+            is_written = write(&mut line);
+            line = escape_unprintable(entry.key.as_bytes());
+            of = row;
         }
-        line += &format!(" {}", escape_unprintable(entry.state.as_bytes()));
-        for more in [&entry.message_id, &entry.reply].into_iter().flatten() {
-            line += &format!(" {}", escape_unprintable(more.as_bytes()));
+        let words = match &entry.recipient {
+            Some(recipient) => {
+                line += &format!(" <{}>", escape_unprintable(recipient.as_bytes()));
+                [Some(entry.state), None, entry.reply]
+            }
+            None => [Some(entry.state), entry.message_id, entry.reply],
+        };
+        for word in words.iter().flatten() {
+            line += &format!(" {}", escape_unprintable(word.as_bytes()));
         }
-        line.push('\n');
-        out.write_all(escape_workflow_commands(&line).as_bytes()).is_ok()
+        is_written
     })?;
+    write(&mut line);
     let _ = out.flush();
     Ok(failed.status())
 }

@@ -108,6 +108,7 @@ impl RunSession for TranscriptRun<'_> {
         } else {
             if !self.options.quiet {
                 print_warnings(loaded.session.warnings.clone(), &loaded.session.source_map);
+                self.suite.runner.batches.warning(loaded).iter().for_each(|line| console::print_line(line));
             }
             let writers = SessionWriters {
                 out: Box::new(WithSessionHeader::new(header, self.out())),

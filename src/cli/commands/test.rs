@@ -237,7 +237,7 @@ impl<'a> TestPrinter<'a> {
         let redactor = || if self.arguments.output.show_secrets { Redactor::off() } else { literal_secrets(session) };
         let hidden = rerun_command::HiddenValues::of(self.arguments, session, record);
         let command = rerun_command::command_line(self.arguments, &loaded.path.name(), &hidden);
-        let has_ledger = self.arguments.batch.ledger.is_some();
+        let has_ledger = self.suite.runner.batches.has_ledger(loaded);
         let context = suite_text::DiagnosisContext {
             sources: &session.source_map,
             redactor: &redactor,

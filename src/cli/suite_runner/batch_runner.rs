@@ -1,7 +1,8 @@
 //! Runs a session, as a batch if it has rows, retries, a ledger or a load.
 
+use super::ledgers::Ledgers;
 use super::network_pool::NetworkPool;
-use crate::batch::ledger::Ledger;
+use super::row_selection::check_row_selection;
 use crate::batch::{BatchOptions, Progress, RateLimiter, RowQueue, RowStream, Statistics, Tally, WorkerOptions};
 use crate::cli::arguments::{BatchArguments, RunArguments};
 use crate::cli::error::CommandError;
@@ -14,8 +15,8 @@ use crate::net::SystemClock;
 use crate::session::{RetrySettings, RowsSettings, SourceError};
 use crate::source::RowReader;
 use crate::transcript::{SafeText, escape_unprintable};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a batch with a ledger goes on without a connection.
@@ -26,7 +27,7 @@ pub struct BatchRunner<'a> {
     arguments: &'a BatchArguments,
     jobs: Option<u32>,
     fail_fast: bool,
-    ledger: Option<Arc<Ledger>>,
+    ledgers: Ledgers,
     /// `--dry-run`: the rate is ignored.
     is_dry: bool,
     /// Whether a batch may show a progress bar: nothing else writes to the terminal then.
@@ -47,7 +48,7 @@ pub struct BatchSummary {
     pub tally: Tally,
     /// Whether the session has rows or is repeated. If not, the line about recipients says more than the count of one row.
     pub counts_rows: bool,
-    /// The ledger, as the command line has it.
+    /// The path of the ledger.
     pub ledger: Option<PathBuf>,
 }
 
@@ -62,44 +63,33 @@ impl<'a> BatchRunner<'a> {
         // Sessions that run in parallel share the connections.
         let share = |jobs: u32| jobs / u32::try_from(sessions.len()).unwrap_or(u32::MAX).clamp(1, jobs.max(1));
         let (jobs, fail_fast) = (all.select.jobs.map(|jobs| share(jobs.into())), all.select.fail_fast);
-        let load = arguments.repeat.is_some() || arguments.duration.is_some();
-        if arguments.ledger.is_some() && load {
-            let error = CommandError::usage("--ledger cannot be combined with --repeat or --duration");
-            return Err(error.with_help("a ledger prevents that anything is sent twice: leave one of them out"));
-        }
-        if arguments.resend_unknown && arguments.ledger.is_none() {
-            return Err(CommandError::usage("--resend-unknown needs a ledger").with_help("give --ledger FILE too"));
-        }
-        // A dry run sends nothing, so it must not record anything.
-        let ledger = match arguments.ledger.as_ref().filter(|_| !dry_run) {
-            None => None,
-            Some(path) => {
-                let mut keys = Vec::new();
-                for loaded in sessions {
-                    let rows = loaded.session.rows.as_ref();
-                    if rows.is_some_and(|rows| rows.key.is_none()) {
-                        let name = escape_unprintable(loaded.path.name().as_bytes());
-                        let error = CommandError::invalid_data(format!("{name}: --ledger needs \"key\" in [rows]"));
-                        return Err(error.with_help("key names the column that identifies a row"));
-                    }
-                    let key = rows.and_then(|rows| rows.key.as_ref()).map(|(key, _)| key.clone());
-                    if keys.iter().any(|(name, _)| *name == loaded.session.name) {
-                        let name = escape_unprintable(loaded.session.name.as_bytes());
-                        let what = format!("two sessions are named {name}: a ledger cannot tell their rows apart");
-                        return Err(CommandError::invalid_data(what));
-                    }
-                    keys.push((loaded.session.name.clone(), key));
-                }
-                let ledger = Ledger::open(path, &keys)?;
-                Some(Arc::new(ledger))
-            }
-        };
-        Ok(Self { arguments, jobs, fail_fast, ledger, is_dry: dry_run, bar: false })
+        check_row_selection(all, &sessions)?;
+        let ledgers = Ledgers::open(all, &sessions)?;
+        Ok(Self { arguments, jobs, fail_fast, ledgers, is_dry: dry_run, bar: false })
     }
 
     /// Lets batches show a progress bar.
     pub fn with_progress_bar(self, bar: bool) -> Self {
         Self { bar, ..self }
+    }
+
+    /// What to say before a batch starts: without a ledger it cannot go on where it stopped.
+    pub fn warning(&self, loaded: &LoadedSession) -> Option<String> {
+        let arguments = self.arguments;
+        let load = arguments.repeat.is_some() || arguments.duration.is_some();
+        let is_recorded = self.ledgers.of(loaded).is_some();
+        let warns = loaded.session.rows.is_some() && !is_recorded && !load && !self.is_dry && arguments.to.is_none();
+        warns.then(|| {
+            let name = escape_unprintable(loaded.path.name().as_bytes());
+            format!(
+                "{name}: warning: no ledger: another run sends all rows again (give --ledger FILE, or ledger in [rows])"
+            )
+        })
+    }
+
+    /// Whether what becomes of the session's mail is recorded.
+    pub fn has_ledger(&self, loaded: &LoadedSession) -> bool {
+        self.ledgers.of(loaded).is_some()
     }
 
     /// Whether this session shows a progress bar.
@@ -113,7 +103,7 @@ impl<'a> BatchRunner<'a> {
         let asked = arguments.repeat.is_some()
             || arguments.duration.is_some()
             || arguments.retry.is_some()
-            || self.ledger.is_some();
+            || self.ledgers.of(loaded).is_some();
         loaded.session.rows.is_none() && loaded.session.retry.is_none() && !asked
     }
 
@@ -189,12 +179,12 @@ impl<'a> BatchRunner<'a> {
         let options = BatchOptions {
             session: loaded.session.name.clone(),
             shard: arguments.shard,
-            ledger: self.ledger.clone(),
+            ledger: self.ledgers.of(loaded).cloned(),
             resend_unknown: arguments.resend_unknown,
             fail_fast: self.fail_fast,
             counts_repetitions: arguments.repeat.is_some() || arguments.duration.is_some(),
-            limit: None,
-            keys: Vec::new(),
+            limit: arguments.limit,
+            keys: arguments.key.clone(),
             on_row: None,
         };
         let queue = RowQueue::new(turns, options);
@@ -209,7 +199,11 @@ impl<'a> BatchRunner<'a> {
             connections: self.connections(loaded),
             per_connection: rows.map_or(1, |rows| rows.per_connection),
             retry: retry.filter(|retry| retry.times > 0),
-            patience: arguments.patience.unwrap_or(if self.ledger.is_some() { PATIENCE } else { Duration::ZERO }),
+            patience: arguments.patience.unwrap_or(if self.ledgers.of(loaded).is_some() {
+                PATIENCE
+            } else {
+                Duration::ZERO
+            }),
             rate: rate.as_ref(),
             network: &|| networks.take(),
             has_rows: rows.is_some(),
@@ -224,10 +218,10 @@ impl<'a> BatchRunner<'a> {
             lines: Vec::new(),
             tally,
             counts_rows: rows.is_some() || load,
-            ledger: self.arguments.ledger.clone().filter(|_| self.ledger.is_some()),
+            ledger: self.ledgers.path_of(loaded).map(Path::to_owned),
         };
         let counts = tally.summary(&queue.reasons());
-        if rows.is_some() || self.ledger.is_some() || load {
+        if rows.is_some() || self.ledgers.of(loaded).is_some() || load {
             summary.lines.push(counts);
         }
         if let Some(statistics) = statistics {
@@ -266,6 +260,12 @@ impl<'a> BatchRunner<'a> {
         if let Some((what, span)) = row_columns::missing_columns(&loaded.session, rows, &reader).into_iter().next() {
             return Err(refuse(&SourceError::Refused(what), &span));
         }
+        if !reader.is_stream
+            && let Some(missing) = self.missing_key(loaded, rows, &path)
+        {
+            let what = format!("--key {}: no row has this key", escape_unprintable(missing.as_bytes()));
+            return Err(refuse(&SourceError::Refused(what), &rows.file.span));
+        }
         let (files, format) = (loaded.files.clone(), rows.format);
         let reopen = Box::new(move || RowReader::open(&files, &path, &format));
         let key = rows.key.as_ref().map(|(key, _)| key.clone());
@@ -279,15 +279,27 @@ impl<'a> BatchRunner<'a> {
         })
     }
 
+    /// The first key of `--key` that a file of rows does not have. It is read for that before anything is sent.
+    fn missing_key(&self, loaded: &LoadedSession, rows: &RowsSettings, path: &Path) -> Option<String> {
+        let mut missing = self.arguments.key.clone();
+        let mut reader = (!missing.is_empty()).then(|| RowReader::open(&loaded.files, path, &rows.format).ok())??;
+        while !missing.is_empty()
+            && let Ok(Some(row)) = reader.next_row()
+        {
+            let name = match (&rows.key, &row.value) {
+                (Some((column, _)), Ok(value)) => value.text(column),
+                _ => Some(row.number.to_string()),
+            };
+            missing.retain(|key| Some(key) != name.as_ref());
+        }
+        missing.into_iter().next()
+    }
+
     /// Writes the rest of the ledger. Returns the exit status for that.
     pub fn close(&self) -> Status {
-        match self.ledger.as_ref().map(|ledger| ledger.close()) {
-            Some(Err(why)) => {
-                console::error(&format!("cannot write the ledger: {why}"));
-                Status::CantCreate
-            }
-            _ => Status::Passed,
-        }
+        let errors = self.ledgers.close();
+        errors.iter().for_each(|why| console::error(&format!("cannot write the ledger: {why}")));
+        if errors.is_empty() { Status::Passed } else { Status::CantCreate }
     }
 }
 

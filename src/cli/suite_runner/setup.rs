@@ -52,6 +52,7 @@ pub fn run_options(arguments: &RunArguments, variables: Vec<(String, Value)>, ca
     RunOptions {
         target: ServerTarget { url: arguments.inputs.server.clone(), mx: arguments.connect.mx.clone() },
         variables,
+        recipient: arguments.batch.to.clone(),
         show_secrets: arguments.output.show_secrets,
         seed: arguments.inputs.seed,
         connect: ConnectOptions {

@@ -103,7 +103,10 @@ pub fn prepare_message<'a>(
         return Err(context.bad_value("the message has no recipient").at(span));
     }
     let params = [line(context, &message.mail_params)?, line(context, &message.rcpt_params)?];
-    let [mail_params, rcpt_params] = params.map(Option::unwrap_or_default);
+    let [mail_params, mut rcpt_params] = params.map(Option::unwrap_or_default);
+    if context.run.options.recipient.is_some() {
+        rcpt_params = without_notifications(&rcpt_params);
+    }
     let uses_smtputf8 = named.all().chain(&recipients).chain([&from]).any(Mailbox::is_internationalized)
         || ready.as_ref().is_some_and(|(eml, _)| eml.content.internationalized())
         || mail_params.split(' ').any(|param| param.eq_ignore_ascii_case("SMTPUTF8"));
@@ -114,6 +117,12 @@ pub fn prepare_message<'a>(
     let done = &context.row.row.excluded;
     recipients
         .retain(|recipient| done.is_empty() || !done.contains(&context.row.ledger_name(context.secrets, recipient)));
+    if let Some(recipient) = context.run.options.recipient.as_ref().filter(|_| !recipients.is_empty()) {
+        recipients = vec![recipient.clone()];
+        if !uses_smtputf8 {
+            recipients.iter_mut().for_each(Mailbox::convert_domain);
+        }
+    }
     let is_eml = ready.is_some();
     let (content, mut notices) = match ready {
         Some((eml, _)) => {
@@ -125,6 +134,15 @@ pub fn prepare_message<'a>(
     let envelope_and_headers = message.envelope_and_headers();
     notices.short_secrets.extend(envelope_and_headers.flat_map(|template| context.renderer().short_secrets(template)));
     Ok(PreparedMessage { from, recipients, notices, mail_params, rcpt_params, is_eml, content })
+}
+
+/// The parameters of RCPT for another recipient than the message's own: without ORCPT, which names that one, and NOTIFY.
+fn without_notifications(params: &str) -> String {
+    let is_kept = |param: &&str| {
+        let name = param.split('=').next().unwrap_or_default();
+        !name.eq_ignore_ascii_case("ORCPT") && !name.eq_ignore_ascii_case("NOTIFY")
+    };
+    params.split(' ').filter(is_kept).collect::<Vec<_>>().join(" ")
 }
 
 /// A mail of `eml`, looked through.

@@ -24,6 +24,7 @@ impl SessionReader<'_> {
         }
         let format = self.csv_options(&fields);
         let key = fields.get("key").and_then(|field| Some((self.word(field)?, self.value_span(field.value))));
+        let ledger = fields.get("ledger").and_then(|field| Some((self.word(field)?, self.value_span(field.value))));
         let mut count = |name| fields.get(name).and_then(|field| self.count(field));
         let (connections, per_connection, in_flight) =
             (count("connections"), count("per_connection"), count("in_flight"));
@@ -36,6 +37,7 @@ impl SessionReader<'_> {
             file: file??,
             format,
             key,
+            ledger,
             connections: connections.unwrap_or(1),
             per_connection: per_connection.unwrap_or(PER_CONNECTION),
             in_flight: in_flight.unwrap_or(1),

@@ -173,6 +173,11 @@ pub static ROWS: TableSpec = TableSpec {
         key("key", KeyType::Plain("a column's name in a string"), "the column that names a row"),
         key("delimiter", DELIMITER, "what separates the fields; detected by default"),
         key("encoding", LABEL, "the file's encoding; by default UTF-8, or what its byte order mark says"),
+        key(
+            "ledger",
+            KeyType::Plain("a path in a string"),
+            "the file that records what was sent; --ledger overrides it",
+        ),
         key("connections", COUNT, "connections in parallel; 1 by default"),
         key("per_connection", COUNT, "rows before a fresh connection"),
         key("in_flight", COUNT, "messages sent and not yet answered, per connection; 1 by default"),
