@@ -11,8 +11,6 @@ pub struct RunOptions {
     pub target: ServerTarget,
     /// `--var` and `--vars`, in place of `[vars]`.
     pub variables: Vec<(String, Value)>,
-    /// `--to`: gets each message instead of its recipients.
-    pub recipient: Option<Mailbox>,
     pub show_secrets: bool,
     pub seed: Option<u64>,
     pub connect: ConnectOptions,
@@ -22,13 +20,15 @@ pub struct RunOptions {
     pub host: LocalHost,
 }
 
-/// The server, if it is not the session's.
+/// The server and the recipient, if they are not the session's.
 #[derive(Clone, Debug, Default)]
 pub struct ServerTarget {
     /// `--server`, in place of the session's.
     pub url: Option<String>,
     /// `--mx`: a domain whose mail exchanger replaces the server's host.
     pub mx: Option<String>,
+    /// `--to`: gets each message instead of its recipients.
+    pub recipient: Option<Mailbox>,
 }
 
 /// What TLS trusts besides the session's own settings.

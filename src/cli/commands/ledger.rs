@@ -95,7 +95,7 @@ fn counts(ledger: &LedgerAdmin) -> Result<Status, CommandError> {
 fn list(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, CommandError> {
     let (mut out, failed) = console::StdoutWriter::new();
     // A line for each row, with its recipients at the end if it has several.
-    let (mut line, mut of) = (String::new(), None);
+    let (mut line, mut of, mut id_of_row) = (String::new(), None, None);
     let mut write = |line: &mut String| {
         let text = escape_workflow_commands(&format!("{line}\n"));
         let is_written = line.is_empty() || out.write_all(text.as_bytes()).is_ok();
@@ -113,9 +113,12 @@ fn list(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, CommandErro
         let words = match &entry.recipient {
             Some(recipient) => {
                 line += &format!(" <{}>", escape_unprintable(recipient.as_bytes()));
-                [Some(entry.state), None, entry.reply]
+                [Some(entry.state), entry.message_id.filter(|id| Some(id) != id_of_row.as_ref()), entry.reply]
             }
-            None => [Some(entry.state), entry.message_id, entry.reply],
+            None => {
+                id_of_row.clone_from(&entry.message_id);
+                [Some(entry.state), entry.message_id, entry.reply]
+            }
         };
         for word in words.iter().flatten() {
             line += &format!(" {}", escape_unprintable(word.as_bytes()));

@@ -50,9 +50,12 @@ pub fn trusted_certificates(
 /// The options of the run, as the executor takes them.
 pub fn run_options(arguments: &RunArguments, variables: Vec<(String, Value)>, ca: Vec<u8>) -> RunOptions {
     RunOptions {
-        target: ServerTarget { url: arguments.inputs.server.clone(), mx: arguments.connect.mx.clone() },
+        target: ServerTarget {
+            url: arguments.inputs.server.clone(),
+            mx: arguments.connect.mx.clone(),
+            recipient: arguments.batch.to.clone(),
+        },
         variables,
-        recipient: arguments.batch.to.clone(),
         show_secrets: arguments.output.show_secrets,
         seed: arguments.inputs.seed,
         connect: ConnectOptions {

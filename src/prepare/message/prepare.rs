@@ -104,7 +104,7 @@ pub fn prepare_message<'a>(
     }
     let params = [line(context, &message.mail_params)?, line(context, &message.rcpt_params)?];
     let [mail_params, mut rcpt_params] = params.map(Option::unwrap_or_default);
-    if context.run.options.recipient.is_some() {
+    if context.run.options.target.recipient.is_some() {
         rcpt_params = without_notifications(&rcpt_params);
     }
     let uses_smtputf8 = named.all().chain(&recipients).chain([&from]).any(Mailbox::is_internationalized)
@@ -117,7 +117,7 @@ pub fn prepare_message<'a>(
     let done = &context.row.row.excluded;
     recipients
         .retain(|recipient| done.is_empty() || !done.contains(&context.row.ledger_name(context.secrets, recipient)));
-    if let Some(recipient) = context.run.options.recipient.as_ref().filter(|_| !recipients.is_empty()) {
+    if let Some(recipient) = context.run.options.target.recipient.as_ref().filter(|_| !recipients.is_empty()) {
         recipients = vec![recipient.clone()];
         if !uses_smtputf8 {
             recipients.iter_mut().for_each(Mailbox::convert_domain);
