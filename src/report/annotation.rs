@@ -1,5 +1,6 @@
 //! GitHub Actions' annotations: `::error file=…,line=…,col=…,title=…::message`.
 
+use super::diagnosis::cut_long_lines;
 use super::record::{Record, SessionFailure};
 use crate::event::{Cause, Failure, ServerResponse};
 use crate::transcript::escape_unprintable;
@@ -81,7 +82,7 @@ fn line(file: &str, row: usize, column: Option<usize>, title: &str, message: &st
     format!(
         "::error file={file},line={row}{column},title={}::{}",
         escape_property(&escape_controls(title)),
-        escape_data(&escape_controls(message))
+        escape_data(&cut_long_lines(&escape_controls(message)))
     )
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Colour adds nothing that the words do not say, so that the output also works without colour and read aloud.
 
-use super::diagnosis::{diagnosis, escape_workflow_commands};
+use super::diagnosis::{cut_long_lines, diagnosis, escape_workflow_commands};
 use super::duration::format_duration;
 use super::record::{Judgement, Record, SessionFailure, StepRecord, Totals, UNVERIFIED_REMARK};
 use crate::event::{Failure, group_thousands};
@@ -73,7 +73,7 @@ pub fn session_text(record: &Record, source: Option<&DiagnosisContext<'_>>, opti
     if bad && let Some(source) = source {
         diagnose_all(record, source, options, &mut out);
     }
-    escape_workflow_commands(&out)
+    cut_long_lines(&escape_workflow_commands(&out)).into_owned()
 }
 
 fn push_line(out: &mut String, line: &str) {
@@ -167,7 +167,7 @@ fn diagnose(
     push_line(out, &format!("\n  the dialogue{on} around it:"));
     for line in around {
         let mark = if line.failure { ">" } else { " " };
-        push_line(out, &wrap_line(&format!("  {mark} {}", line.text), options.columns));
+        push_line(out, &wrap_line(&cut_long_lines(&format!("  {mark} {}", line.text)), options.columns));
     }
 }
 

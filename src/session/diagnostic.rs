@@ -220,6 +220,8 @@ pub struct Diagnostic {
     pub span: Span,
     /// The first line to show, if it is not the span's own: that of a step whose later line failed.
     pub context_from: Option<usize>,
+    /// Whether the line of the source is shown.
+    pub shows_source: bool,
     /// What is wrong, in a sentence without a full stop: `unknown key "expct"`.
     pub message: String,
     /// Shown after the caret: `did you mean "expect"?`
@@ -231,7 +233,16 @@ pub struct Diagnostic {
 impl Diagnostic {
     pub fn error(span: Span, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { severity: Severity::Error, no_input: false, span, context_from: None, message, label: None, help: None }
+        Self {
+            severity: Severity::Error,
+            no_input: false,
+            span,
+            context_from: None,
+            shows_source: true,
+            message,
+            label: None,
+            help: None,
+        }
     }
 
     pub fn warning(span: Span, message: impl Into<String>) -> Self {
@@ -241,6 +252,11 @@ impl Diagnostic {
     /// Shows the source from this line on, counted from 1, if it is close before the span's line.
     pub fn with_context_from(self, line: usize) -> Self {
         Self { context_from: Some(line), ..self }
+    }
+
+    /// Shows the message alone.
+    pub fn without_source(self) -> Self {
+        Self { shows_source: false, ..self }
     }
 
     pub fn with_label(self, label: impl Into<String>) -> Self {

@@ -21,6 +21,7 @@ mod facts;
 mod file_pattern;
 mod file_templates;
 mod following_message;
+mod foreign_text;
 mod message_numbering;
 mod message_templates;
 mod model;

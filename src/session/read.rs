@@ -32,7 +32,8 @@ pub use tables::TABLES;
 pub(super) use tables::{INCLUDE, SESSION, STEP};
 
 use super::data_names::data_names;
-use super::{Diagnostic, Diagnostics, Session, Sources};
+use super::foreign_text::ForeignText;
+use super::{Diagnostic, Diagnostics, Session, SourceMap, Sources, Span};
 use reader::SessionReader;
 use std::collections::HashSet;
 use toml::de::DeTable;
@@ -43,6 +44,12 @@ pub(super) use undefined_names::undefined_names;
 /// Reads, validates and expands a session. `name` is the file's name as given; includes are read through `sources`.
 /// `overridden` are the names that `--var` and `--vars` set.
 pub fn load(name: &str, text: &str, sources: &dyn Sources, overridden: &[String]) -> Result<Session, Diagnostics> {
+    if let Some(foreign) = ForeignText::recognise(text) {
+        let mut sources = SourceMap::default();
+        let span = Span { file: sources.add(name, text), bytes: 0..0 };
+        let list = vec![Diagnostic::error(span, foreign.message()).without_source()];
+        return Err(Diagnostics { list, sources });
+    }
     let mut reader = SessionReader::new(name, text, sources);
     let (table, errors) = DeTable::parse_recoverable(text);
     reader.hide_secrets(table.get_ref());

@@ -13,11 +13,12 @@
 
 use super::{Diagnostic, Diagnostics, Severity, SourceMap};
 use anstyle::{AnsiColor, Style};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::Range;
 
-/// Further diagnostics are only counted.
-const MAX_SHOWN: usize = 200;
+/// Further diagnostics of a file are only counted.
+const MAX_SHOWN: usize = 20;
 /// How much of a long line is shown before and after the place, in characters.
 const COLUMNS_BEFORE: usize = 50;
 const COLUMNS_AFTER: usize = 70;
@@ -44,11 +45,17 @@ impl Diagnostics {
     /// As [`Diagnostics::render`], with the file's lines cut to this many columns.
     pub fn render_within(&self, columns: Option<usize>, colour: bool) -> String {
         let mut out = String::new();
-        for diagnostic in self.list.iter().take(MAX_SHOWN) {
-            render_one(diagnostic, &self.sources, columns, &Paint { colour }, &mut out);
+        // Their number by file, in the order of the files.
+        let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+        for diagnostic in &self.list {
+            let count = counts.entry(diagnostic.span.file).or_default();
+            *count += 1;
+            if *count <= MAX_SHOWN {
+                render_one(diagnostic, &self.sources, columns, &Paint { colour }, &mut out);
+            }
         }
-        if let Some(more @ 1..) = self.list.len().checked_sub(MAX_SHOWN) {
-            let _ = writeln!(out, "… and {more} more");
+        for (file, count) in counts.into_iter().filter(|(_, count)| *count > MAX_SHOWN) {
+            let _ = writeln!(out, "{}: … and {} more", visible(self.sources.name(file)), count - MAX_SHOWN);
         }
         out
     }
@@ -75,6 +82,9 @@ fn render_one(diagnostic: &Diagnostic, sources: &SourceMap, columns: Option<usiz
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{}:{}:{}: {word}: {message}", visible(&place.file), place.line, place.column);
 
+    if !diagnostic.shows_source {
+        return;
+    }
     let (line, span) = sources.line(&diagnostic.span);
     let number = place.line.to_string();
     let gap = " ".repeat(number.len());
@@ -296,7 +306,7 @@ smoke.toml:2:1: error: unknown key \"expct\"
         let mut all = Diagnostics::default();
         let file = all.sources.add("a", "x");
         all.list = vec![Diagnostic::error(Span { file, bytes: 0..1 }, "no"); 1_000];
-        assert!(all.render(false).ends_with("… and 800 more\n"));
+        assert!(all.render(false).ends_with("a: … and 980 more\n"));
     }
 
     #[test]

@@ -153,11 +153,15 @@ pub struct CompletionsArguments {
     pub shell: clap_complete::Shell,
 }
 
+/// The commands that have manual pages, for completions.
+const COMMANDS: [&str; 12] =
+    ["run", "test", "check", "show", "send", "ledger", "serve", "auth-string", "new", "schema", "completions", "man"];
+
 /// Prints the manual page of mailrun, or of one of its commands.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  mailrun man run | man -l -")]
 pub struct ManArguments {
-    #[arg(value_name = "COMMAND")]
+    #[arg(value_name = "COMMAND", value_parser = COMMANDS)]
     pub command: Option<String>,
 }
 
@@ -169,6 +173,13 @@ mod tests {
     #[test]
     fn the_definition_is_valid() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_a_manual_page() {
+        let definition = Arguments::command();
+        let names: Vec<_> = definition.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(names, COMMANDS);
     }
 
     #[test]

@@ -4,24 +4,95 @@ use crate::cli::arguments::{ManArguments, definition};
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
 use crate::event::Status;
-use crate::transcript::escape_unprintable;
+use clap::Command;
+use clap_mangen::Man;
+use std::io::{self, Write};
 
 /// Prints the manual page of the program, or of one of its commands.
 pub fn main(arguments: &ManArguments) -> Result<Status, CommandError> {
     let mut definition = definition();
     definition.build();
     let page = match &arguments.command {
-        None => definition,
-        Some(name) => match definition.find_subcommand(name) {
-            Some(command) => command.clone(),
-            None => {
-                let name = escape_unprintable(name.as_bytes());
-                return Err(CommandError::usage(format!("unknown command {name}")));
-            }
-        },
+        None => &definition,
+        Some(name) => definition
+            .find_subcommand(name)
+            .ok_or_else(|| CommandError::usage(format!("unknown command {}", name.escape_default())))?,
     };
     let mut out = Vec::new();
+    let (statuses, environment) = about_all_commands(&definition);
     // Writing to memory cannot fail.
-    let _ = clap_mangen::Man::new(page).render(&mut out);
+    let _ = write(page, &statuses, &environment, &mut out);
     Ok(console::print(&String::from_utf8_lossy(&out)))
+}
+
+/// What the program's help says about exit statuses, and about the environment: they hold for all commands.
+fn about_all_commands(definition: &Command) -> (String, String) {
+    let text = definition.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let (statuses, environment) = text.split_once("\n\n").unwrap_or((&text, ""));
+    (statuses.to_owned(), environment.to_owned())
+}
+
+fn write(page: &Command, statuses: &str, environment: &str, out: &mut impl Write) -> io::Result<()> {
+    let man = Man::new(page.clone());
+    man.render_title(out)?;
+    man.render_name_section(out)?;
+    let usage = page.clone().render_usage().to_string();
+    writeln!(out, ".SH SYNOPSIS")?;
+    // clap indents the further lines.
+    let usage: Vec<&str> = usage.trim_start_matches("Usage: ").lines().map(str::trim).collect();
+    writeln!(out, "{}", roff(&usage.join("\n")))?;
+    man.render_description_section(out)?;
+    man.render_options_section(out)?;
+    if page.has_subcommands() {
+        writeln!(out, ".SH COMMANDS")?;
+        man.render_subcommands_section(out)?;
+    }
+    let examples = page.get_after_help().map(ToString::to_string).unwrap_or_default();
+    if let Some(examples) = ["Examples:\n", "Example:\n"].iter().find_map(|head| examples.strip_prefix(head)) {
+        section("EXAMPLES", examples, out)?;
+    }
+    section("EXIT STATUS", statuses, out)?;
+    section("ENVIRONMENT", environment, out)
+}
+
+/// A section whose lines stay as they are.
+fn section(title: &str, text: &str, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, ".SH \"{title}\"\n.nf\n{}\n.fi", roff(text.trim_end()))
+}
+
+/// Text as troff prints it literally.
+fn roff(text: &str) -> String {
+    let escaped = |line: &str| {
+        let line = line.replace('\\', "\\e").replace('-', "\\-");
+        if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line }
+    };
+    text.lines().map(escaped).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_has_its_sections_and_values() {
+        let mut definition = definition();
+        definition.build();
+        let (statuses, environment) = about_all_commands(&definition);
+        assert!(statuses.contains("   75  ") && environment.contains("MAILRUN_CONNECT_TIMEOUT"));
+        for page in definition.get_subcommands().filter(|page| page.get_name() != "help") {
+            let mut out = Vec::new();
+            write(page, &statuses, &environment, &mut out).expect("a Vec takes all");
+            let text = String::from_utf8(out).expect("a page is text");
+            for title in [".SH NAME", ".SH SYNOPSIS", ".SH \"EXIT STATUS\"", ".SH ENVIRONMENT"] {
+                let quoted = title.replace(".SH ENVIRONMENT", ".SH \"ENVIRONMENT\"");
+                assert!(text.contains(title) || text.contains(&quoted), "{}: {title}", page.get_name());
+            }
+            assert!(!text.contains(".SH EXTRA"), "{}", page.get_name());
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_text_is_a_request() {
+        assert_eq!(roff(".x -y\n'z\\n"), "\\&.x \\-y\n\\&'z\\en");
+    }
 }

@@ -11,11 +11,13 @@
 //! ```
 
 mod literal_secrets;
+mod long_lines;
 mod notes;
 #[cfg(test)]
 mod tests;
 
 pub use literal_secrets::literal_secrets;
+pub use long_lines::cut_long_lines;
 
 use crate::event::{
     Cause, Event, Fact, Failure, Note, Observer, Outcome, RowId, Status, StepId, Verdict, group_thousands,
@@ -216,7 +218,7 @@ impl<W: Write> DiagnosisWriter<W> {
         if failed || !self.quiet {
             text.push_str(&self.text);
         }
-        let text = escape_workflow_commands(&text);
+        let text = cut_long_lines(&escape_workflow_commands(&text)).into_owned();
         let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
         if let Err(error) = written {
             self.error.get_or_insert(error);
@@ -245,7 +247,7 @@ pub fn diagnosis(
 ) -> String {
     let mut terminal = DiagnosisWriter::new(io::sink(), sources.clone(), redactor, colour).with_width(columns);
     terminal.failure(failure, step, row);
-    escape_workflow_commands(&terminal.text)
+    cut_long_lines(&escape_workflow_commands(&terminal.text)).into_owned()
 }
 
 /// Escapes `::` at the beginning of lines, where GitHub Actions would take it for a command.
