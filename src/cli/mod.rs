@@ -11,7 +11,9 @@ mod suite_runner;
 use crate::event::Status;
 pub use arguments::definition;
 use arguments::{CliCommand, Color};
-use commands::{auth_string, check, completions, import, ledger, man, new, run, schema, send, serve, show, test};
+use commands::{
+    auth_string, check, completions, import, ledger, man, new, run, schema, send, serve, shell, show, test,
+};
 use error::CommandError;
 use output::console;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,6 +85,7 @@ fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<
         CliCommand::Ledger(arguments) => ledger::main(arguments),
         CliCommand::Import(arguments) => import::main(arguments),
         CliCommand::Serve(arguments) => serve::main(arguments),
+        CliCommand::Shell(arguments) => shell::main(arguments),
         CliCommand::AuthString(arguments) => auth_string::main(arguments, origin),
         CliCommand::New(arguments) => new::main(arguments),
         CliCommand::Schema => Ok(schema::main()),

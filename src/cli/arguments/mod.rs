@@ -6,6 +6,7 @@ mod ledger;
 mod run;
 mod send;
 mod serve;
+mod shell;
 pub mod values;
 
 pub use auth_string::AuthStringArguments;
@@ -17,6 +18,7 @@ pub use run::{
 };
 pub use send::{MessageArguments, SendArguments};
 pub use serve::ServeArguments;
+pub use shell::ShellArguments;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use run::{TEST_ABOUT, TEST_EXAMPLES};
@@ -80,6 +82,8 @@ pub enum CliCommand {
     Import(ImportArguments),
     /// Run a scripted server, or one that keeps mail
     Serve(ServeArguments),
+    /// Send SMTP that is typed at a prompt, or comes from a pipe
+    Shell(ShellArguments),
     /// Print the base64 strings for AUTH
     AuthString(AuthStringArguments),
     /// Write a commented session file to start from, or the smoke suite

@@ -11,5 +11,6 @@ pub mod run;
 pub mod schema;
 pub mod send;
 pub mod serve;
+pub mod shell;
 pub mod show;
 pub mod test;

@@ -1,0 +1,152 @@
+//! What was said at the prompt, as a session file that runs the same.
+
+use std::fmt::Write;
+
+/// What was done, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordedAction {
+    /// The greeting, or a reply that was waited for.
+    Wait,
+    /// A line; `secret` is the index in it from which it is hidden.
+    Line {
+        text: Vec<u8>,
+        secret: Option<usize>,
+    },
+    /// Content up to its dot, dots unstuffed.
+    Content(Vec<u8>),
+    Raw(Vec<u8>),
+    Starttls,
+    Tls,
+    Close {
+        reset: bool,
+    },
+    Connect,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedStep {
+    pub action: RecordedAction,
+    /// The code of the reply; `None` if none was read, 0 if the server closed instead.
+    pub code: Option<u16>,
+}
+
+/// Writes the session file. `clean` leaves out what got a 5xx.
+pub fn session_file(server: &str, verify: bool, steps: &[RecordedStep], clean: bool) -> String {
+    let mut secrets = 0;
+    let mut body = String::new();
+    for step in steps {
+        if clean && step.code.is_some_and(|code| (500..600).contains(&code)) {
+            continue;
+        }
+        let action = match &step.action {
+            RecordedAction::Wait => String::new(),
+            RecordedAction::Line { text, secret: None } => match std::str::from_utf8(text) {
+                Ok(text) if !text.contains('\0') => format!("send = {}\n", template(text)),
+                _ => format!("raw = {}\n", hex(&[text, &b"\r\n"[..]].concat())),
+            },
+            RecordedAction::Line { text, secret: Some(at) } => {
+                secrets += 1;
+                let before = String::from_utf8_lossy(text.get(..*at).unwrap_or_default()).into_owned();
+                let before = template(&before);
+                let before = before.strip_suffix('"').unwrap_or(&before).to_owned();
+                format!("send = {before}{{{{ secret_{secrets} }}}}\"\n")
+            }
+            RecordedAction::Content(content) => match std::str::from_utf8(content) {
+                Ok(text) => format!("body = {}\n", template(&text.replace("\r\n", "\n"))),
+                Err(_) => {
+                    let mut stuffed = Vec::new();
+                    let mut encoder = crate::smtp::content::ContentEncoder::new(true);
+                    encoder.push(content, &mut stuffed);
+                    encoder.finish(&mut stuffed);
+                    format!("raw = {}\n", hex(&stuffed))
+                }
+            },
+            RecordedAction::Raw(bytes) => format!("raw = {}\n", hex(bytes)),
+            RecordedAction::Starttls => "starttls = true\n".to_owned(),
+            RecordedAction::Tls => "tls = true\n".to_owned(),
+            RecordedAction::Close { reset: false } => "close = true\n".to_owned(),
+            RecordedAction::Close { reset: true } => "close = \"reset\"\n".to_owned(),
+            RecordedAction::Connect => "connect = true\n".to_owned(),
+        };
+        let expect = match (&step.action, step.code) {
+            (RecordedAction::Tls | RecordedAction::Close { .. } | RecordedAction::Connect, _) | (_, None) => {
+                String::new()
+            }
+            (_, Some(0)) => "expect = \"close\"\n".to_owned(),
+            (_, Some(code)) if code < 100 => format!("expect = \"{code:03}\"\n"),
+            (_, Some(code)) => format!("expect = {code}\n"),
+        };
+        let _ = write!(body, "\n[[step]]\n{action}{expect}"); // writing to a String cannot fail
+    }
+    let mut head = format!("server = {}\n", template(server));
+    if secrets > 0 {
+        head.push_str("\n[secrets]\n");
+        for number in 1..=secrets {
+            let _ = writeln!(head, "secret_{number} = {{ env = \"SMTP_SECRET_{number}\" }}");
+        }
+    }
+    if !verify {
+        head.push_str("\n[tls]\nverify = false\n");
+    }
+    head + &body
+}
+
+/// A TOML string whose template renders to `text`.
+fn template(text: &str) -> String {
+    let escaped = text.replace("{{", "{{ '{{' }}").replace("{%", "{{ '{%' }}").replace("{#", "{{ '{#' }}");
+    let mut out = String::from("\"");
+    for letter in escaped.chars() {
+        match letter {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            letter if letter.is_control() => {
+                let _ = write!(out, "\\u{:04X}", u32::from(letter)); // writing to a String cannot fail
+            }
+            letter => out.push(letter),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{{ hex = \"{digits}\" }}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(action: RecordedAction, code: u16) -> RecordedStep {
+        RecordedStep { action, code: Some(code) }
+    }
+
+    fn line(text: &str) -> RecordedAction {
+        RecordedAction::Line { text: text.into(), secret: None }
+    }
+
+    #[test]
+    fn a_dialogue_becomes_steps_with_the_replies_that_came() {
+        let steps = [
+            step(RecordedAction::Wait, 220),
+            step(line("NOOP {{ \"x\" }} \\"), 250),
+            step(RecordedAction::Line { text: b"AUTH PLAIN AGEAYg==".to_vec(), secret: Some(11) }, 235),
+            step(line("VRFY x"), 550),
+            step(RecordedAction::Content(b"Subject: x\r\n\r\n.dot\r\n".to_vec()), 250),
+            RecordedStep { action: RecordedAction::Raw(b"NO\n".to_vec()), code: None },
+        ];
+        let text = session_file("smtp://x", false, &steps, false);
+        assert_eq!(
+            text,
+            "server = \"smtp://x\"\n\n[secrets]\nsecret_1 = { env = \"SMTP_SECRET_1\" }\n\n[tls]\nverify = false\n\
+             \n[[step]]\nexpect = 220\n\n[[step]]\nsend = \"NOOP {{ '{{' }} \\\"x\\\" }} \\\\\"\nexpect = 250\n\
+             \n[[step]]\nsend = \"AUTH PLAIN {{ secret_1 }}\"\nexpect = 235\n\n[[step]]\nsend = \"VRFY x\"\nexpect = 550\n\
+             \n[[step]]\nbody = \"Subject: x\\n\\n.dot\\n\"\nexpect = 250\n\n[[step]]\nraw = { hex = \"4e4f0a\" }\n"
+        );
+        assert!(!session_file("smtp://x", true, &steps, true).contains("VRFY"), "clean leaves out what got a 5xx");
+    }
+}

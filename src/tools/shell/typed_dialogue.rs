@@ -1,0 +1,328 @@
+//! The dialogue that is typed: what each line means where it stands.
+
+use super::link::{ShellLink, connect_words};
+use super::recording::{RecordedAction, RecordedStep};
+use crate::smtp::content::ContentEncoder;
+use crate::transcript::unescape;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::io::{self, Write};
+
+/// The colon commands.
+pub const COMMANDS: [&str; 14] = [
+    ":b64",
+    ":body",
+    ":close",
+    ":connect",
+    ":expect",
+    ":help",
+    ":hex",
+    ":raw",
+    ":run",
+    ":save",
+    ":tls",
+    ":transcript",
+    ":unb64",
+    ":wait",
+];
+
+const HELP: &str = "\
+Lines are sent as they are, with CRLF. STARTTLS does the handshake. After a 354, lines are content up to a lone dot.
+:body FILE          DATA, and the file as content      :raw BYTES          bytes; \\r \\n \\xNN are escapes
+:b64 TEXT           sends TEXT in base64, hidden        :unb64 TEXT         shows what base64 says
+:wait               waits for a reply                   :expect 250         compares the last reply
+:close [reset]      ends the connection                 :connect            opens another one
+:tls                the handshake alone                 :hex on|off         bytes below the lines
+:transcript FILE    logs to a file too                  :save [--clean] FILE  writes a session file
+:run SESSION        runs a session file                 ::x                 sends :x
+";
+
+/// Where the dialogue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DialogueState {
+    Command,
+    /// After a 334: the line is a secret.
+    Response,
+    /// After a 354.
+    Content,
+    /// After BDAT: this many octets are to come.
+    Octets(u64),
+}
+
+/// What a line made of the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterLine {
+    Continue,
+    /// Nothing can be sent any more: there is no connection.
+    Disconnected,
+}
+
+/// Runs a session file, for `:run`.
+pub type SessionCommand<'a> = &'a dyn Fn(&str) -> io::Result<()>;
+
+/// The dialogue that is typed.
+pub struct Shell<'a> {
+    link: ShellLink,
+    state: DialogueState,
+    content: Vec<u8>,
+    run: SessionCommand<'a>,
+}
+
+impl<'a> Shell<'a> {
+    /// Connects and reads the greeting. The error is why that failed.
+    pub fn connect(mut link: ShellLink, run: SessionCommand<'a>) -> Result<Self, crate::exec::ConnectError> {
+        link.connect()?;
+        let mut shell = Self { link, state: DialogueState::Command, content: Vec::new(), run };
+        shell.read_reply(RecordedAction::Wait);
+        Ok(shell)
+    }
+
+    /// The prompt for the next line.
+    pub fn prompt(&self) -> &'static str {
+        match self.state {
+            DialogueState::Command => "> ",
+            DialogueState::Response => "334> ",
+            DialogueState::Content | DialogueState::Octets(_) => "| ",
+        }
+    }
+
+    /// Whether the next line is a secret, which no history keeps.
+    pub fn is_secret(&self, line: &str) -> bool {
+        self.state == DialogueState::Response || secret_from(line).is_some() || line.starts_with(":b64")
+    }
+
+    /// Whether the next line may go into the history.
+    pub fn keeps(&self, line: &str) -> bool {
+        self.state == DialogueState::Command && !self.is_secret(line)
+    }
+
+    pub fn link(&mut self) -> &mut ShellLink {
+        &mut self.link
+    }
+
+    /// Performs a line.
+    pub fn line(&mut self, line: &str) -> AfterLine {
+        self.link.show_unasked();
+        match self.state {
+            DialogueState::Content => return self.content_line(line),
+            DialogueState::Octets(left) => return self.octets_line(line, left),
+            DialogueState::Command | DialogueState::Response => {}
+        }
+        if let Some(sent) = line.strip_prefix("::") {
+            return self.send_line(&format!(":{sent}"), None);
+        }
+        if let Some(command) = line.strip_prefix(':') {
+            let (name, argument) = command.split_once(' ').unwrap_or((command, ""));
+            return self.colon(name, argument.trim());
+        }
+        let secret = if self.state == DialogueState::Response { Some(0) } else { secret_from(line) };
+        self.send_line(line, secret)
+    }
+
+    fn send_line(&mut self, line: &str, secret: Option<usize>) -> AfterLine {
+        let bytes = format!("{line}\r\n");
+        if !self.link.send(bytes.as_bytes(), secret) {
+            return AfterLine::Disconnected;
+        }
+        let is_starttls = line.trim().eq_ignore_ascii_case("STARTTLS");
+        if let Some(octets) = bdat_octets(line).filter(|octets| *octets > 0) {
+            self.state = DialogueState::Octets(octets);
+            self.content = bytes.into_bytes();
+            return AfterLine::Continue;
+        }
+        let action = match is_starttls {
+            true => RecordedAction::Starttls,
+            false => RecordedAction::Line { text: line.as_bytes().to_vec(), secret },
+        };
+        let code = self.read_reply(action);
+        if is_starttls && code == Some(220) {
+            self.link.start_tls();
+        }
+        AfterLine::Continue
+    }
+
+    /// Reads the reply, which says what comes next.
+    fn read_reply(&mut self, action: RecordedAction) -> Option<u16> {
+        let code = self.link.read_reply();
+        self.link.record(RecordedStep { action, code });
+        self.state = match code {
+            Some(334) => DialogueState::Response,
+            Some(354) => DialogueState::Content,
+            _ => DialogueState::Command,
+        };
+        code
+    }
+
+    fn content_line(&mut self, line: &str) -> AfterLine {
+        let (bytes, last) = match line {
+            "." => (b".\r\n".to_vec(), true),
+            line if line.starts_with('.') => (format!(".{line}\r\n").into_bytes(), false),
+            line => (format!("{line}\r\n").into_bytes(), false),
+        };
+        if !self.link.send(&bytes, None) {
+            return AfterLine::Disconnected;
+        }
+        if last {
+            let content = std::mem::take(&mut self.content);
+            self.read_reply(RecordedAction::Content(content));
+        } else {
+            self.content.extend_from_slice(line.as_bytes());
+            self.content.extend_from_slice(b"\r\n");
+        }
+        AfterLine::Continue
+    }
+
+    fn octets_line(&mut self, line: &str, left: u64) -> AfterLine {
+        let bytes = format!("{line}\r\n").into_bytes();
+        if !self.link.send(&bytes, None) {
+            return AfterLine::Disconnected;
+        }
+        self.content.extend_from_slice(&bytes);
+        self.state = DialogueState::Octets(left.saturating_sub(bytes.len() as u64));
+        if self.state == DialogueState::Octets(0) {
+            let content = std::mem::take(&mut self.content);
+            self.read_reply(RecordedAction::Raw(content));
+        }
+        AfterLine::Continue
+    }
+
+    fn colon(&mut self, name: &str, argument: &str) -> AfterLine {
+        match name {
+            "help" => self.link.say(HELP.trim_end()),
+            "b64" => return self.send_line(&STANDARD.encode(argument), Some(0)),
+            "unb64" => match STANDARD.decode(argument) {
+                Ok(bytes) => self.link.say(&crate::transcript::escape_unprintable(&bytes)),
+                Err(_) => self.link.say("this is not base64"),
+            },
+            "wait" => {
+                self.read_reply(RecordedAction::Wait);
+            }
+            "raw" => match raw_bytes(argument) {
+                Some(bytes) => {
+                    if !self.link.send(&bytes, None) {
+                        return AfterLine::Disconnected;
+                    }
+                    self.link.record(RecordedStep { action: RecordedAction::Raw(bytes), code: None });
+                }
+                None => self.link.say(":raw takes bytes; \\r, \\n, \\t, \\\\ and \\xNN are its escapes"),
+            },
+            "body" => return self.body(argument),
+            "expect" => self.link.expect(argument),
+            "close" => self.link.close(argument == "reset"),
+            "connect" => match self.link.connect() {
+                Ok(()) => {
+                    self.link.record(RecordedStep { action: RecordedAction::Connect, code: None });
+                    self.read_reply(RecordedAction::Wait);
+                }
+                Err(error) => self.link.say(&connect_words(&error)),
+            },
+            "tls" => {
+                if self.link.start_tls() {
+                    self.link.record(RecordedStep { action: RecordedAction::Tls, code: None });
+                }
+            }
+            "hex" => self.link.set_hex(argument != "off"),
+            "transcript" => self.link.log_to(argument),
+            "save" => {
+                let (clean, path) = match argument.strip_prefix("--clean ") {
+                    Some(path) => (true, path.trim()),
+                    None => (false, argument),
+                };
+                let text = self.link.session_file(clean);
+                self.link.save(path, &text);
+            }
+            "run" => {
+                if let Err(error) = (self.run)(argument) {
+                    self.link.say(&format!("cannot run {argument}: {error}"));
+                }
+            }
+            other => {
+                let known = crate::session::closest_name(&format!(":{other}"), COMMANDS.into_iter());
+                let hint = known
+                    .map_or_else(|| ":help lists the commands".to_owned(), |known| format!("did you mean {known}?"));
+                self.link.say(&format!("unknown command :{other}; {hint}"));
+            }
+        }
+        AfterLine::Continue
+    }
+
+    /// DATA, and the file as content.
+    fn body(&mut self, path: &str) -> AfterLine {
+        let content = match std::fs::read(path) {
+            Ok(content) => content,
+            Err(error) => {
+                self.link.say(&format!("cannot read {path}: {error}"));
+                return AfterLine::Continue;
+            }
+        };
+        if self.send_line("DATA", None) == AfterLine::Disconnected {
+            return AfterLine::Disconnected;
+        }
+        if self.state == DialogueState::Content {
+            let (mut bytes, mut encoder) = (Vec::new(), ContentEncoder::new(true));
+            encoder.push(&content, &mut bytes);
+            encoder.finish(&mut bytes);
+            if !self.link.send(&bytes, None) {
+                return AfterLine::Disconnected;
+            }
+            self.read_reply(RecordedAction::Content(content));
+        }
+        AfterLine::Continue
+    }
+}
+
+/// Where the secret of an AUTH command begins: its initial response.
+fn secret_from(line: &str) -> Option<usize> {
+    let mut words = line.split(' ');
+    let (auth, mechanism) = (words.next()?, words.next()?);
+    let at = auth.len() + mechanism.len() + 2;
+    (auth.eq_ignore_ascii_case("AUTH") && line.len() > at).then_some(at)
+}
+
+fn bdat_octets(line: &str) -> Option<u64> {
+    let mut words = line.split_whitespace();
+    if !words.next()?.eq_ignore_ascii_case("BDAT") {
+        return None;
+    }
+    words.next()?.parse().ok()
+}
+
+/// The bytes of `:raw`: escapes are those of transcripts, and `\r`, `\n`, `\t`.
+fn raw_bytes(text: &str) -> Option<Vec<u8>> {
+    let text = text.replace("\\\\", "\\x5c").replace("\\r", "\\x0d").replace("\\n", "\\x0a").replace("\\t", "\\x09");
+    unescape(&text).ok()?.bytes().map(<[u8]>::to_vec)
+}
+
+/// Reads lines from a pipe, in lockstep with the replies. Gives whether all of them could be sent.
+pub fn run_piped(shell: &mut Shell<'_>, input: impl io::BufRead) -> io::Result<bool> {
+    for line in input.split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)).into_owned();
+        if shell.line(&line) == AfterLine::Disconnected {
+            return Ok(false);
+        }
+    }
+    io::stdout().flush()?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_after_auth_is_a_secret() {
+        for (line, at) in
+            [("AUTH PLAIN AGEAYg==", Some(11)), ("auth x y", Some(7)), ("AUTH LOGIN", None), ("NOOP a b", None)]
+        {
+            assert_eq!(secret_from(line), at, "{line}");
+        }
+    }
+
+    #[test]
+    fn raw_bytes_have_escapes() {
+        for (text, bytes) in [("NO\\r\\n", Some(&b"NO\r\n"[..])), ("\\x00\\\\n", Some(b"\0\\n")), ("\\q", None)] {
+            assert_eq!(raw_bytes(text).as_deref(), bytes, "{text}");
+        }
+    }
+}
