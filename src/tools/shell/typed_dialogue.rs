@@ -102,7 +102,10 @@ impl<'a> Shell<'a> {
 
     /// Performs a line.
     pub fn line(&mut self, line: &str) -> AfterLine {
-        self.link.show_unasked();
+        // What has come already may be the reply that is waited for.
+        if line != ":wait" {
+            self.link.show_unasked();
+        }
         match self.state {
             DialogueState::Content => return self.content_line(line),
             DialogueState::Octets(left) => return self.octets_line(line, left),
