@@ -237,6 +237,9 @@ impl fmt::Display for Cause {
             Self::NotSmtp(ReplyError::NoCode) => {
                 f.write_str("protocol error: the line does not begin with a three-digit code")
             }
+            Self::NotSmtp(ReplyError::NoSeparator { code }) => {
+                write!(f, "protocol error: no space or hyphen after the code {code}")
+            }
             Self::NotSmtp(ReplyError::CodeChanged { first, now }) => {
                 write!(f, "protocol error: the code changed from {first} to {now} within a reply")
             }

@@ -68,7 +68,7 @@ pub enum ConnectError {
         host: String,
         why: String,
     },
-    /// No address could be connected to; the last one and its error.
+    /// No address could be connected to: the only one and its error, or the host and the errors of all of them.
     CannotConnect {
         address: String,
         why: String,

@@ -166,10 +166,7 @@ fn connect_host(
     let source = options.source;
     let fitting = |address: &&SocketAddr| source.is_none_or(|source| source.is_ipv4() == address.is_ipv4());
     let candidates: Vec<SocketAddr> = addresses.iter().filter(fitting).copied().collect();
-    let mut failed = ConnectError::CannotConnect {
-        address: addresses.first().map_or_else(|| format!("{host}:{port}"), SocketAddr::to_string),
-        why: "no address of the source address's family".to_owned(),
-    };
+    let mut failed = Vec::new();
     for (tried, address) in candidates.iter().enumerate() {
         let until = attempt_deadline(deadline, candidates.len() - tried);
         let endpoint = Endpoint::Tcp { address: *address, source };
@@ -191,13 +188,30 @@ fn connect_host(
                 };
                 return Ok((socket, endpoint, connected));
             }
-            Err(error) => failed = cannot_connect(&address.to_string(), &error),
+            Err(error) => failed.push((*address, describe_io_error(&error))),
         }
         if clock.interrupted().is_some() {
             break;
         }
     }
-    Err(failed)
+    if failed.is_empty() {
+        let address = addresses.first().map_or_else(|| format!("{host}:{port}"), SocketAddr::to_string);
+        let why = "no address of the source address's family".to_owned();
+        return Err(ConnectError::CannotConnect { address, why });
+    }
+    Err(all_addresses_failed(host, port, &failed))
+}
+
+/// Why none of a host's addresses could be connected to: each with its reason, in the order in which they were tried.
+fn all_addresses_failed(host: &str, port: u16, failed: &[(SocketAddr, String)]) -> ConnectError {
+    let (address, why) = match failed {
+        [(address, why)] => (address.to_string(), why.clone()),
+        _ => {
+            let each: Vec<_> = failed.iter().map(|(address, why)| format!("{}: {why}", address.ip())).collect();
+            (format!("{host}:{port}"), each.join("; "))
+        }
+    };
+    ConnectError::CannotConnect { address, why }
 }
 
 /// The addresses to try, in order; at least one.

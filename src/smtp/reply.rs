@@ -135,8 +135,10 @@ impl Reply {
 /// Why lines are not a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplyError {
-    /// The line does not begin with three digits followed by a space, a hyphen or its end.
+    /// The line does not begin with three digits.
     NoCode,
+    /// After the code comes neither a space nor a hyphen nor the line's end.
+    NoSeparator { code: ReplyCode },
     /// Two lines of one reply have different codes.
     CodeChanged { first: ReplyCode, now: ReplyCode },
     /// More than [`MAX_REPLY_LINES`].
@@ -149,6 +151,7 @@ impl fmt::Display for ReplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCode => f.write_str("a line has no reply code"),
+            Self::NoSeparator { code } => write!(f, "no space or hyphen after the code {code}"),
             Self::CodeChanged { first, now } => write!(f, "the code changes from {first} to {now} inside a reply"),
             Self::TooManyLines => f.write_str("a reply has more than 10,000 lines"),
             Self::TooMuchText => f.write_str("a reply has more than 16 MiB"),
@@ -170,7 +173,7 @@ impl ReplyParser {
     /// Takes a line without its end, and returns the reply that it completes. After an error the parser is empty.
     pub fn line(&mut self, line: &[u8]) -> Result<Option<Reply>, ReplyError> {
         let partial = self.partial.take();
-        let (code, more, text) = split_code(line).ok_or(ReplyError::NoCode)?;
+        let (code, more, text) = split_code(line)?;
         let mut reply = match partial {
             Some(reply) if reply.code != code => {
                 return Err(ReplyError::CodeChanged { first: reply.code, now: code });
@@ -209,14 +212,14 @@ impl ReplyParser {
 /// ```
 ///
 /// RFC 5321 §4.2 asks clients to accept a code alone. §4.2.1's ranges of digits are not enforced.
-fn split_code(line: &[u8]) -> Option<(ReplyCode, bool, &[u8])> {
-    let (code, rest) = line.split_at_checked(3)?;
-    let code = ReplyCode(number(code)?);
+fn split_code(line: &[u8]) -> Result<(ReplyCode, bool, &[u8]), ReplyError> {
+    let (code, rest) = line.split_at_checked(3).ok_or(ReplyError::NoCode)?;
+    let code = ReplyCode(number(code).ok_or(ReplyError::NoCode)?);
     match rest {
-        [] => Some((code, false, rest)),
-        [b' ', text @ ..] => Some((code, false, text)),
-        [b'-', text @ ..] => Some((code, true, text)),
-        _ => None,
+        [] => Ok((code, false, rest)),
+        [b' ', text @ ..] => Ok((code, false, text)),
+        [b'-', text @ ..] => Ok((code, true, text)),
+        _ => Err(ReplyError::NoSeparator { code }),
     }
 }
 
@@ -263,17 +266,19 @@ mod tests {
     #[test]
     fn what_is_no_reply_is_an_error_by_name() {
         let changed = ReplyError::CodeChanged { first: ReplyCode(250), now: ReplyCode(251) };
+        let joined = ReplyError::NoSeparator { code: ReplyCode(250) };
         let table: &[(&[&str], ReplyError, &str)] = &[
             (&[""], ReplyError::NoCode, "an empty line"),
             (&["25"], ReplyError::NoCode, "two digits"),
-            (&["2500 x"], ReplyError::NoCode, "four digits"),
-            (&["250x"], ReplyError::NoCode, "no separator"),
-            (&["250\tx"], ReplyError::NoCode, "a tab separates nothing"),
-            (&["250_x"], ReplyError::NoCode, "an odd separator"),
+            (&["2500 x"], joined.clone(), "four digits"),
+            (&["250x"], joined.clone(), "no separator"),
+            (&["250\tx"], joined.clone(), "a tab separates nothing"),
+            (&["250_x"], joined.clone(), "an odd separator"),
             (&[" 250 x"], ReplyError::NoCode, "a space in front"),
             (&["HTTP/1.1 400"], ReplyError::NoCode, "another protocol"),
             (&["\u{662}50 x"], ReplyError::NoCode, "digits of another script"),
             (&["250-a", "junk"], ReplyError::NoCode, "junk within a reply"),
+            (&["250-a", "250b"], joined, "no separator within a reply"),
             (&["250-a", "251 b"], changed, "another code within a reply"),
         ];
         for (lines, error, why) in table {

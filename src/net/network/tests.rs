@@ -89,6 +89,26 @@ fn why_nothing_connects_is_said_in_words() {
 }
 
 #[test]
+fn each_address_that_was_tried_is_named_with_its_error() {
+    let (listener, port) = listening();
+    drop(listener);
+    let ips = ["127.0.0.1", "127.0.0.2", "::1"].map(|text| text.parse::<IpAddr>().expect("an address"));
+    let resolve = ips.iter().map(|ip| ("mx.example".to_owned(), port, *ip)).collect();
+    let options = ConnectOptions { resolve, ..ConnectOptions::default() };
+    let Err(ConnectError::CannotConnect { address, why }) = connect(&tcp("mx.example", port), &options) else {
+        panic!("nobody listens");
+    };
+    assert_eq!(address, format!("mx.example:{port}"));
+    let parts: Vec<_> = why.split("; ").collect();
+    assert_eq!(parts.len(), 3, "{why}");
+    for (part, ip) in parts.iter().zip(ips) {
+        let reason = part.strip_prefix(&format!("{ip}: "));
+        assert!(reason.is_some_and(|reason| !reason.is_empty()), "{why}");
+    }
+    assert!(why.starts_with("127.0.0.1: connection refused; 127.0.0.2: connection refused; "), "{why}");
+}
+
+#[test]
 fn names_that_are_none_do_not_resolve() {
     for host in ["", "a b", "nul\0in.name", &"x".repeat(300)] {
         let error = connect(&tcp(host, 25), &ConnectOptions::default()).expect_err(host);

@@ -3,12 +3,19 @@
 use super::key_spec::KeyType;
 use super::reader::SessionReader;
 use super::table_fields::{Field, SpannedValue, TableFields};
+use super::values::SOURCES;
 use crate::session::suggestions::closest_name;
 use crate::session::template::toml_offsets;
 use crate::session::{CompileErrors, Diagnostic, Expression, Span, Template, parse_duration};
 use regex::Regex;
 use std::time::Duration;
 use toml::de::{DeInteger, DeTable, DeValue};
+
+/// Where a source belongs that was written in place of a template.
+fn source_help(name: &str, source: &str) -> String {
+    let table = if matches!(name, "password" | "token") { "[secrets]" } else { "[vars] or [secrets]" };
+    format!("write `{name} = {{ {source} = … }}` under {table}, and \"{{{{ {name} }}}}\" here")
+}
 
 impl SessionReader<'_> {
     /// Reports a value of a wrong type.
@@ -18,6 +25,13 @@ impl SessionReader<'_> {
 
     /// Reports that the value is not `what`, and returns `None`.
     pub(super) fn must_be<T>(&mut self, field: Field<'_>, what: &str) -> Option<T> {
+        let wrong = self.wrong_value(field, what);
+        self.report(wrong);
+        None
+    }
+
+    /// `"key" must be WHAT, not` what it is.
+    fn wrong_value(&self, field: Field<'_>, what: &str) -> Diagnostic {
         let got = match field.value.get_ref() {
             _ if self.map.is_hidden(&self.value_span(field.value)) => "this value".to_owned(),
             DeValue::Array(array) if array.is_empty() => "an empty list".to_owned(),
@@ -30,8 +44,7 @@ impl SessionReader<'_> {
             DeValue::String(_) => "this string".to_owned(),
             DeValue::Table(_) => "a table".to_owned(),
         };
-        self.error(field.value.span(), format!("\"{}\" must be {what}, not {got}", field.name));
-        None
+        Diagnostic::error(self.value_span(field.value), format!("\"{}\" must be {what}, not {got}", field.name))
     }
 
     pub(super) fn value_span(&self, value: &SpannedValue<'_>) -> Span {
@@ -59,6 +72,14 @@ impl SessionReader<'_> {
     pub(super) fn template(&mut self, field: Field<'_>) -> Option<Template> {
         match field.value.get_ref() {
             DeValue::String(text) => self.compile(text, field.value),
+            DeValue::Table(table) => {
+                let wrong = self.wrong_value(field, &field.key.kind.to_string());
+                self.report(match SOURCES.iter().find(|source| table.contains_key(**source)) {
+                    Some(source) => wrong.with_help(source_help(field.name, source)),
+                    None => wrong,
+                });
+                None
+            }
             _ => self.wrong_type(field),
         }
     }

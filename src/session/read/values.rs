@@ -17,7 +17,8 @@ pub(super) enum VariableTable {
     With,
 }
 
-const SOURCES: [&str; 7] = ["env", "file", "command", "netrc", "prompt", "csv", "json"];
+/// The keys that make a table a source.
+pub(super) const SOURCES: [&str; 7] = ["env", "file", "command", "netrc", "prompt", "csv", "json"];
 
 /// Whether a secret is a template. An opening bracket alone is part of a password.
 fn is_template(text: &str) -> bool {

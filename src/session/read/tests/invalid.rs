@@ -160,6 +160,21 @@ fn auth() {
         (step!("{ auth = ⟦true }"), "needs [auth]", "no [auth]"),
         (step!("{ auth = ⟦\"PLAIN\" }"), "must be true or a table", "a string"),
         (step!("{ auth = ⟦{ user = \"u\" } }"), "needs \"password\"", "in a step, too"),
+        (
+            file!("[auth]\nuser = \"u\"\npassword = ⟦{ file = \"pw\" }"),
+            "help: write `password = { file = … }` under [secrets], and \"{{ password }}\" here",
+            "a source in place of a template",
+        ),
+        (
+            step!("{ auth = { user = \"u\", token = ⟦{ command = [\"t\"] } } }"),
+            "help: write `token = { command = … }` under [secrets], and \"{{ token }}\" here",
+            "in a step, too",
+        ),
+        (
+            file!("[auth]\nuser = ⟦{ env = \"U\" }\npassword = \"{{ p }}\"\n[secrets]\np = { env = \"P\" }"),
+            "help: write `user = { env = … }` under [vars] or [secrets]",
+            "a user is no secret",
+        ),
     ]);
 }
 
