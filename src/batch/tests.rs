@@ -114,7 +114,9 @@ const HEAD: &str = "server = 'smtp://127.0.0.1'\nclient_name = 'me'\n";
 const ROWS: &str = "[rows]\nfile = 'p.csv'\nkey = 'n'\n";
 
 fn message(to: &str, more: &str) -> String {
-    format!("{HEAD}{more}[message]\nfrom = 'a@x'\nto = [{to}]\ntext = 'hi'\ndate = 'x'\nmessage_id = '<1@x>'\n")
+    format!(
+        "{HEAD}{more}[message]\nfrom = 'a@x'\nto = [{to}]\ntext = 'hi'\ndate = '2026-11-03'\nmessage_id = '<1@x>'\n"
+    )
 }
 
 /// A session whose rows send mail with commands of their own.

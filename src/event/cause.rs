@@ -55,6 +55,8 @@ pub enum CertificateProblem {
     Date,
     /// It is for another server.
     Name,
+    /// The issuer of one was neither sent nor is trusted.
+    Chain,
     /// Its issuer is not trusted, or anything else.
     Issuer,
 }

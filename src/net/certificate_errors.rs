@@ -18,49 +18,79 @@ pub struct Explanation {
     pub details: Vec<String>,
 }
 
-/// Explains `reason`, the text of the TLS library. `wanted` is the name that the server should have.
-pub fn explain(reason: &str, peer: Option<&PeerCertificate>, wanted: &str, now: Timestamp) -> Explanation {
+/// Explains `reason`, the text of the TLS library. `chain` are the certificates that the server sent, its own first, as
+/// far as they are known; `wanted` is the name that the server should have.
+pub fn explain(reason: &str, chain: &[PeerCertificate], wanted: &str, now: Timestamp) -> Explanation {
     let lower = reason.to_lowercase();
     let is = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let (problem, why) = if is(&["expired"]) {
-        let why = peer.and_then(|peer| expired(peer, now)).unwrap_or_else(|| match peer {
-            Some(_) => "a certificate in the server's chain has expired".to_owned(),
-            None => "the server's certificate, or one in its chain, has expired".to_owned(),
-        });
-        (CertificateProblem::Date, why)
+    let peer = chain.first();
+    let (mut problem, why) = if is(&["expired"]) {
+        (CertificateProblem::Date, first_of(chain, |one| expired(one, now), "has expired"))
     } else if is(&["not yet valid", "not valid yet"]) {
-        let why = peer.and_then(|peer| not_yet_valid(peer, now)).unwrap_or_else(|| match peer {
-            Some(_) => "a certificate in the server's chain is not yet valid".to_owned(),
-            None => "the server's certificate, or one in its chain, is not yet valid".to_owned(),
-        });
-        (CertificateProblem::Date, why)
+        (CertificateProblem::Date, first_of(chain, |one| not_yet_valid(one, now), "is not yet valid"))
     } else if is(&["hostname mismatch", "host name mismatch", "ip address mismatch", "name mismatch"]) {
         let why =
             peer.map_or_else(|| format!("the certificate is not for {wanted}"), |peer| name_mismatch(peer, wanted));
         (CertificateProblem::Name, why)
     } else if is(&["in certificate chain"]) {
-        let why = format!(
-            "issuer unknown: the chain ends in a self-signed certificate that is not trusted{}",
-            issuer_suffix(peer)
-        );
+        let root =
+            chain.iter().find(|one| one.self_issued).map_or_else(String::new, |root| in_brackets(&root.facts.subject));
+        let why = format!("issuer unknown: the chain ends in a self-signed certificate that is not trusted{root}");
         (CertificateProblem::Issuer, why)
     } else if is(&["self-signed", "self signed"]) {
         (CertificateProblem::Issuer, "self-signed, and not among the trusted certificates".to_owned())
     } else if is(&["unable to get local issuer", "unable to get issuer", "unable to verify the first"]) {
-        let why = format!("issuer unknown: not signed by a known authority{}", issuer_suffix(peer));
-        (CertificateProblem::Issuer, why)
+        match missing_issuer(chain) {
+            Some(why) => (CertificateProblem::Chain, format!("issuer unknown: {why}")),
+            None => (CertificateProblem::Issuer, "issuer unknown: not signed by a known authority".to_owned()),
+        }
     } else {
         (CertificateProblem::Issuer, reason.to_owned())
     };
     let mut details = peer.map(describe).unwrap_or_default();
+    let wrong_name = peer.and_then(|peer| check_names(peer, wanted));
+    if wrong_name.is_some() && matches!(problem, CertificateProblem::Issuer | CertificateProblem::Chain) {
+        // It may be another server's certificate: to trust its issuer would not help.
+        problem = CertificateProblem::Name;
+    }
     // What would still be wrong without the first reason.
-    let others = peer.map(|peer| [expired(peer, now), not_yet_valid(peer, now), check_names(peer, wanted)]);
+    let others = peer.map(|peer| [expired(peer, now), not_yet_valid(peer, now), wrong_name]);
     for also in others.into_iter().flatten().flatten() {
         if also != why {
             details.push(format!("also: {also}"));
         }
     }
     Explanation { problem, why, details }
+}
+
+/// Names the first certificate that `objection` is about; if none is, only that one of them `fails`.
+fn first_of(chain: &[PeerCertificate], objection: impl Fn(&PeerCertificate) -> Option<String>, fails: &str) -> String {
+    let found = chain.iter().enumerate().find_map(|(index, one)| Some((index, &one.facts.subject, objection(one)?)));
+    match found {
+        Some((0, _, why)) => why,
+        Some((index, subject, why)) => format!("certificate {} of the server's chain, {subject}, {why}", index + 1),
+        None if chain.is_empty() => format!("the server's certificate, or one in its chain, {fails}"),
+        None => format!("a certificate in the server's chain {fails}"),
+    }
+}
+
+/// Which issuer was neither sent nor is trusted. The certificates are followed from the server's own to its issuer, and so
+/// on, in whatever order they were sent.
+fn missing_issuer(chain: &[PeerCertificate]) -> Option<String> {
+    let own = chain.first()?;
+    let mut top = own;
+    // Each step must reach another certificate: two that name each other would never end.
+    for _ in chain {
+        match chain.iter().find(|one| one.facts.subject == top.facts.issuer) {
+            Some(issuer) if !issuer.self_issued => top = issuer,
+            _ => break,
+        }
+    }
+    let (count, issuer) = (chain.len(), &top.facts.issuer);
+    Some(match count {
+        1 => format!("the server sent 1 certificate; its issuer {issuer} is missing"),
+        _ => format!("the server sent {count} certificates; the issuer {issuer} of {} is missing", top.facts.subject),
+    })
 }
 
 /// An objection that OpenSSL does not make: it falls back to the common name if there is no DNS name, but a common name
@@ -121,8 +151,8 @@ fn join_names(names: &[String]) -> String {
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
-fn issuer_suffix(peer: Option<&PeerCertificate>) -> String {
-    peer.map(|peer| format!(" ({})", peer.facts.issuer)).unwrap_or_default()
+fn in_brackets(name: &str) -> String {
+    format!(" ({name})")
 }
 
 fn expired(peer: &PeerCertificate, now: Timestamp) -> Option<String> {
@@ -162,6 +192,83 @@ mod tests {
         }
     }
 
+    /// A certificate of a chain: its subject, its issuer, and when it ends.
+    fn link(subject: &str, issuer: &str, not_after: &str) -> PeerCertificate {
+        let mut peer = peer(&["mx.example.com"], subject);
+        (peer.facts.issuer, peer.facts.not_after) = (format!("CN={issuer}"), time(not_after));
+        peer.self_issued = subject == issuer;
+        peer
+    }
+
+    #[test]
+    fn the_certificate_of_a_chain_that_is_wrong_or_missing_is_named() {
+        let (soon, past) = ("2024-02-01T12:00:00Z", "2020-02-01T00:00:00Z");
+        let own = link("mx", "Middle", soon);
+        let (middle, dead) = (link("Middle", "Root", soon), link("Middle", "Root", past));
+        let (root, other) = (link("Root", "Root", soon), link("Other", "Root", soon));
+        let circle = link("Middle", "mx", soon);
+        let missing = "unable to get local issuer certificate";
+        use CertificateProblem::{Chain, Date, Issuer};
+        for (reason, chain, problem, why) in [
+            (
+                missing,
+                vec![&own],
+                Chain,
+                "issuer unknown: the server sent 1 certificate; its issuer CN=Middle is missing",
+            ),
+            (
+                "unable to verify the first certificate",
+                vec![&own, &other],
+                Chain,
+                "issuer unknown: the server sent 2 certificates; the issuer CN=Middle of CN=mx is missing",
+            ),
+            (
+                missing,
+                vec![&own, &middle],
+                Chain,
+                "issuer unknown: the server sent 2 certificates; the issuer CN=Root of CN=Middle is missing",
+            ),
+            (
+                missing,
+                vec![&own, &other, &middle],
+                Chain,
+                "issuer unknown: the server sent 3 certificates; the issuer CN=Root of CN=Middle is missing",
+            ),
+            (
+                missing,
+                vec![&own, &circle],
+                Chain,
+                "issuer unknown: the server sent 2 certificates; the issuer CN=Middle of CN=mx is missing",
+            ),
+            (
+                "self-signed certificate in certificate chain",
+                vec![&own, &middle, &root],
+                Issuer,
+                "issuer unknown: the chain ends in a self-signed certificate that is not trusted (CN=Root)",
+            ),
+            (
+                "certificate has expired",
+                vec![&own, &dead],
+                Date,
+                "certificate 2 of the server's chain, CN=Middle, expired on 2020-02-01",
+            ),
+            ("certificate has expired", vec![&own, &middle], Date, "a certificate in the server's chain has expired"),
+        ] {
+            let chain: Vec<_> = chain.into_iter().cloned().collect();
+            let explanation = explain(reason, &chain, "mx.example.com", time("2024-01-15T00:00:00Z"));
+            assert_eq!((explanation.problem, explanation.why.as_str()), (problem, why));
+        }
+    }
+
+    #[test]
+    fn a_certificate_for_another_name_is_a_problem_of_the_name() {
+        let now = time("2024-01-15T00:00:00Z");
+        for reason in ["unable to get local issuer certificate", "self-signed certificate", "hostname mismatch"] {
+            let chain = [peer(&["mx.example.com"], "mx.example.com")];
+            assert_eq!(explain(reason, &chain, "smtp.example.com", now).problem, CertificateProblem::Name, "{reason}");
+        }
+    }
+
     #[test]
     fn each_reason_has_its_words() {
         let mx = peer(&["mx.example.com"], "mx.example.com");
@@ -197,7 +304,7 @@ mod tests {
                 "unable to get local issuer certificate",
                 Some(&mx),
                 during,
-                "issuer unknown: not signed by a known authority (CN=Example CA)",
+                "issuer unknown: the server sent 1 certificate; its issuer CN=Example CA is missing",
             ),
             ("unable to verify the first certificate", None, during, "issuer unknown: not signed by a known authority"),
             ("self-signed certificate", Some(&mx), during, "self-signed, and not among the trusted certificates"),
@@ -209,14 +316,15 @@ mod tests {
             ),
             ("EE certificate key too weak", Some(&mx), during, "EE certificate key too weak"),
         ] {
-            assert_eq!(explain(reason, peer, "smtp.example.com", time(now)).why, why);
+            let chain: Vec<PeerCertificate> = peer.into_iter().cloned().collect();
+            assert_eq!(explain(reason, &chain, "smtp.example.com", time(now)).why, why);
         }
     }
 
     #[test]
     fn the_details_say_what_else_is_wrong() {
         let mx = peer(&["mx.example.com"], "mx.example.com");
-        let explanation = explain("hostname mismatch", Some(&mx), "smtp.example.com", time("2025-01-01T00:00:00Z"));
+        let explanation = explain("hostname mismatch", &[mx], "smtp.example.com", time("2025-01-01T00:00:00Z"));
         assert_eq!(
             explanation.details,
             [
@@ -246,12 +354,12 @@ mod tests {
         for (sans, wanted, told, why) in table {
             let peer = peer(sans, "mx.example.com");
             let now = time("2024-01-15T00:00:00Z");
-            let details = explain("unable to get local issuer certificate", Some(&peer), wanted, now).details;
+            let details = explain("unable to get local issuer certificate", &[peer], wanted, now).details;
             let also = details.iter().any(|line| line.starts_with("also: names ") && line.contains(wanted));
             assert_eq!(also, told, "{why}: {details:?}");
         }
         let peer = peer(&["a.example"], "a.example");
-        let mismatch = explain("hostname mismatch", Some(&peer), "b.example", time("2024-01-15T00:00:00Z"));
+        let mismatch = explain("hostname mismatch", &[peer], "b.example", time("2024-01-15T00:00:00Z"));
         assert!(!mismatch.details.iter().any(|line| line.starts_with("also")), "it is said once: {mismatch:?}");
     }
 

@@ -183,7 +183,7 @@ pub fn handshake(
 /// The error for a failed verification.
 pub fn certificate_failure(reason: &str, certificate: Option<&[u8]>, name: &str, connected_again: bool) -> TlsError {
     let peer = certificate.and_then(PeerCertificate::from_der);
-    let explanation = certificate_errors::explain(reason, peer.as_ref(), name, Timestamp::now());
+    let explanation = certificate_errors::explain(reason, peer.as_slice(), name, Timestamp::now());
     certificate_error(explanation, connected_again)
 }
 

@@ -72,7 +72,7 @@ pub use read::{KeySpec, KeyType, TABLES, TableSpec, load, parse_rate};
 pub use row::RowValue;
 pub use row_transcoder::RowTranscoder;
 pub use schema::schema;
-pub use scope::{HostEnvironment, Scope, Value, unseeded_letters};
+pub use scope::{DATE_HELP, HostEnvironment, Scope, Value, date_field, unseeded_letters};
 pub use server::{Scheme, Server, ServerAddress};
 pub use show::{ShowOptions, show, toml_string, toml_text};
 pub use sources::{FolderEntry, SourceError, SourceFile, Sources};

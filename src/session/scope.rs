@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub(super) use functions::{FUNCTIONS, FunctionContext};
 pub use functions::{HostEnvironment, unseeded_letters};
 pub(super) use time_value::TimeValue;
+pub use time_value::{DATE_HELP, date_field};
 
 /// The name under which filters find the [`FunctionContext`]. No template can write it.
 pub(super) const FUNCTION_CONTEXT: &str = "\0world";

@@ -81,12 +81,13 @@ impl Mailbox {
             .map_err(|error| AddressError { at: error.at, why: error.to_string().into() })?;
         match parser.peek() {
             Some('@') => parser.at += 1,
+            // It ends here, before `>` or the next one of a list.
+            Some('>' | ',' | ';') | None => return Err(parser.error("an address needs an @ and a domain")),
             Some(next) => {
                 return Err(
                     parser.error(misplaced(next).unwrap_or("this character needs quotes around the part before the @"))
                 );
             }
-            None => return Err(parser.error("an address needs an @ and a domain")),
         }
         let domain = parser.at;
         if parser.peek() == Some('[') {
@@ -364,6 +365,8 @@ mod tests {
     fn errors_say_where_and_why() {
         let table = [
             ("a", 1, "an address needs an @ and a domain"),
+            ("none>", 4, "an address needs an @ and a domain"),
+            ("a, b@c", 1, "an address needs an @ and a domain"),
             ("@x", 0, "there is nothing before the @"),
             ("a@", 2, "the domain is missing"),
             ("a@b@c", 3, "an address has only one @"),

@@ -4,7 +4,7 @@ use super::dialogues::GREETING;
 use super::run_script;
 use super::server::ServerAct::{self, Content, Fin, Hear, Say};
 
-const MESSAGE: &str = "[message]\nfrom = 'a@example.com'\nto = ['b@example.com', 'c@example.com']\ntext = 'hi'\ndate = 'x'\nmessage_id = '<1@example.com>'\n";
+const MESSAGE: &str = "[message]\nfrom = 'a@example.com'\nto = ['b@example.com', 'c@example.com']\ntext = 'hi'\ndate = '2026-11-03'\nmessage_id = '<1@example.com>'\n";
 
 #[test]
 fn a_refused_recipient_stops_the_message_unless_it_is_skipped() {

@@ -4,7 +4,7 @@ use super::server::ServerAct::{self, Bdat, Content, Fin, Hear, Say};
 use super::{RunResult, run_script};
 
 const SETTINGS: &str =
-    "from = 'a@example.com'\nsubject = 'n'\ntext = 'hi'\ndate = 'x'\nmessage_id = '<1@example.com>'\n";
+    "from = 'a@example.com'\nsubject = 'n'\ntext = 'hi'\ndate = '2026-11-03'\nmessage_id = '<1@example.com>'\n";
 const ONE: &str = "to = ['b@example.com']\n";
 const TWO: &str = "to = ['b@example.com', 'c@example.com']\n";
 
@@ -123,8 +123,7 @@ fn messages_differ_by_their_message_ids() {
 
 #[test]
 fn rset_comes_before_the_transaction_after_a_refused_chunk() {
-    let message =
-        "message = { from = 'a@example.com', to = 'b@example.com', text = 'hi', date = 'x', message_id = '<1@x>' }";
+    let message = "message = { from = 'a@example.com', to = 'b@example.com', text = 'hi', date = '2026-11-03', message_id = '<1@x>' }";
     let steps = format!(
         "{{ {message}, expect = 250, on_fail = 'continue' }}, {{ send = 'NOOP', expect = 250 }}, {{ {message}, expect = 250 }}"
     );

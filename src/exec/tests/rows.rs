@@ -131,7 +131,7 @@ pub fn run_script(toml: &str, count: u64, script: &[ServerAct]) -> (RunResult, V
 }
 
 pub const MESSAGE: &str = "from = 'a@example.com'\nto = ['{{ row.n }}@example.com']\nsubject = 'n'\ntext = 'hi {{ row.n }}'\n\
-                       date = 'x'\nmessage_id = '<1@example.com>'\n";
+                       date = '2026-11-03'\nmessage_id = '<1@example.com>'\n";
 pub const ROWS: &str = "[rows]\nfile = 'p.csv'\n";
 
 fn short() -> String {

@@ -7,7 +7,9 @@ use crate::event::{Note, StepError};
 use crate::message::{
     BuildError, Draft, Eml, EmlError, EncodedMessage, FilePart, NamedMailbox, build, check_media_type,
 };
-use crate::session::{AddressSource, AttachedFile, ContentPath, Message, SourcePath, Template, unseeded_letters};
+use crate::session::{
+    AddressSource, AttachedFile, ContentPath, DATE_HELP, Message, SourcePath, Template, date_field, unseeded_letters,
+};
 use crate::smtp::address::Mailbox;
 
 /// A message that is ready to be sent to any server.
@@ -162,8 +164,11 @@ fn made<'a>(
     for (name, value) in &message.headers {
         headers.push((name.clone(), context.renderer().render_line(value)?));
     }
-    let (subject, date) = (line(context, &message.subject)?, line(context, &message.date)?);
-    let date = date.unwrap_or_else(|| now(context));
+    let subject = line(context, &message.subject)?;
+    let date = match &message.date {
+        Some(template) => date(context, template)?,
+        None => now(context),
+    };
     let message_id = match line(context, &message.message_id)? {
         Some(id) => id,
         None => fresh_message_id(context, envelope_from),
@@ -225,6 +230,13 @@ impl PreparedMessage<'_> {
         self.content.internationalized()
             || std::iter::once(&self.from).chain(&self.recipients).any(Mailbox::is_internationalized)
     }
+}
+
+/// The Date field that `date` gives.
+fn date(context: &MessageContext<'_, '_>, template: &Template) -> Result<String, StepError> {
+    let text = context.renderer().render_line(template)?;
+    date_field(&text, &context.run.options.host.zone)
+        .ok_or_else(|| context.bad_value(format!("\"{text}\" is not a date ({DATE_HELP})")).at(&template.span))
 }
 
 /// RFC 5322 §3.3.

@@ -61,18 +61,15 @@ fn cause_notes(failure: &Failure) -> Vec<String> {
         }
         Cause::Certificate { problem, why: _, details } => {
             let text = match problem {
-                CertificateProblem::Date => {
-                    "the server needs a new certificate; `verify = false` in [tls] accepts any certificate"
+                CertificateProblem::Date => "the server needs a new certificate",
+                CertificateProblem::Name => "`server_name = \"NAME\"` in [tls] sets the expected name",
+                CertificateProblem::Chain => {
+                    "an intermediate certificate is missing: add it to the server's chain file; `ca = \"FILE\"` in [tls] or `--ca FILE` is for an authority of your own"
                 }
-                CertificateProblem::Name => {
-                    "`server_name = \"NAME\"` in [tls] sets the expected name; `verify = false` accepts any certificate"
-                }
-                CertificateProblem::Issuer => {
-                    "`ca = \"FILE\"` in [tls] trusts an issuer; `verify = false` accepts any certificate"
-                }
+                CertificateProblem::Issuer => "`ca = \"FILE\"` in [tls] or `--ca FILE` trusts an issuer",
             };
-            let details = details.iter().map(ToString::to_string);
-            details.chain(help(text)).collect()
+            let text = format!("{text}; `verify = false` or `--insecure` accepts any certificate");
+            details.iter().map(ToString::to_string).chain(help(&text)).collect()
         }
         Cause::AuthRefused { code, mechanism, reply: _ } => match code {
             502 => help(

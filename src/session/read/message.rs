@@ -3,8 +3,9 @@
 use super::reader::SessionReader;
 use super::table_fields::{Field, in_order};
 use super::tables;
-use crate::session::{AttachedFile, Diagnostic, Message, RefusalPolicy, Template};
+use crate::session::{AttachedFile, DATE_HELP, Diagnostic, Message, RefusalPolicy, Template, date_field};
 use crate::smtp::msg_id;
+use jiff::tz::TimeZone;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
@@ -99,6 +100,7 @@ impl SessionReader<'_> {
                 _ => RefusalPolicy::Abort,
             },
         };
+        message.date.iter().for_each(|date| self.check_date(date));
         message.message_id.iter().for_each(|id| self.check_identifier(id, "message_id"));
         let inline = message.attachments.iter().filter_map(|attachment| attachment.inline.as_ref());
         inline.for_each(|id| self.check_identifier(id, "inline"));
@@ -130,6 +132,14 @@ impl SessionReader<'_> {
             media_type,
             inline: self.optional_line(&fields, "inline"),
         })
+    }
+
+    fn check_date(&mut self, written: &Template) {
+        let is_one_line = !written.source.contains(['\r', '\n', '\0']);
+        if written.compiled.is_none() && is_one_line && date_field(&written.source, &TimeZone::UTC).is_none() {
+            let text = format!("\"date\": \"{}\" is not a date", written.source);
+            self.report(Diagnostic::error(written.span.clone(), text).with_help(DATE_HELP));
+        }
     }
 
     fn check_identifier(&mut self, written: &Template, key: &str) {

@@ -50,6 +50,22 @@ impl TimeValue {
     }
 }
 
+/// What [`date_field`] takes.
+pub const DATE_HELP: &str = "write it like 2026-11-03, 2026-11-03T08:00:00Z, seconds since 1970, or an RFC 5322 date";
+
+/// The Date field of a message (RFC 5322 §3.3): such a date as it is written, or another input of the filter `date` in
+/// that form. `None` if `text` is neither.
+pub fn date_field(text: &str, zone: &TimeZone) -> Option<String> {
+    let text = text.trim();
+    if jiff::fmt::rfc2822::parse(text).is_ok() {
+        return Some(text.to_owned());
+    }
+    let seconds = || Timestamp::from_second(text.parse().ok()?).ok().map(|at| at.to_zoned(zone.clone()));
+    let moment = TimeValue::parse(text, zone).or_else(seconds)?;
+    // RFC 5322 §3.3: the year has four digits, and is 1900 or later.
+    (1900..=9999).contains(&moment.year()).then(|| moment.strftime("%a, %-d %b %Y %H:%M:%S %z").to_string())
+}
+
 impl fmt::Display for TimeValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let format = if self.0.offset().is_zero() { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%:z" };
@@ -77,5 +93,33 @@ impl Object for TimeValue {
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&**self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_field_is_rfc_5322_or_becomes_it() {
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        for (text, field, why) in [
+            ("Mon, 2 Nov 2026 08:00:00 +0000", Some("Mon, 2 Nov 2026 08:00:00 +0000"), "as it is"),
+            (" 2 Nov 2026 08:00 GMT ", Some("2 Nov 2026 08:00 GMT"), "without weekday and seconds"),
+            ("Tue, 2 Nov 2026 08:00:00 +0000", None, "a Monday"),
+            ("2026-11-03", Some("Tue, 3 Nov 2026 00:00:00 +0200"), "midnight in the zone of this machine"),
+            ("2026-11-03T08:00:00Z", Some("Tue, 3 Nov 2026 08:00:00 +0000"), "UTC"),
+            ("2026-11-02T10:00:00+01:00", Some("Mon, 2 Nov 2026 10:00:00 +0100"), "with its offset"),
+            ("2026-11-02T10:00:00", Some("Mon, 2 Nov 2026 10:00:00 +0200"), "without an offset"),
+            ("1793664000", Some("Tue, 3 Nov 2026 02:00:00 +0200"), "seconds since 1970"),
+            ("0", Some("Thu, 1 Jan 1970 02:00:00 +0200"), "the first one"),
+            ("yesterday", None, "no date"),
+            ("", None, "nothing"),
+            ("2026-13-01", None, "no month"),
+            ("0044-03-15", None, "before 1900"),
+            ("99999999999999", None, "beyond all calendars"),
+        ] {
+            assert_eq!(date_field(text, &zone).as_deref(), field, "{text:?}: {why}");
+        }
     }
 }

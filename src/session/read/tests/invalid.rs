@@ -161,6 +161,11 @@ fn auth() {
         (step!("{ auth = ⟦\"PLAIN\" }"), "must be true or a table", "a string"),
         (step!("{ auth = ⟦{ user = \"u\" } }"), "needs \"password\"", "in a step, too"),
         (
+            "[message]\nfrom = \"a@x\"\nto = \"b@x\"\ntext = \"t\"\ndate = ⟦\"yesterday\"",
+            "\"date\": \"yesterday\" is not a date",
+            "a date is of RFC 5322, or becomes one",
+        ),
+        (
             file!("[auth]\nuser = \"u\"\npassword = ⟦{ file = \"pw\" }"),
             "help: write `password = { file = … }` under [secrets], and \"{{ password }}\" here",
             "a source in place of a template",
