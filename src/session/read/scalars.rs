@@ -3,13 +3,15 @@
 use super::key_spec::KeyType;
 use super::reader::SessionReader;
 use super::table_fields::{Field, SpannedValue, TableFields};
-use super::values::SOURCES;
 use crate::session::suggestions::closest_name;
 use crate::session::template::toml_offsets;
 use crate::session::{CompileErrors, Diagnostic, Expression, Span, Template, parse_duration};
 use regex::Regex;
 use std::time::Duration;
 use toml::de::{DeInteger, DeTable, DeValue};
+
+/// The keys that make a table a source.
+pub(super) const SOURCES: [&str; 7] = ["env", "file", "command", "netrc", "prompt", "csv", "json"];
 
 /// Where a source belongs that was written in place of a template.
 fn source_help(name: &str, source: &str) -> String {

@@ -2,7 +2,7 @@
 
 use super::key_spec::{KeyType, TableSpec};
 use super::reader::SessionReader;
-use super::scalars::integer;
+use super::scalars::{SOURCES, integer};
 use super::table_fields::{Field, TableFields, in_order};
 use super::tables;
 use crate::session::{Diagnostic, RawBytes, Scope, SourcePath, Span, TextSource, Value, ValueSource, Variable};
@@ -16,9 +16,6 @@ pub(super) enum VariableTable {
     Secrets,
     With,
 }
-
-/// The keys that make a table a source.
-pub(super) const SOURCES: [&str; 7] = ["env", "file", "command", "netrc", "prompt", "csv", "json"];
 
 /// Whether a secret is a template. An opening bracket alone is part of a password.
 fn is_template(text: &str) -> bool {
