@@ -64,7 +64,12 @@ const FIXTURES: &[(&str, LogFormat, &[&str])] = &[
     (
         "s_client.txt",
         LogFormat::SClient,
-        &["server = \"smtp://mx.vault.example:465\"", "tls = true", "send = \"rcpt to:<box@vault.example>\""],
+        &[
+            "server = \"smtp://mx.vault.example:465\"",
+            "tls = true",
+            "send = \"rcpt to:<box@vault.example>\"",
+            "send = \"QUIT\"\nexpect = [221, \"close\"]",
+        ],
     ),
     ("s_client-starttls.txt", LogFormat::SClient, &["starttls = true", "send = \"NOOP\"\nexpect = 250"]),
     (
