@@ -156,6 +156,14 @@ fn a_log_in_utf_16_or_with_crs_is_imported_alike() {
 }
 
 #[test]
+fn html_of_phpmailer_gives_the_same_session() {
+    let text = String::from_utf8(fixture("phpmailer.txt")).expect("the fixture is text");
+    let html: Vec<String> =
+        text.lines().map(|line| line.replace('<', "&lt;").replace('>', "&gt;") + "<br>\n").collect();
+    assert_eq!(import("x", html.concat().as_bytes(), None), import("x", text.as_bytes(), None));
+}
+
+#[test]
 fn an_error_has_its_place_and_says_what_helps() {
     let bad = import("x", b"*: connected\nS: 220 x\n  C: NOOP \\q\n", None).expect_err("the escape is wrong");
     assert_eq!(bad.place, Some((3, 11)), "{bad}");

@@ -144,11 +144,13 @@ pub fn exim_test(line: &[u8]) -> Option<Marked<'_>> {
     remark.then_some(Marked::Remark(line))
 }
 
-/// `CLIENT -> SERVER: ` and `SERVER -> CLIENT: `.
+/// `CLIENT -> SERVER: ` and `SERVER -> CLIENT: `, also in HTML.
 pub fn php_mailer(line: &[u8]) -> Option<Marked<'_>> {
     let line = LogLine { number: 0, bytes: line };
     let text = |text| trim_one_space(text);
-    match (line.around("CLIENT -> SERVER:"), line.around("SERVER -> CLIENT:")) {
+    let client = line.around("CLIENT -> SERVER:").or_else(|| line.around("CLIENT -&gt; SERVER:"));
+    let server = line.around("SERVER -> CLIENT:").or_else(|| line.around("SERVER -&gt; CLIENT:"));
+    match (client, server) {
         (Some((before, client)), Some((other, _))) if before.len() < other.len() => Some(Marked::Sent(text(client))),
         (_, Some((_, server))) => Some(Marked::Received(text(server))),
         (Some((_, client)), None) => Some(Marked::Sent(text(client))),
