@@ -6,7 +6,7 @@ use super::row_report::RowListener;
 use super::shard::Shard;
 use super::statistics::Statistics;
 use crate::exec::Network;
-use crate::session::RetrySettings;
+use crate::session::{ExclusionList, KeyCase, RetrySettings};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +17,10 @@ pub struct BatchOptions {
     pub session: String,
     /// Run only the rows of this shard.
     pub shard: Option<Shard>,
+    /// How keys are compared.
+    pub key_case: KeyCase,
+    /// Rows and recipients to skip.
+    pub exclusions: Option<Arc<ExclusionList>>,
     /// Record what becomes of each row.
     pub ledger: Option<Arc<Ledger>>,
     /// Send rows again that may have been delivered.

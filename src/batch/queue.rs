@@ -271,6 +271,16 @@ impl RowQueue {
         state.steps_run += outcome.steps_run;
     }
 
+    /// Counts a row whose recipients are all excluded.
+    pub fn exclude_row(&self, task: &RowTask, outcome: &Outcome) {
+        let mut state = self.state();
+        state.tally.excluded += 1;
+        state.steps_run += outcome.steps_run;
+        if task.counted {
+            state.limit = state.limit.map(|left| left + 1);
+        }
+    }
+
     /// Counts what a worker did besides rows, such as `[[close]]`.
     pub fn add_outcome(&self, outcome: &Outcome) {
         let mut state = self.state();

@@ -127,6 +127,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
         };
         let end = RowEnd { state, status, reason: state.and_then(|state| reason(state, result)) };
         match (state, retry) {
+            (None, _) if is_skipped(outcome) && result.all_excluded => self.queue.exclude_row(&task, &result.outcome),
             (None, _) if !is_skipped(outcome) => self.queue.abandon(&result.outcome),
             (Some(_), Some(retry)) => self.defer(task, end, &retry, result),
             _ => self.queue.finish_row(&task, &end, &result.outcome),

@@ -32,6 +32,8 @@ pub struct Tally {
     pub failed: usize,
     /// All their steps were skipped by `if`, `--from-step` or `--to-step`.
     pub skipped: usize,
+    /// In a list of `[rows] exclude`, or all their recipients are.
+    pub excluded: usize,
     /// Not begun, because there was no connection or the run was interrupted.
     pub pending: usize,
     /// Sent by an earlier run, as the ledger says.
@@ -68,7 +70,7 @@ impl Tally {
         self.deferred + self.pending
     }
 
-    /// `3 sent, 2 refused, 4 deferred (421 4.3.2 too busy), 9,994 sent before`.
+    /// `3 sent, 2 refused, 4 deferred (421 4.3.2 too busy), 5 excluded, 9,994 sent before`.
     pub fn summary(&self, reasons: &LeftReasons) -> String {
         let deferred = reasons.deferred.as_ref().map(|why| match reasons.has_others {
             true => format!("{why}; and other reasons"),
@@ -81,6 +83,7 @@ impl Tally {
             (self.unknown, "unknown", None),
             (self.failed, "failed", None),
             (self.skipped, "skipped", None),
+            (self.excluded, "excluded", None),
             (self.pending, "pending", reasons.pending.as_deref()),
             (self.sent_before, "sent before", None),
             (self.refused_before, "refused before", None),
@@ -110,8 +113,8 @@ mod tests {
     #[test]
     fn counts_are_said_in_a_line_with_the_reason_for_what_is_left() {
         let none = LeftReasons::default();
-        let tally = Tally { sent: 3, refused: 2, unknown: 1, sent_before: 9994, ..Tally::default() };
-        assert_eq!(tally.summary(&none), "3 sent, 2 refused, 1 unknown, 9,994 sent before");
+        let tally = Tally { sent: 3, refused: 2, unknown: 1, excluded: 5, sent_before: 9994, ..Tally::default() };
+        assert_eq!(tally.summary(&none), "3 sent, 2 refused, 1 unknown, 5 excluded, 9,994 sent before");
         assert_eq!(Tally::default().summary(&none), "0 sent");
         let interrupted = Tally { sent: 3, pending: 7, has_unread_rows: true, ..Tally::default() };
         assert_eq!(interrupted.summary(&none), "3 sent, 7 pending, the rest not read");

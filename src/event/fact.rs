@@ -114,6 +114,8 @@ pub enum Note {
     MessageAccepted { recipients: usize, size: u64, queue_id: Option<SafeText> },
     /// What the reply for a recipient means. `message` names the message if a row has several.
     RecipientResult { address: SafeText, outcome: RecipientOutcome, reply: SafeText, message: Option<String> },
+    /// A list of `[rows] exclude` has this recipient: the message does not go to it.
+    RecipientExcluded { address: SafeText },
     /// Bytes of a text file are invalid in its encoding and were replaced by U+FFFD: the first of them, and how many more.
     InvalidText { what: SafeText },
     /// Writing stopped: how many of the bytes that were emitted last were not written.

@@ -73,6 +73,8 @@ pub enum SkipReason {
     NotOffered,
     /// A message that all its recipients have had before, as the ledger says or an earlier attempt.
     AlreadySent,
+    /// A message whose recipients are all in a list of `[rows] exclude`.
+    Excluded,
     /// It is not in the part of the session that was asked for.
     Deselected,
     /// The server lacks what the session's `requires` names: the session is skipped.

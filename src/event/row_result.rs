@@ -22,6 +22,8 @@ pub struct RowResult {
     pub started: bool,
     /// A message of the row was not begun, because something failed before it.
     pub unsent_messages: bool,
+    /// A message of the row was skipped because all its recipients are excluded.
+    pub all_excluded: bool,
     /// The Message-ID of the row's first message, once it is made.
     pub message_id: Option<String>,
 }
@@ -114,6 +116,7 @@ impl RowResult {
             raw: RawDialogue::default(),
             started: false,
             unsent_messages: false,
+            all_excluded: false,
             message_id: None,
         }
     }
@@ -129,6 +132,7 @@ pub struct RowRecord {
     /// The end of a content was about to leave.
     pub intent_recorded: bool,
     pub unsent_messages: bool,
+    pub all_excluded: bool,
 }
 
 impl RowRecord {
@@ -162,6 +166,7 @@ impl RowRecord {
             raw,
             started: !is_lost || replies > 0 || self.intent_recorded,
             unsent_messages: self.unsent_messages,
+            all_excluded: self.all_excluded,
             message_id,
         }
     }

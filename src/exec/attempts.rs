@@ -60,7 +60,9 @@ pub fn run_attempts<'a>(
         let again = attempt <= times && replied && !context.connection.has_failed() && wants_retry(context, &result);
         let result = if again { result } else { check_outcome(context, result, replied) };
         let elapsed = context.events.now().saturating_duration_since(started);
-        context.progress.steps_run += usize::from(attempt == 1);
+        // A row whose recipients are all excluded is skipped.
+        let is_run = attempt == 1 && !matches!(result, Ok(ActionOutcome::Excluded));
+        context.progress.steps_run += usize::from(is_run);
         let flow = finish_step(context, &id, result, elapsed, again);
         // The failure of a row leaves the envelope of the next one as it is.
         let is_next_row_queued =
@@ -157,6 +159,7 @@ fn finish_step(
         Ok(ActionOutcome::Passed) => (Verdict::Passed, Flow::Continue),
         Ok(ActionOutcome::NotOffered) => (Verdict::Skipped(SkipReason::NotOffered), Flow::Continue),
         Ok(ActionOutcome::AlreadySent) => (Verdict::Skipped(SkipReason::AlreadySent), Flow::Continue),
+        Ok(ActionOutcome::Excluded) => (Verdict::Skipped(SkipReason::Excluded), Flow::Continue),
         Ok(ActionOutcome::SkipSession) if step.action.is_prelude() => (Verdict::Passed, Flow::Abort),
         Ok(ActionOutcome::SkipSession) => (Verdict::Skipped(SkipReason::MissingCapability), Flow::Abort),
         Err(error) => return finish_failed(context, id, error, elapsed, again),

@@ -5,7 +5,7 @@ use super::rows::invalid_row;
 use crate::event::{Cause, Fact, Failure, Note, Observer, Outcome, Status};
 use crate::message::PartCache;
 use crate::prepare::{Clock, PreparedValues, Row, RunContext, RunOptions, outside_failure, preflight, prepare};
-use crate::session::{Session, SourceError, SourcePath, Sources, Span};
+use crate::session::{ExclusionList, Session, SourceError, SourcePath, Sources, Span};
 use crate::transcript::{SafeText, Secrets};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ pub struct PreparedSession<'a> {
     options: &'a RunOptions,
     sources: &'a dyn Sources,
     parts: Arc<PartCache>,
+    exclusions: Option<Arc<ExclusionList>>,
     pub(super) values: PreparedValues,
     pub(super) secrets: Secrets,
 }
@@ -31,7 +32,7 @@ impl<'a> PreparedSession<'a> {
         observer: &mut dyn Observer,
     ) -> Result<Self, Box<Outcome>> {
         let parts = Arc::default();
-        let run = RunContext { session, options, sources, parts: &parts };
+        let run = RunContext { session, options, sources, exclusions: None, parts: &parts };
         let mut events =
             EventSink::new(observer, clock, Secrets::new(options.show_secrets), &ConnectionLabel::default());
         let mut values = match prepare(run, &mut events.secrets, clock) {
@@ -49,13 +50,24 @@ impl<'a> PreparedSession<'a> {
         emit_notices(run, &values, &mut events);
         let secrets = events.secrets;
         match checked {
-            Ok(()) => Ok(Self { session, options, sources, parts, values, secrets }),
+            Ok(()) => Ok(Self { session, options, sources, parts, exclusions: None, values, secrets }),
             Err(error) => Err(Box::new(Outcome::failed(outside_failure(run, error)))),
         }
     }
 
+    /// Sends no message to these recipients.
+    pub fn exclude(&mut self, list: Option<Arc<ExclusionList>>) {
+        self.exclusions = list;
+    }
+
     pub(super) fn run(&self) -> RunContext<'_> {
-        RunContext { session: self.session, options: self.options, sources: self.sources, parts: &self.parts }
+        RunContext {
+            session: self.session,
+            options: self.options,
+            sources: self.sources,
+            exclusions: self.exclusions.as_deref(),
+            parts: &self.parts,
+        }
     }
 
     /// Reports an invalid row without connecting.

@@ -3,7 +3,9 @@
 use super::options::RunOptions;
 use crate::event::{Failure, RowId};
 use crate::message::PartCache;
-use crate::session::{MessageNumbering, RowValue, Scope, Session, Sources, ledger_recipient};
+use crate::session::{
+    ExclusionList, KeyCase, MessageNumbering, RowValue, Scope, Session, Sources, comparison_key, ledger_recipient,
+};
 use crate::smtp::address::Mailbox;
 use crate::transcript::Secrets;
 use std::sync::{Arc, Mutex};
@@ -14,6 +16,8 @@ pub struct RunContext<'a> {
     pub session: &'a Session,
     pub options: &'a RunOptions,
     pub sources: &'a dyn Sources,
+    /// Recipients who get no message.
+    pub exclusions: Option<&'a ExclusionList>,
     /// Parts of messages, encoded once for all connections.
     pub parts: &'a Arc<PartCache>,
 }
@@ -72,7 +76,7 @@ impl RowContext {
 
     /// How a ledger knows a recipient of the message that is being sent.
     pub fn ledger_name(&self, secrets: &Secrets, recipient: &Mailbox) -> String {
-        let address = secrets.shown(recipient.to_string());
+        let address = secrets.shown(comparison_key(&recipient.to_string(), KeyCase::Exact));
         ledger_recipient(self.numbering.name().as_deref(), address.as_str())
     }
 

@@ -100,6 +100,7 @@ impl<W: Write> Observer for JsonEventWriter<W> {
                             SkipReason::EarlierFailure => "earlier-failure",
                             SkipReason::NotOffered => "not-offered",
                             SkipReason::AlreadySent => "sent-before",
+                            SkipReason::Excluded => "excluded",
                             SkipReason::Deselected => "left-out",
                             SkipReason::MissingCapability => "lacking",
                         };
@@ -185,6 +186,7 @@ fn note_fields(note: &Note) -> (&'static str, Value) {
             ("capabilities_told", json!({ "capabilities": list.iter().map(SafeText::as_str).collect::<Vec<_>>() }))
         }
         Note::QuitFailed { why } => ("quit_failed", json!({ "why": why.as_str() })),
+        Note::RecipientExcluded { address } => ("recipient_excluded", json!({ "address": address.as_str() })),
         Note::InvalidText { what } => ("invalid_text", json!({ "what": what.as_str() })),
         Note::PlaceholderUsed { name, why } => ("placeholder", json!({ "name": name.as_str(), "why": why.as_str() })),
         Note::DefaultUsed { name, why } => ("default_taken", json!({ "name": name.as_str(), "why": why.as_str() })),

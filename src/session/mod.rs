@@ -27,7 +27,9 @@ mod message_templates;
 mod model;
 mod overrides;
 mod read;
+mod retry;
 mod row;
+mod row_key;
 mod row_transcoder;
 mod schema;
 mod scope;
@@ -69,7 +71,9 @@ pub use message_numbering::{
 };
 pub use model::*;
 pub use read::{KeySpec, KeyType, TABLES, TableSpec, load, parse_rate};
+pub use retry::{RetrySettings, StepRetry};
 pub use row::RowValue;
+pub use row_key::{ExclusionList, KeyCase, comparison_key};
 pub use row_transcoder::RowTranscoder;
 pub use schema::schema;
 pub use scope::{DATE_HELP, HostEnvironment, Scope, Value, date_field, unseeded_letters};
@@ -82,6 +86,6 @@ pub use steps::{AllSteps, all_steps};
 pub(crate) use suggestions::closest_name;
 pub use template::{CompileErrors, RenderError, RenderedText, Template, Templates};
 pub use visitor::{
-    FilePurpose, Visitor, walk_action, walk_auth, walk_expectation, walk_message, walk_session, walk_step,
+    FilePurpose, Visitor, walk_action, walk_auth, walk_expectation, walk_message, walk_rows, walk_session, walk_step,
     walk_step_after_with, walk_text_source, walk_tls, walk_variable,
 };

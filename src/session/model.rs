@@ -1,8 +1,8 @@
 //! What a session file says, after reading and validation.
 
 use super::{
-    AddressSource, CloseMode, CsvOptions, Diagnostic, Encoding, Expectation, Expression, HelloVerb, ProxySettings,
-    SourceMap, Span, StarttlsMode, Template, Templates, Value,
+    AddressSource, CloseMode, CsvOptions, Diagnostic, Encoding, Expectation, Expression, HelloVerb, KeyCase,
+    ProxySettings, RetrySettings, SourceMap, Span, StarttlsMode, StepRetry, Template, Templates, Value,
 };
 use regex::Regex;
 use std::path::PathBuf;
@@ -57,6 +57,9 @@ pub struct RowsSettings {
     pub key: Option<(String, Span)>,
     /// The path of the ledger, and its place in the file.
     pub ledger: Option<(String, Span)>,
+    pub key_case: KeyCase,
+    /// Files of rows to skip.
+    pub exclude: Vec<Exclusion>,
     pub connections: u32,
     pub per_connection: u32,
     pub in_flight: u32,
@@ -64,13 +67,13 @@ pub struct RowsSettings {
     pub rate: Option<f64>,
 }
 
-/// `[retry]`, or `--retry N`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RetrySettings {
-    pub times: u32,
-    pub wait: Duration,
-    pub backoff: f64,
-    pub max_wait: Option<Duration>,
+/// A table of `[rows] exclude`.
+#[derive(Clone, Debug)]
+pub struct Exclusion {
+    pub file: SourcePath,
+    pub format: CsvOptions,
+    /// The column with the keys, and its place in the session file.
+    pub key: (String, Span),
 }
 
 /// A name of `[vars]` or `[secrets]`.
@@ -356,14 +359,6 @@ pub struct Capture {
     pub name: String,
     pub pattern: Regex,
     pub span: Span,
-}
-
-/// `retry = { times = 3, wait = "60s", on = "4xx" }` of a step.
-#[derive(Clone, Debug)]
-pub struct StepRetry {
-    pub times: u32,
-    pub wait: Duration,
-    pub on: Expectation,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

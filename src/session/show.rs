@@ -10,8 +10,8 @@ pub use toml::{string as toml_string, text as toml_text};
 
 use super::visitor::Visitor;
 use super::{
-    AddressSource, AttachedFile, AuthSettings, Message, RefusalPolicy, RetrySettings, RowsSettings, Session,
-    StarttlsPolicy, Step, Template, TlsSettings, TlsVersion, Value, ValueSource,
+    AddressSource, AttachedFile, AuthSettings, Exclusion, KeyCase, Message, RefusalPolicy, RetrySettings, RowsSettings,
+    Session, StarttlsPolicy, Step, Template, TlsSettings, TlsVersion, Value, ValueSource,
 };
 use std::fmt::Write;
 use std::time::Duration;
@@ -258,11 +258,21 @@ fn rows(rows: &RowsSettings) -> Pairs {
     add_csv_options(&mut pairs, &rows.format);
     pairs.add_some("key", rows.key.as_ref().map(|(key, _)| toml::string(key)));
     pairs.add_some("ledger", rows.ledger.as_ref().map(|(path, _)| toml::string(path)));
+    pairs.add_unless(rows.key_case == KeyCase::Exact, "key_case", toml::string("ignore"));
+    pairs.add_unless(rows.exclude.is_empty(), "exclude", toml::list(rows.exclude.iter().map(exclusion)));
     pairs.add_unless(rows.connections == 1, "connections", rows.connections.to_string());
     pairs.add_unless(rows.per_connection == 100, "per_connection", rows.per_connection.to_string());
     pairs.add_unless(rows.in_flight == 1, "in_flight", rows.in_flight.to_string());
     pairs.add_some("rate", rows.rate.map(|rate| toml::string(&format!("{rate}/s"))));
     pairs
+}
+
+fn exclusion(exclusion: &Exclusion) -> String {
+    let mut pairs = Pairs::new();
+    pairs.add("file", path(&exclusion.file));
+    pairs.add("key", toml::string(&exclusion.key.0));
+    add_csv_options(&mut pairs, &exclusion.format);
+    toml::table(&pairs)
 }
 
 fn retry(retry: &RetrySettings) -> Pairs {

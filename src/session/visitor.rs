@@ -57,7 +57,7 @@ pub trait Visitor<'s> {
     }
 
     fn visit_rows(&mut self, rows: &'s RowsSettings) {
-        self.visit_path(&rows.file, FilePurpose::Rows);
+        walk_rows(self, rows);
     }
 
     /// A step and the steps inside it. Its keys are visited in the order in which a run uses them.
@@ -104,6 +104,11 @@ pub fn walk_session<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, session: &'s S
     session.message.iter().for_each(|message| visitor.visit_message(message));
     session.rows.iter().for_each(|rows| visitor.visit_rows(rows));
     session.sections().into_iter().flatten().for_each(|step| visitor.visit_step(step));
+}
+
+pub fn walk_rows<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, rows: &'s RowsSettings) {
+    visitor.visit_path(&rows.file, FilePurpose::Rows);
+    rows.exclude.iter().for_each(|exclusion| visitor.visit_path(&exclusion.file, FilePurpose::Rows));
 }
 
 pub fn walk_variable<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, variable: &'s Variable) {
@@ -290,6 +295,8 @@ token = "{{ x }}"
 authzid = "{{ x }}"
 [rows]
 file = "{{ x }}"
+key = "k"
+exclude = [{ file = "{{ x }}", key = "k" }]
 [message]
 from = "{{ x }}"
 to = ["{{ x }}", { name = "{{ x }}", address = "{{ x }}" }]

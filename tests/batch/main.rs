@@ -2,6 +2,7 @@
 
 mod addresses;
 mod connection_losses;
+mod exclusions;
 #[path = "../support/mod.rs"]
 mod support;
 

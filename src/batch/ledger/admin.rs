@@ -3,6 +3,7 @@
 use super::schema::{LedgerError, Store, timestamp};
 use super::state::STATES;
 use crate::exec::message_id_of;
+use crate::session::{KeyCase, comparison_key};
 use crate::smtp::queue_id::queue_id;
 use crate::transcript::escape_unprintable;
 use rusqlite::OptionalExtension;
@@ -143,7 +144,7 @@ impl LedgerAdmin {
         let write = || -> rusqlite::Result<ResolveCounts> {
             let transaction = self.store.db.unchecked_transaction()?;
             let (key, state) = match which {
-                ResolveTarget::Key(key) => (Some(*key), None),
+                ResolveTarget::Key(key) => (Some(comparison_key(key, KeyCase::Exact)), None),
                 ResolveTarget::State(state) => (None, Some(*state)),
             };
             transaction.execute(
@@ -152,7 +153,7 @@ impl LedgerAdmin {
                  AND (w.key = ?1 OR w.state = ?2)
                  AND (recipient.state != 'refused' OR (w.state = 'refused' AND ?3 != 'sent'))
                  AND (?3 != 'sent' OR w.state != 'unknown' OR recipient.state IN ('unknown', 'sending')))",
-                (key, state, to, timestamp()),
+                (&key, state, to, timestamp()),
             )?;
             let mut changed = ResolveCounts::default();
             {
@@ -162,7 +163,7 @@ impl LedgerAdmin {
                      AND (r.state IN ('deferred', 'pending') OR r.address GLOB 'message *')) THEN 'deferred' ELSE ?3 END
                      WHERE run IS NULL AND (key = ?1 OR state = ?2) RETURNING state",
                 )?;
-                let mut rows = update.query((key, state, to, timestamp()))?;
+                let mut rows = update.query((&key, state, to, timestamp()))?;
                 while let Some(row) = rows.next()? {
                     let resolved = row.get::<_, String>(0)? == to;
                     *if resolved { &mut changed.resolved } else { &mut changed.deferred } += 1;
@@ -200,8 +201,8 @@ impl LedgerAdmin {
                     )
                 };
                 let row = format!(
-                    "INSERT INTO main.row (session, key, number, state, message_id, reply, queue_id, attempts, changed)
-                     SELECT session, key, number, CASE state WHEN 'sending' THEN 'unknown' ELSE state END, message_id,
+                    "INSERT INTO main.row (session, key, folded, number, state, message_id, reply, queue_id, attempts,
+                     changed) SELECT session, key, folded, number, CASE state WHEN 'sending' THEN 'unknown' ELSE state END, message_id,
                      reply, queue_id, attempts, changed FROM other.row WHERE true
                      ON CONFLICT DO UPDATE SET state = excluded.state, message_id = excluded.message_id,
                      reply = excluded.reply, queue_id = excluded.queue_id, changed = excluded.changed

@@ -4,6 +4,7 @@
 //! of content leaves; results are stored with the next commit, within 100 ms.
 
 mod admin;
+mod migration;
 mod requests;
 mod schema;
 mod state;
@@ -14,6 +15,7 @@ pub use requests::{Claim, LedgerUpdate, RecipientUpdate, RecordedState, SendingR
 pub use schema::LedgerError;
 pub use state::STATES;
 
+use crate::session::KeyCase;
 use requests::WriterCommand;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -45,17 +47,23 @@ impl Ledger {
         if sent == Some(true) { Ok(()) } else { Err("the ledger is closed".to_owned()) }
     }
 
-    /// Claims the rows that are to be sent for this run.
-    pub fn claim(&self, session: &str, rows: Vec<(String, u64)>, resend_unknown: bool) -> Result<Vec<Claim>, String> {
+    /// Claims the rows that are to be sent for this run. A row is known by its key and its number.
+    pub fn claim(
+        &self,
+        session: &str,
+        rows: Vec<(String, u64)>,
+        key_case: KeyCase,
+        resend_unknown: bool,
+    ) -> Result<Vec<Claim>, String> {
         let (answer, answered) = channel();
-        self.send(WriterCommand::Claim { session: session.to_owned(), rows, resend_unknown, answer })?;
+        self.send(WriterCommand::Claim { session: session.to_owned(), rows, key_case, resend_unknown, answer })?;
         answered.recv().unwrap_or_else(|_| Err("the ledger is closed".to_owned()))
     }
 
     /// What becomes of rows that this run did not begin, in their order.
-    pub fn states(&self, session: &str, keys: Vec<String>) -> Result<Vec<RecordedState>, String> {
+    pub fn states(&self, session: &str, keys: Vec<String>, key_case: KeyCase) -> Result<Vec<RecordedState>, String> {
         let (answer, answered) = channel();
-        self.send(WriterCommand::States { session: session.to_owned(), keys, answer })?;
+        self.send(WriterCommand::States { session: session.to_owned(), keys, key_case, answer })?;
         answered.recv().unwrap_or_else(|_| Err("the ledger is closed".to_owned()))
     }
 

@@ -2,6 +2,7 @@
 
 use crate::batch::tally::RowState;
 use crate::event::RecipientOutcome;
+use crate::session::KeyCase;
 use std::sync::mpsc::Sender;
 
 /// What the ledger says of a row that a run wants to send.
@@ -9,6 +10,8 @@ use std::sync::mpsc::Sender;
 pub enum Claim {
     /// The row is this run's. `excluded` are the recipients that must not get the message again.
     Claimed {
+        /// How the ledger spells the key.
+        key: String,
         message_id: Option<String>,
         excluded: Vec<String>,
         /// Those of them that were refused, with the replies to them.
@@ -91,12 +94,14 @@ pub enum WriterCommand {
     Claim {
         session: String,
         rows: Vec<(String, u64)>,
+        key_case: KeyCase,
         resend_unknown: bool,
         answer: Sender<Result<Vec<Claim>, String>>,
     },
     States {
         session: String,
         keys: Vec<String>,
+        key_case: KeyCase,
         answer: Sender<Result<Vec<RecordedState>, String>>,
     },
     RecordIntents {

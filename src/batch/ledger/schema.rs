@@ -1,5 +1,6 @@
 //! The database: its tables, how it is opened, and which runs are alive.
 
+use super::migration::{VERSION, migrate};
 use crate::event::Status;
 use crate::transcript::escape_unprintable;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -11,8 +12,6 @@ use std::time::{Duration, Instant};
 
 /// `mrun`, the application id in the file's header.
 const APPLICATION: i32 = 0x6d72_756e;
-/// The version of the tables.
-const VERSION: i32 = 2;
 /// The size of SQLite's page cache in KiB, for the ledger and for the keys seen in this run each. It does not grow with the
 /// number of rows; the system's own cache makes up for it.
 const CACHE_KIB: i32 = 512;
@@ -25,20 +24,15 @@ CREATE TABLE run (id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL, sta
 CREATE TABLE row (
     session TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL, run INTEGER,
     message_id TEXT, reply TEXT, queue_id TEXT, attempts INTEGER NOT NULL DEFAULT 0, changed TEXT NOT NULL,
-    PRIMARY KEY (session, key)
+    folded TEXT, PRIMARY KEY (session, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX row_folded ON row (session, folded);
 CREATE INDEX row_run ON row (run) WHERE run IS NOT NULL;
 CREATE TABLE recipient (
     session TEXT NOT NULL, key TEXT NOT NULL, address TEXT NOT NULL, state TEXT NOT NULL, reply TEXT,
     attempts INTEGER NOT NULL DEFAULT 0, changed TEXT,
     PRIMARY KEY (session, key, address)
 ) STRICT, WITHOUT ROWID;
-";
-
-/// What version 1 lacks.
-const FROM_VERSION_1: &str = "
-ALTER TABLE recipient ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE recipient ADD COLUMN changed TEXT;
 ";
 
 /// The first bytes of every SQLite database.
@@ -193,20 +187,9 @@ impl Store {
         if tables == 0 {
             self.create_tables()?;
         } else if version < VERSION {
-            self.upgrade_tables()?;
+            migrate(db)?;
         }
         Ok(())
-    }
-
-    /// Adds what the tables of version 1 lack, unless another run did so in the meantime.
-    fn upgrade_tables(&self) -> rusqlite::Result<()> {
-        let transaction = rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
-        let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version < VERSION {
-            transaction.execute_batch(FROM_VERSION_1)?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
-        }
-        transaction.commit()
     }
 
     /// The file's application id, version and number of tables, read in one transaction: another run may be creating them.

@@ -3,6 +3,7 @@
 use super::requests::{Claim, LedgerUpdate, RecipientUpdate, RecordedState, SendingRow, WriterCommand};
 use super::schema::{LedgerRun, Store, error_text, timestamp};
 use super::state::{recipient_word, row_word};
+use crate::session::{KeyCase, comparison_key};
 use crate::smtp::queue_id::queue_id;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -91,20 +92,22 @@ fn commit(
         for question in questions {
             // Each request is answered, even if the transaction fails.
             match question {
-                WriterCommand::Claim { session, rows, resend_unknown, answer } => {
+                WriterCommand::Claim { session, rows, key_case, resend_unknown, answer } => {
                     waiting.push(PendingResponse::Claim(answer, Vec::new()));
                     if failed.is_some() {
                         continue;
                     }
-                    let claimed = claim(store, run.id, &session, &rows, resend_unknown, &mut dead_runs_released);
+                    let claimant = Claimant { store, run: run.id, session: &session, key_case, resend_unknown };
+                    let claimed = claimant.claim(&rows, &mut dead_runs_released);
                     match (claimed, waiting.last_mut()) {
                         (Ok(claimed), Some(PendingResponse::Claim(_, slot))) => *slot = claimed,
                         (Err(error), _) => failed = Some(error),
                         _ => {}
                     }
                 }
-                WriterCommand::States { session, keys, answer } => {
-                    match states(&transaction, run.id, &session, &keys) {
+                WriterCommand::States { session, keys, key_case, answer } => {
+                    let claimant = Claimant { store, run: run.id, session: &session, key_case, resend_unknown: false };
+                    match claimant.states(&keys) {
                         Ok(states) => waiting.push(PendingResponse::States(answer, states)),
                         Err(error) => failed = Some(error),
                     }
@@ -135,98 +138,132 @@ fn commit(
     result
 }
 
-/// Claims the rows that are left to this run, within a transaction. `dead_runs_released`: dead runs were released already.
-fn claim(
-    store: &Store,
+/// A run that claims rows of a session, within a transaction.
+struct Claimant<'c> {
+    store: &'c Store,
     run: i64,
-    session: &str,
-    rows: &[(String, u64)],
+    session: &'c str,
+    key_case: KeyCase,
     resend_unknown: bool,
-    dead_runs_released: &mut bool,
-) -> rusqlite::Result<Vec<Claim>> {
-    let db = &store.db;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for (key, number) in rows {
-        let mut see = db.prepare_cached("INSERT OR IGNORE INTO temp.seen VALUES (?1, ?2)")?;
-        if see.execute((session, key))? == 0 {
-            claimed.push(Claim::DuplicateKey);
-            continue;
-        }
-        let mut find = db.prepare_cached("SELECT state, run, message_id FROM row WHERE session = ?1 AND key = ?2")?;
-        type Found = (String, Option<i64>, Option<String>);
-        let mut look = || -> rusqlite::Result<Option<Found>> {
-            find.query_row((session, key), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
-        };
-        let mut found = look()?;
-        if found.as_ref().is_some_and(|(_, holder, _)| holder.is_some_and(|holder| holder != run))
-            && !*dead_runs_released
-        {
-            // The run that has claimed it may have died since this one began.
-            store.release_dead_runs()?;
-            *dead_runs_released = true;
-            found = look()?;
-        }
-        let number = i64::try_from(*number).unwrap_or(i64::MAX);
-        let Some((state, holder, message_id)) = found else {
-            let mut add = db.prepare_cached(
-                "INSERT INTO row (session, key, number, state, run, changed) VALUES (?1, ?2, ?3, 'pending', ?4, ?5)",
-            )?;
-            add.execute((session, key, number, run, timestamp()))?;
-            let (excluded, refused) = Default::default();
-            claimed.push(Claim::Claimed { message_id: None, excluded, refused, maybe_sent_before: false });
-            continue;
-        };
-        let answer = match state.as_str() {
-            _ if holder.is_some_and(|holder| holder != run) => Claim::Held,
-            "sent" => Claim::SentBefore,
-            "refused" => Claim::RefusedBefore,
-            "unknown" if !resend_unknown => Claim::UnknownBefore,
-            _ => {
-                let mut take =
-                    db.prepare_cached("UPDATE row SET run = ?3, number = ?4 WHERE session = ?1 AND key = ?2")?;
-                take.execute((session, key, run, number))?;
-                let mut done = db.prepare_cached(
-                    "SELECT address, state, coalesce(reply, '') FROM recipient WHERE session = ?1 AND key = ?2
-                     AND (state IN ('sent', 'refused') OR (state = 'unknown' AND NOT ?3))",
-                )?;
-                let mut done = done.query((session, key, resend_unknown))?;
-                let (mut excluded, mut refused) = (Vec::new(), Vec::new());
-                while let Some(row) = done.next()? {
-                    let address: String = row.get(0)?;
-                    if row.get::<_, String>(1)? == "refused" {
-                        refused.push((address.clone(), row.get(2)?));
-                    }
-                    excluded.push(address);
-                }
-                Claim::Claimed { message_id, excluded, refused, maybe_sent_before: state == "unknown" }
+}
+
+/// What the ledger has of a row.
+struct StoredRow {
+    key: String,
+    state: String,
+    /// The run that has claimed it.
+    holder: Option<i64>,
+    message_id: Option<String>,
+}
+
+impl Claimant<'_> {
+    /// Claims the rows that are left to this run. `dead_runs_released`: dead runs were released already.
+    fn claim(&self, rows: &[(String, u64)], dead_runs_released: &mut bool) -> rusqlite::Result<Vec<Claim>> {
+        let Self { store, run, session, key_case, .. } = *self;
+        let db = &store.db;
+        let mut claimed = Vec::with_capacity(rows.len());
+        for (key, number) in rows {
+            let compared = comparison_key(key, key_case);
+            let mut see = db.prepare_cached("INSERT OR IGNORE INTO temp.seen VALUES (?1, ?2)")?;
+            if see.execute((session, &compared))? == 0 {
+                claimed.push(Claim::DuplicateKey);
+                continue;
             }
-        };
-        claimed.push(answer);
+            let mut found = self.find(&compared)?;
+            let is_held = |row: &StoredRow| row.holder.is_some_and(|holder| holder != run);
+            if found.as_ref().is_some_and(is_held) && !*dead_runs_released {
+                // The run that has claimed it may have died since this one began.
+                store.release_dead_runs()?;
+                *dead_runs_released = true;
+                found = self.find(&compared)?;
+            }
+            let number = i64::try_from(*number).unwrap_or(i64::MAX);
+            claimed.push(match found {
+                None => self.add(key, number)?,
+                Some(row) if is_held(&row) => Claim::Held,
+                Some(row) => self.take(row, number)?,
+            });
+        }
+        Ok(claimed)
     }
-    Ok(claimed)
+
+    /// The row with the key. If several keys differ only in case the row that is most certainly sent counts.
+    fn find(&self, compared: &str) -> rusqlite::Result<Option<StoredRow>> {
+        let mut find = self.store.db.prepare_cached(match self.key_case {
+            KeyCase::Exact => "SELECT key, state, run, message_id FROM row WHERE session = ?1 AND key = ?2",
+            KeyCase::Ignore => {
+                "SELECT key, state, run, message_id FROM row WHERE session = ?1 AND folded = ?2 ORDER BY CASE state
+                 WHEN 'sent' THEN 0 WHEN 'refused' THEN 1 WHEN 'unknown' THEN 2 WHEN 'sending' THEN 2 ELSE 3 END"
+            }
+        })?;
+        find.query_row((self.session, compared), |row| {
+            Ok(StoredRow { key: row.get(0)?, state: row.get(1)?, holder: row.get(2)?, message_id: row.get(3)? })
+        })
+        .optional()
+    }
+
+    /// What the ledger says of rows that are left when the run ends.
+    fn states(&self, keys: &[String]) -> rusqlite::Result<Vec<RecordedState>> {
+        let state_of = |key: &String| {
+            let found = self.find(&comparison_key(key, self.key_case))?;
+            Ok(found.map_or(RecordedState::Left, |row| match row.state.as_str() {
+                _ if row.holder.is_some_and(|holder| holder != self.run) => RecordedState::Held,
+                "sent" => RecordedState::Sent,
+                "refused" => RecordedState::Refused,
+                "unknown" | "sending" => RecordedState::Unknown,
+                _ => RecordedState::Left,
+            }))
+        };
+        keys.iter().map(state_of).collect()
+    }
+
+    /// Claims a row that the ledger does not have. Keys that are addresses are stored in one spelling.
+    fn add(&self, key: &str, number: i64) -> rusqlite::Result<Claim> {
+        let (key, folded) = (comparison_key(key, KeyCase::Exact), comparison_key(key, KeyCase::Ignore));
+        let mut add = self.store.db.prepare_cached(
+            "INSERT INTO row (session, key, folded, number, state, run, changed)
+             VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?6)",
+        )?;
+        add.execute((self.session, &key, folded, number, self.run, timestamp()))?;
+        Ok(Claim::Claimed {
+            key,
+            message_id: None,
+            excluded: Vec::new(),
+            refused: Vec::new(),
+            maybe_sent_before: false,
+        })
+    }
+
+    /// Claims a row that the ledger has, if it is to be sent.
+    fn take(&self, row: StoredRow, number: i64) -> rusqlite::Result<Claim> {
+        let StoredRow { key, state, message_id, .. } = row;
+        match state.as_str() {
+            "sent" => return Ok(Claim::SentBefore),
+            "refused" => return Ok(Claim::RefusedBefore),
+            "unknown" if !self.resend_unknown => return Ok(Claim::UnknownBefore),
+            _ => {}
+        }
+        let db = &self.store.db;
+        let mut take = db.prepare_cached("UPDATE row SET run = ?3, number = ?4 WHERE session = ?1 AND key = ?2")?;
+        take.execute((self.session, &key, self.run, number))?;
+        let mut done = db.prepare_cached(
+            "SELECT address, state, coalesce(reply, '') FROM recipient WHERE session = ?1 AND key = ?2
+             AND (state IN ('sent', 'refused') OR (state = 'unknown' AND NOT ?3))",
+        )?;
+        let mut done = done.query((self.session, &key, self.resend_unknown))?;
+        let (mut excluded, mut refused) = (Vec::new(), Vec::new());
+        while let Some(row) = done.next()? {
+            let address: String = row.get(0)?;
+            if row.get::<_, String>(1)? == "refused" {
+                refused.push((address.clone(), row.get(2)?));
+            }
+            excluded.push(address);
+        }
+        Ok(Claim::Claimed { key, message_id, excluded, refused, maybe_sent_before: state == "unknown" })
+    }
 }
 
 /// What the ledger has of rows that this run did not begin.
-fn states(db: &Transaction<'_>, run: i64, session: &str, keys: &[String]) -> rusqlite::Result<Vec<RecordedState>> {
-    let mut find = db.prepare_cached("SELECT state, run FROM row WHERE session = ?1 AND key = ?2")?;
-    keys.iter()
-        .map(|key| {
-            let found = find.query_row((session, key), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-            let found: Option<(String, Option<i64>)> = found;
-            Ok(match &found {
-                Some((_, Some(holder))) if *holder != run => RecordedState::Held,
-                Some((state, _)) => match state.as_str() {
-                    "sent" => RecordedState::Sent,
-                    "refused" => RecordedState::Refused,
-                    "unknown" | "sending" => RecordedState::Unknown,
-                    _ => RecordedState::Left,
-                },
-                None => RecordedState::Left,
-            })
-        })
-        .collect()
-}
-
 fn mark_sending(db: &Transaction<'_>, session: &str, sending: &SendingRow) -> rusqlite::Result<()> {
     let SendingRow { key, message_id, recipients, counts_attempt } = sending;
     let mut row = db.prepare_cached(

@@ -6,7 +6,7 @@ use crate::batch::options::BatchOptions;
 use crate::batch::row_state::recorded_refusal;
 use crate::event::{Failure, RowId, Status};
 use crate::exec::Row;
-use crate::session::SourceError;
+use crate::session::{SourceError, comparison_key};
 use crate::source::SourceRow;
 use crate::transcript::SafeText;
 use std::time::{Duration, Instant};
@@ -69,12 +69,12 @@ impl QueueState {
                 match reader.next_row() {
                     Ok(Some(row)) => {
                         read += 1;
-                        group.extend(row_task(
-                            row,
-                            key.as_deref(),
-                            options,
-                            options.counts_repetitions.then_some(*repetition),
-                        ));
+                        let repetition = options.counts_repetitions.then_some(*repetition);
+                        match row_task(row, key.as_deref(), options, repetition) {
+                            RowChoice::Run(task, number) => group.push((*task, number)),
+                            RowChoice::Excluded => self.tally.excluded += 1,
+                            RowChoice::NotSelected => {}
+                        }
                     }
                     Ok(None) if *repeats_left > 0 && reader.next_number() > 1 => {
                         *repeats_left -= 1;
@@ -121,7 +121,7 @@ impl QueueState {
             .filter(|(task, _)| task.row.error.is_none())
             .map(|(task, number)| (task.key.clone(), *number))
             .collect();
-        let claimed = match ledger.claim(&options.session, names, options.resend_unknown) {
+        let claimed = match ledger.claim(&options.session, names, options.key_case, options.resend_unknown) {
             Ok(claimed) => claimed,
             Err(why) => {
                 let cause = crate::event::Cause::BadValue {
@@ -142,7 +142,8 @@ impl QueueState {
                 continue;
             }
             match claimed.next().unwrap_or(Claim::Held) {
-                Claim::Claimed { message_id, excluded, refused, maybe_sent_before } => {
+                Claim::Claimed { key, message_id, excluded, refused, maybe_sent_before } => {
+                    task.key = key;
                     task.maybe_sent_before = maybe_sent_before;
                     task.row.earlier_refusal = recorded_refusal(&refused);
                     task.row.message_id = message_id;
@@ -180,14 +181,16 @@ impl QueueState {
             let mut names = Vec::new();
             while names.len() < COUNT_GROUP && !is_over {
                 match reader.next_row() {
-                    Ok(Some(row)) => {
-                        names.extend(row_task(row, key.as_deref(), options, None).map(|(task, _)| task.key))
-                    }
+                    Ok(Some(row)) => match row_task(row, key.as_deref(), options, None) {
+                        RowChoice::Run(task, _) => names.push(task.key),
+                        RowChoice::Excluded => self.tally.excluded += 1,
+                        RowChoice::NotSelected => {}
+                    },
                     Ok(None) | Err(_) => is_over = true,
                 }
             }
             let states = match &options.ledger {
-                Some(ledger) => ledger.states(&options.session, names).unwrap_or_default(),
+                Some(ledger) => ledger.states(&options.session, names, options.key_case).unwrap_or_default(),
                 None => vec![RecordedState::Left; names.len()],
             };
             for state in states {
@@ -212,13 +215,18 @@ impl QueueState {
 /// The key of a session without rows.
 const SINGLE_RUN_KEY: &str = "-";
 
-/// The task for a row, with the row's number; `None` if another shard has it.
-fn row_task(
-    row: SourceRow,
-    key: Option<&str>,
-    options: &BatchOptions,
-    repetition: Option<u64>,
-) -> Option<(RowTask, u64)> {
+/// What becomes of a row that was read.
+enum RowChoice {
+    /// It is a task, with the row's number.
+    Run(Box<RowTask>, u64),
+    /// A list of `[rows] exclude` has it.
+    Excluded,
+    /// Another shard has it, or `--key` names others.
+    NotSelected,
+}
+
+/// Makes a task of a row.
+fn row_task(row: SourceRow, key: Option<&str>, options: &BatchOptions, repetition: Option<u64>) -> RowChoice {
     let SourceRow { number, place, value } = row;
     let (mut value, mut error) = match value {
         Ok(value) => (Some(value), None),
@@ -234,11 +242,16 @@ fn row_task(
             }
         }
     }
-    let is_selected = options.keys.is_empty() || options.keys.contains(&name);
-    if !is_selected || options.shard.is_some_and(|shard| !shard.contains(&name)) {
-        return None;
+    let compared = comparison_key(&name, options.key_case);
+    let mut wanted = options.keys.iter().map(|key| comparison_key(key, options.key_case));
+    let is_selected = options.keys.is_empty() || wanted.any(|key| key == compared);
+    if !is_selected || options.shard.is_some_and(|shard| !shard.contains(&compared)) {
+        return RowChoice::NotSelected;
+    }
+    if error.is_none() && options.exclusions.as_ref().is_some_and(|list| list.contains(&name)) {
+        return RowChoice::Excluded;
     }
     let id = RowId { number, key: SafeText::new(&name), place: SafeText::new(&place), attempt: 1, repetition };
     let row = Row { id: Some(id), place, value, error, ..Row::default() };
-    Some((RowTask { row, key: name, ..RowTask::default() }, number))
+    RowChoice::Run(Box::new(RowTask { row, key: name, ..RowTask::default() }), number)
 }

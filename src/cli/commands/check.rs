@@ -12,10 +12,10 @@ use crate::exec::TlsFile;
 use crate::net::check_pem;
 use crate::report::diagnosis::escape_workflow_commands;
 use crate::session::{
-    ContentPath, Diagnostic, Diagnostics, FilePattern, FilePurpose, RenderedText, SourceError, SourcePath, Sources,
-    Span, TextDecoder, TextDecoding,
+    ContentPath, Diagnostic, Diagnostics, Exclusion, ExclusionList, FilePattern, FilePurpose, RenderedText,
+    SourceError, SourcePath, Sources, Span, TextDecoder, TextDecoding,
 };
-use crate::source::{RowReader, SessionPath};
+use crate::source::{RowReader, SessionPath, read_exclusions};
 use crate::transcript::escape_unprintable;
 use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
@@ -56,6 +56,8 @@ fn examine(loaded: &LoadedSession, server: Option<&str>) -> (Status, String) {
     list.extend(unreadable.filter(|file| reported.insert((file.span.clone(), file.message.clone()))));
     list.extend(certificate_errors(loaded));
     list.extend(row_errors(loaded));
+    let exclusions = loaded.session.rows.iter().flat_map(|rows| &rows.exclude);
+    list.extend(exclusions.filter_map(|exclusion| exclusion_error(loaded, exclusion)));
     let found = Diagnostics { list, sources: loaded.session.source_map.clone() };
     let status = if found.list.is_empty() { Status::Passed } else { print_diagnostics(&found) };
     if status != Status::Passed {
@@ -98,11 +100,7 @@ fn unreadable_file(file: &NamedFile<'_>, loaded: &LoadedSession) -> Option<Diagn
         }
         Err(error) => error,
     };
-    let (no_input, message) = match error {
-        SourceError::Unreadable(message) => (true, message),
-        SourceError::Refused(message) => (false, message),
-    };
-    Some(Diagnostic { no_input, ..Diagnostic::error(file.path.span.clone(), message) })
+    Some(source_diagnostic(error, file.path.span.clone()))
 }
 
 /// Checks that an entry of `attach` names a file, or a pattern that matches files that can be read.
@@ -155,10 +153,24 @@ fn row_errors(loaded: &LoadedSession) -> Vec<Diagnostic> {
             let unknown = row_columns::missing_columns(&loaded.session, rows, &reader);
             unknown.into_iter().map(|(what, span)| Diagnostic::error(span, what)).collect()
         }
-        Err(SourceError::Unreadable(what)) => {
-            vec![Diagnostic { no_input: true, ..Diagnostic::error(rows.file.span.clone(), what) }]
-        }
-        Err(SourceError::Refused(what)) => vec![Diagnostic::error(rows.file.span.clone(), what)],
+        Err(error) => vec![source_diagnostic(error, rows.file.span.clone())],
+    }
+}
+
+/// The error of a list of `exclude`, if it can be opened.
+fn exclusion_error(loaded: &LoadedSession, exclusion: &Exclusion) -> Option<Diagnostic> {
+    let path = NamedFile { path: &exclusion.file, purpose: FilePurpose::Rows }.literal()?;
+    if path == Path::new("-") || loaded.files.open(&path).is_err() {
+        return None;
+    }
+    let read = read_exclusions(&loaded.files, &path, exclusion, &mut ExclusionList::default());
+    read.err().map(|(error, span)| source_diagnostic(error, span))
+}
+
+fn source_diagnostic(error: SourceError, span: Span) -> Diagnostic {
+    match error {
+        SourceError::Unreadable(what) => Diagnostic { no_input: true, ..Diagnostic::error(span, what) },
+        SourceError::Refused(what) => Diagnostic::error(span, what),
     }
 }
 

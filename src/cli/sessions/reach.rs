@@ -92,8 +92,9 @@ impl<'a> Visitor<'a> for ReachCollector<'a> {
 
     fn visit_rows(&mut self, rows: &'a RowsSettings) {
         // Standard input is not a file.
-        if rows.file.template.source != "-" {
-            self.visit_path(&rows.file, FilePurpose::Rows);
+        let files = std::iter::once(&rows.file).chain(rows.exclude.iter().map(|exclusion| &exclusion.file));
+        for file in files.filter(|file| file.template.source != "-") {
+            self.visit_path(file, FilePurpose::Rows);
         }
     }
 

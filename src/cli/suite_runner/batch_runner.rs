@@ -12,11 +12,11 @@ use crate::cli::sessions::row_columns;
 use crate::event::{Cause, Event, Fact, Note, Observer, Outcome, Status, Verdict};
 use crate::exec::{self, Clock, ConnectionLabel, PreparedSession, RunOptions};
 use crate::net::SystemClock;
-use crate::session::{RetrySettings, RowsSettings, SourceError};
-use crate::source::RowReader;
+use crate::session::{ExclusionList, RetrySettings, RowsSettings, SourceError, comparison_key};
+use crate::source::{RowReader, read_exclusions};
 use crate::transcript::{SafeText, escape_unprintable};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a batch with a ledger goes on without a connection.
@@ -142,7 +142,7 @@ impl<'a> BatchRunner<'a> {
         let mut interruption = InterruptionObserver { observer, seen: false };
         let (outcome, summary) =
             match PreparedSession::new(&loaded.session, options, &loaded.files, clock, &mut interruption) {
-                Ok(ready) => self.run_batch(loaded, &ready, &networks, clock, &mut interruption),
+                Ok(mut ready) => self.run_batch(loaded, &mut ready, &networks, clock, &mut interruption),
                 Err(outcome) => (*outcome, None),
             };
         let unreported = !interruption.seen && outcome.status.is_signal();
@@ -157,7 +157,7 @@ impl<'a> BatchRunner<'a> {
     fn run_batch(
         &self,
         loaded: &LoadedSession,
-        ready: &PreparedSession<'_>,
+        ready: &mut PreparedSession<'_>,
         networks: &NetworkPool<'_>,
         clock: &SystemClock,
         observer: &mut (dyn Observer + Send),
@@ -176,7 +176,14 @@ impl<'a> BatchRunner<'a> {
                 Err(outcome) => return (*outcome, None),
             },
         };
+        let exclusions = match rows.map(|rows| Self::exclusions(loaded, rows, ready)).transpose() {
+            Ok(list) => list.flatten(),
+            Err(outcome) => return (*outcome, None),
+        };
+        ready.exclude(exclusions.clone());
         let options = BatchOptions {
+            key_case: rows.map_or_else(Default::default, |rows| rows.key_case),
+            exclusions,
             session: loaded.session.name.clone(),
             shard: arguments.shard,
             ledger: self.ledgers.of(loaded).cloned(),
@@ -228,7 +235,7 @@ impl<'a> BatchRunner<'a> {
             let statistics = statistics.into_inner().unwrap_or_else(PoisonError::into_inner);
             summary.lines.extend(statistics.report_lines(tally.sent, started.elapsed()));
         }
-        let before = tally.sent_before + tally.refused_before + tally.held;
+        let before = tally.sent_before + tally.refused_before + tally.held + tally.excluded;
         if tally.finished() + tally.left() == 0 && before > 0 {
             let why = if rows.is_some() { "nothing is left to send" } else { "it is in the ledger already" };
             // A refused row still counts, so that the session is not skipped.
@@ -290,9 +297,25 @@ impl<'a> BatchRunner<'a> {
                 (Some((column, _)), Ok(value)) => value.text(column),
                 _ => Some(row.number.to_string()),
             };
-            missing.retain(|key| Some(key) != name.as_ref());
+            let name = name.map(|name| comparison_key(&name, rows.key_case));
+            missing.retain(|key| Some(comparison_key(key, rows.key_case)) != name);
         }
         missing.into_iter().next()
+    }
+
+    /// Reads the lists of `exclude`; `None` if there are none.
+    fn exclusions(
+        loaded: &LoadedSession,
+        rows: &RowsSettings,
+        ready: &PreparedSession<'_>,
+    ) -> Result<Option<Arc<ExclusionList>>, Box<Outcome>> {
+        let mut list = ExclusionList::default();
+        for exclusion in &rows.exclude {
+            let path = ready.path(&exclusion.file)?;
+            read_exclusions(&loaded.files, &path, exclusion, &mut list)
+                .map_err(|(error, span)| Box::new(ready.refuse(&error, &span)))?;
+        }
+        Ok((!rows.exclude.is_empty()).then(|| Arc::new(list)))
     }
 
     /// Writes the rest of the ledger. Returns the exit status for that.

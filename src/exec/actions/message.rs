@@ -39,7 +39,9 @@ pub fn message<'a>(
         context.note(note);
     }
     if job.recipients.is_empty() {
-        return Ok(ActionOutcome::AlreadySent);
+        let excluded = job.notices.all_excluded;
+        context.progress.record.all_excluded |= excluded;
+        return Ok(if excluded { ActionOutcome::Excluded } else { ActionOutcome::AlreadySent });
     }
     context.connection.log.row.begin_message();
     Delivery::new(&job, following, fully_sent).run(context).map(|()| ActionOutcome::Passed)

@@ -8,6 +8,8 @@ pub enum ActionOutcome {
     NotOffered,
     /// A message that all its recipients have had before.
     AlreadySent,
+    /// A message whose recipients are all excluded.
+    Excluded,
     /// The server lacks what the session requires.
     SkipSession,
 }

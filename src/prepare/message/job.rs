@@ -54,7 +54,9 @@ pub struct DeliveryPolicy {
 pub struct MessageNotices {
     /// Secrets that it may hold and that are too short to be hidden everywhere.
     pub short_secrets: Vec<String>,
-    /// Remarks about its content, for when its turn comes.
+    /// It has no recipients because all are excluded.
+    pub all_excluded: bool,
+    /// Remarks about its content and its recipients, for when its turn comes.
     pub notes: Vec<Note>,
 }
 

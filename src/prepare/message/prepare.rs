@@ -40,6 +40,13 @@ impl HeaderAddresses {
         [&self.from, &self.to, &self.cc, &self.bcc, &self.reply_to].into_iter().flatten().map(|one| &one.mailbox)
     }
 
+    /// Leaves out recipients of whom `is_excluded` holds.
+    fn exclude(&mut self, is_excluded: impl Fn(&Mailbox) -> bool) {
+        [&mut self.to, &mut self.cc, &mut self.bcc]
+            .into_iter()
+            .for_each(|list| list.retain(|one| !is_excluded(&one.mailbox)));
+    }
+
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Mailbox> {
         let lists = [&mut self.from, &mut self.to, &mut self.cc, &mut self.bcc, &mut self.reply_to];
         lists.into_iter().flatten().map(|one| &mut one.mailbox)
@@ -115,6 +122,12 @@ pub fn prepare_message<'a>(
     if !uses_smtputf8 {
         named.all_mut().chain(&mut recipients).chain([&mut from]).for_each(Mailbox::convert_domain);
     }
+    let mut excluded = Vec::new();
+    if let Some(list) = context.run.exclusions {
+        named.exclude(|mailbox| list.contains_mailbox(mailbox));
+        excluded.extend(recipients.extract_if(.., |recipient| list.contains_mailbox(recipient)));
+    }
+    let all_excluded = recipients.is_empty();
     // An earlier attempt at the row has reached some already.
     let done = &context.row.row.excluded;
     recipients
@@ -135,6 +148,11 @@ pub fn prepare_message<'a>(
     };
     let envelope_and_headers = message.envelope_and_headers();
     notices.short_secrets.extend(envelope_and_headers.flat_map(|template| context.renderer().short_secrets(template)));
+    notices.all_excluded = all_excluded;
+    notices.notes.extend(excluded.iter().map(|recipient| {
+        let address = context.secrets.shown(recipient.to_string());
+        Note::RecipientExcluded { address }
+    }));
     Ok(PreparedMessage { from, recipients, notices, mail_params, rcpt_params, is_eml, content })
 }
 

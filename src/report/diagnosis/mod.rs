@@ -317,6 +317,7 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
                 | Note::DecodedChallenge { .. }
                 | Note::Capabilities { .. }
                 | Note::QuitFailed { .. }
+                | Note::RecipientExcluded { .. }
                 | Note::InvalidText { .. }
                 | Note::Retrying { .. }
                 | Note::PartialWrite { .. }

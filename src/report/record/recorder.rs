@@ -320,6 +320,7 @@ impl Observer for Recorder {
                 | Note::DecodedChallenge { .. }
                 | Note::Capabilities { .. }
                 | Note::QuitFailed { .. }
+                | Note::RecipientExcluded { .. }
                 | Note::InvalidText { .. }
                 | Note::ShortSecret { .. }
                 | Note::PlaceholderUsed { .. }

@@ -56,6 +56,7 @@ pub fn skip_words(reason: &SkipReason) -> &'static str {
         SkipReason::EarlierFailure => "something failed before it",
         SkipReason::NotOffered => "the server does not offer it",
         SkipReason::AlreadySent => "its recipients have received it before",
+        SkipReason::Excluded => "its recipients are excluded",
         SkipReason::Deselected => "deselected by --from-step or --to-step",
         SkipReason::MissingCapability => "the server lacks what the session requires",
     }
@@ -90,6 +91,7 @@ pub(super) fn is_detail(note: &Note) -> bool {
         | Note::MailExchanger { .. }
         | Note::MailExchangerUnreachable { .. }
         | Note::QuitFailed { .. }
+        | Note::RecipientExcluded { .. }
         | Note::InvalidText { .. }
         | Note::PartRemoved { .. }
         | Note::ShortSecret { .. }
@@ -117,6 +119,7 @@ pub(super) fn note(note: &Note) -> String {
             format!("capabilities: {}", if list.is_empty() { "none".to_owned() } else { list.join(", ") })
         }
         Note::QuitFailed { why } => format!("message delivered, but QUIT failed: {why}"),
+        Note::RecipientExcluded { address } => format!("recipient <{address}> is excluded"),
         Note::InvalidText { what } => format!("not UTF-8: {what}"),
         Note::PlaceholderUsed { name, why } => format!("dry run: continuing without the secret {name}: {why}"),
         Note::DefaultUsed { name, why } => format!("warning: {name} has its default value: {why}"),

@@ -4,9 +4,9 @@ use super::reader::SessionReader;
 use super::table_fields::{Field, TableFields};
 use super::tables;
 use crate::session::{
-    CsvOptions, Diagnostic, Encoding, RetrySettings, RowsSettings, encoding_for_label, parse_delimiter,
+    CsvOptions, Diagnostic, Encoding, Exclusion, KeyCase, RetrySettings, RowsSettings, encoding_for_label,
+    parse_delimiter,
 };
-use std::time::Duration;
 use toml::de::DeValue;
 
 /// The default of `per_connection`.
@@ -25,6 +25,15 @@ impl SessionReader<'_> {
         let format = self.csv_options(&fields);
         let key = fields.get("key").and_then(|field| Some((self.word(field)?, self.value_span(field.value))));
         let ledger = fields.get("ledger").and_then(|field| Some((self.word(field)?, self.value_span(field.value))));
+        let key_case = match fields.get("key_case").and_then(|field| self.one_of(field, &["exact", "ignore"])) {
+            Some(1) => KeyCase::Ignore,
+            _ => KeyCase::Exact,
+        };
+        let exclude = fields.get("exclude").map(|field| self.exclusions(field)).unwrap_or_default();
+        if let Some(field) = fields.get("exclude").filter(|_| !fields.has("key")) {
+            let wrong = Diagnostic::error(self.span(field.key_bytes()), "\"exclude\" needs \"key\" in [rows]");
+            self.report_missing(wrong.with_help("key names the column that is compared with the lists"));
+        }
         let mut count = |name| fields.get(name).and_then(|field| self.count(field));
         let (connections, per_connection, in_flight) =
             (count("connections"), count("per_connection"), count("in_flight"));
@@ -38,11 +47,34 @@ impl SessionReader<'_> {
             format,
             key,
             ledger,
+            key_case,
+            exclude,
             connections: connections.unwrap_or(1),
             per_connection: per_connection.unwrap_or(PER_CONNECTION),
             in_flight: in_flight.unwrap_or(1),
             rate,
         })
+    }
+
+    /// A table of `exclude`, or a list of them.
+    fn exclusions(&mut self, field: Field<'_>) -> Vec<Exclusion> {
+        match field.value.get_ref() {
+            DeValue::Table(_) => self.exclusion(field).into_iter().collect(),
+            _ => self.list(field, Self::exclusion).unwrap_or_default(),
+        }
+    }
+
+    fn exclusion(&mut self, field: Field<'_>) -> Option<Exclusion> {
+        let table = self.table(field)?;
+        let fields = self.fields(table, field.value.span(), &tables::EXCLUSION);
+        for name in ["file", "key"].into_iter().filter(|name| !fields.has(name)) {
+            let wrong = Diagnostic::error(fields.span.clone(), format!("\"exclude\" needs \"{name}\""));
+            self.report_missing(wrong.with_help("write exclude = { file = \"optout.csv\", key = \"email\" }"));
+        }
+        let file = fields.get("file").and_then(|field| self.path(field));
+        let key = fields.get("key").and_then(|field| Some((self.word(field)?, self.value_span(field.value))));
+        let format = self.csv_options(&fields);
+        Some(Exclusion { file: file?, format, key: key? })
     }
 
     /// `delimiter` and `encoding` next to a file of rows.
@@ -88,13 +120,6 @@ impl SessionReader<'_> {
             _ => None,
         };
         number.filter(|number| (1.0..=1000.0).contains(number)).or_else(|| self.wrong_type(field))
-    }
-}
-
-impl RetrySettings {
-    /// The settings of `--retry N`.
-    pub fn with_times(times: u32) -> Self {
-        Self { times, wait: Duration::from_secs(1), backoff: 2.0, max_wait: None }
     }
 }
 

@@ -171,6 +171,8 @@ pub static ROWS: TableSpec = TableSpec {
     keys: &[
         key("file", PATH, "CSV with a header row, TSV or JSON Lines; - for standard input"),
         key("key", KeyType::Plain("a column's name in a string"), "the column that names a row"),
+        key("key_case", KeyType::Word(&["exact", "ignore"]), "whether case matters in keys; exact by default"),
+        key("exclude", EXCLUSIONS, "lists of rows and recipients to skip"),
         key("delimiter", DELIMITER, "what separates the fields; detected by default"),
         key("encoding", LABEL, "the file's encoding; by default UTF-8, or what its byte order mark says"),
         key(
@@ -182,6 +184,19 @@ pub static ROWS: TableSpec = TableSpec {
         key("per_connection", COUNT, "rows before a fresh connection"),
         key("in_flight", COUNT, "messages sent and not yet answered, per connection; 1 by default"),
         key("rate", KeyType::Plain("a rate such as \"10/s\""), "rows per second"),
+    ],
+};
+
+const EXCLUSION_TABLE: KeyType = KeyType::Table(&EXCLUSION);
+const EXCLUSIONS: KeyType = KeyType::Either(&[EXCLUSION_TABLE, KeyType::List(&EXCLUSION_TABLE)]);
+
+pub static EXCLUSION: TableSpec = TableSpec {
+    title: "\"exclude\"",
+    keys: &[
+        key("file", PATH, "a list: CSV with a header row, TSV or JSON Lines"),
+        key("key", KeyType::Plain("a column's name in a string"), "its column with keys or addresses"),
+        key("delimiter", DELIMITER, "what separates the fields; detected by default"),
+        key("encoding", LABEL, "the file's encoding; by default UTF-8, or what its byte order mark says"),
     ],
 };
 
@@ -363,7 +378,7 @@ pub static SOURCE: TableSpec = TableSpec {
 };
 
 /// All tables, for the documentation and the schema.
-pub static TABLES: [&TableSpec; 21] = [
+pub static TABLES: [&TableSpec; 22] = [
     &SESSION,
     &INCLUDE,
     &TLS,
@@ -373,6 +388,7 @@ pub static TABLES: [&TableSpec; 21] = [
     &ATTACHMENT,
     &PARAMS,
     &ROWS,
+    &EXCLUSION,
     &RETRY,
     &STEP,
     &RAW,

@@ -74,6 +74,22 @@ fn top_level() {
         (file!("requires = [⟦\"\"]"), "empty", "an empty capability"),
         (file!("xfail = ⟦true"), "the reason", "without a reason"),
         (file!("⟦[rows]\nkey = \"x\""), "[rows] needs \"file\"", "rows of nothing"),
+        (
+            file!("[rows]\nfile = \"x.csv\"\n⟦exclude = { file = \"o.csv\", key = \"k\" }"),
+            "needs \"key\" in [rows]",
+            "a list without a key to compare",
+        ),
+        (
+            file!("[rows]\nfile = \"x.csv\"\nkey = \"k\"\nexclude = [⟦{ file = \"o.csv\" }]"),
+            "\"exclude\" needs \"key\"",
+            "a list without its column",
+        ),
+        (
+            file!("[rows]\nfile = \"x.csv\"\nkey = \"k\"\nexclude = ⟦\"o.csv\""),
+            "\"exclude\" must be a table",
+            "a path alone",
+        ),
+        (file!("[rows]\nfile = \"x.csv\"\nkey_case = ⟦\"lower\""), "\"exact\"", "key_case"),
         (file!("[rows]\nfile = \"x.csv\"\nrate = ⟦\"fast\""), "is not a rate", "rate"),
         (file!("⟦[retry]\nwait = \"3s\""), "[retry] needs \"times\"", "retry how often"),
         (file!("[retry]\ntimes = 3\nbackoff = ⟦0.5"), "must be a number of at least 1", "backoff"),
