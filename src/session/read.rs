@@ -15,6 +15,7 @@ mod literal_secrets;
 mod message;
 mod octet_tables;
 mod reader;
+mod row_tables;
 mod rows;
 mod scalars;
 mod step;

@@ -95,6 +95,11 @@ fn or(words: impl Iterator<Item = String>) -> String {
     }
 }
 
+pub(super) const PATH: KeyType = KeyType::Template;
+pub(super) const COUNT: KeyType = KeyType::Integer { min: 1, max: u32::MAX as i64 };
+pub(super) const LABEL: KeyType = KeyType::Plain("an encoding's label such as \"windows-1252\"");
+pub(super) const DELIMITER: KeyType = KeyType::Plain("one ASCII character in a string, such as \";\"");
+
 /// A key of a table.
 pub(super) const fn key(name: &'static str, kind: KeyType, doc: &'static str) -> KeySpec {
     KeySpec { name, kind, doc }

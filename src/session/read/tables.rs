@@ -3,19 +3,16 @@
 //! Suggestions, "must be …" messages, the JSON Schema and the documentation come from these tables. A key that is not
 //! here cannot be read, since [`super::table_fields::TableFields`] looks it up.
 
-use super::key_spec::{KeyType, TableSpec, key};
+use super::key_spec::{COUNT, DELIMITER, KeyType, LABEL, PATH, TableSpec, key};
 use super::octet_tables::RAW_FORM;
 pub use super::octet_tables::{BDAT, RAW};
+pub use super::row_tables::{EXCLUSION, ROWS};
 
-const PATH: KeyType = KeyType::Template;
-const COUNT: KeyType = KeyType::Integer { min: 1, max: u32::MAX as i64 };
 const CONTENT: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&CONTENT_FILE)]);
 const ADDRESS: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&MAILBOX)]);
 const ADDRESSES: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&MAILBOX), KeyType::List(&ADDRESS)]);
 const ATTACH: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&ATTACHMENT)]);
 const ATTACHMENTS: KeyType = KeyType::Either(&[KeyType::List(&ATTACH), KeyType::Template, KeyType::Table(&ATTACHMENT)]);
-const LABEL: KeyType = KeyType::Plain("an encoding's label such as \"windows-1252\"");
-const DELIMITER: KeyType = KeyType::Plain("one ASCII character in a string, such as \";\"");
 const NAME_OR_TRUE: KeyType = KeyType::Either(&[KeyType::True, KeyType::Template]);
 
 pub static SESSION: TableSpec = TableSpec {
@@ -163,40 +160,6 @@ pub static PARAMS: TableSpec = TableSpec {
     keys: &[
         key("mail", KeyType::Template, "what follows MAIL FROM:<…>"),
         key("rcpt", KeyType::Template, "what follows RCPT TO:<…>"),
-    ],
-};
-
-pub static ROWS: TableSpec = TableSpec {
-    title: "[rows]",
-    keys: &[
-        key("file", PATH, "CSV with a header row, TSV or JSON Lines; - for standard input"),
-        key("key", KeyType::Plain("a column's name in a string"), "the column that names a row"),
-        key("key_case", KeyType::Word(&["exact", "ignore"]), "whether case matters in keys; exact by default"),
-        key("exclude", EXCLUSIONS, "lists of rows and recipients to skip"),
-        key("delimiter", DELIMITER, "what separates the fields; detected by default"),
-        key("encoding", LABEL, "the file's encoding; by default UTF-8, or what its byte order mark says"),
-        key(
-            "ledger",
-            KeyType::Plain("a path in a string"),
-            "the file that records what was sent; --ledger overrides it",
-        ),
-        key("connections", COUNT, "connections in parallel; 1 by default"),
-        key("per_connection", COUNT, "rows before a fresh connection"),
-        key("in_flight", COUNT, "messages sent and not yet answered, per connection; 1 by default"),
-        key("rate", KeyType::Plain("a rate such as \"10/s\""), "rows per second"),
-    ],
-};
-
-const EXCLUSION_TABLE: KeyType = KeyType::Table(&EXCLUSION);
-const EXCLUSIONS: KeyType = KeyType::Either(&[EXCLUSION_TABLE, KeyType::List(&EXCLUSION_TABLE)]);
-
-pub static EXCLUSION: TableSpec = TableSpec {
-    title: "\"exclude\"",
-    keys: &[
-        key("file", PATH, "a list: CSV with a header row, TSV or JSON Lines"),
-        key("key", KeyType::Plain("a column's name in a string"), "its column with keys or addresses"),
-        key("delimiter", DELIMITER, "what separates the fields; detected by default"),
-        key("encoding", LABEL, "the file's encoding; by default UTF-8, or what its byte order mark says"),
     ],
 };
 
