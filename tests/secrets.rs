@@ -113,6 +113,72 @@ fn no_output_contains_the_password() {
     }
 }
 
+/// Serves two connections that log in and send NOOP, and repeats each password. Returns the passwords.
+fn repeat_passwords(server: &ManualServer) -> Vec<String> {
+    let serve_one = |_| {
+        let mut client = server.accept();
+        client.send("220 mx\r\n");
+        client.read_line().expect("EHLO comes");
+        client.send("250-mx\r\n250 AUTH PLAIN\r\n");
+        let line = client.read_line().expect("AUTH comes");
+        let response = line.trim_end().rsplit(' ').next().unwrap_or_default();
+        let decoded = STANDARD.decode(response).expect("the response is base64");
+        let password = String::from_utf8_lossy(&decoded).rsplit('\0').next().unwrap_or_default().to_owned();
+        client.send(format!("235 welcome with {password}\r\n"));
+        client.read_line().expect("NOOP comes");
+        client.send(format!("250 {line}\r\n"));
+        client.read_line().expect("QUIT comes");
+        client.try_send("221 bye\r\n");
+        password
+    };
+    (0..2).map(serve_one).collect()
+}
+
+#[test]
+fn a_token_that_is_too_old_is_fetched_again_and_hidden_as_before() {
+    const SESSION: &str = r#"
+[vars]
+login = "x-{{ token }}"
+[auth]
+mechanism = "PLAIN"
+user = "u"
+password = "{{ login }}"
+allow_plaintext = true
+[rows]
+file = "p.csv"
+per_connection = 1
+[[open]]
+expect = 220
+[[open]]
+ehlo = true
+[[open]]
+auth = true
+[[step]]
+send = "NOOP {{ row.n }}"
+expect = 250
+[[close]]
+quit = true
+"#;
+    const TOKEN: &str = "n=$(cat n 2>/dev/null || echo 0); n=$((n+1)); echo $n > n; echo token-number-$n\n";
+    for (refresh, is_kept) in [("1ms", false), ("1h", true)] {
+        let source = format!("[secrets]\ntoken = {{ command = [\"sh\", \"t.sh\"], refresh = \"{refresh}\" }}\n");
+        let folder = Folder::new().with("s.toml", format!("{source}{SESSION}")).with("t.sh", TOKEN);
+        folder.write("p.csv", "n\n1\n2\n");
+        let server = ManualServer::start();
+        let run = folder.mailrun(["run", "--allow-commands", "--verbose", "--json", "r.json", "--server"]);
+        let run = run.args([&server.url("smtp"), "s.toml"]);
+        let serving = std::thread::spawn(move || repeat_passwords(&server));
+        let ran = run.run().exits(0);
+        let passwords = serving.join().expect("the server did not panic");
+        assert!(passwords[0].starts_with("x-token-number-"), "{passwords:?}");
+        assert_eq!(passwords[0] == passwords[1], is_kept, "refresh = {refresh}: {passwords:?}");
+        let written = ran.text() + &folder.read("r.json");
+        for text in ["token-number".to_owned(), STANDARD.encode(format!("\0u\0{}", passwords[1]))] {
+            assert!(!written.contains(&text), "refresh = {refresh}: {text} is in\n{written}");
+        }
+    }
+}
+
 /// In the content of a mail, each line shows `[secret]` in place of its part of a secret.
 #[test]
 fn no_output_contains_the_secrets_in_a_mail() {

@@ -2,11 +2,11 @@
 
 use super::connection::{ConnectionState, SmtpConnection, TlsStart};
 use super::error::StepError;
-use super::events::EventSink;
+use super::events::{EventSink, MAIN};
 use super::ports::{ConnectError, MailExchanger, Network};
 use crate::event::{Cause, Fact, Note, Status};
-use crate::prepare::{RunContext, TlsOptions};
-use crate::session::{Scheme, Server, ServerAddress};
+use crate::prepare::{RunContext, TlsOptions, ValueReader};
+use crate::session::{Scheme, Scope, Server, ServerAddress};
 
 /// Opens connections, and what it takes for one.
 pub struct Connector<'a> {
@@ -55,15 +55,17 @@ impl<'a> Connector<'a> {
         self.named.push((connection.to_owned(), server));
     }
 
-    /// Connects. `expects_greeting`: the next step waits for the greeting. TLS from the first byte waits until the first
+    /// Connects, after `scope` got the newest values of secrets that age. `expects_greeting`: the next step waits for the greeting. TLS from the first byte waits until the first
     /// step that is not `proxy`.
     pub fn connect(
         &mut self,
         run: &RunContext<'_>,
         events: &mut EventSink<'_>,
+        scope: &mut Scope,
         connection: &mut SmtpConnection<'_>,
         expects_greeting: bool,
     ) -> Result<(), StepError> {
+        refresh_secrets(run, events, scope)?;
         let mut options = run.options.connect.clone();
         options.source = options.source.or(run.session.local_address);
         let server = self.server_of(&connection.name).clone();
@@ -114,6 +116,21 @@ impl<'a> Connector<'a> {
         }
         self.is_domain = false;
     }
+}
+
+/// Fetches the secrets again that are too old for a new connection.
+fn refresh_secrets(run: &RunContext<'_>, events: &mut EventSink<'_>, scope: &mut Scope) -> Result<(), StepError> {
+    let mut reader = ValueReader::new(*run, None, &mut events.secrets, events.clock);
+    let refreshed = reader.refresh(scope);
+    let notices = reader.notices;
+    for (name, why) in &notices.defaults {
+        events.note_default_used(name, why);
+    }
+    for name in &notices.short_names {
+        let name = events.shown(name);
+        events.note(MAIN, Note::ShortSecret { name });
+    }
+    refreshed
 }
 
 fn connect_error(events: &EventSink<'_>, error: &ConnectError) -> StepError {

@@ -75,7 +75,8 @@ impl<'a> StepContext<'_, 'a> {
             let server = server.map_err(|why| self.bad_value(why).at(&url.span))?;
             self.connector.set_server(&self.connection.name, server);
         }
-        self.connector.connect(&self.run, self.events, self.connection, expects_greeting)
+        let scope = &mut self.row.scope;
+        self.connector.connect(&self.run, self.events, scope, self.connection, expects_greeting)
     }
 
     /// The deadline that begins now: the step's, the session's, or RFC 5321's for what is waited for.

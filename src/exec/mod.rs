@@ -144,7 +144,8 @@ impl<'a> Executor<'a> {
         }
         let expects_greeting = first.is_some_and(|step| step.action.awaits_greeting());
         let main = self.connections.main();
-        let Err(error) = self.connector.connect(&self.run, &mut self.events, main, expects_greeting) else {
+        let (run, scope) = (&self.run, &mut self.row.scope);
+        let Err(error) = self.connector.connect(run, &mut self.events, scope, main, expects_greeting) else {
             return Flow::Continue;
         };
         self.progress.interrupted = error.interrupt(self.events.clock);

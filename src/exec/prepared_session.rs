@@ -4,7 +4,9 @@ use super::events::{ConnectionLabel, EventSink, MAIN};
 use super::rows::invalid_row;
 use crate::event::{Cause, Fact, Failure, Note, Observer, Outcome, Status};
 use crate::message::PartCache;
-use crate::prepare::{Clock, PreparedValues, Row, RunContext, RunOptions, outside_failure, preflight, prepare};
+use crate::prepare::{
+    AgingSecrets, Clock, PreparedValues, Row, RunContext, RunOptions, outside_failure, preflight, prepare,
+};
 use crate::session::{ExclusionList, Session, SourceError, SourcePath, Sources, Span};
 use crate::transcript::{SafeText, Secrets};
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ pub struct PreparedSession<'a> {
     sources: &'a dyn Sources,
     parts: Arc<PartCache>,
     exclusions: Option<Arc<ExclusionList>>,
+    aging: AgingSecrets,
     pub(super) values: PreparedValues,
     pub(super) secrets: Secrets,
 }
@@ -31,8 +34,8 @@ impl<'a> PreparedSession<'a> {
         clock: &dyn Clock,
         observer: &mut dyn Observer,
     ) -> Result<Self, Box<Outcome>> {
-        let parts = Arc::default();
-        let run = RunContext { session, options, sources, exclusions: None, parts: &parts };
+        let (parts, aging) = (Arc::default(), AgingSecrets::default());
+        let run = RunContext { session, options, sources, exclusions: None, parts: &parts, aging: &aging };
         let mut events =
             EventSink::new(observer, clock, Secrets::new(options.show_secrets), &ConnectionLabel::default());
         let mut values = match prepare(run, &mut events.secrets, clock) {
@@ -50,7 +53,7 @@ impl<'a> PreparedSession<'a> {
         emit_notices(run, &values, &mut events);
         let secrets = events.secrets;
         match checked {
-            Ok(()) => Ok(Self { session, options, sources, parts, exclusions: None, values, secrets }),
+            Ok(()) => Ok(Self { session, options, sources, parts, exclusions: None, aging, values, secrets }),
             Err(error) => Err(Box::new(Outcome::failed(outside_failure(run, error)))),
         }
     }
@@ -67,6 +70,7 @@ impl<'a> PreparedSession<'a> {
             sources: self.sources,
             exclusions: self.exclusions.as_deref(),
             parts: &self.parts,
+            aging: &self.aging,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What stays the same while a session runs, and what changes from row to row.
 
 use super::options::RunOptions;
+use super::values::AgingSecrets;
 use crate::event::{Failure, RowId};
 use crate::message::PartCache;
 use crate::session::{
@@ -20,6 +21,8 @@ pub struct RunContext<'a> {
     pub exclusions: Option<&'a ExclusionList>,
     /// Parts of messages, encoded once for all connections.
     pub parts: &'a Arc<PartCache>,
+    /// The secrets with `refresh`, as they are now.
+    pub aging: &'a AgingSecrets,
 }
 
 /// One run of the `step` section.

@@ -21,4 +21,4 @@ pub use message::{
 };
 pub use options::{ConnectOptions, LocalHost, RunOptions, ServerTarget, TlsTrust};
 pub use tls::{CheckTlsFile, TlsFile, TlsOptions};
-pub use values::{PreparedValues, Renderer, ValueReader, one_line, outside_failure, prepare};
+pub use values::{AgingSecrets, PreparedValues, Renderer, ValueReader, one_line, outside_failure, prepare};

@@ -101,8 +101,10 @@ pub enum ValueSource {
         charset: Option<&'static Encoding>,
         default: Option<Value>,
     },
+    /// `refresh`: how old the value may be when a new connection is opened.
     Command {
         argv: Vec<String>,
+        refresh: Option<Duration>,
         default: Option<Value>,
     },
     /// `login`, `password` or `account` of the session's host.

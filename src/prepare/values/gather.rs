@@ -77,8 +77,14 @@ impl ValueReader<'_, '_> {
     }
 
     fn secret(&mut self, secret: &Variable, scope: &mut Scope) -> Result<(), StepError> {
+        let began = self.clock.now();
         let value = match self.value(secret, scope, true) {
-            Ok(Some(value)) => value,
+            Ok(Some(value)) => {
+                if let ValueSource::Command { refresh: Some(limit), .. } = secret.source {
+                    self.run.aging.add(&secret.name, limit, began, value.clone());
+                }
+                value
+            }
             Ok(None) if self.run.options.dry_run => {
                 let why = self.no_value(secret, scope).cause.to_string();
                 self.notices.placeholders.push((secret.name.clone(), self.secrets.shown(why)));
@@ -111,7 +117,7 @@ impl ValueReader<'_, '_> {
         Ok(())
     }
 
-    fn no_value(&self, variable: &Variable, scope: &Scope) -> StepError {
+    pub(super) fn no_value(&self, variable: &Variable, scope: &Scope) -> StepError {
         let what = match &variable.source {
             ValueSource::Env { name, .. } => {
                 format!("{} has no value: the environment variable {name} is not set", variable.name)

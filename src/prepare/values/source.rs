@@ -68,7 +68,7 @@ impl<'v, 'a> ValueReader<'v, 'a> {
                 let (host, user) = (self.host.as_deref().unwrap_or_default(), self.netrc_user(scope));
                 (self.run.sources.netrc(host, user.as_deref(), field), default)
             }
-            ValueSource::Command { argv, default } => match self.run.sources.command(argv) {
+            ValueSource::Command { argv, default, .. } => match self.run.sources.command(argv) {
                 Err(_) if self.run.options.dry_run && default.is_some() => (Ok(None), default),
                 Err(error) => (Err(error), default),
                 // A signal ends a command, too, and then the session.

@@ -329,6 +329,11 @@ pub static SOURCE: TableSpec = TableSpec {
             KeyType::List(&KeyType::Plain("an argument in a string")),
             "the output of a program; needs --allow-commands",
         ),
+        key(
+            "refresh",
+            KeyType::Duration,
+            "with `command` in [secrets]: the age at which a new connection runs it again; never by default",
+        ),
         key("netrc", KeyType::Word(&["login", "password", "account"]), "the entry of ~/.netrc for the session's host"),
         key("prompt", KeyType::Plain("the question in a string"), "asks on the terminal"),
         key("csv", PATH, "the rows of a CSV file"),

@@ -7,6 +7,7 @@ use super::table_fields::{Field, TableFields, in_order};
 use super::tables;
 use crate::session::{Diagnostic, RawBytes, Scope, SourcePath, Span, TextSource, Value, ValueSource, Variable};
 use base64::Engine;
+use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 /// The table that defines a name.
@@ -92,7 +93,13 @@ impl SessionReader<'_> {
         let fields = self.fields(table, at.value.span(), &tables::SOURCE);
         let default = fields.get("default").and_then(|field| self.literal(field));
         let chosen = self.only_one(&fields, &SOURCES, at)?;
-        for (name, with) in [("template", "file"), ("charset", "file"), ("delimiter", "csv"), ("encoding", "csv")] {
+        for (name, with) in [
+            ("template", "file"),
+            ("charset", "file"),
+            ("delimiter", "csv"),
+            ("encoding", "csv"),
+            ("refresh", "command"),
+        ] {
             if let Some(field) = fields.get(name).filter(|_| chosen.name != with) {
                 let wrong = Diagnostic::error(
                     self.span(field.key_bytes()),
@@ -117,7 +124,8 @@ impl SessionReader<'_> {
                 if argv.first().is_none_or(String::is_empty) {
                     return self.must_be(chosen, "a list that begins with a program");
                 }
-                Some(ValueSource::Command { argv, default })
+                let refresh = fields.get("refresh").and_then(|field| self.refresh(field, names));
+                Some(ValueSource::Command { argv, refresh, default })
             }
             "netrc" => {
                 let fields = ["login", "password", "account"];
@@ -135,6 +143,16 @@ impl SessionReader<'_> {
             }
             _ => self.path(chosen).map(|path| ValueSource::Json { path, default }),
         }
+    }
+
+    /// The age at which a secret is fetched again.
+    fn refresh(&mut self, field: Field<'_>, names: VariableTable) -> Option<Duration> {
+        if names != VariableTable::Secrets {
+            let wrong = Diagnostic::error(self.span(field.key_bytes()), "\"refresh\" is allowed only under [secrets]");
+            self.report(wrong.with_help("move the command to [secrets]; templates use its name as before"));
+            return None;
+        }
+        self.deadline(field)
     }
 
     /// The one of `names` that the table has. Reports none, or several.

@@ -102,8 +102,10 @@ pub fn source(source: &ValueSource, hide: bool) -> String {
             pairs.add_some("charset", charset.map(label));
             (pairs, default)
         }
-        ValueSource::Command { argv, default } => {
-            (vec![("command".to_owned(), toml::list(argv.iter().map(|word| toml::string(word))))], default)
+        ValueSource::Command { argv, refresh, default } => {
+            let mut pairs = vec![("command".to_owned(), toml::list(argv.iter().map(|word| toml::string(word))))];
+            pairs.duration("refresh", *refresh);
+            (pairs, default)
         }
         ValueSource::Netrc { field, default } => (vec![("netrc".to_owned(), toml::string(field))], default),
         ValueSource::Prompt { text, default } => (vec![("prompt".to_owned(), toml::string(text))], default),

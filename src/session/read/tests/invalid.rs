@@ -125,6 +125,21 @@ fn variables_and_secrets() {
         (file!("[vars]\na = { env = ⟦\"\" }"), "empty", "no variable's name"),
         (file!("[vars]\na = { command = ⟦[] }"), "begins with a program", "no program"),
         (file!("[vars]\na = { command = ⟦\"date\" }"), "a list", "a command line"),
+        (
+            file!("[vars]\na = { command = [\"date\"], ⟦refresh = \"50m\" }"),
+            "only under [secrets]",
+            "a variable does not age",
+        ),
+        (
+            file!("[secrets]\na = { env = \"A\", ⟦refresh = \"50m\" }"),
+            "only with \"command\"",
+            "an environment variable does not change",
+        ),
+        (
+            file!("[secrets]\na = { command = [\"date\"], refresh = ⟦\"0s\" }"),
+            "longer than zero",
+            "a value that is always too old",
+        ),
         (file!("[vars]\na = { netrc = ⟦\"pass\" }"), "\"login\", \"password\" or \"account\"", "an unknown field"),
         (file!("[vars]\na = { env = \"X\", default = ⟦[] }"), "not an empty list", "a list for a default"),
         (file!("[vars]\na = { env = \"X\", ⟦template = true }"), "only with \"file\"", "no file"),
