@@ -1,7 +1,7 @@
 //! What stays the same while a session runs, and what changes from row to row.
 
+use super::aging::AgingSecrets;
 use super::options::RunOptions;
-use super::values::AgingSecrets;
 use crate::event::{Failure, RowId};
 use crate::message::PartCache;
 use crate::session::{

@@ -3,6 +3,7 @@
 //! It knows no connection. What a server offers is given to it as capabilities, and a message of the next row is prepared
 //! from a clone of the row's context.
 
+mod aging;
 mod clock;
 mod context;
 mod error;
@@ -12,6 +13,7 @@ pub mod preflight;
 mod tls;
 mod values;
 
+pub use aging::AgingSecrets;
 pub use clock::{Clock, Interrupt};
 pub use context::{Row, RowContext, RunContext};
 pub use error::signal_status;
@@ -21,4 +23,4 @@ pub use message::{
 };
 pub use options::{ConnectOptions, LocalHost, RunOptions, ServerTarget, TlsTrust};
 pub use tls::{CheckTlsFile, TlsFile, TlsOptions};
-pub use values::{AgingSecrets, PreparedValues, Renderer, ValueReader, one_line, outside_failure, prepare};
+pub use values::{PreparedValues, Renderer, ValueReader, one_line, outside_failure, prepare};

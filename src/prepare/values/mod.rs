@@ -1,14 +1,13 @@
 //! The values of names: where they come from, and templates rendered with them.
 
-mod aging;
 mod gather;
 mod missing;
 mod own;
 mod prepare;
+mod refresh;
 mod renderer;
 mod source;
 
-pub use aging::AgingSecrets;
 pub use prepare::{PreparedValues, outside_failure, prepare};
 pub use renderer::{Renderer, one_line};
 pub use source::ValueReader;

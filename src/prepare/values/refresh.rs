@@ -1,35 +1,9 @@
-//! Secrets that age: those with `refresh` are fetched again when a connection is opened.
+//! Fetches secrets that age again when a connection is opened.
 
 use super::source::ValueReader;
 use crate::event::StepError;
 use crate::session::{Scope, Value, ValueSource, Variable};
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// The secrets with `refresh`, as they are now. All connections of a session share them, and one at a time fetches.
-#[derive(Default)]
-pub struct AgingSecrets {
-    list: Mutex<Vec<AgingSecret>>,
-}
-
-struct AgingSecret {
-    name: String,
-    /// The age at which the command runs again.
-    limit: Duration,
-    /// When its command was last started.
-    fetched: Instant,
-    /// All its values, each of which stays hidden; the last one counts.
-    values: Vec<Value>,
-}
-
-impl AgingSecrets {
-    /// A secret has its first value, from a command that began at `fetched`.
-    pub fn add(&self, name: &str, limit: Duration, fetched: Instant, value: Value) {
-        let secret = AgingSecret { name: name.to_owned(), limit, fetched, values: vec![value] };
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).push(secret);
-    }
-}
 
 impl ValueReader<'_, '_> {
     /// Fetches the secrets again that are older than their `refresh`, and gives `scope` the newest values, with everything
@@ -40,7 +14,7 @@ impl ValueReader<'_, '_> {
     pub fn refresh(&mut self, scope: &mut Scope) -> Result<(), StepError> {
         let session = self.run.session;
         let mut changed = HashSet::new();
-        let mut list = self.run.aging.list.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list = self.run.aging.lock();
         for aging in list.iter_mut() {
             let Some(secret) = session.secrets.iter().find(|secret| secret.name == aging.name) else { continue };
             let now = self.clock.now();
