@@ -36,8 +36,8 @@ fn a_certificate_that_expires_too_soon_fails() {
     type Row = (i64, bool, &'static [&'static str], i32, &'static str, &'static str);
     let table: &[Row] = &[
         (90, true, &[], 0, "TLS started", "valid long enough"),
-        (5, true, &[], 1, "tls.peer.days_left", "fewer days than the default's 14"),
-        (90, true, &["--var", "days=120"], 1, "tls.peer.days_left", "fewer than were asked for"),
+        (5, true, &[], 1, "tls.days_left", "fewer days than the default's 14"),
+        (90, true, &["--var", "days=120"], 1, "tls.days_left", "fewer than were asked for"),
         (5, true, &["--var", "days=2"], 0, "TLS started", "as many as were asked for"),
         (90, false, &[], 77, "issuer unknown", "nobody trusts it"),
         (-1, true, &[], 77, "expired on", "it has expired"),
@@ -118,7 +118,7 @@ fn a_server_that_answers_a_command_injected_after_starttls_is_found() {
 }
 
 #[test]
-fn an_invalid_certificate_file_is_an_error_before_a_connection_is_made() {
+fn an_invalid_file_or_cipher_list_of_tls_is_an_error_before_a_connection_is_made() {
     let folder = Folder::new();
     let made = |name: &str| mailrun::net::certificate::ServerCertificate::generate(&[name]).expect("a name");
     let (one, other) = (made("a.example"), made("b.example"));
@@ -127,6 +127,10 @@ fn an_invalid_certificate_file_is_an_error_before_a_connection_is_made() {
     }
     for (keys, said) in [
         ("ca = 'one.key'", "s.toml:4:6: error: one.key: there is no PEM certificate in it"),
+        (
+            "ciphers = 'NONE-OF-THEM'",
+            "s.toml:4:11: error: ciphers = \"NONE-OF-THEM\": OpenSSL knows none of these ciphers",
+        ),
         (
             "client_cert = 'one.crt'\nclient_key = 'other.key'",
             "s.toml:5:14: error: other.key: the key is not this certificate's",

@@ -121,6 +121,10 @@ pub enum Cause {
         why: SafeText,
         after_handshake: bool,
     },
+    /// This side refused a TLS handshake, for another reason than the certificate.
+    TlsRefused {
+        why: SafeText,
+    },
     AuthRefused {
         mechanism: SafeText,
         reply: SafeText,
@@ -168,6 +172,8 @@ pub enum ServerResponse {
     Nothing,
     Malformed,
     Bytes,
+    /// The TLS handshake succeeded.
+    TlsStarted,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,6 +205,7 @@ impl Cause {
             | Self::CannotConnect { .. }
             | Self::Certificate { .. }
             | Self::TlsFailed { .. }
+            | Self::TlsRefused { .. }
             | Self::Sasl { .. }
             | Self::BadValue { .. }
             | Self::Unreadable { .. }
@@ -216,6 +223,7 @@ impl fmt::Display for Cause {
                 ServerResponse::Reset => write!(f, "expected {expected}, but the server reset the connection"),
                 ServerResponse::Nothing => write!(f, "expected {expected}, but nothing came"),
                 ServerResponse::Malformed => write!(f, "expected {expected}, but what came is not SMTP"),
+                ServerResponse::TlsStarted => write!(f, "expected {expected}, but the TLS handshake succeeded"),
                 ServerResponse::Bytes => write!(f, "expected {expected}, but the server sent something"),
             },
             Self::AssertsFailed(failed) => match failed.as_slice() {
@@ -263,6 +271,7 @@ impl fmt::Display for Cause {
             Self::Certificate { why, .. } => write!(f, "certificate not trusted: {why}"),
             Self::TlsFailed { why, after_handshake: false } => write!(f, "TLS handshake failed: {why}"),
             Self::TlsFailed { why, after_handshake: true } => write!(f, "TLS error after the handshake: {why}"),
+            Self::TlsRefused { why } => write!(f, "TLS handshake refused by this side: {why}"),
             Self::AuthRefused { mechanism, reply, code: _ } => {
                 write!(f, "expected authentication with {mechanism} to succeed, got {reply}")
             }

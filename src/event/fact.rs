@@ -79,6 +79,9 @@ pub enum Fact<'a> {
     },
 }
 
+/// The remark of a session that speaks versions of TLS below 1.2.
+pub const SECURITY_LEVEL_REMARK: &str = "TLS security level lowered to 0 for versions below 1.2";
+
 /// Things worth saying that are no failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
@@ -120,6 +123,12 @@ pub enum Note {
     InvalidText { what: SafeText },
     /// Writing stopped: how many of the bytes that were emitted last were not written.
     PartialWrite { bytes: usize },
+    /// The server refused a TLS handshake, as the step expects.
+    HandshakeRefused { why: SafeText },
+    /// Versions of TLS below 1.2 are offered, at OpenSSL's security level 0.
+    SecurityLevelLowered,
+    /// A line that the server sent outside TLS after TLS had ended or broken.
+    OutsideTls { line: SafeText },
     /// A sleeping or interrupted program says so.
     Interrupted { signal: &'static str },
 }

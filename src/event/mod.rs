@@ -21,7 +21,7 @@ pub use cause::{
     group_thousands, human_size,
 };
 pub use content::{ContentBlock, ContentLines, RedactedLine};
-pub use fact::{Fact, Note, RecipientOutcome};
+pub use fact::{Fact, Note, RecipientOutcome, SECURITY_LEVEL_REMARK};
 pub use observer::{Event, Observer};
 pub use outcome::{Outcome, RowId, SessionAttempt, SkipReason, StepId, Verdict};
 pub use row_result::{ContentAnswer, RawContent, RawDialogue, RecipientResult, Rejection, RowRecord, RowResult};

@@ -108,7 +108,7 @@ fn before_action(context: &mut StepContext<'_, '_>, is_first: bool, is_in_flight
         context.connect(step.action.awaits_greeting())?;
     }
     let is_tls_due = context.connection.state == ConnectionState::AwaitingTls(TlsStart::FirstByte);
-    if is_tls_due && !is_offline && !matches!(step.action, Action::Proxy(_) | Action::Close(_)) {
+    if is_tls_due && !is_offline && !matches!(step.action, Action::Tls | Action::Proxy(_) | Action::Close(_)) {
         let verify = context.connector.tls.verify;
         handshake(context, verify, None).map_err(|error| at_tls(context, error))?;
     }

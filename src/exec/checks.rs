@@ -97,7 +97,7 @@ pub fn mismatch(events: &EventSink<'_>, expect: &Expectation, reply: &Reply) -> 
 }
 
 /// The failure is placed at the expectation; the program's own expectations have no place.
-fn at_expectation(error: StepError, expect: &Expectation) -> StepError {
+pub fn at_expectation(error: StepError, expect: &Expectation) -> StepError {
     if expect.span == Span::default() { error } else { error.at(&expect.span) }
 }
 

@@ -17,6 +17,9 @@ use crate::smtp::timeouts::Timeout;
 use crate::transcript::SafeText;
 use std::time::Duration;
 
+/// How long `expect = "silence"` waits if the step has no `timeout`.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// What has come of the steps so far.
 #[derive(Default)]
 pub struct RunProgress {
@@ -81,6 +84,8 @@ impl<'a> StepContext<'_, 'a> {
 
     /// The deadline that begins now: the step's, the session's, or RFC 5321's for what is waited for.
     pub fn deadline(&self, step: Option<Duration>, wait: Timeout) -> Deadline {
+        let silent = self.step.expect.as_ref().is_some_and(Expectation::accepts_silence);
+        let step = step.or(silent.then_some(SILENCE));
         Deadline::of_reply(self.run.session, self.events.now(), step, wait)
     }
 

@@ -50,7 +50,9 @@ impl StepError {
         let why = secrets.shown(end.description());
         match end {
             // What came is not what TLS wants: not an end, but a peer that does not keep to the protocol.
-            StreamEnd::Garbled(_) => Self::closing(Status::Protocol, Cause::TlsFailed { why, after_handshake: true }),
+            StreamEnd::Garbled(_) | StreamEnd::Alert(_) => {
+                Self::closing(Status::Protocol, Cause::TlsFailed { why, after_handshake: true })
+            }
             _ => Self::closing(Status::Unavailable, Cause::ConnectionLost { why }),
         }
     }
@@ -77,7 +79,8 @@ impl StepError {
             ),
             TlsError::TimedOut => Self::timed_out(secrets, "the TLS handshake", deadline),
             TlsError::Settings(what) => Self { closes_connection: true, ..Self::bad_value(secrets, what) },
-            TlsError::NotTls { why, said: _ } | TlsError::Other(why) => {
+            TlsError::RefusedHere(why) => Self::closing(Status::Config, Cause::TlsRefused { why: secrets.shown(why) }),
+            TlsError::NotTls { why, said: _ } | TlsError::Refused(why) | TlsError::Other(why) => {
                 Self::closing(Status::Protocol, Cause::TlsFailed { why: secrets.shown(why), after_handshake: false })
             }
         }

@@ -2,13 +2,16 @@
 
 use crate::event::{ContentBlock, Event, Fact, Note, Observer, RedactedLine, SkipReason, StepId, Verdict};
 use crate::prepare::Clock;
-use crate::smtp::lines::WireLine;
+use crate::smtp::lines::{WireLine, split_lines};
 use crate::transcript::{ContentWindow, ReplyWindow, SafeText, Secrets};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// The default connection's name.
 pub const MAIN: &str = "main";
+
+/// The most lines outside TLS that are shown.
+const MAX_OUTSIDE_TLS: usize = 20;
 
 /// One of the connections that run a session in parallel.
 #[derive(Clone, Debug, Default)]
@@ -155,6 +158,14 @@ impl<'a> EventSink<'a> {
     pub fn note_partial_write(&mut self, connection: &str, bytes: usize) {
         if bytes > 0 {
             self.note(connection, Note::PartialWrite { bytes });
+        }
+    }
+
+    /// Emits what a server sent outside TLS: remarks, since it must not be taken for a reply.
+    pub fn note_outside_tls(&mut self, connection: &str, bytes: &[u8]) {
+        for line in split_lines(bytes).take(MAX_OUTSIDE_TLS) {
+            let line = self.shown(line.bytes);
+            self.note(connection, Note::OutsideTls { line });
         }
     }
 

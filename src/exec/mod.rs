@@ -30,8 +30,8 @@ pub use crate::event::{
 };
 /// What a run is given, and the time.
 pub use crate::prepare::{
-    CheckTlsFile, Clock, ConnectOptions, Interrupt, LocalHost, Row, RunOptions, ServerTarget, TlsFile, TlsOptions,
-    TlsTrust,
+    CheckTlsInput, Clock, ConnectOptions, Interrupt, LocalHost, Row, RunOptions, ServerTarget, TlsInput, TlsLimits,
+    TlsOptions, TlsTrust,
 };
 /// What the traits speak of, for those who implement them.
 pub use crate::session::{CloseMode, PeerFacts, Server, ServerAddress, TlsFacts, TlsVersion};

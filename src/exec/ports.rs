@@ -8,8 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 /// A connection. All waiting ends at an absolute deadline, and a connection whose read timed out may be read again.
-/// Errors beside those of the system: `ErrorKind::InvalidData` if what came is not TLS or breaks it (a server that
-/// refuses a client's certificate under TLS 1.3 shows so, at the first read), `NotConnected` after `close`.
+/// Errors beside those of the system: `ErrorKind::InvalidData` if what came is not TLS or
+/// breaks it, `ConnectionRefused` if the server sent a TLS alert (one that refuses a client's certificate under
+/// TLS 1.3 does so at the first read), `NotConnected` after `close`.
 pub trait Stream {
     /// Reads what is there, waiting until `deadline`; `Ok(0)` is the end. At the deadline: `ErrorKind::TimedOut`.
     fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize>;
@@ -20,6 +21,11 @@ pub trait Stream {
     fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize>;
     /// The TLS handshake, from here on everything is inside.
     fn start_tls(&mut self, options: &TlsOptions, deadline: Instant) -> Result<TlsFacts, TlsError>;
+    /// What the server sent outside TLS after TLS ended or broke, up to a few kB: what has come, and what comes until
+    /// `deadline` or the end. Nothing without TLS.
+    fn read_outside_tls(&mut self, _deadline: Instant) -> Vec<u8> {
+        Vec::new()
+    }
     fn close(&mut self, how: CloseMode) -> io::Result<()>;
 }
 
@@ -94,6 +100,10 @@ pub enum TlsError {
         why: String,
         said: Vec<u8>,
     },
+    /// The server refused it, by an alert or by ending the connection.
+    Refused(String),
+    /// This side refused what the server chose or offered: version, cipher, key size.
+    RefusedHere(String),
     /// Any other reason.
     Other(String),
 }

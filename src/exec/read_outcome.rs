@@ -11,6 +11,8 @@ pub enum StreamEnd {
     Reset,
     /// The system's word for it.
     Failed(String),
+    /// The server ended TLS with an alert that says why.
+    Alert(String),
     /// Inside TLS came what is not TLS.
     Garbled(String),
     /// There was no connection any more.
@@ -22,7 +24,7 @@ impl StreamEnd {
         match self {
             Self::Fin => "the server closed the connection",
             Self::Reset => "the server reset the connection",
-            Self::Failed(why) | Self::Garbled(why) => why,
+            Self::Failed(why) | Self::Alert(why) | Self::Garbled(why) => why,
             Self::Absent => "the connection was closed before (a step with connect = true opens a new one)",
         }
     }

@@ -4,14 +4,18 @@ use super::endpoint::Endpoint;
 use super::handshake_replay::HandshakeReplay;
 use super::socket::DeadlineSocket;
 use super::tls::{self, ConnectorCache};
+use super::tls_client::TlsTransport;
+use super::tls_failure::{certificate_failure, connection_error, is_tls};
 use crate::exec::{CloseMode, Stream, TlsError, TlsFacts, TlsOptions};
-use native_tls::TlsStream;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 /// The most bytes that are read and dropped before closing.
 const MAX_DRAINED: usize = 1 << 20;
+
+/// The most bytes outside TLS that are kept.
+const MAX_OUTSIDE_TLS: usize = 16 * 1024;
 
 /// The real [`Stream`].
 pub struct Connection {
@@ -22,7 +26,7 @@ pub struct Connection {
 
 enum Transport {
     Plain(DeadlineSocket),
-    Tls(Box<TlsStream<DeadlineSocket>>),
+    Tls(TlsTransport),
     /// Closed by us, or by a failed handshake.
     Closed,
 }
@@ -67,8 +71,30 @@ fn map_tls_read(result: io::Result<usize>, ended: bool) -> io::Result<usize> {
         _ if error.raw_os_error().is_some() => Err(error),
         io::ErrorKind::WouldBlock => Err(error),
         _ if ended => Ok(0),
-        _ => Err(tls::connection_error(&error)),
+        _ => Err(connection_error(&error)),
     })
+}
+
+/// Reads what is inside TLS. The records that it was in are done with.
+fn read_tls(tls: &mut TlsTransport, buffer: &mut [u8]) -> io::Result<usize> {
+    let count = tls.read(buffer)?;
+    if count > 0 {
+        tls.socket_mut().keep_last_records();
+    }
+    Ok(count)
+}
+
+/// The length of the whole TLS records at the beginning (RFC 8446 §5.1).
+fn tls_records_length(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    while let Some([20..=23, 3, _, high, low]) = bytes.get(length..).and_then(<[u8]>::first_chunk::<5>) {
+        let next = length + 5 + usize::from(u16::from_be_bytes([*high, *low]));
+        if next > bytes.len() {
+            break;
+        }
+        length = next;
+    }
+    length
 }
 
 impl Stream for Connection {
@@ -81,9 +107,9 @@ impl Stream for Connection {
                 Ok(count)
             }
             Transport::Tls(tls) => {
-                tls.get_mut().set_deadline(deadline);
-                let result = tls.read(buffer);
-                map_tls_read(result, tls.get_ref().has_ended()).map_err(as_timed_out)
+                tls.socket_mut().set_deadline(deadline);
+                let result = read_tls(tls, buffer);
+                map_tls_read(result, tls.socket().has_ended()).map_err(as_timed_out)
             }
             Transport::Closed => Err(closed_error()),
         }
@@ -102,9 +128,9 @@ impl Stream for Connection {
             // OpenSSL first returns what it has decrypted already. It handles session tickets (RFC 8446 §4.6.1) by
             // itself; `WouldBlock` from below leaves half a record for the next read.
             Transport::Tls(tls) => {
-                tls.get_mut().clear_deadline();
-                let result = tls.read(buffer);
-                map_tls_read(result, tls.get_ref().has_ended())
+                tls.socket_mut().clear_deadline();
+                let result = read_tls(tls, buffer);
+                map_tls_read(result, tls.socket().has_ended())
             }
             Transport::Closed => Err(closed_error()),
         };
@@ -124,11 +150,11 @@ impl Stream for Connection {
             }
             // OpenSSL encrypts a record before it writes it: after `WouldBlock` it expects the same bytes again.
             Transport::Tls(tls) => {
-                tls.get_mut().set_deadline(deadline);
+                tls.socket_mut().set_deadline(deadline);
                 tls.write(bytes).map_err(|error| match error.kind() {
                     io::ErrorKind::WouldBlock => as_timed_out(error),
                     _ if error.raw_os_error().is_some() => error,
-                    _ => tls::connection_error(&error),
+                    _ => connection_error(&error),
                 })?
             }
             Transport::Closed => return Err(closed_error()),
@@ -157,21 +183,39 @@ impl Stream for Connection {
                     Some(certificate) => (false, Some(certificate)),
                     None => self.replay.fetch_certificate(&self.connectors, options, deadline),
                 };
-                tls::certificate_failure(reason, certificate.as_deref(), &name, again)
+                certificate_failure(reason, certificate.as_deref(), &name, again)
             })?;
-        self.transport = Transport::Tls(Box::new(stream));
+        self.transport = Transport::Tls(stream);
         Ok(facts)
+    }
+
+    fn read_outside_tls(&mut self, deadline: Instant) -> Vec<u8> {
+        let Transport::Tls(tls) = &mut self.transport else { return Vec::new() };
+        // A server that closes TLS in order may wait for the answer.
+        tls.send_close_notify();
+        let socket = tls.socket_mut();
+        let mut outside = socket.take_last_records();
+        outside.drain(..tls_records_length(&outside));
+        socket.set_deadline(deadline);
+        let mut buffer = [0; 4096];
+        while outside.len() < MAX_OUTSIDE_TLS {
+            match socket.read(&mut buffer) {
+                Ok(count) if count > 0 => outside.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                _ => break,
+            }
+        }
+        // What may be a record that was cut short, or follows a broken one, is no text of the server.
+        if is_tls(&outside) { Vec::new() } else { outside }
     }
 
     fn close(&mut self, how: CloseMode) -> io::Result<()> {
         if let (Transport::Tls(tls), CloseMode::Fin | CloseMode::Write) = (&mut self.transport, how) {
             // close_notify, if there is room for it: nothing is waited for at the end.
-            tls.get_mut().clear_deadline();
-            let _ = tls.shutdown();
+            tls.send_close_notify();
         }
         let socket = match &mut self.transport {
             Transport::Plain(socket) => socket,
-            Transport::Tls(tls) => tls.get_mut(),
+            Transport::Tls(tls) => tls.socket_mut(),
             Transport::Closed => return Ok(()),
         };
         match how {

@@ -5,6 +5,7 @@ use crate::exec::{ConnectOptions, Network, Server, ServerAddress};
 use crate::net::SystemNetwork;
 use crate::net::certificate::ServerCertificate;
 use crate::net::tls::tests::acceptor_of;
+use crate::prepare::TlsLimits;
 use crate::session::Scheme;
 use openssl::ssl::SslStream;
 use std::net::{TcpListener, TcpStream};
@@ -77,10 +78,10 @@ fn inside_tls(part: Part<SslStream<TcpStream>>) -> (Box<dyn Stream>, TurnSignal,
         verify: true,
         ca: certificate.ca_pem.into_bytes(),
         system_roots: false,
-        min_version: None,
-        max_version: None,
+        limits: TlsLimits::default(),
         client_cert: None,
         alpn: Vec::new(),
+        details: false,
     };
     stream.start_tls(&options, soon()).expect("a certificate to be trusted");
     (stream, mine, thread)

@@ -10,8 +10,8 @@ use super::endpoint::Endpoint;
 use super::server_hello::FirstFlight;
 use super::socket::{DeadlineSocket, HandshakeRecording};
 use super::tls::{self, ConnectorCache};
+use super::tls_client::HandshakeStage;
 use crate::exec::TlsOptions;
-use native_tls::HandshakeError;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
@@ -96,19 +96,20 @@ impl HandshakeReplay {
         }
         let recording = HandshakeRecording::default();
         socket.record(Some(recording.clone()));
-        let mut result = connector.connect(&name, socket);
+        let mut stage = connector.connect(&name, socket);
         loop {
-            match result {
-                Ok(mut stream) => {
-                    let certificate = stream.peer_certificate().ok()??.to_der().ok();
-                    stream.get_mut().clear_deadline();
-                    let _ = stream.shutdown();
-                    let _ = stream.get_ref().socket().shutdown(Shutdown::Write);
+            match stage {
+                HandshakeStage::Done(mut stream) => {
+                    let certificate = stream.peer_certificate();
+                    stream.send_close_notify();
+                    let _ = stream.socket().socket().shutdown(Shutdown::Write);
                     return certificate;
                 }
-                Err(HandshakeError::WouldBlock(middle)) if Instant::now() < deadline => result = middle.handshake(),
+                HandshakeStage::Waiting(pending) if Instant::now() < deadline => stage = pending.resume(),
                 // A server that requires a client's certificate has sent its own before.
-                Err(_) => return FirstFlight::parse(&recording.take().bytes).certificate,
+                HandshakeStage::Waiting(_) | HandshakeStage::Failed(_) => {
+                    return FirstFlight::parse(&recording.take().bytes).certificate;
+                }
             }
         }
     }

@@ -6,16 +6,20 @@ mod cipher_suites;
 mod clock;
 mod connection;
 mod endpoint;
+mod handshake_failure;
 mod handshake_replay;
 mod mx;
 mod network;
 mod no_network;
+mod openssl_client;
 mod openssl_error;
 mod peer_certificate;
 mod private_key;
 pub mod server_hello;
 mod socket;
 mod tls;
+mod tls_client;
+mod tls_failure;
 #[doc(hidden)]
 pub(crate) use openssl_error::reason as tls_reason;
 
@@ -24,4 +28,4 @@ pub use connection::Connection;
 pub use mx::Nameservers;
 pub use network::SystemNetwork;
 pub use no_network::NoNetwork;
-pub use tls::check_pem;
+pub use tls::check_tls_input;

@@ -54,6 +54,8 @@ pub struct DeadlineSocket {
     write_wait: Duration,
     ended: bool,
     recording: Option<HandshakeRecording>,
+    /// What was read since the last record of TLS that brought something, if it is kept.
+    last_records: Option<Vec<u8>>,
     clock: SystemClock,
 }
 
@@ -68,6 +70,7 @@ impl DeadlineSocket {
             write_wait: Duration::ZERO,
             ended: false,
             recording: None,
+            last_records: None,
         }
     }
 
@@ -84,6 +87,16 @@ impl DeadlineSocket {
     /// Records what is read from now on, or stops recording.
     pub fn record(&mut self, recording: Option<HandshakeRecording>) {
         self.recording = recording;
+    }
+
+    /// Keeps what is read from now on, and forgets what was kept: OpenSSL takes bytes that are not TLS for a record.
+    pub fn keep_last_records(&mut self) {
+        self.last_records.get_or_insert_default().clear();
+    }
+
+    /// Takes what was kept, and keeps nothing more.
+    pub fn take_last_records(&mut self) -> Vec<u8> {
+        self.last_records.take().unwrap_or_default()
     }
 
     /// Whether the peer has ended its side of the connection.
@@ -163,6 +176,9 @@ impl Read for DeadlineSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.receive(buffer, RecvFlags::empty())?;
         self.ended |= count == 0 && !buffer.is_empty();
+        if let Some(kept) = self.last_records.as_mut().filter(|kept| kept.len() < MAX_RECORDED) {
+            kept.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        }
         if let Some(recording) = &self.recording {
             recording.add(buffer.get(..count).unwrap_or_default());
         }

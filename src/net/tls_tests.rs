@@ -23,10 +23,10 @@ fn options(name: &str, ca: &str) -> TlsOptions {
         verify: true,
         ca: ca.as_bytes().to_vec(),
         system_roots: false,
-        min_version: None,
-        max_version: None,
+        limits: TlsLimits::default(),
         client_cert: None,
         alpn: Vec::new(),
+        details: false,
     }
 }
 
@@ -141,7 +141,10 @@ fn the_versions_asked_for_are_the_ones_offered() {
         (Some(TlsVersion::Tls13), None, "TLSv1.3"),
         (Some(TlsVersion::Tls12), Some(TlsVersion::Tls12), "TLSv1.2"),
     ] {
-        let asked = TlsOptions { min_version: min, max_version: max, ..options("mail.example", &made.ca) };
+        let asked = TlsOptions {
+            limits: TlsLimits { min_version: min, max_version: max, ..TlsLimits::default() },
+            ..options("mail.example", &made.ca)
+        };
         assert_eq!(handshake(&acceptor, 1, &asked).0.expect("in common").version.as_deref(), Some(version));
     }
 }
@@ -302,7 +305,10 @@ fn whatever_else_goes_wrong_has_its_own_words() {
             Box::new(move |socket| {
                 let _ = tls12.accept(socket);
             }),
-            TlsOptions { min_version: Some(TlsVersion::Tls13), ..plain() },
+            TlsOptions {
+                limits: TlsLimits { min_version: Some(TlsVersion::Tls13), ..TlsLimits::default() },
+                ..plain()
+            },
             "no TLS version in common",
         ),
         (
@@ -318,7 +324,7 @@ fn whatever_else_goes_wrong_has_its_own_words() {
         let (mut stream, thread) = serving(1, part);
         let failure = stream.start_tls(&options, soon()).expect_err(words);
         let said = match failure {
-            TlsError::Other(why) if !words.contains("not TLS") => why,
+            TlsError::Refused(why) if !words.contains("not TLS") => why,
             TlsError::NotTls { why, said } if words.contains("not TLS") && !said.is_empty() => why,
             failure => panic!("{words}: {failure:?}"),
         };
@@ -361,7 +367,14 @@ fn settings_that_are_of_no_use_are_said_before_anything_is_sent() {
         (TlsOptions { client_cert: Some((Vec::new(), ec.1.clone())), ..plain() }, "client certificate"),
         (TlsOptions { alpn: vec![String::new()], ..plain() }, "ALPN"),
         (
-            TlsOptions { min_version: Some(TlsVersion::Tls13), max_version: Some(TlsVersion::Tls12), ..plain() },
+            TlsOptions {
+                limits: TlsLimits {
+                    min_version: Some(TlsVersion::Tls13),
+                    max_version: Some(TlsVersion::Tls12),
+                    ..TlsLimits::default()
+                },
+                ..plain()
+            },
             "above the maximum",
         ),
     ] {

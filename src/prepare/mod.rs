@@ -22,5 +22,5 @@ pub use message::{
     prepare_job,
 };
 pub use options::{ConnectOptions, LocalHost, RunOptions, ServerTarget, TlsTrust};
-pub use tls::{CheckTlsFile, TlsFile, TlsOptions};
+pub use tls::{CheckTlsInput, TlsInput, TlsLimits, TlsOptions};
 pub use values::{PreparedValues, Renderer, ValueReader, one_line, outside_failure, prepare};

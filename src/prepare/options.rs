@@ -1,6 +1,6 @@
 //! What a run is given beside the session.
 
-use super::tls::CheckTlsFile;
+use super::tls::CheckTlsInput;
 use crate::session::Value;
 use crate::smtp::address::Mailbox;
 use std::net::IpAddr;
@@ -36,8 +36,10 @@ pub struct ServerTarget {
 pub struct TlsTrust {
     /// Certificates as PEM: `--ca`, and the embedded server's under `--dry-run`.
     pub ca: Vec<u8>,
-    /// Checks the files of `[tls]` before there is a connection.
-    pub check_file: Option<CheckTlsFile>,
+    /// Whether the certificate chain of each connection is to be known, also if the session does not ask for it.
+    pub details: bool,
+    /// Checks the files and the cipher list of `[tls]` before there is a connection.
+    pub check_input: Option<CheckTlsInput>,
 }
 
 /// This machine.

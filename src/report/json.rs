@@ -177,6 +177,7 @@ pub fn failure(failure: &Failure) -> Value {
                 ServerResponse::Nothing => "nothing".into(),
                 ServerResponse::Malformed => "malformed".into(),
                 ServerResponse::Bytes => "bytes".into(),
+                ServerResponse::TlsStarted => "tls".into(),
             };
             put("got", got);
         }
@@ -217,6 +218,7 @@ fn kind(cause: &Cause) -> &'static str {
         Cause::CannotConnect { .. } => "connect",
         Cause::Certificate { .. } => "certificate",
         Cause::TlsFailed { .. } => "tls",
+        Cause::TlsRefused { .. } => "tls-refused",
         Cause::AuthRefused { .. } => "auth-refused",
         Cause::MissingCapability { .. } => "lacking",
         Cause::Sasl { .. } => "sasl",

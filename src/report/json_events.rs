@@ -50,6 +50,7 @@ impl<W: Write> Observer for JsonEventWriter<W> {
                 let fields = json!({
                     "version": tls.version, "cipher": tls.cipher, "verified": tls.verified, "subject": subject,
                     "not_after": tls.peer.as_ref().map(|peer| peer.not_after.to_string()),
+                    "chain_not_after": tls.certificates_end().map(|end| end.to_string()),
                 });
                 ("tls_started", fields)
             }
@@ -180,6 +181,9 @@ fn note_fields(note: &Note) -> (&'static str, Value) {
         Note::MailExchangerUnreachable { host, why } => {
             ("exchanger_unreachable", json!({ "host": host.as_str(), "why": why.as_str() }))
         }
+        Note::HandshakeRefused { why } => ("tls_handshake_refused", json!({ "why": why.as_str() })),
+        Note::SecurityLevelLowered => ("tls_security_level_lowered", json!({ "level": 0 })),
+        Note::OutsideTls { line } => ("outside_tls", json!({ "line": line.as_str() })),
         Note::NotVerified { why } => ("certificate_not_verified", json!({ "why": why.as_str() })),
         Note::DecodedChallenge { text } => ("prompt_decoded", json!({ "text": text.as_str() })),
         Note::Capabilities { list } => {

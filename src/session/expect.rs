@@ -28,6 +28,8 @@ pub enum ReplyPattern {
     Close,
     Silence,
     Malformed,
+    /// `"handshake-failure"`: the server refuses the TLS handshake. Never in a list.
+    HandshakeFailure,
 }
 
 /// `250`, `25x`, `2xx`. `None` is an `x`.
@@ -121,7 +123,7 @@ impl ReplyPattern {
     fn accepts(&self, reply: &Reply, regex: &mut dyn FnMut(&Template) -> Option<regex::Regex>) -> bool {
         match self {
             Self::Any => true,
-            Self::Close | Self::Silence | Self::Malformed => false,
+            Self::Close | Self::Silence | Self::Malformed | Self::HandshakeFailure => false,
             Self::Reply { code, enhanced, text, lines } => {
                 (code.is_empty() || code.iter().any(|pattern| pattern.accepts(reply.code)))
                     && enhanced.as_ref().is_none_or(|e| reply.enhanced().is_some_and(|code| e.accepts(code)))
@@ -171,7 +173,7 @@ impl ReplyPattern {
     fn accepts_some_4xx(&self) -> bool {
         match self {
             Self::Any => true,
-            Self::Close | Self::Silence | Self::Malformed => false,
+            Self::Close | Self::Silence | Self::Malformed | Self::HandshakeFailure => false,
             // An enhanced code has the class of its reply (RFC 2034 §4).
             Self::Reply { code, enhanced, .. } => {
                 (code.is_empty() || code.iter().any(|pattern| pattern.0[0] == Some(4)))
@@ -193,6 +195,11 @@ impl Expectation {
             [pattern] => pattern.mismatches(reply, regex),
             _ => Vec::new(),
         }
+    }
+
+    /// Whether a TLS handshake is to be refused by the server.
+    pub fn wants_handshake_failure(&self) -> bool {
+        self.any_of.iter().any(|p| matches!(p, ReplyPattern::HandshakeFailure))
     }
 
     pub fn accepts_close(&self) -> bool {

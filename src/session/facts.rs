@@ -29,21 +29,21 @@ pub struct TlsFacts {
     pub cipher: Option<String>,
     pub alpn: Option<String>,
     pub peer: Option<PeerFacts>,
+    /// The certificates that the server sent, its own first. Empty if nobody asked for them.
+    pub chain: Vec<PeerFacts>,
+    /// The earliest end of the certificates of the chain that was verified, or of `chain` without verification. `None`
+    /// if nobody asked for it.
+    pub valid_until: Option<Timestamp>,
     pub verified: bool,
     /// `tls-server-end-point` (RFC 5929 §4.1).
     pub server_end_point: Option<Vec<u8>>,
 }
 
 impl TlsFacts {
-    /// When the first of the server's certificates ends.
+    /// The earliest end of the server's certificates, as far as they are known.
     pub fn certificates_end(&self) -> Option<Timestamp> {
-        self.peer.as_ref().map(|peer| peer.not_after)
+        self.valid_until.or(self.peer.as_ref().map(|peer| peer.not_after))
     }
-}
-
-/// The days from `now` until `end`, rounded down.
-pub fn days_until(end: Timestamp, now: Timestamp) -> i64 {
-    end.duration_since(now).as_secs().div_euclid(86_400)
 }
 
 /// The server's certificate.
@@ -146,8 +146,15 @@ impl Object for TlsValue {
         Some(match key.as_str()? {
             "version" => Value::from(self.facts.version.as_deref()),
             "cipher" => Value::from(self.facts.cipher.as_deref()),
-            "peer" if self.facts.peer.is_some() => Value::from_object(PeerValue(self.clone())),
+            "peer" if self.facts.peer.is_some() => {
+                Value::from_object(PeerValue { facts: self.facts.peer.clone()?, now: self.now })
+            }
             "peer" => Value::from(()),
+            "chain" => {
+                let now = self.now;
+                self.facts.chain.iter().map(|peer| Value::from_object(PeerValue { facts: peer.clone(), now })).collect()
+            }
+            "days_left" => Value::from(self.facts.valid_until.map(|end| days_until(end, self.now))),
             "verified" => Value::from(self.facts.verified),
             _ => return None,
         })
@@ -158,21 +165,28 @@ impl Object for TlsValue {
     }
 }
 
-/// `tls.peer`.
+/// `tls.peer`, or an entry of `tls.chain`.
 #[derive(Debug)]
-struct PeerValue(Arc<TlsValue>);
+struct PeerValue {
+    facts: PeerFacts,
+    now: Timestamp,
+}
+
+/// The days from `now` until `end`, rounded down: a certificate that has just expired has -1.
+pub fn days_until(end: Timestamp, now: Timestamp) -> i64 {
+    end.duration_since(now).as_secs().div_euclid(86_400)
+}
 
 impl Object for PeerValue {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let peer = self.0.facts.peer.as_ref()?;
+        let peer = &self.facts;
         Some(match key.as_str()? {
             "subject" => Value::from(peer.subject.as_str()),
             "issuer" => Value::from(peer.issuer.as_str()),
             "sans" => Value::from(peer.sans.clone()),
             "not_before" => Value::from_object(TimeValue::new(peer.not_before, &TimeZone::UTC)),
             "not_after" => Value::from_object(TimeValue::new(peer.not_after, &TimeZone::UTC)),
-            // Whole days, rounded down: a certificate that has just expired has -1.
-            "days_left" => Value::from(days_until(peer.not_after, self.0.now)),
+            "days_left" => Value::from(days_until(peer.not_after, self.now)),
             "sha256" => Value::from(peer.sha256.as_str()),
             _ => return None,
         })
@@ -202,7 +216,7 @@ impl Object for SessionFacts {
 
 const REPLY_ATTRIBUTES: &[&str] = &["code", "enhanced", "text", "lines", "elapsed"];
 const EHLO_ATTRIBUTES: &[&str] = &["name", "text", "capabilities", "auth", "size"];
-const TLS_ATTRIBUTES: &[&str] = &["version", "cipher", "peer", "verified"];
+const TLS_ATTRIBUTES: &[&str] = &["version", "cipher", "peer", "chain", "days_left", "verified"];
 const PEER_ATTRIBUTES: &[&str] = &["subject", "issuer", "sans", "not_before", "not_after", "days_left", "sha256"];
 const SESSION_ATTRIBUTES: &[&str] = &["elapsed", "name", "server", "sent", "received"];
 

@@ -43,6 +43,8 @@ mod step_range;
 mod steps;
 mod suggestions;
 mod template;
+mod tls_details;
+mod tls_settings;
 mod visitor;
 
 pub use address_source::AddressSource;
@@ -85,6 +87,7 @@ pub use step_range::{StepRange, StepRangeError};
 pub use steps::{AllSteps, all_steps};
 pub(crate) use suggestions::closest_name;
 pub use template::{CompileErrors, RenderError, RenderedText, Template, Templates};
+pub use tls_settings::{StarttlsPolicy, TlsSettings, TlsVersion};
 pub use visitor::{
     FilePurpose, Visitor, walk_action, walk_auth, walk_expectation, walk_message, walk_rows, walk_session, walk_step,
     walk_step_after_with, walk_text_source, walk_tls, walk_variable,

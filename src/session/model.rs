@@ -2,7 +2,7 @@
 
 use super::{
     AddressSource, CloseMode, CsvOptions, Diagnostic, Encoding, Expectation, Expression, HelloVerb, KeyCase,
-    ProxySettings, RetrySettings, SourceMap, Span, StarttlsMode, StepRetry, Template, Templates, Value,
+    ProxySettings, RetrySettings, SourceMap, Span, StarttlsMode, StepRetry, Template, Templates, TlsSettings, Value,
 };
 use regex::Regex;
 use std::path::PathBuf;
@@ -152,39 +152,6 @@ pub struct SourcePath {
     /// The folder of the include that names it, relative to the session file's. Empty outside of includes.
     pub base: PathBuf,
     pub span: Span,
-}
-
-/// `[tls]`.
-#[derive(Clone, Debug)]
-pub struct TlsSettings {
-    /// Where `[tls]` stands, if the file has it.
-    pub span: Option<Span>,
-    pub ca: Option<SourcePath>,
-    pub system_roots: bool,
-    pub verify: bool,
-    pub server_name: Option<Template>,
-    pub min_version: Option<TlsVersion>,
-    pub max_version: Option<TlsVersion>,
-    pub client_cert: Option<SourcePath>,
-    pub client_key: Option<SourcePath>,
-    pub alpn: Vec<String>,
-    /// For the implied steps. If it is `None`, the server's address decides.
-    pub starttls: Option<StarttlsPolicy>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TlsVersion {
-    Tls10,
-    Tls11,
-    Tls12,
-    Tls13,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StarttlsPolicy {
-    Required,
-    Opportunistic,
-    Never,
 }
 
 /// `[auth]`, or an `auth` step's table.

@@ -98,8 +98,8 @@ fn code() -> Value {
 fn expectation() -> Value {
     let word = json!({
         "type": "string",
-        "pattern": "^([0-9][0-9xX]{2}|any|close|silence|malformed)$",
-        "examples": ["2xx", "any", "close", "silence", "malformed"],
+        "pattern": "^([0-9][0-9xX]{2}|any|close|silence|malformed|handshake-failure)$",
+        "examples": ["2xx", "any", "close", "silence", "malformed", "handshake-failure"],
     });
     let table = TABLES.iter().find(|keys| keys.title == "\"expect\"").map(|keys| reference(keys));
     let mut one = vec![code(), word];

@@ -230,6 +230,8 @@ fn tls(tls: &TlsSettings) -> Pairs {
     pairs.template("server_name", &tls.server_name);
     pairs.add_some("min_version", version(tls.min_version));
     pairs.add_some("max_version", version(tls.max_version));
+    pairs.add_some("ciphers", tls.ciphers.as_ref().map(|(list, _)| toml::string(list)));
+    pairs.add_some("security_level", tls.security_level.map(|level| level.to_string()));
     pairs.add_some("client_cert", tls.client_cert.as_ref().map(path));
     pairs.add_some("client_key", tls.client_key.as_ref().map(path));
     pairs.add_unless(tls.alpn.is_empty(), "alpn", toml::list(tls.alpn.iter().map(|name| toml::string(name))));

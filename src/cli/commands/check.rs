@@ -8,8 +8,8 @@ use crate::cli::sessions::load::{LoadedSession, SessionInputs};
 use crate::cli::sessions::reach::{NamedFile, reach};
 use crate::cli::sessions::row_columns;
 use crate::event::Status;
-use crate::exec::TlsFile;
-use crate::net::check_pem;
+use crate::exec::TlsInput;
+use crate::net::check_tls_input;
 use crate::report::diagnosis::escape_workflow_commands;
 use crate::session::{
     ContentPath, Diagnostic, Diagnostics, Exclusion, ExclusionList, FilePattern, FilePurpose, RenderedText,
@@ -174,7 +174,7 @@ fn source_diagnostic(error: SourceError, span: Span) -> Diagnostic {
     }
 }
 
-/// The errors of the files of `[tls]` that can be read.
+/// The errors of the files of `[tls]` that can be read, and of its cipher list.
 fn certificate_errors(loaded: &LoadedSession) -> Vec<Diagnostic> {
     let tls = &loaded.session.tls;
     let read = |path: &Option<SourcePath>| {
@@ -183,20 +183,25 @@ fn certificate_errors(loaded: &LoadedSession) -> Vec<Diagnostic> {
         Some((path.clone(), bytes))
     };
     let mut list = Vec::new();
-    let mut look = |path: &SourcePath, file: TlsFile<'_>| {
-        if let Err(why) = check_pem(file) {
+    if let Some((ciphers, span)) = &tls.ciphers
+        && let Err(why) = check_tls_input(TlsInput::Ciphers(ciphers))
+    {
+        list.push(Diagnostic::error(span.clone(), format!("ciphers = {ciphers:?}: {why}")));
+    }
+    let mut look = |path: &SourcePath, file: TlsInput<'_>| {
+        if let Err(why) = check_tls_input(file) {
             list.push(Diagnostic::error(path.span.clone(), format!("{}: {why}", path.template.source)));
         }
     };
     if let Some((path, pem)) = read(&tls.ca) {
-        look(&path, TlsFile::Trusted(&pem));
+        look(&path, TlsInput::Trusted(&pem));
     }
     match (read(&tls.client_cert), &tls.client_key, read(&tls.client_key)) {
         (Some((_, certificate)), _, Some((path, key))) => {
-            look(&path, TlsFile::Client { certificate: &certificate, key: &key });
+            look(&path, TlsInput::Client { certificate: &certificate, key: &key });
         }
         // One file may have both.
-        (Some((path, both)), None, _) => look(&path, TlsFile::Client { certificate: &both, key: &both }),
+        (Some((path, both)), None, _) => look(&path, TlsInput::Client { certificate: &both, key: &both }),
         _ => {}
     }
     list

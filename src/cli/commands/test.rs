@@ -98,7 +98,9 @@ fn test(
 ) -> Result<TestEnd, CommandError> {
     let arguments = &all.run;
     let prometheus = all.monitoring.prometheus.as_deref();
-    let (suite, network) = Suite::open(arguments, prometheus, origin, |sessions, _| sessions == 1)?;
+    let (mut suite, network) = Suite::open(arguments, prometheus, origin, |sessions, _| sessions == 1)?;
+    // Monitoring is told when the first certificate of the whole chain ends.
+    suite.runner.options.trust.details |= all.monitoring.nagios || prometheus.is_some();
     let command = TestRun {
         suite: &suite,
         options: &arguments.output,

@@ -58,9 +58,7 @@ fn judge_end(outcome: Option<&Outcome>, xfail: Option<&str>, observed: &OutcomeO
         Status::Passed => judged(Status::Passed, Judgement::Passed),
         // xfail expects a failure of the dialogue, not a signal or a bug.
         status if status.is_signal() || status == Status::Software => judged(status, Judgement::Error),
-        _ if xfail.is_some() && is_dialogue_failure(outcome, observed) => {
-            judged(Status::Passed, Judgement::ExpectedFailure(why))
-        }
+        _ if xfail.is_some() && is_dialogue_failure(outcome) => judged(Status::Passed, Judgement::ExpectedFailure(why)),
         status if xfail.is_some() => {
             let remark = Some("xfail covers only failures of the dialogue, not this one".to_owned());
             JudgedOutcome { status, judgement: Judgement::Error, remark }
@@ -72,17 +70,14 @@ fn judge_end(outcome: Option<&Outcome>, xfail: Option<&str>, observed: &OutcomeO
     }
 }
 
-/// Whether the failure came from the dialogue with the server. Errors of values, files or the ledger did not, nor did a server
-/// that was never reached.
-fn is_dialogue_failure(outcome: &Outcome, observed: &OutcomeObserver) -> bool {
-    let unreached = matches!(
-        outcome.failure.as_ref().map(|failure| &failure.cause),
-        Some(Cause::CannotResolve { .. } | Cause::CannotConnect { .. })
-    );
+/// Whether the failure came from the dialogue with the server. Errors of values, files or the ledger did not, nor did a
+/// server that was not reached or not in time, nor a handshake that this side refused: they say nothing about the server.
+fn is_dialogue_failure(outcome: &Outcome) -> bool {
+    let refused_here = matches!(outcome.failure.as_ref().map(|failure| &failure.cause), Some(Cause::TlsRefused { .. }));
     match outcome.status {
-        Status::DataErr | Status::NoInput | Status::CantCreate | Status::Usage => false,
-        Status::NoHost | Status::Unavailable => !unreached || observed.connected,
-        _ => true,
+        Status::Failed | Status::IoErr | Status::Protocol | Status::NoPerm => true,
+        Status::Config => !refused_here,
+        _ => false,
     }
 }
 
@@ -126,8 +121,6 @@ fn unsent_line(loaded: &LoadedSession, outcome: Option<&Outcome>, raw_deliveries
 pub struct OutcomeObserver {
     /// Steps whose `if` was false.
     conditions: usize,
-    /// A connection was made.
-    connected: bool,
     pub deliveries: Deliveries,
     raw_deliveries: RawDeliveries,
 }
@@ -150,7 +143,6 @@ impl Observer for OutcomeObserver {
     fn observe(&mut self, event: &Event<'_>) {
         self.deliveries.observe_fact(&event.fact);
         self.raw_deliveries.observe(event);
-        self.connected |= matches!(event.fact, Fact::Connected { .. });
         if let Fact::StepFinished { verdict: Verdict::Skipped(SkipReason::Condition), .. } = &event.fact {
             self.conditions += 1;
         }
@@ -170,6 +162,9 @@ mod tests {
         let down = Cause::CannotConnect { address: SafeText::new("a:1"), why: SafeText::new("refused") };
         let failure = Failure::new(Status::Unavailable, Place::default(), down);
         let unreached = Outcome { failure: Some(failure), ..ended(Status::Unavailable, 1) };
+        let refused = Cause::TlsRefused { why: SafeText::new("no TLS version in common") };
+        let refused = Failure::new(Status::Config, Place::default(), refused);
+        let refused_here = Outcome { failure: Some(refused), ..ended(Status::Config, 1) };
         let table = [
             (Some(ended(Status::Passed, 3)), None, 0, Status::Passed, "passed"),
             (Some(ended(Status::TempFail, 3)), None, 0, Status::TempFail, "failed"),
@@ -182,7 +177,10 @@ mod tests {
             (Some(ended(Status::Interrupted, 3)), Some("why"), 0, Status::Interrupted, "Ctrl-C is not expected"),
             (Some(ended(Status::DataErr, 0)), Some("why"), 0, Status::DataErr, "nor is a value that is missing"),
             (Some(unreached.clone()), Some("why"), 0, Status::Unavailable, "nor is a server that is down"),
-            (Some(ended(Status::Unavailable, 3)), Some("why"), 0, Status::Passed, "it hung up: that may be"),
+            (Some(refused_here), Some("why"), 0, Status::Config, "nor is a handshake that this side refused"),
+            (Some(ended(Status::Unavailable, 3)), Some("why"), 0, Status::Unavailable, "nor that it hung up"),
+            (Some(ended(Status::TempFail, 3)), Some("why"), 0, Status::TempFail, "nor a timeout"),
+            (Some(ended(Status::Protocol, 3)), Some("why"), 0, Status::Passed, "what it says may be"),
             (None, Some("why"), 0, Status::Software, "a bug is not expected"),
         ];
         for (outcome, xfail, conditions, expected, why) in table {

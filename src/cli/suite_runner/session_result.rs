@@ -1,7 +1,7 @@
 //! What a session came to: its record for the reports, its status, and what a command keeps to print.
 
 use crate::cli::sessions::load::{LoadFailure, LoadResult, LoadedSession};
-use crate::event::Status;
+use crate::event::{SECURITY_LEVEL_REMARK, Status};
 use crate::report::diagnosis::literal_secrets;
 use crate::report::record::{Judgement, Record, SessionFailure, Totals, UNVERIFIED_REMARK};
 use crate::transcript::{SafeText, escape_unprintable};
@@ -81,9 +81,11 @@ pub fn description(loaded: &LoadedSession) -> Option<SafeText> {
     text.is_literal().then(|| literal_secrets(&loaded.session).redact(&text.source))
 }
 
-/// Remarks about the session as a whole: `remark`, which explains its verdict, and whether certificates were not verified.
+/// Remarks about the session as a whole: `remark`, which explains its verdict, and what was weaker than usual: certificates
+/// that were not verified, a lowered security level.
 pub fn remarks(loaded: &LoadedSession, insecure: bool, remark: Option<String>) -> Vec<String> {
     let why = if insecure { "--insecure" } else { "verify = false in [tls]" };
     let unverified = (!loaded.session.tls.verify).then(|| format!("{UNVERIFIED_REMARK}: {why}"));
-    remark.into_iter().chain(unverified).collect()
+    let lowered = loaded.session.tls.lowers_security_level().then(|| SECURITY_LEVEL_REMARK.to_owned());
+    remark.into_iter().chain(unverified).chain(lowered).collect()
 }

@@ -6,8 +6,8 @@ use crate::cli::error::CommandError;
 use crate::cli::output::transcript_files::{FileId, file_id};
 use crate::cli::sessions::diagnostics::source_error;
 use crate::cli::sessions::load::LoadedSession;
-use crate::exec::{ConnectOptions, LocalHost, RunOptions, ServerTarget, TlsFile, TlsTrust};
-use crate::net::check_pem;
+use crate::exec::{ConnectOptions, LocalHost, RunOptions, ServerTarget, TlsInput, TlsTrust};
+use crate::net::check_tls_input;
 use crate::session::Value;
 use crate::source::read_argument_file;
 use crate::transcript::escape_unprintable;
@@ -37,7 +37,7 @@ pub fn trusted_certificates(
     let mut all = Vec::new();
     for path in &arguments.ca {
         let pem = read_argument_file(path).map_err(|why| source_error(why).with_prefix(&origin("ca")))?;
-        check_pem(TlsFile::Trusted(&pem)).map_err(|why| {
+        check_tls_input(TlsInput::Trusted(&pem)).map_err(|why| {
             let name = escape_unprintable(path.as_os_str().as_encoded_bytes());
             CommandError::invalid_data(format!("{}: {name}: {why}", origin("ca")))
         })?;
@@ -67,7 +67,7 @@ pub fn run_options(arguments: &RunArguments, variables: Vec<(String, Value)>, ca
             mx: false,
             expects_greeting: false,
         },
-        trust: TlsTrust { ca, check_file: Some(check_pem) },
+        trust: TlsTrust { ca, details: false, check_input: Some(check_tls_input) },
         dry_run: arguments.dry.dry_run,
         host: LocalHost { name: machine::hostname(), zone: machine::time_zone() },
     }

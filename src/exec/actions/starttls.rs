@@ -2,8 +2,9 @@
 
 use super::command::exchange;
 use super::outcome::ActionOutcome;
-use super::tls::{handshake, reject_injected_bytes};
+use super::tls::{expect_refusal, handshake, reject_injected_bytes};
 use crate::event::{Cause, Note, Status};
+use crate::exec::checks::codes;
 use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
 use crate::exec::exchange::SmtpCommand;
@@ -26,7 +27,10 @@ pub fn starttls(
             }
         }
     }
-    let (step, expect) = (context.step, context.expected()?);
+    let (step, written) = (context.step, context.expected()?);
+    // The command must be accepted for a handshake to fail.
+    let (fails, accepted) = (written.wants_handshake_failure(), codes("220"));
+    let expect = if fails { &accepted } else { written };
     let line = SmtpCommand::line(context, b"STARTTLS\r\n", expect, step.timeout);
     let replies = context.connection.server.replies;
     let result = exchange(context, &SmtpCommand { chunk: step.chunk, ..line });
@@ -35,7 +39,7 @@ pub fn starttls(
         return result.map(|_| ActionOutcome::Passed);
     };
     match result {
-        Err(error) if may_continue_unencrypted(policy, &error, code.get()) => {
+        Err(error) if !fails && may_continue_unencrypted(policy, &error, code.get()) => {
             note_refusal(context);
             Ok(ActionOutcome::Passed)
         }
@@ -44,8 +48,10 @@ pub fn starttls(
         Ok(_) if code.class() != 2 => Ok(ActionOutcome::Passed),
         Ok(_) => {
             reject_injected_bytes(context, inject_check)?;
-            let verify = context.connector.tls.verify;
-            handshake(context, verify, None)?;
+            match fails {
+                true => expect_refusal(context)?,
+                false => handshake(context, context.connector.tls.verify, None)?,
+            }
             Ok(ActionOutcome::Passed)
         }
     }

@@ -1,21 +1,30 @@
 //! The `tls` step, and the TLS handshake (RFC 3207).
 
-use crate::event::{Cause, Fact, Note, Status};
+use crate::event::{Cause, Fact, Note, ServerResponse, Status};
+use crate::exec::checks::at_expectation;
 use crate::exec::connection::{ConnectionState, TlsStart};
 use crate::exec::context::StepContext;
 use crate::exec::error::{Deadline, StepError};
 use crate::exec::exchange::require_quiet;
 use crate::exec::ports::TlsError;
-use crate::exec::read_outcome::StreamEnd;
+use crate::exec::read_outcome::{StreamEnd, TransferError};
 use crate::prepare::TlsOptions;
+use crate::session::{CloseMode, Expectation};
 use crate::smtp::lines::split_lines;
 use crate::transcript::SafeText;
+use std::time::Duration;
+
+/// How long a server has to refuse a handshake of TLS 1.3 that this side has finished.
+const REFUSAL_WAIT: Duration = Duration::from_secs(2);
 
 /// The handshake alone.
 pub fn tls(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
     match context.connection.state {
         ConnectionState::AwaitingTls(TlsStart::AfterStarttls) => reject_injected_bytes(context, true)?,
         _ => require_quiet(context)?,
+    }
+    if context.step.expect.as_ref().is_some_and(Expectation::wants_handshake_failure) {
+        return expect_refusal(context);
     }
     let verify = context.connector.tls.verify;
     handshake(context, verify, None)
@@ -33,8 +42,71 @@ pub fn reject_injected_bytes(context: &mut StepContext<'_, '_>, check: bool) -> 
 
 /// Starts TLS on the connection. `unverified` says why the certificate is not verified, if nobody asked for that.
 pub fn handshake(context: &mut StepContext<'_, '_>, verify: bool, unverified: Option<&str>) -> Result<(), StepError> {
+    if let HandshakeResult::Refused(error) = run_handshake(context, verify)? {
+        return Err(error);
+    }
+    if let Some(why) = unverified {
+        context.note(Note::NotVerified { why: SafeText::new(why) });
+    }
+    Ok(())
+}
+
+/// Runs a handshake that the server is expected to refuse. The connection is over if it does.
+pub fn expect_refusal(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
+    let verify = context.connector.tls.verify;
+    let why = match run_handshake(context, verify)? {
+        HandshakeResult::Refused(error) => match error.cause {
+            Cause::TlsFailed { why, after_handshake: _ } => Some(why),
+            _ => return Err(error),
+        },
+        HandshakeResult::Started => refusal_after_handshake(context)?,
+    };
+    let Some(why) = why else {
+        let expect = context.expected()?;
+        let cause =
+            Cause::Unexpected { expected: context.events.shown(&expect.words), got: ServerResponse::TlsStarted };
+        return Err(at_expectation(StepError::new(Status::Failed, cause), expect));
+    };
+    context.note(Note::HandshakeRefused { why });
+    context.connection.close(context.events, CloseMode::Fin);
+    Ok(())
+}
+
+/// Why the server refuses a handshake that this side has finished. In TLS 1.3 the client is the last to finish (RFC 8446
+/// §2), so the server may refuse it later. `None`: it succeeded, since the server said or ended nothing in time, or sent
+/// something else.
+fn refusal_after_handshake(context: &mut StepContext<'_, '_>) -> Result<Option<SafeText>, StepError> {
+    let version = context.connection.server.tls.as_ref().and_then(|tls| tls.version.as_deref());
+    if version.is_some_and(|version| version != "TLSv1.3") {
+        return Ok(None);
+    }
+    let deadline = Deadline::after(context.events.now(), context.step.timeout.unwrap_or(REFUSAL_WAIT), None);
+    match context.connection.read_some(context.events, deadline.at) {
+        Err(TransferError::Ended(end @ (StreamEnd::Alert(_) | StreamEnd::Fin | StreamEnd::Reset))) => {
+            Ok(Some(context.events.shown(end.description())))
+        }
+        Err(TransferError::Ended(end)) => Err(StepError::lost(&context.events.secrets, &end)),
+        Err(TransferError::Interrupted(interrupt)) => Err(StepError::interrupted(interrupt)),
+        Ok(()) | Err(TransferError::TimedOut | TransferError::Early) => Ok(None),
+    }
+}
+
+/// What came of a handshake that this side did not give up.
+enum HandshakeResult {
+    Started,
+    /// The server refused it, by an alert or by ending the connection.
+    Refused(StepError),
+}
+
+fn run_handshake(context: &mut StepContext<'_, '_>, verify: bool) -> Result<HandshakeResult, StepError> {
     let deadline = Deadline::after(context.events.now(), context.run.session.connect_timeout, None);
     let options = TlsOptions { verify, ..context.connector.tls_of(&context.run, &context.connection.name) };
+    if !context.connection.is_open() {
+        return Err(StepError::lost(&context.events.secrets, &StreamEnd::Absent));
+    }
+    if context.run.session.tls.lowers_security_level() {
+        context.note(Note::SecurityLevelLowered);
+    }
     let Some(stream) = context.connection.stream() else {
         return Err(StepError::lost(&context.events.secrets, &StreamEnd::Absent));
     };
@@ -53,16 +125,21 @@ pub fn handshake(context: &mut StepContext<'_, '_>, verify: bool, unverified: Op
     if let Err(TlsError::Certificate { connected_again: true, .. }) = &started {
         context.note(Note::ConnectedAgain);
     }
-    let facts = started.map_err(|failure| match (context.events.clock.interrupted(), &failure) {
-        (Some(interrupt), TlsError::TimedOut | TlsError::NotTls { .. } | TlsError::Other(_)) => {
-            StepError::interrupted(interrupt)
+    let facts = match started {
+        Ok(facts) => facts,
+        Err(failure) => {
+            let refused = matches!(failure, TlsError::Refused(_));
+            let error = match (context.events.clock.interrupted(), &failure) {
+                (
+                    Some(interrupt),
+                    TlsError::TimedOut | TlsError::NotTls { .. } | TlsError::Refused(_) | TlsError::Other(_),
+                ) => return Err(StepError::interrupted(interrupt)),
+                _ => StepError::tls(&context.events.secrets, failure, deadline),
+            };
+            return if refused { Ok(HandshakeResult::Refused(error)) } else { Err(error) };
         }
-        _ => StepError::tls(&context.events.secrets, failure, deadline),
-    })?;
+    };
     context.events.emit(&context.connection.name, Fact::TlsStarted { tls: &facts, verify });
-    if let Some(why) = unverified {
-        context.note(Note::NotVerified { why: SafeText::new(why) });
-    }
     context.connection.begin_tls(facts);
-    Ok(())
+    Ok(HandshakeResult::Started)
 }

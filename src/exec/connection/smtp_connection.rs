@@ -11,7 +11,10 @@ use crate::exec::read_outcome::{StreamEnd, TransferError};
 use crate::session::{Chunk, CloseMode, EhloFacts, TlsFacts};
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a server has to say something in plain text after TLS ended or broke, unless it ends the connection before.
+const OUTSIDE_TLS_WAIT: Duration = Duration::from_secs(1);
 
 /// A connection to the server, by the name that the session's steps know it by.
 pub struct SmtpConnection<'a> {
@@ -178,10 +181,14 @@ impl SmtpConnection<'_> {
     pub fn end(&mut self, events: &mut EventSink<'_>, end: StreamEnd) -> StreamEnd {
         self.emit_partial_line(events);
         if let Some(mut stream) = self.stream.take() {
+            if self.is_encrypted() {
+                let outside = stream.read_outside_tls(events.now() + OUTSIDE_TLS_WAIT);
+                events.note_outside_tls(&self.name, &outside);
+            }
             let fact = match end {
                 StreamEnd::Fin => Fact::ClosedByServer,
                 StreamEnd::Reset => Fact::ResetByServer,
-                StreamEnd::Failed(_) | StreamEnd::Garbled(_) | StreamEnd::Absent => {
+                StreamEnd::Failed(_) | StreamEnd::Alert(_) | StreamEnd::Garbled(_) | StreamEnd::Absent => {
                     Fact::ClosedByClient { how: CloseMode::Fin }
                 }
             };
@@ -196,6 +203,7 @@ impl SmtpConnection<'_> {
         match error.kind() {
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => StreamEnd::Reset,
             ErrorKind::UnexpectedEof | ErrorKind::NotConnected => StreamEnd::Fin,
+            ErrorKind::ConnectionRefused if self.is_encrypted() => StreamEnd::Alert(error.to_string()),
             _ if self.is_encrypted() => StreamEnd::Garbled(error.to_string()),
             _ => StreamEnd::Failed(error.to_string()),
         }

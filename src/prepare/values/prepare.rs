@@ -5,7 +5,7 @@ use super::source::{ValueNotices, ValueReader};
 use crate::event::{Failure, StepError};
 use crate::prepare::clock::Clock;
 use crate::prepare::context::RunContext;
-use crate::prepare::tls::{TlsFile, TlsOptions};
+use crate::prepare::tls::{TlsInput, TlsLimits, TlsOptions};
 use crate::session::{HostEnvironment, Scope, Server, SourcePath};
 use crate::transcript::Secrets;
 use std::sync::{Arc, Mutex};
@@ -54,7 +54,7 @@ pub fn prepare(run: RunContext<'_>, secrets: &mut Secrets, clock: &dyn Clock) ->
         }
     };
     let mut ca = read(&session.tls.ca)?.unwrap_or_default();
-    check_tls_file(run, secrets, &session.tls.ca, TlsFile::Trusted(&ca))?;
+    check_named_file(run, secrets, &session.tls.ca, TlsInput::Trusted(&ca))?;
     ca.extend_from_slice(&options.trust.ca);
     let client_cert = match (read(&session.tls.client_cert)?, read(&session.tls.client_key)?) {
         (Some(certificate), Some(key)) => Some((certificate, key)),
@@ -64,29 +64,38 @@ pub fn prepare(run: RunContext<'_>, secrets: &mut Secrets, clock: &dyn Clock) ->
     };
     if let Some((certificate, key)) = &client_cert {
         let at = if session.tls.client_key.is_some() { &session.tls.client_key } else { &session.tls.client_cert };
-        check_tls_file(run, secrets, at, TlsFile::Client { certificate, key })?;
+        check_named_file(run, secrets, at, TlsInput::Client { certificate, key })?;
+    }
+    if let (Some((list, span)), Some(check)) = (&session.tls.ciphers, options.trust.check_input) {
+        let wrong = |why| StepError::bad_value(secrets, format!("ciphers = {list:?}: {why}")).at(span);
+        check(TlsInput::Ciphers(list)).map_err(wrong)?;
     }
     let tls = TlsOptions {
         server_name,
         verify: session.tls.verify,
         ca,
         system_roots: session.tls.system_roots,
-        min_version: session.tls.min_version,
-        max_version: session.tls.max_version,
+        limits: TlsLimits {
+            min_version: session.tls.min_version,
+            max_version: session.tls.max_version,
+            ciphers: session.tls.ciphers.as_ref().map(|(list, _)| list.clone()),
+            security_level: session.tls.security_level.or(session.tls.lowers_security_level().then_some(0)),
+        },
         client_cert,
         alpn: session.tls.alpn.clone(),
+        details: options.trust.details || session.needs_tls_details(),
     };
     Ok(PreparedValues { scope, server, notices, client_name, tls, moment })
 }
 
 /// An invalid file of `[tls]` is reported where the session names it, before there is a connection.
-fn check_tls_file(
+fn check_named_file(
     run: RunContext<'_>,
     secrets: &Secrets,
     named: &Option<SourcePath>,
-    file: TlsFile<'_>,
+    file: TlsInput<'_>,
 ) -> Result<(), StepError> {
-    let (Some(path), Some(check)) = (named, run.options.trust.check_file) else { return Ok(()) };
+    let (Some(path), Some(check)) = (named, run.options.trust.check_input) else { return Ok(()) };
     let wrong = |why| StepError::bad_value(secrets, format!("{}: {why}", path.template.source)).at(&path.span);
     check(file).map_err(wrong)
 }

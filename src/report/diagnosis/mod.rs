@@ -311,6 +311,9 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
                 Note::Unencrypted { .. }
                 | Note::NotVerified { .. }
                 | Note::ConnectedAgain
+                | Note::HandshakeRefused { .. }
+                | Note::SecurityLevelLowered
+                | Note::OutsideTls { .. }
                 | Note::SecretInArguments { .. }
                 | Note::MailExchanger { .. }
                 | Note::MailExchangerUnreachable { .. }

@@ -99,6 +99,9 @@ fn cause_notes(failure: &Failure) -> Vec<String> {
             }
             notes
         }
+        Cause::TlsRefused { .. } => {
+            help("`min_version`, `ciphers` and `security_level` in [tls] say what this side accepts")
+        }
         Cause::DeliveryUnknown { .. } => help("a retry may send the message twice (RFC 1047)"),
         Cause::BytesAfterStarttls { .. } => {
             help("`inject_check = false` next to `starttls` continues, to see what the server does next")

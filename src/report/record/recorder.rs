@@ -315,6 +315,9 @@ impl Observer for Recorder {
                 Note::SecretInArguments { name } => self.given_secrets.push(name.clone()),
                 Note::Unencrypted { .. }
                 | Note::ConnectedAgain
+                | Note::HandshakeRefused { .. }
+                | Note::SecurityLevelLowered
+                | Note::OutsideTls { .. }
                 | Note::MailExchanger { .. }
                 | Note::MailExchangerUnreachable { .. }
                 | Note::DecodedChallenge { .. }

@@ -1,6 +1,9 @@
 //! The remarks of the transcript.
 
-use crate::event::{Cause, Failure, HumanDuration, Note, RecipientOutcome, SkipReason, group_thousands, human_size};
+use crate::event::{
+    Cause, Failure, HumanDuration, Note, RecipientOutcome, SECURITY_LEVEL_REMARK, SkipReason, group_thousands,
+    human_size,
+};
 use crate::session::{CloseMode, TlsFacts};
 use crate::transcript::SafeText;
 use std::net::IpAddr;
@@ -88,6 +91,9 @@ pub(super) fn is_detail(note: &Note) -> bool {
         Note::Unencrypted { .. }
         | Note::NotVerified { .. }
         | Note::ConnectedAgain
+        | Note::HandshakeRefused { .. }
+        | Note::SecurityLevelLowered
+        | Note::OutsideTls { .. }
         | Note::MailExchanger { .. }
         | Note::MailExchangerUnreachable { .. }
         | Note::QuitFailed { .. }
@@ -105,6 +111,9 @@ pub(super) fn note(note: &Note) -> String {
     match note {
         Note::Unencrypted { why } => format!("continuing unencrypted: {why}"),
         Note::NotVerified { why } => format!("certificate not verified: {why}"),
+        Note::HandshakeRefused { why } => format!("TLS handshake failed as expected: {why}"),
+        Note::SecurityLevelLowered => SECURITY_LEVEL_REMARK.to_owned(),
+        Note::OutsideTls { line } => format!("outside TLS: {line}"),
         Note::ConnectedAgain => "certificate read over another connection, without verification".to_owned(),
         Note::MailExchanger { domain, host, preference: Some(preference) } => {
             format!("mail exchanger of {domain}: {host}, preference {preference}")

@@ -79,6 +79,8 @@ impl SessionReader<'_> {
             server_name: None,
             min_version: None,
             max_version: None,
+            ciphers: None,
+            security_level: None,
             client_cert: None,
             client_key: None,
             alpn: Vec::new(),
@@ -94,6 +96,14 @@ impl SessionReader<'_> {
         settings.server_name = self.optional_template(&fields, "server_name");
         settings.min_version = fields.get("min_version").and_then(|field| self.tls_version(field));
         settings.max_version = fields.get("max_version").and_then(|field| self.tls_version(field));
+        settings.ciphers = fields.get("ciphers").and_then(|field| {
+            let span = self.value_span(field.value);
+            self.word(field).map(|list| (list, span))
+        });
+        settings.security_level = fields
+            .get("security_level")
+            .and_then(|field| self.integer(field))
+            .and_then(|level| u8::try_from(level).ok());
         settings.client_cert = fields.get("client_cert").and_then(|field| self.path(field));
         settings.client_key = fields.get("client_key").and_then(|field| self.path(field));
         settings.alpn = fields.get("alpn").and_then(|field| self.list(field, Self::alpn_protocol)).unwrap_or_default();

@@ -8,7 +8,7 @@ use crate::session::suggestions::closest_name;
 use crate::session::{CodePattern, Diagnostic, EnhancedPattern, Expectation, ReplyPattern, Span};
 use toml::de::DeValue;
 
-const WORDS: [&str; 4] = ["any", "close", "silence", "malformed"];
+const WORDS: [&str; 5] = ["any", "close", "silence", "malformed", "handshake-failure"];
 
 impl SessionReader<'_> {
     pub(super) fn expect(&mut self, field: Field<'_>) -> Option<Expectation> {
@@ -41,6 +41,7 @@ impl SessionReader<'_> {
                 "close" => Some(ReplyPattern::Close),
                 "silence" => Some(ReplyPattern::Silence),
                 "malformed" => Some(ReplyPattern::Malformed),
+                "handshake-failure" => Some(ReplyPattern::HandshakeFailure),
                 other => {
                     if let Some(meant) = closest_name(other, WORDS.into_iter()).filter(|_| !other.starts_with(digit)) {
                         let span = self.value_span(field.value);
@@ -159,6 +160,7 @@ fn describe(pattern: &ReplyPattern) -> String {
         ReplyPattern::Close => "close".to_owned(),
         ReplyPattern::Silence => "silence".to_owned(),
         ReplyPattern::Malformed => "a malformed reply".to_owned(),
+        ReplyPattern::HandshakeFailure => "handshake-failure".to_owned(),
         ReplyPattern::Reply { code, enhanced, text, lines } => {
             let mut words: Vec<_> = code.iter().map(CodePattern::to_string).collect();
             words = if words.is_empty() { words } else { vec![words.join(" or ")] };

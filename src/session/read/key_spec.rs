@@ -72,7 +72,7 @@ impl fmt::Display for KeyType {
             Self::Regex => f.write_str("a regular expression in a string"),
             Self::Value => f.write_str("a string, a number, a boolean or a source such as { env = \"NAME\" }"),
             Self::Expect => f.write_str(
-                "a code such as 250 or \"2xx\", a list of them, \"any\", \"close\", \"silence\", \"malformed\", or a table \
+                "a code such as 250 or \"2xx\", a list of them, \"any\", \"close\", \"silence\", \"malformed\", \"handshake-failure\", or a table \
                  with code, enhanced, text, lines",
             ),
             Self::List(kind) => write!(f, "a list, each {kind}"),

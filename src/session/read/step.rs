@@ -32,6 +32,8 @@ pub(super) enum ExpectRule {
     /// These codes are the default.
     Default(&'static [&'static str]),
     Optional,
+    /// Only `"handshake-failure"`: there is no reply.
+    Handshake,
     Forbidden,
 }
 
@@ -57,6 +59,7 @@ fn rules(action: &str) -> ActionRules {
         "auth" => rules(ExpectRule::Default(&["235"]), true),
         "quit" => rules(ExpectRule::Default(&["221"]), true),
         "pipeline" | "proxy" => rules(ExpectRule::Forbidden, true),
+        "tls" => rules(ExpectRule::Handshake, false),
         "sleep" | "close" => ActionRules { timeout: false, ..rules(ExpectRule::Forbidden, false) },
         "steps" | "include" => ActionRules { timeout: false, group: true, ..rules(ExpectRule::Forbidden, false) },
         _ => rules(ExpectRule::Forbidden, false),
@@ -158,7 +161,7 @@ impl SessionReader<'_> {
             }
         }
         for field in fields.present(&MODIFIERS) {
-            let replies = !matches!(rules.expects, ExpectRule::Forbidden);
+            let replies = !matches!(rules.expects, ExpectRule::Forbidden | ExpectRule::Handshake);
             let why = match field.name {
                 // `expectation` reports it.
                 "expect" => continue,
@@ -203,7 +206,7 @@ impl SessionReader<'_> {
                 let wrong = Diagnostic::error(self.span(field.key_bytes()), format!("\"{title}\" takes no \"expect\""));
                 let help = match title {
                     "pipeline" | "steps" | "include" => "each of its steps has its own",
-                    "login" | "tls" | "connect" => "it succeeds or it fails",
+                    "login" | "connect" => "it succeeds or it fails",
                     _ => "the server has nothing to answer",
                 };
                 self.report(wrong.with_help(help));
@@ -215,6 +218,7 @@ impl SessionReader<'_> {
                 if within == StepParent::Pipeline && expect.any_of.iter().any(mute) {
                     self.error(field.value.span(), "\"silence\" cannot be expected in a pipeline");
                 }
+                self.check_handshake_failure(field, title, rules, &expect);
                 Some(expect)
             }
             (ExpectRule::Default(codes), None) => Some(expect_codes(fields.span.clone(), codes)),
@@ -229,6 +233,26 @@ impl SessionReader<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Reports `"handshake-failure"` next to another action or another expectation, and any other with `tls`.
+    fn check_handshake_failure(&mut self, field: Field<'_>, title: &str, rules: &ActionRules, expect: &Expectation) {
+        let wrong = match (expect.wants_handshake_failure(), rules.expects) {
+            (false, ExpectRule::Handshake) => {
+                Diagnostic::error(self.value_span(field.value), format!("\"{title}\" has no reply"))
+                    .with_help("without \"expect\" the handshake must succeed; expect = \"handshake-failure\" passes if the server refuses it")
+            }
+            (true, _) if title != "starttls" && title != "tls" => {
+                let text = "\"handshake-failure\" is allowed only with \"starttls\" and \"tls\"";
+                Diagnostic::error(self.value_span(field.value), text)
+            }
+            (true, _) if expect.any_of.len() > 1 => {
+                let text = "\"handshake-failure\" cannot be one of several";
+                Diagnostic::error(self.value_span(field.value), text)
+            }
+            _ => return,
+        };
+        self.report(wrong);
     }
 
     /// Reports keys that need a reply: `raw` without `expect` reads none.
@@ -271,7 +295,8 @@ impl SessionReader<'_> {
             None => Some(expect_codes(fields.span.clone(), &["4xx"])),
             Some(field) => {
                 let on = self.expect(field)?;
-                if on.accepts_close() || on.accepts_silence() || on.accepts_malformed() {
+                if on.accepts_close() || on.accepts_silence() || on.accepts_malformed() || on.wants_handshake_failure()
+                {
                     self.error(field.value.span(), "\"on\" names replies: it is not sent again without one");
                 }
                 Some(on)

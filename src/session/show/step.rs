@@ -156,6 +156,7 @@ fn pattern(pattern: &ReplyPattern) -> String {
         ReplyPattern::Close => "\"close\"".to_owned(),
         ReplyPattern::Silence => "\"silence\"".to_owned(),
         ReplyPattern::Malformed => "\"malformed\"".to_owned(),
+        ReplyPattern::HandshakeFailure => "\"handshake-failure\"".to_owned(),
         ReplyPattern::Reply { code: codes, enhanced: None, text: None, lines: None } if codes.len() == 1 => {
             codes.iter().map(code).collect()
         }
