@@ -2,10 +2,10 @@
 
 use super::{
     AddressSource, CloseMode, CsvOptions, Diagnostic, Encoding, Expectation, Expression, HelloVerb, KeyCase,
-    ProxySettings, RetrySettings, SourceMap, Span, StarttlsMode, StepRetry, Template, Templates, TlsSettings, Value,
+    ProxySettings, RetrySettings, SourceMap, SourcePath, Span, StarttlsMode, StepRetry, Template, Templates,
+    TlsSettings, Value,
 };
 use regex::Regex;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// A session: the content of its file and its includes.
@@ -142,16 +142,6 @@ impl ValueSource {
             | Self::Json { default, .. } => default.as_ref(),
         }
     }
-}
-
-/// A file that a session names: relative to the session file's folder, or absolute.
-#[derive(Clone, Debug)]
-pub struct SourcePath {
-    /// As the file writes it.
-    pub template: Template,
-    /// The folder of the include that names it, relative to the session file's. Empty outside of includes.
-    pub base: PathBuf,
-    pub span: Span,
 }
 
 /// `[auth]`, or an `auth` step's table.
