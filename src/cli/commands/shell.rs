@@ -4,8 +4,8 @@ use crate::cli::arguments::ShellArguments;
 use crate::cli::error::CommandError;
 use crate::cli::sessions::diagnostics::source_error;
 use crate::event::Status;
-use crate::exec::{ConnectError, ConnectOptions, Server, TlsFile, TlsOptions};
-use crate::net::check_pem;
+use crate::exec::{ConnectError, ConnectOptions, Server, TlsInput, TlsLimits, TlsOptions};
+use crate::net::check_tls_input;
 use crate::source::{io_error_text, read_argument_file};
 use crate::tools::shell::{LinkOptions, Shell, ShellLink, run_in_terminal, run_piped};
 use crate::transcript::escape_unprintable;
@@ -22,7 +22,7 @@ pub fn main(arguments: &ShellArguments) -> Result<Status, CommandError> {
     let mut ca = Vec::new();
     for path in &arguments.ca {
         let pem = read_argument_file(path).map_err(source_error)?;
-        check_pem(TlsFile::Trusted(&pem)).map_err(|why| {
+        check_tls_input(TlsInput::Trusted(&pem)).map_err(|why| {
             CommandError::invalid_data(format!("{}: {why}", escape_unprintable(path.as_os_str().as_encoded_bytes())))
         })?;
         ca.extend_from_slice(&pem);
@@ -41,10 +41,10 @@ pub fn main(arguments: &ShellArguments) -> Result<Status, CommandError> {
             verify: !arguments.insecure,
             ca,
             system_roots: true,
-            min_version: None,
-            max_version: None,
+            limits: TlsLimits::default(),
             client_cert: None,
             alpn: Vec::new(),
+            details: false,
         },
         connect_timeout: arguments.connect_timeout.unwrap_or(Duration::from_secs(30)),
         timeout: arguments.timeout,

@@ -13,9 +13,6 @@ use toml::de::DeTable;
 /// The most steps of a session, with those of its includes.
 const MAX_STEPS: usize = 100_000;
 
-/// How long `expect = "silence"` waits for a line that must not come, unless the step has a `timeout`.
-const SILENCE: Duration = Duration::from_secs(1);
-
 /// What contains a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum StepParent {
@@ -131,9 +128,6 @@ impl SessionReader<'_> {
         };
         self.check_server(&fields, &step);
         step.expect = self.expectation(&fields, title, &rules, within);
-        if step.expect.as_ref().is_some_and(Expectation::accepts_silence) && step.timeout.is_none() {
-            step.timeout = Some(SILENCE);
-        }
         if title == "include" {
             let (steps, variables) = self.include(chosen?, &step.with)?;
             step.with.extend(variables);

@@ -307,7 +307,10 @@ fn tls_words(error: &crate::exec::TlsError) -> String {
     match error {
         TlsError::Certificate { why, .. } => format!("{why}; --ca trusts a certificate, --insecure any"),
         TlsError::TimedOut => "it took too long".to_owned(),
-        TlsError::Settings(why) | TlsError::Other(why) | TlsError::NotTls { why, .. } => why.clone(),
+        TlsError::RefusedHere(why) => format!("this side refused the handshake: {why}"),
+        TlsError::Settings(why) | TlsError::Refused(why) | TlsError::Other(why) | TlsError::NotTls { why, .. } => {
+            why.clone()
+        }
     }
 }
 
