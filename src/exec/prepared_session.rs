@@ -3,9 +3,9 @@
 use super::events::{ConnectionLabel, EventSink, MAIN};
 use super::rows::invalid_row;
 use crate::event::{Cause, Fact, Failure, Note, Observer, Outcome, Status};
-use crate::message::PartCache;
 use crate::prepare::{
-    AgingSecrets, Clock, PreparedValues, Row, RunContext, RunOptions, outside_failure, preflight, prepare,
+    AgingSecrets, Clock, PreparedValues, Row, RunContext, RunOptions, SharedByMessages, outside_failure, preflight,
+    prepare,
 };
 use crate::session::{ExclusionList, Session, SourceError, SourcePath, Sources, Span};
 use crate::transcript::{SafeText, Secrets};
@@ -17,7 +17,7 @@ pub struct PreparedSession<'a> {
     session: &'a Session,
     options: &'a RunOptions,
     sources: &'a dyn Sources,
-    parts: Arc<PartCache>,
+    shared: SharedByMessages,
     exclusions: Option<Arc<ExclusionList>>,
     aging: AgingSecrets,
     pub(super) values: PreparedValues,
@@ -34,8 +34,8 @@ impl<'a> PreparedSession<'a> {
         clock: &dyn Clock,
         observer: &mut dyn Observer,
     ) -> Result<Self, Box<Outcome>> {
-        let (parts, aging) = (Arc::default(), AgingSecrets::default());
-        let run = RunContext { session, options, sources, exclusions: None, parts: &parts, aging: &aging };
+        let (shared, aging) = (SharedByMessages::default(), AgingSecrets::default());
+        let run = RunContext { session, options, sources, exclusions: None, shared: &shared, aging: &aging };
         let mut events =
             EventSink::new(observer, clock, Secrets::new(options.show_secrets), &ConnectionLabel::default());
         let mut values = match prepare(run, &mut events.secrets, clock) {
@@ -53,7 +53,7 @@ impl<'a> PreparedSession<'a> {
         emit_notices(run, &values, &mut events);
         let secrets = events.secrets;
         match checked {
-            Ok(()) => Ok(Self { session, options, sources, parts, exclusions: None, aging, values, secrets }),
+            Ok(()) => Ok(Self { session, options, sources, shared, exclusions: None, aging, values, secrets }),
             Err(error) => Err(Box::new(Outcome::failed(outside_failure(run, error)))),
         }
     }
@@ -69,7 +69,7 @@ impl<'a> PreparedSession<'a> {
             options: self.options,
             sources: self.sources,
             exclusions: self.exclusions.as_deref(),
-            parts: &self.parts,
+            shared: &self.shared,
             aging: &self.aging,
         }
     }

@@ -2,8 +2,12 @@
 
 use super::source::{Source, SourceReader};
 use super::transfer::{TransferEncoder, TransferEncoding};
+use crate::smtp::dkim::{ContentHasher, SignableContent};
 use std::io::{self, Read};
 use std::sync::Arc;
+
+/// How much is read at once for a signature.
+const BLOCK: usize = 64 * 1024;
 
 /// A stretch of a message.
 pub(super) enum Segment<'a> {
@@ -29,12 +33,14 @@ pub struct EncodedMessage<'a> {
     segments: Vec<Segment<'a>>,
     eight_bit: bool,
     internationalized: bool,
+    /// The length of the signature before it, and what was signed.
+    signed: Option<(u64, SignableContent)>,
 }
 
 impl<'a> EncodedMessage<'a> {
     /// An empty message. `eight_bit`: its parts have bytes beyond ASCII; `internationalized`: so have its headers.
     pub(super) fn new(eight_bit: bool, internationalized: bool) -> Self {
-        Self { segments: Vec::new(), eight_bit, internationalized }
+        Self { segments: Vec::new(), eight_bit, internationalized, signed: None }
     }
 
     /// Its octets with CRLF line ends.
@@ -54,7 +60,29 @@ impl<'a> EncodedMessage<'a> {
 
     /// Reads all of it, from the beginning: exactly [`EncodedMessage::size`] octets, or an error.
     pub fn open(&self) -> MessageReader<'_> {
-        MessageReader { segments: self.segments.iter(), ready: &[], part: None, out: Vec::new(), position: 0 }
+        let check = self.signed.as_ref().map(|(before, signed)| SignedContentCheck {
+            hasher: ContentHasher::new(),
+            before: *before,
+            left: self.size().saturating_sub(*before),
+            signed,
+        });
+        MessageReader { segments: self.segments.iter(), ready: &[], part: None, out: Vec::new(), position: 0, check }
+    }
+
+    /// Reads all of it, for a signature.
+    pub fn signable(&self) -> io::Result<SignableContent> {
+        let (mut reader, mut hasher, mut block) = (self.open(), ContentHasher::new(), vec![0; BLOCK]);
+        loop {
+            let count = reader.read(&mut block)?;
+            let Some(bytes) = block.get(..count).filter(|bytes| !bytes.is_empty()) else { return Ok(hasher.finish()) };
+            hasher.push(bytes).map_err(io::Error::other)?;
+        }
+    }
+
+    /// Puts a header field before it that signs `signed`. Reading it fails once it is something else.
+    pub fn prepend_signature(&mut self, field: String, signed: SignableContent) {
+        self.signed = Some((field.len() as u64, signed));
+        self.segments.insert(0, Segment::Bytes(field.into_bytes()));
     }
 
     /// Appends a segment.
@@ -91,6 +119,32 @@ pub struct MessageReader<'m> {
     /// Encoded bytes, to be read from `position` on.
     out: Vec<u8>,
     position: usize,
+    check: Option<SignedContentCheck<'m>>,
+}
+
+/// Compares what is read with what was signed.
+struct SignedContentCheck<'m> {
+    hasher: ContentHasher,
+    /// The octets of the signature that are still to come.
+    before: u64,
+    /// The octets after it that are still to come.
+    left: u64,
+    signed: &'m SignableContent,
+}
+
+impl SignedContentCheck<'_> {
+    fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let skipped = usize::try_from(self.before).unwrap_or(usize::MAX).min(bytes.len());
+        let content = bytes.get(skipped..).unwrap_or_default();
+        self.before -= skipped as u64;
+        self.left = self.left.saturating_sub(content.len() as u64);
+        self.hasher.push(content).map_err(io::Error::other)?;
+        // Before the last octets are given away, so that they are never sent with an end.
+        if self.left == 0 && !content.is_empty() && std::mem::take(&mut self.hasher).finish() != *self.signed {
+            return Err(io::Error::other("the message changed after it was signed"));
+        }
+        Ok(())
+    }
 }
 
 struct OpenPart<'m> {
@@ -153,6 +207,16 @@ impl<'m> MessageReader<'m> {
 
 impl Read for MessageReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.read_unchecked(buffer)?;
+        if let Some(check) = &mut self.check {
+            check.push(buffer.get(..count).unwrap_or_default())?;
+        }
+        Ok(count)
+    }
+}
+
+impl MessageReader<'_> {
+    fn read_unchecked(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if !self.ready.is_empty() {
                 return self.ready.read(buffer);

@@ -341,3 +341,29 @@ proptest! {
         prop_assert_eq!(body.trim_end_matches('\n'), text.trim_end_matches('\n'));
     }
 }
+
+#[test]
+fn a_signed_message_that_changed_is_not_given_away() {
+    let signed_text: &[u8] = b"From: a@x.y\n\none\n";
+    for second in [signed_text, b"From: a@x.y\n\ntwo\n", b"From: b@x.y\n\none\n"] {
+        let reads = std::cell::Cell::new(0);
+        let open = move || -> std::io::Result<Box<dyn std::io::Read>> {
+            reads.set(reads.get() + 1);
+            // Once to scan it, once to sign it, once to send it.
+            Ok(Box::new(if reads.get() <= 2 { signed_text } else { second }))
+        };
+        let mut content = Eml::new(Source::new("m.eml", 17, Box::new(open))).expect("it can be read").content;
+        let signed = content.signable().expect("it can be read");
+        content.prepend_signature("DKIM-Signature: b=\r\n".to_owned(), signed);
+        let (mut reader, mut sent, mut block) = (content.open(), 0, [0; 7]);
+        let result = loop {
+            match std::io::Read::read(&mut reader, &mut block) {
+                Ok(0) => break Ok(()),
+                Ok(count) => sent += count as u64,
+                Err(error) => break Err(error),
+            }
+        };
+        assert_eq!(result.is_ok(), second == signed_text);
+        assert_eq!(sent == content.size(), second == signed_text, "the last octets come if nothing has changed");
+    }
+}

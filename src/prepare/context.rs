@@ -2,8 +2,8 @@
 
 use super::aging::AgingSecrets;
 use super::options::RunOptions;
+use super::shared::SharedByMessages;
 use crate::event::{Failure, RowId};
-use crate::message::PartCache;
 use crate::session::{
     ExclusionList, KeyCase, MessageNumbering, RowValue, Scope, Session, Sources, comparison_key, ledger_recipient,
 };
@@ -19,8 +19,8 @@ pub struct RunContext<'a> {
     pub sources: &'a dyn Sources,
     /// Recipients who get no message.
     pub exclusions: Option<&'a ExclusionList>,
-    /// Parts of messages, encoded once for all connections.
-    pub parts: &'a Arc<PartCache>,
+    /// What the messages of all connections share.
+    pub shared: &'a SharedByMessages,
     /// The secrets with `refresh`, as they are now.
     pub aging: &'a AgingSecrets,
 }

@@ -10,6 +10,7 @@ mod error;
 mod message;
 mod options;
 pub mod preflight;
+mod shared;
 mod tls;
 mod values;
 
@@ -22,5 +23,6 @@ pub use message::{
     prepare_job,
 };
 pub use options::{ConnectOptions, LocalHost, RunOptions, ServerTarget, TlsTrust};
+pub use shared::SharedByMessages;
 pub use tls::{CheckTlsInput, TlsInput, TlsLimits, TlsOptions};
 pub use values::{PreparedValues, Renderer, ValueReader, one_line, outside_failure, prepare};

@@ -3,12 +3,12 @@
 
 use super::clock::Clock;
 use super::context::{RowContext, RunContext};
-use super::message::{MessageContext, PartReader, prepare_message};
+use super::message::{MessageContext, PartReader, prepare_message, signing_key};
 use super::values::{PreparedValues, Renderer, ValueReader, one_line};
 use crate::event::StepError;
 use crate::session::{
-    Action, AuthSettings, FilePurpose, Message, MessageNumbering, Scope, Session, SourcePath, Span, Step, Template,
-    TextSource, Value, ValueSource, Visitor, captures_name, walk_action,
+    Action, AuthSettings, DkimSection, FilePurpose, Message, MessageNumbering, Scope, Session, SourcePath, Span, Step,
+    Template, TextSource, Value, ValueSource, Visitor, captures_name, walk_action,
 };
 use crate::transcript::Secrets;
 use std::collections::HashSet;
@@ -82,6 +82,7 @@ impl PreflightFindings {
 impl<'a> Visitor<'a> for Preflight<'_, 'a> {
     fn visit_session(&mut self, session: &'a Session) {
         session.auth.iter().for_each(|auth| self.visit_auth(auth));
+        session.dkim.iter().for_each(|dkim| self.visit_dkim(dkim));
         session.sections().into_iter().flatten().for_each(|step| self.visit_step(step));
     }
 
@@ -112,6 +113,11 @@ impl<'a> Visitor<'a> for Preflight<'_, 'a> {
 
     fn visit_auth(&mut self, auth: &'a AuthSettings) {
         self.check(|preflight| preflight.credentials(auth));
+    }
+
+    fn visit_dkim(&mut self, dkim: &'a DkimSection) {
+        [&dkim.domain, &dkim.selector].into_iter().for_each(|line| self.visit_line(line));
+        self.check(|preflight| preflight.dkim_key(dkim));
     }
 
     fn visit_message(&mut self, message: &'a Message) {
@@ -231,6 +237,20 @@ impl<'a> Preflight<'_, 'a> {
             Ok(_) => Ok(()),
             Err(error) => Err(StepError::source(self.secrets, self.clock, &error).at(&path.span)),
         }
+    }
+
+    /// Checks a key that is known before the first message, and tells the redactor.
+    fn dkim_key(&mut self, dkim: &DkimSection) -> Result<(), StepError> {
+        let template = dkim.key_template();
+        if !dkim.has_fixed_key(&self.run.session.templates) && !template.is_some_and(|template| self.is_known(template))
+        {
+            return Ok(());
+        }
+        if let Some(template) = template {
+            let text = self.renderer().render(template)?;
+            self.secrets.redactor.add(&text);
+        }
+        signing_key(&self.parts(), dkim).map(drop)
     }
 
     /// Tells the redactor the password and the token, whatever they come from, before anything is shown.

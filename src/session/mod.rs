@@ -13,6 +13,7 @@ mod data_files;
 mod data_names;
 mod decoded_reader;
 mod diagnostic;
+mod dkim_section;
 mod duration;
 mod encoding;
 mod expect;

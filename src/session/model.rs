@@ -39,6 +39,7 @@ pub struct Session {
     pub tls: TlsSettings,
     pub auth: Option<AuthSettings>,
     pub message: Option<Message>,
+    pub dkim: Option<DkimSection>,
     pub rows: Option<RowsSettings>,
     pub retry: Option<RetrySettings>,
     /// Includes the steps that `[message]` implies; their `implied` is true.
@@ -156,6 +157,18 @@ pub struct AuthSettings {
     pub authzid: Option<Template>,
     pub initial_response: bool,
     pub allow_plaintext: bool,
+}
+
+/// `[dkim]`.
+#[derive(Clone, Debug)]
+pub struct DkimSection {
+    pub span: Span,
+    pub domain: Template,
+    pub selector: Template,
+    /// The private key in PEM: a secret whose name is `key`.
+    pub key: Variable,
+    /// The header fields to sign, if they are not the default ones.
+    pub headers: Option<Vec<String>>,
 }
 
 /// `[message]`, or a `message` step's table.

@@ -7,6 +7,8 @@
 mod action;
 mod address;
 mod auth;
+mod dkim;
+mod dkim_keys;
 mod expect;
 mod implied_steps;
 mod include;

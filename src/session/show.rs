@@ -10,8 +10,8 @@ pub use toml::{string as toml_string, text as toml_text};
 
 use super::visitor::Visitor;
 use super::{
-    AddressSource, AttachedFile, AuthSettings, Exclusion, KeyCase, Message, RefusalPolicy, RetrySettings, RowsSettings,
-    Session, StarttlsPolicy, Step, Template, TlsSettings, TlsVersion, Value, ValueSource,
+    AddressSource, AttachedFile, AuthSettings, DkimSection, Exclusion, KeyCase, Message, RefusalPolicy, RetrySettings,
+    RowsSettings, Session, StarttlsPolicy, Step, Template, TlsSettings, TlsVersion, Value, ValueSource,
 };
 use std::fmt::Write;
 use std::time::Duration;
@@ -40,6 +40,7 @@ pub fn show(session: &Session, options: &ShowOptions) -> String {
     tables.extend(session.has_tls.then(|| ("tls", tls(&session.tls))));
     tables.extend(session.auth.as_ref().map(|auth| ("auth", printer.auth(auth))));
     tables.extend(session.message.as_ref().map(|message| ("message", printer.message(message, toml::text))));
+    tables.extend(session.dkim.as_ref().map(|section| ("dkim", dkim(section))));
     tables.extend(session.rows.as_ref().map(|settings| ("rows", rows(settings))));
     tables.extend(session.retry.as_ref().map(|settings| ("retry", retry(settings))));
     for (name, pairs) in tables {
@@ -252,6 +253,20 @@ fn attachment(attachment: &AttachedFile) -> String {
     pairs.template("type", &attachment.media_type);
     pairs.template("inline", &attachment.inline);
     if attachment.can_be_pattern { path(&attachment.path) } else { toml::table(&pairs) }
+}
+
+fn dkim(dkim: &DkimSection) -> Pairs {
+    let mut pairs = Pairs::new();
+    pairs.add("domain", toml::string(&dkim.domain.source));
+    pairs.add("selector", toml::string(&dkim.selector.source));
+    let key = match &dkim.key.source {
+        ValueSource::Literal(_) => env_source("dkim_key"),
+        ValueSource::Template(template) => toml::string(&template.source),
+        other => source(other, true),
+    };
+    pairs.add("key", key);
+    pairs.add_some("headers", dkim.headers.as_ref().map(|list| toml::list(list.iter().map(|name| toml::string(name)))));
+    pairs
 }
 
 fn rows(rows: &RowsSettings) -> Pairs {

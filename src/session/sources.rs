@@ -48,8 +48,8 @@ pub trait Sources: Sync {
         refused(&folder.to_string())
     }
     /// As [`Sources::open`], for a file of `[secrets]`, which is never content.
-    fn open_secret(&self, path: &Path) -> Result<SourceFile, SourceError> {
-        self.open(path)
+    fn open_secret(&self, path: &ContentPath) -> Result<SourceFile, SourceError> {
+        self.open(path.path())
     }
     /// Reads a file of `[tls]`, which may be anywhere.
     fn read_tls(&self, path: &Path) -> Result<Vec<u8>, SourceError> {

@@ -5,8 +5,9 @@
 //! exhaustive one of its kind: a new action is added here, and every visitor sees it.
 
 use super::{
-    Action, AddressSource, AuthSettings, Capture, Expectation, Expression, Message, RawBytes, ReplyPattern,
-    RowsSettings, Session, SourcePath, Step, Template, TextDecoding, TextSource, TlsSettings, ValueSource, Variable,
+    Action, AddressSource, AuthSettings, Capture, DkimSection, Expectation, Expression, Message, RawBytes,
+    ReplyPattern, RowsSettings, Session, SourcePath, Step, Template, TextDecoding, TextSource, TlsSettings,
+    ValueSource, Variable,
 };
 
 /// What a file is used for.
@@ -56,6 +57,11 @@ pub trait Visitor<'s> {
         walk_message(self, message);
     }
 
+    fn visit_dkim(&mut self, dkim: &'s DkimSection) {
+        [&dkim.domain, &dkim.selector].into_iter().for_each(|line| self.visit_line(line));
+        self.visit_secret(&dkim.key);
+    }
+
     fn visit_rows(&mut self, rows: &'s RowsSettings) {
         walk_rows(self, rows);
     }
@@ -102,6 +108,7 @@ pub fn walk_session<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, session: &'s S
     visitor.visit_tls(&session.tls);
     session.auth.iter().for_each(|auth| visitor.visit_auth(auth));
     session.message.iter().for_each(|message| visitor.visit_message(message));
+    session.dkim.iter().for_each(|dkim| visitor.visit_dkim(dkim));
     session.rows.iter().for_each(|rows| visitor.visit_rows(rows));
     session.sections().into_iter().flatten().for_each(|step| visitor.visit_step(step));
 }

@@ -4,6 +4,7 @@ pub mod address;
 pub mod address_list;
 pub mod capabilities;
 pub mod content;
+pub mod dkim;
 pub mod domain;
 pub mod lines;
 pub mod mail_command;

@@ -184,7 +184,9 @@ impl Sources for SystemSources {
     fn open_content(&self, path: &ContentPath) -> Result<SourceFile, SourceError> {
         let refused = || {
             let path = quoted_path(path.path());
-            SourceError::Refused(format!("{path} is read by [secrets], [auth] or [tls]: such a file is never sent"))
+            SourceError::Refused(format!(
+                "{path} is read by [secrets], [auth], [tls] or [dkim]: such a file is never sent"
+            ))
         };
         if path.is_standard_input() {
             return if self.secret_files().has_standard_input() { Err(refused()) } else { self.standard_input() };
@@ -222,12 +224,13 @@ impl Sources for SystemSources {
         Ok(entries)
     }
 
-    fn open_secret(&self, path: &Path) -> Result<SourceFile, SourceError> {
-        if path == Path::new("-") {
+    fn open_secret(&self, content: &ContentPath) -> Result<SourceFile, SourceError> {
+        let path = content.path();
+        if content.is_standard_input() {
             self.secret_files().add_standard_input();
             return self.standard_input();
         }
-        let file = self.open_below_roots(path)?;
+        let file = self.open_path(content)?;
         let places = self.roots.iter().map(|root| root.resolved.join(path));
         self.secret_files().add(&file, places).map_err(|error| read_error(path, &error))?;
         source_file(file, path)

@@ -4,6 +4,7 @@
 mod support;
 
 mod corpus;
+mod dkim;
 mod memory;
 mod message_sources;
 mod session_end;

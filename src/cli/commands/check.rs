@@ -4,6 +4,7 @@ use crate::cli::arguments::CheckArguments;
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
 use crate::cli::sessions::diagnostics::print_diagnostics;
+use crate::cli::sessions::dkim_key::dkim_findings;
 use crate::cli::sessions::load::{LoadedSession, SessionInputs};
 use crate::cli::sessions::reach::{NamedFile, reach};
 use crate::cli::sessions::row_columns;
@@ -58,6 +59,7 @@ fn examine(loaded: &LoadedSession, server: Option<&str>) -> (Status, String) {
     list.extend(row_errors(loaded));
     let exclusions = loaded.session.rows.iter().flat_map(|rows| &rows.exclude);
     list.extend(exclusions.filter_map(|exclusion| exclusion_error(loaded, exclusion)));
+    list.extend(dkim_findings(loaded));
     let found = Diagnostics { list, sources: loaded.session.source_map.clone() };
     let status = if found.list.is_empty() { Status::Passed } else { print_diagnostics(&found) };
     if status != Status::Passed {

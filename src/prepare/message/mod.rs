@@ -7,6 +7,7 @@ mod envelope;
 mod job;
 mod parts;
 mod prepare;
+mod signing;
 
 pub use content_source::{BLOCK, ContentSource};
 pub use context::MessageContext;
@@ -14,3 +15,4 @@ pub use envelope::{ServerTraits, prepare_job};
 pub use job::{CommandKind, EnvelopeCommand, MessageJob};
 pub use parts::PartReader;
 pub use prepare::prepare_message;
+pub use signing::signing_key;

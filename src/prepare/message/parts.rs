@@ -92,7 +92,7 @@ impl<'a> PartReader<'_, 'a> {
 
     /// What is encoded once and kept if messages have it in common; `span` is where the session names it.
     pub fn cached(&self, source: Source<'a>, span: &Span) -> PartSource<'a> {
-        source.with_cache(self.run.parts, (span.file, span.bytes.start))
+        source.with_cache(&self.run.shared.parts, (span.file, span.bytes.start))
     }
 
     /// A file, opened once to know that it can be and how long it is; and its path.

@@ -3,6 +3,7 @@
 use super::addresses::{authors, mailboxes, reverse_path};
 use super::context::MessageContext;
 use super::job::MessageNotices;
+use super::signing::sign;
 use crate::event::{Note, StepError};
 use crate::message::{
     BuildError, Draft, Eml, EmlError, EncodedMessage, FilePart, NamedMailbox, build, check_media_type,
@@ -139,13 +140,14 @@ pub fn prepare_message<'a>(
         }
     }
     let is_eml = ready.is_some();
-    let (content, mut notices) = match ready {
+    let (mut content, mut notices) = match ready {
         Some((eml, _)) => {
             let notes = eml.removed.iter().map(|what| Note::PartRemoved { what }).collect();
             (eml.content, MessageNotices { notes, ..MessageNotices::default() })
         }
         None => made(context, message, named, &from)?,
     };
+    sign(context, message, &mut content)?;
     let envelope_and_headers = message.envelope_and_headers();
     notices.short_secrets.extend(envelope_and_headers.flat_map(|template| context.renderer().short_secrets(template)));
     notices.all_excluded = all_excluded;

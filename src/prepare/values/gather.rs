@@ -8,7 +8,7 @@ use crate::session::{Scheme, Scope, Server, ServerAddress, Value, ValueSource, V
 /// Where mail exchangers listen (RFC 5321 §4.5.4.2).
 const SMTP: u16 = 25;
 /// A secret's value under `--dry-run` if it has none.
-const PLACEHOLDER: &str = "dry-run-placeholder";
+pub const PLACEHOLDER: &str = "dry-run-placeholder";
 
 impl ValueReader<'_, '_> {
     /// Reads all values. Secrets come first, so that variables may hold them; what waits for another name waits.
@@ -102,6 +102,30 @@ impl ValueReader<'_, '_> {
             self.notices.short_names.push(secret.name.clone());
         }
         scope.set(&secret.name, value);
+        Ok(())
+    }
+
+    /// The key of `[dkim]`, if it is the same for all messages. A dry run can go without.
+    pub fn dkim_key(&mut self, scope: &Scope) -> Result<(), StepError> {
+        let session = self.run.session;
+        let Some(section) = session.dkim.as_ref().filter(|section| section.has_fixed_key(&session.templates)) else {
+            return Ok(());
+        };
+        let missing = match self.value(&section.key, scope, true) {
+            Ok(Some(text)) => {
+                let text = text.to_string();
+                self.secrets.redactor.add(&text);
+                self.run.shared.signing.set_fixed(Some(text));
+                return Ok(());
+            }
+            Ok(None) => self.no_value(&section.key, scope),
+            Err(error) => error.at(&section.key.span),
+        };
+        if !self.run.options.dry_run || missing.interrupt(self.clock).is_some() {
+            return Err(missing);
+        }
+        self.notices.placeholders.push(("[dkim] key".to_owned(), self.secrets.shown(missing.cause.to_string())));
+        self.run.shared.signing.set_fixed(None);
         Ok(())
     }
 

@@ -36,6 +36,7 @@ pub fn prepare(run: RunContext<'_>, secrets: &mut Secrets, clock: &dyn Clock) ->
     let mut scope = Scope::new(options.seed, host);
     let mut reader = ValueReader::new(run, None, secrets, clock);
     let server = reader.gather(&mut scope)?;
+    reader.dkim_key(&scope)?;
     let notices = reader.notices;
     let renderer = Renderer { session, scope: &scope, secrets };
     let client_name = match &session.client_name {

@@ -31,7 +31,7 @@ impl SessionReader<'_> {
         let table = table.map_or("", |line| line.trim_matches(['[', ']', ' ']));
         let from = match ["password", "token"].iter().find_map(|word| line.find(word)) {
             Some(word) => line[word..].find('=').map(|at| word + at + 1),
-            None if table.starts_with("secret") => line.find('=').map(|at| at + 1),
+            None if table.starts_with("secret") || table == "dkim" => line.find('=').map(|at| at + 1),
             None => None,
         };
         let bytes = from.map(|from| start + from..start + line.len());
@@ -53,6 +53,9 @@ impl SecretFinder<'_> {
                 for (_, value) in auth.iter().filter(|(name, _)| !PUBLIC_KEYS.contains(&name.get_ref().as_ref())) {
                     self.source(value);
                 }
+            }
+            DeValue::Table(dkim) if name == "dkim" => {
+                dkim.iter().filter(|(name, _)| name.get_ref() == "key").for_each(|(_, value)| self.source(value));
             }
             DeValue::Table(table) => table.iter().for_each(|(name, value)| self.entry(name.get_ref(), value)),
             DeValue::Array(list) => list.iter().for_each(|value| self.entry("", value)),

@@ -3,6 +3,7 @@
 //! Suggestions, "must be …" messages, the JSON Schema and the documentation come from these tables. A key that is not
 //! here cannot be read, since [`super::table_fields::TableFields`] looks it up.
 
+use super::dkim_keys::DKIM;
 use super::key_spec::{COUNT, DELIMITER, KeyType, LABEL, PATH, TableSpec, key};
 use super::octet_tables::RAW_FORM;
 pub use super::octet_tables::{BDAT, RAW};
@@ -48,6 +49,7 @@ pub static SESSION: TableSpec = TableSpec {
             KeyType::Table(&MESSAGE),
             "a message to send; implies the sections that the file does not write",
         ),
+        key("dkim", KeyType::Table(&DKIM), "how messages are signed (RFC 6376)"),
         key("rows", KeyType::Table(&ROWS), "a table of rows: the steps run once for each"),
         key("retry", KeyType::Table(&RETRY), "what happens after a temporary failure"),
         key("open", KeyType::Steps, "steps at the beginning of each connection"),
@@ -348,12 +350,13 @@ pub static SOURCE: TableSpec = TableSpec {
 };
 
 /// All tables, for the documentation and the schema.
-pub static TABLES: [&TableSpec; 22] = [
+pub static TABLES: [&TableSpec; 23] = [
     &SESSION,
     &INCLUDE,
     &TLS,
     &AUTH,
     &MESSAGE,
+    &DKIM,
     &MAILBOX,
     &ATTACHMENT,
     &PARAMS,

@@ -35,6 +35,7 @@ impl SessionReader<'_> {
             self.has_message = true;
             self.message = self.table(field).and_then(|table| self.message(table, field.value.span()));
         }
+        let dkim = fields.get("dkim").and_then(|field| self.dkim(field));
         let open = fields.get("open").map(|field| self.steps(field, StepParent::Session));
         let steps = fields.get("step").map(|field| self.steps(field, StepParent::Session));
         let close = fields.get("close").map(|field| self.steps(field, StepParent::Session));
@@ -71,6 +72,7 @@ impl SessionReader<'_> {
             tls,
             auth: self.auth.take(),
             message: self.message.take(),
+            dkim,
             rows,
             retry,
             open,

@@ -42,6 +42,7 @@ impl<'s> Visitor<'s> for NameChecker<'s> {
         self.add(session.all_steps().any(|step| step.repeat.is_some()).then_some("loop").into_iter());
         session.auth.iter().for_each(|auth| self.visit_auth(auth));
         session.message.iter().for_each(|message| self.visit_message(message));
+        session.dkim.iter().for_each(|dkim| self.visit_dkim(dkim));
     }
 
     fn visit_variable(&mut self, variable: &'s Variable) {

@@ -54,7 +54,7 @@ impl SessionReader<'_> {
         }
     }
 
-    fn value_source(&mut self, field: Field<'_>, names: VariableTable) -> Option<ValueSource> {
+    pub(super) fn value_source(&mut self, field: Field<'_>, names: VariableTable) -> Option<ValueSource> {
         match field.value.get_ref() {
             DeValue::Table(table) => self.source(table, field, names),
             DeValue::String(text) if names != VariableTable::Secrets || is_template(text) => {

@@ -55,6 +55,11 @@ authzid = "z"
 initial_response = false
 allow_plaintext = true
 
+[dkim]
+domain = "example.com"
+selector = "s2026"
+key = { file = "dkim.pem" }
+headers = ["From", "Subject"]
 [message]
 from = "Sender <a@example.com>"
 to = ["b@example.com", "{{ host }}"]

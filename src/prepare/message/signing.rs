@@ -1,0 +1,65 @@
+//! Signs messages as `[dkim]` says.
+
+use super::context::MessageContext;
+use super::parts::PartReader;
+use crate::event::StepError;
+use crate::message::EncodedMessage;
+use crate::prepare::values::PLACEHOLDER;
+use crate::session::{DkimSection, Message, SourcePath, ValueSource};
+use crate::smtp::dkim::{DkimKey, DkimSettings, DkimSettingsError, DkimSigner, date_of};
+use std::io::Read;
+
+/// The most that a key's file may hold.
+const LIMIT: u64 = 1 << 20;
+
+/// The key for a message. `None`: a dry run goes without.
+pub fn signing_key(parts: &PartReader<'_, '_>, section: &DkimSection) -> Result<Option<DkimKey>, StepError> {
+    let (run, renderer) = (parts.run, parts.renderer);
+    let wrong = |why: String| StepError::bad_value(renderer.secrets, why).at(&section.key.span);
+    let text = match (run.shared.signing.fixed(), &section.key.source) {
+        (Some(text), _) => text.clone(),
+        (None, ValueSource::Template(template)) => Some(renderer.render(template)?),
+        (None, ValueSource::File { path, .. }) => match key_file(parts, path) {
+            Err(_) if run.options.dry_run => None,
+            text => Some(text?),
+        },
+        (None, _) => None,
+    };
+    let Some(text) = text.filter(|text| !run.options.dry_run || !text.contains(PLACEHOLDER)) else { return Ok(None) };
+    run.shared.signing.parse(&text).map(Some).map_err(|why| wrong(why.to_string()))
+}
+
+fn key_file(parts: &PartReader<'_, '_>, path: &SourcePath) -> Result<String, StepError> {
+    let secrets = parts.renderer.secrets;
+    let resolved = parts.renderer.resolve(path)?;
+    let opened = parts.run.sources.open_secret(&resolved);
+    let opened = opened.map_err(|error| StepError::source(secrets, parts.clock, &error).at(&path.span))?;
+    let mut text = String::new();
+    let read = opened.reader.take(LIMIT).read_to_string(&mut text);
+    read.map_err(|error| StepError::unreadable(secrets, format!("{resolved}: {error}")).at(&path.span))?;
+    Ok(text)
+}
+
+/// Signs the message, if the session has `[dkim]`. Its content is read once for that.
+pub fn sign(
+    context: &MessageContext<'_, '_>,
+    message: &Message,
+    content: &mut EncodedMessage<'_>,
+) -> Result<(), StepError> {
+    let Some(section) = &context.run.session.dkim else { return Ok(()) };
+    let renderer = context.renderer();
+    let (domain, selector) = (renderer.render_line(&section.domain)?, renderer.render_line(&section.selector)?);
+    let settings = DkimSettings::new(&domain, &selector, section.headers.clone()).map_err(|error| {
+        let at = if error == DkimSettingsError::Selector { &section.selector } else { &section.domain };
+        context.bad_value(error.to_string()).at(&at.span)
+    })?;
+    let Some(key) = signing_key(&context.parts(), section)? else { return Ok(()) };
+    let unreadable = |error| context.parts().unreadable(&error, &message.span);
+    let signable = content.signable().map_err(unreadable)?;
+    let now = context.clock.timestamp().as_second();
+    let timestamp = date_of(&signable).filter(|date| *date <= now).unwrap_or(now);
+    let field = DkimSigner::new(settings, key).sign(&signable, u64::try_from(timestamp).unwrap_or_default());
+    let field = field.map_err(|error| context.bad_value(error.to_string()).at(&section.span))?;
+    content.prepend_signature(field, signable);
+    Ok(())
+}
