@@ -70,6 +70,9 @@ pub struct RowQueue {
     state: Mutex<QueueState>,
 }
 
+/// A sender that is refused this often in a row is refused for all rows.
+const MAX_REFUSED_SENDERS: u32 = 3;
+
 struct QueueState {
     stream: RowStream,
     ready: VecDeque<RowTask>,
@@ -98,6 +101,8 @@ struct QueueState {
     last_opened: Option<Instant>,
     /// Why a worker gave up to open a connection.
     open_failure: Option<Failure>,
+    /// How many rows in a row had their sender refused.
+    refused_senders: u32,
 }
 
 /// What [`RowQueue::next_task`] found.
@@ -129,6 +134,7 @@ impl RowQueue {
             unseen_keys: options.keys.clone(),
             last_opened: None,
             open_failure: None,
+            refused_senders: 0,
         };
         Self { options, state: Mutex::new(state) }
     }
@@ -313,6 +319,17 @@ impl RowQueue {
     /// Hands out no more rows, because the ledger cannot be written.
     pub fn stop(&self) {
         self.state().stopped = true;
+    }
+
+    /// Counts rows in a row whose sender was refused. After three of them the batch stops, as if `open` had failed.
+    pub fn count_sender(&self, refused: bool, outcome: &Outcome) {
+        let mut state = self.state();
+        state.refused_senders = if refused { state.refused_senders + 1 } else { 0 };
+        let is_last = state.refused_senders >= MAX_REFUSED_SENDERS;
+        drop(state);
+        if let Some(failure) = outcome.failure.clone().filter(|_| is_last) {
+            self.give_up(failure, true);
+        }
     }
 
     /// Records a row in the ledger, if there is one.

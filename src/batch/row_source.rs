@@ -9,7 +9,7 @@ use super::row_state::{
     any, deciding_reply, is_skipped, merge_refusals, reason, refusal, row_state, status_of_deferred,
 };
 use super::tally::RowState;
-use crate::event::{Cause, Failure, Outcome, RecipientOutcome, RowId, Status};
+use crate::event::{Cause, Failure, Outcome, RecipientOutcome, RowId, Status, TransactionRefusal};
 use crate::exec::{Clock, DeliveryIntent, RecipientResult, Row, RowResult, RowSource};
 use crate::session::{Place, RetrySettings};
 use crate::transcript::SafeText;
@@ -25,6 +25,8 @@ pub struct WorkerRowSource<'w, 'p> {
     current: Option<RowTask>,
     /// Tasks that were taken from the queue to be looked at before their turn.
     peeked: VecDeque<RowTask>,
+    /// The row whose BDAT was refused: it goes first over the next connection, with DATA.
+    repeated: Option<RowTask>,
     /// Rows that were begun.
     pub rows_begun: u32,
     /// Rows that were not given back because the connection was lost.
@@ -35,7 +37,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
     /// The rows of a connection that is opened for the task `first`.
     pub fn new(options: &'w WorkerOptions<'p>, queue: &'w RowQueue, clock: &'w dyn Clock, first: RowTask) -> Self {
         let (first, peeked) = (Some(first), VecDeque::new());
-        Self { options, queue, clock, first, current: None, peeked, rows_begun: 0, completed: 0 }
+        Self { options, queue, clock, first, current: None, peeked, repeated: None, rows_begun: 0, completed: 0 }
     }
 
     /// The next task of the queue, at the rate that was asked for. For the first one the rate was waited for before connecting.
@@ -71,7 +73,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
             let outcome = Outcome::failed(failure);
             self.finish(task, &RowResult { outcome, started: true, ..RowResult::not_started() });
         }
-        if let Some(task) = self.first.take() {
+        for task in self.first.take().into_iter().chain(self.repeated.take()) {
             self.queue.put_back(task);
         }
     }
@@ -126,6 +128,13 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
             _ => result.outcome.status,
         };
         let end = RowEnd { state, status, reason: state.and_then(|state| reason(state, result)) };
+        self.queue.count_sender(result.refusal == Some(TransactionRefusal::Sender), &result.outcome);
+        let has_next_connection = self.options.has_rows && state == Some(RowState::Deferred);
+        if has_next_connection && result.refusal == Some(TransactionRefusal::Chunking) {
+            self.queue.add_steps(&result.outcome);
+            self.repeated = Some(next_attempt(task, end, result));
+            return;
+        }
         match (state, retry) {
             (None, _) if is_skipped(outcome) && result.all_excluded => self.queue.exclude_row(&task, &result.outcome),
             (None, _) if !is_skipped(outcome) => self.queue.abandon(&result.outcome),
@@ -153,29 +162,10 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
     }
 
     /// The row is tried again later, for the recipients that were deferred.
-    fn defer(&self, mut task: RowTask, end: RowEnd, retry: &RetrySettings, result: &RowResult) {
+    fn defer(&self, task: RowTask, end: RowEnd, retry: &RetrySettings, result: &RowResult) {
         let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
-        task.row.message_id = result.message_id.clone().or(task.row.message_id);
-        task.row.earlier_refusal = merge_refusals(task.row.earlier_refusal.take(), refusal(result));
-        let decided = result.recipients.iter().filter(|one| one.outcome != RecipientOutcome::Deferred);
-        task.row.excluded.extend(decided.map(|one| one.name.clone()));
-        let id = task.row.id.get_or_insert_with(|| RowId {
-            number: 1,
-            key: SafeText::default(),
-            place: SafeText::default(),
-            attempt,
-            repetition: task.repetition,
-        });
-        id.attempt = attempt + 1;
-        task.last_end = Some(match task.maybe_sent_before {
-            true => RowEnd { state: Some(RowState::Unknown), status: Status::IoErr, ..end },
-            false => end,
-        });
-        task.intent_recorded = false;
-        task.attempt_recorded = false;
-        task.recorded_recipients.clear();
         let due = self.clock.now() + retry_delay(retry, attempt);
-        self.queue.defer(task, due, &result.outcome);
+        self.queue.defer(next_attempt(task, end, result), due, &result.outcome);
     }
 
     /// What became of the row's earlier messages is stored in the commit that authorises the next one, so a crash keeps it.
@@ -203,6 +193,31 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
         let is_recorded = self.options.has_rows || self.queue.options().ledger.is_some();
         Row { is_recorded, ..task.row.clone() }
     }
+}
+
+/// The row as it is tried again, for the recipients that were deferred.
+fn next_attempt(mut task: RowTask, end: RowEnd, result: &RowResult) -> RowTask {
+    let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
+    task.row.message_id = result.message_id.clone().or(task.row.message_id);
+    task.row.earlier_refusal = merge_refusals(task.row.earlier_refusal.take(), refusal(result));
+    let decided = result.recipients.iter().filter(|one| one.outcome != RecipientOutcome::Deferred);
+    task.row.excluded.extend(decided.map(|one| one.name.clone()));
+    let id = task.row.id.get_or_insert_with(|| RowId {
+        number: 1,
+        key: SafeText::default(),
+        place: SafeText::default(),
+        attempt,
+        repetition: task.repetition,
+    });
+    id.attempt = attempt + 1;
+    task.last_end = Some(match task.maybe_sent_before {
+        true => RowEnd { state: Some(RowState::Unknown), status: Status::IoErr, ..end },
+        false => end,
+    });
+    task.intent_recorded = false;
+    task.attempt_recorded = false;
+    task.recorded_recipients.clear();
+    task
 }
 
 /// Recipients as the ledger stores them. `recorded` are those for whom the ledger has counted this attempt.

@@ -223,10 +223,12 @@ fn scenarios() -> Vec<Scenario> {
         Scenario {
             why: "messages in flight, of which the server heard one",
             session: message(one, "") + ROWS + "in_flight = 3\n",
-            rows: &["1", "2", "3"],
+            rows: &["1", "2", "3", "4"],
             connections: vec![
                 [
                     &begin("250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n")[..],
+                    &chunked,
+                    &[Say("250 a\r\n250 b\r\n250 ok\r\n")],
                     &chunked,
                     &next_chunked,
                     &next_chunked,
@@ -235,15 +237,17 @@ fn scenarios() -> Vec<Scenario> {
                 .concat(),
                 [&begin(plain)[..], &envelope, &[Say("250 ok\r\n")], &envelope, &[Say("250 ok\r\n")], &QUIT].concat(),
             ],
-            expected: "1 deferred, 2 sent, 3 sent; TempFail",
+            expected: "1 sent, 2 deferred, 3 sent, 4 sent; TempFail",
         },
         Scenario {
             why: "messages in flight, and no reply to the last two",
             session: message(one, "") + ROWS + "in_flight = 3\n",
-            rows: &["1", "2", "3"],
+            rows: &["1", "2", "3", "4"],
             connections: vec![
                 [
                     &begin("250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n")[..],
+                    &chunked,
+                    &[Say("250 a\r\n250 b\r\n250 ok\r\n")],
                     &chunked,
                     &next_chunked,
                     &next_chunked,
@@ -251,7 +255,7 @@ fn scenarios() -> Vec<Scenario> {
                 ]
                 .concat(),
             ],
-            expected: "1 sent, 2 unknown, 3 unknown; IoErr",
+            expected: "1 sent, 2 sent, 3 unknown, 4 unknown; IoErr",
         },
         Scenario {
             why: "LMTP answers for each recipient",

@@ -24,7 +24,10 @@ pub use content::{ContentBlock, ContentLines, RedactedLine};
 pub use fact::{Fact, Note, RecipientOutcome, SECURITY_LEVEL_REMARK};
 pub use observer::{Event, Observer};
 pub use outcome::{Outcome, RowId, SessionAttempt, SkipReason, StepId, Verdict};
-pub use row_result::{ContentAnswer, RawContent, RawDialogue, RecipientResult, Rejection, RowRecord, RowResult};
+pub use row_result::{
+    ContentAnswer, RawContent, RawDialogue, RecipientResult, Rejection, RowRecord, RowResult, TransactionRefusal,
+};
+pub use row_traffic::is_command_error;
 pub use status::Status;
 pub use step_error::{ErrorDetails, StepError};
 pub use transaction_log::TransactionLog;

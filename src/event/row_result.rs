@@ -26,6 +26,17 @@ pub struct RowResult {
     pub all_excluded: bool,
     /// The Message-ID of the row's first message, once it is made.
     pub message_id: Option<String>,
+    /// What the server refused of a `message` though it said nothing of its recipients.
+    pub refusal: Option<TransactionRefusal>,
+}
+
+/// What a server refused of a mail transaction, although that says nothing of the recipients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionRefusal {
+    /// A 5yz to MAIL, other than 552.
+    Sender,
+    /// BDAT, although it offers CHUNKING.
+    Chunking,
 }
 
 /// What became of a recipient of a message.
@@ -118,6 +129,7 @@ impl RowResult {
             unsent_messages: false,
             all_excluded: false,
             message_id: None,
+            refusal: None,
         }
     }
 }
@@ -133,6 +145,7 @@ pub struct RowRecord {
     pub intent_recorded: bool,
     pub unsent_messages: bool,
     pub all_excluded: bool,
+    pub refusal: Option<TransactionRefusal>,
 }
 
 impl RowRecord {
@@ -168,6 +181,7 @@ impl RowRecord {
             unsent_messages: self.unsent_messages,
             all_excluded: self.all_excluded,
             message_id,
+            refusal: self.refusal,
         }
     }
 

@@ -84,7 +84,7 @@ impl RowTraffic {
         if let Some(reply) = reply {
             self.last_reply_at = Some(at);
             if reply.code.class() == 5 && self.rejected.is_none() {
-                self.rejected = rejection(what);
+                self.rejected = rejection(what, reply.code.get());
             }
         }
         match what {
@@ -131,10 +131,23 @@ impl RowTraffic {
     }
 }
 
+/// Whether a reply says that the server does not take the command at all, or not now (RFC 5321 §4.2.2).
+pub fn is_command_error(code: u16) -> bool {
+    matches!(code, 500 | 502 | 503 | 504)
+}
+
 /// What a 5yz reply refused; a reply that nobody asked for refused nothing.
-fn rejection(what: Answered) -> Option<Rejection> {
+fn rejection(what: Answered, code: u16) -> Option<Rejection> {
     match what {
         Answered::Nothing => None,
+        // The message is too large (RFC 1870 §6.1).
+        Answered::Command(CommandVerb::Mail { .. }) if code == 552 => Some(Rejection::Delivery),
+        // The server does not take the command: that says nothing of a recipient.
+        Answered::Command(CommandVerb::Data | CommandVerb::Chunk | CommandVerb::LastChunk)
+            if is_command_error(code) =>
+        {
+            Some(Rejection::Other)
+        }
         Answered::Command(verb) if !verb.is_delivery() => Some(Rejection::Other),
         Answered::Command(_) | Answered::GoAhead { .. } | Answered::Recipient { .. } | Answered::Content => {
             Some(Rejection::Delivery)

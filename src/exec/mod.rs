@@ -246,7 +246,10 @@ impl<'a> Executor<'a> {
             return;
         }
         let main = self.connections.main();
-        if is_deaf(main, &mut self.events) {
+        // A server that does not know BDAT has delivered nothing that came through it.
+        let knows_no_bdat =
+            self.run.shared.chunking.is_disabled() && matches!(main.server.last_code(), 500 | 502 | 504);
+        if knows_no_bdat || is_deaf(main, &mut self.events) {
             for row in main.outbox.take_queued_rows() {
                 self.rows.finished(&row, RowResult::not_started());
             }

@@ -23,6 +23,6 @@ pub use message::{
     prepare_job,
 };
 pub use options::{ConnectOptions, LocalHost, RunOptions, ServerTarget, TlsTrust};
-pub use shared::SharedByMessages;
+pub use shared::{ChunkingState, SharedByMessages};
 pub use tls::{CheckTlsInput, TlsInput, TlsLimits, TlsOptions};
 pub use values::{PreparedValues, Renderer, ValueReader, one_line, outside_failure, prepare};

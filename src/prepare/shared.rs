@@ -2,6 +2,7 @@
 
 use crate::message::PartCache;
 use crate::smtp::dkim::{DkimKey, KeyError};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What the messages of all connections share.
@@ -11,6 +12,8 @@ pub struct SharedByMessages {
     pub parts: Arc<PartCache>,
     /// The key of `[dkim]`.
     pub signing: SigningKeys,
+    /// Whether messages may use BDAT.
+    pub chunking: ChunkingState,
 }
 
 /// The key of `[dkim]`, shared by all connections.
@@ -44,5 +47,35 @@ impl SigningKeys {
                 Ok(key)
             }
         }
+    }
+}
+
+/// What is known of BDAT in this run, for all connections. A server that offers CHUNKING may still refuse BDAT, and read the
+/// octets after it as commands: then the rest of the run uses DATA.
+#[derive(Debug, Default)]
+pub struct ChunkingState {
+    accepted: AtomicBool,
+    disabled: AtomicBool,
+}
+
+impl ChunkingState {
+    /// Whether a server refused BDAT, so that DATA is used.
+    pub fn is_disabled(&self) -> bool {
+        self.disabled.load(Ordering::Relaxed)
+    }
+
+    /// Whether a BDAT got its 250. Before that nothing is sent after one until its reply has come.
+    pub fn is_accepted(&self) -> bool {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// A server accepted BDAT.
+    pub fn accept(&self) {
+        self.accepted.store(true, Ordering::Relaxed);
+    }
+
+    /// A server refused BDAT. Gives whether it is the first time.
+    pub fn disable(&self) -> bool {
+        !self.disabled.swap(true, Ordering::Relaxed)
     }
 }

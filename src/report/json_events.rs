@@ -213,6 +213,7 @@ fn note_fields(note: &Note) -> (&'static str, Value) {
             "message_sent",
             json!({ "recipients": recipients, "size": size, "queue_id": queue_id.as_ref().map(SafeText::as_str) }),
         ),
+        Note::ChunkingDisabled { reply } => ("chunking_disabled", json!({ "reply": reply.as_str() })),
         Note::PartialWrite { bytes } => ("not_written", json!({ "bytes": bytes })),
         Note::Interrupted { signal } => ("interrupted", json!({ "signal": signal })),
     }

@@ -13,6 +13,7 @@ mod ledger_command;
 mod ledgers;
 mod new_batch;
 mod output;
+mod refused_commands;
 mod selection;
 mod shared_ledgers;
 mod signals;

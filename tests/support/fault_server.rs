@@ -356,8 +356,8 @@ impl Connection<'_> {
     }
 
     fn command(&mut self, line: &str) -> Result<(), Ended> {
-        const VERBS: [&str; 11] =
-            ["EHLO", "LHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT"];
+        const VERBS: [&str; 12] =
+            ["EHLO", "LHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "QUIT"];
         let word = line.split([' ', ':']).next().unwrap_or_default();
         let point = Point::Command(VERBS.iter().copied().find(|verb| *verb == word).unwrap_or_default());
         match word {
@@ -388,7 +388,11 @@ impl Connection<'_> {
                 }
                 self.sender.clear();
             }
-            "BDAT" => self.chunk(line)?,
+            "BDAT" => match self.fault(point, line) {
+                // Who does not know BDAT reads the octets as commands.
+                Some(fault) => self.inject(fault)?,
+                None => self.chunk(line)?,
+            },
             "QUIT" => drop(self.reply(point, line, "221 bye")?),
             "HELO" | "RSET" | "NOOP" => {
                 if word != "NOOP" {

@@ -4,7 +4,7 @@ use super::command::exchange;
 use crate::event::Note;
 use crate::exec::connection::SHORT_WAIT;
 use crate::exec::context::StepContext;
-use crate::exec::error::StepError;
+use crate::exec::error::{Deadline, StepError};
 use crate::exec::exchange::SmtpCommand;
 use crate::session::CloseMode;
 
@@ -12,7 +12,13 @@ use crate::session::CloseMode;
 pub fn quit(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
     let (step, expect) = (context.step, context.expected()?);
     let line = SmtpCommand::line(context, b"QUIT\r\n", expect, step.timeout);
-    match exchange(context, &SmtpCommand { chunk: step.chunk, ..line }) {
+    // After a refusal the implied QUIT is a courtesy: its reply is not awaited for minutes.
+    let is_courtesy = step.timeout.is_none() && expect.accepts_close() && context.connection.server.last_code() >= 400;
+    let deadline = match is_courtesy {
+        true => Deadline::after(context.events.now(), SHORT_WAIT, None),
+        false => line.deadline,
+    };
+    match exchange(context, &SmtpCommand { chunk: step.chunk, deadline, ..line }) {
         Ok(_) => {
             let until = context.events.now() + SHORT_WAIT;
             context.connection.await_close(context.events, until);

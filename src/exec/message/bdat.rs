@@ -58,7 +58,7 @@ impl<'a> Delivery<'_, 'a> {
                 return self.finish_content(context);
             }
             content.drain(..end);
-            if job.policy.pipelined {
+            if job.policy.pipelined && context.run.shared.chunking.is_accepted() {
                 self.read_available_replies(context)?;
             } else {
                 self.read_replies(context)?;

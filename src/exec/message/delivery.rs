@@ -7,7 +7,7 @@
 
 use super::content::unanswered;
 use super::recipient_states::{Recipients, ServerStatement};
-use crate::event::{Cause, RecipientOutcome, Status};
+use crate::event::{Cause, Note, RecipientOutcome, Status, TransactionRefusal, is_command_error};
 use crate::exec::checks::{any, codes, judge, mismatch};
 use crate::exec::context::StepContext;
 use crate::exec::error::{Deadline, StepError};
@@ -216,6 +216,18 @@ impl<'t, 'a> Delivery<'t, 'a> {
         outcome: ReadOutcome,
         deadline: Deadline,
     ) -> Result<(), StepError> {
+        let is_chunk = matches!(command.kind, CommandKind::Chunk | CommandKind::LastChunk);
+        if let Some(reply) = outcome.reply().filter(|_| is_chunk).cloned()
+            // 503 may follow from recipients that were all refused.
+            && is_command_error(reply.code.get())
+            && (reply.code.get() != 503 || !self.is_over())
+        {
+            self.end_chunking(context, &reply);
+            return Ok(());
+        }
+        if is_chunk && outcome.reply().is_some_and(|reply| reply.code.class() == 2) {
+            context.run.shared.chunking.accept();
+        }
         if command.kind == CommandKind::LastChunk && !self.is_over() {
             return self.apply_content_reply(context, outcome, deadline);
         }
@@ -245,22 +257,52 @@ impl<'t, 'a> Delivery<'t, 'a> {
         Ok(())
     }
 
+    /// The server offers CHUNKING and does not take BDAT. It may read the octets as commands: nothing more is sent, and no
+    /// other reply is awaited.
+    fn end_chunking(&mut self, context: &mut StepContext<'_, 'a>, reply: &Reply) {
+        self.require(context, CommandKind::Chunk, reply, "250");
+        if let Some(stop) = &mut self.stopped {
+            stop.error.closes_connection = true;
+        }
+        self.closing = true;
+        context.connection.outbox.forget_replies_of(self.job.number);
+        context.connection.set_in_content(false);
+        context.progress.record.refusal = Some(TransactionRefusal::Chunking);
+        if context.run.shared.chunking.disable() {
+            let reply = context.events.shown_reply(reply.code_and_text());
+            context.note(Note::ChunkingDisabled { reply });
+        }
+    }
+
     /// Another reply than this stops the message.
     fn require(&mut self, context: &mut StepContext<'_, 'a>, kind: CommandKind, reply: &Reply, words: &str) {
         let expect: Expectation = codes(words);
         if self.stopped.is_some() || expect.accepts(reply, &mut |_| None) {
             return;
         }
+        let code = reply.code.get();
+        let is_command_error = is_command_error(code) && !matches!(kind, CommandKind::Reset | CommandKind::Mail);
         let outcome = match kind {
-            // A 5yz before RCPT says nothing against the recipients.
-            CommandKind::Reset | CommandKind::Mail => RecipientOutcome::Deferred,
+            // The message is too large (RFC 1870 §6.1).
+            CommandKind::Mail if code == 552 => RecipientOutcome::Refused,
+            // Any other 5yz before RCPT says nothing against the recipients.
+            CommandKind::Reset | CommandKind::Mail => {
+                if kind == CommandKind::Mail && reply.code.class() == 5 {
+                    context.progress.record.refusal = Some(TransactionRefusal::Sender);
+                }
+                RecipientOutcome::Deferred
+            }
+            _ if is_command_error => RecipientOutcome::Deferred,
             _ => match RecipientOutcome::of(reply) {
                 RecipientOutcome::Accepted | RecipientOutcome::Unknown => RecipientOutcome::Deferred,
                 outcome => outcome,
             },
         };
         context.progress.attempt.decided_by.get_or_insert_with(|| reply.clone());
-        let error = mismatch(context.events, &expect, reply);
+        let what = context.events.shown(format!("{} failed", kind.verb()));
+        let error = mismatch(context.events, &expect, reply).with_mismatches(vec![what]);
+        let status = if is_command_error { Status::Config } else { error.status };
+        let error = StepError { status, ..error };
         self.stopped = Some(MessageStop { error, outcome, statement: ServerStatement::from(reply) });
     }
 }

@@ -29,7 +29,9 @@ impl<'a> Delivery<'_, 'a> {
         let following = self.following.filter(|following| following.connection == context.connection.name)?;
         let step = context.step;
         let is_alone = !self.job.policy.pipelined || step.retry.is_some() || step.chunk.is_some();
-        if is_alone || following.depends_on(context.run.session, step) {
+        // A server that does not know BDAT reads the octets, and what comes after them, as commands.
+        let is_first_chunk = self.job.policy.chunked && !context.run.shared.chunking.is_accepted();
+        if is_alone || is_first_chunk || following.depends_on(context.run.session, step) {
             return None;
         }
         let mut row = context.row.clone();

@@ -1,6 +1,6 @@
 //! Several messages in flight on a connection: each is judged in its own turn, whatever becomes of the others.
 
-use super::rows::{MESSAGE, ROWS, RunResult, quit, run_in_pieces, run_script, verbs};
+use super::rows::{MESSAGE, ROWS, RunResult, quit, run_in_pieces, run_prepared, run_script, verbs};
 use super::server::ServerAct::{self, After, Bdat, BreakAfter, Fin, Hear, Say, Signal};
 use std::time::Duration;
 
@@ -143,4 +143,32 @@ fn a_signal_lets_messages_in_flight_finish() {
     let (ran, _) = run_in_pieces(&toml(3), 3, &server, usize::MAX);
     assert_eq!(reported(&ran), ["intent 1", "intent 2 3", "1 Passed", "2 Interrupted", "3 Interrupted"], "{}", ran.log);
     assert!(ran.log.contains("2@example.com Unknown") && ran.log.contains("3@example.com Unknown"), "{}", ran.log);
+}
+
+#[test]
+fn nothing_follows_a_bdat_until_one_was_accepted() {
+    let second = [Hear("MAIL"), Hear("RCPT TO:<2@"), Bdat];
+    let server = [&begin()[..], &FIRST, &[ACCEPTED], &second, &NEXT, &[ACCEPTED, NEXT_ACCEPTED], &quit()].concat();
+    let (ran, wire) = run_prepared(&toml(3), 3, &server, usize::MAX, |_| {});
+    let one = "MAIL RCPT BDAT";
+    assert_eq!(verbs(&wire), ["EHLO", one, one, &format!("RSET {one}"), "QUIT"], "{}", ran.log);
+    assert_eq!(reported(&ran), ["intent 1", "1 Passed", "intent 2", "intent 3", "2 Passed", "3 Passed"], "{}", ran.log);
+}
+
+#[test]
+fn rows_in_flight_are_pending_if_the_server_knows_no_bdat_and_unknown_after_503() {
+    for (reply, others, left) in [
+        ("250 a\r\n250 b\r\n500 what\r\n", &["unsent 2 3"][..], 4),
+        ("250 a\r\n250 b\r\n502 what\r\n", &["unsent 2 3"], 4),
+        ("250 a\r\n250 b\r\n504 what\r\n", &["unsent 2 3"], 4),
+        // It knows BDAT, and may have taken those of the other rows.
+        ("250 a\r\n250 b\r\n503 not now\r\n", &["2 IoErr", "3 IoErr"], 2),
+    ] {
+        let (ran, wire) = run_script(&toml(3), 5, &three(&[Say(reply)]));
+        let mut expected = vec!["intent 1", "intent 2 3", "1 Config"];
+        expected.extend(others);
+        assert_eq!((reported(&ran), ran.left), (expected, left), "{reply}: {}", ran.log);
+        let one = "RSET MAIL RCPT BDAT";
+        assert_eq!(verbs(&wire), ["EHLO", "MAIL RCPT BDAT", &format!("{one} {one}")], "no QUIT: {}", ran.log);
+    }
 }

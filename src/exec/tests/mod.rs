@@ -8,6 +8,7 @@ mod dialogues;
 mod frames;
 mod in_flight;
 mod messages;
+mod refused_commands;
 mod rows;
 mod secrets;
 pub(crate) mod server;
@@ -142,7 +143,8 @@ impl RunResult {
 }
 
 fn run_in_pieces(toml: &str, scripts: &[Vec<ServerAct>], piece: usize) -> RunResult {
-    let text = format!("server = \"smtp://127.0.0.1\"\nclient_name = \"me\"\n{toml}");
+    let server = if toml.starts_with("server = ") { "" } else { "server = \"smtp://127.0.0.1\"\n" };
+    let text = format!("client_name = \"me\"\n{server}{toml}");
     let session =
         load("case.toml", &text, &Files, &[]).unwrap_or_else(|wrong| panic!("{text}\n{}", wrong.render(false)));
     let (time, wire) = (VirtualClock::new(), Rc::new(RefCell::new(Vec::new())));

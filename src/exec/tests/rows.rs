@@ -103,7 +103,19 @@ pub struct RunResult {
     pub left: usize,
 }
 
+/// Runs rows in a run in which a server has accepted a BDAT before.
 pub fn run_in_pieces(toml: &str, count: u64, script: &[ServerAct], piece: usize) -> (RunResult, Vec<Vec<u8>>) {
+    run_prepared(toml, count, script, piece, |ready| ready.run().shared.chunking.accept())
+}
+
+/// Runs rows after `prepare`.
+pub fn run_prepared(
+    toml: &str,
+    count: u64,
+    script: &[ServerAct],
+    piece: usize,
+    prepare: impl Fn(&PreparedSession<'_>),
+) -> (RunResult, Vec<Vec<u8>>) {
     let text = format!("server = \"smtp://127.0.0.1\"\nclient_name = \"me\"\n{toml}");
     let session =
         load("case.toml", &text, &Files, &[]).unwrap_or_else(|wrong| panic!("{text}\n{}", wrong.render(false)));
@@ -114,6 +126,7 @@ pub fn run_in_pieces(toml: &str, count: u64, script: &[ServerAct], piece: usize)
     let mut rows = TestRows::new(count, time.clone());
     let ready = PreparedSession::new(&session, &settings, &Files, time.as_ref(), &mut log);
     let ready = ready.unwrap_or_else(|outcome| panic!("{outcome:?}"));
+    prepare(&ready);
     let outcome =
         ready.run_connection(&mut ConnectionLabel::default(), &mut rows, &mut network, time.as_ref(), &mut log);
     let left = rows.left.len() + rows.peeked.len();

@@ -26,7 +26,7 @@ pub fn prepare_job<'a>(
     let ServerTraits { ehlo, is_lmtp } = server;
     let prdr = message.prdr && ehlo.has("PRDR") && !is_lmtp;
     let pipelined = message.pipelining && ehlo.has("PIPELINING");
-    let chunked = message.chunking && ehlo.has("CHUNKING");
+    let chunked = message.chunking && ehlo.has("CHUNKING") && !context.run.shared.chunking.is_disabled();
     let in_flight = context.run.session.rows.as_ref().map_or(1, |rows| rows.in_flight);
     // Content that has left cannot be taken back: if a record is kept it leaves when nothing but its own reply is due,
     // so that no refusal of the envelope, and no end of the connection before it, leaves a doubt.

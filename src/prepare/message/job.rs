@@ -21,6 +21,20 @@ pub enum CommandKind {
     Dot,
 }
 
+impl CommandKind {
+    /// The command's name, for people.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Reset => "RSET",
+            Self::Mail => "MAIL",
+            Self::Rcpt(_) => "RCPT",
+            Self::Data => "DATA",
+            Self::Chunk | Self::LastChunk => "BDAT",
+            Self::Dot => "the final dot",
+        }
+    }
+}
+
 /// A command line of a mail transaction, CRLF included.
 #[derive(Debug)]
 pub struct EnvelopeCommand {

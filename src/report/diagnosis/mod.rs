@@ -22,6 +22,7 @@ pub use long_lines::cut_long_lines;
 use crate::event::{
     Cause, Event, Fact, Failure, Note, Observer, Outcome, RowId, Status, StepId, Verdict, group_thousands,
 };
+use crate::report::transcript::chunking_disabled;
 use crate::session::{Diagnostic, Diagnostics, Place, SourceMap};
 use crate::transcript::{Redactor, SafeText, escape_unprintable};
 use std::io::{self, Write};
@@ -283,6 +284,9 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
                 Verdict::Passed | Verdict::Skipped(_) => {}
             },
             Fact::Noted(note) => match note {
+                Note::ChunkingDisabled { reply } => {
+                    self.warnings.push(format!("chunking: {}", chunking_disabled(reply)));
+                }
                 Note::ShortSecret { name } => self.warnings.push(format!(
                     "the secret {name} has fewer than {} characters: it is hidden only in the lines that send it",
                     Redactor::SHORT

@@ -57,7 +57,13 @@ fn cause_notes(failure: &Failure) -> Vec<String> {
     match &failure.cause {
         Cause::Unexpected { expected: _, got: ServerResponse::Reply { code, text } } => {
             let text = format!("{code:03} {text}");
-            vec![format!("got: {}", cut(text.trim_end()))]
+            let mut notes = vec![format!("got: {}", cut(text.trim_end()))];
+            if failure.status == crate::event::Status::Config {
+                let text = "the server does not take the command that sends the content: `chunking = false` in [message] \
+                    uses DATA instead of BDAT";
+                notes.extend(help(text));
+            }
+            notes
         }
         Cause::Certificate { problem, why: _, details } => {
             let text = match problem {

@@ -330,6 +330,7 @@ impl Observer for Recorder {
                 | Note::DefaultUsed { .. }
                 | Note::PartRemoved { .. }
                 | Note::RecipientResult { .. }
+                | Note::ChunkingDisabled { .. }
                 | Note::MessageAccepted { .. }
                 | Note::PartialWrite { .. }
                 | Note::Interrupted { .. } => {}

@@ -7,7 +7,7 @@ mod tests;
 
 use crate::event::{ContentBlock, Event, Fact, Failure, Note, Observer, RedactedLine, Verdict};
 use crate::transcript::{Mark, escape_unprintable, write_prefix};
-pub use remarks::{omission_remark, skip_words};
+pub use remarks::{chunking_disabled, omission_remark, skip_words};
 
 use content_limit::ContentLimit;
 use std::io::{self, Write};

@@ -101,10 +101,16 @@ pub(super) fn is_detail(note: &Note) -> bool {
         | Note::InvalidText { .. }
         | Note::PartRemoved { .. }
         | Note::ShortSecret { .. }
+        | Note::ChunkingDisabled { .. }
         | Note::Retrying { .. }
         | Note::PartialWrite { .. }
         | Note::Interrupted { .. } => false,
     }
+}
+
+/// What follows from a refused BDAT, for people.
+pub fn chunking_disabled(reply: &SafeText) -> String {
+    format!("BDAT was answered \"{reply}\": the rest of the run uses DATA, as `chunking = false` does")
 }
 
 pub(super) fn note(note: &Note) -> String {
@@ -138,6 +144,7 @@ pub(super) fn note(note: &Note) -> String {
         Note::Retrying { attempt, times, wait } => {
             format!("retrying: attempt {attempt} of {times} in {}", HumanDuration(*wait))
         }
+        Note::ChunkingDisabled { reply } => format!("chunking: {}", chunking_disabled(reply)),
         Note::MessageAccepted { recipients, size, queue_id } => {
             let plural = if *recipients == 1 { "recipient" } else { "recipients" };
             let queued = queue_id.as_ref().map_or(String::new(), |id| format!(", queued as {id}"));
