@@ -30,6 +30,12 @@ impl Failure {
     pub fn new(status: Status, place: Place, cause: Cause) -> Self {
         Self { status, place, cause, details: FailureDetails::default() }
     }
+
+    /// The failure, and then what else failed.
+    pub fn into_list(mut self) -> Vec<Self> {
+        let others = std::mem::take(&mut self.details.others);
+        std::iter::once(self).chain(others).collect()
+    }
 }
 
 /// A recipient that the server refused, for now or permanently.

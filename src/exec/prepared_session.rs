@@ -74,6 +74,28 @@ impl<'a> PreparedSession<'a> {
         }
     }
 
+    /// Renders rows without connecting. `found` gets the place of each row, what is wrong with it, and the size of its
+    /// largest message in bytes.
+    pub fn check_rows(
+        &self,
+        rows: &mut dyn Iterator<Item = Row>,
+        clock: &dyn Clock,
+        found: &mut dyn FnMut(&str, Vec<Failure>, u64),
+    ) {
+        let mut secrets = self.secrets.clone();
+        let mut checker = preflight::RowPreflight::new(self.run(), &self.values, &mut secrets, clock);
+        let sources = &self.session.source_map;
+        for row in rows {
+            let place = row.place.clone();
+            let findings = checker.check_row(row);
+            let failures = findings.errors.into_iter().map(|error| {
+                let place = error.span.as_ref().map(|span| sources.place(span)).unwrap_or_default();
+                error.failure(place)
+            });
+            found(&place, failures.collect(), findings.message_bytes);
+        }
+    }
+
     /// Reports an invalid row without connecting.
     pub fn report_invalid_row(
         &self,

@@ -2,7 +2,7 @@
 //! sent: what would fail later fails now.
 
 use super::clock::Clock;
-use super::context::{RowContext, RunContext};
+use super::context::{Row, RowContext, RunContext};
 use super::message::{MessageContext, PartReader, prepare_message, signing_key};
 use super::values::{PreparedValues, Renderer, ValueReader, one_line};
 use crate::event::StepError;
@@ -21,23 +21,47 @@ pub fn check(
     secrets: &mut Secrets,
     clock: &dyn Clock,
 ) -> Result<(), StepError> {
-    let row = RowContext::new(values.scope.clone(), values.moment.clone(), MessageNumbering::default());
-    let session = run.session;
-    let variables = session.vars.iter().chain(&session.secrets).map(|variable| &variable.name);
-    let mut known: HashSet<String> =
-        variables.chain(run.options.variables.iter().map(|(name, _)| name)).cloned().collect();
-    for capture in session.all_steps().flat_map(|step| &step.captures) {
-        known.remove(&capture.name);
-    }
-    let host = values.server.host().to_owned();
-    let short_names = std::mem::take(&mut values.notices.short_names);
-    let findings = PreflightFindings { short_names, errors: Vec::new(), is_final: false };
-    let mut preflight = Preflight { run, row, host, secrets, clock, known, step: None, findings };
-    preflight.visit_session(session);
+    let mut preflight = Preflight::new(run, values, secrets, clock);
+    preflight.findings.short_names = std::mem::take(&mut values.notices.short_names);
+    preflight.visit_session(run.session);
     let findings = preflight.findings;
     values.notices.short_names = findings.short_names;
     let mut errors = findings.errors.into_iter();
     errors.next().map_or(Ok(()), |first| Err(first.with(errors)))
+}
+
+/// Renders the steps for one row after another, as far as the file and the row show, and opens the files that they name.
+pub struct RowPreflight<'p, 'a>(Preflight<'p, 'a>);
+
+/// What was found in a row.
+pub struct RowFindings {
+    pub errors: Vec<StepError>,
+    /// The size of the row's largest message in bytes; 0 if it has none that can be prepared.
+    pub message_bytes: u64,
+}
+
+impl<'p, 'a> RowPreflight<'p, 'a> {
+    pub fn new(run: RunContext<'a>, values: &PreparedValues, secrets: &'p mut Secrets, clock: &'p dyn Clock) -> Self {
+        let mut preflight = Preflight::new(run, values, secrets, clock);
+        preflight.known.insert("row".to_owned());
+        Self(preflight)
+    }
+
+    /// Checks all steps that are sure to run for the row.
+    pub fn check_row(&mut self, mut row: Row) -> RowFindings {
+        let preflight = &mut self.0;
+        let session = preflight.run.session;
+        preflight.findings = PreflightFindings::default();
+        if let Some(why) = row.error.take() {
+            let error = StepError::bad_value(preflight.secrets, why);
+            let error = session.rows.iter().fold(error, |error, rows| error.at(&rows.file.span));
+            return RowFindings { errors: vec![error], message_bytes: 0 };
+        }
+        preflight.row.begin(row);
+        session.steps.iter().for_each(|step| preflight.visit_step(step));
+        let findings = std::mem::take(&mut preflight.findings);
+        RowFindings { errors: findings.errors, message_bytes: findings.message_bytes }
+    }
 }
 
 /// What is checked, and what is learnt from it.
@@ -59,6 +83,7 @@ struct Preflight<'p, 'a> {
 const MAX_ERRORS: usize = 100;
 
 /// What was found.
+#[derive(Default)]
 struct PreflightFindings {
     /// All errors, each once, in the order of the session.
     errors: Vec<StepError>,
@@ -66,6 +91,8 @@ struct PreflightFindings {
     short_names: Vec<String>,
     /// No further check runs: a signal came, or there are enough errors.
     is_final: bool,
+    /// The size of the largest message in bytes.
+    message_bytes: u64,
 }
 
 impl PreflightFindings {
@@ -88,7 +115,7 @@ impl<'a> Visitor<'a> for Preflight<'_, 'a> {
 
     fn visit_step(&mut self, step: &'a Step) {
         // A step with a condition may not run.
-        if step.condition.is_some() || step.deselected {
+        if step.deselected || !self.is_sure_to_run(step) {
             return;
         }
         let (known, outer) = (self.known.clone(), self.step.replace(&step.span));
@@ -171,7 +198,29 @@ impl<'a> Visitor<'a> for Preflight<'_, 'a> {
     }
 }
 
-impl<'a> Preflight<'_, 'a> {
+impl<'p, 'a> Preflight<'p, 'a> {
+    fn new(run: RunContext<'a>, values: &PreparedValues, secrets: &'p mut Secrets, clock: &'p dyn Clock) -> Self {
+        let row = RowContext::new(values.scope.clone(), values.moment.clone(), MessageNumbering::default());
+        let session = run.session;
+        let variables = session.vars.iter().chain(&session.secrets).map(|variable| &variable.name);
+        let mut known: HashSet<String> =
+            variables.chain(run.options.variables.iter().map(|(name, _)| name)).cloned().collect();
+        for capture in session.all_steps().flat_map(|step| &step.captures) {
+            known.remove(&capture.name);
+        }
+        let host = values.server.host().to_owned();
+        Self { run, row, host, secrets, clock, known, step: None, findings: PreflightFindings::default() }
+    }
+
+    /// Whether no condition keeps the step from running. For a row, a condition counts that depends on nothing later.
+    fn is_sure_to_run(&self, step: &Step) -> bool {
+        let Some(condition) = &step.condition else { return true };
+        let names = condition.names(&self.run.session.templates);
+        self.known.contains("row")
+            && names.iter().all(|name| self.known.contains(name))
+            && self.renderer().evaluate(condition).unwrap_or(false)
+    }
+
     /// Runs a check, unless no further one is to run, and keeps its errors. Those without a place get that of the step.
     fn check(&mut self, check: impl FnOnce(&mut Self) -> Result<(), StepError>) {
         if self.findings.is_final {
@@ -221,7 +270,9 @@ impl<'a> Preflight<'_, 'a> {
 
     fn prepare(&mut self, message: &Message) -> Result<(), StepError> {
         let mut inputs = MessageContext { run: self.run, row: &mut self.row, secrets: self.secrets, clock: self.clock };
-        prepare_message(&mut inputs, message).map(drop)
+        let size = prepare_message(&mut inputs, message)?.content.size();
+        self.findings.message_bytes = self.findings.message_bytes.max(size);
+        Ok(())
     }
 
     fn line(&self, template: &Template) -> Result<(), StepError> {

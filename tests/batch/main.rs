@@ -1,6 +1,7 @@
 //! Batches as a user sees them: nothing is lost and nothing is sent twice, whatever is killed, closed or full.
 
 mod addresses;
+mod check_rows;
 mod connection_losses;
 mod exclusions;
 #[path = "../support/mod.rs"]

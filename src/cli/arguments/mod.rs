@@ -98,10 +98,13 @@ pub enum CliCommand {
 
 /// Validates sessions, and lists the servers, files, environment variables and commands that they reach.
 ///
-/// It connects to nothing and runs no command. All errors are printed at once.
+/// It connects to nothing and, without --rows, runs no command. All errors are printed at once.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mailrun check sessions/")]
+#[command(after_help = "Examples:\n  mailrun check sessions/\n  mailrun check --rows news.toml")]
 pub struct CheckArguments {
+    /// Also render every row without connecting: addresses, attachments and sizes
+    #[arg(long)]
+    pub rows: bool,
     /// Session files, folders or patterns; `-` is standard input
     #[arg(value_name = "SESSION", required = true, value_hint = ValueHint::AnyPath)]
     pub sessions: Vec<String>,

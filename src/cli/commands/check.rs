@@ -1,5 +1,7 @@
 //! `mailrun check`: validates sessions without connecting, and lists what they reach.
 
+mod rows;
+
 use crate::cli::arguments::CheckArguments;
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
@@ -31,7 +33,12 @@ pub fn main(arguments: &CheckArguments, origin: &dyn Fn(&str) -> String) -> Resu
     let inputs = SessionInputs::new(&arguments.inputs, origin)?;
     let (sessions, mut statuses) = inputs.read(&arguments.sessions)?;
     for loaded in &sessions {
-        let (status, text) = examine(loaded, arguments.inputs.server.as_deref());
+        let (mut status, mut text) = examine(loaded, arguments.inputs.server.as_deref());
+        if let Some(settings) = loaded.session.rows.as_ref().filter(|_| arguments.rows && !text.is_empty()) {
+            let (found, lines) = rows::check(loaded, settings, &inputs);
+            status = Status::worst([status, found]);
+            text = if found == Status::Passed { text + &lines } else { String::new() };
+        }
         statuses.push(status);
         statuses.push(console::print(&text));
     }
