@@ -5,7 +5,7 @@ use crate::cli::sessions::load::{LoadedSession, SessionInputs};
 use crate::cli::suite_runner::machine;
 use crate::event::{Event, Failure, Observer, RowId, Status, group_thousands};
 use crate::exec::{LocalHost, PreparedSession, Row, RunOptions, ServerTarget, TlsTrust};
-use crate::net::{SystemClock, check_pem};
+use crate::net::{SystemClock, check_tls_input};
 use crate::session::{RowsSettings, SourceError};
 use crate::source::{RowReader, SourceRow};
 use crate::transcript::SafeText;
@@ -20,7 +20,7 @@ pub fn check(loaded: &LoadedSession, rows: &RowsSettings, inputs: &SessionInputs
         target: ServerTarget { url: inputs.arguments.server.clone(), ..ServerTarget::default() },
         variables: inputs.variables.clone(),
         seed: inputs.arguments.seed,
-        trust: TlsTrust { check_file: Some(check_pem), ..TlsTrust::default() },
+        trust: TlsTrust { check_input: Some(check_tls_input), ..TlsTrust::default() },
         dry_run: true,
         host: LocalHost { name: machine::hostname(), zone: machine::time_zone() },
         ..RunOptions::default()
