@@ -68,17 +68,15 @@ fn server_hello(client_hello: &[u8], cipher: u16, version: &str) -> Vec<u8> {
 
 fn end_handshake(mut socket: TcpStream, ending: Ending, version: &str, context: &SslContext) {
     let mut hello = [0; 4096];
-    if !matches!(ending, Ending::Certificate | Ending::Success) {
-        if socket.read(&mut hello).expect("a ClientHello") < 45 {
-            // The client gave up, and its result says why.
-            return;
-        }
+    let reads_hello = !matches!(ending, Ending::Certificate | Ending::Success);
+    if reads_hello && socket.read(&mut hello).expect("a ClientHello") < 45 {
+        return; // the client gave up, and its result says why
     }
     match ending {
         Ending::Alert => socket.write_all(&[21, 3, 3, 0, 2, 2, 40]).expect("an alert is written"),
         Ending::Close => {}
         Ending::Reset => {
-            return socket2::Socket::from(socket).set_linger(Some(Duration::ZERO)).expect("an option of sockets");
+            socket2::Socket::from(socket).set_linger(Some(Duration::ZERO)).expect("an option of sockets");
         }
         Ending::Stall => drop(socket.read_to_end(&mut Vec::new())),
         Ending::Cipher => {

@@ -161,8 +161,22 @@ pub struct CompletionsArguments {
 }
 
 /// The commands that have manual pages, for completions.
-const COMMANDS: [&str; 12] =
-    ["run", "test", "check", "show", "send", "ledger", "serve", "auth-string", "new", "schema", "completions", "man"];
+const COMMANDS: [&str; 14] = [
+    "run",
+    "test",
+    "check",
+    "show",
+    "send",
+    "ledger",
+    "import",
+    "serve",
+    "shell",
+    "auth-string",
+    "new",
+    "schema",
+    "completions",
+    "man",
+];
 
 /// Prints the manual page of mailrun, or of one of its commands.
 #[derive(Debug, Args)]

@@ -31,6 +31,7 @@ tree = { json = "x.json" }
 
 [secrets]
 pw = { env = "PW" }
+token = { command = ["token"], refresh = "50m" }
 
 [tls]
 ca = "ca.pem"

@@ -111,7 +111,7 @@ impl Paste<'_> {
                 if ends {
                     dialogue.push(line.number, LogEvent::Closed { by: Side::Server, reset: false });
                 }
-            } else if line.bytes.is_empty() && !(answered == Some(354) && !continued) {
+            } else if line.bytes.is_empty() && (answered != Some(354) || continued) {
                 // An empty line of the client gets an error; any other one is only in the paste.
                 let refused = self.lines.get(at + 1).is_some_and(|next| next.bytes.first() == Some(&b'5'));
                 if answered.is_some() && refused && !continued {
