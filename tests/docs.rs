@@ -238,11 +238,12 @@ fn code(cell: &str) -> Option<&str> {
 fn heading(table: &str) -> (&'static str, &'static str) {
     match table {
         "a session file" => ("docs/session-file.md", "## Top-level keys"),
-        "[rows]" => ("docs/session-file.md", "## `[rows]`"),
+        "[rows]" | "\"exclude\"" => ("docs/session-file.md", "## `[rows]`"),
         "[retry]" => ("docs/session-file.md", "## `[retry]`"),
         "[tls]" => ("docs/tls-and-auth.md", "## `[tls]`"),
         "[auth]" => ("docs/tls-and-auth.md", "## `[auth]`"),
         "[message]" | "\"params\"" => ("docs/messages.md", "## `[message]`"),
+        "[dkim]" => ("docs/messages.md", "## Signatures: `[dkim]`"),
         "an address" => ("docs/messages.md", "## Addresses"),
         "content" => ("docs/messages.md", "## Text and HTML"),
         "an attachment" => ("docs/messages.md", "## Attachments"),
