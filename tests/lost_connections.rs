@@ -105,11 +105,19 @@ fn rows_after_a_421_are_sent_over_a_new_connection() {
     assert_eq!(states(&folder), ["deferred", "sent", "sent"]);
 }
 
+/// Takes the first message. Nothing is in flight before a BDAT was accepted: the server may not know it.
+fn begin_with_bdat(client: &mut ServerConnection) {
+    begin(client, "CHUNKING");
+    client.read_through(" LAST\r\n");
+    client.read_through("\r\n\r\nt");
+    client.send("250 a\r\n250 b\r\n250 ok\r\n");
+}
+
 #[test]
 fn messages_in_flight_become_unknown_and_the_others_stay_pending() {
-    let folder = batch(5, "in_flight = 3\n");
+    let folder = batch(6, "in_flight = 3\n");
     let (url, served) = server(vec![|client| {
-        begin(client, "CHUNKING");
+        begin_with_bdat(client);
         (0..3).for_each(|_| drop(client.read_through(" LAST\r\n")));
         client.read_through("\r\n\r\nt");
         client.send("250 a\r\n250 b\r\n250 ok\r\n");
@@ -118,15 +126,15 @@ fn messages_in_flight_become_unknown_and_the_others_stay_pending() {
     }]);
     assert_eq!(run(&folder, &url), 69, "rows are left");
     served.join().expect("the server saw what it should");
-    assert_eq!(states(&folder), ["sent", "unknown", "unknown", "unknown", "pending"]);
+    assert_eq!(states(&folder), ["sent", "sent", "unknown", "unknown", "unknown", "pending"]);
 }
 
 #[test]
 fn messages_in_flight_after_a_421_are_sent_over_a_new_connection() {
-    let folder = batch(4, "in_flight = 3\n");
+    let folder = batch(5, "in_flight = 3\n");
     let (url, served) = server(vec![
         |client| {
-            begin(client, "CHUNKING");
+            begin_with_bdat(client);
             (0..3).for_each(|_| drop(client.read_through(" LAST\r\n")));
             client.read_through("\r\n\r\nt");
             client.send("250 a\r\n250 b\r\n421 enough\r\n");
@@ -135,7 +143,7 @@ fn messages_in_flight_after_a_421_are_sent_over_a_new_connection() {
     ]);
     assert_eq!(run(&folder, &url), 75);
     served.join().expect("the server saw what it should");
-    assert_eq!(states(&folder), ["deferred", "sent", "sent", "sent"]);
+    assert_eq!(states(&folder), ["sent", "deferred", "sent", "sent", "sent"]);
 }
 
 #[test]
