@@ -98,6 +98,13 @@ impl ServerConnection {
         self.received.drain(..count).collect()
     }
 
+    /// Reads `count` bytes, or up to the end of the connection.
+    pub fn read_up_to(&mut self, count: usize) -> Vec<u8> {
+        while self.received.len() < count && self.receive() {}
+        let count = count.min(self.received.len());
+        self.received.drain(..count).collect()
+    }
+
     /// Reads exactly `count` bytes and discards them.
     pub fn skip(&mut self, count: u64) {
         let mut left = count;
