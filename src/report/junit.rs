@@ -1,4 +1,5 @@
-//! JUnit XML: a suite for each session, a case for each step. Only elements and attributes of Jenkins' schema are written.
+//! JUnit XML: a suite for each session, a case for each step. Only elements and attributes of Jenkins' schema are written,
+//! and the file and line of a case, which Jenkins ignores and GitLab shows.
 //! The content of messages is left out: others may read such reports.
 
 use super::duration::format_duration;

@@ -8,10 +8,13 @@ use std::fmt::Write;
 fn checked(folder: &Folder, status: i32, arguments: &[&str]) -> String {
     let run = folder.mailrun(["test", "--dry-run", "--server", "smtp://mail.example.com", "--sink", "box"]);
     run.args(["--junit", "junit.xml"]).args(arguments).run().exits(status);
+    // The schema does not know the place of a case, which Jenkins ignores and GitLab shows.
+    let place = regex::Regex::new(r#" file="[^"]*" line="[0-9]+""#).expect("the pattern is valid");
+    let text = folder.read("junit.xml");
+    folder.write("junit.xml", place.replace_all(&text, "").as_ref());
     let mut xmllint = tool("xmllint");
     xmllint.args(["--noout", "--nonet", "--schema"]).arg(installed("junit-10.xsd"));
     let found = output(xmllint.arg(folder.path("junit.xml")));
-    let text = folder.read("junit.xml");
     assert!(found.status.success(), "{}\n{text}", streams(&found));
     text
 }
@@ -67,7 +70,7 @@ fn jenkins_accepts_batches_repetitions_and_attempts() {
         "step = [{ expect = 220 }, { send = 'NOOP', expect = 250, repeat = 2 }, { quit = true }]\n",
     );
     let text = checked(&folder, 0, &["--repeat", "3", "plain.toml"]);
-    assert_eq!(text.matches("<testcase ").count(), 12);
+    assert_eq!(text.matches("<testcase ").count(), 9, "all repetitions of a step are one case");
     assert_unique_names(&text);
 }
 
