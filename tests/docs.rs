@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 use support::{Folder, tool};
 
-const PAGES: [&str; 20] = [
+const PAGES: [&str; 21] = [
     "README.md",
     "docs/session-file.md",
     "docs/steps.md",
@@ -31,6 +31,7 @@ const PAGES: [&str; 20] = [
     "docs/cli.md",
     "docs/serve.md",
     "docs/import.md",
+    "docs/shell.md",
     "docs/ci.md",
     "docs/monitoring.md",
     "docs/batch.md",

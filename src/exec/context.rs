@@ -40,7 +40,7 @@ pub struct RunProgress {
 }
 
 impl RunProgress {
-    /// How the session ended, or a row, after so many steps: with this failure, if there was one.
+    /// The outcome of a session or row that ran `steps_run` steps. `failure` is its first failure.
     pub fn outcome(&self, failure: Option<Failure>, steps_run: usize) -> Outcome {
         let status = failure.as_ref().map_or(Status::Passed, |failure| failure.status);
         let status = self.interrupted.map_or(status, signal_status);

@@ -1,4 +1,4 @@
-//! The two libraries that do handshakes, behind one face: native-tls, and OpenSSL beneath it for what native-tls can
+//! The two libraries that do handshakes, behind one interface: native-tls, and OpenSSL beneath it for what native-tls can
 //! neither do nor tell (a version below 1.2, ciphers, the security level, the certificate chain).
 
 use super::handshake_failure::{HandshakeFailure, system_error};

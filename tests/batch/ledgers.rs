@@ -149,3 +149,14 @@ fn options_that_do_not_go_with_a_ledger_are_refused_before_anything_is_sent() {
     assert_eq!(ran.status, 65);
     assert!(ran.stderr.contains("\"key\" in [rows]"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_ledger_of_the_first_version_goes_on() {
+    let (batch, server) = (BatchFixture::new(4), FaultServer::start());
+    assert_eq!(batch.run(&server, &["--limit", "2"]).status, 0);
+    let first = "DROP INDEX row_folded; ALTER TABLE row DROP COLUMN folded; ALTER TABLE recipient DROP COLUMN attempts;
+                 ALTER TABLE recipient DROP COLUMN changed; PRAGMA user_version = 1";
+    database(&batch, first);
+    assert_eq!(batch.run(&server, &[]).status, 0);
+    assert_eq!((server.accepted_once(), batch.count("sent")), (4, 4));
+}

@@ -1,7 +1,7 @@
 //! What `mailrun ledger` does: counts, lists, resolves unknown rows, merges shards.
 
 use super::schema::{LedgerError, Store, timestamp};
-use super::state::STATES;
+use super::state::{STATES, rank};
 use crate::exec::message_id_of;
 use crate::session::{KeyCase, comparison_key};
 use crate::smtp::queue_id::queue_id;
@@ -194,12 +194,6 @@ impl LedgerAdmin {
                     return Ok(Err(why));
                 }
                 transaction.execute("INSERT OR IGNORE INTO main.session SELECT * FROM other.session", [])?;
-                let rank = |state: &str| {
-                    format!(
-                        "CASE {state} WHEN 'sent' THEN 0 WHEN 'refused' THEN 1 WHEN 'sending' THEN 2 WHEN 'unknown' THEN 2
-                         WHEN 'deferred' THEN 3 ELSE 4 END"
-                    )
-                };
                 let row = format!(
                     "INSERT INTO main.row (session, key, folded, number, state, message_id, reply, queue_id, attempts,
                      changed) SELECT session, key, folded, number, CASE state WHEN 'sending' THEN 'unknown' ELSE state END, message_id,

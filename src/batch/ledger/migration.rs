@@ -1,5 +1,6 @@
 //! Brings ledgers of older versions up to date.
 
+use super::state::rank;
 use crate::session::{KeyCase, comparison_key};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -27,17 +28,96 @@ pub fn migrate(db: &Connection) -> rusqlite::Result<()> {
             .collect::<rusqlite::Result<_>>()?;
         for (session, key) in keys {
             let (exact, folded) = (comparison_key(&key, KeyCase::Exact), comparison_key(&key, KeyCase::Ignore));
-            let change = "SET key = ?3 WHERE session = ?1 AND key = ?2";
-            transaction
-                .prepare_cached(&format!("UPDATE OR IGNORE recipient {change}"))?
-                .execute((&session, &key, &exact))?;
-            // If both spellings have a row, both stay.
-            transaction.prepare_cached(&format!("UPDATE OR IGNORE row {change}"))?.execute((&session, &key, &exact))?;
-            let mut fold =
-                transaction.prepare_cached("UPDATE row SET folded = ?3 WHERE session = ?1 AND key IN (?2, ?4)")?;
-            fold.execute((&session, &key, folded, &exact))?;
+            if exact != key {
+                respell(&transaction, &session, &key, &exact)?;
+            }
+            let mut fold = transaction.prepare_cached("UPDATE row SET folded = ?3 WHERE session = ?1 AND key = ?2")?;
+            fold.execute((&session, &exact, folded))?;
         }
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()
+}
+
+/// Gives a row and its recipients another spelling of the key. If there is a row of that spelling, the state that forbids more
+/// counts: what was sent to one spelling is not sent to the other.
+fn respell(db: &Connection, session: &str, key: &str, exact: &str) -> rusqlite::Result<()> {
+    let is_stronger = format!("{} < {}", rank("excluded.state"), rank("state"));
+    db.prepare_cached(&format!(
+        "INSERT INTO row (session, key, number, state, run, message_id, reply, queue_id, attempts, changed)
+         SELECT session, ?3, number, state, run, message_id, reply, queue_id, attempts, changed FROM row
+         WHERE session = ?1 AND key = ?2
+         ON CONFLICT DO UPDATE SET state = excluded.state, run = excluded.run, message_id = excluded.message_id,
+         reply = excluded.reply, queue_id = excluded.queue_id, changed = excluded.changed WHERE {is_stronger}"
+    ))?
+    .execute((session, key, exact))?;
+    db.prepare_cached(&format!(
+        "INSERT INTO recipient (session, key, address, state, reply)
+         SELECT session, ?3, address, state, reply FROM recipient WHERE session = ?1 AND key = ?2
+         ON CONFLICT DO UPDATE SET state = excluded.state, reply = excluded.reply WHERE {is_stronger}"
+    ))?
+    .execute((session, key, exact))?;
+    for table in ["row", "recipient"] {
+        db.prepare_cached(&format!("DELETE FROM {table} WHERE session = ?1 AND key = ?2"))?.execute((session, key))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tables of version 1.
+    const FIRST: &str = "
+        CREATE TABLE row (
+            session TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL, run INTEGER,
+            message_id TEXT, reply TEXT, queue_id TEXT, attempts INTEGER NOT NULL DEFAULT 0, changed TEXT NOT NULL,
+            PRIMARY KEY (session, key)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE recipient (
+            session TEXT NOT NULL, key TEXT NOT NULL, address TEXT NOT NULL, state TEXT NOT NULL, reply TEXT,
+            PRIMARY KEY (session, key, address)
+        ) STRICT, WITHOUT ROWID;
+        PRAGMA user_version = 1;";
+
+    #[test]
+    fn spellings_of_a_key_become_one_row_of_the_state_that_forbids_more() {
+        let table: [(&[(&str, &str)], &[(&str, &str)]); 6] = [
+            (&[("b@EXAMPLE.com", "sent")], &[("b@example.com", "sent")]),
+            (&[("b@EXAMPLE.com", "sent"), ("b@example.com", "deferred")], &[("b@example.com", "sent")]),
+            (&[("b@EXAMPLE.com", "deferred"), ("b@example.com", "sent")], &[("b@example.com", "sent")]),
+            (&[("b@EXAMPLE.com", "pending"), ("b@example.com", "unknown")], &[("b@example.com", "unknown")]),
+            (
+                &[("B@example.com", "sent"), ("b@example.com", "pending")],
+                &[("B@example.com", "sent"), ("b@example.com", "pending")],
+            ),
+            (&[("7", "sent"), ("A-1", "refused")], &[("7", "sent"), ("A-1", "refused")]),
+        ];
+        for (before, after) in table {
+            let db = Connection::open_in_memory().expect("memory is there");
+            db.execute_batch(FIRST).expect("the tables can be made");
+            for (key, state) in before {
+                db.execute("INSERT INTO row VALUES ('s', ?1, 1, ?2, NULL, NULL, NULL, NULL, 1, 'then')", (key, state))
+                    .expect("a row can be added");
+                db.execute("INSERT INTO recipient VALUES ('s', ?1, 'b@example.com', ?2, NULL)", (key, state))
+                    .expect("a recipient can be added");
+            }
+            migrate(&db).expect("it can be brought up to date");
+            migrate(&db).expect("and is not changed again");
+            for read in ["SELECT key, state FROM row ORDER BY key", "SELECT key, state FROM recipient ORDER BY key"] {
+                let mut read = db.prepare(read).expect("it can be read");
+                let found: Vec<(String, String)> = read
+                    .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .and_then(Iterator::collect)
+                    .expect("rows can be read");
+                let expected: Vec<_> =
+                    after.iter().map(|(key, state)| ((*key).to_owned(), (*state).to_owned())).collect();
+                assert_eq!(found, expected, "{before:?}");
+            }
+            let folded: i64 = db
+                .query_row("SELECT count(*) FROM row WHERE folded = lower(key)", [], |row| row.get(0))
+                .expect("it can be read");
+            assert_eq!(folded, after.len() as i64, "{before:?}");
+        }
+    }
 }

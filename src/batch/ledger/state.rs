@@ -26,3 +26,12 @@ pub fn recipient_word(outcome: RecipientOutcome) -> &'static str {
         RecipientOutcome::Unknown => "unknown",
     }
 }
+
+/// The order of states in SQL, for a row that two records disagree about: the first one forbids most. `state` is the name of a
+/// column.
+pub fn rank(state: &str) -> String {
+    format!(
+        "CASE {state} WHEN 'sent' THEN 0 WHEN 'refused' THEN 1 WHEN 'sending' THEN 2 WHEN 'unknown' THEN 2
+         WHEN 'deferred' THEN 3 ELSE 4 END"
+    )
+}

@@ -84,7 +84,7 @@ fn certificate_limits(arguments: &MonitoringArguments) -> Result<Option<Certific
     Ok(Some(limits))
 }
 
-/// The end of a run: its exit status, and what monitoring systems are told.
+/// The end of a run: its exit status, and its result for monitoring systems.
 struct TestEnd {
     status: Status,
     service: ServiceCheck,
@@ -99,7 +99,7 @@ fn test(
     let arguments = &all.run;
     let prometheus = all.monitoring.prometheus.as_deref();
     let (mut suite, network) = Suite::open(arguments, prometheus, origin, |sessions, _| sessions == 1)?;
-    // Monitoring is told when the first certificate of the whole chain ends.
+    // The earliest end of the whole chain counts.
     suite.runner.options.trust.details |= all.monitoring.nagios || prometheus.is_some();
     let command = TestRun {
         suite: &suite,
@@ -189,7 +189,7 @@ struct TestPrinter<'a> {
     workspace: Option<Workspace>,
     /// The table for GitHub Actions, and its file.
     step_summary: Option<(PathBuf, StepSummary)>,
-    /// What monitoring systems are told.
+    /// The result for monitoring systems.
     service: ServiceCheck,
     /// Whether the progress line is shown: unless a batch shows its own.
     shows_progress: bool,

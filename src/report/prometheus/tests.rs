@@ -28,7 +28,7 @@ fn record(file: &str, judgement: Judgement, status: Status, steps: Vec<StepRecor
     Record { steps, ..Record::not_started(SafeText::new(file), judgement, status) }
 }
 
-fn written(records: Vec<Record>) -> String {
+fn metrics_of(records: Vec<Record>) -> String {
     let mut out = Vec::new();
     let run = RunRecord {
         status: Status::Passed,
@@ -50,7 +50,7 @@ fn each_sample_has_its_labels() {
     ];
     let mut one = record("smoke/a.toml", Judgement::Passed, Status::Passed, steps);
     one.certificates_end = Some(Timestamp::from_second(2_000).expect("a time"));
-    let text = written(vec![one]);
+    let text = metrics_of(vec![one]);
     let expected = [
         "mailrun_session_success{session=\"a\",file=\"smoke/a.toml\"} 1",
         "mailrun_session_skipped{session=\"a\"} 0",
@@ -77,7 +77,7 @@ fn sessions_that_share_a_name_are_told_apart_by_their_paths() {
     let passed = |file| record(file, Judgement::Passed, Status::Passed, Vec::new());
     let failed = record("c.toml", Judgement::Failed, Status::Failed, Vec::new());
     let skipped = record("d.toml", Judgement::Skipped("why".to_owned()), Status::Passed, Vec::new());
-    let text = written(vec![passed("x/a.toml"), passed("y/a.toml"), failed, skipped]);
+    let text = metrics_of(vec![passed("x/a.toml"), passed("y/a.toml"), failed, skipped]);
     for expected in [
         "mailrun_session_success{session=\"x/a\",file=\"x/a.toml\"} 1",
         "mailrun_session_success{session=\"y/a\",file=\"y/a.toml\"} 1",
@@ -98,7 +98,7 @@ fn the_last_repetition_counts_and_skipped_steps_have_no_sample() {
     last.id.repetition = Some(2);
     let mut skipped = step(2, None, None);
     skipped.verdict = Verdict::Skipped(crate::event::SkipReason::Condition);
-    let text = written(vec![record("a.toml", Judgement::Failed, Status::Failed, vec![repeated, last, skipped])]);
+    let text = metrics_of(vec![record("a.toml", Judgement::Failed, Status::Failed, vec![repeated, last, skipped])]);
     assert!(text.contains("mailrun_step_reply_code{session=\"a\",step=\"1\"} 550\n"), "{text}");
     assert!(!text.contains("step=\"2\""), "{text}");
     assert_eq!(text.matches("step=\"1\"").count(), 2, "{text}");

@@ -154,7 +154,7 @@ pub fn bdat_octets(item: &ClientItem) -> Option<usize> {
     str::from_utf8(line).ok()?.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// How many lines hold so many octets.
+/// The number of lines that `octets` octets of content take.
 fn chunk_lines(items: &[ClientItem], octets: usize) -> usize {
     let mut left = octets;
     let mut lines = 0;
