@@ -156,3 +156,34 @@ fn show_writes_the_same_steps() {
     let again = Folder::new().with("y.toml", &shown).mailrun(["show", "y.toml"]).run().exits(0).stdout;
     assert_eq!(again, shown);
 }
+
+#[test]
+fn the_last_bdat_without_a_reply_is_unknown() {
+    let steps = [
+        "{ bdat = \"a\", last = true }",
+        "{ pipeline = [{ bdat = \"a\", last = true }] }",
+        "{ bdat = \"a\", expect = 250 }",
+    ];
+    for (step, status) in steps.into_iter().zip([74, 74, 69]) {
+        let word = if status == 74 { " LAST" } else { "" };
+        let script = format!("S: 220 x\nC: BDAT 1{word}\nC: a\\c\n*: closed by the server\n");
+        let (ran, _) = run(&script, &format!("step = [{{ expect = 220 }}, {step}]\n"));
+        let ran = ran.exits(status);
+        assert_eq!(ran.stderr.contains("may have been delivered"), status == 74, "{step}: {ran}");
+    }
+}
+
+#[test]
+fn a_row_does_not_reach_the_server_of_another_row() {
+    let server = EmbeddedServer::script("S: 220 x\nC: NOOP 1\nS: 250 x\nC: QUIT\nS: 221 x\n");
+    let text = "open = [{ expect = 220 }]\nclose = [{ quit = true }]\n[rows]\nfile = 'r.csv'\n\
+                [[step]]\non = 'b'\nserver = '{{ row.url }}'\nsend = 'NOOP {{ row.n }}'\nexpect = 'any'\n";
+    let rows = format!("n,url\n1,{}\n2,smtp://127.0.0.2:1\n", server.url("smtp").replace("localhost", "127.0.0.1"));
+    let folder = Folder::new().with("x.toml", text).with("r.csv", &rows);
+    let sink = EmbeddedServer::script("S: 220 x\nC: QUIT\nS: 221 x\n");
+    let ran = folder.mailrun(["run", "--server", &sink.url("smtp"), "x.toml"]).run();
+    assert!(!ran.stdout.contains("NOOP 2"), "{ran}");
+    assert!(ran.text().contains("the connection b is open to"), "{ran}");
+    server.stop();
+    sink.stop();
+}

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use support::{EmbeddedServer, Folder};
 
 const SCRIPT: &str = "S: 220 x\nC: EHLO me\nS: 250-x\nS: 250 AUTH PLAIN\nC: AUTH PLAIN [secret]\nS: 235 ok\nC: VRFY {{ x\nS: 550 no\nC: :colon\nS: 500 what\n\
-    C: DATA\nS: 354 go\nC: Subject: typed\nC:\nC: :help\nC: ..dot\nC: .\nS: 250 kept\nC: BDAT 3 LAST\nC: a\nS: 250 kept\nC: QUIT\nS: 221 x\n";
-const TYPED: &str = "EHLO me\nAUTH PLAIN AGEAaHVudGVyMg==\nVRFY {{ x\n::colon\nDATA\nSubject: typed\n\n:help\n.dot\n.\nBDAT 3 LAST\na\nQUIT\n";
+    C: DATA\nS: 354 go\nC: Subject: typed\nC:\nC: :help\nC: ..dot\nC: .\nS: 250 kept\nC: BDAT 3 LAST\nC: abc\\c\nS: 250 kept\nC: QUIT\nS: 221 x\n";
+const TYPED: &str = "EHLO me\nAUTH PLAIN AGEAaHVudGVyMg==\nVRFY {{ x\n::colon\nDATA\nSubject: typed\n\n:help\n.dot\n.\nBDAT 3 LAST\nabc\nQUIT\n";
 
 #[test]
 fn typed_lines_are_sent_in_lockstep_and_the_saved_session_says_the_same() {

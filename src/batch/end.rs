@@ -1,6 +1,7 @@
 //! How a batch ends: its exit status, and the reasons that its summary gives.
 
 use crate::event::{Cause, Failure, ServerResponse, Status};
+use crate::smtp::reply::EnhancedCode;
 
 /// The statuses that another run may change, in the order in which they count.
 const LEFT: [Status; 5] = [Status::NoHost, Status::Unavailable, Status::TempFail, Status::Config, Status::Failed];
@@ -57,8 +58,14 @@ impl LeftReasons {
     /// A row was deferred for this reason.
     pub fn add_deferred(&mut self, reason: &str) {
         // Replies name the recipient, so that their texts differ from row to row.
-        let is_reply = reason.get(..3).is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_digit()));
-        let kind = if is_reply { reason.split(' ').take(2).collect::<Vec<_>>().join(" ") } else { reason.to_owned() };
+        let code = reason.get(..3).filter(|code| code.bytes().all(|byte| byte.is_ascii_digit()));
+        let kind = match code.and_then(|code| Some((code, reason.get(4..)?))) {
+            Some((code, text)) => match EnhancedCode::leading(text.as_bytes()) {
+                Some(enhanced) => format!("{code} {enhanced}"),
+                None => code.to_owned(),
+            },
+            None => reason.to_owned(),
+        };
         match self.deferred {
             None => (self.deferred, self.first_kind) = (Some(reason.to_owned()), kind),
             Some(_) => self.has_others |= kind != self.first_kind,
@@ -111,7 +118,8 @@ mod tests {
 
     #[test]
     fn the_first_reason_is_kept_and_others_are_noticed_by_their_codes() {
-        let table: [(&[&str], bool, &str); 4] = [
+        let table: [(&[&str], bool, &str); 5] = [
+            (&["450 <a@x> later", "450 <b@x> later"], false, "the same without an enhanced code"),
             (&["450 4.2.0 <a@x> later"], false, "one"),
             (&["450 4.2.0 <a@x> later", "450 4.2.0 <b@x> later"], false, "the same reply to another recipient"),
             (&["450 4.2.0 later", "421 4.3.2 busy"], true, "another reply"),

@@ -6,7 +6,7 @@ mod finish;
 use super::end::{BatchStatuses, LeftReasons};
 use super::ledger::LedgerUpdate;
 use super::options::BatchOptions;
-use super::row_report::{RowEnd, RowReport};
+use super::row_end::RowEnd;
 use super::tally::Tally;
 use crate::event::{Failure, Outcome, Status};
 use crate::exec::{Clock, Row};
@@ -201,6 +201,13 @@ impl RowQueue {
         if state.stopped || state.ready.len() < enough { None } else { state.take_ready() }
     }
 
+    /// Whether there may be a row to hand out, now or later.
+    pub fn has_rows_left(&self) -> bool {
+        let state = self.state();
+        let unread = !matches!(state.stream, RowStream::Exhausted) && state.limit != Some(0);
+        !state.stopped && (unread || !state.ready.is_empty() || !state.deferred.is_empty())
+    }
+
     /// Whether no more rows are handed out.
     pub fn is_stopped(&self) -> bool {
         self.state().stopped
@@ -235,7 +242,6 @@ impl RowQueue {
 
     /// Counts a row whose last attempt has ended, and reports it.
     pub fn finish_row(&self, task: &RowTask, end: &RowEnd, outcome: &Outcome) {
-        self.report(task, end, false);
         let mut state = self.state();
         state.count_end(end, outcome.failure.as_ref());
         state.steps_run += outcome.steps_run;
@@ -248,18 +254,8 @@ impl RowQueue {
         }
     }
 
-    /// Says how an attempt at a row ended.
-    fn report(&self, task: &RowTask, end: &RowEnd, is_retried: bool) {
-        if let (Some(listener), Some(row)) = (&self.options.on_row, &task.row.id) {
-            listener(&RowReport { row, end, is_retried });
-        }
-    }
-
     /// Keeps a row for another attempt at `due`.
     pub fn defer(&self, task: RowTask, due: Instant, outcome: &Outcome) {
-        if let Some(end) = &task.last_end {
-            self.report(&task, end, true);
-        }
         let mut state = self.state();
         state.steps_run += outcome.steps_run;
         if let Some(failure) = &outcome.failure {
@@ -303,10 +299,11 @@ impl RowQueue {
     /// A worker gives up to open a connection. `ends_batch`: the failure is not temporary, so that no other worker goes on.
     pub fn give_up(&self, failure: Failure, ends_batch: bool) {
         let mut state = self.state();
-        state.stopped |= ends_batch;
-        if ends_batch || state.open_failure.is_none() {
+        // The last worker to give up says why rows are left, unless a failure that is not temporary stopped the batch.
+        if ends_batch || !state.stopped {
             state.open_failure = Some(failure);
         }
+        state.stopped |= ends_batch;
     }
 
     /// The session is skipped as a whole, because the server lacks what it requires.

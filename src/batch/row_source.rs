@@ -4,7 +4,7 @@ use super::ledger::{LedgerUpdate, RecipientUpdate, SendingRow};
 use super::options::WorkerOptions;
 use super::queue::{NextTask, RowQueue, RowTask};
 use super::retry::{is_retryable, retry_delay};
-use super::row_report::RowEnd;
+use super::row_end::RowEnd;
 use super::row_state::{
     any, deciding_reply, is_skipped, merge_refusals, reason, refusal, row_state, status_of_deferred,
 };
@@ -109,7 +109,11 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
             .filter(|retry| attempt <= retry.times && state.is_some_and(|state| is_retryable(state, outcome)));
         let nothing_new = state == Some(RowState::Deferred)
             || (state == Some(RowState::Refused) && any(result, RecipientOutcome::Deferred));
-        if task.maybe_sent_before && retry.is_none() && nothing_new {
+        // A row whose BDAT was refused is sent with DATA over the next connection.
+        let is_repeated = self.options.has_rows
+            && state == Some(RowState::Deferred)
+            && result.refusal == Some(TransactionRefusal::Chunking);
+        if task.maybe_sent_before && retry.is_none() && nothing_new && !is_repeated {
             // The attempt before this one may have been delivered: this one changes nothing of that.
             state = Some(RowState::Unknown);
         }
@@ -128,9 +132,8 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
             _ => result.outcome.status,
         };
         let end = RowEnd { state, status, reason: state.and_then(|state| reason(state, result)) };
-        self.queue.count_sender(result.refusal == Some(TransactionRefusal::Sender), &result.outcome);
-        let has_next_connection = self.options.has_rows && state == Some(RowState::Deferred);
-        if has_next_connection && result.refusal == Some(TransactionRefusal::Chunking) {
+        self.queue.count_sender(result.refusal == Some(TransactionRefusal::Sender), outcome);
+        if is_repeated {
             self.queue.add_steps(&result.outcome);
             self.repeated = Some(next_attempt(task, end, result));
             return;

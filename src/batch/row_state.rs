@@ -134,7 +134,7 @@ pub fn status_of_deferred(result: &RowResult) -> Status {
     let others = result.outcome.failure.iter().flat_map(|failure| &failure.details.others);
     let lost = others.map(|other| other.status).find(|status| is_temporary(*status));
     let deferred = result.recipients.iter().filter(|one| one.outcome == RecipientOutcome::Deferred);
-    let mut codes = deferred.map(|one| one.code.unwrap_or(400));
+    let mut codes = deferred.filter_map(|one| one.code);
     lost.or_else(|| codes.any(|code| code / 100 == 4).then_some(Status::TempFail)).unwrap_or(own)
 }
 

@@ -5,7 +5,7 @@ use super::options::WorkerOptions;
 use super::queue::{RowQueue, RowTask};
 use super::reconnect::Reconnector;
 use super::retry::is_temporary;
-use super::row_report::RowEnd;
+use super::row_end::RowEnd;
 use super::row_source::WorkerRowSource;
 use super::tally::RowState;
 use crate::event::{Cause, Fact, Failure, Observer, Outcome, SessionAttempt, Status};
@@ -14,6 +14,10 @@ use crate::net::SystemClock;
 use crate::session::Place;
 use crate::transcript::SafeText;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// How often a worker in a pause looks whether rows are left.
+const POLL: Duration = Duration::from_millis(500);
 
 /// A worker: one connection at a time.
 pub struct Worker<'w, 'p, 'o> {
@@ -87,13 +91,21 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
             }
             self.queue.add_steps(&outcome);
             let is_temporary = outcome.status == Status::Passed || is_temporary(outcome.status);
-            let next = reconnector.failed(began, self.clock.now(), self.queue.last_opened());
+            let now = self.clock.now();
+            let next = reconnector.failed(began, now, self.queue.last_opened());
             let Some(next) = next.filter(|_| is_temporary) else {
                 return self.queue.give_up(open_failure(outcome), !is_temporary);
             };
-            let duration = next.saturating_duration_since(self.clock.now());
+            let duration = next.saturating_duration_since(now);
             self.label.emit(self.clock, &mut observer, Fact::Paused { duration });
-            self.clock.sleep_until(next);
+            self.wait_until(next);
+        }
+    }
+
+    /// Waits, unless a signal comes, or other workers have taken the last row or stopped the batch.
+    fn wait_until(&self, next: Instant) {
+        while self.clock.now() < next && self.clock.interrupted().is_none() && self.queue.has_rows_left() {
+            self.clock.sleep_until(next.min(self.clock.now() + POLL));
         }
     }
 

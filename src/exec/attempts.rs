@@ -106,6 +106,8 @@ fn before_action(context: &mut StepContext<'_, '_>, is_first: bool, is_in_flight
     let is_offline = matches!(step.action, Action::Connect | Action::Sleep(_));
     if !is_offline && context.connection.server.info.is_none() {
         context.connect(step.action.awaits_greeting())?;
+    } else if !is_offline {
+        context.check_server()?;
     }
     let is_tls_due = context.connection.state == ConnectionState::AwaitingTls(TlsStart::FirstByte);
     if is_tls_due && !is_offline && !matches!(step.action, Action::Tls | Action::Proxy(_) | Action::Close(_)) {

@@ -82,6 +82,26 @@ impl<'a> StepContext<'_, 'a> {
         self.connector.connect(&self.run, self.events, scope, self.connection, expects_greeting)
     }
 
+    /// A row may name another server than the one that its connection is open to.
+    pub fn check_server(&self) -> Result<(), StepError> {
+        let name = &self.connection.name;
+        let Some((_, url)) = self.run.session.named_servers.iter().find(|(known, _)| known == name) else {
+            return Ok(());
+        };
+        if url.is_literal() {
+            return Ok(());
+        }
+        let wanted =
+            Server::parse(&self.renderer().render_line(url)?).map_err(|why| self.bad_value(why).at(&url.span))?;
+        match wanted == *self.server() {
+            true => Ok(()),
+            false => {
+                let why = format!("the connection {name} is open to {}, not to {wanted}", self.server());
+                Err(self.bad_value(why).at(&url.span))
+            }
+        }
+    }
+
     /// The deadline that begins now: the step's, the session's, or RFC 5321's for what is waited for.
     pub fn deadline(&self, step: Option<Duration>, wait: Timeout) -> Deadline {
         let silent = self.step.expect.as_ref().is_some_and(Expectation::accepts_silence);

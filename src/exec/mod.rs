@@ -246,9 +246,9 @@ impl<'a> Executor<'a> {
             return;
         }
         let main = self.connections.main();
-        // A server that does not know BDAT has delivered nothing that came through it.
-        let knows_no_bdat =
-            self.run.shared.chunking.is_disabled() && matches!(main.server.last_code(), 500 | 502 | 504);
+        // A server that never took a BDAT on this connection has delivered nothing that came through it.
+        let refused_bdat = self.run.shared.chunking.is_disabled() && !main.outbox.delivered;
+        let knows_no_bdat = refused_bdat && matches!(main.server.last_code(), 500 | 502 | 504);
         if knows_no_bdat || is_deaf(main, &mut self.events) {
             for row in main.outbox.take_queued_rows() {
                 self.rows.finished(&row, RowResult::not_started());

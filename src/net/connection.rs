@@ -177,14 +177,13 @@ impl Stream for Connection {
             }
             Transport::Closed => return Err(TlsError::Other("the connection is closed".to_owned())),
         };
-        let (stream, facts) =
-            tls::handshake(&connector, socket, &name, options.verify, deadline, |reason, from_flight| {
-                let (again, certificate) = match from_flight {
-                    Some(certificate) => (false, Some(certificate)),
-                    None => self.replay.fetch_certificate(&self.connectors, options, deadline),
-                };
-                certificate_failure(reason, certificate.as_deref(), &name, again)
-            })?;
+        let (stream, facts) = tls::handshake(&connector, socket, &name, options.verify, deadline, |reason, known| {
+            let (again, chain) = match known.is_empty() {
+                true => self.replay.fetch_chain(&self.connectors, options, deadline),
+                false => (false, known),
+            };
+            certificate_failure(reason, &chain, &name, again)
+        })?;
         self.transport = Transport::Tls(stream);
         Ok(facts)
     }

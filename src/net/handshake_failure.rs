@@ -10,8 +10,8 @@ pub struct HandshakeFailure {
     pub text: String,
     /// The kind of the system's error, if there is one.
     pub system: Option<io::ErrorKind>,
-    /// The server's certificate in DER, if the library gives it to us.
-    pub certificate: Option<Vec<u8>>,
+    /// The chain that was judged, in DER, the server's own certificate first; empty if the library does not give it to us.
+    pub chain: Vec<Vec<u8>>,
 }
 
 /// The kind of the system's error behind a library's error.

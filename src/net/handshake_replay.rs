@@ -1,8 +1,9 @@
-//! Fetches the certificate that failed verification, over a second connection.
+//! Fetches the certificates that failed verification, over a second connection.
 //!
-//! A TLS library does not hand out a certificate that it does not trust, and TLS 1.3 encrypts it (up to 1.2 it is read
-//! from the wire). To report its names and dates, a second connection to the server repeats the commands that lead to
-//! the handshake (greeting, EHLO, STARTTLS), unverified and without our certificate, reads the certificate and closes.
+//! native-tls does not hand out certificates that it does not trust, and TLS 1.3 encrypts them (up to 1.2 they are read
+//! from the wire). To report their names and dates, a second connection to the server repeats the commands that lead to
+//! the handshake (greeting, EHLO, STARTTLS), unverified and without our certificate, reads the certificates and closes. It
+//! uses OpenSSL directly, which tells the whole chain: the fault may be in another certificate than the server's own.
 //! The verdict stands before that and does not depend on it: if anything is unexpected, this gives up silently.
 
 use super::clock::SystemClock;
@@ -63,20 +64,21 @@ impl HandshakeReplay {
         }
     }
 
-    /// Whether a second connection was made (the transcript says so), and the server's certificate in DER.
-    pub fn fetch_certificate(
+    /// Whether a second connection was made (the transcript says so), and the certificates that the server sent there, in
+    /// DER, its own first.
+    pub fn fetch_chain(
         &self,
         connectors: &ConnectorCache,
         options: &TlsOptions,
         deadline: Instant,
-    ) -> (bool, Option<Vec<u8>>) {
+    ) -> (bool, Vec<Vec<u8>>) {
         let deadline = deadline.min(Instant::now() + TIME_LIMIT);
         if self.sent_proxy_header {
-            return (false, None);
+            return (false, Vec::new());
         }
         match self.endpoint.connect(deadline, &self.clock) {
-            Ok(socket) => (true, self.fetch_over(socket, connectors, options, deadline)),
-            Err(_) => (false, None),
+            Ok(socket) => (true, self.fetch_over(socket, connectors, options, deadline).unwrap_or_default()),
+            Err(_) => (false, Vec::new()),
         }
     }
 
@@ -86,8 +88,8 @@ impl HandshakeReplay {
         connectors: &ConnectorCache,
         options: &TlsOptions,
         deadline: Instant,
-    ) -> Option<Vec<u8>> {
-        let options = TlsOptions { verify: false, ca: Vec::new(), client_cert: None, ..options.clone() };
+    ) -> Option<Vec<Vec<u8>>> {
+        let options = TlsOptions { verify: false, ca: Vec::new(), client_cert: None, details: true, ..options.clone() };
         let connector = connectors.get(&options).ok()?;
         let name = tls::server_name(&options.server_name).ok()?;
         socket.set_deadline(deadline);
@@ -100,15 +102,15 @@ impl HandshakeReplay {
         loop {
             match stage {
                 HandshakeStage::Done(mut stream) => {
-                    let certificate = stream.peer_certificate();
+                    let chain = stream.sent_chain();
                     stream.send_close_notify();
                     let _ = stream.socket().socket().shutdown(Shutdown::Write);
-                    return certificate;
+                    return Some(chain);
                 }
                 HandshakeStage::Waiting(pending) if Instant::now() < deadline => stage = pending.resume(),
                 // A server that requires a client's certificate has sent its own before.
                 HandshakeStage::Waiting(_) | HandshakeStage::Failed(_) => {
-                    return FirstFlight::parse(&recording.take().bytes).certificate;
+                    return Some(FirstFlight::parse(&recording.take().bytes).certificates);
                 }
             }
         }
@@ -147,3 +149,7 @@ impl HandshakeReplay {
         None
     }
 }
+
+#[cfg(test)]
+#[path = "certificate_chain_tests.rs"]
+mod tests;

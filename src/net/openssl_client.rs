@@ -25,7 +25,7 @@ pub struct OpensslClient {
 }
 
 /// The certificate of a server that is not trusted: OpenSSL shows it only while it verifies the chain.
-type UntrustedCertificate = Arc<Mutex<Option<Vec<u8>>>>;
+type UntrustedChain = Arc<Mutex<Vec<Vec<u8>>>>;
 
 /// Why a handshake is not done.
 pub enum OpensslInterruption {
@@ -37,22 +37,23 @@ pub enum OpensslInterruption {
 /// A handshake that can go on.
 pub struct PendingOpenssl {
     middle: MidHandshakeSslStream<DeadlineSocket>,
-    untrusted: UntrustedCertificate,
+    untrusted: UntrustedChain,
 }
 
 impl OpensslClient {
     /// Builds a connector. The error says what is wrong with the options.
     pub fn new(options: &TlsOptions) -> Result<Self, String> {
         let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(describe)?;
-        let roots = openssl_probe::probe();
-        // As in native-tls: a file of roots that cannot be read does not keep the others from being loaded.
-        if let Some(file) = &roots.cert_file {
-            let _ = builder.load_verify_locations(Some(file), None);
-        }
-        for folder in &roots.cert_dir {
-            let _ = builder.load_verify_locations(None, Some(folder));
-        }
-        if !options.system_roots || !options.verify {
+        if options.system_roots && options.verify {
+            let roots = openssl_probe::probe();
+            // As in native-tls: a file of roots that cannot be read does not keep the others from being loaded.
+            if let Some(file) = &roots.cert_file {
+                let _ = builder.load_verify_locations(Some(file), None);
+            }
+            for folder in &roots.cert_dir {
+                let _ = builder.load_verify_locations(None, Some(folder));
+            }
+        } else {
             builder.set_cert_store(X509StoreBuilder::new().map_err(describe)?.build());
         }
         for certificate in X509::stack_from_pem(&options.ca).map_err(describe)? {
@@ -90,16 +91,16 @@ impl OpensslClient {
         name: &str,
         socket: DeadlineSocket,
     ) -> Result<SslStream<DeadlineSocket>, OpensslInterruption> {
-        let untrusted = UntrustedCertificate::default();
+        let untrusted = UntrustedChain::default();
         let ssl = self.connector.configure().and_then(|configuration| {
             let mut ssl = configuration.verify_hostname(self.verify).into_ssl(name)?;
             if self.verify {
                 let found = untrusted.clone();
                 ssl.set_verify_callback(SslVerifyMode::PEER, move |trusted, context| {
                     if !trusted {
-                        let own = context.chain().and_then(|chain| chain.get(0)).or(context.current_cert());
-                        let der = own.and_then(|certificate| certificate.to_der().ok());
-                        *found.lock().unwrap_or_else(PoisonError::into_inner) = der;
+                        let chain = context.chain().into_iter().flatten();
+                        let chain = chain.filter_map(|certificate| certificate.to_der().ok()).collect();
+                        *found.lock().unwrap_or_else(PoisonError::into_inner) = chain;
                     }
                     trusted
                 });
@@ -127,7 +128,7 @@ impl PendingOpenssl {
 
 fn stage(
     result: Result<SslStream<DeadlineSocket>, HandshakeError<DeadlineSocket>>,
-    untrusted: UntrustedCertificate,
+    untrusted: UntrustedChain,
 ) -> Result<SslStream<DeadlineSocket>, OpensslInterruption> {
     match result {
         Ok(stream) => Ok(stream),
@@ -141,14 +142,14 @@ fn stage(
             // The form of native-tls, with the reason of a failed verification at the end.
             let text =
                 if verified == X509VerifyResult::OK { error.to_string() } else { format!("{error} ({verified})") };
-            let certificate = untrusted.lock().unwrap_or_else(PoisonError::into_inner).take();
-            Err(OpensslInterruption::Failed(HandshakeFailure { text, system: system_error(&error), certificate }))
+            let chain = std::mem::take(&mut *untrusted.lock().unwrap_or_else(PoisonError::into_inner));
+            Err(OpensslInterruption::Failed(HandshakeFailure { text, system: system_error(&error), chain }))
         }
     }
 }
 
 fn failed(text: String) -> Result<SslStream<DeadlineSocket>, OpensslInterruption> {
-    Err(OpensslInterruption::Failed(HandshakeFailure { text, system: None, certificate: None }))
+    Err(OpensslInterruption::Failed(HandshakeFailure { text, system: None, chain: Vec::new() }))
 }
 
 fn describe(error: ErrorStack) -> String {

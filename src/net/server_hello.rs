@@ -1,5 +1,5 @@
 //! Reads the unencrypted part of a server's first flight: version and cipher suite (RFC 8446 §4.1.3, RFC 5246
-//! §7.4.1.3), and up to TLS 1.2 its certificate (RFC 5246 §7.4.2). native-tls reports neither version nor suite.
+//! §7.4.1.3), and up to TLS 1.2 its certificates (RFC 5246 §7.4.2). native-tls reports neither version nor suite.
 //!
 //! Input that is cut short or not TLS yields fewer facts, never an error or a panic.
 
@@ -10,8 +10,8 @@ use super::cipher_suites;
 pub struct FirstFlight {
     pub version: Option<u16>,
     pub cipher: Option<u16>,
-    /// The server's own certificate in DER; `None` in TLS 1.3, which encrypts it.
-    pub certificate: Option<Vec<u8>>,
+    /// The certificates that the server sent, in DER, its own first; empty in TLS 1.3, which encrypts them.
+    pub certificates: Vec<Vec<u8>>,
     /// Whether the server requests a client certificate (RFC 5246 §7.4.4); `false` in TLS 1.3, which encrypts the
     /// request.
     pub requests_client_certificate: bool,
@@ -40,7 +40,7 @@ impl FirstFlight {
             match kind {
                 SERVER_HELLO => flight.hello(body),
                 CERTIFICATE_REQUEST => flight.requests_client_certificate = true,
-                CERTIFICATE if flight.certificate.is_none() => flight.certificate = first_certificate(body),
+                CERTIFICATE if flight.certificates.is_empty() => flight.certificates = certificates(body),
                 _ => {}
             }
             rest = after;
@@ -133,10 +133,14 @@ fn selected_version(mut extensions: &[u8]) -> Option<u16> {
 }
 
 /// `certificate_list<0..2^24-1>` of `ASN.1Cert<1..2^24-1>` (RFC 5246 §7.4.2); the first is the sender's own.
-fn first_certificate(body: &[u8]) -> Option<Vec<u8>> {
-    let (list, _) = split_vector::<3>(body)?;
-    let (certificate, _) = split_vector::<3>(list)?;
-    Some(certificate.to_vec())
+fn certificates(body: &[u8]) -> Vec<Vec<u8>> {
+    let mut rest = split_vector::<3>(body).map_or(&[][..], |(list, _)| list);
+    let mut certificates = Vec::new();
+    while let Some((certificate, after)) = split_vector::<3>(rest) {
+        certificates.push(certificate.to_vec());
+        rest = after;
+    }
+    certificates
 }
 
 #[cfg(test)]
@@ -182,14 +186,14 @@ mod tests {
 
     #[test]
     fn version_and_suite_are_read() {
-        let certificate = handshake(CERTIFICATE, &[0, 0, 6, 0, 0, 3, 1, 2, 3]);
+        let certificate = handshake(CERTIFICATE, &[0, 0, 10, 0, 0, 3, 1, 2, 3, 0, 0, 1, 4]);
         let tls12 = [hello([1; 32], 0xc02f, RENEGOTIATION), certificate.clone()].concat();
         let tls13 = hello([1; 32], 0x1302, &[RENEGOTIATION, TLS13].concat());
         let retry = hello(RETRY, 0x1301, TLS13);
         let (first, second) = tls12.split_at(20);
         let ccs = record(CHANGE_CIPHER_SPEC, &[1]);
-        let der = Some(vec![1, 2, 3]);
-        for (bytes, version, cipher, certificate, why) in [
+        let der = vec![vec![1, 2, 3], vec![4]];
+        for (bytes, version, cipher, certificates, why) in [
             (record(HANDSHAKE, &tls12), "TLSv1.2", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", der.clone(), "one record"),
             (
                 [record(HANDSHAKE, first), record(HANDSHAKE, second)].concat(),
@@ -202,22 +206,28 @@ mod tests {
                 record(HANDSHAKE, &hello([1; 32], 0x002f, &[])),
                 "TLSv1.2",
                 "TLS_RSA_WITH_AES_128_CBC_SHA",
-                None,
+                Vec::new(),
                 "no extensions",
             ),
-            (record(HANDSHAKE, &hello([1; 32], 0xfffe, &[])), "TLSv1.2", "0xFFFE", None, "a suite without a name"),
+            (
+                record(HANDSHAKE, &hello([1; 32], 0xfffe, &[])),
+                "TLSv1.2",
+                "0xFFFE",
+                Vec::new(),
+                "a suite without a name",
+            ),
             (
                 [record(HANDSHAKE, &tls13), ccs.clone(), record(23, &[9; 40])].concat(),
                 "TLSv1.3",
                 "TLS_AES_256_GCM_SHA384",
-                None,
+                Vec::new(),
                 "the rest is encrypted",
             ),
             (
                 [record(HANDSHAKE, &retry), ccs.clone(), record(HANDSHAKE, &tls13)].concat(),
                 "TLSv1.3",
                 "TLS_AES_256_GCM_SHA384",
-                None,
+                Vec::new(),
                 "the second ServerHello counts",
             ),
             (
@@ -231,7 +241,7 @@ mod tests {
             let flight = FirstFlight::parse(&bytes);
             assert_eq!(flight.version_name().as_deref(), Some(version), "{why}");
             assert_eq!(flight.cipher_name().as_deref(), Some(cipher), "{why}");
-            assert_eq!(flight.certificate, certificate, "{why}");
+            assert_eq!(flight.certificates, certificates, "{why}");
         }
     }
 

@@ -123,15 +123,15 @@ pub fn server_name(given: &str) -> Result<String, TlsError> {
     Err(TlsError::Settings(format!("{given:?} is not a valid server name for TLS{hint}")))
 }
 
-/// Runs the handshake. If verification fails, `explain_failure` makes the error out of the reason and the certificate,
-/// as far as the library or the server's unencrypted bytes tell it.
+/// Runs the handshake. If verification fails, `explain_failure` makes the error out of the reason and the
+/// certificates, as far as the library or the server's unencrypted bytes tell it.
 pub fn handshake(
     client: &TlsClient,
     mut socket: DeadlineSocket,
     name: &str,
     verify: bool,
     deadline: Instant,
-    explain_failure: impl FnOnce(&str, Option<Vec<u8>>) -> TlsError,
+    explain_failure: impl FnOnce(&str, Vec<Vec<u8>>) -> TlsError,
 ) -> Result<(TlsTransport, TlsFacts), TlsError> {
     let recording = HandshakeRecording::default();
     // A failed handshake consumes the socket.
@@ -157,9 +157,11 @@ pub fn handshake(
                     Some(why) => match weak_certificate(&why) {
                         Some(why) => TlsError::RefusedHere(why),
                         None => {
-                            let certificate = failure.certificate;
-                            let flight = || FirstFlight::parse(&seen.bytes).certificate;
-                            explain_failure(&why, certificate.or_else(flight))
+                            let chain = match failure.chain.is_empty() {
+                                true => FirstFlight::parse(&seen.bytes).certificates,
+                                false => failure.chain,
+                            };
+                            explain_failure(&why, chain)
                         }
                     },
                     None => handshake_failure(&failure, seen, spare),

@@ -77,7 +77,7 @@ fn native_stage(
         Err(native_tls::HandshakeError::Failure(error)) => HandshakeStage::Failed(HandshakeFailure {
             text: error.to_string(),
             system: error.source().and_then(system_error),
-            certificate: None,
+            chain: Vec::new(),
         }),
     }
 }

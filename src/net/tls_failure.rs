@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use socket2::Socket;
 use std::io::{self, Read};
 
-/// The error for a failed verification.
-pub fn certificate_failure(reason: &str, certificate: Option<&[u8]>, name: &str, connected_again: bool) -> TlsError {
-    let peer = certificate.and_then(PeerCertificate::from_der);
-    let explanation = certificate_errors::explain(reason, peer.as_slice(), name, Timestamp::now());
+/// The error for a failed verification. `chain` are the server's certificates in DER, its own first, as far as they are known.
+pub fn certificate_failure(reason: &str, chain: &[Vec<u8>], name: &str, connected_again: bool) -> TlsError {
+    let chain: Vec<_> = chain.iter().filter_map(|der| PeerCertificate::from_der(der)).collect();
+    let explanation = certificate_errors::explain(reason, &chain, name, Timestamp::now());
     certificate_error(explanation, connected_again)
 }
 

@@ -148,7 +148,8 @@ impl<'a> Visitor<'a> for Preflight<'_, 'a> {
     }
 
     fn visit_message(&mut self, message: &'a Message) {
-        if message.templates().is_some_and(|all| all.into_iter().all(|template| self.is_known(template))) {
+        let is_whole = message.templates().is_some_and(|all| all.into_iter().all(|template| self.is_known(template)));
+        if is_whole && self.is_signature_known() {
             let errors = self.findings.errors.len();
             self.check(|preflight| preflight.prepare(message));
             if self.findings.errors.len() == errors {
@@ -243,6 +244,17 @@ impl<'p, 'a> Preflight<'p, 'a> {
 
     fn parts(&self) -> PartReader<'_, '_> {
         PartReader { run: self.run, renderer: self.renderer(), clock: self.clock }
+    }
+
+    /// Whether what a message is signed with is known, if it is.
+    fn is_signature_known(&self) -> bool {
+        let Some(dkim) = &self.run.session.dkim else { return true };
+        let key = match &dkim.key.source {
+            ValueSource::Template(template) => Some(template),
+            ValueSource::File { path, .. } => Some(&path.template),
+            _ => None,
+        };
+        [&dkim.domain, &dkim.selector].into_iter().chain(key).all(|template| self.is_known(template))
     }
 
     fn is_known(&self, template: &Template) -> bool {

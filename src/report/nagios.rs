@@ -140,7 +140,7 @@ impl ServiceCheck {
             _ if ServiceState::of(status) == ServiceState::Ok && self.passed == 0 => {
                 Some(format!("no session ran{skipped}"))
             }
-            Status::Interrupted | Status::Terminated => Some("the run was interrupted".to_owned()),
+            Status::HungUp | Status::Interrupted | Status::Terminated => Some("the run was interrupted".to_owned()),
             _ if ServiceState::of(status) != ServiceState::Ok => Some(format!("mailrun ended with {}", status.code())),
             _ if limits.needs_certificate && days.is_none() => {
                 Some(format!("no server showed a certificate, {passed}"))

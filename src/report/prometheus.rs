@@ -98,7 +98,14 @@ fn session_names(records: &[Record]) -> Vec<String> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     records.iter().for_each(|record| *seen.entry(name(record)).or_default() += 1);
     let pick = |record: &Record| Some(name(record)).filter(|name| seen.get(name) == Some(&1)).unwrap_or(path(record));
-    records.iter().map(pick).collect()
+    let mut given: HashMap<String, usize> = HashMap::new();
+    let mut number = |name: String| {
+        let count = given.entry(name.clone()).or_default();
+        *count += 1;
+        // Two samples of one name and labels would make the whole file invalid.
+        if *count > 1 { format!("{name} ({count})") } else { name }
+    };
+    records.iter().map(pick).map(&mut number).collect()
 }
 
 /// The last run of each step that ran, in order, with what the step is called. A session with rows has none.

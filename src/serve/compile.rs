@@ -173,7 +173,12 @@ impl ScriptCompiler<'_> {
         if self.requested == RequestedInput::Content && !whole_content && self.matching != MatchMode::Exact {
             // The client never came to the dot: what it sends instead may have any number of lines.
             self.skip_client_lines();
-            return self.push(ScriptOp::Ignore);
+            // Unless the server answers before the dot, or ends the connection.
+            let answers = self.next_server_line().is_some() || self.ends_connection();
+            return self.push(match answers {
+                true => ScriptOp::Expect(ExpectedLine { line, what, octets }),
+                false => ScriptOp::Ignore,
+            });
         }
         let is_bdat = self.requested == RequestedInput::Command && bdat_octets(first).is_some();
         self.push(ScriptOp::Expect(ExpectedLine { line, what, octets }));
@@ -221,6 +226,13 @@ impl ScriptCompiler<'_> {
             Some((_, ScriptItem::Client(body))) => Some(body),
             _ => None,
         }
+    }
+
+    /// Whether the server is to end the connection.
+    fn ends_connection(&self) -> bool {
+        self.items.get(self.at..).unwrap_or_default().iter().any(|(_, item)| {
+            matches!(item, ScriptItem::Directive(Directive::ClosedByServer | Directive::ResetByServer))
+        })
     }
 
     fn skip_client_lines(&mut self) {

@@ -4,8 +4,8 @@ use super::visitor::{FilePurpose, Visitor};
 use super::{Expectation, Expression, ReplyPattern, Session, Template, TextSource};
 
 impl Session {
-    /// Whether the session asks for the certificate chain (`tls.chain`, `tls.days_left`), expects a handshake to fail, or
-    /// ends TLS within the connection. A template in another file is taken to ask for it.
+    /// Whether the session asks for the certificate chain (`tls.chain`, `tls.days_left`), or expects a handshake to
+    /// fail. A template in another file is taken to ask for it.
     pub fn needs_tls_details(&self) -> bool {
         let mut search = DetailSearch { found: false };
         search.visit_session(self);

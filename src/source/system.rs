@@ -11,6 +11,7 @@ use crate::session::{
 };
 use crate::transcript::SafeText;
 use rustix::fs::{Dir, FileType};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Cursor};
@@ -200,12 +201,13 @@ impl Sources for SystemSources {
 
     fn list_folder(&self, folder: &ContentPath) -> Result<Vec<FolderEntry>, SourceError> {
         let mut entries: Vec<FolderEntry> = Vec::new();
+        let mut seen = HashSet::new();
         for opened in self.open_folders(folder)? {
             let failed = |errno: rustix::io::Errno| read_error(folder.path(), &errno.into());
             for entry in Dir::read_from(&opened).map_err(failed)? {
                 let entry = entry.map_err(failed)?;
                 let name = OsStr::from_bytes(entry.file_name().to_bytes());
-                if name == "." || name == ".." || entries.iter().any(|known| known.name == name) {
+                if name == "." || name == ".." || !seen.insert(name.to_owned()) {
                     continue;
                 }
                 let (is_folder, is_link) = match entry.file_type() {

@@ -1,7 +1,7 @@
 //! Cells are data: whatever characters of the address grammar they have, the recipients on the wire are those of the column.
 
 use crate::fixture::BatchFixture;
-use crate::support::FaultServer;
+use crate::support::{Fault, FaultServer, Point, When};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -139,5 +139,26 @@ fn cells_do_not_choose_recipients_or_senders() {
         if why.starts_with("a name that closes") {
             assert!(ran.stderr.contains("{ name = \"{{ … }}\", address"), "the table form is proposed: {}", ran.stderr);
         }
+    }
+}
+
+#[test]
+fn a_recipient_whose_domain_has_capitals_gets_the_mail_once() {
+    let again = "[message]\nfrom = \"a@x.example\"\nto = [\"b@Example.COM\", \"c@Example.COM\"]\non_refused = \"skip\"\n\
+                 text = \"t\"\n[rows]\nfile = \"p.csv\"\nkey = \"n\"\n";
+    for retry in ["", "[retry]\ntimes = 1\nwait = \"10ms\"\n"] {
+        let greylists = When::at(Point::Command("RCPT"), Fault::Reply("450 4.2.0 later")).with("c@").on_the_first(1);
+        let (batch, server) = (BatchFixture::empty(), FaultServer::builder().fault(greylists).start());
+        batch.write("p.csv", "n\n1\n");
+        batch.write("c.toml", format!("{again}{retry}"));
+        for _ in 0..2 {
+            let run = ["run", "--server", &server.url("smtp"), "--ledger", "l.db", "c.toml"];
+            // The second run greets over another connection.
+            batch.mailrun(&run).run();
+            server.heal();
+        }
+        let mut recipients = server.recipients();
+        recipients.sort();
+        assert_eq!(recipients, ["b@Example.COM", "c@Example.COM"], "{retry}");
     }
 }

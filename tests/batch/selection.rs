@@ -25,7 +25,7 @@ fn a_key_selects_its_row_and_must_be_in_the_file() {
     let missing = batch.run(&server, &["--key", "u1@x.example", "--key", "nobody@x.example"]).exits(65);
     assert!(missing.stderr.contains("--key nobody@x.example: no row has this key"), "{missing}");
     assert_eq!(server.accepted_once(), 0, "nothing is sent");
-    batch.run(&server, &["--key", "u3@x.example", "--key", "u1@x.example"]).exits(0);
+    batch.run(&server, &["--key", "u3@X.EXAMPLE", "--key", " u1@x.example"]).exits(0);
     assert_eq!((batch.count("sent"), batch.count("pending"), server.accepted_once()), (2, 0, 2));
 }
 
@@ -35,9 +35,26 @@ fn options_for_rows_and_recipients_are_refused_where_they_cannot_hold() {
     let plain = "[message]\nfrom = \"a@x.example\"\nto = \"b@x.example\"\ntext = \"t\"\n";
     batch.write("plain.toml", plain);
     batch.write("raw.toml", "[[step]]\nexpect = 220\n[[step]]\nsend = \"rcpt TO:<b@x.example>\"\nexpect = 250\n");
+    let by_hand = [
+        ("parts.toml", "raw = [\"RCPT TO:<b@x.example>\\r\\n\"]"),
+        ("half.toml", "raw = \"{{ c }}T TO:<b@x.example>\\r\\n\""),
+        ("verb.toml", "send = \"RC{{ c }} TO:<b@x.example>\""),
+        ("bdat.toml", "bdat = \"RCPT\""),
+    ];
+    for (name, step) in by_hand {
+        batch.write(name, format!("vars = {{ c = \"RCP\" }}\n[[step]]\n{step}\nexpect = 250\n"));
+    }
     let server = FaultServer::start();
+    let ledger = SESSION.replace("[rows]\n", "[rows]\nledger = \"own.db\"\n");
+    assert!(ledger.contains("own.db"));
+    batch.write("ledger.toml", ledger);
     let table = [
-        (&["--limit", "1", "plain.toml"][..], "has no [rows]", "rows are needed"),
+        (&["--to", "me@x.example", "parts.toml"][..], "writes RCPT", "RCPT in a part of raw bytes"),
+        (&["--to", "me@x.example", "half.toml"], "writes RCPT", "RCPT that a value completes"),
+        (&["--to", "me@x.example", "verb.toml"], "writes RCPT", "a verb that a value completes"),
+        (&["--to", "me@x.example", "bdat.toml"], "writes RCPT", "content by hand"),
+        (&["--to-step", "1", "ledger.toml"], "--to-step", "a part of the steps is no row"),
+        (&["--limit", "1", "plain.toml"], "has no [rows]", "rows are needed"),
         (&["--key", "a", "plain.toml"], "has no [rows]", "rows are needed"),
         (&["--to", "me@x.example", "raw.toml"], "writes RCPT", "RCPT by hand"),
         (&["--to", "me@x.example", "--ledger", "l.db", "c.toml"], "--ledger", "a rehearsal has no ledger"),

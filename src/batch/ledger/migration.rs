@@ -1,7 +1,7 @@
 //! Brings ledgers of older versions up to date.
 
 use super::state::rank;
-use crate::session::{KeyCase, comparison_key};
+use crate::session::{KeyCase, comparison_key, ledger_recipient};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// The version of the tables.
@@ -34,6 +34,7 @@ pub fn migrate(db: &Connection) -> rusqlite::Result<()> {
             let mut fold = transaction.prepare_cached("UPDATE row SET folded = ?3 WHERE session = ?1 AND key = ?2")?;
             fold.execute((&session, &exact, folded))?;
         }
+        respell_recipients(&transaction)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()
@@ -63,6 +64,36 @@ fn respell(db: &Connection, session: &str, key: &str, exact: &str) -> rusqlite::
     Ok(())
 }
 
+/// Gives the addresses of recipients the spelling by which attempts know them.
+fn respell_recipients(db: &Connection) -> rusqlite::Result<()> {
+    let all: Vec<(String, String, String)> = db
+        .prepare("SELECT session, key, address FROM recipient")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (session, key, name) in all {
+        // The name of the message comes first if the row has several.
+        let (message, address) = match name.split_once(": ").filter(|_| name.starts_with("message ")) {
+            Some((message, address)) => (Some(message), address),
+            None => (None, name.as_str()),
+        };
+        let exact = ledger_recipient(message, &comparison_key(address, KeyCase::Exact));
+        if exact == name {
+            continue;
+        }
+        db.prepare_cached(&format!(
+            "INSERT INTO recipient (session, key, address, state, reply)
+             SELECT session, key, ?4, state, reply FROM recipient WHERE session = ?1 AND key = ?2 AND address = ?3
+             ON CONFLICT DO UPDATE SET state = excluded.state, reply = excluded.reply WHERE {} < {}",
+            rank("excluded.state"),
+            rank("state")
+        ))?
+        .execute((&session, &key, &name, &exact))?;
+        db.prepare_cached("DELETE FROM recipient WHERE session = ?1 AND key = ?2 AND address = ?3")?
+            .execute((&session, &key, &name))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,7 +113,9 @@ mod tests {
 
     #[test]
     fn spellings_of_a_key_become_one_row_of_the_state_that_forbids_more() {
-        let table: [(&[(&str, &str)], &[(&str, &str)]); 6] = [
+        /// Keys with their states.
+        type Rows<'r> = &'r [(&'r str, &'r str)];
+        let table: [(Rows<'_>, Rows<'_>); 6] = [
             (&[("b@EXAMPLE.com", "sent")], &[("b@example.com", "sent")]),
             (&[("b@EXAMPLE.com", "sent"), ("b@example.com", "deferred")], &[("b@example.com", "sent")]),
             (&[("b@EXAMPLE.com", "deferred"), ("b@example.com", "sent")], &[("b@example.com", "sent")]),
@@ -99,7 +132,7 @@ mod tests {
             for (key, state) in before {
                 db.execute("INSERT INTO row VALUES ('s', ?1, 1, ?2, NULL, NULL, NULL, NULL, 1, 'then')", (key, state))
                     .expect("a row can be added");
-                db.execute("INSERT INTO recipient VALUES ('s', ?1, 'b@example.com', ?2, NULL)", (key, state))
+                db.execute("INSERT INTO recipient VALUES ('s', ?1, 'b@EXAMPLE.com', ?2, NULL)", (key, state))
                     .expect("a recipient can be added");
             }
             migrate(&db).expect("it can be brought up to date");
@@ -114,6 +147,10 @@ mod tests {
                     after.iter().map(|(key, state)| ((*key).to_owned(), (*state).to_owned())).collect();
                 assert_eq!(found, expected, "{before:?}");
             }
+            let addresses: i64 = db
+                .query_row("SELECT count(*) FROM recipient WHERE address = 'b@example.com'", [], |row| row.get(0))
+                .expect("it can be read");
+            assert_eq!(addresses, after.len() as i64, "{before:?}");
             let folded: i64 = db
                 .query_row("SELECT count(*) FROM row WHERE folded = lower(key)", [], |row| row.get(0))
                 .expect("it can be read");

@@ -187,6 +187,16 @@ impl Store {
         if tables == 0 {
             self.create_tables()?;
         } else if version < VERSION {
+            // It would go on with the old spellings of keys.
+            let tokens: Vec<String> = db
+                .prepare("SELECT token FROM run")?
+                .query_map([], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            if tokens.iter().any(|token| self.is_alive(token)) {
+                return Err(PrepareError::Unusable(
+                    "a run of an older mailrun is using it: wait for its end".to_owned(),
+                ));
+            }
             migrate(db)?;
         }
         Ok(())
@@ -297,9 +307,9 @@ impl Store {
                 continue;
             }
             self.db.execute(
-                "UPDATE recipient SET state = 'unknown' WHERE state = 'sending' AND EXISTS
+                "UPDATE recipient SET state = 'unknown', changed = ?2 WHERE state = 'sending' AND EXISTS
                  (SELECT 1 FROM row WHERE row.session = recipient.session AND row.key = recipient.key AND run = ?1)",
-                [id],
+                (id, timestamp()),
             )?;
             self.db.execute(
                 "UPDATE row SET state = 'unknown', changed = ?2 WHERE run = ?1 AND state = 'sending'",

@@ -263,7 +263,7 @@ impl Claimant<'_> {
     }
 }
 
-/// What the ledger has of rows that this run did not begin.
+/// Records that a message is about to be sent to these recipients.
 fn mark_sending(db: &Transaction<'_>, session: &str, sending: &SendingRow) -> rusqlite::Result<()> {
     let SendingRow { key, message_id, recipients, counts_attempt } = sending;
     let mut row = db.prepare_cached(

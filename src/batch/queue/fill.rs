@@ -70,7 +70,7 @@ impl QueueState {
                     Ok(Some(row)) => {
                         read += 1;
                         let repetition = options.counts_repetitions.then_some(*repetition);
-                        match row_task(row, key.as_deref(), options, repetition) {
+                        match row_task(row, key.as_deref(), options, repetition, &mut self.unseen_keys) {
                             RowChoice::Run(task, number) => group.push((*task, number)),
                             RowChoice::Excluded => self.tally.excluded += 1,
                             RowChoice::NotSelected => {}
@@ -102,7 +102,6 @@ impl QueueState {
             self.stream = RowStream::Exhausted;
         }
         self.taken += group.len();
-        self.unseen_keys.retain(|key| !group.iter().any(|(task, _)| task.key == *key));
         if group.is_empty() {
             return !over;
         }
@@ -179,9 +178,10 @@ impl QueueState {
         let (mut count, mut is_over) = (0, false);
         while !is_over && count < left {
             let mut names = Vec::new();
-            while names.len() < COUNT_GROUP && !is_over {
+            let is_late = || interrupted && started.elapsed() > COUNT_LIMIT;
+            while names.len() < COUNT_GROUP && !is_over && !is_late() {
                 match reader.next_row() {
-                    Ok(Some(row)) => match row_task(row, key.as_deref(), options, None) {
+                    Ok(Some(row)) => match row_task(row, key.as_deref(), options, None, &mut self.unseen_keys) {
                         RowChoice::Run(task, _) => names.push(task.key),
                         RowChoice::Excluded => self.tally.excluded += 1,
                         RowChoice::NotSelected => {}
@@ -189,9 +189,11 @@ impl QueueState {
                     Ok(None) | Err(_) => is_over = true,
                 }
             }
+            // Without an answer of the ledger they count as left.
+            let left_rows = vec![RecordedState::Left; names.len()];
             let states = match &options.ledger {
-                Some(ledger) => ledger.states(&options.session, names, options.key_case).unwrap_or_default(),
-                None => vec![RecordedState::Left; names.len()],
+                Some(ledger) => ledger.states(&options.session, names, options.key_case).unwrap_or(left_rows),
+                None => left_rows,
             };
             for state in states {
                 match state {
@@ -203,7 +205,7 @@ impl QueueState {
                     RecordedState::Held => self.tally.held += 1,
                 }
             }
-            if interrupted && started.elapsed() > COUNT_LIMIT {
+            if is_late() {
                 self.tally.has_unread_rows = !is_over;
                 break;
             }
@@ -225,8 +227,14 @@ enum RowChoice {
     NotSelected,
 }
 
-/// Makes a task of a row.
-fn row_task(row: SourceRow, key: Option<&str>, options: &BatchOptions, repetition: Option<u64>) -> RowChoice {
+/// Makes a task of a row. Its key is no longer one of the `unseen`, whether it is selected or not.
+fn row_task(
+    row: SourceRow,
+    key: Option<&str>,
+    options: &BatchOptions,
+    repetition: Option<u64>,
+    unseen: &mut Vec<String>,
+) -> RowChoice {
     let SourceRow { number, place, value } = row;
     let (mut value, mut error) = match value {
         Ok(value) => (Some(value), None),
@@ -243,6 +251,7 @@ fn row_task(row: SourceRow, key: Option<&str>, options: &BatchOptions, repetitio
         }
     }
     let compared = comparison_key(&name, options.key_case);
+    unseen.retain(|key| comparison_key(key, options.key_case) != compared);
     let mut wanted = options.keys.iter().map(|key| comparison_key(key, options.key_case));
     let is_selected = options.keys.is_empty() || wanted.any(|key| key == compared);
     if !is_selected || options.shard.is_some_and(|shard| !shard.contains(&compared)) {

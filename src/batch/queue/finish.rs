@@ -1,7 +1,7 @@
 //! The end of a batch: the rows that are left are counted, and the status is decided.
 
 use super::{QueueState, RowQueue, RowStream, RowTask};
-use crate::batch::row_report::RowEnd;
+use crate::batch::row_end::RowEnd;
 use crate::batch::tally::RowState;
 use crate::event::{Cause, Failure, Outcome, Status};
 use crate::session::Place;
@@ -15,9 +15,11 @@ impl RowQueue {
         for task in std::mem::take(&mut state.deferred).into_values().chain(std::mem::take(&mut state.ready)) {
             let Some(end) = task.last_end.clone() else {
                 state.tally.pending += 1;
+                if !task.counted {
+                    state.limit = state.limit.map(|left| left.saturating_sub(1));
+                }
                 continue;
             };
-            self.report(&task, &end, false);
             state.count_end(&end, None);
             if let Some(refused) = task.row.earlier_refusal {
                 state.statuses.add(refused.status);

@@ -44,13 +44,13 @@ pub fn main(arguments: &ServeArguments) -> Result<Status, CommandError> {
     };
     let before = log.before_listening();
     let server = serve::start(config).map_err(cannot)?;
-    // With a command, standard output belongs to it.
-    before.listening(&server.address, arguments.command.is_empty());
     if let Some(path) = &arguments.write_ca {
         std::fs::write(path, &server.ca_pem).map_err(|why| {
             CommandError::cannot_create(format!("cannot write {}: {}", shown(path), io_error_text(&why)))
         })?;
     }
+    // Who waits for this line finds the CA. With a command, standard output belongs to it.
+    let announced = before.listening(&server.address, arguments.command.is_empty());
     if !arguments.command.is_empty() {
         let signal = Arc::new(AtomicUsize::new(0));
         let end = |process| stop_command_at_signal(process, &signal);
@@ -74,7 +74,7 @@ pub fn main(arguments: &ServeArguments) -> Result<Status, CommandError> {
     let summary = server.wait();
     let script = print_problems(&summary);
     let written = log.finish()?;
-    Ok(signal_status(&signal).unwrap_or_else(|| Status::worst([script, written])))
+    Ok(signal_status(&signal).unwrap_or_else(|| Status::worst([script, written, announced])))
 }
 
 /// The exit status for the signal that came, if any.

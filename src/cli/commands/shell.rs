@@ -13,7 +13,7 @@ use std::fs::DirBuilder;
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Reads lines until the input ends.
@@ -92,10 +92,21 @@ fn run_session(arguments: &ShellArguments, session: &str) -> io::Result<()> {
     arguments.ca.iter().for_each(|path| {
         command.arg("--ca").arg(path);
     });
-    if arguments.insecure {
-        command.arg("--insecure");
+    for (host, port, address) in &arguments.resolve {
+        command.arg("--resolve").arg(format!("{host}:{port}:{address}"));
     }
-    command.arg(session).status().map(drop)
+    for (option, time) in [("--timeout", arguments.timeout), ("--connect-timeout", arguments.connect_timeout)] {
+        time.iter().for_each(|time| {
+            command.arg(option).arg(format!("{}ms", time.as_millis()));
+        });
+    }
+    let flags = [("--insecure", arguments.insecure), ("--ipv4", arguments.ipv4), ("--ipv6", arguments.ipv6)];
+    command.args(flags.iter().filter(|(_, given)| *given).map(|(flag, _)| flag));
+    if !io::stdin().is_terminal() {
+        // The rest of the pipe is for the shell.
+        command.stdin(Stdio::null());
+    }
+    command.arg("--").arg(session).status().map(drop)
 }
 
 /// The history, created so that only its owner can read it. `None` if there is no place for it.

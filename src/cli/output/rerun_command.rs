@@ -58,6 +58,7 @@ pub fn command_line(arguments: &RunArguments, file: &str, hidden: &HiddenValues)
     // Without the ledger, a batch would send everything again.
     arguments.batch.ledger.iter().for_each(|path| option("--ledger", &argument_bytes(path)));
     arguments.batch.shard.iter().for_each(|shard| option("--shard", shard.to_string().as_bytes()));
+    arguments.batch.limit.iter().for_each(|limit| option("--limit", limit.to_string().as_bytes()));
     arguments.batch.key.iter().for_each(|key| option("--key", key.as_bytes()));
     arguments.batch.to.iter().for_each(|address| option("--to", address.to_string().as_bytes()));
     let patience = arguments.batch.patience.filter(|patience| !patience.is_zero());

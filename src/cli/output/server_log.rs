@@ -99,14 +99,15 @@ impl ServerLog {
 }
 
 impl BeforeListening<'_> {
-    /// Prints where the server listens, as an event or, if `announce`, as a line.
-    pub fn listening(mut self, address: &str, announce: bool) {
+    /// Prints where the server listens, as an event or, if `announce`, as a line. Returns the status of that line.
+    pub fn listening(mut self, address: &str, announce: bool) -> Status {
         match &mut self.events {
-            Some(events) => events.listening(address),
-            None if announce => {
-                super::console::print(&format!("listening on {address}\n"));
+            Some(events) => {
+                events.listening(address);
+                Status::Passed
             }
-            None => {}
+            None if announce => super::console::print(&format!("listening on {address}\n")),
+            None => Status::Passed,
         }
     }
 }

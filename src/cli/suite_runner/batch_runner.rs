@@ -192,7 +192,6 @@ impl<'a> BatchRunner<'a> {
             counts_repetitions: arguments.repeat.is_some() || arguments.duration.is_some(),
             limit: arguments.limit,
             keys: arguments.key.clone(),
-            on_row: None,
         };
         let queue = RowQueue::new(turns, options);
         let retry = match (arguments.retry, loaded.session.retry) {

@@ -39,6 +39,11 @@ impl Ledgers {
                     CommandError::usage(format!("{shown}: a ledger cannot be combined with --repeat or --duration"));
                 return Err(error.with_help("a ledger prevents that anything is sent twice: leave one of them out"));
             }
+            if !all.select.part.step_range().is_unbounded() {
+                let error =
+                    CommandError::usage(format!("{shown}: a ledger cannot be combined with --from-step or --to-step"));
+                return Err(error.with_help("it would record a part of the steps as the whole row"));
+            }
             if rows.is_some_and(|rows| rows.key.is_none()) {
                 let error = CommandError::invalid_data(format!("{shown}: a ledger needs \"key\" in [rows]"));
                 return Err(error.with_help("key names the column that identifies a row"));

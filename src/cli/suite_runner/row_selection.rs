@@ -46,17 +46,19 @@ impl<'s> Visitor<'s> for RecipientFinder {
         self.found |= match action {
             // What a value brings in may be RCPT.
             Action::Send(template) => may_be_rcpt(&template.source),
-            Action::Raw(RawBytes::Text(template)) => may_be_rcpt(&template.source),
+            Action::Raw(RawBytes::Text(template)) => has_rcpt(template.source.as_bytes()) || !template.is_literal(),
             Action::Raw(RawBytes::Bytes(bytes)) => has_rcpt(bytes),
-            Action::Raw(RawBytes::File(_)) | Action::Body { .. } => true,
+            Action::Raw(RawBytes::File(_) | RawBytes::Parts(_)) | Action::Body { .. } | Action::Bdat { .. } => true,
             _ => false,
         };
         walk_action(self, action);
     }
 }
 
+/// Whether a line can be RCPT: unless its verb is literal.
 fn may_be_rcpt(text: &str) -> bool {
-    has_rcpt(text.as_bytes()) || text.trim_start().starts_with("{{") || text.contains("{%")
+    let verb = text.trim_start().split(' ').next().unwrap_or_default();
+    has_rcpt(text.as_bytes()) || verb.contains('{') || text.contains("{%")
 }
 
 fn has_rcpt(bytes: &[u8]) -> bool {

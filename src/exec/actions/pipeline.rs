@@ -46,7 +46,7 @@ pub fn pipeline(context: &mut StepContext<'_, '_>, steps: &[Step]) -> Result<(),
         commands.extend(prepare(context, step)?);
     }
     let bytes: Vec<u8> = commands.iter().flat_map(|command| command.rendered.bytes.iter().copied()).collect();
-    let has_content = commands.iter().any(|command| matches!(command.step.action, Action::Body { .. }));
+    let has_content = commands.iter().any(|command| ends_content(&command.step.action));
     let (step, wait) = (context.step, commands.first().map_or(Timeout::Other, |command| command.rendered.wait));
     let whole = SmtpCommand {
         bytes: &bytes,
@@ -178,7 +178,7 @@ fn judge_replies(context: &mut StepContext<'_, '_>, replies: Vec<PipelinedReply<
 fn judge_reply(context: &mut StepContext<'_, '_>, reply: PipelinedReply<'_, '_>) -> Result<(), StepError> {
     let PipelinedReply { command, outcome, deadline, ehlo: _ } = reply;
     let Some(expect) = &command.step.expect else { return Ok(()) };
-    let is_content = matches!(command.step.action, Action::Body { .. });
+    let is_content = ends_content(&command.step.action);
     let why = unanswered(&outcome, deadline);
     if let Some(why) = why.filter(|_| is_content && !expect.accepts_close() && !expect.accepts_silence()) {
         return Err(StepError::delivery_unknown(&context.events.secrets, &why));
@@ -200,4 +200,9 @@ fn judge_reply(context: &mut StepContext<'_, '_>, reply: PipelinedReply<'_, '_>)
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether the reply to an action is that to a whole content.
+fn ends_content(action: &Action) -> bool {
+    matches!(action, Action::Body { .. } | Action::Bdat { last: true, .. })
 }

@@ -12,8 +12,14 @@ use crate::session::CloseMode;
 pub fn quit(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
     let (step, expect) = (context.step, context.expected()?);
     let line = SmtpCommand::line(context, b"QUIT\r\n", expect, step.timeout);
-    // After a refusal the implied QUIT is a courtesy: its reply is not awaited for minutes.
-    let is_courtesy = step.timeout.is_none() && expect.accepts_close() && context.connection.server.last_code() >= 400;
+    // After a failure the implied QUIT is a courtesy: its reply is not awaited for minutes. The failure of a row is not that of
+    // the run.
+    let has_failed = context.progress.failure.is_some() || context.run.session.rows.is_some();
+    let is_courtesy = step.timeout.is_none()
+        && context.run.session.timeout.is_none()
+        && has_failed
+        && expect.accepts_close()
+        && context.connection.server.last_code() >= 400;
     let deadline = match is_courtesy {
         true => Deadline::after(context.events.now(), SHORT_WAIT, None),
         false => line.deadline,

@@ -1,9 +1,11 @@
 //! The steps `raw` and `bdat`: bytes as they are.
 
 use super::command::exchange;
+use crate::exec::checks::judge;
 use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
-use crate::exec::exchange::SmtpCommand;
+use crate::exec::exchange::{SmtpCommand, send_command};
+use crate::exec::message::read_content_reply;
 use crate::session::RawBytes;
 use crate::smtp::timeouts::Timeout;
 use std::io::{Error, Read};
@@ -64,7 +66,14 @@ pub fn bdat(context: &mut StepContext<'_, '_>, octets: &RawBytes, last: bool) ->
     let (step, expect) = (context.step, context.expected()?);
     let line = SmtpCommand::line(context, &bytes, expect, step.timeout);
     let command = SmtpCommand { short_secrets, chunk: step.chunk, reply_to: Some("BDAT"), ..line };
-    exchange(context, &command).map(drop)
+    if !last {
+        return exchange(context, &command).map(drop);
+    }
+    // The content is complete: without a reply it is not known whether it was delivered.
+    match send_command(context, &command)? {
+        None => read_content_reply(context),
+        Some(known) => judge(context, expect, known, "the reply to BDAT", command.deadline).map(drop),
+    }
 }
 
 /// The command with its octets, and the short secrets in them.

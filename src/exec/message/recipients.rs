@@ -10,7 +10,6 @@ use crate::exec::context::StepContext;
 use crate::exec::error::{Deadline, StepError};
 use crate::exec::exchange::skip_long_line;
 use crate::exec::read_outcome::ReadOutcome;
-use crate::session::ledger_recipient;
 use crate::smtp::address::Mailbox;
 use crate::smtp::queue_id::queue_id;
 use crate::smtp::reply::Reply;
@@ -68,8 +67,11 @@ impl<'a> Delivery<'_, 'a> {
             matches!(outcome, RecipientOutcome::Accepted | RecipientOutcome::Unknown);
         let (address, reply) = (self.address(context, index), context.events.shown_reply(&statement.text));
         let message = context.row.numbering.name();
+        // The same name as in the intent, so that another attempt leaves the recipient out.
+        let recipient = self.job.recipients.get(index);
+        let name = recipient.map(|one| context.row.ledger_name(&context.events.secrets, one)).unwrap_or_default();
         context.progress.record.recipients.push(RecipientResult {
-            name: ledger_recipient(message.as_deref(), address.as_str()),
+            name,
             address: address.clone(),
             outcome,
             reply: reply.clone(),

@@ -147,7 +147,7 @@ pub fn prepare_message<'a>(
         }
         None => made(context, message, named, &from)?,
     };
-    sign(context, message, &mut content)?;
+    notices.notes.extend(sign(context, message, &mut content)?);
     let envelope_and_headers = message.envelope_and_headers();
     notices.short_secrets.extend(envelope_and_headers.flat_map(|template| context.renderer().short_secrets(template)));
     notices.all_excluded = all_excluded;

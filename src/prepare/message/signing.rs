@@ -2,31 +2,44 @@
 
 use super::context::MessageContext;
 use super::parts::PartReader;
-use crate::event::StepError;
+use crate::event::{Note, Status, StepError};
 use crate::message::EncodedMessage;
 use crate::prepare::values::PLACEHOLDER;
 use crate::session::{DkimSection, Message, SourcePath, ValueSource};
 use crate::smtp::dkim::{DkimKey, DkimSettings, DkimSettingsError, DkimSigner, date_of};
+use crate::transcript::SafeText;
 use std::io::Read;
 
 /// The most that a key's file may hold.
 const LIMIT: u64 = 1 << 20;
 
-/// The key for a message. `None`: a dry run goes without.
-pub fn signing_key(parts: &PartReader<'_, '_>, section: &DkimSection) -> Result<Option<DkimKey>, StepError> {
+/// What a message is signed with.
+pub enum SigningKey {
+    Present(DkimKey),
+    /// A dry run goes without. The note is for a key that this message alone lacks.
+    Absent(Option<Note>),
+}
+
+/// The key for a message, or why a dry run goes without.
+pub fn signing_key(parts: &PartReader<'_, '_>, section: &DkimSection) -> Result<SigningKey, StepError> {
     let (run, renderer) = (parts.run, parts.renderer);
     let wrong = |why: String| StepError::bad_value(renderer.secrets, why).at(&section.key.span);
     let text = match (run.shared.signing.fixed(), &section.key.source) {
         (Some(text), _) => text.clone(),
         (None, ValueSource::Template(template)) => Some(renderer.render(template)?),
         (None, ValueSource::File { path, .. }) => match key_file(parts, path) {
-            Err(_) if run.options.dry_run => None,
+            Err(error) if run.options.dry_run && error.status == Status::NoInput => {
+                let why = renderer.secrets.shown(error.cause.to_string());
+                return Ok(SigningKey::Absent(Some(Note::PlaceholderUsed { name: SafeText::new("[dkim] key"), why })));
+            }
             text => Some(text?),
         },
         (None, _) => None,
     };
-    let Some(text) = text.filter(|text| !run.options.dry_run || !text.contains(PLACEHOLDER)) else { return Ok(None) };
-    run.shared.signing.parse(&text).map(Some).map_err(|why| wrong(why.to_string()))
+    let Some(text) = text.filter(|text| !run.options.dry_run || !text.contains(PLACEHOLDER)) else {
+        return Ok(SigningKey::Absent(None));
+    };
+    run.shared.signing.parse(&text).map(SigningKey::Present).map_err(|why| wrong(why.to_string()))
 }
 
 fn key_file(parts: &PartReader<'_, '_>, path: &SourcePath) -> Result<String, StepError> {
@@ -40,20 +53,24 @@ fn key_file(parts: &PartReader<'_, '_>, path: &SourcePath) -> Result<String, Ste
     Ok(text)
 }
 
-/// Signs the message, if the session has `[dkim]`. Its content is read once for that.
+/// Signs the message, if the session has `[dkim]`. Its content is read once for that. Returns the note of a dry run that does
+/// not sign it.
 pub fn sign(
     context: &MessageContext<'_, '_>,
     message: &Message,
     content: &mut EncodedMessage<'_>,
-) -> Result<(), StepError> {
-    let Some(section) = &context.run.session.dkim else { return Ok(()) };
+) -> Result<Option<Note>, StepError> {
+    let Some(section) = &context.run.session.dkim else { return Ok(None) };
     let renderer = context.renderer();
     let (domain, selector) = (renderer.render_line(&section.domain)?, renderer.render_line(&section.selector)?);
     let settings = DkimSettings::new(&domain, &selector, section.headers.clone()).map_err(|error| {
         let at = if error == DkimSettingsError::Selector { &section.selector } else { &section.domain };
         context.bad_value(error.to_string()).at(&at.span)
     })?;
-    let Some(key) = signing_key(&context.parts(), section)? else { return Ok(()) };
+    let key = match signing_key(&context.parts(), section)? {
+        SigningKey::Present(key) => key,
+        SigningKey::Absent(note) => return Ok(note),
+    };
     let unreadable = |error| context.parts().unreadable(&error, &message.span);
     let signable = content.signable().map_err(unreadable)?;
     let now = context.clock.timestamp().as_second();
@@ -61,5 +78,5 @@ pub fn sign(
     let field = DkimSigner::new(settings, key).sign(&signable, u64::try_from(timestamp).unwrap_or_default());
     let field = field.map_err(|error| context.bad_value(error.to_string()).at(&section.span))?;
     content.prepend_signature(field, signable);
-    Ok(())
+    Ok(None)
 }

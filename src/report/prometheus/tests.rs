@@ -91,6 +91,20 @@ fn sessions_that_share_a_name_are_told_apart_by_their_paths() {
 }
 
 #[test]
+fn a_file_that_is_given_twice_has_two_names() {
+    let passed = || record("b.toml", Judgement::Passed, Status::Passed, Vec::new());
+    let text = metrics_of(vec![passed(), passed()]);
+    assert!(text.contains("mailrun_session_status{session=\"b (2)\"} 0\n"), "{text}");
+    let mut samples: Vec<&str> =
+        text.lines().filter_map(|line| line.rsplit_once(' ')).map(|(sample, _)| sample).collect();
+    samples.retain(|sample| !sample.starts_with('#'));
+    let all = samples.len();
+    samples.sort_unstable();
+    samples.dedup();
+    assert_eq!(samples.len(), all, "{text}");
+}
+
+#[test]
 fn the_last_repetition_counts_and_skipped_steps_have_no_sample() {
     let mut repeated = step(1, None, Some(250));
     repeated.id.repetition = Some(1);

@@ -31,13 +31,24 @@ impl SessionReader<'_> {
         let table = table.map_or("", |line| line.trim_matches(['[', ']', ' ']));
         let from = match ["password", "token"].iter().find_map(|word| line.find(word)) {
             Some(word) => line[word..].find('=').map(|at| word + at + 1),
-            None if table.starts_with("secret") || table == "dkim" => line.find('=').map(|at| at + 1),
+            // A line without a key is one of a secret that was pasted over several lines.
+            None if table.starts_with("secret") || table == "dkim" => Some(value_start(line)),
             None => None,
         };
         let bytes = from.map(|from| start + from..start + line.len());
         if let Some(bytes) = bytes.filter(|bytes| !text[bytes.clone()].trim_start().starts_with('{')) {
             self.map.hide(Span { file: span.file, bytes });
         }
+    }
+}
+
+/// Where the value begins in a line `key = value`; 0 if the line does not begin with a key.
+fn value_start(line: &str) -> usize {
+    match line.split_once('=') {
+        Some((key, rest)) if rest.starts_with([' ', '"', '\'']) && !key.trim().contains(['+', '/', ' ']) => {
+            key.len() + 1
+        }
+        _ => 0,
     }
 }
 
@@ -55,7 +66,8 @@ impl SecretFinder<'_> {
                 }
             }
             DeValue::Table(dkim) if name == "dkim" => {
-                dkim.iter().filter(|(name, _)| name.get_ref() == "key").for_each(|(_, value)| self.source(value));
+                let is_public = |name: &str| ["domain", "selector", "headers"].contains(&name);
+                dkim.iter().filter(|(name, _)| !is_public(name.get_ref())).for_each(|(_, value)| self.source(value));
             }
             DeValue::Table(table) => table.iter().for_each(|(name, value)| self.entry(name.get_ref(), value)),
             DeValue::Array(list) => list.iter().for_each(|value| self.entry("", value)),

@@ -57,7 +57,7 @@ pub const DATE_HELP: &str = "write it like 2026-11-03, 2026-11-03T08:00:00Z, sec
 /// that form. `None` if `text` is neither.
 pub fn date_field(text: &str, zone: &TimeZone) -> Option<String> {
     let text = text.trim();
-    if jiff::fmt::rfc2822::parse(text).is_ok() {
+    if text.is_ascii() && jiff::fmt::rfc2822::parse(text).is_ok() {
         return Some(text.to_owned());
     }
     let seconds = || Timestamp::from_second(text.parse().ok()?).ok().map(|at| at.to_zoned(zone.clone()));
@@ -107,6 +107,7 @@ mod tests {
             ("Mon, 2 Nov 2026 08:00:00 +0000", Some("Mon, 2 Nov 2026 08:00:00 +0000"), "as it is"),
             (" 2 Nov 2026 08:00 GMT ", Some("2 Nov 2026 08:00 GMT"), "without weekday and seconds"),
             ("Tue, 2 Nov 2026 08:00:00 +0000", None, "a Monday"),
+            ("2 Nov 2026 08:00 GMT (é)", Some("Mon, 2 Nov 2026 08:00:00 +0000"), "without a comment beyond ASCII"),
             ("2026-11-03", Some("Tue, 3 Nov 2026 00:00:00 +0200"), "midnight in the zone of this machine"),
             ("2026-11-03T08:00:00Z", Some("Tue, 3 Nov 2026 08:00:00 +0000"), "UTC"),
             ("2026-11-02T10:00:00+01:00", Some("Mon, 2 Nov 2026 10:00:00 +0100"), "with its offset"),

@@ -1,12 +1,14 @@
 //! Writes a part of the client's turn as a step.
 
 use super::client_turn::{ClientPart, PartKind, bdat_octets};
-use super::log_text::verb;
+use super::log_text::{is_command, verb};
 use super::replies::LoggedReply;
 use super::secrets::{ImportedSecrets, secret_name};
 use super::steps::{WrittenStep, hexadecimal, quoted, quoted_lines, template_literal};
 use crate::smtp::lines::LineEnd;
 use crate::transcript::LineBody;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 
 /// Content in place of content that a log does not have.
 const PLACEHOLDER: &str = "Subject: placeholder\n\nThe log does not have the content.\n";
@@ -106,6 +108,15 @@ impl PartWriter {
                 let hint = self.next_answer();
                 let secret = self.secrets.shown(&hint, initial, number);
                 return Some(format!("{} {} {secret}", template_literal(auth), template_literal(mechanism)));
+            }
+        }
+        if part.kind == PartKind::Command && !self.mechanism.is_empty() && verb(bytes) != "AUTH" {
+            if is_command(bytes) {
+                self.mechanism.clear();
+            } else if !text.is_empty() && BASE64_STANDARD.decode(text).is_ok() {
+                // An answer to a refused AUTH, or one whose 334 the log does not have.
+                let hint = self.next_answer();
+                return Some(self.secrets.shown(&hint, text, number));
             }
         }
         Some(template_literal(text))
@@ -217,7 +228,7 @@ fn line_end(end: LineEnd) -> &'static [u8] {
 
 fn expectation(reply: &LoggedReply) -> String {
     match reply.code {
-        Some(code) => format!("{code:03}").trim_start_matches('0').to_owned(),
+        Some(code) => code.to_string(),
         None => quoted("malformed"),
     }
 }

@@ -219,3 +219,15 @@ fn what_looks_like_a_template_is_sent_as_it_is() {
         assert_eq!(steps::template_literal(text), wanted);
     }
 }
+
+#[test]
+fn answers_to_a_refused_auth_are_secrets_too() {
+    for log in [
+        "S: 220 x\nC: AUTH LOGIN\nS: 503 no\nC: dXNlcg==\nS: 500 x\nC: cGFzc3dvcmQ=\nS: 500 x\nC: NOOP\nS: 250 x\n",
+        "C: AUTH LOGIN\nC: dXNlcg==\nC: cGFzc3dvcmQ=\nC: NOOP\n",
+    ] {
+        let text = import("log.txt", log.as_bytes(), None).unwrap_or_else(|error| panic!("{error}"));
+        assert!(!text.contains("cGFzc3dvcmQ=") && !text.contains("dXNlcg=="), "{text}");
+        assert!(text.contains("NOOP"), "{text}");
+    }
+}

@@ -66,7 +66,9 @@ pub fn run_in_terminal(shell: &mut Shell<'_>, history: Option<&Path>) -> Result<
                     editor.add_history_entry(&line)?;
                 }
                 // Without a connection the prompt stays: :connect goes on.
-                let _: AfterLine = shell.line(&line);
+                if shell.line(&line) == AfterLine::Disconnected {
+                    shell.abandon_content();
+                }
             }
             Err(ReadlineError::Interrupted) => {}
             Err(ReadlineError::Eof) => break,

@@ -113,6 +113,9 @@ impl ShellLink {
 
     /// The handshake. Gives whether it succeeded; otherwise the connection is closed.
     pub fn start_tls(&mut self) -> bool {
+        // What came before the handshake is shown before it, and is no reply inside TLS (CVE-2011-0411).
+        self.show_unasked();
+        self.flush_partial();
         let deadline = Instant::now() + self.options.connect_timeout;
         let Some(stream) = &mut self.stream else {
             self.say("there is no connection; :connect opens one");

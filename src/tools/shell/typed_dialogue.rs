@@ -107,8 +107,8 @@ impl<'a> Shell<'a> {
             self.link.show_unasked();
         }
         match self.state {
-            DialogueState::Content => return self.content_line(line),
-            DialogueState::Octets(left) => return self.octets_line(line, left),
+            DialogueState::Content => return self.content_line(line.as_bytes()),
+            DialogueState::Octets(left) => return self.octets_line(line.as_bytes(), left),
             DialogueState::Command | DialogueState::Response => {}
         }
         if let Some(sent) = line.strip_prefix("::") {
@@ -120,6 +120,30 @@ impl<'a> Shell<'a> {
         }
         let secret = if self.state == DialogueState::Response { Some(0) } else { secret_from(line) };
         self.send_line(line, secret)
+    }
+
+    /// Performs a line that is no UTF-8: content, octets, or a command with exactly these bytes.
+    fn line_of_bytes(&mut self, line: &[u8]) -> AfterLine {
+        self.link.show_unasked();
+        match self.state {
+            DialogueState::Content => self.content_line(line),
+            DialogueState::Octets(left) => self.octets_line(line, left),
+            DialogueState::Command | DialogueState::Response => {
+                let secret = (self.state == DialogueState::Response).then_some(0);
+                let bytes = [line, b"\r\n"].concat();
+                if !self.link.send(&bytes, secret) {
+                    return AfterLine::Disconnected;
+                }
+                self.read_reply(RecordedAction::Raw(bytes));
+                AfterLine::Continue
+            }
+        }
+    }
+
+    /// After a lost connection no content is awaited any more.
+    pub fn abandon_content(&mut self) {
+        self.state = DialogueState::Command;
+        self.content.clear();
     }
 
     fn send_line(&mut self, line: &str, secret: Option<usize>) -> AfterLine {
@@ -156,11 +180,11 @@ impl<'a> Shell<'a> {
         code
     }
 
-    fn content_line(&mut self, line: &str) -> AfterLine {
+    fn content_line(&mut self, line: &[u8]) -> AfterLine {
         let (bytes, last) = match line {
-            "." => (b".\r\n".to_vec(), true),
-            line if line.starts_with('.') => (format!(".{line}\r\n").into_bytes(), false),
-            line => (format!("{line}\r\n").into_bytes(), false),
+            b"." => (b".\r\n".to_vec(), true),
+            line if line.starts_with(b".") => ([b".", line, b"\r\n"].concat(), false),
+            line => ([line, b"\r\n"].concat(), false),
         };
         if !self.link.send(&bytes, None) {
             return AfterLine::Disconnected;
@@ -169,14 +193,16 @@ impl<'a> Shell<'a> {
             let content = std::mem::take(&mut self.content);
             self.read_reply(RecordedAction::Content(content));
         } else {
-            self.content.extend_from_slice(line.as_bytes());
+            self.content.extend_from_slice(line);
             self.content.extend_from_slice(b"\r\n");
         }
         AfterLine::Continue
     }
 
-    fn octets_line(&mut self, line: &str, left: u64) -> AfterLine {
-        let bytes = format!("{line}\r\n").into_bytes();
+    fn octets_line(&mut self, line: &[u8], left: u64) -> AfterLine {
+        let mut bytes = [line, b"\r\n"].concat();
+        // The last line may have no end.
+        bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         if !self.link.send(&bytes, None) {
             return AfterLine::Disconnected;
         }
@@ -276,10 +302,14 @@ impl<'a> Shell<'a> {
 
 /// Where the secret of an AUTH command begins: its initial response.
 fn secret_from(line: &str) -> Option<usize> {
-    let mut words = line.split(' ');
-    let (auth, mechanism) = (words.next()?, words.next()?);
-    let at = auth.len() + mechanism.len() + 2;
-    (auth.eq_ignore_ascii_case("AUTH") && line.len() > at).then_some(at)
+    let after_word = |text: &str| {
+        let end = text.find(char::is_whitespace).unwrap_or(text.len());
+        (text[..end].to_owned(), text[end..].trim_start().len())
+    };
+    let whole = line.trim_start();
+    let (auth, left) = after_word(whole);
+    let (_mechanism, left) = after_word(&whole[whole.len() - left..]);
+    (auth.eq_ignore_ascii_case("AUTH") && left > 0).then(|| line.len() - left)
 }
 
 fn bdat_octets(line: &str) -> Option<u64> {
@@ -300,8 +330,12 @@ fn raw_bytes(text: &str) -> Option<Vec<u8>> {
 pub fn run_piped(shell: &mut Shell<'_>, input: impl io::BufRead) -> io::Result<bool> {
     for line in input.split(b'\n') {
         let line = line?;
-        let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)).into_owned();
-        if shell.line(&line) == AfterLine::Disconnected {
+        let line = line.strip_suffix(b"\r").unwrap_or(&line);
+        let after = match str::from_utf8(line) {
+            Ok(line) => shell.line(line),
+            Err(_) => shell.line_of_bytes(line),
+        };
+        if after == AfterLine::Disconnected {
             return Ok(false);
         }
     }
@@ -315,9 +349,14 @@ mod tests {
 
     #[test]
     fn what_is_typed_after_auth_is_a_secret() {
-        for (line, at) in
-            [("AUTH PLAIN AGEAYg==", Some(11)), ("auth x y", Some(7)), ("AUTH LOGIN", None), ("NOOP a b", None)]
-        {
+        for (line, at) in [
+            ("AUTH PLAIN AGEAYg==", Some(11)),
+            (" AUTH PLAIN x", Some(12)),
+            ("AUTH\tPLAIN\tx", Some(11)),
+            ("auth x y", Some(7)),
+            ("AUTH LOGIN", None),
+            ("NOOP a b", None),
+        ] {
             assert_eq!(secret_from(line), at, "{line}");
         }
     }

@@ -30,9 +30,8 @@ pub enum Password<'a> {
 /// The session file. Paths below `folder`, where it will be kept, are relative to it; all others are absolute.
 pub fn write(message: &MessageArguments, content: &Content, password: Password<'_>, folder: Option<&Path>) -> String {
     let mut out = String::new();
-    if folder.is_some() {
-        out.push_str("# Written by `mailrun send`.\n");
-    }
+    // Always, so that errors name the lines of the file that is saved.
+    out.push_str("# Written by `mailrun send`.\n");
     let mut line = |key: &str, value: String| {
         let _ = writeln!(out, "{key} = {value}"); // writing to a String cannot fail
     };
@@ -42,7 +41,7 @@ pub fn write(message: &MessageArguments, content: &Content, password: Password<'
     if let Some(user) = &message.user {
         line("auth", format!("{{ user = {}, password = \"{{{{ password }}}}\" }}", string(user)));
         let source = match password {
-            Password::File(path) => format!("{{ file = {} }}", quoted(&path_text(path, folder))),
+            Password::File(path) => format!("{{ file = {} }}", string(&path_text(path, folder))),
             Password::Environment | Password::Saved => "{ env = \"MAILRUN_PASSWORD\" }".to_owned(),
             Password::Netrc => "{ netrc = \"password\" }".to_owned(),
             Password::Prompt => format!("{{ prompt = {} }}", quoted(&format!("password of {user}"))),

@@ -66,7 +66,7 @@ fn remark(text: &str) -> Option<LogEvent> {
         let verified = text.ends_with("verified").then(|| !text.ends_with("not verified"));
         return Some(LogEvent::TlsStarted { verified });
     }
-    if text.starts_with("TLS failed") {
+    if text.starts_with("TLS handshake failed") || text.starts_with("certificate not trusted") {
         return Some(LogEvent::TlsFailed(text.to_owned()));
     }
     for (beginning, event) in [
