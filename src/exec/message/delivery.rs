@@ -299,7 +299,7 @@ impl<'t, 'a> Delivery<'t, 'a> {
             },
         };
         context.progress.attempt.decided_by.get_or_insert_with(|| reply.clone());
-        let what = context.events.shown(format!("{} failed", kind.verb()));
+        let what = context.events.shown(format!("{} was answered with {code}", kind.verb()));
         let error = mismatch(context.events, &expect, reply).with_mismatches(vec![what]);
         let status = if is_command_error { Status::Config } else { error.status };
         let error = StepError { status, ..error };
