@@ -28,6 +28,7 @@ pub use options::{BatchOptions, WorkerOptions};
 pub use progress::Progress;
 pub use queue::{ReopenRows, RowQueue, RowStream};
 pub use rate::RateLimiter;
+pub use row_end::{RowEnd, RowListener, RowReport};
 pub use shard::Shard;
 pub use statistics::Statistics;
 pub use tally::{RowState, Tally};

@@ -2,6 +2,7 @@
 
 use super::ledger::Ledger;
 use super::rate::RateLimiter;
+use super::row_end::RowListener;
 use super::shard::Shard;
 use super::statistics::Statistics;
 use crate::exec::Network;
@@ -32,6 +33,8 @@ pub struct BatchOptions {
     pub limit: Option<u64>,
     /// Run only the rows with these keys; none: all.
     pub keys: Vec<String>,
+    /// Is told how each row ended.
+    pub on_row: Option<RowListener>,
 }
 
 /// How the workers, a connection each, run the rows.

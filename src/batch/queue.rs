@@ -6,7 +6,7 @@ mod finish;
 use super::end::{BatchStatuses, LeftReasons};
 use super::ledger::LedgerUpdate;
 use super::options::BatchOptions;
-use super::row_end::RowEnd;
+use super::row_end::{RowEnd, RowReport};
 use super::tally::Tally;
 use crate::event::{Failure, Outcome, Status};
 use crate::exec::{Clock, Row};
@@ -242,6 +242,7 @@ impl RowQueue {
 
     /// Counts a row whose last attempt has ended, and reports it.
     pub fn finish_row(&self, task: &RowTask, end: &RowEnd, outcome: &Outcome) {
+        self.report(task, end, false);
         let mut state = self.state();
         state.count_end(end, outcome.failure.as_ref());
         state.steps_run += outcome.steps_run;
@@ -254,8 +255,18 @@ impl RowQueue {
         }
     }
 
+    /// Says how an attempt at a row ended.
+    fn report(&self, task: &RowTask, end: &RowEnd, is_retried: bool) {
+        if let (Some(listener), Some(row)) = (&self.options.on_row, &task.row.id) {
+            listener(&RowReport { row, end, is_retried });
+        }
+    }
+
     /// Keeps a row for another attempt at `due`.
     pub fn defer(&self, task: RowTask, due: Instant, outcome: &Outcome) {
+        if let Some(end) = &task.last_end {
+            self.report(&task, end, true);
+        }
         let mut state = self.state();
         state.steps_run += outcome.steps_run;
         if let Some(failure) = &outcome.failure {

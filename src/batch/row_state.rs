@@ -119,10 +119,11 @@ pub fn deciding_reply(state: RowState, result: &RowResult) -> Option<String> {
     })
 }
 
-/// What is said of a row in `state`: the reply that decided it, or what went wrong.
+/// What is said of a row in `state`: the reply that decided it, or what went wrong (of a row that was sent: afterwards).
 pub fn reason(state: RowState, result: &RowResult) -> Option<String> {
     let failure = result.outcome.failure.as_ref();
-    deciding_reply(state, result).or_else(|| failure.map(|failure| failure.cause.to_string()))
+    let decided = deciding_reply(state, result).filter(|_| state != RowState::Sent || failure.is_none());
+    decided.or_else(|| failure.map(|failure| failure.cause.to_string()))
 }
 
 /// The status of a row that is deferred: what another run may change comes before a refusal that came first.

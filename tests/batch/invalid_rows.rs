@@ -46,7 +46,7 @@ fn an_invalid_row_is_an_error_and_the_others_are_sent() {
         batch.write(name, bytes);
         let ran = batch.run(&server, &[]);
         assert_eq!(ran.status, if words.is_empty() { 0 } else { 65 }, "{why}: {}", ran.stderr);
-        assert!(words.iter().all(|word| ran.stderr.contains(word)), "{why}: {}", ran.stderr);
+        assert!(words.iter().all(|word| ran.text().contains(word)), "{why}: {}", ran.text());
         assert_eq!((server.accepted_once(), batch.count("sent")), (sent, sent), "{why}: {}", ran.stderr);
         let again = batch.run(&server, &[]);
         assert_eq!((again.status, server.accepted_once()), (ran.status, sent), "{why}: the same once more");

@@ -20,6 +20,7 @@ impl RowQueue {
                 }
                 continue;
             };
+            self.report(&task, &end, false);
             state.count_end(&end, None);
             if let Some(refused) = task.row.earlier_refusal {
                 state.statuses.add(refused.status);

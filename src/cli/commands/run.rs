@@ -1,10 +1,13 @@
 //! `mailrun run`: runs sessions and prints their transcripts, as they happen or, in parallel, grouped by session.
 
+use crate::batch::RowListener;
 use crate::cli::arguments::{OutputArguments, RunArguments};
 use crate::cli::error::CommandError;
 use crate::cli::output::buffered_output::BufferedOutput;
 use crate::cli::output::console::{self, StdoutWriter};
+use crate::cli::output::quiet_limit::QuietLimit;
 use crate::cli::output::report_files;
+use crate::cli::output::row_lines::RowLines;
 use crate::cli::output::stdout_transcript::StdoutTranscript;
 use crate::cli::output::transcript_files::WithSessionHeader;
 use crate::cli::sessions::diagnostics::print_warnings;
@@ -20,12 +23,23 @@ use crate::report::diagnosis::literal_secrets;
 use crate::report::record::Record;
 use crate::report::{DiagnosisWriter, FanOut, InFlightCounter, Recorder, TranscriptOptions, TranscriptWriter};
 use crate::transcript::{Redactor, escape_unprintable};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Runs the sessions. `origin` says where an option came from, for errors.
 pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
-    run_suite(Suite::open(arguments, None, origin, |_, jobs| jobs == 1)?, arguments)
+    // A transcript on a terminal leaves no room for a bar.
+    let has_room = !io::stdout().is_terminal() || prints_row_lines(arguments);
+    run_suite(Suite::open(arguments, None, origin, |_, jobs| jobs == 1 && has_room)?, arguments)
+}
+
+/// Whether the rows of a batch have a line each on standard output instead of their transcript.
+fn prints_row_lines(arguments: &RunArguments) -> bool {
+    let output = &arguments.output;
+    let wants_transcript = output.verbose || output.transcript.as_deref() == Some(Path::new("-"));
+    let is_free = io::stdout().is_terminal() && !report_files::streams_events(&arguments.reports);
+    output.quiet || (is_free && !wants_transcript)
 }
 
 /// Runs the sessions of a suite, and prints their transcripts.
@@ -41,8 +55,9 @@ pub fn run_suite(
         no_skip: arguments.select.no_skip,
         streams_events: report_files::streams_events(&arguments.reports),
         many: suite.sessions.iter().flatten().count() > 1,
+        limit: arguments.output.quiet.then(QuietLimit::default),
     };
-    let mut printer = TranscriptPrinter { quiet: arguments.output.quiet };
+    let mut printer = TranscriptPrinter { quiet: command.limit.clone() };
     let (network, results) = if suite.jobs > 1 {
         suite.run_parallel(network, &command, &mut printer)
     } else {
@@ -65,6 +80,8 @@ struct TranscriptRun<'a> {
     streams_events: bool,
     /// More than one session runs, so that output names the session.
     many: bool,
+    /// `--quiet`
+    limit: Option<QuietLimit>,
 }
 
 /// What is printed of a session after its transcript.
@@ -148,8 +165,17 @@ impl TranscriptRun<'_> {
         if options.quiet && loaded.session.xfail.is_some() {
             (out, errors) = (Box::new(io::sink()), Box::new(io::sink()));
         }
+        if let Some(limit) = &self.limit {
+            (out, errors) = (limit.writer(out), limit.writer(errors));
+        }
         let mut diagnosis = self.diagnosis_writer(loaded, errors);
-        let printed = SharedWriter::new(OutputKind::Terminal, StdoutTranscript::new(options, live, out));
+        let (mut rows, mut printed) = (None, None);
+        if loaded.session.rows.is_some() && prints_row_lines(self.arguments) {
+            diagnosis = diagnosis.without_rows();
+            rows = Some(Arc::new(RowLines::new(options.quiet, out)));
+        } else {
+            printed = Some(SharedWriter::new(OutputKind::Terminal, StdoutTranscript::new(options, live, out)));
+        }
         let file = transcript.map(|file| {
             let live = !runner.batches.repeats_session(loaded);
             let writer = TranscriptWriter::new(file, TranscriptOptions { live, ..options.file_options() });
@@ -161,7 +187,9 @@ impl TranscriptRun<'_> {
         if let Some(file) = &file {
             observers.add(file.clone());
         }
-        observers.add(printed.clone());
+        if let Some(printed) = &printed {
+            observers.add(printed.clone());
+        }
         observers.add(InFlightCounter::default());
         observers.add(&mut outcome);
         observers.add(&mut diagnosis);
@@ -171,10 +199,13 @@ impl TranscriptRun<'_> {
         if let Some(stream) = reports.stream(number + 1, file_name(loaded)) {
             observers.add(stream);
         }
-        let (end, summary) = runner.run(loaded, network, &mut observers);
+        let on_row = rows.clone().map(|rows| -> RowListener { Arc::new(move |report| rows.print(report)) });
+        let (end, summary) = runner.run(loaded, network, on_row, &mut observers);
         let panicked = observers.panicked() > 0;
         drop(observers);
-        printed.lock().finish();
+        if let Some(printed) = printed {
+            printed.lock().finish();
+        }
         let transcript_error = file.and_then(|file| file.lock().finish().err());
 
         let judged = judge(end.as_ref(), loaded.session.xfail.as_deref(), &outcome, self.no_skip);
@@ -188,7 +219,8 @@ impl TranscriptRun<'_> {
         record.description = description(loaded);
         let mut lines = Vec::new();
         if !options.quiet || judged.status != Status::Passed {
-            lines = self.result_lines(loaded, &remarks, &delivered);
+            lines.extend(rows.and_then(|rows| rows.omitted()));
+            lines.extend(self.result_lines(loaded, &remarks, &delivered));
             if let Some(summary) = &summary {
                 lines.extend(next_steps::next_steps(self.arguments, loaded, &record, summary));
             }
@@ -232,20 +264,24 @@ fn kept_mail(folder: &Path, outcome: &OutcomeObserver) -> Vec<String> {
 
 /// Prints what `run` has kept of each session.
 struct TranscriptPrinter {
-    quiet: bool,
+    /// The limit of `--quiet`.
+    quiet: Option<QuietLimit>,
 }
 
 impl PrintSession<RunOutput> for TranscriptPrinter {
     fn print_session(&mut self, session: &LoadResult, _: &Record, output: Option<RunOutput>) -> io::Result<()> {
         let Some(RunOutput { lines, buffered, mut transcript_error }) = output else { return Ok(()) };
         if let (Ok(loaded), Some(buffered)) = (session, buffered) {
-            if !self.quiet {
+            if self.quiet.is_none() {
                 print_warnings(loaded.session.warnings.clone(), &loaded.session.source_map);
             }
             let copied = buffered.print(&mut anstream::stderr());
             transcript_error = transcript_error.or(copied.err());
         }
-        lines.iter().for_each(|line| console::print_line(line));
+        lines.iter().for_each(|line| match &self.quiet {
+            Some(limit) => limit.print_line(line),
+            None => console::print_line(line),
+        });
         transcript_error.map_or(Ok(()), Err)
     }
 }

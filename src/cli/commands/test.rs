@@ -158,7 +158,7 @@ impl RunSession for TestRun<'_> {
         if let Some(stream) = self.suite.files.reports.stream(number + 1, name.clone()) {
             observers.add(stream);
         }
-        let (end, summary) = self.suite.runner.run(loaded, network, &mut observers);
+        let (end, summary) = self.suite.runner.run(loaded, network, None, &mut observers);
         let panicked = observers.panicked() > 0;
         drop(observers);
         let transcript_error = file.and_then(|file| file.lock().finish().err());

@@ -3,8 +3,10 @@
 pub mod buffered_output;
 pub mod console;
 pub mod progress;
+pub mod quiet_limit;
 pub mod report_files;
 pub mod rerun_command;
+pub mod row_lines;
 pub mod server_log;
 pub mod stdout_transcript;
 pub mod terminal_prompt;

@@ -3,7 +3,9 @@
 use super::ledgers::Ledgers;
 use super::network_pool::NetworkPool;
 use super::row_selection::check_row_selection;
-use crate::batch::{BatchOptions, Progress, RateLimiter, RowQueue, RowStream, Statistics, Tally, WorkerOptions};
+use crate::batch::{
+    BatchOptions, Progress, RateLimiter, RowListener, RowQueue, RowReport, RowStream, Statistics, Tally, WorkerOptions,
+};
 use crate::cli::arguments::{BatchArguments, RunArguments};
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
@@ -118,13 +120,14 @@ impl<'a> BatchRunner<'a> {
         loaded.session.rows.is_some() || self.arguments.repeat.is_some() || self.arguments.duration.is_some()
     }
 
-    /// Runs a session. `networks` has one network for each connection.
+    /// Runs a session. `networks` has one network for each connection. `on_row` is told how each row ended.
     pub fn run_session(
         &self,
         loaded: &LoadedSession,
         options: &RunOptions,
         networks: NetworkPool<'_>,
         clock: &SystemClock,
+        on_row: Option<RowListener>,
         observer: &mut (dyn Observer + Send),
     ) -> RunOutcome {
         let shard = self.arguments.shard;
@@ -142,7 +145,7 @@ impl<'a> BatchRunner<'a> {
         let mut interruption = InterruptionObserver { observer, seen: false };
         let (outcome, summary) =
             match PreparedSession::new(&loaded.session, options, &loaded.files, clock, &mut interruption) {
-                Ok(mut ready) => self.run_batch(loaded, &mut ready, &networks, clock, &mut interruption),
+                Ok(mut ready) => self.run_batch(loaded, &mut ready, &networks, clock, on_row, &mut interruption),
                 Err(outcome) => (*outcome, None),
             };
         let unreported = !interruption.seen && outcome.status.is_signal();
@@ -160,6 +163,7 @@ impl<'a> BatchRunner<'a> {
         ready: &mut PreparedSession<'_>,
         networks: &NetworkPool<'_>,
         clock: &SystemClock,
+        on_row: Option<RowListener>,
         observer: &mut (dyn Observer + Send),
     ) -> (Outcome, Option<BatchSummary>) {
         let (arguments, rows) = (self.arguments, loaded.session.rows.as_ref());
@@ -181,6 +185,8 @@ impl<'a> BatchRunner<'a> {
             Err(outcome) => return (*outcome, None),
         };
         ready.exclude(exclusions.clone());
+        let progress = if self.bar { Progress::default() } else { Progress::hidden() };
+        let bar = progress.clone();
         let options = BatchOptions {
             key_case: rows.map_or_else(Default::default, |rows| rows.key_case),
             exclusions,
@@ -192,6 +198,9 @@ impl<'a> BatchRunner<'a> {
             counts_repetitions: arguments.repeat.is_some() || arguments.duration.is_some(),
             limit: arguments.limit,
             keys: arguments.key.clone(),
+            on_row: on_row.map(|on_row| -> RowListener {
+                Arc::new(move |report: &RowReport<'_>| bar.suspend(|| on_row(report)))
+            }),
         };
         let queue = RowQueue::new(turns, options);
         let retry = match (arguments.retry, loaded.session.retry) {
@@ -217,7 +226,6 @@ impl<'a> BatchRunner<'a> {
             all_deselected: !loaded.session.steps.is_empty() && loaded.session.steps.iter().all(|step| step.deselected),
         };
         let started = Instant::now();
-        let progress = if self.bar { Progress::default() } else { Progress::hidden() };
         let mut outcome = crate::batch::run(ready, &plan, &queue, clock, &progress, observer);
         let tally = queue.tally();
         let mut summary = BatchSummary {

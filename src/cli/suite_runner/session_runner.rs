@@ -3,6 +3,7 @@
 use super::batch_runner::{BatchRunner, BatchSummary, RunOutcome};
 use super::network_mode::NetworkMode;
 use super::network_pool::NetworkPool;
+use crate::batch::RowListener;
 use crate::cli::sessions::load::LoadedSession;
 use crate::event::{Observer, Outcome};
 use crate::exec::{Network, RunOptions};
@@ -19,11 +20,12 @@ pub struct SessionRunner<'a> {
 
 impl SessionRunner<'_> {
     /// Runs a session. A panic ends this session only: then there is no outcome. The second value is the summary of
-    /// a batch.
+    /// a batch. `on_row` is told how each of its rows ended.
     pub fn run(
         &self,
         loaded: &LoadedSession,
         network: &mut NetworkMode,
+        on_row: Option<RowListener>,
         observer: &mut (dyn Observer + Send),
     ) -> (Option<Outcome>, Option<BatchSummary>) {
         let count = self.batches.connections(loaded);
@@ -37,7 +39,7 @@ impl SessionRunner<'_> {
                 NetworkPool::shared(count, &shared)
             }
         };
-        let run = || self.batches.run_session(loaded, &self.options, networks, &self.clock, observer);
+        let run = || self.batches.run_session(loaded, &self.options, networks, &self.clock, on_row, observer);
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok(RunOutcome { outcome, summary }) => (Some(outcome), summary),
             Err(_) => (None, None),

@@ -38,6 +38,8 @@ pub struct DiagnosisWriter<W: Write> {
     redactor: Redactor,
     colour: bool,
     quiet: bool,
+    /// The failures of rows are printed elsewhere.
+    omits_rows: bool,
     /// The width of the terminal, if there is one.
     columns: Option<usize>,
     name: SafeText,
@@ -70,6 +72,7 @@ impl<W: Write> DiagnosisWriter<W> {
             redactor,
             colour,
             quiet: false,
+            omits_rows: false,
             columns: None,
             name: SafeText::default(),
             shown_name: None,
@@ -92,6 +95,11 @@ impl<W: Write> DiagnosisWriter<W> {
         Self { quiet: true, ..self }
     }
 
+    /// Leaves failures of rows to somebody else, who prints a line for each.
+    pub fn without_rows(self) -> Self {
+        Self { omits_rows: true, ..self }
+    }
+
     /// Wraps lines at the width of the terminal.
     pub fn with_width(self, columns: Option<usize>) -> Self {
         Self { columns, ..self }
@@ -106,6 +114,13 @@ impl<W: Write> DiagnosisWriter<W> {
     fn failure(&mut self, failure: &Failure, step: Option<&StepId>, row: Option<&RowId>) {
         let number = row.map(|row| row.number);
         if self.reported.iter().any(|(told, of)| (number.is_none() || *of == number) && told == failure) {
+            return;
+        }
+        if self.omits_rows && row.is_some() {
+            // The session may fail with it: the first one with each status is enough to know that.
+            if !self.reported.iter().any(|(told, _)| told.status == failure.status) {
+                self.reported.push((failure.clone(), number));
+            }
             return;
         }
         if self.reported.len() >= MAX_FAILURES {
