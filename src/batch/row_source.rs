@@ -171,26 +171,6 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
         self.queue.defer(next_attempt(task, end, result), due, &result.outcome);
     }
 
-    /// What became of the row's earlier messages is stored in the commit that authorises the next one, so a crash keeps it.
-    fn record_earlier_messages(&mut self, intents: &[DeliveryIntent<'_>]) {
-        let another = intents.iter().find(|intent| intent.ahead == 0 && !intent.recipients.is_empty());
-        if let (Some(task), Some(intent)) = (&mut self.current, another)
-            && !intent.earlier.is_empty()
-        {
-            self.queue.record(LedgerUpdate {
-                session: self.queue.options().session.clone(),
-                key: task.key.clone(),
-                state: None,
-                message_id: intent.message_id.map(str::to_owned),
-                reply: None,
-                recipients: ledger_recipients(intent.earlier, &mut task.recorded_recipients),
-                maybe_sent_before: task.maybe_sent_before,
-                skipped: false,
-                counts_attempt: false,
-            });
-        }
-    }
-
     /// A row as the executor gets it.
     fn row_of(&self, task: &RowTask) -> Row {
         let is_recorded = self.options.has_rows || self.queue.options().ledger.is_some();
@@ -234,6 +214,21 @@ fn ledger_recipients(results: &[RecipientResult], recorded: &mut Vec<String>) ->
             counts_attempt: add_name(recorded, &one.name),
         })
         .collect()
+}
+
+/// The recipients that were refused or deferred before the content of this message, and those of earlier messages. None if
+/// the session writes the content itself.
+fn earlier_recipients(intent: &DeliveryIntent<'_>, task: &mut RowTask) -> Vec<RecipientUpdate> {
+    let mut earlier = Vec::new();
+    if !intent.recipients.is_empty() {
+        earlier = ledger_recipients(intent.earlier, &mut task.recorded_recipients);
+    }
+    for one in &mut earlier {
+        if task.maybe_sent_before && one.outcome == RecipientOutcome::Deferred {
+            one.outcome = RecipientOutcome::Unknown;
+        }
+    }
+    earlier
 }
 
 /// Adds a name; false if it was there.
@@ -280,7 +275,6 @@ impl RowSource for WorkerRowSource<'_, '_> {
     fn record_intent(&mut self, intents: &[DeliveryIntent<'_>]) -> Result<(), String> {
         let options = self.queue.options();
         if let Some(ledger) = &options.ledger {
-            self.record_earlier_messages(intents);
             let mut sending = Vec::new();
             for intent in intents {
                 let task = match intent.ahead.checked_sub(1) {
@@ -288,8 +282,10 @@ impl RowSource for WorkerRowSource<'_, '_> {
                     Some(index) => self.peeked.get_mut(index),
                 };
                 let Some(task) = task else { continue };
+                let earlier = earlier_recipients(intent, task);
                 let name = |name: &String| (name.clone(), add_name(&mut task.recorded_recipients, name));
                 sending.push(SendingRow {
+                    earlier,
                     recipients: intent.recipients.iter().map(name).collect(),
                     key: task.key.clone(),
                     message_id: intent.message_id.map(str::to_owned),

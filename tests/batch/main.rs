@@ -14,6 +14,7 @@ mod ledger_command;
 mod ledgers;
 mod new_batch;
 mod output;
+mod recipients;
 mod refused_commands;
 mod selection;
 mod shared_ledgers;

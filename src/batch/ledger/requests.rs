@@ -85,6 +85,8 @@ pub struct SendingRow {
     pub message_id: Option<String>,
     /// The names of the recipients, and whether this attempt counts for them; none if the session wrote the content itself.
     pub recipients: Vec<(String, bool)>,
+    /// What is known of other recipients of the row: stored in the same commit, so that a crash keeps it.
+    pub earlier: Vec<RecipientUpdate>,
     /// This attempt has not been counted for the row.
     pub counts_attempt: bool,
 }

@@ -265,13 +265,18 @@ impl Claimant<'_> {
 
 /// Records that a message is about to be sent to these recipients.
 fn mark_sending(db: &Transaction<'_>, session: &str, sending: &SendingRow) -> rusqlite::Result<()> {
-    let SendingRow { key, message_id, recipients, counts_attempt } = sending;
+    let SendingRow { key, message_id, recipients, earlier, counts_attempt } = sending;
     let mut row = db.prepare_cached(
         "UPDATE row SET state = 'sending', message_id = coalesce(?3, message_id), attempts = attempts + ?5, changed = ?4
          WHERE session = ?1 AND key = ?2",
     )?;
     row.execute((session, key, message_id, timestamp(), counts_attempt))?;
-    if needs_recipient_rows(recipients.iter().map(|(name, _)| name)) {
+    let names = earlier.iter().map(|one| &one.name).chain(recipients.iter().map(|(name, _)| name));
+    // The last recipient of several needs its own record too: without one, whoever resolves the row sends to it again.
+    if needs_recipient_rows(names) || has_recipient_rows(db, session, key)? {
+        for RecipientUpdate { name, outcome, reply, counts_attempt } in earlier {
+            put_recipient(db, session, key, name, recipient_word(*outcome), Some(reply), *counts_attempt)?;
+        }
         for (address, counts_attempt) in recipients {
             put_recipient(db, session, key, address, "sending", None, *counts_attempt)?;
         }
@@ -318,8 +323,9 @@ fn apply_update(db: &Transaction<'_>, update: &LedgerUpdate) -> rusqlite::Result
 
 /// Whether recipients are recorded besides the row: it has several, in one message or in several. Those of several
 /// messages are named like `message 2: b@example.com`, and no address begins so.
-fn needs_recipient_rows<'r>(mut recipients: impl ExactSizeIterator<Item = &'r String>) -> bool {
-    recipients.len() > 1 || recipients.any(|name| name.starts_with("message "))
+fn needs_recipient_rows<'r>(mut recipients: impl Iterator<Item = &'r String>) -> bool {
+    let first = recipients.next();
+    first.is_some_and(|name| name.starts_with("message ")) || recipients.any(|name| Some(name) != first)
 }
 
 fn has_recipient_rows(db: &Transaction<'_>, session: &str, key: &str) -> rusqlite::Result<bool> {
