@@ -62,7 +62,7 @@ test-browser: prerequisites ## install Chromium and test the HTML report in it; 
 	MAILRUN_SCREENSHOTS=$(abspath $(TARGET)/browser) cargo test --locked --test browser -- --ignored
 
 .PHONY: test-schemas
-test-schemas: prerequisites ## install taplo and schemas of others, and check session files, JUnit reports and docs/ci.md with them
+test-schemas: prerequisites ## install taplo, linters and schemas of others, and check session files, JUnit reports and the files for CI with them
 	@command -v npm >/dev/null || { $(call install_packages,nodejs npm); }
 	@$(call install_packages,libxml2-utils python3 python3-venv)
 	tests/schemas/install.sh $(abspath $(TARGET)/schemas)

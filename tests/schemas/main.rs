@@ -1,6 +1,6 @@
 //! Files are validated with tools and schemas of others: session files and their JSON Schema with taplo, JUnit reports
-//! with Jenkins' schema, the workflows in docs/ci.md with those of GitHub and GitLab. The commands of the workflows are
-//! run.
+//! with Jenkins' schema, the files for CI systems (`.ci/` and docs/ci.md) with those of GitHub and GitLab, ShellCheck and
+//! hadolint. The commands of the files for CI systems are run.
 //!
 //! These tests need what `tests/schemas/install.sh` installs, so a plain `cargo test` ignores them; `make test-schemas`
 //! installs it and runs them.
@@ -8,9 +8,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod container;
+mod github;
+mod gitlab;
+mod jenkins;
 mod junit;
+mod mail_job;
 mod taplo;
-mod workflows;
+mod yaml;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -31,4 +36,19 @@ fn output(command: &mut Command) -> Output {
 /// Both streams, for the message of an assertion.
 fn streams(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// A text file of the project.
+fn project_text(name: &str) -> String {
+    std::fs::read_to_string(support::project_path(name)).unwrap_or_else(|why| panic!("{name}: {why}"))
+}
+
+/// The block of code below a heading of docs/ci.md.
+fn block(heading: &str, language: &str) -> String {
+    let page = project_text("docs/ci.md");
+    let (_, section) = page.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("{heading} is missing"));
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let (_, block) =
+        section.split_once(&format!("```{language}\n")).unwrap_or_else(|| panic!("{heading} has no block"));
+    block.split("\n```").next().unwrap_or_default().to_owned() + "\n"
 }
