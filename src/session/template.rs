@@ -7,6 +7,7 @@ mod data;
 mod errors;
 mod filter_limits;
 mod filters;
+mod html;
 pub(super) mod identifiers;
 pub(super) mod lexer;
 mod limits;
@@ -376,11 +377,10 @@ fn environment() -> Environment<'static> {
     environment.set_fuel(Some(MAX_INSTRUCTIONS));
     // Makes errors name what is undefined.
     environment.set_debug(true);
-    environment.set_auto_escape_callback(
-        |name| {
-            if name.starts_with(HTML) { AutoEscape::Html } else { AutoEscape::None }
-        },
-    );
+    environment.set_auto_escape_callback(|name| {
+        // A format of our own, which the formatter writes: the engine also escapes `/`.
+        if name.starts_with(HTML) { AutoEscape::Custom("html".into()) } else { AutoEscape::None }
+    });
     filters::add(&mut environment);
     filter_limits::add(&mut environment);
     environment

@@ -6,6 +6,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timeout {
     Greeting,
+    /// The greeting without TLS on port 465, where TLS comes first (RFC 8314 §3.3): a server there waits for the client.
+    GreetingOnTlsPort,
     Mail,
     Rcpt,
     DataInitiation,
@@ -18,22 +20,20 @@ pub enum Timeout {
 impl Timeout {
     /// How long to wait at most.
     pub fn limit(self) -> Duration {
-        Duration::from_secs(60 * self.minutes())
+        Duration::from_secs(match self {
+            Self::GreetingOnTlsPort => 5,
+            Self::Greeting | Self::Mail | Self::Rcpt | Self::Other => 5 * 60,
+            Self::DataInitiation => 2 * 60,
+            Self::DataBlock => 3 * 60,
+            Self::DataTermination => 10 * 60,
+        })
     }
 
-    fn minutes(self) -> u64 {
-        match self {
-            Self::Greeting | Self::Mail | Self::Rcpt | Self::Other => 5,
-            Self::DataInitiation => 2,
-            Self::DataBlock => 3,
-            Self::DataTermination => 10,
-        }
-    }
-
-    /// The section that defines it, for messages: `RFC 5321 §4.5.3.2.1`.
+    /// What sets the limit, for messages: `RFC 5321 §4.5.3.2.1`.
     pub fn section(self) -> Option<&'static str> {
         match self {
             Self::Greeting => Some("RFC 5321 §4.5.3.2.1"),
+            Self::GreetingOnTlsPort => Some("port 465, where TLS comes first"),
             Self::Mail => Some("RFC 5321 §4.5.3.2.2"),
             Self::Rcpt => Some("RFC 5321 §4.5.3.2.3"),
             Self::DataInitiation => Some("RFC 5321 §4.5.3.2.4"),
@@ -41,6 +41,11 @@ impl Timeout {
             Self::DataTermination => Some("RFC 5321 §4.5.3.2.6"),
             Self::Other => None,
         }
+    }
+
+    /// The timeout for the greeting of a server on this port, without TLS.
+    pub fn of_plain_greeting(port: u16) -> Self {
+        if port == 465 { Self::GreetingOnTlsPort } else { Self::Greeting }
     }
 
     /// The timeout for a command line, by its verb, compared without regard to case. BDAT may be the last of the
@@ -83,6 +88,7 @@ mod tests {
             assert_eq!((found.limit().as_secs(), found.section()), (*seconds, *section));
         }
         assert_eq!(Timeout::DataBlock.limit().as_secs(), 180);
-        assert_eq!(Timeout::Greeting.limit().as_secs(), 300);
+        assert_eq!(Timeout::of_plain_greeting(25).limit().as_secs(), 300);
+        assert_eq!(Timeout::of_plain_greeting(465).limit().as_secs(), 5);
     }
 }

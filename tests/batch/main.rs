@@ -4,6 +4,7 @@ mod addresses;
 mod check_rows;
 mod connection_losses;
 mod exclusions;
+mod full_disk;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -13,7 +14,9 @@ mod kills;
 mod ledger_command;
 mod ledgers;
 mod new_batch;
+mod outages;
 mod output;
+mod progress;
 mod recipients;
 mod refused_commands;
 mod selection;

@@ -1,9 +1,8 @@
 //! What a batch prints: the rows that failed, how many are left, the command to continue, and nothing else.
 
 use crate::fixture::{BatchFixture, Behaviour, SESSION, behaving, replying_on_release};
-use crate::support::{Fault, FaultServer, PROGRAM, Point, Signal, When, tool, wait_until};
-use std::io::{Read, Write};
-use std::process::Stdio;
+use crate::support::{Fault, FaultServer, Point, Signal, When, wait_until};
+use std::io::Write;
 
 #[test]
 fn every_row_that_failed_is_named_with_its_line() {
@@ -143,41 +142,4 @@ fn rows_stay_pending_until_a_connection_can_be_opened() {
     assert_eq!((batch.count("pending"), batch.count("deferred")), (3, 0));
     batch.write("c.toml", SESSION);
     assert_eq!((batch.run(&failing, &[]).status, failing.accepted_once()), (0, 3));
-}
-
-/// What a terminal shows: until `needle` appears, while `mailrun test` waits for a server, and then to the end.
-fn on_a_terminal(batch: &BatchFixture, files: &str, needle: &str) -> String {
-    let server = replying_on_release();
-    let command = format!("timeout 60 {PROGRAM} test --server smtp://127.0.0.1:{} {files}", server.port);
-    let mut script = tool("script")
-        .args(["-qec", &command, "/dev/null"])
-        .current_dir(batch.path("."))
-        .env("TERM", "xterm")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("script starts");
-    server.wait_until_held();
-    let mut screen = script.stdout.take().expect("it is piped");
-    let mut shown = Vec::new();
-    let mut piece = [0; 1024];
-    while !String::from_utf8_lossy(&shown).contains(needle) {
-        let count = screen.read(&mut piece).expect("the screen can be read");
-        assert!(count > 0, "{needle} did not come: {}", String::from_utf8_lossy(&shown));
-        shown.extend_from_slice(&piece[..count]);
-    }
-    server.release();
-    screen.read_to_end(&mut shown).expect("the screen can be read");
-    assert!(script.wait().expect("it ends").success(), "{}", String::from_utf8_lossy(&shown));
-    String::from_utf8_lossy(&shown).into_owned()
-}
-
-#[test]
-fn one_line_on_a_terminal_shows_the_progress() {
-    let batch = BatchFixture::new(3);
-    let alone = on_a_terminal(&batch, "c.toml", " rows, ");
-    assert!(!alone.contains(" of 1 sessions"), "{alone}");
-    batch.write("d.toml", SESSION);
-    let several = on_a_terminal(&batch, "c.toml d.toml", " of 2 sessions");
-    assert!(!several.contains(" rows, "), "{several}");
 }

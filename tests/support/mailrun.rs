@@ -152,6 +152,12 @@ impl Running {
         kill_process(pid, signal).expect("it runs");
     }
 
+    /// Waits until standard output has these words.
+    pub fn wait_until_printed(&self, words: &str) {
+        let printed = self.stdout.as_ref().expect("standard output is read");
+        super::wait_until(words, || printed.text().contains(words));
+    }
+
     /// Kills it, as `kill -9` does, and waits for its end.
     pub fn kill(mut self) -> Finished {
         self.child.kill().expect("it can be killed");
@@ -226,6 +232,11 @@ impl Collector {
     fn finish(self) -> String {
         // A process that mailrun started may still hold the stream.
         let _ = self.ended.recv_timeout(Duration::from_secs(5));
+        self.text()
+    }
+
+    /// What was read so far.
+    fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 }

@@ -13,7 +13,12 @@ pub struct ManualServer {
 
 impl ManualServer {
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+        Self::at("127.0.0.1", 0)
+    }
+
+    /// A listener on a loopback address; port 0 takes a free one.
+    pub fn at(address: &str, port: u16) -> Self {
+        let listener = TcpListener::bind((address, port)).expect("a loopback port is free");
         let port = listener.local_addr().expect("it is bound").port();
         Self { listener, port }
     }

@@ -129,8 +129,14 @@ struct TestRun<'a> {
     before_session: &'a (dyn Fn(usize) + Sync),
 }
 
+/// What is printed of a session after its line.
+struct TestOutput {
+    transcript: Option<BufferedTranscript>,
+    transcript_error: Option<io::Error>,
+}
+
 impl RunSession for TestRun<'_> {
-    type Output = Option<BufferedTranscript>;
+    type Output = TestOutput;
 
     fn run_session(
         &self,
@@ -168,14 +174,11 @@ impl RunSession for TestRun<'_> {
         record.description = description(loaded);
         record.remarks.splice(0..0, remarks(loaded, self.insecure, judged.remark));
         record.remarks.extend(delivery_lines(summary.as_ref(), outcome.summary()));
-        let mut status = judged.status;
-        if panicked {
-            status = Status::Software;
-        } else if let Some(why) = transcript_error {
+        if let Some(why) = &transcript_error {
             record.remarks.push(format!("cannot write the transcript: {why}"));
-            status = Status::worst([status, Status::CantCreate]);
         }
-        SessionResult { record, status, output: Some(transcript) }
+        let status = if panicked { Status::Software } else { judged.status };
+        SessionResult { record, status, output: Some(TestOutput { transcript, transcript_error }) }
     }
 }
 
@@ -273,13 +276,8 @@ impl<'a> TestPrinter<'a> {
     }
 }
 
-impl PrintSession<Option<BufferedTranscript>> for TestPrinter<'_> {
-    fn print_session(
-        &mut self,
-        session: &LoadResult,
-        record: &Record,
-        output: Option<Option<BufferedTranscript>>,
-    ) -> io::Result<()> {
+impl PrintSession<TestOutput> for TestPrinter<'_> {
+    fn print_session(&mut self, session: &LoadResult, record: &Record, output: Option<TestOutput>) -> io::Result<()> {
         self.line.erase();
         if let Ok(loaded) = session
             && !self.display.quiet
@@ -296,7 +294,9 @@ impl PrintSession<Option<BufferedTranscript>> for TestPrinter<'_> {
             table.add(record);
         }
         self.service.add(record);
-        output.flatten().map_or(Ok(()), |transcript| transcript.lock().print())
+        let Some(TestOutput { transcript, transcript_error }) = output else { return Ok(()) };
+        let printed = transcript.map_or(Ok(()), |transcript| transcript.lock().print());
+        transcript_error.map_or(printed, Err)
     }
 
     fn show_progress(&mut self, done: usize, running: &[usize]) {

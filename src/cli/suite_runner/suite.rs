@@ -223,16 +223,20 @@ impl<'a> Suite<'a> {
         let SuiteFiles { transcripts, mut reports, stdout } = self.files;
         records.into_iter().for_each(|record| reports.add(record));
         statuses.push(self.runner.batches.close());
-        statuses.push(stdout.status());
+        let mut status = final_status(&self.runner.clock, statuses);
+        // What the sessions came to says more than an output that could not be written.
+        let without_output = |status| if status == Status::Passed { Status::CantCreate } else { status };
+        if stdout.status() != Status::Passed {
+            status = without_output(status);
+        }
         if let Err(message) = transcripts.finish(transcript_error.as_ref()) {
             console::error(&message);
-            statuses.push(Status::CantCreate);
+            status = without_output(status);
         }
-        let status = final_status(&self.runner.clock, statuses);
         if let Some(network) = network {
             network.close(self.quiet && status == Status::Passed);
         }
-        let failed = |message| CommandError::new(Status::worst([status, Status::CantCreate]), message);
+        let failed = |message| CommandError::new(without_output(status), message);
         reports.finish(status, &totals).map(|()| status).map_err(failed)
     }
 }

@@ -27,10 +27,14 @@ pub fn read_greeting(
     timeout: Option<Duration>,
     whole: &str,
 ) -> Result<(), StepError> {
-    let is_tcp = matches!(context.server().address, ServerAddress::Tcp { .. });
-    let is_plain = is_tcp && context.server().scheme == Scheme::Smtp && !context.connection.is_encrypted();
-    let what = if is_plain { "the greeting" } else { "the server's greeting" };
-    read_unasked(context, expect, (timeout, Timeout::Greeting), (what, whole), is_plain)
+    let is_smtp = context.server().scheme == Scheme::Smtp && !context.connection.is_encrypted();
+    let plain_port = match context.server().address {
+        ServerAddress::Tcp { port, .. } if is_smtp => Some(port),
+        ServerAddress::Tcp { .. } | ServerAddress::Unix(_) => None,
+    };
+    let what = if plain_port.is_some() { "the greeting" } else { "the server's greeting" };
+    let wait = plain_port.map_or(Timeout::Greeting, Timeout::of_plain_greeting);
+    read_unasked(context, expect, (timeout, wait), (what, whole), plain_port.is_some())
 }
 
 /// `what` is awaited, called `whole` once it has begun. `may_expect_tls`: a server that says nothing may wait for TLS.

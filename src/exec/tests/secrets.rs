@@ -72,7 +72,7 @@ fn undone(lines: &[String], hidden: &str) -> Vec<String> {
 }
 
 fn html(text: &str) -> String {
-    let pairs = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#x27;"), ('/', "&#x2f;")];
+    let pairs = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#x27;")];
     pairs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(*from, to))
 }
 

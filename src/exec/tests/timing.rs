@@ -2,6 +2,7 @@
 
 use super::run_script;
 use super::server::ServerAct::{After, Content, Drip, Fin, Hear, Say, Signal, Stall};
+use crate::event::Cause;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -18,6 +19,16 @@ fn the_greeting_has_five_minutes_by_default_and_the_message_names_the_section() 
     let ran = run_script("step = [{ expect = 220 }]", &[]);
     assert_eq!(ran.elapsed, 300 * SECOND);
     assert!(ran.log.contains("RFC 5321 §4.5.3.2.1") || ran.log.contains("4.5.3.2.1"), "{}", ran.log);
+}
+
+#[test]
+fn a_silent_server_on_the_port_for_tls_is_given_up_after_seconds() {
+    let silent = |more: &str| run_script(&format!("server = 'smtp://127.0.0.1:465'\n{more}"), &[]);
+    let ran = silent("step = [{ expect = 220 }]");
+    assert_eq!((ran.outcome.status.code(), ran.elapsed), (75, 5 * SECOND), "{}", ran.log);
+    let cause = ran.outcome.failure.map(|failure| failure.cause);
+    assert!(matches!(cause, Some(Cause::TimedOut { may_expect_tls: true, .. })), "{cause:?}");
+    assert_eq!(silent("timeout = '7s'\nstep = [{ expect = 220 }]").elapsed, 7 * SECOND, "the session's own limit");
 }
 
 #[test]

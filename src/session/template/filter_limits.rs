@@ -1,18 +1,19 @@
 //! Filters of minijinja that can make much of little, with a check of their arguments. Without it, one of them could ask
 //! for more memory than there is, which would end the program instead of the rendering.
 
+use super::html::{escape, escape_html};
 use super::limits::{
     MAX_ITEMS, MAX_RESULT_BYTES, check_item_count, check_length, check_limit, count_bytes, text_length,
 };
 use super::rendered_text::{MARKED, VALUE_BEGINS, VALUE_ENDS, can_be_marked};
 use minijinja::value::{Kwargs, Rest, StringInput, ValueKind, ValueOrKwargs};
-use minijinja::{Environment, Error, ErrorKind, Output, State, Value, escape_formatter, filters};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Value, escape_formatter, filters};
 
 /// Adds a filter of the engine with a check of its arguments. The original filter gets a name that no template can
 /// write.
 macro_rules! guarded {
     ($environment:ident, $look:ident: $($name:literal => $filter:ident),+ $(,)?) => {$(
-        $environment.add_filter(concat!("\0", $name), filters::$filter);
+        $environment.add_filter(concat!("\0", $name), $filter);
         $environment.add_filter($name, |state: &mut State, arguments: Rest<ValueOrKwargs>| -> Result<Value, Error> {
             let arguments = arguments.into_values();
             arguments.iter().try_for_each($look)?;
@@ -24,6 +25,10 @@ macro_rules! guarded {
 }
 
 pub fn add(environment: &mut Environment<'static>) {
+    use filters::{
+        capitalize, chain, dictsort, groupby, items, lines, list, lower, map, pprint, reject, rejectattr, reverse,
+        safe, select, selectattr, sort, split, string, sum, title, tojson, trim, unique, upper, urlencode, zip,
+    };
     guarded!(environment, check_length:
         "capitalize" => capitalize, "e" => escape, "escape" => escape, "lines" => lines, "lower" => lower,
         "pprint" => pprint, "safe" => safe, "split" => split, "string" => string, "sum" => sum, "title" => title,
@@ -68,7 +73,13 @@ fn format_value(out: &mut Output, state: &mut State, value: &Value) -> Result<()
     let length = text_length(value, MAX_RESULT_BYTES).ok_or_else(|| Error::from(ErrorKind::WriteFailure))?;
     count_bytes(state, length)?;
     if !state.name().starts_with(MARKED) {
-        return escape_formatter(out, state, value);
+        return match state.auto_escape() {
+            AutoEscape::Html | AutoEscape::Custom(_) if !value.is_safe() => {
+                let text = value.as_str().map_or_else(|| escape_html(&value.to_string()), escape_html);
+                out.write_str(&text).map_err(|_| Error::from(ErrorKind::WriteFailure))
+            }
+            _ => escape_formatter(out, state, value),
+        };
     }
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     if !can_be_marked(&text) {

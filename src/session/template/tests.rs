@@ -35,6 +35,38 @@ fn render(source: &str) -> Result<String, String> {
     templates.render(&template, &scope()).map_err(|error| error.message)
 }
 
+fn render_html(source: &str) -> Result<String, String> {
+    let mut templates = Templates::new();
+    let raw = format!("'{source}'");
+    let template = templates.compile_html(source, Span { file: 0, bytes: 100..100 + raw.len() }, &raw);
+    let template = template.map_err(|wrong| wrong.diagnostics[0].message.clone())?;
+    let mut scope = scope();
+    scope.set("link", Value::Text("https://x.example/a?b=1&c='\"<d>".to_owned()));
+    templates.render(&template, &scope).map_err(|error| error.message)
+}
+
+#[test]
+fn values_in_html_cannot_end_a_text_or_an_attribute_and_links_stay_readable() {
+    let link = "https://x.example/a?b=1&amp;c=&#x27;&quot;&lt;d&gt;";
+    let table = [
+        ("<a href=\"{{ link }}\">", format!("<a href=\"{link}\">"), "an attribute"),
+        ("/{{ link | e }}/", format!("/{link}/"), "escaped once"),
+        ("{{ link | upper | escape | lower }}", link.to_owned(), "a filter on what is escaped"),
+        ("{{ link | safe }}", "https://x.example/a?b=1&c='\"<d>".to_owned(), "what the author vouches for"),
+        ("{{ [link, tag] | join('<br>' | safe) }}", format!("{link}<br>&lt;b&gt;"), "a list"),
+        ("{{ '<i>%s</i>' | safe | format(link) }}", format!("<i>{link}</i>"), "a format"),
+        ("{{ link | replace('/', '<wbr>' | safe) }}", link.replace('/', "<wbr>"), "a replacement"),
+        ("{% set part %}<i>{{ link }}</i>{% endset %}{{ part }}", format!("<i>{link}</i>"), "a block"),
+        ("{% autoescape false %}{{ tag }}{% endautoescape %}", "<b>".to_owned(), "the author's choice"),
+        ("{{ count }} {{ true }} {{ [tag] }}", "3 True [&#x27;&lt;b&gt;&#x27;]".to_owned(), "what is no text"),
+    ];
+    for (source, expected, why) in table {
+        assert_eq!(render_html(source), Ok(expected), "{why}");
+    }
+    assert_eq!(render("{{ '/<' | e }}").as_deref(), Ok("/&lt;"), "in a text");
+    assert!(render_html("{{ nobody }}").is_err(), "what is undefined is an error in HTML too");
+}
+
 #[test]
 fn templates_render() {
     let table = [

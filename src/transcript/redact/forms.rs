@@ -115,7 +115,7 @@ pub(super) fn spellings(secret: &str) -> Vec<String> {
 }
 
 /// The characters that templates escape in HTML.
-const HTML: [char; 6] = ['<', '>', '&', '"', '\'', '/'];
+const HTML: [char; 5] = ['<', '>', '&', '"', '\''];
 
 fn html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() * 2);
@@ -126,7 +126,6 @@ fn html(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#x27;"),
-            '/' => escaped.push_str("&#x2f;"),
             c => escaped.push(c),
         }
     }

@@ -1,0 +1,40 @@
+//! A disk that is full under a transcript or a report: what the sessions came to decides the status, and 73 replaces only 0.
+
+use crate::fixture::BatchFixture;
+use crate::support::{Fault, FaultServer, Point, When};
+
+const ONE: &str = "client_name = \"t\"\n[message]\nfrom = \"a@x.example\"\nto = [\"b@x.example\"]\nsubject = \"s\"\n\
+                   text = \"t\"\n";
+
+#[test]
+fn an_output_that_cannot_be_written_hides_no_failure() {
+    let batch = BatchFixture::new(12);
+    batch.write("one.toml", ONE);
+    // A limit on the size of files, in blocks of 512 bytes, simulates a full disk.
+    let full = ["sh", "-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""];
+    for session in ["one.toml", "c.toml"] {
+        for (reply, status) in [(None, 73), (Some("550 5.1.1 no"), 1), (Some("450 4.2.0 later"), 75)] {
+            for output in [["--transcript", "t.log"], ["--junit", "j.xml"]] {
+                for command in ["run", "test"] {
+                    let faults = reply.map(|reply| When::at(Point::Command("RCPT"), Fault::Reply(reply)));
+                    let server = FaultServer::builder().faults(faults).start();
+                    let arguments = [command, "--server", &server.url("smtp"), output[0], output[1], session];
+                    let ran = batch.mailrun(&arguments).through(full).run().exits(status);
+                    assert!(ran.stderr.contains("cannot write the "), "{arguments:?}: {ran}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_standard_output_that_cannot_be_written_hides_no_failure() {
+    let batch = BatchFixture::new(2);
+    for (reply, status) in [(None, 73), (Some("550 5.1.1 no"), 1)] {
+        let faults = reply.map(|reply| When::at(Point::Command("RCPT"), Fault::Reply(reply)));
+        let server = FaultServer::builder().faults(faults).start();
+        let full = std::path::Path::new("/dev/full");
+        let run = batch.mailrun(&["run", "--server", &server.url("smtp"), "c.toml"]).stdout_to(full);
+        run.run().exits(status);
+    }
+}
