@@ -9,23 +9,16 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+/// The names in the header row. `name` is the file's.
+pub fn csv_columns(bytes: &[u8], name: &str, options: &CsvOptions) -> Result<Vec<String>, String> {
+    let names = CsvRecords::new(bytes, name, options)?.header()?;
+    Ok(names.iter().map(|column| column.to_string()).collect())
+}
+
 /// The rows below a header row, each a table of texts by the header's names. `name` is the file's.
 pub fn csv_table(bytes: &[u8], name: &str, options: &CsvOptions) -> Result<Value, String> {
     let mut records = CsvRecords::new(bytes, name, options)?;
-    let Some(names) = records.next_record()? else {
-        return Err(format!("{name}:1: a CSV file begins with a row of names, and this one is empty"));
-    };
-    let line = records.line();
-    let names: Vec<Arc<str>> = names.iter().map(|column| Arc::from(column.trim())).collect();
-    let mut seen = HashSet::new();
-    for (index, column) in names.iter().enumerate() {
-        if column.is_empty() {
-            return Err(format!("{name}:{line}: column {} has no name", index + 1));
-        }
-        if !seen.insert(column) {
-            return Err(format!("{name}:{line}: two columns have the name \"{column}\""));
-        }
-    }
+    let names = records.header()?;
     let mut rows = Vec::new();
     while let Some(record) = records.next_record()? {
         if record.len() != names.len() {
@@ -61,6 +54,25 @@ impl<'a> CsvRecords<'a> {
             _ => return Err(format!("{name}:1: this is JSON, not CSV: {{ json = … }} reads a JSON file")),
         };
         Ok(Self { name, text, at, reader })
+    }
+
+    /// The names of the first row.
+    fn header(&mut self) -> Result<Vec<Arc<str>>, String> {
+        let Some(names) = self.next_record()? else {
+            return Err(format!("{}:1: a CSV file begins with a row of names, and this one is empty", self.name));
+        };
+        let (name, line) = (self.name, self.line());
+        let names: Vec<Arc<str>> = names.iter().map(|column| Arc::from(column.trim())).collect();
+        let mut seen = HashSet::new();
+        for (index, column) in names.iter().enumerate() {
+            if column.is_empty() {
+                return Err(format!("{name}:{line}: column {} has no name", index + 1));
+            }
+            if !seen.insert(column) {
+                return Err(format!("{name}:{line}: two columns have the name \"{column}\""));
+            }
+        }
+        Ok(names)
     }
 
     /// The line in which the last record begins.

@@ -58,7 +58,7 @@ pub use csv_format::{
     CsvOptions, FormatHints, MAX_BEGINNING, RowFormat, detect_format, parse_delimiter, utf16_suggestion,
 };
 pub use csv_records::{CsvRecord, MAX_RECORD_BYTES, RecordError, RecordReader};
-pub use data_files::{csv_table, json_value};
+pub use data_files::{csv_columns, csv_table, json_value};
 pub use decoded_reader::{DecodedReader, MeasuredText, measure_text};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity, SourceMap, Span};
 pub use duration::parse_duration;
@@ -89,7 +89,7 @@ pub use step_options::{CloseMode, HelloVerb, ProxySettings, StarttlsMode};
 pub use step_range::{StepRange, StepRangeError};
 pub use steps::{AllSteps, all_steps};
 pub(crate) use suggestions::closest_name;
-pub use template::{CompileErrors, RenderError, RenderedText, Template, Templates};
+pub use template::{ColumnUse, CompileErrors, DataShape, DataShapes, RenderError, RenderedText, Template, Templates};
 pub use tls_settings::{StarttlsPolicy, TlsSettings, TlsVersion};
 pub use visitor::{
     FilePurpose, Visitor, walk_action, walk_auth, walk_expectation, walk_message, walk_rows, walk_session, walk_step,

@@ -2,6 +2,8 @@
 //!
 //! A string without markup is not a template: it never reaches the engine, which is built when it is first needed.
 
+mod column_parser;
+mod columns;
 mod compile_errors;
 mod data;
 mod errors;
@@ -31,6 +33,7 @@ use std::io;
 use std::sync::OnceLock;
 use toml_offsets::locate_span;
 
+pub use column_parser::{ColumnUse, DataShape, DataShapes};
 pub use compile_errors::CompileErrors;
 pub use rendered_text::RenderedText;
 
@@ -320,25 +323,6 @@ impl Templates {
                 (name, span)
             })
             .collect()
-    }
-
-    /// The columns of `row` that templates and expressions use, each with the place of its string. Strings with `default`
-    /// or `is defined` are skipped.
-    pub fn row_columns(&self) -> Vec<(String, Span)> {
-        let mut columns = Vec::new();
-        for compiled in &self.compiled {
-            let Ok(ready) = self.environment().get_template(&compiled.name) else { continue };
-            if ["default", "defined", "loop"].iter().any(|word| compiled.raw.contains(word)) {
-                continue;
-            }
-            let mut names: Vec<_> = ready.undeclared_variables(true).into_iter().collect();
-            names.sort();
-            for name in names {
-                let column = name.strip_prefix("row.").and_then(|path| path.split('.').next());
-                columns.extend(column.map(|column| (column.to_owned(), compiled.span.clone())));
-            }
-        }
-        columns
     }
 
     fn compiled(&self, index: usize) -> &Compiled {

@@ -1,5 +1,4 @@
-//! Tools around sessions: what makes a session file from something else, and what compares and reduces dialogues.
+//! Tools around sessions: what makes a session file from something else.
 
-pub mod diff;
 pub mod import;
 pub mod shell;

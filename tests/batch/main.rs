@@ -2,6 +2,7 @@
 
 mod addresses;
 mod check_rows;
+mod columns;
 mod connection_losses;
 mod exclusions;
 mod full_disk;

@@ -111,22 +111,6 @@ fn a_quiet_batch_prints_nothing_about_retries_if_every_row_was_sent() {
 }
 
 #[test]
-fn a_column_that_is_missing_is_found_without_sending() {
-    let batch = BatchFixture::new(1);
-    let broken = SESSION.replace("key = \"email\"", "key = \"emial\"");
-    assert_ne!(broken, SESSION);
-    batch.write("k.toml", broken);
-    batch.write("t.toml", SESSION.replace("row.email", "row.emial"));
-    for (file, place) in [("k.toml", "k.toml:"), ("t.toml", "t.toml:")] {
-        let ran = batch.mailrun(&["check", "--server", "smtp://127.0.0.1:9", file]).run();
-        assert_eq!(ran.status, 65, "{file}: {}", ran.stderr);
-        assert!(ran.stderr.starts_with(place), "{}", ran.stderr);
-        assert!(ran.stderr.contains("the rows have no column \"emial\"; their columns are email"), "{}", ran.stderr);
-    }
-    assert_eq!(batch.mailrun(&["check", "--server", "smtp://127.0.0.1:9", "c.toml"]).run().status, 0);
-}
-
-#[test]
 fn rows_stay_pending_until_a_connection_can_be_opened() {
     let batch = BatchFixture::new(3);
     let open = "[[open]]\nexpect = 220\n[[open]]\nsend = \"NOOP\"\nexpect = 250\n";

@@ -5,11 +5,11 @@ mod rows;
 use crate::cli::arguments::CheckArguments;
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
+use crate::cli::sessions::columns::{missing_row_columns, missing_table_columns};
 use crate::cli::sessions::diagnostics::print_diagnostics;
 use crate::cli::sessions::dkim_key::dkim_findings;
 use crate::cli::sessions::load::{LoadedSession, SessionInputs};
 use crate::cli::sessions::reach::{NamedFile, reach};
-use crate::cli::sessions::row_columns;
 use crate::event::Status;
 use crate::exec::TlsInput;
 use crate::net::check_tls_input;
@@ -33,7 +33,7 @@ pub fn main(arguments: &CheckArguments, origin: &dyn Fn(&str) -> String) -> Resu
     let inputs = SessionInputs::new(&arguments.inputs, origin)?;
     let (sessions, mut statuses) = inputs.read(&arguments.sessions)?;
     for loaded in &sessions {
-        let (mut status, mut text) = examine(loaded, arguments.inputs.server.as_deref());
+        let (mut status, mut text) = examine(loaded, &inputs);
         if let Some(settings) = loaded.session.rows.as_ref().filter(|_| arguments.rows && !text.is_empty()) {
             let (found, lines) = rows::check(loaded, settings, &inputs);
             status = Status::worst([status, found]);
@@ -46,8 +46,8 @@ pub fn main(arguments: &CheckArguments, origin: &dyn Fn(&str) -> String) -> Resu
 }
 
 /// Prints the errors of a session that was read. Returns its status, and what it reaches as text.
-fn examine(loaded: &LoadedSession, server: Option<&str>) -> (Status, String) {
-    let (reach, named) = reach(&loaded.session, server);
+fn examine(loaded: &LoadedSession, inputs: &SessionInputs<'_>) -> (Status, String) {
+    let (reach, named) = reach(&loaded.session, inputs.arguments.server.as_deref());
     let mut list = loaded.session.warnings.clone();
     let readable_by_others = match &loaded.path {
         SessionPath::File(path) => path.metadata().is_ok_and(|about| about.permissions().mode() & 0o044 != 0),
@@ -64,6 +64,7 @@ fn examine(loaded: &LoadedSession, server: Option<&str>) -> (Status, String) {
     list.extend(unreadable.filter(|file| reported.insert((file.span.clone(), file.message.clone()))));
     list.extend(certificate_errors(loaded));
     list.extend(row_errors(loaded));
+    list.extend(missing_table_columns(loaded, &inputs.variables));
     let exclusions = loaded.session.rows.iter().flat_map(|rows| &rows.exclude);
     list.extend(exclusions.filter_map(|exclusion| exclusion_error(loaded, exclusion)));
     list.extend(dkim_findings(loaded));
@@ -158,10 +159,7 @@ fn row_errors(loaded: &LoadedSession) -> Vec<Diagnostic> {
         return Vec::new();
     }
     match RowReader::open(&loaded.files, &path, &rows.format) {
-        Ok(reader) => {
-            let unknown = row_columns::missing_columns(&loaded.session, rows, &reader);
-            unknown.into_iter().map(|(what, span)| Diagnostic::error(span, what)).collect()
-        }
+        Ok(reader) => missing_row_columns(loaded, rows, &reader),
         Err(error) => vec![source_diagnostic(error, rows.file.span.clone())],
     }
 }

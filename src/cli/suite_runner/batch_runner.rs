@@ -9,8 +9,8 @@ use crate::batch::{
 use crate::cli::arguments::{BatchArguments, RunArguments};
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
+use crate::cli::sessions::columns::missing_row_columns;
 use crate::cli::sessions::load::LoadedSession;
-use crate::cli::sessions::row_columns;
 use crate::event::{Cause, Event, Fact, Note, Observer, Outcome, Status, Verdict};
 use crate::exec::{self, Clock, ConnectionLabel, PreparedSession, RunOptions};
 use crate::net::SystemClock;
@@ -271,8 +271,8 @@ impl<'a> BatchRunner<'a> {
             let what = "standard input can be read only once, not again for --repeat or --duration".to_owned();
             return Err(refuse(&SourceError::Refused(what), &rows.file.span));
         }
-        if let Some((what, span)) = row_columns::missing_columns(&loaded.session, rows, &reader).into_iter().next() {
-            return Err(refuse(&SourceError::Refused(what), &span));
+        if let Some(missing) = missing_row_columns(loaded, rows, &reader).into_iter().next() {
+            return Err(refuse(&SourceError::Refused(missing.message), &missing.span));
         }
         if !reader.is_stream
             && let Some(missing) = self.missing_key(loaded, rows, &path)

@@ -27,7 +27,7 @@ pub struct Identifier {
 }
 
 /// Keywords that can be where a name can be.
-const KEYWORDS: [&str; 13] =
+pub const KEYWORDS: [&str; 13] =
     ["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"];
 
 /// The token before an identifier, as far as it decides its role.

@@ -1,5 +1,5 @@
-use super::super::Templates;
 use super::super::lexer::TemplateKind;
+use super::super::{DataShape, DataShapes, Templates};
 use super::{MAX_NESTING, check_nesting};
 use crate::session::{Expression, HostEnvironment, Scope, Span};
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ fn read(source: String) -> Option<String> {
         let at = Span::default();
         let (rendered, names) = (templates.render_text(&source, "x", &at, &scope()), compiled.as_ref().ok());
         names.into_iter().for_each(|template| drop(templates.names_at(template)));
-        templates.row_columns();
+        templates.column_uses(&DataShapes::from([("a".to_owned(), DataShape::Table)]));
         let wrong = compiled.err().map(|wrong| wrong.diagnostics[0].message.clone());
         if let Some(wrong) = &wrong {
             assert!(rendered.unwrap_err().message.starts_with(wrong.as_str()), "the same error for a file");

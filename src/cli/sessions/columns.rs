@@ -1,0 +1,172 @@
+//! The columns that a session needs in its rows and tables. `run` checks those of the rows before it connects; `check`
+//! checks all.
+
+use super::load::LoadedSession;
+use crate::session::{
+    Capture, ColumnUse, CsvOptions, DataShape, DataShapes, Diagnostic, FilePurpose, RowsSettings, Session, SourcePath,
+    Sources, Span, Templates, TextDecoding, TextSource, Value, ValueSource, Variable, Visitor, closest_name,
+    csv_columns, decode_text,
+};
+use crate::source::RowReader;
+use crate::transcript::escape_unprintable;
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
+
+/// How much of a template's file and of a table is read: the limit of a value's file.
+const LIMIT: u64 = 1 << 20;
+
+/// Errors for columns that `key` or a template names and the rows do not have. JSON Lines have no header: there, a missing
+/// column is an error of the row.
+pub fn missing_row_columns(loaded: &LoadedSession, rows: &RowsSettings, reader: &RowReader) -> Vec<Diagnostic> {
+    let Some(columns) = reader.columns() else { return Vec::new() };
+    let names = SessionNames::of(&loaded.session);
+    let mut data = DataShapes::new();
+    // A variable or a capture hides the name.
+    if !names.variables.contains_key("row") && !names.captures.contains("row") {
+        data.insert("row".to_owned(), DataShape::Row);
+    }
+    let key = rows.key.iter().map(|(key, span)| NamedColumn { name: key.clone(), span: span.clone(), line: None });
+    let used = named_columns(loaded, &data).into_iter().map(|(_, column)| column);
+    let missing = key.chain(used).filter(|column| !columns.contains(&column.name));
+    missing.map(|column| column.missing(("the rows have", "their"), columns)).collect()
+}
+
+/// Errors of the `{ csv = … }` files that exist, and for columns that templates name and these files do not have.
+/// `overridden` are the names that `--var` and `--vars` set.
+pub fn missing_table_columns(loaded: &LoadedSession, overridden: &[(String, Value)]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut tables = HashMap::new();
+    for (name, path, format) in SessionNames::of(&loaded.session).tables() {
+        // A file that is missing is reported as such, unless there is a default.
+        let Some(bytes) = small_file(loaded, path).filter(|_| !overridden.iter().any(|(other, _)| other == name))
+        else {
+            continue;
+        };
+        let file = shown(&path.template.source);
+        match csv_columns(&bytes, &file, format) {
+            Ok(columns) => drop(tables.insert(name, (file, columns))),
+            Err(why) => found.push(Diagnostic::error(path.span.clone(), why)),
+        }
+    }
+    let data = tables.keys().map(|name| ((*name).to_owned(), DataShape::Table)).collect();
+    for (name, column) in named_columns(loaded, &data) {
+        let Some((file, columns)) = tables.get(name.as_str()) else { continue };
+        if !columns.contains(&column.name) {
+            found.push(column.missing((&format!("\"{name}\" ({file}) has"), "its"), columns));
+        }
+    }
+    found
+}
+
+/// A column that the session names.
+struct NamedColumn {
+    name: String,
+    span: Span,
+    /// The file and line, if it is in the content of a file.
+    line: Option<String>,
+}
+
+impl NamedColumn {
+    /// The error if `owner` does not have it: `the rows have`, and `their`.
+    fn missing(self, (owner, whose): (&str, &str), columns: &[String]) -> Diagnostic {
+        let Self { name, span, line } = self;
+        let line = line.map_or(String::new(), |line| format!(" ({line})"));
+        let all = columns.iter().map(|column| shown(column)).collect::<Vec<_>>().join(", ");
+        let what = format!("{owner} no column \"{}\"; {whose} columns are {all}{line}", shown(&name));
+        let error = Diagnostic::error(span, what);
+        match closest_name(&name, columns.iter().map(String::as_str)) {
+            Some(meant) => error.with_help(format!("did you mean \"{}\"?", shown(meant))),
+            None => error,
+        }
+    }
+}
+
+fn shown(name: &str) -> String {
+    escape_unprintable(name.as_bytes())
+}
+
+/// The columns of `data` that the session's strings and template files ask for, each with the name of its data.
+fn named_columns(loaded: &LoadedSession, data: &DataShapes) -> Vec<(String, NamedColumn)> {
+    let strings = loaded.session.templates.column_uses(data).into_iter();
+    let mut all: Vec<_> = strings
+        .map(|ColumnUse { data, column, place }| (data, NamedColumn { name: column, span: place, line: None }))
+        .collect();
+    let mut search = TemplateFiles { files: Vec::new() };
+    if loaded.session.has_file_templates() && !data.is_empty() {
+        search.visit_session(&loaded.session);
+    }
+    let mut seen = HashSet::new();
+    // `[message]` occurs twice: in its own section, and in the steps that it implies.
+    for (path, decoding) in search.files.into_iter().filter(|(path, _)| seen.insert(&path.span)) {
+        let Some(text) = small_file(loaded, path).and_then(|bytes| decode_text(&bytes, decoding).ok()) else {
+            continue;
+        };
+        for ColumnUse { data, column, place } in Templates::column_uses_of_text(&text.0, data) {
+            let line = format!("{}:{place}", shown(&path.template.source));
+            all.push((data, NamedColumn { name: column, span: path.span.clone(), line: Some(line) }));
+        }
+    }
+    all
+}
+
+/// The content of a file whose name is literal, if it can be read and is no longer than a value's.
+fn small_file(loaded: &LoadedSession, path: &SourcePath) -> Option<Vec<u8>> {
+    let is_file = path.template.is_literal() && path.template.source != "-";
+    let file = loaded.files.open(&path.base.join(&path.template.source)).ok().filter(|_| is_file)?;
+    let mut bytes = Vec::new();
+    file.reader.take(LIMIT + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 <= LIMIT).then_some(bytes)
+}
+
+/// The files whose content is rendered.
+struct TemplateFiles<'s> {
+    files: Vec<(&'s SourcePath, TextDecoding)>,
+}
+
+impl<'s> Visitor<'s> for TemplateFiles<'s> {
+    fn visit_variable(&mut self, variable: &'s Variable) {
+        if let ValueSource::File { path, template: true, charset, .. } = &variable.source {
+            self.files.push((path, TextDecoding::strict(*charset)));
+        }
+    }
+
+    fn visit_text_source(&mut self, source: &'s TextSource, _: FilePurpose) {
+        if let TextSource::File { path, template: true, .. } = source {
+            self.files.push((path, source.decoding()));
+        }
+    }
+}
+
+/// What gives names their values.
+#[derive(Default)]
+struct SessionNames<'s> {
+    variables: HashMap<&'s str, Vec<&'s Variable>>,
+    captures: HashSet<&'s str>,
+}
+
+impl<'s> SessionNames<'s> {
+    fn of(session: &'s Session) -> Self {
+        let mut names = Self::default();
+        names.visit_session(session);
+        names
+    }
+
+    /// The variables that are tables, if nothing else has their names.
+    fn tables(&self) -> impl Iterator<Item = (&'s str, &'s SourcePath, &'s CsvOptions)> {
+        let single = self.variables.iter().filter_map(|(name, variables)| match variables.as_slice() {
+            [Variable { source: ValueSource::Csv { path, format, .. }, .. }] => Some((*name, path, format)),
+            _ => None,
+        });
+        single.filter(|(name, ..)| !self.captures.contains(name))
+    }
+}
+
+impl<'s> Visitor<'s> for SessionNames<'s> {
+    fn visit_variable(&mut self, variable: &'s Variable) {
+        self.variables.entry(&variable.name).or_default().push(variable);
+    }
+
+    fn visit_capture(&mut self, capture: &'s Capture) {
+        self.captures.insert(&capture.name);
+    }
+}
