@@ -81,7 +81,7 @@ fn all_reports_agree() {
         assert!(!page.contains(outside), "the page asks for nothing: {outside}");
     }
     assert_eq!(page.matches("<details class=\"session\"").count(), 5);
-    assert!(page.contains("<span class=\"f\" tabindex=\"-1\">*: expected 250, got 503"), "the failed line is marked");
+    assert!(page.contains("<mark class=\"f\" tabindex=\"-1\">*: expected 250, got 503"), "the failed line is marked");
 }
 
 #[test]

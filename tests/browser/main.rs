@@ -1,4 +1,4 @@
-//! The HTML report in a browser: narrow and wide, light and dark, with a mouse, with the keyboard, and printed.
+//! The HTML report in a browser: narrow and wide, light and dark, with a mouse, with the keyboard, printed, and without its style.
 //!
 //! These tests need Chromium, its driver and pdftotext, so a plain `cargo test` ignores them; `make test-browser` installs
 //! these programs and runs the tests. Screenshots are in `target/browser`, or in the folder `MAILRUN_SCREENSHOTS`.
@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod jenkins;
 mod webdriver;
 
 use base64::Engine;
@@ -149,8 +150,7 @@ fn the_report_is_usable_in_a_browser() {
         assert_eq!(browser.run(FAINT), json!([]), "{what}: the contrast is high enough");
         let dark = browser.run("return getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)";
         assert_eq!(dark, scheme == "dark", "{what}");
-        let charts =
-            "return [...document.querySelectorAll('svg')].every((one) => one.getBoundingClientRect().width > 100)";
+        let charts = "return [...document.querySelectorAll('.chart svg')].every((one) => one.getBoundingClientRect().width > 100)";
         assert_eq!(browser.run(charts), true, "{what}: the waterfall is wide enough to be read");
         assert!(picture(&browser, &format!("report-{width}-{scheme}.png")) > 10_000, "{what}: something is seen");
     }

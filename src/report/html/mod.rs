@@ -1,5 +1,8 @@
 //! A self-contained HTML file: summary, a waterfall of each session's steps, transcripts with the failed lines marked. It loads
 //! nothing from the network, and its content security policy forbids it.
+//!
+//! Servers such as Jenkins' forbid the page's style and script, too. So what happened is said in words and elements, colours of the
+//! charts are attributes, and what needs the script is hidden until the script runs.
 
 use super::duration::format_duration;
 use super::record::{Record, RecordedLine, RecordedLines, RunRecord, SessionFailure, StepPhase, StepRecord};
@@ -10,6 +13,9 @@ use std::time::Duration;
 
 const CSS: &str = include_str!("page.css");
 const JS: &str = include_str!("page.js");
+
+/// A word of more characters may be broken.
+const LONG_WORD: usize = 50;
 
 /// The states to filter by, and their labels.
 const STATES: [(&str, &str); 6] = [
@@ -49,7 +55,7 @@ pub fn write(run: &RunRecord, mut out: impl Write) -> io::Result<()> {
     write!(
         out,
         "<p id=\"none\" hidden>No session is in this state.</p>\n\
-         <p class=\"dim keys\">Keys: j and k walk through the sessions, o opens them, f goes to the next failed line.</p>\n\
+         <p class=\"dim keys\" hidden>Keys: j and k walk through the sessions, o opens them, f goes to the next failed line.</p>\n\
          </main>\n<script>\n{JS}</script>\n</body>\n</html>\n"
     )?;
     out.flush()
@@ -59,7 +65,7 @@ pub fn write(run: &RunRecord, mut out: impl Write) -> io::Result<()> {
 fn filter(run: &RunRecord, out: &mut impl Write) -> io::Result<()> {
     write!(
         out,
-        "<fieldset>\n<legend>Show</legend>\n\
+        "<fieldset hidden>\n<legend>Show</legend>\n\
          <label><input type=\"radio\" name=\"state\" value=\"all\" checked> all ({})</label>\n",
         run.records.len()
     )?;
@@ -83,7 +89,7 @@ fn session(record: &Record, out: &mut impl Write) -> io::Result<()> {
     write!(
         out,
         "<details class=\"session\" data-state=\"{word}\"{open}>\n\
-         <summary><span class=\"word {word}\">{}</span> {}{steps}</summary>\n<div>\n",
+         <summary><strong class=\"word {word}\">{}</strong> {}{steps}</summary>\n<div>\n",
         word.replace('-', " "),
         text(record.file.as_str())
     )?;
@@ -143,7 +149,7 @@ fn failure(failure: &Failure, step: Option<&StepRecord>, out: &mut impl Write) -
 fn lines_of(broken: &str, out: &mut impl Write) -> io::Result<()> {
     write!(out, "<pre>")?;
     for line in broken.lines() {
-        write!(out, "<span>{}\n</span>", text(line))?;
+        write!(out, "<span>{}\n</span>", escape(line))?;
     }
     writeln!(out, "</pre>")
 }
@@ -157,17 +163,19 @@ fn waterfall(record: &Record, out: &mut impl Write) -> io::Result<()> {
     let whole = whole.unwrap_or_default().max(Duration::from_micros(1));
     write!(
         out,
-        "<h2>Steps</h2>\n<p class=\"key dim\"><span><i class=\"connect\"></i>connecting</span> \
-         <span><i class=\"tls\"></i>TLS handshake</span> <span><i class=\"reply\"></i>waiting for a reply</span> \
-         <span><i class=\"pause\"></i>paused</span> <span><i class=\"whole\"></i>other</span></p>\n<table>\n<thead><tr><th scope=\"col\">#</th>\
+        "<table>\n<caption>Steps</caption>\n<thead><tr><th scope=\"col\">#</th>\
          <th scope=\"col\">step</th><th scope=\"col\">verdict</th>\
          <th scope=\"col\" class=\"number\">time</th>\
-         <th scope=\"col\" class=\"chart\"><span>0</span><span>{}</span></th></tr></thead>\n<tbody>\n",
+         <th scope=\"col\" class=\"chart\">0 to {}</th></tr></thead>\n<tbody>\n",
         format_duration(whole)
     )?;
     for step in &record.steps {
         let word = step.as_str();
-        let verdict = step.skip_reason().map_or(word.to_owned(), |why| format!("skipped: {why}"));
+        let verdict = match step.skip_reason() {
+            Some(why) => format!("skipped: {why}"),
+            None if step.is_bad() => format!("<strong>{word}</strong>"),
+            None => word.to_owned(),
+        };
         let retried = if step.retried { ", tried again" } else { "" };
         write!(
             out,
@@ -182,10 +190,28 @@ fn waterfall(record: &Record, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "</td></tr>")?;
     }
     writeln!(out, "</tbody>\n</table>")?;
+    legend(out)?;
     if record.omitted_steps > 0 {
         writeln!(out, "<p class=\"dim\">and {} more steps that passed</p>", record.omitted_steps)?;
     }
     Ok(())
+}
+
+/// Explains the colours of the timelines.
+fn legend(out: &mut impl Write) -> io::Result<()> {
+    write!(out, "<p class=\"key dim\">")?;
+    for (class, words) in [
+        ("connect", "connecting"),
+        ("tls", "TLS handshake"),
+        ("reply", "waiting for a reply"),
+        ("pause", "paused"),
+        ("whole", "other"),
+    ] {
+        write!(out, "<span><svg width=\"10\" height=\"10\" aria-hidden=\"true\">")?;
+        rect(class, 0.0, 10.0, out)?;
+        write!(out, "</svg> {words}</span> ")?;
+    }
+    writeln!(out, "</p>")
 }
 
 fn bars(step: &StepRecord, whole: Duration, out: &mut impl Write) -> io::Result<()> {
@@ -197,7 +223,7 @@ fn bars(step: &StepRecord, whole: Duration, out: &mut impl Write) -> io::Result<
     let label = if told.is_empty() { format_duration(step.elapsed) } else { told.join(", ") };
     write!(
         out,
-        "<svg viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{label}\"><title>{label}</title>"
+        "<svg width=\"300\" height=\"10\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{label}\"><title>{label}</title>"
     )?;
     bar("whole", step.started, step.elapsed, whole, out)?;
     for StepPhase { kind, started, elapsed } in step.phases.iter().take(500) {
@@ -211,7 +237,19 @@ fn bar(class: &str, started: Duration, elapsed: Duration, whole: Duration, out: 
     // Even the shortest step is visible.
     let (x, width) = (scale(started).min(996.0), scale(elapsed).max(4.0));
     let width = width.min(1000.0 - x);
-    write!(out, "<rect class=\"{class}\" x=\"{x:.1}\" width=\"{width:.1}\" height=\"10\"/>")
+    rect(class, x, width, out)
+}
+
+/// Writes a rectangle with its colour on a white page; the style changes it on a dark one.
+fn rect(class: &str, x: f64, width: f64, out: &mut impl Write) -> io::Result<()> {
+    let colour = match class {
+        "connect" => "#8250df",
+        "tls" => "#0969da",
+        "reply" => "#1a7f37",
+        "pause" => "#9a9a9a",
+        _ => "#d1d9e0",
+    };
+    write!(out, "<rect class=\"{class}\" fill=\"{colour}\" x=\"{x:.1}\" width=\"{width:.1}\" height=\"10\"/>")
 }
 
 fn transcript(lines: &RecordedLines, out: &mut impl Write) -> io::Result<()> {
@@ -223,7 +261,7 @@ fn transcript(lines: &RecordedLines, out: &mut impl Write) -> io::Result<()> {
         line(one, out)?;
     }
     if let Some(gap) = lines.omission_remark() {
-        write!(out, "<span class=\"r\">{}\n</span>", text(&gap))?;
+        write!(out, "<span class=\"r\">{}\n</span>", escape(&gap))?;
     }
     for one in lines.tail() {
         line(one, out)?;
@@ -232,9 +270,9 @@ fn transcript(lines: &RecordedLines, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn line(line: &RecordedLine, out: &mut impl Write) -> io::Result<()> {
-    let shown = text(&line.text);
+    let shown = escape(&line.text);
     if line.failure {
-        return write!(out, "<span class=\"f\" tabindex=\"-1\">{shown}\n</span>");
+        return write!(out, "<mark class=\"f\" tabindex=\"-1\">{shown}\n</mark>");
     }
     let class = match line.text.as_bytes().first() {
         Some(b'C') => "c",
@@ -245,26 +283,52 @@ fn line(line: &RecordedLine, out: &mut impl Write) -> io::Result<()> {
     write!(out, "<span class=\"{class}\">{shown}\n</span>")
 }
 
-/// Escapes text for elements and attributes.
+/// Escapes text of a transcript, whose lines the style breaks.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    text.chars().for_each(|c| push_escaped(c, &mut out));
+    out
+}
+
+/// Escapes text of other elements, where long words can be broken also without the style.
 fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
+    let mut word = 0;
     for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
+        word = if c.is_whitespace() { 0 } else { word + 1 };
+        if word > LONG_WORD {
+            out.push_str("<wbr>");
+            word = 1;
         }
+        push_escaped(c, &mut out);
     }
     out
+}
+
+fn push_escaped(c: char, out: &mut String) {
+    match c {
+        '&' => out.push_str("&amp;"),
+        '<' => out.push_str("&lt;"),
+        '>' => out.push_str("&gt;"),
+        '"' => out.push_str("&quot;"),
+        '\'' => out.push_str("&#39;"),
+        c => out.push(c),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::record::Judgement;
     use super::*;
+
+    #[test]
+    fn long_words_can_be_broken_and_stay_whole() {
+        let word = "<".repeat(120);
+        let lengths: Vec<_> = text(&word).split("<wbr>").map(|part| part.matches("&lt;").count()).collect();
+        assert_eq!(lengths, [50, 50, 20]);
+        assert_eq!(text(&"short words ".repeat(20)), "short words ".repeat(20));
+        assert_eq!(escape(&word), "&lt;".repeat(120));
+    }
 
     #[test]
     fn every_judgement_can_be_filtered() {

@@ -15,6 +15,8 @@ function filter() {
 }
 radios.forEach((radio) => radio.addEventListener("change", filter));
 filter();
+// Without this script neither the filter nor the keys work.
+document.querySelectorAll("fieldset, .keys").forEach((part) => { part.hidden = false; });
 
 // j and k walk, o opens all that are shown, f goes to the next failed line.
 document.addEventListener("keydown", (event) => {
