@@ -3,7 +3,7 @@
 //!
 //! The words after a fence say what the block is: `toml` is a session, `toml fragment` a part of one, `toml include` a file for
 //! an `include` (its first line names it), `toml rules` a server's rules, `transcript` a transcript, `script` one for
-//! `mailrun serve`.
+//! `mailrun serve`. `sh` and `crontab` are commands, `output` is what they print: `tests/stories` runs those of two pages.
 
 mod support;
 
@@ -168,6 +168,8 @@ fn every_block_in_the_docs_is_of_a_known_kind() {
     let known = [
         "",
         "sh",
+        "output",
+        "crontab",
         "ini",
         "yaml",
         "groovy",

@@ -1,8 +1,8 @@
 //! Kills a batch at random moments and at each write of its ledger, and starts it again: no row is accepted twice, and
 //! each is accepted unless the ledger calls it unknown.
 
-use crate::fixture::{BatchFixture, replying_on_release};
-use crate::support::{FaultServer, Finished, seed, tool};
+use crate::fixture::{BatchFixture, SESSION, replying_on_release};
+use crate::support::{Fault, FaultServer, Finished, Point, When, seed, tool, wait_until};
 use std::time::Duration;
 
 /// Runs the batch to its end and compares what was accepted with the ledger.
@@ -64,6 +64,24 @@ fn a_batch_killed_after_each_dot_sends_nothing_twice() {
     assert_eq!(server.accepted_once(), 0, "nothing is sent again without being asked to");
     assert_eq!(batch.run(&server, &["--resend-unknown"]).status, 0);
     assert_eq!(server.accepted_once(), 20);
+}
+
+#[test]
+fn a_kill_leaves_at_most_the_messages_in_flight_unknown() {
+    let rows = 40;
+    let batch = BatchFixture::new(rows);
+    batch.write("c.toml", format!("{SESSION}in_flight = 8\n"));
+    let hold = When::at(Point::ContentReply, Fault::Hold).with("u9@");
+    let server = FaultServer::builder().offering(&["PIPELINING", "CHUNKING"]).fault(hold).start();
+    let child = batch.start(&server, &[]);
+    server.wait_until_held();
+    wait_until("eight messages in flight", || batch.count("sending") == 8);
+    child.kill();
+    assert_eq!((batch.count("unknown"), batch.count("sent")), (8, 9));
+    server.heal();
+    batch.run(&server, &[]).exits(74);
+    assert_eq!((batch.count("unknown"), batch.count("sent")), (8, rows - 8));
+    server.accepted_once();
 }
 
 /// Runs the batch below strace, which kills it when it is about to do a system call for the n-th time.

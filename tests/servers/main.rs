@@ -16,6 +16,7 @@ mod dovecot;
 mod exim;
 mod fixture;
 mod internationalised;
+mod mailing;
 mod messages;
 mod namespace;
 mod postfix;

@@ -6,18 +6,22 @@
 mod embedded_server;
 mod fault_server;
 mod folder;
+mod mailing_story;
 mod mailrun;
 mod manual_server;
+mod story_page;
 
 pub use embedded_server::EmbeddedServer;
 pub use fault_server::{AcceptedMail, Fault, FaultServer, FaultServerBuilder, Point, When};
 pub use folder::Folder;
+pub use mailing_story::{MailingPlan, MailingStory};
 pub use mailrun::{Finished, Mailrun, PROGRAM, Running};
 pub use manual_server::{ManualServer, ServerConnection};
 pub use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
+pub use story_page::StoryPage;
 
 /// Longer than anything that a test waits for.
 pub const LONG: Duration = Duration::from_secs(60);

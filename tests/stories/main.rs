@@ -1,0 +1,7 @@
+//! The stories that `docs/` tells, run with the commands that the pages show: a mailing, and a report every night.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod mailing;
+mod nightly_report;
