@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 use support::{Folder, tool};
 
-const PAGES: [&str; 21] = [
+const PAGES: [&str; 22] = [
     "README.md",
     "docs/session-file.md",
     "docs/steps.md",
@@ -32,6 +32,7 @@ const PAGES: [&str; 21] = [
     "docs/serve.md",
     "docs/import.md",
     "docs/shell.md",
+    "docs/diff.md",
     "docs/ci.md",
     "docs/monitoring.md",
     "docs/batch.md",

@@ -78,7 +78,7 @@ fn a_self_signed_certificate_is_refused_with_a_reason_and_nothing_is_sent_after_
     let name = "atmail-25-starttls-refused";
     let ran = run(name, true, None, &[]).0.exits(77);
     let errors = &ran.stderr;
-    for word in ["self-signed", "CN=self-signed.example", &format!("sessions/documents/{name}.toml:13")] {
+    for word in ["self-signed", "CN=self-signed.example", &format!("sessions/documents/{name}.toml:16")] {
         assert!(errors.contains(word), "{word:?} is missing in\n{errors}");
     }
     let transcript = without_address(&ran.stdout);

@@ -49,6 +49,43 @@ fn a_certificate_that_expires_too_soon_fails() {
     }
 }
 
+/// The ways to start TLS, each with a server whose certificate nobody trusts.
+#[test]
+fn a_server_on_this_machine_is_trusted_unless_the_session_or_the_options_speak_of_certificates() {
+    let starttls = "S: 220 x\nC: EHLO t\nS: 250-x\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n*: TLS started\n\
+                    *: optional\nC: EHLO t\nS: 250 x\n*: end\nC: QUIT\nS: 221 x\n";
+    let at_once = "*: TLS started\nS: 220 x\nC: QUIT\nS: 221 x\n";
+    let begin = "{ expect = 220 }, { ehlo = \"t\" }";
+    let ways = [
+        ("login", "smtp", starttls, "{ login = true }".to_owned()),
+        ("the step starttls", "smtp", starttls, format!("{begin}, {{ starttls = true }}")),
+        (
+            "the step tls",
+            "smtp",
+            starttls,
+            format!("{begin}, {{ send = \"STARTTLS\", expect = 220 }}, {{ tls = true }}"),
+        ),
+        ("smtps", "smtps", at_once, "{ expect = 220 }".to_owned()),
+    ];
+    for (way, scheme, script, steps) in ways {
+        for (tail, arguments, status) in
+            [("", &[][..], 0), ("", &["--insecure"], 0), ("[tls]\n", &[], 77), ("[tls]\nverify = false\n", &[], 0)]
+        {
+            let server = EmbeddedServer::script(script);
+            let session = format!(
+                "client_name = \"t\"\nstep = [{steps}, {{ quit = true, assert = [\"not tls.verified\"] }}]\n{tail}"
+            );
+            let folder = Folder::new().with("x.toml", session);
+            let ran = folder.mailrun(["run", "--server", &server.url(scheme)]).args(arguments).args(["x.toml"]).run();
+            let (got, text) = ran.status_and_text();
+            assert_eq!(got, status, "{way}, {tail:?} {arguments:?}:\n{text}");
+            let says_why = text.contains("the server is on this machine, and there is no [tls] table");
+            assert_eq!(says_why, tail.is_empty() && arguments.is_empty(), "{way}, {tail:?} {arguments:?}:\n{text}");
+            drop(server.stop());
+        }
+    }
+}
+
 /// What a server does with an unencrypted command after STARTTLS.
 #[derive(Clone, Copy, PartialEq)]
 enum Reaction {

@@ -12,7 +12,7 @@ use crate::event::Status;
 pub use arguments::definition;
 use arguments::{CliCommand, Color};
 use commands::{
-    auth_string, check, completions, import, ledger, man, new, run, schema, send, serve, shell, show, test,
+    auth_string, check, completions, diff, import, ledger, man, new, run, schema, send, serve, shell, show, test,
 };
 use error::CommandError;
 use output::console;
@@ -86,6 +86,7 @@ fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<
         CliCommand::Import(arguments) => import::main(arguments),
         CliCommand::Serve(arguments) => serve::main(arguments),
         CliCommand::Shell(arguments) => shell::main(arguments),
+        CliCommand::Diff(arguments) => diff::main(arguments, origin),
         CliCommand::AuthString(arguments) => auth_string::main(arguments, origin),
         CliCommand::New(arguments) => new::main(arguments),
         CliCommand::Schema => Ok(schema::main()),

@@ -111,8 +111,7 @@ fn before_action(context: &mut StepContext<'_, '_>, is_first: bool, is_in_flight
     }
     let is_tls_due = context.connection.state == ConnectionState::AwaitingTls(TlsStart::FirstByte);
     if is_tls_due && !is_offline && !matches!(step.action, Action::Tls | Action::Proxy(_) | Action::Close(_)) {
-        let verify = context.connector.tls.verify;
-        handshake(context, verify, None).map_err(|error| at_tls(context, error))?;
+        handshake(context).map_err(|error| at_tls(context, error))?;
     }
     let is_before_requires = is_offline || step.action.is_prelude();
     Ok(is_before_requires || context.connection.name != MAIN || !context.lacks_required())

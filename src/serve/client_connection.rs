@@ -136,6 +136,8 @@ enum TlsLayer {
 pub(super) struct ClientConnection {
     layer: TlsLayer,
     idle: Duration,
+    /// Bytes were written below TLS: the client's TLS is broken, and no close_notify can follow.
+    wrote_outside_tls: bool,
 }
 
 fn closed_error() -> io::Error {
@@ -149,7 +151,11 @@ impl ClientConnection {
             socket.set_nodelay(true)?;
         }
         socket.set_timeouts(idle)?;
-        Ok(Self { layer: TlsLayer::Plain(HandshakeSocket { socket, unread: Vec::new(), deadline: None }), idle })
+        Ok(Self {
+            layer: TlsLayer::Plain(HandshakeSocket { socket, unread: Vec::new(), deadline: None }),
+            idle,
+            wrote_outside_tls: false,
+        })
     }
 
     /// Reads what the client sent; 0 is the end.
@@ -223,14 +229,22 @@ impl ClientConnection {
 
     /// Writes to the socket below TLS.
     pub(super) fn write_outside_tls(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.wrote_outside_tls = true;
         self.socket().ok_or_else(closed_error)?.write_all(bytes)
+    }
+
+    /// Sends close_notify inside TLS.
+    fn notify_close(&mut self) {
+        if let TlsLayer::Tls(stream) = &mut self.layer
+            && !self.wrote_outside_tls
+        {
+            let _ = stream.shutdown();
+        }
     }
 
     /// Shuts the sending half (inside TLS after close_notify).
     pub(super) fn half_close(&mut self) {
-        if let TlsLayer::Tls(stream) = &mut self.layer {
-            let _ = stream.shutdown();
-        }
+        self.notify_close();
         if let Some(socket) = self.socket() {
             socket.socket.shutdown(Shutdown::Write);
         }
@@ -256,9 +270,7 @@ impl ClientConnection {
 
     /// Ends the connection with FIN (inside TLS with close_notify), and waits until the client has seen it.
     pub(super) fn close(&mut self) {
-        if let TlsLayer::Tls(stream) = &mut self.layer {
-            let _ = stream.shutdown();
-        }
+        self.notify_close();
         let Some(socket) = self.socket() else { return };
         socket.socket.shutdown(Shutdown::Write);
         socket.deadline = Some(Instant::now() + LINGER);

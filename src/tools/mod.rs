@@ -1,4 +1,5 @@
-//! Tools around sessions: what makes a session file from something else.
+//! Tools around sessions: what makes a session file from something else, and what compares and reduces dialogues.
 
+pub mod diff;
 pub mod import;
 pub mod shell;

@@ -1,6 +1,7 @@
 //! The command line as clap parses it: commands, options and their help.
 
 mod auth_string;
+mod diff;
 mod import;
 mod ledger;
 mod run;
@@ -10,6 +11,7 @@ mod shell;
 pub mod values;
 
 pub use auth_string::AuthStringArguments;
+pub use diff::DiffArguments;
 pub use import::ImportArguments;
 pub use ledger::{LedgerArguments, LedgerCommand};
 pub use run::{
@@ -84,6 +86,8 @@ pub enum CliCommand {
     Serve(ServeArguments),
     /// Send SMTP that is typed at a prompt, or comes from a pipe
     Shell(ShellArguments),
+    /// Show where two servers answer differently
+    Diff(Box<DiffArguments>),
     /// Print the base64 strings for AUTH
     AuthString(AuthStringArguments),
     /// Write a commented session file to start from, or the smoke suite
@@ -161,7 +165,7 @@ pub struct CompletionsArguments {
 }
 
 /// The commands that have manual pages, for completions.
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "run",
     "test",
     "check",
@@ -171,6 +175,7 @@ const COMMANDS: [&str; 14] = [
     "import",
     "serve",
     "shell",
+    "diff",
     "auth-string",
     "new",
     "schema",

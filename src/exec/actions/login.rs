@@ -88,11 +88,7 @@ fn start_tls(context: &mut StepContext<'_, '_>, timeout: Option<Duration>) -> Re
         return accept(context, &facts, "220").map(|()| false);
     }
     tls::reject_injected_bytes(context, true)?;
-    let trusting = local && policy.is_none() && !context.run.session.has_tls && context.run.options.trust.ca.is_empty();
-    let verify = context.connector.tls.verify && !trusting;
-    let why = (trusting && context.connector.tls.verify)
-        .then_some("the server is on this machine, and there is no [tls] table");
-    tls::handshake(context, verify, why)?;
+    tls::handshake(context)?;
     Ok(true)
 }
 

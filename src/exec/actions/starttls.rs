@@ -50,7 +50,7 @@ pub fn starttls(
             reject_injected_bytes(context, inject_check)?;
             match fails {
                 true => expect_refusal(context)?,
-                false => handshake(context, context.connector.tls.verify, None)?,
+                false => handshake(context)?,
             }
             Ok(ActionOutcome::Passed)
         }

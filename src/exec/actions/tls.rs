@@ -26,8 +26,7 @@ pub fn tls(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
     if context.step.expect.as_ref().is_some_and(Expectation::wants_handshake_failure) {
         return expect_refusal(context);
     }
-    let verify = context.connector.tls.verify;
-    handshake(context, verify, None)
+    handshake(context)
 }
 
 /// Unencrypted bytes after the reply to STARTTLS would be taken for a reply inside TLS (CVE-2011-0411's kind): they
@@ -40,21 +39,24 @@ pub fn reject_injected_bytes(context: &mut StepContext<'_, '_>, check: bool) -> 
     Err(StepError::closing(Status::Protocol, Cause::BytesAfterStarttls { text: context.events.shown(text) }))
 }
 
-/// Starts TLS on the connection. `unverified` says why the certificate is not verified, if nobody asked for that.
-pub fn handshake(context: &mut StepContext<'_, '_>, verify: bool, unverified: Option<&str>) -> Result<(), StepError> {
-    if let HandshakeResult::Refused(error) = run_handshake(context, verify)? {
-        return Err(error);
+/// Starts TLS on the connection.
+pub fn handshake(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
+    match run_handshake(context)? {
+        HandshakeResult::Refused(error) => Err(error),
+        HandshakeResult::Started => Ok(()),
     }
-    if let Some(why) = unverified {
-        context.note(Note::NotVerified { why: SafeText::new(why) });
-    }
-    Ok(())
+}
+
+/// Whether the server is on this machine, and neither file nor options say anything about certificates: a local server
+/// with a certificate of its own works without settings.
+fn trusts_this_machine(context: &StepContext<'_, '_>) -> bool {
+    let is_local = context.connection.server.info.as_ref().is_some_and(|info| info.local);
+    is_local && !context.run.session.has_tls && context.run.options.trust.ca.is_empty()
 }
 
 /// Runs a handshake that the server is expected to refuse. The connection is over if it does.
 pub fn expect_refusal(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
-    let verify = context.connector.tls.verify;
-    let why = match run_handshake(context, verify)? {
+    let why = match run_handshake(context)? {
         HandshakeResult::Refused(error) => match error.cause {
             Cause::TlsFailed { why, after_handshake: _ } => Some(why),
             _ => return Err(error),
@@ -98,7 +100,9 @@ enum HandshakeResult {
     Refused(StepError),
 }
 
-fn run_handshake(context: &mut StepContext<'_, '_>, verify: bool) -> Result<HandshakeResult, StepError> {
+fn run_handshake(context: &mut StepContext<'_, '_>) -> Result<HandshakeResult, StepError> {
+    let trusting = context.connector.tls.verify && trusts_this_machine(context);
+    let verify = context.connector.tls.verify && !trusting;
     let deadline = Deadline::after(context.events.now(), context.run.session.connect_timeout, None);
     let options = TlsOptions { verify, ..context.connector.tls_of(&context.run, &context.connection.name) };
     if !context.connection.is_open() {
@@ -141,5 +145,9 @@ fn run_handshake(context: &mut StepContext<'_, '_>, verify: bool) -> Result<Hand
     };
     context.events.emit(&context.connection.name, Fact::TlsStarted { tls: &facts, verify });
     context.connection.begin_tls(facts);
+    if trusting {
+        let why = "the server is on this machine, and there is no [tls] table";
+        context.note(Note::NotVerified { why: SafeText::new(why) });
+    }
     Ok(HandshakeResult::Started)
 }

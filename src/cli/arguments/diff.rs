@@ -1,0 +1,94 @@
+//! The options of `diff`.
+
+use crate::cli::arguments::{ConnectArguments, InputArguments, values};
+use clap::{Args, ValueHint};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  mailrun diff bug.toml --server smtp://127.0.0.1:2525 --server smtp://127.0.0.1:2526
+                                              run a session against two servers
+  mailrun diff --text before.txt after.txt    compare two transcripts, the words too
+  mailrun diff before.json after.json         compare two JSON reports
+
+Exit status: 0 if both are alike, 1 if they differ. If there is nothing to compare, for instance since a server cannot be connected to, it \
+is that of the error; `mailrun --help` lists them.";
+
+/// Shows where two servers answer differently: codes, enhanced codes and capabilities.
+///
+/// It compares two transcripts, two JSON reports, or what two servers answer to a session. Neither what the client says nor the
+/// order of capabilities is a difference.
+#[derive(Debug, Args)]
+#[command(after_help = DIFF_EXAMPLES, override_usage = "mailrun diff [OPTIONS] <A> <B>\n       mailrun diff [OPTIONS] <SESSION> --server <URL> --server <URL>")]
+pub struct DiffArguments {
+    /// Two transcripts or JSON reports, or one session; `-` is standard input
+    #[arg(value_name = "FILE", required = true, num_args = 1..=2, value_hint = ValueHint::FilePath)]
+    pub files: Vec<String>,
+    /// A server to run the session against; given twice
+    #[arg(long, value_name = "URL", value_parser = values::server_url)]
+    pub server: Vec<String>,
+    /// Compare the words of replies, too
+    #[arg(long)]
+    pub text: bool,
+    /// Set a variable of [vars]; repeatable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::assignment)]
+    pub var: Vec<(String, String)>,
+    /// Set variables from a TOML file; repeatable, --var wins
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub vars: Vec<PathBuf>,
+    /// Also let the session read files below this folder; repeatable
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub file_root: Vec<PathBuf>,
+    /// Let the session run the programs of { command = … }
+    #[arg(long)]
+    pub allow_commands: bool,
+    /// The time limit of each step, instead of `timeout` in the file
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::duration)]
+    pub timeout: Option<Duration>,
+    /// The time limit for connecting and for TLS handshakes
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::duration)]
+    pub connect_timeout: Option<Duration>,
+    /// Also trust the certificates in this PEM file; repeatable
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca: Vec<PathBuf>,
+    /// Do not verify certificates
+    #[arg(long)]
+    pub insecure: bool,
+    /// Connect over IPv4 only
+    #[arg(long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Connect over IPv6 only
+    #[arg(long)]
+    pub ipv6: bool,
+    /// Connect to ADDR instead of HOST:PORT; repeatable
+    #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = values::resolution)]
+    pub resolve: Vec<(String, u16, IpAddr)>,
+}
+
+impl DiffArguments {
+    /// How the session is read and run against a server. Both runs have the same random values.
+    pub fn for_server(&self, server: &str, seed: u64) -> (InputArguments, ConnectArguments) {
+        let inputs = InputArguments {
+            server: Some(server.to_owned()),
+            var: self.var.clone(),
+            vars: self.vars.clone(),
+            file_root: self.file_root.clone(),
+            allow_commands: self.allow_commands,
+            seed: Some(seed),
+            ..InputArguments::default()
+        };
+        let connect = ConnectArguments {
+            timeout: self.timeout,
+            connect_timeout: self.connect_timeout,
+            ca: self.ca.clone(),
+            insecure: self.insecure,
+            ipv4: self.ipv4,
+            ipv6: self.ipv6,
+            resolve: self.resolve.clone(),
+            ..ConnectArguments::default()
+        };
+        (inputs, connect)
+    }
+}
