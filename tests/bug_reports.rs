@@ -175,7 +175,7 @@ fn the_last_bdat_without_a_reply_is_unknown() {
 
 #[test]
 fn a_row_does_not_reach_the_server_of_another_row() {
-    let server = EmbeddedServer::script("S: 220 x\nC: NOOP 1\nS: 250 x\nC: QUIT\nS: 221 x\n");
+    let server = EmbeddedServer::script("C: NOOP 1\nS: 250 x\nC: QUIT\nS: 221 x\n");
     let text = "open = [{ expect = 220 }]\nclose = [{ quit = true }]\n[rows]\nfile = 'r.csv'\n\
                 [[step]]\non = 'b'\nserver = '{{ row.url }}'\nsend = 'NOOP {{ row.n }}'\nexpect = 'any'\n";
     let rows = format!("n,url\n1,{}\n2,smtp://127.0.0.2:1\n", server.url("smtp").replace("localhost", "127.0.0.1"));
@@ -186,4 +186,37 @@ fn a_row_does_not_reach_the_server_of_another_row() {
     assert!(ran.text().contains("the connection b is open to"), "{ran}");
     server.stop();
     sink.stop();
+}
+
+#[test]
+fn tls_ends_and_the_session_goes_on_in_plain_text() {
+    let script = "S: 220 x\nC: STARTTLS\nS: 220 go\n*: TLS started\nC: EHLO t\nS: 250 x\n*: TLS closed by the client\n\
+                  C: NOOP\nS: 250 in plain text\nC: STARTTLS\nS: 220 go\n*: TLS started\nC: QUIT\nS: 221 x\n";
+    let steps = "step = [{ expect = 220 }, { starttls = true }, { ehlo = \"t\" }, { close = \"tls\" },
+        { send = \"NOOP\", expect = 250, assert = [\"tls is none\"] }, { starttls = true }, { quit = true }]\n[tls]\nverify = false\n";
+    let (ran, problems) = run(script, steps);
+    let ran = ran.exits(0);
+    let shown = "S: 250 x\n*: TLS closed by the client\nC: NOOP\nS: 250 in plain text\n";
+    assert!(ran.stdout.contains(shown), "{ran}");
+    no_problems(&problems);
+}
+
+#[test]
+fn plain_text_after_a_close_notify_that_the_server_ignores_is_read() {
+    let script = "*: TLS started\nS: 220 x\nC: NOOP\nS: 250 x\n*: outside TLS: 250 this is plain text\n";
+    let server = EmbeddedServer::script(script);
+    let steps = "step = [{ expect = 220 }, { send = \"NOOP\", expect = 250 }, { close = \"tls\" }, { expect = { code = 250, text = \"plain\" } }]\n";
+    let text = format!("server = \"{}\"\n[tls]\nverify = false\n", server.url("smtps"));
+    let ran =
+        Folder::new().with("x.toml", text.replacen('\n', &format!("\n{steps}"), 1)).mailrun(["run", "x.toml"]).run();
+    let ran = ran.exits(0);
+    let shown = "*: TLS closed by the client\n*: TLS: no close_notify from the server\nS: 250 this is plain text\n";
+    assert!(ran.stdout.contains(shown), "{ran}");
+}
+
+#[test]
+fn ending_tls_that_no_step_starts_is_found_before_connecting() {
+    let folder = Folder::new().with("x.toml", "server = \"smtp://127.0.0.1:1\"\nstep = [{ close = \"tls\" }]\n");
+    let ran = folder.mailrun(["run", "x.toml"]).run().exits(65);
+    assert!(ran.stderr.contains("x.toml:2:9: error") && ran.stderr.contains("no step starts it"), "{ran}");
 }

@@ -48,6 +48,8 @@ pub enum Fact<'a> {
     ClosedByServer,
     /// The server ended the connection with RST.
     ResetByServer,
+    /// The client sent close_notify, and the connection goes on in plain text.
+    TlsClosedByClient,
     ClosedByClient {
         how: crate::session::CloseMode,
     },
@@ -129,6 +131,8 @@ pub enum Note {
     HandshakeRefused { why: SafeText },
     /// Versions of TLS below 1.2 are offered, at OpenSSL's security level 0.
     SecurityLevelLowered,
+    /// After the client's close_notify none came from the server before its time was over, plain text or the end.
+    NoCloseNotify,
     /// A line that the server sent outside TLS after TLS had ended or broken.
     OutsideTls { line: SafeText },
     /// A sleeping or interrupted program says so.

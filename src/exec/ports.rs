@@ -26,6 +26,9 @@ pub trait Stream {
     fn read_outside_tls(&mut self, _deadline: Instant) -> Vec<u8> {
         Vec::new()
     }
+    /// Sends close_notify, drops what comes inside TLS until the server's close_notify, and goes on in plain text. Gives
+    /// whether that close_notify came before `deadline`, plain text or the end. Inside TLS only.
+    fn end_tls(&mut self, deadline: Instant) -> io::Result<bool>;
     fn close(&mut self, how: CloseMode) -> io::Result<()>;
 }
 

@@ -6,7 +6,7 @@ use super::socket::DeadlineSocket;
 use super::tls::{self, ConnectorCache};
 use super::tls_client::TlsTransport;
 use super::tls_failure::{certificate_failure, connection_error, is_tls};
-use crate::exec::{CloseMode, Stream, TlsError, TlsFacts, TlsOptions};
+use crate::exec::{Clock, CloseMode, Stream, TlsError, TlsFacts, TlsOptions};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
@@ -75,28 +75,6 @@ fn map_tls_read(result: io::Result<usize>, ended: bool) -> io::Result<usize> {
     })
 }
 
-/// Reads what is inside TLS. The records that it was in are done with.
-fn read_tls(tls: &mut TlsTransport, buffer: &mut [u8]) -> io::Result<usize> {
-    let count = tls.read(buffer)?;
-    if count > 0 {
-        tls.socket_mut().keep_last_records();
-    }
-    Ok(count)
-}
-
-/// The length of the whole TLS records at the beginning (RFC 8446 §5.1).
-fn tls_records_length(bytes: &[u8]) -> usize {
-    let mut length = 0;
-    while let Some([20..=23, 3, _, high, low]) = bytes.get(length..).and_then(<[u8]>::first_chunk::<5>) {
-        let next = length + 5 + usize::from(u16::from_be_bytes([*high, *low]));
-        if next > bytes.len() {
-            break;
-        }
-        length = next;
-    }
-    length
-}
-
 impl Stream for Connection {
     fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
         match &mut self.transport {
@@ -108,7 +86,7 @@ impl Stream for Connection {
             }
             Transport::Tls(tls) => {
                 tls.socket_mut().set_deadline(deadline);
-                let result = read_tls(tls, buffer);
+                let result = tls.read(buffer);
                 map_tls_read(result, tls.socket().has_ended()).map_err(as_timed_out)
             }
             Transport::Closed => Err(closed_error()),
@@ -129,7 +107,7 @@ impl Stream for Connection {
             // itself; `WouldBlock` from below leaves half a record for the next read.
             Transport::Tls(tls) => {
                 tls.socket_mut().clear_deadline();
-                let result = read_tls(tls, buffer);
+                let result = tls.read(buffer);
                 map_tls_read(result, tls.socket().has_ended())
             }
             Transport::Closed => Err(closed_error()),
@@ -193,8 +171,7 @@ impl Stream for Connection {
         // A server that closes TLS in order may wait for the answer.
         tls.send_close_notify();
         let socket = tls.socket_mut();
-        let mut outside = socket.take_last_records();
-        outside.drain(..tls_records_length(&outside));
+        let mut outside = socket.end_records();
         socket.set_deadline(deadline);
         let mut buffer = [0; 4096];
         while outside.len() < MAX_OUTSIDE_TLS {
@@ -205,6 +182,31 @@ impl Stream for Connection {
         }
         // What may be a record that was cut short, or follows a broken one, is no text of the server.
         if is_tls(&outside) { Vec::new() } else { outside }
+    }
+
+    fn end_tls(&mut self, deadline: Instant) -> io::Result<bool> {
+        let Transport::Tls(tls) = &mut self.transport else { return Err(io::ErrorKind::InvalidInput.into()) };
+        tls.socket_mut().set_deadline(deadline);
+        tls.shut_down().map_err(as_timed_out)?;
+        let clock = tls.socket().clock().clone();
+        let mut buffer = vec![0; 16 * 1024];
+        let answered = loop {
+            tls.socket_mut().set_deadline(Instant::now() + clock.wait_slice(deadline));
+            match tls.read(&mut buffer) {
+                Ok(0) => break !tls.socket().has_ended(),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if Instant::now() >= deadline || clock.interrupted().is_some() {
+                        break false;
+                    }
+                }
+                // Plain text, an alert, or the end without close_notify.
+                Err(_) => break false,
+            }
+        };
+        let plain = tls.socket_mut().leave_tls()?;
+        self.transport = Transport::Plain(plain);
+        Ok(answered)
     }
 
     fn close(&mut self, how: CloseMode) -> io::Result<()> {
@@ -246,6 +248,9 @@ fn shut_down_write(socket: &DeadlineSocket) -> io::Result<()> {
     }
 }
 
+#[cfg(test)]
+#[path = "end_of_tls_tests.rs"]
+mod end_of_tls_tests;
 #[cfg(test)]
 #[path = "connection_tests.rs"]
 mod tests;

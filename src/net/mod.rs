@@ -15,6 +15,7 @@ mod openssl_client;
 mod openssl_error;
 mod peer_certificate;
 mod private_key;
+mod record_framer;
 pub mod server_hello;
 mod socket;
 mod tls;

@@ -1,6 +1,7 @@
 //! A socket with absolute deadlines, which a peer cannot extend by sending a byte now and then (RFC 5321 §4.5.3.2).
 
 use super::clock::SystemClock;
+use super::record_framer::RecordFramer;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::Socket;
@@ -11,6 +12,9 @@ use std::time::{Duration, Instant};
 /// The longest wait within one system call. It is short, so that nearly every call waits equally long and the socket's
 /// timeout is set once, not before every read. A later deadline takes several waits.
 const SLICE: Duration = Duration::from_secs(1);
+
+/// The most bytes that are received at once inside TLS: a record and its header.
+const RECEIVED_AT_ONCE: usize = 17 * 1024;
 
 /// The most bytes of a server's first flight that are kept: enough for any ServerHello and certificate chain.
 const MAX_RECORDED: usize = 128 * 1024;
@@ -54,8 +58,10 @@ pub struct DeadlineSocket {
     write_wait: Duration,
     ended: bool,
     recording: Option<HandshakeRecording>,
-    /// What was read since the last record of TLS that brought something, if it is kept.
-    last_records: Option<Vec<u8>>,
+    /// Cuts what is received into records, inside TLS.
+    framer: Option<RecordFramer>,
+    /// What was received in plain text together with the last record, and not yet read.
+    unread: Vec<u8>,
     clock: SystemClock,
 }
 
@@ -70,7 +76,8 @@ impl DeadlineSocket {
             write_wait: Duration::ZERO,
             ended: false,
             recording: None,
-            last_records: None,
+            framer: None,
+            unread: Vec::new(),
         }
     }
 
@@ -89,14 +96,25 @@ impl DeadlineSocket {
         self.recording = recording;
     }
 
-    /// Keeps what is read from now on, and forgets what was kept: OpenSSL takes bytes that are not TLS for a record.
-    pub fn keep_last_records(&mut self) {
-        self.last_records.get_or_insert_default().clear();
+    /// Reads give whole TLS records from now on.
+    pub fn begin_records(&mut self) {
+        self.framer = Some(RecordFramer::new(std::mem::take(&mut self.unread)));
     }
 
-    /// Takes what was kept, and keeps nothing more.
-    pub fn take_last_records(&mut self) -> Vec<u8> {
-        self.last_records.take().unwrap_or_default()
+    /// Whether something else than a TLS record has been received after the records.
+    pub fn has_text_after_records(&self) -> bool {
+        self.framer.as_ref().is_some_and(RecordFramer::is_broken)
+    }
+
+    /// Reads give what is received from now on, as it comes. Gives what has been received after the records.
+    pub fn end_records(&mut self) -> Vec<u8> {
+        self.framer.take().map(RecordFramer::into_rest_after_records).unwrap_or_default()
+    }
+
+    /// The same connection without TLS: it reads on after the last record that was read.
+    pub fn leave_tls(&mut self) -> io::Result<Self> {
+        let unread = self.framer.take().map(RecordFramer::into_rest).unwrap_or_default();
+        Ok(Self { unread, ended: self.ended, ..Self::new(self.socket.try_clone()?, self.clock.clone()) })
     }
 
     /// Whether the peer has ended its side of the connection.
@@ -155,6 +173,9 @@ fn wait_for(left: Duration, set: Duration) -> Option<Duration> {
 impl DeadlineSocket {
     /// Waits until the peer has sent something, which stays unread; `false` if it has ended its side instead.
     pub fn wait_for_data(&mut self) -> io::Result<bool> {
+        if !self.unread.is_empty() {
+            return Ok(true);
+        }
         self.receive(&mut [0], RecvFlags::PEEK).map(|count| count > 0)
     }
 
@@ -170,19 +191,37 @@ impl DeadlineSocket {
             }
         }
     }
-}
 
-impl Read for DeadlineSocket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    fn receive_recorded(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.receive(buffer, RecvFlags::empty())?;
         self.ended |= count == 0 && !buffer.is_empty();
-        if let Some(kept) = self.last_records.as_mut().filter(|kept| kept.len() < MAX_RECORDED) {
-            kept.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        }
         if let Some(recording) = &self.recording {
             recording.add(buffer.get(..count).unwrap_or_default());
         }
         Ok(count)
+    }
+}
+
+impl Read for DeadlineSocket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.unread.is_empty() {
+            let count = self.unread.as_slice().read(buffer)?;
+            self.unread.drain(..count);
+            return Ok(count);
+        }
+        if self.framer.is_none() {
+            return self.receive_recorded(buffer);
+        }
+        loop {
+            if let Some(count) = self.framer.as_mut().and_then(|framer| framer.read(buffer)) {
+                return Ok(count);
+            }
+            let mut received = [0; RECEIVED_AT_ONCE];
+            let count = self.receive_recorded(&mut received)?;
+            if let Some(framer) = &mut self.framer {
+                framer.push(received.get(..count).unwrap_or_default());
+            }
+        }
     }
 }
 

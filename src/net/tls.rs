@@ -137,6 +137,7 @@ pub fn handshake(
     // A failed handshake consumes the socket.
     let spare = socket.socket().try_clone().ok();
     socket.record(Some(recording.clone()));
+    socket.begin_records();
     let clock = socket.clock().clone();
     socket.set_deadline(Instant::now() + clock.wait_slice(deadline));
     let mut stage = client.connect(name, socket);
@@ -170,7 +171,6 @@ pub fn handshake(
         }
     };
     stream.socket_mut().record(None);
-    stream.socket_mut().keep_last_records();
     let flight = FirstFlight::parse(&recording.take().bytes);
     let peer = stream.peer_certificate().as_deref().and_then(PeerCertificate::from_der);
     if verify

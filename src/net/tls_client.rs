@@ -105,13 +105,21 @@ impl TlsTransport {
         }
     }
 
+    /// Sends close_notify, and waits for room for it until the socket's deadline.
+    pub fn shut_down(&mut self) -> io::Result<()> {
+        match self {
+            Self::NativeTls(stream) => stream.shutdown(),
+            Self::Openssl(stream) => match stream.shutdown() {
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.into_io_error().unwrap_or_else(io::Error::other)),
+            },
+        }
+    }
+
     /// Sends close_notify if there is room for it, and waits for nothing.
     pub fn send_close_notify(&mut self) {
         self.socket_mut().clear_deadline();
-        match self {
-            Self::NativeTls(stream) => drop(stream.shutdown()),
-            Self::Openssl(stream) => drop(stream.shutdown()),
-        }
+        let _ = self.shut_down();
     }
 
     /// The server's certificate in DER.

@@ -7,8 +7,8 @@ use super::message::{MessageContext, PartReader, prepare_message, signing_key};
 use super::values::{PreparedValues, Renderer, ValueReader, one_line};
 use crate::event::StepError;
 use crate::session::{
-    Action, AuthSettings, DkimSection, FilePurpose, Message, MessageNumbering, Scope, Session, SourcePath, Span, Step,
-    Template, TextSource, Value, ValueSource, Visitor, captures_name, walk_action,
+    Action, AuthSettings, DkimSection, FilePurpose, Message, MessageNumbering, Scheme, Scope, Server, Session,
+    SourcePath, Span, Step, Template, TextSource, Value, ValueSource, Visitor, captures_name, walk_action,
 };
 use crate::transcript::Secrets;
 use std::collections::HashSet;
@@ -68,8 +68,7 @@ impl<'p, 'a> RowPreflight<'p, 'a> {
 struct Preflight<'p, 'a> {
     run: RunContext<'a>,
     row: RowContext,
-    /// The server's name.
-    host: String,
+    server: Server,
     secrets: &'p mut Secrets,
     clock: &'p dyn Clock,
     /// The names whose values do not change while the session runs.
@@ -134,6 +133,10 @@ impl<'a> Visitor<'a> for Preflight<'_, 'a> {
             Action::Xclient(attributes) => {
                 self.check(|preflight| attributes.iter().try_for_each(|(_, value)| preflight.line(value)));
             }
+            Action::EndTls if !self.may_start_tls() => self.check(|preflight| {
+                let what = "close = \"tls\" ends TLS, but no step starts it";
+                Err(StepError::bad_value(preflight.secrets, what))
+            }),
             action => walk_action(self, action),
         }
     }
@@ -209,8 +212,8 @@ impl<'p, 'a> Preflight<'p, 'a> {
         for capture in session.all_steps().flat_map(|step| &step.captures) {
             known.remove(&capture.name);
         }
-        let host = values.server.host().to_owned();
-        Self { run, row, host, secrets, clock, known, step: None, findings: PreflightFindings::default() }
+        let server = values.server.clone();
+        Self { run, row, server, secrets, clock, known, step: None, findings: PreflightFindings::default() }
     }
 
     /// Whether no condition keeps the step from running. For a row, a condition counts that depends on nothing later.
@@ -220,6 +223,14 @@ impl<'p, 'a> Preflight<'p, 'a> {
         self.known.contains("row")
             && names.iter().all(|name| self.known.contains(name))
             && self.renderer().evaluate(condition).unwrap_or(false)
+    }
+
+    /// Whether the server or a step starts TLS.
+    fn may_start_tls(&self) -> bool {
+        let starts_tls = |step: &Step| {
+            step.server.is_some() || matches!(step.action, Action::Starttls { .. } | Action::Tls | Action::Login)
+        };
+        self.server.scheme == Scheme::Smtps || self.run.session.all_steps().any(starts_tls)
     }
 
     /// Runs a check, unless no further one is to run, and keeps its errors. Those without a place get that of the step.
@@ -276,7 +287,7 @@ impl<'p, 'a> Preflight<'p, 'a> {
             // A variable can use those above it.
             self.known.insert(variable.name.clone());
         }
-        let mut reader = ValueReader::new(self.run, Some(self.host.clone()), self.secrets, self.clock);
+        let mut reader = ValueReader::new(self.run, Some(self.server.host().to_owned()), self.secrets, self.clock);
         reader.own_values(&mut self.row.scope, &step.with)
     }
 

@@ -13,7 +13,7 @@ pub struct TlsOptions {
     pub limits: TlsLimits,
     pub client_cert: Option<(Vec<u8>, Vec<u8>)>,
     pub alpn: Vec<String>,
-    /// Whether the certificate chain is asked for, or a handshake is expected to fail.
+    /// Whether the certificate chain is asked for, a handshake is expected to fail, or TLS ends before the connection.
     pub details: bool,
 }
 

@@ -63,6 +63,7 @@ impl<W: Write> Observer for JsonEventWriter<W> {
             // Its lines say the same.
             Fact::ContentSent | Fact::RecipientAnswered { .. } | Fact::ContentAnswered { .. } => return,
             Fact::Paused { duration } => ("paused", json!({ "duration": seconds(*duration) })),
+            Fact::TlsClosedByClient => ("tls_closed_by_client", json!({})),
             Fact::ClosedByServer => ("closed_by_server", json!({})),
             Fact::ResetByServer => ("reset_by_server", json!({})),
             Fact::ClosedByClient { how } => {
@@ -183,6 +184,7 @@ fn note_fields(note: &Note) -> (&'static str, Value) {
         }
         Note::HandshakeRefused { why } => ("tls_handshake_refused", json!({ "why": why.as_str() })),
         Note::SecurityLevelLowered => ("tls_security_level_lowered", json!({ "level": 0 })),
+        Note::NoCloseNotify => ("tls_close_unanswered", json!({})),
         Note::OutsideTls { line } => ("outside_tls", json!({ "line": line.as_str() })),
         Note::NotVerified { why } => ("certificate_not_verified", json!({ "why": why.as_str() })),
         Note::DecodedChallenge { text } => ("prompt_decoded", json!({ "text": text.as_str() })),

@@ -28,7 +28,8 @@ impl Action {
             | Self::Pipeline(_)
             | Self::Steps(_)
             | Self::Quit
-            | Self::Close(_) => false,
+            | Self::Close(_)
+            | Self::EndTls => false,
         }
     }
 
@@ -78,6 +79,7 @@ impl Action {
             Self::Quit => "QUIT",
             Self::Sleep(duration) => return format!("sleep {duration:?}"),
             Self::Close(_) => "close",
+            Self::EndTls => "end of TLS",
             Self::Connect => "connect",
             Self::Proxy(_) => "PROXY",
             Self::Xclient(_) => "XCLIENT",

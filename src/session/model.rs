@@ -315,6 +315,8 @@ pub enum Action {
     Quit,
     Sleep(Duration),
     Close(CloseMode),
+    /// `close = "tls"`: the connection goes on in plain text.
+    EndTls,
     Connect,
     /// One BDAT command with its octets.
     Bdat {

@@ -1,11 +1,11 @@
 //! Which sessions need more of TLS than a connection usually tells.
 
 use super::visitor::{FilePurpose, Visitor};
-use super::{Expectation, Expression, ReplyPattern, Session, Template, TextSource};
+use super::{Action, Expectation, Expression, ReplyPattern, Session, Template, TextSource};
 
 impl Session {
-    /// Whether the session asks for the certificate chain (`tls.chain`, `tls.days_left`), or expects a handshake to
-    /// fail. A template in another file is taken to ask for it.
+    /// Whether the session asks for the certificate chain (`tls.chain`, `tls.days_left`), expects a handshake to fail, or
+    /// ends TLS and goes on in plain text. A template in another file is taken to ask for it.
     pub fn needs_tls_details(&self) -> bool {
         let mut search = DetailSearch { found: false };
         search.visit_session(self);
@@ -26,6 +26,11 @@ impl DetailSearch {
 }
 
 impl<'s> Visitor<'s> for DetailSearch {
+    fn visit_action(&mut self, action: &'s Action) {
+        self.found |= matches!(action, Action::EndTls);
+        super::walk_action(self, action);
+    }
+
     fn visit_template(&mut self, template: &'s Template) {
         if !template.is_literal() {
             self.look(&template.source);
@@ -64,6 +69,8 @@ mod tests {
             ("send = \"NOOP {% set t = tls %}{{ t.days_left }}\"\nexpect = 250", true),
             ("send = \"NOOP tls.chain\"\nexpect = 250", false),
             ("starttls = true\nexpect = \"handshake-failure\"", true),
+            ("close = \"tls\"", true),
+            ("close = \"write\"", false),
             ("tls = true\nexpect = \"handshake-failure\"", true),
         ] {
             let text = format!("server = \"smtp://mx.example.com\"\n[[step]]\n{step}\n");

@@ -238,6 +238,7 @@ pub fn walk_action<'s, V: Visitor<'s> + ?Sized>(visitor: &mut V, action: &'s Act
         | Action::Quit
         | Action::Sleep(_)
         | Action::Close(_)
+        | Action::EndTls
         | Action::Connect
         | Action::Proxy(_) => {}
     }

@@ -38,6 +38,7 @@ impl<O: Observer> Observer for HiddenTexts<O> {
             Fact::RecipientAnswered { index, code } => emit(Fact::RecipientAnswered { index: *index, code: *code }),
             Fact::ContentAnswered { code } => emit(Fact::ContentAnswered { code: *code }),
             Fact::Paused { duration } => emit(Fact::Paused { duration: *duration }),
+            Fact::TlsClosedByClient => emit(Fact::TlsClosedByClient),
             Fact::ClosedByServer => emit(Fact::ClosedByServer),
             Fact::ResetByServer => emit(Fact::ResetByServer),
             Fact::ClosedByClient { how } => emit(Fact::ClosedByClient { how: *how }),

@@ -160,6 +160,10 @@ impl Stream for SinkStream {
         self.stream.start_tls(&options, deadline)
     }
 
+    fn end_tls(&mut self, deadline: Instant) -> io::Result<bool> {
+        self.stream.end_tls(deadline)
+    }
+
     fn close(&mut self, how: CloseMode) -> io::Result<()> {
         self.stream.close(how)
     }

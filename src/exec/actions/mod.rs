@@ -53,6 +53,7 @@ pub fn act<'a>(
         Action::Quit => quit::quit(context)?,
         Action::Sleep(duration) => pause(context.events, &context.connection.name, *duration)?,
         Action::Close(how) => connect::close(context, *how)?,
+        Action::EndTls => tls::end_tls(context)?,
         Action::Connect => connect::connect(context)?,
         Action::Proxy(settings) => proxy::proxy(context, settings)?,
         Action::Xclient(attributes) => xclient::xclient(context, attributes)?,

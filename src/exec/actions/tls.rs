@@ -14,6 +14,9 @@ use crate::smtp::lines::split_lines;
 use crate::transcript::SafeText;
 use std::time::Duration;
 
+/// How long a server has to answer close_notify.
+const CLOSE_NOTIFY_WAIT: Duration = Duration::from_secs(2);
+
 /// How long a server has to refuse a handshake of TLS 1.3 that this side has finished.
 const REFUSAL_WAIT: Duration = Duration::from_secs(2);
 
@@ -27,6 +30,34 @@ pub fn tls(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
         return expect_refusal(context);
     }
     handshake(context)
+}
+
+/// `close = "tls"`: close_notify, and on in plain text. It checks nothing that came before: what the server sends before its
+/// own close_notify is dropped.
+pub fn end_tls(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
+    if !context.connection.is_open() {
+        return Err(StepError::lost(&context.events.secrets, &StreamEnd::Absent));
+    }
+    if !context.connection.is_encrypted() {
+        let what = "close = \"tls\" ends TLS, and this connection is unencrypted";
+        return Err(StepError::bad_value(&context.events.secrets, what));
+    }
+    let deadline = Deadline::after(context.events.now(), CLOSE_NOTIFY_WAIT, None);
+    match context.connection.end_tls(context.events, deadline.at) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            if let Some(interrupt) = context.events.clock.interrupted() {
+                return Err(StepError::interrupted(interrupt));
+            }
+            context.note(Note::NoCloseNotify);
+            Ok(())
+        }
+        Err(TransferError::Ended(end)) => Err(StepError::lost(&context.events.secrets, &end)),
+        Err(TransferError::Interrupted(interrupt)) => Err(StepError::interrupted(interrupt)),
+        Err(TransferError::TimedOut | TransferError::Early) => {
+            Err(StepError::timed_out(&context.events.secrets, "the server to take close_notify", deadline))
+        }
+    }
 }
 
 /// Unencrypted bytes after the reply to STARTTLS would be taken for a reply inside TLS (CVE-2011-0411's kind): they

@@ -9,6 +9,7 @@ use crate::exec::outbox::Outbox;
 use crate::exec::ports::{ConnectionInfo, Stream};
 use crate::exec::read_outcome::{StreamEnd, TransferError};
 use crate::session::{Chunk, CloseMode, EhloFacts, TlsFacts};
+use crate::smtp::reply::ReplyParser;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -97,6 +98,30 @@ impl SmtpConnection<'_> {
         self.server.ehlo = EhloFacts::default();
         if matches!(self.state, ConnectionState::AwaitingTls(_)) {
             self.state = ConnectionState::Ready;
+        }
+    }
+
+    /// Ends TLS by `deadline` and goes on in plain text. What the server said inside TLS, and was not read, is dropped. Gives
+    /// whether the server sent close_notify.
+    pub fn end_tls(&mut self, events: &mut EventSink<'_>, deadline: Instant) -> Result<bool, TransferError> {
+        let Some(stream) = &mut self.stream else { return Err(TransferError::Ended(StreamEnd::Absent)) };
+        events.emit(&self.name, Fact::TlsClosedByClient);
+        let ended = stream.end_tls(deadline);
+        events.now();
+        match ended {
+            Ok(answered) => {
+                self.server.tls = None;
+                self.server.ehlo = EhloFacts::default();
+                self.reader.lines.take_pending();
+                self.reader.parser = ReplyParser::default();
+                self.reader.in_long_line = false;
+                Ok(answered)
+            }
+            Err(error) if may_try_again(&error) => Err(TransferError::TimedOut),
+            Err(error) => {
+                let end = self.end_of(&error);
+                Err(TransferError::Ended(self.end(events, end)))
+            }
         }
     }
 

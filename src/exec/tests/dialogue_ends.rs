@@ -134,3 +134,32 @@ fn loop_is_defined_with_repeat_even_for_one_run() {
     let ran = run_script(toml, &[GREETING, Hear("N 1"), Say("250 ok\r\n")]);
     assert_eq!(ran.outcome.status.code(), 0, "{}", ran.log);
 }
+
+#[test]
+fn after_tls_has_ended_nothing_is_known_of_the_server() {
+    let toml = "step = [{ expect = 220 }, { ehlo = 'x' }, { starttls = true }, { ehlo = 'x' }, { close = 'tls' },
+        { send = 'NOOP', expect = 250, assert = ['tls is none', 'not ehlo.capabilities'] }, { starttls = 'required' }]";
+    const HELLO: ServerAct = Say("250-mx.h hi\r\n250 STARTTLS\r\n");
+    let script = [
+        GREETING,
+        Hear("EHLO"),
+        HELLO,
+        Hear("STARTTLS"),
+        Say("220 go\r\n"),
+        Hear("EHLO"),
+        HELLO,
+        Hear("NOOP"),
+        Say("250 ok\r\n"),
+    ];
+    let ran = run_script(toml, &[&script[..], &[Hear("QUIT")]].concat());
+    assert_eq!(ran.outcome.status.code(), 78, "STARTTLS is not offered any more: {}", ran.log);
+}
+
+#[test]
+fn tls_that_has_not_started_does_not_end() {
+    let never = "step = [{ expect = 220 }, { close = 'tls' }]";
+    assert_eq!(run_script(never, &[]).outcome.status.code(), 65, "nothing is sent");
+    let twice = "step = [{ expect = 220 }, { starttls = true }, { close = 'tls' }, { close = 'tls' }]";
+    let ran = run_script(twice, &[GREETING, Hear("STARTTLS"), Say("220 go\r\n"), Hear("QUIT")]);
+    assert_eq!(ran.outcome.status.code(), 65, "{}", ran.log);
+}

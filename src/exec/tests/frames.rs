@@ -38,6 +38,10 @@ impl Stream for TracedStream {
         Err(TlsError::TimedOut)
     }
 
+    fn end_tls(&mut self, _: Instant) -> io::Result<bool> {
+        Ok(true)
+    }
+
     fn close(&mut self, _: CloseMode) -> io::Result<()> {
         Ok(())
     }

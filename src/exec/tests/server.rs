@@ -272,6 +272,10 @@ impl Stream for ScriptedStream {
         Ok(TlsFacts { version: Some("TLSv1.3".into()), ..TlsFacts::default() })
     }
 
+    fn end_tls(&mut self, _: Instant) -> io::Result<bool> {
+        Ok(true)
+    }
+
     fn close(&mut self, _: CloseMode) -> io::Result<()> {
         Ok(())
     }

@@ -332,6 +332,7 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
                 | Note::ConnectedAgain
                 | Note::HandshakeRefused { .. }
                 | Note::SecurityLevelLowered
+                | Note::NoCloseNotify
                 | Note::OutsideTls { .. }
                 | Note::SecretInArguments { .. }
                 | Note::MailExchanger { .. }
@@ -370,6 +371,7 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
             | Fact::RecipientAnswered { .. }
             | Fact::ContentAnswered { .. }
             | Fact::Paused { .. }
+            | Fact::TlsClosedByClient
             | Fact::ClosedByServer
             | Fact::ResetByServer
             | Fact::ClosedByClient { .. }

@@ -290,7 +290,7 @@ impl Observer for Recorder {
             Fact::Paused { duration } => {
                 self.connection(event.connection, now).phase(PhaseKind::Pause, now, now + *duration);
             }
-            Fact::ClosedByServer | Fact::ResetByServer | Fact::ClosedByClient { .. } => {}
+            Fact::TlsClosedByClient | Fact::ClosedByServer | Fact::ResetByServer | Fact::ClosedByClient { .. } => {}
             Fact::AttemptStarted { turn } => self.turn_started(event.connection, *turn, now),
             Fact::RowStarted { row } => self.row_started(event.connection, row, now),
             Fact::RowFinished { row: _, outcome } => {
@@ -317,6 +317,7 @@ impl Observer for Recorder {
                 | Note::ConnectedAgain
                 | Note::HandshakeRefused { .. }
                 | Note::SecurityLevelLowered
+                | Note::NoCloseNotify
                 | Note::OutsideTls { .. }
                 | Note::MailExchanger { .. }
                 | Note::MailExchangerUnreachable { .. }

@@ -244,6 +244,7 @@ impl<W: Write> Observer for TranscriptWriter<W> {
             Fact::Paused { duration } => {
                 self.remark(event, &format!("paused for {}", crate::event::HumanDuration(*duration)));
             }
+            Fact::TlsClosedByClient => self.remark(event, "TLS closed by the client"),
             Fact::ClosedByServer => self.remark(event, "closed by the server"),
             Fact::ResetByServer => self.remark(event, "reset by the server"),
             Fact::ClosedByClient { how } => self.remark(event, remarks::closed_by_client(*how)),

@@ -93,6 +93,7 @@ pub(super) fn is_detail(note: &Note) -> bool {
         | Note::ConnectedAgain
         | Note::HandshakeRefused { .. }
         | Note::SecurityLevelLowered
+        | Note::NoCloseNotify
         | Note::OutsideTls { .. }
         | Note::MailExchanger { .. }
         | Note::MailExchangerUnreachable { .. }
@@ -119,6 +120,7 @@ pub(super) fn note(note: &Note) -> String {
         Note::NotVerified { why } => format!("certificate not verified: {why}"),
         Note::HandshakeRefused { why } => format!("TLS handshake failed as expected: {why}"),
         Note::SecurityLevelLowered => SECURITY_LEVEL_REMARK.to_owned(),
+        Note::NoCloseNotify => "TLS: no close_notify from the server".to_owned(),
         Note::OutsideTls { line } => format!("outside TLS: {line}"),
         Note::ConnectedAgain => "certificate read over another connection, without verification".to_owned(),
         Note::MailExchanger { domain, host, preference: Some(preference) } => {

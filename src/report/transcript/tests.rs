@@ -38,6 +38,7 @@ fn again<'a>(fact: &Fact<'a>) -> Fact<'a> {
         Fact::RecipientAnswered { index, code } => Fact::RecipientAnswered { index: *index, code: *code },
         Fact::ContentAnswered { code } => Fact::ContentAnswered { code: *code },
         Fact::Paused { duration } => Fact::Paused { duration: *duration },
+        Fact::TlsClosedByClient => Fact::TlsClosedByClient,
         Fact::ClosedByServer => Fact::ClosedByServer,
         Fact::ResetByServer => Fact::ResetByServer,
         Fact::ClosedByClient { how } => Fact::ClosedByClient { how: *how },

@@ -51,10 +51,11 @@ impl SessionReader<'_> {
             "sleep" => self.duration(field).map(Action::Sleep),
             "close" => match field.value.get_ref() {
                 DeValue::Boolean(true) => Some(Action::Close(CloseMode::Fin)),
-                _ => Some(Action::Close(match self.one_of(field, &["reset", "write"])? {
-                    0 => CloseMode::Reset,
-                    _ => CloseMode::Write,
-                })),
+                _ => Some(match self.one_of(field, &["reset", "write", "tls"])? {
+                    0 => Action::Close(CloseMode::Reset),
+                    1 => Action::Close(CloseMode::Write),
+                    _ => Action::EndTls,
+                }),
             },
             "proxy" => self.proxy(field),
             "xclient" => self.xclient(field),

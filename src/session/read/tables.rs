@@ -222,7 +222,11 @@ pub static STEP: TableSpec = TableSpec {
         key("steps", KeyType::Steps, "steps as one"),
         key("quit", KeyType::True, "QUIT, then waits for the server to close"),
         key("sleep", KeyType::Duration, "waits this long"),
-        key("close", KeyType::Either(&[KeyType::True, KeyType::Word(&["reset", "write"])]), "ends the connection"),
+        key(
+            "close",
+            KeyType::Either(&[KeyType::True, KeyType::Word(&["reset", "write", "tls"])]),
+            "ends the connection, or TLS",
+        ),
         key("connect", KeyType::True, "opens a new connection after one that ended"),
         key("proxy", KeyType::Table(&PROXY), "a PROXY protocol header"),
         key("xclient", KeyType::Table(&XCLIENT), "Postfix's XCLIENT"),

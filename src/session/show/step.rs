@@ -100,6 +100,7 @@ impl SessionPrinter<'_> {
             Action::Close(CloseMode::Fin) => pairs.add("close", yes()),
             Action::Close(CloseMode::Reset) => pairs.add("close", "\"reset\"".to_owned()),
             Action::Close(CloseMode::Write) => pairs.add("close", "\"write\"".to_owned()),
+            Action::EndTls => pairs.add("close", "\"tls\"".to_owned()),
             Action::Connect => pairs.add("connect", yes()),
             Action::Bdat { octets, last } => {
                 pairs.add("bdat", raw(octets));
