@@ -96,7 +96,8 @@ pub fn detect_log_format(log: &[u8]) -> Option<LogFormat> {
     }
 }
 
-fn is_capture(log: &[u8]) -> bool {
+/// Whether the first bytes are those of a pcap or pcapng file.
+pub fn is_capture(log: &[u8]) -> bool {
     const PCAP: [u32; 2] = [0xa1b2_c3d4, 0xa1b2_3c4d];
     const PCAPNG: u32 = 0x0a0d_0d0a;
     let Some(magic) = log.first_chunk() else { return false };

@@ -8,6 +8,7 @@ mod client_turn;
 mod dialogue;
 mod error;
 mod formats;
+mod log_cleaning;
 mod log_format;
 mod log_text;
 mod part_steps;
@@ -32,6 +33,7 @@ use std::path::Path;
 /// If the log is not of the format, or has no dialogue.
 pub fn import(name: &str, log: &[u8], format: Option<LogFormat>) -> Result<String, ImportError> {
     let log = from_utf16(log)?;
+    let log = if log_format::is_capture(&log) { log } else { Cow::Owned(log_cleaning::clean(&log).into_owned()) };
     let Some(format) = format.or_else(|| detect_log_format(&log)) else {
         let names: Vec<&str> = LogFormat::ALL.iter().map(|format| format.name()).collect();
         let help = format!("--as names the format: {}", names.join(", "));

@@ -156,6 +156,65 @@ fn a_log_in_utf_16_or_with_crs_is_imported_alike() {
 }
 
 #[test]
+fn a_log_that_is_coloured_quoted_or_fenced_is_imported_alike() {
+    for (name, _, _) in FIXTURES {
+        let text = String::from_utf8(fixture(name)).expect("the fixture is text");
+        let wanted = import("x", text.as_bytes(), None).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let bare =
+            |session: &str| session.lines().filter(|line| !line.contains("of the log")).collect::<Vec<_>>().join("\n");
+        let quote = |text: &str| {
+            format!("I see this:\n\n{}\nRegards\n", text.lines().map(|line| format!("> {line}\n")).collect::<String>())
+        };
+        let fence =
+            |text: &str| format!("```toml\nretries = 3\n```\n\nI see this:\n\n```console\n{text}```\n\nRegards\n");
+        let colour = |text: &str| text.lines().map(|line| format!("\x1b[1;32m{line}\x1b[0m\n")).collect::<String>();
+        for (way, pasted) in [
+            ("quoted", quote(&text)),
+            ("quoted twice", quote(&quote(&text))),
+            ("fenced", fence(&text)),
+            ("fenced and quoted", quote(&fence(&text))),
+            ("quoted and fenced", fence(&quote(&text))),
+            ("coloured", colour(&text)),
+        ] {
+            let got = import("x", pasted.as_bytes(), None).unwrap_or_else(|error| panic!("{name}, {way}: {error}"));
+            assert_eq!(bare(&got), bare(&wanted), "{name}, {way}");
+        }
+    }
+}
+
+#[test]
+fn a_fence_in_the_content_of_a_message_stays() {
+    let log = "220 x\nMAIL FROM:<a@example.com>\n250 ok\nDATA\n354 go\nSubject: x\n\n```\ncode\n```\n> 250 quoted\n.\n250 ok\n";
+    let text = import("x", log.as_bytes(), None).expect("a paste");
+    assert!(text.contains("```\ncode\n```\n> 250 quoted\n"), "{text}");
+}
+
+#[test]
+fn a_progress_meter_before_a_line_of_curl_hides_nothing() {
+    let meter = "  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0";
+    let log = format!(
+        "* Connected to mx.example (192.0.2.1) port 25\n\r{meter}\r{meter}< 220 mx.example\n{meter}> NOOP\n< 250 ok\n"
+    );
+    let text = import("x", log.as_bytes(), None).expect("output of curl");
+    assert!(text.contains("expect = 220") && text.contains("send = \"NOOP\"\nexpect = 250"), "{text}");
+}
+
+#[test]
+fn further_lines_of_a_reply_follow_the_process_id_of_exim() {
+    for prefix in ["", "12345 ", "10:00:00.200 12345 "] {
+        let log = format!(
+            "{prefix}  SMTP<< 220 x\n{prefix}  SMTP>> EHLO me\n{prefix}  SMTP<< 250-x\n{prefix}         250-SIZE 100\n\
+             {prefix}         250 HELP\n{prefix}  SMTP>> NOOP\n{prefix}  SMTP<< 500 no\n"
+        );
+        let text = import("x", log.as_bytes(), None).expect("output of Exim");
+        assert!(
+            text.contains("(and 2 more lines)") && text.contains("send = \"NOOP\"\nexpect = 500"),
+            "{prefix:?}\n{text}"
+        );
+    }
+}
+
+#[test]
 fn html_of_phpmailer_gives_the_same_session() {
     let text = String::from_utf8(fixture("phpmailer.txt")).expect("the fixture is text");
     let html: Vec<String> =

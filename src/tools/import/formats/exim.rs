@@ -48,19 +48,30 @@ pub(super) fn read(lines: &[LogLine<'_>]) -> LoggedDialogue {
                     dialogue.push(line.number, LogEvent::Closed { by, reset: false });
                 }
             }
-            None if last == Some(Side::Server) && continues(line.bytes) => {
-                dialogue.push_line(line.number, Side::Server, trim_start(line.bytes));
-            }
-            None => remark(*line, &mut dialogue),
+            None => match continuation(line.bytes).filter(|_| last == Some(Side::Server)) {
+                Some(text) => dialogue.push_line(line.number, Side::Server, text),
+                None => remark(*line, &mut dialogue),
+            },
         }
     }
     dialogue.other_connections += others.len();
     dialogue
 }
 
-/// The further lines of a reply are indented.
-fn continues(line: &[u8]) -> bool {
-    line.starts_with(b" ") && is_reply(trim_start(line))
+/// A further line of a reply: it is indented, behind the time and the process ID if the output has them.
+fn continuation(line: &[u8]) -> Option<&[u8]> {
+    let mut rest = line;
+    loop {
+        let text = trim_start(rest);
+        if is_reply(text) && rest.starts_with(b" ") && (rest.len() == line.len() || rest.starts_with(b"  ")) {
+            return Some(text);
+        }
+        let word = text.iter().take_while(|byte| byte.is_ascii_digit() || b":.-".contains(byte)).count();
+        if word == 0 || text.get(word) != Some(&b' ') {
+            return None;
+        }
+        rest = &text[word..];
+    }
 }
 
 /// The process ID before a mark, if the output has any.

@@ -75,7 +75,7 @@ pub fn swaks(line: &[u8]) -> Option<Marked<'_>> {
 /// `> `, `< `, and `* `.
 pub fn curl(line: &[u8]) -> Option<Marked<'_>> {
     // A progress meter that had no line end stands before the mark.
-    let line = line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line);
+    let line = without_meter(line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line));
     if let Some(text) = text_after(line, ">") {
         return Some(Marked::Sent(text));
     }
@@ -83,6 +83,14 @@ pub fn curl(line: &[u8]) -> Option<Marked<'_>> {
         return Some(Marked::Received(text));
     }
     text_after(line, "*").map(Marked::Remark)
+}
+
+/// `  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0` in front of a mark.
+fn without_meter(line: &[u8]) -> &[u8] {
+    /// Shorter than any meter, longer than any text of these characters that a log has elsewhere.
+    const METER: usize = 60;
+    let meter = line.iter().take_while(|byte| byte.is_ascii_digit() || b" :.-kMGTP".contains(byte)).count();
+    if meter >= METER { &line[meter..] } else { line }
 }
 
 /// `smtpd[PID]: > host[addr]: `: what Postfix sent. Remarks are the other lines of that process.

@@ -163,7 +163,7 @@ fn is_telnet_remark(text: &str) -> Option<bool> {
         || is_banner(text)
         || text == "telnet>"
         || text.starts_with("telnet> ")
-        || text == "^]"
+        || ["^]", "^C", "^D"].contains(&text)
         || text == "read R BLOCK";
     if ends { Some(true) } else { other.then_some(false) }
 }

@@ -24,6 +24,9 @@ pub(super) fn read(lines: &[LogLine<'_>]) -> LoggedDialogue {
             }
             continue;
         }
+        if !is_server && dialogue.server.is_none() && postfix(line.bytes).is_some() {
+            dialogue.server = server(text);
+        }
         if text.starts_with(b"connect from ") && dialogue.has_line_of(Side::Server) {
             disconnected = true;
             later += 1;
@@ -39,6 +42,15 @@ pub(super) fn read(lines: &[LogLine<'_>]) -> LoggedDialogue {
     }
     dialogue.other_connections = others.len() + later;
     dialogue
+}
+
+/// `host:port` of `> host[addr]:port: ` in a log of Postfix's client.
+fn server(text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text.get(2..)?);
+    let (host, rest) = text.split_once('[')?;
+    let (_, port) = rest.split_once("]:")?;
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    (!port.is_empty()).then(|| format!("{host}:{port}"))
 }
 
 fn remark(number: usize, text: &[u8], dialogue: &mut LoggedDialogue) {
