@@ -72,6 +72,11 @@ fn what_says_nothing_of_the_server_is_unknown() {
         assert!(output.stdout.starts_with(expected), "{options:?}: {output}");
         assert_eq!(output.stdout.lines().count(), 1, "{options:?}: {output}");
     }
+    let by_variable =
+        |value: &str| folder.mailrun(["test", "--no-such-option", "mx.toml"]).env("MAILRUN_NAGIOS", value).run();
+    let output = by_variable("1").exits(3);
+    assert_eq!(output.stdout, "SMTP UNKNOWN - unexpected argument '--no-such-option' found\n");
+    assert_eq!(by_variable("0").exits(64).stdout, "");
     for options in [
         &["--nagios", "--json", "-", "mx.toml"][..],
         &["--nagios", "--warning-days", "3", "mx.toml"],

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    completions::answer();
     std::panic::set_hook(Box::new(|info| {
         console::error(&format!("internal error: {info}"));
         console::error("this is a bug in mailrun: please report it, with the session file and the transcript");
@@ -49,7 +50,7 @@ fn dispatch() -> u8 {
             }
             // If standard error cannot be written, nothing can be printed.
             let _ = error.print();
-            return match test::asks_for_nagios(std::env::args_os()) {
+            return match test::asks_for_nagios(std::env::args_os(), std::env::var_os("MAILRUN_NAGIOS")) {
                 true => test::print_unknown(&error.to_string()),
                 false => Status::Usage.code(),
             };
@@ -90,7 +91,7 @@ fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<
         CliCommand::AuthString(arguments) => auth_string::main(arguments, origin),
         CliCommand::New(arguments) => new::main(arguments),
         CliCommand::Schema => Ok(schema::main()),
-        CliCommand::Completions(arguments) => Ok(completions::main(arguments)),
+        CliCommand::Completions(arguments) => completions::main(arguments),
         CliCommand::Man(arguments) => man::main(arguments),
     };
     status.map(Status::code)

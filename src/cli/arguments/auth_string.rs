@@ -1,6 +1,8 @@
 //! The options of `auth-string`.
 
+use crate::cli::arguments::values;
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 const AUTH_STRING_EXAMPLES: &str = "\
 Examples:
@@ -18,7 +20,7 @@ Other users of the machine can see a password on the command line: leave it out,
 #[command(after_help = AUTH_STRING_EXAMPLES)]
 pub struct AuthStringArguments {
     /// PLAIN, LOGIN, CRAM-MD5, XOAUTH2, OAUTHBEARER, EXTERNAL or ANONYMOUS
-    #[arg(value_name = "MECHANISM", required_unless_present = "decode")]
+    #[arg(value_name = "MECHANISM", required_unless_present = "decode", add = ArgValueCandidates::new(values::mechanisms))]
     pub mechanism: Option<String>,
     /// The base64 to decode [default: lines of standard input]
     #[arg(value_name = "BASE64", requires = "decode")]

@@ -1,6 +1,8 @@
 //! The options of `ledger`.
 
+use crate::cli::arguments::values;
 use clap::{Args, Subcommand, ValueHint};
+use clap_complete::ArgValueCandidates;
 use std::path::PathBuf;
 
 const LEDGER_EXAMPLES: &str = "\
@@ -29,7 +31,7 @@ pub enum LedgerCommand {
     /// Print a line per row, or per recipient of a row with several: key, state, Message-ID, reply
     List {
         /// Only rows in this state
-        #[arg(long, value_name = "STATE", value_parser = crate::cli::arguments::values::parse_state)]
+        #[arg(long, value_name = "STATE", value_parser = values::parse_state, add = ArgValueCandidates::new(values::states))]
         state: Option<String>,
     },
     /// Print the rows as CSV
@@ -38,7 +40,7 @@ pub enum LedgerCommand {
         #[arg(long)]
         csv: bool,
         /// Only rows in this state
-        #[arg(long, value_name = "STATE", value_parser = crate::cli::arguments::values::parse_state)]
+        #[arg(long, value_name = "STATE", value_parser = values::parse_state, add = ArgValueCandidates::new(values::states))]
         state: Option<String>,
     },
     /// Set the state of a row, or of all rows in a state
@@ -47,10 +49,10 @@ pub enum LedgerCommand {
         #[arg(value_name = "KEY")]
         key: Option<String>,
         /// The new state: sent, deferred or pending
-        #[arg(value_name = "TO", conflicts_with = "state")]
+        #[arg(value_name = "TO", conflicts_with = "state", add = ArgValueCandidates::new(values::new_states))]
         to: Option<String>,
         /// All rows in this state, instead of a key
-        #[arg(long, value_name = "STATE", value_parser = crate::cli::arguments::values::parse_state)]
+        #[arg(long, value_name = "STATE", value_parser = values::parse_state, add = ArgValueCandidates::new(values::states))]
         state: Option<String>,
     },
     /// Add the rows of other ledgers, such as those of other shards

@@ -3,6 +3,8 @@
 use crate::batch::ledger::STATES;
 use crate::session::{Server, parse_duration};
 use crate::smtp::address::Mailbox;
+use crate::smtp::sasl::Mechanism;
+use clap_complete::CompletionCandidate;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -147,6 +149,21 @@ pub fn resolution(text: &str) -> Result<(String, u16, IpAddr), String> {
     let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']')).unwrap_or(address);
     let address = bare.parse().map_err(|_| format!("{address:?} is not an IP address"))?;
     Ok((host.to_owned(), port, address))
+}
+
+/// The states of rows, for completions.
+pub fn states() -> Vec<CompletionCandidate> {
+    STATES.map(CompletionCandidate::new).into()
+}
+
+/// The states that `ledger resolve` can set, for completions.
+pub fn new_states() -> Vec<CompletionCandidate> {
+    ["sent", "deferred", "pending"].map(CompletionCandidate::new).into()
+}
+
+/// The mechanisms of AUTH, for completions.
+pub fn mechanisms() -> Vec<CompletionCandidate> {
+    Mechanism::ALL.map(|mechanism| CompletionCandidate::new(mechanism.name())).into()
 }
 
 /// A state of rows in a ledger.

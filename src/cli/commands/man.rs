@@ -33,7 +33,7 @@ fn about_all_commands(definition: &Command) -> (String, String) {
 }
 
 fn write(page: &Command, statuses: &str, environment: &str, out: &mut impl Write) -> io::Result<()> {
-    let man = Man::new(page.clone());
+    let man = Man::new(page.clone().subcommand_help_heading("COMMANDS"));
     man.render_title(out)?;
     man.render_name_section(out)?;
     let usage = page.clone().render_usage().to_string();
@@ -44,7 +44,6 @@ fn write(page: &Command, statuses: &str, environment: &str, out: &mut impl Write
     man.render_description_section(out)?;
     man.render_options_section(out)?;
     if page.has_subcommands() {
-        writeln!(out, ".SH COMMANDS")?;
         man.render_subcommands_section(out)?;
     }
     let examples = page.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -88,6 +87,9 @@ mod tests {
                 assert!(text.contains(title) || text.contains(&quoted), "{}: {title}", page.get_name());
             }
             assert!(!text.contains(".SH EXTRA"), "{}", page.get_name());
+            let headings: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+            assert_eq!(headings.contains(&"COMMANDS"), page.has_subcommands(), "{headings:?}");
+            assert!(!headings.contains(&"SUBCOMMANDS"), "{headings:?}");
         }
     }
 

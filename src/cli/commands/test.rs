@@ -25,6 +25,7 @@ use crate::report::{FanOut, InFlightCounter, Recorder, TranscriptWriter, annotat
 use crate::source::io_error_text;
 use crate::transcript::{Redactor, escape_unprintable};
 use jiff::Timestamp;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -54,9 +55,11 @@ pub fn main(arguments: &TestArguments, origin: &dyn Fn(&str) -> String) -> Resul
     Ok(state.code())
 }
 
-/// Whether the command line asks for the line of `--nagios`: it is printed even if the rest of the command line is wrong.
-pub fn asks_for_nagios(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
-    arguments.nth(1).is_some_and(|command| command == "test") && arguments.any(|argument| argument == "--nagios")
+/// Whether the command line or its variable asks for the line of `--nagios`: it is printed even if the rest is wrong.
+pub fn asks_for_nagios(mut arguments: impl Iterator<Item = OsString>, variable: Option<OsString>) -> bool {
+    let is_set = variable.is_some_and(|value| !["", "0", "false"].iter().any(|off| value == *off));
+    arguments.nth(1).is_some_and(|command| command == "test")
+        && (is_set || arguments.any(|argument| argument == "--nagios"))
 }
 
 /// Prints the line for a run that could not begin, and returns its exit status.
