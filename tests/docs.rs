@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 use support::{Folder, tool};
 
-const PAGES: [&str; 22] = [
+const PAGES: [&str; 23] = [
     "README.md",
     "docs/session-file.md",
     "docs/steps.md",
@@ -31,6 +31,7 @@ const PAGES: [&str; 22] = [
     "docs/cli.md",
     "docs/serve.md",
     "docs/import.md",
+    "docs/reduce.md",
     "docs/shell.md",
     "docs/diff.md",
     "docs/ci.md",

@@ -12,7 +12,8 @@ use crate::event::Status;
 pub use arguments::definition;
 use arguments::{CliCommand, Color};
 use commands::{
-    auth_string, check, completions, diff, import, ledger, man, new, run, schema, send, serve, shell, show, test,
+    auth_string, check, completions, diff, import, ledger, man, new, reduce, run, schema, send, serve, shell, show,
+    test,
 };
 use error::CommandError;
 use output::console;
@@ -74,6 +75,7 @@ fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<
         CliCommand::Test(arguments) => set_colour_choice(arguments.run.inputs.color),
         CliCommand::Check(arguments) => set_colour_choice(arguments.inputs.color),
         CliCommand::Show(arguments) => set_colour_choice(arguments.inputs.color),
+        CliCommand::Reduce(arguments) => set_colour_choice(arguments.inputs.color),
         CliCommand::Send(arguments) => set_colour_choice(arguments.color),
         _ => {}
     }
@@ -85,6 +87,7 @@ fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<
         CliCommand::Send(arguments) => send::main(arguments, origin),
         CliCommand::Ledger(arguments) => ledger::main(arguments),
         CliCommand::Import(arguments) => import::main(arguments),
+        CliCommand::Reduce(arguments) => reduce::main(arguments, origin),
         CliCommand::Serve(arguments) => serve::main(arguments),
         CliCommand::Shell(arguments) => shell::main(arguments),
         CliCommand::Diff(arguments) => diff::main(arguments, origin),

@@ -3,6 +3,7 @@
 use super::template::CompileErrors;
 use super::template::identifiers;
 use super::{RenderError, Scope, Span, Templates};
+use std::ops::Range;
 
 /// A minijinja expression, checked when the file is read.
 #[derive(Clone, Debug)]
@@ -83,6 +84,11 @@ impl Expression {
     /// The names that it uses, without functions.
     pub fn names(&self, templates: &Templates) -> Vec<String> {
         self.names_at(templates).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The places of names with their attributes (`ehlo.size`) in the source, in bytes.
+    pub fn paths(&self) -> Vec<Range<usize>> {
+        identifiers::paths(&self.source)
     }
 
     /// As [`Expression::names`], each with its first place.

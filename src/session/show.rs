@@ -26,13 +26,18 @@ pub struct ShowOptions {
     pub server: Option<String>,
     /// `--var` and `--vars`.
     pub variables: Vec<(String, Value)>,
+    /// Literal secrets and the defaults of secrets are printed.
+    pub reveals_secrets: bool,
 }
 
-/// Prints a session file. Literal secrets become `{ env = "NAME" }`, and defaults of secrets are left out. Paths are
-/// relative to the session file's folder.
+/// Prints a session file. Unless the options say otherwise, literal secrets become `{ env = "NAME" }`, and defaults of secrets
+/// are left out. Paths are relative to the session file's folder.
 pub fn show(session: &Session, options: &ShowOptions) -> String {
-    let mut printer = SessionPrinter { session, literals: Vec::new() };
-    printer.visit_session(session);
+    let hides_secrets = !options.reveals_secrets;
+    let mut printer = SessionPrinter { session, literals: Vec::new(), hides_secrets };
+    if hides_secrets {
+        printer.visit_session(session);
+    }
     let mut out = String::new();
     write_pairs(&printer.top(options), &mut out);
     let mut tables = vec![("vars", printer.vars(options)), ("secrets", printer.secrets())];
@@ -40,7 +45,7 @@ pub fn show(session: &Session, options: &ShowOptions) -> String {
     tables.extend(session.has_tls.then(|| ("tls", tls(&session.tls))));
     tables.extend(session.auth.as_ref().map(|auth| ("auth", printer.auth(auth))));
     tables.extend(session.message.as_ref().map(|message| ("message", printer.message(message, toml::text))));
-    tables.extend(session.dkim.as_ref().map(|section| ("dkim", dkim(section))));
+    tables.extend(session.dkim.as_ref().map(|section| ("dkim", dkim(section, hides_secrets))));
     tables.extend(session.rows.as_ref().map(|settings| ("rows", rows(settings))));
     tables.extend(session.retry.as_ref().map(|settings| ("retry", retry(settings))));
     for (name, pairs) in tables {
@@ -68,6 +73,7 @@ struct SessionPrinter<'s> {
     session: &'s Session,
     /// The names that literal passwords and tokens get in `[secrets]`, and their values.
     literals: Vec<(String, String)>,
+    hides_secrets: bool,
 }
 
 /// Names the literal passwords and tokens of the session.
@@ -127,7 +133,7 @@ impl SessionPrinter<'_> {
         for (name, given) in options.variables.iter().filter(|(name, _)| !secret(name)) {
             // The last value of a name wins.
             pairs.retain(|(known, _)| known != name);
-            let value = if hidden.contains(name) {
+            let value = if self.hides_secrets && hidden.contains(name) {
                 env_source(name)
             } else {
                 literal_variable(self.session.typed_override(name, given))
@@ -148,8 +154,8 @@ impl SessionPrinter<'_> {
         for secret in &self.session.secrets {
             let value = match &secret.source {
                 ValueSource::Template(template) if template.compiled.is_some() => toml::string(&template.source),
-                ValueSource::Literal(_) | ValueSource::Template(_) => env(&secret.name),
-                other => source(other, true),
+                ValueSource::Literal(_) | ValueSource::Template(_) if self.hides_secrets => env(&secret.name),
+                other => source(other, self.hides_secrets),
             };
             pairs.push((secret.name.clone(), value));
         }
@@ -255,14 +261,14 @@ fn attachment(attachment: &AttachedFile) -> String {
     if attachment.can_be_pattern { path(&attachment.path) } else { toml::table(&pairs) }
 }
 
-fn dkim(dkim: &DkimSection) -> Pairs {
+fn dkim(dkim: &DkimSection, hides_secrets: bool) -> Pairs {
     let mut pairs = Pairs::new();
     pairs.add("domain", toml::string(&dkim.domain.source));
     pairs.add("selector", toml::string(&dkim.selector.source));
     let key = match &dkim.key.source {
-        ValueSource::Literal(_) => env_source("dkim_key"),
+        ValueSource::Literal(_) if hides_secrets => env_source("dkim_key"),
         ValueSource::Template(template) => toml::string(&template.source),
-        other => source(other, true),
+        other => source(other, hides_secrets),
     };
     pairs.add("key", key);
     pairs.add_some("headers", dkim.headers.as_ref().map(|list| toml::list(list.iter().map(|name| toml::string(name)))));

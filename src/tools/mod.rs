@@ -2,4 +2,5 @@
 
 pub mod diff;
 pub mod import;
+pub mod reduce;
 pub mod shell;

@@ -4,6 +4,7 @@ mod auth_string;
 mod diff;
 mod import;
 mod ledger;
+mod reduce;
 mod run;
 mod send;
 mod serve;
@@ -14,6 +15,7 @@ pub use auth_string::AuthStringArguments;
 pub use diff::DiffArguments;
 pub use import::ImportArguments;
 pub use ledger::{LedgerArguments, LedgerCommand};
+pub use reduce::ReduceArguments;
 pub use run::{
     BatchArguments, Color, ConnectArguments, InputArguments, MonitoringArguments, OutputArguments, ReportArguments,
     RunArguments, SelectArguments, TestArguments,
@@ -82,6 +84,8 @@ pub enum CliCommand {
     Ledger(LedgerArguments),
     /// Make a session file from a transcript or a log of another program
     Import(ImportArguments),
+    /// Find the smallest session that still shows a fault
+    Reduce(Box<ReduceArguments>),
     /// Run a scripted server, or one that keeps mail
     Serve(ServeArguments),
     /// Send SMTP that is typed at a prompt, or comes from a pipe
@@ -165,7 +169,7 @@ pub struct CompletionsArguments {
 }
 
 /// The commands that have manual pages, for completions.
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "run",
     "test",
     "check",
@@ -173,6 +177,7 @@ const COMMANDS: [&str; 15] = [
     "send",
     "ledger",
     "import",
+    "reduce",
     "serve",
     "shell",
     "diff",

@@ -62,7 +62,7 @@ pub struct RunArguments {
 }
 
 /// Options that `check` and `show` have too: server, variables, and what sessions may read and run.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Session values")]
 pub struct InputArguments {
     /// Use this server instead of the one in the file: smtp://, smtps://, lmtp://, smtp+unix://, lmtp+unix://

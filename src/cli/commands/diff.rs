@@ -96,7 +96,7 @@ fn compare_servers(
         let (inputs, connect) = arguments.for_server(server, seed);
         let values = SessionInputs::new(&inputs, origin)?.variables;
         let ca = trusted_certificates(&connect, origin)?;
-        override_settings(&connect, &mut loaded);
+        override_settings(&connect, &mut loaded.session);
         let all = RunArguments { inputs, connect, ..RunArguments::default() };
         let mut collector = DialogueCollector::default();
         let mut network = SystemNetwork::with_clock(&clock);

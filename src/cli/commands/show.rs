@@ -17,7 +17,11 @@ pub fn main(arguments: &ShowArguments, origin: &dyn Fn(&str) -> String) -> Resul
         return Err(CommandError::usage(format!("show prints one session, and {} were found", sessions.len())));
     }
     if let Some(loaded) = sessions.pop() {
-        let options = ShowOptions { server: arguments.inputs.server.clone(), variables: inputs.variables };
+        let options = ShowOptions {
+            server: arguments.inputs.server.clone(),
+            variables: inputs.variables,
+            reveals_secrets: false,
+        };
         print_warnings(loaded.session.warnings.clone(), &loaded.session.source_map);
         for secret in loaded.session.secrets.iter().filter(|secret| secret.source.default_value().is_some()) {
             let name = escape_unprintable(secret.name.as_bytes());

@@ -49,11 +49,16 @@ pub struct ProgressLine {
 impl ProgressLine {
     /// Draws the line in place of the last one, on a terminal only.
     pub fn draw(&mut self, done: usize, all: usize, elapsed: Duration, running: &[String]) {
+        self.draw_text(elapsed, |width| progress_text(done, all, elapsed, running, width));
+    }
+
+    /// Draws a text in place of the last one, on a terminal only. `text` gets the width in characters.
+    pub fn draw_text(&mut self, elapsed: Duration, text: impl FnOnce(usize) -> String) {
         let mut terminal = io::stderr();
         if elapsed > SHOWN_AFTER && terminal.is_terminal() {
             // Some terminals start a new line after the last column.
             let width = console::terminal_width(&terminal).unwrap_or(80).max(20) - 1;
-            let _ = write!(terminal, "\r\x1b[K{}", progress_text(done, all, elapsed, running, width));
+            let _ = write!(terminal, "\r\x1b[K{}", text(width));
             let _ = terminal.flush();
             self.drawn = true;
         }

@@ -1,6 +1,7 @@
 //! Finds, reads and selects the sessions of the command line.
 
 pub mod columns;
+pub mod content_abroad;
 pub mod diagnostics;
 pub mod dkim_key;
 pub mod load;

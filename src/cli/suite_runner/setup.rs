@@ -8,7 +8,7 @@ use crate::cli::sessions::diagnostics::source_error;
 use crate::cli::sessions::load::LoadedSession;
 use crate::exec::{ConnectOptions, LocalHost, RunOptions, ServerTarget, TlsInput, TlsTrust};
 use crate::net::check_tls_input;
-use crate::session::Value;
+use crate::session::{Session, Value};
 use crate::source::read_argument_file;
 use crate::transcript::escape_unprintable;
 use std::path::PathBuf;
@@ -74,19 +74,19 @@ pub fn run_options(arguments: &RunArguments, variables: Vec<(String, Value)>, ca
 }
 
 /// Replaces settings of the session file by those of the command line.
-pub fn override_settings(connect: &ConnectArguments, loaded: &mut LoadedSession) {
+pub fn override_settings(connect: &ConnectArguments, session: &mut Session) {
     if connect.timeout.is_some() {
-        loaded.session.timeout = connect.timeout;
+        session.timeout = connect.timeout;
     }
     if let Some(timeout) = connect.connect_timeout {
-        loaded.session.connect_timeout = timeout;
+        session.connect_timeout = timeout;
     }
     if connect.insecure {
-        loaded.session.tls.verify = false;
+        session.tls.verify = false;
     }
     // On a loopback address, a session without [tls] does not verify certificates. With --ca it does.
     if !connect.ca.is_empty() {
-        loaded.session.has_tls = true;
+        session.has_tls = true;
     }
 }
 

@@ -106,7 +106,7 @@ impl<'a> Suite<'a> {
         inputs.mx = arguments.connect.mx.is_some();
         let ca = trusted_certificates(&arguments.connect, origin)?;
         let mut sessions = select(&inputs)?;
-        sessions.iter_mut().flatten().for_each(|loaded| override_settings(&arguments.connect, loaded));
+        sessions.iter_mut().flatten().for_each(|loaded| override_settings(&arguments.connect, &mut loaded.session));
         let names: Vec<_> = sessions.iter().flatten().map(|loaded| loaded.session.name.as_str()).collect();
         let read = input_files(arguments, sessions.iter().flatten());
         // If no session can run, the transcript of an earlier run stays.

@@ -99,6 +99,7 @@ fn no_literal_secret_is_shown() {
 fn the_command_line_overrides_the_file() {
     let session = read("server = \"smtp://x\"\n[vars]\na = \"1\"\nb = \"{{ a }}\"\n[[step]]\nexpect = 220\n", &[]);
     let options = ShowOptions {
+        reveals_secrets: false,
         server: Some("lmtp://y".to_owned()),
         variables: vec![("a".to_owned(), Value::Text("{{ no }} {% {".to_owned())), ("c".to_owned(), Value::Integer(3))],
     };

@@ -108,9 +108,10 @@ fn escape(rest: &str, multi: bool) -> Option<Escape> {
 }
 
 /// The span of `range` in `source`, a string at `span` that the file writes as `raw`. The whole span if the range is
-/// unknown.
+/// unknown. An expression of the command line is written as it is.
 pub fn locate_span(span: &Span, raw: &str, source: &str, range: Option<Range<usize>>) -> Span {
-    match range.and_then(|range| locate(raw, source, range)) {
+    let locate = |range| if raw == source { Some(range) } else { locate(raw, source, range) };
+    match range.and_then(locate) {
         Some(place) => Span { file: span.file, bytes: span.bytes.start + place.start..span.bytes.start + place.end },
         None => span.clone(),
     }
