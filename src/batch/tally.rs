@@ -42,6 +42,10 @@ pub struct Tally {
     pub refused_before: usize,
     /// Unknown since an earlier run.
     pub unknown_before: usize,
+    /// Recipients that had their message before, of rows that this run sends to the others.
+    pub recipients_sent_before: usize,
+    /// Recipients that were refused before, of such rows.
+    pub recipients_refused_before: usize,
     /// Held by another run with the same ledger.
     pub held: usize,
     /// There may be more rows, which were not read.

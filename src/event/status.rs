@@ -93,9 +93,19 @@ impl Status {
         }
     }
 
+    /// The signal that ended the run.
+    pub fn signal(self) -> Option<&'static str> {
+        match self {
+            Self::HungUp => Some("SIGHUP"),
+            Self::Interrupted => Some("SIGINT"),
+            Self::Terminated => Some("SIGTERM"),
+            _ => None,
+        }
+    }
+
     /// Whether a signal ended the run.
     pub fn is_signal(self) -> bool {
-        matches!(self, Self::HungUp | Self::Interrupted | Self::Terminated)
+        self.signal().is_some()
     }
 
     /// `EX_TEMPFAIL`, and so on; empty if sysexits.h has no name.

@@ -140,6 +140,16 @@ fn shards_are_merged_into_a_new_ledger_that_only_its_owner_reads() {
 }
 
 #[test]
+fn a_ledger_that_is_missing_is_found_before_a_new_one_is_created() {
+    let batch = with_state("sent");
+    let merged = batch.mailrun(&["ledger", "all.db", "merge", "l.db", "none.db"]).run().exits(66);
+    assert!(merged.stderr.contains("no ledger none.db"), "{merged}");
+    assert!(!batch.names().contains(&"all.db".to_owned()));
+    let merged = batch.mailrun(&["ledger", "all.db", "merge", "l.db"]).run().exits(0);
+    assert_eq!(merged.stdout, "1 row of l.db\n");
+}
+
+#[test]
 fn another_session_s_ledger_is_not_merged() {
     let (mine, theirs) = (with_state("sent"), with_state("unknown"));
     let db = rusqlite::Connection::open(theirs.path("l.db")).expect("it is a database");

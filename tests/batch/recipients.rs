@@ -37,7 +37,9 @@ fn each_recipient_has_its_own_count_of_attempts() {
     let batch = batch();
     let server = FaultServer::builder().faults(refusing()).start();
     for attempt in ["1", "2", "3"] {
-        batch.run(&server, &[]).exits(75);
+        let ran = batch.run(&server, &[]).exits(75);
+        let before = "not sent: 1 deferred; 1 sent before, 1 refused before\n";
+        assert_eq!(ran.stderr.contains(before), attempt != "1", "{ran}");
         let expected = [
             ("", "deferred", attempt),
             ("bad@x.example", "refused", "1"),

@@ -1,7 +1,7 @@
 //! A part of a batch, a rehearsal, and the ledger that a session file names.
 
 use crate::fixture::{BatchFixture, SESSION};
-use crate::support::FaultServer;
+use crate::support::{Fault, FaultServer, Point, When};
 
 #[test]
 fn a_limit_counts_only_rows_that_are_started() {
@@ -106,4 +106,26 @@ fn a_batch_without_a_ledger_says_so() {
         let ran = run(options).exits(0);
         assert!(!ran.stderr.contains("no ledger"), "{options:?}: {ran}");
     }
+}
+
+#[test]
+fn a_batch_without_a_ledger_warns_and_with_quiet_only_if_a_row_failed() {
+    let batch = BatchFixture::new(2);
+    let warning = "c.toml: warning: no ledger: another run sends all rows again";
+    let server = FaultServer::start();
+    let url = server.url("smtp");
+    let loud = batch.mailrun(&["run", "--server", &url, "c.toml"]).run().exits(0);
+    assert!(loud.stderr.contains(warning) && !loud.stdout.contains(warning), "{loud}");
+    let quiet = batch.without_ledger(&server).run().exits(0);
+    assert_eq!(quiet.text(), "");
+    let parallel = batch.mailrun(&["run", "--server", &url, "--jobs", "2", "c.toml"]).run().exits(0);
+    assert!(parallel.stderr.contains(warning), "{parallel}");
+    batch.write("d.toml", SESSION);
+    let two = batch.mailrun(&["run", "--server", &url, "--jobs", "2", "c.toml", "d.toml"]).run().exits(0);
+    assert_eq!(two.stderr.matches("warning: no ledger").count(), 2, "{two}");
+    let rehearsal = batch.mailrun(&["run", "--server", &url, "--to", "me@x.example", "c.toml"]).run().exits(0);
+    assert!(!rehearsal.stderr.contains("warning"), "{rehearsal}");
+    let refusing = FaultServer::builder().fault(When::at(Point::Command("RCPT"), Fault::Reply("550 no"))).start();
+    let failed = batch.without_ledger(&refusing).run().exits(1);
+    assert_eq!(failed.stderr.matches(warning).count(), 1, "{failed}");
 }

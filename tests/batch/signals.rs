@@ -21,6 +21,35 @@ fn a_message_in_flight_is_finished_after_a_signal() {
 }
 
 #[test]
+fn the_summary_names_the_signal_and_the_command_that_goes_on_as_fast_as_before() {
+    for (which, code, name) in
+        [(Signal::TERM, 143, "SIGTERM"), (Signal::INT, 130, "SIGINT"), (Signal::HUP, 129, "SIGHUP")]
+    {
+        for scheme in ["smtp", "lmtp"] {
+            let batch = BatchFixture::new(30);
+            let server = FaultServer::builder().fault(When::at(Point::ContentReply, Fault::Hold));
+            let server = if scheme == "lmtp" { server.lmtp().start() } else { server.start() };
+            let arguments = ["run", "--quiet", "--server", &server.url(scheme), "--ledger", "l.db", "--shard", "1/2"];
+            let child =
+                batch.mailrun(&arguments).args(["--rate", "90/m", "--jobs", "2", "--wait", "1m", "c.toml"]).start();
+            server.wait_until_held();
+            child.signal(which);
+            server.release();
+            let ended = child.wait().exits(code);
+            let said = format!("c.toml: failed, status {code}: interrupted by {name}\n");
+            assert_eq!(ended.stderr.matches(&said).count(), 1, "{ended}");
+            assert_eq!(ended.stderr.matches("interrupted").count(), 1, "{ended}");
+            assert!(ended.stderr.contains(" pending"), "{ended}");
+            let command = format!(
+                "to send what is left: mailrun run --server {} --ledger l.db --shard 1/2 --wait 1m --jobs 2 --rate 90/m c.toml\n",
+                server.url(scheme)
+            );
+            assert!(ended.stderr.contains(&command), "{ended}");
+        }
+    }
+}
+
+#[test]
 fn a_message_that_takes_longer_becomes_unknown_in_ledger_and_reports() {
     let batch = BatchFixture::new(40);
     let server = replying_on_release();

@@ -144,6 +144,8 @@ impl QueueState {
                 Claim::Claimed { key, message_id, excluded, refused, maybe_sent_before } => {
                     task.key = key;
                     task.maybe_sent_before = maybe_sent_before;
+                    self.tally.recipients_sent_before += excluded.len().saturating_sub(refused.len());
+                    self.tally.recipients_refused_before += refused.len();
                     task.row.earlier_refusal = recorded_refusal(&refused);
                     task.row.message_id = message_id;
                     task.row.excluded = excluded;

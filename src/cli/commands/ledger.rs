@@ -8,32 +8,40 @@ use crate::event::{Status, group_thousands};
 use crate::report::diagnosis::escape_workflow_commands;
 use crate::transcript::escape_unprintable;
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 /// Runs `ledger` or one of its commands.
 pub fn main(arguments: &LedgerArguments) -> Result<Status, CommandError> {
-    let merging = matches!(arguments.command, Some(LedgerCommand::Merge { .. }));
-    let ledger =
-        if merging { LedgerAdmin::open_or_create(&arguments.ledger)? } else { LedgerAdmin::open(&arguments.ledger)? };
+    let open = || LedgerAdmin::open(&arguments.ledger);
     match &arguments.command {
-        None => counts(&ledger),
-        Some(LedgerCommand::List { state }) => list(&ledger, state.as_deref()),
-        Some(LedgerCommand::Export { csv: _, state }) => export(&ledger, state.as_deref()),
+        None => counts(&open()?),
+        Some(LedgerCommand::List { state }) => list(&open()?, state.as_deref()),
+        Some(LedgerCommand::Export { csv: _, state }) => export(&open()?, state.as_deref()),
         Some(LedgerCommand::Resolve { key, state, to }) => {
-            resolve(&ledger, key.as_deref(), state.as_deref(), to.as_deref())
+            resolve(&open()?, key.as_deref(), state.as_deref(), to.as_deref())
         }
-        Some(LedgerCommand::Merge { others }) => {
-            let mut text = String::new();
-            for other in others {
-                let count = ledger.merge(other)?;
-                text += &format!(
-                    "{} rows of {}\n",
-                    group_thousands(count),
-                    escape_unprintable(other.as_os_str().as_encoded_bytes())
-                );
-            }
-            Ok(console::print(&text))
-        }
+        Some(LedgerCommand::Merge { others }) => merge(&arguments.ledger, others),
     }
+}
+
+/// Adds the rows of other ledgers, all of which must be ledgers: if one is not, no ledger is created or changed.
+fn merge(path: &Path, others: &[PathBuf]) -> Result<Status, CommandError> {
+    for other in others {
+        LedgerAdmin::open(other)?;
+    }
+    let ledger = LedgerAdmin::open_or_create(path)?;
+    let mut status = Status::Passed;
+    for other in others {
+        let count = rows(ledger.merge(other)?);
+        let name = escape_unprintable(other.as_os_str().as_encoded_bytes());
+        status = Status::worst([status, console::print(&format!("{count} of {name}\n"))]);
+    }
+    Ok(status)
+}
+
+/// `1 row`, `2,000 rows`.
+fn rows(count: usize) -> String {
+    format!("{} {}", group_thousands(count), if count == 1 { "row" } else { "rows" })
 }
 
 /// Sets the state of a row, or of all rows in a state.
@@ -67,7 +75,6 @@ fn resolve(
             "there is no row with the key {key}, or a running batch holds it"
         )));
     }
-    let rows = |count| format!("{} {}", group_thousands(count), if count == 1 { "row" } else { "rows" });
     let mut text = String::new();
     if changed.resolved > 0 || changed.deferred == 0 {
         text = format!("{} {to}\n", rows(changed.resolved));

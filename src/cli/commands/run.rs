@@ -10,7 +10,6 @@ use crate::cli::output::report_files;
 use crate::cli::output::row_lines::RowLines;
 use crate::cli::output::stdout_transcript::StdoutTranscript;
 use crate::cli::output::transcript_files::WithSessionHeader;
-use crate::cli::sessions::diagnostics::print_warnings;
 use crate::cli::sessions::load::{LoadResult, LoadedSession};
 use crate::cli::suite_runner::network_mode::NetworkMode;
 use crate::cli::suite_runner::next_steps;
@@ -22,6 +21,7 @@ use crate::output::{LiveTranscript, OutputKind, SharedWriter};
 use crate::report::diagnosis::literal_secrets;
 use crate::report::record::Record;
 use crate::report::{DiagnosisWriter, FanOut, InFlightCounter, Recorder, TranscriptOptions, TranscriptWriter};
+use crate::session::Diagnostics;
 use crate::transcript::{Redactor, escape_unprintable};
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -84,12 +84,20 @@ struct TranscriptRun<'a> {
     limit: Option<QuietLimit>,
 }
 
-/// What is printed of a session after its transcript.
+/// What is printed of a session, except what was printed while it ran.
 struct RunOutput {
+    /// Printed before transcript and diagnosis.
+    warnings: Vec<String>,
     lines: Vec<String>,
     /// Transcript and diagnosis, if other sessions run in parallel.
     buffered: Option<BufferedOutput>,
     transcript_error: Option<io::Error>,
+}
+
+impl RunOutput {
+    fn new(warnings: Vec<String>, buffered: Option<BufferedOutput>) -> Self {
+        Self { warnings, lines: Vec::new(), buffered, transcript_error: None }
+    }
 }
 
 /// Where a session writes while it runs.
@@ -113,6 +121,7 @@ impl RunSession for TranscriptRun<'_> {
         let header = self.many.then(|| escape_unprintable(loaded.path.name().as_bytes()));
         let header = header.as_deref();
         let transcript = self.suite.transcript_writer(number, header);
+        let mut warnings = self.warnings(loaded);
         if self.suite.jobs > 1 {
             let buffered = BufferedOutput::new(self.out(), transcript);
             let writers = SessionWriters {
@@ -121,11 +130,10 @@ impl RunSession for TranscriptRun<'_> {
                 transcript: buffered.transcript.as_ref().map(|file| Box::new(file.lock().spool.clone()) as _),
                 live: false,
             };
-            self.run_with(number, loaded, network, writers, Some(buffered))
+            self.run_with(number, loaded, network, writers, RunOutput::new(warnings, Some(buffered)))
         } else {
             if !self.options.quiet {
-                print_warnings(loaded.session.warnings.clone(), &loaded.session.source_map);
-                self.suite.runner.batches.warning(loaded).iter().for_each(|line| console::print_line(line));
+                std::mem::take(&mut warnings).iter().for_each(|line| console::print_line(line));
             }
             let writers = SessionWriters {
                 out: Box::new(WithSessionHeader::new(header, self.out())),
@@ -135,7 +143,7 @@ impl RunSession for TranscriptRun<'_> {
                 // the program waits; for a few lines that would save nothing.
                 live: !(console::stdout_is_a_file() && self.suite.runner.batches.repeats_session(loaded)),
             };
-            self.run_with(number, loaded, network, writers, None)
+            self.run_with(number, loaded, network, writers, RunOutput::new(warnings, None))
         }
     }
 }
@@ -157,7 +165,7 @@ impl TranscriptRun<'_> {
         loaded: &LoadedSession,
         network: &mut NetworkMode,
         writers: SessionWriters,
-        buffered: Option<BufferedOutput>,
+        mut output: RunOutput,
     ) -> SessionResult<RunOutput> {
         let (runner, reports, options) = (&self.suite.runner, &self.suite.files.reports, self.options);
         let SessionWriters { mut out, mut errors, transcript, live } = writers;
@@ -206,7 +214,7 @@ impl TranscriptRun<'_> {
         if let Some(printed) = printed {
             printed.lock().finish();
         }
-        let transcript_error = file.and_then(|file| file.lock().finish().err());
+        output.transcript_error = file.and_then(|file| file.lock().finish().err());
 
         let judged = judge(end.as_ref(), loaded.session.xfail.as_deref(), &outcome, self.no_skip);
         let remarks = remarks(loaded, self.insecure, judged.remark);
@@ -217,8 +225,10 @@ impl TranscriptRun<'_> {
             None => Record::not_started(file_name(loaded), judged.judgement, judged.status),
         };
         record.description = description(loaded);
-        let mut lines = Vec::new();
-        if !options.quiet || judged.status != Status::Passed {
+        if options.quiet && judged.status == Status::Passed {
+            output.warnings.clear();
+        } else {
+            let lines = &mut output.lines;
             lines.extend(rows.and_then(|rows| rows.omitted()));
             lines.extend(self.result_lines(loaded, &remarks, &delivered));
             if let Some(summary) = &summary {
@@ -230,7 +240,17 @@ impl TranscriptRun<'_> {
         }
         record.remarks = remarks.into_iter().chain(delivered).collect();
         let status = if panicked { Status::worst([judged.status, Status::Software]) } else { judged.status };
-        SessionResult { record, status, output: Some(RunOutput { lines, buffered, transcript_error }) }
+        SessionResult { record, status, output: Some(output) }
+    }
+
+    /// The warnings about a session file, and the one about a batch without a ledger.
+    fn warnings(&self, loaded: &LoadedSession) -> Vec<String> {
+        let session = &loaded.session;
+        let found = (!session.warnings.is_empty()).then(|| {
+            let found = Diagnostics { list: session.warnings.clone(), sources: session.source_map.clone() };
+            found.render(console::stderr_colours())
+        });
+        found.into_iter().chain(self.suite.runner.batches.warning(loaded)).collect()
     }
 
     fn diagnosis_writer<W: io::Write>(&self, loaded: &LoadedSession, out: W) -> DiagnosisWriter<W> {
@@ -269,19 +289,18 @@ struct TranscriptPrinter {
 }
 
 impl PrintSession<RunOutput> for TranscriptPrinter {
-    fn print_session(&mut self, session: &LoadResult, _: &Record, output: Option<RunOutput>) -> io::Result<()> {
-        let Some(RunOutput { lines, buffered, mut transcript_error }) = output else { return Ok(()) };
-        if let (Ok(loaded), Some(buffered)) = (session, buffered) {
-            if self.quiet.is_none() {
-                print_warnings(loaded.session.warnings.clone(), &loaded.session.source_map);
-            }
+    fn print_session(&mut self, _: &LoadResult, _: &Record, output: Option<RunOutput>) -> io::Result<()> {
+        let Some(RunOutput { warnings, lines, buffered, mut transcript_error }) = output else { return Ok(()) };
+        let print_line = |line: &String| match &self.quiet {
+            Some(limit) => limit.print_line(line),
+            None => console::print_line(line),
+        };
+        warnings.iter().for_each(print_line);
+        if let Some(buffered) = buffered {
             let copied = buffered.print(&mut anstream::stderr());
             transcript_error = transcript_error.or(copied.err());
         }
-        lines.iter().for_each(|line| match &self.quiet {
-            Some(limit) => limit.print_line(line),
-            None => console::print_line(line),
-        });
+        lines.iter().for_each(print_line);
         transcript_error.map_or(Ok(()), Err)
     }
 }

@@ -8,6 +8,7 @@ use crate::session::Session;
 use crate::transcript::{Redactor, escape_unprintable};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 /// Printed instead of a secret value.
 const SECRET: &str = "[secret]";
@@ -40,9 +41,42 @@ impl HiddenValues {
 
 /// `mailrun run --server smtp://127.0.0.1:2525 smoke/relay.toml`, as a shell reads it.
 pub fn command_line(arguments: &RunArguments, file: &str, hidden: &HiddenValues) -> String {
+    whole_command(session_options(arguments, hidden), file, hidden)
+}
+
+/// The command that sends the rows of a batch that are left: as fast, and over as many connections, as this run.
+pub fn continue_command(arguments: &RunArguments, file: &str, hidden: &HiddenValues) -> String {
+    let mut words = session_options(arguments, hidden);
+    words.extend(arguments.connect.wait.map(|wait| format!("--wait {}", time(&wait))));
+    words.extend(arguments.select.jobs.map(|jobs| format!("--jobs {jobs}")));
+    words.extend(arguments.batch.rate.map(|rate| format!("--rate {}", rate_argument(rate))));
+    whole_command(words, file, hidden)
+}
+
+fn whole_command(mut words: Vec<String>, file: &str, hidden: &HiddenValues) -> String {
+    words.push(if file == "-" { file.to_owned() } else { shell_quoted(&argument_bytes(Path::new(file))) });
+    hidden.redactor.redact(words.join(" ")).as_str().to_owned()
+}
+
+/// A duration as an option: what [`HumanDuration`] prints, without the space.
+fn time(duration: &Duration) -> String {
+    if duration.is_zero() { "0".to_owned() } else { HumanDuration(*duration).to_string().replace(' ', "") }
+}
+
+/// Rows per second as `--rate` reads them: `50/s`, `90/m`.
+fn rate_argument(rate: f64) -> String {
+    let whole = |seconds: f64| {
+        let number = (rate * seconds).round();
+        (number >= 1.0 && (number - rate * seconds).abs() < 1e-6).then_some(number)
+    };
+    let units = [("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let found = units.iter().find_map(|(unit, seconds)| Some(format!("{}/{unit}", whole(*seconds)?)));
+    found.unwrap_or_else(|| format!("{}/h", rate * 3600.0))
+}
+
+/// `mailrun run`, and the options that decide what a session means and sends.
+fn session_options(arguments: &RunArguments, hidden: &HiddenValues) -> Vec<String> {
     let mut words = vec!["mailrun".to_owned(), "run".to_owned()];
-    // The option reads what HumanDuration prints, without the space.
-    let time = |duration: &std::time::Duration| HumanDuration(*duration).to_string().replace(' ', "");
     let mut option = |name: &str, value: &[u8]| words.push(format!("{name} {}", shell_quoted(value)));
     let (meaning, connect) = (&arguments.inputs, &arguments.connect);
     meaning.server.iter().for_each(|server| option("--server", server.as_bytes()));
@@ -61,8 +95,7 @@ pub fn command_line(arguments: &RunArguments, file: &str, hidden: &HiddenValues)
     arguments.batch.limit.iter().for_each(|limit| option("--limit", limit.to_string().as_bytes()));
     arguments.batch.key.iter().for_each(|key| option("--key", key.as_bytes()));
     arguments.batch.to.iter().for_each(|address| option("--to", address.to_string().as_bytes()));
-    let patience = arguments.batch.patience.filter(|patience| !patience.is_zero());
-    patience.iter().for_each(|patience| option("--patience", time(patience).as_bytes()));
+    arguments.batch.patience.iter().for_each(|patience| option("--patience", time(patience).as_bytes()));
     arguments.batch.retry.iter().for_each(|times| option("--retry", times.to_string().as_bytes()));
     connect.timeout.iter().for_each(|timeout| option("--timeout", time(timeout).as_bytes()));
     connect.connect_timeout.iter().for_each(|timeout| option("--connect-timeout", time(timeout).as_bytes()));
@@ -78,8 +111,7 @@ pub fn command_line(arguments: &RunArguments, file: &str, hidden: &HiddenValues)
         (connect.ipv6, "--ipv6"),
     ];
     words.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned()));
-    words.push(if file == "-" { file.to_owned() } else { shell_quoted(&argument_bytes(Path::new(file))) });
-    hidden.redactor.redact(words.join(" ")).as_str().to_owned()
+    words
 }
 
 /// A file name as a shell reads it.
@@ -139,6 +171,18 @@ mod tests {
         for (word, expected, why) in table {
             assert_eq!(shell_quoted(word), expected, "{why}");
         }
+    }
+
+    #[test]
+    fn a_rate_is_printed_as_the_option_reads_it() {
+        for text in ["50/s", "1/s", "90/m", "1/m", "7/h", "1/h", "1000000/s", "2.5/h"] {
+            let rate = crate::session::parse_rate(text).expect(text);
+            let printed = rate_argument(rate);
+            let again = crate::session::parse_rate(&printed).expect(&printed);
+            assert!((again - rate).abs() < rate * 1e-9, "{text}: {printed}");
+            assert!(text == "2.5/h" || printed == text, "{text}: {printed}");
+        }
+        assert_eq!(rate_argument(10.0), "10/s", "600/m");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::batch_runner::BatchSummary;
 use crate::cli::arguments::RunArguments;
-use crate::cli::output::rerun_command::{HiddenValues, command_line, file_argument};
+use crate::cli::output::rerun_command::{HiddenValues, continue_command, file_argument};
 use crate::cli::sessions::load::LoadedSession;
 use crate::event::group_thousands;
 use crate::report::record::Record;
@@ -18,7 +18,7 @@ pub fn next_steps(
     let mut lines = Vec::new();
     if tally.left() > 0 {
         let hidden = HiddenValues::of(arguments, &loaded.session, record);
-        let command = command_line(arguments, &loaded.path.name(), &hidden);
+        let command = continue_command(arguments, &loaded.path.name(), &hidden);
         lines.push(match &summary.ledger {
             Some(_) => format!("to send what is left: {command}"),
             None => format!("no ledger says which rows are left; to send all again: {command}"),

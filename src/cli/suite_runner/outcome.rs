@@ -3,8 +3,9 @@
 use super::batch_runner::BatchSummary;
 use super::deliveries::{Deliveries, plural};
 use super::raw_deliveries::RawDeliveries;
+use crate::batch::Tally;
 use crate::cli::sessions::load::LoadedSession;
-use crate::event::{Cause, Event, Fact, Observer, Outcome, SkipReason, Status, Verdict};
+use crate::event::{Cause, Event, Fact, Observer, Outcome, SkipReason, Status, Verdict, group_thousands};
 use crate::report::json_events::ALL_CONDITIONS_FALSE;
 use crate::report::record::Judgement;
 use crate::session::Action;
@@ -94,10 +95,20 @@ pub fn delivery_line(loaded: &LoadedSession, outcome: Option<&Outcome>, observed
 /// more than the count of one row, unless the ledger left none of them to be tried.
 pub fn delivery_lines(summary: Option<&BatchSummary>, delivered: Option<String>) -> Vec<String> {
     match (summary, delivered) {
-        (Some(summary), Some(delivered)) if !summary.counts_rows => vec![delivered],
+        (Some(summary), Some(delivered)) if !summary.counts_rows => {
+            vec![delivered + &earlier_recipients(&summary.tally)]
+        }
         (Some(summary), _) => summary.lines.clone(),
         (None, delivered) => delivered.into_iter().collect(),
     }
+}
+
+/// `; 2 sent before, 1 refused before`: the recipients that the ledger left out of a session without rows.
+fn earlier_recipients(tally: &Tally) -> String {
+    let counts = [(tally.recipients_sent_before, "sent"), (tally.recipients_refused_before, "refused")];
+    let words = counts.iter().filter(|(count, _)| *count > 0);
+    let words: Vec<_> = words.map(|(count, word)| format!("{} {word} before", group_thousands(*count))).collect();
+    if words.is_empty() { String::new() } else { format!("; {}", words.join(", ")) }
 }
 
 /// The line for a session that has messages and sent none: why.

@@ -116,7 +116,7 @@ impl<W: Write> DiagnosisWriter<W> {
         if self.reported.iter().any(|(told, of)| (number.is_none() || *of == number) && told == failure) {
             return;
         }
-        if self.omits_rows && row.is_some() {
+        if self.omits_rows && (row.is_some() || matches!(failure.cause, Cause::Interrupted { .. })) {
             // The session may fail with it: the first one with each status is enough to know that.
             if !self.reported.iter().any(|(told, _)| told.status == failure.status) {
                 self.reported.push((failure.clone(), number));
@@ -220,9 +220,10 @@ impl<W: Write> DiagnosisWriter<W> {
         }
         let failed = outcome.status != Status::Passed;
         if failed {
-            let name = match outcome.status.name() {
-                "" => String::new(),
-                name => format!(" ({name})"),
+            let name = match (outcome.status.signal(), outcome.status.name()) {
+                (Some(signal), _) => format!(": interrupted by {signal}"),
+                (None, "") => String::new(),
+                (None, name) => format!(" ({name})"),
             };
             self.text.push_str(&format!("{}: failed, status {}{name}\n", self.name, outcome.status.code()));
         }
@@ -322,12 +323,9 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
                         self.warnings.push(warning);
                     }
                 }
-                Note::Interrupted { signal } => {
-                    let line = format!("{}: interrupted by {signal}\n", self.name);
-                    self.text.push_str(&line);
-                }
-                // These are in the transcript.
-                Note::Unencrypted { .. }
+                // The last line names the signal. The others are in the transcript.
+                Note::Interrupted { .. }
+                | Note::Unencrypted { .. }
                 | Note::NotVerified { .. }
                 | Note::ConnectedAgain
                 | Note::HandshakeRefused { .. }
