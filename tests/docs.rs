@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 use support::{Folder, tool};
 
-const PAGES: [&str; 23] = [
+const PAGES: [&str; 24] = [
     "README.md",
     "docs/session-file.md",
     "docs/steps.md",
@@ -31,6 +31,7 @@ const PAGES: [&str; 23] = [
     "docs/cli.md",
     "docs/serve.md",
     "docs/import.md",
+    "docs/probe.md",
     "docs/reduce.md",
     "docs/shell.md",
     "docs/diff.md",

@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{Finished, Folder, Mailrun, project_path};
+use support::{Finished, Folder, Mailrun, json_schema, project_path};
 
 fn test(arguments: &[&str]) -> Finished {
     let command = Mailrun::new(["test", "--dry-run", "--server", "smtp://mail.example.com"]);
@@ -72,8 +72,7 @@ fn all_reports_agree() {
     assert_eq!(verdicts, ["error", "xfailed", "passed", "failed", "skipped"]);
     let schema = include_str!("../docs/report.schema.json");
     let schema: Value = serde_json::from_str(schema).expect("the schema is JSON");
-    let mut wrong = Vec::new();
-    validate(&schema, &schema, &report, "", &mut wrong);
+    let wrong = json_schema::validate(&schema, &report);
     assert!(wrong.is_empty(), "{wrong:#?}");
 
     let page = read(&html);
@@ -149,8 +148,7 @@ fn repetitions_and_attempts_have_different_numbers() {
         let report: Value =
             serde_json::from_str(&std::fs::read_to_string(&json).expect("it is there")).expect("it is JSON");
         let schema: Value = serde_json::from_str(include_str!("../docs/report.schema.json")).expect("it is JSON");
-        let mut wrong = Vec::new();
-        validate(&schema, &schema, &report, "", &mut wrong);
+        let wrong = json_schema::validate(&schema, &report);
         assert!(wrong.is_empty(), "{wrong:#?}");
         report["sessions"][0]["steps"].as_array().expect("a list").clone()
     };
@@ -210,57 +208,4 @@ fn junit_reports_have_only_what_jenkins_accepts() {
         }
     }
     assert!(seen > 20);
-}
-
-/// Validates the part of JSON Schema that docs/report.schema.json uses.
-fn validate(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
-    if let Some(target) = schema["$ref"].as_str() {
-        let target = root.pointer(target.trim_start_matches('#')).expect("what is referred to is there");
-        validate(root, target, value, at, wrong);
-    }
-    let fits = |name: &str| match name {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "integer" => value.is_u64() || value.is_i64(),
-        "number" => value.is_number(),
-        "null" => value.is_null(),
-        other => panic!("the schema has the type {other}"),
-    };
-    let types = match &schema["type"] {
-        Value::String(name) => vec![name.as_str()],
-        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    if !types.is_empty() && !types.into_iter().any(fits) {
-        wrong.push(format!("{at}: {value} is of another type"));
-    }
-    if schema.get("const").is_some_and(|only| only != value) {
-        wrong.push(format!("{at}: {value} is another constant"));
-    }
-    if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
-        wrong.push(format!("{at}: {value} is none of the words"));
-    }
-    if let Value::Object(fields) = value {
-        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if !fields.contains_key(name) {
-                wrong.push(format!("{at}: {name} is missing"));
-            }
-        }
-        for (name, value) in fields {
-            let at = format!("{at}/{name}");
-            match (schema["properties"].get(name), schema.get("additionalProperties")) {
-                (Some(schema), _) | (None, Some(schema @ Value::Object(_))) => {
-                    validate(root, schema, value, &at, wrong);
-                }
-                (None, Some(Value::Bool(false))) => wrong.push(format!("{at} is unknown")),
-                _ => {}
-            }
-        }
-    }
-    if let (Value::Array(values), Some(schema)) = (value, schema.get("items")) {
-        for (index, value) in values.iter().enumerate() {
-            validate(root, schema, value, &format!("{at}/{index}"), wrong);
-        }
-    }
 }

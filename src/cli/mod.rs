@@ -12,8 +12,8 @@ use crate::event::Status;
 pub use arguments::definition;
 use arguments::{CliCommand, Color};
 use commands::{
-    auth_string, check, completions, diff, import, ledger, man, new, reduce, run, schema, send, serve, shell, show,
-    test,
+    auth_string, check, completions, diff, import, ledger, man, new, probe, reduce, run, schema, send, serve, shell,
+    show, test,
 };
 use error::CommandError;
 use output::console;
@@ -89,6 +89,7 @@ fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<
         CliCommand::Import(arguments) => import::main(arguments),
         CliCommand::Reduce(arguments) => reduce::main(arguments, origin),
         CliCommand::Serve(arguments) => serve::main(arguments),
+        CliCommand::Probe(arguments) => probe::main(arguments, origin),
         CliCommand::Shell(arguments) => shell::main(arguments),
         CliCommand::Diff(arguments) => diff::main(arguments, origin),
         CliCommand::AuthString(arguments) => auth_string::main(arguments, origin),

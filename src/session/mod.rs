@@ -82,7 +82,7 @@ pub use row_transcoder::RowTranscoder;
 pub use schema::schema;
 pub use scope::{DATE_HELP, HostEnvironment, Scope, Value, date_field, unseeded_letters};
 pub use server::{Scheme, Server, ServerAddress};
-pub use show::{ShowOptions, show, toml_string, toml_text};
+pub use show::{ShowOptions, as_template, show, toml_string, toml_text};
 pub use source_path::SourcePath;
 pub use sources::{FolderEntry, SourceError, SourceFile, Sources};
 pub use step_options::{CloseMode, HelloVerb, ProxySettings, StarttlsMode};

@@ -7,6 +7,7 @@ mod toml;
 mod values;
 
 pub use toml::{string as toml_string, text as toml_text};
+pub use values::as_template;
 
 use super::visitor::Visitor;
 use super::{
@@ -15,9 +16,7 @@ use super::{
 };
 use std::fmt::Write;
 use std::time::Duration;
-use values::{
-    Pairs, PairsExt, add_csv_options, address, as_template, content, env_source, literal_variable, path, source,
-};
+use values::{Pairs, PairsExt, add_csv_options, address, content, env_source, literal_variable, path, source};
 
 /// What the command line gives instead of the file.
 #[derive(Clone, Debug, Default)]

@@ -2,5 +2,6 @@
 
 pub mod diff;
 pub mod import;
+pub mod probe;
 pub mod reduce;
 pub mod shell;

@@ -6,6 +6,7 @@
 mod embedded_server;
 mod fault_server;
 mod folder;
+pub mod json_schema;
 mod mailing_story;
 mod mailrun;
 mod manual_server;

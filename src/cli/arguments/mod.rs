@@ -4,6 +4,7 @@ mod auth_string;
 mod diff;
 mod import;
 mod ledger;
+mod probe;
 mod reduce;
 mod run;
 mod send;
@@ -15,6 +16,7 @@ pub use auth_string::AuthStringArguments;
 pub use diff::DiffArguments;
 pub use import::ImportArguments;
 pub use ledger::{LedgerArguments, LedgerCommand};
+pub use probe::ProbeArguments;
 pub use reduce::ReduceArguments;
 pub use run::{
     BatchArguments, Color, ConnectArguments, InputArguments, MonitoringArguments, OutputArguments, ReportArguments,
@@ -88,6 +90,8 @@ pub enum CliCommand {
     Reduce(Box<ReduceArguments>),
     /// Run a scripted server, or one that keeps mail
     Serve(ServeArguments),
+    /// Show a server's state on one screen, with what is remarkable about it
+    Probe(Box<ProbeArguments>),
     /// Send SMTP that is typed at a prompt, or comes from a pipe
     Shell(ShellArguments),
     /// Show where two servers answer differently
@@ -169,7 +173,7 @@ pub struct CompletionsArguments {
 }
 
 /// The commands that have manual pages, for completions.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "run",
     "test",
     "check",
@@ -179,6 +183,7 @@ const COMMANDS: [&str; 16] = [
     "import",
     "reduce",
     "serve",
+    "probe",
     "shell",
     "diff",
     "auth-string",

@@ -8,6 +8,7 @@ pub mod import;
 pub mod ledger;
 pub mod man;
 pub mod new;
+pub mod probe;
 pub mod reduce;
 pub mod run;
 pub mod schema;

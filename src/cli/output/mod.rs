@@ -2,6 +2,7 @@
 
 pub mod buffered_output;
 pub mod console;
+pub mod new_file;
 pub mod progress;
 pub mod quiet_limit;
 pub mod report_files;

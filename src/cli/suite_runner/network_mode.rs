@@ -106,7 +106,7 @@ impl NetworkMode {
 }
 
 /// The name servers for MX records: those of `MAILRUN_DNS`, otherwise those of the system.
-fn nameservers() -> Result<Nameservers, CommandError> {
+pub fn nameservers() -> Result<Nameservers, CommandError> {
     match std::env::var(DNS_VARIABLE) {
         Err(std::env::VarError::NotPresent) => Ok(Nameservers::System),
         Ok(text) if text.trim().is_empty() => Ok(Nameservers::System),

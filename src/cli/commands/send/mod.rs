@@ -8,16 +8,14 @@ use super::run;
 use crate::cli::arguments::{InputArguments, MessageArguments, RunArguments, SendArguments};
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
+use crate::cli::output::new_file::{cannot_save, save_session};
 use crate::cli::sessions::diagnostics::source_error;
 use crate::cli::suite_runner::suite::Suite;
 use crate::event::Status;
 use crate::session::{Server, Sources, TextDecoding, decode_text};
 use crate::source::{SessionPath, SystemSources, io_error_text, read_argument_file};
-use crate::transcript::escape_unprintable;
 use session_text::{Content, Password};
-use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The longest text that is taken from standard input, or turned from HTML to text, in bytes: that of a template's result.
@@ -33,7 +31,7 @@ pub fn main(arguments: &SendArguments, origin: &dyn Fn(&str) -> String) -> Resul
     let content = read_content(message)?;
     let text = |password, folder: Option<&Path>| session_text::write(message, &content, password, folder);
     if let Some(path) = &message.save {
-        save(path, &text(Password::Saved, Some(&folder_of(path)?)))?;
+        save_session(path, &text(Password::Saved, Some(&folder_of(path)?)))?;
     }
     let own = text(password(message), None);
     let inputs = InputArguments {
@@ -149,30 +147,4 @@ fn password(message: &MessageArguments) -> Password<'_> {
 fn folder_of(path: &Path) -> Result<PathBuf, CommandError> {
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     folder.canonicalize().map_err(|why| cannot_save(path, &why))
-}
-
-/// Writes the session file, which only its owner can read. An existing file stays as it is.
-fn save(path: &Path, text: &str) -> Result<(), CommandError> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|why| cannot_save(path, &why))?;
-    file.write_all(text.as_bytes()).map_err(|why| cannot_save(path, &why))?;
-    console::print_line(&format!("wrote {}", shown(path)));
-    Ok(())
-}
-
-fn cannot_save(path: &Path, why: &io::Error) -> CommandError {
-    let why = match why.kind() {
-        io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
-        io::ErrorKind::NotFound => "its folder does not exist".to_owned(),
-        _ => io_error_text(why),
-    };
-    CommandError::cannot_create(format!("cannot write the session file {}: {why}", shown(path)))
-}
-
-fn shown(path: &Path) -> String {
-    escape_unprintable(path.as_os_str().as_encoded_bytes())
 }
