@@ -15,8 +15,8 @@ use crate::exec::{Clock, PreparedSession, RunOptions};
 use crate::net::SystemClock;
 use crate::session::{Session, ShowOptions, Sources, Value, load, show};
 use crate::tools::reduce::{
-    FaultCondition, FaultRuns, Reducer, RememberedSources, RunTally, SessionDocument, StepState, WholeSession,
-    replace_literal_secrets,
+    FaultCondition, FaultRuns, FaultSighting, Reducer, RememberedSources, RunTally, SessionDocument, StepState,
+    WholeSession, replace_literal_secrets,
 };
 use crate::transcript::escape_unprintable;
 
@@ -229,9 +229,12 @@ fn heading(
 ) -> Vec<String> {
     let mut lines = vec![format!("Shows: {}", condition.source())];
     if let Some(sighting) = &tally.sighting {
-        let what = sighting.reply.as_ref().or(sighting.failure.as_ref());
-        let what = what.map_or(String::new(), |what| format!(": {what}"));
+        let what = sighting.evidence().map_or(String::new(), |what| format!(": {what}"));
         lines.push(format!("After step {} of {name} ({}){what}", sighting.number, sighting.title));
+        let first = tally.first_sighting.as_ref().and_then(FaultSighting::evidence);
+        if let Some(first) = first.filter(|first| sighting.evidence() != Some(first)) {
+            lines.push(format!("In the whole session it was: {first}"));
+        }
     }
     lines.push(format!("{} by mailrun.", summary(steps, tally)));
     if is_stopped {

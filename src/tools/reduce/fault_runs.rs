@@ -7,6 +7,8 @@ use super::reducer::FaultCheck;
 use crate::event::Failure;
 use crate::exec::{Clock, Interrupt, Network, RunOptions, run};
 use crate::session::{RenderError, Session, Sources};
+use std::io::Read;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A step has this much time at least, and this many times as long as the longest step of the whole session.
@@ -15,6 +17,9 @@ const TIMES_AS_LONG: u32 = 5;
 
 /// A run has this much time at least.
 const LEAST_RUN_LIMIT: Duration = Duration::from_secs(3);
+
+/// A longer file stays a file.
+const MAX_INLINED: u64 = 256 * 1024;
 
 /// Reads the text of a session; `None` if it is not valid.
 pub type LoadCandidate<'a> = &'a dyn Fn(&str) -> Option<Session>;
@@ -43,6 +48,8 @@ pub struct RunTally {
     pub flaky: u64,
     /// Where the fault showed in the smallest session.
     pub sighting: Option<FaultSighting>,
+    /// Where the fault showed in the whole session.
+    pub first_sighting: Option<FaultSighting>,
     /// The kind of failure that counts.
     kind: Option<FailureKind>,
     limits: Option<RunLimits>,
@@ -99,6 +106,7 @@ impl FaultRuns<'_> {
                 (Some(sighting), _) => {
                     held += 1;
                     self.tally.kind = sighting.kind.filter(|_| self.condition.is_about_failure());
+                    self.tally.first_sighting = Some(sighting.clone());
                     self.tally.sighting = Some(sighting);
                 }
                 (None, None) => return WholeSession::NotRun(run.failure.map(Box::new)),
@@ -142,6 +150,13 @@ impl FaultRuns<'_> {
 }
 
 impl FaultCheck for FaultRuns<'_> {
+    fn content(&mut self, file: &str) -> Option<Vec<u8>> {
+        let source = self.sources.open(Path::new(file)).ok().filter(|source| source.length <= MAX_INLINED)?;
+        let mut content = Vec::new();
+        source.reader.take(MAX_INLINED).read_to_end(&mut content).ok()?;
+        Some(content)
+    }
+
     fn holds(&mut self, session: &str, numbers: &[usize]) -> Result<bool, Stopped> {
         let mut sighting = None;
         for repetition in 0..self.confirm {

@@ -43,6 +43,13 @@ pub struct FaultSighting {
     pub kind: Option<FailureKind>,
 }
 
+impl FaultSighting {
+    /// What shows the fault: the reply, or why the step failed.
+    pub fn evidence(&self) -> Option<&str> {
+        self.reply.as_deref().or(self.failure.as_deref())
+    }
+}
+
 /// Evaluates the condition after each step of one run.
 pub struct FaultWatcher<'w> {
     condition: &'w FaultCondition,

@@ -97,6 +97,14 @@ pub fn raw_lists(session: &SessionDocument) -> Vec<Vec<ItemPath>> {
     lists.filter(|list| !list.is_empty()).collect()
 }
 
+/// The tables that name a file whose content is sent as it is.
+pub fn content_files(session: &SessionDocument) -> Vec<ItemPath> {
+    let steps = all_steps(session).into_iter();
+    let values = steps.flat_map(|step| ["body", "raw", "bdat"].map(|key| step.key(key)));
+    let all = values.flat_map(|path| [vec![path.clone()], elements(session, &path)].concat());
+    all.filter(|path| session.keys(path) == ["file"]).collect()
+}
+
 /// The strings that are sent, or become part of what is sent.
 pub fn sent_strings(session: &SessionDocument) -> Vec<ItemPath> {
     let mut found = Vec::new();

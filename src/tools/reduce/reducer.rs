@@ -1,6 +1,6 @@
 //! The search for the smallest session: steps, then recipients, arguments and bytes, until nothing more can be removed.
 
-use super::atoms::{Pieces, pieces};
+use super::atoms::{Pieces, has_expression, pieces};
 use super::minimize::{SearchDepth, Stopped, minimize};
 use super::parts;
 use super::session_document::{ItemPath, SessionDocument};
@@ -23,6 +23,11 @@ pub trait FaultCheck {
     /// # Errors
     /// [`Stopped`] ends the search.
     fn holds(&mut self, session: &str, numbers: &[usize]) -> Result<bool, Stopped>;
+
+    /// The content of a file that the session sends, if it may be written into the session.
+    fn content(&mut self, _file: &str) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// Reduces a session.
@@ -101,7 +106,27 @@ impl<'c> Reducer<'c> {
         Ok(())
     }
 
+    /// Writes the content of files into the session, so that it can be reduced.
+    fn inline_files(&mut self) -> Result<(), Stopped> {
+        for path in parts::content_files(&self.best) {
+            let file = self.best.string(&path.key("file")).filter(|file| !has_expression(file)).map(str::to_owned);
+            let Some(content) = file.and_then(|file| self.check.content(&file)) else { continue };
+            let is_body = path.last_key() == Some("body");
+            let written = match String::from_utf8(content) {
+                Ok(text) if has_expression(&text) => continue,
+                Ok(text) if is_body => toml_text(&text.replace("\r\n", "\n")),
+                Ok(text) => toml_string(&text),
+                Err(_) if is_body => continue,
+                Err(error) => format!("{{ hex = \"{}\" }}", encode_hex(error.as_bytes())),
+            };
+            let session = written.parse::<Value>().ok().and_then(|value| self.best.with_value(&path, value));
+            session.map_or(Ok(false), |session| self.adopt(session))?;
+        }
+        Ok(())
+    }
+
     fn reduce_bytes(&mut self) -> Result<(), Stopped> {
+        self.inline_files()?;
         for index in 0..parts::raw_lists(&self.best).len() {
             if let Some(list) = parts::raw_lists(&self.best).into_iter().nth(index) {
                 self.remove_items(list, SearchDepth::SINGLE)?;

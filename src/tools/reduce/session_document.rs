@@ -1,6 +1,6 @@
 //! The text of a session file as a document that parts are removed from. What stays keeps its comments and its form.
 
-use toml_edit::{Array, DocumentMut, Item, TableLike, Value};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value};
 
 /// The lists of steps, in the order in which they run.
 pub const SECTIONS: [&str; 3] = ["open", "step", "close"];
@@ -167,13 +167,14 @@ impl SessionDocument {
         let Some((last, parent)) = path.0.split_last() else { return };
         let Some(parent) = self.get_mut(&ItemPath(parent.to_vec())) else { return };
         match (last, parent) {
+            (PathSegment::Key(key), Item::Value(Value::InlineTable(table))) => remove_entry(table, key),
             (PathSegment::Key(key), parent) => {
                 let table = parent.as_table_like_mut();
                 table.and_then(|table| table.remove(key));
             }
             (PathSegment::Index(index), Item::ArrayOfTables(list)) if *index < list.len() => drop(list.remove(*index)),
             (PathSegment::Index(index), Item::Value(Value::Array(list))) if *index < list.len() => {
-                list.remove(*index);
+                remove_element(list, *index);
             }
             _ => return,
         }
@@ -191,6 +192,31 @@ impl SessionDocument {
         } else if self.numbers[section].is_empty() {
             root.remove(SECTIONS[section]);
         }
+    }
+}
+
+/// Removes an element. The space after the opening and before the closing bracket stays.
+fn remove_element(list: &mut Array, index: usize) {
+    let is_last = index + 1 == list.len();
+    let removed = list.remove(index);
+    let prefix = removed.decor().prefix().cloned();
+    if let (0, Some(prefix), Some(first)) = (index, prefix, list.get_mut(0)) {
+        first.decor_mut().set_prefix(prefix);
+    }
+    let suffix = removed.decor().suffix().cloned();
+    let last = list.len().checked_sub(1).and_then(|last| list.get_mut(last));
+    if let (true, Some(suffix), Some(last)) = (is_last, suffix, last) {
+        last.decor_mut().set_suffix(suffix);
+    }
+}
+
+/// Removes an entry. The space before the closing brace stays.
+fn remove_entry(table: &mut InlineTable, key: &str) {
+    let is_last = table.iter().last().is_some_and(|(last, _)| last == key);
+    let suffix = table.remove(key).and_then(|removed| removed.decor().suffix().cloned());
+    let last = table.iter_mut().last();
+    if let (true, Some(suffix), Some((_, last))) = (is_last, suffix, last) {
+        last.decor_mut().set_suffix(suffix);
     }
 }
 

@@ -106,6 +106,15 @@ impl FaultCheck for TextFault<'_> {
         }
         Ok(holds)
     }
+
+    fn content(&mut self, file: &str) -> Option<Vec<u8>> {
+        match file {
+            "text" => Some(b"one\ntwo\n".to_vec()),
+            "bytes" => Some(b"\xffab".to_vec()),
+            "template" => Some(b"{{ x }}".to_vec()),
+            _ => None,
+        }
+    }
 }
 
 /// Reduces a session; gives the text and the original numbers of its steps.
@@ -160,7 +169,7 @@ fn each_kind_of_part_is_reduced() {
         (
             "tags = [\"a\"]\n[vars]\nx = \"1\"\n[[step]]\nname = \"n\"\nsend = \"A\"\nexpect = 1\ndelay = \"1s\"\nassert = [\"a\", \"b\"]\n",
             &["\"A\"", "\"b\""],
-            "[[step]]\nname = \"n\"\nsend = \"A\"\nexpect = 1\nassert = [ \"b\"]\n",
+            "[[step]]\nname = \"n\"\nsend = \"A\"\nexpect = 1\nassert = [\"b\"]\n",
             "settings and keys of steps",
         ),
         (
@@ -186,15 +195,31 @@ fn each_kind_of_part_is_reduced() {
         (
             "[[step]]\nsend = \"a{{ name }}b\"\nwith = { name = \"x\", other = \"y\" }\n",
             &["{{ name }}", "name ="],
-            "[[step]]\nsend = \"{{ name }}\"\nwith = { name = \"x\"}\n",
+            "[[step]]\nsend = \"{{ name }}\"\nwith = { name = \"x\" }\n",
             "an expression stays whole",
         ),
         ("[[step]]\nsend = \"A\"\n[[close]]\nquit = true\n", &["quit"], "[[close]]\nquit = true\n", "a section"),
     ];
     for (session, needed, expected, why) in table {
         let (text, _) = reduced(session, &|text| needed.iter().all(|part| text.contains(part)));
-        let spaces = |text: &str| text.replace("{ ", "{").replace(" }", "}").replace("[ ", "[").replace(" ]", "]");
-        assert_eq!(spaces(&text), spaces(expected), "{why}");
+        assert_eq!(text, expected, "{why}");
+    }
+}
+
+#[test]
+fn the_content_of_files_is_written_into_the_session_and_reduced() {
+    let sends = |text: &str| ["file", "tw", "ff"].iter().any(|part| text.contains(part));
+    for (step, expected) in [
+        ("body = { file = \"text\" }", "body = \"tw\""),
+        ("bdat = { file = \"text\" }", "bdat = \"tw\""),
+        ("raw = { file = \"bytes\" }", "raw = { hex = \"ff\" }"),
+        ("raw = [ { file = \"bytes\" }, \"x\" ]", "raw = [ { hex = \"ff\" } ]"),
+        ("body = { file = \"template\" }", "body = { file = \"template\" }"),
+        ("body = { file = \"missing\" }", "body = { file = \"missing\" }"),
+        ("body = { file = \"text\", template = true }", "body = \"tw\""),
+    ] {
+        let (text, _) = reduced(&format!("[[step]]\n{step}\n"), &sends);
+        assert_eq!(text, format!("[[step]]\n{expected}\n"), "{step}");
     }
 }
 
