@@ -219,3 +219,15 @@ fn a_session_needs_no_server_and_a_dry_run_sends_no_question() {
     fixture.session("server = \"smtp+unix:///run/smtp\"");
     fixture.ends("best.example", 65, &["case.toml:1:10: error: smtp+unix:///run/smtp is a UNIX socket"]);
 }
+
+#[test]
+fn the_shell_finds_the_exchanger_of_a_domain() {
+    let fixture = MxFixture::new("mx1.example");
+    let shell = fixture.folder.mailrun(["shell", "--mx", "down.example", "--connect-timeout", "3s"]);
+    // Nothing listens there: port 25 is not for tests.
+    let shell = shell.args(["--resolve=mx2.example:25:127.0.0.79"]).stdin("QUIT\n");
+    let shell = shell.env("MAILRUN_DNS", format!("127.0.0.1:{}", fixture.dns)).run().exits(69);
+    assert!(shell.stderr.contains("mx2.example"), "{shell}");
+    let both = fixture.folder.mailrun(["shell", "--mx", "down.example", "smtp://127.0.0.1:1"]).run().exits(64);
+    assert!(both.stderr.contains("--mx"), "{both}");
+}

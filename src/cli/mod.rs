@@ -90,7 +90,7 @@ fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<
         CliCommand::Reduce(arguments) => reduce::main(arguments, origin),
         CliCommand::Serve(arguments) => serve::main(arguments),
         CliCommand::Probe(arguments) => probe::main(arguments, origin),
-        CliCommand::Shell(arguments) => shell::main(arguments),
+        CliCommand::Shell(arguments) => shell::main(arguments, origin),
         CliCommand::Diff(arguments) => diff::main(arguments, origin),
         CliCommand::AuthString(arguments) => auth_string::main(arguments, origin),
         CliCommand::New(arguments) => new::main(arguments),

@@ -20,13 +20,9 @@ pub fn prompt(text: &str, default: Option<&str>, interrupted: &InterruptCheck) -
         Err(_) if default.is_some() => return Ok(None),
         Err(_) => return Err(refused("there is no terminal; give the value as a variable, or add a default")),
     };
-    let silent = SilentTerminal::begin(&terminal).map_err(|error| refused(&error.to_string()))?;
     let hint = default.map_or(String::new(), |default| format!("[{}] ", SafeText::new(default)));
-    let asked = write!(terminal, "{} {hint}", SafeText::new(text.trim_end())).and_then(|()| terminal.flush());
-    let answer = asked.and_then(|()| read_answer(&mut KeyReader { terminal: &terminal, interrupted }));
-    let _ = terminal.write_all(b"\n");
-    drop(silent);
-    match answer {
+    let shown = format!("{} {hint}", SafeText::new(text.trim_end()));
+    match ask_silently(&mut terminal, &shown, interrupted) {
         Ok(PromptAnswer::Given(answer)) if answer.is_empty() && default.is_some() => Ok(None),
         Ok(PromptAnswer::Given(answer)) => {
             String::from_utf8(answer).map(Some).map_err(|_| refused("the answer is not UTF-8"))
@@ -43,9 +39,25 @@ pub fn prompt(text: &str, default: Option<&str>, interrupted: &InterruptCheck) -
     }
 }
 
+/// Reads a line from the terminal without echo, after `shown`. Ctrl-C sends no signal.
+pub fn read_hidden(shown: &str, interrupted: &InterruptCheck) -> io::Result<PromptAnswer> {
+    ask_silently(&mut File::options().read(true).write(true).open("/dev/tty")?, shown, interrupted)
+}
+
+fn ask_silently(terminal: &mut File, shown: &str, interrupted: &InterruptCheck) -> io::Result<PromptAnswer> {
+    let _silent = SilentTerminal::begin(terminal)?;
+    terminal.write_all(shown.as_bytes())?;
+    let answer = read_answer(&mut KeyReader { terminal, interrupted });
+    let _ = terminal.write_all(b"\n");
+    answer
+}
+
+/// What came of a prompt.
 #[derive(Debug, PartialEq, Eq)]
-enum PromptAnswer {
+pub enum PromptAnswer {
+    /// Without the end of the line.
     Given(Vec<u8>),
+    /// With Ctrl-D, or the end of the terminal.
     None,
     /// With Ctrl-C, which is read as a key, or by a signal.
     Interrupted,

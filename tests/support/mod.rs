@@ -11,6 +11,7 @@ mod mailing_story;
 mod mailrun;
 mod manual_server;
 mod story_page;
+mod terminal;
 
 pub use embedded_server::EmbeddedServer;
 pub use fault_server::{AcceptedMail, Fault, FaultServer, FaultServerBuilder, Point, When};
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 pub use story_page::StoryPage;
+pub use terminal::Terminal;
 
 /// Longer than anything that a test waits for.
 pub const LONG: Duration = Duration::from_secs(60);

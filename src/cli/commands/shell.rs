@@ -2,56 +2,57 @@
 
 use crate::cli::arguments::ShellArguments;
 use crate::cli::error::CommandError;
-use crate::cli::sessions::diagnostics::source_error;
+use crate::cli::suite_runner::network_mode::live_network;
+use crate::cli::suite_runner::setup::trusted_certificates;
 use crate::event::Status;
-use crate::exec::{ConnectError, ConnectOptions, Server, TlsInput, TlsLimits, TlsOptions};
-use crate::net::check_tls_input;
-use crate::source::{io_error_text, read_argument_file};
+use crate::exec::{ConnectError, ConnectOptions, Server, TlsLimits, TlsOptions};
+use crate::net::SystemClock;
+use crate::session::Scheme;
+use crate::source::io_error_text;
 use crate::tools::shell::{LinkOptions, Shell, ShellLink, run_in_terminal, run_piped};
-use crate::transcript::escape_unprintable;
 use std::fs::DirBuilder;
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// Reads lines until the input ends.
-pub fn main(arguments: &ShellArguments) -> Result<Status, CommandError> {
-    let server = Server::parse(&arguments.url).map_err(CommandError::usage)?;
-    let mut ca = Vec::new();
-    for path in &arguments.ca {
-        let pem = read_argument_file(path).map_err(source_error)?;
-        check_tls_input(TlsInput::Trusted(&pem)).map_err(|why| {
-            CommandError::invalid_data(format!("{}: {why}", escape_unprintable(path.as_os_str().as_encoded_bytes())))
-        })?;
-        ca.extend_from_slice(&pem);
-        ca.push(b'\n');
-    }
+/// Reads lines until the input ends. `origin` says where an option came from, for errors.
+pub fn main(arguments: &ShellArguments, origin: &dyn Fn(&str) -> String) -> Result<Status, CommandError> {
+    let connect = &arguments.connect;
+    let url = arguments.url.clone().or_else(|| connect.mx.as_ref().map(|domain| format!("smtp://{domain}")));
+    let server = Server::parse(&url.unwrap_or_default()).map_err(CommandError::usage)?;
+    let interrupted = Arc::new(AtomicBool::new(false));
     let options = LinkOptions {
-        url: arguments.url.clone(),
         connect: ConnectOptions {
-            ipv4_only: arguments.ipv4,
-            ipv6_only: arguments.ipv6,
-            resolve: arguments.resolve.clone(),
-            ..ConnectOptions::default()
+            ipv4_only: connect.ipv4,
+            ipv6_only: connect.ipv6,
+            resolve: connect.resolve.clone(),
+            mx: connect.mx.is_some(),
+            expects_greeting: server.scheme != Scheme::Smtps,
+            source: None,
         },
         tls: TlsOptions {
             server_name: server.host().to_owned(),
-            verify: !arguments.insecure,
-            ca,
+            verify: !connect.insecure,
+            ca: trusted_certificates(connect, origin)?,
             system_roots: true,
             limits: TlsLimits::default(),
             client_cert: None,
             alpn: Vec::new(),
             details: false,
         },
-        connect_timeout: arguments.connect_timeout.unwrap_or(Duration::from_secs(30)),
-        timeout: arguments.timeout,
+        connect_timeout: connect.connect_timeout.unwrap_or(Duration::from_secs(30)),
+        timeout: connect.timeout,
         server,
+        interrupted: interrupted.clone(),
     };
+    let mut network = live_network(connect, &SystemClock::new())?;
+    let open = move |server: &Server, options: &ConnectOptions, deadline| network.open(server, options, deadline);
     let run = |session: &str| run_session(arguments, session);
-    let link = ShellLink::new(options, Box::new(io::stdout()));
+    let link = ShellLink::new(Box::new(open), options);
     let mut shell = Shell::connect(link, &run).map_err(|error| match error {
         ConnectError::CannotResolve { host, why } => {
             CommandError::new(Status::NoHost, format!("cannot connect to {host}: the name does not resolve: {why}"))
@@ -62,7 +63,7 @@ pub fn main(arguments: &ShellArguments) -> Result<Status, CommandError> {
     })?;
     let sent = if io::stdin().is_terminal() {
         let history = history_file();
-        let read = run_in_terminal(&mut shell, history.as_deref());
+        let read = run_in_terminal(&mut shell, history.as_deref(), &interrupted);
         read.map_err(|error| CommandError::new(Status::NoInput, format!("cannot read the terminal: {error}")))?;
         true
     } else {
@@ -71,7 +72,7 @@ pub fn main(arguments: &ShellArguments) -> Result<Status, CommandError> {
         })?
     };
     shell.link().show_unasked();
-    shell.link().finish();
+    shell.link().log().finish();
     if let Some(path) = &arguments.save {
         let text = shell.link().session_file(false);
         let name = path.to_string_lossy();
@@ -85,22 +86,28 @@ pub fn main(arguments: &ShellArguments) -> Result<Status, CommandError> {
 /// `:run`: the session runs as `mailrun run` does.
 fn run_session(arguments: &ShellArguments, session: &str) -> io::Result<()> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("run").arg("--server").arg(&arguments.url);
+    command.arg("run");
+    let connect = &arguments.connect;
+    for (option, value) in [("--server", &arguments.url), ("--mx", &connect.mx)] {
+        value.iter().for_each(|value| {
+            command.arg(option).arg(value);
+        });
+    }
     for (name, value) in &arguments.var {
         command.arg("--var").arg(format!("{name}={value}"));
     }
-    arguments.ca.iter().for_each(|path| {
+    connect.ca.iter().for_each(|path| {
         command.arg("--ca").arg(path);
     });
-    for (host, port, address) in &arguments.resolve {
+    for (host, port, address) in &connect.resolve {
         command.arg("--resolve").arg(format!("{host}:{port}:{address}"));
     }
-    for (option, time) in [("--timeout", arguments.timeout), ("--connect-timeout", arguments.connect_timeout)] {
+    for (option, time) in [("--timeout", connect.timeout), ("--connect-timeout", connect.connect_timeout)] {
         time.iter().for_each(|time| {
             command.arg(option).arg(format!("{}ms", time.as_millis()));
         });
     }
-    let flags = [("--insecure", arguments.insecure), ("--ipv4", arguments.ipv4), ("--ipv6", arguments.ipv6)];
+    let flags = [("--insecure", connect.insecure), ("--ipv4", connect.ipv4), ("--ipv6", connect.ipv6)];
     command.args(flags.iter().filter(|(_, given)| *given).map(|(flag, _)| flag));
     if !io::stdin().is_terminal() {
         // The rest of the pipe is for the shell.

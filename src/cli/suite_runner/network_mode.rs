@@ -2,7 +2,7 @@
 
 use super::dry_run::{self, DryRunNetwork};
 use super::retrying_network::RetryingNetwork;
-use crate::cli::arguments::{RunArguments, values};
+use crate::cli::arguments::{ConnectArguments, RunArguments, values};
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
 use crate::cli::sessions::load::LoadedSession;
@@ -33,8 +33,7 @@ impl NetworkMode {
     /// Opens the network; for a dry run it creates the folder for the mail.
     pub fn open(arguments: &RunArguments, clock: &SystemClock) -> Result<Self, CommandError> {
         if !arguments.dry.dry_run {
-            let sockets = SystemNetwork::with_clock(clock).with_nameservers(nameservers()?);
-            return Ok(Self::Live(RetryingNetwork::new(sockets, arguments.connect.wait, clock.clone())));
+            return Ok(Self::Live(live_network(&arguments.connect, clock)?));
         }
         let named = |path: &Path| escape_unprintable(path.as_os_str().as_encoded_bytes());
         let (folder, what) = match &arguments.dry.sink {
@@ -103,6 +102,12 @@ impl NetworkMode {
             ));
         }
     }
+}
+
+/// Real connections, with the name servers of the environment and `--wait`.
+pub fn live_network(connect: &ConnectArguments, clock: &SystemClock) -> Result<RetryingNetwork, CommandError> {
+    let sockets = SystemNetwork::with_clock(clock).with_nameservers(nameservers()?);
+    Ok(RetryingNetwork::new(sockets, connect.wait, clock.clone()))
 }
 
 /// The name servers for MX records: those of `MAILRUN_DNS`, otherwise those of the system.

@@ -37,6 +37,19 @@ impl Network for RetryingNetwork {
         options: &ConnectOptions,
         deadline: Instant,
     ) -> Result<(Box<dyn Stream>, ConnectionInfo), ConnectError> {
+        let (connection, connected) = self.open(server, options, deadline)?;
+        Ok((Box::new(connection), connected))
+    }
+}
+
+impl RetryingNetwork {
+    /// As [`Network::connect`].
+    pub fn open(
+        &mut self,
+        server: &Server,
+        options: &ConnectOptions,
+        deadline: Instant,
+    ) -> Result<(Connection, ConnectionInfo), ConnectError> {
         let each = deadline.saturating_duration_since(self.clock.now());
         let mut deadline = deadline;
         loop {
@@ -54,7 +67,7 @@ impl Network for RetryingNetwork {
                     };
                     if waiting.is_none() || self.stays_open(&mut connection, look) {
                         self.has_connected.store(true, Ordering::Relaxed);
-                        return Ok((Box::new(connection), connected));
+                        return Ok((connection, connected));
                     }
                 }
                 (Err(error), None) => return Err(error),
@@ -65,9 +78,7 @@ impl Network for RetryingNetwork {
             deadline = self.clock.now() + each;
         }
     }
-}
 
-impl RetryingNetwork {
     /// Whether there is a server on the connection: it sends something, or does not close before `look`. Port forwarders such as
     /// docker-proxy accept connections before there is a server, and close them at once.
     fn stays_open(&self, connection: &mut Connection, look: Instant) -> bool {

@@ -1,111 +1,142 @@
 //! The connection of a shell: every line is logged, what the server says unasked too.
 
 use super::recording::{RecordedAction, RecordedStep, session_file};
-use crate::event::{Event, Fact, Observer, RedactedLine};
-use crate::exec::{CloseMode, ConnectError, ConnectOptions, Network, Server, Stream, TlsOptions};
-use crate::net::SystemNetwork;
+use super::screen_log::ScreenLog;
+use crate::event::{Cause, Fact, Note};
+use crate::exec::{CloseMode, ConnectError, ConnectOptions, ConnectionInfo, Server, Stream, TlsError, TlsOptions};
+use crate::net::Connection;
 use crate::output::AtomicFile;
-use crate::report::{TranscriptOptions, TranscriptWriter};
-use crate::smtp::lines::{LineBuffer, WireLine, split_lines};
-use crate::smtp::reply::ReplyParser;
+use crate::session::{Scheme, ServerAddress, TlsFacts};
+use crate::smtp::capabilities::Capabilities;
+use crate::smtp::lines::{LineBuffer, split_lines};
+use crate::smtp::reply::{Reply, ReplyParser};
 use crate::smtp::timeouts::Timeout;
-use crate::transcript::{Redactor, SafeText};
-use std::io::{self, Write};
-use std::ops::Range;
+use crate::transcript::SafeText;
+use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// How often a wait looks whether Ctrl-C was pressed.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// How a shell connects.
 pub struct LinkOptions {
     pub server: Server,
-    /// As it was given, for saved sessions.
-    pub url: String,
     pub connect: ConnectOptions,
     pub tls: TlsOptions,
     pub connect_timeout: Duration,
     /// For each reply; `None`: RFC 5321's.
     pub timeout: Option<Duration>,
+    /// Set while Ctrl-C was pressed and nobody has noticed it.
+    pub interrupted: Arc<AtomicBool>,
 }
 
-/// Where lines are printed: standard output, or above a prompt.
-pub type Screen = Box<dyn Write + Send>;
+/// Opens a connection, up to a deadline.
+pub type LinkConnector =
+    Box<dyn FnMut(&Server, &ConnectOptions, Instant) -> Result<(Connection, ConnectionInfo), ConnectError> + Send>;
 
 /// The connection, and its log.
 pub struct ShellLink {
-    network: SystemNetwork,
+    open: LinkConnector,
     options: LinkOptions,
-    stream: Option<Box<dyn Stream>>,
+    stream: Option<Connection>,
     lines: LineBuffer,
-    log: ShellLog,
+    log: ScreenLog,
     steps: Vec<RecordedStep>,
-    last: Vec<u8>,
+    server: LinkState,
 }
 
-struct ShellLog {
-    screen: TranscriptWriter<Screen>,
-    file: Option<TranscriptWriter<AtomicFile>>,
-    redactor: Redactor,
-    started: Instant,
-    hex: bool,
+/// What is known of the server that the shell is connected to.
+#[derive(Default)]
+struct LinkState {
+    /// The connection does not leave the machine.
+    is_local: bool,
+    tls: Option<TlsFacts>,
+    capabilities: Capabilities,
+    /// What a reply answers, as it was sent; `None`: the greeting is awaited.
+    last: Option<Vec<u8>>,
 }
 
-impl ShellLog {
-    fn emit(&mut self, fact: Fact<'_>) {
-        let event = Event { at: self.started.elapsed(), connection: "main", fact };
-        self.screen.observe(&event);
-        if let Some(file) = &mut self.file {
-            file.observe(&event);
-        }
-    }
-
-    fn line(&mut self, sent: bool, line: WireLine<'_>, secret: Option<usize>) {
-        let mut hidden: Vec<Range<usize>> = self.redactor.find(line.bytes);
-        if let Some(at) = secret {
-            if let Some(bytes) = line.bytes.get(at..) {
-                self.redactor.add_response(bytes);
-                self.redactor.add(&String::from_utf8_lossy(bytes));
-            }
-            hidden = vec![Range { start: at.min(line.bytes.len()), end: line.bytes.len() }];
-        }
-        let line = RedactedLine::new(line, &hidden);
-        self.emit(if sent { Fact::LineSent(line) } else { Fact::LineReceived(line) });
-    }
-}
-
-/// Options of the log on the screen.
-fn screen_options(hex: bool) -> TranscriptOptions {
-    TranscriptOptions { timestamps: false, full: true, verbose: false, live: true, hex }
+/// Why there is no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoReply {
+    /// The connection ended.
+    Closed,
+    /// Nothing came in time, or what came is no reply, or Ctrl-C was pressed.
+    Nothing,
 }
 
 impl ShellLink {
-    pub fn new(options: LinkOptions, screen: Screen) -> Self {
-        let log = ShellLog {
-            screen: TranscriptWriter::new(screen, screen_options(false)),
-            file: None,
-            redactor: Redactor::default(),
-            started: Instant::now(),
-            hex: false,
-        };
-        let (network, lines) = (SystemNetwork::new(), LineBuffer::default());
-        Self { network, options, stream: None, lines, log, steps: Vec::new(), last: Vec::new() }
+    pub fn new(open: LinkConnector, options: LinkOptions) -> Self {
+        Self {
+            open,
+            options,
+            stream: None,
+            lines: LineBuffer::default(),
+            log: ScreenLog::default(),
+            steps: Vec::new(),
+            server: LinkState::default(),
+        }
     }
 
-    pub fn record(&mut self, step: RecordedStep) {
-        self.steps.push(step);
+    pub fn record(&mut self, action: RecordedAction, code: Option<u16>) {
+        self.steps.push(RecordedStep { action, code });
+    }
+
+    pub fn log(&mut self) -> &mut ScreenLog {
+        &mut self.log
+    }
+
+    /// A remark of the shell itself.
+    pub fn say(&mut self, text: &str) {
+        self.log.say(text);
+    }
+
+    /// What the server offered in its last EHLO reply.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.server.capabilities
+    }
+
+    /// What the last handshake came to.
+    pub fn tls(&self) -> Option<&TlsFacts> {
+        self.server.tls.as_ref()
+    }
+
+    /// Whether what is sent cannot be read on the way.
+    pub fn is_private(&self) -> bool {
+        self.server.tls.is_some() || self.server.is_local
+    }
+
+    pub fn server(&self) -> &Server {
+        &self.options.server
     }
 
     /// Opens a connection in place of the last one, with TLS if the URL says so.
     pub fn connect(&mut self) -> Result<(), ConnectError> {
         self.stream = None;
         self.lines = LineBuffer::default();
+        self.server = LinkState::default();
         let deadline = Instant::now() + self.options.connect_timeout;
-        let (stream, info) =
-            Network::connect(&mut self.network, &self.options.server, &self.options.connect, deadline)?;
+        let (stream, info) = (self.open)(&self.options.server, &self.options.connect, deadline)?;
         self.stream = Some(stream);
+        self.server.is_local = info.local;
         if info.local && self.options.tls.ca.is_empty() {
             self.options.tls.verify = false;
         }
+        if let Some(exchanger) = &info.exchanger {
+            for (host, why) in &exchanger.unreachable {
+                let note = Note::MailExchangerUnreachable { host: SafeText::new(host), why: SafeText::new(why) };
+                self.log.emit(Fact::Noted(note));
+            }
+            let (domain, host) = (SafeText::new(self.options.server.host()), SafeText::new(&exchanger.host));
+            self.log.emit(Fact::Noted(Note::MailExchanger { domain, host, preference: exchanger.preference }));
+            self.options.server = self.options.server.at(&exchanger.host);
+            self.options.tls.server_name.clone_from(&exchanger.host);
+            self.options.connect.mx = false;
+        }
         self.log.emit(Fact::Connected { address: SafeText::new(&info.address) });
-        if self.options.server.scheme == crate::session::Scheme::Smtps {
+        if self.options.server.scheme == Scheme::Smtps {
             self.start_tls();
         }
         Ok(())
@@ -124,6 +155,9 @@ impl ShellLink {
         match stream.start_tls(&self.options.tls, deadline) {
             Ok(tls) => {
                 self.log.emit(Fact::TlsStarted { tls: &tls, verify: self.options.tls.verify });
+                // What the server said before is forgotten (RFC 3207 §4.2).
+                self.server.capabilities = Capabilities::default();
+                self.server.tls = Some(tls);
                 true
             }
             Err(error) => {
@@ -140,15 +174,24 @@ impl ShellLink {
             self.say("there is no connection; :connect opens one");
             return false;
         }
-        split_lines(bytes).for_each(|line| self.log.line(true, line, secret));
+        self.log.sent(bytes, secret);
         let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        self.last = line.to_vec();
+        self.server.last = Some(line.to_vec());
         let deadline = self.deadline();
         let mut rest = bytes;
         while let Some(stream) = self.stream.as_mut().filter(|_| !rest.is_empty()) {
-            match stream.write(rest, deadline) {
+            match stream.write(rest, deadline.min(Instant::now() + SLICE)) {
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_pause(&error) => {
+                    let was_interrupted = self.options.interrupted.swap(false, Ordering::Relaxed);
+                    if was_interrupted || Instant::now() >= deadline {
+                        let why = if was_interrupted { "interrupted" } else { "timeout" };
+                        self.say(&format!("{why}: the server does not read; {} bytes were not written", rest.len()));
+                        // Nothing sensible can follow half a line.
+                        self.close(false);
+                        return false;
+                    }
+                }
                 Err(error) => {
                     self.ended(&error);
                     return false;
@@ -159,45 +202,79 @@ impl ShellLink {
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + self.options.timeout.unwrap_or_else(|| Timeout::of_command(&self.last).limit())
+        let wait = match (&self.server.last, &self.options.server.address) {
+            (Some(line), _) => Timeout::of_command(line),
+            (None, ServerAddress::Tcp { port, .. }) if self.server.tls.is_none() => Timeout::of_plain_greeting(*port),
+            (None, ServerAddress::Tcp { .. } | ServerAddress::Unix(_)) => Timeout::Greeting,
+        };
+        Instant::now() + self.options.timeout.unwrap_or_else(|| wait.limit())
     }
 
-    /// Logs the lines up to a whole reply, and gives its code; 0 if the connection ended instead, `None` if nothing came.
-    pub fn read_reply(&mut self) -> Option<u16> {
+    /// Logs the lines up to a whole reply, and gives it.
+    pub fn read_reply(&mut self) -> Result<Reply, NoReply> {
         let mut parser = ReplyParser::default();
         let deadline = self.deadline();
         let mut buffer = vec![0; 16 * 1024];
         loop {
             while let Ok(Some(line)) = self.lines.next_line() {
-                self.log.line(false, line, None);
+                self.log.received(line);
                 match parser.line(line.bytes) {
-                    Ok(Some(reply)) => return Some(reply.code.get()),
+                    Ok(Some(reply)) => {
+                        self.update_capabilities(&reply);
+                        return Ok(reply);
+                    }
                     Ok(None) => {}
                     Err(error) => {
-                        self.say(&format!("protocol error: {error:?}"));
-                        return None;
+                        self.say(&Cause::NotSmtp(error).to_string());
+                        return Err(NoReply::Nothing);
                     }
                 }
             }
-            let Some(stream) = &mut self.stream else { return Some(0) };
-            match stream.read(&mut buffer, deadline) {
+            if self.options.interrupted.swap(false, Ordering::Relaxed) {
+                self.say("interrupted: the reply is no longer awaited; :wait waits for it again");
+                return Err(NoReply::Nothing);
+            }
+            let Some(stream) = &mut self.stream else { return Err(NoReply::Closed) };
+            match stream.read(&mut buffer, deadline.min(Instant::now() + SLICE)) {
                 Ok(0) => {
-                    self.flush_partial();
-                    self.log.emit(Fact::ClosedByServer);
-                    self.stream = None;
-                    return Some(0);
+                    self.closed();
+                    return Err(NoReply::Closed);
                 }
                 Ok(count) => self.lines.push(buffer.get(..count).unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
-                    self.say("timeout: no reply");
-                    return None;
+                Err(error) if is_pause(&error) => {
+                    if Instant::now() >= deadline {
+                        self.say(self.timeout_words());
+                        return Err(NoReply::Nothing);
+                    }
                 }
                 Err(error) => {
                     self.ended(&error);
-                    return Some(0);
+                    return Err(NoReply::Closed);
                 }
             }
+        }
+    }
+
+    fn timeout_words(&self) -> &'static str {
+        let is_greeting = self.server.last.is_none() && self.server.tls.is_none();
+        match is_greeting && matches!(self.options.server.address, ServerAddress::Tcp { .. }) {
+            true => {
+                "timeout: no greeting; a server that expects TLS from the first byte sends none before it: did you mean \
+                 smtps://?"
+            }
+            false => "timeout: no reply",
+        }
+    }
+
+    /// EHLO and LHLO tell what the server can do; after HELO nothing is known.
+    fn update_capabilities(&mut self, reply: &Reply) {
+        let line = self.server.last.get_or_insert_default();
+        let verb = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        let is = |name: &[u8]| verb.eq_ignore_ascii_case(name);
+        if (is(b"EHLO") || is(b"LHLO")) && reply.code.class() == 2 {
+            self.server.capabilities = Capabilities::parse(reply);
+        } else if is(b"EHLO") || is(b"LHLO") || is(b"HELO") {
+            self.server.capabilities = Capabilities::default();
         }
     }
 
@@ -207,30 +284,41 @@ impl ShellLink {
         while let Some(stream) = &mut self.stream {
             match stream.read_waiting(&mut buffer) {
                 Ok(None) => break,
-                Ok(Some(0)) => {
-                    self.flush_partial();
-                    self.log.emit(Fact::ClosedByServer);
-                    self.stream = None;
-                }
+                Ok(Some(0)) => self.closed(),
                 Ok(Some(count)) => self.lines.push(buffer.get(..count).unwrap_or_default()),
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => break,
+                Err(error) if is_pause(&error) => break,
                 Err(error) => self.ended(&error),
             }
         }
         while let Ok(Some(line)) = self.lines.next_line() {
-            self.log.line(false, line, None);
+            self.log.received(line);
         }
+    }
+
+    /// What the server has said unasked, for somebody else to print. It is in the transcript file already.
+    pub fn take_unasked(&mut self) -> String {
+        self.log.hold();
+        self.show_unasked();
+        self.log.take_held()
     }
 
     fn flush_partial(&mut self) {
         let rest = self.lines.take_pending();
-        split_lines(&rest).for_each(|line| self.log.line(false, line, None));
+        split_lines(&rest).for_each(|line| self.log.received(line));
+    }
+
+    fn closed(&mut self) {
+        self.flush_partial();
+        self.log.emit(Fact::ClosedByServer);
+        self.stream = None;
     }
 
     fn ended(&mut self, error: &io::Error) {
+        if error.kind() != ErrorKind::ConnectionReset {
+            return self.closed();
+        }
         self.flush_partial();
-        let reset = error.kind() == io::ErrorKind::ConnectionReset;
-        self.log.emit(if reset { Fact::ResetByServer } else { Fact::ClosedByServer });
+        self.log.emit(Fact::ResetByServer);
         self.stream = None;
     }
 
@@ -241,7 +329,7 @@ impl ShellLink {
             // The connection is gone either way.
             let _ = stream.close(how);
             self.log.emit(Fact::ClosedByClient { how });
-            self.record(RecordedStep { action: RecordedAction::Close { reset }, code: None });
+            self.record(RecordedAction::Close { reset }, None);
         }
     }
 
@@ -254,44 +342,9 @@ impl ShellLink {
         }
     }
 
-    /// A remark of the shell itself.
-    pub fn say(&mut self, text: &str) {
-        let out = self.log.screen.get_mut();
-        for line in text.lines() {
-            // If the screen is gone nothing can be said.
-            let _ = writeln!(out, "*: {}", crate::transcript::escape_unprintable(line.as_bytes()));
-        }
-        let _ = out.flush();
-    }
-
-    pub fn set_hex(&mut self, hex: bool) {
-        self.log.hex = hex;
-        let screen: Screen = Box::new(io::stdout());
-        self.log.screen = TranscriptWriter::new(screen, screen_options(hex));
-    }
-
-    /// Logs to a file too, from now on.
-    pub fn log_to(&mut self, path: &str) {
-        self.finish();
-        match AtomicFile::keep_partial(path) {
-            Ok(file) => self.log.file = Some(TranscriptWriter::new(file, screen_options(self.log.hex))),
-            Err(error) => self.say(&format!("cannot create {path}: {error}")),
-        }
-    }
-
-    /// Gives the transcript file its name.
-    pub fn finish(&mut self) {
-        if let Some(mut file) = self.log.file.take() {
-            let written = file.finish().and_then(|()| file.get_mut().commit());
-            if let Err(error) = written {
-                self.say(&format!("cannot write the transcript: {error}"));
-            }
-        }
-    }
-
     /// The dialogue as a session file.
     pub fn session_file(&self, clean: bool) -> String {
-        session_file(&self.options.url, self.options.tls.verify, &self.steps, clean)
+        session_file(&self.options.server.to_string(), self.options.tls.verify, &self.steps, clean)
     }
 
     /// Writes a file that only its owner can read. Gives whether that succeeded.
@@ -305,8 +358,12 @@ impl ShellLink {
     }
 }
 
-fn tls_words(error: &crate::exec::TlsError) -> String {
-    use crate::exec::TlsError;
+/// Whether the connection is only not ready yet.
+fn is_pause(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+fn tls_words(error: &TlsError) -> String {
     match error {
         TlsError::Certificate { why, .. } => format!("{why}; --ca trusts a certificate, --insecure any"),
         TlsError::TimedOut => "it took too long".to_owned(),

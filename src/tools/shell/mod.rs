@@ -1,10 +1,17 @@
 //! `mailrun shell`: SMTP typed at a prompt, or read from a pipe in lockstep with the replies.
 
+mod completion;
 mod editor;
 mod link;
+mod login;
+mod piped_input;
 mod recording;
+mod screen_log;
+mod shell_input;
 mod typed_dialogue;
+mod typed_line;
 
 pub use editor::run_in_terminal;
-pub use link::{LinkOptions, ShellLink};
-pub use typed_dialogue::{Shell, run_piped};
+pub use link::{LinkConnector, LinkOptions, ShellLink};
+pub use piped_input::run_piped;
+pub use typed_dialogue::Shell;

@@ -1,5 +1,6 @@
 //! What was said at the prompt, as a session file that runs the same.
 
+use crate::smtp::sasl::Mechanism;
 use std::fmt::Write;
 
 /// What was done, in order.
@@ -15,12 +16,30 @@ pub enum RecordedAction {
     /// Content up to its dot, dots unstuffed.
     Content(Vec<u8>),
     Raw(Vec<u8>),
+    Login(RecordedLogin),
     Starttls,
     Tls,
     Close {
         reset: bool,
     },
     Connect,
+}
+
+/// The value that is asked for without echo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretKind {
+    Password,
+    Token,
+}
+
+/// `:auth`, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedLogin {
+    pub mechanism: Mechanism,
+    pub user: String,
+    pub secret: Option<SecretKind>,
+    /// Without TLS.
+    pub in_plain_text: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +81,21 @@ pub fn session_file(server: &str, verify: bool, steps: &[RecordedStep], clean: b
                 }
             },
             RecordedAction::Raw(bytes) => format!("raw = {}\n", hex(bytes)),
+            RecordedAction::Login(login) => {
+                let mut keys = format!("mechanism = \"{}\"", login.mechanism);
+                if !login.user.is_empty() {
+                    let _ = write!(keys, ", user = {}", template(&login.user)); // writing to a String cannot fail
+                }
+                if let Some(kind) = login.secret {
+                    secrets += 1;
+                    let key = if kind == SecretKind::Password { "password" } else { "token" };
+                    let _ = write!(keys, ", {key} = \"{{{{ secret_{secrets} }}}}\""); // the same
+                }
+                if login.in_plain_text {
+                    keys.push_str(", allow_plaintext = true");
+                }
+                format!("auth = {{ {keys} }}\n")
+            }
             RecordedAction::Starttls => "starttls = true\n".to_owned(),
             RecordedAction::Tls => "tls = true\n".to_owned(),
             RecordedAction::Close { reset: false } => "close = true\n".to_owned(),
@@ -138,14 +172,25 @@ mod tests {
             step(line("VRFY x"), 550),
             step(RecordedAction::Content(b"Subject: x\r\n\r\n.dot\r\n".to_vec()), 250),
             RecordedStep { action: RecordedAction::Raw(b"NO\n".to_vec()), code: None },
+            step(
+                RecordedAction::Login(RecordedLogin {
+                    mechanism: Mechanism::Plain,
+                    user: "a\"b".to_owned(),
+                    secret: Some(SecretKind::Password),
+                    in_plain_text: true,
+                }),
+                235,
+            ),
         ];
         let text = session_file("smtp://x", false, &steps, false);
         assert_eq!(
             text,
-            "server = \"smtp://x\"\n\n[secrets]\nsecret_1 = { env = \"SMTP_SECRET_1\" }\n\n[tls]\nverify = false\n\
+            "server = \"smtp://x\"\n\n[secrets]\nsecret_1 = { env = \"SMTP_SECRET_1\" }\nsecret_2 = { env = \"SMTP_SECRET_2\" }\n\n[tls]\nverify = false\n\
              \n[[step]]\nexpect = 220\n\n[[step]]\nsend = \"NOOP {{ '{{' }} \\\"x\\\" }} \\\\\"\nexpect = 250\n\
              \n[[step]]\nsend = \"AUTH PLAIN {{ secret_1 }}\"\nexpect = 235\n\n[[step]]\nsend = \"VRFY x\"\nexpect = 550\n\
-             \n[[step]]\nbody = \"Subject: x\\n\\n.dot\\n\"\nexpect = 250\n\n[[step]]\nraw = { hex = \"4e4f0a\" }\n"
+             \n[[step]]\nbody = \"Subject: x\\n\\n.dot\\n\"\nexpect = 250\n\n[[step]]\nraw = { hex = \"4e4f0a\" }\n\
+             \n[[step]]\nauth = { mechanism = \"PLAIN\", user = \"a\\\"b\", password = \"{{ secret_2 }}\", allow_plaintext = true }\n\
+             expect = 235\n"
         );
         assert!(!session_file("smtp://x", true, &steps, true).contains("VRFY"), "clean leaves out what got a 5xx");
     }

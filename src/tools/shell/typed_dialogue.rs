@@ -1,15 +1,21 @@
 //! The dialogue that is typed: what each line means where it stands.
 
-use super::link::{ShellLink, connect_words};
-use super::recording::{RecordedAction, RecordedStep};
+use super::link::{NoReply, ShellLink, connect_words};
+use super::login::log_in;
+use super::recording::RecordedAction;
+use super::shell_input::ShellInput;
+use super::typed_line::{bdat_octets, raw_bytes, secret_from};
+use crate::exec::ConnectError;
+use crate::session::closest_name;
 use crate::smtp::content::ContentEncoder;
-use crate::transcript::unescape;
+use crate::transcript::escape_unprintable;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::io::{self, Write};
+use std::io;
 
 /// The colon commands.
-pub const COMMANDS: [&str; 14] = [
+pub const COMMANDS: [&str; 15] = [
+    ":auth",
     ":b64",
     ":body",
     ":close",
@@ -28,6 +34,7 @@ pub const COMMANDS: [&str; 14] = [
 
 const HELP: &str = "\
 Lines are sent as they are, with CRLF. STARTTLS does the handshake. After a 354, lines are content up to a lone dot.
+:auth [MECHANISM]   logs in; the password is asked for
 :body FILE          DATA, and the file as content      :raw BYTES          bytes; \\r \\n \\xNN are escapes
 :b64 TEXT           sends TEXT in base64, hidden        :unb64 TEXT         shows what base64 says
 :wait               waits for a reply                   :expect 250         compares the last reply
@@ -70,7 +77,7 @@ pub struct Shell<'a> {
 
 impl<'a> Shell<'a> {
     /// Connects and reads the greeting. The error is why that failed.
-    pub fn connect(mut link: ShellLink, run: SessionCommand<'a>) -> Result<Self, crate::exec::ConnectError> {
+    pub fn connect(mut link: ShellLink, run: SessionCommand<'a>) -> Result<Self, ConnectError> {
         link.connect()?;
         let mut shell = Self { link, state: DialogueState::Command, content: Vec::new(), run };
         shell.read_reply(RecordedAction::Wait);
@@ -86,22 +93,27 @@ impl<'a> Shell<'a> {
         }
     }
 
-    /// Whether the next line is a secret, which no history keeps.
-    pub fn is_secret(&self, line: &str) -> bool {
-        self.state == DialogueState::Response || secret_from(line).is_some() || line.starts_with(":b64")
+    /// Whether the next line answers a 334: it is a secret, whatever it is.
+    pub fn awaits_secret(&self) -> bool {
+        self.state == DialogueState::Response
     }
 
-    /// Whether the next line may go into the history.
+    /// Whether the next line is content.
+    pub fn is_in_content(&self) -> bool {
+        matches!(self.state, DialogueState::Content | DialogueState::Octets(_))
+    }
+
+    /// Whether the history may keep the next line: it is no content, and no secret.
     pub fn keeps(&self, line: &str) -> bool {
-        self.state == DialogueState::Command && !self.is_secret(line)
+        self.state == DialogueState::Command && secret_from(line).is_none() && !line.starts_with(":b64")
     }
 
     pub fn link(&mut self) -> &mut ShellLink {
         &mut self.link
     }
 
-    /// Performs a line.
-    pub fn line(&mut self, line: &str) -> AfterLine {
+    /// Performs a line. A command asks `input` for what it needs besides.
+    pub fn line(&mut self, line: &str, input: &mut dyn ShellInput) -> AfterLine {
         // What has come already may be the reply that is waited for.
         if line != ":wait" {
             self.link.show_unasked();
@@ -116,14 +128,16 @@ impl<'a> Shell<'a> {
         }
         if let Some(command) = line.strip_prefix(':') {
             let (name, argument) = command.split_once(' ').unwrap_or((command, ""));
-            return self.colon(name, argument.trim());
+            return self.colon(name, argument.trim(), input);
         }
-        let secret = if self.state == DialogueState::Response { Some(0) } else { secret_from(line) };
+        // `*` gives up (RFC 4954 §4), and is no secret.
+        let is_answer = self.state == DialogueState::Response && line != "*";
+        let secret = if is_answer { Some(0) } else { secret_from(line) };
         self.send_line(line, secret)
     }
 
     /// Performs a line that is no UTF-8: content, octets, or a command with exactly these bytes.
-    fn line_of_bytes(&mut self, line: &[u8]) -> AfterLine {
+    pub fn line_of_bytes(&mut self, line: &[u8]) -> AfterLine {
         self.link.show_unasked();
         match self.state {
             DialogueState::Content => self.content_line(line),
@@ -168,10 +182,14 @@ impl<'a> Shell<'a> {
         AfterLine::Continue
     }
 
-    /// Reads the reply, which says what comes next.
+    /// Reads the reply, which says what comes next. Gives its code; 0 if the connection ended instead, `None` if nothing came.
     fn read_reply(&mut self, action: RecordedAction) -> Option<u16> {
-        let code = self.link.read_reply();
-        self.link.record(RecordedStep { action, code });
+        let code = match self.link.read_reply() {
+            Ok(reply) => Some(reply.code.get()),
+            Err(NoReply::Closed) => Some(0),
+            Err(NoReply::Nothing) => None,
+        };
+        self.link.record(action, code);
         self.state = match code {
             Some(334) => DialogueState::Response,
             Some(354) => DialogueState::Content,
@@ -215,12 +233,18 @@ impl<'a> Shell<'a> {
         AfterLine::Continue
     }
 
-    fn colon(&mut self, name: &str, argument: &str) -> AfterLine {
+    fn colon(&mut self, name: &str, argument: &str, input: &mut dyn ShellInput) -> AfterLine {
         match name {
+            "auth" if self.awaits_secret() => self.link.say("the server waits for an answer to its 334; * gives up"),
+            "auth" => {
+                if let Err(error) = log_in(&mut self.link, argument, input) {
+                    self.link.say(&format!("cannot log in: {error}"));
+                }
+            }
             "help" => self.link.say(HELP.trim_end()),
             "b64" => return self.send_line(&STANDARD.encode(argument), Some(0)),
             "unb64" => match STANDARD.decode(argument) {
-                Ok(bytes) => self.link.say(&crate::transcript::escape_unprintable(&bytes)),
+                Ok(bytes) => self.link.say(&escape_unprintable(&bytes)),
                 Err(_) => self.link.say("this is not base64"),
             },
             "wait" => {
@@ -231,7 +255,7 @@ impl<'a> Shell<'a> {
                     if !self.link.send(&bytes, None) {
                         return AfterLine::Disconnected;
                     }
-                    self.link.record(RecordedStep { action: RecordedAction::Raw(bytes), code: None });
+                    self.link.record(RecordedAction::Raw(bytes), None);
                 }
                 None => self.link.say(":raw takes bytes; \\r, \\n, \\t, \\\\ and \\xNN are its escapes"),
             },
@@ -240,18 +264,18 @@ impl<'a> Shell<'a> {
             "close" => self.link.close(argument == "reset"),
             "connect" => match self.link.connect() {
                 Ok(()) => {
-                    self.link.record(RecordedStep { action: RecordedAction::Connect, code: None });
+                    self.link.record(RecordedAction::Connect, None);
                     self.read_reply(RecordedAction::Wait);
                 }
                 Err(error) => self.link.say(&connect_words(&error)),
             },
             "tls" => {
                 if self.link.start_tls() {
-                    self.link.record(RecordedStep { action: RecordedAction::Tls, code: None });
+                    self.link.record(RecordedAction::Tls, None);
                 }
             }
-            "hex" => self.link.set_hex(argument != "off"),
-            "transcript" => self.link.log_to(argument),
+            "hex" => self.link.log().set_hex(argument != "off"),
+            "transcript" => self.link.log().log_to(argument),
             "save" => {
                 let (clean, path) = match argument.strip_prefix("--clean ") {
                     Some(path) => (true, path.trim()),
@@ -266,7 +290,7 @@ impl<'a> Shell<'a> {
                 }
             }
             other => {
-                let known = crate::session::closest_name(&format!(":{other}"), COMMANDS.into_iter());
+                let known = closest_name(&format!(":{other}"), COMMANDS.into_iter());
                 let hint = known
                     .map_or_else(|| ":help lists the commands".to_owned(), |known| format!("did you mean {known}?"));
                 self.link.say(&format!("unknown command :{other}; {hint}"));
@@ -297,74 +321,5 @@ impl<'a> Shell<'a> {
             self.read_reply(RecordedAction::Content(content));
         }
         AfterLine::Continue
-    }
-}
-
-/// Where the secret of an AUTH command begins: its initial response.
-fn secret_from(line: &str) -> Option<usize> {
-    let after_word = |text: &str| {
-        let end = text.find(char::is_whitespace).unwrap_or(text.len());
-        (text[..end].to_owned(), text[end..].trim_start().len())
-    };
-    let whole = line.trim_start();
-    let (auth, left) = after_word(whole);
-    let (_mechanism, left) = after_word(&whole[whole.len() - left..]);
-    (auth.eq_ignore_ascii_case("AUTH") && left > 0).then(|| line.len() - left)
-}
-
-fn bdat_octets(line: &str) -> Option<u64> {
-    let mut words = line.split_whitespace();
-    if !words.next()?.eq_ignore_ascii_case("BDAT") {
-        return None;
-    }
-    words.next()?.parse().ok()
-}
-
-/// The bytes of `:raw`: escapes are those of transcripts, and `\r`, `\n`, `\t`.
-fn raw_bytes(text: &str) -> Option<Vec<u8>> {
-    let text = text.replace("\\\\", "\\x5c").replace("\\r", "\\x0d").replace("\\n", "\\x0a").replace("\\t", "\\x09");
-    unescape(&text).ok()?.bytes().map(<[u8]>::to_vec)
-}
-
-/// Reads lines from a pipe, in lockstep with the replies. Gives whether all of them could be sent.
-pub fn run_piped(shell: &mut Shell<'_>, input: impl io::BufRead) -> io::Result<bool> {
-    for line in input.split(b'\n') {
-        let line = line?;
-        let line = line.strip_suffix(b"\r").unwrap_or(&line);
-        let after = match str::from_utf8(line) {
-            Ok(line) => shell.line(line),
-            Err(_) => shell.line_of_bytes(line),
-        };
-        if after == AfterLine::Disconnected {
-            return Ok(false);
-        }
-    }
-    io::stdout().flush()?;
-    Ok(true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_typed_after_auth_is_a_secret() {
-        for (line, at) in [
-            ("AUTH PLAIN AGEAYg==", Some(11)),
-            (" AUTH PLAIN x", Some(12)),
-            ("AUTH\tPLAIN\tx", Some(11)),
-            ("auth x y", Some(7)),
-            ("AUTH LOGIN", None),
-            ("NOOP a b", None),
-        ] {
-            assert_eq!(secret_from(line), at, "{line}");
-        }
-    }
-
-    #[test]
-    fn raw_bytes_have_escapes() {
-        for (text, bytes) in [("NO\\r\\n", Some(&b"NO\r\n"[..])), ("\\x00\\\\n", Some(b"\0\\n")), ("\\q", None)] {
-            assert_eq!(raw_bytes(text).as_deref(), bytes, "{text}");
-        }
     }
 }

@@ -1,0 +1,130 @@
+//! What a shell shows and logs: every line of the dialogue, on the screen and in a transcript file.
+
+use crate::event::{Event, Fact, Observer, RedactedLine};
+use crate::output::AtomicFile;
+use crate::report::{TranscriptOptions, TranscriptWriter};
+use crate::smtp::lines::{WireLine, split_lines};
+use crate::transcript::{Redactor, escape_unprintable};
+use std::io::{self, Write};
+use std::ops::Range;
+use std::time::Instant;
+
+/// Standard output, or what is kept while a line is edited there.
+#[derive(Default)]
+pub struct Screen {
+    held: Option<Vec<u8>>,
+}
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.held {
+            Some(held) => held.write(bytes),
+            None => io::stdout().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.held.is_some() { Ok(()) } else { io::stdout().flush() }
+    }
+}
+
+/// The log of a dialogue. Secrets are hidden in it.
+pub struct ScreenLog {
+    screen: TranscriptWriter<Screen>,
+    file: Option<TranscriptWriter<AtomicFile>>,
+    pub redactor: Redactor,
+    started: Instant,
+    hex: bool,
+}
+
+impl Default for ScreenLog {
+    fn default() -> Self {
+        Self {
+            screen: TranscriptWriter::new(Screen::default(), options(false)),
+            file: None,
+            redactor: Redactor::default(),
+            started: Instant::now(),
+            hex: false,
+        }
+    }
+}
+
+fn options(hex: bool) -> TranscriptOptions {
+    TranscriptOptions { timestamps: false, full: true, verbose: false, live: true, hex }
+}
+
+impl ScreenLog {
+    pub fn emit(&mut self, fact: Fact<'_>) {
+        let event = Event { at: self.started.elapsed(), connection: "main", fact };
+        self.screen.observe(&event);
+        if let Some(file) = &mut self.file {
+            file.observe(&event);
+        }
+    }
+
+    /// Logs lines that were sent. `secret`: from this byte of the first line on they are hidden.
+    pub fn sent(&mut self, bytes: &[u8], secret: Option<usize>) {
+        split_lines(bytes).for_each(|line| self.line(true, line, secret));
+    }
+
+    pub fn received(&mut self, line: WireLine<'_>) {
+        self.line(false, line, None);
+    }
+
+    fn line(&mut self, sent: bool, line: WireLine<'_>, secret: Option<usize>) {
+        let mut hidden: Vec<Range<usize>> = self.redactor.find(line.bytes);
+        if let Some(at) = secret {
+            if let Some(bytes) = line.bytes.get(at..) {
+                self.redactor.add_response(bytes);
+                self.redactor.add(&String::from_utf8_lossy(bytes));
+            }
+            hidden = vec![Range { start: at.min(line.bytes.len()), end: line.bytes.len() }];
+        }
+        let line = RedactedLine::new(line, &hidden);
+        self.emit(if sent { Fact::LineSent(line) } else { Fact::LineReceived(line) });
+    }
+
+    /// A remark of the shell itself, on the screen only.
+    pub fn say(&mut self, text: &str) {
+        let out = self.screen.get_mut();
+        for line in text.lines() {
+            // If the screen is gone nothing can be said.
+            let _ = writeln!(out, "*: {}", escape_unprintable(line.as_bytes()));
+        }
+        let _ = out.flush();
+    }
+
+    /// Keeps what is for the screen, until [`take_held`](Self::take_held).
+    pub fn hold(&mut self) {
+        self.screen.get_mut().held = Some(Vec::new());
+    }
+
+    /// What was kept. From now on the screen gets everything at once again.
+    pub fn take_held(&mut self) -> String {
+        String::from_utf8_lossy(&self.screen.get_mut().held.take().unwrap_or_default()).into_owned()
+    }
+
+    pub fn set_hex(&mut self, hex: bool) {
+        self.hex = hex;
+        self.screen = TranscriptWriter::new(Screen::default(), options(hex));
+    }
+
+    /// Logs to a file too, from now on.
+    pub fn log_to(&mut self, path: &str) {
+        self.finish();
+        match AtomicFile::keep_partial(path) {
+            Ok(file) => self.file = Some(TranscriptWriter::new(file, options(self.hex))),
+            Err(error) => self.say(&format!("cannot create {path}: {error}")),
+        }
+    }
+
+    /// Gives the transcript file its name.
+    pub fn finish(&mut self) {
+        if let Some(mut file) = self.file.take() {
+            let written = file.finish().and_then(|()| file.get_mut().commit());
+            if let Err(error) = written {
+                self.say(&format!("cannot write the transcript: {error}"));
+            }
+        }
+    }
+}
