@@ -261,7 +261,6 @@ impl<'p, 'a> Preflight<'p, 'a> {
     fn is_signature_known(&self) -> bool {
         let Some(dkim) = &self.run.session.dkim else { return true };
         let key = match &dkim.key.source {
-            ValueSource::Template(template) => Some(template),
             ValueSource::File { path, .. } => Some(&path.template),
             _ => None,
         };
@@ -313,18 +312,12 @@ impl<'p, 'a> Preflight<'p, 'a> {
         }
     }
 
-    /// Checks a key that is known before the first message, and tells the redactor.
-    fn dkim_key(&mut self, dkim: &DkimSection) -> Result<(), StepError> {
-        let template = dkim.key_template();
-        if !dkim.has_fixed_key(&self.run.session.templates) && !template.is_some_and(|template| self.is_known(template))
-        {
-            return Ok(());
+    /// Checks a key that is known before the first message.
+    fn dkim_key(&self, dkim: &DkimSection) -> Result<(), StepError> {
+        match dkim.has_fixed_key(&self.run.session.templates) {
+            true => signing_key(&self.parts(), dkim).map(drop),
+            false => Ok(()),
         }
-        if let Some(template) = template {
-            let text = self.renderer().render(template)?;
-            self.secrets.redactor.add(&text);
-        }
-        signing_key(&self.parts(), dkim).map(drop)
     }
 
     /// Tells the redactor the password and the token, whatever they come from, before anything is shown.

@@ -61,6 +61,11 @@ pub fn load(name: &str, text: &str, sources: &dyn Sources, overridden: &[String]
     session.source_map = std::mem::take(&mut reader.map);
     session.templates = std::mem::take(&mut reader.templates);
     let data = data_names(&session);
+    if reader.broken_files.is_empty()
+        && let Some(dkim) = &session.dkim
+    {
+        reader.diagnostics.extend(dkim.key_errors(&session, &data));
+    }
     session.templates.set_data_names(data);
     // After a syntax error, the definition of a name may not have been understood. After any other error, count all
     // names that the file meant to define.

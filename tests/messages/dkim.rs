@@ -161,12 +161,17 @@ fn each_row_can_have_its_own_key() {
 #[test]
 fn what_is_wrong_with_dkim_is_said_before_anything_is_sent() {
     let (good, short) = (pem(&rsa(1024)), pem(&rsa(768)));
+    let large = [good.clone(), vec![b'\n'; 1 << 20]].concat();
+    let of_row = "key = \"{{ row.k }}\"\n[rows]\nfile = \"dkim.pem\"\n".to_owned();
     let no_from = format!("{FILE}headers = [\"Subject\"]\n");
     /// Keys, the key's file, status and word of a run, status of a check, why.
     type Row<'a> = (&'a str, &'a [u8], i32, &'a str, i32, &'a str);
     let table: &[Row<'_>] = &[
         (FILE, b"no key", 65, "PEM", 65, "not a key"),
         (FILE, &short, 65, "1024", 65, "too short"),
+        (FILE, &large, 65, "1 MiB", 65, "longer than a value's file may be"),
+        (&of_row, &good, 65, "case.toml:5:", 65, "a key of a row"),
+        ("key = \"{{ reply.text }}\"\n", &good, 65, "case.toml:5:", 65, "a key of a reply"),
         (&no_from, &good, 65, "From", 65, "From must be signed"),
         ("key = \"x\"\n", &good, 65, "PEM", 65, "a literal key that is none"),
         ("key = { env = \"NO_SUCH_KEY_HERE\" }\n", &good, 65, "NO_SUCH_KEY_HERE", 0, "no value"),

@@ -8,11 +8,16 @@ use crate::session::{
 use crate::smtp::dkim::{DkimKey, DkimSettings};
 use std::io::Read;
 
+/// The most that the file of a value may hold.
+const LIMIT: u64 = 1 << 20;
+
 /// Errors of the key, if the file or the environment has it, and warnings.
 pub fn dkim_findings(loaded: &LoadedSession) -> Vec<Diagnostic> {
     let Some(section) = &loaded.session.dkim else { return Vec::new() };
     let mut found = Vec::new();
-    match key_text(loaded, section).map(|text| DkimKey::from_pem(text.as_bytes())) {
+    let parsed = key_text(loaded, section)
+        .map(|text| text.and_then(|text| DkimKey::from_pem(text.as_bytes()).map_err(|why| why.to_string())));
+    match parsed {
         Some(Ok(key)) if key.is_below_recommendation() => {
             let what = format!("the RSA key has {} bits", key.key_bits());
             let warning = Diagnostic::warning(section.key.span.clone(), what);
@@ -20,7 +25,7 @@ pub fn dkim_findings(loaded: &LoadedSession) -> Vec<Diagnostic> {
         }
         // A key in the file itself was checked when it was read.
         Some(Err(why)) if !matches!(section.key.source, ValueSource::Literal(_)) => {
-            found.push(Diagnostic::error(section.key.span.clone(), why.to_string()));
+            found.push(Diagnostic::error(section.key.span.clone(), why));
         }
         _ => {}
     }
@@ -57,10 +62,11 @@ fn author_domain(message: &Message) -> Option<String> {
     }
 }
 
-fn key_text(loaded: &LoadedSession, section: &DkimSection) -> Option<String> {
+/// The key, or why its file cannot be one. `None` if that is known only when it runs.
+fn key_text(loaded: &LoadedSession, section: &DkimSection) -> Option<Result<String, String>> {
     match &section.key.source {
-        ValueSource::Literal(text) => Some(text.to_string()),
-        ValueSource::Env { name, .. } => loaded.files.env(name).ok()?,
+        ValueSource::Literal(text) => Some(Ok(text.to_string())),
+        ValueSource::Env { name, .. } => loaded.files.env(name).ok()?.map(Ok),
         ValueSource::File { path, template: false, charset, .. } if path.template.is_literal() => {
             let path = ContentPath::literal_in(&path.base, &path.template.source);
             // Standard input is left for the run.
@@ -68,8 +74,12 @@ fn key_text(loaded: &LoadedSession, section: &DkimSection) -> Option<String> {
                 return None;
             }
             let mut bytes = Vec::new();
-            loaded.files.open_secret(&path).ok()?.reader.take(1 << 20).read_to_end(&mut bytes).ok()?;
-            decode_text(&bytes, TextDecoding::strict(*charset)).ok().map(|(text, _)| text)
+            loaded.files.open_secret(&path).ok()?.reader.take(LIMIT + 1).read_to_end(&mut bytes).ok()?;
+            if bytes.len() as u64 > LIMIT {
+                return Some(Err(format!("{path} holds more than 1 MiB, the limit of a value's file")));
+            }
+            let decoded = decode_text(&bytes, TextDecoding::strict(*charset));
+            Some(decoded.map(|(text, _)| text).map_err(|why| why.in_file(&path.to_string())))
         }
         _ => None,
     }

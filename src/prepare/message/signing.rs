@@ -4,14 +4,10 @@ use super::context::MessageContext;
 use super::parts::PartReader;
 use crate::event::{Note, Status, StepError};
 use crate::message::EncodedMessage;
-use crate::prepare::values::PLACEHOLDER;
-use crate::session::{DkimSection, Message, SourcePath, ValueSource};
+use crate::prepare::values::{PLACEHOLDER, ValueReader};
+use crate::session::{DkimSection, Message};
 use crate::smtp::dkim::{DkimKey, DkimSettings, DkimSettingsError, DkimSigner, date_of};
 use crate::transcript::SafeText;
-use std::io::Read;
-
-/// The most that a key's file may hold.
-const LIMIT: u64 = 1 << 20;
 
 /// What a message is signed with.
 pub enum SigningKey {
@@ -24,17 +20,15 @@ pub enum SigningKey {
 pub fn signing_key(parts: &PartReader<'_, '_>, section: &DkimSection) -> Result<SigningKey, StepError> {
     let (run, renderer) = (parts.run, parts.renderer);
     let wrong = |why: String| StepError::bad_value(renderer.secrets, why).at(&section.key.span);
-    let text = match (run.shared.signing.fixed(), &section.key.source) {
-        (Some(text), _) => text.clone(),
-        (None, ValueSource::Template(template)) => Some(renderer.render(template)?),
-        (None, ValueSource::File { path, .. }) => match key_file(parts, path) {
+    let text = match run.shared.signing.fixed() {
+        Some(text) => text.clone(),
+        None => match key_of_row(parts, section) {
             Err(error) if run.options.dry_run && error.status == Status::NoInput => {
                 let why = renderer.secrets.shown(error.cause.to_string());
                 return Ok(SigningKey::Absent(Some(Note::PlaceholderUsed { name: SafeText::new("[dkim] key"), why })));
             }
-            text => Some(text?),
+            text => text?,
         },
-        (None, _) => None,
     };
     let Some(text) = text.filter(|text| !run.options.dry_run || !text.contains(PLACEHOLDER)) else {
         return Ok(SigningKey::Absent(None));
@@ -42,15 +36,12 @@ pub fn signing_key(parts: &PartReader<'_, '_>, section: &DkimSection) -> Result<
     run.shared.signing.parse(&text).map(SigningKey::Present).map_err(|why| wrong(why.to_string()))
 }
 
-fn key_file(parts: &PartReader<'_, '_>, path: &SourcePath) -> Result<String, StepError> {
-    let secrets = parts.renderer.secrets;
-    let resolved = parts.renderer.resolve(path)?;
-    let opened = parts.run.sources.open_secret(&resolved);
-    let opened = opened.map_err(|error| StepError::source(secrets, parts.clock, &error).at(&path.span))?;
-    let mut text = String::new();
-    let read = opened.reader.take(LIMIT).read_to_string(&mut text);
-    read.map_err(|error| StepError::unreadable(secrets, format!("{resolved}: {error}")).at(&path.span))?;
-    Ok(text)
+/// A key that the row names. It is read by the rules of all values, and shown nowhere: no template can have it.
+fn key_of_row(parts: &PartReader<'_, '_>, section: &DkimSection) -> Result<Option<String>, StepError> {
+    let mut secrets = parts.renderer.secrets.clone();
+    let mut reader = ValueReader::new(parts.run, None, &mut secrets, parts.clock);
+    let value = reader.value(&section.key, parts.renderer.scope, true);
+    value.map(|value| value.map(|text| text.to_string())).map_err(|error| error.at(&section.key.span))
 }
 
 /// Signs the message, if the session has `[dkim]`. Its content is read once for that. Returns the note of a dry run that does
