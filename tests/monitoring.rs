@@ -3,7 +3,7 @@
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
-use support::{EmbeddedServer, Finished, Folder, project_path, tool};
+use support::{EmbeddedServer, Fault, FaultServer, Finished, Folder, Point, When, project_path, tool};
 
 /// The session of docs/monitoring.md, with the name that the scripts know.
 fn documented_session() -> String {
@@ -169,6 +169,46 @@ fn reports_without_content_follow_the_umask() {
         assert!(folder.read(name).contains("hidden"), "{name}");
     }
     server.stop();
+}
+
+/// Ways to send content without `[message]`, each with MARKER in it. The server answers BDAT with 250 and content with 550.
+const BY_HAND: [&str; 9] = [
+    "[[step]]\nsend = 'DATA'\nexpect = 354\n[[step]]\nraw = \"Subject: MARKER\\r\\n\\r\\nMARKER\\r\\n.\\r\\n\"\nexpect = 250\n",
+    "[[step]]\nsend = 'DATA'\nexpect = 354\n[[step]]\nraw = \"Sub\"\n[[step]]\nraw = \"ject: MARKER\\r\\n.\\r\\n\"\nexpect = 250\n",
+    "[[step]]\nsend = 'DATA'\nexpect = 354\n[[step]]\nraw = { file = 'm.eml' }\nexpect = 'silence'\ntimeout = '20ms'\n",
+    "[[step]]\nsend = 'DATA'\nexpect = 354\n[[step]]\nraw = \"MARKER x\\r\\n\"\nexpect = 250\ntimeout = '20ms'\n",
+    "[[step]]\nraw = \"DATA\\r\\nSubject: MARKER\\r\\n.\\r\\n\"\nexpect = 354\n[[step]]\nexpect = 250\n",
+    "[[step]]\nsend = 'DATA'\nexpect = 354\n[[step]]\nbody = \"Subject: MARKER\\n\\nMARKER\\n\"\nexpect = 250\n",
+    "[[step]]\nbdat = \"Subject: MARKER\\r\\n\\r\\nMARKER\"\nlast = true\nexpect = 250\n",
+    "[[step]]\npipeline = [{ send = 'DATA', expect = 354 }, { raw = \"MARKER x\\r\\n\", expect = 250 }]\ntimeout = '20ms'\n",
+    "[[step]]\npipeline = [{ bdat = 'MARKER' }, { bdat = \"MARKER\\r\\nMARKER\", last = true }]\n",
+];
+
+#[test]
+fn content_that_a_session_sends_by_hand_is_in_no_report_that_others_may_read() {
+    let refuses =
+        || FaultServer::builder().offering(&["CHUNKING"]).fault(When::at(Point::ContentReply, Fault::Reply("550 no")));
+    for steps in BY_HAND {
+        let (folder, server) = (Folder::new(), refuses().start());
+        folder.write("m.eml", "Subject: MARKER\r\n");
+        folder.write(
+            "s.toml",
+            format!(
+                "step = [{{ login = true }}, {{ send = 'MAIL FROM:<a@x.example>', expect = 250 }}, {{ send = 'RCPT TO:<b@x.example>', expect = 250 }}]\n"
+            ).replace("step = [", "open = [") + steps,
+        );
+        let run = folder.mailrun(["test", "--server", &server.url("smtp"), "s.toml"]).env("GITHUB_ACTIONS", "true");
+        let run = run.args(["--junit", "j.xml", "--tap", "t.tap", "--prometheus", "m.prom", "--json", "r.json"]);
+        let output = run.env("GITHUB_STEP_SUMMARY", folder.path("summary.md")).run();
+        assert!([0, 1, 75, 76].contains(&output.status), "{steps}\n{output}");
+        for name in ["j.xml", "t.tap", "m.prom", "summary.md"] {
+            assert!(!folder.read(name).contains("MARKER"), "{name}\n{steps}\n{}", folder.read(name));
+        }
+        let annotations: String = output.stdout.lines().filter(|line| line.starts_with("::")).collect();
+        assert!(!annotations.contains("MARKER"), "{steps}\n{annotations}");
+        assert!(folder.read("j.xml").contains("more lines of content"), "{steps}\n{}", folder.read("j.xml"));
+        assert!(folder.read("r.json").contains("MARKER"), "the JSON report has all: {steps}");
+    }
 }
 
 #[test]

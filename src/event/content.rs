@@ -17,12 +17,19 @@ pub struct RedactedLine<'a> {
     offset: usize,
     /// Whether it is between the chunks of a message's content: a BDAT command that is not the last one, or its reply.
     pub in_chunk_gap: bool,
+    /// Whether it is mail content, or part of it is: a line of `raw` after a 354, octets of BDAT.
+    pub is_content: bool,
 }
 
 impl<'a> RedactedLine<'a> {
     /// `hidden` are the ranges of the line that are secret, ascending and apart.
     pub fn new(line: WireLine<'a>, hidden: &'a [Range<usize>]) -> Self {
-        Self { line, hidden, offset: 0, in_chunk_gap: false }
+        Self { line, hidden, offset: 0, in_chunk_gap: false, is_content: false }
+    }
+
+    /// The same line, content or not.
+    pub fn with_content(self, is_content: bool) -> Self {
+        Self { is_content, ..self }
     }
 
     /// The same line, between chunks or not.
@@ -143,7 +150,7 @@ impl<'a> Iterator for ContentLines<'a> {
         let length = wire_length(line);
         self.rest = self.rest.get(length..).unwrap_or_default();
         self.offset += length;
-        Some(RedactedLine { line, hidden, offset, in_chunk_gap: false })
+        Some(RedactedLine { line, hidden, offset, in_chunk_gap: false, is_content: true })
     }
 }
 

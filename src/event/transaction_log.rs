@@ -4,6 +4,7 @@ use super::row_result::RawDialogue;
 use super::row_traffic::RowTraffic;
 use crate::smtp::reply::Reply;
 use crate::smtp::transaction::{Answered, TransactionTracker};
+use std::ops::Range;
 use std::time::Duration;
 
 /// The transactions of a connection.
@@ -19,6 +20,16 @@ impl TransactionLog {
     pub fn reset_tracker(&mut self) {
         self.count_unanswered_end();
         self.tracker = TransactionTracker::default();
+    }
+
+    /// The ranges of `bytes` that are content if they are sent next.
+    pub fn content_in(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        self.tracker.content_in(bytes)
+    }
+
+    /// Whether what is sent next is content, or may be.
+    pub fn expects_content(&self) -> bool {
+        self.tracker.expects_content()
     }
 
     /// A row begins.

@@ -5,6 +5,7 @@ use crate::prepare::Clock;
 use crate::smtp::lines::{WireLine, split_lines};
 use crate::transcript::{ContentWindow, ReplyWindow, SafeText, Secrets};
 use std::cell::Cell;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// The default connection's name.
@@ -109,12 +110,23 @@ impl<'a> EventSink<'a> {
         self.note(MAIN, Note::DefaultUsed { name, why });
     }
 
-    /// Emits the lines that are about to be written. `used` are the secrets in them that are too short to be searched for
+    /// Emits commands that are about to be written. `used` are the secrets in them that are too short to be searched for
     /// everywhere.
     pub fn emit_sent(&mut self, connection: &str, bytes: &[u8], used: &[String]) {
+        self.emit_lines(connection, bytes, &[], used);
+    }
+
+    /// As [`Self::emit_sent`], for bytes that may be content: a session can send what it likes.
+    pub fn emit_lines(&mut self, connection: &str, bytes: &[u8], content: &[Range<usize>], used: &[String]) {
+        let mut end = 0;
         self.for_each_block(bytes, &[], &mut ContentWindow::default(), used, |events, block| {
             for line in block.lines() {
-                events.emit(connection, Fact::LineSent(line.with_chunk_gap(events.in_chunk_gap)));
+                let start = end;
+                end += line.wire_length();
+                let first = content.partition_point(|range| range.end <= start);
+                let is_content = content.get(first).is_some_and(|range| range.start < end);
+                let line = line.with_chunk_gap(events.in_chunk_gap).with_content(is_content);
+                events.emit(connection, Fact::LineSent(line));
             }
         });
     }

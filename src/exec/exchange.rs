@@ -96,7 +96,8 @@ pub fn send_command(
     } else if connection.state == ConnectionState::AwaitingTls(TlsStart::AfterStarttls) {
         connection.state = ConnectionState::Ready;
     }
-    context.events.emit_sent(&connection.name, command.bytes, &command.short_secrets);
+    let content = connection.log.content_in(command.bytes);
+    context.events.emit_lines(&connection.name, command.bytes, &content, &command.short_secrets);
     let (count, written) = connection.write(context.events, command.bytes, command.chunk, command.deadline.at, false);
     context.events.note_partial_write(&connection.name, command.bytes.len() - count);
     match written {

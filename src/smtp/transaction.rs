@@ -8,6 +8,7 @@ mod command;
 mod content;
 #[cfg(test)]
 mod tests;
+mod upcoming;
 
 pub use command::{CommandVerb, may_end_content};
 
@@ -59,7 +60,7 @@ enum ContentReplies {
 }
 
 /// What the next bytes are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 enum Mode {
     #[default]
     Commands,

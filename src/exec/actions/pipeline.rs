@@ -21,6 +21,8 @@ struct PipelinedCommand<'s> {
     rendered: RenderedCommand,
     /// Its own variables.
     with: Vec<(String, Value)>,
+    /// Whether it is sent where content is expected, so that its first words are no command.
+    is_in_content: bool,
 }
 
 /// The bytes of a command, the short secrets in them, and what its reply's deadline is for.
@@ -46,6 +48,11 @@ pub fn pipeline(context: &mut StepContext<'_, '_>, steps: &[Step]) -> Result<(),
         commands.extend(prepare(context, step)?);
     }
     let bytes: Vec<u8> = commands.iter().flat_map(|command| command.rendered.bytes.iter().copied()).collect();
+    let (content, mut at) = (context.connection.log.content_in(&bytes), 0);
+    for command in &mut commands {
+        command.is_in_content = content.iter().any(|range| range.contains(&at));
+        at += command.rendered.bytes.len();
+    }
     let has_content = commands.iter().any(|command| ends_content(&command.step.action));
     let (step, wait) = (context.step, commands.first().map_or(Timeout::Other, |command| command.rendered.wait));
     let whole = SmtpCommand {
@@ -78,7 +85,7 @@ fn prepare<'s>(context: &mut StepContext<'_, '_>, step: &'s Step) -> Result<Opti
     context.row.scope.push_layer(with.clone());
     let rendered = render(context, step);
     context.row.scope.pop_layer();
-    Ok(rendered?.map(|rendered| PipelinedCommand { step, rendered, with }))
+    Ok(rendered?.map(|rendered| PipelinedCommand { step, rendered, with, is_in_content: false }))
 }
 
 fn render(context: &StepContext<'_, '_>, step: &Step) -> Result<Option<RenderedCommand>, StepError> {
@@ -183,7 +190,7 @@ fn judge_reply(context: &mut StepContext<'_, '_>, reply: PipelinedReply<'_, '_>)
     if let Some(why) = why.filter(|_| is_content && !expect.accepts_close() && !expect.accepts_silence()) {
         return Err(StepError::delivery_unknown(&context.events.secrets, &why));
     }
-    let waiting_for = match is_content {
+    let waiting_for = match is_content || command.is_in_content {
         true => "the reply to the content".to_owned(),
         false => reply_to_line(&command.rendered.bytes),
     };

@@ -24,7 +24,7 @@ pub fn raw(context: &mut StepContext<'_, '_>, raw: &RawBytes) -> Result<(), Step
         deadline: context.deadline(step.timeout, Timeout::of_command(&bytes)),
         expect: step.expect.as_ref(),
         requires_quiet: false,
-        reply_to: None,
+        reply_to: context.connection.log.expects_content().then_some("the content"),
         records_content: true,
     };
     exchange(context, &command).map(drop)

@@ -269,7 +269,11 @@ impl Observer for Recorder {
         let open = self.connections.iter().any(|known| &*known.name == event.connection && known.step.is_some());
         let step = open.then_some(self.steps.len());
         let mut failure = false;
-        let content = matches!(event.fact, Fact::Content(_));
+        let content = match &event.fact {
+            Fact::Content(_) => true,
+            Fact::LineSent(line) => line.is_content,
+            _ => false,
+        };
         match &event.fact {
             Fact::SessionStarted { name: _, server } => self.server = server.clone(),
             Fact::HostResolved { .. } => {}

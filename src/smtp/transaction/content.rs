@@ -25,7 +25,7 @@ enum ScanState {
 }
 
 /// Looks for the end of one content.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ContentScanner {
     state: ScanState,
     /// The line before the dot ended in CR alone: most servers take no end there.
