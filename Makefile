@@ -68,6 +68,18 @@ test-schemas: prerequisites ## install taplo, linters and schemas of others, and
 	tests/schemas/install.sh $(abspath $(TARGET)/schemas)
 	MAILRUN_TEST_SCHEMAS=$(abspath $(TARGET)/schemas) cargo test --locked --test schemas -- --ignored
 
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := $(notdir $(basename $(wildcard tests/fuzz/targets/*.rs)))
+
+.PHONY: fuzz
+fuzz: prerequisites ## fuzz all that comes from outside, each target for FUZZ_SECONDS (60)
+	@$(call install_packages,g++)
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz@0.13.2
+	@for target in $(FUZZ_TARGETS); do \
+	  echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
+	  RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz "$$target" -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 -timeout=20 -verbosity=0; \
+	done
+
 .PHONY: soak
 soak: prerequisites ## kill batches of 500 rows at 200 random moments and at each write of the ledger, and restart them
 	@$(call install_packages,strace perl)
