@@ -72,6 +72,116 @@ fn recipients_are_those_of_the_column() {
     }
 }
 
+/// The addresses in the value of a header, read by the grammar of RFC 5322 without comments.
+fn addresses(value: &str) -> Vec<String> {
+    let (mut found, mut item, mut path) = (Vec::new(), String::new(), None);
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for c in value.chars().chain([',']) {
+        if is_escaped {
+            is_escaped = false;
+        } else if is_quoted {
+            (is_quoted, is_escaped) = (c != '"', c == '\\');
+        } else {
+            assert!(!"();\\".contains(c), "{value}");
+            match c {
+                '"' => is_quoted = true,
+                ',' => {
+                    found.push(path.take().unwrap_or_else(|| item.trim().to_owned()));
+                    item.clear();
+                    continue;
+                }
+                '<' => {
+                    item.clear();
+                    continue;
+                }
+                '>' => path = Some(std::mem::take(&mut item)),
+                _ => {}
+            }
+        }
+        item.push(c);
+    }
+    assert!(!is_quoted, "{value}");
+    found
+}
+
+/// The address of MAIL and those in the header of each message, by the number in its Message-ID.
+fn senders(transcript: &str, header: &str) -> Vec<(usize, String, Vec<String>)> {
+    let mut found = Vec::new();
+    for part in transcript.split("C: MAIL FROM:<").skip(1) {
+        let (line, rest) = part.split_once('\n').expect("the command ends");
+        let (sender, _) = line.rsplit_once('>').expect("the path ends");
+        let content: Vec<&str> = rest.lines().filter_map(|line| line.strip_prefix("C: ")).collect();
+        // The transcript escapes backslashes.
+        let unfolded = content.join("\n").replace("\\\\", "\\").replace("\n ", " ").replace("\n\t", " ");
+        let value = |name: &str| unfolded.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let Some(id) = value("Message-ID") else { continue };
+        let number = id.trim_start_matches('<').split('@').next().and_then(|number| number.parse().ok());
+        found.push((number.expect("a number"), sender.to_owned(), value(header).map(addresses).unwrap_or_default()));
+    }
+    found
+}
+
+#[test]
+fn senders_are_those_of_the_column() {
+    let mut runner = TestRunner::deterministic();
+    for key in ["from", "reply_to", "envelope_from"] {
+        let forms = FORMS.into_iter().filter(|(form, _)| key == "reply_to" || !form.starts_with('['));
+        for (form, sends_each) in forms {
+            let rows: Vec<(String, String)> = (0..60)
+                .map(|number| {
+                    let mut any = || cell().new_tree(&mut runner).expect("a cell is generated").current();
+                    (any(), if number % 3 == 0 { any() } else { format!("u{number}@example.com") })
+                })
+                .collect();
+            let table: String = rows
+                .iter()
+                .enumerate()
+                .map(|(number, (name, email))| format!("{number},{},{}\n", quoted(name), quoted(email)))
+                .collect();
+            let from = if key == "from" { "" } else { "from = \"a@example.com\"\n" };
+            let batch = BatchFixture::empty();
+            batch.write("p.csv", format!("n,name,email\n{table}"));
+            batch.write(
+                "c.toml",
+                format!(
+                    "server = \"smtp://mail.example.com\"\n[message]\n{from}to = \"b@example.com\"\nchunking = false\npipelining = false\n\
+                     message_id = \"<{{{{ row.n }}}}@x.example>\"\ntext = \"hi\"\n{key} = {form}\n[rows]\nfile = \"p.csv\"\n"
+                ),
+            );
+            let ran = batch.mailrun(&["run", "--quiet", "--dry-run", "--transcript", "t.log", "c.toml"]).run();
+            assert!([0, 65].contains(&ran.status), "{key} = {form}: {}", ran.stderr);
+            let header = if key == "reply_to" { "Reply-To" } else { "From" };
+            let sent = senders(&batch.read("t.log"), header);
+            for (number, (name, email)) in rows.iter().enumerate() {
+                let got: Vec<_> = sent.iter().filter(|(other, ..)| *other == number).collect();
+                let what = format!("{key} = {form}, name {name:?}, email {email:?}: {got:?}");
+                assert!(got.len() <= 1, "{what}");
+                let is_of_cell = |address: &str| {
+                    address == email.trim()
+                        || email.ends_with(&format!("<{address}>"))
+                        || (address.is_empty() && email.trim() == "<>")
+                };
+                for (_, sender, addresses) in &got {
+                    let expected = if key == "reply_to" { "a@example.com" } else { sender.as_str() };
+                    assert_eq!(sender, expected, "{what}");
+                    match key {
+                        "envelope_from" => assert!(is_of_cell(sender) && *addresses == ["a@example.com"], "{what}"),
+                        "from" => {
+                            assert!(is_of_cell(sender) && addresses.len() == 1 && is_of_cell(&addresses[0]), "{what}")
+                        }
+                        _ => {
+                            let is_left_out = email.trim().is_empty() && addresses.is_empty();
+                            assert!(is_left_out || (addresses.len() == 1 && is_of_cell(&addresses[0])), "{what}");
+                        }
+                    }
+                }
+                let is_valid = email.starts_with('u');
+                assert!(!is_valid || !sends_each || got.len() == 1, "{what}");
+            }
+        }
+    }
+}
+
 #[test]
 fn cells_do_not_choose_recipients_or_senders() {
     let table = [

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# install.sh DIR   brings what tests/schemas/ holds our files against: taplo, check-jsonschema, ShellCheck, hadolint, and Jenkins' schema of JUnit reports.
+# install.sh DIR   brings what tests/schemas/ holds our files against: taplo, check-jsonschema, ShellCheck, hadolint, dkimpy, and Jenkins' schema of JUnit reports.
 set -euo pipefail
 dir=${1:?usage: install.sh DIR}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,7 +12,7 @@ if ! cmp -s "$here/package-lock.json" "$dir/package-lock.json" || [ ! -x "$dir/n
 fi
 
 if ! cmp -s "$here/requirements.txt" "$dir/requirements.txt"; then
-  echo "installing check-jsonschema, ShellCheck and hadolint"
+  echo "installing check-jsonschema, ShellCheck, hadolint and dkimpy"
   python3 -m venv "$dir/venv"
   "$dir/venv/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt"
   cp "$here/requirements.txt" "$dir/requirements.txt"

@@ -1,5 +1,5 @@
 //! Files are validated with tools and schemas of others: session files and their JSON Schema with taplo, JUnit reports
-//! with Jenkins' schema, the files for CI systems (`.ci/` and docs/ci.md) with those of GitHub and GitLab, ShellCheck and
+//! with Jenkins' schema, signatures of `[dkim]` with dkimpy, the files for CI systems (`.ci/` and docs/ci.md) with those of GitHub and GitLab, ShellCheck and
 //! hadolint. The commands of the files for CI systems are run.
 //!
 //! These tests need what `tests/schemas/install.sh` installs, so a plain `cargo test` ignores them; `make test-schemas`
@@ -9,6 +9,7 @@
 mod support;
 
 mod container;
+mod dkim;
 mod github;
 mod gitlab;
 mod jenkins;
