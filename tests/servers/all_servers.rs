@@ -1,13 +1,20 @@
 //! The list of all servers, and the page with the results of the tests.
 
 use crate::certificates::Certificate;
-use crate::fixture::Server;
+use crate::fixture::{Server, TlsVersions};
 use crate::{aiosmtpd, dovecot, exim, postfix, sendmail};
 use std::sync::{Mutex, PoisonError};
 
 /// Functions that start each server.
 pub const STARTS: [fn(&Certificate) -> Server; 5] =
     [|certificate| postfix::start(certificate, ""), exim::start, dovecot::start, sendmail::start, aiosmtpd::start];
+
+/// Functions that start the servers whose versions of TLS can be chosen.
+pub const STARTS_WITH_VERSIONS: [fn(&Certificate, TlsVersions) -> Server; 3] = [
+    |certificate, versions| postfix::start(certificate, postfix::tls_settings(versions)),
+    exim::start_with,
+    dovecot::start_with,
+];
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/servers.md");
 

@@ -1,13 +1,18 @@
 //! Dovecot 2.3's submission and LMTP services, of Debian 12.
 
 use crate::certificates::Certificate;
-use crate::fixture::{Server, folder, free_ports, wait_for_port};
+use crate::fixture::{Server, TlsVersions, folder, free_ports, wait_for_port};
 use crate::namespace;
 use std::os::unix::fs::PermissionsExt;
 
 /// PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1 and SCRAM-SHA-256 for `user@test` with `secret`. Submitted mail is relayed to
 /// Postfix's smtp-sink, which keeps it.
 pub fn start(certificate: &Certificate) -> Server {
+    start_with(certificate, TlsVersions::Default)
+}
+
+/// The same with certain versions of TLS.
+pub fn start_with(certificate: &Certificate, versions: TlsVersions) -> Server {
     let folder = folder();
     let root = folder.path().display().to_string();
     let [port, tls_port, lmtp_port, relay_port] = free_ports();
@@ -19,7 +24,8 @@ pub fn start(certificate: &Certificate) -> Server {
     let passwd = format!("user@test:{{PLAIN}}secret:9303:9303::{root}/mail/user::\n");
     std::fs::write(folder.path().join("passwd"), passwd).expect("it can be written");
     let ports = [port, tls_port, lmtp_port, relay_port];
-    std::fs::write(folder.path().join("dovecot.conf"), configuration(&root, certificate, ports)).expect("the same");
+    let settings = configuration(&root, certificate, ports) + tls_settings(versions);
+    std::fs::write(folder.path().join("dovecot.conf"), settings).expect("the same");
     let setup = format!(
         "{users}
 chown -R vmail {root}/mail
@@ -41,6 +47,14 @@ chown -R vmail {root}/mail
         mail: folder.path().join("relay"),
         lmtp: Some((lmtp_port, folder.path().join("mail/user/new"))),
         _alive: Box::new((process, folder)),
+    }
+}
+
+fn tls_settings(versions: TlsVersions) -> &'static str {
+    match versions {
+        TlsVersions::Default => "",
+        TlsVersions::Old => "ssl_min_protocol = TLSv1\nssl_cipher_list = ALL:!aNULL:@SECLEVEL=0\n",
+        TlsVersions::New => "ssl_min_protocol = TLSv1.2\n",
     }
 }
 

@@ -1,18 +1,24 @@
 //! Exim 4.96 of Debian 12.
 
 use crate::certificates::Certificate;
-use crate::fixture::{Server, folder, free_ports, wait_for_port};
+use crate::fixture::{Server, TlsVersions, folder, free_ports, wait_for_port};
 use crate::namespace;
 
 /// PLAIN, LOGIN and CRAM-MD5 for `user` with `secret`; RCPT to `nosuch@test` is refused, to `later@test` deferred.
 pub fn start(certificate: &Certificate) -> Server {
+    start_with(certificate, TlsVersions::Default)
+}
+
+/// The same with certain versions of TLS.
+pub fn start_with(certificate: &Certificate, versions: TlsVersions) -> Server {
     let folder = folder();
     let root = folder.path().display().to_string();
     let [port, tls_port] = free_ports();
     for name in ["spool", "logs", "mail"] {
         std::fs::create_dir(folder.path().join(name)).expect("a folder can be made");
     }
-    std::fs::write(folder.path().join("exim.conf"), configuration(&root, port, tls_port)).expect("it can be written");
+    std::fs::write(folder.path().join("exim.conf"), configuration(&root, port, tls_port, versions))
+        .expect("it can be written");
     let (pem, key) = (certificate.pem.display(), certificate.key.display());
     let setup = format!(
         "{users}
@@ -39,7 +45,13 @@ chown -R Debian-exim /etc/exim4/server.* /run/exim4 {root}/spool {root}/logs {ro
     }
 }
 
-fn configuration(root: &str, port: u16, tls_port: u16) -> String {
+fn configuration(root: &str, port: u16, tls_port: u16, versions: TlsVersions) -> String {
+    // Debian's Exim uses GnuTLS.
+    let ciphers = match versions {
+        TlsVersions::Default => "",
+        TlsVersions::Old => "tls_require_ciphers = NORMAL:+VERS-TLS1.1:+VERS-TLS1.0",
+        TlsVersions::New => "tls_require_ciphers = NORMAL:-VERS-TLS1.1:-VERS-TLS1.0",
+    };
     format!(
         r"primary_hostname = mx.test
 spool_directory = {root}/spool
@@ -50,6 +62,7 @@ tls_on_connect_ports = {tls_port}
 tls_advertise_hosts = *
 tls_certificate = /etc/exim4/server.pem
 tls_privatekey = /etc/exim4/server.key
+{ciphers}
 domainlist local_domains = test
 acl_smtp_rcpt = acl_rcpt
 acl_smtp_mail = acl_accept

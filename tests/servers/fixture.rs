@@ -83,6 +83,17 @@ pub struct Server {
     pub _alive: Box<dyn std::any::Any>,
 }
 
+/// Which versions of TLS a server accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersions {
+    /// Those of its package's configuration.
+    Default,
+    /// 1.0 and later, with the ciphers and signatures that 1.0 needs.
+    Old,
+    /// 1.2 and later.
+    New,
+}
+
 /// A server's process, ended by its id.
 pub struct Process(pub Child);
 

@@ -19,6 +19,7 @@ mod internationalised;
 mod mailing;
 mod messages;
 mod namespace;
+mod old_tls;
 mod postfix;
 mod sendmail;
 mod smoke;

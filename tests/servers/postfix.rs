@@ -1,7 +1,7 @@
 //! Postfix 3.7 of Debian 12, with its own configuration, queue and mail folder.
 
 use crate::certificates::Certificate;
-use crate::fixture::{Server, add_sasl_password, folder, free_ports, wait_for_port};
+use crate::fixture::{Server, TlsVersions, add_sasl_password, folder, free_ports, wait_for_port};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
@@ -48,6 +48,15 @@ pub fn start(certificate: &Certificate, extra: &str) -> Server {
         mail: root.join("mail/bob/new"),
         lmtp: None,
         _alive: Box::new((master, folder)),
+    }
+}
+
+/// The settings for certain versions of TLS, for `start`.
+pub fn tls_settings(versions: TlsVersions) -> &'static str {
+    match versions {
+        TlsVersions::Default => "",
+        TlsVersions::Old => "smtpd_tls_protocols = >=TLSv1\ntls_medium_cipherlist = ALL:!aNULL:@SECLEVEL=0\n",
+        TlsVersions::New => "smtpd_tls_protocols = >=TLSv1.2\n",
     }
 }
 

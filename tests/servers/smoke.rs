@@ -223,11 +223,12 @@ type Results = BTreeMap<(String, &'static str), Outcome>;
 fn run(column: &Column, certificate: &Certificate) -> Vec<(String, Outcome)> {
     let folder = crate::fixture::folder();
     let report = folder.path().join("report.json");
-    let suite = concat!(env!("CARGO_MANIFEST_DIR"), "/sessions/smoke");
+    let suite = folder.path().join("suite");
+    assert_eq!(mailrun(&["new", "suite", suite.to_str().expect("a plain name")]).status, 0, "the suite is written");
     let plain = |path: &std::path::Path| path.to_str().expect("the beds have plain names").to_owned();
     let mut arguments: Vec<String> =
         ["test", "--jobs", "6", "--server", &column.url, "--var", "domain=test"].map(str::to_owned).into();
-    arguments.extend(["--ca".into(), plain(&certificate.ca), "--json".into(), plain(&report), suite.into()]);
+    arguments.extend(["--ca".into(), plain(&certificate.ca), "--json".into(), plain(&report), plain(&suite)]);
     for variable in &column.variables {
         arguments.extend(["--var".into(), variable.clone()]);
     }
