@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 use support::{Folder, tool};
 
-const PAGES: [&str; 24] = [
+const PAGES: [&str; 25] = [
     "README.md",
     "docs/session-file.md",
     "docs/steps.md",
@@ -32,6 +32,7 @@ const PAGES: [&str; 24] = [
     "docs/serve.md",
     "docs/import.md",
     "docs/probe.md",
+    "docs/bugs.md",
     "docs/reduce.md",
     "docs/shell.md",
     "docs/diff.md",

@@ -3,13 +3,13 @@
 use super::block::{Block, BlockKind};
 use super::directive::Directive;
 use super::script::{
-    ConnectionScript, ExpectedLine, LinePattern, MatchMode, Pace, ScriptError, ScriptOp, bdat_octets, script_error,
-    verb,
+    ConnectionScript, ExpectedLine, LinePattern, MatchMode, Pace, ScriptError, ScriptOp, script_error, verb,
 };
 use super::script_line::{
     RequestedInput, append_fragment, first_piece, has_secret, is_hello, line_bytes, reply_code, wire_length,
 };
 use crate::smtp::lines::LineEnd;
+use crate::smtp::transaction::bdat_octets;
 use crate::transcript::LineBody;
 
 /// A line of one connection, not yet compiled.
@@ -342,18 +342,17 @@ impl ScriptCompiler<'_> {
             }
             Directive::TlsClosedByClient => self.push(ScriptOp::EndTls),
             Directive::OutsideTls(bytes) => self.push(ScriptOp::SendOutsideTls(bytes.clone())),
-            Directive::EndInContent { .. } if self.reach == ScriptReach::Closed => {}
-            Directive::EndInContent { bytes, reset } => {
-                self.content_end = Some((line, ScriptOp::EndInContent { bytes: *bytes, reset: *reset }));
-            }
             Directive::ClosedByServer | Directive::ResetByServer | Directive::StallTls
-            | Directive::HalfClose | Directive::StopReading
+            | Directive::HalfClose | Directive::StopReading | Directive::EndInContent { .. }
                 if self.block.is_some() =>
             {
                 let kind = self.block.as_ref().map_or("a block", |block| block.kind.directive());
                 errors.push(script_error(line, format!("a connection cannot end inside {kind}")));
             }
             _ if self.reach == ScriptReach::Closed => {}
+            Directive::EndInContent { bytes, reset } => {
+                self.content_end = Some((line, ScriptOp::EndInContent { bytes: *bytes, reset: *reset }));
+            }
             Directive::ClosedByServer => self.end(ScriptOp::Close),
             Directive::ResetByServer => self.end(ScriptOp::Reset),
             Directive::ClosedByClient => self.push(ScriptOp::AwaitClose),

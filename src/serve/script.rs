@@ -173,12 +173,3 @@ pub(super) fn script_error(line: usize, why: impl Into<String>) -> ScriptError {
 pub(super) fn verb(line: &[u8]) -> &[u8] {
     line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b':')).next().unwrap_or_default()
 }
-
-/// `BDAT 86 LAST` is 86 (RFC 3030 §2).
-pub(super) fn bdat_octets(line: &[u8]) -> Option<u64> {
-    let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
-    if !words.next()?.eq_ignore_ascii_case(b"BDAT") {
-        return None;
-    }
-    std::str::from_utf8(words.next()?.trim_ascii()).ok()?.parse().ok()
-}

@@ -1,7 +1,8 @@
 //! Compares what a client sent with the lines of a script, and describes both in messages.
 
-use super::script::{ExpectedLine, LinePattern, ScriptOp, bdat_octets, verb};
+use super::script::{ExpectedLine, LinePattern, ScriptOp, verb};
 use crate::smtp::lines::{LineEnd, WireLine};
+use crate::smtp::transaction::bdat_octets;
 use crate::transcript::{LineBody, write_notation};
 
 /// The longest line of a client: far more than SMTP's 512 octets, because scripts test such clients too.

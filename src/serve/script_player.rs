@@ -2,11 +2,12 @@
 //! deviates.
 
 use super::dialogue::{ClientEnd, Dialogue, ServerAction, TlsHandshake};
-use super::script::{ConnectionScript, ExpectedLine, LinePattern, Pace, ScriptOp, bdat_octets};
+use super::script::{ConnectionScript, ExpectedLine, LinePattern, Pace, ScriptOp};
 use super::script_match::{
     MatchResult, describe_expected, first_line, match_group, match_input, match_line, quote_line,
 };
 use crate::smtp::content::ContentDecoder;
+use crate::smtp::transaction::bdat_octets;
 use std::collections::VecDeque;
 
 /// The reply to a client that sent something else.

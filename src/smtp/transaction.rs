@@ -10,7 +10,7 @@ mod content;
 mod tests;
 mod upcoming;
 
-pub use command::{CommandVerb, may_end_content};
+pub use command::{CommandVerb, bdat_octets, may_end_content};
 
 use command::verb_of;
 use content::{ContentEnd, ContentScanner};

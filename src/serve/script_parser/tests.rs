@@ -27,6 +27,7 @@ fn what_is_wrong_is_told_with_its_line() {
         ("*: closed by server\nC: QUIT\n", 1, "did you mean `*: closed by the server`?"),
         ("S: 220 x\n*: closed by the server\nS: 220 x\n", 3, "closed this connection"),
         ("*: any order\nC: A\n*: closed by the server\n*: end\n", 3, "cannot end inside"),
+        ("*: any order\nC: BDAT 5\n*: close after 2 bytes\nC: abc\n*: end\n", 3, "cannot end inside"),
         ("C: a\n*: … 1,234 more lines (96 kB)\nC: .\n", 2, "shortened"),
         ("# nothing\n", 1, "no connection"),
         ("S: 220 x\n*: please be slow here\n", 2, "unknown remark; did you mean"),

@@ -61,6 +61,14 @@ pub fn verb_of(line: &[u8]) -> (CommandVerb, u64) {
     (verb, 0)
 }
 
+/// The octets that a BDAT command announces, with or without the line's end. `None` if it is another command, or has no number.
+pub fn bdat_octets(line: &[u8]) -> Option<u64> {
+    match verb_of(line) {
+        (CommandVerb::Chunk | CommandVerb::LastChunk, octets) => Some(octets),
+        _ => None,
+    }
+}
+
 /// Whether content may end with these bytes, whatever came before them: a dot alone between line ends of any kind, as a
 /// lenient server takes them, or BDAT's last chunk.
 pub fn may_end_content(bytes: &[u8]) -> bool {

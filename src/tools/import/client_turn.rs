@@ -1,8 +1,8 @@
 //! What the client said between two turns of the server, cut into commands, content and the rest.
 
 use super::dialogue::LogEvent;
-use super::log_text::verb;
 use crate::smtp::lines::LineEnd;
+use crate::smtp::transaction;
 use crate::transcript::LineBody;
 
 /// A line of the client, or content that the log does not have.
@@ -147,11 +147,7 @@ fn dot(items: &[ClientItem]) -> Option<usize> {
 
 /// The octets that a line announces, if it is BDAT.
 pub fn bdat_octets(item: &ClientItem) -> Option<usize> {
-    let line = item.plain()?;
-    if verb(line) != "BDAT" {
-        return None;
-    }
-    str::from_utf8(line).ok()?.split_whitespace().nth(1)?.parse().ok()
+    usize::try_from(transaction::bdat_octets(item.plain()?)?).ok()
 }
 
 /// The number of lines that `octets` octets of content take.

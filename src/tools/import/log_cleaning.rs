@@ -1,7 +1,8 @@
-//! What surrounds a log that was pasted: colours, the `> ` of a quoted mail, the fences of Markdown.
+//! What surrounds a log that was pasted: colours, the `> ` of a quoted mail, the fences of Markdown, margins.
 
 use super::dialogue::is_reply;
 use super::formats::marks::{self, LineMark, Marked};
+use super::log_margins::{keep, without_entities, without_margin};
 use super::log_text::is_command;
 use std::borrow::Cow;
 
@@ -11,12 +12,12 @@ const DEPTH: usize = 8;
 /// The log without what surrounds it. Lines keep their numbers: those outside become empty. A log that has nothing of this
 /// keeps every byte.
 pub fn clean(log: &[u8]) -> Cow<'_, [u8]> {
-    let mut log = without_colours(log);
+    let mut log = without_entities(without_colours(log));
     for _ in 0..DEPTH {
         let Some(inner) = fenced_block(&log).or_else(|| unquoted(&log)) else { break };
         log = Cow::Owned(inner);
     }
-    log
+    without_margin(&log, is_of_server).map_or(log, Cow::Owned)
 }
 
 /// Without the sequences that colour a terminal (ECMA-48 §8.3.117, SGR) or erase the rest of its line.
@@ -104,10 +105,4 @@ fn is_of_server(line: &[u8]) -> bool {
         Some(Marked::Remark(_)) | None => false,
     };
     !line.starts_with(b">") && (is_reply(line) || MARKS.iter().any(has_reply))
-}
-
-/// The lines that `of` keeps; the others become empty.
-fn keep<'a>(lines: &[&'a [u8]], of: impl Fn(usize, &'a [u8]) -> Option<&'a [u8]>) -> Vec<u8> {
-    let kept: Vec<&[u8]> = lines.iter().enumerate().map(|(at, line)| of(at, line).unwrap_or_default()).collect();
-    kept.join(&b'\n')
 }

@@ -10,6 +10,7 @@ mod error;
 mod formats;
 mod log_cleaning;
 mod log_format;
+mod log_margins;
 mod log_text;
 mod part_steps;
 mod replies;

@@ -36,6 +36,7 @@ impl PartWriter {
             }
             (PartKind::Content, Some(_)) => self.content(part),
             (PartKind::EmptyChunk, _) => empty_chunk(part),
+            (PartKind::Chunk, Some(_)) => chunk(part).unwrap_or_else(|| self.raw(part)),
             (PartKind::Command | PartKind::SaslAnswer, Some(_)) => self.command(part),
             _ => self.raw(part),
         };
@@ -204,6 +205,33 @@ impl PartWriter {
     }
 }
 
+/// BDAT with its octets; `None` if `bdat` would not write the same bytes, or if a secret is among them.
+fn chunk(part: &ClientPart) -> Option<WrittenStep> {
+    let (first, lines) = part.items.split_first()?;
+    let mut octets = Vec::new();
+    for item in lines {
+        let body = item.body.as_ref()?;
+        octets.extend_from_slice(body.bytes()?);
+        octets.extend_from_slice(line_end(body.end));
+    }
+    let last = is_last(first.plain()?, octets.len())?;
+    let step = match str::from_utf8(&octets) {
+        Ok(text) => WrittenStep::new("bdat", quoted(&template_literal(text))),
+        Err(_) => WrittenStep::new("bdat", hexadecimal(&octets)),
+    };
+    Some(if last { step.with("last", "true") } else { step })
+}
+
+/// Whether BDAT is the last one; `None` if the line is not as mailrun writes it for this number of octets.
+fn is_last(line: &[u8], octets: usize) -> Option<bool> {
+    let rest = line.strip_prefix(format!("BDAT {octets}").as_bytes())?;
+    match rest {
+        b"" => Some(false),
+        b" LAST" => Some(true),
+        _ => None,
+    }
+}
+
 /// BDAT with as many octets as it announces, in place of those that the log does not have.
 fn empty_chunk(part: &ClientPart) -> WrittenStep {
     const LONGEST: usize = 65_536;
@@ -213,7 +241,11 @@ fn empty_chunk(part: &ClientPart) -> WrittenStep {
     let filler = "Subject: placeholder\r\n\r\n".chars().chain(std::iter::repeat('x'));
     let mut text: String = filler.take(octets.saturating_sub(2)).collect();
     text.push_str(&"\r\n"[..octets.min(2)]);
-    let mut step = WrittenStep::new("raw", quoted(&format!("{}\r\n{text}", template_literal(&line))));
+    let mut step = match is_last(line.as_bytes(), octets) {
+        Some(true) => WrittenStep::new("bdat", quoted(&text)).with("last", "true"),
+        Some(false) => WrittenStep::new("bdat", quoted(&text)),
+        None => WrittenStep::new("raw", quoted(&format!("{}\r\n{text}", template_literal(&line)))),
+    };
     step.comments.push(format!("a guess: the log does not have the {announced} octets"));
     step
 }

@@ -23,7 +23,7 @@ const FIXTURES: &[(&str, LogFormat, &[&str])] = &[
             "raw = \"NOOP\\n\"\nexpect = 500",
             "sleep = \"10ms\"",
             "send = \"{{ auth_login_password }}\"\nexpect = 535",
-            "raw = \"BDAT 14 LAST\\r\\nSubject: x\\r\\n\\r\\n\"\nexpect = 250",
+            "bdat = \"Subject: x\\r\\n\\r\\n\"\nlast = true\nexpect = 250",
         ],
     ),
     (
@@ -289,4 +289,57 @@ fn answers_to_a_refused_auth_are_secrets_too() {
         assert!(!text.contains("cGFzc3dvcmQ=") && !text.contains("dXNlcg=="), "{text}");
         assert!(text.contains("NOOP"), "{text}");
     }
+}
+
+#[test]
+fn bdat_is_imported_with_its_octets() {
+    for (log, wanted, why) in [
+        ("C: BDAT 5\nC: a{{\\n\nC: \\xc3\\c\nS: 250 x\n", "bdat = { hex = ", "bytes that are not UTF-8"),
+        ("C: BDAT 6\nC: a{{\nC: \\x0d\\c\nS: 250 x\n", "bdat = \"a{{ '{{' }}\\r\\n\\r\"\nexpect = 250", "no template"),
+        ("C: BDAT 0 LAST\nS: 250 x\n", "bdat = \"\"\nlast = true\nexpect = 250", "no octets"),
+        ("C: bdat 3\nC: a\nS: 250 x\n", "raw = \"bdat 3\\r\\na\\r\\n\"\nexpect = 250", "written otherwise"),
+        ("C: BDAT 9\nC: a\nS: 501 x\n", "raw = \"BDAT 9\\r\\na\\r\\n\"\nexpect = 501", "fewer octets than announced"),
+        ("C: BDAT 3\nC: a\n", "raw = \"BDAT 3\\r\\na\\r\\n\"", "no reply"),
+    ] {
+        let log = format!("*: connected to 127.0.0.1:25\nS: 220 x\n{log}");
+        let text = import("x", log.as_bytes(), None).unwrap_or_else(|error| panic!("{why}: {error}"));
+        assert!(matches_with_remarks(&text, wanted), "{why}: {text}");
+    }
+}
+
+#[test]
+fn a_log_with_a_margin_or_entities_is_imported_alike() {
+    let bare =
+        |session: &str| session.lines().filter(|line| !line.contains("of the log")).collect::<Vec<_>>().join("\n");
+    let prefixed = |text: &str, prefix: &str| text.lines().map(|line| format!("{prefix}{line}\n")).collect::<String>();
+    for name in ["swaks.txt", "telnet.txt", "rfc-style.txt", "curl.txt", "client-marked.txt", "s_client.txt"] {
+        let text = String::from_utf8(fixture(name)).expect("the fixture is text");
+        let wanted = import("x", text.as_bytes(), None).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let numbered = |separator: &str| -> String {
+            text.lines().enumerate().map(|(at, line)| format!("{:5}{separator}{line}\n", at + 1)).collect()
+        };
+        let entities = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+        for (way, pasted) in [
+            ("indented", prefixed(&text, "    ")),
+            ("behind tabs", prefixed(&text, "\t")),
+            ("with times", prefixed(&text, "2026-11-03 08:00:00,123 ")),
+            ("with times in brackets", prefixed(&text, "[08:00:00.123] ")),
+            ("from a log of syslog", prefixed(&text, "Nov  3 08:00:00 host app[12]: ")),
+            ("from a journal", prefixed(&text, "2026-11-03T08:00:00.123+0100 host app[12]: ")),
+            ("numbered", numbered("  ")),
+            ("numbered by cat", numbered("\t")),
+            ("numbered with colons", numbered(": ")),
+            ("out of HTML", entities),
+        ] {
+            let got = import("x", pasted.as_bytes(), None).unwrap_or_else(|error| panic!("{name}, {way}: {error}"));
+            assert_eq!(bare(&got), bare(&wanted), "{name}, {way}");
+        }
+    }
+}
+
+#[test]
+fn entities_in_the_content_of_a_message_stay() {
+    let log = "220 x\nMAIL FROM:<a@example.com>\n250 ok\nDATA\n354 go\nSubject: &lt;x&gt;\n.\n250 ok\n";
+    let text = import("x", log.as_bytes(), None).expect("a paste");
+    assert!(text.contains("Subject: &lt;x&gt;"), "{text}");
 }

@@ -164,6 +164,8 @@ fn is_telnet_remark(text: &str) -> Option<bool> {
         || text == "telnet>"
         || text.starts_with("telnet> ")
         || ["^]", "^C", "^D"].contains(&text)
+        // JavaMail shows its own remarks among lines without marks.
+        || text.starts_with("DEBUG SMTP")
         || text == "read R BLOCK";
     if ends { Some(true) } else { other.then_some(false) }
 }

@@ -1,0 +1,71 @@
+//! Margins of a log that was pasted: indentation, line numbers, times, the prefix of syslog. And text that was copied out of
+//! HTML.
+
+use regex::bytes::Regex;
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+/// What may stand before each line. Exactly one space or tab after it belongs to it, but for line numbers: these may have two.
+const MARGINS: [&str; 6] = [
+    r"^[ \t]*\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?:?[ \t]",
+    r"^[ \t]*\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?:?[ \t]",
+    r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^ ]+ [^ :]+: ",
+    r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^ ]* [^ ]+ [^ :]+: ",
+    r"^[ \t]*\d{1,6}[.:)]?[ \t]",
+    r"^[ \t]*\d{1,6}[.:)]?  ",
+];
+
+static EXPRESSIONS: LazyLock<Vec<Regex>> =
+    LazyLock::new(|| MARGINS.iter().filter_map(|margin| Regex::new(margin).ok()).collect());
+
+/// The log without its margin. `None` if a line of a server is there already, or if none is behind a margin.
+pub fn without_margin(log: &[u8], is_of_server: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+    let lines: Vec<&[u8]> = log.split(|byte| *byte == b'\n').collect();
+    if lines.iter().any(|line| is_of_server(line)) {
+        return None;
+    }
+    let indent = indentation(&lines);
+    let margins = EXPRESSIONS.iter().map(|margin| -> Box<dyn Fn(&[u8]) -> usize> {
+        Box::new(move |line| margin.find(line).map_or(usize::MAX, |found| found.end()))
+    });
+    let indented: Box<dyn Fn(&[u8]) -> usize> = Box::new(move |_| indent);
+    std::iter::once(indented).chain(margins).find_map(|margin| {
+        let after = |line: &'_ [u8]| -> Option<usize> { Some(margin(line)).filter(|at| *at <= line.len()) };
+        let found = lines.iter().any(|line| after(line).is_some_and(|at| is_of_server(&line[at..])));
+        found.then(|| keep(&lines, |_, line| after(line).map(|at| &line[at..])))
+    })
+}
+
+/// The lines that `of` keeps; the others become empty.
+pub fn keep<'a>(lines: &[&'a [u8]], of: impl Fn(usize, &'a [u8]) -> Option<&'a [u8]>) -> Vec<u8> {
+    let kept: Vec<&[u8]> = lines.iter().enumerate().map(|(at, line)| of(at, line).unwrap_or_default()).collect();
+    kept.join(&b'\n')
+}
+
+/// How many bytes of white space all lines have in common.
+fn indentation(lines: &[&[u8]]) -> usize {
+    let blank = |line: &&&[u8]| !line.trim_ascii().is_empty();
+    let spaces = |line: &[u8]| line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    lines.iter().filter(blank).map(|line| spaces(line)).min().unwrap_or(0)
+}
+
+/// Text that was copied out of HTML with its entities: `MAIL FROM:&lt;a@example.com&gt;`, `&lt;-  220`. In such text there is no
+/// `<`, and the client's addresses or the marks show that it is not the content of a message that is meant.
+pub fn without_entities(log: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    const ENTITIES: [(&[u8], u8); 6] =
+        [(b"&lt;", b'<'), (b"&gt;", b'>'), (b"&quot;", b'"'), (b"&#39;", b'\''), (b"&nbsp;", b' '), (b"&amp;", b'&')];
+    const SIGNS: [&[u8]; 4] = [b"FROM:&lt;", b"from:&lt;", b"\n&lt;- ", b"\n&lt;  "];
+    let has = |sign: &&[u8]| memchr::memmem::find(&log, sign).is_some();
+    if log.contains(&b'<') || !SIGNS.iter().any(has) {
+        return log;
+    }
+    let mut text = Vec::with_capacity(log.len());
+    let mut rest: &[u8] = &log;
+    while let Some(first) = rest.first() {
+        let entity = ENTITIES.iter().find(|(name, _)| rest.starts_with(name));
+        let (byte, length) = entity.map_or((*first, 1), |(name, byte)| (*byte, name.len()));
+        text.push(byte);
+        rest = &rest[length..];
+    }
+    Cow::Owned(text)
+}
