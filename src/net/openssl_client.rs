@@ -22,6 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct OpensslClient {
     connector: SslConnector,
     verify: bool,
+    /// Whether the session lists ciphers, which it does by OpenSSL's names.
+    lists_ciphers: bool,
 }
 
 /// The certificate of a server that is not trusted: OpenSSL shows it only while it verifies the chain.
@@ -82,7 +84,18 @@ impl OpensslClient {
             });
             builder.set_alpn_protos(&names.collect::<Vec<u8>>()).map_err(describe)?;
         }
-        Ok(Self { connector: builder.build(), verify: options.verify })
+        let lists_ciphers = options.limits.ciphers.is_some();
+        Ok(Self { connector: builder.build(), verify: options.verify, lists_ciphers })
+    }
+
+    /// The name of a cipher in the notation of the session, given IANA's name: OpenSSL's if it lists ciphers. A name that
+    /// OpenSSL does not know stays.
+    pub fn cipher_name(&self, iana: String) -> String {
+        match openssl::ssl::cipher_name(&iana) {
+            "(NONE)" => iana,
+            name if self.lists_ciphers => name.to_owned(),
+            _ => iana,
+        }
     }
 
     /// Begins a handshake.

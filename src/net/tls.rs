@@ -183,13 +183,14 @@ pub fn handshake(
     let chain = peer_facts(&stream.sent_chain());
     let verified = peer_facts(&stream.verified_chain());
     let judged = if verify && !verified.is_empty() { &verified } else { &chain };
+    let cipher = flight
+        .cipher_name()
+        .filter(|name| !name.starts_with("0x"))
+        .or_else(|| stream.cipher())
+        .or_else(|| flight.cipher_name());
     let facts = TlsFacts {
         version: flight.version_name(),
-        cipher: flight
-            .cipher_name()
-            .filter(|name| !name.starts_with("0x"))
-            .or_else(|| stream.cipher())
-            .or_else(|| flight.cipher_name()),
+        cipher: cipher.map(|name| client.cipher_name(name)),
         alpn: stream.alpn(),
         peer: peer.map(|peer| peer.facts),
         valid_until: judged.iter().map(|certificate| certificate.not_after).min(),

@@ -46,6 +46,14 @@ impl TlsClient {
             Self::Openssl(client) => openssl_stage(client.connect(name, socket)),
         }
     }
+
+    /// The name of a cipher in the notation of the session, given IANA's name.
+    pub fn cipher_name(&self, iana: String) -> String {
+        match self {
+            Self::NativeTls(_) => iana,
+            Self::Openssl(client) => client.cipher_name(iana),
+        }
+    }
 }
 
 impl PendingHandshake {

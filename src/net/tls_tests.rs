@@ -110,6 +110,23 @@ fn made(self_signed: bool, change: impl FnOnce(&mut CertificateParams)) -> Made 
 }
 
 #[test]
+fn a_cipher_is_named_as_in_the_list_of_ciphers() {
+    let made = made(false, |_| {});
+    let openssl = "ECDHE-ECDSA-AES128-GCM-SHA256";
+    for (max, ciphers, details, name) in [
+        (SslVersion::TLS1_2, Some(openssl), false, openssl),
+        (SslVersion::TLS1_2, None, true, "TLS_ECDHE_ECDSA_WITH_"),
+        (SslVersion::TLS1_2, None, false, "TLS_ECDHE_ECDSA_WITH_"),
+        (SslVersion::TLS1_3, Some(openssl), false, "TLS_"),
+    ] {
+        let limits = TlsLimits { ciphers: ciphers.map(str::to_owned), ..TlsLimits::default() };
+        let options = TlsOptions { limits, details, ..options("mail.example", &made.ca) };
+        let facts = handshake(&made.acceptor(Some(max)), 1, &options).0.expect("a good certificate");
+        assert!(facts.cipher.as_deref().is_some_and(|cipher| cipher.starts_with(name)), "{:?}", facts.cipher);
+    }
+}
+
+#[test]
 fn the_facts_of_each_version_are_told() {
     let made = made(false, |_| {});
     for (max, version, suite) in

@@ -25,7 +25,7 @@ pub type EhloFacts = Capabilities;
 pub struct TlsFacts {
     /// `TLSv1.3`. `None` if it is unknown.
     pub version: Option<String>,
-    /// `TLS_AES_256_GCM_SHA384`, IANA's name.
+    /// `TLS_AES_256_GCM_SHA384`, IANA's name; OpenSSL's name if the session lists `ciphers`, which are such names.
     pub cipher: Option<String>,
     pub alpn: Option<String>,
     pub peer: Option<PeerFacts>,
