@@ -3,6 +3,7 @@
 
 use crate::fixture::{BatchFixture, SESSION, replying_on_release};
 use crate::support::{Fault, FaultServer, Finished, Point, When, seed, tool, wait_until};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Runs the batch to its end and compares what was accepted with the ledger.
@@ -40,6 +41,52 @@ fn kill_and_restart(batches: u64, kills: usize, rows: usize) {
 #[test]
 fn a_batch_killed_at_twenty_moments_sends_nothing_twice() {
     kill_and_restart(5, 4, 60);
+}
+
+/// Resolves the rows that a kill left unknown as the server's log says.
+fn resolve_by_log(batch: &BatchFixture, server: &FaultServer) {
+    let export = batch.ledger(&["export", "--csv", "--state", "unknown"]).exits(0).stdout;
+    let accepted = server.recipients();
+    let mut reader = csv::Reader::from_reader(export.as_bytes());
+    let mut resolved: BTreeMap<String, bool> = BTreeMap::new();
+    for row in reader.records().map(|row| row.expect("it is CSV")).filter(|row| !row[2].is_empty()) {
+        let has_arrived = accepted.iter().any(|recipient| *recipient == row[2]);
+        let known = resolved.entry(row[1].to_owned()).or_insert(has_arrived);
+        assert_eq!(*known, has_arrived, "the unknown recipients of a row have one message: {export}");
+    }
+    for (key, has_arrived) in resolved {
+        batch.ledger(&["resolve", &key, if has_arrived { "sent" } else { "pending" }]).exits(0);
+    }
+    assert_eq!(batch.count("unknown"), 0, "each unknown row has a recipient that is unknown: {export}");
+}
+
+#[test]
+fn rows_with_several_recipients_that_are_killed_and_resolved_reach_each_of_them_once() {
+    let rows = 40;
+    let to = "to = [\"{{ row.email }}\", { address = \"later-{{ row.email }}\" }, { address = \"b-{{ row.email }}\" }]\n\
+              on_refused = \"skip\"";
+    let session = SESSION.replace("to = [\"{{ row.email }}\"]", to);
+    assert_ne!(session, SESSION);
+    let first = seed();
+    for seed in [first, first + 1] {
+        let batch = BatchFixture::new(rows);
+        batch.write("c.toml", &session);
+        let later = When::at(Point::Command("RCPT"), Fault::Reply("450 4.2.0 later")).with("later-").on_the_first(6);
+        let server = FaultServer::builder().fault(later).start();
+        let mut random = fastrand::Rng::with_seed(seed);
+        for _ in 0..8 {
+            let child = batch.start(&server, &["--jobs", "2"]);
+            // The moment is random on purpose, so there is no event to wait for.
+            std::thread::sleep(Duration::from_millis(random.u64(20..150)));
+            child.kill();
+            if batch.count_or_none("unknown") > 0 {
+                resolve_by_log(&batch, &server);
+            }
+        }
+        server.heal();
+        batch.run(&server, &[]).exits(0);
+        assert_eq!(server.accepted_once(), 3 * rows, "seed {seed}");
+    }
 }
 
 #[test]

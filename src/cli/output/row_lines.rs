@@ -71,6 +71,8 @@ fn row_line(report: &RowReport<'_>) -> String {
     }
     if let Some(reason) = &end.reason {
         let reason = reason.replace('\n', " / ");
+        // An error of a value ends with the place of its row, too.
+        let reason = reason.strip_suffix(&format!(" ({})", row.place)).unwrap_or(&reason);
         match reason.char_indices().nth(MAX_REASON) {
             Some((at, _)) => line += &format!(": {}…", &reason[..at]),
             None => line += &format!(": {reason}"),
@@ -124,6 +126,11 @@ mod tests {
                 end(Some(RowState::Deferred), Status::TempFail, "451 x"),
                 true,
                 "deferred u1@x.y (p.csv:2), to be tried again: 451 x",
+            ),
+            (
+                end(Some(RowState::Failed), Status::DataErr, "duplicate key (p.csv:2)"),
+                false,
+                "failed u1@x.y (p.csv:2): duplicate key",
             ),
             (end(None, Status::Passed, ""), false, "skipped u1@x.y"),
         ];
