@@ -260,7 +260,7 @@ fn actions() {
         (step!("{ connect = true, ⟦expect = 220 }"), "takes no \"expect\"", "no reply"),
         (step!("{ steps = [{ quit = true }], ⟦expect = 250 }"), "each of its steps has its own", "a group"),
         (step!("{ pipeline = [{ quit = true }], ⟦expect = 250 }"), "each of its steps has its own", "a group"),
-        (step!("{ close = ⟦\"now\" }"), "\"reset\" or \"write\"", "an unknown way"),
+        (step!("{ close = ⟦\"now\" }"), "\"reset\", \"write\" or \"tls\"", "an unknown way"),
         (step!("{ sleep = ⟦5 }"), "a duration", "a number"),
         (step!("{ quit = ⟦\"yes\" }"), "must be true", "a string"),
         (step!("{ send = \"x\", expect = 250, ⟦inject_check = false }"), "only with \"starttls\"", "elsewhere"),
