@@ -16,7 +16,7 @@ use crate::net::SystemClock;
 use crate::session::{Session, ShowOptions, Sources, Value, load, show};
 use crate::tools::reduce::{
     FaultCondition, FaultRuns, FaultSighting, Reducer, RememberedSources, RunTally, SessionDocument, StepState,
-    WholeSession, replace_literal_secrets,
+    WholeSession, replace_literal_secrets, step_count,
 };
 use crate::transcript::escape_unprintable;
 
@@ -48,7 +48,7 @@ pub fn main(arguments: &ReduceArguments, origin: &dyn Fn(&str) -> String) -> Res
         override_settings(&arguments.connect, &mut session);
         Some(session)
     };
-    let (text, numbers) = (document.text(), document.step_numbers());
+    let (text, numbers, all_steps) = (document.text(), document.step_numbers(), step_count(&document));
     let Some(whole) = load(&text) else {
         return Err(CommandError::invalid_data(format!("{}: the session cannot be written out", shown(&name))));
     };
@@ -85,7 +85,7 @@ pub fn main(arguments: &ReduceArguments, origin: &dyn Fn(&str) -> String) -> Res
     let mut smallest = reducer.best().clone();
     let tally = runs.tally;
     line.erase();
-    let steps = [numbers.len(), smallest.step_numbers().len()];
+    let steps = [all_steps, step_count(&smallest)];
     let hidden = replace_literal_secrets(&mut smallest);
     let heading = heading(&condition, &name, steps, &tally, &hidden, is_stopped);
     let printed = console::print(&smallest.text_with_heading(&heading));

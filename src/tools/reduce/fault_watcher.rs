@@ -214,11 +214,9 @@ impl Observer for FaultWatcher<'_> {
             Fact::StepFinished { step, verdict, elapsed } => {
                 self.step_finished(event.connection, step, verdict, *elapsed);
             }
-            Fact::ClosedByServer | Fact::ResetByServer => {
-                if self.connection(event.connection).last_code() != 221 {
-                    self.is_closed = true;
-                    self.evaluate();
-                }
+            Fact::ClosedByServer | Fact::ResetByServer if self.connection(event.connection).last_code() != 221 => {
+                self.is_closed = true;
+                self.evaluate();
             }
             Fact::Noted(Note::Retrying { .. }) if self.has_just_failed => self.failure = None,
             _ => {}

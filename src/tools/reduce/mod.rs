@@ -21,6 +21,7 @@ pub use condition::{FaultCondition, StepState};
 pub use fault_runs::{FaultRuns, LoadCandidate, RunTally, WholeSession};
 pub use fault_watcher::FaultSighting;
 pub use literal_secrets::replace_literal_secrets;
+pub use parts::step_count;
 pub use reducer::Reducer;
 pub use remembered_sources::RememberedSources;
 pub use session_document::SessionDocument;

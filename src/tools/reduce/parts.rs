@@ -30,6 +30,12 @@ pub fn steps(session: &SessionDocument) -> Vec<ItemPath> {
     sections.flat_map(|section| elements(session, &section)).collect()
 }
 
+/// How many steps there are, those of groups and pipelines included.
+pub fn step_count(session: &SessionDocument) -> usize {
+    let is_group = |step: &ItemPath| GROUPS.iter().any(|key| session.length(&step.key(key)) > 0);
+    all_steps(session).iter().filter(|step| !is_group(step)).count()
+}
+
 /// The steps of each group and pipeline, an outer group before those in it.
 pub fn group_members(session: &SessionDocument) -> Vec<Vec<ItemPath>> {
     let mut found = Vec::new();

@@ -51,6 +51,7 @@ impl<'c> Reducer<'c> {
     pub fn reduce(&mut self) -> Result<(), Stopped> {
         self.reduce_steps()?;
         loop {
+            self.unwrap_groups()?;
             let before = self.best.text();
             self.reduce_recipients()?;
             self.reduce_arguments()?;
@@ -79,6 +80,18 @@ impl<'c> Reducer<'c> {
         while let Some(members) = parts::group_members(&self.best).into_iter().nth(group) {
             self.remove_items(members, depth)?;
             group += 1;
+        }
+        Ok(())
+    }
+
+    /// Writes the steps of groups without the group.
+    fn unwrap_groups(&mut self) -> Result<(), Stopped> {
+        let mut index = 0;
+        while let Some(step) = parts::steps(&self.best).into_iter().nth(index) {
+            let unwrapped = self.best.unwrapped(&step);
+            if !unwrapped.map_or(Ok(false), |session| self.adopt(session))? {
+                index += 1;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The text of a session file as a document that parts are removed from. What stays keeps its comments and its form.
 
-use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 /// The lists of steps, in the order in which they run.
 pub const SECTIONS: [&str; 3] = ["open", "step", "close"];
@@ -118,6 +118,46 @@ impl SessionDocument {
         changed
     }
 
+    /// The same session with the steps of a group in place of the group, or with the one step of a pipeline. `None` if the step
+    /// is neither, or has other keys, which apply to the whole group.
+    pub fn unwrapped(&self, step: &ItemPath) -> Option<Self> {
+        let (section, index) = step.as_step()?;
+        let members = match self.keys(step).as_slice() {
+            [key] if key == "steps" || (key == "pipeline" && self.length(&step.key(key)) == 1) => {
+                let members = self.get(&step.key(key))?.as_array()?.iter();
+                members.map(Value::as_inline_table).collect::<Option<Vec<_>>>()?
+            }
+            _ => return None,
+        };
+        let mut changed = self.clone();
+        match changed.document.get_mut(SECTIONS[section])? {
+            Item::ArrayOfTables(tables) => {
+                let mut list: Vec<Table> = tables.iter().cloned().collect();
+                let decor = list.get(index)?.decor().clone();
+                let mut written: Vec<Table> = members.iter().map(|member| to_table(member)).collect();
+                if let Some(first) = written.first_mut() {
+                    *first.decor_mut() = decor;
+                }
+                list.splice(index..=index, written);
+                *tables = list.into_iter().collect();
+            }
+            Item::Value(Value::Array(list)) => {
+                let decor = list.remove(index).decor().clone();
+                for (offset, member) in members.iter().enumerate() {
+                    let mut member = Value::InlineTable((*member).clone());
+                    member.decor_mut().set_prefix(decor.prefix().cloned().unwrap_or_default());
+                    let is_last = offset + 1 == members.len();
+                    member.decor_mut().set_suffix(decor.suffix().filter(|_| is_last).cloned().unwrap_or_default());
+                    list.insert_formatted(index + offset, member);
+                }
+            }
+            _ => return None,
+        }
+        let number = *self.numbers[section].get(index)?;
+        changed.numbers[section].splice(index..=index, members.iter().map(|_| number));
+        Some(changed)
+    }
+
     /// The same session with another value at `path`; `None` if there is no value.
     pub fn with_value(&self, path: &ItemPath, mut value: Value) -> Option<Self> {
         let mut changed = self.clone();
@@ -193,6 +233,18 @@ impl SessionDocument {
             root.remove(SECTIONS[section]);
         }
     }
+}
+
+/// The table of `[[step]]` for an inline one.
+fn to_table(member: &InlineTable) -> Table {
+    let mut table = Table::new();
+    for (key, value) in member.iter() {
+        let mut value = value.clone();
+        value.decor_mut().clear();
+        table.insert(key, Item::Value(value));
+    }
+    table.decor_mut().set_prefix("\n");
+    table
 }
 
 /// Removes an element. The space after the opening and before the closing bracket stays.
