@@ -242,3 +242,17 @@ fn no_file_name_makes_a_line_a_command_of_github_actions() {
         assert!(!said.lines().any(|line| line.starts_with("::")), "{command:?}: {said}");
     }
 }
+
+#[test]
+fn quiet_output_of_many_failed_sessions_is_cut_and_ends_with_the_summary() {
+    let url = format!("smtp://127.0.0.1:{}", ManualServer::closed_port());
+    let mut folder = Folder::new();
+    for number in 0..100 {
+        folder = folder.with(&format!("case-{number}.toml"), "step = [{ expect = 220 }]\n");
+    }
+    let ran = folder.mailrun(["test", "--quiet", "--server", &url, "."]).run().exits(69);
+    assert!(ran.text().len() <= 20_480, "{} bytes", ran.text().len());
+    assert!(ran.stdout.contains("case-0.toml"), "{ran}");
+    let (_, rest) = ran.stdout.split_once("… the rest is not shown").expect("it says that something is missing");
+    assert!(rest.contains("100 sessions: 100 errors"), "{ran}");
+}

@@ -5,6 +5,7 @@ use crate::cli::error::CommandError;
 use crate::cli::output::buffered_output::BufferedWriter;
 use crate::cli::output::console::{self, StdoutWriter};
 use crate::cli::output::progress::ProgressLine;
+use crate::cli::output::quiet_limit::QuietLimit;
 use crate::cli::output::report_files;
 use crate::cli::output::rerun_command;
 use crate::cli::output::transcript_files::{TranscriptFile, WithSessionHeader};
@@ -189,7 +190,10 @@ impl RunSession for TestRun<'_> {
 struct TestPrinter<'a> {
     arguments: &'a RunArguments,
     suite: &'a Suite<'a>,
-    out: Box<dyn Write>,
+    /// Where sessions are printed: with --quiet up to a limit.
+    out: Box<dyn Write + Send>,
+    /// Where the summary is printed.
+    summary_out: Box<dyn Write + Send>,
     display: suite_text::DisplayOptions,
     /// On GitHub Actions: failures are also printed as annotations, with paths below this folder.
     workspace: Option<Workspace>,
@@ -207,12 +211,14 @@ impl<'a> TestPrinter<'a> {
     fn new(all: &'a TestArguments, suite: &'a Suite<'a>) -> Self {
         let (arguments, nagios) = (&all.run, all.monitoring.nagios);
         let streams = report_files::streams_events(&arguments.reports);
-        let out: Box<dyn Write> = if nagios {
-            Box::new(io::sink())
-        } else if streams {
-            Box::new(anstream::stderr())
-        } else {
-            Box::new(StdoutWriter::sharing_status(&suite.files.stdout))
+        let open = || -> Box<dyn Write + Send> {
+            if nagios {
+                Box::new(io::sink())
+            } else if streams {
+                Box::new(anstream::stderr())
+            } else {
+                Box::new(StdoutWriter::sharing_status(&suite.files.stdout))
+            }
         };
         let (colour, columns) = if streams {
             (console::stderr_colours(), console::terminal_width(&io::stderr()))
@@ -225,7 +231,8 @@ impl<'a> TestPrinter<'a> {
         Self {
             arguments,
             suite,
-            out,
+            out: if quiet { QuietLimit::default().writer(open()) } else { open() },
+            summary_out: open(),
             display: suite_text::DisplayOptions { colour, verbose, quiet, columns },
             workspace: Workspace::of_environment(),
             step_summary: std::env::var_os("GITHUB_STEP_SUMMARY")
@@ -268,7 +275,7 @@ impl<'a> TestPrinter<'a> {
         self.line.erase();
         if !self.display.quiet || totals.failed + totals.errors > 0 {
             let text = suite_text::summary(totals, self.elapsed());
-            self.write(&text);
+            let _ = self.summary_out.write_all(text.as_bytes()).and_then(|()| self.summary_out.flush());
         }
         if let Some((path, table)) = &self.step_summary
             && let Err(why) = append(path, &table.finish())
