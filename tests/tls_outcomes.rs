@@ -27,6 +27,9 @@ enum Ending {
     Cipher,
     /// It sends bytes that have the form of a ServerHello, and then nothing that can be verified.
     Garbage,
+    /// Its signature of the key exchange is wrong: one of its bits is changed on the way. In TLS 1.3 the signature is encrypted, and
+    /// the record is what is wrong.
+    Signature,
     /// Its certificate is out of date.
     Certificate,
     /// It has something to say in plain text.
@@ -44,6 +47,36 @@ fn context(days: i64, version: SslVersion) -> (SslContext, String) {
     builder.set_min_proto_version(Some(SslVersion::TLS1)).expect("a version");
     builder.set_max_proto_version(Some(version)).expect("a version");
     (builder.build(), made.ca_pem)
+}
+
+/// A connection on which the last bit of the server's signature is changed.
+struct ChangesSignature(TcpStream);
+
+impl Read for ChangesSignature {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for ChangesSignature {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut bytes = bytes.to_vec();
+        let mut start = 0;
+        while start + 5 < bytes.len() {
+            let end = start + 5 + usize::from(u16::from_be_bytes([bytes[start + 3], bytes[start + 4]]));
+            // A ServerKeyExchange (RFC 5246 §7.4.3), or a record of TLS 1.3 that hides what it holds.
+            let signs = bytes[start] == 23 || (bytes[start] == 22 && bytes[start + 5] == 12);
+            if signs && end <= bytes.len() {
+                bytes[end - 1] ^= 1;
+            }
+            start = end;
+        }
+        self.0.write_all(&bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// A ServerHello with the client's session ID, this cipher and this version (RFC 8446 §4.1.3).
@@ -68,7 +101,7 @@ fn server_hello(client_hello: &[u8], cipher: u16, version: &str) -> Vec<u8> {
 
 fn end_handshake(mut socket: TcpStream, ending: Ending, version: &str, context: &SslContext) {
     let mut hello = [0; 4096];
-    let reads_hello = !matches!(ending, Ending::Certificate | Ending::Success);
+    let reads_hello = !matches!(ending, Ending::Certificate | Ending::Signature | Ending::Success);
     if reads_hello && socket.read(&mut hello).expect("a ClientHello") < 45 {
         return; // the client gave up, and its result says why
     }
@@ -91,6 +124,10 @@ fn end_handshake(mut socket: TcpStream, ending: Ending, version: &str, context: 
         Ending::Garbage => {
             socket.write_all(&[22, 3, 3, 0, 8, 2, 0, 0, 4, 1, 2, 3, 4]).expect("a record is written");
             drop(socket.read_to_end(&mut Vec::new()));
+        }
+        Ending::Signature => {
+            let refused = Ssl::new(context).expect("a connection").accept(ChangesSignature(socket));
+            assert!(refused.is_err(), "the client accepts a wrong signature");
         }
         Ending::PlainText => socket.write_all(b"454 4.7.0 TLS is broken here\r\n").expect("a line is written"),
         Ending::Certificate | Ending::Success => {
@@ -148,6 +185,7 @@ fn each_ending_has_its_status_and_both_libraries_agree() {
         (Ending::Version, 78, 78, "TLS handshake refused by this side: no TLS version in common"),
         (Ending::Cipher, 78, 78, "TLS handshake refused by this side: no cipher in common"),
         (Ending::Garbage, 76, 0, "TLS handshake failed"),
+        (Ending::Signature, 76, 0, "TLS handshake failed"),
         (Ending::Certificate, 77, 0, "certificate not trusted"),
         (Ending::PlainText, 76, 0, "what the server sent is not TLS"),
         (Ending::Success, 0, 1, "passed"),
@@ -175,6 +213,7 @@ fn a_handshake_that_is_to_fail_passes_only_if_the_server_refuses_it() {
         (Ending::Version, 78),
         (Ending::Cipher, 78),
         (Ending::Garbage, 76),
+        (Ending::Signature, 76),
         (Ending::Certificate, 77),
         (Ending::PlainText, 76),
         (Ending::Success, 1),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# install.sh DIR   brings what tests/schemas/ holds our files against: taplo, check-jsonschema, ShellCheck, hadolint, dkimpy, and Jenkins' schema of JUnit reports.
+# install.sh DIR   brings what tests/schemas/ holds our files against: taplo, check-jsonschema, ShellCheck, hadolint, promtool, dkimpy, and Jenkins' schema of JUnit reports.
 set -euo pipefail
 dir=${1:?usage: install.sh DIR}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,6 +16,16 @@ if ! cmp -s "$here/requirements.txt" "$dir/requirements.txt"; then
   python3 -m venv "$dir/venv"
   "$dir/venv/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt"
   cp "$here/requirements.txt" "$dir/requirements.txt"
+fi
+
+# Of Debian's package only promtool is unpacked.
+if [ ! -x "$dir/promtool" ]; then
+  echo "unpacking promtool"
+  deb=$(mktemp -d)
+  (cd "$deb" && apt-get update -qq && apt-get download -qq -o APT::Sandbox::User=root prometheus)
+  dpkg-deb --fsys-tarfile "$deb"/prometheus_*.deb | tar -x -C "$deb" ./usr/bin/promtool
+  mv "$deb/usr/bin/promtool" "$dir/promtool"
+  rm -rf "$deb"
 fi
 
 # The schema of Jenkins' xunit-plugin (MIT, © 2014 Gregory Boissinot) is among the tests of pytest, which hold pytest's own
