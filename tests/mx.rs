@@ -2,14 +2,19 @@
 
 mod support;
 
+use mailrun::exec::{ConnectOptions, RunOptions, ServerTarget, TlsTrust};
 use mailrun::net::certificate::ServerCertificate;
+use mailrun::net::{Nameservers, SystemClock, SystemNetwork};
 use mailrun::serve::{Behaviour, Config, SinkOptions};
+use mailrun::source::SystemSources;
+use mailrun::tools::probe::{ProbeOptions, run_probe};
 use simple_dns::rdata::{CNAME, MX, RData};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, RCODE, ResourceRecord};
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use support::{EmbeddedServer, Finished, Folder};
 
 /// Answers for the names below. Returns its port and the number of questions so far.
@@ -230,4 +235,38 @@ fn the_shell_finds_the_exchanger_of_a_domain() {
     assert!(shell.stderr.contains("mx2.example"), "{shell}");
     let both = fixture.folder.mailrun(["shell", "--mx", "down.example", "smtp://127.0.0.1:1"]).run().exits(64);
     assert!(both.stderr.contains("--mx"), "{both}");
+}
+
+#[test]
+fn a_probe_stays_with_the_exchanger_that_it_found() {
+    let fixture = MxFixture::new("mx1.example");
+    let port = fixture.sink.port;
+    let resolve = [("mx1.example", [127, 0, 0, 1]), ("mx2.example", [127, 0, 0, 2])];
+    let clock = SystemClock::new();
+    let name_server = Nameservers::Given(vec![([127, 0, 0, 1], fixture.dns).into()]);
+    let mut network = SystemNetwork::with_clock(&clock).with_nameservers(name_server);
+    let options = ProbeOptions {
+        run: RunOptions {
+            target: ServerTarget {
+                url: Some(format!("smtp://unused.example:{port}")),
+                mx: Some("best.example".to_owned()),
+                recipient: None,
+            },
+            connect: ConnectOptions {
+                resolve: resolve.map(|(host, address)| (host.to_owned(), port, address.into())).to_vec(),
+                ..ConnectOptions::default()
+            },
+            trust: TlsTrust { ca: fixture.sink.ca_pem.clone().into_bytes(), ..TlsTrust::default() },
+            ..RunOptions::default()
+        },
+        verify: true,
+        timeout: Duration::from_secs(30),
+        connect_timeout: Duration::from_secs(30),
+    };
+    let files = SystemSources::new(fixture.folder.root(), &[], false).expect("the folder is there");
+    let report = run_probe(options, &files, &mut network, &clock).expect("the URL is valid");
+    assert_eq!(report.server, format!("smtp://mx1.example:{port}"));
+    assert_eq!(report.failure, None);
+    assert!(!report.warnings.iter().any(|one| one.kind.starts_with("certificate")), "{:?}", report.warnings);
+    assert_eq!(fixture.asked.load(Ordering::SeqCst), 1, "one question for all connections");
 }

@@ -159,7 +159,7 @@ fn what_is_remarkable_is_a_warning_and_the_saved_session_passes_all_the_same() {
     let old = SslVersion::TLS1;
     let plain: [&[&str]; 2] = [&["SIZE 99"], &[]];
     let readable: [&[&str]; 2] = [&["STARTTLS", "AUTH PLAIN CRAM-MD5"], &["AUTH PLAIN"]];
-    let table: [(&str, Bed, &[&str]); 16] = [
+    let table: [(&str, Bed, &[&str]); 17] = [
         ("nothing", MODERN, &[]),
         ("nothing, with TLS from the first byte", Bed { implicit: true, ..MODERN }, &[]),
         ("passwords that can be read", Bed { offers: readable, ..MODERN }, &["auth-unencrypted"]),
@@ -173,6 +173,7 @@ fn what_is_remarkable_is_a_warning_and_the_saved_session_passes_all_the_same() {
         ("TLS that is refused", Bed { answers: &[("STARTTLS", "454 4.7.0 no")], ..MODERN }, &["starttls-refused"]),
         ("injected bytes", Bed { injected: "250 evil\r\n", ..MODERN }, &["starttls-injection"]),
         ("VRFY", Bed { answers: &[("VRFY", "250 <p@x>")], ..MODERN }, &["vrfy"]),
+        ("VRFY by which the server ends", Bed { answers: &[("VRFY", "221 bye")], ..MODERN }, &[]),
         ("EXPN", Bed { answers: &[("EXPN", "250-<a@x>\r\n250 <b@x>"), ("VRFY", "252 may be")], ..MODERN }, &["expn"]),
         ("another greeting", Bed { greeting: "250 hello", ..MODERN }, &["greeting"]),
         ("HELO only", Bed { answers: &[("EHLO", "502 no")], ..MODERN }, &["ehlo-refused", "starttls-missing"]),
@@ -226,6 +227,32 @@ fn every_version_is_tried_and_the_chain_is_shown() {
         );
         assert_eq!(report["tls"]["version"], "TLSv1.1");
     }
+}
+
+#[test]
+fn a_unix_socket_needs_no_tls_and_an_lmtp_server_that_refuses_lhlo_cannot_be_probed() {
+    let folder = Folder::new();
+    let path = folder.argument("socket");
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket can be made");
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let _ = socket.write_all(b"220 x\r\n");
+                while let Some(line) = read_line(&mut socket) {
+                    let reply = match line.split(' ').next() {
+                        Some("EHLO") => "250-x\r\n250 AUTH PLAIN\r\n",
+                        Some("QUIT") => "221 bye\r\n",
+                        _ => "502 no\r\n",
+                    };
+                    let _ = socket.write_all(reply.as_bytes());
+                }
+            });
+        }
+    });
+    let smtp = folder.mailrun(["probe", "--strict", &format!("smtp+unix://{path}")]).run().exits(0);
+    assert!(smtp.stdout.contains(&format!("address       {path}\n")), "{smtp}");
+    let lmtp = folder.mailrun(["probe", &format!("lmtp+unix://{path}")]).run().exits(1);
+    assert!(lmtp.stderr.contains("expected 2xx, got 502"), "{lmtp}");
 }
 
 #[test]

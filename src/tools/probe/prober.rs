@@ -298,7 +298,11 @@ fn trial_outcome(version: TlsVersion, trial: &ProbeConnection, ended: &Outcome) 
         return TrialOutcome::Accepted { cipher: facts.cipher.clone() };
     }
     if let Some(why) = &trial.refused {
-        return TrialOutcome::NotAccepted(why.clone());
+        // A server that wants a certificate of the client says nothing about the version.
+        return match why.contains("client") && why.contains("certificate") {
+            true => TrialOutcome::NotTried(why.clone()),
+            false => TrialOutcome::NotAccepted(why.clone()),
+        };
     }
     let failure = trial.failures.first().map(|(_, failure)| failure).or(ended.failure.as_ref());
     match failure.map(|failure| &failure.cause) {

@@ -32,9 +32,12 @@ pub fn probe_screen(report: &ProbeReport) -> String {
     if let Some(refused) = &report.refused_hello {
         screen.entry("EHLO", &refused.first_line());
     }
-    let label = if report.refused_hello.is_some() { "HELO" } else { "EHLO" };
+    let (label, label_in_tls) = match report.server.starts_with("lmtp") {
+        true => ("LHLO", "LHLO in TLS"),
+        false => (if report.refused_hello.is_some() { "HELO" } else { "EHLO" }, "EHLO in TLS"),
+    };
     let mut before = None;
-    for (label, reply) in [(label, &report.hello), ("EHLO in TLS", &report.hello_in_tls)] {
+    for (label, reply) in [(label, &report.hello), (label_in_tls, &report.hello_in_tls)] {
         let Some(reply) = reply else { continue };
         screen.entry(label, &reply.first_line());
         if report.refused_hello.is_none() && reply.is_positive() {

@@ -62,7 +62,8 @@ pub fn warnings(report: &ProbeReport, local: bool) -> Vec<ProbeWarning> {
         warn_of_certificates(tls, &mut warn);
     }
     for (kind, verb, reply) in [("vrfy", "VRFY", &report.vrfy), ("expn", "EXPN", &report.expn)] {
-        if let Some(reply) = reply.as_ref().filter(|reply| reply.is_positive() && reply.code != 252) {
+        // 252 says nothing about the address, and 221 that the server has had enough (RFC 5321 §4.2.2).
+        if let Some(reply) = reply.as_ref().filter(|reply| matches!(reply.code, 250 | 251)) {
             let text = format!("{verb} is answered: {}", reply.first_line());
             warn(kind, text, "Strangers can find out which addresses exist (RFC 5321 §7.3).");
         }
@@ -145,6 +146,7 @@ pub fn days_words(days: i64) -> String {
         1 => "ends in 1 day".to_owned(),
         0 => "ends today".to_owned(),
         -1 => "ended within the last day".to_owned(),
+        -2 => "ended 1 day ago".to_owned(),
         ..0 => format!("ended {} days ago", -(days + 1)),
         _ => format!("ends in {days} days"),
     }
@@ -156,5 +158,32 @@ fn list(words: &[String]) -> String {
         [] => String::new(),
         [only] => only.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{days_words, list};
+
+    #[test]
+    fn an_end_is_told_in_days() {
+        for (days, words) in [
+            (30, "ends in 30 days"),
+            (1, "ends in 1 day"),
+            (0, "ends today"),
+            (-1, "ended within the last day"),
+            (-2, "ended 1 day ago"),
+            (-3, "ended 2 days ago"),
+        ] {
+            assert_eq!(days_words(days), words);
+        }
+    }
+
+    #[test]
+    fn the_last_of_a_list_follows_an_and() {
+        let words = |words: &[&str]| list(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(words(&["A"]), "A");
+        assert_eq!(words(&["A", "B"]), "A and B");
+        assert_eq!(words(&["A", "B", "C"]), "A, B and C");
     }
 }
