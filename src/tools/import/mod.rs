@@ -16,7 +16,7 @@ mod part_steps;
 mod replies;
 mod secrets;
 mod session_text;
-mod steps;
+pub(super) mod steps;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,7 @@
 //! What was said at the prompt, as a session file that runs the same.
 
 use crate::smtp::sasl::Mechanism;
+use crate::tools::import::steps::{hexadecimal, quoted, template_literal};
 use std::fmt::Write;
 
 /// What was done, in order.
@@ -60,27 +61,31 @@ pub fn session_file(server: &str, verify: bool, steps: &[RecordedStep], clean: b
         let action = match &step.action {
             RecordedAction::Wait => String::new(),
             RecordedAction::Line { text, secret: None } => match std::str::from_utf8(text) {
-                Ok(text) if !text.contains('\0') => format!("send = {}\n", template(text)),
-                _ => format!("raw = {}\n", hex(&[text, &b"\r\n"[..]].concat())),
+                // `send` takes none of these.
+                Ok(text) if !text.contains(['\0', '\r', '\n']) => format!("send = {}\n", template(text)),
+                _ => format!("raw = {}\n", hexadecimal(&[text, &b"\r\n"[..]].concat())),
             },
             RecordedAction::Line { text, secret: Some(at) } => {
                 secrets += 1;
                 let before = String::from_utf8_lossy(text.get(..*at).unwrap_or_default()).into_owned();
-                let before = template(&before);
-                let before = before.strip_suffix('"').unwrap_or(&before).to_owned();
-                format!("send = {before}{{{{ secret_{secrets} }}}}\"\n")
+                format!("send = {}\n", quoted(&format!("{}{{{{ secret_{secrets} }}}}", template_literal(&before))))
             }
-            RecordedAction::Content(content) => match std::str::from_utf8(content) {
-                Ok(text) => format!("body = {}\n", template(&text.replace("\r\n", "\n"))),
-                Err(_) => {
-                    let mut stuffed = Vec::new();
-                    let mut encoder = crate::smtp::content::ContentEncoder::new(true);
-                    encoder.push(content, &mut stuffed);
-                    encoder.finish(&mut stuffed);
-                    format!("raw = {}\n", hex(&stuffed))
+            // `body` makes CRLF of a bare CR.
+            RecordedAction::Content(content) => {
+                match std::str::from_utf8(content).map(|text| text.replace("\r\n", "\n")) {
+                    Ok(text) if !text.contains('\r') => format!("body = {}\n", template(&text)),
+                    _ => {
+                        let mut stuffed = Vec::new();
+                        for line in content.split_inclusive(|byte| *byte == b'\n') {
+                            stuffed.extend_from_slice(if line.starts_with(b".") { b"." } else { b"" });
+                            stuffed.extend_from_slice(line);
+                        }
+                        stuffed.extend_from_slice(b".\r\n");
+                        format!("raw = {}\n", hexadecimal(&stuffed))
+                    }
                 }
-            },
-            RecordedAction::Raw(bytes) => format!("raw = {}\n", hex(bytes)),
+            }
+            RecordedAction::Raw(bytes) => format!("raw = {}\n", hexadecimal(bytes)),
             RecordedAction::Login(login) => {
                 let mut keys = format!("mechanism = \"{}\"", login.mechanism);
                 if !login.user.is_empty() {
@@ -127,28 +132,7 @@ pub fn session_file(server: &str, verify: bool, steps: &[RecordedStep], clean: b
 
 /// A TOML string whose template renders to `text`.
 fn template(text: &str) -> String {
-    let escaped = text.replace("{{", "{{ '{{' }}").replace("{%", "{{ '{%' }}").replace("{#", "{{ '{#' }}");
-    let mut out = String::from("\"");
-    for letter in escaped.chars() {
-        match letter {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            letter if letter.is_control() => {
-                let _ = write!(out, "\\u{:04X}", u32::from(letter)); // writing to a String cannot fail
-            }
-            letter => out.push(letter),
-        }
-    }
-    out.push('"');
-    out
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{{ hex = \"{digits}\" }}")
+    quoted(&template_literal(text))
 }
 
 #[cfg(test)]
@@ -188,10 +172,18 @@ mod tests {
             "server = \"smtp://x\"\n\n[secrets]\nsecret_1 = { env = \"SMTP_SECRET_1\" }\nsecret_2 = { env = \"SMTP_SECRET_2\" }\n\n[tls]\nverify = false\n\
              \n[[step]]\nexpect = 220\n\n[[step]]\nsend = \"NOOP {{ '{{' }} \\\"x\\\" }} \\\\\"\nexpect = 250\n\
              \n[[step]]\nsend = \"AUTH PLAIN {{ secret_1 }}\"\nexpect = 235\n\n[[step]]\nsend = \"VRFY x\"\nexpect = 550\n\
-             \n[[step]]\nbody = \"Subject: x\\n\\n.dot\\n\"\nexpect = 250\n\n[[step]]\nraw = { hex = \"4e4f0a\" }\n\
+             \n[[step]]\nbody = \"Subject: x\\n\\n.dot\\n\"\nexpect = 250\n\n[[step]]\nraw = { hex = \"4e 4f 0a\" }\n\
              \n[[step]]\nauth = { mechanism = \"PLAIN\", user = \"a\\\"b\", password = \"{{ secret_2 }}\", allow_plaintext = true }\n\
              expect = 235\n"
         );
         assert!(!session_file("smtp://x", true, &steps, true).contains("VRFY"), "clean leaves out what got a 5xx");
+    }
+
+    #[test]
+    fn a_bare_cr_is_saved_as_it_was_sent() {
+        let steps = [step(line("NOOP a\rb"), 250), step(RecordedAction::Content(b"a\rb\r\n".to_vec()), 250)];
+        let text = session_file("smtp://x", true, &steps, false);
+        assert!(text.contains("raw = { hex = \"4e 4f 4f 50 20 61 0d 62 0d 0a\" }\nexpect = 250"), "{text}");
+        assert!(text.contains("raw = { hex = \"61 0d 62 0d 0a 2e 0d 0a\" }\nexpect = 250"), "{text}");
     }
 }

@@ -4,10 +4,11 @@ use super::link::{NoReply, ShellLink, connect_words};
 use super::login::log_in;
 use super::recording::RecordedAction;
 use super::shell_input::ShellInput;
-use super::typed_line::{bdat_octets, raw_bytes, secret_from};
+use super::typed_line::{raw_bytes, secret_from};
 use crate::exec::ConnectError;
 use crate::session::closest_name;
 use crate::smtp::content::ContentEncoder;
+use crate::smtp::transaction::bdat_octets;
 use crate::transcript::escape_unprintable;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -166,7 +167,7 @@ impl<'a> Shell<'a> {
             return AfterLine::Disconnected;
         }
         let is_starttls = line.trim().eq_ignore_ascii_case("STARTTLS");
-        if let Some(octets) = bdat_octets(line).filter(|octets| *octets > 0) {
+        if let Some(octets) = bdat_octets(line.as_bytes()).filter(|octets| *octets > 0) {
             self.state = DialogueState::Octets(octets);
             self.content = bytes.into_bytes();
             return AfterLine::Continue;

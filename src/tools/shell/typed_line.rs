@@ -34,15 +34,6 @@ pub fn masked_line(typed: &str) -> Option<String> {
     has_secret.then_some(masked)
 }
 
-/// How many octets follow a BDAT command.
-pub fn bdat_octets(line: &str) -> Option<u64> {
-    let mut words = line.split_whitespace();
-    if !words.next()?.eq_ignore_ascii_case("BDAT") {
-        return None;
-    }
-    words.next()?.parse().ok()
-}
-
 /// The bytes of `:raw`: escapes are those of transcripts, and `\r`, `\n`, `\t`.
 pub fn raw_bytes(text: &str) -> Option<Vec<u8>> {
     let text = text.replace("\\\\", "\\x5c").replace("\\r", "\\x0d").replace("\\n", "\\x0a").replace("\\t", "\\x09");
