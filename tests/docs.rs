@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 use support::{Folder, tool};
 
-const PAGES: [&str; 25] = [
+const PAGES: [&str; 26] = [
     "README.md",
     "docs/session-file.md",
     "docs/steps.md",
@@ -36,6 +36,7 @@ const PAGES: [&str; 25] = [
     "docs/reduce.md",
     "docs/shell.md",
     "docs/diff.md",
+    "docs/export.md",
     "docs/ci.md",
     "docs/monitoring.md",
     "docs/batch.md",

@@ -12,8 +12,8 @@ use crate::event::Status;
 pub use arguments::definition;
 use arguments::{CliCommand, Color};
 use commands::{
-    auth_string, check, completions, diff, import, ledger, man, new, probe, reduce, run, schema, send, serve, shell,
-    show, test,
+    auth_string, check, completions, diff, export, import, ledger, man, new, probe, reduce, run, schema, send, serve,
+    shell, show, test,
 };
 use error::CommandError;
 use output::console;
@@ -76,6 +76,7 @@ fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<
         CliCommand::Check(arguments) => set_colour_choice(arguments.inputs.color),
         CliCommand::Show(arguments) => set_colour_choice(arguments.inputs.color),
         CliCommand::Reduce(arguments) => set_colour_choice(arguments.inputs.color),
+        CliCommand::Export(arguments) => set_colour_choice(arguments.inputs.color),
         CliCommand::Send(arguments) => set_colour_choice(arguments.color),
         _ => {}
     }
@@ -92,6 +93,7 @@ fn run_command(command: &CliCommand, origin: &dyn Fn(&str) -> String) -> Result<
         CliCommand::Probe(arguments) => probe::main(arguments, origin),
         CliCommand::Shell(arguments) => shell::main(arguments, origin),
         CliCommand::Diff(arguments) => diff::main(arguments, origin),
+        CliCommand::Export(arguments) => export::main(arguments, origin),
         CliCommand::AuthString(arguments) => auth_string::main(arguments, origin),
         CliCommand::New(arguments) => new::main(arguments),
         CliCommand::Schema => Ok(schema::main()),

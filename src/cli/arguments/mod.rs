@@ -2,6 +2,7 @@
 
 mod auth_string;
 mod diff;
+mod export;
 mod import;
 mod ledger;
 mod probe;
@@ -14,6 +15,7 @@ pub mod values;
 
 pub use auth_string::AuthStringArguments;
 pub use diff::DiffArguments;
+pub use export::ExportArguments;
 pub use import::ImportArguments;
 pub use ledger::{LedgerArguments, LedgerCommand};
 pub use probe::ProbeArguments;
@@ -96,6 +98,8 @@ pub enum CliCommand {
     Shell(ShellArguments),
     /// Show where two servers answer differently
     Diff(Box<DiffArguments>),
+    /// Print the dialogue of a session as commands for someone without mailrun
+    Export(Box<ExportArguments>),
     /// Print the base64 strings for AUTH
     AuthString(AuthStringArguments),
     /// Write a commented session file to start from, or the smoke suite
@@ -173,7 +177,7 @@ pub struct CompletionsArguments {
 }
 
 /// The commands that have manual pages, for completions.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "run",
     "test",
     "check",
@@ -186,6 +190,7 @@ const COMMANDS: [&str; 17] = [
     "probe",
     "shell",
     "diff",
+    "export",
     "auth-string",
     "new",
     "schema",

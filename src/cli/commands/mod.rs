@@ -4,6 +4,7 @@ pub mod auth_string;
 pub mod check;
 pub mod completions;
 pub mod diff;
+pub mod export;
 pub mod import;
 pub mod ledger;
 pub mod man;
