@@ -70,7 +70,7 @@ mod tests {
         let table: [(&str, &str, &[&str]); 5] = [
             (
                 "[secrets]\na = \"x\" # mine\nb = { env = \"B\", default = \"y\" }\nc = { file = \"f\" }\n",
-                "[secrets]\na = { env = \"A\" } # mine\nb = { env = \"B\"}\nc = { file = \"f\" }\n",
+                "[secrets]\na = { env = \"A\" } # mine\nb = { env = \"B\" }\nc = { file = \"f\" }\n",
                 &["A", "B"],
             ),
             (
