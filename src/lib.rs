@@ -1,8 +1,8 @@
 //! mailrun runs scripted SMTP dialogues. A session file becomes a list of steps, an executor runs the steps over a stream,
 //! and everything that happens is one stream of events.
 //!
-//! The public surface is small: [`session::load`] reads a session, [`exec::run`] runs it over an [`exec::Network`], and an
-//! [`event::Observer`] receives the events. ARCHITECTURE.md describes the modules.
+//! A program that uses the library needs three things: [`session::load`] reads a session, [`exec::run`] runs it over an
+//! [`exec::Network`], and an [`event::Observer`] receives the events. ARCHITECTURE.md describes the modules.
 
 pub mod batch;
 pub mod cli;

@@ -193,9 +193,9 @@ fn content_that_a_session_sends_by_hand_is_in_no_report_that_others_may_read() {
         folder.write("m.eml", "Subject: MARKER\r\n");
         folder.write(
             "s.toml",
-            format!(
-                "step = [{{ login = true }}, {{ send = 'MAIL FROM:<a@x.example>', expect = 250 }}, {{ send = 'RCPT TO:<b@x.example>', expect = 250 }}]\n"
-            ).replace("step = [", "open = [") + steps,
+            "open = [{ login = true }, { send = 'MAIL FROM:<a@x.example>', expect = 250 }, { send = 'RCPT TO:<b@x.example>', expect = 250 }]\n"
+                .to_owned()
+                + steps,
         );
         let run = folder.mailrun(["test", "--server", &server.url("smtp"), "s.toml"]).env("GITHUB_ACTIONS", "true");
         let run = run.args(["--junit", "j.xml", "--tap", "t.tap", "--prometheus", "m.prom", "--json", "r.json"]);

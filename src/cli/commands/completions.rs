@@ -51,7 +51,9 @@ mod tests {
     fn each_position_offers_what_can_be_there() {
         let (files, folders): (&[&str], &[&str]) = (&["news.toml", "smoke/"], &["smoke/"]);
         let states: &[&str] = &["pending", "sent", "unknown"];
-        let table: &[(&[&str], &[&str], &[&str], &str)] = &[
+        /// What is typed; what is offered then, and what is not; why.
+        type Row<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], &'a str);
+        let table: &[Row<'_>] = &[
             (&["ne"], &["new"], &["run"], "a command"),
             (&["new", ""], &["report", "smoke", "suite"], files, "a kind"),
             (&["new", "report", ""], files, &["report", "batch"], "a file after the kind"),

@@ -25,15 +25,20 @@ pub fn without_margin(log: &[u8], is_of_server: impl Fn(&[u8]) -> bool) -> Optio
         return None;
     }
     let indent = indentation(&lines);
-    let margins = EXPRESSIONS.iter().map(|margin| -> Box<dyn Fn(&[u8]) -> usize> {
-        Box::new(move |line| margin.find(line).map_or(usize::MAX, |found| found.end()))
-    });
-    let indented: Box<dyn Fn(&[u8]) -> usize> = Box::new(move |_| indent);
-    std::iter::once(indented).chain(margins).find_map(|margin| {
-        let after = |line: &'_ [u8]| -> Option<usize> { Some(margin(line)).filter(|at| *at <= line.len()) };
-        let found = lines.iter().any(|line| after(line).is_some_and(|at| is_of_server(&line[at..])));
-        found.then(|| keep(&lines, |_, line| after(line).map(|at| &line[at..])))
+    // The indentation that all lines have in common is tried first, then each kind of margin.
+    std::iter::once(None).chain(EXPRESSIONS.iter().map(Some)).find_map(|margin| {
+        let width = |line: &[u8]| match margin {
+            None => Some(indent),
+            Some(margin) => margin.find(line).map(|found| found.end()),
+        };
+        let found = lines.iter().any(|line| text_behind(line, width).is_some_and(&is_of_server));
+        found.then(|| keep(&lines, |_, line| text_behind(line, width)))
     })
+}
+
+/// What stands behind a margin of this width.
+fn text_behind(line: &[u8], width: impl Fn(&[u8]) -> Option<usize>) -> Option<&[u8]> {
+    line.get(width(line)?..)
 }
 
 /// The lines that `of` keeps; the others become empty.
