@@ -21,6 +21,7 @@ mod messages;
 mod namespace;
 mod old_tls;
 mod postfix;
+mod probe;
 mod sendmail;
 mod smoke;
 mod verification;
