@@ -270,6 +270,24 @@ fn secrets_are_asked_for_once_and_not_printed() {
 }
 
 #[test]
+fn a_secret_that_the_command_line_gives_is_not_printed() {
+    let server = FaultyServer::start(|said| (last(said) == "NOOP").then_some(Reaction::Reply("500 5.5.0 no")));
+    let session = "server = \"smtp://unused.example\"\nvars = { pw = \"\" }\nauth = { user = \"u\", password = \"{{ pw }}\" }\n[[step]]\nexpect = 220\n[[step]]\nsend = \"NOOP\"\nexpect = 250\n";
+    let folder = Folder::new().with("x.toml", session);
+    let ran = reduce(&folder, &server, "x.toml", "reply.code == 500", &["--var", "pw=hunter2-Zaphod"]).exits(0);
+    assert!(!ran.text().contains("hunter2"), "{ran}");
+}
+
+#[test]
+fn a_greeting_that_comes_late_stays_the_reply_to_nothing() {
+    let server = FaultyServer::start(|said| (last(said) == "NOOP").then_some(Reaction::Reply("500 5.5.0 no")));
+    let session = "server = \"smtp://unused.example\"\n[[step]]\nsteps = [ { expect = 220 }, { send = \"RSET\", expect = 250 } ]\n[[step]]\nsend = \"NOOP\"\nexpect = \"any\"\n[[step]]\nsend = \"RSET\"\nexpect = \"any\"\n";
+    let folder = Folder::new().with("x.toml", session);
+    let printed = reduce(&folder, &server, "x.toml", "status == 0", &[]).exits(0).stdout;
+    assert!(printed.contains("expect = 220"), "no run can be without the step that reads it: {printed}");
+}
+
+#[test]
 fn values_of_the_command_line_become_part_of_the_session() {
     let server = FaultyServer::start(|said| last(said).contains("bob").then_some(Reaction::Reply("550 5.1.1 no bob")));
     let session = "server = \"smtp://unused.example\"\nvars = { name = \"ann\", count = 1 }\n[[step]]\nexpect = 220\n[[step]]\nsend = \"VRFY {{ name }} {{ count }}\"\nexpect = 250\n";

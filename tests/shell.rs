@@ -94,6 +94,46 @@ fn auth_asks_for_the_password_and_the_saved_session_logs_in_again() {
 }
 
 #[test]
+fn answers_that_come_after_a_refused_auth_are_secrets_until_the_next_command() {
+    let script = "S: 220 x\nC: AUTH LOGIN\nS: 538 no\n*: match any\nC: a\nS: 500 what\nC: b\nS: 500 what\nC: NOOP\nS: 250 ok\nC: FOO\nS: 500 what\n";
+    let server = EmbeddedServer::script(script);
+    let folder = Folder::new();
+    let typed = "AUTH LOGIN\ndXNlcg==\nUzNjcmV0UGFzc3cwcmQ=\nNOOP\nFOO shown\nQUIT\n";
+    let shell = folder.mailrun(["shell", "--save", "s.toml", &server.url("smtp")]).stdin(typed).run().exits(0);
+    for secret in ["dXNlcg==", "UzNjcmV0UGFzc3cwcmQ=", "dXNlcg", "UzNjcmV0"] {
+        assert!(!shell.text().contains(secret) && !folder.read("s.toml").contains(secret), "{secret}: {shell}");
+    }
+    assert!(shell.stdout.contains("C: NOOP\n") && shell.stdout.contains("C: FOO shown\n"), "{shell}");
+    drop(server.stop());
+}
+
+#[test]
+fn a_body_with_odd_bytes_is_saved_as_it_was_sent() {
+    for body in [&b"a\xff no end"[..], b".a\xff\nlf\n", b"a\r\nb\rc\r\n", b""] {
+        let sink = EmbeddedServer::sink();
+        let folder = Folder::new().with("b.bin", body);
+        let typed =
+            ":transcript typed.log\nEHLO me\nMAIL FROM:<a@x.example>\nRCPT TO:<b@x.example>\n:body b.bin\nQUIT\n";
+        let url = sink.url("smtp");
+        folder.mailrun(["shell", "--save", "s.toml", &url]).stdin(typed).run().exits(0);
+        folder
+            .mailrun(["run", "--timeout", "5s", "--transcript", "run.log", "--server", &url, "s.toml"])
+            .run()
+            .exits(0);
+        let sent = |name: &str| -> Vec<String> {
+            folder
+                .read(name)
+                .lines()
+                .filter(|line| line.starts_with("C: ") || *line == "C:")
+                .map(str::to_owned)
+                .collect()
+        };
+        assert_eq!(sent("run.log"), sent("typed.log"), "{body:?}");
+        drop(sink.stop());
+    }
+}
+
+#[test]
 fn auth_says_why_it_cannot_be_tried() {
     let server = EmbeddedServer::script(
         "S: 220 x\nC: EHLO me\nS: 250-x\nS: 250 AUTH XOAUTH2\nC: AUTH CRAM-MD5\nS: 334 !\nC: *\nS: 501 ok\nC: QUIT\nS: 221 x\n",

@@ -22,6 +22,12 @@ impl TransactionLog {
         self.tracker = TransactionTracker::default();
     }
 
+    /// See [`TransactionTracker::forget_replies`]: content without a reply stays unanswered.
+    pub fn forget_replies(&mut self) {
+        self.count_unanswered_end();
+        self.tracker.forget_replies();
+    }
+
     /// The ranges of `bytes` that are content if they are sent next.
     pub fn content_in(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         self.tracker.content_in(bytes)

@@ -17,6 +17,10 @@ const SLICE: Duration = Duration::from_millis(50);
 /// closed.
 const SAME_HANGUP: Duration = Duration::from_secs(1);
 
+/// As [`SAME_HANGUP`], for SIGINT and SIGTERM: `timeout` of GNU's coreutils sends its signal to the program and then to the
+/// program's group. No person presses a key twice so fast.
+const SAME_SIGNAL: Duration = Duration::from_millis(100);
+
 /// How long the cleanup after a second signal may take.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(2);
 
@@ -40,7 +44,8 @@ impl SystemClock {
     }
 
     /// A clock that notices SIGINT, SIGTERM and, unless it was ignored at start (`nohup`), SIGHUP. [`Clock::interrupted`] reports
-    /// the first signal. A second one, of any kind, ends the program with 130, 143 or 129 once `on_second_signal` has returned,
+    /// the first signal. A second one, of any kind,
+    /// ends the program with 130, 143 or 129 once `on_second_signal` has returned,
     /// or after [`CLEANUP_LIMIT`]; it is called with the signal's name. For `main`, once.
     pub fn with_signals(on_second_signal: impl Fn(&'static str) + Send + 'static) -> io::Result<Self> {
         let clock = Self::default();
@@ -76,11 +81,11 @@ impl SystemClock {
         // The order matters: actions run as registered, so the thread finds which signal it was.
         for signal in [SIGINT, SIGTERM] {
             note(signal)?;
-            pipe::register(signal, writer.try_clone()?)?;
+            pipe::register(signal, distinct_signals(writer.try_clone()?, SAME_SIGNAL)?)?;
         }
         if !is_hangup_ignored() {
             note(SIGHUP)?;
-            pipe::register(SIGHUP, distinct_hangups(writer)?)?;
+            pipe::register(SIGHUP, distinct_signals(writer, SAME_HANGUP)?)?;
         }
         Ok(clock)
     }
@@ -133,20 +138,21 @@ impl Clock for SystemClock {
     }
 }
 
-/// Returns where a handler writes a byte for each SIGHUP. One that is a new event is passed on to `writer`.
-fn distinct_hangups(mut writer: UnixStream) -> io::Result<UnixStream> {
-    let (mut hangups, handler) = UnixStream::pair()?;
+/// Returns where a handler writes a byte for each signal of a kind. One that comes later than `window` after the one before it
+/// is a new event, and is passed on to `writer`.
+fn distinct_signals(mut writer: UnixStream, window: Duration) -> io::Result<UnixStream> {
+    let (mut arrivals, handler) = UnixStream::pair()?;
     let pass_on = move || {
         let mut last: Option<Instant> = None;
-        while hangups.read_exact(&mut [0]).is_ok() {
-            let is_new = last.is_none_or(|last| last.elapsed() > SAME_HANGUP);
+        while arrivals.read_exact(&mut [0]).is_ok() {
+            let is_new = last.is_none_or(|last| last.elapsed() > window);
             last = Some(Instant::now());
             if is_new && writer.write_all(&[0]).is_err() {
                 return;
             }
         }
     };
-    std::thread::Builder::new().name("hangups".to_owned()).spawn(pass_on)?;
+    std::thread::Builder::new().name("arrivals".to_owned()).spawn(pass_on)?;
     Ok(handler)
 }
 

@@ -77,7 +77,7 @@ impl RecordFramer {
     }
 
     /// Whether the records end in something else.
-    pub fn is_broken(&self) -> bool {
+    fn is_broken(&self) -> bool {
         record_start(self.after_records()) == RecordStart::Other
     }
 

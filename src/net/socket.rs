@@ -101,11 +101,6 @@ impl DeadlineSocket {
         self.framer = Some(RecordFramer::new(std::mem::take(&mut self.unread)));
     }
 
-    /// Whether something else than a TLS record has been received after the records.
-    pub fn has_text_after_records(&self) -> bool {
-        self.framer.as_ref().is_some_and(RecordFramer::is_broken)
-    }
-
     /// Reads give what is received from now on, as it comes. Gives what has been received after the records.
     pub fn end_records(&mut self) -> Vec<u8> {
         self.framer.take().map(RecordFramer::into_rest_after_records).unwrap_or_default()

@@ -1,7 +1,7 @@
 //! The text exposition format of Prometheus, for the node exporter's textfile collector.
 
 use super::record::{Judgement, Record, RunRecord, StepRecord};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
 /// The metrics of one name: `# HELP`, `# TYPE`, and the samples, each with its labels and value.
@@ -98,14 +98,16 @@ fn session_names(records: &[Record]) -> Vec<String> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     records.iter().for_each(|record| *seen.entry(name(record)).or_default() += 1);
     let pick = |record: &Record| Some(name(record)).filter(|name| seen.get(name) == Some(&1)).unwrap_or(path(record));
-    let mut given: HashMap<String, usize> = HashMap::new();
-    let mut number = |name: String| {
-        let count = given.entry(name.clone()).or_default();
-        *count += 1;
-        // Two samples of one name and labels would make the whole file invalid.
-        if *count > 1 { format!("{name} ({count})") } else { name }
+    // Two samples of one name and labels would make the whole file invalid. A name that is picked keeps its session.
+    let picked: Vec<String> = records.iter().map(pick).collect();
+    let mut given: HashSet<String> = HashSet::new();
+    let mut distinct = |name: &String| {
+        let numbered = (2..).map(|number| format!("{name} ({number})")).filter(|name| !picked.contains(name));
+        let free = std::iter::once(name.clone()).chain(numbered).find(|name| !given.contains(name)).unwrap_or_default();
+        given.insert(free.clone());
+        free
     };
-    records.iter().map(pick).map(&mut number).collect()
+    picked.iter().map(&mut distinct).collect()
 }
 
 /// The last run of each step that ran, in order, with what the step is called. A session with rows has none.
@@ -123,10 +125,12 @@ fn last_of_each_step(record: &Record) -> Vec<(String, &StepRecord)> {
     }
     let mut named: HashMap<&str, usize> = HashMap::new();
     steps.iter().filter(|step| step.id.named).for_each(|step| *named.entry(step.id.title.as_str()).or_default() += 1);
+    let numbers: HashSet<String> = steps.iter().map(|step| step.id.number.to_string()).collect();
     let mut samples: Vec<(String, &StepRecord)> = Vec::new();
     for step in steps {
         let name = step.id.title.as_str();
-        let is_unique = step.id.named && named.get(name) == Some(&1);
+        // A name that is the number of a step would hide that step.
+        let is_unique = step.id.named && named.get(name) == Some(&1) && !numbers.contains(name);
         let label = if is_unique { name.to_owned() } else { step.id.number.to_string() };
         // A group without names has one sample: that of its last step.
         match samples.iter_mut().find(|(other, _)| *other == label) {

@@ -168,6 +168,12 @@ impl TransactionTracker {
         }
     }
 
+    /// The replies that are missing will not come. A transaction may be open.
+    pub fn forget_replies(&mut self) {
+        self.open |= !self.outstanding.is_empty();
+        self.outstanding.clear();
+    }
+
     /// Whether a transaction may be open: MAIL was answered and nothing has ended it, or a reply is missing.
     pub fn may_be_open(&self) -> bool {
         self.open || !self.outstanding.is_empty()

@@ -71,3 +71,13 @@ fn shards_are_disjoint_and_complete_and_merge() {
     assert_eq!(batches[0].run(&server, &[]).status, 0);
     assert_eq!(server.accepted_once(), 60);
 }
+
+#[test]
+fn a_shard_without_rows_has_nothing_to_do() {
+    let server = FaultServer::start();
+    let batch = BatchFixture::new(1);
+    for shard in ["1/4", "2/4", "3/4", "4/4"] {
+        batch.run(&server, &["--shard", shard]).exits(0);
+    }
+    assert_eq!(server.accepted_once(), 1);
+}

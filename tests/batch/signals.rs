@@ -21,6 +21,25 @@ fn a_message_in_flight_is_finished_after_a_signal() {
 }
 
 #[test]
+fn a_signal_that_is_sent_twice_at_once_is_one_signal() {
+    // `timeout` sends its signal to the program and to the program's group.
+    for (which, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let batch = BatchFixture::new(5);
+        let server = replying_on_release();
+        let child = batch.start(&server, &["--limit", "3"]);
+        server.wait_until_held();
+        child.signal(which);
+        child.signal(which);
+        server.release();
+        let ended = child.wait().exits(code);
+        let sent = batch.count("sent");
+        assert!(ended.stderr.contains(&format!("{sent} sent, {} pending", 3 - sent)), "{ended}");
+        assert!(ended.stderr.contains(&format!(" --limit {} ", 3 - sent)), "no more is sent than was allowed: {ended}");
+        assert_eq!(batch.count("unknown"), 0);
+    }
+}
+
+#[test]
 fn the_summary_names_the_signal_and_the_command_that_goes_on_as_fast_as_before() {
     for (which, code, name) in
         [(Signal::TERM, 143, "SIGTERM"), (Signal::INT, 130, "SIGINT"), (Signal::HUP, 129, "SIGHUP")]

@@ -40,6 +40,9 @@ pub fn main(arguments: &ReduceArguments, origin: &dyn Fn(&str) -> String) -> Res
     let mut options = runner.options;
     // From here on the values of the command line are in the text.
     let variables = std::mem::take(&mut options.variables);
+    let secret_names = loaded.session.secret_names();
+    let mut given_secrets: Vec<String> = variables.iter().map(|(name, _)| name.clone()).collect();
+    given_secrets.retain(|name| secret_names.contains(name));
     let document = editable_document(loaded, &arguments.inputs.server, variables)?;
     let sources = RememberedSources::new(&loaded.files);
     let name = loaded.path.name();
@@ -86,7 +89,7 @@ pub fn main(arguments: &ReduceArguments, origin: &dyn Fn(&str) -> String) -> Res
     let tally = runs.tally;
     line.erase();
     let steps = [all_steps, step_count(&smallest)];
-    let hidden = replace_literal_secrets(&mut smallest);
+    let hidden = replace_literal_secrets(&mut smallest, &given_secrets);
     let heading = heading(&condition, &name, steps, &tally, &hidden, is_stopped);
     let printed = console::print(&smallest.text_with_heading(&heading));
     console::print_line(&summary(steps, &tally));

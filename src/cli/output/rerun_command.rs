@@ -41,12 +41,13 @@ impl HiddenValues {
 
 /// `mailrun run --server smtp://127.0.0.1:2525 smoke/relay.toml`, as a shell reads it.
 pub fn command_line(arguments: &RunArguments, file: &str, hidden: &HiddenValues) -> String {
-    whole_command(session_options(arguments, hidden), file, hidden)
+    whole_command(session_options(arguments, arguments.batch.limit, hidden), file, hidden)
 }
 
-/// The command that sends the rows of a batch that are left: as fast, and over as many connections, as this run.
-pub fn continue_command(arguments: &RunArguments, file: &str, hidden: &HiddenValues) -> String {
-    let mut words = session_options(arguments, hidden);
+/// The command that sends the rows of a batch that are left: as fast, and over as many connections, as this run. With
+/// `--limit` it starts no more than these.
+pub fn continue_command(arguments: &RunArguments, left: u64, file: &str, hidden: &HiddenValues) -> String {
+    let mut words = session_options(arguments, arguments.batch.limit.map(|_| left), hidden);
     words.extend(arguments.connect.wait.map(|wait| format!("--wait {}", time(&wait))));
     words.extend(arguments.select.jobs.map(|jobs| format!("--jobs {jobs}")));
     words.extend(arguments.batch.rate.map(|rate| format!("--rate {}", rate_argument(rate))));
@@ -75,7 +76,7 @@ fn rate_argument(rate: f64) -> String {
 }
 
 /// `mailrun run`, and the options that decide what a session means and sends.
-fn session_options(arguments: &RunArguments, hidden: &HiddenValues) -> Vec<String> {
+fn session_options(arguments: &RunArguments, limit: Option<u64>, hidden: &HiddenValues) -> Vec<String> {
     let mut words = vec!["mailrun".to_owned(), "run".to_owned()];
     let mut option = |name: &str, value: &[u8]| words.push(format!("{name} {}", shell_quoted(value)));
     let (meaning, connect) = (&arguments.inputs, &arguments.connect);
@@ -92,7 +93,7 @@ fn session_options(arguments: &RunArguments, hidden: &HiddenValues) -> Vec<Strin
     // Without the ledger, a batch would send everything again.
     arguments.batch.ledger.iter().for_each(|path| option("--ledger", &argument_bytes(path)));
     arguments.batch.shard.iter().for_each(|shard| option("--shard", shard.to_string().as_bytes()));
-    arguments.batch.limit.iter().for_each(|limit| option("--limit", limit.to_string().as_bytes()));
+    limit.iter().for_each(|limit| option("--limit", limit.to_string().as_bytes()));
     arguments.batch.key.iter().for_each(|key| option("--key", key.as_bytes()));
     arguments.batch.to.iter().for_each(|address| option("--to", address.to_string().as_bytes()));
     arguments.batch.patience.iter().for_each(|patience| option("--patience", time(patience).as_bytes()));

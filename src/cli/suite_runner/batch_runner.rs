@@ -243,8 +243,13 @@ impl<'a> BatchRunner<'a> {
             summary.lines.extend(statistics.report_lines(tally.sent, started.elapsed()));
         }
         let before = tally.sent_before + tally.refused_before + tally.held + tally.excluded;
-        if tally.finished() + tally.left() == 0 && before > 0 {
-            let why = if rows.is_some() { "nothing is left to send" } else { "it is in the ledger already" };
+        let is_empty_shard = rows.is_some() && arguments.shard.is_some() && before == 0;
+        if tally.finished() + tally.left() == 0 && (before > 0 || is_empty_shard) {
+            let why = match rows {
+                _ if is_empty_shard => "no row is in this shard",
+                Some(_) => "nothing is left to send",
+                None => "it is in the ledger already",
+            };
             // A refused row still counts, so that the session is not skipped.
             match outcome.status {
                 Status::Passed => outcome.skipped = Some(SafeText::new(why)),

@@ -18,7 +18,7 @@ pub fn next_steps(
     let mut lines = Vec::new();
     if tally.left() > 0 {
         let hidden = HiddenValues::of(arguments, &loaded.session, record);
-        let command = continue_command(arguments, &loaded.path.name(), &hidden);
+        let command = continue_command(arguments, tally.left() as u64, &loaded.path.name(), &hidden);
         lines.push(match &summary.ledger {
             Some(_) => format!("to send what is left: {command}"),
             None => format!("no ledger says which rows are left; to send all again: {command}"),

@@ -115,6 +115,7 @@ impl SmtpConnection<'_> {
                 self.reader.lines.take_pending();
                 self.reader.parser = ReplyParser::default();
                 self.reader.in_long_line = false;
+                self.log.forget_replies();
                 Ok(answered)
             }
             Err(error) if may_try_again(&error) => Err(TransferError::TimedOut),

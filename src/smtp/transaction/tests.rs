@@ -253,3 +253,17 @@ proptest! {
         prop_assert!(!run(&(dialogue + "|C RSET|S 250"), usize::MAX).1.may_be_open());
     }
 }
+
+#[test]
+fn replies_that_will_not_come_leave_the_next_one_to_the_next_command() {
+    let mut tracker = TransactionTracker::default();
+    tracker.sent(b"MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n");
+    for code in [250, 250, 354] {
+        tracker.reply(code);
+    }
+    assert_eq!(tracker.sent(b"Subject: x\r\n\r\nx\r\n.\r\n"), 1, "the content ends");
+    tracker.forget_replies();
+    assert!(tracker.may_be_open(), "nobody knows what became of the transaction");
+    tracker.sent(b"STARTTLS\r\n");
+    assert_ne!(tracker.reply(454), Answered::Content);
+}

@@ -78,7 +78,8 @@ impl ProbeConnection {
 
     /// What came unencrypted between the reply to STARTTLS and the handshake.
     pub fn injected(&self) -> Option<String> {
-        let extra = &self.record(step::HANDSHAKE).filter(|_| self.tls.is_some())?.extra;
+        let untrusted = self.failure(step::HANDSHAKE).is_some_and(|one| matches!(one.cause, Cause::Certificate { .. }));
+        let extra = &self.record(step::HANDSHAKE).filter(|_| self.tls.is_some() || untrusted)?.extra;
         (!extra.is_empty()).then(|| extra.join(" / "))
     }
 

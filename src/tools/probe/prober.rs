@@ -110,9 +110,7 @@ impl Prober<'_> {
             ("handshake", seen.handshake_time()),
             ("QUIT", seen.round_trip(step::QUIT)),
         ];
-        // What TLS and QUIT came to is no reason to give up.
-        let stops = |name: &str| name != step::QUIT && name != step::HANDSHAKE;
-        let failed = seen.failures.iter().find(|(name, _)| stops(name)).map(|(_, failure)| failure);
+        let failed = dialogue_failure(seen);
         let outside = outcome.failure.as_ref().filter(|_| seen.failures.is_empty());
         let lost = seen.failure(step::HANDSHAKE).filter(|_| !is_tls_failure(seen) && refusal(seen).is_none());
         ProbeReport {
@@ -173,6 +171,8 @@ impl Prober<'_> {
                 report.tls = Some(TlsView::new(facts, self.trust(seen), report.at));
                 report.hello_in_tls = trial.reply(step::HELLO_IN_TLS);
                 report.greeting = report.greeting.take().or_else(|| trial.reply(step::GREETING));
+                // What a usual client cannot see is what this one failed at.
+                report.failure = report.failure.take().or_else(|| dialogue_failure(&trial).map(without_place));
             }
             report.versions.push(VersionTrial { version, outcome: trial_outcome(version, &trial, &ended) });
         }
@@ -283,6 +283,12 @@ fn is_tls_failure(seen: &ProbeConnection) -> bool {
         Some(Cause::TimedOut { .. }) => seen.reply(step::HANDSHAKE).is_some(),
         _ => false,
     }
+}
+
+/// How the dialogue failed. What TLS and QUIT came to is no reason to give up.
+fn dialogue_failure(seen: &ProbeConnection) -> Option<&Failure> {
+    let stops = |name: &str| name != step::QUIT && name != step::HANDSHAKE;
+    seen.failures.iter().find(|(name, _)| stops(name)).map(|(_, failure)| failure)
 }
 
 /// The reply with which the server refused STARTTLS.

@@ -38,10 +38,11 @@ pub fn script(purpose: ProbePurpose, scheme: Scheme, named: bool) -> String {
     let hello = if scheme == Scheme::Lmtp { "lhlo = true" } else { "ehlo = true" };
     let is_trial = matches!(purpose, ProbePurpose::Version(_));
     // A handshake that succeeds fails the step, and the session goes on.
-    let trial = "tls = true\nexpect = \"handshake-failure\"\ntimeout = \"100ms\"\non_fail = \"continue\"";
+    let trial = "expect = \"handshake-failure\"\non_fail = \"continue\"";
     if scheme == Scheme::Smtps {
         if is_trial {
-            add(step::HANDSHAKE, trial);
+            // The greeting ends the wait for a refusal.
+            add(step::HANDSHAKE, &format!("tls = true\ntimeout = \"100ms\"\n{trial}"));
             add(step::GREETING, "expect = \"2xx\"\nif = \"tls is not none\"");
             add(step::HELLO_IN_TLS, &format!("{hello}\nif = \"tls is not none\"\nexpect = \"2xx\""));
         } else {
@@ -60,8 +61,7 @@ pub fn script(purpose: ProbePurpose, scheme: Scheme, named: bool) -> String {
         match purpose {
             ProbePurpose::Commands { tls: false } => {}
             ProbePurpose::Version(_) => {
-                add("STARTTLS", "send = \"STARTTLS\"\nexpect = 220");
-                add(step::HANDSHAKE, trial);
+                add(step::HANDSHAKE, &format!("starttls = true\ninject_check = false\n{trial}"));
             }
             ProbePurpose::Dialogue | ProbePurpose::Commands { tls: true } => {
                 let offered = "if = \"'STARTTLS' in ehlo.capabilities\"";

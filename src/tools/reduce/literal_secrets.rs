@@ -6,11 +6,14 @@ use super::session_document::{ItemPath, SessionDocument};
 use crate::session::toml_string;
 use toml_edit::Value;
 
-/// Replaces literal secrets by environment variables, and leaves out the defaults of secrets. Gives the names of the
-/// variables that need a value now.
-pub fn replace_literal_secrets(session: &mut SessionDocument) -> Vec<String> {
+/// Replaces literal secrets by environment variables, and leaves out the defaults of secrets. `given` are the secrets among
+/// the values of the command line, which are in `[vars]`. Gives the names of the variables that need a value now.
+pub fn replace_literal_secrets(session: &mut SessionDocument, given: &[String]) -> Vec<String> {
     let mut variables = Vec::new();
     let [vars, secrets] = ["vars", "secrets"].map(|table| ItemPath::of(&[table]));
+    for name in given.iter().filter(|name| session.get(&vars.key(name)).is_some()).cloned().collect::<Vec<_>>() {
+        session.set(Some("vars"), &name, env_source(&name, &mut variables));
+    }
     for key in session.keys(&secrets) {
         let path = secrets.key(&key);
         if session.string(&path).is_some_and(|text| !has_expression(text)) {
@@ -88,7 +91,7 @@ mod tests {
         ];
         for (text, expected, names) in table {
             let mut session = SessionDocument::parse(text).expect("TOML");
-            assert_eq!(replace_literal_secrets(&mut session), names, "{text}");
+            assert_eq!(replace_literal_secrets(&mut session, &[]), names, "{text}");
             assert_eq!(session.text(), expected);
         }
     }

@@ -12,6 +12,9 @@ const STEP_KEYS: [&str; 23] = [
     "pipeline", "steps", "quit", "sleep", "close", "connect", "proxy", "xclient", "expect", "timeout",
 ];
 
+/// Keys of a step that sends nothing and waits for a reply.
+const WAITING: [&str; 8] = ["name", "expect", "timeout", "assert", "capture", "on_fail", "if", "with"];
+
 /// Keys of the session that stay.
 const SESSION_KEYS: [&str; 5] = ["server", "description", "client_name", "timeout", "connect_timeout"];
 
@@ -30,10 +33,20 @@ pub fn steps(session: &SessionDocument) -> Vec<ItemPath> {
     sections.flat_map(|section| elements(session, &section)).collect()
 }
 
+/// The first step, if it waits for the greeting. It stays: without it a greeting that comes late would be taken for the reply
+/// to the first command, and each reply for that of the command after its own.
+pub fn greeting(session: &SessionDocument) -> Option<ItemPath> {
+    let first = all_steps(session).into_iter().find(|step| !is_group(session, step))?;
+    session.keys(&first).iter().all(|key| WAITING.contains(&key.as_str())).then_some(first)
+}
+
+fn is_group(session: &SessionDocument, step: &ItemPath) -> bool {
+    GROUPS.iter().any(|key| session.length(&step.key(key)) > 0)
+}
+
 /// How many steps there are, those of groups and pipelines included.
 pub fn step_count(session: &SessionDocument) -> usize {
-    let is_group = |step: &ItemPath| GROUPS.iter().any(|key| session.length(&step.key(key)) > 0);
-    all_steps(session).iter().filter(|step| !is_group(step)).count()
+    all_steps(session).iter().filter(|step| !is_group(session, step)).count()
 }
 
 /// The steps of each group and pipeline, an outer group before those in it.

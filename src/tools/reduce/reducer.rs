@@ -164,6 +164,8 @@ impl<'c> Reducer<'c> {
     /// Removes as many of these items as it can.
     fn remove_items(&mut self, items: Vec<ItemPath>, depth: SearchDepth) -> Result<(), Stopped> {
         let base = self.best.clone();
+        let greeting = parts::greeting(&base);
+        let items: Vec<ItemPath> = items.into_iter().filter(|item| Some(item) != greeting.as_ref()).collect();
         minimize(items.len(), depth, &mut |kept| {
             let gone = (0..items.len()).filter(|index| kept.binary_search(index).is_err());
             self.adopt(base.without(gone.map(|index| &items[index])))

@@ -4,7 +4,7 @@ use super::link::{NoReply, ShellLink, connect_words};
 use super::login::log_in;
 use super::recording::RecordedAction;
 use super::shell_input::ShellInput;
-use super::typed_line::{raw_bytes, secret_from};
+use super::typed_line::{is_command, raw_bytes, secret_from};
 use crate::exec::ConnectError;
 use crate::session::closest_name;
 use crate::smtp::content::ContentEncoder;
@@ -57,6 +57,16 @@ enum DialogueState {
     Octets(u64),
 }
 
+/// Whether AUTH goes on, as far as it matters for what is a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AuthExchange {
+    None,
+    /// AUTH was sent, and is not refused yet.
+    Running,
+    /// The server refused. What was prepared as answers may still come, as lines that are no commands.
+    Refused,
+}
+
 /// What a line made of the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterLine {
@@ -72,6 +82,7 @@ pub type SessionCommand<'a> = &'a dyn Fn(&str) -> io::Result<()>;
 pub struct Shell<'a> {
     link: ShellLink,
     state: DialogueState,
+    exchange: AuthExchange,
     content: Vec<u8>,
     run: SessionCommand<'a>,
 }
@@ -80,7 +91,8 @@ impl<'a> Shell<'a> {
     /// Connects and reads the greeting. The error is why that failed.
     pub fn connect(mut link: ShellLink, run: SessionCommand<'a>) -> Result<Self, ConnectError> {
         link.connect()?;
-        let mut shell = Self { link, state: DialogueState::Command, content: Vec::new(), run };
+        let mut shell =
+            Self { link, state: DialogueState::Command, exchange: AuthExchange::None, content: Vec::new(), run };
         shell.read_reply(RecordedAction::Wait);
         Ok(shell)
     }
@@ -106,7 +118,7 @@ impl<'a> Shell<'a> {
 
     /// Whether the history may keep the next line: it is no content, and no secret.
     pub fn keeps(&self, line: &str) -> bool {
-        self.state == DialogueState::Command && secret_from(line).is_none() && !line.starts_with(":b64")
+        self.state == DialogueState::Command && self.secret_from(line).is_none() && !line.starts_with(":b64")
     }
 
     pub fn link(&mut self) -> &mut ShellLink {
@@ -131,10 +143,15 @@ impl<'a> Shell<'a> {
             let (name, argument) = command.split_once(' ').unwrap_or((command, ""));
             return self.colon(name, argument.trim(), input);
         }
-        // `*` gives up (RFC 4954 §4), and is no secret.
-        let is_answer = self.state == DialogueState::Response && line != "*";
-        let secret = if is_answer { Some(0) } else { secret_from(line) };
+        let secret = self.secret_from(line);
         self.send_line(line, secret)
+    }
+
+    /// Where the secret of a line begins, if it has one. `*` gives up AUTH (RFC 4954 §4), and is no secret.
+    fn secret_from(&self, line: &str) -> Option<usize> {
+        let is_answer = self.state == DialogueState::Response && line != "*";
+        let comes_late = self.exchange == AuthExchange::Refused && !line.starts_with(':') && !is_command(line);
+        if is_answer || comes_late { Some(0) } else { secret_from(line) }
     }
 
     /// Performs a line that is no UTF-8: content, octets, or a command with exactly these bytes.
@@ -163,6 +180,10 @@ impl<'a> Shell<'a> {
 
     fn send_line(&mut self, line: &str, secret: Option<usize>) -> AfterLine {
         let bytes = format!("{line}\r\n");
+        if self.state == DialogueState::Command && is_command(line) {
+            let is_auth = line.trim_start().get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case("AUTH"));
+            self.exchange = if is_auth { AuthExchange::Running } else { AuthExchange::None };
+        }
         if !self.link.send(bytes.as_bytes(), secret) {
             return AfterLine::Disconnected;
         }
@@ -191,6 +212,11 @@ impl<'a> Shell<'a> {
             Err(NoReply::Nothing) => None,
         };
         self.link.record(action, code);
+        self.exchange = match (self.exchange, code) {
+            (AuthExchange::None, _) | (AuthExchange::Running, Some(200..=299)) => AuthExchange::None,
+            (AuthExchange::Running, Some(300..=399)) => AuthExchange::Running,
+            _ => AuthExchange::Refused,
+        };
         self.state = match code {
             Some(334) => DialogueState::Response,
             Some(354) => DialogueState::Content,
@@ -319,7 +345,12 @@ impl<'a> Shell<'a> {
             if !self.link.send(&bytes, None) {
                 return AfterLine::Disconnected;
             }
-            self.read_reply(RecordedAction::Content(content));
+            // What was sent, without stuffing and the dot.
+            let (mut sent, mut encoder) = (Vec::new(), ContentEncoder::new(false));
+            encoder.push(&content, &mut sent);
+            encoder.finish(&mut sent);
+            sent.truncate(sent.len().saturating_sub(b".\r\n".len()));
+            self.read_reply(RecordedAction::Content(sent));
         }
         AfterLine::Continue
     }

@@ -2,6 +2,33 @@
 
 use crate::transcript::unescape;
 
+/// The verbs of commands, with what follows each of them always.
+pub const VERBS: [&str; 17] = [
+    "EHLO ",
+    "HELO ",
+    "LHLO ",
+    "MAIL FROM:<",
+    "RCPT TO:<",
+    "DATA",
+    "BDAT ",
+    "RSET",
+    "NOOP",
+    "QUIT",
+    "VRFY ",
+    "EXPN ",
+    "HELP",
+    "AUTH ",
+    "STARTTLS",
+    "ETRN ",
+    "XCLIENT ",
+];
+
+/// Whether a line begins with a command.
+pub fn is_command(line: &str) -> bool {
+    let verb = |text: &str| text.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+    VERBS.iter().any(|known| known.split(' ').next() == Some(verb(line.trim()).as_str()))
+}
+
 /// Where the secret of an AUTH command begins: its initial response.
 pub fn secret_from(line: &str) -> Option<usize> {
     let after_word = |text: &str| {

@@ -170,6 +170,12 @@ fn is_telnet_remark(text: &str) -> Option<bool> {
     if ends { Some(true) } else { other.then_some(false) }
 }
 
+/// `80ABC5F7FF7F0000:error:0A00010A:SSL routines:…`: the thread, and OpenSSL's error.
+fn is_openssl_error(text: &str) -> bool {
+    let thread = text.split_once(":error:").map_or("", |(thread, _)| thread);
+    !thread.is_empty() && thread.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 fn is_s_client_remark(text: &str) -> Option<bool> {
     let text = text.trim_end();
     let ends =
@@ -179,6 +185,7 @@ fn is_s_client_remark(text: &str) -> Option<bool> {
         || text == "KEYUPDATE"
         || text.starts_with("depth=")
         || text.starts_with("verify return:")
-        || text.starts_with("verify error:");
+        || text.starts_with("verify error:")
+        || is_openssl_error(text);
     if ends { Some(true) } else { other.then_some(false) }
 }
