@@ -150,7 +150,9 @@ fn smallest(server: &FaultyServer, session: &str, condition: &str, evidence: &st
     assert_eq!(blocks(&again.stdout).1, steps, "what is printed shows the fault and cannot be reduced further");
     let ran = folder.mailrun(["run", "small.toml"]).run();
     assert!(ran.stdout.contains(evidence), "{ran}");
-    for left_out in 0..steps.len() {
+    // The greeting's step stays: without it replies belong to other commands, and a late one may still be seen.
+    let first = usize::from(steps[0].contains("expect = 220"));
+    for left_out in first..steps.len() {
         let kept = steps.iter().enumerate().filter(|(index, _)| *index != left_out);
         let rest: String = kept.map(|(_, step)| step.as_str()).collect();
         folder.write("less.toml", format!("{head}{rest}"));

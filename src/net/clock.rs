@@ -19,7 +19,7 @@ const SAME_HANGUP: Duration = Duration::from_secs(1);
 
 /// As [`SAME_HANGUP`], for SIGINT and SIGTERM: `timeout` of GNU's coreutils sends its signal to the program and then to the
 /// program's group. No person presses a key twice so fast.
-const SAME_SIGNAL: Duration = Duration::from_millis(100);
+const SAME_SIGNAL: Duration = Duration::from_millis(50);
 
 /// How long the cleanup after a second signal may take.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(2);
