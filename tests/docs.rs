@@ -363,7 +363,9 @@ fn the_documented_order_of_statuses_is_that_of_the_program() {
 
 /// The options of a command as its table should show them, with their variables.
 fn options(command: &clap::Command) -> BTreeSet<(String, String)> {
-    let options = command.get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"));
+    let options = command
+        .get_arguments()
+        .filter(|arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version"));
     options
         .filter_map(|arg| {
             let long = arg.get_long()?;

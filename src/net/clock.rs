@@ -3,9 +3,10 @@
 use crate::exec::{Clock, Interrupt};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
-use signal_hook::low_level::{exit, pipe};
-use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::exit;
+use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
@@ -44,20 +45,21 @@ impl SystemClock {
     }
 
     /// A clock that notices SIGINT, SIGTERM and, unless it was ignored at start (`nohup`), SIGHUP. [`Clock::interrupted`] reports
-    /// the first signal. A second one, of any kind,
-    /// ends the program with 130, 143 or 129 once `on_second_signal` has returned,
+    /// the first signal. A second one, of any kind, ends the program with 130, 143 or 129 once `on_second_signal` has returned,
     /// or after [`CLEANUP_LIMIT`]; it is called with the signal's name. For `main`, once.
     pub fn with_signals(on_second_signal: impl Fn(&'static str) + Send + 'static) -> io::Result<Self> {
         let clock = Self::default();
-        // A handler may do almost nothing: it writes a byte for each signal, and a thread does the rest after the
-        // second one.
-        let (mut signals, writer) = UnixStream::pair()?;
-        let latest = Arc::clone(&clock.signal);
+        let mut kinds = vec![SIGINT, SIGTERM];
+        if !is_hangup_ignored() {
+            kinds.push(SIGHUP);
+        }
+        for signal in &kinds {
+            flag::register_usize(*signal, Arc::clone(&clock.signal), usize::try_from(*signal).unwrap_or_default())?;
+        }
+        let mut signals = Signals::new(&kinds)?;
         let wait_for_second = move || {
-            if signals.read_exact(&mut [0; 2]).is_err() {
-                return;
-            }
-            let name = signal_name(latest.load(Ordering::Relaxed)).unwrap_or("SIGINT");
+            let Some(second) = second_signal(signals.forever()) else { return };
+            let name = usize::try_from(second).ok().and_then(signal_name).unwrap_or("SIGINT");
             let (done, finished) = mpsc::channel();
             let cleanup = move || {
                 on_second_signal(name);
@@ -75,18 +77,6 @@ impl SystemClock {
             });
         };
         std::thread::Builder::new().name("signals".to_owned()).spawn(wait_for_second)?;
-        let note = |signal| {
-            flag::register_usize(signal, Arc::clone(&clock.signal), usize::try_from(signal).unwrap_or_default())
-        };
-        // The order matters: actions run as registered, so the thread finds which signal it was.
-        for signal in [SIGINT, SIGTERM] {
-            note(signal)?;
-            pipe::register(signal, distinct_signals(writer.try_clone()?, SAME_SIGNAL)?)?;
-        }
-        if !is_hangup_ignored() {
-            note(SIGHUP)?;
-            pipe::register(SIGHUP, distinct_signals(writer, SAME_HANGUP)?)?;
-        }
         Ok(clock)
     }
 
@@ -138,22 +128,14 @@ impl Clock for SystemClock {
     }
 }
 
-/// Returns where a handler writes a byte for each signal of a kind. One that comes later than `window` after the one before it
-/// is a new event, and is passed on to `writer`.
-fn distinct_signals(mut writer: UnixStream, window: Duration) -> io::Result<UnixStream> {
-    let (mut arrivals, handler) = UnixStream::pair()?;
-    let pass_on = move || {
-        let mut last: Option<Instant> = None;
-        while arrivals.read_exact(&mut [0]).is_ok() {
-            let is_new = last.is_none_or(|last| last.elapsed() > window);
-            last = Some(Instant::now());
-            if is_new && writer.write_all(&[0]).is_err() {
-                return;
-            }
-        }
+/// Waits for the second event. A signal that comes soon after another one of its kind is the same event.
+fn second_signal(signals: impl Iterator<Item = i32>) -> Option<i32> {
+    let mut last: HashMap<i32, Instant> = HashMap::new();
+    let is_new = move |signal: &i32| {
+        let window = if *signal == SIGHUP { SAME_HANGUP } else { SAME_SIGNAL };
+        last.insert(*signal, Instant::now()).is_none_or(|before| before.elapsed() > window)
     };
-    std::thread::Builder::new().name("arrivals".to_owned()).spawn(pass_on)?;
-    Ok(handler)
+    signals.filter(is_new).nth(1)
 }
 
 /// Whether SIGHUP was ignored when the program was started. A handler would change that.

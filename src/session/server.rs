@@ -2,7 +2,7 @@
 
 use super::suggestions::closest_name;
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,17 @@ pub struct Server {
 }
 
 impl Server {
+    /// Whether it is on this machine, as far as its name says so.
+    pub fn is_local(&self) -> bool {
+        match &self.address {
+            ServerAddress::Unix(_) => true,
+            ServerAddress::Tcp { host, .. } => {
+                host.eq_ignore_ascii_case("localhost")
+                    || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+            }
+        }
+    }
+
     /// The error says what is wrong with the URL.
     pub fn parse(url: &str) -> Result<Self, String> {
         if let Some(c) = url.chars().find(|c| c.is_control()) {

@@ -160,3 +160,24 @@ fn a_ledger_of_the_first_version_goes_on() {
     assert_eq!(batch.run(&server, &[]).status, 0);
     assert_eq!((server.accepted_once(), batch.count("sent")), (4, 4));
 }
+
+#[test]
+fn content_is_not_sent_again_and_again_to_another_machine_unless_that_is_wanted() {
+    let (batch, server) = (BatchFixture::new(1), FaultServer::start());
+    // The run ends before the step that would connect to the other machine.
+    let steps =
+        "[[step]]\nexpect = 421\n[[step]]\nbody = \"x\"\nexpect = 250\non = \"other\"\nserver = \"smtp://192.0.2.1\"\n";
+    batch.write("other.toml", format!("client_name = \"t\"\n{steps}"));
+    for load in [["--repeat", "2"], ["--duration", "1s"]] {
+        for command in ["run", "test"] {
+            let run = |more: &[&str], file: &str| batch.mailrun(&[command]).args(load).args(more).args([file]).run();
+            for (file, url) in [("c.toml", "smtp://192.0.2.1"), ("other.toml", &server.url("smtp"))] {
+                let refused = run(&["--server", url], file).exits(64);
+                assert!(refused.stderr.contains("again and again") && refused.stderr.contains("--yes"), "{refused}");
+            }
+            run(&["--server", "smtp://192.0.2.1", "--dry-run", "--sink", "box"], "c.toml").exits(0);
+            let wanted = run(&["--server", &server.url("smtp"), "--yes"], "other.toml").exits(1);
+            assert!(wanted.stderr.contains("421"), "it ran: {wanted}");
+        }
+    }
+}

@@ -111,10 +111,12 @@ fn a_second_signal_ends_the_run_at_once_and_loses_nothing() {
     let server = replying_on_release();
     let child = batch.start(&server, &[]);
     server.wait_until_held();
+    // Signals of two kinds are never taken for one event. Which of them is handled last is the kernel's choice.
     child.signal(Signal::INT);
-    child.signal(Signal::INT);
-    // Two signals of a kind may arrive as one: then the run ends after five seconds.
-    assert_eq!(child.wait().status, 130);
+    child.signal(Signal::TERM);
+    let ended = child.wait();
+    assert!(matches!(ended.status, 130 | 143), "{ended}");
+    assert!(ended.stderr.contains("ended at once by a second signal"), "{ended}");
     assert_eq!(batch.count("unknown"), 1);
 }
 
@@ -124,7 +126,7 @@ fn a_second_signal_leaves_no_temporary_file() {
     let server = replying_on_release();
     let child = batch.start(&server, &["--transcript", "t.log", "--junit", "j.xml", "--html", "r.html"]);
     server.wait_until_held();
-    // Two of a kind may arrive as one.
+    // Two of a kind within 50 ms are one signal.
     child.signal(Signal::INT);
     child.signal(Signal::TERM);
     let status = child.wait().status;

@@ -26,7 +26,7 @@ fn hadolint_accepts_the_dockerfile() {
 #[test]
 #[ignore = "needs ldd: make test-schemas"]
 fn the_image_has_every_library_that_mailrun_loads() {
-    let base = ["linux-vdso", "ld-linux", "libc", "libm", "libgcc_s", "libdl", "libpthread", "librt"];
+    let base = ["linux-vdso", "libc", "libm", "libgcc_s", "libdl", "libpthread", "librt"];
     let listed = output(tool("ldd").arg(PROGRAM));
     let listed = streams(&listed);
     let mut packages = 0;
@@ -35,7 +35,7 @@ fn the_image_has_every_library_that_mailrun_loads() {
         let name = path.rsplit('/').next().unwrap_or_default().split(['.']).next().unwrap_or_default();
         let package = match name {
             "libssl" | "libcrypto" => "libssl3",
-            name if base.iter().any(|known| name.starts_with(known)) => continue,
+            name if base.contains(&name) || name.starts_with("ld-linux") => continue,
             other => panic!("no package of the image has {other}:\n{listed}"),
         };
         packages += 1;

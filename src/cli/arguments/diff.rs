@@ -2,9 +2,7 @@
 
 use crate::cli::arguments::{ConnectArguments, InputArguments, values};
 use clap::{Args, ValueHint};
-use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
@@ -21,7 +19,7 @@ is that of the error; `mailrun --help` lists them.";
 /// It compares two transcripts, two JSON reports, or what two servers answer to a session. Neither what the client says nor the
 /// order of capabilities is a difference.
 #[derive(Debug, Args)]
-#[command(after_help = DIFF_EXAMPLES, override_usage = "mailrun diff [OPTIONS] <A> <B>\n       mailrun diff [OPTIONS] <SESSION> --server <URL> --server <URL>")]
+#[command(mut_arg("mx", |mx| mx.hide(true).conflicts_with("files")), after_help = DIFF_EXAMPLES, override_usage = "mailrun diff [OPTIONS] <A> <B>\n       mailrun diff [OPTIONS] <SESSION> --server <URL> --server <URL>")]
 pub struct DiffArguments {
     /// Two transcripts or JSON reports, or one session; `-` is standard input
     #[arg(value_name = "FILE", required = true, num_args = 1..=2, value_hint = ValueHint::FilePath)]
@@ -44,27 +42,8 @@ pub struct DiffArguments {
     /// Let the session run the programs of { command = … }
     #[arg(long)]
     pub allow_commands: bool,
-    /// The time limit of each step, instead of `timeout` in the file
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::duration)]
-    pub timeout: Option<Duration>,
-    /// The time limit for connecting and for TLS handshakes
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::duration)]
-    pub connect_timeout: Option<Duration>,
-    /// Also trust the certificates in this PEM file; repeatable
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub ca: Vec<PathBuf>,
-    /// Do not verify certificates
-    #[arg(long)]
-    pub insecure: bool,
-    /// Connect over IPv4 only
-    #[arg(long, conflicts_with = "ipv6")]
-    pub ipv4: bool,
-    /// Connect over IPv6 only
-    #[arg(long)]
-    pub ipv6: bool,
-    /// Connect to ADDR instead of HOST:PORT; repeatable
-    #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = values::resolution)]
-    pub resolve: Vec<(String, u16, IpAddr)>,
+    #[command(flatten)]
+    pub connect: ConnectArguments,
 }
 
 impl DiffArguments {
@@ -79,16 +58,6 @@ impl DiffArguments {
             seed: Some(seed),
             ..InputArguments::default()
         };
-        let connect = ConnectArguments {
-            timeout: self.timeout,
-            connect_timeout: self.connect_timeout,
-            ca: self.ca.clone(),
-            insecure: self.insecure,
-            ipv4: self.ipv4,
-            ipv6: self.ipv6,
-            resolve: self.resolve.clone(),
-            ..ConnectArguments::default()
-        };
-        (inputs, connect)
+        (inputs, self.connect.clone())
     }
 }

@@ -236,6 +236,9 @@ pub struct BatchArguments {
     /// Load: run again and again for this time, and print statistics
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::duration)]
     pub duration: Option<Duration>,
+    /// Send content to a server that is not on a loopback address with --repeat or --duration
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// What is printed, and the transcript file.

@@ -5,11 +5,12 @@ use crate::cli::error::CommandError;
 use crate::cli::output::console;
 use crate::cli::sessions::diagnostics::{print_warnings, source_error};
 use crate::cli::sessions::load::{LoadedSession, SessionInputs};
+use crate::cli::suite_runner::network_mode::live_network;
 use crate::cli::suite_runner::setup::{override_settings, run_options, trusted_certificates};
 use crate::cli::suite_runner::signals::{final_status, signal_clock, stop_sources_at_signals};
 use crate::event::{Cause, Outcome, Status, group_thousands};
 use crate::exec;
-use crate::net::{SystemClock, SystemNetwork};
+use crate::net::SystemClock;
 use crate::source::{read_argument_file, read_limited};
 use crate::tools::diff::{
     DialogueCollector, DiffOptions, DiffSide, Difference, ObservedDialogue, compare, read_dialogues,
@@ -97,9 +98,9 @@ fn compare_servers(
         let values = SessionInputs::new(&inputs, origin)?.variables;
         let ca = trusted_certificates(&connect, origin)?;
         override_settings(&connect, &mut loaded.session);
+        let mut network = live_network(&connect, &clock)?;
         let all = RunArguments { inputs, connect, ..RunArguments::default() };
         let mut collector = DialogueCollector::default();
-        let mut network = SystemNetwork::with_clock(&clock);
         let options = run_options(&all, values, ca);
         let outcome = exec::run(&loaded.session, &options, &loaded.files, &mut network, &clock, &mut collector);
         let dialogue = collector.finish();

@@ -6,13 +6,12 @@ use crate::cli::output::console;
 use crate::cli::output::new_file::{cannot_save, save_session};
 use crate::cli::sessions::diagnostics::source_error;
 use crate::cli::suite_runner::machine;
-use crate::cli::suite_runner::network_mode::nameservers;
-use crate::cli::suite_runner::retrying_network::RetryingNetwork;
+use crate::cli::suite_runner::network_mode::live_network;
 use crate::cli::suite_runner::setup::trusted_certificates;
 use crate::cli::suite_runner::signals::signal_clock;
 use crate::event::Status;
 use crate::exec::{ConnectOptions, LocalHost, RunOptions, ServerTarget, TlsTrust};
-use crate::net::{SystemNetwork, check_tls_input};
+use crate::net::check_tls_input;
 use crate::session::{Value, closest_name};
 use crate::source::SystemSources;
 use crate::tools::probe::{
@@ -42,8 +41,7 @@ pub fn main(arguments: &ProbeArguments, origin: &dyn Fn(&str) -> String) -> Resu
     let ca = trusted_certificates(&arguments.connect, origin)?;
     let sources = SystemSources::new(Path::new("."), &[], false).map_err(source_error)?;
     let clock = signal_clock();
-    let sockets = SystemNetwork::with_clock(&clock).with_nameservers(nameservers()?);
-    let mut network = RetryingNetwork::new(sockets, arguments.connect.wait, clock.clone());
+    let mut network = live_network(&arguments.connect, &clock)?;
     let options = options(arguments, ca);
     let mut report = run_probe(options, &sources, &mut network, &clock).map_err(CommandError::usage)?;
     if arguments.strict && report.status == Status::Passed && !report.warnings.is_empty() {

@@ -13,7 +13,7 @@ use crate::cli::suite_runner::suite::Suite;
 use crate::event::{Event, Fact, Observer, Status};
 use crate::exec::{Clock, PreparedSession, RunOptions};
 use crate::net::SystemClock;
-use crate::session::{Session, ShowOptions, Sources, Value, load, show};
+use crate::session::{Session, ShowOptions, Sources, Value, ValueSource, Variable, load, show};
 use crate::tools::reduce::{
     FaultCondition, FaultRuns, FaultSighting, Reducer, RememberedSources, RunTally, SessionDocument, StepState,
     WholeSession, replace_literal_secrets, step_count,
@@ -40,9 +40,10 @@ pub fn main(arguments: &ReduceArguments, origin: &dyn Fn(&str) -> String) -> Res
     let mut options = runner.options;
     // From here on the values of the command line are in the text.
     let variables = std::mem::take(&mut options.variables);
-    let secret_names = loaded.session.secret_names();
-    let mut given_secrets: Vec<String> = variables.iter().map(|(name, _)| name.clone()).collect();
-    given_secrets.retain(|name| secret_names.contains(name));
+    let is_given = |name: &String| variables.iter().any(|(given, _)| given == name);
+    let is_literal = |name: &String| loaded.session.vars.iter().any(|known| known.name == *name && has_literal(known));
+    let mut shown_secrets: Vec<String> = loaded.session.secret_names().into_iter().collect();
+    shown_secrets.retain(|name| is_given(name) || is_literal(name));
     let document = editable_document(loaded, &arguments.inputs.server, variables)?;
     let sources = RememberedSources::new(&loaded.files);
     let name = loaded.path.name();
@@ -89,7 +90,7 @@ pub fn main(arguments: &ReduceArguments, origin: &dyn Fn(&str) -> String) -> Res
     let tally = runs.tally;
     line.erase();
     let steps = [all_steps, step_count(&smallest)];
-    let hidden = replace_literal_secrets(&mut smallest, &given_secrets);
+    let hidden = replace_literal_secrets(&mut smallest, &shown_secrets);
     let heading = heading(&condition, &name, steps, &tally, &hidden, is_stopped);
     let printed = console::print(&smallest.text_with_heading(&heading));
     console::print_line(&summary(steps, &tally));
@@ -97,6 +98,15 @@ pub fn main(arguments: &ReduceArguments, origin: &dyn Fn(&str) -> String) -> Res
         console::warning(&flaky_remark(&tally));
     }
     Ok(final_status(&runner.clock, vec![printed]))
+}
+
+/// Whether the value of a variable stands in the file.
+fn has_literal(variable: &Variable) -> bool {
+    match &variable.source {
+        ValueSource::Literal(_) => true,
+        ValueSource::Template(template) => template.is_literal(),
+        _ => false,
+    }
 }
 
 /// Reads the one session.

@@ -120,7 +120,7 @@ impl<'a> BatchRunner<'a> {
         loaded.session.rows.is_some() || self.arguments.repeat.is_some() || self.arguments.duration.is_some()
     }
 
-    /// Runs a session. `networks` has one network for each connection. `on_row` is told how each row ended.
+    /// Runs a session. `networks` has one network for each connection. `on_row` is called with the outcome of each row.
     pub fn run_session(
         &self,
         loaded: &LoadedSession,

@@ -16,7 +16,7 @@ use crate::source::read_small_file;
 use crate::transcript::Secret;
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -114,21 +114,11 @@ impl Network for DryRunNetwork {
         let (stream, connected) = self.sockets.connect(&sink, &ConnectOptions::default(), deadline)?;
         let connected = ConnectionInfo {
             address: format!("{intended} (dry run)"),
-            local: is_local(server),
+            local: server.is_local(),
             resolved: Vec::new(),
             ..connected
         };
         Ok((Box::new(SinkStream { stream, ca }), connected))
-    }
-}
-
-/// Whether the session's server is on this machine, as far as its name says so.
-fn is_local(server: &Server) -> bool {
-    match &server.address {
-        ServerAddress::Unix(_) => true,
-        ServerAddress::Tcp { host, .. } => {
-            host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-        }
     }
 }
 

@@ -20,7 +20,7 @@ pub struct SessionRunner<'a> {
 
 impl SessionRunner<'_> {
     /// Runs a session. A panic ends this session only: then there is no outcome. The second value is the summary of
-    /// a batch. `on_row` is told how each of its rows ended.
+    /// a batch. `on_row` is called with the outcome of each of its rows.
     pub fn run(
         &self,
         loaded: &LoadedSession,

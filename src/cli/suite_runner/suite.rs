@@ -13,11 +13,13 @@ use crate::cli::output::console::{self, StdoutStatus, StdoutWriter};
 use crate::cli::output::progress::RunningSessions;
 use crate::cli::output::report_files::ReportFiles;
 use crate::cli::output::transcript_files::{TranscriptFile, TranscriptFiles, WithSessionHeader};
+use crate::cli::sessions::content_abroad::content_abroad;
 use crate::cli::sessions::load::{LoadResult, LoadedSession, SessionInputs};
 use crate::cli::sessions::selection::select_sessions;
 use crate::event::Status;
 use crate::exec::Clock;
 use crate::report::record::Record;
+use crate::transcript::escape_unprintable;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,6 +71,29 @@ pub trait PrintSession<Output> {
     fn show_progress(&mut self, _done: usize, _running: &[usize]) {}
 }
 
+/// Content that is sent again and again to a server that is not on this machine needs `--yes`.
+fn check_load<'s>(
+    arguments: &RunArguments,
+    sessions: impl Iterator<Item = &'s LoadedSession>,
+) -> Result<(), CommandError> {
+    let batch = &arguments.batch;
+    if batch.yes || arguments.dry.dry_run || (batch.repeat.is_none() && batch.duration.is_none()) {
+        return Ok(());
+    }
+    for loaded in sessions {
+        let own = loaded.session.server.as_ref().map(|url| url.source.as_str());
+        let url = arguments.inputs.server.as_deref().or(own).unwrap_or_default();
+        if let Some(server) = content_abroad(&loaded.session, url, &arguments.connect) {
+            let file = escape_unprintable(loaded.path.name().as_bytes());
+            let server = escape_unprintable(server.as_bytes());
+            let what = format!("{file}: --repeat and --duration would send content to {server} again and again");
+            let help = "give --yes if that server may get it, or --server with a server on this machine";
+            return Err(CommandError::usage(what).with_help(help));
+        }
+    }
+    Ok(())
+}
+
 impl<'a> Suite<'a> {
     /// Reads the sessions, creates all files, and opens the network. Nothing is sent before all of that has succeeded.
     ///
@@ -107,6 +132,7 @@ impl<'a> Suite<'a> {
         let ca = trusted_certificates(&arguments.connect, origin)?;
         let mut sessions = select(&inputs)?;
         sessions.iter_mut().flatten().for_each(|loaded| override_settings(&arguments.connect, &mut loaded.session));
+        check_load(arguments, sessions.iter().flatten())?;
         let names: Vec<_> = sessions.iter().flatten().map(|loaded| loaded.session.name.as_str()).collect();
         let read = input_files(arguments, sessions.iter().flatten());
         // If no session can run, the transcript of an earlier run stays.

@@ -25,6 +25,8 @@ use crate::event::{
 use crate::report::transcript::chunking_disabled;
 use crate::session::{Diagnostic, Diagnostics, Place, SourceMap};
 use crate::transcript::{Redactor, SafeText, escape_unprintable};
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 
 /// The most failures of one session that are shown; further ones are counted.
@@ -38,8 +40,8 @@ pub struct DiagnosisWriter<W: Write> {
     redactor: Redactor,
     colour: bool,
     quiet: bool,
-    /// The failures of rows are printed elsewhere.
-    omits_rows: bool,
+    /// The failures of rows are printed elsewhere: a hash of each, since the session fails with one of them.
+    omitted_rows: Option<HashSet<u64>>,
     /// The width of the terminal, if there is one.
     columns: Option<usize>,
     name: SafeText,
@@ -72,7 +74,7 @@ impl<W: Write> DiagnosisWriter<W> {
             redactor,
             colour,
             quiet: false,
-            omits_rows: false,
+            omitted_rows: None,
             columns: None,
             name: SafeText::default(),
             shown_name: None,
@@ -97,7 +99,7 @@ impl<W: Write> DiagnosisWriter<W> {
 
     /// Leaves failures of rows to somebody else, who prints a line for each.
     pub fn without_rows(self) -> Self {
-        Self { omits_rows: true, ..self }
+        Self { omitted_rows: Some(HashSet::new()), ..self }
     }
 
     /// Wraps lines at the width of the terminal.
@@ -116,12 +118,16 @@ impl<W: Write> DiagnosisWriter<W> {
         if self.reported.iter().any(|(told, of)| (number.is_none() || *of == number) && told == failure) {
             return;
         }
-        if self.omits_rows && (row.is_some() || matches!(failure.cause, Cause::Interrupted { .. })) {
-            // The session may fail with it: the first one with each status is enough to know that.
-            if !self.reported.iter().any(|(told, _)| told.status == failure.status) {
-                self.reported.push((failure.clone(), number));
+        if let Some(rows) = &mut self.omitted_rows {
+            let mut hasher = DefaultHasher::new();
+            (failure.status, failure.to_string()).hash(&mut hasher);
+            let hash = hasher.finish();
+            if row.is_some() {
+                rows.insert(hash);
             }
-            return;
+            if rows.contains(&hash) || matches!(failure.cause, Cause::Interrupted { .. }) {
+                return;
+            }
         }
         if self.reported.len() >= MAX_FAILURES {
             self.omitted += 1;

@@ -26,7 +26,7 @@ fn wrong(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, what.into())
 }
 
-fn defined(value: &Value) -> Result<&Value, Error> {
+pub(super) fn defined(value: &Value) -> Result<&Value, Error> {
     if value.is_undefined() { Err(Error::from(ErrorKind::UndefinedError)) } else { Ok(value) }
 }
 

@@ -1,5 +1,6 @@
 //! Escapes values for HTML. The engine's own way also escapes `/`, which belongs in addresses of links.
 
+use super::filters::defined;
 use minijinja::{Error, State, Value};
 
 /// Escapes what could end a text or an attribute: `<`, `>`, `&`, and both quotation marks.
@@ -20,6 +21,7 @@ pub fn escape_html(text: &str) -> String {
 
 /// The filters `e` and `escape`.
 pub fn escape(_: &State, value: &Value) -> Result<Value, Error> {
+    let value = defined(value)?;
     Ok(match value.as_str() {
         _ if value.is_safe() => value.clone(),
         Some(text) => Value::from_safe_string(escape_html(text)),

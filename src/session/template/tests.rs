@@ -64,7 +64,9 @@ fn values_in_html_cannot_end_a_text_or_an_attribute_and_links_stay_readable() {
         assert_eq!(render_html(source), Ok(expected), "{why}");
     }
     assert_eq!(render("{{ '/<' | e }}").as_deref(), Ok("/&lt;"), "in a text");
-    assert!(render_html("{{ nobody }}").is_err(), "what is undefined is an error in HTML too");
+    for undefined in ["{{ nobody }}", "{{ nobody | e }}", "{{ nobody | escape }}"] {
+        assert!(render_html(undefined).is_err(), "what is undefined is an error in HTML too: {undefined}");
+    }
 }
 
 #[test]

@@ -85,18 +85,6 @@ impl DialogueCollector {
             ContentState::Outside => {}
         }
         let sasl = open.last_code == 334 && open.pending.is_empty();
-        let unanswered = open.pending.back().copied();
-        let index = open.index;
-        let exchanges = &self.dialogue.connections[index].exchanges;
-        let after_data = unanswered.is_some_and(|last| exchanges[last].verb() == "DATA");
-        if after_data {
-            // Content that does not wait for the 354.
-            self.connection(name).content = ContentState::UntilDot;
-            if text == "." {
-                self.sent(name, text);
-            }
-            return;
-        }
         let command = if sasl { SASL_RESPONSE } else { text };
         self.push(name, command, None);
         let mut words = text.split_ascii_whitespace();
@@ -166,8 +154,8 @@ impl DialogueCollector {
         let open = self.connection(name);
         let go_ahead = open.last_code == 354;
         let (index, next) = (open.index, open.pending.pop_front());
-        if go_ahead && open.pending.is_empty() {
-            open.content = ContentState::UntilDot;
+        if go_ahead {
+            self.begin_content(name);
         }
         let exchanges = &mut self.dialogue.connections[index].exchanges;
         match (next, exchanges.last_mut()) {
@@ -176,6 +164,29 @@ impl DialogueCollector {
             // RFC 2033 §4.2: a reply for each recipient.
             (None, Some(last)) if last.command == CONTENT || last.verb() == "BDAT" => last.answers.push(answer),
             (None, Some(_)) => self.push(name, UNASKED, Some(answer)),
+        }
+    }
+
+    /// The server wants content. Lines that the client did not wait for with are content, not commands, up to the dot.
+    fn begin_content(&mut self, name: &str) {
+        let open = self.connection(name);
+        let index = open.index;
+        let pending = std::mem::take(&mut open.pending);
+        let exchanges = &mut self.dialogue.connections[index].exchanges;
+        let dot = pending.iter().position(|number| exchanges[*number].command == ".");
+        let lines = dot.unwrap_or(pending.len());
+        // What has no answer yet is at the end.
+        if let Some(first) = pending.front() {
+            exchanges.drain(*first..*first + lines);
+        }
+        let left: VecDeque<usize> = pending.iter().skip(lines).map(|number| number - lines).collect();
+        if let (Some(_), Some(content)) = (dot, left.front()) {
+            CONTENT.clone_into(&mut exchanges[*content].command);
+        }
+        let open = self.connection(name);
+        open.pending = left;
+        if dot.is_none() {
+            open.content = ContentState::UntilDot;
         }
     }
 

@@ -3,7 +3,7 @@
 use super::error::ExportError;
 use super::recorded_dialogue::AwaitedReply;
 use super::secret_pieces::SecretToken;
-use super::server_offers::{ServerOffers, is_local};
+use super::server_offers::ServerOffers;
 use crate::session::{
     Action, AuthSettings, Expectation, Expression, Place, ReplyPattern, Scheme, Scope, Server, Session, Span,
     StarttlsMode, StarttlsPolicy, Step, Template, Value, ValueSource, Variable, Visitor,
@@ -93,7 +93,7 @@ fn answer(session: &Session, expect: &Expectation, timeout: Option<Duration>) ->
 /// What the server in memory offers. If the format has no TLS, it offers STARTTLS only to a session that cannot do without:
 /// the step is then named in the error. `server` is that of the session.
 pub fn offers(session: &Session, server: &Server, has_tls: bool) -> ServerOffers {
-    let by_default = (server.scheme == Scheme::Smtp).then_some(is_local(server));
+    let by_default = (server.scheme == Scheme::Smtp).then_some(server.is_local());
     let login = match (session.tls.starttls, by_default) {
         (Some(StarttlsPolicy::Required), _) | (None, Some(false)) => Some(StarttlsMode::Required),
         (Some(StarttlsPolicy::Opportunistic), _) | (None, Some(true)) => Some(StarttlsMode::Opportunistic),
@@ -228,9 +228,10 @@ pub fn hide_secrets(session: &mut Session, given: &mut Vec<(String, Value)>) -> 
         *value = Value::Text(new_token(&mut tokens, environment_name(name)));
     }
     let Session { auth, open, steps, close, .. } = session;
-    auth.iter_mut().for_each(|auth| hide_in_auth(auth, &mut tokens));
+    let mut literals = Vec::new();
+    auth.iter_mut().for_each(|auth| hide_in_auth(auth, &mut tokens, &mut literals));
     for list in [open, steps, close] {
-        list.iter_mut().for_each(|step| hide_in_step(step, &names, &mut tokens));
+        list.iter_mut().for_each(|step| hide_in_step(step, &names, &mut tokens, &mut literals));
     }
     tokens
 }
@@ -240,25 +241,39 @@ fn is_composed(variable: &Variable) -> bool {
     matches!(&variable.source, ValueSource::Template(template) if !template.is_literal())
 }
 
-fn hide_in_step(step: &mut Step, names: &BTreeSet<String>, tokens: &mut Vec<SecretToken>) {
+/// Passwords that stand in the file, each with its token: `auth = true` repeats that of `[auth]`.
+type LiteralTokens = Vec<(String, String)>;
+
+fn hide_in_step(
+    step: &mut Step,
+    names: &BTreeSet<String>,
+    tokens: &mut Vec<SecretToken>,
+    literals: &mut LiteralTokens,
+) {
     for variable in step.with.iter_mut().filter(|variable| names.contains(&variable.name) && !is_composed(variable)) {
         variable.source = ValueSource::Literal(Value::Text(new_token(tokens, environment_name(&variable.name))));
     }
     match &mut step.action {
-        Action::Auth(auth) => hide_in_auth(auth, tokens),
+        Action::Auth(auth) => hide_in_auth(auth, tokens, literals),
         Action::Pipeline(members) | Action::Steps(members) => {
-            members.iter_mut().for_each(|member| hide_in_step(member, names, tokens));
+            members.iter_mut().for_each(|member| hide_in_step(member, names, tokens, literals));
         }
         _ => {}
     }
 }
 
 /// A password in the file has no markup, so that a token is a template, too.
-fn hide_in_auth(auth: &mut AuthSettings, tokens: &mut Vec<SecretToken>) {
+fn hide_in_auth(auth: &mut AuthSettings, tokens: &mut Vec<SecretToken>, literals: &mut LiteralTokens) {
     for (name, template) in [("PASSWORD", &mut auth.password), ("TOKEN", &mut auth.token)] {
-        if let Some(literal) = template.as_mut().filter(|template| template.is_literal()) {
-            literal.source = new_token(tokens, name.to_owned());
-        }
+        let Some(literal) = template.as_mut().filter(|template| template.is_literal()) else { continue };
+        let known = literals.iter().find(|(source, _)| *source == literal.source).map(|(_, token)| token.clone());
+        let token = known.unwrap_or_else(|| {
+            let mut names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{name}_{number}")));
+            let is_free = |name: &String| tokens.iter().all(|known| known.variable != *name);
+            let variable = names.find(is_free).unwrap_or_default();
+            new_token(tokens, variable)
+        });
+        literals.push((std::mem::replace(&mut literal.source, token.clone()), token));
     }
 }
 

@@ -28,6 +28,7 @@ connect() {
 # disconnect: close_notify, and the end of the connection
 disconnect() { exec 3>&-; wait "$peer"; exec 4<&-; }
 to=3 from=4
+case $host in *:*) host="[$host]" ;; esac
 "#;
 
 /// Writes the script.
@@ -139,6 +140,7 @@ fn connect_command(
     let mut words = vec!["connect -connect".to_owned()];
     match &server.address {
         ServerAddress::Tcp { .. } if !is_own => words.push("\"$host:$port\"".to_owned()),
+        ServerAddress::Tcp { host, port } if host.contains(':') => words.push(quote(&format!("[{host}]:{port}"))),
         ServerAddress::Tcp { host, port } => words.push(quote(&format!("{host}:{port}"))),
         ServerAddress::Unix(_) => {
             return cannot("the script opens no UNIX sockets", "give a server with --server smtp://HOST:PORT");

@@ -5,7 +5,7 @@ use super::command_replies::{SaslState, is_verb, natural_code, of_code};
 use super::error::ExportError;
 use super::recorded_dialogue::{ExportedStep, RecordedDialogue, WireAction, WireEvent};
 use super::secret_pieces::{SecretPiece, SecretToken, cut, has_remnant, has_secret};
-use super::server_offers::{ServerOffers, is_local};
+use super::server_offers::ServerOffers;
 use crate::event::{Event, Fact, Observer};
 use crate::exec::{
     Clock, CloseMode, ConnectError, ConnectOptions, ConnectionInfo, Interrupt, Network, Server, Stream, TlsError,
@@ -206,7 +206,7 @@ impl Network for DialogueRecording {
         _: &ConnectOptions,
         _: Instant,
     ) -> Result<(Box<dyn Stream>, ConnectionInfo), ConnectError> {
-        let local = is_local(server);
+        let local = server.is_local();
         let mut state = self.0.borrow_mut();
         let connection = state.connections.len();
         state.connections.push(server.to_string());

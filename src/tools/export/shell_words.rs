@@ -35,7 +35,7 @@ pub fn printf_arguments(pieces: &[SecretPiece]) -> String {
             }
             SecretPiece::Base64(inner) => {
                 format.push_str("%s");
-                words += &format!(" \"$(printf {} | base64 | tr -d '\\n')\"", printf_arguments(inner));
+                words += &format!(" \"$(printf -- {} | base64 | tr -d '\\n')\"", printf_arguments(inner));
             }
         }
     }

@@ -35,7 +35,7 @@ pub fn write(dialogue: &RecordedDialogue) -> Result<String, ExportError> {
             options.push("--no-data-fixup --data -".to_owned());
             // swaks ends the last line, that of the dot, by itself.
             let content = content.strip_suffix(b"\r\n").unwrap_or(&content).to_vec();
-            format!("printf {} |\n", printf_arguments(&[SecretPiece::Bytes(content)]))
+            format!("printf -- {} |\n", printf_arguments(&[SecretPiece::Bytes(content)]))
         }
         None => String::new(),
     };
@@ -201,7 +201,7 @@ fn word(pieces: &[SecretPiece]) -> String {
     let parts = pieces.iter().map(|piece| match piece {
         SecretPiece::Bytes(bytes) => quote(&String::from_utf8_lossy(bytes)),
         SecretPiece::Variable(name) => format!("\"${name}\""),
-        SecretPiece::Base64(_) => format!("\"$(printf {})\"", printf_arguments(std::slice::from_ref(piece))),
+        SecretPiece::Base64(_) => format!("\"$(printf -- {})\"", printf_arguments(std::slice::from_ref(piece))),
     });
     let word: String = parts.collect();
     if word.is_empty() { "''".to_owned() } else { word }

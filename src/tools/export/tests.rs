@@ -148,8 +148,8 @@ fn secrets_are_environment_variables() {
     let auth = "client_name = 'c.example'\n[secrets]\npw = { env = 'SMTP_PASSWORD' }\n[auth]\nuser = 'ann'\npassword = '{{ pw }}'\nallow_plaintext = true\n";
     let login = "[[open]]\nlogin = true\n[[step]]\nsend = 'NOOP'\nexpect = 250\n";
     let table = [
-        ("", "send 'AUTH PLAIN %s\\r\\n' \"$(printf '\\000ann\\000%s' \"$SMTP_PASSWORD\" | base64 | tr -d '\\n')\""),
-        ("mechanism = 'LOGIN'\n", "send '%s\\r\\n' \"$(printf '%s' \"$SMTP_PASSWORD\" | base64 | tr -d '\\n')\""),
+        ("", "send 'AUTH PLAIN %s\\r\\n' \"$(printf -- '\\000ann\\000%s' \"$SMTP_PASSWORD\" | base64 | tr -d '\\n')\""),
+        ("mechanism = 'LOGIN'\n", "send '%s\\r\\n' \"$(printf -- '%s' \"$SMTP_PASSWORD\" | base64 | tr -d '\\n')\""),
     ];
     for (mechanism, expected) in table {
         let found = commands(&format!("{auth}{mechanism}{login}"), ExportFormat::Sh);

@@ -12,7 +12,14 @@ const DEPTH: usize = 8;
 /// The log without what surrounds it. Lines keep their numbers: those outside become empty. A log that has nothing of this
 /// keeps every byte.
 pub fn clean(log: &[u8]) -> Cow<'_, [u8]> {
-    let mut log = without_entities(without_colours(log));
+    let log = log.strip_prefix(b"\xef\xbb\xbf").unwrap_or(log);
+    // Content may have such sequences, too: the log is coloured if its dialogue is.
+    let is_coloured = |line: &[u8]| line.contains(&b'\x1b') && is_of_dialogue(&without_colours(line));
+    let plain = match log.split(|byte| *byte == b'\n').any(is_coloured) {
+        true => without_colours(log),
+        false => Cow::Borrowed(log),
+    };
+    let mut log = without_entities(plain);
     for _ in 0..DEPTH {
         let Some(inner) = fenced_block(&log).or_else(|| unquoted(&log)) else { break };
         log = Cow::Owned(inner);
@@ -49,7 +56,9 @@ fn fenced_block(log: &[u8]) -> Option<Vec<u8>> {
     let lines: Vec<&[u8]> = log.split(|byte| *byte == b'\n').collect();
     let fences: Vec<usize> = (0..lines.len()).filter(|at| is_fence(lines[*at])).collect();
     let first = *fences.first()?;
-    let is_spoken = |line: &&[u8]| (0..=DEPTH).any(|depth| unquote(line, depth).is_some_and(is_of_dialogue));
+    let is_spoken = |line: &&[u8]| {
+        (0..=DEPTH).any(|depth| unquote(line, depth).is_some_and(|text| is_of_dialogue(text.trim_ascii_start())))
+    };
     let spoken = |lines: &[&[u8]]| lines.iter().copied().filter(is_spoken).count();
     if spoken(&lines[..first]) > 0 {
         return None;
@@ -76,7 +85,7 @@ fn unquoted(log: &[u8]) -> Option<Vec<u8>> {
     Some(keep(&lines, |_, line| unquote(line, depth)))
 }
 
-/// A line without so many `>`, each maybe with a space behind it.
+/// The line without its first `depth` marks of a quote, each `>` or `> `; `None` if it has fewer.
 fn unquote(line: &[u8], depth: usize) -> Option<&[u8]> {
     (0..depth).try_fold(line, |line, _| {
         let text = line.strip_prefix(b">")?;

@@ -59,7 +59,7 @@ fn indentation(lines: &[&[u8]]) -> usize {
 pub fn without_entities(log: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     const ENTITIES: [(&[u8], u8); 6] =
         [(b"&lt;", b'<'), (b"&gt;", b'>'), (b"&quot;", b'"'), (b"&#39;", b'\''), (b"&nbsp;", b' '), (b"&amp;", b'&')];
-    const SIGNS: [&[u8]; 4] = [b"FROM:&lt;", b"from:&lt;", b"\n&lt;- ", b"\n&lt;  "];
+    const SIGNS: [&[u8]; 4] = [b"FROM:&lt;", b"from:&lt;", b"\n&lt;- ", b"\n&lt; "];
     let has = |sign: &&[u8]| memchr::memmem::find(&log, sign).is_some();
     if log.contains(&b'<') || !SIGNS.iter().any(has) {
         return log;

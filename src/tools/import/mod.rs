@@ -22,6 +22,7 @@ mod tests;
 
 pub use error::ImportError;
 pub use log_format::{LogFormat, detect_log_format};
+pub use log_text::is_command;
 
 use crate::session::{DecodeMode, SourceError, SourceFile, Sources, TextDecoding, decode_text, load};
 use dialogue::Side;
@@ -34,7 +35,7 @@ use std::path::Path;
 /// If the log is not of the format, or has no dialogue.
 pub fn import(name: &str, log: &[u8], format: Option<LogFormat>) -> Result<String, ImportError> {
     let log = from_utf16(log)?;
-    let log = if log_format::is_capture(&log) { log } else { Cow::Owned(log_cleaning::clean(&log).into_owned()) };
+    let log = if log_format::is_capture(&log) { Cow::Borrowed(&*log) } else { log_cleaning::clean(&log) };
     let Some(format) = format.or_else(|| detect_log_format(&log)) else {
         let names: Vec<&str> = LogFormat::ALL.iter().map(|format| format.name()).collect();
         let help = format!("--as names the format: {}", names.join(", "));

@@ -187,6 +187,22 @@ fn a_fence_in_the_content_of_a_message_stays() {
     let log = "220 x\nMAIL FROM:<a@example.com>\n250 ok\nDATA\n354 go\nSubject: x\n\n```\ncode\n```\n> 250 quoted\n.\n250 ok\n";
     let text = import("x", log.as_bytes(), None).expect("a paste");
     assert!(text.contains("```\ncode\n```\n> 250 quoted\n"), "{text}");
+    let indented: String = log.lines().map(|line| format!("    {line}\n")).collect();
+    let text = import("x", indented.as_bytes(), None).expect("an indented paste");
+    assert!(text.contains("```\ncode\n```\n"), "{text}");
+}
+
+#[test]
+fn a_byte_order_mark_hides_no_line_of_a_quoted_log() {
+    let text = import("x", b"\xef\xbb\xbf> 220 x\n> EHLO me\n> 250 ok\n", None).expect("a quoted paste");
+    assert!(text.contains("expect = 220"), "{text}");
+}
+
+#[test]
+fn colours_in_the_content_of_a_log_without_colours_stay() {
+    let log = b"220 x\nDATA\n354 go\nA: \x1b[1mB\n.\n250 ok\n";
+    let text = import("x", log, None).expect("a paste");
+    assert!(text.contains("1b 5b 31 6d") || text.contains("\\u001B[1m") || text.contains("\\x1b[1m"), "{text}");
 }
 
 #[test]

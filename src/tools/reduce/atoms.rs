@@ -50,12 +50,26 @@ pub fn has_expression(text: &str) -> bool {
     EXPRESSIONS.iter().any(|(open, _)| text.contains(open))
 }
 
-/// The length in bytes of what is not cut at the beginning of `text`: a template expression, a CRLF or a character.
+/// The longest path of RFC 5321 §4.5.3.1.3, with room for a display name's quotes.
+const LONGEST_ADDRESS: usize = 320;
+
+/// The length of an e-mail address at the beginning of `text`. It is never cut: what is left could be the address of somebody
+/// else, who would get mail.
+fn address_length(text: &str) -> Option<usize> {
+    let ends = |c: char| c.is_whitespace() || ",;:<>\"'{".contains(c);
+    let word = text.split(ends).next().unwrap_or_default();
+    (word.len() <= LONGEST_ADDRESS && word.contains('@')).then_some(word.len())
+}
+
+/// The length in bytes of what is not cut at the beginning of `text`: a template expression, an address, a CRLF or a character.
 fn unit_length(text: &str) -> usize {
     for (open, close) in EXPRESSIONS {
         if text.starts_with(open) {
             return text.find(close).map_or(open.len(), |at| at + close.len());
         }
+    }
+    if let Some(length) = address_length(text) {
+        return length;
     }
     if text.starts_with("\r\n") { 2 } else { text.chars().next().map_or(text.len(), char::len_utf8) }
 }
@@ -66,7 +80,8 @@ mod tests {
 
     #[test]
     fn a_string_is_cut_into_pieces_and_expressions_stay_whole() {
-        let table: [(&str, Pieces, &[&str]); 8] = [
+        let table: [(&str, Pieces, &[&str]); 9] = [
+            ("<bob@example.com>", Pieces::Characters, &["<", "bob@example.com", ">"]),
             ("a\nb\r\n\nc", Pieces::Lines, &["a\n", "b\r\n", "\n", "c"]),
             ("MAIL FROM:<a> SIZE=1", Pieces::Words, &["MAIL", " FROM:<a>", " SIZE=1"]),
             ("a  b", Pieces::Words, &["a", " ", " b"]),

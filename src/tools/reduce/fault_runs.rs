@@ -66,7 +66,7 @@ struct RunLimits {
 pub enum WholeSession {
     /// It shows the fault.
     Faulty,
-    /// It shows it in so many of its runs only.
+    /// It shows the fault in this many of its runs, but not in all.
     Flaky(u32),
     /// It does not show the fault. This is the state after its last step.
     Faultless(Box<StepState>),

@@ -6,12 +6,12 @@ use super::session_document::{ItemPath, SessionDocument};
 use crate::session::toml_string;
 use toml_edit::Value;
 
-/// Replaces literal secrets by environment variables, and leaves out the defaults of secrets. `given` are the secrets among
-/// the values of the command line, which are in `[vars]`. Gives the names of the variables that need a value now.
-pub fn replace_literal_secrets(session: &mut SessionDocument, given: &[String]) -> Vec<String> {
+/// Replaces literal secrets by environment variables, and leaves out the defaults of secrets. `names` are the secrets
+/// whose values are in `[vars]`. Gives the names of the variables that need a value now.
+pub fn replace_literal_secrets(session: &mut SessionDocument, names: &[String]) -> Vec<String> {
     let mut variables = Vec::new();
     let [vars, secrets] = ["vars", "secrets"].map(|table| ItemPath::of(&[table]));
-    for name in given.iter().filter(|name| session.get(&vars.key(name)).is_some()).cloned().collect::<Vec<_>>() {
+    for name in names.iter().filter(|name| session.get(&vars.key(name)).is_some()).cloned().collect::<Vec<_>>() {
         session.set(Some("vars"), &name, env_source(&name, &mut variables));
     }
     for key in session.keys(&secrets) {

@@ -1,8 +1,28 @@
 //! What a line may go on with: verbs, colon commands, and what the server offered.
 
 use super::typed_dialogue::COMMANDS;
-use super::typed_line::VERBS;
 use crate::smtp::capabilities::Capabilities;
+
+/// The verbs of commands, with what follows each of them always.
+const VERBS: [&str; 17] = [
+    "EHLO ",
+    "HELO ",
+    "LHLO ",
+    "MAIL FROM:<",
+    "RCPT TO:<",
+    "DATA",
+    "BDAT ",
+    "RSET",
+    "NOOP",
+    "QUIT",
+    "VRFY ",
+    "EXPN ",
+    "HELP",
+    "AUTH ",
+    "STARTTLS",
+    "ETRN ",
+    "XCLIENT ",
+];
 
 /// Parameters of MAIL, and the keyword of the extension that has them.
 const MAIL_PARAMETERS: [(&str, &str); 10] = [

@@ -17,6 +17,7 @@ use rustyline::{ColorMode, CompletionType, Config, Context, Editor, ExternalPrin
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -80,6 +81,8 @@ struct Terminal {
     editor: Editor<LineHelper, FileHistory>,
     /// Prints above the line that is typed. `None`: standard output is no terminal.
     printer: Option<Sender<String>>,
+    /// The rest of a paste of several lines: a command that asks takes the next one.
+    pasted: VecDeque<String>,
     interrupted: Arc<AtomicBool>,
 }
 
@@ -99,7 +102,7 @@ impl Terminal {
             thread::spawn(move || received.into_iter().try_for_each(|text| above.print(text)));
             texts
         });
-        Ok(Self { editor, printer, interrupted })
+        Ok(Self { editor, printer, pasted: VecDeque::new(), interrupted })
     }
 
     /// Reads the next line, hidden if it answers a 334. What the server says meanwhile is shown above it.
@@ -162,6 +165,9 @@ fn watch(link: &mut ShellLink, typing: &AtomicBool, printer: &Sender<String>) {
 
 impl ShellInput for Terminal {
     fn ask(&mut self, what: &str, hidden: bool) -> io::Result<Option<String>> {
+        if let Some(line) = self.pasted.pop_front() {
+            return Ok(Some(line));
+        }
         let prompt = format!("{what}: ");
         let typed = match hidden {
             true => self.read_hidden(&prompt)?,
@@ -193,7 +199,9 @@ pub fn run_in_terminal(
         match terminal.read(shell)? {
             // A paste has several lines.
             TypedLine::Line(typed) => {
-                for line in typed.split('\n') {
+                terminal.pasted = typed.split('\n').map(str::to_owned).collect();
+                while let Some(line) = terminal.pasted.pop_front() {
+                    let line = line.as_str();
                     if shell.keeps(line) && !line.trim().is_empty() {
                         terminal.editor.add_history_entry(line)?;
                     }

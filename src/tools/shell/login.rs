@@ -10,16 +10,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::io;
 
-/// Authenticates with the mechanism of that name; without a name with the strongest that the server offers.
-pub fn log_in(link: &mut ShellLink, name: &str, input: &mut dyn ShellInput) -> io::Result<()> {
+/// Authenticates with the mechanism of that name; without a name with the strongest that the server offers. False: it was not
+/// tried, and nothing was asked for.
+pub fn log_in(link: &mut ShellLink, name: &str, input: &mut dyn ShellInput) -> io::Result<bool> {
     let mechanism = match choose(link, name) {
         Ok(mechanism) => mechanism,
         Err(why) => {
             link.say(&why);
-            return Ok(());
+            return Ok(false);
         }
     };
-    let Some(credentials) = ask(link, mechanism, input)? else { return Ok(()) };
+    let Some(credentials) = ask(link, mechanism, input)? else { return Ok(true) };
     let nonce = nonce()?;
     let login = RecordedLogin {
         mechanism,
@@ -33,7 +34,7 @@ pub fn log_in(link: &mut ShellLink, name: &str, input: &mut dyn ShellInput) -> i
         Err(LoginError::NoReply(NoReply::Nothing)) => link.record(RecordedAction::Login(login), None),
         Err(LoginError::Failed(why)) => link.say(&format!("AUTH {mechanism} failed: {why}")),
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The mechanism that is named, or the strongest that takes a password. Without a name nothing is sent that can be read on

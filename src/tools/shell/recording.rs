@@ -17,6 +17,10 @@ pub enum RecordedAction {
     /// Content up to its dot, dots unstuffed.
     Content(Vec<u8>),
     Raw(Vec<u8>),
+    /// Bytes that are a secret; `ended`: with CRLF.
+    RawSecret {
+        ended: bool,
+    },
     Login(RecordedLogin),
     Starttls,
     Tls,
@@ -86,6 +90,10 @@ pub fn session_file(server: &str, verify: bool, steps: &[RecordedStep], clean: b
                 }
             }
             RecordedAction::Raw(bytes) => format!("raw = {}\n", hexadecimal(bytes)),
+            RecordedAction::RawSecret { ended } => {
+                secrets += 1;
+                format!("raw = \"{{{{ secret_{secrets} }}}}{}\"\n", if *ended { "\\r\\n" } else { "" })
+            }
             RecordedAction::Login(login) => {
                 let mut keys = format!("mechanism = \"{}\"", login.mechanism);
                 if !login.user.is_empty() {

@@ -4,11 +4,12 @@ use super::link::{NoReply, ShellLink, connect_words};
 use super::login::log_in;
 use super::recording::RecordedAction;
 use super::shell_input::ShellInput;
-use super::typed_line::{is_command, raw_bytes, secret_from};
+use super::typed_line::{raw_bytes, secret_from};
 use crate::exec::ConnectError;
 use crate::session::closest_name;
 use crate::smtp::content::ContentEncoder;
 use crate::smtp::transaction::bdat_octets;
+use crate::tools::import::is_command;
 use crate::transcript::escape_unprintable;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -65,6 +66,8 @@ enum AuthExchange {
     Running,
     /// The server refused. What was prepared as answers may still come, as lines that are no commands.
     Refused,
+    /// `:auth` was not tried. What was prepared as answers is not sent.
+    NotTried,
 }
 
 /// What a line made of the shell.
@@ -118,7 +121,10 @@ impl<'a> Shell<'a> {
 
     /// Whether the history may keep the next line: it is no content, and no secret.
     pub fn keeps(&self, line: &str) -> bool {
-        self.state == DialogueState::Command && self.secret_from(line).is_none() && !line.starts_with(":b64")
+        let raw = line.strip_prefix(":raw ").and_then(raw_bytes).unwrap_or_default();
+        let in_raw = self.secret_from(String::from_utf8_lossy(&raw).trim_end());
+        let is_open = self.secret_from(line).is_none() && (raw.is_empty() || in_raw.is_none());
+        self.state == DialogueState::Command && is_open && !line.starts_with(":b64")
     }
 
     pub fn link(&mut self) -> &mut ShellLink {
@@ -137,20 +143,35 @@ impl<'a> Shell<'a> {
             DialogueState::Command | DialogueState::Response => {}
         }
         if let Some(sent) = line.strip_prefix("::") {
-            return self.send_line(&format!(":{sent}"), None);
+            let secret = self.awaits_secret().then_some(0);
+            return self.send_line(&format!(":{sent}"), secret);
         }
         if let Some(command) = line.strip_prefix(':') {
             let (name, argument) = command.split_once(' ').unwrap_or((command, ""));
             return self.colon(name, argument.trim(), input);
         }
+        if self.is_answer_to_nothing(line) {
+            return AfterLine::Continue;
+        }
         let secret = self.secret_from(line);
         self.send_line(line, secret)
+    }
+
+    /// Whether a line was prepared for `:auth`, which was not tried. It would be sent as a command, readable by all.
+    fn is_answer_to_nothing(&mut self, line: &str) -> bool {
+        let is_answer = self.exchange == AuthExchange::NotTried && !is_command(line.trim_start().as_bytes());
+        if is_answer {
+            self.link.say("not sent: it is no command, and :auth was not tried");
+        }
+        is_answer
     }
 
     /// Where the secret of a line begins, if it has one. `*` gives up AUTH (RFC 4954 §4), and is no secret.
     fn secret_from(&self, line: &str) -> Option<usize> {
         let is_answer = self.state == DialogueState::Response && line != "*";
-        let comes_late = self.exchange == AuthExchange::Refused && !line.starts_with(':') && !is_command(line);
+        let comes_late = matches!(self.exchange, AuthExchange::Refused | AuthExchange::NotTried)
+            && !line.starts_with(':')
+            && !is_command(line.trim_start().as_bytes());
         if is_answer || comes_late { Some(0) } else { secret_from(line) }
     }
 
@@ -161,12 +182,17 @@ impl<'a> Shell<'a> {
             DialogueState::Content => self.content_line(line),
             DialogueState::Octets(left) => self.octets_line(line, left),
             DialogueState::Command | DialogueState::Response => {
-                let secret = (self.state == DialogueState::Response).then_some(0);
-                let bytes = [line, b"\r\n"].concat();
-                if !self.link.send(&bytes, secret) {
+                let text = String::from_utf8_lossy(line);
+                if self.is_answer_to_nothing(&text) {
+                    return AfterLine::Continue;
+                }
+                // Bytes and text differ in length: all of the line is hidden.
+                let secret = self.secret_from(&text).map(|_| 0);
+                self.note_command(&text);
+                if !self.link.send(&[line, b"\r\n"].concat(), secret) {
                     return AfterLine::Disconnected;
                 }
-                self.read_reply(RecordedAction::Raw(bytes));
+                self.read_reply(RecordedAction::Line { text: line.to_vec(), secret });
                 AfterLine::Continue
             }
         }
@@ -178,12 +204,17 @@ impl<'a> Shell<'a> {
         self.content.clear();
     }
 
-    fn send_line(&mut self, line: &str, secret: Option<usize>) -> AfterLine {
-        let bytes = format!("{line}\r\n");
-        if self.state == DialogueState::Command && is_command(line) {
+    /// A command begins AUTH, or ends what belongs to one.
+    fn note_command(&mut self, line: &str) {
+        if self.state == DialogueState::Command && is_command(line.trim_start().as_bytes()) {
             let is_auth = line.trim_start().get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case("AUTH"));
             self.exchange = if is_auth { AuthExchange::Running } else { AuthExchange::None };
         }
+    }
+
+    fn send_line(&mut self, line: &str, secret: Option<usize>) -> AfterLine {
+        let bytes = format!("{line}\r\n");
+        self.note_command(line);
         if !self.link.send(bytes.as_bytes(), secret) {
             return AfterLine::Disconnected;
         }
@@ -213,6 +244,7 @@ impl<'a> Shell<'a> {
         };
         self.link.record(action, code);
         self.exchange = match (self.exchange, code) {
+            (AuthExchange::NotTried, _) => AuthExchange::NotTried,
             (AuthExchange::None, _) | (AuthExchange::Running, Some(200..=299)) => AuthExchange::None,
             (AuthExchange::Running, Some(300..=399)) => AuthExchange::Running,
             _ => AuthExchange::Refused,
@@ -263,11 +295,11 @@ impl<'a> Shell<'a> {
     fn colon(&mut self, name: &str, argument: &str, input: &mut dyn ShellInput) -> AfterLine {
         match name {
             "auth" if self.awaits_secret() => self.link.say("the server waits for an answer to its 334; * gives up"),
-            "auth" => {
-                if let Err(error) = log_in(&mut self.link, argument, input) {
-                    self.link.say(&format!("cannot log in: {error}"));
-                }
-            }
+            "auth" => match log_in(&mut self.link, argument, input) {
+                Ok(true) => {}
+                Ok(false) => self.exchange = AuthExchange::NotTried,
+                Err(error) => self.link.say(&format!("cannot log in: {error}")),
+            },
             "help" => self.link.say(HELP.trim_end()),
             "b64" => return self.send_line(&STANDARD.encode(argument), Some(0)),
             "unb64" => match STANDARD.decode(argument) {
@@ -279,10 +311,17 @@ impl<'a> Shell<'a> {
             }
             "raw" => match raw_bytes(argument) {
                 Some(bytes) => {
-                    if !self.link.send(&bytes, None) {
+                    let text = String::from_utf8_lossy(&bytes).into_owned();
+                    let secret = self.secret_from(text.trim_end()).map(|_| 0);
+                    self.note_command(&text);
+                    if !self.link.send(&bytes, secret) {
                         return AfterLine::Disconnected;
                     }
-                    self.link.record(RecordedAction::Raw(bytes), None);
+                    let action = match secret {
+                        Some(_) => RecordedAction::RawSecret { ended: bytes.ends_with(b"\r\n") },
+                        None => RecordedAction::Raw(bytes),
+                    };
+                    self.link.record(action, None);
                 }
                 None => self.link.say(":raw takes bytes; \\r, \\n, \\t, \\\\ and \\xNN are its escapes"),
             },

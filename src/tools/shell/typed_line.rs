@@ -2,33 +2,6 @@
 
 use crate::transcript::unescape;
 
-/// The verbs of commands, with what follows each of them always.
-pub const VERBS: [&str; 17] = [
-    "EHLO ",
-    "HELO ",
-    "LHLO ",
-    "MAIL FROM:<",
-    "RCPT TO:<",
-    "DATA",
-    "BDAT ",
-    "RSET",
-    "NOOP",
-    "QUIT",
-    "VRFY ",
-    "EXPN ",
-    "HELP",
-    "AUTH ",
-    "STARTTLS",
-    "ETRN ",
-    "XCLIENT ",
-];
-
-/// Whether a line begins with a command.
-pub fn is_command(line: &str) -> bool {
-    let verb = |text: &str| text.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
-    VERBS.iter().any(|known| known.split(' ').next() == Some(verb(line.trim()).as_str()))
-}
-
 /// Where the secret of an AUTH command begins: its initial response.
 pub fn secret_from(line: &str) -> Option<usize> {
     let after_word = |text: &str| {
@@ -56,7 +29,10 @@ pub fn masked_line(typed: &str) -> Option<String> {
         masked.push_str(open);
         masked.extend(secret.chars().map(|_| '*'));
         has_secret |= !secret.is_empty();
-        is_answer |= line.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("AUTH"));
+        is_answer |= line
+            .split_whitespace()
+            .next()
+            .is_some_and(|word| word.trim_start_matches(':').eq_ignore_ascii_case("AUTH"));
     }
     has_secret.then_some(masked)
 }
@@ -94,6 +70,7 @@ mod tests {
             ("EHLO x\nAUTH PLAIN\nAGEA\nNOOP", Some("EHLO x\nAUTH PLAIN\n****\n****")),
             ("AUTH PLAIN", None),
             (":b64", None),
+            (":auth\nann\npw", Some(":auth\n***\n**")),
             ("MAIL FROM:<auth@x.example>", None),
             ("", None),
         ] {

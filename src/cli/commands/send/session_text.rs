@@ -1,6 +1,7 @@
 //! Writes the session file of `send`. Its strings are templates, so what would begin an expression is written as one.
 
 use crate::cli::arguments::MessageArguments;
+use crate::session::as_template;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -88,7 +89,7 @@ pub fn write(message: &MessageArguments, content: &Content, password: Password<'
 
 /// A value as a string of TOML, of which no part is an expression.
 fn string(value: &str) -> String {
-    quoted(&literal(value))
+    quoted(&as_template(value))
 }
 
 fn quoted(text: &str) -> String {
@@ -97,19 +98,6 @@ fn quoted(text: &str) -> String {
 
 fn list(values: impl Iterator<Item = String>) -> String {
     format!("[{}]", values.collect::<Vec<_>>().join(", "))
-}
-
-/// The template that renders to a text.
-fn literal(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match (c, rest.peek()) {
-            ('{', Some('{' | '%' | '#')) => out.push_str("{{ '{' }}"),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 /// The path of a file as a template. What an expression brings in is no pattern.
@@ -168,7 +156,7 @@ mod tests {
     fn a_literal_renders_to_its_text() {
         let engine = minijinja::Environment::new();
         for text in ["", "{", "{{", "{{{", "{{{{", "a{%b%}c", "{#", "{ {", "}}", "x{", "{{'\"\\"] {
-            let rendered = engine.render_str(&literal(text), ()).unwrap_or_else(|why| panic!("{text}: {why}"));
+            let rendered = engine.render_str(&as_template(text), ()).unwrap_or_else(|why| panic!("{text}: {why}"));
             assert_eq!(rendered, text);
         }
         for path in ["/a*b", "/a{{b}}", "/a\"b[1]\\", "/plain"] {

@@ -58,7 +58,7 @@ pub(super) fn read(lines: &[LogLine<'_>]) -> LoggedDialogue {
     dialogue
 }
 
-/// A further line of a reply: it is indented, behind the time and the process ID if the output has them.
+/// The text of an indented line that continues a reply. Exim may print the time and the process ID before the indentation.
 fn continuation(line: &[u8]) -> Option<&[u8]> {
     let mut rest = line;
     loop {
