@@ -6,7 +6,7 @@ use super::queue::{NextTask, RowQueue, RowTask};
 use super::retry::{is_retryable, retry_delay};
 use super::row_end::RowEnd;
 use super::row_state::{
-    any, deciding_reply, is_skipped, merge_refusals, reason, refusal, row_state, status_of_deferred,
+    any, is_skipped, merge_refusals, reason, recorded_reason, refusal, row_state, status_of_deferred,
 };
 use super::tally::RowState;
 use crate::event::{Cause, Failure, Outcome, RecipientOutcome, RowId, Status, TransactionRefusal};
@@ -101,7 +101,8 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
     fn finish(&mut self, mut task: RowTask, result: &RowResult) {
         self.completed += 1;
         let outcome = &result.outcome;
-        let mut state = row_state(result);
+        let found = row_state(result);
+        let mut state = found;
         let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
         let retry = self
             .options
@@ -125,7 +126,12 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
             Some(refused) => &RowResult { outcome: outcome.clone().after_refusal(refused), ..result.clone() },
             None => result,
         };
-        self.record(&mut task, state, result);
+        // What an earlier attempt left unknown, and this one did not decide, keeps its reason.
+        let keeps_reason = task.maybe_sent_before
+            && found != Some(RowState::Unknown)
+            && !matches!(state, Some(RowState::Sent | RowState::Refused));
+        let why = state.filter(|_| !keeps_reason).and_then(|state| recorded_reason(state, result));
+        self.record(&mut task, state, why, result);
         let status = match state {
             Some(RowState::Deferred) if self.row_of(&task).is_recorded => status_of_deferred(result),
             Some(RowState::Unknown) => Status::worst([Status::IoErr, result.outcome.status]),
@@ -146,7 +152,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
         }
     }
 
-    fn record(&self, task: &mut RowTask, state: Option<RowState>, result: &RowResult) {
+    fn record(&self, task: &mut RowTask, state: Option<RowState>, why: Option<String>, result: &RowResult) {
         // An invalid row is not recorded: another one may have its key.
         if task.row.error.is_none() {
             let state = state.filter(|state| *state != RowState::Failed);
@@ -155,7 +161,7 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
                 key: task.key.clone(),
                 state,
                 message_id: result.message_id.clone(),
-                reply: state.and_then(|state| deciding_reply(state, result)),
+                reply: why,
                 recipients: ledger_recipients(&result.recipients, &mut task.recorded_recipients),
                 maybe_sent_before: task.maybe_sent_before,
                 skipped: is_skipped(&result.outcome),
@@ -226,6 +232,7 @@ fn earlier_recipients(intent: &DeliveryIntent<'_>, task: &mut RowTask) -> Vec<Re
     for one in &mut earlier {
         if task.maybe_sent_before && one.outcome == RecipientOutcome::Deferred {
             one.outcome = RecipientOutcome::Unknown;
+            one.reply.clear();
         }
     }
     earlier

@@ -93,7 +93,7 @@ pub fn any(result: &RowResult, outcome: RecipientOutcome) -> bool {
 }
 
 /// The reply that put the row into `state`, for people who read the ledger.
-pub fn deciding_reply(state: RowState, result: &RowResult) -> Option<String> {
+fn deciding_reply(state: RowState, result: &RowResult) -> Option<String> {
     let wanted = match state {
         RowState::Sent => RecipientOutcome::Accepted,
         RowState::Refused => RecipientOutcome::Refused,
@@ -101,13 +101,22 @@ pub fn deciding_reply(state: RowState, result: &RowResult) -> Option<String> {
         RowState::Unknown | RowState::Failed => return None,
     };
     let mut recipients = result.recipients.iter();
-    if let Some(one) = recipients.find(|one| one.outcome == wanted && one.code.is_some()) {
+    // A 250 that the step did not expect, for example, says nothing by itself: what was expected does.
+    let decides = |code: u16| state == RowState::Sent || code >= 400;
+    if let Some(one) = recipients.find(|one| one.outcome == wanted && one.code.is_some_and(decides)) {
         return Some(one.reply.as_str().to_owned());
     }
     let cause = result.outcome.failure.as_ref().map(|failure| &failure.cause);
-    let of_content = result.raw.content_reply.clone().filter(|_| result.recipients.is_empty());
+    let is_deciding = match result.raw.content {
+        _ if !result.recipients.is_empty() => false,
+        RawContent::Sent(ContentAnswer::Deferred) => matches!(state, RowState::Sent | RowState::Deferred),
+        RawContent::Sent(ContentAnswer::Refused) => matches!(state, RowState::Sent | RowState::Refused),
+        RawContent::Sent(_) => state == RowState::Sent,
+        RawContent::NotSent => false,
+    };
+    let of_content = result.raw.content_reply.clone().filter(|_| is_deciding);
     of_content.or_else(|| match cause {
-        Some(Cause::Unexpected { got: ServerResponse::Reply { code, text }, .. }) => {
+        Some(Cause::Unexpected { got: ServerResponse::Reply { code, text }, .. }) if decides(*code) => {
             Some(format!("{code:03} {}", text.as_str().replace('\n', " / ")))
         }
         // An earlier attempt found them so.
@@ -123,7 +132,15 @@ pub fn deciding_reply(state: RowState, result: &RowResult) -> Option<String> {
 pub fn reason(state: RowState, result: &RowResult) -> Option<String> {
     let failure = result.outcome.failure.as_ref();
     let decided = deciding_reply(state, result).filter(|_| state != RowState::Sent || failure.is_none());
-    decided.or_else(|| failure.map(|failure| failure.cause.to_string()))
+    decided.or_else(|| failure.map(|failure| failure.cause.to_string())).or_else(|| {
+        let unanswered = result.recipients.iter().find(|one| one.outcome == RecipientOutcome::Unknown);
+        unanswered.map(|one| one.reply.as_str().to_owned())
+    })
+}
+
+/// Why the row is in `state`, for the ledger: the reply that decided it, or why there was none.
+pub fn recorded_reason(state: RowState, result: &RowResult) -> Option<String> {
+    deciding_reply(state, result).or_else(|| reason(state, result))
 }
 
 /// The status of a row that is deferred: what another run may change comes before a refusal that came first.
@@ -349,6 +366,7 @@ mod tests {
     fn the_deciding_reply_is_kept() {
         let reply = |word: &str| Some(word.to_owned());
         let raw = RawDialogue {
+            content: RawContent::Sent(ContentAnswer::Accepted),
             content_reply: reply("of the content"),
             last_reply: reply("the last one"),
             ..RawDialogue::default()
@@ -375,6 +393,35 @@ mod tests {
         ];
         for (end, recipients, raw, state, expected, why) in table {
             assert_eq!(deciding_reply(state, &result(&end, recipients, raw)).as_deref(), expected, "{why}");
+        }
+    }
+    #[test]
+    fn a_reply_that_decided_nothing_is_not_the_reason() {
+        let ends_with_250 = Failure::new(Status::Failed, Place::default(), unexpected(250));
+        let failed = Outcome { failure: Some(ends_with_250), ..outcome(&End::Failed) };
+        let odd = RecipientResult { code: Some(250), reply: SafeText::new("250 ok"), ..recipient(Deferred) };
+        let accepted = RawDialogue {
+            content: RawContent::Sent(ContentAnswer::Accepted),
+            content_reply: Some("250 ok".to_owned()),
+            ..RawDialogue::default()
+        };
+        let base = result(&End::Failed, &[], RawDialogue::default());
+        for (result, why) in [
+            (RowResult { recipients: vec![odd], ..base.clone() }, "RCPT or DATA was answered with it"),
+            (RowResult { raw: accepted, ..base }, "an earlier content was"),
+        ] {
+            let result = RowResult { outcome: failed.clone(), ..result };
+            let said = recorded_reason(RowState::Deferred, &result);
+            assert!(said.as_deref().is_some_and(|said| said.starts_with("expected x")), "{why}: {said:?}");
+        }
+        for (end, recipients, state) in [
+            (End::Lost, &[][..], RowState::Deferred),
+            (End::NoReply, &[Unknown], RowState::Unknown),
+            (End::Passed, &[Unknown], RowState::Unknown),
+            (End::Invalid, &[], RowState::Failed),
+        ] {
+            let said = recorded_reason(state, &result(&end, recipients, RawDialogue::default()));
+            assert!(said.is_some_and(|said| !said.is_empty()), "{state:?} without a reply has a reason too");
         }
     }
 }

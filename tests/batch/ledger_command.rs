@@ -90,7 +90,7 @@ fn keys_are_escaped_for_a_terminal_and_exact_in_csv() {
     let ran = batch.run(&server, &[]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     let list = batch.ledger(&["list"]).stdout;
-    assert!(!list.contains('\u{1b}') && list.starts_with("a,\"b\" \\x1b[2J sent"), "{list:?}");
+    assert!(!list.contains('\u{1b}') && list.starts_with("$'a,\"b\" \\x1b[2J' sent"), "{list:?}");
     let export = batch.ledger(&["export", "--csv"]).stdout;
     let mut reader = csv::Reader::from_reader(export.as_bytes());
     assert_eq!(&reader.records().next().expect("a row").expect("it is CSV")[1], AWKWARD);

@@ -18,6 +18,7 @@ mod new_batch;
 mod outages;
 mod output;
 mod progress;
+mod reasons;
 mod recipients;
 mod refused_commands;
 mod selection;

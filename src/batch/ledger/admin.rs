@@ -1,5 +1,6 @@
 //! What `mailrun ledger` does: counts, lists, resolves unknown rows, merges shards.
 
+use super::reply_text::{RESOLVED, RUN_ENDED};
 use super::schema::{LedgerError, Store, timestamp};
 use super::state::{STATES, rank};
 use crate::exec::message_id_of;
@@ -22,7 +23,7 @@ pub struct LedgerEntry {
     pub state: String,
     /// The Message-ID, once the message was prepared.
     pub message_id: Option<String>,
-    /// The reply that decided the state.
+    /// The reply that decided the state, or why there was none.
     pub reply: Option<String>,
     /// The name that the server gave the message.
     pub queue_id: Option<String>,
@@ -101,7 +102,7 @@ impl LedgerAdmin {
     pub fn list(&self, state: Option<&str>, visit: &mut dyn FnMut(LedgerEntry) -> bool) -> Result<(), LedgerError> {
         let read = |visit: &mut dyn FnMut(LedgerEntry) -> bool| -> rusqlite::Result<()> {
             let mut rows = self.store.db.prepare(
-                "SELECT session, key, NULL, state, message_id, reply, queue_id, attempts, changed, number FROM row
+                "SELECT session, key, NULL, state, message_id, iif(state = 'sending', NULL, reply), queue_id, attempts, changed, number FROM row
                  WHERE ?1 IS NULL OR state = ?1
                  UNION ALL
                  SELECT r.session, r.key, r.address, r.state, w.message_id, r.reply, NULL, r.attempts,
@@ -148,22 +149,22 @@ impl LedgerAdmin {
                 ResolveTarget::State(state) => (None, Some(*state)),
             };
             transaction.execute(
-                "UPDATE recipient SET state = ?3, changed = ?4 WHERE state != 'sent' AND EXISTS (SELECT 1 FROM row w
+                "UPDATE recipient SET state = ?3, changed = ?4, reply = ?5 WHERE state != 'sent' AND EXISTS (SELECT 1 FROM row w
                  WHERE w.session = recipient.session AND w.key = recipient.key AND w.run IS NULL
                  AND (w.key = ?1 OR w.state = ?2)
                  AND (recipient.state != 'refused' OR (w.state = 'refused' AND ?3 != 'sent'))
                  AND (?3 != 'sent' OR w.state != 'unknown' OR recipient.state IN ('unknown', 'sending')))",
-                (&key, state, to, timestamp()),
+                (&key, state, to, timestamp(), RESOLVED),
             )?;
             let mut changed = ResolveCounts::default();
             {
                 let mut update = transaction.prepare(
-                    "UPDATE row SET changed = ?4, state = CASE WHEN ?3 = 'sent' AND state NOT IN ('sent', 'refused')
+                    "UPDATE row SET changed = ?4, reply = ?5, state = CASE WHEN ?3 = 'sent' AND state NOT IN ('sent', 'refused')
                      AND EXISTS (SELECT 1 FROM recipient r WHERE r.session = row.session AND r.key = row.key
                      AND (r.state IN ('deferred', 'pending') OR r.address GLOB 'message *')) THEN 'deferred' ELSE ?3 END
                      WHERE run IS NULL AND (key = ?1 OR state = ?2) RETURNING state",
                 )?;
-                let mut rows = update.query((&key, state, to, timestamp()))?;
+                let mut rows = update.query((&key, state, to, timestamp(), RESOLVED))?;
                 while let Some(row) = rows.next()? {
                     let resolved = row.get::<_, String>(0)? == to;
                     *if resolved { &mut changed.resolved } else { &mut changed.deferred } += 1;
@@ -197,28 +198,29 @@ impl LedgerAdmin {
                 let row = format!(
                     "INSERT INTO main.row (session, key, folded, number, state, message_id, reply, queue_id, attempts,
                      changed) SELECT session, key, folded, number, CASE state WHEN 'sending' THEN 'unknown' ELSE state END, message_id,
-                     reply, queue_id, attempts, changed FROM other.row WHERE true
+                     CASE state WHEN 'sending' THEN ?1 ELSE reply END, queue_id, attempts, changed FROM other.row WHERE true
                      ON CONFLICT DO UPDATE SET state = excluded.state, message_id = excluded.message_id,
                      reply = excluded.reply, queue_id = excluded.queue_id, changed = excluded.changed
                      WHERE run IS NULL AND {} < {}",
                     rank("excluded.state"),
                     rank("state")
                 );
-                transaction.execute(&row, [])?;
+                transaction.execute(&row, [RUN_ENDED])?;
                 let recipient = format!(
                     "INSERT INTO main.recipient (session, key, address, state, reply, attempts, changed)
-                     SELECT session, key, address, CASE state WHEN 'sending' THEN 'unknown' ELSE state END, reply,
-                     attempts, changed FROM other.recipient WHERE true
+                     SELECT session, key, address, CASE state WHEN 'sending' THEN 'unknown' ELSE state END,
+                     CASE state WHEN 'sending' THEN ?1 ELSE reply END, attempts, changed FROM other.recipient WHERE true
                      ON CONFLICT DO UPDATE SET state = excluded.state, reply = excluded.reply,
                      attempts = excluded.attempts, changed = excluded.changed WHERE {} < {}",
                     rank("excluded.state"),
                     rank("state")
                 );
-                transaction.execute(&recipient, [])?;
+                transaction.execute(&recipient, [RUN_ENDED])?;
                 // Each of two runs may have reached a part of the recipients. Of several messages some may not have
                 // been begun by either run.
                 transaction.execute(
-                    "UPDATE main.row SET state = 'sent' WHERE run IS NULL AND state IN ('deferred', 'pending')
+                    "UPDATE main.row SET state = 'sent', reply = (SELECT max(r.reply) FROM main.recipient r
+                     WHERE r.session = row.session AND r.key = row.key) WHERE run IS NULL AND state IN ('deferred', 'pending')
                      AND EXISTS (SELECT 1 FROM main.recipient r WHERE r.session = row.session AND r.key = row.key)
                      AND NOT EXISTS (SELECT 1 FROM main.recipient r
                      WHERE r.session = row.session AND r.key = row.key

@@ -5,6 +5,7 @@
 
 mod admin;
 mod migration;
+mod reply_text;
 mod requests;
 mod schema;
 mod state;

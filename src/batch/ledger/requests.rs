@@ -47,7 +47,7 @@ pub struct RecipientUpdate {
     pub name: String,
     /// What became of it.
     pub outcome: RecipientOutcome,
-    /// The reply that says so, redacted.
+    /// The reply that says so, or why there was none, redacted. Empty: the reason that is recorded stays.
     pub reply: String,
     /// This attempt has not been counted for it.
     pub counts_attempt: bool,
@@ -64,7 +64,7 @@ pub struct LedgerUpdate {
     pub state: Option<RowState>,
     /// The Message-ID, if the message was prepared.
     pub message_id: Option<String>,
-    /// The reply that decided the state, redacted.
+    /// The reply that decided the state, or why there was none, redacted. `None`: the reason that is recorded stays.
     pub reply: Option<String>,
     /// The recipients that were tried.
     pub recipients: Vec<RecipientUpdate>,

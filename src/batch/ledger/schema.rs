@@ -1,6 +1,7 @@
 //! The database: its tables, how it is opened, and which runs are alive.
 
 use super::migration::{VERSION, migrate};
+use super::reply_text::RUN_ENDED;
 use crate::event::Status;
 use crate::transcript::escape_unprintable;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -307,13 +308,13 @@ impl Store {
                 continue;
             }
             self.db.execute(
-                "UPDATE recipient SET state = 'unknown', changed = ?2 WHERE state = 'sending' AND EXISTS
+                "UPDATE recipient SET state = 'unknown', reply = ?3, changed = ?2 WHERE state = 'sending' AND EXISTS
                  (SELECT 1 FROM row WHERE row.session = recipient.session AND row.key = recipient.key AND run = ?1)",
-                (id, timestamp()),
+                (id, timestamp(), RUN_ENDED),
             )?;
             self.db.execute(
-                "UPDATE row SET state = 'unknown', changed = ?2 WHERE run = ?1 AND state = 'sending'",
-                (id, timestamp()),
+                "UPDATE row SET state = 'unknown', reply = ?3, changed = ?2 WHERE run = ?1 AND state = 'sending'",
+                (id, timestamp(), RUN_ENDED),
             )?;
             self.db.execute("UPDATE row SET run = NULL WHERE run = ?1", [id])?;
             self.db.execute("DELETE FROM run WHERE id = ?1", [id])?;
@@ -357,7 +358,10 @@ impl Store {
     pub fn end_run(&self, mut run: LedgerRun) -> rusqlite::Result<()> {
         let transaction = rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
         // The result of a row that is still `sending` could not be written.
-        transaction.execute("UPDATE row SET state = 'unknown' WHERE run = ?1 AND state = 'sending'", [run.id])?;
+        transaction.execute(
+            "UPDATE row SET state = 'unknown', reply = ?2 WHERE run = ?1 AND state = 'sending'",
+            (run.id, RUN_ENDED),
+        )?;
         transaction.execute("UPDATE row SET run = NULL WHERE run = ?1", [run.id])?;
         transaction.execute("DELETE FROM run WHERE id = ?1", [run.id])?;
         // No run looks for the lock before the transaction is committed. If that fails, a later run finds this one dead.

@@ -1,5 +1,6 @@
 //! The writer thread: it collects the requests of all workers and commits them together.
 
+use super::reply_text::stored_reply;
 use super::requests::{Claim, LedgerUpdate, RecipientUpdate, RecordedState, SendingRow, WriterCommand};
 use super::schema::{LedgerRun, Store, error_text, timestamp};
 use super::state::{recipient_word, row_word};
@@ -275,7 +276,8 @@ fn mark_sending(db: &Transaction<'_>, session: &str, sending: &SendingRow) -> ru
     // The last recipient of several needs its own record too: without one, whoever resolves the row sends to it again.
     if needs_recipient_rows(names) || has_recipient_rows(db, session, key)? {
         for RecipientUpdate { name, outcome, reply, counts_attempt } in earlier {
-            put_recipient(db, session, key, name, recipient_word(*outcome), Some(reply), *counts_attempt)?;
+            let reply = Some(reply.as_str()).filter(|reply| !reply.is_empty());
+            put_recipient(db, session, key, name, recipient_word(*outcome), reply, *counts_attempt)?;
         }
         for (address, counts_attempt) in recipients {
             put_recipient(db, session, key, address, "sending", None, *counts_attempt)?;
@@ -294,14 +296,28 @@ fn apply_update(db: &Transaction<'_>, update: &LedgerUpdate) -> rusqlite::Result
     let stays = |word: &'static str| if *maybe_sent_before && word == "deferred" { "unknown" } else { word };
     let word = state.and_then(row_word).map(stays).or(maybe_sent_before.then_some("unknown"));
     let queue_id = reply.as_deref().and_then(queue_id);
+    let reply = reply.as_deref().map(stored_reply);
     // Without a new state the row stays as it was. If it is `sending` it was not sent: the end of its content did not leave.
+    // Of a row that is still pending it is recorded why. What an earlier attempt left unknown keeps its reason.
     let mut row = db.prepare_cached(
         "UPDATE row SET state = coalesce(?3, CASE state WHEN 'sending' THEN 'pending' ELSE state END),
-         message_id = coalesce(?4, message_id), reply = iif(?3 IS NULL, reply, ?5),
+         message_id = coalesce(?4, message_id),
+         reply = CASE WHEN ?5 IS NOT NULL AND (?3 IS NOT NULL OR state IN ('pending', 'sending')) THEN ?5
+         WHEN ?3 IS NULL AND state = 'sending' THEN NULL WHEN ?3 IS NULL OR ?9 THEN reply END,
          queue_id = iif(?3 IS NULL, queue_id, ?6), changed = iif(?3 IS NULL AND state != 'sending', changed, ?7),
          attempts = attempts + ?8 WHERE session = ?1 AND key = ?2",
     )?;
-    row.execute((session, key, word, message_id, reply, queue_id, timestamp(), update.counts_attempt))?;
+    row.execute((
+        session,
+        key,
+        word,
+        message_id,
+        reply,
+        queue_id,
+        timestamp(),
+        update.counts_attempt,
+        maybe_sent_before,
+    ))?;
     if needs_recipient_rows(recipients.iter().map(|one| &one.name)) || has_recipient_rows(db, session, key)? {
         for RecipientUpdate { name, outcome, reply, counts_attempt } in recipients {
             let state = match (recipient_word(*outcome), word) {
@@ -309,7 +325,8 @@ fn apply_update(db: &Transaction<'_>, update: &LedgerUpdate) -> rusqlite::Result
                 ("deferred", Some("refused")) => "pending",
                 (state, _) => stays(state),
             };
-            put_recipient(db, session, key, name, state, Some(reply), *counts_attempt)?;
+            let reply = (state == recipient_word(*outcome) || state == "pending").then_some(reply.as_str());
+            put_recipient(db, session, key, name, state, reply, *counts_attempt)?;
         }
         // Nothing was sent to the other recipients.
         let mut rest = db.prepare_cached(
@@ -344,8 +361,9 @@ fn put_recipient(
     let mut put = db.prepare_cached(
         "INSERT INTO recipient (session, key, address, state, reply, changed, attempts)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT DO UPDATE SET state = excluded.state, reply = excluded.reply, changed = excluded.changed,
+         ON CONFLICT DO UPDATE SET state = excluded.state,
+         reply = iif(excluded.state = 'unknown', coalesce(excluded.reply, reply), excluded.reply), changed = excluded.changed,
          attempts = attempts + excluded.attempts",
     )?;
-    put.execute((session, key, address, state, reply, timestamp(), counts_attempt)).map(drop)
+    put.execute((session, key, address, state, reply.map(stored_reply), timestamp(), counts_attempt)).map(drop)
 }

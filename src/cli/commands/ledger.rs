@@ -4,6 +4,7 @@ use crate::batch::ledger::{LedgerAdmin, ResolveCounts, ResolveTarget};
 use crate::cli::arguments::{LedgerArguments, LedgerCommand};
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
+use crate::cli::output::rerun_command::shell_quoted;
 use crate::event::{Status, group_thousands};
 use crate::report::diagnosis::escape_workflow_commands;
 use crate::transcript::escape_unprintable;
@@ -114,7 +115,7 @@ fn list(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, CommandErro
         let mut is_written = true;
         if of != row {
             is_written = write(&mut line);
-            line = escape_unprintable(entry.key.as_bytes());
+            line = shown_key(&entry.key);
             of = row;
         }
         let words = match &entry.recipient {
@@ -135,6 +136,12 @@ fn list(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, CommandErro
     write(&mut line);
     let _ = out.flush();
     Ok(failed.status())
+}
+
+/// A key in a line whose words are separated by spaces. One that has spaces, or is empty, is quoted for a shell.
+fn shown_key(key: &str) -> String {
+    let is_word = !key.is_empty() && !key.contains(char::is_whitespace) && !key.starts_with(['\'', '$']);
+    if is_word { escape_unprintable(key.as_bytes()) } else { shell_quoted(key.as_bytes()) }
 }
 
 fn export(ledger: &LedgerAdmin, state: Option<&str>) -> Result<Status, CommandError> {

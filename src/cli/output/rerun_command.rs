@@ -127,7 +127,7 @@ fn argument_bytes(path: &Path) -> Vec<u8> {
 }
 
 /// Quotes an argument for a shell. If it has characters that must not reach a terminal, bash's `$'…'` is used.
-fn shell_quoted(word: &[u8]) -> String {
+pub fn shell_quoted(word: &[u8]) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./:@=,+%".contains(byte);
     let shown = escape_unprintable(word);
     if !word.is_empty() && word.iter().all(plain) {
