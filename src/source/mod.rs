@@ -28,7 +28,6 @@ pub use exclusions::read_exclusions;
 pub use glob::glob_matches;
 pub use interrupt::InterruptCheck;
 pub use limited::{read_argument_file, read_limited, read_small_file};
-pub use prompt::{PromptAnswer, read_hidden};
 pub use rows::{RowReader, SourceRow};
 pub use sessions::{SessionPath, find_sessions, read_session_text};
 pub use system::SystemSources;

@@ -39,11 +39,6 @@ pub fn prompt(text: &str, default: Option<&str>, interrupted: &InterruptCheck) -
     }
 }
 
-/// Reads a line from the terminal without echo, after `shown`. Ctrl-C sends no signal.
-pub fn read_hidden(shown: &str, interrupted: &InterruptCheck) -> io::Result<PromptAnswer> {
-    ask_silently(&mut File::options().read(true).write(true).open("/dev/tty")?, shown, interrupted)
-}
-
 fn ask_silently(terminal: &mut File, shown: &str, interrupted: &InterruptCheck) -> io::Result<PromptAnswer> {
     let _silent = SilentTerminal::begin(terminal)?;
     terminal.write_all(shown.as_bytes())?;
@@ -54,7 +49,7 @@ fn ask_silently(terminal: &mut File, shown: &str, interrupted: &InterruptCheck) 
 
 /// What came of a prompt.
 #[derive(Debug, PartialEq, Eq)]
-pub enum PromptAnswer {
+enum PromptAnswer {
     /// Without the end of the line.
     Given(Vec<u8>),
     /// With Ctrl-D, or the end of the terminal.

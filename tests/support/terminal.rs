@@ -84,6 +84,12 @@ impl Terminal {
         self.press_until(keys, PROMPT);
     }
 
+    /// Types a line, and waits until the line editor has it.
+    #[track_caller]
+    pub fn press_line(&mut self, line: &str) {
+        self.press_until(&format!("{line}\r"), PROMPT_ENDS);
+    }
+
     /// Waits for the first prompt of the line editor.
     #[track_caller]
     pub fn wait_for_prompt(&self) {

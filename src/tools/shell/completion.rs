@@ -1,6 +1,6 @@
 //! What a line may go on with: verbs, colon commands, and what the server offered.
 
-use super::typed_dialogue::COMMANDS;
+use super::colon_commands::COMMANDS;
 use crate::smtp::capabilities::Capabilities;
 
 /// The verbs of commands, with what follows each of them always.

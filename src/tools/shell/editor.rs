@@ -3,10 +3,10 @@
 use super::completion::completions;
 use super::link::ShellLink;
 use super::shell_input::ShellInput;
+use super::terminal_mode::QuietTerminal;
 use super::typed_dialogue::{AfterLine, Shell};
 use super::typed_line::masked_line;
 use crate::smtp::capabilities::Capabilities;
-use crate::source::{PromptAnswer, read_hidden};
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::{CmdKind, Highlighter};
@@ -14,7 +14,7 @@ use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
 use rustyline::{ColorMode, CompletionType, Config, Context, Editor, ExternalPrinter, Helper};
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGINT, SIGQUIT};
 use signal_hook::flag;
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -33,15 +33,25 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Default)]
 struct LineHelper {
     offered: Capabilities,
-    /// The line is content, not a command.
-    is_content: bool,
+    kind: LineKind,
+}
+
+/// What is typed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum LineKind {
+    #[default]
+    Command,
+    /// Content, or what a command asks for.
+    Text,
+    /// An answer to a 334, or a password.
+    Secret,
 }
 
 impl Completer for LineHelper {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        if self.is_content {
+        if self.kind != LineKind::Command {
             return Ok((at, Vec::new()));
         }
         let (start, words) = completions(line.get(..at).unwrap_or_default(), &self.offered);
@@ -49,15 +59,25 @@ impl Completer for LineHelper {
     }
 }
 
+impl LineHelper {
+    /// The line with stars for secrets; `None` if it has none.
+    fn masked(&self, line: &str) -> Option<String> {
+        match self.kind {
+            LineKind::Command => masked_line(line),
+            LineKind::Text => None,
+            LineKind::Secret => Some("*".repeat(line.chars().count())),
+        }
+    }
+}
+
 impl Highlighter for LineHelper {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
-        let masked = if self.is_content { None } else { masked_line(line) };
-        masked.map_or(Cow::Borrowed(line), Cow::Owned)
+        self.masked(line).map_or(Cow::Borrowed(line), Cow::Owned)
     }
 
     /// Whether the line is drawn as a whole: else the editor shows a key as it is.
     fn highlight_char(&self, line: &str, _: usize, _: CmdKind) -> bool {
-        !self.is_content && masked_line(line).is_some()
+        self.masked(line).is_some()
     }
 }
 
@@ -83,11 +103,11 @@ struct Terminal {
     printer: Option<Sender<String>>,
     /// The rest of a paste of several lines: a command that asks takes the next one.
     pasted: VecDeque<String>,
-    interrupted: Arc<AtomicBool>,
+    mode: QuietTerminal,
 }
 
 impl Terminal {
-    fn new(interrupted: Arc<AtomicBool>) -> Result<Self, ReadlineError> {
+    fn new() -> Result<Self, ReadlineError> {
         // Secrets are hidden by the way lines are drawn, so that is done with NO_COLOR too.
         let config = Config::builder()
             .auto_add_history(false)
@@ -102,53 +122,53 @@ impl Terminal {
             thread::spawn(move || received.into_iter().try_for_each(|text| above.print(text)));
             texts
         });
-        Ok(Self { editor, printer, pasted: VecDeque::new(), interrupted })
+        Ok(Self { editor, printer, pasted: VecDeque::new(), mode: QuietTerminal::begin()? })
     }
 
-    /// Reads the next line, hidden if it answers a 334. What the server says meanwhile is shown above it.
+    /// Reads the next line, as stars if it answers a 334. What the server says meanwhile is shown above it.
     fn read(&mut self, shell: &mut Shell<'_>) -> Result<TypedLine, ReadlineError> {
-        if shell.awaits_secret() {
-            return Ok(self.read_hidden(shell.prompt())?);
+        if let Some(line) = self.pasted.pop_front() {
+            return Ok(TypedLine::Line(line));
         }
+        let kind = match (shell.awaits_secret(), shell.is_in_content()) {
+            (true, _) => LineKind::Secret,
+            (false, true) => LineKind::Text,
+            (false, false) => LineKind::Command,
+        };
         if let Some(helper) = self.editor.helper_mut() {
             helper.offered.clone_from(shell.link().capabilities());
-            helper.is_content = shell.is_in_content();
         }
         let (prompt, typing) = (shell.prompt(), AtomicBool::new(true));
-        let read = thread::scope(|scope| {
-            let watcher = self.printer.as_ref().map(|printer| {
+        let printer = self.printer.clone();
+        thread::scope(|scope| {
+            let watcher = printer.as_ref().map(|printer| {
                 let (link, typing) = (shell.link(), &typing);
                 scope.spawn(move || watch(link, typing, printer))
             });
-            let read = self.editor.readline(prompt);
+            let read = self.edit(prompt, kind);
             typing.store(false, Ordering::Relaxed);
             if let Some(watcher) = watcher {
                 watcher.thread().unpark();
             }
             read
-        });
-        typed_line(read)
-    }
-
-    fn read_hidden(&self, prompt: &str) -> io::Result<TypedLine> {
-        let interrupted = self.interrupted.clone();
-        let answer = read_hidden(prompt, &(Arc::new(move || interrupted.load(Ordering::Relaxed)) as _))?;
-        Ok(match answer {
-            PromptAnswer::Given(line) => {
-                TypedLine::Line(String::from_utf8(line).map_err(|_| io::Error::other("the answer is not UTF-8"))?)
-            }
-            PromptAnswer::None => TypedLine::End,
-            PromptAnswer::Interrupted => TypedLine::Abandoned,
         })
     }
-}
 
-fn typed_line(read: Result<String, ReadlineError>) -> Result<TypedLine, ReadlineError> {
-    match read {
-        Ok(line) => Ok(TypedLine::Line(line)),
-        Err(ReadlineError::Interrupted) => Ok(TypedLine::Abandoned),
-        Err(ReadlineError::Eof) => Ok(TypedLine::End),
-        Err(error) => Err(error),
+    /// Reads a line. A paste may have more of them, which are kept for later.
+    fn edit(&mut self, prompt: &str, kind: LineKind) -> Result<TypedLine, ReadlineError> {
+        if let Some(helper) = self.editor.helper_mut() {
+            helper.kind = kind;
+        }
+        let typed = match self.editor.readline(prompt) {
+            Ok(typed) => typed,
+            Err(ReadlineError::Interrupted) => return Ok(TypedLine::Abandoned),
+            Err(ReadlineError::Eof) => return Ok(TypedLine::End),
+            Err(error) => return Err(error),
+        };
+        let mut lines = typed.split('\n').map(str::to_owned);
+        let first = lines.next().unwrap_or_default();
+        self.pasted.extend(lines);
+        Ok(TypedLine::Line(first))
     }
 }
 
@@ -168,12 +188,11 @@ impl ShellInput for Terminal {
         if let Some(line) = self.pasted.pop_front() {
             return Ok(Some(line));
         }
-        let prompt = format!("{what}: ");
-        let typed = match hidden {
-            true => self.read_hidden(&prompt)?,
-            false => typed_line(self.editor.readline(&prompt)).map_err(io::Error::other)?,
-        };
-        Ok(match typed {
+        let kind = if hidden { LineKind::Secret } else { LineKind::Text };
+        self.mode.for_editor();
+        let typed = self.edit(&format!("{what}: "), kind).map_err(io::Error::other);
+        self.mode.for_command();
+        Ok(match typed? {
             TypedLine::Line(line) => Some(line),
             TypedLine::Abandoned | TypedLine::End => None,
         })
@@ -181,34 +200,38 @@ impl ShellInput for Terminal {
 }
 
 /// Reads lines at the prompt until Ctrl-D. `history` is a file that only its owner can read; secrets never come into it.
-/// Ctrl-C sets `interrupted`, which ends the wait for a reply.
+/// Ctrl-C sets `interrupted`, which ends the wait for a reply. Ctrl-D does the same, and ends the shell.
 pub fn run_in_terminal(
     shell: &mut Shell<'_>,
     history: Option<&Path>,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<(), ReadlineError> {
-    flag::register(SIGINT, interrupted.clone())?;
-    let mut terminal = Terminal::new(interrupted.clone())?;
+    let (ended, abandoned) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    for (signal, set) in [(SIGINT, interrupted), (SIGINT, &abandoned), (SIGQUIT, interrupted), (SIGQUIT, &ended)] {
+        flag::register(signal, set.clone())?;
+    }
+    let mut terminal = Terminal::new()?;
     if let Some(path) = history {
         // The first time there is none.
         let _ = terminal.editor.load_history(path);
     }
-    loop {
+    while !ended.load(Ordering::Relaxed) {
         interrupted.store(false, Ordering::Relaxed);
         shell.link().show_unasked();
         match terminal.read(shell)? {
-            // A paste has several lines.
-            TypedLine::Line(typed) => {
-                terminal.pasted = typed.split('\n').map(str::to_owned).collect();
-                while let Some(line) = terminal.pasted.pop_front() {
-                    let line = line.as_str();
-                    if shell.keeps(line) && !line.trim().is_empty() {
-                        terminal.editor.add_history_entry(line)?;
-                    }
-                    // Without a connection the prompt stays: :connect goes on.
-                    if shell.line(line, &mut terminal) == AfterLine::Disconnected {
-                        shell.abandon_content();
-                    }
+            TypedLine::Line(line) => {
+                if shell.keeps(&line) && !line.trim().is_empty() {
+                    terminal.editor.add_history_entry(&line)?;
+                }
+                terminal.mode.for_command();
+                // Without a connection the prompt stays: :connect goes on.
+                if shell.line(&line, &mut terminal) == AfterLine::Disconnected {
+                    shell.abandon_content();
+                }
+                terminal.mode.for_editor();
+                // The rest of a paste goes with the line.
+                if abandoned.swap(false, Ordering::Relaxed) {
+                    terminal.pasted.clear();
                 }
             }
             TypedLine::Abandoned => {}

@@ -1,7 +1,9 @@
 //! The connection of a shell: every line is logged, what the server says unasked too.
 
+use super::error_words::tls_words;
 use super::recording::{RecordedAction, RecordedStep, session_file};
 use super::screen_log::ScreenLog;
+use super::unasked_replies::UnaskedReplies;
 use crate::event::{Cause, Fact, Note};
 use crate::exec::{CloseMode, ConnectError, ConnectOptions, ConnectionInfo, Server, Stream, TlsError, TlsOptions};
 use crate::net::Connection;
@@ -56,6 +58,7 @@ struct LinkState {
     capabilities: Capabilities,
     /// What a reply answers, as it was sent; `None`: the greeting is awaited.
     last: Option<Vec<u8>>,
+    unasked: UnaskedReplies,
 }
 
 /// Why there is no reply.
@@ -145,7 +148,7 @@ impl ShellLink {
     /// The handshake. Gives whether it succeeded; otherwise the connection is closed.
     pub fn start_tls(&mut self) -> bool {
         // What came before the handshake is shown before it, and is no reply inside TLS (CVE-2011-0411).
-        self.show_unasked();
+        self.log_unasked();
         self.flush_partial();
         let deadline = Instant::now() + self.options.connect_timeout;
         let Some(stream) = &mut self.stream else {
@@ -213,6 +216,7 @@ impl ShellLink {
     /// Logs the lines up to a whole reply, and gives it.
     pub fn read_reply(&mut self) -> Result<Reply, NoReply> {
         let mut parser = ReplyParser::default();
+        self.server.unasked = UnaskedReplies::default();
         let deadline = self.deadline();
         let mut buffer = vec![0; 16 * 1024];
         loop {
@@ -278,8 +282,20 @@ impl ShellLink {
         }
     }
 
-    /// Logs what the server has said without being asked, without waiting.
+    /// Logs what the server has said without being asked, without waiting. Whole replies are steps of the saved session.
     pub fn show_unasked(&mut self) {
+        for code in self.log_unasked() {
+            self.record(RecordedAction::Wait, Some(code));
+        }
+    }
+
+    /// The code of a reply that was shown unasked since the last one that was awaited.
+    pub fn take_unasked_reply(&mut self) -> Option<u16> {
+        self.server.unasked.take()
+    }
+
+    /// Logs what the server has said. Gives the codes of the replies.
+    fn log_unasked(&mut self) -> Vec<u16> {
         let mut buffer = vec![0; 16 * 1024];
         while let Some(stream) = &mut self.stream {
             match stream.read_waiting(&mut buffer) {
@@ -290,9 +306,12 @@ impl ShellLink {
                 Err(error) => self.ended(&error),
             }
         }
+        let mut codes = Vec::new();
         while let Ok(Some(line)) = self.lines.next_line() {
             self.log.received(line);
+            codes.extend(self.server.unasked.line(line.bytes));
         }
+        codes
     }
 
     /// What the server has said unasked, for somebody else to print. It is in the transcript file already.
@@ -361,25 +380,4 @@ impl ShellLink {
 /// Whether the connection is only not ready yet.
 fn is_pause(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock | ErrorKind::Interrupted)
-}
-
-fn tls_words(error: &TlsError) -> String {
-    match error {
-        TlsError::Certificate { why, .. } => format!("{why}; --ca trusts a certificate, --insecure any"),
-        TlsError::TimedOut => "it took too long".to_owned(),
-        TlsError::RefusedHere(why) => format!("this side refused the handshake: {why}"),
-        TlsError::Settings(why) | TlsError::Refused(why) | TlsError::Other(why) | TlsError::NotTls { why, .. } => {
-            why.clone()
-        }
-    }
-}
-
-/// Why a connection could not be opened.
-pub fn connect_words(error: &ConnectError) -> String {
-    match error {
-        ConnectError::CannotResolve { host, why } => {
-            format!("cannot connect to {host}: the name does not resolve: {why}")
-        }
-        ConnectError::CannotConnect { address, why } => format!("cannot connect to {address}: {why}"),
-    }
 }

@@ -1,15 +1,19 @@
 //! `mailrun shell`: SMTP typed at a prompt, or read from a pipe in lockstep with the replies.
 
+mod colon_commands;
 mod completion;
 mod editor;
+mod error_words;
 mod link;
 mod login;
 mod piped_input;
 mod recording;
 mod screen_log;
 mod shell_input;
+mod terminal_mode;
 mod typed_dialogue;
 mod typed_line;
+mod unasked_replies;
 
 pub use editor::run_in_terminal;
 pub use link::{LinkConnector, LinkOptions, ShellLink};

@@ -1,6 +1,8 @@
 //! The dialogue that is typed: what each line means where it stands.
 
-use super::link::{NoReply, ShellLink, connect_words};
+use super::colon_commands::{COMMANDS, HELP};
+use super::error_words::connect_words;
+use super::link::{NoReply, ShellLink};
 use super::login::log_in;
 use super::recording::RecordedAction;
 use super::shell_input::ShellInput;
@@ -14,37 +16,6 @@ use crate::transcript::escape_unprintable;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::io;
-
-/// The colon commands.
-pub const COMMANDS: [&str; 15] = [
-    ":auth",
-    ":b64",
-    ":body",
-    ":close",
-    ":connect",
-    ":expect",
-    ":help",
-    ":hex",
-    ":raw",
-    ":run",
-    ":save",
-    ":tls",
-    ":transcript",
-    ":unb64",
-    ":wait",
-];
-
-const HELP: &str = "\
-Lines are sent as they are, with CRLF. STARTTLS does the handshake. After a 354, lines are content up to a lone dot.
-:auth [MECHANISM]   logs in; the password is asked for
-:body FILE          DATA, and the file as content      :raw BYTES          bytes; \\r \\n \\xNN are escapes
-:b64 TEXT           sends TEXT in base64, hidden        :unb64 TEXT         shows what base64 says
-:wait               waits for a reply                   :expect 250         compares the last reply
-:close [reset]      ends the connection                 :connect            opens another one
-:tls                the handshake alone                 :hex on|off         bytes below the lines
-:transcript FILE    logs to a file too                  :save [--clean] FILE  writes a session file
-:run SESSION        runs a session file                 ::x                 sends :x
-";
 
 /// Where the dialogue is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,6 +214,25 @@ impl<'a> Shell<'a> {
             Err(NoReply::Nothing) => None,
         };
         self.link.record(action, code);
+        self.note_reply(code);
+        code
+    }
+
+    /// The next reply. One that was shown already is not awaited again.
+    fn wait(&mut self) {
+        match self.link.take_unasked_reply() {
+            Some(code) => {
+                self.link.say(&format!("the reply was shown already: {code:03}"));
+                self.note_reply(Some(code));
+            }
+            None => {
+                self.read_reply(RecordedAction::Wait);
+            }
+        }
+    }
+
+    /// A reply says what comes next.
+    fn note_reply(&mut self, code: Option<u16>) {
         self.exchange = match (self.exchange, code) {
             (AuthExchange::NotTried, _) => AuthExchange::NotTried,
             (AuthExchange::None, _) | (AuthExchange::Running, Some(200..=299)) => AuthExchange::None,
@@ -254,7 +244,6 @@ impl<'a> Shell<'a> {
             Some(354) => DialogueState::Content,
             _ => DialogueState::Command,
         };
-        code
     }
 
     fn content_line(&mut self, line: &[u8]) -> AfterLine {
@@ -306,9 +295,7 @@ impl<'a> Shell<'a> {
                 Ok(bytes) => self.link.say(&escape_unprintable(&bytes)),
                 Err(_) => self.link.say("this is not base64"),
             },
-            "wait" => {
-                self.read_reply(RecordedAction::Wait);
-            }
+            "wait" => self.wait(),
             "raw" => match raw_bytes(argument) {
                 Some(bytes) => {
                     let text = String::from_utf8_lossy(&bytes).into_owned();

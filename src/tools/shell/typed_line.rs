@@ -23,7 +23,8 @@ pub fn masked_line(typed: &str) -> Option<String> {
         if number > 0 {
             masked.push('\n');
         }
-        let argument = line.strip_prefix(":b64 ").map(|argument| line.len() - argument.len());
+        let argument =
+            line.strip_prefix(":b64 ").or_else(|| raw_auth(line)).map(|argument| line.len() - argument.len());
         let at = if is_answer { 0 } else { secret_from(line).or(argument).unwrap_or(line.len()) };
         let (open, secret) = line.split_at(at);
         masked.push_str(open);
@@ -35,6 +36,12 @@ pub fn masked_line(typed: &str) -> Option<String> {
             .is_some_and(|word| word.trim_start_matches(':').eq_ignore_ascii_case("AUTH"));
     }
     has_secret.then_some(masked)
+}
+
+/// What follows AUTH in the bytes of `:raw`.
+fn raw_auth(line: &str) -> Option<&str> {
+    let (verb, rest) = line.strip_prefix(":raw ")?.trim_start().split_at_checked("AUTH ".len())?;
+    verb.eq_ignore_ascii_case("AUTH ").then_some(rest)
 }
 
 /// The bytes of `:raw`: escapes are those of transcripts, and `\r`, `\n`, `\t`.
@@ -70,6 +77,9 @@ mod tests {
             ("EHLO x\nAUTH PLAIN\nAGEA\nNOOP", Some("EHLO x\nAUTH PLAIN\n****\n****")),
             ("AUTH PLAIN", None),
             (":b64", None),
+            (":raw auth LOGIN\\r\\ndXNlcg==", Some(":raw auth *****************")),
+            (":raw NOOP\\r\\n", None),
+            (":raw AUTÄ", None),
             (":auth\nann\npw", Some(":auth\n***\n**")),
             ("MAIL FROM:<auth@x.example>", None),
             ("", None),

@@ -1,0 +1,101 @@
+//! `mailrun shell`, fed from a pipe and in a terminal.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod secrets;
+mod terminal;
+
+use std::os::unix::fs::PermissionsExt;
+use support::{EmbeddedServer, Folder};
+
+const SCRIPT: &str = "S: 220 x\nC: EHLO me\nS: 250-x\nS: 250 AUTH PLAIN\nC: AUTH PLAIN [secret]\nS: 235 ok\nC: VRFY {{ x\nS: 550 no\nC: :colon\nS: 500 what\n\
+    C: DATA\nS: 354 go\nC: Subject: typed\nC:\nC: :help\nC: ..dot\nC: .\nS: 250 kept\nC: BDAT 3 LAST\nC: abc\\c\nS: 250 kept\nC: QUIT\nS: 221 x\n";
+const TYPED: &str = "EHLO me\nAUTH PLAIN AGEAaHVudGVyMg==\nVRFY {{ x\n::colon\nDATA\nSubject: typed\n\n:help\n.dot\n.\nBDAT 3 LAST\nabc\nQUIT\n";
+
+#[test]
+fn typed_lines_are_sent_in_lockstep_and_the_saved_session_says_the_same() {
+    let folder = Folder::new();
+    let server = EmbeddedServer::script(SCRIPT);
+    let shell = folder.mailrun(["shell", "--save", "s.toml", &server.url("smtp")]).stdin(TYPED).run().exits(0);
+    for line in ["C: AUTH PLAIN [secret]", "S: 550 no", "C: :colon", "C: :help", "C: ..dot", "S: 221 x"] {
+        assert!(shell.stdout.lines().any(|shown| shown == line), "{line} in {shell}");
+    }
+    assert_eq!(server.stop(), [] as [String; 0]);
+    let saved = folder.read("s.toml");
+    assert!(!saved.contains("AGEAaHVudGVyMg==") && !shell.text().contains("AGEAaHVudGVyMg=="), "{saved}");
+    let mode = std::fs::metadata(folder.path("s.toml")).expect("it is saved").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let server = EmbeddedServer::script(SCRIPT);
+    let url = server.url("smtp");
+    let run = folder.mailrun(["run", "--server", &url, "s.toml"]).env("SMTP_SECRET_1", "AGEAaHVudGVyMg==");
+    run.run().exits(0);
+    assert_eq!(server.stop(), [] as [String; 0]);
+}
+
+#[test]
+fn starttls_does_the_handshake_with_a_certificate_that_is_trusted() {
+    let server = EmbeddedServer::script(
+        "S: 220 x\nC: STARTTLS\nS: 220 go\n*: TLS started\nC: EHLO again\nS: 250 x\nC: QUIT\nS: 221 x\n",
+    );
+    let typed = "STARTTLS\nEHLO again\nQUIT\n";
+    let (url, ca) = (server.url("smtp"), server.ca());
+    let shell = Folder::new().mailrun(["shell", "--ca", &ca, &url]).stdin(typed).run().exits(0);
+    assert!(shell.stdout.contains("*: TLS started: TLSv1.3, CN=localhost, verified\n"), "{shell}");
+    assert_eq!(server.stop(), [] as [String; 0]);
+}
+
+#[test]
+fn a_server_that_is_gone_ends_a_pipe_and_colon_connect_goes_on() {
+    let script = "S: 220 x\nC: NOOP\nS: 421 no\n*: closed by the server\n*: connected\nS: 220 y\nC: QUIT\nS: 221 x\n";
+    let server = EmbeddedServer::script(script);
+    let url = server.url("smtp");
+    let shell = Folder::new().mailrun(["shell", &url]).stdin("NOOP\n:wait\n:connect\nQUIT\n").run().exits(0);
+    assert!(shell.stdout.contains("*: closed by the server\n") && shell.stdout.contains("S: 220 y\n"), "{shell}");
+    assert_eq!(server.stop(), [] as [String; 0]);
+    let gone = Folder::new().mailrun(["shell", "smtp://127.0.0.1:1"]).stdin("NOOP\n").run().exits(69);
+    assert!(gone.stderr.contains("cannot connect to"), "{gone}");
+}
+
+#[test]
+fn colon_commands_do_what_they_say() {
+    let script =
+        "S: 220 x\nC: NO\\c\nC: OP\nS: 250 ok\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: dGltc2hhbQ==\nS: 535 no\n";
+    let server = EmbeddedServer::script(script);
+    let url = server.url("smtp");
+    let folder = Folder::new();
+    let typed = ":raw NO\n:raw OP\\r\\n\n:wait\n:expect 250\n:expect 550\n:unb64 VXNlcm5hbWU6\nAUTH LOGIN\n:b64 timsham\n:sav x\n:save --clean c.toml\n:close\n";
+    let shell = folder.mailrun(["shell", &url]).stdin(typed).run().exits(0);
+    for part in ["*: expected 550, got 250\n", "*: Username:\n", "C: [secret]\n", "did you mean :save?"] {
+        assert!(shell.stdout.contains(part), "{part} in {shell}");
+    }
+    assert!(!shell.stdout.contains("dGltc2hhbQ"), "{shell}");
+    assert!(!folder.read("c.toml").contains("535"), "what got a 5xx is left out");
+    assert_eq!(server.stop(), [] as [String; 0]);
+}
+
+#[test]
+fn a_body_with_odd_bytes_is_saved_as_it_was_sent() {
+    for body in [&b"a\xff no end"[..], b".a\xff\nlf\n", b"a\r\nb\rc\r\n", b""] {
+        let sink = EmbeddedServer::sink();
+        let folder = Folder::new().with("b.bin", body);
+        let typed =
+            ":transcript typed.log\nEHLO me\nMAIL FROM:<a@x.example>\nRCPT TO:<b@x.example>\n:body b.bin\nQUIT\n";
+        let url = sink.url("smtp");
+        folder.mailrun(["shell", "--save", "s.toml", &url]).stdin(typed).run().exits(0);
+        folder
+            .mailrun(["run", "--timeout", "5s", "--transcript", "run.log", "--server", &url, "s.toml"])
+            .run()
+            .exits(0);
+        let sent = |name: &str| -> Vec<String> {
+            folder
+                .read(name)
+                .lines()
+                .filter(|line| line.starts_with("C: ") || *line == "C:")
+                .map(str::to_owned)
+                .collect()
+        };
+        assert_eq!(sent("run.log"), sent("typed.log"), "{body:?}");
+        drop(sink.stop());
+    }
+}
