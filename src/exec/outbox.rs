@@ -43,7 +43,7 @@ pub struct Outbox<'a> {
     pub write_failed: bool,
     /// MAIL was sent and its transaction has not ended: RSET comes before the next one.
     pub in_transaction: bool,
-    /// A `message` step delivered something.
+    /// The server took a message, whichever steps sent it.
     pub delivered: bool,
 }
 

@@ -59,6 +59,11 @@ impl ReadOutcome {
         }
     }
 
+    /// Whether it is a 2yz reply.
+    pub fn accepts(&self) -> bool {
+        self.reply().is_some_and(|reply| reply.code.class() == 2)
+    }
+
     /// Whether it is a 4yz or 5yz reply.
     pub fn refuses(&self) -> bool {
         matches!(self, Self::Reply(facts) if matches!(facts.reply.code.class(), 4 | 5))

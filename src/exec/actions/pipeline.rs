@@ -1,5 +1,6 @@
 //! The `pipeline` step: a group of commands in one write, then all their replies in order (RFC 2920).
 
+use super::quit::excuse_failure;
 use super::raw::{bdat_bytes, raw_bytes};
 use super::rendered_line::rendered_line;
 use crate::exec::checks::{check_asserts_only, check_reply, is_unexpected_reply, judge};
@@ -186,6 +187,9 @@ fn judge_reply(context: &mut StepContext<'_, '_>, reply: PipelinedReply<'_, '_>)
     let PipelinedReply { command, outcome, deadline, ehlo: _ } = reply;
     let Some(expect) = &command.step.expect else { return Ok(()) };
     let is_content = ends_content(&command.step.action);
+    if is_content && outcome.accepts() {
+        context.connection.outbox.delivered = true;
+    }
     let why = unanswered(&outcome, deadline);
     if let Some(why) = why.filter(|_| is_content && !expect.accepts_close() && !expect.accepts_silence()) {
         return Err(StepError::delivery_unknown(&context.events.secrets, &why));
@@ -201,6 +205,7 @@ fn judge_reply(context: &mut StepContext<'_, '_>, reply: PipelinedReply<'_, '_>)
     let judged = judge(context, expect, outcome, &waiting_for, deadline);
     context.row.scope.set_reply(facts.clone());
     match judged {
+        Err(error) if matches!(command.step.action, Action::Quit) => excuse_failure(context, error),
         Ok(facts) => check_reply(context, command.step, facts.as_ref()),
         Err(error) if is_unexpected_reply(&error) => {
             Err(check_asserts_only(context, command.step, facts.as_ref(), error))

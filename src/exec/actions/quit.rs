@@ -29,13 +29,19 @@ pub fn quit(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
             let until = context.events.now() + SHORT_WAIT;
             context.connection.await_close(context.events, until);
         }
-        // After a delivered message the failure is reported and changes no status: the mail is the server's.
-        Err(error) if context.connection.outbox.delivered && context.events.clock.interrupted().is_none() => {
-            let why = context.events.shown(error.cause.to_string());
-            context.note(Note::QuitFailed { why });
-        }
-        Err(error) => return Err(error),
+        Err(error) => return excuse_failure(context, error),
     }
+    context.connection.close(context.events, CloseMode::Fin);
+    Ok(())
+}
+
+/// After a delivered message a failed QUIT is reported and changes no status: the mail is the server's. The connection is over.
+pub fn excuse_failure(context: &mut StepContext<'_, '_>, error: StepError) -> Result<(), StepError> {
+    if !context.connection.outbox.delivered || context.events.clock.interrupted().is_some() {
+        return Err(error);
+    }
+    let why = context.events.shown(error.cause.to_string());
+    context.note(Note::QuitFailed { why });
     context.connection.close(context.events, CloseMode::Fin);
     Ok(())
 }

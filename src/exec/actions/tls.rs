@@ -134,7 +134,11 @@ enum HandshakeResult {
 fn run_handshake(context: &mut StepContext<'_, '_>) -> Result<HandshakeResult, StepError> {
     let trusting = context.connector.tls.verify && trusts_this_machine(context);
     let verify = context.connector.tls.verify && !trusting;
-    let deadline = Deadline::after(context.events.now(), context.run.session.connect_timeout, None);
+    let is_first = context.connection.state == ConnectionState::AwaitingTls(TlsStart::FirstByte);
+    // The handshake of smtps:// is part of connecting, whatever the step is that needs the connection.
+    let limit = context.run.session.connect_timeout;
+    let limit = context.step.timeout.filter(|_| !is_first).map_or(limit, |own| own.min(limit));
+    let deadline = Deadline::after(context.events.now(), limit, None);
     let options = TlsOptions { verify, ..context.connector.tls_of(&context.run, &context.connection.name) };
     if !context.connection.is_open() {
         return Err(StepError::lost(&context.events.secrets, &StreamEnd::Absent));
@@ -149,7 +153,6 @@ fn run_handshake(context: &mut StepContext<'_, '_>) -> Result<HandshakeResult, S
     context.events.now();
     if let Err(TlsError::NotTls { why, said }) = &mut started {
         // RFC 5321 §4.2: a code of three digits.
-        let is_first = context.connection.state == ConnectionState::AwaitingTls(TlsStart::FirstByte);
         if is_first && said.len() > 3 && said.iter().take(3).all(u8::is_ascii_digit) {
             why.push_str(", but unencrypted SMTP: did you mean smtp://?");
         }

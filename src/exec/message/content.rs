@@ -177,6 +177,9 @@ pub fn read_content_reply(context: &mut StepContext<'_, '_>) -> Result<(), StepE
     let deadline = context.deadline(context.step.timeout, Timeout::DataTermination);
     let outcome = context.connection.read_reply(context.events, deadline.at);
     context.connection.set_in_content(false);
+    if outcome.accepts() {
+        context.connection.outbox.delivered = true;
+    }
     judge_content_reply(context, outcome, deadline)?;
     skip_long_line(context, context.expected()?, deadline.at);
     Ok(())

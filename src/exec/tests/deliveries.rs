@@ -2,7 +2,7 @@
 
 use super::dialogues::GREETING;
 use super::run_script;
-use super::server::ServerAct::{self, Content, Fin, Hear, Say};
+use super::server::ServerAct::{self, Bdat, Content, Fin, Hear, Say};
 
 const MESSAGE: &str = "[message]\nfrom = 'a@example.com'\nto = ['b@example.com', 'c@example.com']\ntext = 'hi'\ndate = '2026-11-03'\nmessage_id = '<1@example.com>'\n";
 
@@ -144,4 +144,32 @@ fn after_a_delivered_message_a_failed_quit_changes_nothing() {
     let ran = run_script(MESSAGE, &server);
     assert_eq!(ran.outcome.status.code(), 0, "{}", ran.log);
     assert!(ran.log.contains("QuitFailed"), "{}", ran.log);
+}
+
+#[test]
+fn after_content_that_the_server_took_a_failed_quit_changes_nothing() {
+    let (dot, bdat) = ([Hear("DATA"), Say("354 go\r\n"), Content], [Bdat]);
+    let taken: [(&str, &[ServerAct]); 3] = [
+        ("{ send = 'DATA', expect = 354 }, { body = 'hi', expect = 250 }, { quit = true }", &dot),
+        ("{ bdat = 'hi', last = true }, { quit = true }", &bdat),
+        ("{ send = 'DATA', expect = 354 }, { pipeline = [{ body = 'hi', expect = 250 }, { quit = true }] }", &dot),
+    ];
+    for (steps, content) in taken {
+        let toml = format!("step = [{{ expect = 220 }}, {steps}]");
+        for (reply, quit, status) in
+            [("250 ok\r\n", "550 no\r\n", 0), ("250 ok\r\n", "nonsense\r\n", 0), ("550 no\r\n", "221 bye\r\n", 1)]
+        {
+            let server = [&[GREETING], content, &[Say(reply), Hear("QUIT"), Say(quit)]].concat();
+            let ran = run_script(&toml, &server);
+            assert_eq!(ran.outcome.status.code(), status, "{toml}\n{}", ran.log);
+            assert_eq!(ran.log.contains("QuitFailed"), status == 0, "{toml}\n{}", ran.log);
+        }
+    }
+    // Without a message the failure counts, and so does the expectation of a QUIT that is written as a line.
+    let ran = run_script("step = [{ expect = 220 }, { quit = true }]", &[GREETING, Hear("QUIT"), Say("550 no\r\n")]);
+    assert_eq!(ran.outcome.status.code(), 1, "{}", ran.log);
+    let toml = "step = [{ expect = 220 }, { bdat = 'hi', last = true }, { send = 'QUIT', expect = 221 }]";
+    let server = [GREETING, Bdat, Say("250 ok\r\n"), Hear("QUIT"), Say("550 no\r\n"), Hear("QUIT")];
+    let ran = run_script(toml, &server);
+    assert_eq!(ran.outcome.status.code(), 1, "{}", ran.log);
 }

@@ -268,7 +268,12 @@ impl Stream for ScriptedStream {
         Ok(count)
     }
 
-    fn start_tls(&mut self, _: &TlsOptions, _: Instant) -> Result<TlsFacts, TlsError> {
+    fn start_tls(&mut self, _: &TlsOptions, deadline: Instant) -> Result<TlsFacts, TlsError> {
+        self.advance();
+        if self.room == Some(0) {
+            self.time.reach(deadline);
+            return Err(TlsError::TimedOut);
+        }
         Ok(TlsFacts { version: Some("TLSv1.3".into()), ..TlsFacts::default() })
     }
 

@@ -40,6 +40,24 @@ fn single_bytes_do_not_extend_the_deadline() {
 }
 
 #[test]
+fn a_handshake_has_the_shorter_of_connect_timeout_and_the_steps_own_deadline() {
+    let server = [Say("220 mx\r\n"), Hear("STARTTLS"), Say("220 go\r\n"), Stall];
+    for (own, connect, seconds) in
+        [("", "", 30), ("", "9s", 9), (", timeout = '7s'", "", 7), (", timeout = '7s'", "2s", 2)]
+    {
+        let connect = if connect.is_empty() { String::new() } else { format!("connect_timeout = '{connect}'\n") };
+        for action in ["{ starttls = true", "{ send = 'STARTTLS', expect = 220 }, { tls = true"] {
+            let ran = run_script(&format!("{connect}step = [{{ expect = 220 }}, {action}{own} }}]"), &server);
+            let expected = (75, seconds * SECOND);
+            assert_eq!((ran.outcome.status.code(), ran.elapsed), expected, "{connect}{action}{own}\n{}", ran.log);
+        }
+    }
+    // TLS from the first byte is a part of connecting.
+    let step = "server = 'smtps://127.0.0.1'\nstep = [{ expect = 220, timeout = '7s' }]";
+    assert_eq!(run_script(step, &[Stall]).elapsed, 30 * SECOND);
+}
+
+#[test]
 fn silence_lasts_as_long_as_the_timeout() {
     let ran = run_script("step = [{ expect = 'silence', timeout = '3s' }]", &[After(4 * SECOND), Say("220 late\r\n")]);
     assert_eq!((ran.outcome.status.code(), ran.elapsed), (0, 3 * SECOND), "{}", ran.log);
