@@ -260,7 +260,7 @@ fn a_probe_stays_with_the_exchanger_that_it_found() {
             ..RunOptions::default()
         },
         verify: true,
-        timeout: Duration::from_secs(30),
+        timeout: Some(Duration::from_secs(30)),
         connect_timeout: Duration::from_secs(30),
     };
     let files = SystemSources::new(fixture.folder.root(), &[], false).expect("the folder is there");

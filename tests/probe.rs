@@ -230,6 +230,42 @@ fn every_version_is_tried_and_the_chain_is_shown() {
 }
 
 #[test]
+fn vrfy_and_expn_are_asked_inside_old_tls_whose_certificate_is_not_trusted() {
+    let only = SslVersion::TLS1;
+    let bed = Bed { oldest: only, newest: only, trusted: false, answers: &[("VRFY", "252 2.0.0 may be")], ..MODERN };
+    let running = bed.start();
+    let probe = Folder::new().mailrun(["probe", "--json", &running.url(&bed)]).run().exits(0);
+    let report = parse(&probe.stdout);
+    check_schema(&report);
+    assert_eq!((&report["vrfy"]["code"], &report["expn"]["code"]), (&252.into(), &502.into()), "{probe}");
+    assert_eq!(report["tls"]["trusted"], false, "{probe}");
+    assert_eq!(kinds(&report), ["tls-old", "tls-too-old", "certificate-chain"], "{probe}");
+}
+
+#[test]
+fn a_url_with_the_wrong_scheme_is_answered_with_the_right_one() {
+    let answers: [(&str, &'static [&'static str], i32, &str); 4] = [
+        ("smtp", &[], 75, "sends no greeting before it: did you mean smtps://"),
+        ("smtp", &["\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}(\r\n"], 76, "speaks TLS here: did you mean smtps://"),
+        ("smtps", &["220 mx.example ESMTP\r\n"], 76, "without TLS here: did you mean smtp://"),
+        ("lmtp", &[], 75, ""),
+    ];
+    for (scheme, answers, status, words) in answers {
+        let port = hostile(answering(answers));
+        let url = format!("{scheme}://127.0.0.1:{port}");
+        let limit = if status == 75 { "300ms" } else { "30s" };
+        let ended = Folder::new().mailrun(["probe", "--json", "--timeout", limit, &url]).run().exits(status);
+        let report = parse(&ended.stdout);
+        check_schema(&report);
+        let help = report["help"].as_str().unwrap_or_default();
+        let expected = if words.is_empty() { String::new() } else { format!("{words}127.0.0.1:{port}?") };
+        assert!(help.ends_with(&expected) && help.is_empty() == words.is_empty(), "{ended}");
+        assert_eq!(ended.stderr.contains(&format!("\nhelp: {help}\n")), !words.is_empty(), "{ended}");
+        assert_eq!(kinds(&report), [""; 0], "the URL is wrong, and not the server: {ended}");
+    }
+}
+
+#[test]
 fn a_unix_socket_needs_no_tls_and_an_lmtp_server_that_refuses_lhlo_cannot_be_probed() {
     let folder = Folder::new();
     let path = folder.argument("socket");
@@ -357,7 +393,10 @@ fn much_that_a_server_says_stays_on_one_screen_and_moves_no_cursor() {
         let _ = socket.write_all(b"220 \x1b[2Jhello \xe2\x80\xae\r\n");
         while let Some(line) = read_line(&mut socket) {
             let reply = match line.split(' ').next() {
-                Some("EHLO") => format!("250-x\u{7}\r\n{}250 SIZE 1\u{1b}]0;x\r\n", "250-X-LONG a\r\n".repeat(9_000)),
+                Some("EHLO") => format!(
+                    "250-x\u{7}\r\n{}250-LIMITS RCPTMAX=\u{1b}[2J\r\n250-AUTH \u{1b}x\r\n250 SIZE 1\u{1b}]0;x\r\n",
+                    "250-X-LONG a\r\n".repeat(9_000)
+                ),
                 _ => "221 \u{1b}c\r\n".to_owned(),
             };
             let _ = socket.write_all(reply.as_bytes());
@@ -370,6 +409,13 @@ fn much_that_a_server_says_stays_on_one_screen_and_moves_no_cursor() {
     assert!(!controls(&screen.text()) && !controls(&folder.read("s.toml")), "{screen}");
     assert!(screen.stdout.len() < 5_000, "{screen}");
     assert!(screen.stdout.contains(r"220 \x1b[2Jhello \xe2\x80\xae"), "{screen}");
+    assert!(
+        screen.stdout.contains("AUTH          \\x1bX\n") && screen.stdout.contains(r", RCPTMAX=\x1b[2J"),
+        "{screen}"
+    );
+    let report = parse(&folder.mailrun(["probe", "--json", &url]).run().exits(0).stdout);
+    assert_eq!(report["ehlo"]["auth"], serde_json::json!([r"\x1bX"]));
+    assert_eq!(report["ehlo"]["capabilities"]["LIMITS"], r"RCPTMAX=\x1b[2J");
 }
 
 #[test]

@@ -157,6 +157,34 @@ fn options_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn a_script_that_begins_with_tls_chooses_the_certificate_of_a_server_with_tls_from_the_first_byte() {
+    let rest = "S: 220 x\nC: QUIT\nS: 221 x\n";
+    for (direction, words) in [
+        ("*: TLS started\n", "S: 220 x\n"),
+        ("", "S: 220 x\n"),
+        ("*: TLS with expired\n", "certificate not trusted: expired on "),
+        ("*: TLS with future\n", "certificate not trusted: not yet valid until "),
+        ("*: wait 1ms\n*: TLS with wrong-name\n", "certificate not trusted: names wrong-name.example"),
+        ("*: TLS with unknown-issuer\n", "certificate not trusted: issuer unknown"),
+        ("*: TLS with self-signed\n", "certificate not trusted: self-signed"),
+        ("*: stall TLS\n", "waited 300ms for the TLS handshake"),
+    ] {
+        for options in [&["--tls"][..], &[]] {
+            if options.is_empty() && direction.is_empty() {
+                continue;
+            }
+            let (rest, limit) = if direction.contains("stall") { ("", "300ms") } else { (rest, "30s") };
+            let session = format!("connect_timeout = '{limit}'\nstep = [{{ expect = 220 }}, {{ quit = true }}]\n");
+            let folder =
+                Folder::new().with("s.txt", &format!("*: connected\n{direction}{rest}")).with("c.toml", &session);
+            let serve = folder.mailrun(["serve", "s.txt", "--write-ca", "ca.pem"]).args(options);
+            let ended = serve.args(["--", PROGRAM, "run", "--ca", "ca.pem", "c.toml"]).run();
+            assert!(ended.text().contains(words), "{direction}{options:?}: {ended}");
+        }
+    }
+}
+
+#[test]
 fn the_log_of_a_server_that_a_signal_ends_is_whole() {
     let folder = Folder::new().with("s.txt", SCRIPT);
     let port = free_port();

@@ -69,7 +69,7 @@ struct Conversation<'a> {
 impl Conversation<'_> {
     /// Performs the actions of the dialogue until one ends the connection.
     fn run(&mut self, dialogue: &mut dyn Dialogue) -> Result<(), String> {
-        if self.shared.config.tls {
+        if self.shared.config.tls && !dialogue.begins_with_tls() {
             let header = match self.shared.config.behaviour {
                 Behaviour::Sink(_) => self.read_proxy_header(dialogue)?,
                 Behaviour::Script(_) => Vec::new(),

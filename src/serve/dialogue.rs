@@ -43,6 +43,10 @@ pub(super) trait Dialogue {
     fn received(&mut self, bytes: &[u8]);
     /// Takes what was received and not used yet: it belongs to the TLS handshake.
     fn take_input(&mut self) -> Vec<u8>;
+    /// Whether its first actions are a handshake of its own: then no other one comes before it.
+    fn begins_with_tls(&self) -> bool {
+        false
+    }
     fn tls_started(&mut self, tls: TlsHandshake);
     /// To be called when [`ServerAction::EndTls`] succeeded.
     fn tls_ended(&mut self) {}

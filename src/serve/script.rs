@@ -135,12 +135,16 @@ impl From<ParseError> for ScriptError {
     }
 }
 
+/// Whether a handshake, or the refusal to do one, comes before anything else.
+pub(super) fn begins_with_tls<'o>(ops: impl IntoIterator<Item = &'o ScriptOp>) -> bool {
+    let first = ops.into_iter().find(|op| !matches!(op, ScriptOp::Wait(_)));
+    matches!(first, Some(ScriptOp::StartTls(_) | ScriptOp::OptionalTls | ScriptOp::Ignore))
+}
+
 impl Script {
     /// Whether the first connection begins with a handshake.
     pub(super) fn begins_with_tls(&self) -> bool {
-        let waits = |op: &&ScriptOp| matches!(op, ScriptOp::Wait(_));
-        let first = self.connections.first().and_then(|first| first.ops.iter().find(|op| !waits(op)));
-        matches!(first, Some(ScriptOp::StartTls(_) | ScriptOp::OptionalTls | ScriptOp::Ignore))
+        self.connections.first().is_some_and(|first| begins_with_tls(&first.ops))
     }
 
     /// Whether the first client's first line is LHLO (RFC 2033 §4.1).

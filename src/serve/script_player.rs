@@ -2,7 +2,7 @@
 //! deviates.
 
 use super::dialogue::{ClientEnd, Dialogue, ServerAction, TlsHandshake};
-use super::script::{ConnectionScript, ExpectedLine, LinePattern, Pace, ScriptOp};
+use super::script::{ConnectionScript, ExpectedLine, LinePattern, Pace, ScriptOp, begins_with_tls};
 use super::script_match::{
     MatchResult, describe_expected, first_line, match_group, match_input, match_line, quote_line,
 };
@@ -319,6 +319,10 @@ impl Dialogue for ScriptPlayer {
 
     fn take_input(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.input)
+    }
+
+    fn begins_with_tls(&self) -> bool {
+        begins_with_tls(&self.ops)
     }
 
     fn tls_started(&mut self, _: TlsHandshake) {

@@ -14,7 +14,7 @@ Examples:
 
 /// Shows a server's state on one screen: what it says, offers and accepts, and what is remarkable about it.
 ///
-/// It connects up to six times, one after the other, and sends EHLO, STARTTLS, VRFY, EXPN and QUIT: no mail and no password.
+/// It connects up to seven times, one after the other, and sends EHLO, STARTTLS, VRFY, EXPN and QUIT: no mail and no password.
 #[derive(Debug, Args)]
 #[command(after_help = PROBE_EXAMPLES)]
 pub struct ProbeArguments {

@@ -24,9 +24,6 @@ use std::time::Duration;
 /// The names that `--var` can set.
 const VARIABLES: [&str; 3] = ["client_name", "recipient", "elsewhere"];
 
-/// How long a reply is awaited without `--timeout`: servers that delay their greeting on purpose take less.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// How long connecting and a handshake may take without `--connect-timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -53,6 +50,9 @@ pub fn main(arguments: &ProbeArguments, origin: &dyn Fn(&str) -> String) -> Resu
     };
     if let Some(failure) = &report.failure {
         console::error(&failure.cause.to_string());
+    }
+    if let Some(help) = &report.help {
+        console::print_line(&format!("help: {help}"));
     }
     if let Some(path) = &arguments.save {
         save(path, arguments, &report)?;
@@ -97,7 +97,7 @@ fn options(arguments: &ProbeArguments, ca: Vec<u8>) -> ProbeOptions {
             ..RunOptions::default()
         },
         verify: !connect.insecure,
-        timeout: connect.timeout.unwrap_or(REPLY_TIMEOUT),
+        timeout: connect.timeout,
         connect_timeout: connect.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
     }
 }

@@ -18,6 +18,8 @@ pub struct ProbeConnection {
     pub tls: Option<TlsFacts>,
     /// Why the server refused the handshake, if it did.
     pub refused: Option<String>,
+    /// In place of a greeting came the beginning of a TLS record.
+    pub greets_in_tls: bool,
     /// By the name of the step.
     pub failures: Vec<(String, Failure)>,
     exchanges: Vec<CommandRecord>,
@@ -103,6 +105,9 @@ impl ProbeConnection {
     fn add_line(&mut self, line: &RedactedLine<'_>, now: Instant) {
         let mut text = String::new();
         line.notation(&mut text);
+        // An alert or a handshake (RFC 8446 §5.1).
+        self.greets_in_tls |=
+            self.step == step::GREETING && [r"\x15\x03", r"\x16\x03"].iter().any(|one| text.starts_with(one));
         let text = without_end_mark(&text);
         let is_encrypted = self.tls.is_some();
         let Some(record) = self.exchanges.last_mut() else { return };

@@ -2,11 +2,12 @@
 
 use super::report::{
     CertificateTrust, ChainCertificate, ProbeReply, ProbeReport, StarttlsState, TlsView, TrialOutcome, VersionTrial,
-    version_number,
+    shown, version_number,
 };
 use crate::event::CertificateProblem;
 use crate::report::json::{PROGRAM, failure, seconds};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// The version of the format. It changes when programs that read the old one cannot read the new one.
 const VERSION: u32 = 1;
@@ -24,6 +25,9 @@ pub fn probe_json(report: &ProbeReport) -> String {
     put("resolved", report.resolved.iter().map(|address| Value::from(address.to_string())).collect());
     if let Some(one) = &report.failure {
         put("failure", failure(one));
+    }
+    if let Some(help) = &report.help {
+        put("help", help.as_str().into());
     }
     put("greeting", reply(report.greeting.as_ref()));
     put("ehlo", hello(report.hello.as_ref()));
@@ -50,12 +54,13 @@ fn reply(reply: Option<&ProbeReply>) -> Value {
 fn hello(hello: Option<&ProbeReply>) -> Value {
     let Some(hello) = hello else { return Value::Null };
     let offered = hello.capabilities();
+    let keywords: BTreeMap<_, _> = offered.keywords.iter().map(|(word, more)| (shown(word), shown(more))).collect();
     json!({
         "code": hello.code,
         "lines": hello.lines,
-        "name": offered.name,
-        "capabilities": offered.keywords,
-        "auth": offered.auth(),
+        "name": offered.name.as_deref().map(shown),
+        "capabilities": keywords,
+        "auth": hello.mechanisms(),
         "size": offered.size(),
     })
 }

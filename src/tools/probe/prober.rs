@@ -15,19 +15,25 @@ use std::time::Duration;
 /// The versions of TLS, the newest first.
 const VERSIONS: [TlsVersion; 4] = [TlsVersion::Tls13, TlsVersion::Tls12, TlsVersion::Tls11, TlsVersion::Tls10];
 
+/// How long a reply is awaited by default: servers that delay their greeting on purpose take less.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The port of `smtps://` (RFC 8314 §3.3).
+const SUBMISSIONS: u16 = 465;
+
 /// How a probe connects.
 pub struct ProbeOptions {
     /// Its target is the server. Its only variable can be `client_name`, for EHLO.
     pub run: RunOptions,
     /// Whether certificates are verified.
     pub verify: bool,
-    /// For each reply.
-    pub timeout: Duration,
+    /// For each reply; a minute without it.
+    pub timeout: Option<Duration>,
     /// For connecting, and for each handshake.
     pub connect_timeout: Duration,
 }
 
-/// Probes a server: up to six connections, one after the other.
+/// Probes a server: up to seven connections, one after the other.
 ///
 /// # Errors
 /// If the server's URL is not valid.
@@ -72,6 +78,7 @@ impl Prober<'_> {
         let (seen, outcome) = self.connect(ProbePurpose::Dialogue, tls);
         self.stay_with(&seen);
         let mut report = self.report_of_dialogue(&seen, outcome, at);
+        report.help = self.other_scheme(&seen);
         let in_tls =
             if is_tls_failure(&seen) || seen.tls.is_some() { self.try_versions(&seen, &mut report) } else { None };
         if let Some(facts) = &seen.tls {
@@ -120,6 +127,7 @@ impl Prober<'_> {
             at,
             status: Status::Passed,
             failure: failed.or(lost).or(outside).map(without_place),
+            help: None,
             greeting: seen.reply(step::GREETING),
             starttls: self.starttls_state(seen, hello.is_some()),
             hello,
@@ -164,6 +172,11 @@ impl Prober<'_> {
             if self.clock.interrupted().is_some() {
                 break;
             }
+            if speaks_plain_smtp(seen) {
+                let outcome = TrialOutcome::NotTried("the server speaks SMTP without TLS here".to_owned());
+                report.versions.push(VersionTrial { version, outcome });
+                continue;
+            }
             let (trial, ended) =
                 self.connect(ProbePurpose::Version(version), ProbeTls { verify: false, only: Some(version) });
             if let Some(facts) = trial.tls.as_ref().filter(|_| seen.tls.is_none() && only.is_none()) {
@@ -199,9 +212,8 @@ impl Prober<'_> {
     /// VRFY and EXPN, and whether the certificate of an old server is trusted.
     fn try_commands(&mut self, in_tls: Option<ProbeTls>, report: &mut ProbeReport) {
         let tls = in_tls.unwrap_or(ProbeTls { verify: self.options.verify, only: None });
-        let (seen, _) = self.connect(ProbePurpose::Commands { tls: in_tls.is_some() }, tls);
-        report.vrfy = seen.reply(step::VRFY);
-        report.expn = seen.reply(step::EXPN);
+        let purpose = ProbePurpose::Commands { tls: in_tls.is_some() };
+        let (mut seen, _) = self.connect(purpose, tls);
         if let Some(view) = &mut report.tls
             && tls.verify
         {
@@ -212,7 +224,13 @@ impl Prober<'_> {
                 }
                 _ => {}
             }
+            // As in the dialogue of a usual client, what comes after a certificate that is not trusted is shown, too.
+            if matches!(view.trust, CertificateTrust::NotTrusted(..)) {
+                (seen, _) = self.connect(purpose, ProbeTls { verify: false, ..tls });
+            }
         }
+        report.vrfy = seen.reply(step::VRFY);
+        report.expn = seen.reply(step::EXPN);
         // The first handshake of the program also loads the system's certificates, or found one that is not trusted.
         if let Some(again) = seen.handshake_time() {
             match report.times.iter_mut().find(|(name, _)| *name == "handshake") {
@@ -220,6 +238,24 @@ impl Prober<'_> {
                 None => report.times.push(("handshake", again)),
             }
         }
+    }
+
+    /// The question whether the other scheme is meant, if the server's answers do not fit that of the URL.
+    fn other_scheme(&self, seen: &ProbeConnection) -> Option<String> {
+        let ServerAddress::Tcp { port, .. } = &self.server.address else { return None };
+        let (scheme, why) = match (self.server.scheme, seen.failure(step::GREETING).map(|failure| &failure.cause)) {
+            (Scheme::Smtps, _) if speaks_plain_smtp(seen) => (Scheme::Smtp, "the server speaks SMTP without TLS here"),
+            (Scheme::Smtp, Some(_)) if seen.greets_in_tls => (Scheme::Smtps, "the server speaks TLS here"),
+            (Scheme::Smtp, Some(Cause::TimedOut { may_expect_tls: true, .. })) => {
+                (Scheme::Smtps, "a server that expects TLS from the first byte sends no greeting before it")
+            }
+            (Scheme::Smtp, Some(Cause::ConnectionLost { .. })) if *port == SUBMISSIONS => {
+                (Scheme::Smtps, "port 465 is that of TLS from the first byte")
+            }
+            _ => return None,
+        };
+        let url = Server { scheme, ..self.server.clone() };
+        Some(format!("{why}: did you mean {url}?"))
     }
 
     /// Further connections go to the same mail exchanger and the same address.
@@ -250,11 +286,13 @@ impl Prober<'_> {
 
     fn session(&self, purpose: ProbePurpose, tls: ProbeTls) -> Session {
         let names: Vec<String> = self.options.run.variables.iter().map(|(name, _)| name.clone()).collect();
-        let text = script(purpose, self.server.scheme, !names.is_empty());
+        let is_for_tls = matches!(&self.server.address, ServerAddress::Tcp { port: SUBMISSIONS, .. });
+        let hurried = is_for_tls && self.options.timeout.is_none();
+        let text = script(purpose, self.server.scheme, !names.is_empty(), hurried);
         let mut session = load("probe", &text, self.sources, &names).unwrap_or_else(|wrong| {
             unreachable!("the scripts of a probe are tested to be sessions: {}", wrong.render(false))
         });
-        session.timeout = Some(self.options.timeout);
+        session.timeout = Some(self.options.timeout.unwrap_or(REPLY_TIMEOUT));
         session.connect_timeout = self.options.connect_timeout;
         // As with [tls]: certificates of servers on this machine are verified, too.
         session.has_tls = true;
@@ -283,6 +321,12 @@ fn is_tls_failure(seen: &ProbeConnection) -> bool {
         Some(Cause::TimedOut { .. }) => seen.reply(step::HANDSHAKE).is_some(),
         _ => false,
     }
+}
+
+/// Whether unencrypted SMTP came where TLS should begin.
+fn speaks_plain_smtp(seen: &ProbeConnection) -> bool {
+    let cause = seen.failure(step::HANDSHAKE).map(|failure| &failure.cause);
+    matches!(cause, Some(Cause::TlsFailed { why, .. }) if why.as_str().contains("but unencrypted SMTP"))
 }
 
 /// How the dialogue failed. What TLS and QUIT came to is no reason to give up.

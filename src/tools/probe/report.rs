@@ -4,7 +4,7 @@ use crate::event::{CertificateProblem, Failure, Status};
 use crate::session::{PeerFacts, TlsFacts, TlsVersion, days_until};
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::reply::{Reply, ReplyCode};
-use crate::transcript::escape_unprintable;
+use crate::transcript::{escape_unprintable, unescape};
 use jiff::Timestamp;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub struct ProbeReport {
     pub status: Status,
     /// Why the probe could not go on, if it could not.
     pub failure: Option<Failure>,
+    /// What may help then, a sentence.
+    pub help: Option<String>,
     pub greeting: Option<ProbeReply>,
     /// The reply to EHLO (LHLO, HELO) before TLS.
     pub hello: Option<ProbeReply>,
@@ -66,14 +68,19 @@ impl ProbeReply {
         format!("{:03} {text}", self.code).trim_end().to_owned()
     }
 
-    /// What the reply to EHLO offers. A reply to HELO has one line, and offers nothing.
+    /// What the reply to EHLO offers, as it came: nothing of it is escaped. A reply to HELO has one line, and offers nothing.
     pub fn capabilities(&self) -> Capabilities {
         match ReplyCode::new(self.code) {
             Some(code) if code.class() == 2 => {
-                Capabilities::parse(&Reply { code, lines: self.lines.iter().map(|l| l.clone().into_bytes()).collect() })
+                Capabilities::parse(&Reply { code, lines: self.lines.iter().map(|line| unescaped(line)).collect() })
             }
             _ => Capabilities::default(),
         }
+    }
+
+    /// The mechanisms that the reply to EHLO offers, escaped.
+    pub fn mechanisms(&self) -> Vec<String> {
+        self.capabilities().auth().iter().map(|mechanism| shown(mechanism)).collect()
     }
 
     /// Whether the server did what it was asked (RFC 5321 §4.2.1).
@@ -191,6 +198,12 @@ impl TlsView {
     }
 }
 
-fn shown(text: &str) -> String {
+/// The bytes of a line of a reply.
+fn unescaped(line: &str) -> Vec<u8> {
+    let body = unescape(line).ok();
+    body.as_ref().and_then(|body| body.bytes()).map_or_else(|| line.as_bytes().to_vec(), <[u8]>::to_vec)
+}
+
+pub(super) fn shown(text: &str) -> String {
     escape_unprintable(text.as_bytes())
 }

@@ -1,7 +1,8 @@
 //! The report on a screen.
 
 use super::report::{
-    CertificateTrust, ChainCertificate, ProbeReply, ProbeReport, StarttlsState, TlsView, TrialOutcome, version_number,
+    CertificateTrust, ChainCertificate, ProbeReply, ProbeReport, StarttlsState, TlsView, TrialOutcome, shown,
+    version_number,
 };
 use super::warnings::days_words;
 use crate::event::human_size;
@@ -142,7 +143,7 @@ fn offers_after(before: Option<&[String]>, offered: &[String]) -> String {
 
 fn mechanisms(report: &ProbeReport, screen: &mut ScreenWriter) {
     let of = |reply: &ProbeReply| {
-        let mechanisms = reply.capabilities().auth();
+        let mechanisms = reply.mechanisms();
         if mechanisms.is_empty() { "none".to_owned() } else { mechanisms.join(" ") }
     };
     let text = match (&report.hello, &report.hello_in_tls) {
@@ -163,7 +164,7 @@ fn limits(report: &ProbeReport, screen: &mut ScreenWriter) {
         (None, false) => "no SIZE".to_owned(),
     };
     // RFC 9422: RCPTMAX and others.
-    let others = offered.keywords.get("LIMITS").map(|limits| format!(", {limits}")).unwrap_or_default();
+    let others = offered.keywords.get("LIMITS").map(|limits| format!(", {}", shown(limits))).unwrap_or_default();
     screen.entry("limits", &format!("{size}{others}"));
 }
 

@@ -27,8 +27,9 @@ pub enum ProbePurpose {
     Commands { tls: bool },
 }
 
-/// The text of a session. `named`: the client's name is the variable `client_name`.
-pub fn script(purpose: ProbePurpose, scheme: Scheme, named: bool) -> String {
+/// The text of a session. `named`: the client's name is the variable `client_name`. `hurried`: the greeting must come within
+/// five seconds, since the port is one for TLS from the first byte.
+pub fn script(purpose: ProbePurpose, scheme: Scheme, named: bool, hurried: bool) -> String {
     // The target of the run replaces it. With `--mx` the scheme and the port of the target count only if there is one.
     let mut out = "server = \"smtp://localhost\"\n".to_owned();
     if named {
@@ -51,7 +52,7 @@ pub fn script(purpose: ProbePurpose, scheme: Scheme, named: bool) -> String {
             add(step::HELLO_IN_TLS, &format!("{hello}\nexpect = \"2xx\""));
         }
     } else {
-        add(step::GREETING, "expect = \"2xx\"");
+        add(step::GREETING, if hurried { "expect = \"2xx\"\ntimeout = \"5s\"" } else { "expect = \"2xx\"" });
         if scheme == Scheme::Lmtp {
             add(step::HELLO, &format!("{hello}\nexpect = \"2xx\""));
         } else {
@@ -104,7 +105,7 @@ mod tests {
         for purpose in purposes {
             for scheme in [Scheme::Smtp, Scheme::Smtps, Scheme::Lmtp] {
                 for named in [false, true] {
-                    let text = script(purpose, scheme, named);
+                    let text = script(purpose, scheme, named, named);
                     let known: &[String] = if named { &["client_name".to_owned()] } else { &[] };
                     let session =
                         load("probe", &text, &NoFiles, known).unwrap_or_else(|wrong| panic!("{}", wrong.render(false)));
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn no_probe_sends_mail_or_credentials() {
         for purpose in [ProbePurpose::Dialogue, ProbePurpose::Commands { tls: true }] {
-            let text = script(purpose, Scheme::Smtp, true);
+            let text = script(purpose, Scheme::Smtp, true, false);
             for verb in ["MAIL", "RCPT", "DATA", "AUTH", "auth", "message"] {
                 assert!(!text.contains(verb), "{text}");
             }

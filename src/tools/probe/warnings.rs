@@ -40,9 +40,14 @@ pub fn warnings(report: &ProbeReport, local: bool) -> Vec<ProbeWarning> {
             let text = format!("STARTTLS is offered and refused: {}", reply.first_line());
             warn("starttls-refused", text, "Clients that require TLS give up, and the others continue in plain text.");
         }
-        StarttlsState::Failed(why) if !is_too_old(report) => {
+        // With help the URL may be wrong, and not the server.
+        StarttlsState::Failed(why) if !is_too_old(report) && report.help.is_none() => {
             let text = format!("no TLS with the settings of a usual client: {why}");
-            warn("tls-failed", text, "Clients that require TLS give up, and the others continue in plain text.");
+            let reason = match report.server.starts_with("smtps:") {
+                true => "Clients cannot connect.",
+                false => "Clients that require TLS give up, and the others continue in plain text.",
+            };
+            warn("tls-failed", text, reason);
         }
         _ => {}
     }
