@@ -12,8 +12,9 @@ pub use values::as_template;
 use super::visitor::Visitor;
 use super::{
     AddressSource, AttachedFile, AuthSettings, DkimSection, Exclusion, KeyCase, Message, RefusalPolicy, RetrySettings,
-    RowsSettings, Session, StarttlsPolicy, Step, Template, TlsSettings, TlsVersion, Value, ValueSource,
+    RowsSettings, Session, StarttlsPolicy, Step, Template, TlsSettings, TlsVersion, Value, ValueSource, Variable,
 };
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
 use values::{Pairs, PairsExt, add_csv_options, address, content, env_source, literal_variable, path, source};
@@ -141,10 +142,20 @@ impl SessionPrinter<'_> {
         }
         for variable in &self.session.vars {
             if !options.variables.iter().any(|(name, _)| *name == variable.name) {
-                pairs.push((variable.name.clone(), source(&variable.source, false)));
+                pairs.push((variable.name.clone(), self.variable(variable, &hidden)));
             }
         }
         pairs
+    }
+
+    /// The value of a variable. `hidden` are the names that secrets are made of: what is literal in them is not printed.
+    fn variable(&self, variable: &Variable, hidden: &BTreeSet<String>) -> String {
+        let is_hidden = self.hides_secrets && hidden.contains(&variable.name);
+        match &variable.source {
+            ValueSource::Literal(_) if is_hidden => env_source(&variable.name),
+            ValueSource::Template(template) if is_hidden && template.is_literal() => env_source(&variable.name),
+            other => source(other, is_hidden),
+        }
     }
 
     fn secrets(&self) -> Pairs {

@@ -23,10 +23,17 @@ pub fn main(arguments: &ShowArguments, origin: &dyn Fn(&str) -> String) -> Resul
             reveals_secrets: false,
         };
         print_warnings(loaded.session.warnings.clone(), &loaded.session.source_map);
-        for secret in loaded.session.secrets.iter().filter(|secret| secret.source.default_value().is_some()) {
-            let name = escape_unprintable(secret.name.as_bytes());
+        let hidden = loaded.session.secret_names();
+        let of_secrets = loaded.session.vars.iter().filter(|variable| hidden.contains(&variable.name));
+        for (kind, variable) in
+            of_secrets.map(|one| ("variable", one)).chain(loaded.session.secrets.iter().map(|one| ("secret", one)))
+        {
+            if variable.source.default_value().is_none() {
+                continue;
+            }
+            let name = escape_unprintable(variable.name.as_bytes());
             console::warning(&format!(
-                "the default of the secret \"{name}\" is not printed, so the printed session needs a value for it"
+                "the default of the {kind} \"{name}\" is not printed, so the printed session needs a value for it"
             ));
         }
         statuses.push(console::print(&show(&loaded.session, &options)));

@@ -1,6 +1,6 @@
 //! Prints the keys of a step.
 
-use super::values::{Pairs, PairsExt, content, path, source};
+use super::values::{Pairs, PairsExt, content, path};
 use super::{SessionPrinter, group, is_same_table, toml};
 use crate::session::duration::format_duration;
 use crate::session::{
@@ -44,7 +44,8 @@ impl SessionPrinter<'_> {
             pairs.add("chunk", toml::table(&table));
         }
         pairs.add_unless(!step.always, "always", "true".to_owned());
-        let with: Pairs = step.with.iter().map(|one| (one.name.clone(), source(&one.source, false))).collect();
+        let hidden = self.session.secret_names();
+        let with: Pairs = step.with.iter().map(|one| (one.name.clone(), self.variable(one, &hidden))).collect();
         pairs.add_unless(with.is_empty(), "with", toml::table(&with));
         pairs.add_some("on", step.on.as_deref().map(toml::string));
         pairs.template("server", &step.server);

@@ -96,6 +96,29 @@ fn no_literal_secret_is_shown() {
 }
 
 #[test]
+fn no_literal_that_a_secret_is_made_of_is_shown() {
+    let text = shown(
+        "[vars]\npw = \"canary1\"\nother = { env = \"O\", default = \"canary3\" }\nplain = \"seen\"\n\
+         made = \"{{ pw }}{{ other }}\"\n\
+         [secrets]\nkey = \"{{ made }}\"\n\
+         [auth]\nuser = \"{{ plain }}\"\npassword = \"{{ key }}\"\n\
+         [[step]]\nexpect = 220\n[[step]]\nwith = { own = \"canary4\", n = \"seen too\" }\n\
+         auth = { user = \"{{ n }}\", password = \"{{ own }}\" }\n",
+        &[],
+    );
+    assert!(!text.contains("canary"), "{text}");
+    for kept in [
+        "pw = { env = \"PW\" }",
+        "plain = \"seen\"",
+        "made = \"{{ pw }}{{ other }}\"",
+        "own = { env = \"OWN\" }",
+        "n = \"seen too\"",
+    ] {
+        assert!(text.contains(kept), "{kept}: {text}");
+    }
+}
+
+#[test]
 fn the_command_line_overrides_the_file() {
     let session = read("server = \"smtp://x\"\n[vars]\na = \"1\"\nb = \"{{ a }}\"\n[[step]]\nexpect = 220\n", &[]);
     let options = ShowOptions {
