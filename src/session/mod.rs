@@ -89,6 +89,7 @@ pub use step_options::{CloseMode, HelloVerb, ProxySettings, StarttlsMode};
 pub use step_range::{StepRange, StepRangeError};
 pub use steps::{AllSteps, all_steps};
 pub(crate) use suggestions::closest_name;
+pub use template::html::push_escaped_html;
 pub use template::{ColumnUse, CompileErrors, DataShape, DataShapes, RenderError, RenderedText, Template, Templates};
 pub use tls_settings::{StarttlsPolicy, TlsSettings, TlsVersion};
 pub use visitor::{

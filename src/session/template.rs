@@ -9,7 +9,7 @@ mod data;
 mod errors;
 mod filter_limits;
 mod filters;
-mod html;
+pub(super) mod html;
 pub(super) mod identifiers;
 pub(super) mod lexer;
 mod limits;

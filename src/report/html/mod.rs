@@ -7,6 +7,7 @@
 use super::duration::format_duration;
 use super::record::{Record, RecordedLine, RecordedLines, RunRecord, SessionFailure, StepPhase, StepRecord};
 use crate::event::{Cause, Failure, ServerResponse};
+use crate::session::push_escaped_html;
 use crate::transcript::escape_unprintable;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -286,7 +287,7 @@ fn line(line: &RecordedLine, out: &mut impl Write) -> io::Result<()> {
 /// Escapes text of a transcript, whose lines the style breaks.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
-    text.chars().for_each(|c| push_escaped(c, &mut out));
+    text.chars().for_each(|c| push_escaped_html(c, &mut out));
     out
 }
 
@@ -300,20 +301,9 @@ fn text(text: &str) -> String {
             out.push_str("<wbr>");
             word = 1;
         }
-        push_escaped(c, &mut out);
+        push_escaped_html(c, &mut out);
     }
     out
-}
-
-fn push_escaped(c: char, out: &mut String) {
-    match c {
-        '&' => out.push_str("&amp;"),
-        '<' => out.push_str("&lt;"),
-        '>' => out.push_str("&gt;"),
-        '"' => out.push_str("&quot;"),
-        '\'' => out.push_str("&#39;"),
-        c => out.push(c),
-    }
 }
 
 #[cfg(test)]

@@ -6,17 +6,20 @@ use minijinja::{Error, State, Value};
 /// Escapes what could end a text or an attribute: `<`, `>`, `&`, and both quotation marks.
 pub fn escape_html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + text.len() / 8);
-    for c in text.chars() {
-        match c {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#x27;"),
-            c => escaped.push(c),
-        }
-    }
+    text.chars().for_each(|c| push_escaped_html(c, &mut escaped));
     escaped
+}
+
+/// Appends a character, escaped as [`escape_html`] does.
+pub fn push_escaped_html(c: char, out: &mut String) {
+    match c {
+        '<' => out.push_str("&lt;"),
+        '>' => out.push_str("&gt;"),
+        '&' => out.push_str("&amp;"),
+        '"' => out.push_str("&quot;"),
+        '\'' => out.push_str("&#x27;"),
+        c => out.push(c),
+    }
 }
 
 /// The filters `e` and `escape`.

@@ -4,8 +4,11 @@ use super::super::{
     EhloFacts, Expression, HostEnvironment, PeerFacts, ReplyFacts, Scope, SessionFacts, Span, Template, Templates,
 };
 use super::super::{TlsFacts, Value};
+use super::html::escape_html;
 use super::toml_offsets::locate;
 use crate::smtp::reply::{Reply, ReplyCode};
+use crate::transcript::Redactor;
+use base64::Engine;
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +69,17 @@ fn values_in_html_cannot_end_a_text_or_an_attribute_and_links_stay_readable() {
     assert_eq!(render("{{ '/<' | e }}").as_deref(), Ok("/&lt;"), "in a text");
     for undefined in ["{{ nobody }}", "{{ nobody | e }}", "{{ nobody | escape }}"] {
         assert!(render_html(undefined).is_err(), "what is undefined is an error in HTML too: {undefined}");
+    }
+}
+
+#[test]
+fn a_secret_is_found_in_the_form_that_templates_write_in_html() {
+    for secret in ["pass<word", "pass>word", "pass&word", "pass\"word", "pass'word", "pass/word"] {
+        let mut redactor = Redactor::default();
+        assert!(redactor.add(secret));
+        // In base64 no entity can be read: the search needs the same escapes.
+        let sent = base64::engine::general_purpose::STANDARD.encode(escape_html(secret));
+        assert!(!redactor.find(sent.as_bytes()).is_empty(), "{secret}");
     }
 }
 
