@@ -17,8 +17,8 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-/// How long all of it may take.
-const TIME_LIMIT: Duration = Duration::from_secs(3);
+/// How long all of it may take. Servers that delay their greeting, to deter spam, often do so for 5 or 6 seconds.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest reply that is read.
 const MAX_REPLY: usize = 64 * 1024;
