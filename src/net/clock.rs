@@ -58,7 +58,8 @@ impl SystemClock {
         }
         let mut signals = Signals::new(&kinds)?;
         let wait_for_second = move || {
-            let Some(second) = second_signal(signals.forever()) else { return };
+            let timed = signals.forever().map(|signal| (signal, Instant::now()));
+            let Some(second) = second_signal(timed) else { return };
             let name = usize::try_from(second).ok().and_then(signal_name).unwrap_or("SIGINT");
             let (done, finished) = mpsc::channel();
             let cleanup = move || {
@@ -128,14 +129,15 @@ impl Clock for SystemClock {
     }
 }
 
-/// Waits for the second event. A signal that comes soon after another one of its kind is the same event.
-fn second_signal(signals: impl Iterator<Item = i32>) -> Option<i32> {
+/// Waits for the second event, among signals with the times at which they came. A signal that comes soon after another one of its
+/// kind is the same event.
+fn second_signal(signals: impl Iterator<Item = (i32, Instant)>) -> Option<i32> {
     let mut last: HashMap<i32, Instant> = HashMap::new();
-    let is_new = move |signal: &i32| {
+    let is_new = move |(signal, at): &(i32, Instant)| {
         let window = if *signal == SIGHUP { SAME_HANGUP } else { SAME_SIGNAL };
-        last.insert(*signal, Instant::now()).is_none_or(|before| before.elapsed() > window)
+        last.insert(*signal, *at).is_none_or(|before| at.saturating_duration_since(before) > window)
     };
-    signals.filter(is_new).nth(1)
+    signals.filter(is_new).nth(1).map(|(signal, _)| signal)
 }
 
 /// Whether SIGHUP was ignored when the program was started. A handler would change that.
@@ -193,6 +195,26 @@ mod tests {
         assert_eq!(first.name, "SIGTERM");
         clock.signal.store(usize::try_from(SIGINT).expect("a small number"), Ordering::Relaxed);
         assert_eq!(clock.clone().interrupted(), Some(first));
+    }
+
+    #[test]
+    fn signals_of_a_kind_that_come_soon_after_one_another_are_one_event() {
+        let table: [(&[(i32, u64)], Option<i32>); 9] = [
+            (&[(SIGTERM, 0)], None),
+            (&[(SIGTERM, 0), (SIGTERM, 50)], None),
+            (&[(SIGTERM, 0), (SIGTERM, 51)], Some(SIGTERM)),
+            (&[(SIGINT, 0), (SIGINT, 40), (SIGINT, 80)], None),
+            (&[(SIGINT, 0), (SIGINT, 40), (SIGINT, 100)], Some(SIGINT)),
+            (&[(SIGINT, 0), (SIGTERM, 0)], Some(SIGTERM)),
+            (&[(SIGHUP, 0), (SIGHUP, 1000)], None),
+            (&[(SIGHUP, 0), (SIGHUP, 1001)], Some(SIGHUP)),
+            (&[(SIGHUP, 0), (SIGHUP, 1), (SIGINT, 2)], Some(SIGINT)),
+        ];
+        let start = Instant::now();
+        for (signals, expected) in table {
+            let timed = signals.iter().map(|(signal, ms)| (*signal, start + Duration::from_millis(*ms)));
+            assert_eq!(second_signal(timed), expected, "{signals:?}");
+        }
     }
 
     #[test]

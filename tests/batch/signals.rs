@@ -24,14 +24,19 @@ fn a_message_in_flight_is_finished_after_a_signal() {
 fn a_signal_that_is_sent_twice_at_once_is_one_signal() {
     // `timeout` sends its signal to the program and to the program's group.
     for (which, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
-        let batch = BatchFixture::new(5);
-        let server = replying_on_release();
-        let child = batch.start(&server, &["--limit", "3"]);
-        server.wait_until_held();
-        child.signal(which);
-        child.signal(which);
-        server.release();
-        let ended = child.wait().exits(code);
+        // A busy machine may let more than 50 ms pass between the two, which makes them two signals: then once more.
+        let sent_at_once = |_| {
+            let batch = BatchFixture::new(5);
+            let server = replying_on_release();
+            let child = batch.start(&server, &["--limit", "3"]);
+            server.wait_until_held();
+            child.signal(which);
+            child.signal(which);
+            server.release();
+            let ended = child.wait().exits(code);
+            (!ended.stderr.contains("by a second signal")).then_some((batch, ended))
+        };
+        let (batch, ended) = (0..10).find_map(sent_at_once).expect("two at once are one, in one of ten runs at least");
         let sent = batch.count("sent");
         assert!(ended.stderr.contains(&format!("{sent} sent, {} pending", 3 - sent)), "{ended}");
         assert!(ended.stderr.contains(&format!(" --limit {} ", 3 - sent)), "no more is sent than was allowed: {ended}");

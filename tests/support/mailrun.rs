@@ -9,8 +9,9 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The path of the program that cargo built for this test.
@@ -106,6 +107,7 @@ impl Mailrun {
 
     /// Starts it with an input that stays open until it is dropped.
     pub fn start_with_input(self) -> (Running, ChildStdin) {
+        use_default_signals();
         let program = self.program.into_os_string();
         let mut words = self.wrapper.iter().chain([&program]).chain(&self.arguments);
         let mut command = Command::new(words.next().expect("mailrun at least"));
@@ -130,6 +132,17 @@ impl Mailrun {
         let stderr = child.stderr.take().map(Collector::start);
         (Running { child, shown, stdin: self.stdin, stdout, stderr, limit: self.limit }, stdin)
     }
+}
+
+/// Lets programs that a test starts handle SIGHUP as usual, also if the tests run under `nohup`: a program inherits that a
+/// signal is ignored, but not that it is handled.
+pub fn use_default_signals() {
+    static HANDLED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&flag)).expect("SIGHUP can be handled");
+        flag
+    });
+    LazyLock::force(&HANDLED);
 }
 
 /// A run that has not ended yet. It is killed when it is dropped.

@@ -3,7 +3,6 @@
 use super::LONG;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::{Duration, Instant};
 
 /// A listener on a free loopback port.
 pub struct ManualServer {
@@ -34,18 +33,12 @@ impl ManualServer {
 
     /// The next connection. It fails the test if none comes.
     pub fn accept(&self) -> ServerConnection {
-        self.listener.set_nonblocking(true).expect("a listener can be non-blocking");
-        let started = Instant::now();
-        let stream = loop {
-            match self.listener.accept() {
-                Ok((stream, _)) => break stream,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => panic!("no connection: {error}"),
-            }
-            assert!(started.elapsed() < LONG, "no client connected in {LONG:?}");
-            std::thread::sleep(Duration::from_millis(1));
+        let listener = socket2::SockRef::from(&self.listener);
+        listener.set_read_timeout(Some(LONG)).expect("a listener can have a timeout");
+        let (stream, _) = match self.listener.accept() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("no client connected in {LONG:?}"),
+            accepted => accepted.expect("a connection"),
         };
-        stream.set_nonblocking(false).expect("a socket can be blocking");
         stream.set_read_timeout(Some(LONG)).expect("a socket can have a timeout");
         stream.set_nodelay(true).expect("TCP has this option");
         ServerConnection { stream, received: Vec::new() }

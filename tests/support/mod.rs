@@ -17,7 +17,7 @@ pub use embedded_server::EmbeddedServer;
 pub use fault_server::{AcceptedMail, Fault, FaultServer, FaultServerBuilder, Point, When};
 pub use folder::Folder;
 pub use mailing_story::{MailingPlan, MailingStory};
-pub use mailrun::{Finished, Mailrun, PROGRAM, Running};
+pub use mailrun::{Finished, Mailrun, PROGRAM, Running, use_default_signals};
 pub use manual_server::{ManualServer, ServerConnection};
 pub use rustix::process::Signal;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,7 @@ pub fn tool(name: &str) -> Command {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&folders).any(|folder| folder.join(name).is_file());
     assert!(found, "this test needs the program `{name}`, which is not in PATH: install it, or run `make test`");
+    use_default_signals();
     Command::new(name)
 }
 

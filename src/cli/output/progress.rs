@@ -54,11 +54,24 @@ impl ProgressLine {
 
     /// Draws a text in place of the last one, on a terminal only. `text` gets the width in characters.
     pub fn draw_text(&mut self, elapsed: Duration, text: impl FnOnce(usize) -> String) {
-        let mut terminal = io::stderr();
-        if elapsed > SHOWN_AFTER && terminal.is_terminal() {
+        let stderr = io::stderr();
+        let columns = || stderr.is_terminal().then(|| console::terminal_width(&stderr).unwrap_or(80));
+        self.draw_on(&mut stderr.lock(), columns, elapsed, text);
+    }
+
+    /// Draws on a terminal with that many columns; there are none if it is no terminal.
+    fn draw_on(
+        &mut self,
+        terminal: &mut dyn Write,
+        columns: impl FnOnce() -> Option<usize>,
+        elapsed: Duration,
+        text: impl FnOnce(usize) -> String,
+    ) {
+        if elapsed > SHOWN_AFTER
+            && let Some(columns) = columns()
+        {
             // Some terminals start a new line after the last column.
-            let width = console::terminal_width(&terminal).unwrap_or(80).max(20) - 1;
-            let _ = write!(terminal, "\r\x1b[K{}", text(width));
+            let _ = write!(terminal, "\r\x1b[K{}", text(columns.max(20) - 1));
             let _ = terminal.flush();
             self.drawn = true;
         }
@@ -66,8 +79,12 @@ impl ProgressLine {
 
     /// Removes the line, so that something else can be printed.
     pub fn erase(&mut self) {
+        self.erase_on(&mut io::stderr());
+    }
+
+    fn erase_on(&mut self, terminal: &mut dyn Write) {
         if std::mem::take(&mut self.drawn) {
-            let _ = write!(io::stderr(), "\r\x1b[K");
+            let _ = write!(terminal, "\r\x1b[K");
         }
     }
 }
@@ -128,6 +145,24 @@ mod tests {
             let line = progress_text(done, 12, four, &running, width);
             assert!(line.chars().count() <= width, "{line}");
             assert_eq!(line, expected);
+        }
+    }
+
+    #[test]
+    fn the_line_is_drawn_on_a_terminal_only_and_after_a_second_only() {
+        let table = [
+            (Some(80), 1001, "\r\x1b[K79 columns\r\x1b[K"),
+            (Some(7), 5000, "\r\x1b[K19 columns\r\x1b[K"),
+            (Some(80), 1000, ""),
+            (None, 5000, ""),
+        ];
+        for (columns, elapsed, expected) in table {
+            let (mut line, mut screen) = (ProgressLine::default(), Vec::new());
+            let elapsed = Duration::from_millis(elapsed);
+            line.draw_on(&mut screen, || columns, elapsed, |width| format!("{width} columns"));
+            line.erase_on(&mut screen);
+            line.erase_on(&mut screen);
+            assert_eq!(String::from_utf8_lossy(&screen), expected, "{columns:?} after {elapsed:?}");
         }
     }
 
