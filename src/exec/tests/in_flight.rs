@@ -1,6 +1,6 @@
 //! Several messages in flight on a connection: each is judged in its own turn, whatever becomes of the others.
 
-use super::rows::{MESSAGE, ROWS, RunResult, quit, run_in_pieces, run_prepared, run_script, verbs};
+use super::row_runs::{MESSAGE, ROWS, RunResult, quit, run_in_pieces, run_prepared, run_script, verbs};
 use super::server::ServerAct::{self, After, Bdat, BreakAfter, Fin, Hear, Say, Signal};
 use std::time::Duration;
 

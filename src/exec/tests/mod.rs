@@ -9,6 +9,7 @@ mod frames;
 mod in_flight;
 mod messages;
 mod refused_commands;
+mod row_runs;
 mod rows;
 mod secrets;
 pub(crate) mod server;

@@ -1,246 +1,19 @@
 //! Checks `docs/` and the README: what they show is parsed by mailrun's own parsers, their tables are compared with
 //! mailrun's.
-//!
-//! The words after a fence say what the block is: `toml` is a session, `toml fragment` a part of one, `toml include` a file for
-//! an `include` (its first line names it), `toml rules` a server's rules, `transcript` a transcript, `script` one for
-//! `mailrun serve`. `sh` and `crontab` are commands, `output` is what they print: `tests/stories` runs those of two pages.
 
+#[path = "../support/mod.rs"]
 mod support;
 
+mod blocks;
+mod pages;
+
 use mailrun::event::Status;
-use mailrun::serve::{MatchMode, ReplyRules, Script};
-use mailrun::session::{Diagnostics, Session, SourceError, SourceFile, Sources, TABLES, load};
-use mailrun::transcript;
+use mailrun::serve::ReplyRules;
+use mailrun::session::TABLES;
+use pages::{PAGES, anchor, code, page, section, tables};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
-use support::{Folder, tool};
-
-const PAGES: [&str; 26] = [
-    "README.md",
-    "docs/session-file.md",
-    "docs/steps.md",
-    "docs/includes.md",
-    "docs/expectations.md",
-    "docs/templates.md",
-    "docs/messages.md",
-    "docs/tls-and-auth.md",
-    "docs/limits.md",
-    "docs/reports.md",
-    "docs/transcript.md",
-    "docs/cli.md",
-    "docs/serve.md",
-    "docs/import.md",
-    "docs/probe.md",
-    "docs/bugs.md",
-    "docs/reduce.md",
-    "docs/shell.md",
-    "docs/diff.md",
-    "docs/export.md",
-    "docs/ci.md",
-    "docs/monitoring.md",
-    "docs/batch.md",
-    "docs/events.md",
-    "docs/results.md",
-    "docs/connecting.md",
-];
-
-fn page(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
-/// A fenced block.
-struct Block {
-    page: &'static str,
-    /// The line of its fence, counted from 1.
-    line: usize,
-    /// The words after the fence.
-    kind: String,
-    text: String,
-}
-
-impl Block {
-    fn place(&self) -> String {
-        format!("{}:{}", self.page, self.line)
-    }
-}
-
-fn blocks() -> Vec<Block> {
-    let mut blocks = Vec::new();
-    for name in PAGES {
-        let mut open: Option<Block> = None;
-        for (index, line) in page(name).lines().enumerate() {
-            match (line.strip_prefix("```"), &mut open) {
-                (Some(kind), None) => {
-                    let kind = kind.trim().to_owned();
-                    open = Some(Block { page: name, line: index + 1, kind, text: String::new() });
-                }
-                (Some(_), Some(_)) => blocks.extend(open.take()),
-                (None, Some(block)) => {
-                    block.text.push_str(line);
-                    block.text.push('\n');
-                }
-                (None, None) => {}
-            }
-        }
-        assert!(open.is_none(), "{name}: a block has no end");
-    }
-    blocks
-}
-
-fn of_kind<'b>(blocks: &'b [Block], kind: &str) -> Vec<&'b Block> {
-    let found: Vec<_> = blocks.iter().filter(|block| block.kind == kind).collect();
-    assert!(!found.is_empty(), "there is no block of kind `{kind}`");
-    found
-}
-
-/// The included files that the pages show; nothing else can be read.
-#[derive(Default)]
-struct ShownFiles(BTreeMap<String, String>);
-
-impl ShownFiles {
-    fn of(blocks: &[Block]) -> Self {
-        let name = |block: &Block| {
-            let first = block.text.lines().next().unwrap_or_default();
-            first.strip_prefix("# ").unwrap_or_else(|| panic!("{}: name the file", block.place())).to_owned()
-        };
-        Self(of_kind(blocks, "toml include").into_iter().map(|block| (name(block), block.text.clone())).collect())
-    }
-}
-
-impl Sources for ShownFiles {
-    fn open(&self, path: &Path) -> Result<SourceFile, SourceError> {
-        let Some(text) = self.0.get(&path.display().to_string()) else {
-            return Err(SourceError::Unreadable("the pages do not show it".to_owned()));
-        };
-        let bytes = text.clone().into_bytes();
-        Ok(SourceFile { length: bytes.len() as u64, revision: 0, reader: Box::new(std::io::Cursor::new(bytes)) })
-    }
-}
-
-fn read(text: &str, shown: &ShownFiles) -> Result<Session, Diagnostics> {
-    load("block.toml", text, shown, &[])
-}
-
-#[test]
-fn every_session_in_the_docs_can_be_parsed() {
-    let blocks = blocks();
-    let shown = ShownFiles::of(&blocks);
-    for block in of_kind(&blocks, "toml") {
-        if let Err(wrong) = read(&block.text, &shown) {
-            panic!("{}\n{}", block.place(), wrong.render(false));
-        }
-    }
-}
-
-#[test]
-fn every_fragment_in_the_docs_can_be_parsed_within_a_session() {
-    let blocks = blocks();
-    for block in of_kind(&blocks, "toml fragment") {
-        let text = format!("{}\n[[step]]\nexpect = 220\n", block.text);
-        // A fragment may use names that another part of the file defines.
-        let overridden = ["password".to_owned()];
-        if let Err(wrong) = load("block.toml", &text, &ShownFiles::default(), &overridden) {
-            panic!("{}\n{}", block.place(), wrong.render(false));
-        }
-    }
-}
-
-#[test]
-fn every_transcript_script_and_rule_in_the_docs_can_be_parsed() {
-    let blocks = blocks();
-    for block in of_kind(&blocks, "transcript") {
-        if let Err(errors) = transcript::parse(&block.text) {
-            panic!("{}: {errors:?}", block.place());
-        }
-    }
-    for block in of_kind(&blocks, "script") {
-        if let Err(errors) = Script::parse(&block.text, MatchMode::Command) {
-            panic!("{}: {errors:?}", block.place());
-        }
-    }
-    for block in of_kind(&blocks, "toml rules") {
-        if let Err(errors) = ReplyRules::read("rules.toml", &block.text) {
-            panic!("{}: {errors:?}", block.place());
-        }
-    }
-}
-
-#[test]
-fn every_block_in_the_docs_is_of_a_known_kind() {
-    // Commands are parsed below; their output is not.
-    let known = [
-        "",
-        "sh",
-        "output",
-        "crontab",
-        "ini",
-        "yaml",
-        "groovy",
-        "toml",
-        "toml fragment",
-        "toml include",
-        "toml rules",
-        "transcript",
-        "script",
-    ];
-    for block in blocks() {
-        assert!(known.contains(&block.kind.as_str()), "{}: `{}`", block.place(), block.kind);
-        let dialogue = block.text.lines().any(|line| line.starts_with("S: ") || line.starts_with("C: "));
-        assert!(!(dialogue && block.kind.is_empty()), "{}: a transcript is marked as one", block.place());
-    }
-}
-
-#[test]
-fn every_command_in_the_docs_can_be_parsed_by_a_shell() {
-    let blocks = blocks();
-    for block in of_kind(&blocks, "sh") {
-        let read = tool("bash").args(["-n", "-c", &block.text]).output().expect("bash starts");
-        assert!(read.status.success(), "{}: {}", block.place(), String::from_utf8_lossy(&read.stderr));
-    }
-}
-
-/// The lines of a page below a heading, up to the next one of its level or above.
-fn section(page: &str, heading: &str) -> String {
-    let level = heading.chars().take_while(|c| *c == '#').count();
-    let mut lines = page.lines().skip_while(|line| *line != heading);
-    assert!(lines.next().is_some(), "there is no heading `{heading}`");
-    let mut fenced = false;
-    lines
-        .take_while(|line| {
-            fenced ^= line.starts_with("```");
-            let depth = line.chars().take_while(|c| *c == '#').count();
-            fenced || depth == 0 || depth > level
-        })
-        .fold(String::new(), |text, line| text + line + "\n")
-}
-
-/// The tables of a text: the first cell of the header, and the rows.
-fn tables(text: &str) -> Vec<(String, Vec<Vec<String>>)> {
-    let mut tables: Vec<(String, Vec<Vec<String>>)> = Vec::new();
-    let mut inside = false;
-    for line in text.lines() {
-        let Some(row) = line.strip_prefix('|') else {
-            inside = false;
-            continue;
-        };
-        let row = row.trim_end().trim_end_matches('|').replace("\\|", "\u{0}");
-        let cells: Vec<_> = row.split('|').map(|cell| cell.trim().replace('\u{0}', "|")).collect();
-        if !inside {
-            tables.push((cells[0].clone(), Vec::new()));
-            inside = true;
-        } else if let Some((_, rows)) = tables.last_mut().filter(|_| !cells.iter().all(|cell| cell == "---")) {
-            rows.push(cells);
-        }
-    }
-    tables
-}
-
-/// The text between the first backticks of a cell.
-fn code(cell: &str) -> Option<&str> {
-    cell.split('`').nth(1)
-}
+use support::Folder;
 
 /// The page and the heading below which the keys of a table of the program are documented.
 fn heading(table: &str) -> (&'static str, &'static str) {
@@ -395,12 +168,6 @@ fn option_rows(page: &str, text: &str) -> Vec<Vec<String>> {
     let texts = std::iter::once(text.to_owned()).chain(linked);
     let tables = texts.flat_map(|text| tables(&text)).filter(|(first, _)| first == "option");
     tables.flat_map(|(_, rows)| rows).collect()
-}
-
-/// The anchor of a heading as GitHub makes it: small letters, `-` for spaces, and no other signs.
-fn anchor(heading: &str) -> String {
-    let text = heading.trim_start_matches('#').trim().to_lowercase();
-    text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
 #[test]
