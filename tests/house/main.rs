@@ -4,6 +4,7 @@
 //! Test modules are free: a test may borrow from any room what it needs to make a value. Each rule is tested on small
 //! sources in `rules.rs`.
 
+mod files;
 mod imports;
 mod items;
 mod mentions;
