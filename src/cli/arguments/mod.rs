@@ -33,7 +33,7 @@ use run::{TEST_ABOUT, TEST_EXAMPLES};
 use std::path::PathBuf;
 
 const EXIT_STATUSES: &str = "\
-Exit status (sysexits.h). If several sessions end differently, the gravest counts; a batch with rows left ends with their status:
+Exit status (sysexits.h). If several sessions end differently, the gravest status counts; a batch with rows left ends with their status:
     0  everything passed
     1  an expectation or assert failed
    64  the command line is wrong

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 /// The long description of `test`.
 pub(super) const TEST_ABOUT: &str = "\
-Runs sessions as a test suite.
+Run sessions as a test suite
 
-It prints a line for each session, for each failure a diagnosis with the dialogue around it, and a summary. All files are read \
+A line is printed for each session, a diagnosis with the dialogue around it for each failure, and a summary. All files are read \
 first: one with errors is reported, and the others run.";
 
 /// The examples of `test`.
@@ -176,10 +176,10 @@ pub struct MonitoringArguments {
     /// Print one line for Nagios or Icinga, and exit with 0 (OK), 1 (WARNING), 2 (CRITICAL) or 3 (UNKNOWN)
     #[arg(long)]
     pub nagios: bool,
-    /// WARNING if a certificate ends in less than N days [default: 14]
+    /// WARNING if a certificate expires in less than N days [default: 14]
     #[arg(long, value_name = "N", requires = "nagios", value_parser = clap::value_parser!(u32))]
     pub warning_days: Option<u32>,
-    /// CRITICAL if a certificate ends in less than N days [default: 7]
+    /// CRITICAL if a certificate expires in less than N days [default: 7]
     #[arg(long, value_name = "N", requires = "nagios", value_parser = clap::value_parser!(u32))]
     pub critical_days: Option<u32>,
     /// Write metrics for the textfile collector of Prometheus' node exporter
@@ -221,7 +221,7 @@ pub struct BatchArguments {
     /// Send each message to this address instead of its recipients, and record nothing
     #[arg(long, value_name = "ADDRESS", value_parser = values::recipient, conflicts_with = "ledger")]
     pub to: Option<Mailbox>,
-    /// Wait up to this time for a connection in an outage: 10m with a ledger, otherwise 0 [default]
+    /// Wait up to this time for a connection in an outage [default: 10m with a ledger, otherwise 0]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::patience)]
     pub patience: Option<Duration>,
     /// Start at most this many rows or sessions per second, over all connections: 50/s, 600/m
@@ -260,7 +260,7 @@ pub struct OutputArguments {
     /// Print secrets in transcripts and errors
     #[arg(long)]
     pub show_secrets: bool,
-    /// Print nothing unless something failed; then print the transcript and the diagnosis
+    /// Print nothing unless something failed; then print the dialogue around the failure and the diagnosis
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Add details: resolved addresses, certificates, decoded prompts, capabilities
@@ -279,10 +279,10 @@ impl OutputArguments {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectArguments {
-    /// The time limit of each step, instead of `timeout` in the file: 30s, 500ms, 5m
+    /// The time limit of each step or reply, instead of a session file's `timeout`: 30s, 500ms, 5m
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::duration)]
     pub timeout: Option<Duration>,
-    /// The time limit for connecting and for TLS handshakes, instead of `connect_timeout` in the file
+    /// The time limit for connecting and for TLS handshakes, instead of a session file's `connect_timeout`
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = values::duration)]
     pub connect_timeout: Option<Duration>,
     /// Keep trying to connect for up to this time, until the server is up
@@ -300,7 +300,7 @@ pub struct ConnectArguments {
     /// Connect over IPv6 only
     #[arg(long)]
     pub ipv6: bool,
-    /// Use the best mail exchanger of this domain as the server, with the scheme and port of the file
+    /// Use the best mail exchanger of this domain as the server, with the scheme and port of the session's `server`, otherwise smtp:// and 25
     #[arg(long, value_name = "DOMAIN", value_parser = values::domain, conflicts_with = "server")]
     pub mx: Option<String>,
     /// Connect to ADDR instead of HOST:PORT; repeatable
