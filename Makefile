@@ -81,9 +81,9 @@ fuzz: prerequisites ## fuzz all that comes from outside, each target for FUZZ_SE
 	done
 
 .PHONY: soak
-soak: prerequisites ## kill batches of 500 rows at 200 random moments and at each write of the ledger, and restart them
+soak: prerequisites ## kill batches of 500 rows at 200 random moments and at each write of the ledger, and restart them; mix all logs of import
 	@$(call install_packages,strace perl)
-	cargo test --locked --test batch --test outcomes -- --ignored
+	cargo test --locked --lib --test batch --test outcomes -- --ignored
 
 .PHONY: bench
 bench: prerequisites ## measure speed and memory: start-up, attachments, batches, suites

@@ -139,6 +139,10 @@ impl Builder<'_> {
                 let time = format!("{}ms", time.as_millis());
                 self.add(connection, name, WrittenStep::new("sleep", quoted(&time)));
             }
+            LogEvent::NoReply(text) => {
+                self.flush(connection, name, None);
+                connection.comments.push(format!("no reply came: {text}"));
+            }
             LogEvent::Note(text) => {
                 if !connection.turn.is_empty() && !connection.replies.is_empty() {
                     self.flush(connection, name, None);
@@ -182,15 +186,17 @@ impl Builder<'_> {
     }
 
     fn closed(&mut self, connection: &mut LoggedConnection, name: Option<&str>, by: Side, reset: bool) {
-        if let Some(cut) = connection.assembler.finish() {
+        if let Some(mut cut) = connection.assembler.finish() {
+            cut.closed = by == Side::Server;
             connection.replies.push(cut);
         }
+        let was_cut = connection.replies.last().is_some_and(|reply| reply.closed);
         let after_quit = self.flush(connection, name, Some(by)) || connection.verb == "QUIT";
         if connection.ended || !connection.begun {
             return;
         }
         connection.ended = true;
-        if after_quit {
+        if after_quit || was_cut {
             return;
         }
         let step = match by {
@@ -254,6 +260,7 @@ impl Builder<'_> {
             self.add(connection, name, PartWriter::wait(reply));
         }
         if let Some(last) = replies.last() {
+            self.writer.secrets.note_challenge(last);
             connection.state =
                 TurnState { content: last.code == Some(354), sasl: last.code == Some(334), greeting: false };
         } else if parts.iter().any(|part| part.kind != PartKind::Bytes) {

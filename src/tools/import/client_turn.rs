@@ -5,6 +5,9 @@ use crate::smtp::lines::LineEnd;
 use crate::smtp::transaction;
 use crate::transcript::LineBody;
 
+/// What a PROXY header of version 2 begins with.
+pub const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
 /// A line of the client, or content that the log does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientItem {
@@ -117,6 +120,9 @@ fn next_part(rest: &[ClientItem], content: bool, sasl: bool, early: bool, answer
             None if answered => (PartKind::Command, rest.iter().take_while(|item| item.body.is_some()).count()),
             None => (PartKind::Bytes, rest.iter().take_while(|item| item.body.is_some()).count()),
         };
+    }
+    if early && body.bytes().is_some_and(|bytes| bytes.starts_with(PROXY_V2)) {
+        return (PartKind::Bytes, 1);
     }
     if body.end == LineEnd::Missing {
         // The next write goes on with the line.

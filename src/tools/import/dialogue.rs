@@ -37,6 +37,8 @@ pub enum LogEvent {
     /// A connection begins.
     Connected,
     Paused(Duration),
+    /// The client gave up waiting for a reply, with what the log says about it.
+    NoReply(String),
     /// A comment at this place of the session file.
     Note(String),
 }
@@ -110,6 +112,38 @@ impl LoggedDialogue {
             LogEvent::Line { side, body } => Some((*side == wanted).then_some(body)),
             _ => None,
         })?
+    }
+}
+
+/// Follows a dialogue to tell content from commands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ContentTracker {
+    /// The last reply is a 354.
+    awaited: bool,
+    /// Its content had its dot.
+    ended: bool,
+}
+
+impl ContentTracker {
+    /// Takes the next line of the dialogue.
+    pub fn note(&mut self, side: Side, line: &[u8]) {
+        match side {
+            Side::Server => {
+                let awaited = reply_code(line) == Some(354) && line.get(3) != Some(&b'-');
+                *self = Self { awaited, ended: false };
+            }
+            Side::Client => self.ended |= line == b".",
+        }
+    }
+
+    /// Whether the last reply is a 354, so that what the client sends in one go is content.
+    pub fn awaits_content(self) -> bool {
+        self.awaited
+    }
+
+    /// Whether the client's next line is content.
+    pub fn is_in_content(self) -> bool {
+        self.awaited && !self.ended
     }
 }
 

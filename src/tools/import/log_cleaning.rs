@@ -1,8 +1,9 @@
 //! What surrounds a log that was pasted: colours, the `> ` of a quoted mail, the fences of Markdown, margins.
 
 use super::dialogue::is_reply;
+use super::entities::without_entities;
 use super::formats::marks::{self, LineMark, Marked};
-use super::log_margins::{keep, without_entities, without_margin};
+use super::log_margins::{keep, without_margin};
 use super::log_text::is_command;
 use std::borrow::Cow;
 
@@ -99,19 +100,9 @@ fn is_of_dialogue(line: &[u8]) -> bool {
 
 /// Whether a line is a reply, with or without a format's mark. One that begins with `>` is quoted.
 fn is_of_server(line: &[u8]) -> bool {
-    const MARKS: [LineMark; 8] = [
-        marks::transcript,
-        marks::swaks,
-        marks::curl,
-        marks::postfix,
-        marks::exim,
-        marks::exim_test,
-        marks::php_mailer,
-        marks::nodemailer,
-    ];
     let has_reply = |mark: &LineMark| match mark(line) {
         Some(Marked::Sent(text) | Marked::Received(text)) => is_reply(text),
         Some(Marked::Remark(_)) | None => false,
     };
-    !line.starts_with(b">") && (is_reply(line) || MARKS.iter().any(has_reply))
+    !line.starts_with(b">") && (is_reply(line) || marks::ALL.iter().any(has_reply))
 }

@@ -113,6 +113,9 @@ fn unmarked(lines: &[LogLine<'_>]) -> Option<LogFormat> {
     if replies == 0 {
         return None;
     }
+    if begins("=== Trying ") || begins("=== Connected to ") {
+        return Some(LogFormat::Swaks);
+    }
     if begins("CONNECTED(") || has("openssl s_client") || begins("SSL-Session:") {
         return Some(LogFormat::SClient);
     }

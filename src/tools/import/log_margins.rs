@@ -1,9 +1,6 @@
-//! Margins of a log that was pasted: indentation, line numbers, times, the prefix of syslog. And text that was copied out of
-//! HTML.
+//! Margins of a log that was pasted: indentation, line numbers, times, the prefix of syslog.
 
 use regex::bytes::Regex;
-use std::borrow::Cow;
-use std::sync::LazyLock;
 
 /// What may stand before each line. Exactly one space or tab after it belongs to it, but for line numbers: these may have two.
 const MARGINS: [&str; 6] = [
@@ -15,9 +12,6 @@ const MARGINS: [&str; 6] = [
     r"^[ \t]*\d{1,6}[.:)]?  ",
 ];
 
-static EXPRESSIONS: LazyLock<Vec<Regex>> =
-    LazyLock::new(|| MARGINS.iter().filter_map(|margin| Regex::new(margin).ok()).collect());
-
 /// The log without its margin. `None` if a line of a server is there already, or if none is behind a margin.
 pub fn without_margin(log: &[u8], is_of_server: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     let lines: Vec<&[u8]> = log.split(|byte| *byte == b'\n').collect();
@@ -26,8 +20,9 @@ pub fn without_margin(log: &[u8], is_of_server: impl Fn(&[u8]) -> bool) -> Optio
     }
     let indent = indentation(&lines);
     // The indentation that all lines have in common is tried first, then each kind of margin.
-    std::iter::once(None).chain(EXPRESSIONS.iter().map(Some)).find_map(|margin| {
-        let width = |line: &[u8]| match margin {
+    let expressions = MARGINS.iter().filter_map(|margin| Regex::new(margin).ok());
+    std::iter::once(None).chain(expressions.map(Some)).find_map(|margin| {
+        let width = |line: &[u8]| match &margin {
             None => Some(indent),
             Some(margin) => margin.find(line).map(|found| found.end()),
         };
@@ -52,25 +47,4 @@ fn indentation(lines: &[&[u8]]) -> usize {
     let blank = |line: &&&[u8]| !line.trim_ascii().is_empty();
     let spaces = |line: &[u8]| line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     lines.iter().filter(blank).map(|line| spaces(line)).min().unwrap_or(0)
-}
-
-/// Text that was copied out of HTML with its entities: `MAIL FROM:&lt;a@example.com&gt;`, `&lt;-  220`. In such text there is no
-/// `<`, and the client's addresses or the marks show that it is not the content of a message that is meant.
-pub fn without_entities(log: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    const ENTITIES: [(&[u8], u8); 6] =
-        [(b"&lt;", b'<'), (b"&gt;", b'>'), (b"&quot;", b'"'), (b"&#39;", b'\''), (b"&nbsp;", b' '), (b"&amp;", b'&')];
-    const SIGNS: [&[u8]; 4] = [b"FROM:&lt;", b"from:&lt;", b"\n&lt;- ", b"\n&lt; "];
-    let has = |sign: &&[u8]| memchr::memmem::find(&log, sign).is_some();
-    if log.contains(&b'<') || !SIGNS.iter().any(has) {
-        return log;
-    }
-    let mut text = Vec::with_capacity(log.len());
-    let mut rest: &[u8] = &log;
-    while let Some(first) = rest.first() {
-        let entity = ENTITIES.iter().find(|(name, _)| rest.starts_with(name));
-        let (byte, length) = entity.map_or((*first, 1), |(name, byte)| (*byte, name.len()));
-        text.push(byte);
-        rest = &rest[length..];
-    }
-    Cow::Owned(text)
 }

@@ -7,18 +7,14 @@ pub struct LogLine<'a> {
     pub number: usize,
     /// Without its end: LF, CRLF, or CRs and an LF.
     pub bytes: &'a [u8],
+    /// How many CRs its end has.
+    pub crs: usize,
 }
 
 impl<'a> LogLine<'a> {
     /// What follows `prefix`.
     pub fn after(self, prefix: &str) -> Option<&'a [u8]> {
         self.bytes.strip_prefix(prefix.as_bytes())
-    }
-
-    /// What follows the first occurrence of `mark`, with what stands before it.
-    pub fn around(self, mark: &str) -> Option<(&'a [u8], &'a [u8])> {
-        let at = find(self.bytes, mark)?;
-        Some((&self.bytes[..at], &self.bytes[at + mark.len()..]))
     }
 
     /// The line as text.
@@ -35,7 +31,7 @@ pub fn log_lines(log: &[u8]) -> Vec<LogLine<'_>> {
         .enumerate()
         .map(|(at, bytes)| {
             let crs = bytes.iter().rev().take_while(|byte| **byte == b'\r').count();
-            LogLine { number: at + 1, bytes: &bytes[..bytes.len() - crs] }
+            LogLine { number: at + 1, bytes: &bytes[..bytes.len() - crs], crs }
         })
         .collect();
     while lines.last().is_some_and(|line| line.bytes.is_empty()) {
@@ -47,6 +43,12 @@ pub fn log_lines(log: &[u8]) -> Vec<LogLine<'_>> {
 /// Where `wanted` begins in `bytes`.
 pub fn find(bytes: &[u8], wanted: &str) -> Option<usize> {
     memchr::memmem::find(bytes, wanted.as_bytes())
+}
+
+/// What stands before the first occurrence of `mark`, and what follows it.
+pub fn around<'a>(bytes: &'a [u8], mark: &str) -> Option<(&'a [u8], &'a [u8])> {
+    let at = find(bytes, mark)?;
+    Some((&bytes[..at], &bytes[at + mark.len()..]))
 }
 
 /// Without white space at the beginning.

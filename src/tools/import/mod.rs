@@ -6,6 +6,7 @@
 mod builder;
 mod client_turn;
 mod dialogue;
+mod entities;
 mod error;
 mod formats;
 mod log_cleaning;

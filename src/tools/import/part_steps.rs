@@ -260,12 +260,16 @@ fn line_end(end: LineEnd) -> &'static [u8] {
 
 fn expectation(reply: &LoggedReply) -> String {
     match reply.code {
+        _ if reply.closed => quoted("close"),
         Some(code) => code.to_string(),
         None => quoted("malformed"),
     }
 }
 
 fn cut_comment(reply: &LoggedReply) -> Option<String> {
+    if reply.closed {
+        return Some("the server closed the connection inside this reply".to_owned());
+    }
     reply.cut.then(|| "a guess: the log ends inside this reply".to_owned())
 }
 

@@ -14,6 +14,8 @@ pub struct LoggedReply {
     pub more: usize,
     /// Whether the log ends, or the connection ended, inside of it.
     pub cut: bool,
+    /// Whether the server closed the connection inside of it.
+    pub closed: bool,
 }
 
 /// Joins the lines of a reply.
@@ -37,7 +39,7 @@ impl ReplyAssembler {
         let reply = match self.open.take() {
             None => {
                 let text = if code.is_some() { text } else { String::from_utf8_lossy(&line).into_owned() };
-                LoggedReply { code, text, more: 0, cut: body.end == LineEnd::Missing }
+                LoggedReply { code, text, more: 0, cut: body.end == LineEnd::Missing, closed: false }
             }
             Some(mut open) => {
                 open.more += 1;

@@ -3,6 +3,7 @@
 use super::builder::ImportedSession;
 use super::dialogue::LoggedDialogue;
 use super::log_format::LogFormat;
+use super::secrets::SecretDisplay;
 use super::steps::quoted;
 use crate::transcript::escape_unprintable;
 use std::fmt::Write;
@@ -52,7 +53,11 @@ pub fn write_session(name: &str, format: LogFormat, dialogue: &LoggedDialogue, s
     }
     for secret in session.secrets.list() {
         let place = if secret.line > 0 { format!(" in line {}", secret.line) } else { String::new() };
-        let what = if secret.shown { "its value is" } else { "a guess: the value is hidden" };
+        let what = match secret.display {
+            SecretDisplay::Encoded => "its value is",
+            SecretDisplay::Decoded => "in base64; its value is decoded",
+            SecretDisplay::Hidden => "a guess: the value is hidden",
+        };
         let _ = writeln!(
             out,
             "{} = {{ env = {} }}  # {what}{place} of the log",

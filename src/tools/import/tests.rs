@@ -1,6 +1,8 @@
 //! Tests of importing: each fixture, and what is cut or mixed.
 
 mod captures;
+mod mixed_logs;
+mod swaks;
 
 use super::*;
 use std::path::PathBuf;
@@ -202,7 +204,7 @@ fn a_byte_order_mark_hides_no_line_of_a_quoted_log() {
 fn colours_in_the_content_of_a_log_without_colours_stay() {
     let log = b"220 x\nDATA\n354 go\nA: \x1b[1mB\n.\n250 ok\n";
     let text = import("x", log, None).expect("a paste");
-    assert!(text.contains("1b 5b 31 6d") || text.contains("\\u001B[1m") || text.contains("\\x1b[1m"), "{text}");
+    assert!(text.contains("1b 5b 31 6d") || text.contains("\\u001b[1m") || text.contains("\\x1b[1m"), "{text}");
 }
 
 #[test]
@@ -246,46 +248,6 @@ fn an_error_has_its_place_and_says_what_helps() {
     assert!(none.help.contains("swaks") && none.help.contains("pcap"), "{}", none.help);
     let other = import("x", &fixture("swaks.txt"), Some(LogFormat::Postfix)).expect_err("not of Postfix");
     assert!(other.message.contains("Postfix"), "{other}");
-}
-
-/// The lines of the client in a log must be in it, also where the log is cut or another one goes on.
-fn invents_nothing(log: &[u8]) {
-    let Some(format) = detect_log_format(log) else { return };
-    let Ok(dialogue) = formats::read_log(log, format) else { return };
-    // s_client does not show its own commands.
-    if format != LogFormat::SClient {
-        for logged in &dialogue.events {
-            let dialogue::LogEvent::Line { body, .. } = &logged.event else { continue };
-            for piece in body.pieces.iter().filter(|piece| !piece.contains(&b'\\') && piece.is_ascii()) {
-                assert!(memchr::memmem::find(log, piece).is_some(), "invented: {}", String::from_utf8_lossy(piece));
-            }
-        }
-    }
-    let session = builder::build(&dialogue);
-    let text = session_text::write_session("x", format, &dialogue, &session);
-    assert!(!text.is_empty());
-}
-
-#[test]
-fn cut_and_mixed_logs_never_panic_and_invent_no_line() {
-    let logs: Vec<Vec<u8>> = FIXTURES.iter().map(|(name, _, _)| fixture(name)).collect();
-    for (at, log) in logs.iter().enumerate() {
-        let other = &logs[(at + 1) % logs.len()];
-        let ends = log.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(end, _)| end + 1);
-        for end in ends {
-            if let Err(error) = import("x", &log[..end], None) {
-                assert!(
-                    !error.message.contains("cannot be written"),
-                    "{error}\n{}",
-                    String::from_utf8_lossy(&log[..end])
-                );
-            }
-            invents_nothing(&log[..end]);
-            invents_nothing(&log[end..]);
-            invents_nothing(&[&log[..end], other.as_slice()].concat());
-            invents_nothing(&[other.as_slice(), &log[end..]].concat());
-        }
-    }
 }
 
 #[test]
@@ -350,6 +312,30 @@ fn a_log_with_a_margin_or_entities_is_imported_alike() {
             let got = import("x", pasted.as_bytes(), None).unwrap_or_else(|error| panic!("{name}, {way}: {error}"));
             assert_eq!(bare(&got), bare(&wanted), "{name}, {way}");
         }
+    }
+}
+
+#[test]
+fn escapes_are_read_with_or_without_remarks() {
+    let log = "S: 220 x\nC: NOOP\\x20\nS: 250 \\xff\nC: \\x5bsecret]\\n\nS: 500 x\n";
+    let text = import("x", log.as_bytes(), None).expect("a transcript");
+    assert!(text.contains("send = \"NOOP \"") && text.contains("raw = \"[secret]\\n\""), "{text}");
+    // An RFC's dialogue may have backslashes that are no escapes.
+    let rfc = "S: 220 x\nC: MAIL FROM:<\"a\\\"b\"@x>\nS: 250 ok\n";
+    let text = import("x", rfc.as_bytes(), None).expect("a dialogue");
+    assert!(text.contains(r#"a\\\"b"#), "{text}");
+}
+
+#[test]
+fn a_stage_direction_is_skipped_and_a_tag_in_content_is_not() {
+    for marks in [["S: ", "C: "], ["  S: ", "  C: "]] {
+        let [server, client] = marks;
+        let log = format!(
+            "{server}<waits for connection on TCP port 25>\n{server}220 x\n{client}DATA\n{server}354 go\n\
+             {client}<p class=\"x\">\n{client}.\n{server}250 ok\n"
+        );
+        let text = import("x", log.as_bytes(), None).expect("a dialogue");
+        assert!(text.contains("<p class=") && !text.contains("waits"), "{text}");
     }
 }
 

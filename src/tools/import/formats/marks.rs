@@ -1,7 +1,7 @@
 //! The marks of each format, by which a line is recognized.
 
 use crate::tools::import::dialogue::is_reply;
-use crate::tools::import::log_text::{LogLine, find, trim_start};
+use crate::tools::import::log_text::{around, find, trim_start};
 
 /// What a mark says of a line, before it is known which side is the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,17 @@ pub enum Marked<'a> {
 
 /// Recognizes a line by its mark.
 pub type LineMark = for<'a> fn(&'a [u8]) -> Option<Marked<'a>>;
+
+/// The marks of all formats that have any.
+pub const ALL: [LineMark; 8] = [transcript, swaks, curl, postfix, exim, exim_test, php_mailer, nodemailer];
+
+/// Whether a line of a log without marks is one of another log: it has a mark and text.
+pub fn is_of_another_log(line: &[u8]) -> bool {
+    ALL.iter().any(|mark| match mark(line) {
+        Some(Marked::Sent(text) | Marked::Received(text) | Marked::Remark(text)) => !text.trim_ascii().is_empty(),
+        None => false,
+    })
+}
 
 /// The text after a mark: one space belongs to the mark, and may be missing if there is no text.
 fn text_after<'a>(line: &'a [u8], mark: &str) -> Option<&'a [u8]> {
@@ -126,18 +137,17 @@ pub fn postfix_process(line: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// `SMTP>> `, `SMTP|> `, `SMTP+> ` and `SMTP<< `.
 pub fn exim(line: &[u8]) -> Option<Marked<'_>> {
-    let line = LogLine { number: 0, bytes: line };
     for mark in ["SMTP>>", "SMTP|>", "SMTP+>", "SMTP~>"] {
-        if let Some((_, text)) = line.around(mark) {
+        if let Some((_, text)) = around(line, mark) {
             return Some(Marked::Sent(text.strip_prefix(b" ").unwrap_or(text)));
         }
     }
-    if let Some((_, text)) = line.around("SMTP<<") {
+    if let Some((_, text)) = around(line, "SMTP<<") {
         return Some(Marked::Received(text.strip_prefix(b" ").unwrap_or(text)));
     }
-    let at = find(line.bytes, "SMTP(")?;
-    let ends = [")>>", ")<<"].iter().any(|end| find(&line.bytes[at..], end).is_some());
-    ends.then_some(Marked::Remark(&line.bytes[at..]))
+    let at = find(line, "SMTP(")?;
+    let ends = [")>>", ")<<"].iter().any(|end| find(&line[at..], end).is_some());
+    ends.then_some(Marked::Remark(&line[at..]))
 }
 
 /// `>>> `, `<<< `, `??? ` and `+++ `.
@@ -154,10 +164,9 @@ pub fn exim_test(line: &[u8]) -> Option<Marked<'_>> {
 
 /// `CLIENT -> SERVER: ` and `SERVER -> CLIENT: `, also in HTML.
 pub fn php_mailer(line: &[u8]) -> Option<Marked<'_>> {
-    let line = LogLine { number: 0, bytes: line };
     let text = |text| trim_one_space(text);
-    let client = line.around("CLIENT -> SERVER:").or_else(|| line.around("CLIENT -&gt; SERVER:"));
-    let server = line.around("SERVER -> CLIENT:").or_else(|| line.around("SERVER -&gt; CLIENT:"));
+    let client = around(line, "CLIENT -> SERVER:").or_else(|| around(line, "CLIENT -&gt; SERVER:"));
+    let server = around(line, "SERVER -> CLIENT:").or_else(|| around(line, "SERVER -&gt; CLIENT:"));
     match (client, server) {
         (Some((before, client)), Some((other, _))) if before.len() < other.len() => Some(Marked::Sent(text(client))),
         (_, Some((_, server))) => Some(Marked::Received(text(server))),

@@ -1,5 +1,6 @@
 //! Pastes without marks, of telnet and of `openssl s_client`: the syntax of a line decides which side it is from.
 
+use super::marks::is_of_another_log;
 use crate::tools::import::dialogue::{LogEvent, LogFidelity, LoggedDialogue, Side, is_reply, reply_code};
 use crate::tools::import::log_text::{LogLine, is_command};
 
@@ -16,7 +17,7 @@ pub(super) fn read_telnet(lines: &[LogLine<'_>]) -> LoggedDialogue {
     for line in &lines[..start] {
         telnet_remark(&line.text(), &mut dialogue);
     }
-    Paste { lines: &lines[start..], is_remark: is_telnet_remark }.read(&mut dialogue);
+    Paste { lines: &lines[start..], is_remark: is_telnet_remark, note_remark: |_, _| {} }.read(&mut dialogue);
     dialogue
 }
 
@@ -60,7 +61,7 @@ pub(super) fn read_s_client(lines: &[LogLine<'_>]) -> LoggedDialogue {
     }
     dialogue.push(handshake, LogEvent::TlsStarted { verified });
     let shown = without_tickets(rest);
-    Paste { lines: &shown, is_remark: is_s_client_remark }.read(&mut dialogue);
+    Paste { lines: &shown, is_remark: is_s_client_remark, note_remark: |_, _| {} }.read(&mut dialogue);
     dialogue
 }
 
@@ -83,14 +84,16 @@ fn without_tickets<'a>(lines: &[LogLine<'a>]) -> Vec<LogLine<'a>> {
 }
 
 /// Lines of a dialogue without marks.
-struct Paste<'a> {
-    lines: &'a [LogLine<'a>],
+pub(super) struct Paste<'a> {
+    pub lines: &'a [LogLine<'a>],
     /// Whether a line is the program's own; `Some(true)` if it ends the connection.
-    is_remark: fn(&str) -> Option<bool>,
+    pub is_remark: fn(&str) -> Option<bool>,
+    /// Reads a remark that does not end the connection.
+    pub note_remark: fn(LogLine<'_>, &mut LoggedDialogue),
 }
 
 impl Paste<'_> {
-    fn read(&self, dialogue: &mut LoggedDialogue) {
+    pub fn read(&self, dialogue: &mut LoggedDialogue) {
         let mut in_content = false;
         let mut closed = false;
         for (at, line) in self.lines.iter().enumerate() {
@@ -110,7 +113,13 @@ impl Paste<'_> {
                 closed = ends;
                 if ends {
                     dialogue.push(line.number, LogEvent::Closed { by: Side::Server, reset: false });
+                } else {
+                    (self.note_remark)(*line, dialogue);
                 }
+            } else if answered != Some(334) && is_of_another_log(line.bytes) {
+                let note = format!("from line {} on the log has lines of another format", line.number);
+                dialogue.push(line.number, LogEvent::Note(note));
+                break;
             } else if line.bytes.is_empty() && (answered != Some(354) || continued) {
                 // An empty line of the client gets an error; any other one is only in the paste.
                 let refused = self.lines.get(at + 1).is_some_and(|next| next.bytes.first() == Some(&b'5'));

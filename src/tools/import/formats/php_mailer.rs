@@ -3,6 +3,7 @@
 use super::marks::{Marked, php_mailer};
 use crate::smtp::lines::LineEnd;
 use crate::tools::import::dialogue::{LogEvent, LogFidelity, LoggedDialogue, Side, is_reply};
+use crate::tools::import::entities::decode_entities;
 use crate::tools::import::log_text::{LogLine, trim_start};
 use crate::transcript::LineBody;
 
@@ -51,21 +52,5 @@ fn from_html(line: &[u8]) -> Vec<u8> {
     let Some(line) = line.strip_suffix(b"<br>").or_else(|| line.strip_suffix(b"<br />")) else {
         return line.to_vec();
     };
-    let mut out = Vec::with_capacity(line.len());
-    let mut rest = line;
-    let entities: [(&[u8], u8); 6] =
-        [(b"&gt;", b'>'), (b"&lt;", b'<'), (b"&quot;", b'"'), (b"&#039;", b'\''), (b"&nbsp;", b' '), (b"&amp;", b'&')];
-    while let Some((first, after)) = rest.split_first() {
-        match entities.iter().find(|(entity, _)| rest.starts_with(entity)) {
-            Some((entity, byte)) => {
-                out.push(*byte);
-                rest = &rest[entity.len()..];
-            }
-            None => {
-                out.push(*first);
-                rest = after;
-            }
-        }
-    }
-    out
+    decode_entities(line)
 }

@@ -3,7 +3,9 @@
 use super::marks::{Marked, transcript, without_timestamp};
 use crate::session::parse_duration;
 use crate::smtp::lines::LineEnd;
-use crate::tools::import::dialogue::{LogEvent, LogFidelity, LoggedDialogue, LoggedEvent, Side, is_reply};
+use crate::tools::import::dialogue::{
+    ContentTracker, LogEvent, LogFidelity, LoggedDialogue, LoggedEvent, Side, is_reply,
+};
 use crate::tools::import::error::ImportError;
 use crate::tools::import::log_text::{LogLine, log_lines, trim_start};
 use crate::transcript::{LineBody, Mark, TranscriptLine, parse};
@@ -11,33 +13,51 @@ use crate::transcript::{LineBody, Mark, TranscriptLine, parse};
 const OWN: LogFidelity = LogFidelity { content: true, handshakes: true, line_ends: true };
 const RFC: LogFidelity = LogFidelity { content: true, handshakes: false, line_ends: false };
 
-/// Reads a transcript. One with remarks (`*: `) is mailrun's own, and every line of it must be right.
+/// Reads a transcript. One with remarks (`*: `) is mailrun's own, and every line of it must be right. Without remarks it is read
+/// in mailrun's notation if every line is right, as `serve` reads it, otherwise in the style of the RFCs.
 pub(super) fn read(log: &[u8]) -> Result<LoggedDialogue, ImportError> {
     let lines = log_lines(log);
-    let own = lines.iter().any(|line| matches!(transcript(line.bytes), Some(Marked::Remark(_))));
-    if own { read_own(log, &lines) } else { Ok(read_rfc_style(&lines)) }
+    if lines.iter().any(|line| matches!(transcript(line.bytes), Some(Marked::Remark(_)))) {
+        return Ok(from_records(parse_own(log, &lines)?, OWN));
+    }
+    match parse_own(log, &lines) {
+        Ok(records) => Ok(from_records(records, RFC)),
+        Err(_) => Ok(read_rfc_style(&lines)),
+    }
 }
 
-fn read_own(log: &[u8], lines: &[LogLine<'_>]) -> Result<LoggedDialogue, ImportError> {
+fn parse_own(log: &[u8], lines: &[LogLine<'_>]) -> Result<Vec<TranscriptLine>, ImportError> {
     let text = str::from_utf8(log.strip_prefix(b"\xef\xbb\xbf").unwrap_or(log)).map_err(|error| {
         let line = log[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
         ImportError::new("this line is not UTF-8", "a transcript has such bytes as \\xNN").at(line, 1)
     })?;
     // An indented transcript is read like one that is not.
     let indented: Vec<&str> = text.lines().map(str::trim_start).collect();
-    let records = parse(&indented.join("\n")).map_err(|errors| {
+    parse(&indented.join("\n")).map_err(|errors| {
         let first = errors.first();
         let (line, column) = first.map_or((1, 1), |error| (error.line, error.column));
         let indent = lines.get(line - 1).map_or(0, |line| line.bytes.len() - trim_start(line.bytes).len());
         let why = first.map_or_else(String::new, |error| error.why.clone());
         ImportError::new(why, "--as names another format").at(line, column + indent)
-    })?;
-    let mut dialogue = LoggedDialogue::new(OWN);
+    })
+}
+
+fn from_records(records: Vec<TranscriptLine>, fidelity: LogFidelity) -> LoggedDialogue {
+    let mut dialogue = LoggedDialogue::new(fidelity);
+    let mut content = ContentTracker::default();
     for (at, record) in records.into_iter().enumerate() {
         let line = at + 1;
         let (connection, event) = match record {
+            TranscriptLine::Wire { body, .. }
+                if fidelity == RFC && body.bytes().is_some_and(is_stage_direction) && !content.is_in_content() =>
+            {
+                (None, None)
+            }
             TranscriptLine::Wire { mark, connection, body, .. } => {
                 let side = if mark == Mark::Client { Side::Client } else { Side::Server };
+                content.note(side, body.bytes().unwrap_or_default());
+                // A line end that is written shows that the others are CRLF.
+                dialogue.fidelity.line_ends |= body.end != LineEnd::CrLf;
                 (connection, Some(LogEvent::Line { side, body }))
             }
             TranscriptLine::Remark { connection, text, .. } => {
@@ -52,7 +72,7 @@ fn read_own(log: &[u8], lines: &[LogLine<'_>]) -> Result<LoggedDialogue, ImportE
             dialogue.events.push(LoggedEvent { line, connection, event });
         }
     }
-    Ok(dialogue)
+    dialogue
 }
 
 /// What a remark of mailrun means for a session, if anything.
@@ -91,13 +111,21 @@ fn remark(text: &str) -> Option<LogEvent> {
 /// are marked, replies are the server's.
 fn read_rfc_style(lines: &[LogLine<'_>]) -> LoggedDialogue {
     let mut dialogue = LoggedDialogue::new(RFC);
+    let mut content = ContentTracker::default();
     let server_is_marked = lines.iter().any(|line| matches!(transcript(line.bytes), Some(Marked::Received(_))));
     for line in lines {
         let bare = trim_start(line.bytes);
         match transcript(line.bytes) {
-            Some(Marked::Sent(text) | Marked::Received(text)) if is_stage_direction(text) => {}
-            Some(Marked::Sent(text)) => push(line.number, Side::Client, text, &mut dialogue),
-            Some(Marked::Received(text)) => push(line.number, Side::Server, text, &mut dialogue),
+            Some(Marked::Sent(text) | Marked::Received(text))
+                if is_stage_direction(text) && !content.is_in_content() => {}
+            Some(Marked::Sent(text)) => {
+                content.note(Side::Client, text);
+                push(line.number, Side::Client, text, &mut dialogue);
+            }
+            Some(Marked::Received(text)) => {
+                content.note(Side::Server, text);
+                push(line.number, Side::Server, text, &mut dialogue);
+            }
             Some(Marked::Remark(_)) => {}
             None if bare.starts_with(b"C & S:") => {
                 if bare.windows(9).any(|word| word.eq_ignore_ascii_case(b"negotiate")) {
