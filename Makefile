@@ -64,7 +64,7 @@ test-browser: prerequisites ## install Chromium and test the HTML report in it; 
 .PHONY: test-schemas
 test-schemas: prerequisites ## install taplo, linters and schemas of others, and check session files, JUnit reports and the files for CI with them
 	@command -v npm >/dev/null || { $(call install_packages,nodejs npm); }
-	@$(call install_packages,libxml2-utils python3 python3-venv)
+	@$(call install_packages,git libxml2-utils python3 python3-venv rsync)
 	tests/schemas/install.sh $(abspath $(TARGET)/schemas)
 	MAILRUN_TEST_SCHEMAS=$(abspath $(TARGET)/schemas) cargo test --locked --test schemas -- --ignored
 

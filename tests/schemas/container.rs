@@ -1,5 +1,5 @@
-//! `.ci/Dockerfile`. It is not built here, since that needs a Docker daemon and images from the network: these tests find
-//! mistakes that a linter knows, libraries that the image lacks, and commands of docs/ci.md that do not fit the image.
+//! `.ci/Dockerfile`. `make test-image` builds the image, which takes long. These tests find mistakes that a linter knows,
+//! libraries that the image lacks, and commands of docs/ci.md that do not fit the image.
 
 use super::mail_job::MailJob;
 use super::{block, installed, output, project_text, streams};

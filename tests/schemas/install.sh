@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# install.sh DIR   brings what tests/schemas/ holds our files against: taplo, check-jsonschema, ShellCheck, hadolint, promtool, dkimpy, and Jenkins' schema of JUnit reports.
+# install.sh DIR   brings what tests/schemas/ holds our files against: taplo, check-jsonschema, ShellCheck, hadolint, act, gitlab-ci-local, promtool, dkimpy, and Jenkins' schema of JUnit reports.
 set -euo pipefail
 dir=${1:?usage: install.sh DIR}
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$dir"; dir=$(cd "$dir" && pwd)
 
-if ! cmp -s "$here/package-lock.json" "$dir/package-lock.json" || [ ! -x "$dir/node_modules/.bin/taplo" ]; then
-  echo "installing taplo"
+if ! cmp -s "$here/package-lock.json" "$dir/package-lock.json" || [ ! -x "$dir/node_modules/.bin/gitlab-ci-local" ]; then
+  echo "installing taplo and gitlab-ci-local"
   cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$dir"
   (cd "$dir" && npm ci --silent --ignore-scripts) || { rm -f "$dir/package-lock.json"; exit 1; }
 fi
 
 if ! cmp -s "$here/requirements.txt" "$dir/requirements.txt"; then
-  echo "installing check-jsonschema, ShellCheck, hadolint and dkimpy"
-  python3 -m venv "$dir/venv"
+  echo "installing check-jsonschema, ShellCheck, hadolint, act and dkimpy"
+  python3 -m venv --clear "$dir/venv"
   "$dir/venv/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt"
   cp "$here/requirements.txt" "$dir/requirements.txt"
 fi

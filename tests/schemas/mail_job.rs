@@ -39,13 +39,13 @@ impl MailJob {
         self.program(name, &format!("exec '{PROGRAM}' \"$@\""))
     }
 
-    /// Adds a cargo that accepts only these arguments and installs mailrun in this folder.
+    /// Adds a cargo that accepts only these arguments and installs mailrun in this folder. Both may have variables of the environment.
     pub fn cargo(&self, arguments: &str, root: &str) {
         let built = self.mailrun("built-mailrun");
         self.program(
             "cargo",
             &format!(
-                "echo \"$*\" >> cargo.log\n[ \"$*\" = '{arguments}' ] || exit 64\nmkdir -p '{root}/bin'\ncp '{}' '{root}/bin/mailrun'",
+                "echo \"$*\" >> \"${{KEPT:-.}}/cargo.log\"\n[ \"$*\" = \"{arguments}\" ] || exit 64\nmkdir -p \"{root}/bin\"\ncp '{}' \"{root}/bin/mailrun\"",
                 built.display()
             ),
         );

@@ -52,10 +52,3 @@ pub fn texts(value: &Value) -> Vec<String> {
     let list = value.as_array().unwrap_or_else(|| panic!("{value} is not a list"));
     list.iter().map(|item| item.as_str().unwrap_or_else(|| panic!("{item} is not a text")).to_owned()).collect()
 }
-
-/// A map of texts; numbers become their digits.
-pub fn map(value: &Value) -> Vec<(String, String)> {
-    let map = value.as_object().unwrap_or_else(|| panic!("{value} is not a map"));
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    map.iter().map(|(name, value)| (name.clone(), text(value))).collect()
-}
