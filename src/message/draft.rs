@@ -9,7 +9,6 @@ use std::io;
 /// What a message is built from. There is no `bcc` on purpose: blind recipients never stand in headers.
 #[derive(Default)]
 pub struct Draft<'a> {
-    /// If there are several, the first is the Sender too (RFC 5322 §3.6.2).
     pub from: Vec<NamedMailbox>,
     pub to: Vec<NamedMailbox>,
     pub cc: Vec<NamedMailbox>,

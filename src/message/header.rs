@@ -29,9 +29,6 @@ pub fn write_all(draft: &Draft<'_>, out: &mut Vec<u8>) -> Result<(), MessageErro
 
     headers.structured("Date", &draft.date)?;
     headers.addresses("From", &draft.from)?;
-    if draft.from.len() > 1 {
-        headers.addresses("Sender", &draft.from[..1])?;
-    }
     headers.addresses("Reply-To", &draft.reply_to)?;
     headers.addresses("To", &draft.to)?;
     headers.addresses("Cc", &draft.cc)?;
@@ -207,6 +204,15 @@ fn format_address(address: &NamedMailbox, column: usize) -> String {
         Some(name) if is_plain_phrase(name) && name.len() + email.len() < FOLD / 2 => format!("{name} <{email}>"),
         Some(name) => {
             let mut out = Vec::new();
+            if name.contains("=?") {
+                // Readers decode what looks like an encoded word even inside quotes, so it is encoded itself.
+                EncodedWords(name).write_header(&mut out, column);
+                let encoded = String::from_utf8_lossy(&out);
+                let encoded = encoded.trim_end();
+                let last = encoded.rsplit('\n').next().unwrap_or_default();
+                let separator = if last.len() + email.len() + " <>,".len() > FOLD { "\r\n " } else { " " };
+                return format!("{encoded}{separator}<{email}>");
+            }
             EmailAddress { name: Some(name.into()), email: email.into() }.write_header(&mut out, column);
             String::from_utf8_lossy(&out).trim_end().to_owned()
         }

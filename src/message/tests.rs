@@ -203,10 +203,18 @@ fn a_text_file_beyond_ascii_says_its_charset() {
 }
 
 #[test]
-fn several_authors_have_a_sender() {
-    let mail = || Draft { from: list("a@example.com, b@example.com"), ..draft("x") };
-    assert_eq!(header_lines(mail(), "From"), "a@example.com, b@example.com");
-    assert_eq!(header_lines(mail(), "Sender"), "a@example.com", "RFC 5322 §3.6.2");
+fn a_name_that_looks_like_an_encoded_word_is_encoded() {
+    let named =
+        |name: &str| NamedMailbox { name: Some(name.into()), mailbox: list("a@example.com")[0].mailbox.clone() };
+    for name in ["=?utf-8?q?x?=", "Ann =?utf-8?q?x?= Doe", "=?", &"ü =?utf-8?q?x?= ".repeat(20)] {
+        let to = vec![named(name), named("Ann")];
+        let mail = bytes(Draft { to, ..draft("x") });
+        let parsed = MessageParser::new().parse(&mail).expect("a message");
+        let first = parsed.to().and_then(|to| to.first()).expect("a recipient");
+        assert_eq!(first.name(), Some(name), "{}", String::from_utf8_lossy(&mail));
+        assert_eq!(first.address(), Some("a@example.com"));
+        assert!(mail.split(|byte| *byte == b'\n').all(|line| line.len() <= 79), "{}", String::from_utf8_lossy(&mail));
+    }
 }
 
 #[test]

@@ -249,7 +249,7 @@ impl MailboxParser<'_> {
             if !self.skip(is_label) {
                 return Err(self.error(match self.peek() {
                     Some('.') => "a label of the domain is empty",
-                    Some('_') => "a domain cannot contain an underscore",
+                    Some('_') => "a domain cannot contain an underscore (U+005F)",
                     Some(c) if !c.is_ascii() => return Err(self.not_in_domain(c)),
                     Some(c) => misplaced(c).unwrap_or("this character is not allowed in a domain"),
                     None if self.text.ends_with('.') => "a domain cannot end in a dot",
@@ -262,7 +262,7 @@ impl MailboxParser<'_> {
             }
             match self.peek() {
                 Some('.') => self.at += 1,
-                Some('_') => return Err(self.error("a domain cannot contain an underscore")),
+                Some('_') => return Err(self.error("a domain cannot contain an underscore (U+005F)")),
                 Some(c) if !c.is_ascii() => return Err(self.not_in_domain(c)),
                 _ => return Ok(()),
             }

@@ -74,7 +74,7 @@ impl AddressListParser<'_> {
                 None if in_group => return self.error("a group must end in a semicolon"),
                 None => return Ok(found),
                 Some('(') => return self.error("an address cannot contain a comment"),
-                Some('_') => return self.error("a domain cannot contain an underscore"),
+                Some('_') => return self.error("a domain cannot contain an underscore (U+005F)"),
                 Some(_) => return self.error("the address should end here, or a comma follow"),
             }
         }

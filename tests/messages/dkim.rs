@@ -189,11 +189,18 @@ fn what_is_wrong_with_dkim_is_said_before_anything_is_sent() {
 
 #[test]
 fn a_dry_run_goes_without_a_key_and_says_so() {
-    let session = format!("{SESSION}key = {{ env = \"NO_SUCH_KEY_HERE\" }}\n{MESSAGE}");
-    let place = MessageFixture::new(&session, &[]);
-    assert!(!String::from_utf8_lossy(&place.mail("case.toml")).contains("DKIM-Signature"));
-    let output = place.mailrun(&["run", "--dry-run", "case.toml"]);
-    assert!(output.stderr.contains("[dkim] key"), "{}", output.stderr);
+    for key in [
+        "key = { env = \"NO_SUCH_KEY_HERE\" }\n",
+        "key = { file = \"gone.pem\" }\n",
+        "key = \"{{ pem }}\"\n[secrets]\npem = { env = \"NO_SUCH_KEY_HERE\" }\n",
+    ] {
+        let place = MessageFixture::new(&format!("{SESSION}{key}{MESSAGE}"), &[]);
+        assert!(!String::from_utf8_lossy(&place.mail("case.toml")).contains("DKIM-Signature"));
+        let output = place.mailrun(&["run", "--dry-run", "case.toml"]);
+        for words in ["[dkim] key", "messages are sent unsigned"] {
+            assert!(output.stderr.contains(words), "{key}: {}", output.stderr);
+        }
+    }
 }
 
 #[test]

@@ -121,7 +121,12 @@ fn an_invalid_message_is_an_error_before_anything_is_sent() {
             "\"inline\": an identifier",
             "a bad Content-ID",
         ),
-        ("to = \"a@b\"\nhtml = \"<p>\"\n", 65, "text = ", "HTML without text"),
+        (
+            "to = \"a@b\"\n[secrets]\np = { file = \"t\" }\n[vars]\nx = { file = \"t\" }\n",
+            65,
+            "never sent",
+            "a variable of a secret's file",
+        ),
         ("to = \"a@b\"\ntext = \"fine so far {{ 1 / 0 }}\"\n", 65, "case.toml:7", "a template fails in its middle"),
         ("to = \"a@b\"\ntext = { file = \"t\", template = true }\n", 65, "t:2", "a file's template fails"),
         ("to = \"a@b\"\ntext = { file = \"latin\", charset = \"utf-8\" }\n", 65, "not UTF-8", "Latin-1"),

@@ -4,7 +4,7 @@ use super::context::MessageContext;
 use super::parts::PartReader;
 use crate::event::{Note, Status, StepError};
 use crate::message::EncodedMessage;
-use crate::prepare::values::{PLACEHOLDER, ValueReader};
+use crate::prepare::values::{DKIM_KEY, PLACEHOLDER, ValueReader, unsigned};
 use crate::session::{DkimSection, Message};
 use crate::smtp::dkim::{DkimKey, DkimSettings, DkimSettingsError, DkimSigner, date_of};
 use crate::transcript::SafeText;
@@ -24,8 +24,8 @@ pub fn signing_key(parts: &PartReader<'_, '_>, section: &DkimSection) -> Result<
         Some(text) => text.clone(),
         None => match key_of_row(parts, section) {
             Err(error) if run.options.dry_run && error.status == Status::NoInput => {
-                let why = renderer.secrets.shown(error.cause.to_string());
-                return Ok(SigningKey::Absent(Some(Note::PlaceholderUsed { name: SafeText::new("[dkim] key"), why })));
+                let why = unsigned(renderer.secrets, &error.cause.to_string());
+                return Ok(SigningKey::Absent(Some(Note::PlaceholderUsed { name: SafeText::new(DKIM_KEY), why })));
             }
             text => text?,
         },

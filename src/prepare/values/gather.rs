@@ -4,11 +4,14 @@ use super::missing::MissingValues;
 use super::source::ValueReader;
 use crate::event::StepError;
 use crate::session::{Scheme, Scope, Server, ServerAddress, Value, ValueSource, Variable};
+use crate::transcript::{SafeText, Secrets};
 
 /// Where mail exchangers listen (RFC 5321 §4.5.4.2).
 const SMTP: u16 = 25;
 /// A secret's value under `--dry-run` if it has none.
 pub const PLACEHOLDER: &str = "dry-run-placeholder";
+/// The key of `[dkim]` in remarks.
+pub const DKIM_KEY: &str = "[dkim] key";
 
 impl ValueReader<'_, '_> {
     /// Reads all values. Secrets come first, so that variables may hold them; what waits for another name waits.
@@ -115,6 +118,11 @@ impl ValueReader<'_, '_> {
             Ok(Some(text)) => {
                 let text = text.to_string();
                 self.secrets.redactor.add(&text);
+                if self.run.options.dry_run && text.contains(PLACEHOLDER) {
+                    self.notices
+                        .placeholders
+                        .push((DKIM_KEY.to_owned(), unsigned(self.secrets, "a secret in it has no value")));
+                }
                 self.run.shared.signing.set_fixed(Some(text));
                 return Ok(());
             }
@@ -124,7 +132,7 @@ impl ValueReader<'_, '_> {
         if !self.run.options.dry_run || missing.interrupt(self.clock).is_some() {
             return Err(missing);
         }
-        self.notices.placeholders.push(("[dkim] key".to_owned(), self.secrets.shown(missing.cause.to_string())));
+        self.notices.placeholders.push((DKIM_KEY.to_owned(), unsigned(self.secrets, &missing.cause.to_string())));
         self.run.shared.signing.set_fixed(None);
         Ok(())
     }
@@ -190,6 +198,11 @@ impl ValueReader<'_, '_> {
             }
         })
     }
+}
+
+/// Why a dry run sends messages without a signature.
+pub fn unsigned(secrets: &Secrets, why: &str) -> SafeText {
+    secrets.shown(format!("{why}; messages are sent unsigned"))
 }
 
 /// Whether a value comes from beyond the session file.

@@ -8,7 +8,7 @@ mod refresh;
 mod renderer;
 mod source;
 
-pub use gather::PLACEHOLDER;
+pub use gather::{DKIM_KEY, PLACEHOLDER, unsigned};
 pub use prepare::{PreparedValues, outside_failure, prepare};
 pub use renderer::{Renderer, one_line};
 pub use source::ValueReader;

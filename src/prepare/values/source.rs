@@ -130,10 +130,9 @@ impl<'v, 'a> ValueReader<'v, 'a> {
     }
 
     fn bytes(&self, path: &ContentPath, is_secret: bool) -> Result<Vec<u8>, SourceError> {
-        let file = match (is_secret, path.confinement()) {
-            (true, _) => self.run.sources.open_secret(path),
-            (false, None) => self.run.sources.open(path.path()),
-            (false, Some(_)) => self.run.sources.open_content(path),
+        let file = match is_secret {
+            true => self.run.sources.open_secret(path),
+            false => self.run.sources.open_content(path),
         }?;
         let mut bytes = Vec::new();
         file.reader

@@ -8,18 +8,31 @@ use crate::smtp::address::{AddressError, Mailbox};
 use crate::smtp::address_list::{self, NamedMailbox};
 use toml::de::{DeTable, DeValue};
 
+/// What a string with an address stands for, which decides what it may be.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum AddressRole {
+    /// The author: exactly one address.
+    Author,
+    /// One address, or the null path `<>` (RFC 5321 §4.1.2).
+    ReversePath,
+    /// One address or several.
+    Recipients,
+}
+
 impl SessionReader<'_> {
     /// The addresses of a key that takes a list.
     pub(super) fn addresses(&mut self, fields: &TableFields<'_>, name: &'static str) -> Vec<AddressSource> {
         let Some(field) = fields.get(name) else { return Vec::new() };
         match field.value.get_ref() {
-            DeValue::String(_) | DeValue::Table(_) => self.address(field, false).into_iter().collect(),
-            _ => self.list(field, |reader, item| reader.address(item, false)).unwrap_or_default(),
+            DeValue::String(_) | DeValue::Table(_) => {
+                self.address(field, AddressRole::Recipients).into_iter().collect()
+            }
+            _ => self.list(field, |reader, item| reader.address(item, AddressRole::Recipients)).unwrap_or_default(),
         }
     }
 
-    /// A string or a table. `is_reverse_path`: the null path is allowed, and one address (RFC 5321 §4.1.2).
-    pub(super) fn address(&mut self, field: Field<'_>, is_reverse_path: bool) -> Option<AddressSource> {
+    /// A string or a table.
+    pub(super) fn address(&mut self, field: Field<'_>, role: AddressRole) -> Option<AddressSource> {
         match field.value.get_ref() {
             DeValue::String(text) => {
                 let span = self.value_span(field.value);
@@ -29,7 +42,7 @@ impl SessionReader<'_> {
                 if !template.is_literal() {
                     return Some(AddressSource::of_template(template));
                 }
-                let mailboxes = self.literal_mailboxes(&template, is_reverse_path)?;
+                let mailboxes = self.literal_mailboxes(&template, role)?;
                 Some(AddressSource::Literal { source: template, mailboxes })
             }
             DeValue::Table(table) => self.address_table(field, table),
@@ -58,19 +71,19 @@ impl SessionReader<'_> {
     }
 
     /// The mailboxes of a string without expressions: `local@domain`, `Name <local@domain>`, lists of them, groups.
-    fn literal_mailboxes(&mut self, written: &Template, is_reverse_path: bool) -> Option<Vec<NamedMailbox>> {
+    fn literal_mailboxes(&mut self, written: &Template, role: AddressRole) -> Option<Vec<NamedMailbox>> {
         // `check_one_line` reports line breaks.
         if written.source.contains(['\r', '\n', '\0']) {
             return None;
         }
-        if is_reverse_path && matches!(written.source.as_str(), "" | "<>") {
+        if role == AddressRole::ReversePath && matches!(written.source.as_str(), "" | "<>") {
             return Some(vec![NamedMailbox { name: None, mailbox: Mailbox::NULL }]);
         }
         let text = written.source.trim();
         let before = written.source.len() - written.source.trim_start().len();
         let why = match address_list::parse(text) {
             Ok(list) if list.iter().any(|one| one.mailbox.is_null()) => "it is empty".to_owned(),
-            Ok(list) if is_reverse_path && list.len() != 1 => "this is more than one address".to_owned(),
+            Ok(list) if role != AddressRole::Recipients && list.len() > 1 => "this is more than one address".to_owned(),
             Ok(list) => return Some(list),
             Err(_) if text.is_empty() => "it is empty".to_owned(),
             Err(error) => AddressError { at: before + error.at, ..error }.within(&written.source),

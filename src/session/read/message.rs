@@ -1,5 +1,6 @@
 //! Reads `[message]`, and a `message` step's table.
 
+use super::address::AddressRole;
 use super::reader::SessionReader;
 use super::table_fields::{Field, in_order};
 use super::tables;
@@ -29,7 +30,7 @@ const COMPOSED_KEYS: [&str; 8] = ["reply_to", "subject", "date", "message_id", "
 impl SessionReader<'_> {
     pub(super) fn message(&mut self, table: &DeTable<'_>, at: Range<usize>) -> Option<Message> {
         let fields = self.fields(table, at, &tables::MESSAGE);
-        let from = fields.get("from").and_then(|field| self.address(field, false));
+        let from = fields.get("from").and_then(|field| self.address(field, AddressRole::Author));
         if !fields.has("from") && !fields.has("eml") {
             self.report_missing(Diagnostic::error(fields.span.clone(), "a message needs \"from\""));
         }
@@ -49,8 +50,8 @@ impl SessionReader<'_> {
                 ));
             }
         } else if let Some(html) = fields.get("html").filter(|_| !fields.has("text")) {
-            let wrong = Diagnostic::error(self.span(html.key_bytes()), "\"html\" needs \"text\"");
-            self.report(wrong.with_help("text = \"…\" is for readers without HTML; spam filters look for it, too"));
+            let warning = Diagnostic::warning(self.span(html.key_bytes()), "\"html\" without \"text\"");
+            self.report(warning.with_help("text = \"…\" is for readers without HTML; spam filters look for it, too"));
         }
         let to = self.addresses(&fields, "to");
         let cc = self.addresses(&fields, "cc");
@@ -66,7 +67,7 @@ impl SessionReader<'_> {
         if let Some(field) = fields.present(deciding).first().filter(|field| is_empty(field)) {
             self.error(field.value.span(), "this message has no recipient");
         }
-        let envelope_from = fields.get("envelope_from").and_then(|field| self.address(field, true));
+        let envelope_from = fields.get("envelope_from").and_then(|field| self.address(field, AddressRole::ReversePath));
         let params = fields.get("params").and_then(|field| {
             let table = self.table(field)?;
             Some(self.fields(table, field.value.span(), &tables::PARAMS))
@@ -81,7 +82,7 @@ impl SessionReader<'_> {
             bcc,
             reply_to,
             subject: self.optional_line(&fields, "subject"),
-            date: self.optional_line(&fields, "date"),
+            date: fields.get("date").and_then(|field| self.date(field)),
             message_id: self.optional_line(&fields, "message_id"),
             headers: fields.get("headers").map(|field| self.headers(field)).unwrap_or_default(),
             text: fields.get("text").and_then(|field| self.content(field)),
@@ -132,6 +133,27 @@ impl SessionReader<'_> {
             media_type,
             inline: self.optional_line(&fields, "inline"),
         })
+    }
+
+    /// A string, or a number or date of TOML that is taken as if it were written in quotes.
+    fn date(&mut self, field: Field<'_>) -> Option<Template> {
+        let written = match field.value.get_ref() {
+            DeValue::Integer(seconds) => i64::from_str_radix(seconds.as_str(), seconds.radix())
+                .ok()
+                .filter(|seconds| *seconds >= 0)
+                .map(|seconds| seconds.to_string()),
+            DeValue::Datetime(date) => Some(date.to_string()),
+            DeValue::String(_) => {
+                let template = self.template(field)?;
+                self.check_one_line(&template, field.name);
+                return Some(template);
+            }
+            _ => None,
+        };
+        match written {
+            Some(written) => self.compile(&written, field.value),
+            None => self.wrong_type(field),
+        }
     }
 
     fn check_date(&mut self, written: &Template) {

@@ -34,6 +34,10 @@ impl SessionReader<'_> {
             let wrong = Diagnostic::error(self.span(field.key_bytes()), "\"exclude\" needs \"key\" in [rows]");
             self.report_missing(wrong.with_help("key names the column that is compared with the lists"));
         }
+        if let Some((_, span)) = ledger.as_ref().filter(|_| !fields.has("key")) {
+            let wrong = Diagnostic::error(span.clone(), "\"ledger\" needs \"key\" in [rows]");
+            self.report_missing(wrong.with_help("key names the column that identifies a row"));
+        }
         let mut count = |name| fields.get(name).and_then(|field| self.count(field));
         let (connections, per_connection, in_flight) =
             (count("connections"), count("per_connection"), count("in_flight"));

@@ -12,6 +12,8 @@ pub use super::row_tables::{EXCLUSION, ROWS};
 const CONTENT: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&CONTENT_FILE)]);
 const ADDRESS: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&MAILBOX)]);
 const ADDRESSES: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&MAILBOX), KeyType::List(&ADDRESS)]);
+/// Seconds since 1970 may be a number.
+const DATE: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Integer { min: 0, max: i64::MAX }]);
 const ATTACH: KeyType = KeyType::Either(&[KeyType::Template, KeyType::Table(&ATTACHMENT)]);
 const ATTACHMENTS: KeyType = KeyType::Either(&[KeyType::List(&ATTACH), KeyType::Template, KeyType::Table(&ATTACHMENT)]);
 const NAME_OR_TRUE: KeyType = KeyType::Either(&[KeyType::True, KeyType::Template]);
@@ -120,7 +122,7 @@ pub static MESSAGE: TableSpec = TableSpec {
         key("bcc", ADDRESSES, "the addresses of recipients whom the headers do not show"),
         key("reply_to", ADDRESSES, "where answers go"),
         key("subject", KeyType::Template, "the subject"),
-        key("date", KeyType::Template, "the Date header; now by default"),
+        key("date", DATE, "the Date header; now by default"),
         key("message_id", KeyType::Template, "the Message-ID header; made by default"),
         key("headers", KeyType::Map(&KeyType::Template), "more headers"),
         key("text", CONTENT, "the text"),

@@ -63,7 +63,7 @@ fn errors_say_where_and_why() {
         ("a@c..d", 4, "a label of the domain is empty"),
         ("a@-c", 2, "a label of a domain must begin with a letter or digit"),
         ("a@c-.d", 3, "a label of a domain must end in a letter or digit"),
-        ("a@c_d", 3, "a domain cannot contain an underscore"),
+        ("a@c_d", 3, "a domain cannot contain an underscore (U+005F)"),
         ("a@[192.0.2.256]", 3, "the brackets hold no IPv4 address, IPv6:address or tag:content"),
         ("a@[192.0.2]", 3, "the brackets hold no IPv4 address, IPv6:address or tag:content"),
         ("a@[]", 3, "the brackets hold no IPv4 address, IPv6:address or tag:content"),

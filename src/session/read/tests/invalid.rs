@@ -83,6 +83,7 @@ fn top_level() {
             "needs \"key\" in [rows]",
             "a list without a key to compare",
         ),
+        (file!("[rows]\nfile = \"x.csv\"\nledger = ⟦\"l.db\""), "\"ledger\" needs \"key\"", "a ledger without keys"),
         (
             file!("[rows]\nfile = \"x.csv\"\nkey = \"k\"\nexclude = [⟦{ file = \"o.csv\" }]"),
             "\"exclude\" needs \"key\"",

@@ -292,6 +292,29 @@ fn a_message_implies_missing_sections() {
 }
 
 #[test]
+fn a_date_may_stand_without_quotes() {
+    let table = [
+        ("2026-11-03", "2026-11-03"),
+        ("2026-11-03T08:00:00Z", "2026-11-03T08:00:00Z"),
+        ("2026-11-03 08:00:00", "2026-11-03T08:00:00"),
+        ("1_793_692_800", "1793692800"),
+        ("\"Tue, 3 Nov 2026 08:00 +0100\"", "Tue, 3 Nov 2026 08:00 +0100"),
+    ];
+    for (written, date) in table {
+        let session = good(&format!("{MESSAGE}date = {written}\n"));
+        let Action::Message(message) = &session.steps[0].action else { panic!("a message is implied") };
+        assert_eq!(message.date.as_ref().map(|date| date.source.as_str()), Some(date), "{written}");
+    }
+}
+
+#[test]
+fn html_alone_is_sent_with_a_warning() {
+    let session = good(&format!("{MESSAGE}html = \"<p>\"\n"));
+    let warnings: Vec<_> = session.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(warnings, ["\"html\" without \"text\""]);
+}
+
+#[test]
 fn without_a_message_nothing_is_implied() {
     let session = good("[[step]]\nexpect = 220\n");
     assert!(session.open.is_empty() && session.close.is_empty());

@@ -34,7 +34,9 @@ fn messages() {
         ("[message]\nfrom = \"a@b.c\"\nto = ⟦\"a@b.c, d e@f\"\n", "a space outside quotes", "one of several"),
         ("[message]\nfrom = \"a@b.c\"\nto = [\"x@y.z\", ⟦\"a b@c.d\"]", "not an address", "a space"),
         (message!("cc = [⟦1]"), "a list, each a string", "a number"),
-        (message!("⟦html = \"<p>\""), "\"html\" needs \"text\"", "HTML without text"),
+        ("[message]\nfrom = ⟦\"a@b.c, d@e.f\"\nto = [\"a@b.c\"]", "more than one address", "two authors"),
+        (message!("date = ⟦1.5"), "a string or an integer", "a fraction of a second"),
+        (message!("date = ⟦08:00:00"), "is not a date", "a time of day"),
         (
             message!("eml = \"x.eml\"\n⟦subject = \"x\""),
             "\"subject\" cannot be used with \"eml\"",
