@@ -23,6 +23,8 @@ use std::process::ExitCode;
 /// Runs the program.
 pub fn main() -> ExitCode {
     completions::answer();
+    // A write beyond the limit on the size of files (`ulimit -f`) is then an error, and does not end the program.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
     std::panic::set_hook(Box::new(|info| {
         console::error(&format!("internal error: {info}"));
         console::error("this is a bug in mailrun: please report it, with the session file and the transcript");

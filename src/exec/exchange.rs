@@ -12,6 +12,7 @@ use crate::smtp::reply::Reply;
 use crate::smtp::timeouts::Timeout;
 use crate::smtp::transaction::may_end_content;
 use crate::transcript::SafeText;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Bytes to send, and what is to come of them.
@@ -176,13 +177,13 @@ pub fn server_response(events: &EventSink<'_>, reply: &Reply) -> ServerResponse 
 pub fn update_capabilities(context: &mut StepContext<'_, '_>, line: &[u8], facts: &ReplyFacts) {
     let extended = is_verb(line, "EHLO") || is_verb(line, "LHLO");
     if extended && facts.reply.code.class() == 2 {
-        context.connection.server.ehlo = Capabilities::parse(&facts.reply);
+        context.connection.server.ehlo = Arc::new(Capabilities::parse(&facts.reply));
         // As the server wrote them: a keyword in capitals would no longer be known for a secret.
         let offers = facts.reply.lines.iter().skip(1);
         let list = offers.map(|offer| context.events.shown(offer.trim_ascii())).collect();
         context.note(Note::Capabilities { list });
     } else if extended || is_verb(line, "HELO") {
-        context.connection.server.ehlo = Capabilities::default();
+        context.connection.server.ehlo = Arc::default();
     }
 }
 

@@ -24,6 +24,18 @@ pub struct PreparedSession<'a> {
     pub(super) secrets: Secrets,
 }
 
+/// What was found in a row that was rendered without connecting.
+pub struct CheckedRow {
+    /// What is wrong with it.
+    pub failures: Vec<Failure>,
+    /// The size of its largest message in bytes.
+    pub message_bytes: u64,
+    /// Addresses that servers need not accept, and why.
+    pub long_addresses: Vec<SafeText>,
+    /// All its recipients are excluded, so that a run skips it.
+    pub is_excluded: bool,
+}
+
 impl<'a> PreparedSession<'a> {
     /// Reads and renders all that can be before anything is sent, and emits that the session started; the outcome if it
     /// cannot go on.
@@ -74,13 +86,12 @@ impl<'a> PreparedSession<'a> {
         }
     }
 
-    /// Renders rows without connecting. `found` gets the place of each row, what is wrong with it, and the size of its
-    /// largest message in bytes.
+    /// Renders rows without connecting. `found` gets the place of each row, and what was found.
     pub fn check_rows(
         &self,
         rows: &mut dyn Iterator<Item = Row>,
         clock: &dyn Clock,
-        found: &mut dyn FnMut(&str, Vec<Failure>, u64),
+        found: &mut dyn FnMut(&str, CheckedRow),
     ) {
         let mut secrets = self.secrets.clone();
         let mut checker = preflight::RowPreflight::new(self.run(), &self.values, &mut secrets, clock);
@@ -92,7 +103,13 @@ impl<'a> PreparedSession<'a> {
                 let place = error.span.as_ref().map(|span| sources.place(span)).unwrap_or_default();
                 error.failure(place)
             });
-            found(&place, failures.collect(), findings.message_bytes);
+            let checked = CheckedRow {
+                failures: failures.collect(),
+                message_bytes: findings.message_bytes,
+                long_addresses: findings.long_addresses.iter().map(|text| self.shown(text)).collect(),
+                is_excluded: findings.is_excluded,
+            };
+            found(&place, checked);
         }
     }
 

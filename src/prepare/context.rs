@@ -5,7 +5,7 @@ use super::options::RunOptions;
 use super::shared::SharedByMessages;
 use crate::event::{Failure, RowId};
 use crate::session::{
-    ExclusionList, KeyCase, MessageNumbering, RowValue, Scope, Session, Sources, comparison_key, ledger_recipient,
+    ExclusionList, MessageNumbering, RowValue, Scope, Session, Sources, ledger_recipient, mailbox_key,
 };
 use crate::smtp::address::Mailbox;
 use crate::transcript::Secrets;
@@ -79,7 +79,7 @@ impl RowContext {
 
     /// How a ledger knows a recipient of the message that is being sent.
     pub fn ledger_name(&self, secrets: &Secrets, recipient: &Mailbox) -> String {
-        let address = secrets.shown(comparison_key(&recipient.to_string(), KeyCase::Exact));
+        let address = secrets.shown(mailbox_key(recipient));
         ledger_recipient(self.numbering.name().as_deref(), address.as_str())
     }
 

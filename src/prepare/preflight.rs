@@ -38,6 +38,10 @@ pub struct RowFindings {
     pub errors: Vec<StepError>,
     /// The size of the row's largest message in bytes; 0 if it has none that can be prepared.
     pub message_bytes: u64,
+    /// Addresses of its envelopes that are longer than every server accepts, and why.
+    pub long_addresses: Vec<String>,
+    /// All recipients of all its messages are excluded.
+    pub is_excluded: bool,
 }
 
 impl<'p, 'a> RowPreflight<'p, 'a> {
@@ -55,12 +59,19 @@ impl<'p, 'a> RowPreflight<'p, 'a> {
         if let Some(why) = row.error.take() {
             let error = StepError::bad_value(preflight.secrets, why);
             let error = session.rows.iter().fold(error, |error, rows| error.at(&rows.file.span));
-            return RowFindings { errors: vec![error], message_bytes: 0 };
+            return RowFindings {
+                errors: vec![error],
+                message_bytes: 0,
+                long_addresses: Vec::new(),
+                is_excluded: false,
+            };
         }
         preflight.row.begin(row);
         session.steps.iter().for_each(|step| preflight.visit_step(step));
-        let findings = std::mem::take(&mut preflight.findings);
-        RowFindings { errors: findings.errors, message_bytes: findings.message_bytes }
+        let PreflightFindings { errors, message_bytes, long_addresses, excluded_messages, messages, .. } =
+            std::mem::take(&mut preflight.findings);
+        let is_excluded = messages > 0 && excluded_messages == messages;
+        RowFindings { errors, message_bytes, long_addresses, is_excluded }
     }
 }
 
@@ -92,6 +103,12 @@ struct PreflightFindings {
     is_final: bool,
     /// The size of the largest message in bytes.
     message_bytes: u64,
+    /// Addresses of envelopes that are longer than every server accepts, and why.
+    long_addresses: Vec<String>,
+    /// How many messages were prepared.
+    messages: usize,
+    /// How many of them have no recipient that is not excluded.
+    excluded_messages: usize,
 }
 
 impl PreflightFindings {
@@ -292,8 +309,17 @@ impl<'p, 'a> Preflight<'p, 'a> {
 
     fn prepare(&mut self, message: &Message) -> Result<(), StepError> {
         let mut inputs = MessageContext { run: self.run, row: &mut self.row, secrets: self.secrets, clock: self.clock };
-        let size = prepare_message(&mut inputs, message)?.content.size();
-        self.findings.message_bytes = self.findings.message_bytes.max(size);
+        let mail = prepare_message(&mut inputs, message)?;
+        let findings = &mut self.findings;
+        findings.messages += 1;
+        if mail.notices.all_excluded {
+            findings.excluded_messages += 1;
+            return Ok(());
+        }
+        findings.message_bytes = findings.message_bytes.max(mail.content.size());
+        let too_long = std::iter::once(&mail.from).chain(&mail.recipients);
+        let too_long = too_long.filter_map(|mailbox| Some(format!("{mailbox}: {}", mailbox.exceeded_limit()?)));
+        findings.long_addresses.extend(too_long);
         Ok(())
     }
 

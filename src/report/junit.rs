@@ -17,8 +17,9 @@ pub fn write(run: &RunRecord, out: impl io::Write) -> io::Result<()> {
     let mut report = Report::new("mailrun");
     report.set_time(run.elapsed);
     report.add_test_suites(run.records.iter().map(suite));
-    let mut out = SchemaFilter { head: Some(Vec::new()), out };
-    report.serialize(&mut out).map_err(io::Error::other)?;
+    let mut out = SchemaFilter { head: Some(Vec::new()), failure: None, out };
+    // The serializer's own error does not say why it could not write.
+    report.serialize(&mut out).map_err(|why| out.failure.take().unwrap_or_else(|| io::Error::other(why)))?;
     out.flush()
 }
 
@@ -26,11 +27,13 @@ pub fn write(run: &RunRecord, out: impl io::Write) -> io::Result<()> {
 struct SchemaFilter<W> {
     /// What was written so far, until that element's tag is complete.
     head: Option<Vec<u8>>,
+    /// Why something could not be written.
+    failure: Option<io::Error>,
     out: W,
 }
 
-impl<W: Write> Write for SchemaFilter<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+impl<W: Write> SchemaFilter<W> {
+    fn write_filtered(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(head) = &mut self.head else { return self.out.write(bytes) };
         head.extend_from_slice(bytes);
         let text = String::from_utf8_lossy(head);
@@ -42,6 +45,15 @@ impl<W: Write> Write for SchemaFilter<W> {
             self.head = None;
         }
         Ok(bytes.len())
+    }
+}
+
+impl<W: Write> Write for SchemaFilter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_filtered(bytes).inspect_err(|why| {
+            let same = why.raw_os_error().map_or_else(|| why.kind().into(), io::Error::from_raw_os_error);
+            self.failure.get_or_insert(same);
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {

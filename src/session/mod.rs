@@ -77,7 +77,7 @@ pub use model::*;
 pub use read::{KeySpec, KeyType, TABLES, TableSpec, load, parse_rate};
 pub use retry::{RetrySettings, StepRetry};
 pub use row::RowValue;
-pub use row_key::{ExclusionList, KeyCase, comparison_key};
+pub use row_key::{ExclusionList, KeyCase, SeenKeys, comparison_key, is_decorated_address, mailbox_key};
 pub use row_transcoder::RowTranscoder;
 pub use schema::schema;
 pub use scope::{DATE_HELP, HostEnvironment, Scope, Value, date_field, unseeded_letters};

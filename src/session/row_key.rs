@@ -2,7 +2,7 @@
 
 use crate::smtp::address::Mailbox;
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// `[rows] key_case`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,10 +22,38 @@ pub fn comparison_key(key: &str, case: KeyCase) -> String {
     }
 }
 
+/// The [`comparison_key`] of an address, with [`KeyCase::Exact`].
+pub fn mailbox_key(mailbox: &Mailbox) -> String {
+    if mailbox.domain.is_empty() {
+        return mailbox.to_string();
+    }
+    let (local, domain) = mailbox.comparison_key();
+    format!("{local}@{domain}")
+}
+
 fn as_address(key: &str) -> Option<String> {
     let mailbox = Mailbox::parse(key.trim()).ok().filter(|mailbox| !mailbox.domain.is_empty())?;
-    let (local, domain) = mailbox.comparison_key();
-    Some(format!("{local}@{domain}"))
+    Some(mailbox_key(&mailbox))
+}
+
+/// Whether a cell seems to name an address and is no plain one, so that no recipient is equal to it:
+/// `Ann <ann@example.com>`, `mailto:ann@example.com`, two addresses, `*@example.com`, `@example.com`.
+pub fn is_decorated_address(cell: &str) -> bool {
+    let cell = cell.trim();
+    let is_handle = cell.starts_with('@') && !cell.contains('.');
+    cell.contains('@') && !is_handle && (cell.starts_with("*@") || as_address(cell).is_none())
+}
+
+/// The keys of the rows so far, and their lines. A key takes some 30 bytes, however long it is.
+#[derive(Clone, Debug, Default)]
+pub struct SeenKeys(HashMap<u128, u64>);
+
+impl SeenKeys {
+    /// Adds the key of the row in this line. Gives the line of an earlier row with the same key.
+    pub fn add(&mut self, key: &str, case: KeyCase, line: u64) -> Option<u64> {
+        let first = *self.0.entry(digest(&comparison_key(key, case))).or_insert(line);
+        (first != line).then_some(first)
+    }
 }
 
 /// The keys of `[rows] exclude`, compared without case and without white space around them. A key takes 16 bytes, however
@@ -42,24 +70,24 @@ impl ExclusionList {
         let cell = cell.trim();
         if !cell.is_empty() {
             self.has_addresses |= as_address(cell).is_some();
-            self.keys.insert(digest(cell));
+            self.keys.insert(digest(&comparison_key(cell, KeyCase::Ignore)));
         }
     }
 
     /// Whether the list has the key.
     pub fn contains(&self, key: &str) -> bool {
-        !self.keys.is_empty() && self.keys.contains(&digest(key.trim()))
+        !self.keys.is_empty() && self.keys.contains(&digest(&comparison_key(key.trim(), KeyCase::Ignore)))
     }
 
     /// Whether the list has this recipient.
     pub fn contains_mailbox(&self, mailbox: &Mailbox) -> bool {
-        self.has_addresses && self.contains(&mailbox.to_string())
+        self.has_addresses && self.keys.contains(&digest(&mailbox_key(mailbox).to_lowercase()))
     }
 }
 
-/// Half of SHA-256: no list that a stranger writes can make another key look excluded.
-fn digest(key: &str) -> u128 {
-    let digest = Sha256::digest(comparison_key(key, KeyCase::Ignore));
+/// Half of SHA-256: no list that a stranger writes can make another key look the same.
+fn digest(compared: &str) -> u128 {
+    let digest = Sha256::digest(compared);
     digest.iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
@@ -105,7 +133,50 @@ mod tests {
         assert!(!ExclusionList::default().contains("b@x.y"));
     }
 
+    #[test]
+    fn a_cell_that_names_an_address_and_more_is_noticed() {
+        for cell in [
+            "Ann <ann@x.y>",
+            "<ann@x.y>",
+            " mailto:ann@x.y",
+            "a@x.y; b@x.y",
+            "a@x.y,b@x.y",
+            "a b@x.y",
+            "a@x.y.",
+            "*@x.y",
+            "@x.y",
+        ] {
+            assert!(is_decorated_address(cell), "{cell}");
+        }
+        for cell in ["ann@x.y", " ann@X.Y\t", "\"a b\"@x.y", "ann@m\u{fc}nchen.example", "C42", "@ann", "", "ann"] {
+            assert!(!is_decorated_address(cell), "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_second_key_names_the_line_of_the_first() {
+        let mut seen = SeenKeys::default();
+        for (key, case, line, expected) in [
+            ("a@x.y", KeyCase::Exact, 2, None),
+            (" a@X.y", KeyCase::Exact, 3, Some(2)),
+            ("A@x.y", KeyCase::Exact, 4, None),
+            ("a@x.y", KeyCase::Exact, 5, Some(2)),
+            ("K", KeyCase::Ignore, 6, None),
+            ("k", KeyCase::Ignore, 7, Some(6)),
+        ] {
+            assert_eq!(seen.add(key, case, line), expected, "line {line}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_mailbox_has_the_key_of_its_text(text in "[a-cA-C.]{1,4}@[a-cA-C.\u{fc}-]{1,6}") {
+            let mailbox = Mailbox::parse(&text);
+            prop_assume!(mailbox.is_ok());
+            let mailbox = mailbox.expect("it was checked");
+            prop_assert_eq!(mailbox_key(&mailbox), comparison_key(&text, KeyCase::Exact));
+        }
+
         #[test]
         fn a_comparison_key_is_that_of_itself(key in prop_oneof![".*", "[a-cA-C. \"]{0,4}@[a-cA-C.ü-]{0,6}"], ignore: bool) {
             let case = if ignore { KeyCase::Ignore } else { KeyCase::Exact };

@@ -136,8 +136,8 @@ impl Scope {
         self.bindings_mut().reply = reply.map(Arc::new);
     }
 
-    pub fn set_ehlo(&mut self, ehlo: EhloFacts) {
-        self.bindings_mut().ehlo = Arc::new(ehlo);
+    pub fn set_ehlo(&mut self, ehlo: Arc<EhloFacts>) {
+        self.bindings_mut().ehlo = ehlo;
     }
 
     pub fn set_tls(&mut self, tls: Option<TlsFacts>) {

@@ -116,6 +116,22 @@ impl Mailbox {
         }
     }
 
+    /// Which of RFC 5321's limits it exceeds, in words: servers need not accept a local part of more than 64 octets
+    /// (§4.5.3.1.1), a domain of more than 255 (§4.5.3.1.2), or both with `@`, `<` and `>` of more than 256 (§4.5.3.1.3).
+    pub fn exceeded_limit(&self) -> Option<String> {
+        let path = self.local.len() + self.domain.len() + "<@>".len();
+        [
+            ("its local part", self.local.len(), 64, "4.5.3.1.1"),
+            ("its domain", self.domain.len(), 255, "4.5.3.1.2"),
+            ("as a path it", path, 256, "4.5.3.1.3"),
+        ]
+        .into_iter()
+        .find(|(_, octets, most, _)| octets > most)
+        .map(|(part, octets, most, section)| {
+            format!("{part} has {octets} octets; servers need not accept more than {most} (RFC 5321 §{section})")
+        })
+    }
+
     /// What two spellings of the same mailbox have in common: domains are compared without case (RFC 1035 §2.3.3), local
     /// parts exactly (RFC 5321 §2.4).
     pub fn comparison_key(&self) -> (String, String) {

@@ -23,6 +23,9 @@ pub fn io_error_text(error: &io::Error) -> String {
     match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
         Some(rustix::io::Errno::ISDIR) => "it is a folder".to_owned(),
         Some(rustix::io::Errno::NXIO) => "it is a socket or a device, not a regular file".to_owned(),
+        Some(rustix::io::Errno::FBIG) => {
+            "it is larger than the limit on the size of files allows (ulimit -f)".to_owned()
+        }
         _ => text.to_lowercase(),
     }
 }

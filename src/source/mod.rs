@@ -24,7 +24,7 @@ mod system;
 mod tests;
 
 pub use error_text::io_error_text;
-pub use exclusions::read_exclusions;
+pub use exclusions::{PLAIN_ADDRESS_HELP, read_exclusions};
 pub use glob::glob_matches;
 pub use interrupt::InterruptCheck;
 pub use limited::{read_argument_file, read_limited, read_small_file};

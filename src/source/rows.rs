@@ -25,6 +25,8 @@ pub struct SourceRow {
     pub number: u64,
     /// The file and line: `people.csv:3`.
     pub place: String,
+    /// That line, from 1.
+    pub line: u64,
     /// The row's values, or why it is not valid.
     pub value: Result<RowValue, String>,
 }
@@ -131,7 +133,7 @@ impl RowReader {
         let Some((line, value)) = parsed.map_err(|error| read_error(&self.name, &error))? else { return Ok(None) };
         self.number += 1;
         let place = format!("{}:{line}", self.name);
-        Ok(Some(SourceRow { number: self.number, place, value }))
+        Ok(Some(SourceRow { number: self.number, place, line, value }))
     }
 }
 

@@ -46,3 +46,36 @@ fn steps_that_if_skips_for_a_row_are_not_rendered() {
     let said = check(&batch, 65);
     assert!(said.contains("p.csv:2: error: "), "{said}");
 }
+
+#[test]
+fn a_duplicate_key_is_named_with_both_lines() {
+    let batch = BatchFixture::empty();
+    let optout = "exclude = { file = \"optout.csv\", key = \"email\" }\n";
+    batch.write("c.toml", SESSION.replace("[message]", &format!("{optout}[message]")));
+    batch.write("optout.csv", "email\nx@x.example\n");
+    batch.write(
+        "p.csv",
+        "email,note\na@x.example,\"two\nlines\"\nx@x.example,\nb@x.example,\n A@X.example,\nx@x.example,\na@X.EXAMPLE ,\n",
+    );
+    let said = check(&batch, 65);
+    assert!(said.contains("p.csv:8: error: duplicate key a@X.EXAMPLE : p.csv:2 has it too"), "{said}");
+    assert_eq!(said.matches("error").count(), 1, "excluded rows and other keys are not duplicates: {said}");
+    batch.write("p.csv", "email\na@x.example\nx@x.example\nX@x.example\n");
+    let said = check(&batch, 0);
+    assert!(said.contains("  rows         3\n  excluded     2\n"), "{said}");
+}
+
+#[test]
+fn addresses_that_servers_need_not_accept_are_warned_about_and_sent() {
+    let batch = BatchFixture::empty();
+    batch.write("c.toml", SESSION);
+    let long = "l".repeat(65);
+    batch.write("p.csv", format!("email\n{}@x.example\n{long}@x.example\n", &long[1..]));
+    let said = check(&batch, 0);
+    let warning = format!("p.csv:3: warning: {long}@x.example: its local part has 65 octets");
+    assert!(said.contains(&warning) && said.contains("RFC 5321") && said.contains("c.toml: OK"), "{said}");
+    assert_eq!(said.matches("warning").count(), 1, "64 octets are accepted everywhere: {said}");
+    let server = crate::support::FaultServer::start();
+    batch.without_ledger(&server).run().exits(0);
+    assert_eq!(server.recipients()[1], format!("{long}@x.example"));
+}

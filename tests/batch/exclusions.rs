@@ -140,3 +140,20 @@ fn case_may_be_ignored_from_the_second_run_on() {
         assert_eq!(server.accepted().len(), mails, "{why}");
     }
 }
+
+#[test]
+fn cells_that_are_no_plain_addresses_are_named_with_their_lines() {
+    let (batch, server) = (BatchFixture::empty(), FaultServer::start());
+    batch.write("c.toml", session(TO_ROW, OPTOUT));
+    batch.write("p.csv", "email\na@x.example\nb@x.example\n");
+    let more: String = (0..5).map(|n| format!("mailto:{n}@x.example\n")).collect();
+    batch.write("optout.csv", format!("email\nb@x.example\nAnn <a@x.example>\n{more}"));
+    let words = "no plain address, so that no recipient is excluded: optout.csv:3 \"Ann <a@x.example>\", optout.csv:4 \
+                 \"mailto:0@x.example\"";
+    let checked = batch.mailrun(&["check", "--server", &server.url("smtp"), "c.toml"]).run().exits(0).text();
+    assert!(checked.contains(words) && checked.contains(" and 1 more"), "{checked}");
+    assert!(checked.contains("warning") && checked.contains("without a name"), "{checked}");
+    let ran = batch.mailrun(&["run", "--server", &server.url("smtp"), "--ledger", "l.db", "c.toml"]).run().exits(0);
+    assert!(ran.stderr.contains(&format!("warning: {words}")) && ran.stderr.contains("1 excluded"), "{ran}");
+    assert_eq!(recipients(&server), ["a@x.example"]);
+}

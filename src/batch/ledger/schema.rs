@@ -129,8 +129,6 @@ impl Store {
     }
 
     fn open_with(path: &Path, more: OpenFlags) -> Result<Self, LedgerError> {
-        // A write beyond the limit on file sizes is then an error, and does not end the program.
-        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
         let failed = |error: &rusqlite::Error| LedgerError::sqlite(path, error);
         if !may_be_database(path) {

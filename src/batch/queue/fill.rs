@@ -237,7 +237,7 @@ fn row_task(
     repetition: Option<u64>,
     unseen: &mut Vec<String>,
 ) -> RowChoice {
-    let SourceRow { number, place, value } = row;
+    let SourceRow { number, place, value, .. } = row;
     let (mut value, mut error) = match value {
         Ok(value) => (Some(value), None),
         Err(why) => (None, Some(why)),

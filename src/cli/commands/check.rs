@@ -18,7 +18,7 @@ use crate::session::{
     ContentPath, Diagnostic, Diagnostics, Exclusion, ExclusionList, FilePattern, FilePurpose, RenderedText,
     SourceError, SourcePath, Sources, Span, TextDecoder, TextDecoding,
 };
-use crate::source::{RowReader, SessionPath, read_exclusions};
+use crate::source::{PLAIN_ADDRESS_HELP, RowReader, SessionPath, read_exclusions};
 use crate::transcript::escape_unprintable;
 use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
@@ -66,7 +66,7 @@ fn examine(loaded: &LoadedSession, inputs: &SessionInputs<'_>) -> (Status, Strin
     list.extend(row_errors(loaded));
     list.extend(missing_table_columns(loaded, &inputs.variables));
     let exclusions = loaded.session.rows.iter().flat_map(|rows| &rows.exclude);
-    list.extend(exclusions.filter_map(|exclusion| exclusion_error(loaded, exclusion)));
+    list.extend(exclusions.filter_map(|exclusion| exclusion_finding(loaded, exclusion)));
     list.extend(dkim_findings(loaded));
     let found = Diagnostics { list, sources: loaded.session.source_map.clone() };
     let status = if found.list.is_empty() { Status::Passed } else { print_diagnostics(&found) };
@@ -164,14 +164,18 @@ fn row_errors(loaded: &LoadedSession) -> Vec<Diagnostic> {
     }
 }
 
-/// The error of a list of `exclude`, if it can be opened.
-fn exclusion_error(loaded: &LoadedSession, exclusion: &Exclusion) -> Option<Diagnostic> {
+/// The error of a list of `exclude`, if it can be opened, or a warning about cells that exclude nobody.
+fn exclusion_finding(loaded: &LoadedSession, exclusion: &Exclusion) -> Option<Diagnostic> {
     let path = NamedFile { path: &exclusion.file, purpose: FilePurpose::Rows }.literal()?;
     if path == Path::new("-") || loaded.files.open(&path).is_err() {
         return None;
     }
-    let read = read_exclusions(&loaded.files, &path, exclusion, &mut ExclusionList::default());
-    read.err().map(|(error, span)| source_diagnostic(error, span))
+    match read_exclusions(&loaded.files, &path, exclusion, &mut ExclusionList::default()) {
+        Err((error, span)) => Some(source_diagnostic(error, span)),
+        Ok(warning) => {
+            warning.map(|what| Diagnostic::warning(exclusion.key.1.clone(), what).with_help(PLAIN_ADDRESS_HELP))
+        }
+    }
 }
 
 fn source_diagnostic(error: SourceError, span: Span) -> Diagnostic {

@@ -166,7 +166,7 @@ impl ReportFiles {
         }
     }
 
-    /// Writes all reports. Returns the first error as a message.
+    /// Writes all reports. The error names those that could not be written.
     pub fn finish(mut self, status: Status, totals: &crate::report::record::Totals) -> Result<(), String> {
         let elapsed = self.started_at.elapsed();
         if let Some(lines) = self.stream.as_mut() {
@@ -180,7 +180,8 @@ impl ReportFiles {
             json_events::write_line(lines, &end);
         }
         let run = RunRecord { status, started: self.started, elapsed, records: self.records };
-        let mut failure = None;
+        let has_run = !run.records.is_empty();
+        let mut failures = Vec::new();
         for (kind, path, mut file) in self.files {
             // A panic in one report must not lose the others.
             let written = catch_unwind(AssertUnwindSafe(|| -> io::Result<()> {
@@ -197,9 +198,15 @@ impl ReportFiles {
             let written = written.unwrap_or_else(|_| Err(io::Error::other("internal error")));
             if let Err(why) = written.and_then(|()| file.commit()) {
                 let name = escape_unprintable(path.as_os_str().as_bytes());
-                failure.get_or_insert_with(|| format!("cannot write the report {name}: {}", io_error_text(&why)));
+                failures.push(format!("cannot write the report {name}: {}", io_error_text(&why)));
             }
         }
-        failure.map_or(Ok(()), Err)
+        if failures.is_empty() {
+            return Ok(());
+        }
+        if has_run {
+            failures.push("the sessions ran all the same: mail that they sent is sent".to_owned());
+        }
+        Err(failures.join("; "))
     }
 }

@@ -18,6 +18,8 @@ const PLACEHOLDER: &str = "{session}";
 /// The transcript files of a run.
 pub struct TranscriptFiles {
     files: Vec<(PathBuf, TranscriptFile)>,
+    /// What `--transcript` names; with `{session}` there is a file for each session.
+    target: PathBuf,
     /// Whether there is a file for each session.
     per_session: bool,
 }
@@ -49,7 +51,7 @@ impl TranscriptFiles {
             }
         };
         let files = paths.into_iter().map(create).collect::<Result<_, _>>()?;
-        Ok(Self { files, per_session })
+        Ok(Self { files, target: target.map(Path::to_owned).unwrap_or_default(), per_session })
     }
 
     /// The writer of a session's transcript. In a file that sessions share, `header` names the session.
@@ -62,12 +64,13 @@ impl TranscriptFiles {
     /// Gives all files their names. `write_error` is the first error while transcripts were written. Returns the first
     /// error of all as a message.
     pub fn finish(self, write_error: Option<&io::Error>) -> Result<(), String> {
-        let mut failure = write_error.map(|why| format!("cannot write the transcript: {}", io_error_text(why)));
+        let failed = |path: &Path, why: &io::Error| {
+            format!("cannot write the transcript {}: {}", shown(path), io_error_text(why))
+        };
+        let mut failure = write_error.map(|why| failed(&self.target, why));
         for (path, file) in self.files {
             if let Err(why) = file.locked().commit() {
-                failure.get_or_insert_with(|| {
-                    format!("cannot write the transcript {}: {}", shown(&path), io_error_text(&why))
-                });
+                failure.get_or_insert_with(|| failed(&path, &why));
             }
         }
         failure.map_or(Ok(()), Err)

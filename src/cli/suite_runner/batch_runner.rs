@@ -180,8 +180,8 @@ impl<'a> BatchRunner<'a> {
                 Err(outcome) => return (*outcome, None),
             },
         };
-        let exclusions = match rows.map(|rows| Self::exclusions(loaded, rows, ready)).transpose() {
-            Ok(list) => list.flatten(),
+        let (exclusions, warnings) = match rows.map(|rows| Self::exclusions(loaded, rows, ready)).transpose() {
+            Ok(found) => found.unwrap_or_default(),
             Err(outcome) => return (*outcome, None),
         };
         ready.exclude(exclusions.clone());
@@ -256,6 +256,7 @@ impl<'a> BatchRunner<'a> {
                 _ => summary.lines.push(why.to_owned()),
             }
         }
+        summary.lines.extend(warnings);
         let has_lines = !summary.lines.is_empty();
         (outcome, has_lines.then_some(summary))
     }
@@ -315,19 +316,20 @@ impl<'a> BatchRunner<'a> {
         missing.into_iter().next()
     }
 
-    /// Reads the lists of `exclude`; `None` if there are none.
+    /// Reads the lists of `exclude`; `None` if there are none. The lines are warnings about them.
     fn exclusions(
         loaded: &LoadedSession,
         rows: &RowsSettings,
         ready: &PreparedSession<'_>,
-    ) -> Result<Option<Arc<ExclusionList>>, Box<Outcome>> {
-        let mut list = ExclusionList::default();
+    ) -> Result<(Option<Arc<ExclusionList>>, Vec<String>), Box<Outcome>> {
+        let (mut list, mut warnings) = (ExclusionList::default(), Vec::new());
         for exclusion in &rows.exclude {
             let path = ready.path(&exclusion.file)?;
-            read_exclusions(&loaded.files, &path, exclusion, &mut list)
+            let warning = read_exclusions(&loaded.files, &path, exclusion, &mut list)
                 .map_err(|(error, span)| Box::new(ready.refuse(&error, &span)))?;
+            warnings.extend(warning.map(|what| format!("warning: {what}")));
         }
-        Ok((!rows.exclude.is_empty()).then(|| Arc::new(list)))
+        Ok(((!rows.exclude.is_empty()).then(|| Arc::new(list)), warnings))
     }
 
     /// Writes the rest of the ledger. Returns the exit status for that.

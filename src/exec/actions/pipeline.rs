@@ -15,6 +15,7 @@ use crate::session::{Action, EhloFacts, Step, Value};
 use crate::smtp::content::ContentEncoder;
 use crate::smtp::timeouts::Timeout;
 use std::io::Read;
+use std::sync::Arc;
 
 /// A command of the group as it is sent.
 struct PipelinedCommand<'s> {
@@ -39,7 +40,7 @@ struct PipelinedReply<'m, 's> {
     outcome: ReadOutcome,
     deadline: Deadline,
     /// What the server offered then.
-    ehlo: EhloFacts,
+    ehlo: Arc<EhloFacts>,
 }
 
 /// Writes the group, reads all its replies, and only then fails: with the first that failed.
@@ -167,8 +168,8 @@ fn judge_replies(context: &mut StepContext<'_, '_>, replies: Vec<PipelinedReply<
     context.update_scope();
     let mut first: Option<StepError> = None;
     for reply in replies {
-        let (step, ehlo) = (reply.command.step, reply.ehlo.clone());
-        context.row.scope.set_ehlo(ehlo);
+        let step = reply.command.step;
+        context.row.scope.set_ehlo(reply.ehlo.clone());
         context.row.scope.push_layer(reply.command.with.clone());
         let judged = judge_reply(context, reply);
         context.row.scope.pop_layer();

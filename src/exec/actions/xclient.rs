@@ -4,8 +4,9 @@ use super::command::exchange;
 use crate::exec::context::StepContext;
 use crate::exec::error::StepError;
 use crate::exec::exchange::SmtpCommand;
-use crate::session::{EhloFacts, Template};
+use crate::session::Template;
 use crate::smtp::xtext;
+use std::sync::Arc;
 
 /// Postfix's XCLIENT: its reply is a new greeting, after which the session begins anew.
 pub fn xclient(context: &mut StepContext<'_, '_>, attributes: &[(String, Template)]) -> Result<(), StepError> {
@@ -19,7 +20,7 @@ pub fn xclient(context: &mut StepContext<'_, '_>, attributes: &[(String, Templat
     let command = SmtpCommand::line(context, line.as_bytes(), expect, step.timeout);
     let facts = exchange(context, &SmtpCommand { chunk: step.chunk, ..command })?;
     if facts.is_some_and(|facts| facts.reply.code.get() == 220) {
-        context.connection.server.ehlo = EhloFacts::default();
+        context.connection.server.ehlo = Arc::default();
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::exec::ports::ConnectionInfo;
 use crate::session::{EhloFacts, ReplyFacts, TlsFacts};
 use std::cell::Cell;
+use std::sync::Arc;
 
 /// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,8 @@ pub enum TlsStart {
 pub struct ServerFacts {
     /// `None` if there never was a connection.
     pub info: Option<ConnectionInfo>,
-    pub ehlo: EhloFacts,
+    /// Shared with templates and with messages, which outlive a change of it.
+    pub ehlo: Arc<EhloFacts>,
     pub tls: Option<TlsFacts>,
     /// The last reply.
     pub reply: Option<ReplyFacts>,

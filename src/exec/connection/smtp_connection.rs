@@ -8,10 +8,11 @@ use crate::exec::events::EventSink;
 use crate::exec::outbox::Outbox;
 use crate::exec::ports::{ConnectionInfo, Stream};
 use crate::exec::read_outcome::{StreamEnd, TransferError};
-use crate::session::{Chunk, CloseMode, EhloFacts, TlsFacts};
+use crate::session::{Chunk, CloseMode, TlsFacts};
 use crate::smtp::reply::ReplyParser;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a server has to say something in plain text after TLS ended or broke, unless it ends the connection before.
@@ -95,7 +96,7 @@ impl SmtpConnection<'_> {
     /// TLS runs: what the server said before is forgotten (RFC 3207 §4.2).
     pub fn begin_tls(&mut self, facts: TlsFacts) {
         self.server.tls = Some(facts);
-        self.server.ehlo = EhloFacts::default();
+        self.server.ehlo = Arc::default();
         if matches!(self.state, ConnectionState::AwaitingTls(_)) {
             self.state = ConnectionState::Ready;
         }
@@ -111,7 +112,7 @@ impl SmtpConnection<'_> {
         match ended {
             Ok(answered) => {
                 self.server.tls = None;
-                self.server.ehlo = EhloFacts::default();
+                self.server.ehlo = Arc::default();
                 self.reader.lines.take_pending();
                 self.reader.parser = ReplyParser::default();
                 self.reader.in_long_line = false;

@@ -10,14 +10,15 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The secrets of a run. It finds them in plain text, base64 (alone and inside something longer), URL-encoded and so on, and the
 /// SASL responses that were made with them.
 #[derive(Clone, Default)]
 pub struct Redactor {
     off: bool,
-    pub(super) forms: Vec<Form>,
+    /// Shared by all copies, until one learns a secret.
+    pub(super) forms: Arc<Vec<Form>>,
     /// Whether a secret contains a space.
     pub(super) spaces: bool,
     /// Built from `forms` when it is first needed.
@@ -69,7 +70,7 @@ impl Redactor {
     fn learn(&mut self, forms: Vec<Form>) {
         for form in forms {
             if !self.forms.contains(&form) {
-                self.forms.push(form);
+                Arc::make_mut(&mut self.forms).push(form);
                 self.automaton = OnceLock::new();
             }
         }

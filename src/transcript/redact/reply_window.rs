@@ -73,7 +73,7 @@ impl Redactor {
         let look = |bytes: &[u8], within: &mut Matches| {
             let end = bytes.trim_ascii_end().len();
             let Some(&last_byte) = bytes[..end].last() else { return };
-            for form in &self.forms {
+            for form in self.forms.iter() {
                 let least = if continues { LEAST } else { LEAST.max(form.bytes.len() / 3) };
                 // Only beginnings that end with the text's last byte are compared.
                 let most = &form.bytes[..form.bytes.len().saturating_sub(1).min(end)];

@@ -4,13 +4,14 @@ use crate::cli::output::console;
 use crate::cli::sessions::load::{LoadedSession, SessionInputs};
 use crate::cli::suite_runner::machine;
 use crate::event::{Event, Failure, Observer, RowId, Status, group_thousands};
-use crate::exec::{LocalHost, PreparedSession, Row, RunOptions, ServerTarget, TlsTrust};
+use crate::exec::{CheckedRow, LocalHost, PreparedSession, Row, RunOptions, ServerTarget, TlsTrust};
 use crate::net::{SystemClock, check_tls_input};
-use crate::session::{RowsSettings, SourceError};
-use crate::source::{RowReader, SourceRow};
+use crate::session::{ExclusionList, RowsSettings, SeenKeys, SourceError};
+use crate::source::{RowReader, SourceRow, read_exclusions};
 use crate::transcript::SafeText;
+use std::sync::Arc;
 
-/// How many errors are printed; those after them are counted.
+/// How many errors, and how many warnings, are printed; those after them are counted.
 const MAX_ERRORS: usize = 20;
 
 /// Renders the rows of a session, and prints up to 20 errors, each with its row. Returns the status, and what to print of
@@ -27,7 +28,7 @@ pub fn check(loaded: &LoadedSession, rows: &RowsSettings, inputs: &SessionInputs
     };
     let clock = SystemClock::new();
     let mut report = CheckedRows::default();
-    let ready = match PreparedSession::new(&loaded.session, &options, &loaded.files, &clock, &mut EventDiscarder) {
+    let mut ready = match PreparedSession::new(&loaded.session, &options, &loaded.files, &clock, &mut EventDiscarder) {
         Ok(ready) => ready,
         Err(outcome) => {
             let failures = outcome.failure.into_iter().flat_map(Failure::into_list).collect();
@@ -46,22 +47,42 @@ pub fn check(loaded: &LoadedSession, rows: &RowsSettings, inputs: &SessionInputs
             return (report.finish(), String::new());
         }
     };
-    let mut unreadable: Option<SourceError> = None;
-    let key = rows.key.as_ref().map(|(key, _)| key.as_str());
-    let mut next = || match reader.next_row() {
-        Ok(row) => row.map(|row| row_of(row, key)),
-        Err(error) => {
-            unreadable = Some(error);
-            None
+    let exclusions = match exclusions(loaded, rows, &ready) {
+        Ok(list) => Arc::new(list),
+        Err(failure) => {
+            report.add("", failure.into_iter().collect());
+            return (report.finish(), String::new());
         }
     };
-    ready.check_rows(&mut std::iter::from_fn(&mut next), &clock, &mut |place, failures, message_bytes| {
-        report.rows += 1;
-        if message_bytes > report.largest.0 {
-            report.largest = (message_bytes, place.to_owned());
+    ready.exclude(Some(exclusions.clone()));
+    let mut unreadable: Option<SourceError> = None;
+    let mut seen = SeenKeys::default();
+    let (mut read, mut excluded) = (0, 0);
+    let mut next = || {
+        loop {
+            match reader.next_row() {
+                Ok(None) => return None,
+                Ok(Some(row)) => {
+                    read += 1;
+                    match row_of(row, rows, &exclusions, &mut seen) {
+                        Some(row) => return Some(row),
+                        None => excluded += 1,
+                    }
+                }
+                Err(error) => {
+                    unreadable = Some(error);
+                    return None;
+                }
+            }
         }
-        report.add(place, failures);
+    };
+    let mut without_recipients = 0;
+    ready.check_rows(&mut std::iter::from_fn(&mut next), &clock, &mut |place, row| {
+        without_recipients += usize::from(row.is_excluded);
+        report.add_row(place, row);
     });
+    report.rows = read;
+    report.excluded = (!rows.exclude.is_empty()).then_some(excluded + without_recipients);
     if let Some(error) = unreadable {
         report.add("", ready.refuse(&error, &rows.file.span).failure.into_iter().collect());
     }
@@ -69,34 +90,74 @@ pub fn check(loaded: &LoadedSession, rows: &RowsSettings, inputs: &SessionInputs
     (report.finish(), text)
 }
 
-/// The row as a run begins it.
-fn row_of(row: SourceRow, key: Option<&str>) -> Row {
-    let SourceRow { number, place, value } = row;
+/// The lists of `exclude`, or why one cannot be used.
+fn exclusions(
+    loaded: &LoadedSession,
+    rows: &RowsSettings,
+    ready: &PreparedSession<'_>,
+) -> Result<ExclusionList, Option<Failure>> {
+    let mut list = ExclusionList::default();
+    for exclusion in &rows.exclude {
+        let path = ready.path(&exclusion.file).map_err(|outcome| outcome.failure)?;
+        read_exclusions(&loaded.files, &path, exclusion, &mut list)
+            .map_err(|(error, span)| ready.refuse(&error, &span).failure)?;
+    }
+    Ok(list)
+}
+
+/// The row as a run begins it; `None` if it is excluded.
+fn row_of(row: SourceRow, rows: &RowsSettings, exclusions: &ExclusionList, seen: &mut SeenKeys) -> Option<Row> {
+    let SourceRow { number, place, line, value } = row;
     let (value, mut error) = match value {
         Ok(value) => (Some(value), None),
         Err(why) => (None, Some(why)),
     };
-    if let (Some(column), Some(row)) = (key, &value)
-        && row.text(column).is_none()
-    {
-        error = Some(format!("the row has no value for its key {}", SafeText::new(column)));
+    if let (Some((column, _)), Some(row)) = (&rows.key, &value) {
+        match row.text(column) {
+            Some(key) if !key.is_empty() || rows.ledger.is_none() => {
+                if exclusions.contains(&key) {
+                    return None;
+                }
+                let file = place.rsplit_once(':').map_or("", |(file, _)| file);
+                let first = seen.add(&key, rows.key_case, line);
+                error = first.map(|first| format!("duplicate key {}: {file}:{first} has it too", SafeText::new(&key)));
+            }
+            _ => error = Some(format!("the row has no value for its key {}", SafeText::new(column))),
+        }
     }
     let (name, shown) = (SafeText::new(number.to_string()), SafeText::new(&place));
     let id = RowId { number, key: name, place: shown, attempt: 1, repetition: None };
-    Row { id: Some(id), place, value, error, ..Row::default() }
+    Some(Row { id: Some(id), place, value, error, ..Row::default() })
 }
 
 /// What was found in the rows.
 #[derive(Default)]
 struct CheckedRows {
     rows: usize,
+    /// How many of them a list of `exclude` has; `None` if there is no list.
+    excluded: Option<usize>,
     errors: usize,
+    warnings: usize,
     statuses: Vec<Status>,
     /// The size of the largest message in bytes, and its row.
     largest: (u64, String),
 }
 
 impl CheckedRows {
+    /// Prints what was found in a row.
+    fn add_row(&mut self, place: &str, row: CheckedRow) {
+        if row.message_bytes > self.largest.0 {
+            self.largest = (row.message_bytes, place.to_owned());
+        }
+        for what in &row.long_addresses {
+            self.warnings += 1;
+            if self.warnings <= MAX_ERRORS {
+                console::print_line(&format!("{}: warning: {what}", SafeText::new(place)));
+            }
+        }
+        self.add(place, row.failures);
+    }
+
     /// Prints errors of the row at `place`, as long as there are not too many.
     fn add(&mut self, place: &str, failures: Vec<Failure>) {
         let place = if place.is_empty() { String::new() } else { format!("{}: ", SafeText::new(place)) };
@@ -110,12 +171,14 @@ impl CheckedRows {
         self.statuses.dedup();
     }
 
-    /// Prints how many errors were not printed. Returns the status.
+    /// Prints how many errors and warnings were not printed. Returns the status.
     fn finish(self) -> Status {
-        let more = self.errors.saturating_sub(MAX_ERRORS);
-        if more > 0 {
-            let noun = if more == 1 { "error" } else { "errors" };
-            console::print_line(&format!("and {} more {noun}", group_thousands(more)));
+        for (count, noun) in [(self.errors, "error"), (self.warnings, "warning")] {
+            let more = count.saturating_sub(MAX_ERRORS);
+            if more > 0 {
+                let plural = if more == 1 { "" } else { "s" };
+                console::print_line(&format!("and {} more {noun}{plural}", group_thousands(more)));
+            }
         }
         Status::worst(self.statuses)
     }
@@ -123,6 +186,9 @@ impl CheckedRows {
     /// The lines for rows without errors.
     fn text(&self) -> String {
         let mut text = format!("  {:<13}{}\n", "rows", group_thousands(self.rows));
+        if let Some(excluded) = self.excluded {
+            text += &format!("  {:<13}{}\n", "excluded", group_thousands(excluded));
+        }
         if self.largest.0 > 0 {
             let bytes = group_thousands(usize::try_from(self.largest.0).unwrap_or(usize::MAX));
             text += &format!("  {:<13}up to {bytes} bytes ({})\n", "messages", SafeText::new(&self.largest.1));

@@ -1,6 +1,7 @@
 //! Expressions of `if` and `assert`.
 
 use super::*;
+use std::sync::Arc;
 
 #[test]
 fn a_false_expression_returns_its_operands() {
@@ -20,7 +21,7 @@ pub(super) fn running() -> Scope {
     scope.set_reply(Some(ReplyFacts { reply, elapsed: Duration::from_millis(730) }));
     let keywords = [("SIZE", "1000"), ("AUTH", "PLAIN LOGIN"), ("STARTTLS", "")];
     let keywords = keywords.map(|(keyword, parameters)| (keyword.to_owned(), parameters.to_owned())).into();
-    scope.set_ehlo(EhloFacts { name: Some("mx.example".to_owned()), greeting: "hello".to_owned(), keywords });
+    scope.set_ehlo(Arc::new(EhloFacts { name: Some("mx.example".to_owned()), greeting: "hello".to_owned(), keywords }));
     let peer = PeerFacts {
         subject: "CN=mx.example".to_owned(),
         issuer: "CN=ca".to_owned(),
