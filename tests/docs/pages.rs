@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-pub const PAGES: [&str; 26] = [
+pub const PAGES: [&str; 29] = [
     "README.md",
     "docs/session-file.md",
     "docs/steps.md",
@@ -30,6 +30,9 @@ pub const PAGES: [&str; 26] = [
     "docs/events.md",
     "docs/results.md",
     "docs/connecting.md",
+    "docs/smoke.md",
+    "docs/servers.md",
+    "ARCHITECTURE.md",
 ];
 
 pub fn page(name: &str) -> String {
