@@ -148,6 +148,16 @@ pub enum RecipientOutcome {
 }
 
 impl RecipientOutcome {
+    /// The word for it in transcripts, reports and documentation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Deferred => "deferred",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// What a reply to a content or a recipient means (RFC 5321 §4.2.1). One of another kind says neither yes nor no: it
     /// is unknown whether the mail was accepted.
     pub fn of(reply: &Reply) -> Self {

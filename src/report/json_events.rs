@@ -1,7 +1,7 @@
 //! The events of `--json -` as JSON Lines, each written when it happens.
 
 use super::json::{attempt_fields, failure, place, seconds};
-use crate::event::{Event, Fact, Note, Observer, RecipientOutcome, RedactedLine, RowId, SkipReason, Status, Verdict};
+use crate::event::{Event, Fact, Note, Observer, RedactedLine, RowId, SkipReason, Status, Verdict};
 use crate::session::CloseMode;
 use crate::transcript::{SafeText, escape_unprintable};
 use serde_json::{Map, Value, json};
@@ -203,13 +203,7 @@ fn note_fields(note: &Note) -> (&'static str, Value) {
             ("retrying", json!({ "attempt": attempt, "times": times, "wait": seconds(*wait) }))
         }
         Note::RecipientResult { address, outcome, reply, message: _ } => {
-            let outcome = match outcome {
-                RecipientOutcome::Accepted => "accepted",
-                RecipientOutcome::Refused => "refused",
-                RecipientOutcome::Deferred => "deferred",
-                RecipientOutcome::Unknown => "unknown",
-            };
-            ("recipient", json!({ "address": address.as_str(), "outcome": outcome, "reply": reply.as_str() }))
+            ("recipient", json!({ "address": address.as_str(), "outcome": outcome.name(), "reply": reply.as_str() }))
         }
         Note::MessageAccepted { recipients, size, queue_id } => (
             "message_sent",

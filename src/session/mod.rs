@@ -74,7 +74,7 @@ pub use message_numbering::{
     MessageNumbering, count_messages, count_messages_of, has_always, ledger_recipient, message_id_of,
 };
 pub use model::*;
-pub use read::{KeySpec, KeyType, TABLES, TableSpec, load, parse_rate};
+pub use read::{KeySpec, KeyType, TABLES, TableSpec, describe_value, load, parse_rate};
 pub use retry::{RetrySettings, StepRetry};
 pub use row::RowValue;
 pub use row_key::{ExclusionList, KeyCase, SeenKeys, comparison_key, is_decorated_address, mailbox_key};

@@ -31,6 +31,7 @@ mod values;
 
 pub use key_spec::{KeySpec, KeyType, TableSpec};
 pub use rows::parse_rate;
+pub use scalars::describe_value;
 pub use tables::TABLES;
 pub(super) use tables::{INCLUDE, SESSION, STEP};
 

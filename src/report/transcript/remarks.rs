@@ -153,13 +153,7 @@ pub(super) fn note(note: &Note) -> String {
             format!("sent to {} {plural}, {}{queued}", group_thousands(*recipients), human_size(*size))
         }
         Note::RecipientResult { address, outcome, reply, message: _ } => {
-            let outcome = match outcome {
-                RecipientOutcome::Accepted => "accepted",
-                RecipientOutcome::Refused => "refused",
-                RecipientOutcome::Deferred => "deferred",
-                RecipientOutcome::Unknown => "unknown",
-            };
-            format!("recipient <{address}> {outcome}: {reply}")
+            format!("recipient <{address}> {}: {reply}", outcome.name())
         }
         Note::PartialWrite { bytes: 1 } => "the last 1 byte above was not written".to_owned(),
         Note::PartialWrite { bytes } => format!("the last {} bytes above were not written", group_thousands(*bytes)),

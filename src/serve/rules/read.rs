@@ -1,7 +1,7 @@
 //! Reads rules in TOML. Like the reader of session files, it returns all errors with their places.
 
 use super::{ReplyRule, ReplyRules, VERBS};
-use crate::session::{Diagnostic, Diagnostics, SourceMap, Span, closest_name, parse_duration};
+use crate::session::{Diagnostic, Diagnostics, SourceMap, Span, closest_name, describe_value, parse_duration};
 use regex::Regex;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -145,16 +145,7 @@ impl RuleReader {
     }
 
     fn must_be<T>(&mut self, name: &str, what: &str, node: &TomlNode<'_>) -> Option<T> {
-        let got = match node.get_ref() {
-            DeValue::Array(_) => "a list".to_owned(),
-            DeValue::Integer(number) => number.to_string(),
-            DeValue::Float(number) => number.as_str().to_owned(),
-            DeValue::Boolean(truth) => truth.to_string(),
-            DeValue::Datetime(_) => "a date".to_owned(),
-            DeValue::String(text) if text.chars().count() <= 40 => format!("\"{text}\""),
-            DeValue::String(_) => "this string".to_owned(),
-            DeValue::Table(_) => "a table".to_owned(),
-        };
+        let got = describe_value(node.get_ref());
         self.error(node.span(), format!("\"{name}\" must be {what}, not {got}"))
     }
 

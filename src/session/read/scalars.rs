@@ -34,17 +34,9 @@ impl SessionReader<'_> {
 
     /// `"key" must be WHAT, not` what it is.
     fn wrong_value(&self, field: Field<'_>, what: &str) -> Diagnostic {
-        let got = match field.value.get_ref() {
-            _ if self.map.is_hidden(&self.value_span(field.value)) => "this value".to_owned(),
-            DeValue::Array(array) if array.is_empty() => "an empty list".to_owned(),
-            DeValue::Array(_) => "a list".to_owned(),
-            DeValue::Integer(number) => number.to_string(),
-            DeValue::Float(number) => number.as_str().to_owned(),
-            DeValue::Boolean(truth) => truth.to_string(),
-            DeValue::Datetime(_) => "a date".to_owned(),
-            DeValue::String(text) if text.chars().count() <= 40 => format!("\"{text}\""),
-            DeValue::String(_) => "this string".to_owned(),
-            DeValue::Table(_) => "a table".to_owned(),
+        let got = match self.map.is_hidden(&self.value_span(field.value)) {
+            true => "this value".to_owned(),
+            false => describe_value(field.value.get_ref()),
         };
         Diagnostic::error(self.value_span(field.value), format!("\"{}\" must be {what}, not {got}", field.name))
     }
@@ -234,6 +226,21 @@ impl SessionReader<'_> {
                 None
             }
         }
+    }
+}
+
+/// What a value is, for the message of an error: a short string or a number as it is written, otherwise its type.
+pub fn describe_value(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::Array(array) if array.is_empty() => "an empty list".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.as_str().to_owned(),
+        DeValue::Boolean(truth) => truth.to_string(),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::String(text) if text.chars().count() <= 40 => format!("\"{text}\""),
+        DeValue::String(_) => "this string".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
     }
 }
 
