@@ -53,6 +53,27 @@ fn a_similar_name_is_suggested() {
 }
 
 #[test]
+fn check_finds_what_is_wrong_in_a_file_that_is_a_template() {
+    let session = "server = 'smtp://127.0.0.1:1'\n[vars]\nuser = 'x'\n[message]\nfrom = 'a@example.com'\n\
+                   to = 'b@example.com'\nsubject = 's'\ntext = { file = 'text', template = true }\n\
+                   html = { file = 'html', template = true }\nattach = 'plain'\n";
+    let (text, html) = ("Dear {{ user }},\n{{ usr }}\n", "<b>\n\n{{ user | uper }}");
+    let folder = folder(&[("case.toml", session), ("text", text), ("html", html), ("plain", "{{ zork }}")]);
+    let (code, found) = folder.mailrun(["check", "case.toml"]).run().status_and_text();
+    assert_eq!(code, 65, "{found}");
+    for words in [
+        "case.toml:8:17: error: undefined name \"usr\" (text:2)",
+        "case.toml:9:17: error: unknown filter \"uper\" (html:3)",
+        "did you mean \"upper\"?",
+    ] {
+        assert_eq!(found.matches(words).count(), 1, "{words}: {found}");
+    }
+    assert!(!found.contains("zork"), "{found}");
+    let (code, found) = folder.mailrun(["check", "--var", "usr=x", "case.toml"]).run().status_and_text();
+    assert!(code == 65 && !found.contains("undefined name"), "{found}");
+}
+
+#[test]
 fn the_wrong_scheme_is_explained() {
     let folder = folder(&[("case.toml", "step = [ { expect = 220 } ]\n")]);
     let run = |scheme: &str, port: u16| {

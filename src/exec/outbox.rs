@@ -39,7 +39,7 @@ pub struct Outbox<'a> {
     pub first_deadline: Option<Deadline>,
     /// The outcome for the first pending reply, if it came before all was written.
     pub early_outcome: Option<ReadOutcome>,
-    /// A write stopped midway: replies may come, and nothing more can be sent.
+    /// A write stopped midway, or the sending half was closed: replies may come, and nothing more can be sent.
     pub write_failed: bool,
     /// MAIL was sent and its transaction has not ended: RSET comes before the next one.
     pub in_transaction: bool,

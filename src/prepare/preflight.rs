@@ -8,7 +8,8 @@ use super::values::{PreparedValues, Renderer, ValueReader, one_line};
 use crate::event::StepError;
 use crate::session::{
     Action, AuthSettings, DkimSection, FilePurpose, Message, MessageNumbering, Scheme, Scope, Server, Session,
-    SourcePath, Span, Step, Template, TextSource, Value, ValueSource, Visitor, captures_name, walk_action,
+    SourcePath, Span, Step, Template, TextDecoding, TextSource, Value, ValueSource, Visitor, captures_name,
+    walk_action, walk_text_source,
 };
 use crate::transcript::Secrets;
 use std::collections::HashSet;
@@ -201,6 +202,20 @@ impl<'a> Visitor<'a> for Preflight<'_, 'a> {
         let tables = message.attachments.iter().filter(|attached| !attached.can_be_pattern);
         let files = tables.map(|attached| &attached.path).chain(&message.eml);
         files.for_each(|path| self.visit_path(path, FilePurpose::Bytes));
+    }
+
+    /// The content of `body`; a message's is visited with its message.
+    fn visit_text_source(&mut self, content: &'a TextSource, purpose: FilePurpose) {
+        match content {
+            TextSource::File { path, template: true, .. }
+                if purpose == FilePurpose::Bytes && self.is_known(&path.template) =>
+            {
+                let session = self.run.session;
+                let later = |name: &str| is_later(session, name);
+                self.check(|preflight| preflight.parts().try_file(path, false, TextDecoding::strict(None), &later));
+            }
+            content => walk_text_source(self, content, purpose),
+        }
     }
 
     fn visit_path(&mut self, path: &'a SourcePath, _: FilePurpose) {

@@ -15,6 +15,7 @@ pub(super) mod lexer;
 mod limits;
 mod nesting;
 mod rendered_text;
+mod text_errors;
 pub(super) mod toml_offsets;
 
 use super::scope::FUNCTIONS;

@@ -10,6 +10,7 @@ use crate::cli::sessions::diagnostics::print_diagnostics;
 use crate::cli::sessions::dkim_key::dkim_findings;
 use crate::cli::sessions::load::{LoadedSession, SessionInputs};
 use crate::cli::sessions::reach::{NamedFile, reach};
+use crate::cli::sessions::template_files::template_file_errors;
 use crate::event::Status;
 use crate::exec::TlsInput;
 use crate::net::check_tls_input;
@@ -65,6 +66,7 @@ fn examine(loaded: &LoadedSession, inputs: &SessionInputs<'_>) -> (Status, Strin
     list.extend(certificate_errors(loaded));
     list.extend(row_errors(loaded));
     list.extend(missing_table_columns(loaded, &inputs.variables));
+    list.extend(template_file_errors(loaded, &inputs.variables));
     let exclusions = loaded.session.rows.iter().flat_map(|rows| &rows.exclude);
     list.extend(exclusions.filter_map(|exclusion| exclusion_finding(loaded, exclusion)));
     list.extend(dkim_findings(loaded));

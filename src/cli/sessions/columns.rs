@@ -2,18 +2,13 @@
 //! checks all.
 
 use super::load::LoadedSession;
+use super::template_files::{SessionNames, small_file, template_texts};
 use crate::session::{
-    Capture, ColumnUse, CsvOptions, DataShape, DataShapes, Diagnostic, FilePurpose, RowsSettings, Session, SourcePath,
-    Sources, Span, Templates, TextDecoding, TextSource, Value, ValueSource, Variable, Visitor, closest_name,
-    csv_columns, decode_text,
+    ColumnUse, DataShape, DataShapes, Diagnostic, RowsSettings, Span, Templates, Value, closest_name, csv_columns,
 };
 use crate::source::RowReader;
 use crate::transcript::escape_unprintable;
-use std::collections::{HashMap, HashSet};
-use std::io::Read;
-
-/// How much of a template's file and of a table is read: the limit of a value's file.
-const LIMIT: u64 = 1 << 20;
+use std::collections::HashMap;
 
 /// Errors for columns that `key` or a template names and the rows do not have. JSON Lines have no header: there, a missing
 /// column is an error of the row.
@@ -91,82 +86,12 @@ fn named_columns(loaded: &LoadedSession, data: &DataShapes) -> Vec<(String, Name
     let mut all: Vec<_> = strings
         .map(|ColumnUse { data, column, place }| (data, NamedColumn { name: column, span: place, line: None }))
         .collect();
-    let mut search = TemplateFiles { files: Vec::new() };
-    if loaded.session.has_file_templates() && !data.is_empty() {
-        search.visit_session(&loaded.session);
-    }
-    let mut seen = HashSet::new();
-    // `[message]` occurs twice: in its own section, and in the steps that it implies.
-    for (path, decoding) in search.files.into_iter().filter(|(path, _)| seen.insert(&path.span)) {
-        let Some(text) = small_file(loaded, path).and_then(|bytes| decode_text(&bytes, decoding).ok()) else {
-            continue;
-        };
-        for ColumnUse { data, column, place } in Templates::column_uses_of_text(&text.0, data) {
+    let files = if data.is_empty() { Vec::new() } else { template_texts(loaded) };
+    for (path, text) in files {
+        for ColumnUse { data, column, place } in Templates::column_uses_of_text(&text, data) {
             let line = format!("{}:{place}", shown(&path.template.source));
             all.push((data, NamedColumn { name: column, span: path.span.clone(), line: Some(line) }));
         }
     }
     all
-}
-
-/// The content of a file whose name is literal, if it can be read and is no longer than a value's.
-fn small_file(loaded: &LoadedSession, path: &SourcePath) -> Option<Vec<u8>> {
-    let is_file = path.template.is_literal() && path.template.source != "-";
-    let file = loaded.files.open(&path.base.join(&path.template.source)).ok().filter(|_| is_file)?;
-    let mut bytes = Vec::new();
-    file.reader.take(LIMIT + 1).read_to_end(&mut bytes).ok()?;
-    (bytes.len() as u64 <= LIMIT).then_some(bytes)
-}
-
-/// The files whose content is rendered.
-struct TemplateFiles<'s> {
-    files: Vec<(&'s SourcePath, TextDecoding)>,
-}
-
-impl<'s> Visitor<'s> for TemplateFiles<'s> {
-    fn visit_variable(&mut self, variable: &'s Variable) {
-        if let ValueSource::File { path, template: true, charset, .. } = &variable.source {
-            self.files.push((path, TextDecoding::strict(*charset)));
-        }
-    }
-
-    fn visit_text_source(&mut self, source: &'s TextSource, _: FilePurpose) {
-        if let TextSource::File { path, template: true, .. } = source {
-            self.files.push((path, source.decoding()));
-        }
-    }
-}
-
-/// What gives names their values.
-#[derive(Default)]
-struct SessionNames<'s> {
-    variables: HashMap<&'s str, Vec<&'s Variable>>,
-    captures: HashSet<&'s str>,
-}
-
-impl<'s> SessionNames<'s> {
-    fn of(session: &'s Session) -> Self {
-        let mut names = Self::default();
-        names.visit_session(session);
-        names
-    }
-
-    /// The variables that are tables, if nothing else has their names.
-    fn tables(&self) -> impl Iterator<Item = (&'s str, &'s SourcePath, &'s CsvOptions)> {
-        let single = self.variables.iter().filter_map(|(name, variables)| match variables.as_slice() {
-            [Variable { source: ValueSource::Csv { path, format, .. }, .. }] => Some((*name, path, format)),
-            _ => None,
-        });
-        single.filter(|(name, ..)| !self.captures.contains(name))
-    }
-}
-
-impl<'s> Visitor<'s> for SessionNames<'s> {
-    fn visit_variable(&mut self, variable: &'s Variable) {
-        self.variables.entry(&variable.name).or_default().push(variable);
-    }
-
-    fn visit_capture(&mut self, capture: &'s Capture) {
-        self.captures.insert(&capture.name);
-    }
 }

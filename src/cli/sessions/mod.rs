@@ -7,4 +7,5 @@ pub mod dkim_key;
 pub mod load;
 pub mod reach;
 pub mod selection;
+pub mod template_files;
 pub mod variables;

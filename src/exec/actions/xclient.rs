@@ -6,6 +6,7 @@ use crate::exec::error::StepError;
 use crate::exec::exchange::SmtpCommand;
 use crate::session::Template;
 use crate::smtp::xtext;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 /// Postfix's XCLIENT: its reply is a new greeting, after which the session begins anew.
@@ -13,7 +14,10 @@ pub fn xclient(context: &mut StepContext<'_, '_>, attributes: &[(String, Templat
     let mut line = String::from("XCLIENT");
     for (name, value) in attributes {
         let value = context.renderer().render_line(value)?;
-        line += &format!(" {name}={}", xtext::encode(value.as_bytes()));
+        // Postfix's XCLIENT_README: an IPv6 address has this prefix.
+        let is_ipv6 = matches!(name.as_str(), "ADDR" | "DESTADDR") && value.parse::<Ipv6Addr>().is_ok();
+        let prefix = if is_ipv6 { "IPV6:" } else { "" };
+        line += &format!(" {name}={prefix}{}", xtext::encode(value.as_bytes()));
     }
     line += "\r\n";
     let (step, expect) = (context.step, context.expected()?);

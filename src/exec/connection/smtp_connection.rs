@@ -193,7 +193,10 @@ impl SmtpConnection<'_> {
         // The peer may have ended it first: there is nothing left to do then.
         let _ = stream.close(how);
         match how {
-            CloseMode::Write => self.stream = Some(stream),
+            CloseMode::Write => {
+                self.stream = Some(stream);
+                self.outbox.write_failed = true;
+            }
             CloseMode::Fin | CloseMode::Reset => self.state = ConnectionState::Disconnected { failed: false },
         }
     }

@@ -118,3 +118,11 @@ fn a_reset_during_content_is_reported_as_a_reset() {
     assert!(ran.log.contains("*: reset by the server\n") && !ran.log.contains("*: closed by the server"));
     assert!(ran.log.contains("the server reset the connection"));
 }
+
+#[test]
+fn after_the_sending_half_was_closed_no_quit_is_tried() {
+    let toml = "step = [{ expect = 220 }, { close = 'write' }, { expect = 250 }]";
+    let ran = run_script(toml, &[Say("220 mx\r\n"), Say("550 no\r\n")]);
+    assert_eq!((ran.outcome.status.code(), ran.wire().as_str()), (1, ""), "{}", ran.log);
+    assert!(!ran.log.contains("QUIT"), "{}", ran.log);
+}

@@ -36,6 +36,10 @@ impl Sources for Files {
                 let text = "From: a@example.com\nTo: b@example.com\n\nGrüße\n";
                 Ok(SourceFile { reader: Box::new(text.as_bytes()), length: text.len() as u64, revision: 0 })
             }
+            Some("template.eml") => {
+                let text = "Dear {{ user }},\n{{ zork }}\nreply {{ reply.code }}\n";
+                Ok(SourceFile { reader: Box::new(text.as_bytes()), length: text.len() as u64, revision: 0 })
+            }
             Some("mail.eml") => Ok(SourceFile { reader: Box::new(&b"a mail\n"[..]), length: 7, revision: 0 }),
             Some("chain.toml") => {
                 let text = "[vars]\na = 'x'\nb = '{{ a }}y'\n[[step]]\nsend = 'NOOP {{ b }}'\nexpect = 250\n";

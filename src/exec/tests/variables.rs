@@ -1,6 +1,6 @@
 //! What a server offers; variables of a step and of an include; what is said of retries; which connection is the first.
 
-use super::server::ServerAct::{Fin, Hear, Say};
+use super::server::ServerAct::{Content, Fin, Hear, Say};
 use super::{run_script, run_scripts};
 
 const GREETING: super::ServerAct = Say("220 mx ready\r\n");
@@ -167,5 +167,34 @@ fn without_a_host_name_ehlo_has_the_address_of_the_connection() {
         let mut log = Log::default();
         let outcome = run(&session, &RunOptions::default(), &Files, &mut network, time.as_ref(), &mut log);
         assert_eq!(outcome.status.code(), 0, "{}", log.0);
+    }
+}
+
+#[test]
+fn a_body_file_that_cannot_be_rendered_is_found_before_connecting() {
+    let toml = "step = [{ expect = 220 }, { send = 'DATA', expect = 354 }, { body = { file = 'template.eml', template = true }, expect = 250 }]\n[vars]\nuser = 'x'\n";
+    let ran = run_script(toml, &[Say("220 mx\r\n"), Hear("DATA"), Say("354 go\r\n")]);
+    assert_eq!((ran.outcome.status.code(), ran.wire().as_str()), (65, ""), "{}", ran.log);
+    let cause = ran.outcome.failure.map(|failure| failure.cause.to_string()).unwrap_or_default();
+    assert!(cause.contains("undefined name \"zork\" (template.eml:2)"), "{cause}");
+    // What only the server can give is waited for.
+    let known = toml.replace("user = 'x'", "user = 'x'\nzork = 'z'");
+    let server = [Say("220 mx\r\n"), Hear("DATA"), Say("354 go\r\n"), Content, Say("250 ok\r\n")];
+    let ran = run_script(&known, &server);
+    assert_eq!(ran.outcome.status.code(), 0, "{}", ran.log);
+    assert!(ran.log.contains("C: Dear x,\nC: z\nC: reply 354\n"), "{}", ran.log);
+}
+
+#[test]
+fn xclient_encodes_its_values_and_marks_ipv6_addresses() {
+    for (keys, line) in [
+        ("addr = '192.0.2.1', helo = 'a=b+ c'", "XCLIENT ADDR=192.0.2.1 HELO=a+3Db+2B+20c\r\n"),
+        ("addr = '2001:db8::1', destaddr = '::1'", "XCLIENT ADDR=IPV6:2001:db8::1 DESTADDR=IPV6:::1\r\n"),
+        ("addr = 'IPV6:2001:db8::1', name = '::1'", "XCLIENT ADDR=IPV6:2001:db8::1 NAME=::1\r\n"),
+        ("addr = '[UNAVAILABLE]'", "XCLIENT ADDR=[UNAVAILABLE]\r\n"),
+    ] {
+        let toml = format!("step = [{{ expect = 220 }}, {{ xclient = {{ {keys} }} }}]");
+        let ran = run_script(&toml, &[GREETING, Hear("XCLIENT"), Say("220 mx\r\n")]);
+        assert_eq!((ran.outcome.status.code(), ran.wire().as_str()), (0, line), "{}", ran.log);
     }
 }
