@@ -5,7 +5,7 @@ use super::recording::{RecordedAction, RecordedStep, session_file};
 use super::screen_log::ScreenLog;
 use super::unasked_replies::UnaskedReplies;
 use crate::event::{Cause, Fact, Note};
-use crate::exec::{CloseMode, ConnectError, ConnectOptions, ConnectionInfo, Server, Stream, TlsError, TlsOptions};
+use crate::exec::{CloseMode, ConnectError, ConnectOptions, ConnectionInfo, Server, Stream, TlsOptions};
 use crate::net::Connection;
 use crate::output::AtomicFile;
 use crate::session::{Scheme, ServerAddress, TlsFacts};
