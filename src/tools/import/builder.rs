@@ -37,6 +37,8 @@ struct LoggedConnection {
     /// Whether a handshake may follow: STARTTLS was answered 220.
     starttls: bool,
     ended: bool,
+    /// Whether the log shows that another connection began after that.
+    reconnects: bool,
     begun: bool,
 }
 
@@ -88,6 +90,14 @@ impl Builder<'_> {
     fn event(&mut self, connection: &mut LoggedConnection, logged: &LoggedEvent) {
         let name = logged.connection.as_deref();
         match &logged.event {
+            LogEvent::Line { side: Side::Client, .. } | LogEvent::MissingContent
+                if connection.ended && !connection.reconnects =>
+            {
+                let comment = "the log has lines of the client after the connection ended";
+                if connection.comments.last().is_none_or(|last| last != comment) {
+                    connection.comments.push(comment.to_owned());
+                }
+            }
             LogEvent::Line { side: Side::Client, .. } | LogEvent::MissingContent => {
                 if !connection.replies.is_empty() && !connection.assembler.is_open() {
                     self.flush(connection, name, None);
@@ -130,9 +140,8 @@ impl Builder<'_> {
             }
             LogEvent::Connected => {
                 self.flush(connection, name, None);
-                if connection.begun && !connection.ended {
-                    connection.ended = true;
-                }
+                connection.reconnects = connection.begun;
+                connection.ended |= connection.begun;
             }
             LogEvent::Paused(time) => {
                 self.flush(connection, name, None);

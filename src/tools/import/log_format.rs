@@ -17,11 +17,12 @@ pub enum LogFormat {
     EximTest,
     PhpMailer,
     Nodemailer,
+    Smtplib,
     Pcap,
 }
 
 impl LogFormat {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Transcript,
         Self::Swaks,
         Self::Curl,
@@ -32,6 +33,7 @@ impl LogFormat {
         Self::EximTest,
         Self::PhpMailer,
         Self::Nodemailer,
+        Self::Smtplib,
         Self::Pcap,
     ];
 
@@ -48,6 +50,7 @@ impl LogFormat {
             Self::EximTest => "exim-test",
             Self::PhpMailer => "phpmailer",
             Self::Nodemailer => "nodemailer",
+            Self::Smtplib => "smtplib",
             Self::Pcap => "pcap",
         }
     }
@@ -65,6 +68,7 @@ impl LogFormat {
             Self::EximTest => "output of the client of Exim's test suite",
             Self::PhpMailer => "debug output of PHPMailer",
             Self::Nodemailer => "debug output of nodemailer",
+            Self::Smtplib => "debug output of Python's smtplib",
             Self::Pcap => "a pcap or pcapng file",
         }
     }
@@ -76,11 +80,12 @@ pub fn detect_log_format(log: &[u8]) -> Option<LogFormat> {
         return Some(LogFormat::Pcap);
     }
     let lines = log_lines(log);
-    let marked: [(LogFormat, LineMark); 8] = [
+    let marked: [(LogFormat, LineMark); 9] = [
         (LogFormat::Postfix, marks::postfix),
         (LogFormat::Exim, marks::exim),
         (LogFormat::PhpMailer, marks::php_mailer),
         (LogFormat::Nodemailer, marks::nodemailer),
+        (LogFormat::Smtplib, marks::smtplib),
         (LogFormat::EximTest, marks::exim_test),
         (LogFormat::Transcript, marks::transcript),
         (LogFormat::Swaks, marks::swaks),

@@ -1,6 +1,7 @@
 //! Tests of importing: each fixture, and what is cut or mixed.
 
 mod captures;
+mod libraries;
 mod mixed_logs;
 mod swaks;
 
@@ -108,6 +109,18 @@ const FIXTURES: &[(&str, LogFormat, &[&str])] = &[
         "nodemailer.txt",
         LogFormat::Nodemailer,
         &["server = \"smtp://192.0.2.20:587\"", "starttls = true", "{{ auth_plain }}", "placeholder"],
+    ),
+    (
+        "smtplib.txt",
+        LogFormat::Smtplib,
+        &[
+            "server = \"smtp://mx.snake.example:587\"",
+            "starttls = true",
+            "send = \"AUTH PLAIN {{ auth_plain }}\"\nexpect = 235",
+            "Subject: late\n\n.dot\n",
+            "expect = 451",
+            "send = \"quit\"\nexpect = 221",
+        ],
     ),
 ];
 

@@ -18,7 +18,7 @@ pub enum Marked<'a> {
 pub type LineMark = for<'a> fn(&'a [u8]) -> Option<Marked<'a>>;
 
 /// The marks of all formats that have any.
-pub const ALL: [LineMark; 8] = [transcript, swaks, curl, postfix, exim, exim_test, php_mailer, nodemailer];
+pub const ALL: [LineMark; 9] = [transcript, swaks, curl, postfix, exim, exim_test, php_mailer, nodemailer, smtplib];
 
 /// Whether a line of a log without marks is one of another log: it has a mark and text.
 pub fn is_of_another_log(line: &[u8]) -> bool {
@@ -87,6 +87,7 @@ pub fn swaks(line: &[u8]) -> Option<Marked<'_>> {
 pub fn curl(line: &[u8]) -> Option<Marked<'_>> {
     // A progress meter that had no line end stands before the mark.
     let line = without_meter(line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line));
+    let line = without_trace(line);
     if let Some(text) = text_after(line, ">") {
         return Some(Marked::Sent(text));
     }
@@ -102,6 +103,47 @@ fn without_meter(line: &[u8]) -> &[u8] {
     const METER: usize = 60;
     let meter = line.iter().take_while(|byte| byte.is_ascii_digit() || b" :.-kMGTP".contains(byte)).count();
     if meter >= METER { &line[meter..] } else { line }
+}
+
+/// `14:00:38.123456 ` and `[0-0] ` before a mark: `--trace-time` and `--trace-ids`.
+fn without_trace(line: &[u8]) -> &[u8] {
+    let line = without_python_time(line);
+    let Some((ids, rest)) = line.strip_prefix(b"[").and_then(|rest| Some(rest.split_at(find(rest, "] ")?))) else {
+        return line;
+    };
+    if ids.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'x')) { &rest[2..] } else { line }
+}
+
+/// Without `14:00:38.123456 ` at the beginning.
+pub fn without_python_time(line: &[u8]) -> &[u8] {
+    let shape = b"00:00:00.000000 ";
+    let fits = line.len() >= shape.len()
+        && line.iter().zip(shape).all(|(byte, wanted)| match wanted {
+            b'0' => byte.is_ascii_digit(),
+            wanted => byte == wanted,
+        });
+    if fits { &line[shape.len()..] } else { line }
+}
+
+/// `send: '…'` and `reply: b'…'`: what stands between the quotes, with its escapes.
+pub fn smtplib(line: &[u8]) -> Option<Marked<'_>> {
+    let line = without_python_time(line).trim_ascii_end();
+    if let Some(text) = line.strip_prefix(b"send: ") {
+        return python_literal(text).map(Marked::Sent);
+    }
+    if let Some(text) = line.strip_prefix(b"reply: ") {
+        return python_literal(text)
+            .map(Marked::Received)
+            .or_else(|| text.starts_with(b"retcode (").then_some(Marked::Remark(text)));
+    }
+    let remark = [b"data: (".as_slice(), b"connect: to (", b"connect: (", b"connect: b'"];
+    remark.iter().any(|mark| line.starts_with(mark)).then_some(Marked::Remark(line))
+}
+
+/// What stands between the quotes of `'…'`, `"…"`, `b'…'` or `b"…"`.
+fn python_literal(text: &[u8]) -> Option<&[u8]> {
+    let text = text.strip_prefix(b"b").unwrap_or(text);
+    [b"'", b"\""].iter().find_map(|quote| text.strip_prefix(quote.as_slice())?.strip_suffix(quote.as_slice()))
 }
 
 /// `smtpd[PID]: > host[addr]: `: what Postfix sent. Remarks are the other lines of that process.

@@ -9,6 +9,7 @@ mod nodemailer;
 mod paste;
 mod php_mailer;
 mod postfix;
+mod smtplib;
 mod swaks;
 mod tcp_streams;
 mod transcript;
@@ -35,6 +36,7 @@ pub fn read_log(log: &[u8], format: LogFormat) -> Result<LoggedDialogue, ImportE
         LogFormat::EximTest => Ok(exim_test::read(&lines())),
         LogFormat::PhpMailer => Ok(php_mailer::read(&lines())),
         LogFormat::Nodemailer => Ok(nodemailer::read(&lines())),
+        LogFormat::Smtplib => Ok(smtplib::read(&lines())),
         LogFormat::Pcap => capture::read(log),
     }
 }

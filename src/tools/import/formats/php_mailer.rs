@@ -4,7 +4,7 @@ use super::marks::{Marked, php_mailer};
 use crate::smtp::lines::LineEnd;
 use crate::tools::import::dialogue::{LogEvent, LogFidelity, LoggedDialogue, Side, is_reply};
 use crate::tools::import::entities::decode_entities;
-use crate::tools::import::log_text::{LogLine, trim_start};
+use crate::tools::import::log_text::{LogLine, find, trim_start};
 use crate::transcript::LineBody;
 
 const FIDELITY: LogFidelity = LogFidelity { content: true, handshakes: false, line_ends: false };
@@ -22,7 +22,13 @@ pub(super) fn read(lines: &[LogLine<'_>]) -> LoggedDialogue {
                 dialogue.push(line.number, LogEvent::Line { side: Side::Client, body });
             }
             Some(Marked::Sent(text)) => dialogue.push_line(line.number, Side::Client, text),
-            Some(Marked::Received(text)) => dialogue.push_line(line.number, Side::Server, text),
+            // Shown if the connection was lost.
+            Some(Marked::Received(text)) if text.trim_ascii().is_empty() => {}
+            Some(Marked::Received(text)) => {
+                for text in reply_lines(text) {
+                    dialogue.push_line(line.number, Side::Server, text);
+                }
+            }
             Some(Marked::Remark(_)) => {}
             None => continuation(line.number, &unescaped, &mut dialogue),
         }
@@ -30,12 +36,32 @@ pub(super) fn read(lines: &[LogLine<'_>]) -> LoggedDialogue {
     dialogue
 }
 
-/// The further lines of a reply are indented.
+/// The lines of a reply, which HTML output shows without the line ends between them: `250-mx250-SIZE 10250 HELP`.
+fn reply_lines(text: &[u8]) -> Vec<&[u8]> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while is_reply(rest) && rest.get(3) == Some(&b'-') {
+        let code = &rest[..3];
+        let begins = |at: &usize| rest[*at..].starts_with(code) && matches!(rest.get(at + 3), Some(b'-' | b' '));
+        let Some(next) = (4..rest.len()).find(begins) else { break };
+        lines.push(&rest[..next]);
+        rest = &rest[next..];
+    }
+    lines.push(rest);
+    lines
+}
+
+/// The further lines of a reply are indented, or follow without a mark.
 fn continuation(number: usize, text: &[u8], dialogue: &mut LoggedDialogue) {
-    let indented = text.first().is_some_and(u8::is_ascii_whitespace);
     let text = trim_start(text);
-    if (indented && is_reply(text)) && dialogue.last_line_of(Side::Server).is_some() {
+    let open = dialogue
+        .last_line_of(Side::Server)
+        .and_then(|body| body.bytes())
+        .is_some_and(|last| last.get(3) == Some(&b'-') && last.get(..3) == text.get(..3));
+    if open && is_reply(text) {
         dialogue.push_line(number, Side::Server, text);
+    } else if find(text, "SMTP NOTICE: EOF caught").is_some() {
+        dialogue.push(number, LogEvent::Closed { by: Side::Server, reset: false });
     } else if let Some((_, address)) = String::from_utf8_lossy(text).split_once("Connection: opening to ") {
         let address = address.split(',').next().unwrap_or_default().trim();
         dialogue.server = Some(address.trim_start_matches("ssl://").trim_start_matches("tcp://").to_owned());
