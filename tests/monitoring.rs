@@ -60,10 +60,13 @@ fn what_says_nothing_of_the_server_is_unknown() {
     folder
         .write("skipped.toml", "client_name = 'x'\nrequires = ['NOSUCH']\nstep = [{ login = true }, { quit = true }]");
     let server = EmbeddedServer::script("*: connected\nS: 220 x\nC: EHLO x\nS: 250 x\nC: QUIT\nS: 221 x\n");
-    let table: [(&[&str], &str); 5] = [
+    let table: [(&[&str], &str); 8] = [
         (&["--nagios", "broken.toml"], "SMTP UNKNOWN - 1 of 1 session failed: broken.toml:3:1: error: "),
         (&["--nagios", "skipped.toml"], "SMTP UNKNOWN - no session ran, 1 skipped | "),
         (&["--nagios", "missing.toml"], "SMTP UNKNOWN - "),
+        (&["--nagios", "--filter", "x", "mx.toml"], "SMTP UNKNOWN - no session is selected: "),
+        (&["--nagios"], "SMTP UNKNOWN - the following required arguments were not provided: <SESSION>..."),
+        (&["--nagios", "--warning-days", "-1", "mx.toml"], "SMTP UNKNOWN - invalid value '-1' for '--warning-days"),
         (&["--nagios", "--no-such-option", "mx.toml"], "SMTP UNKNOWN - unexpected argument '--no-such-option'"),
         (&["--nagios", "--junit", "/nowhere/j.xml", "mx.toml"], "SMTP UNKNOWN - cannot create the report"),
     ];
@@ -71,6 +74,7 @@ fn what_says_nothing_of_the_server_is_unknown() {
         let output = test(&folder, &server, options).exits(3);
         assert!(output.stdout.starts_with(expected), "{options:?}: {output}");
         assert_eq!(output.stdout.lines().count(), 1, "{options:?}: {output}");
+        assert_eq!(output.stderr, "", "Icinga reads standard error as if it were standard output: {options:?}");
     }
     let by_variable =
         |value: &str| folder.mailrun(["test", "--no-such-option", "mx.toml"]).env("MAILRUN_NAGIOS", value).run();
@@ -79,6 +83,7 @@ fn what_says_nothing_of_the_server_is_unknown() {
     assert_eq!(by_variable("0").exits(64).stdout, "");
     for options in [
         &["--nagios", "--json", "-", "mx.toml"][..],
+        &["--nagios", "--transcript", "-", "mx.toml"],
         &["--nagios", "--warning-days", "3", "mx.toml"],
         &["--warning-days", "3", "mx.toml"],
         &["--critical-days", "3", "mx.toml"],
@@ -126,7 +131,7 @@ fn metrics_are_written_after_failures_too() {
 #[test]
 fn github_gets_a_table_below_what_is_there_and_annotations_below_the_workspace() {
     let (folder, server) = (Folder::new(), EmbeddedServer::script(REFUSED));
-    folder.write("summary.md", "# before\n");
+    folder.write("summary.md", "# before");
     std::fs::create_dir(folder.path("ci")).expect("a folder can be made");
     std::fs::write(folder.path("ci/mx.toml"), documented_session()).expect("a session can be written");
     let run = folder.mailrun(["test", "--server", &server.url("smtp"), "mx.toml"]).in_folder(&folder.path("ci"));
@@ -257,4 +262,84 @@ fn skipped_sessions_fail_if_none_may_be_skipped() {
         assert!(output.text().contains("NOSUCH"), "{output}");
         server.stop();
     }
+    let server = EmbeddedServer::script("*: connected\nS: 220 x\nC: EHLO x\nS: 250 x\nC: QUIT\nS: 221 x\n");
+    let run = folder.mailrun(["test", "--no-skip", "--server", &server.url("smtp"), "skipped.toml"]);
+    let output = run.env("GITHUB_ACTIONS", "true").run().exits(1);
+    let why = "::error file=skipped.toml,line=1,title=mailrun::skipped, which --no-skip counts as failed: the server does not offer NOSUCH\n";
+    assert!(output.stdout.contains(why), "{output}");
+    server.stop();
+}
+
+#[test]
+fn each_report_says_that_the_security_level_was_lowered() {
+    let (folder, server) = (Folder::new(), EmbeddedServer::sink());
+    folder.write(
+        "old.toml",
+        "step = [{ expect = 220 }, { ehlo = 't' }, { starttls = true, expect = 'handshake-failure' }]\n\
+         [tls]\nverify = false\nmax_version = '1.1'\n",
+    );
+    let reports = ["--junit", "j.xml", "--tap", "t.tap", "--json", "r.json", "--html", "r.html"];
+    let output = test(&folder, &server, &["old.toml"]);
+    let lowered = "TLS security level lowered to 0";
+    assert!(
+        output.stdout.contains(", certificates were not verified: verify = false in [tls], TLS security"),
+        "{output}"
+    );
+    test(&folder, &server, &["old.toml"].iter().chain(&reports).copied().collect::<Vec<_>>()).exits(0);
+    for name in ["j.xml", "t.tap", "r.json", "r.html"] {
+        assert!(folder.read(name).contains(lowered), "{name}: {}", folder.read(name));
+    }
+    server.stop();
+}
+
+#[test]
+fn a_transcript_on_standard_output_is_whole_and_alone() {
+    let (folder, server) = (Folder::new(), EmbeddedServer::sink());
+    folder.write("mx.toml", documented_session());
+    let text: String = (0..60).map(|line| format!("line {line}\n")).collect();
+    folder.write(
+        "news.toml",
+        format!("[message]\nfrom = 'a@example.com'\nto = 'b@example.com'\nsubject = 's'\ntext = '''{text}'''\n"),
+    );
+    let run = |command: &str, options: &[&str]| {
+        let run = folder.mailrun([command, "--ca", &server.ca(), "--server", &server.url("smtp"), "--transcript", "-"]);
+        run.args(options).run()
+    };
+    let table: [(&str, &[&str]); 5] = [
+        ("run", &["mx.toml", "news.toml"]),
+        ("run", &["--quiet", "mx.toml", "news.toml"]),
+        ("run", &["--jobs", "2", "mx.toml", "news.toml"]),
+        ("test", &["mx.toml", "news.toml"]),
+        ("test", &["--quiet", "--jobs", "2", "mx.toml", "news.toml"]),
+    ];
+    for (command, options) in table {
+        let output = run(command, options).exits(0);
+        let sessions: Vec<_> = output.stdout.lines().filter(|line| line.starts_with("*: session ")).collect();
+        assert_eq!(sessions, ["*: session mx.toml", "*: session news.toml"], "{output}");
+        assert_eq!(output.stdout.matches("*: connected to ").count(), 2, "nothing is written twice: {output}");
+        assert!(output.stdout.contains("\nC: line 59\n") && !output.stdout.contains("more lines"), "{output}");
+        mailrun::transcript::parse(&output.stdout).unwrap_or_else(|why| panic!("{why:?}: {output}"));
+        assert!(!folder.has("-"), "no file has this name");
+    }
+    for command in ["run", "test"] {
+        let output = run(command, &["--json", "-", "mx.toml"]).exits(64);
+        assert!(output.stderr.contains("both write to standard output"), "{output}");
+    }
+    server.stop();
+}
+
+#[test]
+fn sessions_that_no_skip_counts_have_their_reason_in_each_report() {
+    let folder = Folder::new();
+    folder
+        .write("skipped.toml", "client_name = 'x'\nrequires = ['NOSUCH']\nstep = [{ login = true }, { quit = true }]");
+    let server = EmbeddedServer::script("*: connected\nS: 220 x\nC: EHLO x\nS: 250 x\nC: QUIT\nS: 221 x\n");
+    let reports = ["--junit", "j.xml", "--tap", "t.tap", "--json", "r.json", "--html", "r.html"];
+    let run = folder.mailrun(["test", "--no-skip", "--server", &server.url("smtp"), "skipped.toml"]).args(reports);
+    run.env("GITHUB_STEP_SUMMARY", folder.path("summary.md")).run().exits(1);
+    for name in ["j.xml", "t.tap", "r.json", "r.html", "summary.md"] {
+        let text = folder.read(name);
+        assert!(text.contains("which --no-skip counts as failed: the server does not offer NOSUCH"), "{name}: {text}");
+    }
+    server.stop();
 }

@@ -30,7 +30,15 @@ pub fn main() -> ExitCode {
         console::error("this is a bug in mailrun: please report it, with the session file and the transcript");
     }));
     // The hook prints the panic. Files are finished while the stack unwinds.
-    ExitCode::from(catch_unwind(AssertUnwindSafe(dispatch)).unwrap_or(Status::Software.code()))
+    ExitCode::from(catch_unwind(AssertUnwindSafe(dispatch)).unwrap_or_else(|_| match wants_nagios() {
+        true => test::print_unknown("an internal error ended mailrun"),
+        false => Status::Software.code(),
+    }))
+}
+
+/// Whether a monitoring system waits for a line.
+fn wants_nagios() -> bool {
+    test::asks_for_nagios(std::env::args_os(), std::env::var_os("MAILRUN_NAGIOS"))
 }
 
 /// Returns the exit status.
@@ -51,12 +59,12 @@ fn dispatch() -> u8 {
                     _ => Status::Passed.code(),
                 };
             }
+            if wants_nagios() {
+                return test::print_unknown(&error.to_string());
+            }
             // If standard error cannot be written, nothing can be printed.
             let _ = error.print();
-            return match test::asks_for_nagios(std::env::args_os(), std::env::var_os("MAILRUN_NAGIOS")) {
-                true => test::print_unknown(&error.to_string()),
-                false => Status::Usage.code(),
-            };
+            return Status::Usage.code();
         }
     };
     run_command(&read.arguments.command, &|long| read.origin(long)).unwrap_or_else(|error| {

@@ -34,7 +34,7 @@ pub fn for_record(record: &Record, below: PathBelow<'_>) -> Vec<String> {
         SessionFailure::Message(text) => vec![line(record.file.as_str(), 1, None, "mailrun", text)],
     }));
     if lines.is_empty() {
-        let why = record.judgement.reason().unwrap_or_else(|| "failed".to_owned());
+        let why = record.reason().unwrap_or_else(|| "failed".to_owned());
         lines.push(line(record.file.as_str(), 1, None, "mailrun", &why));
     }
     lines.truncate(MAX_ANNOTATIONS);

@@ -1,6 +1,6 @@
 //! One line for Nagios, Icinga and compatible systems, by the Monitoring Plugins' guidelines.
 
-use super::record::{Judgement, Record, SessionFailure};
+use super::record::{Judgement, NO_SESSION, Record, SessionFailure};
 use crate::event::{Cause, Failure, ServerResponse, Status};
 use crate::session::days_until;
 use jiff::Timestamp;
@@ -77,11 +77,16 @@ pub struct ServiceCheck {
     first_critical: Option<String>,
     first_unknown: Option<String>,
     certificates_end: Option<Timestamp>,
+    /// Why there is no session, if there is none.
+    no_session: Option<String>,
 }
 
 impl ServiceCheck {
     /// Adds a session.
     pub fn add(&mut self, record: &Record) {
+        if record.file.as_str() == NO_SESSION {
+            self.no_session = record.failures.first().map(SessionFailure::message);
+        }
         self.certificates_end = self.certificates_end.into_iter().chain(record.certificates_end).min();
         match (&record.judgement, ServiceState::of(record.status)) {
             (Judgement::Skipped(_) | Judgement::NotRun(_), _) => self.skipped += 1,
@@ -133,6 +138,9 @@ impl ServiceCheck {
         if let Some(days) = below(limits.critical_days) {
             return (ServiceState::Critical, ends(days));
         }
+        if let Some(why) = &self.no_session {
+            return (ServiceState::Unknown, why.clone());
+        }
         if let Some(first) = &self.first_unknown {
             return (ServiceState::Unknown, failed(self.unknown, first));
         }
@@ -180,8 +188,7 @@ fn first_failure(record: &Record) -> String {
             if message.contains(record.file.as_str()) { message } else { format!("{}: {message}", record.file) }
         }
         (None, None) => {
-            let why = record.judgement.reason().or_else(|| record.remarks.first().cloned());
-            format!("{}: {}", record.file, why.as_deref().unwrap_or("it did not pass"))
+            format!("{}: {}", record.file, record.reason().as_deref().unwrap_or("it did not pass"))
         }
     }
 }

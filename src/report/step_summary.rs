@@ -57,10 +57,7 @@ fn first_failure(record: &Record) -> String {
         return format!("{}: {}{got} (line {})", step.title(), failure.cause, failure.place.line);
     }
     let outside = record.failures.first().map(super::record::SessionFailure::message);
-    outside.or_else(|| record.judgement.reason()).unwrap_or_else(|| match record.judgement.is_bad() {
-        true => record.remarks.first().cloned().unwrap_or_default(),
-        false => String::new(),
-    })
+    outside.or_else(|| record.reason()).unwrap_or_default()
 }
 
 /// Text that Markdown and HTML take literally, on one line.

@@ -4,7 +4,7 @@
 
 use super::diagnosis::{cut_long_lines, diagnosis, escape_workflow_commands};
 use super::duration::format_duration;
-use super::record::{Judgement, Record, SessionFailure, StepRecord, Totals, UNVERIFIED_REMARK};
+use super::record::{Judgement, Record, SessionFailure, StepRecord, Totals};
 use crate::event::{Failure, group_thousands};
 use crate::session::SourceMap;
 use crate::transcript::Redactor;
@@ -98,7 +98,7 @@ fn result_line(record: &Record, options: DisplayOptions) -> String {
         details.push(format_duration(record.elapsed));
     }
     // Printed for sessions that passed, too, since passing proves less then.
-    details.extend(record.remarks.iter().find(|remark| remark.starts_with(UNVERIFIED_REMARK)).cloned());
+    details.extend(record.weaknesses().cloned());
     let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
     let reason = record.judgement.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
     format!("{word} {}{details}{reason}\n", record.file)

@@ -1,7 +1,7 @@
 //! TAP 13: a test point for each session with its steps as an indented subtest, as in TAP 14; diagnostics are YAML of the kind
 //! that Perl's `prove` reads. The content of messages is left out: others may read such reports.
 
-use super::record::{Judgement, Record, RunRecord, SessionFailure, StepRecord, UNVERIFIED_REMARK};
+use super::record::{Judgement, Record, RunRecord, SessionFailure, StepRecord};
 use crate::event::{Cause, Failure, ServerResponse, Status};
 use std::io::{self, Write};
 
@@ -48,8 +48,9 @@ fn session(number: usize, record: &Record, out: &mut impl Write) -> io::Result<(
     if !record.server.is_empty() {
         yaml.text("server", record.server.as_str());
     }
-    if let Some(remark) = record.remarks.iter().find(|remark| remark.starts_with(UNVERIFIED_REMARK)) {
-        yaml.text("remark", remark);
+    let weaknesses: Vec<_> = record.weaknesses().map(String::as_str).collect();
+    if !weaknesses.is_empty() {
+        yaml.text("remark", &weaknesses.join("; "));
     }
     if !ok {
         yaml.number("status", f64::from(record.status.code()));
@@ -63,7 +64,7 @@ fn session(number: usize, record: &Record, out: &mut impl Write) -> io::Result<(
                 }
             }
             None => {
-                if let Some(why) = record.judgement.reason().or_else(|| record.remarks.first().cloned()) {
+                if let Some(why) = record.reason() {
                     yaml.text("message", &why);
                 }
             }

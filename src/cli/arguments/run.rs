@@ -1,12 +1,13 @@
 //! The options of `run` and `test`. `check` and `show` have some of them.
 
 use crate::cli::arguments::values;
+use crate::output::OutputKind;
 use crate::report::TranscriptOptions;
 use crate::session::StepRange;
 use crate::smtp::address::Mailbox;
 use clap::{Args, ValueEnum, ValueHint};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The long description of `test`.
@@ -177,10 +178,10 @@ pub struct MonitoringArguments {
     #[arg(long)]
     pub nagios: bool,
     /// WARNING if a certificate expires in less than N days [default: 14]
-    #[arg(long, value_name = "N", requires = "nagios", value_parser = clap::value_parser!(u32))]
+    #[arg(long, value_name = "N", requires = "nagios", allow_hyphen_values = true, value_parser = clap::value_parser!(u32))]
     pub warning_days: Option<u32>,
     /// CRITICAL if a certificate expires in less than N days [default: 7]
-    #[arg(long, value_name = "N", requires = "nagios", value_parser = clap::value_parser!(u32))]
+    #[arg(long, value_name = "N", requires = "nagios", allow_hyphen_values = true, value_parser = clap::value_parser!(u32))]
     pub critical_days: Option<u32>,
     /// Write metrics for the textfile collector of Prometheus' node exporter
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -245,7 +246,7 @@ pub struct BatchArguments {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArguments {
-    /// Write the whole transcript to a file; with `{session}` in the name, one file per session
+    /// Write the whole transcript to a file; `-` is standard output. With `{session}` in the name, one file per session
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub transcript: Option<PathBuf>,
     /// Start each line with the seconds since connecting
@@ -269,6 +270,16 @@ pub struct OutputArguments {
 }
 
 impl OutputArguments {
+    /// Whether the whole transcript goes to standard output (`--transcript -`).
+    pub fn prints_transcript(&self) -> bool {
+        self.transcript.as_deref() == Some(Path::new("-"))
+    }
+
+    /// What the transcript is written to.
+    pub fn transcript_kind(&self) -> OutputKind {
+        if self.prints_transcript() { OutputKind::Terminal } else { OutputKind::File }
+    }
+
     /// The options of a transcript file, which is always complete.
     pub fn file_options(&self) -> TranscriptOptions {
         TranscriptOptions { timestamps: self.timestamps, full: true, verbose: self.verbose, live: false, hex: self.hex }

@@ -37,9 +37,8 @@ pub fn main(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) -> Result
 /// Whether the rows of a batch have a line each on standard output instead of their transcript.
 fn prints_row_lines(arguments: &RunArguments) -> bool {
     let output = &arguments.output;
-    let wants_transcript = output.verbose || output.transcript.as_deref() == Some(Path::new("-"));
     let is_free = io::stdout().is_terminal() && !report_files::streams_events(&arguments.reports);
-    output.quiet || (is_free && !wants_transcript)
+    !output.prints_transcript() && (output.quiet || (is_free && !output.verbose))
 }
 
 /// Runs the sessions of a suite, and prints their transcripts.
@@ -151,7 +150,10 @@ impl RunSession for TranscriptRun<'_> {
 impl TranscriptRun<'_> {
     /// Where transcripts are printed.
     fn out(&self) -> Box<dyn io::Write + Send> {
-        if self.streams_events {
+        if self.options.prints_transcript() {
+            // The whole transcript is written there.
+            Box::new(io::sink())
+        } else if self.streams_events {
             Box::new(anstream::stderr())
         } else {
             Box::new(StdoutWriter::sharing_status(&self.suite.files.stdout))
@@ -187,7 +189,7 @@ impl TranscriptRun<'_> {
         let file = transcript.map(|file| {
             let live = !runner.batches.repeats_session(loaded);
             let writer = TranscriptWriter::new(file, TranscriptOptions { live, ..options.file_options() });
-            SharedWriter::new(OutputKind::File, LiveTranscript::new(writer))
+            SharedWriter::new(options.transcript_kind(), LiveTranscript::new(writer))
         });
         let mut outcome = OutcomeObserver::default();
         let mut recorder = reports.needs_records().then(|| Recorder::new(options.verbose));

@@ -17,7 +17,7 @@ use crate::cli::suite_runner::outcome::{OutcomeObserver, delivery_lines, judge};
 use crate::cli::suite_runner::session_result::{SessionResult, description, display_name, file_name, remarks};
 use crate::cli::suite_runner::suite::{PrintSession, RunSession, Suite};
 use crate::event::Status;
-use crate::output::{LiveTranscript, OutputKind, SharedWriter};
+use crate::output::{LiveTranscript, SharedWriter};
 use crate::report::diagnosis::literal_secrets;
 use crate::report::nagios::{self, CertificateLimits, ServiceCheck, ServiceState};
 use crate::report::record::{Record, Totals};
@@ -39,17 +39,17 @@ pub fn main(arguments: &TestArguments, origin: &dyn Fn(&str) -> String) -> Resul
     let Some(limits) = certificate_limits(&arguments.monitoring)? else {
         return test(arguments, origin, &|_| {}).map(|end| end.status.code());
     };
-    if report_files::streams_events(&arguments.run.reports) {
-        let message = format!("--nagios and {} - both need standard output", origin("json"));
-        return Err(CommandError::usage(message).with_help("write the JSON report to a file"));
+    let run = &arguments.run;
+    let taken = [("json", report_files::streams_events(&run.reports)), ("transcript", run.output.prints_transcript())];
+    if let Some((option, _)) = taken.into_iter().find(|(_, is_taken)| *is_taken) {
+        let message = format!("--nagios and {} - both need standard output", origin(option));
+        return Err(CommandError::usage(message).with_help("write the other one to a file"));
     }
+    console::silence_errors();
     let started_at = Instant::now();
     let (check, status) = match test(arguments, origin, &|_| {}) {
         Ok(end) => (end.service, end.status),
-        Err(error) => {
-            console::error(&error.message);
-            return Ok(print_unknown(&error.message));
-        }
+        Err(error) => return Ok(print_unknown(&error.message)),
     };
     let (state, line) = check.finish(status, started_at.elapsed(), limits, Timestamp::now());
     console::print(&line);
@@ -65,7 +65,8 @@ pub fn asks_for_nagios(mut arguments: impl Iterator<Item = OsString>, variable: 
 
 /// Prints the line for a run that could not begin, and returns its exit status.
 pub fn print_unknown(why: &str) -> u8 {
-    let first = why.lines().next().unwrap_or_default();
+    // clap lists what is missing below its first line.
+    let first = why.split("\n\n").next().unwrap_or_default();
     console::print(&nagios::not_begun(first.trim_start_matches("error: ")));
     ServiceState::Unknown.code()
 }
@@ -83,7 +84,11 @@ fn certificate_limits(arguments: &MonitoringArguments) -> Result<Option<Certific
     if limits.warning_days < limits.critical_days {
         let (warning, critical) = (limits.warning_days, limits.critical_days);
         let message = format!("--warning-days {warning} is less than --critical-days {critical}");
-        return Err(CommandError::usage(message).with_help("a warning comes before the state is critical"));
+        let help = match arguments.critical_days {
+            Some(_) => "a warning comes before the state is critical",
+            None => "--critical-days is 7 unless it is given, and a warning comes before the state is critical",
+        };
+        return Err(CommandError::usage(message).with_help(help));
     }
     Ok(Some(limits))
 }
@@ -151,10 +156,10 @@ impl RunSession for TestRun<'_> {
         (self.before_session)(number);
         let name = file_name(loaded);
         let transcript = self.suite.transcript_writer(number, self.many.then_some(name.as_str()));
-        let transcript = transcript.map(|file| BufferedWriter::new(OutputKind::File, file));
+        let transcript = transcript.map(|file| BufferedWriter::new(self.options.transcript_kind(), file));
         let file = transcript.as_ref().map(|buffered| {
             let writer = TranscriptWriter::new(buffered.lock().spool.clone(), self.options.file_options());
-            SharedWriter::new(OutputKind::File, LiveTranscript::new(writer))
+            SharedWriter::new(self.options.transcript_kind(), LiveTranscript::new(writer))
         });
         let mut recorder = Recorder::new(self.options.verbose);
         let mut outcome = OutcomeObserver::default();
@@ -210,17 +215,18 @@ struct TestPrinter<'a> {
 impl<'a> TestPrinter<'a> {
     fn new(all: &'a TestArguments, suite: &'a Suite<'a>) -> Self {
         let (arguments, nagios) = (&all.run, all.monitoring.nagios);
-        let streams = report_files::streams_events(&arguments.reports);
+        // Standard output has one thing only.
+        let is_taken = report_files::streams_events(&arguments.reports) || arguments.output.prints_transcript();
         let open = || -> Box<dyn Write + Send> {
             if nagios {
                 Box::new(io::sink())
-            } else if streams {
+            } else if is_taken {
                 Box::new(anstream::stderr())
             } else {
                 Box::new(StdoutWriter::sharing_status(&suite.files.stdout))
             }
         };
-        let (colour, columns) = if streams {
+        let (colour, columns) = if is_taken {
             (console::stderr_colours(), console::terminal_width(&io::stderr()))
         } else {
             (console::stdout_colours(), console::terminal_width(&io::stdout()))
@@ -318,9 +324,12 @@ impl PrintSession<TestOutput> for TestPrinter<'_> {
     }
 }
 
-/// Appends to a file, which is made if there is none.
+/// Appends to a file, which is made if there is none. If its last line has no end, it gets one.
 fn append(path: &Path, text: &str) -> io::Result<()> {
-    std::fs::OpenOptions::new().append(true).create(true).open(path)?.write_all(text.as_bytes())
+    let ends = std::fs::read(path).map_or(true, |before| before.last().is_none_or(|last| *last == b'\n'));
+    let end = if ends { "" } else { "\n" };
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+    file.write_all(format!("{end}{text}").as_bytes())
 }
 
 #[cfg(test)]

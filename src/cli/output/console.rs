@@ -9,6 +9,14 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Whether standard error stays empty.
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// From here on nothing is printed on standard error: monitoring systems read it as if it were standard output.
+pub fn silence_errors() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
 /// Prints an error on standard error.
 pub fn error(message: &str) {
     print_line(&format!("mailrun: {message}"));
@@ -21,6 +29,9 @@ pub fn warning(message: &str) {
 
 /// Prints a line on standard error. An error of that is ignored: it cannot be printed.
 pub fn print_line(line: &str) {
+    if SILENT.load(Ordering::Relaxed) {
+        return;
+    }
     // In one write, so that lines of other threads do not mix with it.
     let line = format!("{}\n", escape_workflow_commands(line.trim_end_matches('\n')));
     let _ = anstream::stderr().lock().write_all(line.as_bytes());

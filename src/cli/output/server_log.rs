@@ -49,7 +49,7 @@ impl ServerLog {
         let files = match &arguments.transcript {
             Some(path) if !printed => {
                 let read: Vec<_> = arguments.script.as_deref().and_then(file_id).into_iter().collect();
-                Some(TranscriptFiles::create(Some(path), &["serve"], &read)?)
+                Some(TranscriptFiles::create(Some(path), &["serve"], &read, &stdout)?)
             }
             _ => None,
         };

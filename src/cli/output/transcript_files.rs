@@ -1,5 +1,6 @@
 //! The files of `--transcript`: one for all sessions, or one for each if the name has `{session}`.
 
+use super::console::{StdoutStatus, StdoutWriter};
 use crate::cli::error::CommandError;
 use crate::output::AtomicFile;
 use crate::session::closest_name;
@@ -25,9 +26,19 @@ pub struct TranscriptFiles {
 }
 
 impl TranscriptFiles {
-    /// Creates the files for `target`. `sessions` are the names of the session files; no transcript may overwrite a file in
-    /// `read`.
-    pub fn create(target: Option<&Path>, sessions: &[&str], read: &[FileId]) -> Result<Self, CommandError> {
+    /// Creates the files for `target`; `-` is standard output, with the status `stdout`. `sessions` are the names of the session
+    /// files; no transcript may overwrite a file in `read`.
+    pub fn create(
+        target: Option<&Path>,
+        sessions: &[&str],
+        read: &[FileId],
+        stdout: &StdoutStatus,
+    ) -> Result<Self, CommandError> {
+        if let Some(target) = target.filter(|target| *target == Path::new("-")) {
+            let out = TranscriptTarget::Stdout(StdoutWriter::sharing_status(stdout));
+            let files = vec![(target.to_owned(), TranscriptFile(Arc::new(Mutex::new(out))))];
+            return Ok(Self { files, per_session: false });
+        }
         if let Some(word) = target.and_then(unknown_placeholder) {
             return Err(CommandError::usage(word));
         }
@@ -44,7 +55,7 @@ impl TranscriptFiles {
             return Err(CommandError::cannot_create(why));
         }
         let create = |path: PathBuf| match AtomicFile::keep_partial(&path) {
-            Ok(file) => Ok((path, TranscriptFile(Arc::new(Mutex::new(file))))),
+            Ok(file) => Ok((path, TranscriptFile(Arc::new(Mutex::new(TranscriptTarget::File(file)))))),
             Err(why) => {
                 let why = create_error(&path, &why);
                 Err(CommandError::cannot_create(format!("cannot create the transcript {}: {why}", shown(&path))))
@@ -79,21 +90,43 @@ impl TranscriptFiles {
 
 /// A transcript file. It is shared with the handler of a second signal, which writes what is left.
 #[derive(Clone)]
-pub struct TranscriptFile(Arc<Mutex<AtomicFile>>);
+pub struct TranscriptFile(Arc<Mutex<TranscriptTarget>>);
+
+enum TranscriptTarget {
+    File(AtomicFile),
+    Stdout(StdoutWriter),
+}
+
+impl TranscriptTarget {
+    fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Self::File(file) => file,
+            Self::Stdout(out) => out,
+        }
+    }
+
+    /// Gives a file its name.
+    fn commit(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.commit(),
+            Self::Stdout(out) => out.flush(),
+        }
+    }
+}
 
 impl TranscriptFile {
-    fn locked(&self) -> std::sync::MutexGuard<'_, AtomicFile> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, TranscriptTarget> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Write for TranscriptFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.locked().write(bytes)
+        self.locked().writer().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.locked().flush()
+        self.locked().writer().flush()
     }
 }
 
@@ -249,8 +282,8 @@ mod tests {
     fn one_file_holds_all_sessions() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let target = folder.path().join("t.log");
-        let transcripts =
-            TranscriptFiles::create(Some(&target), &["a.toml", "b.toml"], &[]).expect("it can be created");
+        let transcripts = TranscriptFiles::create(Some(&target), &["a.toml", "b.toml"], &[], &StdoutStatus::default())
+            .expect("it can be created");
         for (index, name) in ["a.toml", "b.toml"].into_iter().enumerate() {
             let mut out = transcripts.writer_for(index, Some(name)).expect("there is a file");
             out.write_all(b"C: QUIT\n").expect("the file can be written");
@@ -268,7 +301,9 @@ mod tests {
         std::os::unix::fs::symlink(&own, &link).expect("a link can be made");
         let read = [file_id(&own).expect("it is there")];
         for target in [&own, &link] {
-            let error = TranscriptFiles::create(Some(target), &["own.toml"], &read).err().expect("it is refused");
+            let error = TranscriptFiles::create(Some(target), &["own.toml"], &read, &StdoutStatus::default())
+                .err()
+                .expect("it is refused");
             assert!(error.message.contains("would overwrite an input file"), "{error:?}");
         }
         assert_eq!(read_to_string(own).expect("the file exists"), "server");
@@ -277,7 +312,9 @@ mod tests {
     #[test]
     fn a_transcript_that_cannot_be_created_is_an_error_before_anything_is_sent() {
         let error =
-            TranscriptFiles::create(Some(Path::new("/nowhere/t.log")), &["a.toml"], &[]).err().expect("it cannot");
+            TranscriptFiles::create(Some(Path::new("/nowhere/t.log")), &["a.toml"], &[], &StdoutStatus::default())
+                .err()
+                .expect("it cannot");
         assert_eq!(error.message, "cannot create the transcript /nowhere/t.log: there is no folder /nowhere");
         assert_eq!(error.status, crate::event::Status::CantCreate);
     }

@@ -3,7 +3,7 @@
 use crate::cli::sessions::load::{LoadFailure, LoadResult, LoadedSession};
 use crate::event::{SECURITY_LEVEL_REMARK, Status};
 use crate::report::diagnosis::literal_secrets;
-use crate::report::record::{Judgement, Record, SessionFailure, Totals, UNVERIFIED_REMARK};
+use crate::report::record::{Judgement, NO_SESSION, Record, SessionFailure, Totals, UNVERIFIED_REMARK};
 use crate::transcript::{SafeText, escape_unprintable};
 use std::io;
 
@@ -17,7 +17,7 @@ pub struct SessionResult<O> {
 impl<O> SessionResult<O> {
     /// The session file has errors.
     pub fn load_failure(failure: &LoadFailure) -> Self {
-        let file = if failure.file.is_empty() { "sessions" } else { &failure.file };
+        let file = if failure.file.is_empty() { NO_SESSION } else { &failure.file };
         let mut record = Record::not_started(SafeText::new(file), Judgement::Error, failure.status);
         let text = failure.text.lines().map(|line| escape_unprintable(line.as_bytes()) + "\n").collect();
         record.failures.push(SessionFailure::InvalidFile { status: failure.status, text });
@@ -65,7 +65,7 @@ impl SuiteResults {
 pub fn display_name(session: &LoadResult) -> SafeText {
     match session {
         Ok(loaded) => file_name(loaded),
-        Err(failure) if failure.file.is_empty() => SafeText::new("sessions"),
+        Err(failure) if failure.file.is_empty() => SafeText::new(NO_SESSION),
         Err(failure) => SafeText::new(&failure.file),
     }
 }

@@ -3,6 +3,7 @@
 use super::machine;
 use crate::cli::arguments::{ConnectArguments, RunArguments};
 use crate::cli::error::CommandError;
+use crate::cli::output::report_files::streams_events;
 use crate::cli::output::transcript_files::{FileId, file_id};
 use crate::cli::sessions::diagnostics::source_error;
 use crate::cli::sessions::load::LoadedSession;
@@ -19,6 +20,10 @@ pub fn check_options(arguments: &RunArguments, origin: &dyn Fn(&str) -> String) 
     if arguments.dry.sink.is_some() && !arguments.dry.dry_run && origin("sink") == "--sink" {
         let error = CommandError::usage("--sink has no effect without --dry-run");
         return Err(error.with_help("give --dry-run too"));
+    }
+    if arguments.output.prints_transcript() && streams_events(&arguments.reports) {
+        let message = format!("{} - and {} - both write to standard output", origin("json"), origin("transcript"));
+        return Err(CommandError::usage(message).with_help("write one of them to a file"));
     }
     if let (Some(from), Some(to)) = (arguments.select.part.from_step, arguments.select.part.to_step)
         && from > to

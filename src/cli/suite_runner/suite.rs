@@ -139,8 +139,8 @@ impl<'a> Suite<'a> {
         let target = arguments.output.transcript.as_deref().filter(|_| !names.is_empty());
         // From here on there are open files, which a signal must not leave behind.
         let clock = signal_clock();
-        let transcripts = TranscriptFiles::create(target, &names, &read)?;
         let (writer, stdout) = StdoutWriter::new();
+        let transcripts = TranscriptFiles::create(target, &names, &read, &stdout)?;
         let reports = ReportFiles::open(&arguments.reports, prometheus, writer, &read)?;
         stop_sources_at_signals(sessions.iter_mut().flatten(), &clock);
         let network = NetworkMode::open(arguments, &clock)?;

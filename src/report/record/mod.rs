@@ -13,5 +13,5 @@ mod step;
 pub use lines::{RecordedLine, RecordedLines, without_content};
 pub use recorder::Recorder;
 pub use run::{RunRecord, Totals};
-pub use session::{Judgement, Record, SessionFailure, UNVERIFIED_REMARK};
+pub use session::{Judgement, NO_SESSION, Record, SessionFailure, UNVERIFIED_REMARK};
 pub use step::{PhaseKind, StepPhase, StepRecord};

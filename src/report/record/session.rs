@@ -2,13 +2,16 @@
 
 use super::lines::RecordedLines;
 use super::step::StepRecord;
-use crate::event::{Failure, Status};
+use crate::event::{Failure, SECURITY_LEVEL_REMARK, Status};
 use crate::transcript::SafeText;
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// The beginning of the remark on a session that did not verify certificates.
 pub const UNVERIFIED_REMARK: &str = "certificates were not verified";
+
+/// In place of a file's name, in the record that says why a run has no session.
+pub const NO_SESSION: &str = "sessions";
 
 /// The verdict on a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +128,18 @@ impl Record {
             remarks: Vec::new(),
             given_secrets: Vec::new(),
         }
+    }
+
+    /// Why the session came to its verdict, if no failure says so.
+    pub fn reason(&self) -> Option<String> {
+        let remark = || self.remarks.first().filter(|_| self.judgement.is_bad()).cloned();
+        self.judgement.reason().or_else(remark)
+    }
+
+    /// What was weaker than usual, so that passing proves less.
+    pub fn weaknesses(&self) -> impl Iterator<Item = &String> {
+        let is_weakness = |remark: &&String| remark.starts_with(UNVERIFIED_REMARK) || *remark == SECURITY_LEVEL_REMARK;
+        self.remarks.iter().filter(is_weakness)
     }
 
     /// The remarks except for the one that repeats the reason.
