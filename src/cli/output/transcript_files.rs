@@ -37,7 +37,7 @@ impl TranscriptFiles {
         if let Some(target) = target.filter(|target| *target == Path::new("-")) {
             let out = TranscriptTarget::Stdout(StdoutWriter::sharing_status(stdout));
             let files = vec![(target.to_owned(), TranscriptFile(Arc::new(Mutex::new(out))))];
-            return Ok(Self { files, per_session: false });
+            return Ok(Self { files, target: target.to_owned(), per_session: false });
         }
         if let Some(word) = target.and_then(unknown_placeholder) {
             return Err(CommandError::usage(word));
