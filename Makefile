@@ -68,6 +68,11 @@ test-schemas: prerequisites ## install taplo, linters and schemas of others, and
 	tests/schemas/install.sh $(abspath $(TARGET)/schemas)
 	MAILRUN_TEST_SCHEMAS=$(abspath $(TARGET)/schemas) cargo test --locked --test schemas -- --ignored
 
+.PHONY: test-image
+test-image: prerequisites ## build the Docker image with buildah as root, on stand-ins for its base images, and run it; takes long
+	@$(call install_packages,buildah debootstrap)
+	nice tests/image.sh $(abspath $(TARGET)/image)
+
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := $(notdir $(basename $(wildcard tests/fuzz/targets/*.rs)))
 
