@@ -176,7 +176,7 @@ fn a_script_that_begins_with_tls_chooses_the_certificate_of_a_server_with_tls_fr
             let (rest, limit) = if direction.contains("stall") { ("", "300ms") } else { (rest, "30s") };
             let session = format!("connect_timeout = '{limit}'\nstep = [{{ expect = 220 }}, {{ quit = true }}]\n");
             let folder =
-                Folder::new().with("s.txt", &format!("*: connected\n{direction}{rest}")).with("c.toml", &session);
+                Folder::new().with("s.txt", format!("*: connected\n{direction}{rest}")).with("c.toml", &session);
             let serve = folder.mailrun(["serve", "s.txt", "--write-ca", "ca.pem"]).args(options);
             let ended = serve.args(["--", PROGRAM, "run", "--ca", "ca.pem", "c.toml"]).run();
             assert!(ended.text().contains(words), "{direction}{options:?}: {ended}");

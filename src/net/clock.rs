@@ -199,7 +199,9 @@ mod tests {
 
     #[test]
     fn signals_of_a_kind_that_come_soon_after_one_another_are_one_event() {
-        let table: [(&[(i32, u64)], Option<i32>); 9] = [
+        /// Signals with their milliseconds, and the one that is the second event.
+        type Case = (&'static [(i32, u64)], Option<i32>);
+        let table: [Case; 9] = [
             (&[(SIGTERM, 0)], None),
             (&[(SIGTERM, 0), (SIGTERM, 50)], None),
             (&[(SIGTERM, 0), (SIGTERM, 51)], Some(SIGTERM)),

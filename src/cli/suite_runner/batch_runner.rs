@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 /// How long a batch with a ledger goes on without a connection.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// The lists of `exclude` in one; `None` if there are none. The lines are warnings about them.
+type ExclusionsWithWarnings = (Option<Arc<ExclusionList>>, Vec<String>);
+
 /// The options for batches, and the ledger that all sessions share.
 pub struct BatchRunner<'a> {
     arguments: &'a BatchArguments,
@@ -316,12 +319,12 @@ impl<'a> BatchRunner<'a> {
         missing.into_iter().next()
     }
 
-    /// Reads the lists of `exclude`; `None` if there are none. The lines are warnings about them.
+    /// Reads the lists of `exclude`.
     fn exclusions(
         loaded: &LoadedSession,
         rows: &RowsSettings,
         ready: &PreparedSession<'_>,
-    ) -> Result<(Option<Arc<ExclusionList>>, Vec<String>), Box<Outcome>> {
+    ) -> Result<ExclusionsWithWarnings, Box<Outcome>> {
         let (mut list, mut warnings) = (ExclusionList::default(), Vec::new());
         for exclusion in &rows.exclude {
             let path = ready.path(&exclusion.file)?;

@@ -62,7 +62,9 @@ mod tests {
 
     #[test]
     fn errors_of_a_file_are_those_that_no_value_can_mend() {
-        let table: [(&str, &[(usize, &str)], &str); 10] = [
+        /// A text, the lines and words of its errors, why.
+        type Case = (&'static str, &'static [(usize, &'static str)], &'static str);
+        let table: [Case; 10] = [
             ("plain {", &[], "no template"),
             ("{{ user }}\n{{ now() }}", &[], "what is known"),
             ("a\n{{ usr }}\n{{ zork }}", &[(2, "undefined name \"usr\""), (3, "undefined name \"zork\"")], "undefined"),

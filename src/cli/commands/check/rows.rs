@@ -3,7 +3,7 @@
 use crate::cli::output::console;
 use crate::cli::sessions::load::{LoadedSession, SessionInputs};
 use crate::cli::suite_runner::machine;
-use crate::event::{Event, Failure, Observer, RowId, Status, group_thousands};
+use crate::event::{Event, Failure, Observer, Outcome, RowId, Status, group_thousands};
 use crate::exec::{CheckedRow, LocalHost, PreparedSession, Row, RunOptions, ServerTarget, TlsTrust};
 use crate::net::{SystemClock, check_tls_input};
 use crate::session::{ExclusionList, RowsSettings, SeenKeys, SourceError};
@@ -49,8 +49,8 @@ pub fn check(loaded: &LoadedSession, rows: &RowsSettings, inputs: &SessionInputs
     };
     let exclusions = match exclusions(loaded, rows, &ready) {
         Ok(list) => Arc::new(list),
-        Err(failure) => {
-            report.add("", failure.into_iter().collect());
+        Err(outcome) => {
+            report.add("", outcome.failure.into_iter().collect());
             return (report.finish(), String::new());
         }
     };
@@ -95,12 +95,12 @@ fn exclusions(
     loaded: &LoadedSession,
     rows: &RowsSettings,
     ready: &PreparedSession<'_>,
-) -> Result<ExclusionList, Option<Failure>> {
+) -> Result<ExclusionList, Box<Outcome>> {
     let mut list = ExclusionList::default();
     for exclusion in &rows.exclude {
-        let path = ready.path(&exclusion.file).map_err(|outcome| outcome.failure)?;
+        let path = ready.path(&exclusion.file)?;
         read_exclusions(&loaded.files, &path, exclusion, &mut list)
-            .map_err(|(error, span)| ready.refuse(&error, &span).failure)?;
+            .map_err(|(error, span)| Box::new(ready.refuse(&error, &span)))?;
     }
     Ok(list)
 }
