@@ -41,3 +41,11 @@ fn a_standard_output_that_cannot_be_written_hides_no_failure() {
         run.run().exits(status);
     }
 }
+
+#[test]
+fn a_ledger_beyond_the_limit_on_file_sizes_stops_the_run_before_anything_is_sent() {
+    let (batch, server) = (BatchFixture::new(2), FaultServer::start());
+    let ran = batch.command(&server).through(["sh", "-c", "ulimit -f 0; exec \"$0\" \"$@\""]).run().exits(73);
+    assert!(ran.stderr.contains("cannot use the ledger l.db: ") && ran.stderr.contains("ulimit -f"), "{ran}");
+    assert_eq!(server.accepted_once(), 0);
+}

@@ -88,6 +88,9 @@ pub fn error_text(error: &rusqlite::Error) -> String {
         _ if is_busy(error) => "it is locked by another program".to_owned(),
         Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged ({error})"),
         Some(ErrorCode::NotADatabase) => NOT_A_LEDGER.to_owned(),
+        Some(ErrorCode::SystemIoFailure) => {
+            format!("it cannot be read or written; the limit on the size of files (ulimit -f) may be too low ({error})")
+        }
         Some(ErrorCode::CannotOpen) => "it cannot be opened or created".to_owned(),
         _ => error.to_string(),
     }

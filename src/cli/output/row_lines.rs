@@ -60,7 +60,9 @@ fn row_line(report: &RowReport<'_>) -> String {
         Some(RowState::Unknown) => "unknown",
         Some(RowState::Failed) => "failed",
     };
-    let mut line = format!("{state} {}", row.key);
+    // A row without a key has its number, which could be the key of another one.
+    let word = if row.key.as_str() == row.number.to_string() { "row " } else { "" };
+    let mut line = format!("{state} {word}{}", row.key);
     if (has_failed(report) || report.is_retried) && !row.place.is_empty() {
         line += &format!(" ({})", row.place);
     }
@@ -137,6 +139,10 @@ mod tests {
         for (end, is_retried, expected) in table {
             assert_eq!(row_line(&RowReport { row: &row(1), end: &end, is_retried }), expected);
         }
+        let numbered = RowId { key: SafeText::new("7"), ..row(7) };
+        let invalid = end(Some(RowState::Failed), Status::DataErr, "the row has 2 fields");
+        let line = row_line(&RowReport { row: &numbered, end: &invalid, is_retried: false });
+        assert_eq!(line, "failed row 7 (p.csv:8): the row has 2 fields", "its number is not taken for a key");
         let long = end(Some(RowState::Refused), Status::Failed, &"é".repeat(5000));
         let line = row_line(&RowReport { row: &row(1), end: &long, is_retried: false });
         assert!(line.chars().count() < MAX_REASON + 40, "{line}");
