@@ -62,9 +62,9 @@ test-browser: prerequisites ## install Chromium and test the HTML report in it; 
 	MAILRUN_SCREENSHOTS=$(abspath $(TARGET)/browser) cargo test --locked --test browser -- --ignored
 
 .PHONY: test-schemas
-test-schemas: prerequisites ## install taplo, linters and schemas of others, and check session files, JUnit reports and the files for CI with them
+test-schemas: prerequisites ## install taplo, swaks, linters and schemas of others, and check session files, exports, JUnit reports and the files for CI with them
 	@command -v npm >/dev/null || { $(call install_packages,nodejs npm); }
-	@$(call install_packages,git libxml2-utils python3 python3-venv rsync)
+	@$(call install_packages,git libnet-ssleay-perl libxml2-utils python3 python3-venv rsync swaks)
 	tests/schemas/install.sh $(abspath $(TARGET)/schemas)
 	MAILRUN_TEST_SCHEMAS=$(abspath $(TARGET)/schemas) cargo test --locked --test schemas -- --ignored
 

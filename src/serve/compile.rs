@@ -205,6 +205,7 @@ impl ScriptCompiler<'_> {
             MatchMode::Command if self.requested == RequestedInput::Command && is_hello(&whole) => {
                 LinePattern::Verb(whole)
             }
+            MatchMode::Command if self.requested == RequestedInput::Command => LinePattern::Command(whole),
             MatchMode::Command => LinePattern::Exact(whole),
             MatchMode::Verb if self.requested == RequestedInput::Command && !verb(first).is_empty() => {
                 LinePattern::Verb(whole)

@@ -82,6 +82,8 @@ pub struct ExpectedLine {
 pub enum LinePattern {
     /// Exactly this line; a secret in it matches anything.
     Exact(LineBody),
+    /// This command line; the case of its keywords does not matter (RFC 5321 §2.4).
+    Command(LineBody),
     /// BDAT with any number of octets, which belong to it; LAST is compared.
     Bdat(LineBody),
     /// A line that begins with the same word. BDAT's octets belong to it.
@@ -95,7 +97,8 @@ pub enum LinePattern {
 /// How `C:` lines are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MatchMode {
-    /// Whole command lines, except the argument of EHLO, HELO and LHLO, and the number of BDAT's octets.
+    /// Whole command lines, except the case of their keywords, the argument of EHLO, HELO and LHLO, and the number of BDAT's
+    /// octets.
     #[default]
     Command,
     Exact,
@@ -162,7 +165,9 @@ impl LinePattern {
     /// The line in the transcript, unless it is content.
     pub(super) fn body(&self) -> Option<&LineBody> {
         match self {
-            Self::Exact(body) | Self::Bdat(body) | Self::Verb(body) | Self::Any(body) => Some(body),
+            Self::Exact(body) | Self::Command(body) | Self::Bdat(body) | Self::Verb(body) | Self::Any(body) => {
+                Some(body)
+            }
             Self::Content => None,
         }
     }

@@ -30,9 +30,14 @@ pub(super) fn match_input(what: &LinePattern, input: &[u8]) -> MatchResult {
     match what {
         // A match without bytes: the decoder consumes the content from its first byte.
         LinePattern::Content => MatchResult::Match(0),
-        LinePattern::Exact(body) if body.end == LineEnd::Missing => match_fragment(body, input),
+        LinePattern::Exact(body) | LinePattern::Command(body) if body.end == LineEnd::Missing => {
+            match_fragment(body, input)
+        }
         LinePattern::Exact(body) => {
             match_line(input, |bytes, end| end == body.end && matches_pieces(&body.pieces, bytes))
+        }
+        LinePattern::Command(body) => {
+            match_line(input, |bytes, end| end == body.end && matches_command(&body.pieces, bytes))
         }
         LinePattern::Bdat(body) => match_line(input, |bytes, end| {
             let wanted = body.pieces.first().map_or(&[][..], Vec::as_slice);
@@ -90,6 +95,23 @@ fn match_fragment(body: &LineBody, input: &[u8]) -> MatchResult {
     }
 }
 
+/// Whether `bytes` are these pieces, with keywords in any case.
+fn matches_command(pieces: &[Vec<u8>], bytes: &[u8]) -> bool {
+    let keywords = pieces.first().map_or(0, |piece| keyword_length(piece));
+    let (Some(wanted), Some(got)) = (pieces.first(), bytes.get(..keywords)) else { return pieces.is_empty() };
+    let mut rest = pieces.to_vec();
+    rest[0].drain(..keywords);
+    got.eq_ignore_ascii_case(&wanted[..keywords]) && matches_pieces(&rest, &bytes[keywords..])
+}
+
+/// The length of the verb, with FROM: and TO: after MAIL and RCPT.
+fn keyword_length(line: &[u8]) -> usize {
+    let word = verb(line);
+    let has_path = [&b"MAIL"[..], b"RCPT"].iter().any(|verb| word.eq_ignore_ascii_case(verb));
+    let colon = line.iter().position(|byte| *byte == b':').filter(|_| has_path);
+    colon.map_or(word.len(), |colon| colon + 1)
+}
+
 /// Whether `bytes` are these pieces with anything between them.
 fn matches_pieces(pieces: &[Vec<u8>], bytes: &[u8]) -> bool {
     let [first, middle @ .., last] = pieces else {
@@ -129,7 +151,7 @@ pub(super) fn quote_line(line: &[u8]) -> String {
 
 pub(super) fn describe_expected(expected: &ExpectedLine) -> String {
     let body = match &expected.what {
-        LinePattern::Exact(body) | LinePattern::Bdat(body) => body,
+        LinePattern::Exact(body) | LinePattern::Command(body) | LinePattern::Bdat(body) => body,
         LinePattern::Verb(body) => return quote_line(body.pieces.first().map_or(&[][..], |piece| verb(piece))),
         LinePattern::Any(_) => return "a line".to_owned(),
         LinePattern::Content => return "content".to_owned(),

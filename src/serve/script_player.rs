@@ -157,7 +157,7 @@ impl ScriptPlayer {
                     self.ops.pop_front();
                 } else if expected.what == LinePattern::Content {
                     self.content = Some(ContentDecoder::default());
-                } else if !matches!(expected.what, LinePattern::Exact(_)) {
+                } else if !matches!(expected.what, LinePattern::Exact(_) | LinePattern::Command(_)) {
                     self.octets = expected.octets.or(announced).unwrap_or(0);
                 }
                 self.input.drain(..length);

@@ -1,6 +1,6 @@
 //! Files are validated with tools and schemas of others: session files and their JSON Schema with taplo, JUnit reports
 //! with Jenkins' schema, signatures of `[dkim]` with dkimpy, the files for CI systems (`.ci/` and docs/ci.md) with those of GitHub and GitLab, ShellCheck and
-//! hadolint, metrics and alert rules with promtool. act runs the action for GitHub, gitlab-ci-local the template for GitLab.
+//! hadolint, metrics and alert rules with promtool, exported command lines with swaks. act runs the action for GitHub, gitlab-ci-local the template for GitLab.
 //!
 //! These tests need what `tests/schemas/install.sh` installs, so a plain `cargo test` ignores them; `make test-schemas`
 //! installs it and runs them.
@@ -16,6 +16,7 @@ mod jenkins;
 mod junit;
 mod mail_job;
 mod prometheus;
+mod swaks;
 mod taplo;
 mod yaml;
 

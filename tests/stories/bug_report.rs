@@ -33,6 +33,8 @@ fn a_paste_becomes_the_smallest_file_that_shows_the_bug() {
     let small = page.folder.read("small.toml");
     let left = block("toml fragment\n[[step]]\nsend = \"RCPT TO:<b@e>\"");
     assert!(small.ends_with(&left) && !small.contains("RSET"), "the page shows what is left: {small}");
+    page.run("mailrun export", 0);
+    page.run("mailrun serve buggy.toml -- sh -c", 1);
     page.run("mailrun serve fixtures/bugs/", 1);
     page.assert_complete(&[]);
 }

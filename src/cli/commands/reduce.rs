@@ -115,10 +115,14 @@ fn read_session(inputs: &SessionInputs<'_>, arguments: &ReduceArguments) -> Resu
     if read.len() > 1 {
         return Err(CommandError::usage(format!("reduce takes one session, and {} were found", read.len())));
     }
-    if read.iter().flatten().any(|loaded| loaded.session.rows.is_some()) {
-        let error =
-            CommandError::usage(format!("reduce takes a session without [rows]: {}", shown(&arguments.session)));
-        return Err(error.with_help("remove [rows] and write the values of one row into [vars]"));
+    for session in read.iter().flatten().map(|loaded| &loaded.session) {
+        if let Some(rows) = &session.rows {
+            let place = session.source_map.place(&rows.span);
+            let message =
+                format!("{}:{}:{}: reduce cannot run a session with [rows]", place.file, place.line, place.column);
+            return Err(CommandError::invalid_data(message)
+                .with_help("remove [rows] and write the values of one row into [vars]"));
+        }
     }
     Ok(read)
 }

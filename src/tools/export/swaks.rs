@@ -46,8 +46,8 @@ pub fn write(dialogue: &RecordedDialogue) -> Result<String, ExportError> {
 fn server_options(server: &Server, reader: &mut DialogueReader<'_>) -> Result<Vec<String>, ExportError> {
     reader.next(|action| matches!(action, WireAction::Connect { .. }), "a connection")?;
     let mut options = vec![match &server.address {
-        ServerAddress::Tcp { host, port } => format!("--server {} --port {port}", quote(host)),
-        ServerAddress::Unix(path) => format!("--socket {}", quote(&path.to_string_lossy())),
+        ServerAddress::Tcp { host, port } => format!("{} --port {port}", option("--server", host)),
+        ServerAddress::Unix(path) => option("--socket", &path.to_string_lossy()),
     }];
     if let Some(tls) = reader.take_tls() {
         let tls = tls_options(&tls, reader)?;
@@ -107,7 +107,7 @@ impl Stages {
             }
         }
         let from = reader.address("MAIL FROM:<")?;
-        options.push(format!("--from {}", if from.is_empty() { "'<>'".to_owned() } else { quote(&from) }));
+        options.push(option("--from", if from.is_empty() { "<>" } else { &from }));
         if let Some(stage) = self.ends_refused(reader, "MAIL")? {
             return Ok(stage);
         }
@@ -120,7 +120,7 @@ impl Stages {
             to.push(address);
             reader.any_reply()?;
         }
-        options.push(format!("--to {}", quote(&to.join(","))));
+        options.push(option("--to", &to.join(",")));
         if self.quits(reader, "RCPT")? {
             return Ok(self);
         }
@@ -145,9 +145,12 @@ impl Stages {
             ("HELO", false) => Some("--protocol SMTP"),
             _ => return Err(reader.unexpected("EHLO")),
         };
+        if name.is_empty() {
+            return Err(reader.cannot("swaks puts a name of its own after EHLO"));
+        }
         reader.line(&line)?;
         reader.reply("250")?;
-        options.push(format!("--ehlo {}", quote(name)));
+        options.push(option("--ehlo", name));
         options.extend(protocol.map(str::to_owned));
         Ok(name.to_owned())
     }
@@ -193,7 +196,13 @@ fn auth_options(reader: &mut DialogueReader<'_>) -> Result<String, ExportError> 
     }
     let words: Vec<String> = credentials.iter().map(|pieces| word(pieces)).collect();
     let [user, password] = words.as_slice() else { return Err(reader.cannot("its credentials are incomplete")) };
-    Ok(format!("--auth {mechanism} --auth-user {user} --auth-password {password}"))
+    // What a variable has may begin with a hyphen.
+    Ok(format!("--auth {mechanism} --auth-user={user} --auth-password={password}"))
+}
+
+/// An option with a value. One that begins with a hyphen would be taken for an option.
+fn option(name: &str, value: &str) -> String {
+    format!("{name}{}{}", if value.starts_with('-') { '=' } else { ' ' }, quote(value))
 }
 
 /// A word of the shell with the values of variables.

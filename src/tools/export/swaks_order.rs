@@ -182,7 +182,11 @@ impl<'d> DialogueReader<'d> {
             content.extend(plain_bytes(pieces).ok_or_else(|| self.cannot("its content has a secret"))?);
             self.at += 1;
         }
-        match content == b".\r\n" || content.ends_with(b"\r\n.\r\n") {
+        if content == b".\r\n" {
+            self.at -= 1;
+            return Err(self.cannot("swaks sends a message of its own in place of empty content"));
+        }
+        match content.ends_with(b"\r\n.\r\n") {
             true => Ok(content),
             false => Err(self.unexpected("content that ends with a dot")),
         }

@@ -62,6 +62,16 @@ struct RunLimits {
     run: Duration,
 }
 
+impl RunLimits {
+    /// `step` is the longest step of the whole session, `run` all of it.
+    fn new(step: Duration, run: Duration) -> Self {
+        Self {
+            step: (step * TIMES_AS_LONG).max(LEAST_STEP_LIMIT),
+            run: (run * TIMES_AS_LONG).max(LEAST_RUN_LIMIT),
+        }
+    }
+}
+
 /// What the whole session came to.
 pub enum WholeSession {
     /// It shows the fault.
@@ -113,10 +123,7 @@ impl FaultRuns<'_> {
                 (None, Some(state)) => last = Some(Box::new(state)),
             }
         }
-        self.tally.limits = Some(RunLimits {
-            step: (step * TIMES_AS_LONG).max(LEAST_STEP_LIMIT),
-            run: (whole * TIMES_AS_LONG).max(LEAST_RUN_LIMIT),
-        });
+        self.tally.limits = Some(RunLimits::new(step, whole));
         match last {
             None => WholeSession::Faulty,
             Some(_) if held > 0 => WholeSession::Flaky(held),
@@ -197,5 +204,18 @@ impl Clock for LimitedClock<'_> {
     fn interrupted(&self) -> Option<Interrupt> {
         let end = self.until.filter(|end| *end <= self.clock.now());
         self.clock.interrupted().or(end.map(|at| Interrupt { name: "the time limit", at }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_five_times_as_long_as_the_longest_and_at_least_a_second() {
+        for (longest, limit) in [(0, 1000), (200, 1000), (201, 1005), (60_000, 300_000)] {
+            let limits = RunLimits::new(Duration::from_millis(longest), Duration::ZERO);
+            assert_eq!(limits.step, Duration::from_millis(limit), "{longest} ms");
+        }
     }
 }

@@ -199,6 +199,17 @@ fn each_kind_of_part_is_reduced() {
 }
 
 #[test]
+fn a_long_string_is_cut_in_pieces_and_a_short_one_byte_by_byte() {
+    for (length, most) in [(255, 101), (1280, 110)] {
+        let session = format!("step = [ {{ raw = \"{}\", expect = 1 }} ]\n", "x".repeat(length));
+        let (text, _) = reduced(&session, &|text| text.matches('x').count() > 102);
+        // "expect" has one, too.
+        let left = text.matches('x').count() - text.matches("expect").count();
+        assert!((101..=most).contains(&left), "{length}: {left}");
+    }
+}
+
+#[test]
 fn the_content_of_files_is_written_into_the_session_and_reduced() {
     let sends = |text: &str| ["file", "tw", "ff"].iter().any(|part| text.contains(part));
     for (step, expected) in [

@@ -192,6 +192,20 @@ pub const CASES: &[Case] = &[
         problem: Some("expected \"MAIL FROM:<a@b>\", got \"MAIL FROM:<z@b>\""),
     },
     Case {
+        why: "in the mode command the case of keywords does not matter",
+        transcript: "*: match command\nC: MAIL FROM:<A@b>\nS: 250 x\nC: auth PLAIN [secret]\nS: 235 y\nC: DATA\nS: 354 z\n",
+        sent: b"mail From:<A@b>\r\nAUTH PLAIN x\r\ndata\r\n",
+        said: "250 x\r\n235 y\r\n354 z\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "that of an argument does",
+        transcript: "*: match command\nC: MAIL FROM:<A@b>\nS: 250 x\n",
+        sent: b"MAIL FROM:<a@b>\r\n",
+        said: "421 script mismatch\r\n<close>",
+        problem: Some("expected \"MAIL FROM:<A@b>\", got \"MAIL FROM:<a@b>\""),
+    },
+    Case {
         why: "the verb of EHLO is compared",
         transcript: "*: match command\nC: EHLO a\nS: 250 x\n",
         sent: b"HELO a\r\n",
