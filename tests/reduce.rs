@@ -403,8 +403,9 @@ fn an_interruption_prints_the_smallest_session_so_far() {
 
 #[test]
 fn a_file_of_up_to_256_kib_becomes_part_of_the_session() {
-    let server =
-        FaultyServer::start(|said| (last(said) == ".").then_some(Reaction::Reply("554 5.6.0 no content is good enough")));
+    let server = FaultyServer::start(|said| {
+        (last(said) == ".").then_some(Reaction::Reply("554 5.6.0 no content is good enough"))
+    });
     let session = "server = \"smtp://unused.example\"\n[[step]]\nexpect = 220\n[[step]]\nsend = \"DATA\"\nexpect = 354\n[[step]]\nbody = { file = \"big.txt\" }\nexpect = 250\n";
     for (length, stays) in [(256 * 1024, false), (256 * 1024 + 1, true)] {
         let folder = Folder::new().with("x.toml", session).with("big.txt", "y".repeat(length));

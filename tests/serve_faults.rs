@@ -183,13 +183,15 @@ fn a_client_refuses_each_bad_certificate_and_says_why() {
         ("self-signed", "self-signed"),
     ] {
         // The client comes a second time, to read the certificate that it does not trust.
-        let script = format!("S: 220 x\nC: EHLO x\nS: 250-x\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n*: TLS with {flaw}\n");
+        let script =
+            format!("S: 220 x\nC: EHLO x\nS: 250-x\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n*: TLS with {flaw}\n");
         let server = EmbeddedServer::script(&script);
         let session = format!(
             "server = \"{}\"\n{GREETING}[[step]]\nehlo = 'localhost'\n[[step]]\nstarttls = true\n[tls]\nverify = true\n",
             server.url("smtp")
         );
-        let ran = Folder::new().with("s.toml", session).mailrun(["run", "--ca", &server.ca(), "s.toml"]).run().exits(77);
+        let ran =
+            Folder::new().with("s.toml", session).mailrun(["run", "--ca", &server.ca(), "s.toml"]).run().exits(77);
         assert!(ran.stdout.contains(&format!("*: certificate not trusted: {why}")), "{flaw}: {ran}");
         assert_eq!(server.stop(), [] as [String; 0], "{flaw}: the script is at its end");
     }

@@ -6,4 +6,5 @@ pub mod export;
 pub mod import;
 pub mod probe;
 pub mod reduce;
+mod reply_pairing;
 pub mod shell;

@@ -3,9 +3,8 @@
 use super::dialogue::{ObservedConnection, ObservedDialogue, ObservedExchange, ServerAnswer};
 use crate::event::{Cause, Event, Fact, Observer, Verdict};
 use crate::smtp::lines::LineEnd;
-use crate::smtp::reply::ReplyParser;
+use crate::tools::reply_pairing::{ClientLineKind, ReceivedLine, ReplyPairing};
 use crate::transcript::{LineBody, unescape};
-use std::collections::VecDeque;
 
 const GREETING: &str = "(greeting)";
 const CONTENT: &str = "(content)";
@@ -15,7 +14,7 @@ const HANDSHAKE: &str = "(TLS handshake)";
 /// Stands for a line of a SASL exchange, which may hold credentials.
 const SASL_RESPONSE: &str = "(answer to 334)";
 
-/// Pairs each reply with the oldest command that has none (RFC 2920 §3.1).
+/// Collects what a server answers.
 #[derive(Default)]
 pub struct DialogueCollector {
     dialogue: ObservedDialogue,
@@ -27,44 +26,35 @@ struct CollectedConnection {
     name: String,
     /// Its index in the dialogue.
     index: usize,
-    parser: ReplyParser,
-    /// The exchanges without an answer, by index.
-    pending: VecDeque<usize>,
-    content: ContentState,
-    last_code: u16,
+    pairing: ReplyPairing<SentCommand>,
     place: String,
 }
 
-/// Whether the client's lines are content, and up to where.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ContentState {
-    Outside,
-    /// Up to the dot.
-    UntilDot,
-    /// The octets of BDAT that are left.
-    Octets(u64),
+/// A line that awaits a reply.
+struct SentCommand {
+    text: String,
+    place: String,
 }
 
 impl DialogueCollector {
-    /// The dialogue so far.
-    pub fn finish(self) -> ObservedDialogue {
+    /// The dialogue so far. What has no answer yet is in it, too.
+    pub fn finish(mut self) -> ObservedDialogue {
+        for name in self.open.iter().map(|open| open.name.clone()).collect::<Vec<_>>() {
+            self.push_waiting(&name, None);
+        }
         self.dialogue
     }
 
     /// A connection was opened.
     pub fn connected(&mut self, name: &str) {
-        self.open.retain(|open| open.name != name);
+        if self.open.iter().any(|open| open.name == name) {
+            self.push_waiting(name, None);
+            self.open.retain(|open| open.name != name);
+        }
         let index = self.dialogue.connections.len();
         self.dialogue.connections.push(ObservedConnection { name: name.to_owned(), exchanges: Vec::new() });
-        self.open.push(CollectedConnection {
-            name: name.to_owned(),
-            index,
-            parser: ReplyParser::default(),
-            pending: VecDeque::new(),
-            content: ContentState::Outside,
-            last_code: 0,
-            place: String::new(),
-        });
+        let pairing = ReplyPairing::default();
+        self.open.push(CollectedConnection { name: name.to_owned(), index, pairing, place: String::new() });
     }
 
     /// Sets the place of the lines that follow on a connection.
@@ -75,132 +65,76 @@ impl DialogueCollector {
     /// The client sent a line, in the transcript's notation.
     pub fn sent(&mut self, name: &str, text: &str) {
         let open = self.connection(name);
-        match open.content {
-            ContentState::Octets(left) => return open.content_sent(left, wire_length(text)),
-            ContentState::UntilDot if text != "." => return,
-            ContentState::UntilDot => {
-                open.content = ContentState::Outside;
-                return self.push(name, CONTENT, None);
-            }
-            ContentState::Outside => {}
-        }
-        let sasl = open.last_code == 334 && open.pending.is_empty();
-        let command = if sasl { SASL_RESPONSE } else { text };
-        self.push(name, command, None);
-        let mut words = text.split_ascii_whitespace();
-        if words.next().is_some_and(|verb| verb.eq_ignore_ascii_case("BDAT"))
-            && let Some(octets) = words.next().and_then(|size| size.parse().ok()).filter(|octets| *octets > 0)
-        {
-            self.connection(name).content = ContentState::Octets(octets);
-        }
+        let place = &open.place;
+        open.pairing.sent(text, wire_length(text), || SentCommand { text: text.to_owned(), place: place.clone() });
     }
 
     /// The client sent content of this many octets.
     pub fn content_sent(&mut self, name: &str, octets: u64) {
-        let open = self.connection(name);
-        if let ContentState::Octets(left) = open.content {
-            open.content_sent(left, octets);
-        }
+        self.connection(name).pairing.octets_sent(octets);
     }
 
     /// The server sent a line, in the transcript's notation.
     pub fn received(&mut self, name: &str, text: &str) {
-        let open = self.connection(name);
-        if matches!(open.content, ContentState::Octets(_)) {
-            open.content = ContentState::Outside;
-        }
         let body = unescape(text).unwrap_or_else(|_| LineBody::plain(text.as_bytes(), LineEnd::CrLf));
         let line = body.pieces.join(&b"[secret]"[..]);
-        match open.parser.line(&line) {
-            Ok(None) => {}
-            Ok(Some(reply)) => {
-                open.last_code = reply.code.get();
-                self.answer(name, ServerAnswer::Reply(reply));
-            }
-            Err(_) => {
-                open.parser = ReplyParser::default();
-                open.last_code = 0;
-                self.answer(name, ServerAnswer::NotSmtp(text.to_owned()));
-            }
+        let (answered, answer) = match self.connection(name).pairing.received(&line) {
+            ReceivedLine::Partial => return,
+            ReceivedLine::Reply(reply, answered) => (answered, ServerAnswer::Reply(reply)),
+            ReceivedLine::NotSmtp(answered) => (answered, ServerAnswer::NotSmtp(text.to_owned())),
+        };
+        if let Some((kind, command)) = answered {
+            return self.push(name, exchange(kind, command, Some(answer)));
+        }
+        match self.exchanges(name).last_mut() {
+            None => self.push_own(name, GREETING, answer),
+            // RFC 2033 §4.2: a reply for each recipient.
+            Some(last) if last.command == CONTENT || last.verb() == "BDAT" => last.answers.push(answer),
+            Some(_) => self.push_own(name, UNASKED, answer),
         }
     }
 
     /// A TLS handshake was done, or failed.
     pub fn handshake(&mut self, name: &str, answer: ServerAnswer) {
-        self.push(name, HANDSHAKE, Some(answer));
+        self.push_own(name, HANDSHAKE, answer);
     }
 
     /// The server ended the connection.
     pub fn ended(&mut self, name: &str, answer: ServerAnswer) {
-        let open = self.connection(name);
-        let (index, last_code) = (open.index, open.last_code);
-        let pending = std::mem::take(&mut open.pending);
-        if pending.is_empty() {
-            let exchanges = &self.dialogue.connections[index].exchanges;
-            match exchanges.last() {
-                None => self.push(name, GREETING, Some(answer)),
-                // RFC 5321 §3.8, §4.1.1.10: the server announced it.
-                Some(last) if last.verb() == "QUIT" || matches!(last_code, 221 | 421) => {}
-                Some(_) => self.push(name, END, Some(answer)),
-            }
-            return;
+        let pairing = &self.connection(name).pairing;
+        let (is_waiting, last_code) = (pairing.waiting().next().is_some(), pairing.last_code());
+        if is_waiting {
+            return self.push_waiting(name, Some(&answer));
         }
-        for exchange in pending {
-            self.dialogue.connections[index].exchanges[exchange].answers.push(answer.clone());
+        match self.exchanges(name).last() {
+            None => self.push_own(name, GREETING, answer),
+            // RFC 5321 §3.8, §4.1.1.10: the server announced it.
+            Some(last) if last.verb() == "QUIT" || matches!(last_code, 221 | 421) => {}
+            Some(_) => self.push_own(name, END, answer),
         }
     }
 
-    fn answer(&mut self, name: &str, answer: ServerAnswer) {
-        let open = self.connection(name);
-        let go_ahead = open.last_code == 354;
-        let (index, next) = (open.index, open.pending.pop_front());
-        if go_ahead {
-            self.begin_content(name);
-        }
-        let exchanges = &mut self.dialogue.connections[index].exchanges;
-        match (next, exchanges.last_mut()) {
-            (Some(exchange), _) => exchanges[exchange].answers.push(answer),
-            (None, None) => self.push(name, GREETING, Some(answer)),
-            // RFC 2033 §4.2: a reply for each recipient.
-            (None, Some(last)) if last.command == CONTENT || last.verb() == "BDAT" => last.answers.push(answer),
-            (None, Some(_)) => self.push(name, UNASKED, Some(answer)),
+    /// Adds what awaits a reply and gets this answer instead, or none.
+    fn push_waiting(&mut self, name: &str, answer: Option<&ServerAnswer>) {
+        let waiting: Vec<_> = self.connection(name).pairing.take_waiting().collect();
+        for (kind, command) in waiting {
+            self.push(name, exchange(kind, command, answer.cloned()));
         }
     }
 
-    /// The server wants content. Lines that the client did not wait for with are content, not commands, up to the dot.
-    fn begin_content(&mut self, name: &str) {
-        let open = self.connection(name);
-        let index = open.index;
-        let pending = std::mem::take(&mut open.pending);
-        let exchanges = &mut self.dialogue.connections[index].exchanges;
-        let dot = pending.iter().position(|number| exchanges[*number].command == ".");
-        let lines = dot.unwrap_or(pending.len());
-        // What has no answer yet is at the end.
-        if let Some(first) = pending.front() {
-            exchanges.drain(*first..*first + lines);
-        }
-        let left: VecDeque<usize> = pending.iter().skip(lines).map(|number| number - lines).collect();
-        if let (Some(_), Some(content)) = (dot, left.front()) {
-            CONTENT.clone_into(&mut exchanges[*content].command);
-        }
-        let open = self.connection(name);
-        open.pending = left;
-        if dot.is_none() {
-            open.content = ContentState::UntilDot;
-        }
+    /// Adds what answers no command.
+    fn push_own(&mut self, name: &str, what: &str, answer: ServerAnswer) {
+        let place = self.connection(name).place.clone();
+        self.push(name, ObservedExchange { command: what.to_owned(), place, answers: vec![answer] });
     }
 
-    /// Adds an exchange; without an answer it waits for one.
-    fn push(&mut self, name: &str, command: &str, answer: Option<ServerAnswer>) {
-        let open = self.connection(name);
-        let (place, index) = (open.place.clone(), open.index);
-        let exchanges = &mut self.dialogue.connections[index].exchanges;
-        let number = exchanges.len();
-        let waits = answer.is_none();
-        exchanges.push(ObservedExchange { command: command.to_owned(), place, answers: answer.into_iter().collect() });
-        if waits {
-            self.connection(name).pending.push_back(number);
-        }
+    fn push(&mut self, name: &str, exchange: ObservedExchange) {
+        self.exchanges(name).push(exchange);
+    }
+
+    fn exchanges(&mut self, name: &str) -> &mut Vec<ObservedExchange> {
+        let index = self.connection(name).index;
+        &mut self.dialogue.connections[index].exchanges
     }
 
     /// The connection of this name; one that was not announced is opened.
@@ -214,13 +148,13 @@ impl DialogueCollector {
     }
 }
 
-impl CollectedConnection {
-    fn content_sent(&mut self, left: u64, octets: u64) {
-        self.content = match left.saturating_sub(octets) {
-            0 => ContentState::Outside,
-            left => ContentState::Octets(left),
-        };
-    }
+fn exchange(kind: ClientLineKind, command: SentCommand, answer: Option<ServerAnswer>) -> ObservedExchange {
+    let text = match kind {
+        ClientLineKind::Command => command.text,
+        ClientLineKind::SaslResponse => SASL_RESPONSE.to_owned(),
+        ClientLineKind::Content => CONTENT.to_owned(),
+    };
+    ObservedExchange { command: text, place: command.place, answers: answer.into_iter().collect() }
 }
 
 /// The length of a line on the wire in octets. Of a secret it is unknown, and not counted.

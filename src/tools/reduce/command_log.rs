@@ -2,8 +2,7 @@
 
 use crate::event::RedactedLine;
 use crate::session::ReplyFacts;
-use crate::smtp::reply::ReplyParser;
-use std::collections::VecDeque;
+use crate::tools::reply_pairing::{ClientLineKind, ReceivedLine, ReplyPairing};
 use std::time::Duration;
 
 /// A command and its reply.
@@ -18,121 +17,62 @@ pub struct AnsweredCommand {
 /// The lines of one connection.
 #[derive(Default)]
 pub struct CommandLog {
-    mode: LineMode,
-    /// The verbs that have no reply yet. A lone dot is `.`.
-    waiting: VecDeque<String>,
+    /// Each line that awaits a reply, with its verb.
+    pairing: ReplyPairing<String>,
     last_answered: Option<String>,
-    /// The code of the last reply, 0 before.
-    last_code: u16,
-    parser: ReplyParser,
     /// When the last line was sent.
     sent_at: Duration,
-}
-
-/// What the next lines of the client are.
-#[derive(Default)]
-enum LineMode {
-    #[default]
-    Commands,
-    /// One line of a SASL exchange.
-    Sasl,
-    /// Content, up to its dot.
-    Content,
-    /// So many octets of BDAT.
-    Chunk(usize),
 }
 
 impl CommandLog {
     /// The code of the last reply; 0 before.
     pub fn last_code(&self) -> u16 {
-        self.last_code
+        self.pairing.last_code()
     }
 
     /// The first command that has no reply yet.
     pub fn unanswered(&self) -> Option<String> {
-        self.waiting.front().map(|verb| content_name(verb))
+        self.pairing.waiting().next().map(|(kind, verb)| command_name(kind, verb))
     }
 
     /// A line was sent.
     pub fn sent(&mut self, line: &RedactedLine<'_>, at: Duration) {
         self.sent_at = at;
-        match &mut self.mode {
-            LineMode::Chunk(left) => {
-                *left = left.saturating_sub(line.wire_length());
-                if *left == 0 {
-                    self.mode = LineMode::Commands;
-                }
-            }
-            LineMode::Content => {
-                if text_of(line) == "." {
-                    self.mode = LineMode::Commands;
-                    self.waiting.push_back(".".to_owned());
-                }
-            }
-            LineMode::Sasl => {
-                self.mode = LineMode::Commands;
-                self.waiting.push_back("AUTH".to_owned());
-            }
-            LineMode::Commands => {
-                let text = text_of(line);
-                let mut words = text.split([' ', ':']).filter(|word| !word.is_empty());
-                let verb = words.next().unwrap_or_default().to_ascii_uppercase();
-                if verb == "BDAT" {
-                    let octets = words.next().and_then(|count| count.parse().ok()).unwrap_or(0);
-                    self.mode = if octets > 0 { LineMode::Chunk(octets) } else { LineMode::Commands };
-                }
-                self.waiting.push_back(verb);
-            }
-        }
+        let text = text_of(line);
+        self.pairing.sent(&text, line.wire_length() as u64, || {
+            let mut words = text.split([' ', ':']).filter(|word| !word.is_empty());
+            words.next().unwrap_or_default().to_ascii_uppercase()
+        });
     }
 
     /// Content was sent.
     pub fn content_sent(&mut self, length: usize) {
-        if let LineMode::Chunk(left) = &mut self.mode {
-            *left = left.saturating_sub(length);
-            if *left == 0 {
-                self.mode = LineMode::Commands;
-            }
-        }
+        self.pairing.octets_sent(length as u64);
     }
 
     /// A line was received; gives what it answers if it is the last one of a reply.
     pub fn received(&mut self, line: &RedactedLine<'_>, at: Duration) -> Option<AnsweredCommand> {
-        let reply = match self.parser.line(text_of(line).as_bytes()) {
-            Ok(reply) => reply?,
-            Err(_) => {
-                self.parser = ReplyParser::default();
-                return None;
-            }
+        let (reply, answered) = match self.pairing.received(text_of(line).as_bytes()) {
+            ReceivedLine::Partial | ReceivedLine::NotSmtp(None) => return None,
+            ReceivedLine::Reply(reply, answered) => (Some(reply), answered),
+            ReceivedLine::NotSmtp(answered) => (None, answered),
         };
-        self.last_code = reply.code.get();
         // Over LMTP content has several replies.
-        let verb = self.waiting.pop_front().or_else(|| self.last_answered.take());
-        match (self.last_code, verb.as_deref()) {
-            (334, Some("AUTH")) => self.mode = LineMode::Sasl,
-            (354, Some("DATA")) => self.begin_content(),
-            _ => {}
-        }
-        self.last_answered.clone_from(&verb);
+        let command = answered.map(|(kind, verb)| command_name(kind, &verb)).or_else(|| self.last_answered.take());
+        self.last_answered.clone_from(&command);
         let elapsed = at.saturating_sub(self.sent_at);
-        let command = verb.map(|verb| content_name(&verb));
-        Some(AnsweredCommand { command, reply: Some(ReplyFacts { reply, elapsed }) })
-    }
-
-    /// DATA was accepted. What has left after it is content, up to its dot.
-    fn begin_content(&mut self) {
-        match self.waiting.iter().position(|verb| verb == ".") {
-            Some(dot) => drop(self.waiting.drain(..dot)),
-            None => {
-                self.waiting.clear();
-                self.mode = LineMode::Content;
-            }
-        }
+        Some(AnsweredCommand { command, reply: reply.map(|reply| ReplyFacts { reply, elapsed }) })
     }
 }
 
-fn content_name(verb: &str) -> String {
-    if verb == "." { "DATA" } else { verb }.to_owned()
+/// The verb of what is answered.
+fn command_name(kind: ClientLineKind, verb: &str) -> String {
+    match kind {
+        ClientLineKind::Command => verb,
+        ClientLineKind::SaslResponse => "AUTH",
+        ClientLineKind::Content => "DATA",
+    }
+    .to_owned()
 }
 
 /// A line as transcripts show it, without the mark of its end.

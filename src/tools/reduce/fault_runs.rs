@@ -65,10 +65,7 @@ struct RunLimits {
 impl RunLimits {
     /// `step` is the longest step of the whole session, `run` all of it.
     fn new(step: Duration, run: Duration) -> Self {
-        Self {
-            step: (step * TIMES_AS_LONG).max(LEAST_STEP_LIMIT),
-            run: (run * TIMES_AS_LONG).max(LEAST_RUN_LIMIT),
-        }
+        Self { step: (step * TIMES_AS_LONG).max(LEAST_STEP_LIMIT), run: (run * TIMES_AS_LONG).max(LEAST_RUN_LIMIT) }
     }
 }
 
