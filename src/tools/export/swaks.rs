@@ -29,6 +29,7 @@ pub fn write(dialogue: &RecordedDialogue) -> Result<String, ExportError> {
     );
     for variable in &dialogue.variables {
         let _ = writeln!(text, ": \"${{{variable}:?set it to the secret}}\"");
+        let _ = writeln!(text, "case ${variable} in -*) echo '{variable}: {HYPHEN}' >&2; exit 64 ;; esac");
     }
     let input = match content {
         Some(content) => {
@@ -46,8 +47,8 @@ pub fn write(dialogue: &RecordedDialogue) -> Result<String, ExportError> {
 fn server_options(server: &Server, reader: &mut DialogueReader<'_>) -> Result<Vec<String>, ExportError> {
     reader.next(|action| matches!(action, WireAction::Connect { .. }), "a connection")?;
     let mut options = vec![match &server.address {
-        ServerAddress::Tcp { host, port } => format!("{} --port {port}", option("--server", host)),
-        ServerAddress::Unix(path) => option("--socket", &path.to_string_lossy()),
+        ServerAddress::Tcp { host, port } => format!("--server {} --port {port}", quote(host)),
+        ServerAddress::Unix(path) => format!("--socket {}", quote(&path.to_string_lossy())),
     }];
     if let Some(tls) = reader.take_tls() {
         let tls = tls_options(&tls, reader)?;
@@ -107,7 +108,7 @@ impl Stages {
             }
         }
         let from = reader.address("MAIL FROM:<")?;
-        options.push(option("--from", if from.is_empty() { "<>" } else { &from }));
+        options.push(option(reader, "--from", if from.is_empty() { "<>" } else { &from })?);
         if let Some(stage) = self.ends_refused(reader, "MAIL")? {
             return Ok(stage);
         }
@@ -120,7 +121,7 @@ impl Stages {
             to.push(address);
             reader.any_reply()?;
         }
-        options.push(option("--to", &to.join(",")));
+        options.push(option(reader, "--to", &to.join(","))?);
         if self.quits(reader, "RCPT")? {
             return Ok(self);
         }
@@ -150,7 +151,7 @@ impl Stages {
         }
         reader.line(&line)?;
         reader.reply("250")?;
-        options.push(option("--ehlo", name));
+        options.push(option(reader, "--ehlo", name)?);
         options.extend(protocol.map(str::to_owned));
         Ok(name.to_owned())
     }
@@ -194,15 +195,23 @@ fn auth_options(reader: &mut DialogueReader<'_>) -> Result<String, ExportError> 
         "LOGIN" if parts.len() == 2 => credentials.append(&mut parts),
         _ => return Err(reader.cannot("swaks is given PLAIN and LOGIN only, PLAIN in one line and LOGIN in three")),
     }
+    let looks_like_option = |pieces: &Vec<SecretPiece>| matches!(pieces.first(), Some(SecretPiece::Bytes(bytes)) if bytes.starts_with(b"-"));
+    if credentials.iter().any(looks_like_option) {
+        return Err(reader.cannot(HYPHEN));
+    }
     let words: Vec<String> = credentials.iter().map(|pieces| word(pieces)).collect();
     let [user, password] = words.as_slice() else { return Err(reader.cannot("its credentials are incomplete")) };
-    // What a variable has may begin with a hyphen.
-    Ok(format!("--auth {mechanism} --auth-user={user} --auth-password={password}"))
+    Ok(format!("--auth {mechanism} --auth-user {user} --auth-password {password}"))
 }
 
-/// An option with a value. One that begins with a hyphen would be taken for an option.
-fn option(name: &str, value: &str) -> String {
-    format!("{name}{}{}", if value.starts_with('-') { '=' } else { ' ' }, quote(value))
+const HYPHEN: &str = "swaks takes a value that begins with a hyphen for an option";
+
+/// An option with a value.
+fn option(reader: &DialogueReader<'_>, name: &str, value: &str) -> Result<String, ExportError> {
+    if value.starts_with('-') {
+        return Err(reader.cannot(HYPHEN));
+    }
+    Ok(format!("{name} {}", quote(value)))
 }
 
 /// A word of the shell with the values of variables.

@@ -1,12 +1,15 @@
 //! `mailrun reduce`: planted faults are found, and nothing of what is printed can be removed.
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod limits;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use support::{Finished, Folder, ManualServer, Signal, wait_until};
+use support::{Finished, Folder, ManualServer};
 
 /// What a server does at a line: it gets the lines of the connection so far, the last one included.
 type Fault = fn(&[String]) -> Option<Reaction>;
@@ -379,91 +382,4 @@ fn a_session_that_shows_the_fault_only_sometimes_is_not_taken() {
             || ran.stderr.contains("show the fault in some of their runs only"),
         "{ran}"
     );
-}
-
-#[test]
-fn an_interruption_prints_the_smallest_session_so_far() {
-    // From the tenth connection on there is no reply to what is said.
-    let server = FaultyServer::start(|said| {
-        let number: usize = said[0].trim_start_matches("connection ").parse().unwrap_or(0);
-        match number {
-            0..10 => second_recipient_after_reset(said),
-            _ => Some(Reaction::Silence),
-        }
-    });
-    let folder = Folder::new().with("x.toml", long_session());
-    let url = server.url();
-    let run = folder.mailrun(["reduce", "x.toml", "--while", "reply.code == 503", "--server", &url]).start();
-    wait_until("the tenth connection", || server.connections.load(Ordering::SeqCst) > 10);
-    run.signal(Signal::INT);
-    let ran = run.wait().exits(130);
-    assert!(ran.stdout.contains("# Interrupted: a smaller session may show it too.\n"), "{ran}");
-    assert!(ran.stdout.contains("RSET") && blocks(&ran.stdout).1.len() < 40, "{ran}");
-}
-
-#[test]
-fn a_file_of_up_to_256_kib_becomes_part_of_the_session() {
-    let server = FaultyServer::start(|said| {
-        (last(said) == ".").then_some(Reaction::Reply("554 5.6.0 no content is good enough"))
-    });
-    let session = "server = \"smtp://unused.example\"\n[[step]]\nexpect = 220\n[[step]]\nsend = \"DATA\"\nexpect = 354\n[[step]]\nbody = { file = \"big.txt\" }\nexpect = 250\n";
-    for (length, stays) in [(256 * 1024, false), (256 * 1024 + 1, true)] {
-        let folder = Folder::new().with("x.toml", session).with("big.txt", "y".repeat(length));
-        let ran = reduce(&folder, &server, "x.toml", "reply.code == 554", &[]).exits(0);
-        assert_eq!(ran.stdout.contains("file = \"big.txt\""), stays, "{length}: {ran}");
-    }
-}
-
-#[test]
-fn a_shorter_session_does_not_wait_for_minutes() {
-    // Without RSET there is no reply to NOOP. Each step has five minutes (RFC 5321 §4.5.3.2.7).
-    let server = FaultyServer::start(|said| match last(said) {
-        "NOOP" if said.iter().any(|line| line == "RSET") => Some(Reaction::Reply("500 5.5.0 never heard of it")),
-        "NOOP" => Some(Reaction::Silence),
-        _ => None,
-    });
-    let step = |line: &str| format!("[[step]]\nsend = \"{line}\"\nexpect = 250\n");
-    let session =
-        format!("server = \"smtp://unused.example\"\n[[step]]\nexpect = 220\n{}{}", step("RSET"), step("NOOP"));
-    let folder = Folder::new().with("x.toml", session);
-    let ran = reduce(&folder, &server, "x.toml", "reply.code == 500", &[]).exits(0);
-    assert!(ran.stdout.contains("RSET") && ran.stdout.contains("NOOP"), "{ran}");
-}
-
-#[test]
-fn content_goes_to_a_name_that_resolve_leads_to_this_machine() {
-    let server = FaultyServer::start(|said| (last(said) == ".").then_some(Reaction::Reply("554 5.6.0 no")));
-    let session = format!(
-        "server = \"smtp://mx.example:{}\"\n[[step]]\nexpect = 220\n[[step]]\nsend = \"DATA\"\nexpect = 354\n[[step]]\nbody = \"x\"\nexpect = 250\n",
-        server.port
-    );
-    let folder = Folder::new().with("x.toml", session);
-    let resolve = format!("mx.example:{}:127.0.0.1", server.port);
-    let reduce = ["reduce", "x.toml", "--while", "reply.code == 554"];
-    folder.mailrun(reduce).args(["--resolve", &resolve]).run().exits(0);
-    let refused = folder.mailrun(reduce).run().exits(64);
-    assert!(refused.stderr.contains("would send content to smtp://mx.example"), "{refused}");
-}
-
-#[test]
-fn a_message_that_is_a_file_stays_one() {
-    let server = FaultyServer::start(|said| {
-        let is_second = said.iter().filter(|line| line.starts_with("RCPT")).count() == 2;
-        (is_second && last(said).starts_with("RCPT")).then_some(Reaction::Reply("452 4.5.3 too many recipients"))
-    });
-    for message in ["eml = \"mail.eml\"", "subject = \"s\"\ntext = \"t\"\nattach = [\"a.bin\", \"b.bin\"]"] {
-        let session = format!(
-            "server = \"smtp://unused.example\"\n[message]\nfrom = \"a@example.com\"\nto = [\"b@example.com\", \"c@example.com\", \"d@example.com\"]\n{message}\n"
-        );
-        let folder = Folder::new()
-            .with("x.toml", session)
-            .with("mail.eml", "From: a@example.com\nTo: b@example.com\n\nx\n")
-            .with("a.bin", "a")
-            .with("b.bin", "b");
-        let ran = reduce(&folder, &server, "x.toml", "reply.code == 452", &[]).exits(0);
-        folder.write("small.toml", &ran.stdout);
-        let again = folder.mailrun(["run", "--server", &server.url(), "small.toml"]).run();
-        assert!(again.stdout.contains("S: 452 4.5.3 too many recipients\n"), "{ran}{again}");
-        assert!(!ran.stdout.contains("attach") && ran.stdout.matches("@example").count() <= 3, "{ran}");
-    }
 }
