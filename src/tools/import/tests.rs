@@ -208,6 +208,17 @@ fn a_fence_in_the_content_of_a_message_stays() {
 }
 
 #[test]
+fn s_client_says_its_name_and_shows_records() {
+    let log = "$ openssl s_client -connect mx.example:587 -starttls smtp -name me.example -msg\nCONNECTED(00000003)\n\
+               >>> TLS 1.0, RecordHeader [length 0005]\n    16 03 01 01 24\n---\n250 HELP\nNOOP\n\
+               >>> TLS 1.2, RecordHeader [length 0005]\n    17 03 03 00 17\n<<< TLS 1.3, InnerContent [length 0001]\n    17\n250 ok\nDONE\n";
+    let text = import("x", log.as_bytes(), None).expect("a paste");
+    assert!(text.contains("send = \"EHLO me.example\"") && text.contains("starttls = true"), "{text}");
+    assert!(matches_with_remarks(&text, "send = \"NOOP\"\nexpect = 250\n") && !text.contains("Record"), "{text}");
+    assert!(!text.contains("17 03"), "{text}");
+}
+
+#[test]
 fn a_byte_order_mark_hides_no_line_of_a_quoted_log() {
     let text = import("x", b"\xef\xbb\xbf> 220 x\n> EHLO me\n> 250 ok\n", None).expect("a quoted paste");
     assert!(text.contains("expect = 220"), "{text}");

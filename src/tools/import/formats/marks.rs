@@ -192,8 +192,20 @@ pub fn exim(line: &[u8]) -> Option<Marked<'_>> {
     ends.then_some(Marked::Remark(&line[at..]))
 }
 
+/// `>>> TLS 1.3, Handshake [length 007a], Certificate`: what `openssl s_client -msg` shows.
+pub fn is_record(line: &[u8]) -> bool {
+    let message = line.strip_prefix(b">>> ").or_else(|| line.strip_prefix(b"<<< "));
+    message.is_some_and(|message| {
+        let begins = [b"TLS ".as_slice(), b"SSL ", b"??? "].iter().any(|begin| message.starts_with(begin));
+        begins && find(message, " [length ").is_some()
+    })
+}
+
 /// `>>> `, `<<< `, `??? ` and `+++ `.
 pub fn exim_test(line: &[u8]) -> Option<Marked<'_>> {
+    if is_record(line) {
+        return None;
+    }
     if let Some(text) = text_after(line, ">>>") {
         return Some(Marked::Sent(text));
     }

@@ -1,6 +1,6 @@
 //! Pastes without marks, of telnet and of `openssl s_client`: the syntax of a line decides which side it is from.
 
-use super::marks::is_of_another_log;
+use super::marks::{is_of_another_log, is_record};
 use crate::tools::import::dialogue::{LogEvent, LogFidelity, LoggedDialogue, Side, is_reply, reply_code};
 use crate::tools::import::log_text::{LogLine, is_command};
 
@@ -26,16 +26,20 @@ pub(super) fn read_s_client(lines: &[LogLine<'_>]) -> LoggedDialogue {
     let mut dialogue = LoggedDialogue::new(TELNET);
     let start = lines.iter().position(|line| is_reply(line.bytes)).unwrap_or(lines.len());
     let mut starttls = false;
+    let mut name = "mail.example.com".to_owned();
     let mut verified = None;
     let mut handshake = 1;
     for line in &lines[..start] {
         let text = line.text();
         let text = text.trim();
         if text.contains("openssl s_client") || text.contains(" -connect ") {
-            let mut words = text.split_whitespace();
+            let value = |option: &str| text.split_whitespace().skip_while(|word| *word != option).nth(1);
             starttls |= text.contains("-starttls ");
-            if let Some(address) = words.by_ref().skip_while(|word| *word != "-connect").nth(1) {
+            if let Some(address) = value("-connect") {
                 dialogue.server = Some(address.to_owned());
+            }
+            if let Some(given) = value("-name") {
+                given.clone_into(&mut name);
             }
         } else if let Some(code) = text.split_once("Verify return code: ").map(|(_, code)| code) {
             verified = Some(code.starts_with("0 "));
@@ -51,7 +55,7 @@ pub(super) fn read_s_client(lines: &[LogLine<'_>]) -> LoggedDialogue {
         let note = "a guess: s_client does not show what it said before TLS";
         dialogue.push(handshake, LogEvent::Note(note.to_owned()));
         dialogue.push_line(handshake, Side::Server, b"220");
-        dialogue.push_line(handshake, Side::Client, b"EHLO mail.example.com");
+        dialogue.push_line(handshake, Side::Client, format!("EHLO {name}").as_bytes());
         dialogue.push_line(handshake, Side::Server, b"250");
         dialogue.push_line(handshake, Side::Client, b"STARTTLS");
         dialogue.push_line(handshake, Side::Server, b"220");
@@ -179,6 +183,12 @@ fn is_telnet_remark(text: &str) -> Option<bool> {
     if ends { Some(true) } else { other.then_some(false) }
 }
 
+/// `    17 03 03 00 13`: the bytes that `-msg` shows.
+fn is_hex_dump(text: &str) -> bool {
+    let is_byte = |word: &str| word.len() == 2 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.strip_prefix("    ").is_some_and(|bytes| !bytes.is_empty() && bytes.split(' ').all(is_byte))
+}
+
 /// `80ABC5F7FF7F0000:error:0A00010A:SSL routines:…`: the thread, and OpenSSL's error.
 fn is_openssl_error(text: &str) -> bool {
     let thread = text.split_once(":error:").map_or("", |(thread, _)| thread);
@@ -195,6 +205,8 @@ fn is_s_client_remark(text: &str) -> Option<bool> {
         || text.starts_with("depth=")
         || text.starts_with("verify return:")
         || text.starts_with("verify error:")
-        || is_openssl_error(text);
+        || is_openssl_error(text)
+        || is_record(text.as_bytes())
+        || is_hex_dump(text);
     if ends { Some(true) } else { other.then_some(false) }
 }
