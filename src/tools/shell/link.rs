@@ -1,6 +1,7 @@
 //! The connection of a shell: every line is logged, what the server says unasked too.
 
 use super::error_words::tls_words;
+use super::link_state::LinkState;
 use super::recording::{RecordedAction, RecordedStep, session_file};
 use super::screen_log::ScreenLog;
 use super::unasked_replies::UnaskedReplies;
@@ -8,11 +9,10 @@ use crate::event::{Cause, Fact, Note};
 use crate::exec::{CloseMode, ConnectError, ConnectOptions, ConnectionInfo, Server, Stream, TlsOptions};
 use crate::net::Connection;
 use crate::output::AtomicFile;
-use crate::session::{Scheme, ServerAddress, TlsFacts};
+use crate::session::{Scheme, TlsFacts};
 use crate::smtp::capabilities::Capabilities;
-use crate::smtp::lines::{LineBuffer, split_lines};
+use crate::smtp::lines::{LineBuffer, LineTooLong, split_lines};
 use crate::smtp::reply::{Reply, ReplyParser};
-use crate::smtp::timeouts::Timeout;
 use crate::transcript::SafeText;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 
 /// How often a wait looks whether Ctrl-C was pressed.
 const SLICE: Duration = Duration::from_millis(100);
+
+/// How many bytes a server may send unasked after a line that was sent, before the connection is closed.
+const MAX_UNASKED: usize = 1024 * 1024;
 
 /// How a shell connects.
 pub struct LinkOptions {
@@ -47,18 +50,6 @@ pub struct ShellLink {
     log: ScreenLog,
     steps: Vec<RecordedStep>,
     server: LinkState,
-}
-
-/// What is known of the server that the shell is connected to.
-#[derive(Default)]
-struct LinkState {
-    /// The connection does not leave the machine.
-    is_local: bool,
-    tls: Option<TlsFacts>,
-    capabilities: Capabilities,
-    /// What a reply answers, as it was sent; `None`: the greeting is awaited.
-    last: Option<Vec<u8>>,
-    unasked: UnaskedReplies,
 }
 
 /// Why there is no reply.
@@ -158,8 +149,9 @@ impl ShellLink {
         match stream.start_tls(&self.options.tls, deadline) {
             Ok(tls) => {
                 self.log.emit(Fact::TlsStarted { tls: &tls, verify: self.options.tls.verify });
-                // What the server said before is forgotten (RFC 3207 §4.2).
+                // What the server said before is forgotten (RFC 3207 §4.2), and answers nothing that is asked inside TLS.
                 self.server.capabilities = Capabilities::default();
+                self.server.unasked = UnaskedReplies::default();
                 self.server.tls = Some(tls);
                 true
             }
@@ -180,7 +172,8 @@ impl ShellLink {
         self.log.sent(bytes, secret);
         let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         self.server.last = Some(line.to_vec());
-        let deadline = self.deadline();
+        self.server.unasked_bytes = 0;
+        let deadline = self.server.deadline(&self.options.server.address, self.options.timeout);
         let mut rest = bytes;
         while let Some(stream) = self.stream.as_mut().filter(|_| !rest.is_empty()) {
             match stream.write(rest, deadline.min(Instant::now() + SLICE)) {
@@ -204,27 +197,26 @@ impl ShellLink {
         true
     }
 
-    fn deadline(&self) -> Instant {
-        let wait = match (&self.server.last, &self.options.server.address) {
-            (Some(line), _) => Timeout::of_command(line),
-            (None, ServerAddress::Tcp { port, .. }) if self.server.tls.is_none() => Timeout::of_plain_greeting(*port),
-            (None, ServerAddress::Tcp { .. } | ServerAddress::Unix(_)) => Timeout::Greeting,
-        };
-        Instant::now() + self.options.timeout.unwrap_or_else(|| wait.limit())
-    }
-
     /// Logs the lines up to a whole reply, and gives it.
     pub fn read_reply(&mut self) -> Result<Reply, NoReply> {
         let mut parser = ReplyParser::default();
         self.server.unasked = UnaskedReplies::default();
-        let deadline = self.deadline();
+        let deadline = self.server.deadline(&self.options.server.address, self.options.timeout);
         let mut buffer = vec![0; 16 * 1024];
         loop {
-            while let Ok(Some(line)) = self.lines.next_line() {
+            loop {
+                let line = match self.lines.next_line() {
+                    Ok(Some(line)) => line,
+                    Ok(None) => break,
+                    Err(LineTooLong) => {
+                        self.give_up(&Cause::LineTooLong.to_string());
+                        return Err(NoReply::Nothing);
+                    }
+                };
                 self.log.received(line);
                 match parser.line(line.bytes) {
                     Ok(Some(reply)) => {
-                        self.update_capabilities(&reply);
+                        self.server.update_capabilities(&reply);
                         return Ok(reply);
                     }
                     Ok(None) => {}
@@ -239,46 +231,23 @@ impl ShellLink {
                 return Err(NoReply::Nothing);
             }
             let Some(stream) = &mut self.stream else { return Err(NoReply::Closed) };
+            // A server that never stops sending has no more time than a silent one.
+            if Instant::now() >= deadline {
+                self.say(self.server.timeout_words(&self.options.server.address));
+                return Err(NoReply::Nothing);
+            }
             match stream.read(&mut buffer, deadline.min(Instant::now() + SLICE)) {
                 Ok(0) => {
                     self.closed();
                     return Err(NoReply::Closed);
                 }
                 Ok(count) => self.lines.push(buffer.get(..count).unwrap_or_default()),
-                Err(error) if is_pause(&error) => {
-                    if Instant::now() >= deadline {
-                        self.say(self.timeout_words());
-                        return Err(NoReply::Nothing);
-                    }
-                }
+                Err(error) if is_pause(&error) => {}
                 Err(error) => {
                     self.ended(&error);
                     return Err(NoReply::Closed);
                 }
             }
-        }
-    }
-
-    fn timeout_words(&self) -> &'static str {
-        let is_greeting = self.server.last.is_none() && self.server.tls.is_none();
-        match is_greeting && matches!(self.options.server.address, ServerAddress::Tcp { .. }) {
-            true => {
-                "timeout: no greeting; a server that expects TLS from the first byte sends none before it: did you mean \
-                 smtps://?"
-            }
-            false => "timeout: no reply",
-        }
-    }
-
-    /// EHLO and LHLO tell what the server can do; after HELO nothing is known.
-    fn update_capabilities(&mut self, reply: &Reply) {
-        let line = self.server.last.get_or_insert_default();
-        let verb = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
-        let is = |name: &[u8]| verb.eq_ignore_ascii_case(name);
-        if (is(b"EHLO") || is(b"LHLO")) && reply.code.class() == 2 {
-            self.server.capabilities = Capabilities::parse(reply);
-        } else if is(b"EHLO") || is(b"LHLO") || is(b"HELO") {
-            self.server.capabilities = Capabilities::default();
         }
     }
 
@@ -294,24 +263,43 @@ impl ShellLink {
         self.server.unasked.take()
     }
 
-    /// Logs what the server has said. Gives the codes of the replies.
+    /// Logs what the server has said, up to a limit. Gives the codes of the replies.
     fn log_unasked(&mut self) -> Vec<u16> {
-        let mut buffer = vec![0; 16 * 1024];
-        while let Some(stream) = &mut self.stream {
+        let (mut buffer, mut codes) = (vec![0; 16 * 1024], Vec::new());
+        loop {
+            while let Ok(Some(line)) = self.lines.next_line() {
+                self.log.received(line);
+                codes.extend(self.server.unasked.line(line.bytes));
+            }
+            if self.lines.next_line().is_err() {
+                self.give_up(&Cause::LineTooLong.to_string());
+            } else if self.server.unasked_bytes > MAX_UNASKED {
+                self.give_up("the server sent more than 1 MiB unasked");
+            }
+            let Some(stream) = &mut self.stream else { return codes };
             match stream.read_waiting(&mut buffer) {
-                Ok(None) => break,
+                Ok(None) => return codes,
                 Ok(Some(0)) => self.closed(),
-                Ok(Some(count)) => self.lines.push(buffer.get(..count).unwrap_or_default()),
-                Err(error) if is_pause(&error) => break,
+                Ok(Some(count)) => {
+                    self.server.unasked_bytes += count;
+                    self.lines.push(buffer.get(..count).unwrap_or_default());
+                }
+                Err(error) if is_pause(&error) => return codes,
                 Err(error) => self.ended(&error),
             }
         }
-        let mut codes = Vec::new();
-        while let Ok(Some(line)) = self.lines.next_line() {
-            self.log.received(line);
-            codes.extend(self.server.unasked.line(line.bytes));
+    }
+
+    /// Ends the connection because of what the server sends, which is not kept. It is no step of the saved session.
+    fn give_up(&mut self, why: &str) {
+        self.lines = LineBuffer::default();
+        self.server.unasked_bytes = 0;
+        self.say(why);
+        if let Some(mut stream) = self.stream.take() {
+            // The connection is gone either way.
+            let _ = stream.close(CloseMode::Fin);
+            self.log.emit(Fact::ClosedByClient { how: CloseMode::Fin });
         }
-        codes
     }
 
     /// What the server has said unasked, for somebody else to print. It is in the transcript file already.

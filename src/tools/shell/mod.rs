@@ -5,6 +5,7 @@ mod completion;
 mod editor;
 mod error_words;
 mod link;
+mod link_state;
 mod login;
 mod piped_input;
 mod recording;
