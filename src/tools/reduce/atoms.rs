@@ -53,22 +53,58 @@ pub fn has_expression(text: &str) -> bool {
 /// The longest path of RFC 5321 §4.5.3.1.3, with room for a display name's quotes.
 const LONGEST_ADDRESS: usize = 320;
 
+/// The pieces of octets. What could be an address is one of them; of a line's end each octet is.
+pub fn octet_pieces(octets: &[u8]) -> Vec<Vec<u8>> {
+    let text: String = octets.iter().map(|octet| char::from(*octet)).collect();
+    let mut found = Vec::new();
+    for piece in pieces(&text, Pieces::Characters) {
+        let piece: Vec<u8> = piece.chars().filter_map(|c| u8::try_from(c).ok()).collect();
+        match piece.as_slice() {
+            b"\r\n" => found.extend([b"\r".to_vec(), b"\n".to_vec()]),
+            _ => found.push(piece),
+        }
+    }
+    found
+}
+
 /// The length of an e-mail address at the beginning of `text`. It is never cut: what is left could be the address of somebody
-/// else, who would get mail.
+/// else, who would get mail. Template expressions, a quoted local part and an address literal (RFC 5321 §4.1.2) belong to it.
 fn address_length(text: &str) -> Option<usize> {
-    let ends = |c: char| c.is_whitespace() || ",;:<>\"'{".contains(c);
-    let word = text.split(ends).next().unwrap_or_default();
-    (word.len() <= LONGEST_ADDRESS && word.contains('@')).then_some(word.len())
+    let mut at = quoted_length(text).unwrap_or(0);
+    let mut is_literal = false;
+    while at <= LONGEST_ADDRESS
+        && let Some(c) = text[at..].chars().next()
+    {
+        is_literal = (is_literal || c == '[' && text[..at].ends_with('@')) && c != ']';
+        if c.is_ascii_whitespace() || ",;<>\"'".contains(c) || (c == ':' && !is_literal) {
+            break;
+        }
+        at += expression_length(&text[at..]).unwrap_or(c.len_utf8());
+    }
+    (at <= LONGEST_ADDRESS && text[..at].contains('@')).then_some(at)
+}
+
+/// The length of a quoted local part at the beginning of `text`.
+fn quoted_length(text: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    let inside = text.strip_prefix('"')?;
+    let (end, _) = inside.char_indices().take(LONGEST_ADDRESS).find(|(_, c)| {
+        let is_end = *c == '"' && !is_escaped;
+        is_escaped = *c == '\\' && !is_escaped;
+        is_end
+    })?;
+    inside[end + 1..].starts_with('@').then_some(end + 2)
+}
+
+/// The length of a template expression at the beginning of `text`.
+fn expression_length(text: &str) -> Option<usize> {
+    let (open, close) = EXPRESSIONS.iter().find(|(open, _)| text.starts_with(open))?;
+    Some(text.find(close).map_or(open.len(), |at| at + close.len()))
 }
 
 /// The length in bytes of what is not cut at the beginning of `text`: a template expression, an address, a CRLF or a character.
 fn unit_length(text: &str) -> usize {
-    for (open, close) in EXPRESSIONS {
-        if text.starts_with(open) {
-            return text.find(close).map_or(open.len(), |at| at + close.len());
-        }
-    }
-    if let Some(length) = address_length(text) {
+    if let Some(length) = address_length(text).or_else(|| expression_length(text)) {
         return length;
     }
     if text.starts_with("\r\n") { 2 } else { text.chars().next().map_or(text.len(), char::len_utf8) }
@@ -80,8 +116,14 @@ mod tests {
 
     #[test]
     fn a_string_is_cut_into_pieces_and_expressions_stay_whole() {
-        let table: [(&str, Pieces, &[&str]); 9] = [
+        let table: [(&str, Pieces, &[&str]); 15] = [
             ("<bob@example.com>", Pieces::Characters, &["<", "bob@example.com", ">"]),
+            ("<b{{ n }}@x.org>", Pieces::Characters, &["<", "b{{ n }}@x.org", ">"]),
+            ("b@{{ h }}.org,", Pieces::Characters, &["b@{{ h }}.org", ","]),
+            ("O:<a@[IPv6:2001:db8::25]>", Pieces::Characters, &["O", ":", "<", "a@[IPv6:2001:db8::25]", ">"]),
+            ("<\"a \\\"b\"@x>", Pieces::Characters, &["<", "\"a \\\"b\"@x", ">"]),
+            ("<\"a b\"@x> c", Pieces::Words, &["<\"a b\"@x>", " c"]),
+            ("\"a\" {", Pieces::Characters, &["\"", "a", "\"", " ", "{"]),
             ("a\nb\r\n\nc", Pieces::Lines, &["a\n", "b\r\n", "\n", "c"]),
             ("MAIL FROM:<a> SIZE=1", Pieces::Words, &["MAIL", " FROM:<a>", " SIZE=1"]),
             ("a  b", Pieces::Words, &["a", " ", " b"]),
@@ -95,5 +137,24 @@ mod tests {
             assert_eq!(pieces(text, kind), expected, "{text:?} as {kind:?}");
             assert_eq!(pieces(text, kind).concat(), text);
         }
+    }
+
+    #[test]
+    fn octets_are_cut_one_by_one_but_for_addresses() {
+        let table: [(&[u8], &[&[u8]]); 3] = [
+            (b"<b\xc3\xa0@x>\r\n", &[b"<", b"b\xc3\xa0@x", b">", b"\r", b"\n"]),
+            (b"\x00\xff\x85", &[b"\x00", b"\xff", b"\x85"]),
+            (b"", &[]),
+        ];
+        for (octets, expected) in table {
+            assert_eq!(octet_pieces(octets), expected, "{octets:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_word_is_cut_with_a_bounded_look_ahead() {
+        let text = "a".repeat(100_000);
+        assert_eq!(address_length(&text), None);
+        assert_eq!(pieces(&format!("{text}@x"), Pieces::Characters).len(), 100_002 - LONGEST_ADDRESS + 1);
     }
 }

@@ -1,6 +1,6 @@
 //! The search for the smallest session: steps, then recipients, arguments and bytes, until nothing more can be removed.
 
-use super::atoms::{Pieces, has_expression, pieces};
+use super::atoms::{Pieces, has_expression, octet_pieces, pieces};
 use super::minimize::{SearchDepth, Stopped, minimize};
 use super::parts;
 use super::session_document::{ItemPath, SessionDocument};
@@ -196,9 +196,10 @@ impl<'c> Reducer<'c> {
     ) -> Result<(), Stopped> {
         let base = self.best.clone();
         let Some(octets) = base.string(path).and_then(decode) else { return Ok(()) };
-        let depth = SearchDepth { finest: octets.len() / MOST_PIECES, longest_run: 1 };
-        minimize(octets.len(), depth, &mut |kept| {
-            let shorter: Vec<u8> = kept.iter().map(|index| octets[*index]).collect();
+        let all = octet_pieces(&octets);
+        let depth = SearchDepth { finest: all.len() / MOST_PIECES, longest_run: 1 };
+        minimize(all.len(), depth, &mut |kept| {
+            let shorter: Vec<u8> = kept.iter().flat_map(|index| &all[*index]).copied().collect();
             self.replace(&base, path, &encode(&shorter))
         })
         .map(drop)

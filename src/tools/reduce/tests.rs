@@ -133,7 +133,7 @@ fn steps_keep_their_comments_their_form_and_their_numbers() {
 
 #[test]
 fn each_kind_of_part_is_reduced() {
-    let table: [(&str, &[&str], &str, &str); 12] = [
+    let table: [(&str, &[&str], &str, &str); 13] = [
         (
             "server = \"x\"\nstep = [ { expect = 220 }, { send = \"A\", expect = 1 }, { send = \"B\", expect = 2 } ]\n",
             &["expect = 220", "\"B\""],
@@ -178,6 +178,12 @@ fn each_kind_of_part_is_reduced() {
         ),
         ("[[step]]\nraw = { hex = \"00 01 ff 02\" }\n", &["01", "02"], "[[step]]\nraw = { hex = \"0102\" }\n", "hex"),
         ("[[step]]\nbdat = { base64 = \"YWJj\" }\n", &["Y"], "[[step]]\nbdat = { base64 = \"YQ==\" }\n", "base64"),
+        (
+            "[[step]]\nraw = { hex = \"3c 62 40 78 3e\" }\n",
+            &["78"],
+            "[[step]]\nraw = { hex = \"624078\" }\n",
+            "an address in hex stays whole",
+        ),
         (
             "[[step]]\nraw = [\"ab\", { hex = \"0d0a\" }, \"cd\"]\n",
             &["b", "0a"],
