@@ -165,6 +165,21 @@ fn secrets_are_environment_variables() {
 }
 
 #[test]
+fn a_name_of_an_environment_variable_runs_no_command() {
+    let message = "[message]\nfrom = 'a@example.com'\nto = 'b@example.com'\ntext = 'x'\n";
+    for format in [ExportFormat::Sh, ExportFormat::Swaks] {
+        for (variable, expected) in [("A:-$(touch HACKED; echo x)", "PW"), ("host", "SECRET_host")] {
+            let auth = "[auth]\nuser = 'ann'\npassword = '{{ pw }}'\nallow_plaintext = true\n";
+            let session = format!("{auth}[secrets]\npw = {{ env = '{variable}' }}\n{message}");
+            let script = write(&session, format).expect("it can be exported");
+            assert!(script.contains(&format!(": \"${{{expected}:?")), "{script}");
+            assert!(script.contains(&format!("\"${expected}\"")), "{script}");
+            assert!(!script.contains("HACKED"), "{script}");
+        }
+    }
+}
+
+#[test]
 fn openssl_says_what_comes_before_tls() {
     let starttls = "server = 'smtp://mx.example.com:587'\n[[step]]\nexpect = 220\n[[step]]\nehlo = 'c.example'\n[[step]]\nstarttls = true\n[[step]]\nsend = 'QUIT'\nexpect = 221\n";
     let connect = "connect -connect \"$host:$port\" -starttls smtp -name c.example -servername mx.example.com -verify_return_error -verify_hostname mx.example.com -min_protocol TLSv1.2";
