@@ -217,6 +217,15 @@ fn content_that_a_session_sends_by_hand_is_in_no_report_that_others_may_read() {
 }
 
 #[test]
+fn the_summary_of_a_job_may_go_to_a_pipe() {
+    let (folder, server) = (with_session(), EmbeddedServer::script(REFUSED));
+    let run = folder.mailrun(["test", "--server", &server.url("smtp"), "mx.toml"]);
+    let output = run.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", "/dev/stdout").run().exits(1);
+    assert!(output.stdout.contains("| session |") || output.stdout.contains("## "), "{output}");
+    server.stop();
+}
+
+#[test]
 fn perls_prove_reads_the_tap_report() {
     let (folder, server) = (with_session(), EmbeddedServer::script(REFUSED));
     folder.write("broken.toml", "[[step]]\nsned = 'x'\n\n[[step]]\nsend = 'it''s'\nexpct = 1\n");

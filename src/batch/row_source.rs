@@ -194,6 +194,7 @@ fn next_attempt(mut task: RowTask, end: RowEnd, result: &RowResult) -> RowTask {
     let id = task.row.id.get_or_insert_with(|| RowId {
         number: 1,
         key: SafeText::default(),
+        has_key: false,
         place: SafeText::default(),
         attempt,
         repetition: task.repetition,

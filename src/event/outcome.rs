@@ -28,6 +28,8 @@ pub struct RowId {
     pub number: u64,
     /// Its key, or its number if the session names no key.
     pub key: SafeText,
+    /// Whether `key` is from the row's column, and not its number.
+    pub has_key: bool,
     /// Its place: `people.csv:3`.
     pub place: SafeText,
     /// Of the batch's `[retry]`, from 1.

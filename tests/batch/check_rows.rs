@@ -63,6 +63,9 @@ fn a_duplicate_key_is_named_with_both_lines() {
     batch.write("p.csv", "email\na@x.example\nx@x.example\nX@x.example\n");
     let said = check(&batch, 0);
     assert!(said.contains("  rows         3\n  excluded     2\n"), "{said}");
+    batch.write("c.toml", SESSION.replace("key = \"email\"", "key = \"code\""));
+    batch.write("p.csv", "email,code\na@x.example,\nb@x.example,\n");
+    check(&batch, 0);
 }
 
 #[test]

@@ -154,6 +154,10 @@ fn cells_that_are_no_plain_addresses_are_named_with_their_lines() {
     assert!(checked.contains(words) && checked.contains(" and 1 more"), "{checked}");
     assert!(checked.contains("warning") && checked.contains("without a name"), "{checked}");
     let ran = batch.mailrun(&["run", "--server", &server.url("smtp"), "--ledger", "l.db", "c.toml"]).run().exits(0);
-    assert!(ran.stderr.contains(&format!("warning: {words}")) && ran.stderr.contains("1 excluded"), "{ran}");
+    let warned = ran.stderr.find(&format!("warning: {words}")).expect("the run warns, too");
+    let counts = ran.stderr.find("1 sent").expect("a row was sent");
+    assert!(warned < counts, "before it is too late: {ran}");
+    assert_eq!(ran.stderr.matches("warning: no plain").count(), 1, "{ran}");
+    assert!(ran.stderr.contains("1 excluded"), "{ran}");
     assert_eq!(recipients(&server), ["a@x.example"]);
 }

@@ -42,6 +42,10 @@ fn rows_are_resolved_by_their_key_or_state() {
     assert_eq!((batch.count("sent"), batch.count("unknown")), (2, 0));
     assert_eq!(batch.ledger(&["resolve", "--state", "deferred", "pending"]).stdout, "1 row pending\n");
     assert_eq!(batch.ledger(&["resolve", "--state", "unknown", "sent"]).stdout, "0 rows sent\n");
+    let before = batch.ledger(&["list", "--state", "sent"]).stdout;
+    assert!(before.contains("Q42") && before.contains("resolved by hand"), "{before}");
+    assert_eq!(batch.ledger(&["resolve", "u0@x.example", "sent"]).stdout, "1 row sent\n");
+    assert_eq!(batch.ledger(&["list", "--state", "sent"]).stdout, before, "what a server said stays");
     let server = FaultServer::start();
     assert_eq!(batch.run(&server, &[]).status, 0);
     assert_eq!(server.recipients(), ["u2@x.example"]);

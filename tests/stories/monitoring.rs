@@ -24,8 +24,8 @@ fn assignments(block: &str) -> Vec<(String, String)> {
 fn monitoring_page(server: &EmbeddedServer) -> StoryPage {
     let page = StoryPage::open("docs/monitoring.md");
     std::fs::create_dir(page.folder.path("etc")).expect("a folder can be made");
-    page.folder.write("etc/mx.toml", page.session().to_owned());
-    page.folder.write("mx.toml", page.session().to_owned());
+    page.folder.write("etc/mx.toml", page.session());
+    page.folder.write("mx.toml", page.session());
     page.set("MAILRUN_CA", server.ca());
     page
 }

@@ -149,7 +149,7 @@ impl LedgerAdmin {
                 ResolveTarget::State(state) => (None, Some(*state)),
             };
             transaction.execute(
-                "UPDATE recipient SET state = ?3, changed = ?4, reply = ?5 WHERE state != 'sent' AND EXISTS (SELECT 1 FROM row w
+                "UPDATE recipient SET state = ?3, changed = ?4, reply = iif(state = ?3, reply, ?5) WHERE state != 'sent' AND EXISTS (SELECT 1 FROM row w
                  WHERE w.session = recipient.session AND w.key = recipient.key AND w.run IS NULL
                  AND (w.key = ?1 OR w.state = ?2)
                  AND (recipient.state != 'refused' OR (w.state = 'refused' AND ?3 != 'sent'))
@@ -159,7 +159,7 @@ impl LedgerAdmin {
             let mut changed = ResolveCounts::default();
             {
                 let mut update = transaction.prepare(
-                    "UPDATE row SET changed = ?4, reply = ?5, state = CASE WHEN ?3 = 'sent' AND state NOT IN ('sent', 'refused')
+                    "UPDATE row SET changed = ?4, reply = iif(state = ?3, reply, ?5), state = CASE WHEN ?3 = 'sent' AND state NOT IN ('sent', 'refused')
                      AND EXISTS (SELECT 1 FROM recipient r WHERE r.session = row.session AND r.key = row.key
                      AND (r.state IN ('deferred', 'pending') OR r.address GLOB 'message *')) THEN 'deferred' ELSE ?3 END
                      WHERE run IS NULL AND (key = ?1 OR state = ?2) RETURNING state",
@@ -217,9 +217,9 @@ impl LedgerAdmin {
                 );
                 transaction.execute(&recipient, [RUN_ENDED])?;
                 // Each of two runs may have reached a part of the recipients. Of several messages some may not have
-                // been begun by either run.
+                // been begun by either run. Digits sort before words: a server's reply counts more than what was resolved by hand.
                 transaction.execute(
-                    "UPDATE main.row SET state = 'sent', reply = (SELECT max(r.reply) FROM main.recipient r
+                    "UPDATE main.row SET state = 'sent', reply = (SELECT min(r.reply) FROM main.recipient r
                      WHERE r.session = row.session AND r.key = row.key) WHERE run IS NULL AND state IN ('deferred', 'pending')
                      AND EXISTS (SELECT 1 FROM main.recipient r WHERE r.session = row.session AND r.key = row.key)
                      AND NOT EXISTS (SELECT 1 FROM main.recipient r

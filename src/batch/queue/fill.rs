@@ -242,10 +242,10 @@ fn row_task(
         Ok(value) => (Some(value), None),
         Err(why) => (None, Some(why)),
     };
-    let mut name = number.to_string();
+    let (mut name, mut has_key) = (number.to_string(), false);
     if let (Some(column), Some(row)) = (key, &value) {
         match row.text(column) {
-            Some(key) if !key.is_empty() || options.ledger.is_none() => name = key,
+            Some(key) if !key.is_empty() || options.ledger.is_none() => (name, has_key) = (key, true),
             _ => {
                 error = Some(format!("the row has no value for its key {}", SafeText::new(column)));
                 value = None;
@@ -262,7 +262,8 @@ fn row_task(
     if error.is_none() && options.exclusions.as_ref().is_some_and(|list| list.contains(&name)) {
         return RowChoice::Excluded;
     }
-    let id = RowId { number, key: SafeText::new(&name), place: SafeText::new(&place), attempt: 1, repetition };
+    let (shown, at) = (SafeText::new(&name), SafeText::new(&place));
+    let id = RowId { number, key: shown, has_key, place: at, attempt: 1, repetition };
     let row = Row { id: Some(id), place, value, error, ..Row::default() };
     RowChoice::Run(Box::new(RowTask { row, key: name, ..RowTask::default() }), number)
 }

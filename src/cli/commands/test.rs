@@ -27,7 +27,7 @@ use crate::source::io_error_text;
 use crate::transcript::{Redactor, escape_unprintable};
 use jiff::Timestamp;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -326,8 +326,15 @@ impl PrintSession<TestOutput> for TestPrinter<'_> {
 
 /// Appends to a file, which is made if there is none. If its last line has no end, it gets one.
 fn append(path: &Path, text: &str) -> io::Result<()> {
-    let ends = std::fs::read(path).map_or(true, |before| before.last().is_none_or(|last| *last == b'\n'));
-    let end = if ends { "" } else { "\n" };
+    let mut last = [b'\n'];
+    // A terminal or a pipe has no last line.
+    if std::fs::metadata(path).is_ok_and(|about| about.is_file())
+        && let Ok(mut before) = std::fs::File::open(path)
+    {
+        // An empty file has no last byte.
+        let _ = before.seek(SeekFrom::End(-1)).and_then(|_| before.read_exact(&mut last));
+    }
+    let end = if last == [b'\n'] { "" } else { "\n" };
     let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
     file.write_all(format!("{end}{text}").as_bytes())
 }

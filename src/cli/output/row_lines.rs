@@ -61,7 +61,7 @@ fn row_line(report: &RowReport<'_>) -> String {
         Some(RowState::Failed) => "failed",
     };
     // A row without a key has its number, which could be the key of another one.
-    let word = if row.key.as_str() == row.number.to_string() { "row " } else { "" };
+    let word = if row.has_key { "" } else { "row " };
     let mut line = format!("{state} {word}{}", row.key);
     if (has_failed(report) || report.is_retried) && !row.place.is_empty() {
         line += &format!(" ({})", row.place);
@@ -111,7 +111,7 @@ mod tests {
 
     fn row(number: u64) -> RowId {
         let (key, place) = (SafeText::new(format!("u{number}@x.y")), SafeText::new(format!("p.csv:{}", number + 1)));
-        RowId { number, key, place, attempt: 1, repetition: None }
+        RowId { number, key, has_key: true, place, attempt: 1, repetition: None }
     }
 
     #[test]
@@ -139,10 +139,13 @@ mod tests {
         for (end, is_retried, expected) in table {
             assert_eq!(row_line(&RowReport { row: &row(1), end: &end, is_retried }), expected);
         }
-        let numbered = RowId { key: SafeText::new("7"), ..row(7) };
+        let numbered = RowId { key: SafeText::new("7"), has_key: false, ..row(7) };
         let invalid = end(Some(RowState::Failed), Status::DataErr, "the row has 2 fields");
         let line = row_line(&RowReport { row: &numbered, end: &invalid, is_retried: false });
         assert_eq!(line, "failed row 7 (p.csv:8): the row has 2 fields", "its number is not taken for a key");
+        let keyed = RowId { has_key: true, ..numbered };
+        let line = row_line(&RowReport { row: &keyed, end: &invalid, is_retried: false });
+        assert_eq!(line, "failed 7 (p.csv:8): the row has 2 fields", "a key that equals the row's number");
         let long = end(Some(RowState::Refused), Status::Failed, &"é".repeat(5000));
         let line = row_line(&RowReport { row: &row(1), end: &long, is_retried: false });
         assert!(line.chars().count() < MAX_REASON + 40, "{line}");

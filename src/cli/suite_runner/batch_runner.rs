@@ -32,6 +32,8 @@ pub struct BatchRunner<'a> {
     arguments: &'a BatchArguments,
     jobs: Option<u32>,
     fail_fast: bool,
+    /// Nothing is printed unless something failed.
+    quiet: bool,
     ledgers: Ledgers,
     /// `--dry-run`: the rate is ignored.
     is_dry: bool,
@@ -70,7 +72,7 @@ impl<'a> BatchRunner<'a> {
         let (jobs, fail_fast) = (all.select.jobs.map(|jobs| share(jobs.into())), all.select.fail_fast);
         check_row_selection(all, &sessions)?;
         let ledgers = Ledgers::open(all, &sessions)?;
-        Ok(Self { arguments, jobs, fail_fast, ledgers, is_dry: dry_run, bar: false })
+        Ok(Self { arguments, jobs, fail_fast, quiet: all.output.quiet, ledgers, is_dry: dry_run, bar: false })
     }
 
     /// Lets batches show a progress bar.
@@ -187,6 +189,10 @@ impl<'a> BatchRunner<'a> {
             Ok(found) => found.unwrap_or_default(),
             Err(outcome) => return (*outcome, None),
         };
+        if !self.quiet {
+            // Before the first message, so that the run can still be stopped.
+            warnings.iter().for_each(|line| console::print_line(line));
+        }
         ready.exclude(exclusions.clone());
         let progress = if self.bar { Progress::default() } else { Progress::hidden() };
         let bar = progress.clone();
@@ -259,7 +265,9 @@ impl<'a> BatchRunner<'a> {
                 _ => summary.lines.push(why.to_owned()),
             }
         }
-        summary.lines.extend(warnings);
+        if self.quiet {
+            summary.lines.extend(warnings);
+        }
         let has_lines = !summary.lines.is_empty();
         (outcome, has_lines.then_some(summary))
     }

@@ -31,6 +31,7 @@ impl TestRows {
             id: Some(RowId {
                 number,
                 key: SafeText::new(number.to_string()),
+                has_key: false,
                 place: SafeText::default(),
                 attempt: 1,
                 repetition: None,

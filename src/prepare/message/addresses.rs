@@ -58,7 +58,7 @@ pub fn reverse_path(context: &MessageContext<'_, '_>, source: &AddressSource) ->
     }
 }
 
-/// The author: exactly one, except in a string without expressions.
+/// The author: exactly one.
 pub fn authors(
     context: &MessageContext<'_, '_>,
     source: Option<&AddressSource>,

@@ -83,6 +83,7 @@ impl SessionReader<'_> {
         let before = written.source.len() - written.source.trim_start().len();
         let why = match address_list::parse(text) {
             Ok(list) if list.iter().any(|one| one.mailbox.is_null()) => "it is empty".to_owned(),
+            Ok(list) if role != AddressRole::Recipients && list.is_empty() => "it names nobody".to_owned(),
             Ok(list) if role != AddressRole::Recipients && list.len() > 1 => "this is more than one address".to_owned(),
             Ok(list) => return Some(list),
             Err(_) if text.is_empty() => "it is empty".to_owned(),

@@ -119,14 +119,15 @@ fn row_of(row: SourceRow, rows: &RowsSettings, exclusions: &ExclusionList, seen:
                     return None;
                 }
                 let file = place.rsplit_once(':').map_or("", |(file, _)| file);
-                let first = seen.add(&key, rows.key_case, line);
+                // A run without a ledger may have rows without a key.
+                let first = if key.is_empty() { None } else { seen.add(&key, rows.key_case, line) };
                 error = first.map(|first| format!("duplicate key {}: {file}:{first} has it too", SafeText::new(&key)));
             }
             _ => error = Some(format!("the row has no value for its key {}", SafeText::new(column))),
         }
     }
     let (name, shown) = (SafeText::new(number.to_string()), SafeText::new(&place));
-    let id = RowId { number, key: name, place: shown, attempt: 1, repetition: None };
+    let id = RowId { number, key: name, has_key: false, place: shown, attempt: 1, repetition: None };
     Some(Row { id: Some(id), place, value, error, ..Row::default() })
 }
 

@@ -124,6 +124,21 @@ fn other_nesting_has_a_limit() {
 }
 
 #[test]
+fn a_mistake_far_to_the_right_is_an_error() {
+    for (mistake, words) in [
+        ("{#", "comment"),
+        ("{{ 1", "end of input"),
+        ("{{ ! }}", "unexpected character"),
+        ("{% x %}", "unknown statement"),
+    ] {
+        for columns in [65_533, 65_534, 65_535, 65_536, 200_000] {
+            let wrong = read("x".repeat(columns) + mistake).unwrap_or_default();
+            assert!(wrong.contains(words), "{mistake} after {columns} columns: {wrong:?}");
+        }
+    }
+}
+
+#[test]
 fn items_next_to_each_other_do_not_nest() {
     let table = [
         (format!("{{{{ [{}] | length }}}}", "-1.5, ".repeat(5000)), "a list"),

@@ -28,6 +28,7 @@ fn messages() {
             "a NUL in a header",
         ),
         ("⟦[message]\nto = [\"a@b.c\"]", "needs \"from\"", "no author"),
+        ("[message]\nfrom = ⟦\"g:;\"\nto = [\"a@b.c\"]", "it names nobody", "a group of nobody as author"),
         ("⟦[message]\nfrom = \"a@b.c\"", "needs recipients", "nobody to send to"),
         ("[message]\nfrom = \"a@b.c\"\nto = ⟦[]", "no recipient", "an empty list"),
         ("[message]\nfrom = ⟦\"nobody\"\nto = [\"a@b.c\"]", "not an address", "no domain"),
