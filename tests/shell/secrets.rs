@@ -125,3 +125,48 @@ fn an_answer_to_auth_that_is_no_text_is_hidden_and_saved_as_a_secret() {
     assert!(!saved.contains("cret-one") && !shell.text().contains("cret-one"), "{saved}{shell}");
     assert!(saved.contains("send = \"{{ secret_1 }}\"\nexpect = 501\n"), "{saved}");
 }
+
+#[test]
+fn secrets_around_raw_bytes_are_hidden_and_saved_as_secrets() {
+    let noise = "*: match any\nS: 220 x\nC: a\nC: b\nC: c\nC: d\n";
+    for (typed, shown) in [
+        (":raw AUTH LOGIN\\r\\n\naHVudGVyMi1aYXBob2Q=\n", "C: AUTH LOGIN\nC: [secret]\n"),
+        (
+            ":raw NOOP\\r\\nAUTH PLAIN aHVudGVyMi1aYXBob2Q=\\r\\nRSET\\r\\n\n",
+            "C: NOOP\nC: AUTH PLAIN [secret]\nC: RSET\n",
+        ),
+        (":raw AUTH PLAIN\\x20\n:raw aHVudGVyMi1aYXBob2Q=\\r\\n\n", "C: AUTH PLAIN\\x20\\c\nC: [secret]\n"),
+        (":raw AUTH LOGIN\\r\\naHVudGVyMi1aYXBob2Q=\\r\\n\n", "C: AUTH LOGIN\nC: [secret]\n"),
+    ] {
+        let server = EmbeddedServer::script(noise);
+        let folder = Folder::new();
+        let url = server.url("smtp");
+        let arguments = ["shell", "--timeout", "300ms", "--save", "s.toml", &url];
+        let shell = folder.mailrun(arguments).stdin(typed).run().exits(0);
+        assert!(shell.stdout.contains(shown), "{typed}: {shell}");
+        let saved = folder.read("s.toml");
+        // In hexadecimal, too.
+        for secret in ["aHVudGVyMi1aYXBob2Q", "61 48 56 75"] {
+            assert!(!shell.text().contains(secret) && !saved.contains(secret), "{typed}: {shell}{saved}");
+        }
+        assert!(saved.contains("{{ secret_1 }}"), "{typed}: {saved}");
+        drop(server.stop());
+    }
+}
+
+#[test]
+fn an_answer_to_auth_in_raw_bytes_is_typed_as_stars() {
+    let server = EmbeddedServer::script("S: 220 x\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: dXNlci1heA==\nS: 535 no\n");
+    let folder = Folder::new();
+    let mut terminal = Terminal::start(folder.root(), &format!("shell {}", server.url("smtp")));
+    terminal.wait_for_prompt();
+    terminal.press_until(":raw AUTH LOGIN\\r\\n\r", "S: 334");
+    // The server's 334 was shown unasked, and nobody has waited for it.
+    terminal.press_until("dXNlci1heA==\r", "S: 535 no");
+    terminal.press_in_editor("\x04");
+    let (status, shown) = terminal.wait();
+    assert_eq!(status, 0, "{shown}");
+    let places = [shown, folder.read(".local/state/mailrun/shell_history")];
+    assert!(places.iter().all(|place| !place.contains("XNlci1h") && !place.contains("heA=")), "{places:?}");
+    assert_eq!(server.stop(), [] as [String; 0]);
+}

@@ -5,7 +5,7 @@ use super::link::ShellLink;
 use super::shell_input::ShellInput;
 use super::terminal_mode::QuietTerminal;
 use super::typed_dialogue::{AfterLine, Shell};
-use super::typed_line::masked_line;
+use super::typed_line::{masked_answer, masked_line};
 use crate::smtp::capabilities::Capabilities;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
@@ -41,6 +41,8 @@ struct LineHelper {
 enum LineKind {
     #[default]
     Command,
+    /// A command, or what was meant to answer AUTH.
+    AfterAuth,
     /// Content, or what a command asks for.
     Text,
     /// An answer to a 334, or a password.
@@ -51,7 +53,7 @@ impl Completer for LineHelper {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        if self.kind != LineKind::Command {
+        if !matches!(self.kind, LineKind::Command | LineKind::AfterAuth) {
             return Ok((at, Vec::new()));
         }
         let (start, words) = completions(line.get(..at).unwrap_or_default(), &self.offered);
@@ -64,6 +66,7 @@ impl LineHelper {
     fn masked(&self, line: &str) -> Option<String> {
         match self.kind {
             LineKind::Command => masked_line(line),
+            LineKind::AfterAuth => masked_answer(line),
             LineKind::Text => None,
             LineKind::Secret => Some("*".repeat(line.chars().count())),
         }
@@ -77,7 +80,8 @@ impl Highlighter for LineHelper {
 
     /// Whether the line is drawn as a whole: else the editor shows a key as it is.
     fn highlight_char(&self, line: &str, _: usize, _: CmdKind) -> bool {
-        self.masked(line).is_some()
+        // After AUTH the stars go when the line becomes a command.
+        self.kind == LineKind::AfterAuth || self.masked(line).is_some()
     }
 }
 
@@ -133,6 +137,7 @@ impl Terminal {
         let kind = match (shell.awaits_secret(), shell.is_in_content()) {
             (true, _) => LineKind::Secret,
             (false, true) => LineKind::Text,
+            (false, false) if shell.is_after_auth() => LineKind::AfterAuth,
             (false, false) => LineKind::Command,
         };
         if let Some(helper) = self.editor.helper_mut() {

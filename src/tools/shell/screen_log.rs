@@ -1,9 +1,11 @@
 //! What a shell shows and logs: every line of the dialogue, on the screen and in a transcript file.
 
+use super::typed_line::secret_from;
 use crate::event::{Event, Fact, Observer, RedactedLine};
 use crate::output::AtomicFile;
 use crate::report::{TranscriptOptions, TranscriptWriter};
 use crate::smtp::lines::{WireLine, split_lines};
+use crate::tools::import::is_command;
 use crate::transcript::{Redactor, escape_unprintable};
 use std::io::{self, Write};
 use std::ops::Range;
@@ -62,9 +64,18 @@ impl ScreenLog {
         }
     }
 
-    /// Logs lines that were sent. `secret`: from this byte of the first line on they are hidden.
+    /// Logs lines that were sent. From the byte `secret` on they are hidden, up to the next command without a secret of its own.
     pub fn sent(&mut self, bytes: &[u8], secret: Option<usize>) {
-        split_lines(bytes).for_each(|line| self.line(true, line, secret));
+        let mut start = 0;
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let hidden = secret.and_then(|at| match at.checked_sub(start) {
+                Some(from) => (from < piece.len()).then_some(from),
+                None if is_command(piece.trim_ascii_start()) => secret_from(String::from_utf8_lossy(piece).trim_end()),
+                None => Some(0),
+            });
+            start += piece.len();
+            split_lines(piece).for_each(|line| self.line(true, line, hidden));
+        }
     }
 
     pub fn received(&mut self, line: WireLine<'_>) {

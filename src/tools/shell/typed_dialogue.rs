@@ -6,7 +6,7 @@ use super::link::{NoReply, ShellLink};
 use super::login::log_in;
 use super::recording::RecordedAction;
 use super::shell_input::ShellInput;
-use super::typed_line::{raw_bytes, secret_from};
+use super::typed_line::{is_auth, is_secret_answer, raw_bytes, raw_secret_from, secret_from};
 use crate::exec::ConnectError;
 use crate::session::closest_name;
 use crate::smtp::content::ContentEncoder;
@@ -85,6 +85,11 @@ impl<'a> Shell<'a> {
         self.state == DialogueState::Response
     }
 
+    /// Whether AUTH was sent, so that a line that is no command is a secret.
+    pub fn is_after_auth(&self) -> bool {
+        self.exchange != AuthExchange::None
+    }
+
     /// Whether the next line is content.
     pub fn is_in_content(&self) -> bool {
         matches!(self.state, DialogueState::Content | DialogueState::Octets(_))
@@ -93,8 +98,7 @@ impl<'a> Shell<'a> {
     /// Whether the history may keep the next line: it is no content, and no secret.
     pub fn keeps(&self, line: &str) -> bool {
         let raw = line.strip_prefix(":raw ").and_then(raw_bytes).unwrap_or_default();
-        let in_raw = self.secret_from(String::from_utf8_lossy(&raw).trim_end());
-        let is_open = self.secret_from(line).is_none() && (raw.is_empty() || in_raw.is_none());
+        let is_open = self.secret_from(line).is_none() && self.raw_secret_from(&raw).is_none();
         self.state == DialogueState::Command && is_open && !line.starts_with(":b64")
     }
 
@@ -140,10 +144,20 @@ impl<'a> Shell<'a> {
     /// Where the secret of a line begins, if it has one. `*` gives up AUTH (RFC 4954 §4), and is no secret.
     fn secret_from(&self, line: &str) -> Option<usize> {
         let is_answer = self.state == DialogueState::Response && line != "*";
-        let comes_late = matches!(self.exchange, AuthExchange::Refused | AuthExchange::NotTried)
+        let comes_late = self.is_after_auth()
+            && is_secret_answer(line)
             && !line.starts_with(':')
             && !is_command(line.trim_start().as_bytes());
         if is_answer || comes_late { Some(0) } else { secret_from(line) }
+    }
+
+    /// Where the first secret of the bytes of `:raw` begins, if they have one.
+    fn raw_secret_from(&self, bytes: &[u8]) -> Option<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let is_answer = self.state == DialogueState::Response && text.trim_end() != "*";
+        let secret = if is_answer { Some(0) } else { raw_secret_from(&text, self.is_after_auth()) };
+        // Bytes and text may differ in length.
+        secret.map(|at| if str::from_utf8(bytes).is_ok() { at } else { 0 })
     }
 
     /// Performs a line that is no UTF-8: content, octets, or a command with exactly these bytes.
@@ -178,8 +192,7 @@ impl<'a> Shell<'a> {
     /// A command begins AUTH, or ends what belongs to one.
     fn note_command(&mut self, line: &str) {
         if self.state == DialogueState::Command && is_command(line.trim_start().as_bytes()) {
-            let is_auth = line.trim_start().get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case("AUTH"));
-            self.exchange = if is_auth { AuthExchange::Running } else { AuthExchange::None };
+            self.exchange = if is_auth(line) { AuthExchange::Running } else { AuthExchange::None };
         }
     }
 
@@ -298,9 +311,8 @@ impl<'a> Shell<'a> {
             "wait" => self.wait(),
             "raw" => match raw_bytes(argument) {
                 Some(bytes) => {
-                    let text = String::from_utf8_lossy(&bytes).into_owned();
-                    let secret = self.secret_from(text.trim_end()).map(|_| 0);
-                    self.note_command(&text);
+                    let secret = self.raw_secret_from(&bytes);
+                    String::from_utf8_lossy(&bytes).lines().for_each(|line| self.note_command(line));
                     if !self.link.send(&bytes, secret) {
                         return AfterLine::Disconnected;
                     }
