@@ -29,5 +29,5 @@ pub use glob::glob_matches;
 pub use interrupt::InterruptCheck;
 pub use limited::{read_argument_file, read_limited, read_small_file};
 pub use rows::{RowReader, SourceRow};
-pub use sessions::{SessionPath, find_sessions, read_session_text};
+pub use sessions::{MAX_SESSION_BYTES, SessionPath, find_sessions, read_session_text};
 pub use system::SystemSources;

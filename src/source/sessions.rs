@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The largest session file in bytes.
-const MAX_SESSION_BYTES: u64 = 16 << 20;
+pub const MAX_SESSION_BYTES: u64 = 16 << 20;
 
 /// How deep folders are searched.
 const MAX_FOLDER_DEPTH: usize = 64;

@@ -26,6 +26,7 @@ pub use log_format::{LogFormat, detect_log_format};
 pub use log_text::is_command;
 
 use crate::session::{DecodeMode, SourceError, SourceFile, Sources, TextDecoding, decode_text, load};
+use crate::source::MAX_SESSION_BYTES;
 use dialogue::Side;
 use std::borrow::Cow;
 use std::path::Path;
@@ -49,14 +50,25 @@ pub fn import(name: &str, log: &[u8], format: Option<LogFormat>) -> Result<Strin
     }
     let session = builder::build(&dialogue);
     let text = session_text::write_session(name, format, &dialogue, &session);
+    check_length(text.len())?;
     match load("imported.toml", &text, &NoFiles, &[]) {
         Ok(_) => Ok(text),
         Err(errors) => {
             let why = errors.list.first().map(|error| error.message.clone()).unwrap_or_default();
-            let help = "import the part of the log that matters";
-            Err(ImportError::new(format!("the dialogue cannot be written as a session file: {why}"), help))
+            Err(ImportError::new(format!("the dialogue cannot be written as a session file: {why}"), SHORTEN))
         }
     }
+}
+
+const SHORTEN: &str = "import the part of the log that matters";
+
+/// Checks that a session file of `length` bytes can be read.
+fn check_length(length: usize) -> Result<(), ImportError> {
+    if u64::try_from(length).is_ok_and(|length| length <= MAX_SESSION_BYTES) {
+        return Ok(());
+    }
+    let limit = MAX_SESSION_BYTES >> 20;
+    Err(ImportError::new(format!("the session file would be larger than {limit} MiB"), SHORTEN))
 }
 
 /// PowerShell saves the output of programs as UTF-16.

@@ -3,7 +3,7 @@
 use super::client_turn::{ClientPart, PartKind, bdat_octets};
 use super::log_text::{is_command, verb};
 use super::replies::LoggedReply;
-use super::secrets::{ImportedSecrets, secret_name};
+use super::secrets::{ImportedSecrets, push_expression, secret_name};
 use super::steps::{WrittenStep, hexadecimal, quoted, quoted_lines, template_literal};
 use crate::smtp::lines::LineEnd;
 use crate::transcript::LineBody;
@@ -36,7 +36,7 @@ impl PartWriter {
             }
             (PartKind::Content, Some(_)) => self.content(part),
             (PartKind::EmptyChunk, _) => empty_chunk(part),
-            (PartKind::Chunk, Some(_)) => chunk(part).unwrap_or_else(|| self.raw(part)),
+            (PartKind::Chunk, Some(_)) => chunk(part, &self.secrets).unwrap_or_else(|| self.raw(part)),
             (PartKind::Command | PartKind::SaslAnswer, Some(_)) => self.command(part),
             _ => self.raw(part),
         };
@@ -92,44 +92,60 @@ impl PartWriter {
             let hint = if part.kind == PartKind::SaslAnswer { self.next_answer() } else { self.hint(body) };
             return self.pieces(body, &hint, number);
         };
-        let text = str::from_utf8(bytes).ok()?;
+        let line_of_commands = matches!(part.kind, PartKind::Command | PartKind::Bytes);
+        let is_auth = line_of_commands && verb(bytes.trim_ascii_start()) == "AUTH";
+        let Ok(text) = str::from_utf8(bytes) else {
+            if part.kind != PartKind::SaslAnswer && !is_auth {
+                return None;
+            }
+            // No variable has a value that is not UTF-8.
+            let shown = String::from_utf8_lossy(bytes);
+            let before = if is_auth { self.begin_sasl(&shown) } else { "" };
+            let hint = self.next_answer();
+            return Some(template_literal(before) + &self.secrets.hidden(&hint, number));
+        };
         if part.kind == PartKind::SaslAnswer {
             let hint = self.next_answer();
-            if text.is_empty() || text == "*" || text == "=" {
-                return Some(text.to_owned());
-            }
-            return Some(self.secrets.shown(&hint, text, number));
+            return Some(self.answer(&hint, text, number));
         }
-        if part.kind == PartKind::Command && verb(bytes) == "AUTH" {
-            self.begin_sasl(text);
-            let mut words = text.splitn(3, ' ');
-            if let (Some(auth), Some(mechanism), Some(initial)) = (words.next(), words.next(), words.next())
-                && !["", "=", "*"].contains(&initial.trim())
-            {
-                let hint = self.next_answer();
-                let secret = self.secrets.shown(&hint, initial, number);
-                return Some(format!("{} {} {secret}", template_literal(auth), template_literal(mechanism)));
+        if is_auth {
+            let before = self.begin_sasl(text);
+            let initial = &text[before.len()..];
+            if initial.is_empty() {
+                return Some(template_literal(text));
             }
+            let hint = self.next_answer();
+            return Some(template_literal(before) + &self.answer(&hint, initial, number));
         }
-        if part.kind == PartKind::Command && !self.mechanism.is_empty() && verb(bytes) != "AUTH" {
-            if is_command(bytes) {
+        if line_of_commands && !self.mechanism.is_empty() {
+            if is_command(bytes.trim_ascii_start()) {
                 self.mechanism.clear();
-            } else if !text.is_empty() && BASE64_STANDARD.decode(text).is_ok() {
+            } else if !text.is_empty() && BASE64_STANDARD.decode(text.trim()).is_ok() {
                 // An answer to a refused AUTH, or one whose 334 the log does not have.
                 let hint = self.next_answer();
-                return Some(self.secrets.shown(&hint, text, number));
+                return Some(self.answer(&hint, text, number));
             }
         }
-        Some(template_literal(text))
+        Some(self.secrets.template(text))
+    }
+
+    /// A line of a SASL exchange as a template: the value is a name, what surrounds it is not.
+    fn answer(&mut self, hint: &str, text: &str, number: usize) -> String {
+        let value = text.trim();
+        if ["", "*", "="].contains(&value) {
+            return text.to_owned();
+        }
+        let (before, after) = text.split_once(value).unwrap_or_default();
+        format!("{before}{}{after}", self.secrets.shown(hint, value, number))
     }
 
     fn pieces(&mut self, body: &LineBody, hint: &str, number: usize) -> Option<String> {
         let mut out = String::new();
         for (at, piece) in body.pieces.iter().enumerate() {
             if at > 0 {
-                out.push_str(&self.secrets.hidden(hint, number));
+                push_expression(&mut out, &self.secrets.hidden(hint, number));
             }
-            out.push_str(&template_literal(str::from_utf8(piece).ok()?));
+            out.push_str(&self.secrets.template(str::from_utf8(piece).ok()?));
         }
         Some(out)
     }
@@ -137,16 +153,23 @@ impl PartWriter {
     /// The name for the secret of a line with `[secret]`.
     fn hint(&mut self, body: &LineBody) -> String {
         let first = body.pieces.first().map(|piece| String::from_utf8_lossy(piece).into_owned()).unwrap_or_default();
-        if verb(first.as_bytes()) != "AUTH" {
+        if verb(first.trim_ascii_start().as_bytes()) != "AUTH" {
             return "secret".to_owned();
         }
-        self.begin_sasl(&first);
+        let _ = self.begin_sasl(&first);
         self.next_answer()
     }
 
-    fn begin_sasl(&mut self, line: &str) {
-        self.mechanism = line.split_whitespace().nth(1).unwrap_or_default().to_owned();
+    /// Takes the mechanism of an AUTH line. Returns the line up to its initial response, or all of it.
+    fn begin_sasl<'l>(&mut self, line: &'l str) -> &'l str {
+        let blank = |c: char| c == ' ' || c == '\t';
+        let after_verb = line.trim_start().trim_start_matches(|c| !blank(c) && c != ':');
+        let words = after_verb.trim_start_matches(|c| blank(c) || c == ':');
+        let mechanism = words.split(blank).next().unwrap_or_default();
+        let initial = words[mechanism.len()..].trim_start_matches(blank);
+        self.mechanism = mechanism.to_owned();
         self.answers = 0;
+        &line[..line.len() - initial.len()]
     }
 
     fn next_answer(&mut self) -> String {
@@ -182,20 +205,32 @@ impl PartWriter {
 
     /// The bytes of a part as they are.
     fn raw(&mut self, part: &ClientPart) -> WrittenStep {
+        let mut forms = Vec::new();
         let mut texts = Vec::new();
         let mut bytes = Vec::new();
         for item in &part.items {
             let Some(body) = &item.body else { continue };
             let alone = ClientPart { kind: part.kind, items: vec![item.clone()] };
-            texts.push(
-                self.line(&alone, body).map(|line| line + str::from_utf8(line_end(body.end)).unwrap_or_default()),
-            );
-            bytes.extend(body.pieces.concat());
-            bytes.extend_from_slice(line_end(body.end));
+            let end = line_end(body.end);
+            let line = self.line(&alone, body).map(|line| line + str::from_utf8(end).unwrap_or_default());
+            let octets = [body.pieces.concat().as_slice(), end].concat();
+            let literal = str::from_utf8(&octets).ok().map(template_literal);
+            let has_secret = line.is_some() && line != literal;
+            forms.push((
+                has_secret,
+                line.as_deref().filter(|_| has_secret).map_or_else(|| hexadecimal(&octets), quoted),
+            ));
+            texts.push(line);
+            bytes.extend(octets);
         }
         let text: Option<String> = texts.into_iter().collect();
-        match text.filter(|text| text.is_ascii()) {
+        let has_secret = forms.iter().any(|(has_secret, _)| *has_secret);
+        match text.filter(|text| has_secret || text.is_ascii()) {
             Some(text) => WrittenStep::new("raw", quoted(&text)),
+            None if has_secret => {
+                let forms: Vec<String> = forms.into_iter().map(|(_, form)| form).collect();
+                WrittenStep::new("raw", format!("[{}]", forms.join(", ")))
+            }
             None => {
                 let mut step = WrittenStep::new("raw", hexadecimal(&bytes));
                 step.comments.push(String::from_utf8_lossy(&bytes).chars().take(SHOWN).collect());
@@ -206,7 +241,7 @@ impl PartWriter {
 }
 
 /// BDAT with its octets; `None` if `bdat` would not write the same bytes, or if a secret is among them.
-fn chunk(part: &ClientPart) -> Option<WrittenStep> {
+fn chunk(part: &ClientPart, secrets: &ImportedSecrets) -> Option<WrittenStep> {
     let (first, lines) = part.items.split_first()?;
     let mut octets = Vec::new();
     for item in lines {
@@ -216,7 +251,7 @@ fn chunk(part: &ClientPart) -> Option<WrittenStep> {
     }
     let last = is_last(first.plain()?, octets.len())?;
     let step = match str::from_utf8(&octets) {
-        Ok(text) => WrittenStep::new("bdat", quoted(&template_literal(text))),
+        Ok(text) => WrittenStep::new("bdat", quoted(&secrets.template(text))),
         Err(_) => WrittenStep::new("bdat", hexadecimal(&octets)),
     };
     Some(if last { step.with("last", "true") } else { step })

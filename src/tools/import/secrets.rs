@@ -1,6 +1,7 @@
 //! The secrets of a log: each becomes a name whose value comes from the environment.
 
 use super::replies::LoggedReply;
+use super::steps::template_literal;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
@@ -27,8 +28,10 @@ pub struct ImportedSecret {
 #[derive(Debug, Default)]
 pub struct ImportedSecrets {
     list: Vec<ImportedSecret>,
-    /// Values that no comment may show: as the log has them, and decoded.
+    /// Each value as the client sent it, and its name.
     values: Vec<(String, String)>,
+    /// What the values are decoded. Comments show neither.
+    parts: Vec<String>,
     /// Whether the log shows what the server asks in SASL decoded, and so what the client answers.
     decoded: bool,
 }
@@ -56,10 +59,30 @@ impl ImportedSecrets {
         };
         let name = self.add(hint, line, display);
         self.values.push((value.to_owned(), name.clone()));
-        for part in decoded.iter().flat_map(|text| text.split('\0')) {
-            self.values.push((part.to_owned(), name.clone()));
-        }
+        self.parts.extend(decoded.iter().flat_map(|text| text.split('\0')).map(str::to_owned));
         expression(&name)
+    }
+
+    /// A template that renders to `text`. Values that the log showed before are expressions, the rest is literal.
+    pub fn template(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        let known: Vec<_> = self
+            .values
+            .iter()
+            .filter(|(value, _)| value.len() >= SHORTEST)
+            .filter_map(|(value, name)| text.contains(value.as_str()).then_some((value.as_str(), name.as_str())))
+            .collect();
+        loop {
+            let found = known.iter().filter_map(|(value, name)| Some((rest.find(value)?, *value, *name)));
+            let first = found.min_by_key(|(at, value, _)| (*at, std::cmp::Reverse(value.len())));
+            let Some((at, value, name)) = first else { break };
+            out.push_str(&template_literal(&rest[..at]));
+            push_expression(&mut out, &expression(name));
+            rest = &rest[at + value.len()..];
+        }
+        out.push_str(&template_literal(rest));
+        out
     }
 
     /// Learns from a 334 how the log shows a SASL exchange.
@@ -92,7 +115,8 @@ impl ImportedSecrets {
     /// Text in which no value stands.
     pub fn redact(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        let mut values: Vec<&str> = self.values.iter().map(|(value, _)| value.as_str()).collect();
+        let sent = self.values.iter().map(|(value, _)| value);
+        let mut values: Vec<&str> = sent.chain(&self.parts).map(String::as_str).collect();
         values.retain(|value| value.len() >= SHORTEST);
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         for value in values {
@@ -104,6 +128,15 @@ impl ImportedSecrets {
 
 fn is_base64(text: &str) -> bool {
     BASE64_STANDARD.decode(text.trim()).is_ok()
+}
+
+/// Adds an expression to a template. A brace of the text before it does not become a part of it.
+pub fn push_expression(template: &mut String, expression: &str) {
+    if template.ends_with('{') {
+        template.pop();
+        template.push_str("{{ '{' }}");
+    }
+    template.push_str(expression);
 }
 
 fn expression(name: &str) -> String {

@@ -3,6 +3,7 @@
 mod captures;
 mod libraries;
 mod mixed_logs;
+mod secrets;
 mod swaks;
 
 use super::*;

@@ -25,7 +25,8 @@ pub(super) fn read(lines: &[LogLine<'_>]) -> LoggedDialogue {
             // Shown if the connection was lost.
             Some(Marked::Received(text)) if text.trim_ascii().is_empty() => {}
             Some(Marked::Received(text)) => {
-                for text in reply_lines(text) {
+                let lines = if is_html(line.bytes) { reply_lines(text) } else { vec![text] };
+                for text in lines {
                     dialogue.push_line(line.number, Side::Server, text);
                 }
             }
@@ -72,11 +73,18 @@ fn continuation(number: usize, text: &[u8], dialogue: &mut LoggedDialogue) {
     }
 }
 
+/// The ends of lines in PHPMailer's HTML output.
+const BREAKS: [&[u8]; 2] = [b"<br>", b"<br />"];
+
+fn is_html(line: &[u8]) -> bool {
+    BREAKS.iter().any(|end| line.trim_ascii_end().ends_with(end))
+}
+
 /// Without the tags and entities of PHPMailer's HTML output.
 fn from_html(line: &[u8]) -> Vec<u8> {
     let line = line.trim_ascii_end();
-    let Some(line) = line.strip_suffix(b"<br>").or_else(|| line.strip_suffix(b"<br />")) else {
-        return line.to_vec();
-    };
-    decode_entities(line)
+    match BREAKS.iter().find_map(|end| line.strip_suffix(*end)) {
+        Some(line) => decode_entities(line),
+        None => line.to_vec(),
+    }
 }

@@ -45,6 +45,24 @@ fn replies_that_html_output_of_phpmailer_runs_together_are_parted() {
 }
 
 #[test]
+fn a_plain_log_of_phpmailer_keeps_its_replies_whole() {
+    for (lines, text) in [
+        (
+            "250-mx250-a.example.com\n               250-SIZE 1\n               250 HELP",
+            "mx250-a.example.com (and 2 more lines)",
+        ),
+        ("250-x250 y\n               250 HELP", "x250 y (and 1 more line)"),
+    ] {
+        let log = format!(
+            "SERVER -> CLIENT: 220 x\nCLIENT -> SERVER: EHLO me\nSERVER -> CLIENT: {lines}\nCLIENT -> SERVER: NOOP\nSERVER -> CLIENT: 500 no\n"
+        );
+        let session = import("x", log.as_bytes(), None).unwrap_or_else(|error| panic!("{error}"));
+        assert!(session.contains(&format!("expect = 250  # {text}\n")), "{session}");
+        assert!(session.contains("send = \"NOOP\"\nexpect = 500"), "{session}");
+    }
+}
+
+#[test]
 fn further_lines_of_a_reply_need_no_indentation_in_the_error_log_of_phpmailer() {
     let log = "SERVER -> CLIENT: 220 x\n\nCLIENT -> SERVER: EHLO me\n\nSERVER -> CLIENT: 250-x\n250-SIZE 1\n250 HELP\n\n\
                CLIENT -> SERVER: NOOP\n\nSERVER -> CLIENT:\nSMTP NOTICE: EOF caught while checking if connected\n";

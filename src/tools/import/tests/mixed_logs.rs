@@ -81,3 +81,10 @@ fn logs_cut_at_each_line_and_mixed_with_each_other_invent_no_line() {
         check_cut(&logs[log], end, &logs[other]);
     }
 }
+
+#[test]
+fn a_session_that_would_be_too_large_for_a_run_is_not_made() {
+    assert_eq!(check_length(16 << 20), Ok(()));
+    let error = check_length((16 << 20) + 1).expect_err("it is too long");
+    assert!(error.message.contains("larger than 16 MiB") && !error.help.is_empty(), "{error}");
+}

@@ -1,0 +1,78 @@
+//! Secrets in logs: each value has its own name, and stands nowhere else.
+
+use super::*;
+
+fn imported(log: &str) -> String {
+    import("log.txt", log.as_bytes(), None).unwrap_or_else(|error| panic!("{log}: {error}"))
+}
+
+#[test]
+fn a_value_and_what_another_one_is_decoded_have_their_own_names() {
+    let text = imported(
+        "S: 220 x\nC: AUTH PLAIN AGFubgBodW50ZXIy\nS: 535 no\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: ann\n\
+         S: 334 UGFzc3dvcmQ6\nC: hunter2\nS: 501 no\n",
+    );
+    for step in ["AUTH PLAIN {{ auth_plain }}", "{{ auth_login_user }}", "{{ auth_login_password }}"] {
+        assert_eq!(text.matches(&format!("send = \"{step}\"")).count(), 1, "{step}\n{text}");
+    }
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn an_auth_line_keeps_its_spaces_and_hides_its_response() {
+    for (line, step) in [
+        ("AUTH  PLAIN AGEAaHVudGVy", r#""AUTH  PLAIN {{ auth_plain }}""#),
+        ("auth\\x09plain\\x09AGEAaHVudGVy", r#""auth\tplain\t{{ auth_plain }}""#),
+        (" AUTH PLAIN AGEAaHVudGVy", r#"" AUTH PLAIN {{ auth_plain }}""#),
+        ("AUTH PLAIN AGEAaHVudGVy ", r#""AUTH PLAIN {{ auth_plain }} ""#),
+        ("AUTH:PLAIN AGEAaHVudGVy", r#""AUTH:PLAIN {{ auth_plain }}""#),
+        ("AUTH PLAIN AGEAaHVudGVy\\n", r#""AUTH PLAIN {{ auth_plain }}\n""#),
+        ("AUTH PLAIN AGEAaHVudGVy\\xff", r#""AUTH PLAIN {{ auth_plain }}""#),
+        ("AUTH PLAIN =", r#""AUTH PLAIN =""#),
+        ("AUTH PLAIN", r#""AUTH PLAIN""#),
+        (" AUTH ", r#"" AUTH ""#),
+        ("AUTH", r#""AUTH""#),
+    ] {
+        let text = imported(&format!("*: connected to 127.0.0.1:25\nS: 220 x\nC: {line}\nS: 535 no\n"));
+        assert!(text.contains(&format!(" = {step}\nexpect = 535")), "{line}\n{text}");
+        assert!(!text.contains("AGEA"), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn an_auth_line_without_its_end_or_reply_hides_its_response() {
+    for lines in [
+        "C: AUTH PLAIN AGEAaHVudGVy\\c\n",
+        "C: AUTH PLAIN AGEAaHVudGVy\n",
+        "C: AUTH PLAIN\nS: 334 \nC: AGEAaHVudGVy\\c\n",
+    ] {
+        let text = imported(&format!("*: connected to 127.0.0.1:25\nS: 220 x\n{lines}"));
+        assert!(text.contains("{{ auth_plain }}") && !text.contains("AGEA"), "{lines}\n{text}");
+    }
+}
+
+#[test]
+fn a_value_that_comes_again_in_a_later_line_is_the_same_variable() {
+    let log = |lines: &str| {
+        imported(&format!("*: connected to 127.0.0.1:25\nS: 220 x\nC: AUTH PLAIN AGEAaHVudGVy\nS: 535 no\n{lines}"))
+    };
+    for (lines, wanted) in [
+        ("C: NOOP AGEAaHVudGVy\nS: 250 x\n", "send = \"NOOP {{ auth_plain }}\""),
+        ("C: AUTH PLAIN AGEAaHVudGVy\nS: 535 x\n", "send = \"AUTH PLAIN {{ auth_plain }}\""),
+        ("C: NOOP {AGEAaHVudGVy}\nS: 250 x\n", "send = \"NOOP {{ '{' }}{{ auth_plain }}}\""),
+        ("C: DATA\nS: 354 x\nC: a AGEAaHVudGVy b\nC: .\nS: 250 x\n", "a {{ auth_plain }} b"),
+        (
+            "C: DATA\nS: 354 x\nC: AGEAaHVudGVy\\n\nC: \\xff\nC: .\nS: 250 x\n",
+            "raw = [\"{{ auth_plain }}\\n\", { hex = \"ff 0d 0a\" }, ",
+        ),
+        (
+            "C: DATA\nS: 354 x\nC: \\xc3\\xa9 AGEAaHVudGVy\\n\nC: .\nS: 250 x\n",
+            "raw = \"é {{ auth_plain }}\\n.\\r\\n\"",
+        ),
+        ("C: BDAT 14 LAST\nC: AGEAaHVudGVy\nS: 250 x\n", "bdat = \"{{ auth_plain }}\\r\\n\""),
+    ] {
+        let text = log(lines);
+        assert!(text.contains(wanted) && !text.contains("AGEA") && !text.contains("41 47 45 41"), "{lines}\n{text}");
+        assert_eq!(text.matches("{ env = ").count(), 1, "{lines}\n{text}");
+    }
+}
