@@ -20,6 +20,8 @@ pub struct ProbeConnection {
     pub refused: Option<String>,
     /// In place of a greeting came the beginning of a TLS record.
     pub greets_in_tls: bool,
+    /// A line that begins like a reply came before TLS.
+    pub replies_unencrypted: bool,
     /// By the name of the step.
     pub failures: Vec<(String, Failure)>,
     exchanges: Vec<CommandRecord>,
@@ -110,6 +112,8 @@ impl ProbeConnection {
             self.step == step::GREETING && [r"\x15\x03", r"\x16\x03"].iter().any(|one| text.starts_with(one));
         let text = without_end_mark(&text);
         let is_encrypted = self.tls.is_some();
+        // RFC 5321 §4.2: a code of three digits.
+        self.replies_unencrypted |= !is_encrypted && text.len() > 3 && text.bytes().take(3).all(|b| b.is_ascii_digit());
         let Some(record) = self.exchanges.last_mut() else { return };
         if record.code.is_some() {
             if !is_encrypted {

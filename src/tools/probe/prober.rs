@@ -172,7 +172,7 @@ impl Prober<'_> {
             if self.clock.interrupted().is_some() {
                 break;
             }
-            if speaks_plain_smtp(seen) {
+            if self.meets_plain_smtp(seen) {
                 let outcome = TrialOutcome::NotTried("the server speaks SMTP without TLS here".to_owned());
                 report.versions.push(VersionTrial { version, outcome });
                 continue;
@@ -240,11 +240,20 @@ impl Prober<'_> {
         }
     }
 
+    /// Whether unencrypted SMTP came where TLS should begin.
+    fn meets_plain_smtp(&self, seen: &ProbeConnection) -> bool {
+        let cause = seen.failure(step::HANDSHAKE).map(|failure| &failure.cause);
+        let failed = matches!(cause, Some(Cause::TlsFailed { after_handshake: false, .. }));
+        self.server.scheme == Scheme::Smtps && failed && seen.replies_unencrypted
+    }
+
     /// The question whether the other scheme is meant, if the server's answers do not fit that of the URL.
     fn other_scheme(&self, seen: &ProbeConnection) -> Option<String> {
         let ServerAddress::Tcp { port, .. } = &self.server.address else { return None };
         let (scheme, why) = match (self.server.scheme, seen.failure(step::GREETING).map(|failure| &failure.cause)) {
-            (Scheme::Smtps, _) if speaks_plain_smtp(seen) => (Scheme::Smtp, "the server speaks SMTP without TLS here"),
+            (Scheme::Smtps, _) if self.meets_plain_smtp(seen) => {
+                (Scheme::Smtp, "the server speaks SMTP without TLS here")
+            }
             (Scheme::Smtp, Some(_)) if seen.greets_in_tls => (Scheme::Smtps, "the server speaks TLS here"),
             (Scheme::Smtp, Some(Cause::TimedOut { may_expect_tls: true, .. })) => {
                 (Scheme::Smtps, "a server that expects TLS from the first byte sends no greeting before it")
@@ -321,12 +330,6 @@ fn is_tls_failure(seen: &ProbeConnection) -> bool {
         Some(Cause::TimedOut { .. }) => seen.reply(step::HANDSHAKE).is_some(),
         _ => false,
     }
-}
-
-/// Whether unencrypted SMTP came where TLS should begin.
-fn speaks_plain_smtp(seen: &ProbeConnection) -> bool {
-    let cause = seen.failure(step::HANDSHAKE).map(|failure| &failure.cause);
-    matches!(cause, Some(Cause::TlsFailed { why, .. }) if why.as_str().contains("but unencrypted SMTP"))
 }
 
 /// How the dialogue failed. What TLS and QUIT came to is no reason to give up.
