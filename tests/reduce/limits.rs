@@ -1,7 +1,8 @@
 //! How long the runs of `mailrun reduce` may take, what ends them, where they may go, and what becomes of files.
 
 use crate::support::{Folder, Signal, wait_until};
-use crate::{FaultyServer, Reaction, blocks, last, long_session, reduce, second_recipient_after_reset};
+use crate::{FaultyServer, Reaction, blocks, last, long_session, reduce, second_recipient_after_reset, serve};
+use std::net::TcpListener;
 use std::sync::atomic::Ordering;
 
 #[test]
@@ -76,4 +77,40 @@ fn an_interruption_prints_the_smallest_session_so_far() {
     let ran = run.wait().exits(130);
     assert!(ran.stdout.contains("# Interrupted: a smaller session may show it too.\n"), "{ran}");
     assert!(ran.stdout.contains("RSET") && blocks(&ran.stdout).1.len() < 40, "{ran}");
+}
+
+#[test]
+fn a_server_that_dies_ends_the_search_with_the_status_of_a_run_without_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    let url = format!("smtp://{}", listener.local_addr().expect("it is bound"));
+    let server = std::thread::spawn(move || {
+        for number in 0..5 {
+            let (stream, _) = listener.accept().expect("a client connects");
+            // A client that is gone ends its dialogue.
+            let _ = serve(stream, number, second_recipient_after_reset);
+        }
+    });
+    let folder = Folder::new().with("x.toml", long_session());
+    let reduce = ["reduce", "x.toml", "--while", "reply.code == 503", "--server", &url];
+    let ran = folder.mailrun(reduce).run().exits(69);
+    server.join().expect("it served five clients");
+    assert!(
+        ran.stdout.contains("# Not confirmed: in a last run of the smallest session the fault did not show: "),
+        "{ran}"
+    );
+    assert!(ran.stdout.contains("RSET"), "{ran}");
+    assert!(ran.stderr.contains("the fault did not show: cannot connect to 127.0.0.1"), "{ran}");
+}
+
+#[test]
+fn a_secret_does_not_leave_tls() {
+    // The check is about steps: this server offers no STARTTLS, so that the session continues unencrypted.
+    let server = FaultyServer::start(|said| {
+        last(said).starts_with("AUTH").then_some(Reaction::Reply("535 5.7.8 authentication failed"))
+    });
+    let session = "server = \"smtp://unused.example\"\n[secrets]\npw = \"x\"\n[[step]]\nexpect = 220\n[[step]]\nehlo = \"c.example\"\n[[step]]\nstarttls = \"opportunistic\"\n[[step]]\nsend = \"NOOP\"\nexpect = 250\n[[step]]\nsend = \"AUTH PLAIN {{ pw }}\"\nexpect = 235\n";
+    let folder = Folder::new().with("x.toml", session);
+    let ran = reduce(&folder, &server, "x.toml", "reply.code == 535", &[]).exits(0);
+    assert!(ran.stdout.contains("starttls") && ran.stdout.contains("ehlo"), "{ran}");
+    assert!(!ran.stdout.contains("NOOP"), "{ran}");
 }

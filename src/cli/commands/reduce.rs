@@ -10,13 +10,13 @@ use crate::cli::sessions::load::{LoadResult, LoadedSession, SessionInputs};
 use crate::cli::suite_runner::setup::override_settings;
 use crate::cli::suite_runner::signals::final_status;
 use crate::cli::suite_runner::suite::Suite;
-use crate::event::{Event, Fact, Observer, Status};
+use crate::event::{Event, Fact, Failure, Observer, Status};
 use crate::exec::{Clock, PreparedSession, RunOptions};
 use crate::net::SystemClock;
 use crate::session::{Session, ShowOptions, Sources, Value, ValueSource, Variable, load, show};
 use crate::tools::reduce::{
-    FaultCondition, FaultRuns, FaultSighting, Reducer, RememberedSources, RunTally, SessionDocument, StepState,
-    WholeSession, replace_literal_secrets, step_count,
+    FaultCondition, FaultRuns, FaultSighting, LastRun, Reducer, RememberedSources, RunTally, SessionDocument,
+    StepState, WholeSession, replace_literal_secrets, step_count,
 };
 use crate::transcript::escape_unprintable;
 
@@ -87,15 +87,27 @@ pub fn main(arguments: &ReduceArguments, origin: &dyn Fn(&str) -> String) -> Res
     let mut reducer = Reducer::new(document, &mut runs);
     let is_stopped = reducer.reduce().is_err();
     let mut smallest = reducer.best().clone();
+    let last = if runner.clock.interrupted().is_some() { LastRun::Interrupted } else { runs.run_smallest() };
     let tally = runs.tally;
     line.erase();
     let steps = [all_steps, step_count(&smallest)];
     let hidden = replace_literal_secrets(&mut smallest, &shown_secrets);
-    let heading = heading(&condition, &name, steps, &tally, &hidden, is_stopped);
+    let remark = match &last {
+        LastRun::Faultless(failure) => Some(format!("Not confirmed: {}.", faultless_remark(failure.as_deref()))),
+        LastRun::Interrupted => Some("Interrupted: a smaller session may show it too.".to_owned()),
+        LastRun::Faulty if is_stopped => Some("Interrupted: a smaller session may show it too.".to_owned()),
+        LastRun::Faulty => None,
+    };
+    let heading = heading(&condition, &name, steps, &tally, &hidden, remark);
     let printed = console::print(&smallest.text_with_heading(&heading));
     console::print_line(&summary(steps, &tally));
     if tally.flaky > 0 {
         console::warning(&flaky_remark(&tally));
+    }
+    if let LastRun::Faultless(failure) = last {
+        let status = failure.as_ref().map_or(Status::Failed, |failure| failure.status);
+        return Err(CommandError::new(status, shown(&faultless_remark(failure.as_deref())))
+            .with_help("a smaller session may show it too: run reduce again when the server is as it was"));
     }
     Ok(final_status(&runner.clock, vec![printed]))
 }
@@ -242,7 +254,7 @@ fn heading(
     steps: [usize; 2],
     tally: &RunTally,
     hidden: &[String],
-    is_stopped: bool,
+    remark: Option<String>,
 ) -> Vec<String> {
     let mut lines = vec![format!("Shows: {}", condition.source())];
     if let Some(sighting) = &tally.sighting {
@@ -254,9 +266,7 @@ fn heading(
         }
     }
     lines.push(format!("{} by mailrun.", summary(steps, tally)));
-    if is_stopped {
-        lines.push("Interrupted: a smaller session may show it too.".to_owned());
-    }
+    lines.extend(remark);
     if tally.flaky > 0 {
         lines.push(flaky_remark(tally));
     }
@@ -270,6 +280,12 @@ fn heading(
 
 fn summary([all, left]: [usize; 2], tally: &RunTally) -> String {
     format!("Reduced from {} to {left} in {} runs", count(all, "step"), tally.runs)
+}
+
+/// What is said if the smallest session showed the fault before, but not at the end.
+fn faultless_remark(failure: Option<&Failure>) -> String {
+    let why = failure.map_or_else(|| "it passed".to_owned(), ToString::to_string);
+    format!("in a last run of the smallest session the fault did not show: {why}")
 }
 
 fn flaky_remark(tally: &RunTally) -> String {

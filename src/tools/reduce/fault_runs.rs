@@ -4,7 +4,8 @@ use super::condition::{FaultCondition, StepState};
 use super::fault_watcher::{FailureKind, FaultSighting, FaultWatcher};
 use super::minimize::Stopped;
 use super::reducer::FaultCheck;
-use crate::event::Failure;
+use super::secret_exposure::SecretExposure;
+use crate::event::{Cause, Failure};
 use crate::exec::{Clock, Interrupt, Network, RunOptions, run};
 use crate::session::{RenderError, Session, Sources};
 use std::io::Read;
@@ -53,6 +54,10 @@ pub struct RunTally {
     /// The kind of failure that counts.
     kind: Option<FailureKind>,
     limits: Option<RunLimits>,
+    /// How the whole session protects its secrets.
+    exposure: SecretExposure,
+    /// The smallest session that showed the fault, and the original numbers of its steps.
+    smallest: (String, Vec<usize>),
 }
 
 /// How long a reduced session may take, so that one that waits for what never comes does not cost minutes.
@@ -85,6 +90,14 @@ pub enum WholeSession {
     Interrupted,
 }
 
+/// What the last run of the smallest session came to.
+pub enum LastRun {
+    Faulty,
+    /// The fault did not show: the session ended with this failure, or without one.
+    Faultless(Option<Box<Failure>>),
+    Interrupted,
+}
+
 /// How one run ended.
 struct FaultRun {
     sighting: Option<FaultSighting>,
@@ -99,6 +112,10 @@ impl FaultRuns<'_> {
     /// Runs the whole session. Its times limit those of the sessions that are checked later.
     pub fn run_whole(&mut self, text: &str, numbers: &[usize]) -> WholeSession {
         let (mut held, mut step, mut whole) = (0, Duration::ZERO, Duration::ZERO);
+        if let Some(session) = (self.load)(text) {
+            self.tally.exposure = SecretExposure::new(&session, numbers);
+        }
+        self.tally.smallest = (text.to_owned(), numbers.to_vec());
         let mut last = None;
         for _ in 0..self.confirm {
             let Some(run) = self.run_once(text, numbers) else { return WholeSession::NotRun(None) };
@@ -128,9 +145,28 @@ impl FaultRuns<'_> {
         }
     }
 
-    /// Runs a session once; `None` if it is not valid.
+    /// Runs the smallest session once more, to see whether the fault still shows: the server may have died.
+    pub fn run_smallest(&mut self) -> LastRun {
+        let (text, numbers) = self.tally.smallest.clone();
+        let run = self.run_once(&text, &numbers);
+        match run {
+            _ if self.clock.interrupted().is_some() => LastRun::Interrupted,
+            Some(FaultRun { sighting: Some(_), .. }) => LastRun::Faulty,
+            run => LastRun::Faultless(run.and_then(|run| run.failure).map(Box::new)),
+        }
+    }
+
+    /// Whether the smallest session does not reach its server any more either.
+    fn is_server_gone(&mut self) -> bool {
+        match self.run_smallest() {
+            LastRun::Faultless(failure) => is_unreachable(&failure.map(|failure| *failure)),
+            LastRun::Faulty | LastRun::Interrupted => false,
+        }
+    }
+
+    /// Runs a session once; `None` if it is not valid, or would send a secret outside of TLS that the whole session sends inside.
     fn run_once(&mut self, text: &str, numbers: &[usize]) -> Option<FaultRun> {
-        let mut session = (self.load)(text)?;
+        let mut session = (self.load)(text).filter(|session| self.tally.exposure.allows(session, numbers))?;
         (self.progress)(self.tally.runs, numbers.len());
         self.tally.runs += 1;
         let started = self.clock.now();
@@ -168,6 +204,10 @@ impl FaultCheck for FaultRuns<'_> {
             if self.clock.interrupted().is_some() {
                 return Err(Stopped);
             }
+            let is_unreached = run.as_ref().is_some_and(|run| run.sighting.is_none() && is_unreachable(&run.failure));
+            if is_unreached && self.is_server_gone() {
+                return Err(Stopped);
+            }
             let Some(seen) = run.and_then(|run| run.sighting) else {
                 self.tally.flaky += u64::from(repetition > 0);
                 return Ok(false);
@@ -175,8 +215,15 @@ impl FaultCheck for FaultRuns<'_> {
             sighting = Some(seen);
         }
         self.tally.sighting = sighting;
+        self.tally.smallest = (session.to_owned(), numbers.to_vec());
         Ok(true)
     }
+}
+
+/// Whether there was no connection.
+fn is_unreachable(failure: &Option<Failure>) -> bool {
+    let cause = failure.as_ref().map(|failure| &failure.cause);
+    matches!(cause, Some(Cause::CannotConnect { .. } | Cause::CannotResolve { .. }))
 }
 
 /// A clock whose run ends at a time, as if a signal had come.

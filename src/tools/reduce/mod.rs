@@ -13,12 +13,13 @@ mod minimize;
 mod parts;
 mod reducer;
 mod remembered_sources;
+mod secret_exposure;
 mod session_document;
 #[cfg(test)]
 mod tests;
 
 pub use condition::{FaultCondition, StepState};
-pub use fault_runs::{FaultRuns, LoadCandidate, RunTally, WholeSession};
+pub use fault_runs::{FaultRuns, LastRun, LoadCandidate, RunTally, WholeSession};
 pub use fault_watcher::FaultSighting;
 pub use literal_secrets::replace_literal_secrets;
 pub use parts::step_count;

@@ -105,6 +105,16 @@ pub fn command_lines(session: &SessionDocument) -> Vec<ItemPath> {
     lines.chain(params).filter(|path| session.string(path).is_some()).collect()
 }
 
+/// The names of `[vars]` and `[secrets]`, and the tables.
+pub fn definitions(session: &SessionDocument) -> Vec<ItemPath> {
+    let mut found = Vec::new();
+    for table in ["vars", "secrets"].map(|table| ItemPath::of(&[table])) {
+        found.extend(session.keys(&table).iter().map(|key| table.key(key)));
+        found.extend(session.get(&table).is_some().then_some(table));
+    }
+    found
+}
+
 /// How often steps are repeated.
 pub fn repetitions(session: &SessionDocument) -> Vec<ItemPath> {
     all_steps(session).into_iter().map(|step| step.key("repeat")).filter(|path| session.get(path).is_some()).collect()

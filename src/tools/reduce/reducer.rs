@@ -63,7 +63,8 @@ impl<'c> Reducer<'c> {
             let before = self.best.step_numbers();
             self.reduce_steps()?;
             if self.best.step_numbers() == before {
-                return Ok(());
+                // What is gone may have been the only use of a name.
+                return self.remove_items(parts::definitions(&self.best), SearchDepth::SINGLE);
             }
         }
     }

@@ -261,6 +261,19 @@ fn groups_are_written_out_where_that_changes_nothing() {
     }
 }
 
+#[test]
+fn names_that_nothing_uses_any_more_are_removed() {
+    let session =
+        "[vars]\nx = \"1\"\n[secrets]\npw = \"2\"\nother = \"3\"\n[[step]]\nraw = \"A{{ pw }}{{ x }}\"\nexpect = 1\n";
+    let is_defined = |text: &str| {
+        ["pw", "x"]
+            .iter()
+            .all(|name| !text.contains(&format!("{{{{ {name} }}}}")) || text.contains(&format!("\n{name} =")))
+    };
+    let (text, _) = reduced(session, &|text| text.contains("\"A") && is_defined(text));
+    assert_eq!(text, "[[step]]\nraw = \"A\"\nexpect = 1\n");
+}
+
 /// A check that answers at random.
 struct RandomCheck(fastrand::Rng);
 
