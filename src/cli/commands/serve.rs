@@ -9,6 +9,7 @@ use crate::net::certificate::ServerCertificate;
 use crate::serve::{self, Behaviour, Config, Listen, MatchMode, ReplyRules, Script, SinkOptions, Summary};
 use crate::source::io_error_text;
 use crate::source::read_argument_file;
+use crate::tools::import::{LogFormat, detect_log_format};
 use crate::transcript::escape_unprintable;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -161,8 +162,16 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, CommandError> {
     }
     Ok(Behaviour::Script(
         Script::parse(&text, arguments.matching.map_or_else(MatchMode::default, Into::into))
-            .map_err(|errors| script_error(path, &errors))?,
+            .map_err(|errors| foreign_log(path, &text).unwrap_or_else(|| script_error(path, &errors)))?,
     ))
+}
+
+/// The error for the log of another program.
+fn foreign_log(path: &Path, text: &str) -> Option<CommandError> {
+    let format = detect_log_format(text.as_bytes()).filter(|format| *format != LogFormat::Transcript)?;
+    let message = format!("{} is no transcript, but {}", shown(path), format.title());
+    let help = "write the server's lines with S: and the client's with C:; `mailrun import` makes a session of the client's lines";
+    Some(CommandError::invalid_data(message).with_help(help))
 }
 
 fn script_error(path: &Path, errors: &[impl std::fmt::Display]) -> CommandError {
