@@ -100,3 +100,53 @@ fn a_body_with_odd_bytes_is_saved_as_it_was_sent() {
         drop(sink.stop());
     }
 }
+
+#[test]
+fn a_file_that_cannot_be_written_ends_with_73_and_an_older_one_stays() {
+    let script = "S: 220 x\nC: NOOP\nS: 250 ok\nC: QUIT\nS: 221 x\n";
+    for (typed, options) in [
+        (":transcript no/such/t.log\nNOOP\nQUIT\n", &[][..]),
+        (":transcript /dev/full\nNOOP\nQUIT\n", &[]),
+        ("NOOP\n:save no/such/s.toml\nQUIT\n", &[]),
+        ("NOOP\nQUIT\n", &["--save", "no/such/s.toml"]),
+        ("NOOP\nQUIT\n", &["--save", "/dev/full"]),
+    ] {
+        let server = EmbeddedServer::script(script);
+        let url = server.url("smtp");
+        let shell = Folder::new().mailrun(["shell", &url]).args(options).stdin(typed).run().exits(73);
+        assert!(shell.stdout.contains("S: 221 x\n") && shell.stdout.contains("*: cannot "), "{typed}: {shell}");
+        assert_eq!(server.stop(), [] as [String; 0]);
+    }
+    let server = EmbeddedServer::script(script);
+    let url = server.url("smtp");
+    let folder = Folder::new();
+    let full = folder.mailrun(["shell", &url]).stdin("NOOP\nQUIT\n").stdout_to("/dev/full".as_ref());
+    let shell = full.run().exits(73);
+    assert!(shell.stderr.contains("cannot write to standard output"), "{shell}");
+    assert_eq!(server.stop(), [] as [String; 0]);
+}
+
+#[test]
+fn a_saved_file_that_is_too_large_leaves_the_older_one() {
+    let server = EmbeddedServer::script("*: match any\nS: 220 x\nC: a\nS: 250 ok\nC: QUIT\nS: 221 x\n");
+    let folder = Folder::new().with("s.toml", "old");
+    let typed = format!("NOOP {}\nQUIT\n", "x".repeat(4096));
+    let url = server.url("smtp");
+    // A limit of a kilobyte stands for a disk that is full.
+    let wrapper = ["sh", "-c", "ulimit -f 2; trap '' XFSZ; exec \"$0\" \"$@\""];
+    let shell = folder.mailrun(["shell", "--save", "s.toml", &url]).through(wrapper).stdin(typed).run().exits(73);
+    assert!(shell.stdout.contains("*: cannot write s.toml: "), "{shell}");
+    assert_eq!(folder.read("s.toml"), "old");
+    drop(server.stop());
+}
+
+#[test]
+fn a_session_without_a_greeting_is_saved_so_that_it_can_be_run() {
+    let server = EmbeddedServer::script("*: match any\nS: 220 x\nC: a\nC: b\n");
+    let folder = Folder::new();
+    let url = server.url("smtp");
+    let arguments = ["shell", "--timeout", "200ms", "--save", "s.toml", &url];
+    folder.mailrun(arguments).stdin(":wait\nNOOP\n").run().exits(0);
+    folder.mailrun(["check", "s.toml"]).run().exits(0);
+    drop(server.stop());
+}

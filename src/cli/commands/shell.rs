@@ -2,6 +2,7 @@
 
 use crate::cli::arguments::ShellArguments;
 use crate::cli::error::CommandError;
+use crate::cli::output::console;
 use crate::cli::suite_runner::network_mode::live_network;
 use crate::cli::suite_runner::setup::trusted_certificates;
 use crate::event::Status;
@@ -75,12 +76,17 @@ pub fn main(arguments: &ShellArguments, origin: &dyn Fn(&str) -> String) -> Resu
     shell.link().log().finish();
     if let Some(path) = &arguments.save {
         let text = shell.link().session_file(false);
-        let name = path.to_string_lossy();
-        if !shell.link().save(&name, &text) {
-            return Ok(Status::CantCreate);
-        }
+        shell.link().save(&path.to_string_lossy(), &text);
     }
-    Ok(if sent { Status::Passed } else { Status::Unavailable })
+    let screen_error = shell.link().log().take_screen_error();
+    if let Some(error) = &screen_error {
+        console::error(&format!("cannot write to standard output: {}", io_error_text(error)));
+    }
+    Ok(match sent {
+        false => Status::Unavailable,
+        true if screen_error.is_some() || shell.link().log().lost_file() => Status::CantCreate,
+        true => Status::Passed,
+    })
 }
 
 /// `:run`: the session runs as `mailrun run` does.

@@ -8,7 +8,7 @@ use super::unasked_replies::UnaskedReplies;
 use crate::event::{Cause, Fact, Note};
 use crate::exec::{CloseMode, ConnectError, ConnectOptions, ConnectionInfo, Server, Stream, TlsOptions};
 use crate::net::Connection;
-use crate::output::AtomicFile;
+use crate::output::{AtomicFile, FileMode};
 use crate::session::{Scheme, TlsFacts};
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::lines::{LineBuffer, LineTooLong, split_lines};
@@ -351,17 +351,17 @@ impl ShellLink {
 
     /// The dialogue as a session file.
     pub fn session_file(&self, clean: bool) -> String {
-        session_file(&self.options.server.to_string(), self.options.tls.verify, &self.steps, clean)
+        let server = self.options.server.to_string();
+        session_file(&server, self.options.tls.verify, &self.steps, clean, &self.log.redactor)
     }
 
-    /// Writes a file that only its owner can read. Gives whether that succeeded.
-    pub fn save(&mut self, path: &str, text: &str) -> bool {
-        let written = AtomicFile::keep_partial(path)
+    /// Writes a file that only its owner can read. If that fails, an older file stays as it was.
+    pub fn save(&mut self, path: &str, text: &str) {
+        let written = AtomicFile::create(path, FileMode::Private)
             .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.commit()));
-        if let Err(error) = &written {
-            self.say(&format!("cannot write {path}: {error}"));
+        if let Err(error) = written {
+            self.log.say_lost(&format!("cannot write {path}: {error}"));
         }
-        written.is_ok()
     }
 }
 

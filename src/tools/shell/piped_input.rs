@@ -2,7 +2,7 @@
 
 use super::shell_input::ShellInput;
 use super::typed_dialogue::{AfterLine, Shell};
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 
 /// The lines of a pipe. What a command asks for is the next one.
 struct PipedInput<R: BufRead>(R);
@@ -38,6 +38,5 @@ pub fn run_piped(shell: &mut Shell<'_>, input: impl BufRead) -> io::Result<bool>
             return Ok(false);
         }
     }
-    io::stdout().flush()?;
     Ok(true)
 }

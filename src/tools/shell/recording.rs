@@ -2,6 +2,7 @@
 
 use crate::smtp::sasl::Mechanism;
 use crate::tools::import::steps::{hexadecimal, quoted, template_literal};
+use crate::transcript::Redactor;
 use std::fmt::Write;
 
 /// What was done, in order.
@@ -54,30 +55,82 @@ pub struct RecordedStep {
     pub code: Option<u16>,
 }
 
-/// Writes the session file. `clean` leaves out what got a 5xx.
-pub fn session_file(server: &str, verify: bool, steps: &[RecordedStep], clean: bool) -> String {
-    let mut secrets = 0;
+/// The secrets of a session file, which come from the environment.
+struct SavedSecrets<'a> {
+    /// Finds secrets that were typed where none is expected.
+    redactor: &'a Redactor,
+    count: usize,
+}
+
+impl SavedSecrets<'_> {
+    /// An expression for the next secret.
+    fn expression(&mut self) -> String {
+        self.count += 1;
+        format!("{{{{ secret_{} }}}}", self.count)
+    }
+
+    /// A TOML string whose template renders to `text`.
+    fn template(&mut self, text: &str) -> String {
+        let (mut template, mut rest) = (String::new(), 0);
+        for hidden in self.redactor.find(text.as_bytes()) {
+            let Some(open) = text.get(rest..hidden.start).filter(|open| !open.ends_with('{')) else {
+                return quoted(&self.expression());
+            };
+            template = template + &template_literal(open) + &self.expression();
+            rest = hidden.end;
+        }
+        match text.get(rest..) {
+            Some(open) => quoted(&(template + &template_literal(open))),
+            None => quoted(&self.expression()),
+        }
+    }
+
+    /// The key for bytes that are sent as they are.
+    fn raw(&mut self, bytes: &[u8]) -> String {
+        if self.redactor.find(bytes).is_empty() {
+            return format!("raw = {}\n", hexadecimal(bytes));
+        }
+        self.secret_raw(bytes.ends_with(b"\r\n"))
+    }
+
+    fn secret_raw(&mut self, ended: bool) -> String {
+        format!("raw = \"{}{}\"\n", self.expression(), if ended { "\\r\\n" } else { "" })
+    }
+}
+
+/// Writes the session file. `clean` leaves out what got a 5xx. What `redactor` finds is a secret of the file.
+pub fn session_file(server: &str, verify: bool, steps: &[RecordedStep], clean: bool, redactor: &Redactor) -> String {
+    let mut secrets = SavedSecrets { redactor, count: 0 };
     let mut body = String::new();
     for step in steps {
-        if clean && step.code.is_some_and(|code| (500..600).contains(&code)) {
+        // A step that waits for a reply that did not come would have no key.
+        let is_empty = step.action == RecordedAction::Wait && step.code.is_none();
+        if is_empty || clean && step.code.is_some_and(|code| (500..600).contains(&code)) {
             continue;
         }
         let action = match &step.action {
             RecordedAction::Wait => String::new(),
             RecordedAction::Line { text, secret: None } => match std::str::from_utf8(text) {
-                // `send` takes none of these.
-                Ok(text) if !text.contains(['\0', '\r', '\n']) => format!("send = {}\n", template(text)),
-                _ => format!("raw = {}\n", hexadecimal(&[text, &b"\r\n"[..]].concat())),
+                // `send` takes none of these, and needs a reply.
+                Ok(text) if step.code.is_some() && !text.contains(['\0', '\r', '\n']) => {
+                    format!("send = {}\n", secrets.template(text))
+                }
+                _ => secrets.raw(&[text, &b"\r\n"[..]].concat()),
             },
             RecordedAction::Line { text, secret: Some(at) } => {
-                secrets += 1;
                 let before = String::from_utf8_lossy(text.get(..*at).unwrap_or_default()).into_owned();
-                format!("send = {}\n", quoted(&format!("{}{{{{ secret_{secrets} }}}}", template_literal(&before))))
+                let line = template_literal(&before) + &secrets.expression();
+                match step.code {
+                    Some(_) => format!("send = {}\n", quoted(&line)),
+                    None => format!("raw = {}\n", quoted(&(line + "\r\n"))),
+                }
             }
-            // `body` makes CRLF of a bare CR.
+            // `body` makes CRLF of a bare CR, and needs a reply.
             RecordedAction::Content(content) => {
                 match std::str::from_utf8(content).map(|text| text.replace("\r\n", "\n")) {
-                    Ok(text) if !text.contains('\r') => format!("body = {}\n", template(&text)),
+                    Ok(text) if step.code.is_some() && !text.contains('\r') => {
+                        format!("body = {}\n", secrets.template(&text))
+                    }
                     _ => {
                         let mut stuffed = Vec::new();
                         for line in content.split_inclusive(|byte| *byte == b'\n') {
@@ -85,24 +138,20 @@ pub fn session_file(server: &str, verify: bool, steps: &[RecordedStep], clean: b
                             stuffed.extend_from_slice(line);
                         }
                         stuffed.extend_from_slice(b".\r\n");
-                        format!("raw = {}\n", hexadecimal(&stuffed))
+                        secrets.raw(&stuffed)
                     }
                 }
             }
-            RecordedAction::Raw(bytes) => format!("raw = {}\n", hexadecimal(bytes)),
-            RecordedAction::RawSecret { ended } => {
-                secrets += 1;
-                format!("raw = \"{{{{ secret_{secrets} }}}}{}\"\n", if *ended { "\\r\\n" } else { "" })
-            }
+            RecordedAction::Raw(bytes) => secrets.raw(bytes),
+            RecordedAction::RawSecret { ended } => secrets.secret_raw(*ended),
             RecordedAction::Login(login) => {
                 let mut keys = format!("mechanism = \"{}\"", login.mechanism);
                 if !login.user.is_empty() {
-                    let _ = write!(keys, ", user = {}", template(&login.user)); // writing to a String cannot fail
+                    let _ = write!(keys, ", user = {}", secrets.template(&login.user)); // writing to a String cannot fail
                 }
                 if let Some(kind) = login.secret {
-                    secrets += 1;
                     let key = if kind == SecretKind::Password { "password" } else { "token" };
-                    let _ = write!(keys, ", {key} = \"{{{{ secret_{secrets} }}}}\""); // the same
+                    let _ = write!(keys, ", {key} = \"{}\"", secrets.expression()); // the same
                 }
                 if login.in_plain_text {
                     keys.push_str(", allow_plaintext = true");
@@ -125,10 +174,10 @@ pub fn session_file(server: &str, verify: bool, steps: &[RecordedStep], clean: b
         };
         let _ = write!(body, "\n[[step]]\n{action}{expect}"); // writing to a String cannot fail
     }
-    let mut head = format!("server = {}\n", template(server));
-    if secrets > 0 {
+    let mut head = format!("server = {}\n", quoted(&template_literal(server)));
+    if secrets.count > 0 {
         head.push_str("\n[secrets]\n");
-        for number in 1..=secrets {
+        for number in 1..=secrets.count {
             let _ = writeln!(head, "secret_{number} = {{ env = \"SMTP_SECRET_{number}\" }}");
         }
     }
@@ -136,11 +185,6 @@ pub fn session_file(server: &str, verify: bool, steps: &[RecordedStep], clean: b
         head.push_str("\n[tls]\nverify = false\n");
     }
     head + &body
-}
-
-/// A TOML string whose template renders to `text`.
-fn template(text: &str) -> String {
-    quoted(&template_literal(text))
 }
 
 #[cfg(test)]
@@ -174,7 +218,7 @@ mod tests {
                 235,
             ),
         ];
-        let text = session_file("smtp://x", false, &steps, false);
+        let text = session_file("smtp://x", false, &steps, false, &Redactor::default());
         assert_eq!(
             text,
             "server = \"smtp://x\"\n\n[secrets]\nsecret_1 = { env = \"SMTP_SECRET_1\" }\nsecret_2 = { env = \"SMTP_SECRET_2\" }\n\n[tls]\nverify = false\n\
@@ -184,14 +228,57 @@ mod tests {
              \n[[step]]\nauth = { mechanism = \"PLAIN\", user = \"a\\\"b\", password = \"{{ secret_2 }}\", allow_plaintext = true }\n\
              expect = 235\n"
         );
-        assert!(!session_file("smtp://x", true, &steps, true).contains("VRFY"), "clean leaves out what got a 5xx");
+        assert!(
+            !session_file("smtp://x", true, &steps, true, &Redactor::default()).contains("VRFY"),
+            "clean leaves out what got a 5xx"
+        );
     }
 
     #[test]
     fn a_bare_cr_is_saved_as_it_was_sent() {
         let steps = [step(line("NOOP a\rb"), 250), step(RecordedAction::Content(b"a\rb\r\n".to_vec()), 250)];
-        let text = session_file("smtp://x", true, &steps, false);
+        let text = session_file("smtp://x", true, &steps, false, &Redactor::default());
         assert!(text.contains("raw = { hex = \"4e 4f 4f 50 20 61 0d 62 0d 0a\" }\nexpect = 250"), "{text}");
         assert!(text.contains("raw = { hex = \"61 0d 62 0d 0a 2e 0d 0a\" }\nexpect = 250"), "{text}");
+    }
+
+    #[test]
+    fn a_secret_that_is_typed_again_is_a_secret_of_the_file() {
+        let mut redactor = Redactor::default();
+        redactor.add("hunter2-Zaphod");
+        let steps = [
+            step(line("NOOP {{ hunter2-Zaphod x"), 250),
+            step(line("NOOP {hunter2-Zaphod"), 250),
+            step(RecordedAction::Content(b"a\r\nhunter2-Zaphod\r\n".to_vec()), 250),
+            step(RecordedAction::Raw(b"NOOP hunter2-Zaphod\r\n".to_vec()), 250),
+            step(line("NOOP hunter2\r-Zaphod hunter2-Zaphod"), 250),
+        ];
+        let text = session_file("smtp://x", true, &steps, false, &redactor);
+        for action in [
+            "send = \"NOOP {{ '{{' }} {{ secret_1 }} x\"\n",
+            "send = \"{{ secret_2 }}\"\n",
+            "body = \"a\\n{{ secret_3 }}\\n\"\n",
+            "raw = \"{{ secret_4 }}\\r\\n\"\n",
+            "raw = \"{{ secret_5 }}\\r\\n\"\n",
+            "secret_5 = { env = \"SMTP_SECRET_5\" }\n",
+        ] {
+            assert!(text.contains(action), "{action} in {text}");
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_reply_that_did_not_come_is_not_awaited() {
+        let secret = RecordedAction::Line { text: b"AUTH PLAIN x".to_vec(), secret: Some(11) };
+        let actions = [RecordedAction::Wait, line("N"), secret, RecordedAction::Content(b".".to_vec())];
+        let steps = actions.map(|action| RecordedStep { action, code: None });
+        let text = session_file("smtp://x", true, &steps, false, &Redactor::default());
+        let steps: Vec<&str> = text.split("\n[[step]]\n").skip(1).collect();
+        let expected = [
+            "raw = { hex = \"4e 0d 0a\" }\n",
+            "raw = \"AUTH PLAIN {{ secret_1 }}\\r\\n\"\n",
+            "raw = { hex = \"2e 2e 2e 0d 0a\" }\n",
+        ];
+        assert_eq!(steps, expected);
     }
 }

@@ -7,7 +7,7 @@ use crate::report::{TranscriptOptions, TranscriptWriter};
 use crate::smtp::lines::{WireLine, split_lines};
 use crate::tools::import::is_command;
 use crate::transcript::{Redactor, escape_unprintable};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::ops::Range;
 use std::time::Instant;
 
@@ -15,18 +15,30 @@ use std::time::Instant;
 #[derive(Default)]
 pub struct Screen {
     held: Option<Vec<u8>>,
+    /// Why standard output does not take everything. That its reader is gone is no error.
+    error: Option<io::Error>,
+}
+
+impl Screen {
+    fn note_error(&mut self, error: io::Error) -> io::Error {
+        let kind = error.kind();
+        if !matches!(kind, ErrorKind::Interrupted | ErrorKind::BrokenPipe) {
+            self.error.get_or_insert(error);
+        }
+        kind.into()
+    }
 }
 
 impl Write for Screen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.held {
             Some(held) => held.write(bytes),
-            None => io::stdout().write(bytes),
+            None => io::stdout().write(bytes).map_err(|error| self.note_error(error)),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.held.is_some() { Ok(()) } else { io::stdout().flush() }
+        if self.held.is_some() { Ok(()) } else { io::stdout().flush().map_err(|error| self.note_error(error)) }
     }
 }
 
@@ -37,6 +49,8 @@ pub struct ScreenLog {
     pub redactor: Redactor,
     started: Instant,
     hex: bool,
+    /// A file could not be written.
+    lost_file: bool,
 }
 
 impl Default for ScreenLog {
@@ -47,6 +61,7 @@ impl Default for ScreenLog {
             redactor: Redactor::default(),
             started: Instant::now(),
             hex: false,
+            lost_file: false,
         }
     }
 }
@@ -117,7 +132,8 @@ impl ScreenLog {
 
     pub fn set_hex(&mut self, hex: bool) {
         self.hex = hex;
-        self.screen = TranscriptWriter::new(Screen::default(), options(hex));
+        let screen = std::mem::take(self.screen.get_mut());
+        self.screen = TranscriptWriter::new(screen, options(hex));
     }
 
     /// Logs to a file too, from now on.
@@ -125,7 +141,7 @@ impl ScreenLog {
         self.finish();
         match AtomicFile::keep_partial(path) {
             Ok(file) => self.file = Some(TranscriptWriter::new(file, options(self.hex))),
-            Err(error) => self.say(&format!("cannot create {path}: {error}")),
+            Err(error) => self.say_lost(&format!("cannot create {path}: {error}")),
         }
     }
 
@@ -134,8 +150,27 @@ impl ScreenLog {
         if let Some(mut file) = self.file.take() {
             let written = file.finish().and_then(|()| file.get_mut().commit());
             if let Err(error) = written {
-                self.say(&format!("cannot write the transcript: {error}"));
+                self.say_lost(&format!("cannot write the transcript: {error}"));
             }
         }
+    }
+
+    /// Says that a file could not be written.
+    pub fn say_lost(&mut self, text: &str) {
+        self.lost_file = true;
+        self.say(text);
+    }
+
+    /// Whether a file could not be written.
+    pub fn lost_file(&self) -> bool {
+        self.lost_file
+    }
+
+    /// Why standard output did not take everything, if so.
+    pub fn take_screen_error(&mut self) -> Option<io::Error> {
+        let screen = self.screen.get_mut();
+        // An error is kept there.
+        let _ = screen.flush();
+        screen.error.take()
     }
 }
