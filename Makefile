@@ -43,7 +43,7 @@ demo: build ## run sessions/demo.toml (STARTTLS, AUTH, a message) against the se
 
 .PHONY: test
 test: prerequisites ## check formatting and lints, run all tests, compile the fuzz targets
-	@$(call install_packages,strace perl)
+	@$(call install_packages,perl strace tmux)
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked
@@ -87,7 +87,7 @@ fuzz: prerequisites ## fuzz all that comes from outside, each target for FUZZ_SE
 
 .PHONY: soak
 soak: prerequisites ## kill batches of 500 rows at 200 random moments and at each write of the ledger, and restart them; mix all logs of import
-	@$(call install_packages,strace perl)
+	@$(call install_packages,perl strace tmux)
 	cargo test --locked --lib --test batch --test outcomes -- --ignored
 
 .PHONY: bench

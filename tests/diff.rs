@@ -134,3 +134,19 @@ fn what_cannot_be_compared_has_its_status() {
         assert!(ran.stderr.contains(expected), "{why}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn servers_that_both_fail_say_why() {
+    let folder = Folder::new().with("s.toml", SESSION);
+    let servers = |line: &str| {
+        let script = format!("S: {line}\n");
+        [EmbeddedServer::script(&script), EmbeddedServer::script(&script)]
+    };
+    let [a, b] = servers("no code");
+    let ran =
+        folder.mailrun(["diff", "s.toml", "--server", &a.url("smtp"), "--server", &b.url("smtp")]).run().exits(76);
+    assert!(ran.stderr.contains("neither server gave a reply that can be compared: "), "{ran}");
+    let [a, b] = servers("554 go away");
+    let ran = folder.mailrun(["diff", "s.toml", "--server", &a.url("smtp"), "--server", &b.url("smtp")]).run().exits(0);
+    assert!(ran.stdout.contains("both ended: expected 220, got 554"), "{ran}");
+}

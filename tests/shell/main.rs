@@ -4,6 +4,7 @@
 mod support;
 
 mod hostile;
+mod screen;
 mod secrets;
 mod terminal;
 

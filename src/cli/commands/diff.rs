@@ -112,6 +112,10 @@ fn compare_servers(
     let [(end_a, a), (end_b, b)] = runs.as_slice() else { return Ok(Status::Software) };
     let mut report = DiffReport::new(servers[0], servers[1], DiffOptions { text: arguments.text });
     report.add("", a, b);
+    if let (true, Some(failure)) = (report.is_empty(), &end_a.failure) {
+        let message = format!("neither server gave a reply that can be compared: {failure}");
+        return Err(CommandError::new(failure.status, message));
+    }
     report.add_ends(end_a, end_b);
     Ok(final_status(&clock, vec![report.print()]))
 }
@@ -191,14 +195,20 @@ impl DiffReport {
         let _ = writeln!(self.text, "\nonly {side}: {}", escape_unprintable(name.as_bytes()));
     }
 
-    /// Says why a run stopped, if only one of them failed or both failed differently.
+    /// Whether no reply was compared and nothing differs.
+    fn is_empty(&self) -> bool {
+        self.replies == 0 && self.differences == 0
+    }
+
+    /// Says why runs stopped.
     fn add_ends(&mut self, a: &Outcome, b: &Outcome) {
         let words = |outcome: &Outcome| outcome.failure.as_ref().map(ToString::to_string);
         let (end_a, end_b) = (words(a), words(b));
-        if end_a == end_b {
+        self.text += if end_a.is_some() || end_b.is_some() { "\n" } else { return };
+        if let (true, Some(end)) = (end_a == end_b, &end_a) {
+            let _ = writeln!(self.text, "both ended: {end}");
             return;
         }
-        self.text.push('\n');
         for (side, end) in [(DiffSide::A, end_a), (DiffSide::B, end_b)] {
             let end = end.unwrap_or_else(|| "passed".to_owned());
             let _ = writeln!(self.text, "{side} ended: {end}");
