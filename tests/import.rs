@@ -3,7 +3,7 @@
 mod support;
 
 use mailrun::serve::Config;
-use support::{EmbeddedServer, Folder, Mailrun, project_path};
+use support::{EmbeddedServer, Folder, Mailrun, PROGRAM, project_path};
 
 /// Transcripts that are also scripts of a server.
 fn transcripts() -> Vec<String> {
@@ -47,6 +47,22 @@ fn each_transcript_becomes_a_session_that_passes_against_its_server() {
         let ran = run.args([folder.argument("imported.toml")]).run();
         assert_eq!(ran.status, 0, "{file}: {}\n{}\n{}", ran.stderr, ran.stdout, imported.stdout);
         assert_eq!(server.stop(), Vec::<String>::new(), "{file}");
+    }
+}
+
+#[test]
+fn each_log_is_a_server_that_its_session_passes_against() {
+    let logs = std::fs::read_dir(project_path("fixtures/import")).expect("the folder can be read");
+    for log in logs.map(|entry| entry.expect("it can be listed").path()) {
+        let file = log.display().to_string();
+        let session = Mailrun::new(["import", &file]).run().exits(0).stdout;
+        let folder = Folder::new().with("imported.toml", &session);
+        let mut serve = folder.mailrun(["serve", &file, "--", PROGRAM, "run", "--insecure", "imported.toml"]);
+        for (name, value) in variables(&session, "") {
+            serve = serve.env(&name, value);
+        }
+        let ran = serve.run();
+        assert_eq!(ran.status, 0, "{file}: {ran}\n{session}");
     }
 }
 

@@ -199,14 +199,3 @@ fn the_log_of_a_server_that_a_signal_ends_is_whole() {
     let log = std::fs::read_to_string(folder.path("log.txt")).expect("the log has its name");
     assert!(log.contains("S: 220 mx.example\n"), "{log}");
 }
-
-#[test]
-fn the_log_of_another_program_is_one_error_that_names_it() {
-    for (log, title) in [("swaks.txt", "output of swaks"), ("telnet.txt", "a paste without marks")] {
-        let log = support::project_path(&format!("fixtures/import/{log}"));
-        let ended = Folder::new().mailrun(["serve", &log.to_string_lossy(), "--listen", "127.0.0.1:0"]).run().exits(65);
-        assert!(ended.stderr.contains(&format!("is no transcript, but {title}\n")), "{ended}");
-        assert_eq!(ended.stderr.lines().count(), 2, "one error and its help: {ended}");
-        assert!(ended.stderr.contains("help: ") && ended.stderr.contains("`mailrun import`"), "{ended}");
-    }
-}

@@ -21,6 +21,7 @@ fn a_paste_becomes_the_smallest_file_that_shows_the_bug() {
     page.run("mailrun import", 0);
     let imported = page.folder.read("bug.toml");
     assert!(imported.contains(&block("toml fragment")), "the page shows what is imported: {imported}");
+    page.run("mailrun serve paste.txt -- mailrun run bug.toml", 0);
     page.run("mailrun serve buggy.toml -- mailrun run bug.toml", 0);
     page.run("sed ", 0);
     page.run("mailrun serve buggy.toml -- mailrun run bug.toml", 1);

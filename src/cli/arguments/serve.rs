@@ -22,7 +22,7 @@ Without --json -, the first line on standard output is `listening on ADDRESS:POR
 #[derive(Debug, Args)]
 #[command(after_help = SERVE_EXAMPLES)]
 pub struct ServeArguments {
-    /// A transcript to play, or a file of rules (*.toml)
+    /// A transcript or a log to play, or a file of rules (*.toml)
     #[arg(value_name = "FILE", conflicts_with = "sink", value_hint = ValueHint::FilePath)]
     pub script: Option<PathBuf>,
     /// Accept all mail and keep it in this folder

@@ -9,7 +9,7 @@ use crate::net::certificate::ServerCertificate;
 use crate::serve::{self, Behaviour, Config, Listen, MatchMode, ReplyRules, Script, SinkOptions, Summary};
 use crate::source::io_error_text;
 use crate::source::read_argument_file;
-use crate::tools::import::{LogFormat, detect_log_format};
+use crate::tools::import::{ImportError, script_of_log};
 use crate::transcript::escape_unprintable;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -144,8 +144,15 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, CommandError> {
         let store = arguments.sink.as_deref().map(folder).transpose()?;
         return Ok(Behaviour::Sink(SinkOptions { store, ..SinkOptions::default() }));
     };
-    let text = String::from_utf8(read(path)?)
-        .map_err(|_| CommandError::invalid_data(format!("{} is not UTF-8", shown(path))))?;
+    let mode = arguments.matching.map_or_else(MatchMode::default, Into::into);
+    let text = match String::from_utf8(read(path)?) {
+        Ok(text) => text,
+        Err(error) => {
+            let other = script_of_log(error.as_bytes()).filter(|_| arguments.store.is_none());
+            let script = other.ok_or_else(|| CommandError::invalid_data(format!("{} is not UTF-8", shown(path))))?;
+            return log_script(path, script, mode).map(Behaviour::Script);
+        }
+    };
     // A transcript has no line that begins with a bracket.
     let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let table = lines.next().is_some_and(|line| line.starts_with("[["));
@@ -160,18 +167,28 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, CommandError> {
         let error = CommandError::usage("--store does not apply to a transcript, which accepts no mail");
         return Err(error.with_help("give rules instead, or leave --store out"));
     }
-    Ok(Behaviour::Script(
-        Script::parse(&text, arguments.matching.map_or_else(MatchMode::default, Into::into))
-            .map_err(|errors| foreign_log(path, &text).unwrap_or_else(|| script_error(path, &errors)))?,
-    ))
+    let script = match Script::parse(&text, mode) {
+        Ok(script) => Ok(script),
+        Err(errors) => match script_of_log(text.as_bytes()) {
+            Some(script) => log_script(path, script, mode),
+            None => Err(script_error(path, &errors)),
+        },
+    };
+    script.map(Behaviour::Script)
 }
 
-/// The error for the log of another program.
-fn foreign_log(path: &Path, text: &str) -> Option<CommandError> {
-    let format = detect_log_format(text.as_bytes()).filter(|format| *format != LogFormat::Transcript)?;
-    let message = format!("{} is no transcript, but {}", shown(path), format.title());
-    let help = "write the server's lines with S: and the client's with C:; `mailrun import` makes a session of the client's lines";
-    Some(CommandError::invalid_data(message).with_help(help))
+/// The script that the log of another program was made into.
+fn log_script(path: &Path, script: Result<String, ImportError>, mode: MatchMode) -> Result<Script, CommandError> {
+    let wrong = |what: String| CommandError::invalid_data(format!("{}:{what}", shown(path)));
+    let text = script.map_err(|error| {
+        let separator = if error.place.is_some() { "" } else { " " };
+        wrong(format!("{separator}{error}")).with_help(error.help)
+    })?;
+    Script::parse(&text, mode).map_err(|errors| {
+        let first = errors.first().map(ToString::to_string).unwrap_or_default();
+        wrong(format!(" the log cannot be played: line {first}"))
+            .with_help("write the server's lines with S: and the client's with C:; docs/serve.md explains scripts")
+    })
 }
 
 fn script_error(path: &Path, errors: &[impl std::fmt::Display]) -> CommandError {

@@ -15,6 +15,7 @@ mod log_margins;
 mod log_text;
 mod part_steps;
 mod replies;
+mod script_text;
 mod secrets;
 mod session_text;
 pub(super) mod steps;
@@ -36,6 +37,37 @@ use std::path::Path;
 /// # Errors
 /// If the log is not of the format, or has no dialogue.
 pub fn import(name: &str, log: &[u8], format: Option<LogFormat>) -> Result<String, ImportError> {
+    let (format, dialogue) = read_dialogue(log, format)?;
+    let session = builder::build(&dialogue);
+    let text = session_text::write_session(name, format, &dialogue, &session);
+    check_length(text.len())?;
+    match load("imported.toml", &text, &NoFiles, &[]) {
+        Ok(_) => Ok(text),
+        Err(errors) => {
+            let why = errors.list.first().map(|error| error.message.clone()).unwrap_or_default();
+            Err(ImportError::new(format!("the dialogue cannot be written as a session file: {why}"), SHORTEN))
+        }
+    }
+}
+
+/// Makes a script for `serve` from the log of another program, or from a dialogue that is indented, as RFCs print it: its server says
+/// what the log's server said. `None` if this is a transcript, or no log.
+///
+/// # Errors
+/// If the log has no dialogue.
+pub fn script_of_log(log: &[u8]) -> Option<Result<String, ImportError>> {
+    match read_dialogue(log, None) {
+        Ok((LogFormat::Transcript, _)) if begins_a_line(log, b"S: ") => None,
+        Ok((_, dialogue)) => Some(Ok(script_text::write_script(&dialogue))),
+        Err(error) => detect_log_format(log).filter(|format| *format != LogFormat::Transcript).map(|_| Err(error)),
+    }
+}
+
+fn begins_a_line(log: &[u8], mark: &[u8]) -> bool {
+    log.split(|byte| *byte == b'\n').any(|line| line.starts_with(mark))
+}
+
+fn read_dialogue(log: &[u8], format: Option<LogFormat>) -> Result<(LogFormat, dialogue::LoggedDialogue), ImportError> {
     let log = from_utf16(log)?;
     let log = if log_format::is_capture(&log) { Cow::Borrowed(&*log) } else { log_cleaning::clean(&log) };
     let Some(format) = format.or_else(|| detect_log_format(&log)) else {
@@ -48,16 +80,7 @@ pub fn import(name: &str, log: &[u8], format: Option<LogFormat>) -> Result<Strin
         let message = format!("there is no line of a dialogue in this file, read as {}", format.title());
         return Err(ImportError::new(message, "--as names another format"));
     }
-    let session = builder::build(&dialogue);
-    let text = session_text::write_session(name, format, &dialogue, &session);
-    check_length(text.len())?;
-    match load("imported.toml", &text, &NoFiles, &[]) {
-        Ok(_) => Ok(text),
-        Err(errors) => {
-            let why = errors.list.first().map(|error| error.message.clone()).unwrap_or_default();
-            Err(ImportError::new(format!("the dialogue cannot be written as a session file: {why}"), SHORTEN))
-        }
-    }
+    Ok((format, dialogue))
 }
 
 const SHORTEN: &str = "import the part of the log that matters";

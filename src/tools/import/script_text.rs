@@ -1,0 +1,128 @@
+//! A logged dialogue as a script for `serve`.
+
+use super::dialogue::{ContentTracker, LogEvent, LoggedDialogue, LoggedEvent, Side, reply_code};
+use crate::transcript::LineBody;
+
+/// Writes the dialogue as a transcript that is also a script of a server (docs/serve.md). Initial responses of AUTH and answers to a
+/// 334 are `[secret]`, which stands for any value. Pauses of the client and what only the client noticed are left out.
+pub fn write_script(dialogue: &LoggedDialogue) -> String {
+    let mut script =
+        ScriptWriter { dialogue, text: String::new(), phase: Phase::Commands, content: ContentTracker::default() };
+    dialogue.events.iter().filter(|logged| logged.connection.is_none()).for_each(|logged| script.add(logged));
+    script.text
+}
+
+/// What the client's next line means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Commands,
+    /// It answers to AUTH.
+    Auth,
+    /// STARTTLS was sent.
+    Starttls,
+    /// STARTTLS got its 220: the handshake is next.
+    Handshake,
+    /// The handshake failed, or the connection ended.
+    Over,
+}
+
+struct ScriptWriter<'a> {
+    dialogue: &'a LoggedDialogue,
+    text: String,
+    phase: Phase,
+    content: ContentTracker,
+}
+
+impl ScriptWriter<'_> {
+    fn add(&mut self, logged: &LoggedEvent) {
+        match &logged.event {
+            LogEvent::Connected => {
+                self.direction("connected");
+                (self.phase, self.content) = (Phase::Commands, ContentTracker::default());
+            }
+            _ if self.phase == Phase::Over => {}
+            LogEvent::Line { side: Side::Client, body } => self.client_line(body),
+            LogEvent::Line { side: Side::Server, body } => self.server_line(body),
+            LogEvent::MissingContent => self.missing_content(),
+            LogEvent::TlsStarted { .. } => self.handshake(),
+            LogEvent::TlsFailed(_) => {
+                self.handshake();
+                self.phase = Phase::Over;
+            }
+            LogEvent::TlsClosed => self.direction("TLS closed by the client"),
+            LogEvent::Closed { by, reset } => {
+                self.direction(match (by, reset) {
+                    (Side::Client, _) => "closed by the client",
+                    (Side::Server, false) => "closed by the server",
+                    (Side::Server, true) => "reset by the server",
+                });
+                self.phase = Phase::Over;
+            }
+            LogEvent::HalfClosed | LogEvent::Paused(_) | LogEvent::NoReply(_) | LogEvent::Note(_) => {}
+        }
+    }
+
+    fn direction(&mut self, what: &str) {
+        self.text += &format!("*: {what}\n");
+    }
+
+    fn handshake(&mut self) {
+        self.direction("TLS started");
+        self.phase = Phase::Commands;
+    }
+
+    /// Content that the log does not have: nothing of it is compared.
+    fn missing_content(&mut self) {
+        self.text += "C: .\n";
+        self.content.note(Side::Client, b".");
+    }
+
+    fn client_line(&mut self, body: &LineBody) {
+        if self.phase == Phase::Handshake && !self.dialogue.fidelity.handshakes {
+            self.handshake();
+        }
+        let bytes = body.bytes().unwrap_or_default();
+        if self.content.is_in_content() {
+            self.content.note(Side::Client, bytes);
+            self.text += &format!("C: {body}\n");
+            return;
+        }
+        let line = String::from_utf8_lossy(bytes);
+        let mut words = line.split_ascii_whitespace();
+        let (verb, mechanism, response) = (words.next().unwrap_or_default(), words.next(), words.next());
+        let shown = match self.phase {
+            Phase::Auth if bytes != b"*" => "[secret]".to_owned(),
+            Phase::Auth => "*".to_owned(),
+            _ if verb.eq_ignore_ascii_case("AUTH") => {
+                self.phase = Phase::Auth;
+                match (mechanism, response) {
+                    (Some(mechanism), Some(_)) => format!("AUTH {mechanism} [secret]"),
+                    _ => body.to_string(),
+                }
+            }
+            _ => {
+                let starttls = verb.eq_ignore_ascii_case("STARTTLS");
+                self.phase = if starttls { Phase::Starttls } else { Phase::Commands };
+                body.to_string()
+            }
+        };
+        self.text += &format!("C: {shown}\n");
+    }
+
+    fn server_line(&mut self, body: &LineBody) {
+        if self.content.is_in_content() && !self.dialogue.fidelity.content {
+            self.missing_content();
+        }
+        self.text += &format!("S: {body}\n");
+        let bytes = body.bytes().unwrap_or_default();
+        self.content.note(Side::Server, bytes);
+        if bytes.get(3) == Some(&b'-') {
+            return;
+        }
+        self.phase = match (self.phase, reply_code(bytes)) {
+            (Phase::Auth, Some(334)) => Phase::Auth,
+            (Phase::Starttls, Some(220)) => Phase::Handshake,
+            _ => Phase::Commands,
+        };
+    }
+}
