@@ -199,3 +199,13 @@ fn the_log_of_a_server_that_a_signal_ends_is_whole() {
     let log = std::fs::read_to_string(folder.path("log.txt")).expect("the log has its name");
     assert!(log.contains("S: 220 mx.example\n"), "{log}");
 }
+
+#[test]
+fn a_log_that_cannot_be_played_is_an_error_at_its_line() {
+    let log = "=== Connected to 127.0.0.1.\n<-  220 x\n -> EHLO me\n<-  250 AUTH SCRAM-SHA-256\n -> AUTH SCRAM-SHA-256 biws\n\
+               <-  334 cj1y\n -> Yz1iaXdz\n<-  235 ok\n -> QUIT\n<-  221 x\n";
+    let folder = Folder::new().with("log.txt", log);
+    let ended = folder.mailrun(["serve", "log.txt", "--listen", "127.0.0.1:0"]).run().exits(65);
+    assert!(ended.stderr.contains("log.txt:5: the log cannot be played: "), "{ended}");
+    assert_eq!(ended.stderr.lines().count(), 2, "one error and its help: {ended}");
+}

@@ -9,7 +9,7 @@ use crate::net::certificate::ServerCertificate;
 use crate::serve::{self, Behaviour, Config, Listen, MatchMode, ReplyRules, Script, SinkOptions, Summary};
 use crate::source::io_error_text;
 use crate::source::read_argument_file;
-use crate::tools::import::{ImportError, script_of_log};
+use crate::tools::import::{ImportError, LogScript, script_of_log};
 use crate::transcript::escape_unprintable;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -178,15 +178,18 @@ fn behaviour(arguments: &ServeArguments) -> Result<Behaviour, CommandError> {
 }
 
 /// The script that the log of another program was made into.
-fn log_script(path: &Path, script: Result<String, ImportError>, mode: MatchMode) -> Result<Script, CommandError> {
+fn log_script(path: &Path, script: Result<LogScript, ImportError>, mode: MatchMode) -> Result<Script, CommandError> {
     let wrong = |what: String| CommandError::invalid_data(format!("{}:{what}", shown(path)));
-    let text = script.map_err(|error| {
+    let script = script.map_err(|error| {
         let separator = if error.place.is_some() { "" } else { " " };
         wrong(format!("{separator}{error}")).with_help(error.help)
     })?;
-    Script::parse(&text, mode).map_err(|errors| {
-        let first = errors.first().map(ToString::to_string).unwrap_or_default();
-        wrong(format!(" the log cannot be played: line {first}"))
+    Script::parse(&script.text, mode).map_err(|errors| {
+        let first = errors.first().map(|error| {
+            let line = script.log_lines.get(error.line.saturating_sub(1)).copied().unwrap_or_default();
+            format!("{line}: the log cannot be played: {}", error.why)
+        });
+        wrong(first.unwrap_or_default())
             .with_help("write the server's lines with S: and the client's with C:; docs/serve.md explains scripts")
     })
 }

@@ -25,6 +25,7 @@ mod tests;
 pub use error::ImportError;
 pub use log_format::{LogFormat, detect_log_format};
 pub use log_text::is_command;
+pub use script_text::LogScript;
 
 use crate::session::{DecodeMode, SourceError, SourceFile, Sources, TextDecoding, decode_text, load};
 use crate::source::MAX_SESSION_BYTES;
@@ -55,7 +56,7 @@ pub fn import(name: &str, log: &[u8], format: Option<LogFormat>) -> Result<Strin
 ///
 /// # Errors
 /// If the log has no dialogue.
-pub fn script_of_log(log: &[u8]) -> Option<Result<String, ImportError>> {
+pub fn script_of_log(log: &[u8]) -> Option<Result<LogScript, ImportError>> {
     match read_dialogue(log, None) {
         Ok((LogFormat::Transcript, _)) if begins_a_line(log, b"S: ") => None,
         Ok((_, dialogue)) => Some(Ok(script_text::write_script(&dialogue))),

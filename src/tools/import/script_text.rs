@@ -2,14 +2,28 @@
 
 use super::dialogue::{ContentTracker, LogEvent, LoggedDialogue, LoggedEvent, Side, reply_code};
 use crate::transcript::LineBody;
+use std::fmt;
+
+/// A script that was made from a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogScript {
+    pub text: String,
+    /// For each line of the script the line of the log, from 1; 0 if the log has no lines.
+    pub log_lines: Vec<usize>,
+}
 
 /// Writes the dialogue as a transcript that is also a script of a server (docs/serve.md). Initial responses of AUTH and answers to a
 /// 334 are `[secret]`, which stands for any value. Pauses of the client and what only the client noticed are left out.
-pub fn write_script(dialogue: &LoggedDialogue) -> String {
-    let mut script =
-        ScriptWriter { dialogue, text: String::new(), phase: Phase::Commands, content: ContentTracker::default() };
+pub fn write_script(dialogue: &LoggedDialogue) -> LogScript {
+    let mut script = ScriptWriter {
+        dialogue,
+        script: LogScript::default(),
+        log_line: 0,
+        phase: Phase::Commands,
+        content: ContentTracker::default(),
+    };
     dialogue.events.iter().filter(|logged| logged.connection.is_none()).for_each(|logged| script.add(logged));
-    script.text
+    script.script
 }
 
 /// What the client's next line means.
@@ -28,13 +42,16 @@ enum Phase {
 
 struct ScriptWriter<'a> {
     dialogue: &'a LoggedDialogue,
-    text: String,
+    script: LogScript,
+    /// The line of the log that is written now.
+    log_line: usize,
     phase: Phase,
     content: ContentTracker,
 }
 
 impl ScriptWriter<'_> {
     fn add(&mut self, logged: &LoggedEvent) {
+        self.log_line = logged.line;
         match &logged.event {
             LogEvent::Connected => {
                 self.direction("connected");
@@ -62,8 +79,13 @@ impl ScriptWriter<'_> {
         }
     }
 
+    fn push(&mut self, line: fmt::Arguments<'_>) {
+        self.script.text += &format!("{line}\n");
+        self.script.log_lines.push(self.log_line);
+    }
+
     fn direction(&mut self, what: &str) {
-        self.text += &format!("*: {what}\n");
+        self.push(format_args!("*: {what}"));
     }
 
     fn handshake(&mut self) {
@@ -73,7 +95,7 @@ impl ScriptWriter<'_> {
 
     /// Content that the log does not have: nothing of it is compared.
     fn missing_content(&mut self) {
-        self.text += "C: .\n";
+        self.push(format_args!("C: ."));
         self.content.note(Side::Client, b".");
     }
 
@@ -84,7 +106,7 @@ impl ScriptWriter<'_> {
         let bytes = body.bytes().unwrap_or_default();
         if self.content.is_in_content() {
             self.content.note(Side::Client, bytes);
-            self.text += &format!("C: {body}\n");
+            self.push(format_args!("C: {body}"));
             return;
         }
         let line = String::from_utf8_lossy(bytes);
@@ -106,14 +128,14 @@ impl ScriptWriter<'_> {
                 body.to_string()
             }
         };
-        self.text += &format!("C: {shown}\n");
+        self.push(format_args!("C: {shown}"));
     }
 
     fn server_line(&mut self, body: &LineBody) {
         if self.content.is_in_content() && !self.dialogue.fidelity.content {
             self.missing_content();
         }
-        self.text += &format!("S: {body}\n");
+        self.push(format_args!("S: {body}"));
         let bytes = body.bytes().unwrap_or_default();
         self.content.note(Side::Server, bytes);
         if bytes.get(3) == Some(&b'-') {

@@ -1,4 +1,4 @@
-//! Scripts, what a client sends to them, what it is told, and what is wrong with it.
+//! Tables of scripts with what a client sends and receives.
 
 pub struct Case {
     pub why: &'static str,

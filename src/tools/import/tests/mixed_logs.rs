@@ -21,7 +21,7 @@ fn invents_nothing(log: &[u8]) {
     let session = builder::build(&dialogue);
     let text = session_text::write_session("x", format, &dialogue, &session);
     assert!(!text.is_empty());
-    let script = script_text::write_script(&dialogue);
+    let script = script_text::write_script(&dialogue).text;
     let strange = script.lines().find(|line| !["C: ", "S: ", "*: "].iter().any(|mark| line.starts_with(mark)));
     assert_eq!(strange, None, "{script}");
 }
