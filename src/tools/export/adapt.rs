@@ -4,6 +4,7 @@ use super::error::ExportError;
 use super::recorded_dialogue::AwaitedReply;
 use super::secret_pieces::SecretToken;
 use super::server_offers::ServerOffers;
+use super::variable_names::{environment_name, is_shell_name, script_variable};
 use crate::session::{
     Action, AuthSettings, Expectation, Expression, Place, ReplyPattern, Scheme, Scope, Server, Session, Span,
     StarttlsMode, StarttlsPolicy, Step, Template, Value, ValueSource, Variable, Visitor,
@@ -209,26 +210,24 @@ fn relax_step(step: &mut Step) {
 pub fn hide_secrets(session: &mut Session, given: &mut Vec<(String, Value)>) -> Vec<SecretToken> {
     let mut tokens = Vec::new();
     let names = session.secret_names();
-    let declared: Vec<&mut Variable> = {
+    let mut literals = Vec::new();
+    let mut declared: Vec<&mut Variable> = {
         let Session { vars, secrets, .. } = session;
         let secret = secrets.iter_mut();
         secret
             .chain(vars.iter_mut().filter(|variable| names.contains(&variable.name) && !is_composed(variable)))
             .collect()
     };
+    // Names that the file gives come first: others are made to differ from them.
+    declared.sort_by_key(|variable| !matches!(variable.source, ValueSource::Env { .. }));
     for variable in declared {
-        let name = match &variable.source {
-            ValueSource::Env { name, .. } if is_shell_name(name) => script_variable(name),
-            _ => environment_name(&variable.name),
-        };
-        variable.source = ValueSource::Literal(Value::Text(new_token(&mut tokens, name)));
+        hide_variable(variable, &mut tokens, &mut literals);
         given.retain(|(given, _)| *given != variable.name);
     }
     for (name, value) in given.iter_mut().filter(|(name, _)| names.contains(name)) {
-        *value = Value::Text(new_token(&mut tokens, environment_name(name)));
+        *value = Value::Text(fresh_token(&mut tokens, &environment_name(name)));
     }
     let Session { auth, open, steps, close, .. } = session;
-    let mut literals = Vec::new();
     auth.iter_mut().for_each(|auth| hide_in_auth(auth, &mut tokens, &mut literals));
     for list in [open, steps, close] {
         list.iter_mut().for_each(|step| hide_in_step(step, &names, &mut tokens, &mut literals));
@@ -241,7 +240,17 @@ fn is_composed(variable: &Variable) -> bool {
     matches!(&variable.source, ValueSource::Template(template) if !template.is_literal())
 }
 
-/// Passwords that stand in the file, each with its token: `auth = true` repeats that of `[auth]`.
+fn hide_variable(variable: &mut Variable, tokens: &mut Vec<SecretToken>, literals: &mut LiteralTokens) {
+    let name = environment_name(&variable.name);
+    let token = match &variable.source {
+        ValueSource::Env { name, .. } if is_shell_name(name) => new_token(tokens, script_variable(name)),
+        ValueSource::Literal(Value::Text(literal)) => literal_token(literal, &name, tokens, literals),
+        _ => fresh_token(tokens, &name),
+    };
+    variable.source = ValueSource::Literal(Value::Text(token));
+}
+
+/// Secrets that stand in the file, each with its token: `auth = true` repeats the password of `[auth]`.
 type LiteralTokens = Vec<(String, String)>;
 
 fn hide_in_step(
@@ -251,7 +260,7 @@ fn hide_in_step(
     literals: &mut LiteralTokens,
 ) {
     for variable in step.with.iter_mut().filter(|variable| names.contains(&variable.name) && !is_composed(variable)) {
-        variable.source = ValueSource::Literal(Value::Text(new_token(tokens, environment_name(&variable.name))));
+        hide_variable(variable, tokens, literals);
     }
     match &mut step.action {
         Action::Auth(auth) => hide_in_auth(auth, tokens, literals),
@@ -266,15 +275,26 @@ fn hide_in_step(
 fn hide_in_auth(auth: &mut AuthSettings, tokens: &mut Vec<SecretToken>, literals: &mut LiteralTokens) {
     for (name, template) in [("PASSWORD", &mut auth.password), ("TOKEN", &mut auth.token)] {
         let Some(literal) = template.as_mut().filter(|template| template.is_literal()) else { continue };
-        let known = literals.iter().find(|(source, _)| *source == literal.source).map(|(_, token)| token.clone());
-        let token = known.unwrap_or_else(|| {
-            let mut names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{name}_{number}")));
-            let is_free = |name: &String| tokens.iter().all(|known| known.variable != *name);
-            let variable = names.find(is_free).unwrap_or_default();
-            new_token(tokens, variable)
-        });
-        literals.push((std::mem::replace(&mut literal.source, token.clone()), token));
+        literal.source = literal_token(&literal.source, name, tokens, literals);
     }
+}
+
+/// The token of a secret that stands in the file, made at its first place.
+fn literal_token(source: &str, name: &str, tokens: &mut Vec<SecretToken>, literals: &mut LiteralTokens) -> String {
+    if let Some((_, token)) = literals.iter().find(|(known, _)| known == source) {
+        return token.clone();
+    }
+    let token = fresh_token(tokens, name);
+    literals.push((source.to_owned(), token.clone()));
+    token
+}
+
+/// The token of a variable that no other secret has: with a number behind its name if need be.
+fn fresh_token(tokens: &mut Vec<SecretToken>, name: &str) -> String {
+    let mut names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{name}_{number}")));
+    let is_free = |name: &String| tokens.iter().all(|known| known.variable != *name);
+    let variable = names.find(is_free).unwrap_or_default();
+    new_token(tokens, variable)
 }
 
 /// A token of small letters that no text has by chance. The same variable gets the same one.
@@ -287,114 +307,23 @@ fn new_token(tokens: &mut Vec<SecretToken>, variable: String) -> String {
     letters
 }
 
-/// Names that a shell or the script itself uses, in capitals.
-const TAKEN_NAMES: [&str; 55] = [
-    "CDPATH",
-    "DIRSTACK",
-    "ENV",
-    "EUID",
-    "FOLDER",
-    "FROM",
-    "FUNCNAME",
-    "GLOBIGNORE",
-    "GROUPS",
-    "HISTCMD",
-    "HOME",
-    "HOST",
-    "HOSTNAME",
-    "HOSTTYPE",
-    "IFS",
-    "LANG",
-    "LANGUAGE",
-    "LINE",
-    "LINENO",
-    "MACHTYPE",
-    "MAILPATH",
-    "OLDPWD",
-    "OPTARG",
-    "OPTERR",
-    "OPTIND",
-    "OSTYPE",
-    "PATH",
-    "PATTERN",
-    "PEER",
-    "PIPESTATUS",
-    "PORT",
-    "POSIXLY_CORRECT",
-    "PPID",
-    "PS1",
-    "PS2",
-    "PS3",
-    "PS4",
-    "PWD",
-    "RANDOM",
-    "REPLY",
-    "SAID",
-    "SECONDS",
-    "SHELL",
-    "SHELLOPTS",
-    "SHLVL",
-    "SRANDOM",
-    "STATUS",
-    "TERM",
-    "TEXT",
-    "TIMEFORMAT",
-    "TMOUT",
-    "TMPDIR",
-    "TO",
-    "UID",
-    "WITHIN",
-];
-const TAKEN_PREFIXES: [&str; 6] = ["BASH", "COMP_", "DYLD_", "EPOCH", "LC_", "LD_"];
-
-/// The environment variable of a secret that has none of its own, or one whose name is not a shell's.
-fn environment_name(name: &str) -> String {
-    let name: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
-    script_variable(&name)
-}
-
-/// Whether a shell has a variable of that name (POSIX.1-2024, XBD 3.216).
-fn is_shell_name(name: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    name.chars().all(is_part) && name.starts_with(|c: char| is_part(c) && !c.is_ascii_digit())
-}
-
-/// The name of a variable in a script. One that the shell or the script uses gets a prefix.
-fn script_variable(name: &str) -> String {
-    let upper = name.to_ascii_uppercase();
-    let is_taken = TAKEN_NAMES.contains(&upper.as_str())
-        || TAKEN_PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
-        || name.chars().all(|c| c == '_')
-        || !is_shell_name(name);
-    if is_taken { format!("SECRET_{name}") } else { name.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_has_a_name_of_its_own_in_the_script() {
-        for (given, expected) in [
-            ("SMTP_PASSWORD", "SMTP_PASSWORD"),
-            ("pw2", "pw2"),
-            ("host", "SECRET_host"),
-            ("from", "SECRET_from"),
-            ("said", "SECRET_said"),
-            ("PATH", "SECRET_PATH"),
-            ("BASH_ENV", "SECRET_BASH_ENV"),
-            ("_", "SECRET__"),
-        ] {
-            assert!(is_shell_name(given), "{given}");
-            assert_eq!(script_variable(given), expected);
-        }
-        for refused in ["", "1a", "a-b", "A:-$(touch x)", "ä", "a\nb", "A}; id; ${B"] {
-            assert!(!is_shell_name(refused), "{refused:?}");
-        }
-        for (name, expected) in [("pw", "PW"), ("to", "SECRET_TO"), ("1a", "SECRET_1A"), ("mot-clé", "MOT_CL_")] {
-            assert_eq!(environment_name(name), expected);
-            assert!(is_shell_name(expected), "{expected}");
-        }
+    fn no_two_secrets_share_a_variable_but_those_of_one_environment_variable() {
+        let mut tokens = Vec::new();
+        let mut literals = Vec::new();
+        let same = new_token(&mut tokens, script_variable("PW"));
+        assert_eq!(new_token(&mut tokens, script_variable("PW")), same);
+        let made = fresh_token(&mut tokens, &environment_name("pw"));
+        assert_ne!(made, same);
+        let (one, other) = (environment_name("é"), environment_name("ü"));
+        assert_ne!(fresh_token(&mut tokens, &one), fresh_token(&mut tokens, &other));
+        let literal = literal_token("hunter2", "PW", &mut tokens, &mut literals);
+        assert_eq!(literal_token("hunter2", "PASSWORD", &mut tokens, &mut literals), literal);
+        let names: Vec<_> = tokens.iter().map(|known| known.variable.as_str()).collect();
+        assert_eq!(names, ["PW", "PW_2", "SECRET__", "SECRET___2", "PW_3"]);
     }
 }

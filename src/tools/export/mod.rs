@@ -19,6 +19,7 @@ mod swaks;
 mod swaks_order;
 #[cfg(test)]
 mod tests;
+mod variable_names;
 
 pub use error::ExportError;
 
