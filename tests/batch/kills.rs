@@ -122,7 +122,8 @@ fn a_kill_leaves_at_most_the_messages_in_flight_unknown() {
     let server = FaultServer::builder().offering(&["PIPELINING", "CHUNKING"]).fault(hold).start();
     let child = batch.start(&server, &[]);
     server.wait_until_held();
-    wait_until("eight messages in flight", || batch.count("sending") == 8);
+    // The server's reply to a message is recorded some time after it was written: both counts stand still only then.
+    wait_until("nine messages sent and eight in flight", || batch.count("sent") == 9 && batch.count("sending") == 8);
     child.kill();
     assert_eq!((batch.count("unknown"), batch.count("sent")), (8, 9));
     server.heal();
