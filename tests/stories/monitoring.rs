@@ -115,7 +115,7 @@ fn the_commands_for_ci_systems_run() {
         let text = places.iter().fold(text, |text, shown| text.replace(shown, &server.url("smtp")));
         text.replace("lmtp://127.0.0.1:24", &server.url("lmtp")).replace("--ca ca.pem", "")
     };
-    for _ in 0..3 {
+    for _ in 0..4 {
         page.changed_command("mailrun test", here).run().exits(0);
     }
     page.changed_command("SMTP_PASSWORD=", here).run().exits(0);

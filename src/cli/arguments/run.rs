@@ -228,7 +228,7 @@ pub struct BatchArguments {
     /// Start at most this many rows or sessions per second, over all connections: 50/s, 600/m
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = crate::session::parse_rate)]
     pub rate: Option<f64>,
-    /// Run share I of N of the rows or sessions; the same in each run and on each machine
+    /// Run shard I of N of the rows or sessions; the same in each run and on each machine
     #[arg(long, value_name = "I/N", allow_hyphen_values = true, value_parser = crate::batch::Shard::parse)]
     pub shard: Option<crate::batch::Shard>,
     /// Load: run everything N times, and print statistics
