@@ -80,23 +80,32 @@ const BEGINNINGS: [&str; 36] = [
 
 /// Whether mailrun writes this remark, and it is not nearly a direction.
 pub(super) fn is_of_mailrun(text: &str) -> bool {
-    if is_nearly_a_direction(text) {
-        return false;
-    }
     let hex_row = text.split_once("  ").is_some_and(|(offset, _)| {
         offset.len() >= 4 && offset.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     });
+    if hex_row {
+        return true;
+    }
+    if is_nearly_a_direction(text) {
+        return false;
+    }
     let begins = |beginning: &&str| {
         let Some(rest) = text.strip_prefix(*beginning) else { return false };
         // `recipients refused` begins with `recipient`.
         let rest = rest.strip_prefix('s').unwrap_or(rest);
         !beginning.ends_with(char::is_alphanumeric) || !rest.starts_with(char::is_alphanumeric)
     };
-    hex_row || BEGINNINGS.iter().any(begins)
+    BEGINNINGS.iter().any(begins)
 }
 
 fn distance(typed: &str, meant: &str) -> usize {
     strsim::damerau_levenshtein(&typed.to_lowercase(), &meant.to_lowercase())
+}
+
+/// Whether there are at most `most` typing errors. Texts whose lengths alone say no are not compared: a long transcript has
+/// many remarks.
+fn is_near(typed: &str, meant: &str, most: usize) -> bool {
+    typed.chars().count().abs_diff(meant.len()) <= most && distance(typed, meant) <= most
 }
 
 fn is_nearly_a_direction(text: &str) -> bool {
@@ -108,12 +117,12 @@ fn is_nearly_a_direction(text: &str) -> bool {
         let count = phrase.split(' ').count();
         // More may follow: `TLS strated: TLSv1.3`. There is less to go by then, so only one typing error is assumed.
         let begins = words.get(..count).map(|first| first.join(" "));
-        let begins = begins.is_some_and(|first| distance(first.trim_end_matches([':', ',', ';']), phrase) <= 1);
+        let begins = begins.is_some_and(|first| is_near(first.trim_end_matches([':', ',', ';']), phrase, 1));
         let without_the = phrase.contains("the ") && text == phrase.replace("the ", "");
-        distance(text, phrase) <= 2 || without_the || begins
+        is_near(text, phrase, 2) || without_the || begins
     };
-    ends || FIRST_WORDS.iter().any(|word| distance(first, word) <= 1)
-        || (rest.is_empty() && distance(first, "end") <= 1)
+    ends || FIRST_WORDS.iter().any(|word| is_near(first, word, 1))
+        || (rest.is_empty() && is_near(first, "end", 1))
         || PHRASES.iter().any(|phrase| phrase_is_near(phrase))
 }
 

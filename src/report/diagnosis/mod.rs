@@ -273,12 +273,15 @@ pub fn diagnosis(
     cut_long_lines(&escape_workflow_commands(&terminal.text)).into_owned()
 }
 
-/// Escapes `::` at the beginning of lines, where GitHub Actions would take it for a command.
+/// Escapes `::` at the beginning of lines, where GitHub Actions would take it for a command. Its runner skips white space before
+/// that.
 pub fn escape_workflow_commands(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
-        match line.strip_prefix(':') {
+        let command = line.trim_start();
+        match command.strip_prefix(':') {
             Some(rest) if rest.starts_with(':') => {
+                out.push_str(&line[..line.len() - command.len()]);
                 out.push_str("\\x3a");
                 out.push_str(rest);
             }

@@ -145,7 +145,7 @@ fn a_thousand_failures_are_counted() {
 #[test]
 fn no_name_becomes_a_command_of_github_actions() {
     assert_eq!(
-        escape_workflow_commands("::error::x\nsmoke.toml: a ::b\n:c\n"),
-        "\\x3a:error::x\nsmoke.toml: a ::b\n:c\n"
+        escape_workflow_commands("::error::x\nsmoke.toml: a ::b\n:c\n  ::error::indented\n"),
+        "\\x3a:error::x\nsmoke.toml: a ::b\n:c\n  \\x3a:error::indented\n"
     );
 }

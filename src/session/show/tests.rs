@@ -35,6 +35,14 @@ fn every_key_is_printed_and_read_back() {
 }
 
 #[test]
+fn no_line_of_a_text_is_a_command_of_github_actions() {
+    let session = "[message]\nfrom = \"a@b.c\"\nto = \"d@e.f\"\ntext = \"\"\"\n::error::x\n a ::b\n  ::c\n\"\"\"\n";
+    let text = shown(session, &[]);
+    assert!(text.contains("\n\\u003a:error::x\n a ::b\n  \\u003a:c\n"), "{text}");
+    assert_eq!(shape(&read(session, &[])), shape(&read(&text, &[])), "{text}");
+}
+
+#[test]
 fn implied_sections_are_written_out() {
     let text = shown("[message]\nfrom = \"a@b.c\"\nto = \"d@e.f\"\ntext = \"one\\ntwo \\n\"\n", &[]);
     let expected = r#"[message]

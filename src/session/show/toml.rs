@@ -34,7 +34,18 @@ pub fn text(text: &str) -> String {
     // Editors would strip spaces at the end of a line.
     out = out.replace(" \n", "\\u0020\n");
     out.push_str("\"\"\"");
-    out
+    escape_workflow_commands(&out)
+}
+
+/// Escapes `::` at the beginning of lines, which GitHub Actions takes for a command if a job prints them. Its runner skips white
+/// space before that.
+fn escape_workflow_commands(text: &str) -> String {
+    let escape = |line: &str| {
+        let command = line.trim_start();
+        let space = &line[..line.len() - command.len()];
+        command.strip_prefix("::").map_or(line.to_owned(), |rest| format!("{space}\\u003a:{rest}"))
+    };
+    text.split_inclusive('\n').map(escape).collect()
 }
 
 /// A literal string if the text has backslashes, as regular expressions do. Otherwise a basic string.
