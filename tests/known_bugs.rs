@@ -73,7 +73,7 @@ fn each_session_says_what_it_shows_and_to_whom_that_matters() {
     for (name, ..) in BUGS {
         let text = std::fs::read_to_string(project_path(&format!("sessions/bugs/{name}.toml"))).expect("a session");
         let comment: String = text.lines().map_while(|line| line.strip_prefix('#')).collect();
-        assert!(comment.contains("For whoever"), "{name}");
+        assert!(comment.contains("For people who"), "{name}");
         assert!(comment.contains(&format!("fixtures/bugs/{name}.")), "{name}");
     }
 }

@@ -139,7 +139,7 @@ fn line(from: &mut impl Read) -> std::io::Result<String> {
 fn a_server_that_answers_a_command_injected_after_starttls_is_found() {
     for (reaction, status, words) in [
         (Reaction::Dropped, 0, "TLS started"),
-        (Reaction::AnsweredInTls, 1, "the command is forgotten"),
+        (Reaction::AnsweredInTls, 1, "the command is dropped"),
         (Reaction::AnsweredUnencrypted, 1, "S: 250 ok"),
         (Reaction::TakenForTls, 0, "closed by the server"),
     ] {
