@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{EmbeddedServer, Finished, Folder, Mailrun, ManualServer, PROGRAM, tool};
+use support::{ClosedPort, EmbeddedServer, Finished, Folder, Mailrun, PROGRAM, tool};
 
 /// Runs `case.toml` against the script.
 fn against(folder: &Folder, script: &str, options: &[&str]) -> Finished {
@@ -185,7 +185,8 @@ fn a_run_without_sessions_replaces_the_reports_of_an_earlier_run() {
 #[test]
 fn xfail_does_not_cover_a_server_that_is_down() {
     let folder = Folder::new();
-    let url = format!("smtp://127.0.0.1:{}", ManualServer::closed_port());
+    let closed = ClosedPort::new();
+    let url = closed.url("smtp");
     folder.write("case.toml", "xfail = 'issue 1'\nstep = [ { expect = 599 } ]\n");
     let down = folder.mailrun(["test", "--server", &url, "case.toml"]).run();
     assert_eq!(down.status, 69, "{}", down.stdout);
@@ -245,7 +246,8 @@ fn no_file_name_makes_a_line_a_command_of_github_actions() {
 
 #[test]
 fn quiet_output_of_many_failed_sessions_is_cut_and_ends_with_the_summary() {
-    let url = format!("smtp://127.0.0.1:{}", ManualServer::closed_port());
+    let closed = ClosedPort::new();
+    let url = closed.url("smtp");
     let mut folder = Folder::new();
     for number in 0..100 {
         folder = folder.with(&format!("case-{number}.toml"), "step = [{ expect = 220 }]\n");

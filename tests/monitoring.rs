@@ -185,7 +185,7 @@ const BY_HAND: [&str; 9] = [
     "[[step]]\nraw = \"DATA\\r\\nSubject: MARKER\\r\\n.\\r\\n\"\nexpect = 354\n[[step]]\nexpect = 250\n",
     "[[step]]\nsend = 'DATA'\nexpect = 354\n[[step]]\nbody = \"Subject: MARKER\\n\\nMARKER\\n\"\nexpect = 250\n",
     "[[step]]\nbdat = \"Subject: MARKER\\r\\n\\r\\nMARKER\"\nlast = true\nexpect = 250\n",
-    "[[step]]\npipeline = [{ send = 'DATA', expect = 354 }, { raw = \"MARKER x\\r\\n\", expect = 250 }]\ntimeout = '20ms'\n",
+    "[[step]]\npipeline = [{ send = 'DATA', expect = 354 }, { raw = \"MARKER x\\r\\n\", expect = 250 }]\ntimeout = '2s'\n",
     "[[step]]\npipeline = [{ bdat = 'MARKER' }, { bdat = \"MARKER\\r\\nMARKER\", last = true }]\n",
 ];
 

@@ -19,22 +19,23 @@ fn readme_block(language: &str, text: &str) -> String {
 
 /// Serves one client that says these lines, and gives the server's replies and its output.
 fn serve(folder: &Folder, options: &[&str], says: &[&str]) -> (Vec<String>, support::Finished) {
-    let port = free_port();
-    let listen = format!("127.0.0.1:{port}");
-    let server = Mailrun::new(["serve", "--listen", &listen, "--connections", "1"]).args(options);
-    let server = server.in_folder(&folder.path(".")).start();
-    let replies = talk(port, says);
+    let server = folder.mailrun(["serve", "--listen", "127.0.0.1:0", "--connections", "1"]).args(options).start();
+    let replies = talk(listening_port(&server), says);
     (replies, server.wait())
 }
 
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-    listener.local_addr().expect("it is bound").port()
+/// The port that a server prints when it listens.
+fn listening_port(server: &Running) -> u16 {
+    wait_for("the address of the server", || {
+        let printed = server.printed();
+        let (_, rest) = printed.split_once("127.0.0.1:")?;
+        rest.split_once(|c: char| !c.is_ascii_digit())?.0.parse().ok()
+    })
 }
 
 /// Sends each line after a whole reply, and gives the first lines of the replies.
 fn talk(port: u16, says: &[&str]) -> Vec<String> {
-    let socket = wait_for("the server", || TcpStream::connect(("127.0.0.1", port)).ok());
+    let socket = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
     socket.set_read_timeout(Some(LONG)).expect("a limit");
     let mut stream = BufReader::new(socket);
     let mut replies = Vec::new();
@@ -187,11 +188,8 @@ fn a_script_that_begins_with_tls_chooses_the_certificate_of_a_server_with_tls_fr
 #[test]
 fn the_log_of_a_server_that_a_signal_ends_is_whole() {
     let folder = Folder::new().with("s.txt", SCRIPT);
-    let port = free_port();
-    let listen = format!("127.0.0.1:{port}");
-    let run = ["serve", "s.txt", "--listen", &listen, "--transcript", "log.txt"];
-    let server: Running = Mailrun::new(run).in_folder(&folder.path(".")).start();
-    let mut socket = wait_for("the server", || TcpStream::connect(("127.0.0.1", port)).ok());
+    let server = folder.mailrun(["serve", "s.txt", "--listen", "127.0.0.1:0", "--transcript", "log.txt"]).start();
+    let mut socket = TcpStream::connect(("127.0.0.1", listening_port(&server))).expect("the server listens");
     let mut greeting = [0; 16];
     socket.read_exact(&mut greeting).expect("a greeting");
     server.signal(Signal::TERM);

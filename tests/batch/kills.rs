@@ -8,6 +8,7 @@ use std::time::Duration;
 
 /// Runs the batch to its end and compares what was accepted with the ledger.
 fn run_to_completion(batch: &BatchFixture, server: &FaultServer, rows: usize, when: &str) {
+    server.wait_until_all_left();
     let ran = batch.run(server, &[]);
     let (accepted, sent, unknown) = (server.accepted_once(), batch.count("sent"), batch.count("unknown"));
     assert_eq!(ran.status, if unknown > 0 { 74 } else { 0 }, "{when}: {}", ran.stderr);
@@ -46,6 +47,7 @@ fn a_batch_killed_at_twenty_moments_sends_nothing_twice() {
 /// Resolves the rows that a kill left unknown as the server's log says.
 fn resolve_by_log(batch: &BatchFixture, server: &FaultServer) {
     let export = batch.ledger(&["export", "--csv", "--state", "unknown"]).exits(0).stdout;
+    server.wait_until_all_left();
     let accepted = server.recipients();
     let mut reader = csv::Reader::from_reader(export.as_bytes());
     let mut resolved: BTreeMap<String, bool> = BTreeMap::new();

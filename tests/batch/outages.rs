@@ -3,9 +3,6 @@
 use crate::fixture::BatchFixture;
 use crate::support::{ManualServer, ServerConnection};
 
-/// Not the address of other tests' servers, so that none of them gets the port meanwhile.
-const ADDRESS: &str = "127.0.0.77";
-
 fn accept_mail(connection: &mut ServerConnection) {
     connection.answer_until(&[], &["DATA"]);
     connection.send("354 go\r\n");
@@ -22,9 +19,11 @@ fn greet(server: &ManualServer) -> ServerConnection {
 #[test]
 fn a_batch_bridges_an_outage_and_sends_each_row_once() {
     let batch = BatchFixture::new(3);
-    let server = ManualServer::at(ADDRESS, 0);
+    // No other test listens on this address, so that none of them gets the port meanwhile.
+    let address = "127.0.0.77";
+    let server = ManualServer::at(address, 0);
     let port = server.port;
-    let url = format!("smtp://{ADDRESS}:{port}");
+    let url = format!("smtp://{address}:{port}");
     let run = batch.mailrun(&["run", "--server", &url, "--ledger", "l.db", "--patience", "5m", "c.toml"]).start();
     let mut connection = greet(&server);
     accept_mail(&mut connection);
@@ -33,7 +32,7 @@ fn a_batch_bridges_an_outage_and_sends_each_row_once() {
     drop(connection);
     // After the first pause nothing listens yet: the next one is longer.
     run.wait_until_printed("paused for 2s");
-    let mut connection = greet(&ManualServer::at(ADDRESS, port));
+    let mut connection = greet(&ManualServer::at(address, port));
     accept_mail(&mut connection);
     accept_mail(&mut connection);
     connection.answer_until(&[], &["QUIT"]);
@@ -46,8 +45,8 @@ fn a_batch_bridges_an_outage_and_sends_each_row_once() {
 #[test]
 fn a_batch_without_patience_ends_with_the_outage() {
     let batch = BatchFixture::new(3);
-    let server = ManualServer::at(ADDRESS, 0);
-    let url = format!("smtp://{ADDRESS}:{}", server.port);
+    let server = ManualServer::at("127.0.0.78", 0);
+    let url = format!("smtp://127.0.0.78:{}", server.port);
     let run = batch.mailrun(&["run", "--server", &url, "--ledger", "l.db", "--patience", "0", "c.toml"]).start();
     let mut connection = greet(&server);
     accept_mail(&mut connection);

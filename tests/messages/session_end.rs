@@ -1,7 +1,7 @@
 //! What is printed at the end of a session with mail, and which files it leaves.
 
 use super::MessageFixture;
-use crate::support::{Fault, FaultServer, Finished, Folder, ManualServer, Point, When};
+use crate::support::{ClosedPort, Fault, FaultServer, Finished, Folder, Point, When};
 
 const MESSAGE: &str = "[message]\nfrom = \"a@example.com\"\nto = \"b@example.com\"\n";
 
@@ -12,13 +12,13 @@ fn run(place: &MessageFixture, temporary: &Folder, arguments: &[&str]) -> Finish
 
 #[test]
 fn a_session_that_ends_before_its_message_prints_why_in_one_line() {
-    let closed = format!("smtp://127.0.0.1:{}", ManualServer::closed_port());
+    let closed = ClosedPort::new();
     let auth = "[auth]\nuser = \"u\"\npassword = \"wrong-password\"\nallow_plaintext = true\n";
     let small = FaultServer::builder().offering(&["SIZE 10"]).start();
     let wrong = When::at(Point::Command("AUTH"), Fault::Reply("535 5.7.8 no"));
     let refusing = FaultServer::builder().offering(&["AUTH PLAIN"]).fault(wrong).start();
     let table = [
-        (closed, "", 69, "not sent: cannot connect to 127.0.0.1:", "connection refused"),
+        (closed.url("smtp"), "", 69, "not sent: cannot connect to 127.0.0.1:", "connection refused"),
         (small.url("smtp"), "", 78, "not sent: server lacks room for a message of ", "larger than SIZE"),
         (
             refusing.url("smtp"),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use support::{EmbeddedServer, Folder, ManualServer, json_schema, project_path};
+use support::{ClosedPort, EmbeddedServer, Folder, ManualServer, json_schema, project_path};
 
 fn parse(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_else(|why| panic!("{why}: {json}"))
@@ -234,8 +234,8 @@ fn a_server_that_cannot_be_probed_ends_with_the_status_of_a_run() {
         let screen = folder.mailrun(["probe", "--timeout", limit, &url]).run().exits(status);
         assert!(!screen.text().contains('\u{1b}'), "{screen}");
     }
-    let gone = format!("smtp://127.0.0.1:{}", ManualServer::closed_port());
-    let ended = Folder::new().mailrun(["probe", &gone]).run().exits(69);
+    let gone = ClosedPort::new();
+    let ended = Folder::new().mailrun(["probe", &gone.url("smtp")]).run().exits(69);
     assert!(ended.stderr.contains("cannot connect to 127.0.0.1"), "{ended}");
 }
 

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use support::{Finished, Folder, ManualServer};
+use support::{ClosedPort, Finished, Folder};
 
 /// What a server does at a line: it gets the lines of the connection so far, the last one included.
 type Fault = fn(&[String]) -> Option<Reaction>;
@@ -310,7 +310,8 @@ fn values_of_the_command_line_become_part_of_the_session() {
 fn what_cannot_be_reduced_is_an_error() {
     let server = FaultyServer::start(|_| None);
     let url = server.url();
-    let closed = format!("smtp://127.0.0.1:{}", ManualServer::closed_port());
+    let closed_port = ClosedPort::new();
+    let closed = closed_port.url("smtp");
     let plain = "server = \"smtp://192.0.2.1\"\nstep = [ { expect = 220 }, { send = \"NOOP\", expect = 250 } ]\n";
     let content = "server = \"smtp://192.0.2.1\"\nstep = [ { expect = 220 }, { bdat = \"x\" } ]\n";
     let rows = "server = \"smtp://192.0.2.1\"\nrows = { file = \"p.csv\" }\nstep = [ { expect = 220 } ]\n";

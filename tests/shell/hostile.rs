@@ -48,7 +48,7 @@ fn a_reply_that_never_ends_is_waited_for_as_long_as_silence() {
             thread::sleep(Duration::from_millis(5));
         }
     });
-    let shell = Folder::new().mailrun(["shell", "--timeout", "300ms", &url]).stdin("NOOP\n:close\n").run().exits(0);
+    let shell = Folder::new().mailrun(["shell", "--timeout", "2s", &url]).stdin("NOOP\n:close\n").run().exits(0);
     assert!(shell.stdout.contains("S: 250-x\n*: timeout: no reply\n"), "{shell}");
     serving.join().expect("the shell closes");
 }

@@ -141,7 +141,7 @@ fn secrets_around_raw_bytes_are_hidden_and_saved_as_secrets() {
         let server = EmbeddedServer::script(noise);
         let folder = Folder::new();
         let url = server.url("smtp");
-        let arguments = ["shell", "--timeout", "300ms", "--save", "s.toml", &url];
+        let arguments = ["shell", "--timeout", "2s", "--save", "s.toml", &url];
         let shell = folder.mailrun(arguments).stdin(typed).run().exits(0);
         assert!(shell.stdout.contains(shown), "{typed}: {shell}");
         let saved = folder.read("s.toml");

@@ -3,6 +3,7 @@
 mod connection;
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -136,12 +137,17 @@ impl FaultServerBuilder {
             accepted: Mutex::default(),
             hold: Mutex::new(hold),
             released: (Mutex::new(false), Condvar::new()),
+            open: AtomicUsize::new(0),
         });
         let serving = shared.clone();
         std::thread::spawn(move || {
             for (number, stream) in listener.incoming().flatten().enumerate() {
                 let shared = serving.clone();
-                std::thread::spawn(move || connection::serve(stream, number, &shared));
+                shared.open.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || {
+                    connection::serve(stream, number, &shared);
+                    shared.open.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         FaultServer { port, shared, held }
@@ -213,6 +219,11 @@ impl FaultServer {
         self.held.recv_timeout(super::LONG).expect("the client comes to the point where the server holds it");
     }
 
+    /// Waits until it has read all connections to their ends. What a killed client had sent may be accepted until then.
+    pub fn wait_until_all_left(&self) {
+        super::wait_until("the end of all connections", || self.shared.open.load(Ordering::SeqCst) == 0);
+    }
+
     /// Releases all connections that are held, and holds no more.
     pub fn release(&self) {
         *lock(&self.shared.released.0) = true;
@@ -226,6 +237,8 @@ struct Shared {
     accepted: Mutex<Vec<AcceptedMail>>,
     hold: Mutex<Sender<()>>,
     released: (Mutex<bool>, Condvar),
+    /// How many connections have not ended.
+    open: AtomicUsize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

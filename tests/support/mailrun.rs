@@ -165,10 +165,14 @@ impl Running {
         kill_process(pid, signal).expect("it runs");
     }
 
+    /// What it has written to standard output so far.
+    pub fn printed(&self) -> String {
+        self.stdout.as_ref().expect("standard output is read").text()
+    }
+
     /// Waits until standard output has these words.
     pub fn wait_until_printed(&self, words: &str) {
-        let printed = self.stdout.as_ref().expect("standard output is read");
-        super::wait_until(words, || printed.text().contains(words));
+        super::wait_until(words, || self.printed().contains(words));
     }
 
     /// Kills it, as `kill -9` does, and waits for its end.

@@ -1,8 +1,9 @@
 //! A server whose side of the dialogue is written out in the test.
 
 use super::LONG;
+use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 /// A listener on a free loopback port.
 pub struct ManualServer {
@@ -22,11 +23,6 @@ impl ManualServer {
         Self { listener, port }
     }
 
-    /// A port on which nothing listens.
-    pub fn closed_port() -> u16 {
-        Self::start().port
-    }
-
     pub fn url(&self, scheme: &str) -> String {
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
@@ -42,6 +38,31 @@ impl ManualServer {
         stream.set_read_timeout(Some(LONG)).expect("a socket can have a timeout");
         stream.set_nodelay(true).expect("TCP has this option");
         ServerConnection { stream, received: Vec::new() }
+    }
+}
+
+/// A loopback port on which nothing listens. It is bound, so that nobody else gets it while this exists.
+pub struct ClosedPort {
+    _bound: Socket,
+    pub port: u16,
+}
+
+impl ClosedPort {
+    pub fn new() -> Self {
+        let bound = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
+        bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a loopback port is free");
+        let address = bound.local_addr().expect("it is bound").as_socket().expect("it is TCP");
+        Self { _bound: bound, port: address.port() }
+    }
+
+    pub fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Default for ClosedPort {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -18,7 +18,7 @@ pub use fault_server::{AcceptedMail, Fault, FaultServer, FaultServerBuilder, Poi
 pub use folder::Folder;
 pub use mailing_story::{MailingPlan, MailingStory};
 pub use mailrun::{Finished, Mailrun, PROGRAM, Running, use_default_signals};
-pub use manual_server::{ManualServer, ServerConnection};
+pub use manual_server::{ClosedPort, ManualServer, ServerConnection};
 pub use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::session::Scheme;
+use socket2::{Domain, Socket, Type};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -60,10 +61,17 @@ fn a_source_address_is_bound() {
     assert_eq!(Some(peer.ip()), source);
 }
 
+/// A port on which nothing listens, and what keeps others from getting it.
+fn closed() -> (Socket, u16) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a port is free");
+    let address = socket.local_addr().expect("it is bound").as_socket().expect("it is TCP");
+    (socket, address.port())
+}
+
 #[test]
 fn why_nothing_connects_is_said_in_words() {
-    let (listener, port) = listening();
-    drop(listener);
+    let (_bound, port) = closed();
     let ip = |text: &str| Some(text.parse::<IpAddr>().expect("an address"));
     let plain = ConnectOptions::default;
     for (host, options, words) in [
@@ -90,8 +98,7 @@ fn why_nothing_connects_is_said_in_words() {
 
 #[test]
 fn each_address_that_was_tried_is_named_with_its_error() {
-    let (listener, port) = listening();
-    drop(listener);
+    let (_bound, port) = closed();
     let ips = ["127.0.0.1", "127.0.0.2", "::1"].map(|text| text.parse::<IpAddr>().expect("an address"));
     let resolve = ips.iter().map(|ip| ("mx.example".to_owned(), port, *ip)).collect();
     let options = ConnectOptions { resolve, ..ConnectOptions::default() };
