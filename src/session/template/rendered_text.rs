@@ -106,28 +106,10 @@ impl RenderedText {
         &self.values
     }
 
-    /// Whether any expression was rendered, also to nothing.
-    pub fn has_values(&self) -> bool {
-        self.first_value.is_some()
-    }
-
     /// The literal text before the first value, which may be empty.
     pub fn literal_prefix(&self) -> &str {
         let end = self.first_value.unwrap_or(self.text.len());
         self.text.get(..end).unwrap_or_default()
-    }
-
-    /// The text with its values changed: for patterns, in which a value's `*` is an ordinary character.
-    pub fn map_values(&self, change: impl Fn(&str) -> String) -> String {
-        let mut mapped = String::with_capacity(self.text.len());
-        let mut at = 0;
-        for value in &self.values {
-            mapped.push_str(self.text.get(at..value.start).unwrap_or_default());
-            mapped.push_str(&change(self.text.get(value.clone()).unwrap_or_default()));
-            at = value.end;
-        }
-        mapped.push_str(self.text.get(at..).unwrap_or_default());
-        mapped
     }
 }
 
@@ -173,12 +155,10 @@ mod tests {
             !can_be_marked(&format!("x{VALUE_ENDS}evil{VALUE_BEGINS}y")),
             "so that the formatter refuses what is forged"
         );
-        let rendered =
-            RenderedText::from_marked(&format!("out/{}-*.{}", marked("a*"), marked("[x]"))).expect("it is marked");
+        let rendered = RenderedText::from_marked(&format!("out/{}-*", marked("a*"))).expect("it is marked");
         assert_eq!(rendered.literal_prefix(), "out/");
         let empty = RenderedText::from_marked(&format!("{}/etc", marked(""))).expect("it is marked");
-        assert_eq!((empty.literal_prefix(), empty.has_values()), ("", true), "an empty value is a value");
-        assert_eq!(rendered.map_values(|value| value.replace('*', "[*]")), "out/a[*]-*.[x]");
+        assert_eq!(empty.literal_prefix(), "", "an empty value is a value");
     }
 
     proptest! {

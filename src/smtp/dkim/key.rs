@@ -1,7 +1,5 @@
 //! Private keys for DKIM: RSA (RFC 6376 §3.3.3, RFC 8301 §3) and Ed25519 (RFC 8463 §3).
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{Id, PKey, Private};
@@ -162,19 +160,6 @@ impl DkimKey {
     /// Whether the key is an RSA key below 2,048 bits, which `check` warns about.
     pub fn is_below_recommendation(&self) -> bool {
         self.algorithm == DkimAlgorithm::RsaSha256 && self.key_bits() < RECOMMENDED_RSA_BITS
-    }
-
-    /// The TXT record that publishes the key under `SELECTOR._domainkey.DOMAIN` (RFC 6376 §3.6.1, RFC 8463 §4).
-    ///
-    /// # Errors
-    /// If OpenSSL cannot write the public key.
-    pub fn dns_record(&self) -> Result<String, SigningFailed> {
-        let (name, bytes) = match self.algorithm {
-            DkimAlgorithm::RsaSha256 => ("rsa", self.key.public_key_to_der()),
-            DkimAlgorithm::Ed25519Sha256 => ("ed25519", self.key.raw_public_key()),
-        };
-        let bytes = bytes.map_err(|error| SigningFailed::new(&error))?;
-        Ok(format!("v=DKIM1; k={name}; p={}", STANDARD.encode(bytes)))
     }
 
     /// Signs the canonical header fields (RFC 6376 §3.7).

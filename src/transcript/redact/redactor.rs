@@ -34,11 +34,6 @@ impl Redactor {
         Self { off: true, ..Self::default() }
     }
 
-    /// Whether it was made with [`Redactor::off`].
-    pub fn is_off(&self) -> bool {
-        self.off
-    }
-
     /// Whether it has no secrets that are hidden everywhere.
     pub fn is_empty(&self) -> bool {
         self.forms.is_empty()

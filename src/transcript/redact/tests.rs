@@ -128,7 +128,6 @@ fn a_long_secret_hides_what_follows_its_beginning() {
 #[test]
 fn switched_off_it_finds_nothing_and_it_never_shows_itself() {
     let mut redactor = Redactor::off();
-    assert!(redactor.is_off());
     redactor.add("hunter2");
     redactor.add_response(b"hunter2");
     assert!(redactor.find_sent(b"hunter2 ab", &["hunter2", "ab"]).is_empty());
