@@ -44,8 +44,15 @@ pub enum Answered {
 enum Outstanding {
     /// So many commands of this kind in a row.
     Command(CommandVerb, usize),
-    /// The end of content. `chunked`: through BDAT.
-    Content { chunked: bool, replies: ContentReplies },
+    /// The end of content.
+    Content { command: ContentCommand, replies: ContentReplies },
+}
+
+/// The command that content goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ContentCommand {
+    Data,
+    Bdat,
 }
 
 /// Which replies to a content have come.
@@ -115,7 +122,7 @@ impl TransactionTracker {
                 Mode::Content(scanner) => match scanner.scan(bytes) {
                     ContentEnd::Found { length } => {
                         bytes = bytes.get(length..).unwrap_or_default();
-                        ends += self.end_content(false);
+                        ends += self.end_content(ContentCommand::Data);
                     }
                     ContentEnd::NotYet => return ends,
                 },
@@ -127,7 +134,7 @@ impl TransactionTracker {
                     if done {
                         self.mode = Mode::Commands;
                         if last {
-                            ends += self.end_content(true);
+                            ends += self.end_content(ContentCommand::Bdat);
                         }
                     }
                 }
@@ -164,7 +171,7 @@ impl TransactionTracker {
                 debug_assert!(count > 0);
                 self.command_answered(verb, code)
             }
-            Outstanding::Content { chunked, replies } => self.content_answered(chunked, replies, code),
+            Outstanding::Content { command, replies } => self.content_answered(command, replies, code),
         }
     }
 
@@ -215,7 +222,7 @@ impl TransactionTracker {
                 if octets > 0 {
                     self.mode = Mode::Chunk { octets, last };
                 } else if last {
-                    return self.end_content(true) > 0;
+                    return self.end_content(ContentCommand::Bdat) > 0;
                 }
             }
             verb => self.push(verb),
@@ -231,9 +238,9 @@ impl TransactionTracker {
         }
     }
 
-    fn end_content(&mut self, chunked: bool) -> usize {
+    fn end_content(&mut self, command: ContentCommand) -> usize {
         self.mode = Mode::Commands;
-        self.outstanding.push_back(Outstanding::Content { chunked, replies: ContentReplies::First });
+        self.outstanding.push_back(Outstanding::Content { command, replies: ContentReplies::First });
         1
     }
 
@@ -289,11 +296,12 @@ impl TransactionTracker {
                 self.outstanding.pop_front();
             }
         }
-        self.outstanding.push_front(Outstanding::Content { chunked: false, replies: ContentReplies::First });
+        self.outstanding
+            .push_front(Outstanding::Content { command: ContentCommand::Data, replies: ContentReplies::First });
         true
     }
 
-    fn content_answered(&mut self, chunked: bool, replies: ContentReplies, code: u16) -> Answered {
+    fn content_answered(&mut self, command: ContentCommand, replies: ContentReplies, code: u16) -> Answered {
         let positive = code / 100 == 2;
         let each = match replies {
             ContentReplies::First if self.lmtp && !self.chunk_refused => Some((0, self.accepted.max(1), false)),
@@ -303,36 +311,36 @@ impl TransactionTracker {
                     0 => ContentReplies::Final,
                     count => ContentReplies::Each { next: 0, count, accepted: false },
                 };
-                self.set_front(chunked, replies);
+                self.set_front(command, replies);
                 return Answered::Command(CommandVerb::Other);
             }
             ContentReplies::Each { next, count, accepted } => Some((next, count, accepted)),
             ContentReplies::First | ContentReplies::Final => None,
         };
         let Some((index, count, accepted)) = each else {
-            self.finish_content(chunked, positive);
+            self.finish_content(command, positive);
             return Answered::Content;
         };
         let (is_last, accepted) = (index + 1 == count, accepted || positive);
         let prdr = !self.lmtp;
         match (is_last, prdr) {
-            (true, true) => self.set_front(chunked, ContentReplies::Final),
-            (true, false) => self.finish_content(chunked, accepted),
-            (false, _) => self.set_front(chunked, ContentReplies::Each { next: index + 1, count, accepted }),
+            (true, true) => self.set_front(command, ContentReplies::Final),
+            (true, false) => self.finish_content(command, accepted),
+            (false, _) => self.set_front(command, ContentReplies::Each { next: index + 1, count, accepted }),
         }
         Answered::Recipient { index, last: is_last && !prdr }
     }
 
-    fn set_front(&mut self, chunked: bool, replies: ContentReplies) {
+    fn set_front(&mut self, command: ContentCommand, replies: ContentReplies) {
         if let Some(front) = self.outstanding.front_mut() {
-            *front = Outstanding::Content { chunked, replies };
+            *front = Outstanding::Content { command, replies };
         }
     }
 
     /// The dot ends the transaction whatever its reply (RFC 5321 §4.1.1.4), BDAT LAST if it is accepted (RFC 3030 §2).
-    fn finish_content(&mut self, chunked: bool, accepted: bool) {
+    fn finish_content(&mut self, command: ContentCommand, accepted: bool) {
         self.outstanding.pop_front();
-        if accepted || !chunked {
+        if accepted || command == ContentCommand::Data {
             self.end_transaction();
         }
     }
