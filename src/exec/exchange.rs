@@ -1,6 +1,6 @@
 //! Sends commands, after a look for bytes that nobody asked for, and says what went wrong.
 
-use super::connection::{ConnectionState, FINAL_REPLY_WAIT, TlsStart};
+use super::connection::{ConnectionState, FINAL_REPLY_WAIT, TlsStart, WriteOptions};
 use super::context::StepContext;
 use super::error::{Deadline, StepError};
 use super::events::EventSink;
@@ -99,7 +99,8 @@ pub fn send_command(
     }
     let content = connection.log.content_in(command.bytes);
     context.events.emit_lines(&connection.name, command.bytes, &content, &command.short_secrets);
-    let (count, written) = connection.write(context.events, command.bytes, command.chunk, command.deadline.at, false);
+    let options = WriteOptions { chunk: command.chunk, ..WriteOptions::until(command.deadline.at) };
+    let (count, written) = connection.write(context.events, command.bytes, options);
     context.events.note_partial_write(&connection.name, command.bytes.len() - count);
     match written {
         Ok(()) | Err(TransferError::Early) => Ok(None),

@@ -12,4 +12,4 @@ mod smtp_connection;
 
 pub use facts::{ByteCounts, ConnectionState, TlsStart};
 pub use replies::{FINAL_REPLY_WAIT, SHORT_WAIT};
-pub use smtp_connection::SmtpConnection;
+pub use smtp_connection::{SmtpConnection, WriteOptions};

@@ -2,7 +2,7 @@
 
 use super::facts::ConnectionState;
 use super::reading::MAX_UNSOLICITED;
-use super::smtp_connection::SmtpConnection;
+use super::smtp_connection::{SmtpConnection, WriteOptions};
 use crate::exec::events::EventSink;
 use crate::exec::read_outcome::{QuietCheck, ReadOutcome, StreamEnd, TransferError};
 use crate::smtp::reply::ReplyParser;
@@ -23,7 +23,7 @@ impl SmtpConnection<'_> {
     /// Sends a command that belongs to no step, and reads its reply; `None` if it could not be sent.
     pub fn send_line(&mut self, events: &mut EventSink<'_>, line: &[u8], until: Instant) -> Option<ReadOutcome> {
         events.emit_sent(&self.name, line, &[]);
-        let (count, written) = self.write(events, line, None, until, false);
+        let (count, written) = self.write(events, line, WriteOptions::until(until));
         events.note_partial_write(&self.name, line.len() - count);
         written.is_ok().then(|| self.read_reply(events, until))
     }

@@ -18,6 +18,23 @@ use std::time::{Duration, Instant};
 /// How long a server has to say something in plain text after TLS ended or broke, unless it ends the connection before.
 const OUTSIDE_TLS_WAIT: Duration = Duration::from_secs(1);
 
+/// How bytes are written.
+#[derive(Clone, Copy)]
+pub struct WriteOptions {
+    /// In pieces with pauses between them.
+    pub chunk: Option<Chunk>,
+    pub until: Instant,
+    /// Whether nothing more is written once the server has said something, as within content: it refuses the rest.
+    pub stops_at_reply: bool,
+}
+
+impl WriteOptions {
+    /// All of it, up to a deadline.
+    pub fn until(until: Instant) -> Self {
+        Self { chunk: None, until, stops_at_reply: false }
+    }
+}
+
 /// A connection to the server, by the name that the session's steps know it by.
 pub struct SmtpConnection<'a> {
     pub name: String,
@@ -136,16 +153,14 @@ impl SmtpConnection<'_> {
         }
     }
 
-    /// Writes all of `bytes`, in pieces with pauses if `chunk` says so. What arrives meanwhile is kept; `content` stops
-    /// there. Gives how many bytes were written.
+    /// Writes all of `bytes`, and keeps what arrives meanwhile. Gives how many bytes were written.
     pub fn write(
         &mut self,
         events: &mut EventSink<'_>,
         bytes: &[u8],
-        chunk: Option<Chunk>,
-        until: Instant,
-        content: bool,
+        options: WriteOptions,
     ) -> (usize, Result<(), TransferError>) {
+        let WriteOptions { chunk, until, stops_at_reply } = options;
         let piece = chunk.map_or(usize::MAX, |chunk| chunk.size.max(1));
         let (mut written, mut pause_at) = (0, piece);
         while written < bytes.len() {
@@ -172,7 +187,7 @@ impl SmtpConnection<'_> {
                 }
                 // The server may be waiting for its own reply to be read.
                 Err(error) if may_try_again(&error) => match self.read_arrived() {
-                    Ok(true) if content => return (written, Err(TransferError::Early)),
+                    Ok(true) if stops_at_reply => return (written, Err(TransferError::Early)),
                     // Emitted now: the next look would take it for an orderly end.
                     Err(StreamEnd::Reset) => {
                         return (written, Err(TransferError::Ended(self.end(events, StreamEnd::Reset))));

@@ -1,7 +1,7 @@
 //! A message's content through BDAT (RFC 3030 §2): octets as they are, in chunks, after RCPT in one write if that may be.
 
 use super::delivery::Delivery;
-use crate::exec::connection::FINAL_REPLY_WAIT;
+use crate::exec::connection::{FINAL_REPLY_WAIT, WriteOptions};
 use crate::exec::context::StepContext;
 use crate::exec::error::{Deadline, StepError};
 use crate::exec::exchange::require_quiet;
@@ -190,7 +190,8 @@ pub fn write_blocks(context: &mut StepContext<'_, '_>, parts: &[&[u8]]) -> (usiz
             }
         }
         let deadline = context.deadline(step.timeout, Timeout::DataBlock);
-        let (count, result) = context.connection.write(context.events, &block, step.chunk, deadline.at, false);
+        let options = WriteOptions { chunk: step.chunk, ..WriteOptions::until(deadline.at) };
+        let (count, result) = context.connection.write(context.events, &block, options);
         written += count;
         if let Err(stop) = result {
             context.events.note_partial_write(&context.connection.name, all - written);

@@ -2,7 +2,7 @@
 
 use crate::event::{Cause, HumanDuration, Status};
 use crate::exec::checks::judge;
-use crate::exec::connection::FINAL_REPLY_WAIT;
+use crate::exec::connection::{FINAL_REPLY_WAIT, WriteOptions};
 use crate::exec::context::StepContext;
 use crate::exec::error::{Deadline, StepError};
 use crate::exec::exchange::{require_quiet, skip_long_line};
@@ -115,7 +115,10 @@ fn write_block(
     let connection = &mut *context.connection;
     // Before the first one it was seen that it is the client's turn.
     let (written, result) = match if begun { connection.has_early_reply() } else { Ok(false) } {
-        Ok(false) => connection.write(context.events, bytes, step.chunk, deadline.at, true),
+        Ok(false) => {
+            let options = WriteOptions { chunk: step.chunk, until: deadline.at, stops_at_reply: true };
+            connection.write(context.events, bytes, options)
+        }
         Ok(true) => (0, Err(TransferError::Early)),
         Err(end) => (0, Err(TransferError::Ended(end))),
     };
