@@ -3,7 +3,7 @@
 
 use super::clock::Clock;
 use super::context::{Row, RowContext, RunContext};
-use super::message::{MessageContext, PartReader, prepare_message, signing_key};
+use super::message::{MessageContext, PartReader, TextKind, prepare_message, signing_key};
 use super::values::{PreparedValues, Renderer, ValueReader, one_line};
 use crate::event::StepError;
 use crate::session::{
@@ -179,14 +179,13 @@ impl<'a> Visitor<'a> for Preflight<'_, 'a> {
         }
         // Preparing a message ends at its first error, so each part is checked by itself.
         message.lines().into_iter().for_each(|line| self.visit_line(line));
-        let contents =
-            message.text.iter().map(|text| (text, false)).chain(message.html.iter().map(|html| (html, true)));
-        for (content, is_html) in contents {
+        let texts = message.text.iter().map(|text| (text, TextKind::Plain));
+        for (content, kind) in texts.chain(message.html.iter().map(|html| (html, TextKind::Html))) {
             match content {
                 TextSource::File { path, template: true, .. } if self.is_known(&path.template) => {
                     let session = self.run.session;
                     let later = |name: &str| is_later(session, name);
-                    self.check(|preflight| preflight.parts().try_file(path, is_html, content.decoding(), &later));
+                    self.check(|preflight| preflight.parts().try_file(path, kind, content.decoding(), &later));
                 }
                 content => self.visit_text_source(content, FilePurpose::Text(content.decoding())),
             }
@@ -212,7 +211,8 @@ impl<'a> Visitor<'a> for Preflight<'_, 'a> {
             {
                 let session = self.run.session;
                 let later = |name: &str| is_later(session, name);
-                self.check(|preflight| preflight.parts().try_file(path, false, TextDecoding::strict(None), &later));
+                let decoding = TextDecoding::strict(None);
+                self.check(|preflight| preflight.parts().try_file(path, TextKind::Plain, decoding, &later));
             }
             content => walk_text_source(self, content, purpose),
         }

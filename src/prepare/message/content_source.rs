@@ -1,6 +1,6 @@
 //! The content of a `body` step, and of a message, before it is encoded.
 
-use super::parts::PartReader;
+use super::parts::{PartReader, TextKind};
 use crate::event::StepError;
 use crate::session::{Span, TextDecoding, TextSource};
 use crate::transcript::Secrets;
@@ -35,7 +35,7 @@ impl ContentSource<'_> {
                 Ok(ContentSource::text(renderer.render(template)?, &template.span, short_secrets))
             }
             TextSource::File { path, template: true, .. } => {
-                let rendered = parts.rendered(path, false, TextDecoding::strict(None))?;
+                let rendered = parts.rendered(path, TextKind::Plain, TextDecoding::strict(None))?;
                 Ok(ContentSource::text(rendered.text, &path.span, Vec::new()))
             }
             TextSource::File { path, template: false, .. } => {

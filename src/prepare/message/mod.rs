@@ -13,6 +13,6 @@ pub use content_source::{BLOCK, ContentSource};
 pub use context::MessageContext;
 pub use envelope::{ServerTraits, prepare_job};
 pub use job::{CommandKind, EnvelopeCommand, MessageJob};
-pub use parts::PartReader;
+pub use parts::{PartReader, TextKind};
 pub use prepare::prepare_message;
 pub use signing::signing_key;

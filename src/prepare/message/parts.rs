@@ -16,6 +16,13 @@ use std::io::{self, Read};
 /// What a file that is a template may hold.
 const MAX_TEMPLATE: u64 = 16 << 20;
 
+/// The two forms of a message's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextKind {
+    Plain,
+    Html,
+}
+
 /// Opens what a session names as content.
 #[derive(Clone, Copy)]
 pub struct PartReader<'r, 'a> {
@@ -38,13 +45,13 @@ impl<'a> PartReader<'_, 'a> {
     pub fn text(
         &self,
         content: &TextSource,
-        html: bool,
+        kind: TextKind,
         message_id: &str,
     ) -> Result<(TextPart<'a>, MessageNotices), StepError> {
         let mut notices = MessageNotices::default();
         let (source, span) = match content {
             TextSource::Text(template) => {
-                let name = if html { "the HTML" } else { "the text" };
+                let name = if kind == TextKind::Html { "the HTML" } else { "the text" };
                 notices.short_secrets = self.renderer.short_secrets(template);
                 (Source::in_memory(name, self.renderer.render(template)?.into_bytes()), &template.span)
             }
@@ -54,7 +61,7 @@ impl<'a> PartReader<'_, 'a> {
                 (source, &path.span)
             }
             TextSource::File { path, template: true, .. } => {
-                let rendered = self.rendered(path, html, content.decoding())?;
+                let rendered = self.rendered(path, kind, content.decoding())?;
                 self.note_invalid(&mut notices, &rendered.invalid, &rendered.name);
                 (Source::in_memory(rendered.name, rendered.text.into_bytes()), &path.span)
             }
@@ -138,9 +145,14 @@ impl<'a> PartReader<'_, 'a> {
     }
 
     /// Renders a file that is a template.
-    pub fn rendered(&self, path: &SourcePath, html: bool, decoding: TextDecoding) -> Result<RenderedFile, StepError> {
+    pub fn rendered(
+        &self,
+        path: &SourcePath,
+        kind: TextKind,
+        decoding: TextDecoding,
+    ) -> Result<RenderedFile, StepError> {
         let file = self.read_template(path, decoding)?;
-        let text = self.render_file(path, html, &file).map_err(|error| self.bad_value(error.message, &error.span))?;
+        let text = self.render_file(path, kind, &file).map_err(|error| self.bad_value(error.message, &error.span))?;
         Ok(RenderedFile { text, ..file })
     }
 
@@ -148,12 +160,12 @@ impl<'a> PartReader<'_, 'a> {
     pub fn try_file(
         &self,
         path: &SourcePath,
-        html: bool,
+        kind: TextKind,
         decoding: TextDecoding,
         later: &dyn Fn(&str) -> bool,
     ) -> Result<(), StepError> {
         let file = self.read_template(path, decoding)?;
-        match self.render_file(path, html, &file) {
+        match self.render_file(path, kind, &file) {
             Err(error) if error.undefined.as_deref().is_some_and(|name| later(root(name))) => Ok(()),
             Err(error) => Err(self.bad_value(error.message, &error.span)),
             Ok(_) => Ok(()),
@@ -176,12 +188,11 @@ impl<'a> PartReader<'_, 'a> {
         Ok(RenderedFile { name, text, invalid })
     }
 
-    fn render_file(&self, path: &SourcePath, html: bool, file: &RenderedFile) -> Result<String, RenderError> {
+    fn render_file(&self, path: &SourcePath, kind: TextKind, file: &RenderedFile) -> Result<String, RenderError> {
         let (templates, scope) = (&self.run.session.templates, self.renderer.scope);
-        if html {
-            templates.render_html(&file.text, &file.name, &path.span, scope)
-        } else {
-            templates.render_text(&file.text, &file.name, &path.span, scope)
+        match kind {
+            TextKind::Html => templates.render_html(&file.text, &file.name, &path.span, scope),
+            TextKind::Plain => templates.render_text(&file.text, &file.name, &path.span, scope),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::addresses::{authors, mailboxes, reverse_path};
 use super::context::MessageContext;
 use super::job::MessageNotices;
+use super::parts::TextKind;
 use super::signing::sign;
 use crate::event::{Note, StepError};
 use crate::message::{
@@ -194,14 +195,14 @@ fn made<'a>(
         None => fresh_message_id(context, envelope_from),
     };
     let mut notices = MessageNotices::default();
-    let mut part = |content, html| -> Result<_, StepError> {
-        let (part, more) = context.parts().text(content, html, &message_id)?;
+    let mut part = |content, kind| -> Result<_, StepError> {
+        let (part, more) = context.parts().text(content, kind, &message_id)?;
         notices.short_secrets.extend(more.short_secrets);
         notices.notes.extend(more.notes);
         Ok(part)
     };
-    let text = message.text.as_ref().map(|text| part(text, false)).transpose()?;
-    let html = message.html.as_ref().map(|html| part(html, true)).transpose()?;
+    let text = message.text.as_ref().map(|text| part(text, TextKind::Plain)).transpose()?;
+    let html = message.html.as_ref().map(|html| part(html, TextKind::Html)).transpose()?;
     let mut attachments = Vec::new();
     for attached in &message.attachments {
         for path in context.parts().attached(attached)? {
