@@ -187,8 +187,7 @@ fn add_identity(builder: &mut SslConnectorBuilder, certificate: &[u8], key: &[u8
     let mut chain = X509::stack_from_pem(certificate).map_err(describe)?.into_iter();
     let own = chain.next().ok_or("the certificate is not PEM")?;
     builder.set_certificate(&own).map_err(describe)?;
-    builder.set_private_key(&key).map_err(|_| "the key is not this certificate's".to_owned())?;
-    builder.check_private_key().map_err(|_| "the key is not this certificate's".to_owned())?;
+    builder.set_private_key(&key).map_err(describe)?;
     chain.try_for_each(|certificate| builder.add_extra_chain_cert(certificate)).map_err(describe)
 }
 

@@ -2,7 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use native_tls::{Identity, TlsConnector};
+use native_tls::Identity;
+use openssl::error::ErrorStack;
+use openssl::pkey::PKey;
+use openssl::x509::X509;
 use x509_parser::pem::Pem;
 
 /// AlgorithmIdentifier of RSA keys: `SEQUENCE { rsaEncryption, NULL }` (RFC 8017 A.1).
@@ -10,37 +13,24 @@ const RSA: &[u8] = &[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d,
 /// The OID id-ecPublicKey (RFC 5480 §2.1.1).
 const EC: &[u8] = &[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 
-/// A certificate, followed by its chain, and its key. Building a connector fails if they do not belong together; an
-/// acceptor takes them and fails every handshake, so check it with [`is_pair`].
+/// A certificate, followed by its chain, and its key.
+///
+/// # Errors
+/// If one of them cannot be read, or they do not belong together: a TLS library may say so only in a handshake.
 pub fn identity(chain: &[u8], key: &[u8]) -> Result<Identity, String> {
     let key = to_pkcs8_pem(key)?;
-    // OpenSSL keeps an RSA and an EC pair side by side, and takes a key of the other kind for half of a second pair.
-    if let (Some(certificates), Some(keys)) = (certificate_algorithm(chain), key_algorithm(&key))
-        && certificates != keys
-    {
-        return Err("the key is not this certificate's".to_owned());
+    let identity = Identity::from_pkcs8(chain, key.as_bytes()).map_err(|_| "the certificate is not PEM".to_owned())?;
+    if is_pair(chain, &key).unwrap_or(false) {
+        Ok(identity)
+    } else {
+        Err("the key is not this certificate's".to_owned())
     }
-    Identity::from_pkcs8(chain, key.as_bytes()).map_err(|_| "the certificate is not PEM".to_owned())
 }
 
-/// Whether certificate and key belong together.
-pub fn is_pair(identity: &Identity) -> bool {
-    TlsConnector::builder().identity(identity.clone()).build().is_ok()
-}
-
-/// The OID of the first certificate's public key.
-fn certificate_algorithm(chain: &[u8]) -> Option<Vec<u8>> {
-    let certificate = Pem::iter_from_buffer(chain).flatten().find(|block| block.label == "CERTIFICATE")?;
-    Some(certificate.parse_x509().ok()?.public_key().algorithm.algorithm.as_bytes().to_vec())
-}
-
-/// The OID in PrivateKeyInfo: `SEQUENCE { version, SEQUENCE { OID, … }, … }`.
-fn key_algorithm(pkcs8: &str) -> Option<Vec<u8>> {
-    let (_, block) = x509_parser::pem::parse_x509_pem(pkcs8.as_bytes()).ok()?;
-    let (_, info, _) = split_element(&block.contents)?;
-    let (_, _version, rest) = split_element(info)?;
-    let (_, algorithm, _) = split_element(rest)?;
-    Some(split_element(algorithm)?.1.to_vec())
+/// Whether the first certificate's public key is that of the private key.
+fn is_pair(chain: &[u8], key: &str) -> Result<bool, ErrorStack> {
+    let key = PKey::private_key_from_pem(key.as_bytes())?;
+    Ok(X509::from_pem(chain)?.public_key()?.public_eq(&key))
 }
 
 /// The first private key in these PEM blocks, as a PKCS#8 PEM block.
@@ -161,11 +151,20 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_another_kind_is_not_the_certificates() {
-        assert!(identity(CERTIFICATE.as_bytes(), RSA_PKCS1.as_bytes()).is_ok_and(|pair| is_pair(&pair)));
-        assert!(identity(EC_CERTIFICATE.as_bytes(), EC_SEC1.as_bytes()).is_ok_and(|pair| is_pair(&pair)));
-        assert!(identity(CERTIFICATE.as_bytes(), EC_SEC1.as_bytes()).is_err());
-        assert!(identity(EC_CERTIFICATE.as_bytes(), RSA_PKCS8.as_bytes()).is_err());
+    fn a_key_of_another_certificate_is_refused() {
+        for (certificate, key, belongs) in [
+            (CERTIFICATE, RSA_PKCS1, true),
+            (EC_CERTIFICATE, EC_SEC1, true),
+            (CERTIFICATE, EC_SEC1, false),
+            (EC_CERTIFICATE, RSA_PKCS8, false),
+        ] {
+            assert_eq!(identity(certificate.as_bytes(), key.as_bytes()).is_ok(), belongs, "{certificate}");
+        }
+        // Of the same kind.
+        let other = PKey::from_rsa(openssl::rsa::Rsa::generate(2048).expect("a key")).expect("a key");
+        let other = other.private_key_to_pem_pkcs8().expect("PEM");
+        let refused = identity(CERTIFICATE.as_bytes(), &other).map(drop);
+        assert_eq!(refused, Err("the key is not this certificate's".to_owned()));
     }
 
     #[test]

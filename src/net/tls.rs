@@ -10,7 +10,7 @@ use super::socket::{DeadlineSocket, HandshakeRecording};
 use super::tls_client::{HandshakeStage, TlsClient, TlsTransport};
 use super::tls_failure::{certificate_error, handshake_failure, verification_failure, weak_certificate};
 use crate::exec::{Clock, PeerFacts, TlsError, TlsFacts, TlsInput, TlsOptions, TlsVersion};
-use native_tls::{Certificate, Protocol, TlsConnector};
+use native_tls::{Certificate, Identity, Protocol, TlsConnector};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -54,10 +54,7 @@ pub fn check_tls_input(file: TlsInput<'_>) -> Result<(), String> {
             Err(error) => Err(format!("it is not a PEM certificate: {}", reason(&error.to_string()))),
         },
         TlsInput::Ciphers(list) => check_ciphers(list),
-        TlsInput::Client { certificate, key } => {
-            let identity = private_key::identity(certificate, key)?;
-            if private_key::is_pair(&identity) { Ok(()) } else { Err("the key is not this certificate's".to_owned()) }
-        }
+        TlsInput::Client { certificate, key } => private_key::identity(certificate, key).map(drop),
     }
 }
 
@@ -85,21 +82,19 @@ fn build_connector(options: &TlsOptions) -> Result<TlsConnector, String> {
     builder.min_protocol_version(least.min(options.limits.max_version.or(least)).map(protocol));
     builder.max_protocol_version(options.limits.max_version.map(protocol));
     if let Some((certificate, key)) = &options.client_cert {
-        let identity = private_key::identity(certificate, key);
-        let identity = identity.map_err(|why| format!("the client certificate and its key cannot be used: {why}"))?;
-        builder.identity(identity);
+        builder.identity(client_identity(certificate, key)?);
     }
     if options.alpn.iter().any(|name| name.is_empty() || name.len() > 255) {
         return Err("an ALPN name has 1 to 255 bytes".to_owned());
     }
     let alpn: Vec<&str> = options.alpn.iter().map(String::as_str).collect();
     builder.request_alpns(&alpn);
-    builder.build().map_err(|error| match reason(&error.to_string()) {
-        mismatch if mismatch.contains("mismatch") => {
-            "the client certificate and its key cannot be used: the key is not this certificate's".to_owned()
-        }
-        other => other,
-    })
+    builder.build().map_err(|error| reason(&error.to_string()))
+}
+
+fn client_identity(certificate: &[u8], key: &[u8]) -> Result<Identity, String> {
+    let identity = private_key::identity(certificate, key);
+    identity.map_err(|why| format!("the client certificate and its key cannot be used: {why}"))
 }
 
 fn protocol(version: TlsVersion) -> Protocol {
