@@ -36,6 +36,8 @@ pub struct RowTask {
     pub attempt_recorded: bool,
     /// The recipients for whom the ledger has counted this attempt.
     pub recorded_recipients: Vec<String>,
+    /// The line of the file where it begins; 0 if it is no row of a file.
+    line: u64,
     /// It was counted against the limit when it was first handed out.
     counted: bool,
 }

@@ -14,6 +14,7 @@ use crate::exec::{Clock, DeliveryIntent, RecipientResult, Row, RowResult, RowSou
 use crate::session::{Place, RetrySettings};
 use crate::transcript::SafeText;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// The rows of one connection.
 pub struct WorkerRowSource<'w, 'p> {
@@ -31,13 +32,25 @@ pub struct WorkerRowSource<'w, 'p> {
     pub rows_begun: u32,
     /// Rows that were not given back because the connection was lost.
     completed: u32,
+    /// The number of the next attempt at the last row that was deferred, and the pause before it.
+    pub next_attempt: Option<(u32, Duration)>,
 }
 
 impl<'w, 'p> WorkerRowSource<'w, 'p> {
     /// The rows of a connection that is opened for the task `first`.
     pub fn new(options: &'w WorkerOptions<'p>, queue: &'w RowQueue, clock: &'w dyn Clock, first: RowTask) -> Self {
-        let (first, peeked) = (Some(first), VecDeque::new());
-        Self { options, queue, clock, first, current: None, peeked, repeated: None, rows_begun: 0, completed: 0 }
+        Self {
+            options,
+            queue,
+            clock,
+            first: Some(first),
+            current: None,
+            peeked: VecDeque::new(),
+            repeated: None,
+            rows_begun: 0,
+            completed: 0,
+            next_attempt: None,
+        }
     }
 
     /// The next task of the queue, at the rate that was asked for. For the first one the rate was waited for before connecting.
@@ -171,10 +184,11 @@ impl<'w, 'p> WorkerRowSource<'w, 'p> {
     }
 
     /// The row is tried again later, for the recipients that were deferred.
-    fn defer(&self, task: RowTask, end: RowEnd, retry: &RetrySettings, result: &RowResult) {
+    fn defer(&mut self, task: RowTask, end: RowEnd, retry: &RetrySettings, result: &RowResult) {
         let attempt = task.row.id.as_ref().map_or(1, |id| id.attempt);
-        let due = self.clock.now() + retry_delay(retry, attempt);
-        self.queue.defer(next_attempt(task, end, result), due, &result.outcome);
+        let wait = retry_delay(retry, attempt);
+        self.next_attempt = Some((attempt + 1, wait));
+        self.queue.defer(next_attempt(task, end, result), self.clock.now() + wait, &result.outcome);
     }
 
     /// A row as the executor gets it.

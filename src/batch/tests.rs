@@ -3,7 +3,7 @@
 
 mod hidden_texts;
 
-use super::ledger::{Ledger, LedgerAdmin};
+use super::ledger::{Ledger, LedgerAdmin, RecordedSession};
 use super::options::{BatchOptions, WorkerOptions};
 use super::queue::{RowQueue, RowStream};
 use super::row_source::WorkerRowSource;
@@ -12,7 +12,7 @@ use crate::exec::tests::server::ServerAct::{self, Bdat, Content, Fin, Hear, Say,
 use crate::exec::tests::server::{ScriptedNetwork, VirtualClock};
 use crate::exec::{Clock, ConnectionLabel, PreparedSession, RunOptions};
 use crate::net::NoNetwork;
-use crate::session::{CsvOptions, load};
+use crate::session::{CsvOptions, KeyCase, load};
 use crate::source::{RowReader, SystemSources};
 use hidden_texts::{HiddenRowTexts, HiddenTexts};
 use std::cell::RefCell;
@@ -40,6 +40,11 @@ impl Observer for EventCount {
     }
 }
 
+/// The session of these tests, as the ledger knows it.
+fn recorded_session() -> RecordedSession {
+    RecordedSession { name: "case".to_owned(), key_column: Some("n".to_owned()), key_case: KeyCase::Exact }
+}
+
 /// Runs a scenario; `hides`: without any text.
 fn run(scenario: &Scenario, hides: bool) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -57,7 +62,7 @@ fn run(scenario: &Scenario, hides: bool) -> String {
     let prepared = PreparedSession::new(&session, &options, &sources, clock.as_ref(), &mut observer)
         .unwrap_or_else(|outcome| panic!("{outcome:?}"));
     let path = folder.path().join("l.db");
-    let ledger = Arc::new(Ledger::open(&path, &[("case".to_owned(), Some("n".to_owned()))]).expect("a new ledger"));
+    let ledger = Arc::new(Ledger::open(&path, &[recorded_session()]).expect("a new ledger"));
     let has_rows = session.rows.is_some();
     let stream = match has_rows {
         false => RowStream::Times { remaining: 1, number: 0, until: None },

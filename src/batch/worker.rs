@@ -8,7 +8,7 @@ use super::retry::is_temporary;
 use super::row_end::RowEnd;
 use super::row_source::WorkerRowSource;
 use super::tally::RowState;
-use crate::event::{Cause, Fact, Failure, Observer, Outcome, SessionAttempt, Status};
+use crate::event::{Cause, Fact, Failure, Note, Observer, Outcome, SessionAttempt, Status};
 use crate::exec::{Clock, ConnectionLabel, PreparedSession};
 use crate::net::SystemClock;
 use crate::session::Place;
@@ -73,6 +73,7 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
                 return;
             }
             if !self.options.has_rows {
+                self.announce_retry(rows.next_attempt, &mut observer);
                 has_slot = false;
                 continue;
             }
@@ -115,6 +116,16 @@ impl<'w, 'p, 'o> Worker<'w, 'p, 'o> {
         if !self.options.has_rows && (task.repetition.is_some() || self.options.retry.is_some()) {
             let turn = SessionAttempt { repetition: task.repetition, attempt };
             self.label.emit(self.clock, observer, Fact::AttemptStarted { turn });
+        }
+    }
+
+    /// Reports that a whole session is run again after a pause.
+    fn announce_retry(&self, next_attempt: Option<(u32, Duration)>, observer: &mut SharedObserver<'_, '_>) {
+        if let (Some((attempt, wait)), Some(retry)) = (next_attempt, self.options.retry)
+            && self.clock.interrupted().is_none()
+        {
+            let note = Note::SessionRetrying { attempt, times: retry.times.saturating_add(1), wait };
+            self.label.emit(self.clock, observer, Fact::Noted(note));
         }
     }
 

@@ -115,6 +115,8 @@ pub enum Note {
     PartRemoved { what: &'static str },
     /// A step failed temporarily and is tried again.
     Retrying { attempt: u32, times: u32, wait: Duration },
+    /// The whole session failed temporarily and is run again.
+    SessionRetrying { attempt: u32, times: u32, wait: Duration },
     /// A server offers CHUNKING and refused BDAT with this reply: the rest of the run uses DATA.
     ChunkingDisabled { reply: SafeText },
     /// A server accepted a message: for how many recipients, its size in octets, and the queue ID from the reply.

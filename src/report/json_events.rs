@@ -202,6 +202,9 @@ fn note_fields(note: &Note) -> (&'static str, Value) {
         Note::Retrying { attempt, times, wait } => {
             ("retrying", json!({ "attempt": attempt, "times": times, "wait": seconds(*wait) }))
         }
+        Note::SessionRetrying { attempt, times, wait } => {
+            ("turn_retrying", json!({ "attempt": attempt, "times": times, "wait": seconds(*wait) }))
+        }
         Note::RecipientResult { address, outcome, reply, message: _ } => {
             ("recipient", json!({ "address": address.as_str(), "outcome": outcome.name(), "reply": reply.as_str() }))
         }

@@ -57,6 +57,9 @@ pub fn session_text(record: &Record, source: Option<&DiagnosisContext<'_>>, opti
         return String::new();
     }
     let mut out = result_line(record, options);
+    if let Some(description) = record.description.as_ref().filter(|_| options.verbose || bad) {
+        push_line(&mut out, &format!("  {description}"));
+    }
     if options.verbose {
         record.steps.iter().for_each(|one| step_line(one, &mut out));
     }

@@ -12,6 +12,16 @@ pub enum KeyCase {
     Ignore,
 }
 
+impl KeyCase {
+    /// Its name in a session file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Ignore => "ignore",
+        }
+    }
+}
+
 /// What two spellings of the same key have in common. An address is compared without white space around it, and its domain
 /// without case (RFC 1035 §2.3.3); any other key as it is. [`KeyCase::Ignore`] ignores case everywhere.
 pub fn comparison_key(key: &str, case: KeyCase) -> String {

@@ -42,6 +42,9 @@ pub use rendered_text::RenderedText;
 const BEFORE_EXPRESSION: &str = "{%set it=";
 const AFTER_EXPRESSION: &str = "%}";
 
+/// The engine's own functions.
+const ENGINE_FUNCTIONS: [&str; 4] = ["debug", "dict", "namespace", "range"];
+
 /// The prefix of the names of HTML templates. Values in them are escaped.
 const HTML: &str = "html ";
 
@@ -312,7 +315,7 @@ impl Templates {
         let mut names: Vec<(Option<usize>, String)> = undeclared
             .unwrap_or_default()
             .into_iter()
-            .filter(|name| !is_function(environment, name) && !is_tested_for_existence(source, &found, name))
+            .filter(|name| !is_function(name) && !is_tested_for_existence(source, &found, name))
             .map(|name| (position_of(source, &found, &name), name))
             .collect();
         names.sort();
@@ -376,8 +379,9 @@ fn line_of(text: &str, at: usize) -> usize {
     1 + text.as_bytes().iter().take(at).filter(|&&byte| byte == b'\n').count()
 }
 
-fn is_function(environment: &Environment<'_>, name: &str) -> bool {
-    FUNCTIONS.contains(&name) || environment.globals().any(|(global, _)| global == name)
+/// Whether templates know a function of this name, so that no variable can have it.
+pub fn is_function(name: &str) -> bool {
+    FUNCTIONS.contains(&name) || ENGINE_FUNCTIONS.contains(&name)
 }
 
 #[cfg(test)]

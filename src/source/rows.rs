@@ -31,6 +31,12 @@ pub struct SourceRow {
     pub value: Result<RowValue, String>,
 }
 
+/// What is wrong with the row at `place` if the row that begins in line `first` of the same file has its key.
+pub fn duplicate_key_error(key: &str, place: &str, first: u64) -> String {
+    let file = place.rsplit_once(':').map_or(place, |(file, _)| file);
+    format!("duplicate key {}: {file}:{first} has it too", SafeText::new(key))
+}
+
 /// Reads rows one at a time.
 pub struct RowReader {
     name: String,

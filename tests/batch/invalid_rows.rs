@@ -17,7 +17,7 @@ fn an_invalid_row_is_an_error_and_the_others_are_sent() {
         (
             "p.csv",
             b"email,name\nc@x.example,A\nc@x.example,C\n",
-            &["p.csv:3", "duplicate key c@x.example"],
+            &["p.csv:3", "duplicate key c@x.example: p.csv:2 has it too"],
             1,
             "a key that comes twice",
         ),

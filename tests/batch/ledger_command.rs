@@ -1,6 +1,6 @@
 //! `mailrun ledger`: count, list, export, resolve and merge rows.
 
-use crate::fixture::{BatchFixture, Behaviour, behaving, replying_on_release};
+use crate::fixture::{BatchFixture, Behaviour, SESSION, behaving, replying_on_release};
 use crate::support::FaultServer;
 
 /// A key that a terminal would interpret, and that CSV must quote.
@@ -49,6 +49,19 @@ fn rows_are_resolved_by_their_key_or_state() {
     let server = FaultServer::start();
     assert_eq!(batch.run(&server, &[]).status, 0);
     assert_eq!(server.recipients(), ["u2@x.example"]);
+}
+
+#[test]
+fn a_key_is_found_in_any_case_if_the_session_ignores_case() {
+    for (key_case, status, said) in [("ignore", 0, "1 row sent\n"), ("exact", 65, "")] {
+        let (batch, server) = (BatchFixture::new(0), behaving(&[Behaviour::AcceptsSilently]).start());
+        batch.write("c.toml", format!("{SESSION}key_case = \"{key_case}\"\n"));
+        batch.write("p.csv", "email\nAnn@x.example\n");
+        assert_eq!(batch.run(&server, &[]).status, 74);
+        let ran = batch.ledger(&["resolve", "ann@X.example", "sent"]);
+        assert_eq!((ran.status, ran.stdout.as_str()), (status, said), "{key_case}: {}", ran.stderr);
+        assert_eq!(batch.count("sent"), usize::from(status == 0), "{key_case}");
+    }
 }
 
 #[test]

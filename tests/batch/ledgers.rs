@@ -155,7 +155,7 @@ fn a_ledger_of_the_first_version_goes_on() {
     let (batch, server) = (BatchFixture::new(4), FaultServer::start());
     assert_eq!(batch.run(&server, &["--limit", "2"]).status, 0);
     let first = "DROP INDEX row_folded; ALTER TABLE row DROP COLUMN folded; ALTER TABLE recipient DROP COLUMN attempts;
-                 ALTER TABLE recipient DROP COLUMN changed; PRAGMA user_version = 1";
+                 ALTER TABLE recipient DROP COLUMN changed; ALTER TABLE session DROP COLUMN key_case; PRAGMA user_version = 1";
     database(&batch, first);
     assert_eq!(batch.run(&server, &[]).status, 0);
     assert_eq!((server.accepted_once(), batch.count("sent")), (4, 4));

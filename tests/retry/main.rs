@@ -73,6 +73,22 @@ fn a_run_with_the_same_ledger_sends_only_to_deferred_recipients() {
 }
 
 #[test]
+fn a_session_that_is_run_again_says_so_and_when() {
+    let text = "client_name = 't'\n[message]\nfrom = 's@x.example'\ntext = 't'\nto = ['b@x.example']\n\
+                [retry]\ntimes = 2\nwait = '10ms'\n";
+    let folder = Folder::new().with("nightly.toml", text);
+    let server = server(Deferral::AtRcpt);
+    let ran = folder.mailrun(["run", "--server", &server.url("smtp"), "nightly.toml"]).run().exits(0);
+    let remarks: Vec<_> = ran.stdout.lines().filter(|line| line.starts_with("*: ")).collect();
+    let retrying: Vec<_> = remarks.iter().filter(|line| line.starts_with("*: retrying: ")).collect();
+    assert_eq!(retrying.len(), 1, "{ran}");
+    assert!(retrying[0].starts_with("*: retrying: attempt 2 of 3 in "), "{ran}");
+    let at = remarks.iter().position(|line| line.starts_with("*: retrying")).expect("it was found");
+    let connects: Vec<_> = (0..remarks.len()).filter(|index| remarks[*index].starts_with("*: connected to ")).collect();
+    assert!(matches!(connects[..], [first, second] if first < at && at < second), "between the attempts: {ran}");
+}
+
+#[test]
 fn a_recipient_whose_reply_is_missing_is_unknown_whatever_the_replies_for_the_others() {
     for (on_refused, ledger) in [("abort", false), ("skip", false), ("abort", true), ("skip", true)] {
         let folder = Folder::new();

@@ -144,17 +144,21 @@ impl LedgerAdmin {
     pub fn resolve(&self, which: &ResolveTarget<'_>, to: &str) -> Result<ResolveCounts, LedgerError> {
         let write = || -> rusqlite::Result<ResolveCounts> {
             let transaction = self.store.db.unchecked_transaction()?;
-            let (key, state) = match which {
-                ResolveTarget::Key(key) => (Some(comparison_key(key, KeyCase::Exact)), None),
-                ResolveTarget::State(state) => (None, Some(*state)),
+            let (key, folded, state) = match which {
+                ResolveTarget::Key(key) => {
+                    let compared = |case| Some(comparison_key(key, case));
+                    (compared(KeyCase::Exact), compared(KeyCase::Ignore), None)
+                }
+                ResolveTarget::State(state) => (None, None, Some(*state)),
             };
             transaction.execute(
                 "UPDATE recipient SET state = ?3, changed = ?4, reply = iif(state = ?3, reply, ?5) WHERE state != 'sent' AND EXISTS (SELECT 1 FROM row w
                  WHERE w.session = recipient.session AND w.key = recipient.key AND w.run IS NULL
-                 AND (w.key = ?1 OR w.state = ?2)
+                 AND (w.key = ?1 OR w.state = ?2 OR (w.folded = ?6 AND w.session IN
+                 (SELECT name FROM session WHERE key_case = 'ignore')))
                  AND (recipient.state != 'refused' OR (w.state = 'refused' AND ?3 != 'sent'))
                  AND (?3 != 'sent' OR w.state != 'unknown' OR recipient.state IN ('unknown', 'sending')))",
-                (&key, state, to, timestamp(), RESOLVED),
+                (&key, state, to, timestamp(), RESOLVED, &folded),
             )?;
             let mut changed = ResolveCounts::default();
             {
@@ -162,9 +166,10 @@ impl LedgerAdmin {
                     "UPDATE row SET changed = ?4, reply = iif(state = ?3, reply, ?5), state = CASE WHEN ?3 = 'sent' AND state NOT IN ('sent', 'refused')
                      AND EXISTS (SELECT 1 FROM recipient r WHERE r.session = row.session AND r.key = row.key
                      AND (r.state IN ('deferred', 'pending') OR r.address GLOB 'message *')) THEN 'deferred' ELSE ?3 END
-                     WHERE run IS NULL AND (key = ?1 OR state = ?2) RETURNING state",
+                     WHERE run IS NULL AND (key = ?1 OR state = ?2 OR (folded = ?6 AND session IN
+                     (SELECT name FROM session WHERE key_case = 'ignore'))) RETURNING state",
                 )?;
-                let mut rows = update.query((&key, state, to, timestamp(), RESOLVED))?;
+                let mut rows = update.query((&key, state, to, timestamp(), RESOLVED, &folded))?;
                 while let Some(row) = rows.next()? {
                     let resolved = row.get::<_, String>(0)? == to;
                     *if resolved { &mut changed.resolved } else { &mut changed.deferred } += 1;

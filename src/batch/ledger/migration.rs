@@ -5,9 +5,10 @@ use crate::session::{KeyCase, comparison_key, ledger_recipient};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// The version of the tables.
-pub const VERSION: i32 = 2;
+pub const VERSION: i32 = 3;
 
 /// Version 2 counts attempts for each recipient, stores addresses in one spelling, and each key without case in `folded`.
+/// Version 3 knows how the keys of a session are compared.
 ///
 /// # Errors
 /// If the file cannot be written; it is then as it was.
@@ -15,7 +16,7 @@ pub fn migrate(db: &Connection) -> rusqlite::Result<()> {
     let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
     // Another run may have done so in the meantime.
     let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version < VERSION {
+    if version < 2 {
         transaction.execute_batch(
             "ALTER TABLE recipient ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
              ALTER TABLE recipient ADD COLUMN changed TEXT;
@@ -35,6 +36,9 @@ pub fn migrate(db: &Connection) -> rusqlite::Result<()> {
             fold.execute((&session, &exact, folded))?;
         }
         respell_recipients(&transaction)?;
+    }
+    if version < VERSION {
+        transaction.execute_batch("ALTER TABLE session ADD COLUMN key_case TEXT")?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()
@@ -100,6 +104,7 @@ mod tests {
 
     /// The tables of version 1.
     const FIRST: &str = "
+        CREATE TABLE session (name TEXT PRIMARY KEY, key_column TEXT) STRICT;
         CREATE TABLE row (
             session TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL, run INTEGER,
             message_id TEXT, reply TEXT, queue_id TEXT, attempts INTEGER NOT NULL DEFAULT 0, changed TEXT NOT NULL,

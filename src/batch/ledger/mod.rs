@@ -12,7 +12,7 @@ mod state;
 mod writer;
 
 pub use admin::{LedgerAdmin, LedgerEntry, ResolveCounts, ResolveTarget};
-pub use requests::{Claim, LedgerUpdate, RecipientUpdate, RecordedState, SendingRow};
+pub use requests::{Claim, ClaimRequest, LedgerUpdate, RecipientUpdate, RecordedSession, RecordedState, SendingRow};
 pub use schema::LedgerError;
 pub use state::STATES;
 
@@ -30,8 +30,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens or creates the ledger for these sessions, which are given with their names and key columns.
-    pub fn open(path: &Path, sessions: &[(String, Option<String>)]) -> Result<Self, LedgerError> {
+    /// Opens or creates the ledger for these sessions.
+    pub fn open(path: &Path, sessions: &[RecordedSession]) -> Result<Self, LedgerError> {
         let store = schema::Store::open(path)?;
         let run = store.begin_run(sessions)?;
         let (commands, received): (_, Receiver<WriterCommand>) = channel();
@@ -48,11 +48,11 @@ impl Ledger {
         if sent == Some(true) { Ok(()) } else { Err("the ledger is closed".to_owned()) }
     }
 
-    /// Claims the rows that are to be sent for this run. A row is known by its key and its number.
+    /// Claims the rows that are to be sent for this run.
     pub fn claim(
         &self,
         session: &str,
-        rows: Vec<(String, u64)>,
+        rows: Vec<ClaimRequest>,
         key_case: KeyCase,
         resend_unknown: bool,
     ) -> Result<Vec<Claim>, String> {

@@ -5,6 +5,28 @@ use crate::event::RecipientOutcome;
 use crate::session::KeyCase;
 use std::sync::mpsc::Sender;
 
+/// A session as its ledger knows it.
+#[derive(Clone, Debug)]
+pub struct RecordedSession {
+    /// The name of the session file, without its folder.
+    pub name: String,
+    /// The column whose values name the rows; `None` if the session has no rows.
+    pub key_column: Option<String>,
+    /// How keys are compared.
+    pub key_case: KeyCase,
+}
+
+/// A row that a run wants to send.
+#[derive(Clone, Debug)]
+pub struct ClaimRequest {
+    /// The row's key.
+    pub key: String,
+    /// The row's number in the file, from 1.
+    pub number: u64,
+    /// The line of the file where the row begins.
+    pub line: u64,
+}
+
 /// What the ledger says of a row that a run wants to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
@@ -24,8 +46,10 @@ pub enum Claim {
     UnknownBefore,
     /// Another run has claimed it.
     Held,
-    /// An earlier row of this run has the same key.
-    DuplicateKey,
+    /// An earlier row of this run, which begins in this line of the file, has the same key.
+    DuplicateKey {
+        line: u64,
+    },
 }
 
 /// What the ledger says of a row that is left when a run ends.
@@ -95,7 +119,7 @@ pub struct SendingRow {
 pub enum WriterCommand {
     Claim {
         session: String,
-        rows: Vec<(String, u64)>,
+        rows: Vec<ClaimRequest>,
         key_case: KeyCase,
         resend_unknown: bool,
         answer: Sender<Result<Vec<Claim>, String>>,

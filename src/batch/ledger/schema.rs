@@ -2,6 +2,7 @@
 
 use super::migration::{VERSION, migrate};
 use super::reply_text::RUN_ENDED;
+use super::requests::RecordedSession;
 use crate::event::Status;
 use crate::transcript::escape_unprintable;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -20,7 +21,7 @@ const CACHE_KIB: i32 = 512;
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 const TABLES: &str = "
-CREATE TABLE session (name TEXT PRIMARY KEY, key_column TEXT) STRICT;
+CREATE TABLE session (name TEXT PRIMARY KEY, key_column TEXT, key_case TEXT) STRICT;
 CREATE TABLE run (id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL, started TEXT NOT NULL) STRICT;
 CREATE TABLE row (
     session TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL, run INTEGER,
@@ -225,7 +226,7 @@ impl Store {
     }
 
     /// Begins a run: checks that the ledger belongs to these sessions, and releases the rows of dead runs.
-    pub fn begin_run(&self, sessions: &[(String, Option<String>)]) -> Result<LedgerRun, LedgerError> {
+    pub fn begin_run(&self, sessions: &[RecordedSession]) -> Result<LedgerRun, LedgerError> {
         let failed = |error: rusqlite::Error| LedgerError::sqlite(&self.path, &error);
         let transaction =
             rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate).map_err(failed)?;
@@ -252,7 +253,7 @@ impl Store {
         }
     }
 
-    fn check_sessions(&self, sessions: &[(String, Option<String>)]) -> Result<(), LedgerError> {
+    fn check_sessions(&self, sessions: &[RecordedSession]) -> Result<(), LedgerError> {
         let failed = |error: rusqlite::Error| LedgerError::sqlite(&self.path, &error);
         let mut known = std::collections::HashMap::new();
         {
@@ -263,7 +264,7 @@ impl Store {
                 known.insert(name, row.get::<_, Option<String>>(1).map_err(failed)?);
             }
         }
-        for (name, key) in sessions {
+        for RecordedSession { name, key_column: key, key_case } in sessions {
             let shown = |key: &Option<String>| {
                 key.as_ref().map_or("no key".to_owned(), |key| format!("\"{}\"", escape_unprintable(key.as_bytes())))
             };
@@ -294,6 +295,10 @@ impl Store {
                     return Err(LedgerError::other_session(&self.path, &why));
                 }
             }
+            // For `mailrun ledger`, which does not read the session file.
+            self.db
+                .execute("UPDATE session SET key_case = ?2 WHERE name = ?1", (name, key_case.name()))
+                .map_err(failed)?;
         }
         Ok(())
     }

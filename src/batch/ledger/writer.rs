@@ -1,7 +1,7 @@
 //! The writer thread: it collects the requests of all workers and commits them together.
 
 use super::reply_text::stored_reply;
-use super::requests::{Claim, LedgerUpdate, RecipientUpdate, RecordedState, SendingRow, WriterCommand};
+use super::requests::{Claim, ClaimRequest, LedgerUpdate, RecipientUpdate, RecordedState, SendingRow, WriterCommand};
 use super::schema::{LedgerRun, Store, error_text, timestamp};
 use super::state::{recipient_word, row_word};
 use crate::session::{KeyCase, comparison_key};
@@ -25,9 +25,9 @@ enum PendingResponse {
 /// Writes until all senders are gone.
 pub fn run_writer(store: Store, run: LedgerRun, commands: &Receiver<WriterCommand>) -> Result<(), String> {
     // The keys seen in this run. SQLite moves the table to a file when it grows.
-    let seen = store
-        .db
-        .execute_batch("CREATE TEMP TABLE seen (session TEXT, key TEXT, PRIMARY KEY (session, key)) WITHOUT ROWID");
+    let seen = store.db.execute_batch(
+        "CREATE TEMP TABLE seen (session TEXT, key TEXT, line INTEGER, PRIMARY KEY (session, key)) WITHOUT ROWID",
+    );
     let mut updates: Vec<LedgerUpdate> = Vec::new();
     let mut since: Option<Instant> = None;
     let mut open = seen.is_ok();
@@ -157,17 +157,24 @@ struct StoredRow {
     message_id: Option<String>,
 }
 
+/// The number as SQLite stores it.
+fn stored_number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 impl Claimant<'_> {
     /// Claims the rows that are left to this run. `dead_runs_released`: dead runs were released already.
-    fn claim(&self, rows: &[(String, u64)], dead_runs_released: &mut bool) -> rusqlite::Result<Vec<Claim>> {
+    fn claim(&self, rows: &[ClaimRequest], dead_runs_released: &mut bool) -> rusqlite::Result<Vec<Claim>> {
         let Self { store, run, session, key_case, .. } = *self;
         let db = &store.db;
         let mut claimed = Vec::with_capacity(rows.len());
-        for (key, number) in rows {
+        for ClaimRequest { key, number, line } in rows {
             let compared = comparison_key(key, key_case);
-            let mut see = db.prepare_cached("INSERT OR IGNORE INTO temp.seen VALUES (?1, ?2)")?;
-            if see.execute((session, &compared))? == 0 {
-                claimed.push(Claim::DuplicateKey);
+            let mut see = db.prepare_cached("INSERT OR IGNORE INTO temp.seen VALUES (?1, ?2, ?3)")?;
+            if see.execute((session, &compared, stored_number(*line)))? == 0 {
+                let mut find = db.prepare_cached("SELECT line FROM temp.seen WHERE session = ?1 AND key = ?2")?;
+                let line: i64 = find.query_row((session, &compared), |row| row.get(0))?;
+                claimed.push(Claim::DuplicateKey { line: line.unsigned_abs() });
                 continue;
             }
             let mut found = self.find(&compared)?;
@@ -178,7 +185,7 @@ impl Claimant<'_> {
                 *dead_runs_released = true;
                 found = self.find(&compared)?;
             }
-            let number = i64::try_from(*number).unwrap_or(i64::MAX);
+            let number = stored_number(*number);
             claimed.push(match found {
                 None => self.add(key, number)?,
                 Some(row) if is_held(&row) => Claim::Held,

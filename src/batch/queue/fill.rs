@@ -1,13 +1,13 @@
 //! Fills the queue: reads rows, and claims them in the ledger.
 
 use super::{QueueState, RowStream, RowTask};
-use crate::batch::ledger::{Claim, RecordedState};
+use crate::batch::ledger::{Claim, ClaimRequest, RecordedState};
 use crate::batch::options::BatchOptions;
 use crate::batch::row_state::recorded_refusal;
 use crate::event::{Failure, RowId, Status};
 use crate::exec::Row;
 use crate::session::{SourceError, comparison_key};
-use crate::source::SourceRow;
+use crate::source::{SourceRow, duplicate_key_error};
 use crate::transcript::SafeText;
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ impl QueueState {
                 let repetition = options.counts_repetitions.then_some(*number);
                 let task = RowTask { key: SINGLE_RUN_KEY.to_owned(), repetition, ..RowTask::default() };
                 if options.ledger.is_some() {
-                    return self.claim(vec![(task, 1)], options);
+                    return self.claim(vec![task], options);
                 }
                 self.ready.push_back(task);
                 true
@@ -71,7 +71,7 @@ impl QueueState {
                         read += 1;
                         let repetition = options.counts_repetitions.then_some(*repetition);
                         match row_task(row, key.as_deref(), options, repetition, &mut self.unseen_keys) {
-                            RowChoice::Run(task, number) => group.push((*task, number)),
+                            RowChoice::Run(task) => group.push(*task),
                             RowChoice::Excluded => self.tally.excluded += 1,
                             RowChoice::NotSelected => {}
                         }
@@ -108,17 +108,21 @@ impl QueueState {
         if options.ledger.is_some() {
             return self.claim(group, options);
         }
-        self.ready.extend(group.into_iter().map(|(task, _)| task));
+        self.ready.extend(group);
         true
     }
 
     /// Queues the rows that the ledger leaves to this run, and counts the others.
-    fn claim(&mut self, group: Vec<(RowTask, u64)>, options: &BatchOptions) -> bool {
+    fn claim(&mut self, group: Vec<RowTask>, options: &BatchOptions) -> bool {
         let Some(ledger) = &options.ledger else { return false };
         let names: Vec<_> = group
             .iter()
-            .filter(|(task, _)| task.row.error.is_none())
-            .map(|(task, number)| (task.key.clone(), *number))
+            .filter(|task| task.row.error.is_none())
+            .map(|task| ClaimRequest {
+                key: task.key.clone(),
+                number: task.row.id.as_ref().map_or(1, |id| id.number),
+                line: task.line,
+            })
             .collect();
         let claimed = match ledger.claim(&options.session, names, options.key_case, options.resend_unknown) {
             Ok(claimed) => claimed,
@@ -135,7 +139,7 @@ impl QueueState {
             }
         };
         let mut claimed = claimed.into_iter();
-        for (mut task, _) in group {
+        for mut task in group {
             if task.row.error.is_some() {
                 self.ready.push_back(task);
                 continue;
@@ -155,8 +159,8 @@ impl QueueState {
                 Claim::RefusedBefore => self.tally.refused_before += 1,
                 Claim::UnknownBefore => self.tally.unknown_before += 1,
                 Claim::Held => self.tally.held += 1,
-                Claim::DuplicateKey => {
-                    task.row.error = Some(format!("duplicate key {}: an earlier row has it", SafeText::new(&task.key)));
+                Claim::DuplicateKey { line } => {
+                    task.row.error = Some(duplicate_key_error(&task.key, &task.row.place, line));
                     self.ready.push_back(task);
                 }
             }
@@ -184,7 +188,7 @@ impl QueueState {
             while names.len() < COUNT_GROUP && !is_over && !is_late() {
                 match reader.next_row() {
                     Ok(Some(row)) => match row_task(row, key.as_deref(), options, None, &mut self.unseen_keys) {
-                        RowChoice::Run(task, _) => names.push(task.key),
+                        RowChoice::Run(task) => names.push(task.key),
                         RowChoice::Excluded => self.tally.excluded += 1,
                         RowChoice::NotSelected => {}
                     },
@@ -221,8 +225,7 @@ const SINGLE_RUN_KEY: &str = "-";
 
 /// What becomes of a row that was read.
 enum RowChoice {
-    /// It is a task, with the row's number.
-    Run(Box<RowTask>, u64),
+    Run(Box<RowTask>),
     /// A list of `[rows] exclude` has it.
     Excluded,
     /// Another shard has it, or `--key` names others.
@@ -237,7 +240,7 @@ fn row_task(
     repetition: Option<u64>,
     unseen: &mut Vec<String>,
 ) -> RowChoice {
-    let SourceRow { number, place, value, .. } = row;
+    let SourceRow { number, place, line, value } = row;
     let (mut value, mut error) = match value {
         Ok(value) => (Some(value), None),
         Err(why) => (None, Some(why)),
@@ -265,5 +268,5 @@ fn row_task(
     let (shown, at) = (SafeText::new(&name), SafeText::new(&place));
     let id = RowId { number, key: shown, has_key, place: at, attempt: 1, repetition };
     let row = Row { id: Some(id), place, value, error, ..Row::default() };
-    RowChoice::Run(Box::new(RowTask { row, key: name, ..RowTask::default() }), number)
+    RowChoice::Run(Box::new(RowTask { row, key: name, line, ..RowTask::default() }))
 }

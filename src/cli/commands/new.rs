@@ -3,6 +3,7 @@
 use crate::cli::arguments::{NewArguments, Starter};
 use crate::cli::error::CommandError;
 use crate::cli::output::console;
+use crate::cli::output::rerun_command::shell_quoted;
 use crate::event::Status;
 use crate::source::io_error_text;
 use crate::transcript::escape_unprintable;
@@ -110,8 +111,15 @@ fn write_suite(folder: Option<&Path>) -> Result<Status, CommandError> {
             CommandError::cannot_create(format!("cannot create {}: {}", shown(&path), io_error_text(&why)))
         })?;
     }
-    let word = format!("wrote {} files to {}; their tests and variables are in docs/ci.md", SUITE.len(), shown(folder));
-    console::print_line(&word);
+    console::print_line(&format!(
+        "wrote {} files to {}; each says at its top what it tests and how to run it. To run all of them:",
+        SUITE.len(),
+        shown(folder)
+    ));
+    console::print_line(&format!(
+        "  mailrun test --server smtp://mail.example.com --var domain=example.com {}",
+        shell_quoted(folder.as_os_str().as_bytes())
+    ));
     Ok(Status::Passed)
 }
 

@@ -1,6 +1,6 @@
 //! The ledgers of a run: that of `--ledger` for all sessions, or those that session files name.
 
-use crate::batch::ledger::Ledger;
+use crate::batch::ledger::{Ledger, RecordedSession};
 use crate::cli::arguments::RunArguments;
 use crate::cli::error::CommandError;
 use crate::cli::sessions::load::LoadedSession;
@@ -21,14 +21,11 @@ struct OpenLedger {
 #[derive(Default)]
 pub struct Ledgers(Vec<OpenLedger>);
 
-/// A session's name and key column, as its ledger has them, and the path of its file.
-type LedgerSession = (String, Option<String>, String);
-
 impl Ledgers {
     /// Opens or creates all of them. Nothing is sent if that fails.
     pub fn open(all: &RunArguments, sessions: &[&LoadedSession]) -> Result<Self, CommandError> {
         let arguments = &all.batch;
-        let mut paths: Vec<(PathBuf, Vec<LedgerSession>)> = Vec::new();
+        let mut paths: Vec<(PathBuf, Vec<(RecordedSession, String)>)> = Vec::new();
         for loaded in sessions {
             let Some(path) = ledger_path(all, loaded)? else { continue };
             let rows = loaded.session.rows.as_ref();
@@ -48,16 +45,19 @@ impl Ledgers {
                 let error = CommandError::invalid_data(format!("{shown}: a ledger needs \"key\" in [rows]"));
                 return Err(error.with_help("key names the column that identifies a row"));
             }
-            let key = rows.and_then(|rows| rows.key.as_ref()).map(|(key, _)| key.clone());
-            let session = (loaded.session.name.clone(), key, file.to_string());
+            let session = RecordedSession {
+                name: loaded.session.name.clone(),
+                key_column: rows.and_then(|rows| rows.key.as_ref()).map(|(key, _)| key.clone()),
+                key_case: rows.map_or_else(Default::default, |rows| rows.key_case),
+            };
             match paths.iter_mut().find(|(known, _)| *known == path) {
-                Some((_, users)) if users.iter().any(|(name, ..)| *name == session.0) => {
-                    let name = escape_unprintable(session.0.as_bytes());
+                Some((_, users)) if users.iter().any(|(other, _)| other.name == session.name) => {
+                    let name = escape_unprintable(session.name.as_bytes());
                     let what = format!("two sessions are named {name}: a ledger cannot tell their rows apart");
                     return Err(CommandError::invalid_data(what));
                 }
-                Some((_, users)) => users.push(session),
-                None => paths.push((path, vec![session])),
+                Some((_, users)) => users.push((session, file.to_string())),
+                None => paths.push((path, vec![(session, file.to_string())])),
             }
         }
         if arguments.resend_unknown && paths.is_empty() && !all.dry.dry_run && arguments.to.is_none() {
@@ -66,9 +66,9 @@ impl Ledgers {
         }
         let mut ledgers = Vec::new();
         for (path, users) in paths {
-            let keys: Vec<_> = users.iter().map(|(name, key, _)| (name.clone(), key.clone())).collect();
-            let ledger = Arc::new(Ledger::open(&path, &keys)?);
-            ledgers.push(OpenLedger { ledger, path, files: users.into_iter().map(|(.., file)| file).collect() });
+            let (users, files): (Vec<_>, Vec<_>) = users.into_iter().unzip();
+            let ledger = Arc::new(Ledger::open(&path, &users)?);
+            ledgers.push(OpenLedger { ledger, path, files });
         }
         Ok(Self(ledgers))
     }

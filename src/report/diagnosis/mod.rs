@@ -350,6 +350,7 @@ impl<W: Write> Observer for DiagnosisWriter<W> {
                 | Note::RecipientExcluded { .. }
                 | Note::InvalidText { .. }
                 | Note::Retrying { .. }
+                | Note::SessionRetrying { .. }
                 | Note::PartialWrite { .. }
                 | Note::MessageAccepted { .. }
                 | Note::RecipientResult { .. } => {}

@@ -308,6 +308,7 @@ impl Observer for Recorder {
                 self.step_finished(event, now);
             }
             Fact::Noted(note) => match note {
+                Note::SessionRetrying { .. } => {}
                 Note::Retrying { .. } => {
                     let last = self.steps.iter_mut().rev().find(|step| step.connection == event.connection);
                     if let Some(last) = last {

@@ -104,6 +104,7 @@ pub(super) fn is_detail(note: &Note) -> bool {
         | Note::ShortSecret { .. }
         | Note::ChunkingDisabled { .. }
         | Note::Retrying { .. }
+        | Note::SessionRetrying { .. }
         | Note::PartialWrite { .. }
         | Note::Interrupted { .. } => false,
     }
@@ -143,7 +144,7 @@ pub(super) fn note(note: &Note) -> String {
         Note::PartRemoved { what } => format!("removed {what} of the message"),
         Note::SecretInArguments { name } => format!("secret in the value given for {name}"),
         Note::ShortSecret { name } => format!("secret {name} is short: it is hidden only in the lines that send it"),
-        Note::Retrying { attempt, times, wait } => {
+        Note::Retrying { attempt, times, wait } | Note::SessionRetrying { attempt, times, wait } => {
             format!("retrying: attempt {attempt} of {times} in {}", HumanDuration(*wait))
         }
         Note::ChunkingDisabled { reply } => format!("chunking: {}", chunking_disabled(reply)),

@@ -5,6 +5,7 @@ use super::reader::SessionReader;
 use super::scalars::{SOURCES, integer};
 use super::table_fields::{Field, TableFields, in_order};
 use super::tables;
+use crate::session::template::is_function;
 use crate::session::{Diagnostic, RawBytes, Scope, SourcePath, Span, TextSource, Value, ValueSource, Variable};
 use base64::Engine;
 use std::time::Duration;
@@ -49,6 +50,9 @@ impl SessionReader<'_> {
         if !good {
             let wrong = Diagnostic::error(span, format!("\"{name}\" is not a valid name"));
             self.report(wrong.with_help("names are ASCII letters, digits and _, and do not begin with a digit"));
+        } else if is_function(name) {
+            let wrong = Diagnostic::error(span, format!("\"{name}\" is the name of a function"));
+            self.report(wrong.with_help("choose another name: templates call the function"));
         } else if Scope::FACTS.contains(&name) || name == "row" {
             self.report(Diagnostic::warning(span, format!("\"{name}\" hides the value that this name has by default")));
         }

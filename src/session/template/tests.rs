@@ -7,6 +7,7 @@ use super::super::{
 use super::super::{TlsFacts, Value};
 use super::html::escape_html;
 use super::toml_offsets::locate;
+use super::{ENGINE_FUNCTIONS, FUNCTIONS, environment};
 use crate::smtp::reply::{Reply, ReplyCode};
 use crate::transcript::Redactor;
 use base64::Engine;
@@ -47,6 +48,15 @@ fn render_html(source: &str) -> Result<String, String> {
     let mut scope = scope();
     scope.set("link", Value::Text("https://x.example/a?b=1&c='\"<d>".to_owned()));
     templates.render(&template, &scope).map_err(|error| error.message)
+}
+
+#[test]
+fn the_functions_of_the_engine_are_known_without_it() {
+    let environment = environment();
+    let names = environment.globals().map(|(name, _)| name.to_owned());
+    let mut globals: Vec<_> = names.filter(|name| !FUNCTIONS.contains(&name.as_str())).collect();
+    globals.sort();
+    assert_eq!(globals, ENGINE_FUNCTIONS);
 }
 
 #[test]

@@ -43,9 +43,10 @@ impl Templates {
             TextError { message: error.message, hint: label, line }
         });
         let undeclared = environment.get_template(name).map(|ready| ready.undeclared_variables(false));
-        let undefined = undeclared.unwrap_or_default().into_iter().filter(|used| {
-            !is_known(used) && !is_function(&environment, used) && !is_tested_for_existence(text, &words, used)
-        });
+        let undefined = undeclared
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|used| !is_known(used) && !is_function(used) && !is_tested_for_existence(text, &words, used));
         let undefined = undefined.map(|used| {
             let line = position_of(text, &words, &used).map_or(1, |at| line_of(text, at));
             TextError { message: undefined_message(&used), hint: None, line }

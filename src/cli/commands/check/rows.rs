@@ -7,7 +7,7 @@ use crate::event::{Event, Failure, Observer, Outcome, RowId, Status, group_thous
 use crate::exec::{CheckedRow, LocalHost, PreparedSession, Row, RunOptions, ServerTarget, TlsTrust};
 use crate::net::{SystemClock, check_tls_input};
 use crate::session::{ExclusionList, RowsSettings, SeenKeys, SourceError};
-use crate::source::{RowReader, SourceRow, read_exclusions};
+use crate::source::{RowReader, SourceRow, duplicate_key_error, read_exclusions};
 use crate::transcript::SafeText;
 use std::sync::Arc;
 
@@ -118,10 +118,9 @@ fn row_of(row: SourceRow, rows: &RowsSettings, exclusions: &ExclusionList, seen:
                 if exclusions.contains(&key) {
                     return None;
                 }
-                let file = place.rsplit_once(':').map_or("", |(file, _)| file);
                 // A run without a ledger may have rows without a key.
                 let first = if key.is_empty() { None } else { seen.add(&key, rows.key_case, line) };
-                error = first.map(|first| format!("duplicate key {}: {file}:{first} has it too", SafeText::new(&key)));
+                error = first.map(|first| duplicate_key_error(&key, &place, first));
             }
             _ => error = Some(format!("the row has no value for its key {}", SafeText::new(column))),
         }
