@@ -11,8 +11,8 @@ Examples:
   mailrun diff --text before.txt after.txt    compare two transcripts, the words too
   mailrun diff before.json after.json         compare two JSON reports
 
-Exit status: 0 if both are alike, 1 if they differ. If there is nothing to compare, for instance since a server cannot be connected to, it \
-is that of the error; `mailrun --help` lists them.";
+Exit status: 0 if both are alike, 1 if they differ. If there is nothing to compare, for example because a server cannot be reached, \
+it is that of the error; `mailrun --help` lists them.";
 
 /// Shows where two servers answer differently: codes, enhanced codes and capabilities.
 ///

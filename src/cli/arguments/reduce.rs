@@ -9,8 +9,8 @@ Examples:
   mailrun reduce bug.toml --while 'failed and step.command == \"RCPT\"' --server smtp://127.0.0.1:2525
   mailrun reduce bug.toml --while closed --confirm 3
 
-Names in EXPR: status (of the session so far), failed, closed (by the server), reply, step.name, step.number, step.command
-and session. EXPR must hold after a step of SESSION; otherwise the exit status is 1.";
+Names in EXPR: status (of the session so far), failed, closed (by the server), reply, step.name, step.number, \
+step.command and session. EXPR must be true after some step of SESSION; otherwise the exit status is 1.";
 
 /// Finds the smallest session that still shows a fault, and prints it.
 ///

@@ -18,11 +18,31 @@ pub fn main(arguments: &ManArguments) -> Result<Status, CommandError> {
             .find_subcommand(name)
             .ok_or_else(|| CommandError::usage(format!("unknown command {}", name.escape_default())))?,
     };
+    Ok(console::print(&manual_page(&definition, page)))
+}
+
+/// How clap_mangen begins each section: what an apostrophe is. Once is enough.
+const PREAMBLE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
+
+/// The page of `page`, which is `definition` or one of its commands.
+fn manual_page(definition: &Command, page: &Command) -> String {
     let mut out = Vec::new();
-    let (statuses, environment) = about_all_commands(&definition);
+    let (statuses, environment) = about_all_commands(definition);
+    let version = definition.get_version().unwrap_or_default();
     // Writing to memory cannot fail.
-    let _ = write(page, &statuses, &environment, &mut out);
-    Ok(console::print(&String::from_utf8_lossy(&out)))
+    let _ = write(page, version, &statuses, &environment, &mut out);
+    let page = String::from_utf8_lossy(&out).replace(PREAMBLE, "");
+    format!("{PREAMBLE}{}", ascii(&page))
+}
+
+fn man_title(page: &Command) -> &str {
+    page.get_display_name().unwrap_or_else(|| page.get_name())
+}
+
+/// Other characters as escapes: troff itself reads Latin-1.
+fn ascii(page: &str) -> String {
+    let written = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\[u{:04X}]", u32::from(c)) };
+    page.chars().map(written).collect()
 }
 
 /// What the program's help says about exit statuses, and about the environment: they hold for all commands.
@@ -32,9 +52,10 @@ fn about_all_commands(definition: &Command) -> (String, String) {
     (statuses.to_owned(), environment.to_owned())
 }
 
-fn write(page: &Command, statuses: &str, environment: &str, out: &mut impl Write) -> io::Result<()> {
+fn write(page: &Command, version: &str, statuses: &str, environment: &str, out: &mut impl Write) -> io::Result<()> {
     let man = Man::new(page.clone().subcommand_help_heading("COMMANDS"));
-    man.render_title(out)?;
+    // The library would put the version in the place of the date, which a page has not.
+    writeln!(out, ".TH \"{}\" \"1\" \"\" \"mailrun {version}\"", man_title(page))?;
     man.render_name_section(out)?;
     let usage = page.clone().render_usage().to_string();
     writeln!(out, ".SH SYNOPSIS")?;
@@ -76,21 +97,27 @@ mod tests {
     fn every_page_has_its_sections_and_values() {
         let mut definition = definition();
         definition.build();
-        let (statuses, environment) = about_all_commands(&definition);
-        assert!(statuses.contains("   75  ") && environment.contains("MAILRUN_CONNECT_TIMEOUT"));
         for page in definition.get_subcommands().filter(|page| page.get_name() != "help") {
-            let mut out = Vec::new();
-            write(page, &statuses, &environment, &mut out).expect("a Vec takes all");
-            let text = String::from_utf8(out).expect("a page is text");
+            let text = manual_page(&definition, page);
+            assert!(text.contains("   75  ") && text.contains("MAILRUN_CONNECT_TIMEOUT"), "{text}");
+            assert_eq!(text.matches(".ds Aq").count(), 2, "the preamble is there once: {text}");
+            let title = text.lines().find(|line| line.starts_with(".TH ")).expect("a page has a title");
+            let (name, version) = (page.get_name(), env!("CARGO_PKG_VERSION"));
+            assert_eq!(title, format!(".TH \"mailrun-{name}\" \"1\" \"\" \"mailrun {version}\""));
             for title in [".SH NAME", ".SH SYNOPSIS", ".SH \"EXIT STATUS\"", ".SH ENVIRONMENT"] {
                 let quoted = title.replace(".SH ENVIRONMENT", ".SH \"ENVIRONMENT\"");
                 assert!(text.contains(title) || text.contains(&quoted), "{}: {title}", page.get_name());
             }
-            assert!(!text.contains(".SH EXTRA"), "{}", page.get_name());
+            assert!(!text.contains(".SH EXTRA") && text.is_ascii(), "{}", page.get_name());
             let headings: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
             assert_eq!(headings.contains(&"COMMANDS"), page.has_subcommands(), "{headings:?}");
             assert!(!headings.contains(&"SUBCOMMANDS"), "{headings:?}");
         }
+    }
+
+    #[test]
+    fn a_character_beyond_ascii_is_an_escape() {
+        assert_eq!(ascii("{ command = … }"), "{ command = \\[u2026] }");
     }
 
     #[test]
