@@ -242,6 +242,13 @@ pub struct BatchArguments {
     pub yes: bool,
 }
 
+impl BatchArguments {
+    /// Whether everything runs several times, to measure.
+    pub fn is_load(&self) -> bool {
+        self.repeat.is_some() || self.duration.is_some()
+    }
+}
+
 /// What is printed, and the transcript file.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Output")]

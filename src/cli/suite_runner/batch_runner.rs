@@ -4,7 +4,8 @@ use super::ledgers::Ledgers;
 use super::network_pool::NetworkPool;
 use super::row_selection::check_row_selection;
 use crate::batch::{
-    BatchOptions, Progress, RateLimiter, RowListener, RowQueue, RowReport, RowStream, Statistics, Tally, WorkerOptions,
+    BatchOptions, Progress, RateLimiter, ReopenRows, RowListener, RowQueue, RowReport, RowStream, Statistics, Tally,
+    WorkerOptions,
 };
 use crate::cli::arguments::{BatchArguments, RunArguments};
 use crate::cli::error::CommandError;
@@ -14,7 +15,7 @@ use crate::cli::sessions::load::LoadedSession;
 use crate::event::{Cause, Event, Fact, Note, Observer, Outcome, Status, Verdict};
 use crate::exec::{self, Clock, ConnectionLabel, PreparedSession, RunOptions};
 use crate::net::SystemClock;
-use crate::session::{ExclusionList, RetrySettings, RowsSettings, SourceError, comparison_key};
+use crate::session::{ExclusionList, RetrySettings, RowsSettings, SourceError, Span, comparison_key};
 use crate::source::{RowReader, read_exclusions};
 use crate::transcript::{SafeText, escape_unprintable};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,15 @@ pub struct BatchRunner<'a> {
     is_dry: bool,
     /// Whether a batch may show a progress bar: nothing else writes to the terminal then.
     bar: bool,
+}
+
+/// What a session runs with.
+pub struct RunResources<'n> {
+    /// One network for each connection.
+    pub networks: NetworkPool<'n>,
+    pub clock: &'n SystemClock,
+    /// Called with the outcome of each row.
+    pub on_row: Option<RowListener>,
 }
 
 /// The end of a session.
@@ -83,10 +93,8 @@ impl<'a> BatchRunner<'a> {
     /// What to say before a batch starts: without a ledger it cannot go on where it stopped.
     pub fn warning(&self, loaded: &LoadedSession) -> Option<String> {
         let arguments = self.arguments;
-        let load = arguments.repeat.is_some() || arguments.duration.is_some();
-        let is_recorded = self.ledgers.of(loaded).is_some();
-        let warns = loaded.session.rows.is_some() && !is_recorded && !load && !self.is_dry && arguments.to.is_none();
-        warns.then(|| {
+        let is_unrecorded = loaded.session.rows.is_some() && !self.has_ledger(loaded) && arguments.to.is_none();
+        (is_unrecorded && !arguments.is_load() && !self.is_dry).then(|| {
             let name = escape_unprintable(loaded.path.name().as_bytes());
             format!(
                 "{name}: warning: no ledger: another run sends all rows again (give --ledger FILE, or ledger in [rows])"
@@ -106,12 +114,8 @@ impl<'a> BatchRunner<'a> {
 
     /// Whether the session simply runs once.
     fn is_plain(&self, loaded: &LoadedSession) -> bool {
-        let arguments = self.arguments;
-        let asked = arguments.repeat.is_some()
-            || arguments.duration.is_some()
-            || arguments.retry.is_some()
-            || self.ledgers.of(loaded).is_some();
-        loaded.session.rows.is_none() && loaded.session.retry.is_none() && !asked
+        let has_retry = loaded.session.retry.is_some() || self.arguments.retry.is_some();
+        !self.repeats_session(loaded) && !has_retry && !self.has_ledger(loaded)
     }
 
     /// How many connections the session uses in parallel.
@@ -122,19 +126,18 @@ impl<'a> BatchRunner<'a> {
 
     /// Whether the session runs for rows, or several times.
     pub fn repeats_session(&self, loaded: &LoadedSession) -> bool {
-        loaded.session.rows.is_some() || self.arguments.repeat.is_some() || self.arguments.duration.is_some()
+        loaded.session.rows.is_some() || self.arguments.is_load()
     }
 
-    /// Runs a session. `networks` has one network for each connection. `on_row` is called with the outcome of each row.
+    /// Runs a session.
     pub fn run_session(
         &self,
         loaded: &LoadedSession,
         options: &RunOptions,
-        networks: NetworkPool<'_>,
-        clock: &SystemClock,
-        on_row: Option<RowListener>,
+        resources: RunResources<'_>,
         observer: &mut (dyn Observer + Send),
     ) -> RunOutcome {
+        let clock = resources.clock;
         let shard = self.arguments.shard;
         if loaded.session.rows.is_none() && shard.is_some_and(|shard| !shard.contains(&loaded.session.name)) {
             let skipped = Some(SafeText::new("it belongs to another shard"));
@@ -142,7 +145,7 @@ impl<'a> BatchRunner<'a> {
             return RunOutcome { outcome, summary: None };
         }
         if self.is_plain(loaded) {
-            let mut network = networks.take();
+            let mut network = resources.networks.take();
             let outcome = exec::run(&loaded.session, options, &loaded.files, network.as_mut(), clock, observer);
             return RunOutcome { outcome, summary: None };
         }
@@ -150,7 +153,7 @@ impl<'a> BatchRunner<'a> {
         let mut interruption = InterruptionObserver { observer, seen: false };
         let (outcome, summary) =
             match PreparedSession::new(&loaded.session, options, &loaded.files, clock, &mut interruption) {
-                Ok(mut ready) => self.run_batch(loaded, &mut ready, &networks, clock, on_row, &mut interruption),
+                Ok(mut prepared) => self.run_batch(loaded, &mut prepared, resources, &mut interruption),
                 Err(outcome) => (*outcome, None),
             };
         let unreported = !interruption.seen && outcome.status.is_signal();
@@ -165,69 +168,32 @@ impl<'a> BatchRunner<'a> {
     fn run_batch(
         &self,
         loaded: &LoadedSession,
-        ready: &mut PreparedSession<'_>,
-        networks: &NetworkPool<'_>,
-        clock: &SystemClock,
-        on_row: Option<RowListener>,
+        prepared: &mut PreparedSession<'_>,
+        resources: RunResources<'_>,
         observer: &mut (dyn Observer + Send),
     ) -> (Outcome, Option<BatchSummary>) {
+        let RunResources { networks, clock, on_row } = resources;
         let (arguments, rows) = (self.arguments, loaded.session.rows.as_ref());
-        let until = arguments.duration.and_then(|duration| Instant::now().checked_add(duration));
-        let times = match (arguments.repeat, until) {
-            (Some(times), _) => times,
-            (None, Some(_)) => u64::MAX,
-            (None, None) => 1,
-        };
-        let turns = match rows {
-            None => RowStream::Times { remaining: times, number: 0, until },
-            Some(rows) => match self.rows(loaded, rows, ready, times, until) {
-                Ok(turns) => turns,
-                Err(outcome) => return (*outcome, None),
-            },
-        };
-        let (exclusions, warnings) = match rows.map(|rows| Self::exclusions(loaded, rows, ready)).transpose() {
-            Ok(found) => found.unwrap_or_default(),
+        let (stream, (exclusions, warnings)) = match self.open_rows(loaded, prepared) {
+            Ok(opened) => opened,
             Err(outcome) => return (*outcome, None),
         };
         if !self.quiet {
             // Before the first message, so that the run can still be stopped.
             warnings.iter().for_each(|line| console::print_line(line));
         }
-        ready.exclude(exclusions.clone());
+        prepared.exclude(exclusions.clone());
         let progress = if self.bar { Progress::default() } else { Progress::hidden() };
-        let bar = progress.clone();
-        let options = BatchOptions {
-            key_case: rows.map_or_else(Default::default, |rows| rows.key_case),
-            exclusions,
-            session: loaded.session.name.clone(),
-            shard: arguments.shard,
-            ledger: self.ledgers.of(loaded).cloned(),
-            resend_unknown: arguments.resend_unknown,
-            fail_fast: self.fail_fast,
-            counts_repetitions: arguments.repeat.is_some() || arguments.duration.is_some(),
-            limit: arguments.limit,
-            keys: arguments.key.clone(),
-            on_row: on_row.map(|on_row| -> RowListener {
-                Arc::new(move |report: &RowReport<'_>| bar.suspend(|| on_row(report)))
-            }),
-        };
-        let queue = RowQueue::new(turns, options);
-        let retry = match (arguments.retry, loaded.session.retry) {
-            (Some(times), own) => Some(RetrySettings { times, ..own.unwrap_or(RetrySettings::with_times(times)) }),
-            (None, own) => own,
-        };
+        let options = BatchOptions { exclusions, ..self.batch_options(loaded, on_row, &progress) };
+        let queue = RowQueue::new(stream, options);
         let rate = arguments.rate.or(rows.and_then(|rows| rows.rate)).filter(|_| !self.is_dry).map(RateLimiter::new);
-        let load = arguments.repeat.is_some() || arguments.duration.is_some();
-        let statistics = load.then(|| Mutex::new(Statistics::default()));
-        let plan = WorkerOptions {
+        let statistics = arguments.is_load().then(|| Mutex::new(Statistics::default()));
+        let patience = if self.has_ledger(loaded) { PATIENCE } else { Duration::ZERO };
+        let workers = WorkerOptions {
             connections: self.connections(loaded),
             per_connection: rows.map_or(1, |rows| rows.per_connection),
-            retry: retry.filter(|retry| retry.times > 0),
-            patience: arguments.patience.unwrap_or(if self.ledgers.of(loaded).is_some() {
-                PATIENCE
-            } else {
-                Duration::ZERO
-            }),
+            retry: self.retry_settings(loaded).filter(|retry| retry.times > 0),
+            patience: arguments.patience.unwrap_or(patience),
             rate: rate.as_ref(),
             network: &|| networks.take(),
             has_rows: rows.is_some(),
@@ -235,56 +201,125 @@ impl<'a> BatchRunner<'a> {
             all_deselected: !loaded.session.steps.is_empty() && loaded.session.steps.iter().all(|step| step.deselected),
         };
         let started = Instant::now();
-        let mut outcome = crate::batch::run(ready, &plan, &queue, clock, &progress, observer);
+        let mut outcome = crate::batch::run(prepared, &workers, &queue, clock, &progress, observer);
         let tally = queue.tally();
-        let mut summary = BatchSummary {
-            lines: Vec::new(),
-            tally,
-            counts_rows: rows.is_some() || load,
-            ledger: self.ledgers.path_of(loaded).map(Path::to_owned),
-        };
-        let counts = tally.summary(&queue.reasons());
-        if rows.is_some() || self.ledgers.of(loaded).is_some() || load {
-            summary.lines.push(counts);
+        let mut lines = Vec::new();
+        if self.repeats_session(loaded) || self.has_ledger(loaded) {
+            lines.push(tally.summary(&queue.reasons()));
         }
         if let Some(statistics) = statistics {
             let statistics = statistics.into_inner().unwrap_or_else(PoisonError::into_inner);
-            summary.lines.extend(statistics.report_lines(tally.sent, started.elapsed()));
+            lines.extend(statistics.report_lines(tally.sent, started.elapsed()));
         }
-        let before = tally.sent_before + tally.refused_before + tally.held + tally.excluded;
-        let is_empty_shard = rows.is_some() && arguments.shard.is_some() && before == 0;
-        if tally.finished() + tally.left() == 0 && (before > 0 || is_empty_shard) {
-            let why = match rows {
-                _ if is_empty_shard => "no row is in this shard",
-                Some(_) => "nothing is left to send",
-                None => "it is in the ledger already",
-            };
+        if let Some(why) = self.why_nothing_ran(loaded, &tally) {
             // A refused row still counts, so that the session is not skipped.
             match outcome.status {
                 Status::Passed => outcome.skipped = Some(SafeText::new(why)),
-                _ => summary.lines.push(why.to_owned()),
+                _ => lines.push(why.to_owned()),
             }
         }
         if self.quiet {
-            summary.lines.extend(warnings);
+            lines.extend(warnings);
         }
-        let has_lines = !summary.lines.is_empty();
-        (outcome, has_lines.then_some(summary))
+        let summary = (!lines.is_empty()).then(|| BatchSummary {
+            lines,
+            tally,
+            counts_rows: self.repeats_session(loaded),
+            ledger: self.ledgers.path_of(loaded).map(Path::to_owned),
+        });
+        (outcome, summary)
     }
 
-    fn rows(
+    /// The options of a batch, without the lists of `exclude`.
+    fn batch_options(&self, loaded: &LoadedSession, on_row: Option<RowListener>, progress: &Progress) -> BatchOptions {
+        let arguments = self.arguments;
+        let bar = progress.clone();
+        BatchOptions {
+            key_case: loaded.session.rows.as_ref().map_or_else(Default::default, |rows| rows.key_case),
+            exclusions: None,
+            session: loaded.session.name.clone(),
+            shard: arguments.shard,
+            ledger: self.ledgers.of(loaded).cloned(),
+            resend_unknown: arguments.resend_unknown,
+            fail_fast: self.fail_fast,
+            counts_repetitions: arguments.is_load(),
+            limit: arguments.limit,
+            keys: arguments.key.clone(),
+            on_row: on_row.map(|on_row| -> RowListener {
+                Arc::new(move |report: &RowReport<'_>| bar.suspend(|| on_row(report)))
+            }),
+        }
+    }
+
+    /// `--retry` changes how often, and `[retry]` the rest.
+    fn retry_settings(&self, loaded: &LoadedSession) -> Option<RetrySettings> {
+        let own = loaded.session.retry;
+        match self.arguments.retry {
+            Some(times) => Some(RetrySettings { times, ..own.unwrap_or(RetrySettings::with_times(times)) }),
+            None => own,
+        }
+    }
+
+    /// Why no row ran; `None` if one did, or if there are none at all.
+    fn why_nothing_ran(&self, loaded: &LoadedSession, tally: &Tally) -> Option<&'static str> {
+        let has_rows = loaded.session.rows.is_some();
+        let before = tally.sent_before + tally.refused_before + tally.held + tally.excluded;
+        let is_empty_shard = has_rows && self.arguments.shard.is_some() && before == 0;
+        if tally.finished() + tally.left() > 0 || (before == 0 && !is_empty_shard) {
+            return None;
+        }
+        Some(match has_rows {
+            _ if is_empty_shard => "no row is in this shard",
+            true => "nothing is left to send",
+            false => "it is in the ledger already",
+        })
+    }
+
+    /// Opens the rows, and reads the lists of `exclude`. `Err`: the session fails before anything is sent.
+    fn open_rows(
+        &self,
+        loaded: &LoadedSession,
+        prepared: &PreparedSession<'_>,
+    ) -> Result<(RowStream, ExclusionsWithWarnings), Box<Outcome>> {
+        let until = self.arguments.duration.and_then(|duration| Instant::now().checked_add(duration));
+        let times = self.repetitions();
+        let Some(rows) = &loaded.session.rows else {
+            let stream = RowStream::Times { remaining: times, number: 0, until };
+            return Ok((stream, ExclusionsWithWarnings::default()));
+        };
+        let (reader, reopen) = self.row_reader(loaded, rows, prepared)?;
+        let stream = RowStream::Rows {
+            reader: Box::new(reader),
+            key: rows.key.as_ref().map(|(key, _)| key.clone()),
+            repeats_left: times.saturating_sub(1),
+            repetition: 1,
+            reopen,
+            until,
+        };
+        Ok((stream, Self::exclusions(loaded, rows, prepared)?))
+    }
+
+    /// How often everything runs, `--duration` permitting.
+    fn repetitions(&self) -> u64 {
+        match (self.arguments.repeat, self.arguments.duration) {
+            (Some(times), _) => times,
+            (None, Some(_)) => u64::MAX,
+            (None, None) => 1,
+        }
+    }
+
+    /// Opens the file of the rows, and checks its columns and the keys of `--key`. The second value opens it again.
+    fn row_reader(
         &self,
         loaded: &LoadedSession,
         rows: &RowsSettings,
-        ready: &PreparedSession<'_>,
-        times: u64,
-        until: Option<Instant>,
-    ) -> Result<RowStream, Box<Outcome>> {
-        let refuse = |error: &SourceError, span: &crate::session::Span| Box::new(ready.refuse(error, span));
-        let path = ready.path(&rows.file)?;
+        prepared: &PreparedSession<'_>,
+    ) -> Result<(RowReader, ReopenRows), Box<Outcome>> {
+        let refuse = |error: &SourceError, span: &Span| Box::new(prepared.refuse(error, span));
+        let path = prepared.path(&rows.file)?;
         let reader =
             RowReader::open(&loaded.files, &path, &rows.format).map_err(|error| refuse(&error, &rows.file.span))?;
-        if reader.is_stream && times > 1 {
+        if reader.is_stream && self.repetitions() > 1 {
             let what = "standard input can be read only once, not again for --repeat or --duration".to_owned();
             return Err(refuse(&SourceError::Refused(what), &rows.file.span));
         }
@@ -298,16 +333,7 @@ impl<'a> BatchRunner<'a> {
             return Err(refuse(&SourceError::Refused(what), &rows.file.span));
         }
         let (files, format) = (loaded.files.clone(), rows.format);
-        let reopen = Box::new(move || RowReader::open(&files, &path, &format));
-        let key = rows.key.as_ref().map(|(key, _)| key.clone());
-        Ok(RowStream::Rows {
-            reader: Box::new(reader),
-            key,
-            repeats_left: times.saturating_sub(1),
-            repetition: 1,
-            reopen,
-            until,
-        })
+        Ok((reader, Box::new(move || RowReader::open(&files, &path, &format))))
     }
 
     /// The first key of `--key` that a file of rows does not have. It is read for that before anything is sent.
@@ -331,13 +357,13 @@ impl<'a> BatchRunner<'a> {
     fn exclusions(
         loaded: &LoadedSession,
         rows: &RowsSettings,
-        ready: &PreparedSession<'_>,
+        prepared: &PreparedSession<'_>,
     ) -> Result<ExclusionsWithWarnings, Box<Outcome>> {
         let (mut list, mut warnings) = (ExclusionList::default(), Vec::new());
         for exclusion in &rows.exclude {
-            let path = ready.path(&exclusion.file)?;
+            let path = prepared.path(&exclusion.file)?;
             let warning = read_exclusions(&loaded.files, &path, exclusion, &mut list)
-                .map_err(|(error, span)| Box::new(ready.refuse(&error, &span)))?;
+                .map_err(|(error, span)| Box::new(prepared.refuse(&error, &span)))?;
             warnings.extend(warning.map(|what| format!("warning: {what}")));
         }
         Ok(((!rows.exclude.is_empty()).then(|| Arc::new(list)), warnings))

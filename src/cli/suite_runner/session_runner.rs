@@ -1,6 +1,6 @@
 //! Runs one session: options of the run, clock, and batches, shared by all workers.
 
-use super::batch_runner::{BatchRunner, BatchSummary, RunOutcome};
+use super::batch_runner::{BatchRunner, BatchSummary, RunOutcome, RunResources};
 use super::network_mode::NetworkMode;
 use super::network_pool::NetworkPool;
 use crate::batch::RowListener;
@@ -39,7 +39,8 @@ impl SessionRunner<'_> {
                 NetworkPool::shared(count, &shared)
             }
         };
-        let run = || self.batches.run_session(loaded, &self.options, networks, &self.clock, on_row, observer);
+        let resources = RunResources { networks, clock: &self.clock, on_row };
+        let run = || self.batches.run_session(loaded, &self.options, resources, observer);
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok(RunOutcome { outcome, summary }) => (Some(outcome), summary),
             Err(_) => (None, None),
