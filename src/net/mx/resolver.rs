@@ -102,12 +102,18 @@ pub fn query_mx(
 }
 
 fn query_server(server: SocketAddr, domain: &str, deadline: Instant, clock: &SystemClock) -> io::Result<DnsResponse> {
-    let id = random_number()?;
-    let question = build_question(domain, id).map_err(io::Error::other)?;
-    match query_udp(server, &question, domain, id, deadline, clock)? {
-        DnsResponse::Truncated => query_tcp(server, &question, domain, id, deadline, clock),
-        heard => Ok(heard),
+    let query = DnsQuery::new(domain)?;
+    match query.send_over_udp(server, deadline, clock)? {
+        DnsResponse::Truncated => query.send_over_tcp(server, deadline, clock),
+        response => Ok(response),
     }
+}
+
+/// A query for the mail exchangers of a domain.
+struct DnsQuery<'d> {
+    domain: &'d str,
+    id: u16,
+    message: Vec<u8>,
 }
 
 fn random_number() -> io::Result<u16> {
@@ -116,61 +122,54 @@ fn random_number() -> io::Result<u16> {
     Ok(u16::from_be_bytes(bytes))
 }
 
-fn query_udp(
-    server: SocketAddr,
-    question: &[u8],
-    domain: &str,
-    id: u16,
-    deadline: Instant,
-    clock: &SystemClock,
-) -> io::Result<DnsResponse> {
-    let any = if server.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
-    // Port 0: the system chooses a random one.
-    let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
-    socket.connect(server)?;
-    socket.send(question)?;
-    let mut buffer = [0; DATAGRAM];
-    loop {
-        let slice = clock.wait_slice(deadline);
-        if clock.interrupted().is_some() || slice.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        socket.set_read_timeout(Some(slice))?;
-        match socket.recv(&mut buffer) {
-            // A message that is not the response may be forged: the response may still come.
-            Ok(count) => match parse_response(&buffer[..count], domain, id) {
-                DnsResponse::Other => {}
-                heard => return Ok(heard),
-            },
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Err(error) => return Err(error),
+impl<'d> DnsQuery<'d> {
+    fn new(domain: &'d str) -> io::Result<Self> {
+        let id = random_number()?;
+        Ok(Self { domain, id, message: build_question(domain, id).map_err(io::Error::other)? })
+    }
+
+    fn send_over_udp(&self, server: SocketAddr, deadline: Instant, clock: &SystemClock) -> io::Result<DnsResponse> {
+        let any = if server.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+        // Port 0: the system chooses a random one.
+        let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
+        socket.connect(server)?;
+        socket.send(&self.message)?;
+        let mut buffer = [0; DATAGRAM];
+        loop {
+            let slice = clock.wait_slice(deadline);
+            if clock.interrupted().is_some() || slice.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            socket.set_read_timeout(Some(slice))?;
+            match socket.recv(&mut buffer) {
+                // A message that is not the response may be forged: the response may still come.
+                Ok(count) => match parse_response(&buffer[..count], self.domain, self.id) {
+                    DnsResponse::Other => {}
+                    response => return Ok(response),
+                },
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
-}
 
-/// Over TCP a message is preceded by its length (RFC 1035 §4.2.2).
-fn query_tcp(
-    server: SocketAddr,
-    question: &[u8],
-    domain: &str,
-    id: u16,
-    deadline: Instant,
-    clock: &SystemClock,
-) -> io::Result<DnsResponse> {
-    let mut socket = Endpoint::Tcp { address: server, source: None }.connect(deadline, clock)?;
-    socket.set_deadline(deadline);
-    let length = u16::try_from(question.len()).map_err(io::Error::other)?;
-    let message = [&length.to_be_bytes()[..], question].concat();
-    let timed_out = |error: io::Error| match error.kind() {
-        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-        _ => error,
-    };
-    socket.write_all(&message).map_err(timed_out)?;
-    let mut length = [0; 2];
-    socket.read_exact(&mut length).map_err(timed_out)?;
-    let mut answer = vec![0; u16::from_be_bytes(length).into()];
-    socket.read_exact(&mut answer).map_err(timed_out)?;
-    Ok(parse_response(&answer, domain, id))
+    /// Over TCP a message is preceded by its length (RFC 1035 §4.2.2).
+    fn send_over_tcp(&self, server: SocketAddr, deadline: Instant, clock: &SystemClock) -> io::Result<DnsResponse> {
+        let mut socket = Endpoint::Tcp { address: server, source: None }.connect(deadline, clock)?;
+        socket.set_deadline(deadline);
+        let length = u16::try_from(self.message.len()).map_err(io::Error::other)?;
+        let message = [&length.to_be_bytes()[..], &self.message].concat();
+        let timed_out = |error: io::Error| match error.kind() {
+            io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+            _ => error,
+        };
+        socket.write_all(&message).map_err(timed_out)?;
+        let mut length = [0; 2];
+        socket.read_exact(&mut length).map_err(timed_out)?;
+        let mut answer = vec![0; u16::from_be_bytes(length).into()];
+        socket.read_exact(&mut answer).map_err(timed_out)?;
+        Ok(parse_response(&answer, self.domain, self.id))
+    }
 }
 
 #[cfg(test)]
