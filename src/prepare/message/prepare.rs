@@ -13,6 +13,7 @@ use crate::session::{
     AddressSource, AttachedFile, ContentPath, DATE_HELP, Message, SourcePath, Template, date_field, unseeded_letters,
 };
 use crate::smtp::address::Mailbox;
+use std::collections::HashSet;
 
 /// A message that is ready to be sent to any server.
 pub struct PreparedMessage<'a> {
@@ -55,6 +56,9 @@ impl HeaderAddresses {
     }
 }
 
+/// The mail of `eml`, and the key that names it.
+type GivenMail<'m, 'a> = Option<(Eml<'a>, &'m SourcePath)>;
+
 /// Renders, opens and builds. Everything that is wrong with it shows here, before anything is sent.
 pub fn prepare_message<'a>(
     context: &mut MessageContext<'_, 'a>,
@@ -67,59 +71,19 @@ pub fn prepare_message<'a>(
         bcc: mailboxes(context, &message.bcc)?,
         reply_to: mailboxes(context, &message.reply_to)?,
     };
-    let ready = match &message.eml {
+    let given: GivenMail<'_, 'a> = match &message.eml {
         Some(path) => Some((eml(context, path)?, path)),
         None => None,
     };
-    let wrong = |context: &MessageContext<'_, '_>, error: &EmlError, path: &SourcePath| {
-        let help = "envelope_from and envelope_to name the envelope in place of the headers";
-        context.bad_value(format!("{error} ({help})")).at(&path.span)
-    };
-    let from = match (&message.envelope_from, named.from.first(), &ready) {
-        (Some(source), ..) => Some(reverse_path(context, source)?),
-        (None, Some(address), _) => Some(address.mailbox.clone()),
-        (None, None, Some((eml, path))) => eml.from().map_err(|error| wrong(context, &error, path))?,
-        (None, None, None) => None,
-    };
-    let span = message.from.as_ref().map_or(&message.span, AddressSource::span);
-    let Some(mut from) = from else {
-        let what = if ready.is_some() {
-            "the mail has no From, and envelope_from is not given"
-        } else {
-            "from names no address"
-        };
-        return Err(context.bad_value(what).at(span));
-    };
-    let mut recipients;
-    let listed: Vec<_> =
-        [&named.to, &named.cc, &named.bcc].into_iter().flatten().map(|one| one.mailbox.clone()).collect();
-    match (&message.envelope_to, &ready) {
-        (Some(sources), _) => {
-            recipients = mailboxes(context, sources)?.into_iter().map(|one| one.mailbox).collect();
-        }
-        (None, None) => recipients = listed,
-        (None, Some((eml, path))) => {
-            recipients = listed;
-            // A key that is given and renders to nothing does not make the mail's own recipients those of the envelope.
-            if message.to.is_empty() && message.cc.is_empty() && message.bcc.is_empty() {
-                recipients = eml.recipients().map_err(|error| wrong(context, &error, path))?;
-            }
-        }
-    }
-    let mut seen = std::collections::HashSet::new();
-    recipients.retain(|recipient| seen.insert(recipient.comparison_key()));
-    if recipients.is_empty() || recipients.iter().any(Mailbox::is_null) {
-        let mut named = message.envelope_to.iter().flatten().chain(&message.to).chain(&message.cc).chain(&message.bcc);
-        let span = named.next().map_or(&message.span, AddressSource::span);
-        return Err(context.bad_value("the message has no recipient").at(span));
-    }
+    let mut from = sender(context, message, &named, &given)?;
+    let mut recipients = recipients(context, message, &named, &given)?;
     let params = [line(context, &message.mail_params)?, line(context, &message.rcpt_params)?];
     let [mail_params, mut rcpt_params] = params.map(Option::unwrap_or_default);
     if context.run.options.target.recipient.is_some() {
         rcpt_params = without_notifications(&rcpt_params);
     }
     let uses_smtputf8 = named.all().chain(&recipients).chain([&from]).any(Mailbox::is_internationalized)
-        || ready.as_ref().is_some_and(|(eml, _)| eml.content.internationalized())
+        || given.as_ref().is_some_and(|(eml, _)| eml.content.internationalized())
         || mail_params.split(' ').any(|param| param.eq_ignore_ascii_case("SMTPUTF8"));
     if !uses_smtputf8 {
         named.all_mut().chain(&mut recipients).chain([&mut from]).for_each(Mailbox::convert_domain);
@@ -140,13 +104,13 @@ pub fn prepare_message<'a>(
             recipients.iter_mut().for_each(Mailbox::convert_domain);
         }
     }
-    let is_eml = ready.is_some();
-    let (mut content, mut notices) = match ready {
+    let is_eml = given.is_some();
+    let (mut content, mut notices) = match given {
         Some((eml, _)) => {
             let notes = eml.removed.iter().map(|what| Note::PartRemoved { what }).collect();
             (eml.content, MessageNotices { notes, ..MessageNotices::default() })
         }
-        None => made(context, message, named, &from)?,
+        None => build_parts(context, message, named, &from)?,
     };
     notices.notes.extend(sign(context, message, &mut content)?);
     let envelope_and_headers = message.envelope_and_headers();
@@ -157,6 +121,61 @@ pub fn prepare_message<'a>(
         Note::RecipientExcluded { address }
     }));
     Ok(PreparedMessage { from, recipients, notices, mail_params, rcpt_params, is_eml, content })
+}
+
+/// The address of MAIL: that of `envelope_from`, else of `from`, else of the mail's own From field.
+fn sender(
+    context: &MessageContext<'_, '_>,
+    message: &Message,
+    named: &HeaderAddresses,
+    given: &GivenMail<'_, '_>,
+) -> Result<Mailbox, StepError> {
+    let from = match (&message.envelope_from, named.from.first(), given) {
+        (Some(source), ..) => Some(reverse_path(context, source)?),
+        (None, Some(address), _) => Some(address.mailbox.clone()),
+        (None, None, Some((eml, path))) => eml.from().map_err(|error| no_envelope(context, &error, path))?,
+        (None, None, None) => None,
+    };
+    from.ok_or_else(|| {
+        let what = match given {
+            Some(_) => "the mail has no From, and envelope_from is not given",
+            None => "from names no address",
+        };
+        context.bad_value(what).at(message.from.as_ref().map_or(&message.span, AddressSource::span))
+    })
+}
+
+/// The addresses of RCPT, each once: those of `envelope_to`, else of `to`, `cc` and `bcc`, else of the mail's own fields.
+fn recipients(
+    context: &MessageContext<'_, '_>,
+    message: &Message,
+    named: &HeaderAddresses,
+    given: &GivenMail<'_, '_>,
+) -> Result<Vec<Mailbox>, StepError> {
+    // A key that is given and renders to nothing does not make the mail's own recipients those of the envelope.
+    let names_nobody = message.to.is_empty() && message.cc.is_empty() && message.bcc.is_empty();
+    let mut recipients: Vec<Mailbox> = match (&message.envelope_to, given) {
+        (Some(sources), _) => mailboxes(context, sources)?.into_iter().map(|one| one.mailbox).collect(),
+        (None, Some((eml, path))) if names_nobody => {
+            eml.recipients().map_err(|error| no_envelope(context, &error, path))?
+        }
+        (None, _) => [&named.to, &named.cc, &named.bcc].into_iter().flatten().map(|one| one.mailbox.clone()).collect(),
+    };
+    let mut seen = HashSet::new();
+    recipients.retain(|recipient| seen.insert(recipient.comparison_key()));
+    if recipients.is_empty() || recipients.iter().any(Mailbox::is_null) {
+        let mut sources =
+            message.envelope_to.iter().flatten().chain(&message.to).chain(&message.cc).chain(&message.bcc);
+        let span = sources.next().map_or(&message.span, AddressSource::span);
+        return Err(context.bad_value("the message has no recipient").at(span));
+    }
+    Ok(recipients)
+}
+
+/// A mail of `eml` does not say whom it is from or for.
+fn no_envelope(context: &MessageContext<'_, '_>, error: &EmlError, path: &SourcePath) -> StepError {
+    let help = "envelope_from and envelope_to name the envelope in place of the headers";
+    context.bad_value(format!("{error} ({help})")).at(&path.span)
 }
 
 /// The parameters of RCPT for another recipient than the message's own: without ORCPT, which names that one, and NOTIFY.
@@ -175,7 +194,7 @@ fn eml<'a>(context: &MessageContext<'_, 'a>, path: &SourcePath) -> Result<Eml<'a
 }
 
 /// A mail of its parts, and what is to be known of it.
-fn made<'a>(
+fn build_parts<'a>(
     context: &mut MessageContext<'_, 'a>,
     message: &Message,
     named: HeaderAddresses,
