@@ -69,7 +69,7 @@ impl ClientPart {
     }
 }
 
-/// What the dialogue is at when the client's turn begins.
+/// What the dialogue is at when the client's turn, or a part of it, begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TurnState {
     /// The last reply was a 354.
@@ -84,11 +84,10 @@ pub struct TurnState {
 pub fn cut_turn(items: &[ClientItem], codes: &[u16], state: TurnState, logs_content: bool) -> Vec<ClientPart> {
     let mut parts: Vec<ClientPart> = Vec::new();
     let mut rest = items;
-    let mut content = state.content;
-    let mut sasl = state.sasl;
+    let mut state = state;
     let mut asked = 0;
     while let Some(first) = rest.first() {
-        let (kind, length) = next_part(rest, content, sasl, state.greeting && parts.is_empty(), !codes.is_empty());
+        let (kind, length) = next_part(rest, state, !codes.is_empty());
         let (kind, length) = match kind {
             PartKind::Chunk if length == 1 && !logs_content && bdat_octets(first).is_some_and(|n| n > 0) => {
                 (PartKind::EmptyChunk, 1)
@@ -102,26 +101,29 @@ pub fn cut_turn(items: &[ClientItem], codes: &[u16], state: TurnState, logs_cont
         asked += part.replies();
         // Pipelined content follows DATA, which was answered 354.
         let is_data = part.first().is_some_and(|line| line.trim_ascii().eq_ignore_ascii_case(b"DATA"));
-        content = kind == PartKind::Command && is_data && code == Some(354) && dot(rest).is_some();
-        sasl = code == Some(334) && matches!(kind, PartKind::Command | PartKind::SaslAnswer);
+        state = TurnState {
+            content: kind == PartKind::Command && is_data && code == Some(354) && dot(rest).is_some(),
+            sasl: code == Some(334) && matches!(kind, PartKind::Command | PartKind::SaslAnswer),
+            greeting: false,
+        };
         parts.push(part);
     }
     parts
 }
 
-/// The kind of the part at the beginning of `rest`, and how many items it has.
-fn next_part(rest: &[ClientItem], content: bool, sasl: bool, early: bool, answered: bool) -> (PartKind, usize) {
+/// The kind of the part at the beginning of `rest`, and how many items it has. `is_answered`: the turn has a reply.
+fn next_part(rest: &[ClientItem], state: TurnState, is_answered: bool) -> (PartKind, usize) {
     let first = &rest[0];
     let Some(body) = &first.body else { return (PartKind::MissingContent, 1) };
-    if content {
+    if state.content {
         return match dot(rest) {
             Some(length) => (PartKind::Content, length),
             // A server that answers content without a dot is worth a test.
-            None if answered => (PartKind::Command, rest.iter().take_while(|item| item.body.is_some()).count()),
+            None if is_answered => (PartKind::Command, rest.iter().take_while(|item| item.body.is_some()).count()),
             None => (PartKind::Bytes, rest.iter().take_while(|item| item.body.is_some()).count()),
         };
     }
-    if early && body.bytes().is_some_and(|bytes| bytes.starts_with(PROXY_V2)) {
+    if state.greeting && body.bytes().is_some_and(|bytes| bytes.starts_with(PROXY_V2)) {
         return (PartKind::Bytes, 1);
     }
     if body.end == LineEnd::Missing {
@@ -130,14 +132,14 @@ fn next_part(rest: &[ClientItem], content: bool, sasl: bool, early: bool, answer
         let open = rest.iter().take_while(is_open).count();
         return match rest.get(open).filter(|item| item.body.is_some()) {
             Some(_) => (PartKind::Command, open + 1),
-            None if answered => (PartKind::Command, open),
+            None if is_answered => (PartKind::Command, open),
             None => (PartKind::Bytes, open),
         };
     }
-    if sasl {
+    if state.sasl {
         return (PartKind::SaslAnswer, 1);
     }
-    if early && first.plain().is_some_and(|line| line.starts_with(b"PROXY ")) {
+    if state.greeting && first.plain().is_some_and(|line| line.starts_with(b"PROXY ")) {
         return (PartKind::Bytes, 1);
     }
     match bdat_octets(first) {
