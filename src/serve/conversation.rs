@@ -79,28 +79,7 @@ impl Conversation<'_> {
         let mut buffer = vec![0; READ_BUFFER];
         loop {
             match dialogue.next_action() {
-                ServerAction::Read => match self.connection.read(&mut buffer) {
-                    Ok(0) if self.shared.is_stopping() => dialogue.client_ended(ClientEnd::Stopped),
-                    Ok(0) => {
-                        self.log.client_ended(&ServerEvent::ClosedByClient);
-                        dialogue.client_ended(ClientEnd::Closed);
-                    }
-                    Ok(read) => {
-                        let bytes = buffer.get(..read).unwrap_or_default();
-                        self.log.received(bytes);
-                        dialogue.received(bytes);
-                    }
-                    Err(_) if self.shared.is_stopping() => dialogue.client_ended(ClientEnd::Stopped),
-                    Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                        dialogue.client_ended(ClientEnd::Idle);
-                    }
-                    Err(error) => {
-                        let reset = error.kind() == io::ErrorKind::ConnectionReset;
-                        let end = if reset { ServerEvent::ResetByClient } else { ServerEvent::ClosedByClient };
-                        self.log.client_ended(&end);
-                        dialogue.client_ended(ClientEnd::Closed);
-                    }
-                },
+                ServerAction::Read => self.read(&mut buffer, dialogue),
                 ServerAction::Write { bytes, pace } => {
                     self.log.sent(&bytes);
                     if self.write(&bytes, pace).is_err() {
@@ -155,6 +134,26 @@ impl Conversation<'_> {
                 }
             }
         }
+    }
+
+    /// Reads once. The dialogue gets the bytes, or the end of the client.
+    fn read(&mut self, buffer: &mut [u8], dialogue: &mut dyn Dialogue) {
+        let end = match self.connection.read(buffer) {
+            Ok(read @ 1..) => {
+                let bytes = buffer.get(..read).unwrap_or_default();
+                self.log.received(bytes);
+                return dialogue.received(bytes);
+            }
+            _ if self.shared.is_stopping() => return dialogue.client_ended(ClientEnd::Stopped),
+            Ok(_) => ServerEvent::ClosedByClient,
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => return dialogue.client_ended(ClientEnd::Idle),
+                io::ErrorKind::ConnectionReset => ServerEvent::ResetByClient,
+                _ => ServerEvent::ClosedByClient,
+            },
+        };
+        self.log.client_ended(&end);
+        dialogue.client_ended(ClientEnd::Closed);
     }
 
     fn start_tls(
