@@ -130,6 +130,8 @@ pub enum Cause {
     /// This side refused a TLS handshake, for another reason than the certificate.
     TlsRefused {
         why: SafeText,
+        /// The version that the server chose, if that is what this side refuses: `TLSv1.2`.
+        chosen_version: Option<SafeText>,
     },
     AuthRefused {
         mechanism: SafeText,
@@ -277,7 +279,7 @@ impl fmt::Display for Cause {
             Self::Certificate { why, .. } => write!(f, "certificate not trusted: {why}"),
             Self::TlsFailed { why, after_handshake: false } => write!(f, "TLS handshake failed: {why}"),
             Self::TlsFailed { why, after_handshake: true } => write!(f, "TLS error after the handshake: {why}"),
-            Self::TlsRefused { why } => write!(f, "TLS handshake refused by this side: {why}"),
+            Self::TlsRefused { why, .. } => write!(f, "TLS handshake refused by this side: {why}"),
             Self::AuthRefused { mechanism, reply, code: _ } => {
                 write!(f, "expected authentication with {mechanism} to succeed, got {reply}")
             }

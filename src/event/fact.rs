@@ -129,8 +129,8 @@ pub enum Note {
     InvalidText { what: SafeText },
     /// Writing stopped: how many of the bytes that were emitted last were not written.
     PartialWrite { bytes: usize },
-    /// The server refused a TLS handshake, as the step expects.
-    HandshakeRefused { why: SafeText },
+    /// The server refused a TLS handshake, as the step expects. `of_certificate`: it refuses the client's certificate, or its absence.
+    HandshakeRefused { why: SafeText, of_certificate: bool },
     /// Versions of TLS below 1.2 are offered, at OpenSSL's security level 0.
     SecurityLevelLowered,
     /// After the client's close_notify none came from the server before its time was over, plain text or the end.

@@ -1,6 +1,6 @@
 //! The errors of connections and deadlines.
 
-use super::ports::TlsError;
+use super::ports::{TlsError, TlsRefusal};
 use super::read_outcome::{Malformed, StreamEnd};
 use crate::event::{Cause, Status};
 use crate::session::Session;
@@ -79,8 +79,11 @@ impl StepError {
             ),
             TlsError::TimedOut => Self::timed_out(secrets, "the TLS handshake", deadline),
             TlsError::Settings(what) => Self { closes_connection: true, ..Self::bad_value(secrets, what) },
-            TlsError::RefusedHere(why) => Self::closing(Status::Config, Cause::TlsRefused { why: secrets.shown(why) }),
-            TlsError::NotTls { why, said: _ } | TlsError::Refused(why) | TlsError::Other(why) => {
+            TlsError::RefusedHere { why, chosen_version } => {
+                let chosen_version = chosen_version.map(|version| secrets.shown(version));
+                Self::closing(Status::Config, Cause::TlsRefused { why: secrets.shown(why), chosen_version })
+            }
+            TlsError::NotTls { why, said: _ } | TlsError::Refused(TlsRefusal { why, .. }) | TlsError::Other(why) => {
                 Self::closing(Status::Protocol, Cause::TlsFailed { why: secrets.shown(why), after_handshake: false })
             }
         }

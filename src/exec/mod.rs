@@ -37,7 +37,7 @@ pub use crate::prepare::{
 pub use crate::session::{CloseMode, PeerFacts, Server, ServerAddress, TlsFacts, TlsVersion};
 pub use crate::session::{ledger_recipient, message_id_of};
 pub use events::ConnectionLabel;
-pub use ports::{ConnectError, ConnectionInfo, MailExchanger, Network, Stream, TlsError};
+pub use ports::{ConnectError, ConnectionInfo, MailExchanger, Network, Stream, TlsError, TlsRefusal};
 pub use prepared_session::{CheckedRow, PreparedSession};
 pub use row_source::{DeliveryIntent, RowSource, SingleRun};
 

@@ -3,14 +3,15 @@
 use crate::event::CertificateProblem;
 use crate::prepare::{ConnectOptions, TlsOptions};
 use crate::session::{CloseMode, Server, TlsFacts};
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 /// A connection. All waiting ends at an absolute deadline, and a connection whose read timed out may be read again.
 /// Errors beside those of the system: `ErrorKind::InvalidData` if what came is not TLS or
-/// breaks it, `ConnectionRefused` if the server sent a TLS alert (one that refuses a client's certificate under
-/// TLS 1.3 does so at the first read), `NotConnected` after `close`.
+/// breaks it, `ConnectionRefused` with a [`TlsRefusal`] if the server sent a TLS alert (one that refuses a client's certificate
+/// under TLS 1.3 does so at the first read), `NotConnected` after `close`.
 pub trait Stream {
     /// Reads what is there, waiting until `deadline`; `Ok(0)` is the end. At the deadline: `ErrorKind::TimedOut`.
     fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize>;
@@ -104,9 +105,37 @@ pub enum TlsError {
         said: Vec<u8>,
     },
     /// The server refused it, by an alert or by ending the connection.
-    Refused(String),
+    Refused(TlsRefusal),
     /// This side refused what the server chose or offered: version, cipher, key size.
-    RefusedHere(String),
+    RefusedHere {
+        why: String,
+        /// The version that the server chose, if it is known and what is wrong: `TLSv1.2`.
+        chosen_version: Option<String>,
+    },
     /// Any other reason.
     Other(String),
 }
+
+/// Why a server refuses a handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsRefusal {
+    pub why: String,
+    /// It refuses the client's certificate, or its absence.
+    pub of_certificate: bool,
+}
+
+impl TlsRefusal {
+    /// The alert in an error of a [`Stream`].
+    pub fn of(error: &io::Error) -> Self {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>());
+        inner.cloned().unwrap_or_else(|| Self { why: error.to_string(), of_certificate: false })
+    }
+}
+
+impl fmt::Display for TlsRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for TlsRefusal {}

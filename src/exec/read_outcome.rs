@@ -1,5 +1,6 @@
 //! What may come of waiting and of writing.
 
+use super::ports::TlsRefusal;
 use crate::prepare::Interrupt;
 use crate::session::ReplyFacts;
 use crate::smtp::reply::{Reply, ReplyError};
@@ -12,7 +13,7 @@ pub enum StreamEnd {
     /// The system's word for it.
     Failed(String),
     /// The server ended TLS with an alert that says why.
-    Alert(String),
+    Alert(TlsRefusal),
     /// Inside TLS came what is not TLS.
     Garbled(String),
     /// There was no connection any more.
@@ -24,7 +25,8 @@ impl StreamEnd {
         match self {
             Self::Fin => "the server closed the connection",
             Self::Reset => "the server reset the connection",
-            Self::Failed(why) | Self::Alert(why) | Self::Garbled(why) => why,
+            Self::Failed(why) | Self::Garbled(why) => why,
+            Self::Alert(refusal) => &refusal.why,
             Self::Absent => "the connection was closed before (a step with connect = true opens a new one)",
         }
     }

@@ -151,7 +151,7 @@ pub fn handshake(
                 let seen = recording.take();
                 return Err(match verification_failure(&failure.text).filter(|_| verify) {
                     Some(why) => match weak_certificate(&why) {
-                        Some(why) => TlsError::RefusedHere(why),
+                        Some(why) => TlsError::RefusedHere { why, chosen_version: None },
                         None => {
                             let chain = match failure.chain.is_empty() {
                                 true => FirstFlight::parse(&seen.bytes).certificates,

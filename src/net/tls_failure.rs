@@ -6,7 +6,7 @@ use super::openssl_error::reason;
 use super::peer_certificate::PeerCertificate;
 use super::server_hello::FirstFlight;
 use super::socket::HandshakeBytes;
-use crate::exec::TlsError;
+use crate::exec::{TlsError, TlsRefusal};
 use jiff::Timestamp;
 use socket2::Socket;
 use std::io::{self, Read};
@@ -50,7 +50,7 @@ pub fn handshake_failure(failure: &HandshakeFailure, seen: HandshakeBytes, spare
         || failure.text.contains("Broken pipe")
         || failure.text.contains("Connection reset by peer")
     {
-        return TlsError::Refused("the server reset the connection in the handshake".to_owned());
+        return refused("the server reset the connection in the handshake");
     }
     if is_tls(&bytes) {
         let flight = FirstFlight::parse(&bytes);
@@ -58,13 +58,13 @@ pub fn handshake_failure(failure: &HandshakeFailure, seen: HandshakeBytes, spare
             // Up to TLS 1.2 OpenSSL reports a missing certificate this way.
             let why =
                 "the server refused the handshake after it requested a client certificate (alert handshake failure)";
-            TlsError::Refused(why.to_owned())
-        } else if let Some(words) = describe_alert(&said) {
-            TlsError::Refused(words)
-        } else if let Some(words) = describe_own_refusal(&said, &flight) {
-            TlsError::RefusedHere(words)
+            TlsError::Refused(TlsRefusal { why: why.to_owned(), of_certificate: true })
+        } else if let Some(refusal) = describe_alert(&said) {
+            TlsError::Refused(refusal)
+        } else if let Some(refusal) = describe_own_refusal(&said, &flight) {
+            refusal
         } else if ended {
-            TlsError::Refused("the server closed the connection in the handshake".to_owned())
+            refused("the server closed the connection in the handshake")
         } else {
             TlsError::Other(said)
         };
@@ -81,6 +81,10 @@ pub fn handshake_failure(failure: &HandshakeFailure, seen: HandshakeBytes, spare
     }
     bytes.truncate(MAX_SHOWN);
     TlsError::NotTls { why, said: bytes }
+}
+
+fn refused(why: &str) -> TlsError {
+    TlsError::Refused(TlsRefusal { why: why.to_owned(), of_certificate: false })
 }
 
 /// Whether the bytes can be TLS: the first one is the type of a record (RFC 8446 §5.1).
@@ -111,32 +115,32 @@ const OWN_REFUSALS: [(&str, &str); 18] = [
 ];
 
 /// What this side refused, if it did.
-fn describe_own_refusal(said: &str, flight: &FirstFlight) -> Option<String> {
+fn describe_own_refusal(said: &str, flight: &FirstFlight) -> Option<TlsError> {
     let (_, words) = OWN_REFUSALS.iter().find(|(reason, _)| said.contains(reason))?;
-    let chosen = match (flight.version_name(), flight.cipher_name()) {
-        (Some(version), _) if words.contains("version") => format!("the server chose {version}; "),
-        (_, Some(cipher)) if words.contains("cipher") => format!("the server chose {cipher}; "),
-        _ => String::new(),
-    };
-    Some(format!("{words} ({chosen}{said})"))
+    let chosen_version = flight.version_name().filter(|_| words.contains("version"));
+    let cipher = flight.cipher_name().filter(|_| words.contains("cipher"));
+    let chosen = chosen_version.as_ref().or(cipher.as_ref());
+    let chosen = chosen.map_or_else(String::new, |chosen| format!("the server chose {chosen}; "));
+    Some(TlsError::RefusedHere { why: format!("{words} ({chosen}{said})"), chosen_version })
 }
 
 /// The alert that the server sent, if any (RFC 8446 §6.2).
-fn describe_alert(said: &str) -> Option<String> {
+fn describe_alert(said: &str) -> Option<TlsRefusal> {
     let (_, alert) = said.split_once("alert ")?;
     let of_certificates = ["certificate", "unknown ca", "access denied"].iter().any(|word| alert.contains(word));
-    Some(match alert.trim_start_matches("number ") {
+    let why = match alert.trim_start_matches("number ") {
         "protocol version" => "the server refused: no TLS version in common (alert protocol version)".to_owned(),
         _ if of_certificates => format!("the server refused the client's certificate, or its absence (alert {alert})"),
         _ => format!("the server refused the handshake (alert {alert})"),
-    })
+    };
+    Some(TlsRefusal { why, of_certificate: of_certificates })
 }
 
 /// The error that ended TLS after the handshake.
 pub fn connection_error(error: &io::Error) -> io::Error {
     let said = reason(&error.to_string());
-    if let Some(why) = describe_alert(&said) {
-        return io::Error::new(io::ErrorKind::ConnectionRefused, why);
+    if let Some(refusal) = describe_alert(&said) {
+        return io::Error::new(io::ErrorKind::ConnectionRefused, refusal);
     }
     let why = match said.as_str() {
         "wrong version number" | "packet length too long" | "bad record type" | "unexpected message" => {

@@ -219,7 +219,7 @@ fn whatever_else_goes_wrong_has_its_own_words() {
         let (mut stream, thread) = serving(1, part);
         let failure = stream.start_tls(&options, soon()).expect_err(words);
         let said = match failure {
-            TlsError::Refused(why) if !words.contains("not TLS") => why,
+            TlsError::Refused(TlsRefusal { why, .. }) if !words.contains("not TLS") => why,
             TlsError::NotTls { why, said } if words.contains("not TLS") && !said.is_empty() => why,
             failure => panic!("{words}: {failure:?}"),
         };

@@ -182,7 +182,7 @@ fn note_fields(note: &Note) -> (&'static str, Value) {
         Note::MailExchangerUnreachable { host, why } => {
             ("exchanger_unreachable", json!({ "host": host.as_str(), "why": why.as_str() }))
         }
-        Note::HandshakeRefused { why } => ("tls_handshake_refused", json!({ "why": why.as_str() })),
+        Note::HandshakeRefused { why, .. } => ("tls_handshake_refused", json!({ "why": why.as_str() })),
         Note::SecurityLevelLowered => ("tls_security_level_lowered", json!({ "level": 0 })),
         Note::NoCloseNotify => ("tls_close_unanswered", json!({})),
         Note::OutsideTls { line } => ("outside_tls", json!({ "line": line.as_str() })),

@@ -147,7 +147,7 @@ fn hidden_cause(cause: &Cause) -> Cause {
         Cause::CannotConnect { .. } => Cause::CannotConnect { address: x(), why: x() },
         Cause::Certificate { problem, .. } => Cause::Certificate { problem: *problem, why: x(), details: Vec::new() },
         Cause::TlsFailed { after_handshake, .. } => Cause::TlsFailed { why: x(), after_handshake: *after_handshake },
-        Cause::TlsRefused { .. } => Cause::TlsRefused { why: x() },
+        Cause::TlsRefused { .. } => Cause::TlsRefused { why: x(), chosen_version: None },
         Cause::AuthRefused { code, .. } => Cause::AuthRefused { mechanism: x(), reply: x(), code: *code },
         Cause::MissingCapability { .. } => Cause::MissingCapability { what: x(), help: None },
         Cause::Sasl { .. } => Cause::Sasl { mechanism: x(), why: x() },
@@ -171,7 +171,9 @@ fn hidden_note(note: &Note) -> Note {
         }
         Note::Capabilities { .. } => Note::Capabilities { list: Vec::new() },
         Note::InvalidText { .. } => Note::InvalidText { what: x() },
-        Note::HandshakeRefused { .. } => Note::HandshakeRefused { why: x() },
+        Note::HandshakeRefused { of_certificate, .. } => {
+            Note::HandshakeRefused { why: x(), of_certificate: *of_certificate }
+        }
         Note::OutsideTls { .. } => Note::OutsideTls { line: x() },
         Note::QuitFailed { .. } => Note::QuitFailed { why: x() },
         // The others hold numbers only, or come before any row.

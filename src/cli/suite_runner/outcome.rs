@@ -173,7 +173,7 @@ mod tests {
         let down = Cause::CannotConnect { address: SafeText::new("a:1"), why: SafeText::new("refused") };
         let failure = Failure::new(Status::Unavailable, Place::default(), down);
         let unreached = Outcome { failure: Some(failure), ..ended(Status::Unavailable, 1) };
-        let refused = Cause::TlsRefused { why: SafeText::new("no TLS version in common") };
+        let refused = Cause::TlsRefused { why: SafeText::new("no TLS version in common"), chosen_version: None };
         let refused = Failure::new(Status::Config, Place::default(), refused);
         let refused_here = Outcome { failure: Some(refused), ..ended(Status::Config, 1) };
         let table = [

@@ -6,7 +6,7 @@ use crate::exec::connection::{ConnectionState, TlsStart};
 use crate::exec::context::StepContext;
 use crate::exec::error::{Deadline, StepError};
 use crate::exec::exchange::require_quiet;
-use crate::exec::ports::TlsError;
+use crate::exec::ports::{TlsError, TlsRefusal};
 use crate::exec::read_outcome::{StreamEnd, TransferError};
 use crate::prepare::TlsOptions;
 use crate::session::{CloseMode, Expectation};
@@ -73,7 +73,7 @@ pub fn reject_injected_bytes(context: &mut StepContext<'_, '_>, check: bool) -> 
 /// Starts TLS on the connection.
 pub fn handshake(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
     match run_handshake(context)? {
-        HandshakeResult::Refused(error) => Err(error),
+        HandshakeResult::Refused { error, .. } => Err(error),
         HandshakeResult::Started => Ok(()),
     }
 }
@@ -87,20 +87,18 @@ fn trusts_this_machine(context: &StepContext<'_, '_>) -> bool {
 
 /// Runs a handshake that the server is expected to refuse. The connection is over if it does.
 pub fn expect_refusal(context: &mut StepContext<'_, '_>) -> Result<(), StepError> {
-    let why = match run_handshake(context)? {
-        HandshakeResult::Refused(error) => match error.cause {
-            Cause::TlsFailed { why, after_handshake: _ } => Some(why),
-            _ => return Err(error),
-        },
+    let refusal = match run_handshake(context)? {
+        HandshakeResult::Refused { refusal, .. } => Some(refusal),
         HandshakeResult::Started => refusal_after_handshake(context)?,
     };
-    let Some(why) = why else {
+    let Some(TlsRefusal { why, of_certificate }) = refusal else {
         let expect = context.expected()?;
         let cause =
             Cause::Unexpected { expected: context.events.shown(&expect.words), got: ServerResponse::TlsStarted };
         return Err(at_expectation(StepError::new(Status::Failed, cause), expect));
     };
-    context.note(Note::HandshakeRefused { why });
+    let why = context.events.shown(why);
+    context.note(Note::HandshakeRefused { why, of_certificate });
     context.connection.close(context.events, CloseMode::Fin);
     Ok(())
 }
@@ -108,15 +106,16 @@ pub fn expect_refusal(context: &mut StepContext<'_, '_>) -> Result<(), StepError
 /// Why the server refuses a handshake that this side has finished. In TLS 1.3 the client is the last to finish (RFC 8446
 /// §2), so the server may refuse it later. `None`: it succeeded, since the server said or ended nothing in time, or sent
 /// something else.
-fn refusal_after_handshake(context: &mut StepContext<'_, '_>) -> Result<Option<SafeText>, StepError> {
+fn refusal_after_handshake(context: &mut StepContext<'_, '_>) -> Result<Option<TlsRefusal>, StepError> {
     let version = context.connection.server.tls.as_ref().and_then(|tls| tls.version.as_deref());
     if version.is_some_and(|version| version != "TLSv1.3") {
         return Ok(None);
     }
     let deadline = Deadline::after(context.events.now(), context.step.timeout.unwrap_or(REFUSAL_WAIT), None);
     match context.connection.read_some(context.events, deadline.at) {
-        Err(TransferError::Ended(end @ (StreamEnd::Alert(_) | StreamEnd::Fin | StreamEnd::Reset))) => {
-            Ok(Some(context.events.shown(end.description())))
+        Err(TransferError::Ended(StreamEnd::Alert(refusal))) => Ok(Some(refusal)),
+        Err(TransferError::Ended(end @ (StreamEnd::Fin | StreamEnd::Reset))) => {
+            Ok(Some(TlsRefusal { why: end.description().to_owned(), of_certificate: false }))
         }
         Err(TransferError::Ended(end)) => Err(StepError::lost(&context.events.secrets, &end)),
         Err(TransferError::Interrupted(interrupt)) => Err(StepError::interrupted(interrupt)),
@@ -128,7 +127,10 @@ fn refusal_after_handshake(context: &mut StepContext<'_, '_>) -> Result<Option<S
 enum HandshakeResult {
     Started,
     /// The server refused it, by an alert or by ending the connection.
-    Refused(StepError),
+    Refused {
+        error: StepError,
+        refusal: TlsRefusal,
+    },
 }
 
 fn run_handshake(context: &mut StepContext<'_, '_>) -> Result<HandshakeResult, StepError> {
@@ -166,7 +168,7 @@ fn run_handshake(context: &mut StepContext<'_, '_>) -> Result<HandshakeResult, S
     let facts = match started {
         Ok(facts) => facts,
         Err(failure) => {
-            let refused = matches!(failure, TlsError::Refused(_));
+            let refusal = if let TlsError::Refused(refusal) = &failure { Some(refusal.clone()) } else { None };
             let error = match (context.events.clock.interrupted(), &failure) {
                 (
                     Some(interrupt),
@@ -174,7 +176,10 @@ fn run_handshake(context: &mut StepContext<'_, '_>) -> Result<HandshakeResult, S
                 ) => return Err(StepError::interrupted(interrupt)),
                 _ => StepError::tls(&context.events.secrets, failure, deadline),
             };
-            return if refused { Ok(HandshakeResult::Refused(error)) } else { Err(error) };
+            return match refusal {
+                Some(refusal) => Ok(HandshakeResult::Refused { error, refusal }),
+                None => Err(error),
+            };
         }
     };
     context.events.emit(&context.connection.name, Fact::TlsStarted { tls: &facts, verify });

@@ -6,7 +6,7 @@ use super::slice::{may_try_again, next_slice};
 use crate::event::{Fact, TransactionLog};
 use crate::exec::events::EventSink;
 use crate::exec::outbox::Outbox;
-use crate::exec::ports::{ConnectionInfo, Stream};
+use crate::exec::ports::{ConnectionInfo, Stream, TlsRefusal};
 use crate::exec::read_outcome::{StreamEnd, TransferError};
 use crate::session::{Chunk, CloseMode, TlsFacts};
 use crate::smtp::reply::ReplyParser;
@@ -248,7 +248,7 @@ impl SmtpConnection<'_> {
         match error.kind() {
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => StreamEnd::Reset,
             ErrorKind::UnexpectedEof | ErrorKind::NotConnected => StreamEnd::Fin,
-            ErrorKind::ConnectionRefused if self.is_encrypted() => StreamEnd::Alert(error.to_string()),
+            ErrorKind::ConnectionRefused if self.is_encrypted() => StreamEnd::Alert(TlsRefusal::of(error)),
             _ if self.is_encrypted() => StreamEnd::Garbled(error.to_string()),
             _ => StreamEnd::Failed(error.to_string()),
         }

@@ -119,7 +119,7 @@ pub(super) fn note(note: &Note) -> String {
     match note {
         Note::Unencrypted { why } => format!("continuing unencrypted: {why}"),
         Note::NotVerified { why } => format!("certificate not verified: {why}"),
-        Note::HandshakeRefused { why } => format!("TLS handshake failed as expected: {why}"),
+        Note::HandshakeRefused { why, .. } => format!("TLS handshake failed as expected: {why}"),
         Note::SecurityLevelLowered => SECURITY_LEVEL_REMARK.to_owned(),
         Note::NoCloseNotify => "TLS: no close_notify from the server".to_owned(),
         Note::OutsideTls { line } => format!("outside TLS: {line}"),

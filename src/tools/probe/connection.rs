@@ -17,7 +17,7 @@ pub struct ProbeConnection {
     pub exchanger: Option<String>,
     pub tls: Option<TlsFacts>,
     /// Why the server refused the handshake, if it did.
-    pub refused: Option<String>,
+    pub refused: Option<HandshakeRefusal>,
     /// In place of a greeting came the beginning of a TLS record.
     pub greets_in_tls: bool,
     /// A line that begins like a reply came before TLS.
@@ -28,6 +28,14 @@ pub struct ProbeConnection {
     times: ConnectionTimes,
     /// The name of the step that runs.
     step: String,
+}
+
+/// The server refused a handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandshakeRefusal {
+    pub why: String,
+    /// It refuses the client's certificate, or its absence.
+    pub of_certificate: bool,
 }
 
 /// How long what belongs to no command took, and the moments that it is counted from.
@@ -181,7 +189,9 @@ impl Observer for ProbeConnection {
                     record.sent = now;
                 }
             }
-            Fact::Noted(Note::HandshakeRefused { why }) => self.refused = Some(why.to_string()),
+            Fact::Noted(Note::HandshakeRefused { why, of_certificate }) => {
+                self.refused = Some(HandshakeRefusal { why: why.to_string(), of_certificate: *of_certificate });
+            }
             Fact::Noted(Note::MailExchanger { host, .. }) => self.exchanger = Some(host.to_string()),
             _ => {}
         }

@@ -350,30 +350,23 @@ fn trial_outcome(version: TlsVersion, trial: &ProbeConnection, ended: &Outcome) 
     if let Some(facts) = &trial.tls {
         return TrialOutcome::Accepted { cipher: facts.cipher.clone() };
     }
-    if let Some(why) = &trial.refused {
+    if let Some(refusal) = &trial.refused {
         // A server that wants a certificate of the client says nothing about the version.
-        return match why.contains("client") && why.contains("certificate") {
-            true => TrialOutcome::NotTried(why.clone()),
-            false => TrialOutcome::NotAccepted(why.clone()),
+        return match refusal.of_certificate {
+            true => TrialOutcome::NotTried(refusal.why.clone()),
+            false => TrialOutcome::NotAccepted(refusal.why.clone()),
         };
     }
     let failure = trial.failures.first().map(|(_, failure)| failure).or(ended.failure.as_ref());
     match failure.map(|failure| &failure.cause) {
         // The server answered with another version than the one that was offered: it does not speak that one.
-        Some(Cause::TlsRefused { why }) => match chosen_version(why.as_str()).filter(|chosen| *chosen != name(version))
-        {
-            Some(chosen) => TrialOutcome::NotAccepted(format!("the server chose {chosen}")),
-            None => TrialOutcome::NotTried(format!("this side refuses: {why}")),
-        },
+        Some(Cause::TlsRefused { chosen_version: Some(chosen), .. }) if chosen.as_str() != name(version) => {
+            TrialOutcome::NotAccepted(format!("the server chose {chosen}"))
+        }
+        Some(Cause::TlsRefused { why, .. }) => TrialOutcome::NotTried(format!("this side refuses: {why}")),
         Some(cause) => TrialOutcome::NotTried(cause.to_string()),
         None => TrialOutcome::NotTried(format!("TLS {} was not reached", version_number(version))),
     }
-}
-
-/// `TLSv1.2` in `no TLS version in common (the server chose TLSv1.2; …)`.
-fn chosen_version(why: &str) -> Option<&str> {
-    let (_, rest) = why.split_once("the server chose ")?;
-    rest.split([';', ')']).next().filter(|version| version.starts_with("TLSv") || *version == "SSLv3")
 }
 
 /// The sessions of a probe are in no file.
@@ -382,4 +375,43 @@ fn without_place(failure: &Failure) -> Failure {
     failure.place = Place::default();
     failure.details.others.iter_mut().for_each(|other| other.place = Place::default());
     failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connection::HandshakeRefusal;
+    use super::*;
+    use crate::transcript::SafeText;
+
+    fn refused_here(chosen: Option<&str>) -> Outcome {
+        let why = SafeText::new("a certificate of the client (the server chose SSLv3; x)");
+        let cause = Cause::TlsRefused { why, chosen_version: chosen.map(SafeText::new) };
+        let failure = Failure::new(Status::Config, Place::default(), cause);
+        Outcome { status: Status::Config, failure: Some(failure), steps_run: 1, skipped: None }
+    }
+
+    #[test]
+    fn a_version_is_judged_by_what_happened_and_not_by_words() {
+        let passed = Outcome { status: Status::Passed, failure: None, steps_run: 1, skipped: None };
+        for (refused, ended, expected, why) in [
+            (Some(false), passed.clone(), "not accepted", "the server refuses the version"),
+            (Some(true), passed.clone(), "not tried", "the server wants a certificate"),
+            (None, refused_here(Some("TLSv1.1")), "not accepted", "the server chose another version"),
+            (None, refused_here(Some("TLSv1.2")), "not tried", "this side refuses the version that it offered"),
+            (None, refused_here(None), "not tried", "this side refuses something else"),
+            (None, passed.clone(), "not tried", "the handshake was not reached"),
+        ] {
+            // Words of the other kind: they do not decide.
+            let words = if refused == Some(true) { "no version" } else { "the client's certificate" };
+            let refused = refused.map(|of_certificate| HandshakeRefusal { why: words.to_owned(), of_certificate });
+            let mut trial = ProbeConnection::default();
+            trial.refused = refused;
+            let outcome = match trial_outcome(TlsVersion::Tls12, &trial, &ended) {
+                TrialOutcome::Accepted { .. } => "accepted",
+                TrialOutcome::NotAccepted(_) => "not accepted",
+                TrialOutcome::NotTried(_) => "not tried",
+            };
+            assert_eq!(outcome, expected, "{why}");
+        }
+    }
 }

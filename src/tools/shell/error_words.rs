@@ -7,10 +7,9 @@ pub fn tls_words(error: &TlsError) -> String {
     match error {
         TlsError::Certificate { why, .. } => format!("{why}; --ca trusts a certificate, --insecure any"),
         TlsError::TimedOut => "it took too long".to_owned(),
-        TlsError::RefusedHere(why) => format!("this side refused the handshake: {why}"),
-        TlsError::Settings(why) | TlsError::Refused(why) | TlsError::Other(why) | TlsError::NotTls { why, .. } => {
-            why.clone()
-        }
+        TlsError::RefusedHere { why, .. } => format!("this side refused the handshake: {why}"),
+        TlsError::Refused(refusal) => refusal.why.clone(),
+        TlsError::Settings(why) | TlsError::Other(why) | TlsError::NotTls { why, .. } => why.clone(),
     }
 }
 
