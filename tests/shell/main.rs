@@ -128,6 +128,49 @@ fn a_file_that_cannot_be_written_ends_with_73_and_an_older_one_stays() {
 }
 
 #[test]
+fn content_that_was_sent_with_raw_is_not_asked_for_again() {
+    let script = "S: 220 x\n*: match exact\nC: DATA\nS: 354 go\nC: Subject: x\nC:\nC: before\\n\nC: .\\n\nS: 250 one\nC: DATA\nS: 354 go\n\
+                  C: after\nC: .\nS: 250 two\nC: QUIT\nS: 221 x\n";
+    let server = EmbeddedServer::script(script);
+    let folder = Folder::new();
+    let typed = ":raw DATA\\r\\n\n:raw Subject: x\\r\\n\\r\\nbefore\\n.\\nDATA\\r\\nafter\\r\\n.\\r\\n\n:wait\n:wait\n:wait\n:wait\nQUIT\n";
+    let shell = folder.mailrun(["shell", "--save", "s.toml", &server.url("smtp")]).stdin(typed).run().exits(0);
+    assert!(shell.stdout.contains("S: 250 two\nC: QUIT\nS: 221 x\n"), "{shell}");
+    assert_eq!(server.stop(), [] as [String; 0]);
+    let saved = folder.read("s.toml");
+    assert!(saved.contains("raw = \"Subject: x\\r\\n\\r\\nbefore\\n.\\nDATA\\r\\nafter\\r\\n.\\r\\n\"\n"), "{saved}");
+    let server = EmbeddedServer::script(script);
+    folder.mailrun(["run", "--server", &server.url("smtp"), "s.toml"]).run().exits(0);
+    assert_eq!(server.stop(), [] as [String; 0]);
+}
+
+#[test]
+fn a_file_name_that_was_mistyped_is_forgotten_once_another_file_is_written() {
+    let server = EmbeddedServer::script("S: 220 x\nC: QUIT\nS: 221 x\n");
+    let folder = Folder::new();
+    let typed = ":transcript no/such/t.log\n:transcript t.log\n:save no/such/s.toml\n:save s.toml\nQUIT\n";
+    let shell = folder.mailrun(["shell", &server.url("smtp")]).stdin(typed).run().exits(0);
+    assert!(shell.stdout.contains("*: cannot write no/such/s.toml: "), "{shell}");
+    assert!(folder.path("s.toml").exists() && folder.read("t.log").contains("S: 221 x"), "{shell}");
+    assert_eq!(server.stop(), [] as [String; 0]);
+}
+
+#[test]
+fn a_line_that_is_no_reply_leaves_the_connection_and_the_saved_session_expects_it() {
+    let script = "S: 220 x\nC: NOOP\nS: 250-a\nS: what\nS: 250 ok\nC: RSET\nS: oh no\nC: QUIT\nS: 221 x\n";
+    let server = EmbeddedServer::script(script);
+    let folder = Folder::new();
+    let typed = "NOOP\n:wait\n:expect 250\nRSET\n:expect malformed\nQUIT\n";
+    let shell = folder.mailrun(["shell", "--save", "s.toml", &server.url("smtp")]).stdin(typed).run().exits(0);
+    assert_eq!(shell.stdout.matches("*: protocol error: ").count(), 2, "{shell}");
+    assert!(shell.stdout.contains("S: 221 x") && !shell.stdout.contains("*: expected"), "{shell}");
+    assert_eq!(server.stop(), [] as [String; 0]);
+    let server = EmbeddedServer::script(script);
+    folder.mailrun(["run", "--server", &server.url("smtp"), "s.toml"]).run().exits(0);
+    assert_eq!(server.stop(), [] as [String; 0]);
+}
+
+#[test]
 fn a_saved_file_that_is_too_large_leaves_the_older_one() {
     let server = EmbeddedServer::script("*: match any\nS: 220 x\nC: a\nS: 250 ok\nC: QUIT\nS: 221 x\n");
     let folder = Folder::new().with("s.toml", "old");

@@ -137,6 +137,9 @@ fn secrets_around_raw_bytes_are_hidden_and_saved_as_secrets() {
         ),
         (":raw AUTH PLAIN\\x20\n:raw aHVudGVyMi1aYXBob2Q=\\r\\n\n", "C: AUTH PLAIN\\x20\\c\nC: [secret]\n"),
         (":raw AUTH LOGIN\\r\\naHVudGVyMi1aYXBob2Q=\\r\\n\n", "C: AUTH LOGIN\nC: [secret]\n"),
+        (":raw AU\n:raw TH PLAIN aHVudGVyMi1aYXBob2Q=\\r\\n\n", "C: AU\\c\nC: TH PLAIN [secret]\n"),
+        (":raw AU\nTH PLAIN aHVudGVyMi1aYXBob2Q=\n", "C: AU\\c\nC: TH PLAIN [secret]\n"),
+        (":raw A\\x55TH PLAIN \n:raw aHVudGVyMi1aYXBob2Q=\\r\\n\n", "C: AUTH PLAIN\\x20\\c\nC: [secret]\n"),
     ] {
         let server = EmbeddedServer::script(noise);
         let folder = Folder::new();

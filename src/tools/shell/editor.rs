@@ -1,11 +1,12 @@
 //! The prompt in a terminal: history, completion, secrets without echo, and what the server says while a line is typed.
 
 use super::completion::completions;
+use super::interpreter::Shell;
 use super::link::ShellLink;
 use super::shell_input::ShellInput;
 use super::terminal_mode::QuietTerminal;
-use super::typed_dialogue::{AfterLine, Shell};
-use super::typed_line::{masked_answer, masked_line};
+use super::typed_dialogue::AfterLine;
+use super::typed_line::masked_line;
 use crate::smtp::capabilities::Capabilities;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
@@ -34,6 +35,8 @@ const POLL: Duration = Duration::from_millis(50);
 struct LineHelper {
     offered: Capabilities,
     kind: LineKind,
+    /// What was sent since the last end of a line.
+    open_line: Vec<u8>,
 }
 
 /// What is typed.
@@ -65,8 +68,8 @@ impl LineHelper {
     /// The line with stars for secrets; `None` if it has none.
     fn masked(&self, line: &str) -> Option<String> {
         match self.kind {
-            LineKind::Command => masked_line(line),
-            LineKind::AfterAuth => masked_answer(line),
+            LineKind::Command => masked_line(line, &self.open_line, false),
+            LineKind::AfterAuth => masked_line(line, &self.open_line, true),
             LineKind::Text => None,
             LineKind::Secret => Some("*".repeat(line.chars().count())),
         }
@@ -134,14 +137,16 @@ impl Terminal {
         if let Some(line) = self.pasted.pop_front() {
             return Ok(TypedLine::Line(line));
         }
-        let kind = match (shell.awaits_secret(), shell.is_in_content()) {
+        let state = shell.state();
+        let kind = match (state.awaits_secret(), state.is_in_content()) {
             (true, _) => LineKind::Secret,
             (false, true) => LineKind::Text,
-            (false, false) if shell.is_after_auth() => LineKind::AfterAuth,
+            (false, false) if state.is_after_auth() => LineKind::AfterAuth,
             (false, false) => LineKind::Command,
         };
         if let Some(helper) = self.editor.helper_mut() {
             helper.offered.clone_from(shell.link().capabilities());
+            helper.open_line = shell.link().open_line().to_vec();
         }
         let (prompt, typing) = (shell.prompt(), AtomicBool::new(true));
         let printer = self.printer.clone();

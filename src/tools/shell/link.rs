@@ -2,7 +2,7 @@
 
 use super::error_words::tls_words;
 use super::link_state::LinkState;
-use super::recording::{RecordedAction, RecordedStep, session_file};
+use super::recording::{RecordedAction, RecordedReply, RecordedStep, session_file};
 use super::screen_log::ScreenLog;
 use super::unasked_replies::UnaskedReplies;
 use crate::event::{Cause, Fact, Note};
@@ -57,8 +57,20 @@ pub struct ShellLink {
 pub enum NoReply {
     /// The connection ended.
     Closed,
-    /// Nothing came in time, or what came is no reply, or Ctrl-C was pressed.
+    /// Nothing came in time, or Ctrl-C was pressed.
     Nothing,
+    /// What came is no reply. What follows it may be one.
+    Malformed,
+}
+
+impl From<NoReply> for RecordedReply {
+    fn from(why: NoReply) -> Self {
+        match why {
+            NoReply::Closed => Self::Closed,
+            NoReply::Nothing => Self::None,
+            NoReply::Malformed => Self::Malformed,
+        }
+    }
 }
 
 impl ShellLink {
@@ -74,8 +86,8 @@ impl ShellLink {
         }
     }
 
-    pub fn record(&mut self, action: RecordedAction, code: Option<u16>) {
-        self.steps.push(RecordedStep { action, code });
+    pub fn record(&mut self, action: RecordedAction, reply: RecordedReply) {
+        self.steps.push(RecordedStep { action, reply });
     }
 
     pub fn log(&mut self) -> &mut ScreenLog {
@@ -163,6 +175,16 @@ impl ShellLink {
         }
     }
 
+    /// What was sent since the last end of a line: what is sent next goes on with that line.
+    pub fn open_line(&self) -> &[u8] {
+        if self.stream.is_some() { &self.server.open_line } else { b"" }
+    }
+
+    /// What was sent was no line, but octets that have no end.
+    pub fn end_octets(&mut self) {
+        self.server.open_line.clear();
+    }
+
     /// Logs and writes. `secret`: from this byte of the line on it is hidden.
     pub fn send(&mut self, bytes: &[u8], secret: Option<usize>) -> bool {
         if self.stream.is_none() {
@@ -170,9 +192,7 @@ impl ShellLink {
             return false;
         }
         self.log.sent(bytes, secret);
-        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        self.server.last = Some(line.to_vec());
-        self.server.unasked_bytes = 0;
+        self.server.note_sent(bytes);
         let deadline = self.server.deadline(&self.options.server.address, self.options.timeout);
         let mut rest = bytes;
         while let Some(stream) = self.stream.as_mut().filter(|_| !rest.is_empty()) {
@@ -222,7 +242,7 @@ impl ShellLink {
                     Ok(None) => {}
                     Err(error) => {
                         self.say(&Cause::NotSmtp(error).to_string());
-                        return Err(NoReply::Nothing);
+                        return Err(NoReply::Malformed);
                     }
                 }
             }
@@ -251,10 +271,11 @@ impl ShellLink {
         }
     }
 
-    /// Logs what the server has said without being asked, without waiting. Whole replies are steps of the saved session.
+    /// Logs what the server has said without being asked, without waiting. Whole replies, and lines that are none, are steps of
+    /// the saved session.
     pub fn show_unasked(&mut self) {
-        for code in self.log_unasked() {
-            self.record(RecordedAction::Wait, Some(code));
+        for reply in self.log_unasked() {
+            self.record(RecordedAction::Wait, reply);
         }
     }
 
@@ -263,28 +284,28 @@ impl ShellLink {
         self.server.unasked.take()
     }
 
-    /// Logs what the server has said, up to a limit. Gives the codes of the replies.
-    fn log_unasked(&mut self) -> Vec<u16> {
-        let (mut buffer, mut codes) = (vec![0; 16 * 1024], Vec::new());
+    /// Logs what the server has said, up to a limit. Gives the replies.
+    fn log_unasked(&mut self) -> Vec<RecordedReply> {
+        let (mut buffer, mut replies) = (vec![0; 16 * 1024], Vec::new());
         loop {
             while let Ok(Some(line)) = self.lines.next_line() {
                 self.log.received(line);
-                codes.extend(self.server.unasked.line(line.bytes));
+                replies.extend(self.server.unasked.line(line.bytes));
             }
             if self.lines.next_line().is_err() {
                 self.give_up(&Cause::LineTooLong.to_string());
             } else if self.server.unasked_bytes > MAX_UNASKED {
                 self.give_up("the server sent more than 1 MiB unasked");
             }
-            let Some(stream) = &mut self.stream else { return codes };
+            let Some(stream) = &mut self.stream else { return replies };
             match stream.read_waiting(&mut buffer) {
-                Ok(None) => return codes,
+                Ok(None) => return replies,
                 Ok(Some(0)) => self.closed(),
                 Ok(Some(count)) => {
                     self.server.unasked_bytes += count;
                     self.lines.push(buffer.get(..count).unwrap_or_default());
                 }
-                Err(error) if is_pause(&error) => return codes,
+                Err(error) if is_pause(&error) => return replies,
                 Err(error) => self.ended(&error),
             }
         }
@@ -336,15 +357,20 @@ impl ShellLink {
             // The connection is gone either way.
             let _ = stream.close(how);
             self.log.emit(Fact::ClosedByClient { how });
-            self.record(RecordedAction::Close { reset }, None);
+            self.record(RecordedAction::Close { reset }, RecordedReply::None);
         }
     }
 
     /// Compares the last reply with a code.
     pub fn expect(&mut self, wanted: &str) {
-        let got = self.steps.iter().rev().find_map(|step| step.code);
-        if got.is_none_or(|code| format!("{code:03}") != wanted) {
-            let got = got.map_or_else(|| "nothing".to_owned(), |code| format!("{code:03}"));
+        let mut replies = self.steps.iter().rev().map(|step| step.reply);
+        let got = match replies.find(|reply| *reply != RecordedReply::None) {
+            Some(RecordedReply::Code(code)) => format!("{code:03}"),
+            Some(RecordedReply::Closed) => "close".to_owned(),
+            Some(RecordedReply::Malformed) => "malformed".to_owned(),
+            Some(RecordedReply::None) | None => "nothing".to_owned(),
+        };
+        if got != wanted {
             self.say(&format!("expected {wanted}, got {got}"));
         }
     }
@@ -359,9 +385,7 @@ impl ShellLink {
     pub fn save(&mut self, path: &str, text: &str) {
         let written = AtomicFile::create(path, FileMode::Private)
             .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.commit()));
-        if let Err(error) = written {
-            self.log.say_lost(&format!("cannot write {path}: {error}"));
-        }
+        self.log.saved(path, written);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is known of the server that the shell is connected to.
 
+use super::typed_line::line_start;
 use super::unasked_replies::UnaskedReplies;
 use crate::session::{ServerAddress, TlsFacts};
 use crate::smtp::capabilities::Capabilities;
@@ -16,6 +17,8 @@ pub struct LinkState {
     pub capabilities: Capabilities,
     /// What a reply answers, as it was sent; `None`: the greeting is awaited.
     pub last: Option<Vec<u8>>,
+    /// What was sent since the last end of a line.
+    pub open_line: Vec<u8>,
     pub unasked: UnaskedReplies,
     /// How many bytes came unasked since the last line was sent.
     pub unasked_bytes: usize,
@@ -30,6 +33,15 @@ impl LinkState {
             (None, ServerAddress::Tcp { .. } | ServerAddress::Unix(_)) => Timeout::Greeting,
         };
         Instant::now() + timeout.unwrap_or_else(|| wait.limit())
+    }
+
+    /// Bytes are sent; the first of them may go on with a line.
+    pub fn note_sent(&mut self, bytes: &[u8]) {
+        self.open_line.extend_from_slice(bytes);
+        let line = self.open_line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        self.last = Some(line.to_vec());
+        self.open_line.drain(..line_start(&self.open_line));
+        self.unasked_bytes = 0;
     }
 
     /// What is said when no reply came in time.

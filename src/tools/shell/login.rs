@@ -1,7 +1,7 @@
 //! `:auth`: the SASL exchange, with a password that is asked for.
 
 use super::link::{NoReply, ShellLink};
-use super::recording::{RecordedAction, RecordedLogin, SecretKind};
+use super::recording::{RecordedAction, RecordedLogin, RecordedReply, SecretKind};
 use super::shell_input::ShellInput;
 use crate::exec::ServerAddress;
 use crate::smtp::reply::Reply;
@@ -29,9 +29,8 @@ pub fn log_in(link: &mut ShellLink, name: &str, input: &mut dyn ShellInput) -> i
         in_plain_text: link.tls().is_none(),
     };
     match exchange(link, AuthDialogue::new(mechanism, credentials, &nonce)) {
-        Ok(reply) => link.record(RecordedAction::Login(login), Some(reply.code.get())),
-        Err(LoginError::NoReply(NoReply::Closed)) => link.record(RecordedAction::Login(login), Some(0)),
-        Err(LoginError::NoReply(NoReply::Nothing)) => link.record(RecordedAction::Login(login), None),
+        Ok(reply) => link.record(RecordedAction::Login(login), RecordedReply::Code(reply.code.get())),
+        Err(LoginError::NoReply(why)) => link.record(RecordedAction::Login(login), why.into()),
         Err(LoginError::Failed(why)) => link.say(&format!("AUTH {mechanism} failed: {why}")),
     }
     Ok(true)

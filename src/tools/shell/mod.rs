@@ -2,11 +2,14 @@
 
 mod colon_commands;
 mod completion;
+mod dialogue_state;
 mod editor;
 mod error_words;
+mod interpreter;
 mod link;
 mod link_state;
 mod login;
+mod lost_files;
 mod piped_input;
 mod recording;
 mod screen_log;
@@ -17,6 +20,6 @@ mod typed_line;
 mod unasked_replies;
 
 pub use editor::run_in_terminal;
+pub use interpreter::Shell;
 pub use link::{LinkConnector, LinkOptions, ShellLink};
 pub use piped_input::run_piped;
-pub use typed_dialogue::Shell;

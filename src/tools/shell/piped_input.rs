@@ -1,7 +1,8 @@
 //! Input from a pipe.
 
+use super::interpreter::Shell;
 use super::shell_input::ShellInput;
-use super::typed_dialogue::{AfterLine, Shell};
+use super::typed_dialogue::AfterLine;
 use std::io::{self, BufRead};
 
 /// The lines of a pipe. What a command asks for is the next one.

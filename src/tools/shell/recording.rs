@@ -48,11 +48,33 @@ pub struct RecordedLogin {
     pub in_plain_text: bool,
 }
 
+/// What came in answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordedReply {
+    /// Nothing was read.
+    None,
+    /// The code of a reply.
+    Code(u16),
+    /// The server closed instead.
+    Closed,
+    /// A line that is not SMTP.
+    Malformed,
+}
+
+impl RecordedReply {
+    /// The code of the reply, if there is one.
+    pub fn code(self) -> Option<u16> {
+        match self {
+            Self::Code(code) => Some(code),
+            Self::None | Self::Closed | Self::Malformed => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedStep {
     pub action: RecordedAction,
-    /// The code of the reply; `None` if none was read, 0 if the server closed instead.
-    pub code: Option<u16>,
+    pub reply: RecordedReply,
 }
 
 /// The secrets of a session file, which come from the environment.
@@ -88,7 +110,10 @@ impl SavedSecrets<'_> {
     /// The key for bytes that are sent as they are.
     fn raw(&mut self, bytes: &[u8]) -> String {
         if self.redactor.find(bytes).is_empty() {
-            return format!("raw = {}\n", hexadecimal(bytes));
+            let is_readable = |c: char| !c.is_control() || "\r\n\t".contains(c);
+            let text = str::from_utf8(bytes).ok().filter(|text| text.chars().all(is_readable));
+            let value = text.map_or_else(|| hexadecimal(bytes), |text| quoted(&template_literal(text)));
+            return format!("raw = {value}\n");
         }
         self.secret_raw(bytes.ends_with(b"\r\n"))
     }
@@ -104,15 +129,16 @@ pub fn session_file(server: &str, verify: bool, steps: &[RecordedStep], clean: b
     let mut body = String::new();
     for step in steps {
         // A step that waits for a reply that did not come would have no key.
-        let is_empty = step.action == RecordedAction::Wait && step.code.is_none();
-        if is_empty || clean && step.code.is_some_and(|code| (500..600).contains(&code)) {
+        let is_answered = step.reply != RecordedReply::None;
+        let is_empty = step.action == RecordedAction::Wait && !is_answered;
+        if is_empty || clean && step.reply.code().is_some_and(|code| (500..600).contains(&code)) {
             continue;
         }
         let action = match &step.action {
             RecordedAction::Wait => String::new(),
             RecordedAction::Line { text, secret: None } => match std::str::from_utf8(text) {
                 // `send` takes none of these, and needs a reply.
-                Ok(text) if step.code.is_some() && !text.contains(['\0', '\r', '\n']) => {
+                Ok(text) if is_answered && !text.contains(['\0', '\r', '\n']) => {
                     format!("send = {}\n", secrets.template(text))
                 }
                 _ => secrets.raw(&[text, &b"\r\n"[..]].concat()),
@@ -120,15 +146,15 @@ pub fn session_file(server: &str, verify: bool, steps: &[RecordedStep], clean: b
             RecordedAction::Line { text, secret: Some(at) } => {
                 let before = String::from_utf8_lossy(text.get(..*at).unwrap_or_default()).into_owned();
                 let line = template_literal(&before) + &secrets.expression();
-                match step.code {
-                    Some(_) => format!("send = {}\n", quoted(&line)),
-                    None => format!("raw = {}\n", quoted(&(line + "\r\n"))),
+                match is_answered {
+                    true => format!("send = {}\n", quoted(&line)),
+                    false => format!("raw = {}\n", quoted(&(line + "\r\n"))),
                 }
             }
             // `body` makes CRLF of a bare CR, and needs a reply.
             RecordedAction::Content(content) => {
                 match std::str::from_utf8(content).map(|text| text.replace("\r\n", "\n")) {
-                    Ok(text) if step.code.is_some() && !text.contains('\r') => {
+                    Ok(text) if is_answered && !text.contains('\r') => {
                         format!("body = {}\n", secrets.template(&text))
                     }
                     _ => {
@@ -164,13 +190,13 @@ pub fn session_file(server: &str, verify: bool, steps: &[RecordedStep], clean: b
             RecordedAction::Close { reset: true } => "close = \"reset\"\n".to_owned(),
             RecordedAction::Connect => "connect = true\n".to_owned(),
         };
-        let expect = match (&step.action, step.code) {
-            (RecordedAction::Tls | RecordedAction::Close { .. } | RecordedAction::Connect, _) | (_, None) => {
-                String::new()
-            }
-            (_, Some(0)) => "expect = \"close\"\n".to_owned(),
-            (_, Some(code)) if code < 100 => format!("expect = \"{code:03}\"\n"),
-            (_, Some(code)) => format!("expect = {code}\n"),
+        let expect = match (&step.action, step.reply) {
+            (RecordedAction::Tls | RecordedAction::Close { .. } | RecordedAction::Connect, _)
+            | (_, RecordedReply::None) => String::new(),
+            (_, RecordedReply::Closed) => "expect = \"close\"\n".to_owned(),
+            (_, RecordedReply::Malformed) => "expect = \"malformed\"\n".to_owned(),
+            (_, RecordedReply::Code(code)) if code < 100 => format!("expect = \"{code:03}\"\n"),
+            (_, RecordedReply::Code(code)) => format!("expect = {code}\n"),
         };
         let _ = write!(body, "\n[[step]]\n{action}{expect}"); // writing to a String cannot fail
     }
@@ -192,7 +218,7 @@ mod tests {
     use super::*;
 
     fn step(action: RecordedAction, code: u16) -> RecordedStep {
-        RecordedStep { action, code: Some(code) }
+        RecordedStep { action, reply: RecordedReply::Code(code) }
     }
 
     fn line(text: &str) -> RecordedAction {
@@ -207,7 +233,7 @@ mod tests {
             step(RecordedAction::Line { text: b"AUTH PLAIN AGEAYg==".to_vec(), secret: Some(11) }, 235),
             step(line("VRFY x"), 550),
             step(RecordedAction::Content(b"Subject: x\r\n\r\n.dot\r\n".to_vec()), 250),
-            RecordedStep { action: RecordedAction::Raw(b"NO\n".to_vec()), code: None },
+            RecordedStep { action: RecordedAction::Raw(b"NO\n".to_vec()), reply: RecordedReply::None },
             step(
                 RecordedAction::Login(RecordedLogin {
                     mechanism: Mechanism::Plain,
@@ -224,7 +250,7 @@ mod tests {
             "server = \"smtp://x\"\n\n[secrets]\nsecret_1 = { env = \"SMTP_SECRET_1\" }\nsecret_2 = { env = \"SMTP_SECRET_2\" }\n\n[tls]\nverify = false\n\
              \n[[step]]\nexpect = 220\n\n[[step]]\nsend = \"NOOP {{ '{{' }} \\\"x\\\" }} \\\\\"\nexpect = 250\n\
              \n[[step]]\nsend = \"AUTH PLAIN {{ secret_1 }}\"\nexpect = 235\n\n[[step]]\nsend = \"VRFY x\"\nexpect = 550\n\
-             \n[[step]]\nbody = \"Subject: x\\n\\n.dot\\n\"\nexpect = 250\n\n[[step]]\nraw = { hex = \"4e 4f 0a\" }\n\
+             \n[[step]]\nbody = \"Subject: x\\n\\n.dot\\n\"\nexpect = 250\n\n[[step]]\nraw = \"NO\\n\"\n\
              \n[[step]]\nauth = { mechanism = \"PLAIN\", user = \"a\\\"b\", password = \"{{ secret_2 }}\", allow_plaintext = true }\n\
              expect = 235\n"
         );
@@ -238,8 +264,22 @@ mod tests {
     fn a_bare_cr_is_saved_as_it_was_sent() {
         let steps = [step(line("NOOP a\rb"), 250), step(RecordedAction::Content(b"a\rb\r\n".to_vec()), 250)];
         let text = session_file("smtp://x", true, &steps, false, &Redactor::default());
-        assert!(text.contains("raw = { hex = \"4e 4f 4f 50 20 61 0d 62 0d 0a\" }\nexpect = 250"), "{text}");
-        assert!(text.contains("raw = { hex = \"61 0d 62 0d 0a 2e 0d 0a\" }\nexpect = 250"), "{text}");
+        assert!(text.contains("raw = \"NOOP a\\rb\\r\\n\"\nexpect = 250"), "{text}");
+        assert!(text.contains("raw = \"a\\rb\\r\\n.\\r\\n\"\nexpect = 250"), "{text}");
+    }
+
+    #[test]
+    fn raw_bytes_that_can_be_read_are_a_string() {
+        for (bytes, expected) in [
+            (&b"a\r\n.\n\t{{ x\r\n"[..], r#"raw = "a\r\n.\n\t{{ '{{' }} x\r\n""#),
+            ("ä".as_bytes(), "raw = \"ä\""),
+            (b"a\0\r\n", r#"raw = { hex = "61 00 0d 0a" }"#),
+            (b"\xff", r#"raw = { hex = "ff" }"#),
+        ] {
+            let steps = [RecordedStep { action: RecordedAction::Raw(bytes.to_vec()), reply: RecordedReply::None }];
+            let text = session_file("smtp://x", true, &steps, false, &Redactor::default());
+            assert!(text.ends_with(&format!("\n[[step]]\n{expected}\n")), "{expected}: {text}");
+        }
     }
 
     #[test]
@@ -271,14 +311,10 @@ mod tests {
     fn a_reply_that_did_not_come_is_not_awaited() {
         let secret = RecordedAction::Line { text: b"AUTH PLAIN x".to_vec(), secret: Some(11) };
         let actions = [RecordedAction::Wait, line("N"), secret, RecordedAction::Content(b".".to_vec())];
-        let steps = actions.map(|action| RecordedStep { action, code: None });
+        let steps = actions.map(|action| RecordedStep { action, reply: RecordedReply::None });
         let text = session_file("smtp://x", true, &steps, false, &Redactor::default());
         let steps: Vec<&str> = text.split("\n[[step]]\n").skip(1).collect();
-        let expected = [
-            "raw = { hex = \"4e 0d 0a\" }\n",
-            "raw = \"AUTH PLAIN {{ secret_1 }}\\r\\n\"\n",
-            "raw = { hex = \"2e 2e 2e 0d 0a\" }\n",
-        ];
+        let expected = ["raw = \"N\\r\\n\"\n", "raw = \"AUTH PLAIN {{ secret_1 }}\\r\\n\"\n", "raw = \"...\\r\\n\"\n"];
         assert_eq!(steps, expected);
     }
 }

@@ -1,5 +1,6 @@
 //! What a shell shows and logs: every line of the dialogue, on the screen and in a transcript file.
 
+use super::lost_files::LostFiles;
 use super::typed_line::secret_from;
 use crate::event::{Event, Fact, Observer, RedactedLine};
 use crate::output::AtomicFile;
@@ -49,8 +50,7 @@ pub struct ScreenLog {
     pub redactor: Redactor,
     started: Instant,
     hex: bool,
-    /// A file could not be written.
-    lost_file: bool,
+    lost: LostFiles,
 }
 
 impl Default for ScreenLog {
@@ -61,7 +61,7 @@ impl Default for ScreenLog {
             redactor: Redactor::default(),
             started: Instant::now(),
             hex: false,
-            lost_file: false,
+            lost: LostFiles::default(),
         }
     }
 }
@@ -85,7 +85,7 @@ impl ScreenLog {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let hidden = secret.and_then(|at| match at.checked_sub(start) {
                 Some(from) => (from < piece.len()).then_some(from),
-                None if is_command(piece.trim_ascii_start()) => secret_from(String::from_utf8_lossy(piece).trim_end()),
+                None if is_command(piece.trim_ascii_start()) => secret_from(piece.trim_ascii_end()),
                 None => Some(0),
             });
             start += piece.len();
@@ -139,9 +139,11 @@ impl ScreenLog {
     /// Logs to a file too, from now on.
     pub fn log_to(&mut self, path: &str) {
         self.finish();
-        match AtomicFile::keep_partial(path) {
+        let created = AtomicFile::keep_partial(path);
+        self.lost.note_transcript(created.is_ok());
+        match created {
             Ok(file) => self.file = Some(TranscriptWriter::new(file, options(self.hex))),
-            Err(error) => self.say_lost(&format!("cannot create {path}: {error}")),
+            Err(error) => self.say(&format!("cannot create {path}: {error}")),
         }
     }
 
@@ -150,20 +152,23 @@ impl ScreenLog {
         if let Some(mut file) = self.file.take() {
             let written = file.finish().and_then(|()| file.get_mut().commit());
             if let Err(error) = written {
-                self.say_lost(&format!("cannot write the transcript: {error}"));
+                self.lost.note_lost_lines();
+                self.say(&format!("cannot write the transcript: {error}"));
             }
         }
     }
 
-    /// Says that a file could not be written.
-    pub fn say_lost(&mut self, text: &str) {
-        self.lost_file = true;
-        self.say(text);
+    /// Says why a session could not be saved, if it could not.
+    pub fn saved(&mut self, path: &str, written: io::Result<()>) {
+        self.lost.note_session(written.is_ok());
+        if let Err(error) = written {
+            self.say(&format!("cannot write {path}: {error}"));
+        }
     }
 
-    /// Whether a file could not be written.
+    /// Whether a file that was asked for is missing.
     pub fn lost_file(&self) -> bool {
-        self.lost_file
+        self.lost.any()
     }
 
     /// Why standard output did not take everything, if so.
