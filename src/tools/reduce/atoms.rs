@@ -19,9 +19,14 @@ pub enum Pieces {
 /// The pieces of `text`; together they are `text`.
 pub fn pieces(text: &str, kind: Pieces) -> Vec<&str> {
     let mut found = Vec::new();
-    let (mut start, mut at) = (0, 0);
+    let (mut start, mut at, mut word_end) = (0, 0, 0);
     while at < text.len() {
-        let length = unit_length(&text[at..]);
+        let mut word = "";
+        if at >= word_end {
+            word_end = at + word_length(&text[at..]);
+            word = &text[at..word_end];
+        }
+        let length = if is_address(word) { word.len() } else { unit_length(&text[at..]) };
         let unit = &text[at..at + length];
         let (cut_before, cut_after) = match kind {
             Pieces::Lines => (false, unit.ends_with('\n')),
@@ -51,7 +56,27 @@ pub fn has_expression(text: &str) -> bool {
 }
 
 /// The longest path of RFC 5321 §4.5.3.1.3, with room for a display name's quotes.
-const LONGEST_ADDRESS: usize = 320;
+pub const LONGEST_ADDRESS: usize = 320;
+
+/// Whether a word is an e-mail address. It is never cut: what is left could be the address of somebody else, who would get mail.
+fn is_address(word: &str) -> bool {
+    word.contains('@') && word.len() <= LONGEST_ADDRESS
+}
+
+/// The words of a text, up to what cannot be in an address. Those with an `@` could be addresses.
+pub fn address_candidates(text: &str) -> impl Iterator<Item = &str> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < text.len() {
+            let (start, length) = (at, word_length(&text[at..]));
+            at += if length > 0 { length } else { unit_length(&text[at..]) };
+            if length > 0 {
+                return Some(&text[start..at]);
+            }
+        }
+        None
+    })
+}
 
 /// The pieces of octets. What could be an address is one of them; of a line's end each octet is.
 pub fn octet_pieces(octets: &[u8]) -> Vec<Vec<u8>> {
@@ -67,21 +92,20 @@ pub fn octet_pieces(octets: &[u8]) -> Vec<Vec<u8>> {
     found
 }
 
-/// The length of an e-mail address at the beginning of `text`. It is never cut: what is left could be the address of somebody
-/// else, who would get mail. Template expressions, a quoted local part and an address literal (RFC 5321 §4.1.2) belong to it.
-fn address_length(text: &str) -> Option<usize> {
+/// The length of the word at the beginning of `text`, up to what cannot be in an address: 0 if there is none. Template expressions, a
+/// quoted local part and an address literal (RFC 5321 §4.1.2) belong to it.
+fn word_length(text: &str) -> usize {
     let mut at = quoted_length(text).unwrap_or(0);
-    let mut is_literal = false;
-    while at <= LONGEST_ADDRESS
-        && let Some(c) = text[at..].chars().next()
-    {
-        is_literal = (is_literal || c == '[' && text[..at].ends_with('@')) && c != ']';
+    let (mut is_literal, mut after_at) = (false, false);
+    while let Some(c) = text[at..].chars().next() {
+        is_literal = (is_literal || c == '[' && after_at) && c != ']';
         if c.is_ascii_whitespace() || ",;<>\"'".contains(c) || (c == ':' && !is_literal) {
             break;
         }
+        after_at = c == '@';
         at += expression_length(&text[at..]).unwrap_or(c.len_utf8());
     }
-    (at <= LONGEST_ADDRESS && text[..at].contains('@')).then_some(at)
+    at
 }
 
 /// The length of a quoted local part at the beginning of `text`.
@@ -98,13 +122,16 @@ fn quoted_length(text: &str) -> Option<usize> {
 
 /// The length of a template expression at the beginning of `text`.
 fn expression_length(text: &str) -> Option<usize> {
+    if !text.starts_with('{') {
+        return None;
+    }
     let (open, close) = EXPRESSIONS.iter().find(|(open, _)| text.starts_with(open))?;
     Some(text.find(close).map_or(open.len(), |at| at + close.len()))
 }
 
-/// The length in bytes of what is not cut at the beginning of `text`: a template expression, an address, a CRLF or a character.
+/// The length in bytes of what is not cut at the beginning of `text`: a template expression, a CRLF or a character.
 fn unit_length(text: &str) -> usize {
-    if let Some(length) = address_length(text).or_else(|| expression_length(text)) {
+    if let Some(length) = expression_length(text) {
         return length;
     }
     if text.starts_with("\r\n") { 2 } else { text.chars().next().map_or(text.len(), char::len_utf8) }
@@ -152,9 +179,18 @@ mod tests {
     }
 
     #[test]
-    fn a_long_word_is_cut_with_a_bounded_look_ahead() {
-        let text = "a".repeat(100_000);
-        assert_eq!(address_length(&text), None);
-        assert_eq!(pieces(&format!("{text}@x"), Pieces::Characters).len(), 100_002 - LONGEST_ADDRESS + 1);
+    fn a_word_that_is_too_long_for_an_address_is_cut() {
+        for (length, count) in [(318, 1), (319, 321), (100_000, 100_002)] {
+            let text = format!("{}@x", "a".repeat(length));
+            assert_eq!(pieces(&text, Pieces::Characters).len(), count, "{length}");
+            assert_eq!(address_candidates(&text).collect::<Vec<_>>(), [&text], "{length}");
+        }
+    }
+
+    #[test]
+    fn words_end_at_what_cannot_be_in_an_address() {
+        let text = "RCPT TO:<a@[IPv6:::1]>,\r\n\"b c\"@x \"d\" {{ e f }}@y";
+        let found: Vec<&str> = address_candidates(text).collect();
+        assert_eq!(found, ["RCPT", "TO", "a@[IPv6:::1]", "\"b c\"@x", "d", "{{ e f }}@y"]);
     }
 }

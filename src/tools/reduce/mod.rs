@@ -3,6 +3,7 @@
 //! A session file is a [`SessionDocument`], from which a [`Reducer`] removes parts as long as its check holds. The check is
 //! [`FaultRuns`]: it runs the session and evaluates a [`FaultCondition`] after each step.
 
+mod addresses;
 mod atoms;
 mod command_log;
 mod condition;

@@ -152,7 +152,7 @@ pub fn auth_tables(session: &SessionDocument) -> Vec<ItemPath> {
 }
 
 /// All steps, a group before its members.
-fn all_steps(session: &SessionDocument) -> Vec<ItemPath> {
+pub fn all_steps(session: &SessionDocument) -> Vec<ItemPath> {
     let mut open = steps(session);
     open.reverse();
     let mut found = Vec::new();
@@ -171,7 +171,8 @@ fn messages(session: &SessionDocument) -> Vec<ItemPath> {
     messages.filter(|path| session.get(path).is_some_and(Item::is_table_like)).collect()
 }
 
-fn elements(session: &SessionDocument, list: &ItemPath) -> Vec<ItemPath> {
+/// The places of the elements of a list.
+pub fn elements(session: &SessionDocument, list: &ItemPath) -> Vec<ItemPath> {
     (0..session.length(list)).map(|index| list.index(index)).collect()
 }
 

@@ -1,5 +1,6 @@
 //! The search for the smallest session: steps, then recipients, arguments and bytes, until nothing more can be removed.
 
+use super::addresses::{KnownAddresses, decode_hex};
 use super::atoms::{Pieces, has_expression, octet_pieces, pieces};
 use super::minimize::{SearchDepth, Stopped, minimize};
 use super::parts;
@@ -34,6 +35,7 @@ pub trait FaultCheck {
 pub struct Reducer<'c> {
     check: &'c mut dyn FaultCheck,
     best: SessionDocument,
+    addresses: KnownAddresses,
     /// Sessions for which the check does not hold.
     refuted: HashSet<String>,
 }
@@ -41,7 +43,8 @@ pub struct Reducer<'c> {
 impl<'c> Reducer<'c> {
     /// `session` shows the fault.
     pub fn new(session: SessionDocument, check: &'c mut dyn FaultCheck) -> Self {
-        Self { check, best: session, refuted: HashSet::new() }
+        let addresses = KnownAddresses::of(&session);
+        Self { check, best: session, addresses, refuted: HashSet::new() }
     }
 
     /// Removes what it can. The smallest session found so far is in [`Self::best`] even if it was stopped.
@@ -126,6 +129,8 @@ impl<'c> Reducer<'c> {
             let file = self.best.string(&path.key("file")).filter(|file| !has_expression(file)).map(str::to_owned);
             let Some(content) = file.and_then(|file| self.check.content(&file)) else { continue };
             let is_body = path.last_key() == Some("body");
+            self.addresses.add_text(&content.iter().map(|octet| char::from(*octet)).collect::<String>());
+            self.addresses.add_text(&String::from_utf8_lossy(&content));
             let written = match String::from_utf8(content) {
                 Ok(text) if has_expression(&text) => continue,
                 Ok(text) if is_body => toml_text(&text.replace("\r\n", "\n")),
@@ -232,13 +237,15 @@ impl<'c> Reducer<'c> {
         }
     }
 
-    /// Takes the session as the smallest one if it shows the fault.
+    /// Takes the session as the smallest one if it shows the fault. One that names an address that the whole session does not is
+    /// never run.
     fn adopt(&mut self, session: SessionDocument) -> Result<bool, Stopped> {
         let text = session.text();
         if self.refuted.contains(&text) {
             return Ok(false);
         }
-        let holds = text == self.best.text() || self.check.holds(&text, &session.step_numbers())?;
+        let is_best = text == self.best.text();
+        let holds = is_best || self.addresses.allow(&session) && self.check.holds(&text, &session.step_numbers())?;
         if holds {
             self.best = session;
         } else {
@@ -246,12 +253,6 @@ impl<'c> Reducer<'c> {
         }
         Ok(holds)
     }
-}
-
-fn decode_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let pairs = digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    pairs.collect()
 }
 
 fn encode_hex(octets: &[u8]) -> String {
