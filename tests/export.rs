@@ -146,3 +146,21 @@ fn a_step_that_cannot_be_expressed_has_status_65_and_help() {
     assert_eq!(folder.mailrun(["export", "s.toml", "--as", "perl"]).run().status, 64);
     assert_eq!(folder.mailrun(["export", "none.toml", "--as", "sh"]).run().status, 66);
 }
+
+#[test]
+fn a_secret_never_has_the_name_of_a_variable_of_bash() {
+    let listed = std::process::Command::new("bash").env_clear().args(["--norc", "-c", "compgen -v"]).output();
+    let listed = String::from_utf8(listed.expect("there is bash").stdout).expect("names are ASCII");
+    let names: Vec<&str> = listed.lines().filter(|name| name.chars().any(|c| c != '_')).collect();
+    assert!(names.contains(&"BASH_VERSION") && names.contains(&"SHLVL"), "{listed}");
+    let secrets: String = names.iter().map(|name| format!("s_{name} = {{ env = '{name}' }}\n")).collect();
+    let steps: String =
+        names.iter().map(|name| format!("[[step]]\nsend = 'NOOP {{{{ s_{name} }}}}'\nexpect = 250\n")).collect();
+    let session = format!("server = 'smtp://127.0.0.1:2525'\n[secrets]\n{secrets}[[step]]\nexpect = 220\n{steps}");
+    let folder = Folder::new().with("s.toml", session);
+    let script = folder.mailrun(["export", "s.toml", "--as", "sh"]).run().exits(0).stdout;
+    for name in names {
+        let own = format!(": \"${{SECRET_{name}:?");
+        assert!(script.lines().any(|line| line.starts_with(&own)), "{name}: {script}");
+    }
+}

@@ -16,6 +16,7 @@ mod jenkins;
 mod junit;
 mod mail_job;
 mod prometheus;
+mod scripts;
 mod swaks;
 mod taplo;
 mod yaml;

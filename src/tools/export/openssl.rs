@@ -59,7 +59,7 @@ pub fn write(dialogue: &RecordedDialogue) -> Result<String, ExportError> {
                             break options;
                         }
                         Some(other) => before.push(other),
-                        None => return cannot("it does not use TLS", "--as sh has no TLS"),
+                        None => return cannot("it does not use TLS", "--as sh exports a dialogue without TLS"),
                     }
                 };
                 let name = starttls_name(dialogue, server, &before)?;

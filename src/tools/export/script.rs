@@ -17,7 +17,7 @@ show() { local text=${1%$'\r'}; printf 'S: %s\n' "${text//[^[:print:]]/.}"; }
 # send FORMAT [SECRET…]: one write of exactly these bytes
 send() {
   printf 'C: %s\n' "$1"
-  printf -- "$@" | dd obs=1048576 2>/dev/null >&"$to"
+  printf -- "$@" | dd obs=1048576 2>/dev/null 1>&"$to"
 }
 
 # reply SECONDS PATTERN…: reads a reply; its code must match a pattern. `close`: the server may close instead
@@ -53,14 +53,14 @@ closed() {
 
 # silence SECONDS: the server must send nothing
 silence() {
-  local line= status
+  local line='' status
   IFS= read -r -t "$1" -u "$from" line; status=$?
   [ "$status" -gt 128 ] && [ -z "$line" ] || stop "expected silence, got $line"
 }
 
 # line SECONDS: reads a line, whatever it is
 line() {
-  local line=
+  local line=''
   IFS= read -r -t "$1" -u "$from" line || [ -n "$line" ] || stop "no line within $1 s"
   show "$line"
 }

@@ -1,8 +1,11 @@
 //! Sessions as commands: what each format writes, and what it refuses.
 
+use super::variable_names::{SCRIPT_NAMES, is_shell_name, script_variable};
 use super::{ExportFormat, export};
 use crate::exec::RunOptions;
 use crate::session::{SourceError, SourceFile, Sources, load};
+use regex::Regex;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// There is one file.
@@ -177,6 +180,32 @@ fn a_name_of_an_environment_variable_runs_no_command() {
             assert!(!script.contains("HACKED"), "{script}");
         }
     }
+}
+
+/// The variables that a script gives values to: by assignments before a command or alone, `local`, `read` and `for`.
+fn assigned_names(script: &str) -> BTreeSet<String> {
+    let commands: String = script.lines().filter(|line| !line.starts_with('#')).flat_map(|line| [line, "\n"]).collect();
+    let found = |form: &str| -> Vec<String> {
+        let form = Regex::new(form).expect("a regular expression");
+        form.captures_iter(&commands).filter_map(|found| Some(found.get(1)?.as_str().to_owned())).collect()
+    };
+    let assignments = found(r"(?m)(?:^|[;{()])\s*((?:[A-Za-z_]\w*=\S*\s)+)");
+    let locals = found(r"(?m)\blocal ([^;\n]*)");
+    let read = found(r#"\bread [^;|]*"\$from" (\w+)"#);
+    let each = found(r"\bfor (\w+)");
+    let words = [assignments, locals, read, each].concat().join(" ");
+    let names = words.split_whitespace().map(|word| word.split('=').next().unwrap_or_default());
+    names.filter(|name| is_shell_name(name)).map(str::to_owned).collect()
+}
+
+#[test]
+fn secrets_share_no_name_with_a_variable_of_the_scripts() {
+    let starttls = "[[step]]\nexpect = 220\n[[step]]\nehlo = 'c.example'\n[[step]]\nstarttls = true\n";
+    let mut found = assigned_names(&write(GREETING, ExportFormat::Sh).expect("it can be exported"));
+    found.append(&mut assigned_names(&write(starttls, ExportFormat::Openssl).expect("it can be exported")));
+    // Variables of shells are taken in any case.
+    found.retain(|name| name.chars().any(|c| c.is_ascii_lowercase()) || script_variable(name) == *name);
+    assert_eq!(found, SCRIPT_NAMES.map(str::to_owned).into(), "the variables of the scripts are SCRIPT_NAMES");
 }
 
 #[test]

@@ -1,64 +1,77 @@
 //! The names of environment variables in exported scripts.
 
-/// Names that a shell or the script itself uses, in capitals.
-const TAKEN_NAMES: [&str; 55] = [
+/// Variables of shells.
+const SHELL_NAMES: [&str; 62] = [
     "CDPATH",
+    "CHILD_MAX",
+    "COLUMNS",
+    "COPROC",
     "DIRSTACK",
     "ENV",
     "EUID",
-    "FOLDER",
-    "FROM",
+    "EXECIGNORE",
+    "FIGNORE",
     "FUNCNAME",
+    "FUNCNEST",
+    "GLIBC_TUNABLES",
     "GLOBIGNORE",
+    "GLOBSORT",
     "GROUPS",
     "HISTCMD",
     "HOME",
-    "HOST",
+    "HOSTFILE",
     "HOSTNAME",
     "HOSTTYPE",
     "IFS",
+    "IGNOREEOF",
+    "INPUTRC",
     "LANG",
     "LANGUAGE",
-    "LINE",
     "LINENO",
+    "LINES",
     "MACHTYPE",
+    "MAIL",
+    "MAILCHECK",
     "MAILPATH",
+    "MAPFILE",
     "OLDPWD",
     "OPTARG",
     "OPTERR",
     "OPTIND",
     "OSTYPE",
     "PATH",
-    "PATTERN",
-    "PEER",
     "PIPESTATUS",
-    "PORT",
     "POSIXLY_CORRECT",
     "PPID",
+    "PROMPT_COMMAND",
+    "PS0",
     "PS1",
     "PS2",
     "PS3",
     "PS4",
     "PWD",
     "RANDOM",
+    "READLINE_LINE",
+    "READLINE_POINT",
     "REPLY",
-    "SAID",
     "SECONDS",
     "SHELL",
     "SHELLOPTS",
     "SHLVL",
     "SRANDOM",
-    "STATUS",
     "TERM",
-    "TEXT",
     "TIMEFORMAT",
     "TMOUT",
     "TMPDIR",
-    "TO",
     "UID",
-    "WITHIN",
 ];
-const TAKEN_PREFIXES: [&str; 6] = ["BASH", "COMP_", "DYLD_", "EPOCH", "LC_", "LD_"];
+/// How variables begin that shells, the dynamic linker, perl, openssl and swaks read.
+const SHELL_PREFIXES: [&str; 11] =
+    ["BASH", "COMP_", "DYLD_", "EPOCH", "LC_", "LD_", "MALLOC_", "OPENSSL_", "PERL", "SSL_CERT_", "SWAKS_"];
+
+/// The variables of the scripts themselves.
+pub const SCRIPT_NAMES: [&str; 12] =
+    ["folder", "from", "host", "line", "pattern", "peer", "port", "said", "status", "text", "to", "within"];
 
 /// The environment variable of a secret that has none of its own, or one whose name is not a shell's.
 pub fn environment_name(name: &str) -> String {
@@ -75,9 +88,9 @@ pub fn is_shell_name(name: &str) -> bool {
 
 /// The name of a variable in a script. One that the shell or the script uses gets a prefix.
 pub fn script_variable(name: &str) -> String {
-    let upper = name.to_ascii_uppercase();
-    let is_taken = TAKEN_NAMES.contains(&upper.as_str())
-        || TAKEN_PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
+    let is_taken = SHELL_NAMES.contains(&name)
+        || SCRIPT_NAMES.contains(&name)
+        || SHELL_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || name.chars().all(|c| c == '_')
         || !is_shell_name(name);
     if is_taken { format!("SECRET_{name}") } else { name.to_owned() }
@@ -93,10 +106,14 @@ mod tests {
             ("SMTP_PASSWORD", "SMTP_PASSWORD"),
             ("pw2", "pw2"),
             ("host", "SECRET_host"),
+            ("HOST", "HOST"),
             ("from", "SECRET_from"),
+            ("FROM", "FROM"),
             ("said", "SECRET_said"),
             ("PATH", "SECRET_PATH"),
+            ("path", "path"),
             ("BASH_ENV", "SECRET_BASH_ENV"),
+            ("SWAKS_OPT_to", "SECRET_SWAKS_OPT_to"),
             ("_", "SECRET__"),
         ] {
             assert!(is_shell_name(given), "{given}");
@@ -105,7 +122,9 @@ mod tests {
         for refused in ["", "1a", "a-b", "A:-$(touch x)", "ä", "a\nb", "A}; id; ${B"] {
             assert!(!is_shell_name(refused), "{refused:?}");
         }
-        for (name, expected) in [("pw", "PW"), ("to", "SECRET_TO"), ("1a", "SECRET_1A"), ("mot-clé", "MOT_CL_")] {
+        for (name, expected) in
+            [("pw", "PW"), ("to", "TO"), ("path", "SECRET_PATH"), ("1a", "SECRET_1A"), ("mot-clé", "MOT_CL_")]
+        {
             assert_eq!(environment_name(name), expected);
             assert!(is_shell_name(expected), "{expected}");
         }
