@@ -6,6 +6,7 @@
 mod cause;
 mod content;
 mod fact;
+mod json_line;
 mod observer;
 mod outcome;
 mod row_result;
@@ -22,6 +23,7 @@ pub use cause::{
 };
 pub use content::{ContentBlock, ContentLines, RedactedLine};
 pub use fact::{Fact, Note, RecipientOutcome, SECURITY_LEVEL_REMARK};
+pub use json_line::json_line;
 pub use observer::{Event, Observer};
 pub use outcome::{Outcome, RowId, SessionAttempt, SkipReason, StepId, Verdict};
 pub use row_result::{

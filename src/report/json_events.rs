@@ -1,7 +1,7 @@
 //! The events of `--json -` as JSON Lines, each written when it happens.
 
 use super::json::{attempt_fields, failure, place, seconds};
-use crate::event::{Event, Fact, Note, Observer, RedactedLine, RowId, SkipReason, Status, Verdict};
+use crate::event::{Event, Fact, Note, Observer, RedactedLine, RowId, SkipReason, Status, Verdict, json_line};
 use crate::session::CloseMode;
 use crate::transcript::{SafeText, escape_unprintable};
 use serde_json::{Map, Value, json};
@@ -30,7 +30,7 @@ impl<W: Write> JsonEventWriter<W> {
 
 /// Writes one line with a single call to `write`.
 pub fn write_line(out: &mut impl Write, value: &Value) {
-    let _ = out.write_all(format!("{value}\n").as_bytes()).and_then(|()| out.flush());
+    let _ = out.write_all(json_line(value).as_bytes()).and_then(|()| out.flush());
 }
 
 impl<W: Write> Observer for JsonEventWriter<W> {

@@ -1,6 +1,6 @@
 //! What a server logs: its transcript, and events as JSON Lines.
 
-use crate::event::HumanDuration;
+use crate::event::{HumanDuration, json_line};
 use crate::smtp::lines::{WireLine, split_lines};
 use crate::transcript::{Mark, escape_unprintable, hex_dump, write_notation, write_prefix};
 use serde_json::{Value, json};
@@ -186,5 +186,5 @@ impl<W: Write + Send> ServerObserver for ServerJson<W> {
 
 /// Writes one line with a single call.
 fn write_line(out: &mut impl Write, value: &Value) {
-    let _ = out.write_all(format!("{value}\n").as_bytes()).and_then(|()| out.flush());
+    let _ = out.write_all(json_line(value).as_bytes()).and_then(|()| out.flush());
 }
