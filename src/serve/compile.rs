@@ -5,27 +5,13 @@ use super::directive::Directive;
 use super::script::{
     ConnectionScript, ExpectedLine, LinePattern, MatchMode, Pace, ScriptError, ScriptOp, script_error, verb,
 };
+use super::script_content::{content_lines, is_lone_dot, octet_lines, requested_by, split_after_octets};
 use super::script_line::{
-    RequestedInput, append_fragment, first_piece, has_secret, is_hello, line_bytes, reply_code, wire_length,
+    ConnectionLines, RequestedInput, ScriptItem, append_fragment, first_piece, is_hello, line_bytes, reply_code,
 };
 use crate::smtp::lines::LineEnd;
 use crate::smtp::transaction::bdat_octets;
 use crate::transcript::LineBody;
-
-/// A line of one connection, not yet compiled.
-pub(super) enum ScriptItem {
-    Client(LineBody),
-    Server(LineBody),
-    Directive(Directive),
-}
-
-/// The lines of one connection, each with its line number.
-pub(super) struct ConnectionLines {
-    pub(super) name: String,
-    /// How its lines are compared until a directive says otherwise.
-    pub(super) matching: MatchMode,
-    pub(super) items: Vec<(usize, ScriptItem)>,
-}
 
 /// What can still happen on the connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,6 +36,8 @@ struct ScriptCompiler<'a> {
     /// The line of `*: close after N bytes`, and what it says.
     content_end: Option<(usize, ScriptOp)>,
     requested: RequestedInput,
+    /// Whether the server answered before the content's end: the client may go on sending it.
+    content_goes_on: bool,
     /// Whether the client's last line was STARTTLS.
     starttls: bool,
     ops: Vec<ScriptOp>,
@@ -62,14 +50,16 @@ struct ScriptCompiler<'a> {
 
 /// Compiles the lines of a connection.
 pub(super) fn compile(track: ConnectionLines, errors: &mut Vec<ScriptError>) -> ConnectionScript {
+    let items = split_after_octets(track.items);
     let mut compiler = ScriptCompiler {
-        items: &track.items,
+        items: &items,
         at: 0,
         matching: track.matching,
         pace: None,
         times: None,
         content_end: None,
         requested: RequestedInput::Command,
+        content_goes_on: false,
         starttls: false,
         ops: Vec::new(),
         block: None,
@@ -142,7 +132,8 @@ impl ScriptCompiler<'_> {
         match self.ops.last() {
             Some(ScriptOp::AwaitClose | ScriptOp::Ignore) => {}
             _ if self.reach == ScriptReach::HalfClosed => self.ops.push(ScriptOp::AwaitClose),
-            _ => self.ops.push(if last == Some(true) { ScriptOp::Close } else { ScriptOp::AwaitQuit }),
+            _ if last == Some(true) => self.ops.push(ScriptOp::Close),
+            _ => self.ops.push(if self.content_goes_on { ScriptOp::Ignore } else { ScriptOp::AwaitQuit }),
         }
     }
 
@@ -162,6 +153,7 @@ impl ScriptCompiler<'_> {
         if self.starttls {
             self.push(ScriptOp::OptionalTls);
         }
+        self.content_goes_on = false;
         self.starttls = body.end == LineEnd::CrLf && first.trim_ascii_end().eq_ignore_ascii_case(b"STARTTLS");
         if self.requested == RequestedInput::Content
             && let Some((_, op)) = self.content_end.take()
@@ -172,13 +164,23 @@ impl ScriptCompiler<'_> {
         let whole_content = what == LinePattern::Content;
         if self.requested == RequestedInput::Content && !whole_content && self.matching != MatchMode::Exact {
             // The client never came to the dot: what it sends instead may have any number of lines.
-            self.skip_client_lines();
+            let lines = self.take_client_lines();
             // Unless the server answers before the dot, or ends the connection.
-            let answers = self.next_server_line().is_some() || self.ends_connection();
-            return self.push(match answers {
-                true => ScriptOp::Expect(ExpectedLine { line, what, octets }),
-                false => ScriptOp::Ignore,
-            });
+            let answers = self.next_server_line().is_some();
+            if !answers && !self.ends_connection() {
+                return self.push(ScriptOp::Ignore);
+            }
+            self.push(ScriptOp::Expect(ExpectedLine { line, what, octets }));
+            // A dot that only some servers take for the end: they answer after it.
+            if is_lone_dot(body) || lines.iter().any(|(_, body)| is_lone_dot(body)) {
+                for (line, body) in lines {
+                    let what = LinePattern::Any(body);
+                    self.push(ScriptOp::Expect(ExpectedLine { line, what, octets: None }));
+                }
+            } else {
+                self.content_goes_on = answers;
+            }
+            return;
         }
         let is_bdat = self.requested == RequestedInput::Command && bdat_octets(first).is_some();
         self.push(ScriptOp::Expect(ExpectedLine { line, what, octets }));
@@ -229,6 +231,10 @@ impl ScriptCompiler<'_> {
         }
     }
 
+    fn refusal_follows(&self) -> bool {
+        matches!(self.items.get(self.at), Some((_, ScriptItem::Directive(Directive::RefuseTls { .. }))))
+    }
+
     /// Whether the server is to end the connection.
     fn ends_connection(&self) -> bool {
         self.items.get(self.at..).unwrap_or_default().iter().any(|(_, item)| {
@@ -236,10 +242,17 @@ impl ScriptCompiler<'_> {
         })
     }
 
-    fn skip_client_lines(&mut self) {
-        while self.next_client_line().is_some() {
-            self.at += 1;
-        }
+    fn take_client_lines(&mut self) -> Vec<(usize, LineBody)> {
+        let rest = self.items.get(self.at..).unwrap_or_default();
+        let lines: Vec<_> = rest
+            .iter()
+            .map_while(|(line, item)| match item {
+                ScriptItem::Client(body) => Some((*line, body.clone())),
+                _ => None,
+            })
+            .collect();
+        self.at += lines.len();
+        lines
     }
 
     /// The whole line that begins with `body`, if it was sent in fragments.
@@ -258,31 +271,14 @@ impl ScriptCompiler<'_> {
     fn command(&mut self, body: &LineBody) -> (LineBody, Option<u64>) {
         let whole = self.join_fragments(body);
         let Some(announced) = bdat_octets(first_piece(&whole)) else { return (whole, None) };
-        let mut left = announced;
-        while left > 0 {
-            match self.items.get(self.at) {
-                // The length of a secret is unknown: then the octets are assumed to reach to the server's next line.
-                Some((_, ScriptItem::Client(next))) if has_secret(next) => left = u64::MAX,
-                Some((_, ScriptItem::Client(next))) => left = left.saturating_sub(wire_length(next)),
-                Some((_, ScriptItem::Directive(Directive::Elision))) => left = u64::MAX,
-                _ => break,
-            }
-            self.at += 1;
-        }
-        let octets = (left > 0 && left <= announced).then_some(announced - left.min(announced));
+        let (lines, octets) = octet_lines(announced, self.items.get(self.at..).unwrap_or_default());
+        self.at += lines;
         (whole, octets)
     }
 
     /// Content up to its dot; without a dot, each line by itself.
     fn content(&mut self, body: &LineBody) -> LinePattern {
-        let is_dot = |body: &LineBody| body.pieces == [b"."] && body.end == LineEnd::CrLf;
-        let rest = self.items.get(self.at..).unwrap_or_default();
-        let run = rest.iter().map_while(|(_, item)| match item {
-            ScriptItem::Client(body) => Some(Some(body)),
-            ScriptItem::Directive(Directive::Elision) => Some(None),
-            _ => None,
-        });
-        match std::iter::once(Some(body)).chain(run).position(|body| body.is_some_and(is_dot)) {
+        match content_lines(body, self.items.get(self.at..).unwrap_or_default()) {
             Some(lines) => {
                 self.at += lines;
                 LinePattern::Content
@@ -292,15 +288,10 @@ impl ScriptCompiler<'_> {
     }
 
     fn server(&mut self, body: &LineBody) {
-        let requested = match reply_code(body) {
-            Some(b"354") => RequestedInput::Content,
-            Some(b"334") => RequestedInput::Response,
-            _ => RequestedInput::Command,
-        };
         let refused = self.starttls && reply_code(body) != Some(b"220");
         let times = self.times.take().map_or(1, |(_, times)| times);
         self.push(ScriptOp::Send { bytes: line_bytes(body), times, pace: self.pace });
-        self.requested = requested;
+        self.requested = requested_by(body);
         if refused {
             self.starttls = false;
         }
@@ -341,6 +332,11 @@ impl ScriptCompiler<'_> {
                 self.starttls = false;
                 self.push(ScriptOp::OptionalTls);
             }
+            Directive::RefuseTls { reset } => {
+                self.starttls = false;
+                self.push(ScriptOp::AwaitHandshake);
+                self.end(if *reset { ScriptOp::Reset } else { ScriptOp::Close });
+            }
             Directive::TlsClosedByClient => self.push(ScriptOp::EndTls),
             Directive::OutsideTls(bytes) => self.push(ScriptOp::SendOutsideTls(bytes.clone())),
             Directive::ClosedByServer | Directive::ResetByServer | Directive::StallTls
@@ -356,6 +352,9 @@ impl ScriptCompiler<'_> {
             }
             Directive::ClosedByServer => self.end(ScriptOp::Close),
             Directive::ResetByServer => self.end(ScriptOp::Reset),
+            // With TLS 1.3 the client learns only after the handshake that the server refused it.
+            Directive::ClosedByClient if self.refusal_follows() => {}
+            Directive::ClosedByClient if self.content_goes_on => self.push(ScriptOp::Ignore),
             Directive::ClosedByClient => self.push(ScriptOp::AwaitClose),
             Directive::StallTls => self.deafen(ScriptOp::Ignore),
             Directive::HalfClose => {

@@ -15,6 +15,10 @@ pub(super) enum Directive {
     StartTls(Option<CertificateFlaw>),
     /// A handshake that failed when the transcript was recorded.
     TryTls,
+    /// A handshake that the server refused.
+    RefuseTls {
+        reset: bool,
+    },
     StallTls,
     TlsClosedByClient,
     /// This line, with CRLF, on the socket below TLS.
@@ -57,6 +61,10 @@ pub(super) fn parse_directive(text: &str) -> Result<Option<Directive>, String> {
         })?)),
         ["TLS", "with", ..] => {
             return Err(format!("`*: TLS with` takes one of {}", CertificateFlaw::NAMES.join(", ")));
+        }
+        ["TLS", "handshake", "failed:", "the", "server", did @ ("closed" | "refused" | "refused:" | "reset"), ..]
+        | ["TLS", "handshake", "failed", "as", "expected:", "the", "server", did, ..] => {
+            Directive::RefuseTls { reset: *did == "reset" }
         }
         ["TLS", "handshake", "failed:", ..] | ["certificate", "not", "trusted:", ..] => Directive::TryTls,
         ["TLS", "closed", "by", "the", "client"] => Directive::TlsClosedByClient,

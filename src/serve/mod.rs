@@ -19,6 +19,7 @@ mod proxy;
 mod remark;
 mod rules;
 mod script;
+mod script_content;
 mod script_line;
 mod script_match;
 mod script_parser;

@@ -36,6 +36,8 @@ pub enum ScriptOp {
     StartTls(Option<CertificateFlaw>),
     /// A handshake, if the client begins one; it may fail. Stands after a STARTTLS without `TLS started`.
     OptionalTls,
+    /// Waits for the client's first bytes of a handshake, and drops them. Inside TLS it waits for nothing.
+    AwaitHandshake,
     /// Waits for the client's close_notify; then the connection goes on unencrypted.
     EndTls,
     /// Sends these bytes below TLS.
@@ -141,7 +143,7 @@ impl From<ParseError> for ScriptError {
 /// Whether a handshake, or the refusal to do one, comes before anything else.
 pub(super) fn begins_with_tls<'o>(ops: impl IntoIterator<Item = &'o ScriptOp>) -> bool {
     let first = ops.into_iter().find(|op| !matches!(op, ScriptOp::Wait(_)));
-    matches!(first, Some(ScriptOp::StartTls(_) | ScriptOp::OptionalTls | ScriptOp::Ignore))
+    matches!(first, Some(ScriptOp::StartTls(_) | ScriptOp::OptionalTls | ScriptOp::AwaitHandshake | ScriptOp::Ignore))
 }
 
 impl Script {

@@ -1,8 +1,24 @@
 //! Questions about one line of a script.
 
-use super::script::verb;
+use super::directive::Directive;
+use super::script::{MatchMode, verb};
 use crate::smtp::lines::LineEnd;
 use crate::transcript::LineBody;
+
+/// A line of one connection, not yet compiled.
+pub(super) enum ScriptItem {
+    Client(LineBody),
+    Server(LineBody),
+    Directive(Directive),
+}
+
+/// The lines of one connection, each with its line number.
+pub(super) struct ConnectionLines {
+    pub(super) name: String,
+    /// How its lines are compared until a directive says otherwise.
+    pub(super) matching: MatchMode,
+    pub(super) items: Vec<(usize, ScriptItem)>,
+}
 
 /// What the server's last line requested from the client.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Compares what a client sent with the lines of a script, and describes both in messages.
 
 use super::script::{ExpectedLine, LinePattern, ScriptOp, verb};
+use super::script_line::{has_secret, wire_length};
 use crate::smtp::lines::{LineEnd, WireLine};
 use crate::smtp::transaction::bdat_octets;
 use crate::transcript::{LineBody, write_notation};
@@ -43,10 +44,16 @@ pub(super) fn match_input(what: &LinePattern, input: &[u8]) -> MatchResult {
             let wanted = body.pieces.first().map_or(&[][..], Vec::as_slice);
             end == body.end && bdat_octets(bytes).is_some() && is_last(bytes) == is_last(wanted)
         }),
-        LinePattern::Verb(body) => match_line(input, |bytes, _| {
+        LinePattern::Verb(body) if body.end == LineEnd::Missing => {
             let wanted = body.pieces.first().map_or(&[][..], |piece| verb(piece));
-            verb(bytes).eq_ignore_ascii_case(wanted)
-        }),
+            match input.get(..wanted.len()) {
+                Some(begin) if begin.eq_ignore_ascii_case(wanted) => match_length(body, input),
+                None if wanted[..input.len()].eq_ignore_ascii_case(input) => MatchResult::Incomplete,
+                _ => MatchResult::Mismatch,
+            }
+        }
+        LinePattern::Verb(body) => match_line(input, |bytes, _| matches_verb(&body.pieces, bytes)),
+        LinePattern::Any(body) if body.end == LineEnd::Missing => match_length(body, input),
         LinePattern::Any(_) => match_line(input, |_, _| true),
     }
 }
@@ -93,6 +100,28 @@ fn match_fragment(body: &LineBody, input: &[u8]) -> MatchResult {
     } else {
         MatchResult::Mismatch
     }
+}
+
+/// Matches bytes without a line end that are not compared: as many as the script has, or a line if it ends earlier.
+fn match_length(body: &LineBody, input: &[u8]) -> MatchResult {
+    let length = usize::try_from(wire_length(body)).unwrap_or(usize::MAX).max(1);
+    let line = input.iter().take(length).position(|byte| *byte == b'\n');
+    match line {
+        Some(end) => MatchResult::Match(end + 1),
+        // The length of a secret is unknown: everything received counts as the secret.
+        None if has_secret(body) && !input.is_empty() => MatchResult::Match(input.len()),
+        None if input.len() >= length => MatchResult::Match(length),
+        None => MatchResult::Incomplete,
+    }
+}
+
+/// Whether `bytes` begin with the same word. A secret in the word matches any end of it.
+fn matches_verb(pieces: &[Vec<u8>], bytes: &[u8]) -> bool {
+    let first = pieces.first().map_or(&[][..], Vec::as_slice);
+    let (wanted, got) = (verb(first), verb(bytes));
+    let goes_on = pieces.len() > 1 && wanted.len() == first.len();
+    let got = if goes_on { got.get(..wanted.len()).unwrap_or(got) } else { got };
+    got.eq_ignore_ascii_case(wanted)
 }
 
 /// Whether `bytes` are these pieces, with keywords in any case.

@@ -3,9 +3,10 @@
 //! `S:` lines are sent, `C:` lines are awaited, some `*:` remarks are directives. Remarks that only report what happened
 //! (`expected 250, got 550`, pauses, notes) are ignored.
 
-use super::compile::{ConnectionLines, ScriptItem, compile};
+use super::compile::compile;
 use super::directive::{Directive, parse_directive};
 use super::script::{MatchMode, Script, ScriptError, script_error};
+use super::script_line::{ConnectionLines, ScriptItem};
 use crate::transcript::{Mark, TranscriptLine, parse};
 
 impl Script {

@@ -264,6 +264,17 @@ impl ScriptPlayer {
                 }
                 action
             }
+            ScriptOp::AwaitHandshake if self.in_tls => None,
+            ScriptOp::AwaitHandshake if self.input.is_empty() => {
+                if self.end.is_none() {
+                    self.ops.push_front(ScriptOp::AwaitHandshake);
+                }
+                Some(self.await_input("a TLS handshake"))
+            }
+            ScriptOp::AwaitHandshake => {
+                self.input.clear();
+                None
+            }
             ScriptOp::EndTls if !self.input.is_empty() => Some(self.report_mismatch("the end of TLS")),
             ScriptOp::EndTls => self.in_tls.then_some(ServerAction::EndTls),
             ScriptOp::SendOutsideTls(bytes) => Some(ServerAction::WriteOutsideTls(bytes)),
@@ -359,7 +370,7 @@ fn describe_unfinished(op: &ScriptOp) -> Option<String> {
         ScriptOp::Expect(expected) => Some(describe_expected(expected)),
         ScriptOp::Send { bytes, .. } => Some(format!("a client that reads {}", quote_line(bytes.trim_ascii_end()))),
         ScriptOp::AnyOrder(groups) => groups.iter().flatten().find_map(describe_unfinished),
-        ScriptOp::StartTls(None) => Some("a TLS handshake".to_owned()),
+        ScriptOp::StartTls(None) | ScriptOp::AwaitHandshake => Some("a TLS handshake".to_owned()),
         ScriptOp::EndTls => Some("the end of TLS".to_owned()),
         ScriptOp::EndInContent { .. } => Some("content".to_owned()),
         ScriptOp::Optional(_)

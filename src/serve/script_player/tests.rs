@@ -1,12 +1,14 @@
 //! Scripts against clients, without a socket: what the server says and what it thinks of the client.
 
 mod cases;
+mod recorded_faults;
 
 use super::super::dialogue::{ClientEnd, Dialogue, ServerAction, TlsHandshake};
 use super::super::script::{MatchMode, Script};
 use super::ScriptPlayer;
 use cases::CASES;
 use proptest::prelude::*;
+use recorded_faults::RECORDED_FAULTS;
 
 /// Plays the first connection's script to a client that sends `sent` in pieces and then closes. Gives what the
 /// server said, with `<tls>`, `<wait>`, `<close>` and `<reset>` in their places, and its complaint.
@@ -53,7 +55,7 @@ fn play(transcript: &str, sent: &[u8], piece: usize) -> (String, Option<String>)
 
 #[test]
 fn scripts_play_the_same_at_every_chunk_size() {
-    for case in CASES {
+    for case in CASES.iter().chain(RECORDED_FAULTS) {
         for piece in (1..=16).chain([usize::MAX]) {
             let (said, problem) = play(case.transcript, case.sent, piece);
             assert_eq!(said, case.said, "{}, pieces of {piece}", case.why);
@@ -96,7 +98,7 @@ fn a_long_repetition_comes_in_batches() {
 proptest! {
     #[test]
     fn no_client_makes_a_script_panic_or_hang(sent in proptest::collection::vec(any::<u8>(), 0..200), piece in 1usize..20) {
-        for case in CASES {
+        for case in CASES.iter().chain(RECORDED_FAULTS) {
             play(case.transcript, &sent, piece);
         }
     }
