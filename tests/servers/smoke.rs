@@ -285,11 +285,10 @@ fn unexpected(results: &Results) -> Vec<String> {
 
 const HEAD: &str = "# The smoke suite against real servers
 
-What does [sessions/smoke/](../sessions/smoke) report about well-known servers? This page is written by `make test-servers`. The
-servers run on one machine, most of them as their packages configure them.
+This page has the results of [sessions/smoke/](../sessions/smoke) for well-known servers, and explains each failure. `make test-servers` writes it.
+The servers run on one machine, most of them as their packages configure them.
 
-A failure is what the suite reports to a postmaster about a server and its configuration. It is seldom a bug. Each failure is
-explained below the table.
+A failure is what the suite tells a postmaster about a server and its configuration. It is seldom a bug.
 
 What \"passed\" does not mean:
 
