@@ -5,7 +5,7 @@ use crate::smtp::lines::LineEnd;
 use crate::tools::import::dialogue::{LogEvent, LogFidelity, LoggedDialogue, Side, is_reply};
 use crate::tools::import::error::ImportError;
 use crate::transcript::LineBody;
-use etherparse::{EtherType, LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use etherparse::{EtherType, IpNumber, LaxNetSlice, LaxSlicedPacket, TransportSlice};
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 use std::net::{IpAddr, SocketAddr};
 
@@ -107,12 +107,22 @@ fn segment(packet: &CapturedPacket) -> Option<TcpSegment<'_>> {
         Linktype(276) => ip(bytes.get(20..)?)?,
         _ => ip(bytes)?,
     };
-    let (from, to): (IpAddr, IpAddr) = match sliced.net? {
-        LaxNetSlice::Ipv4(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
-        LaxNetSlice::Ipv6(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+    // How long the TCP segment was when it was sent; 0 if it is not known.
+    let (from, to, sent): (IpAddr, IpAddr, usize) = match sliced.net? {
+        LaxNetSlice::Ipv4(ip) => {
+            let header = ip.header();
+            let sent = usize::from(header.total_len()).saturating_sub(usize::from(header.ihl()) * 4);
+            (header.source_addr().into(), header.destination_addr().into(), sent)
+        }
+        LaxNetSlice::Ipv6(ip) => {
+            let header = ip.header();
+            let sent = if header.next_header() == IpNumber::TCP { usize::from(header.payload_length()) } else { 0 };
+            (header.source_addr().into(), header.destination_addr().into(), sent)
+        }
         LaxNetSlice::Arp(_) => return None,
     };
     let TransportSlice::Tcp(tcp) = sliced.transport? else { return None };
+    let missing = sent.saturating_sub(tcp.header_len().into()).saturating_sub(tcp.payload().len());
     Some(TcpSegment {
         from: SocketAddr::new(from, tcp.source_port()),
         to: SocketAddr::new(to, tcp.destination_port()),
@@ -122,6 +132,7 @@ fn segment(packet: &CapturedPacket) -> Option<TcpSegment<'_>> {
         fin: tcp.fin(),
         rst: tcp.rst(),
         payload: tcp.payload(),
+        missing: missing as u64,
     })
 }
 
@@ -135,6 +146,9 @@ fn connection(segments: &[TcpSegment<'_>]) -> Option<LoggedDialogue> {
     let mut dialogue = LoggedDialogue::new(FIDELITY);
     dialogue.server = Some(server.to_string());
     dialogue.push(0, LogEvent::Connected);
+    if !segments.iter().any(|segment| segment.syn) {
+        dialogue.push(0, LogEvent::Note("a guess: the capture begins inside of the connection".to_owned()));
+    }
     let mut lines = CapturedLines { dialogue, client: Vec::new(), server: Vec::new(), encrypted: false };
     let mut streams = [TcpStream::default(), TcpStream::default()];
     for segment in segments {
@@ -186,11 +200,14 @@ impl CapturedLines {
                 _ if self.encrypted => {}
                 StreamPiece::Bytes(bytes) => self.bytes(side, &bytes),
                 StreamPiece::Gap(missing) => {
-                    self.flush(side);
-                    self.note(format!("{missing} bytes of the {} are missing in the capture here", side_name(side)));
+                    // What comes after the gap does not go on with the line.
+                    self.end_line(side, LineEnd::CrLf);
+                    let are = if missing == 1 { "is" } else { "are" };
+                    let bytes = count_bytes(missing);
+                    self.note(format!("{bytes} of the {} {are} missing in the capture here", side_name(side)));
                 }
                 StreamPiece::Repeated(bytes) => {
-                    self.note(format!("the {} sent {bytes} bytes again", side_name(side)));
+                    self.note(format!("the {} sent {} again", side_name(side), count_bytes(bytes)));
                 }
                 StreamPiece::Fin | StreamPiece::Reset => {
                     self.flush(side);
@@ -226,9 +243,13 @@ impl CapturedLines {
 
     /// Gives a line that has no end.
     fn flush(&mut self, side: Side) {
+        self.end_line(side, LineEnd::Missing);
+    }
+
+    fn end_line(&mut self, side: Side, end: LineEnd) {
         let pending = std::mem::take(if side == Side::Client { &mut self.client } else { &mut self.server });
         if !pending.is_empty() {
-            let body = LineBody::plain(pending, LineEnd::Missing);
+            let body = LineBody::plain(pending, end);
             self.dialogue.push(0, LogEvent::Line { side, body });
         }
     }
@@ -236,6 +257,10 @@ impl CapturedLines {
     fn note(&mut self, text: String) {
         self.dialogue.push(0, LogEvent::Note(text));
     }
+}
+
+fn count_bytes(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "byte" } else { "bytes" })
 }
 
 fn side_name(side: Side) -> &'static str {

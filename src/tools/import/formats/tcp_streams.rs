@@ -15,6 +15,8 @@ pub struct TcpSegment<'a> {
     pub fin: bool,
     pub rst: bool,
     pub payload: &'a [u8],
+    /// How many bytes of the payload were sent and not captured (`tcpdump -s`).
+    pub missing: u64,
 }
 
 /// What a stream gives.
@@ -68,8 +70,14 @@ impl TcpStream {
                 }
             }
         }
+        let end = position + payload.len() as u64;
+        if segment.missing > 0 && end == self.next {
+            self.next += segment.missing;
+            out.push(StreamPiece::Gap(segment.missing));
+            self.give_early(out);
+        }
         if segment.fin {
-            self.fin = Some(position + payload.len() as u64);
+            self.fin = Some(end + segment.missing);
         }
         self.give_end(out);
         if segment.rst && !self.ended {
@@ -149,6 +157,7 @@ mod tests {
             fin: flags.1,
             rst: flags.2,
             payload,
+            missing: 0,
         }
     }
 
