@@ -89,9 +89,9 @@ pub fn cut_turn(items: &[ClientItem], codes: &[u16], state: TurnState, logs_cont
     while let Some(first) = rest.first() {
         let (kind, length) = next_part(rest, state, !codes.is_empty());
         let (kind, length) = match kind {
-            PartKind::Chunk if length == 1 && !logs_content && bdat_octets(first).is_some_and(|n| n > 0) => {
-                (PartKind::EmptyChunk, 1)
-            }
+            PartKind::Chunk if !logs_content && bdat_octets(first).is_some_and(|n| n > 0) => (PartKind::EmptyChunk, 1),
+            // The log shows that content ended, and nothing else of it.
+            PartKind::Content if length == 1 && !logs_content => (PartKind::MissingContent, 1),
             kind => (kind, length),
         };
         let (taken, after) = rest.split_at(length);

@@ -73,11 +73,13 @@ pub struct LoggedDialogue {
     pub events: Vec<LoggedEvent>,
     /// How many connections of the log are not imported.
     pub other_connections: usize,
+    /// The line of the log, counted from 1, whose end seems to be in the next line.
+    pub wrapped: Option<usize>,
 }
 
 impl LoggedDialogue {
     pub fn new(fidelity: LogFidelity) -> Self {
-        Self { fidelity, server: None, events: Vec::new(), other_connections: 0 }
+        Self { fidelity, server: None, events: Vec::new(), other_connections: 0, wrapped: None }
     }
 
     /// Adds an event of the main connection.

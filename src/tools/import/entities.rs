@@ -1,4 +1,4 @@
-//! Entities of HTML (HTML §13.5) that logs have.
+//! Entities and tags of HTML (HTML §13) that pasted logs have.
 
 use std::borrow::Cow;
 
@@ -21,6 +21,59 @@ pub fn without_entities(log: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     const SIGNS: [&[u8]; 4] = [b"FROM:&lt;", b"from:&lt;", b"\n&lt;- ", b"\n&lt; "];
     let has = |sign: &&[u8]| memchr::memmem::find(&log, sign).is_some();
     if log.contains(&b'<') || !SIGNS.iter().any(has) { log } else { Cow::Owned(decode_entities(&log)) }
+}
+
+/// The text of a page of HTML, if one of `<pre>` and `<code>` comes before any line of the dialogue: what these have, without tags,
+/// and with its entities decoded. In such a page the tags of a message are entities. Lines keep their numbers.
+pub fn without_tags(log: Cow<'_, [u8]>, is_of_dialogue: impl Fn(&[u8]) -> bool) -> Cow<'_, [u8]> {
+    let begins = |line: &[u8]| BLOCKS.iter().any(|tag| find_tag(line, tag).is_some());
+    let first = log.split(|byte| *byte == b'\n').find(|line| begins(line) || is_of_dialogue(line));
+    if !first.is_some_and(begins) {
+        return log;
+    }
+    let mut text = Vec::with_capacity(log.len());
+    let mut depth = 0usize;
+    let mut rest: &[u8] = &log;
+    while let Some((byte, after)) = rest.split_first() {
+        match tag_length(rest) {
+            Some(length) => {
+                let (tag, after) = rest.split_at(length);
+                if BLOCKS.iter().any(|block| find_tag(tag, block) == Some(0)) {
+                    depth += 1;
+                } else if tag == b"</pre>" || tag == b"</code>" {
+                    depth = depth.saturating_sub(1);
+                }
+                rest = after;
+            }
+            None => {
+                if depth > 0 || *byte == b'\n' {
+                    text.push(*byte);
+                }
+                rest = after;
+            }
+        }
+    }
+    Cow::Owned(decode_entities(&text))
+}
+
+/// What a page shows a log in.
+const BLOCKS: [&[u8]; 2] = [b"<pre", b"<code"];
+
+fn find_tag(line: &[u8], tag: &[u8]) -> Option<usize> {
+    let at = memchr::memmem::find(line, tag)?;
+    matches!(line.get(at + tag.len()), Some(b'>' | b' ')).then_some(at)
+}
+
+/// The length of the tag at the beginning: `<` and a letter or a slash, up to `>` in the same line.
+fn tag_length(text: &[u8]) -> Option<usize> {
+    if text.first() != Some(&b'<') {
+        return None;
+    }
+    let end = text.iter().position(|byte| matches!(byte, b'>' | b'\n')).filter(|end| text[*end] == b'>')?;
+    let name = text[1..end].strip_prefix(b"/").unwrap_or(&text[1..end]);
+    let letters = name.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let ends = matches!(name.get(letters), None | Some(b' ' | b'/'));
+    (letters > 0 && name[0].is_ascii_alphabetic() && ends).then_some(end + 1)
 }
 
 /// The text with each known entity replaced by its character, once.

@@ -1,7 +1,7 @@
-//! What surrounds a log that was pasted: colours, the `> ` of a quoted mail, the fences of Markdown, margins.
+//! What surrounds a log that was pasted: colours, tags of HTML, the `> ` of a quoted mail, the fences of Markdown, margins.
 
 use super::dialogue::is_reply;
-use super::entities::without_entities;
+use super::entities::{without_entities, without_tags};
 use super::formats::marks::{self, LineMark, Marked};
 use super::log_margins::{keep, without_margin};
 use super::log_text::is_command;
@@ -20,7 +20,7 @@ pub fn clean(log: &[u8]) -> Cow<'_, [u8]> {
         true => without_colours(log),
         false => Cow::Borrowed(log),
     };
-    let mut log = without_entities(plain);
+    let mut log = without_entities(without_tags(plain, is_of_server));
     for _ in 0..DEPTH {
         let Some(inner) = fenced_block(&log).or_else(|| unquoted(&log)) else { break };
         log = Cow::Owned(inner);
@@ -104,5 +104,8 @@ fn is_of_server(line: &[u8]) -> bool {
         Some(Marked::Sent(text) | Marked::Received(text)) => is_reply(text),
         Some(Marked::Remark(_)) | None => false,
     };
-    !line.starts_with(b">") && (is_reply(line) || marks::ALL.iter().any(has_reply))
+    // A command of sendmail is marked, and in a log with these the replies are not.
+    let is_marked = matches!(marks::sendmail(line), Some(Marked::Sent(text)) if is_command(text));
+    let has_bytes = matches!(marks::curl_trace(line), Some(Marked::Received(_)));
+    is_marked || !line.starts_with(b">") && (is_reply(line) || has_bytes || marks::ALL.iter().any(has_reply))
 }

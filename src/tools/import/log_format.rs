@@ -1,7 +1,7 @@
 //! The formats of logs, and how they are recognized.
 
 use super::dialogue::is_reply;
-use super::formats::marks::{self, LineMark};
+use super::formats::marks::{self, LineMark, Marked};
 use super::log_text::{LogLine, find, is_command, log_lines};
 
 /// A format that can be imported.
@@ -18,11 +18,17 @@ pub enum LogFormat {
     PhpMailer,
     Nodemailer,
     Smtplib,
+    JavaMail,
+    Ruby,
+    NetSmtp,
+    Msmtp,
+    Mutt,
+    Sendmail,
     Pcap,
 }
 
 impl LogFormat {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::Transcript,
         Self::Swaks,
         Self::Curl,
@@ -34,6 +40,12 @@ impl LogFormat {
         Self::PhpMailer,
         Self::Nodemailer,
         Self::Smtplib,
+        Self::JavaMail,
+        Self::Ruby,
+        Self::NetSmtp,
+        Self::Msmtp,
+        Self::Mutt,
+        Self::Sendmail,
         Self::Pcap,
     ];
 
@@ -51,6 +63,12 @@ impl LogFormat {
             Self::PhpMailer => "phpmailer",
             Self::Nodemailer => "nodemailer",
             Self::Smtplib => "smtplib",
+            Self::JavaMail => "javamail",
+            Self::Ruby => "ruby",
+            Self::NetSmtp => "net-smtp",
+            Self::Msmtp => "msmtp",
+            Self::Mutt => "mutt",
+            Self::Sendmail => "sendmail",
             Self::Pcap => "pcap",
         }
     }
@@ -60,15 +78,21 @@ impl LogFormat {
         match self {
             Self::Transcript => "a transcript with `C:` and `S:`",
             Self::Swaks => "output of swaks",
-            Self::Curl => "output of curl -v",
+            Self::Curl => "output of curl -v or curl --trace",
             Self::Telnet => "a paste without marks",
-            Self::SClient => "a paste of openssl s_client",
+            Self::SClient => "a paste of openssl s_client or gnutls-cli",
             Self::Postfix => "a log of Postfix with -v",
             Self::Exim => "debug output of Exim",
             Self::EximTest => "output of the client of Exim's test suite",
             Self::PhpMailer => "debug output of PHPMailer",
             Self::Nodemailer => "debug output of nodemailer",
             Self::Smtplib => "debug output of Python's smtplib",
+            Self::JavaMail => "debug output of JavaMail",
+            Self::Ruby => "debug output of Ruby's Net::SMTP",
+            Self::NetSmtp => "debug output of Perl's Net::SMTP",
+            Self::Msmtp => "output of msmtp --debug",
+            Self::Mutt => "a debug log of mutt",
+            Self::Sendmail => "output of sendmail -v or mailx -v",
             Self::Pcap => "a pcap or pcapng file",
         }
     }
@@ -80,12 +104,22 @@ pub fn detect_log_format(log: &[u8]) -> Option<LogFormat> {
         return Some(LogFormat::Pcap);
     }
     let lines = log_lines(log);
-    let marked: [(LogFormat, LineMark); 9] = [
+    // The remarks of `exim -bh` look like the client's lines of sendmail.
+    if lines.iter().any(|line| line.after("**** SMTP testing session").is_some()) {
+        return Some(LogFormat::Telnet);
+    }
+    let marked: [(LogFormat, LineMark); 15] = [
         (LogFormat::Postfix, marks::postfix),
         (LogFormat::Exim, marks::exim),
         (LogFormat::PhpMailer, marks::php_mailer),
         (LogFormat::Nodemailer, marks::nodemailer),
         (LogFormat::Smtplib, marks::smtplib),
+        (LogFormat::Msmtp, marks::msmtp),
+        (LogFormat::Mutt, marks::mutt),
+        (LogFormat::NetSmtp, marks::net_smtp),
+        (LogFormat::Ruby, marks::ruby),
+        (LogFormat::Curl, marks::curl_trace),
+        (LogFormat::Sendmail, marks::sendmail),
         (LogFormat::EximTest, marks::exim_test),
         (LogFormat::Transcript, marks::transcript),
         (LogFormat::Swaks, marks::swaks),
@@ -97,8 +131,16 @@ pub fn detect_log_format(log: &[u8]) -> Option<LogFormat> {
     let plain = lines.iter().filter(|line| is_reply(line.bytes)).count();
     match best {
         Some((count, format)) if count > 0 && (count > plain || format == LogFormat::Transcript) => Some(format),
+        // Its replies have no marks.
+        Some((_, LogFormat::Sendmail)) if lines.iter().any(|line| sends_command(line.bytes)) => {
+            Some(LogFormat::Sendmail)
+        }
         _ => unmarked(&lines),
     }
+}
+
+fn sends_command(line: &[u8]) -> bool {
+    matches!(marks::sendmail(line), Some(Marked::Sent(text)) if is_command(text))
 }
 
 /// Whether the first bytes are those of a pcap or pcapng file.
@@ -121,9 +163,12 @@ fn unmarked(lines: &[LogLine<'_>]) -> Option<LogFormat> {
     if begins("=== Trying ") || begins("=== Connected to ") {
         return Some(LogFormat::Swaks);
     }
-    if begins("CONNECTED(") || has("openssl s_client") || begins("SSL-Session:") {
+    if begins("DEBUG SMTP: ") {
+        return Some(LogFormat::JavaMail);
+    }
+    if begins("CONNECTED(") || has("openssl s_client") || begins("SSL-Session:") || begins("- Simple Client Mode:") {
         return Some(LogFormat::SClient);
     }
     let commands = lines.iter().any(|line| is_command(line.bytes));
-    (commands || begins("Escape character is") || begins("Trying ")).then_some(LogFormat::Telnet)
+    (commands || begins("Ncat: ") || begins("Escape character is") || begins("Trying ")).then_some(LogFormat::Telnet)
 }

@@ -1,15 +1,19 @@
-//! Margins of a log that was pasted: indentation, line numbers, times, the prefix of syslog.
+//! Margins of a log that was pasted: indentation, line numbers, times, the prefixes of syslog and of containers, the marks of a diff.
 
 use regex::bytes::Regex;
 
 /// What may stand before each line. Exactly one space or tab after it belongs to it, but for line numbers: these may have two.
-const MARGINS: [&str; 6] = [
+const MARGINS: [&str; 10] = [
+    r"^[ \t]*\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) [FP] ",
+    r"^[A-Za-z0-9][\w.-]* +\| (?:\d{4}-\d\d-\d\dT[\d:.]+Z )?",
     r"^[ \t]*\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?:?[ \t]",
     r"^[ \t]*\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?:?[ \t]",
     r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^ ]+ [^ :]+: ",
     r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^ ]* [^ ]+ [^ :]+: ",
     r"^[ \t]*\d{1,6}[.:)]?[ \t]",
     r"^[ \t]*\d{1,6}[.:)]?  ",
+    r"^(?:\+\+\+ .*|\+)",
+    r"^(?:--- .*|\+\+\+ .*|[-+ ])",
 ];
 
 /// The log without its margin. `None` if a line of a server is there already, or if none is behind a margin.

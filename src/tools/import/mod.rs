@@ -8,7 +8,9 @@ mod client_turn;
 mod dialogue;
 mod entities;
 mod error;
+mod failed_connection;
 mod formats;
+mod line_wrapping;
 mod log_cleaning;
 mod log_format;
 mod log_margins;
@@ -72,12 +74,21 @@ fn read_dialogue(log: &[u8], format: Option<LogFormat>) -> Result<(LogFormat, di
     let log = from_utf16(log)?;
     let log = if log_format::is_capture(&log) { Cow::Borrowed(&*log) } else { log_cleaning::clean(&log) };
     let Some(format) = format.or_else(|| detect_log_format(&log)) else {
+        if let Some(error) = failed_connection::find_failure(&log) {
+            return Err(error);
+        }
         let names: Vec<&str> = LogFormat::ALL.iter().map(|format| format.name()).collect();
         let help = format!("--as names the format: {}", names.join(", "));
         return Err(ImportError::new("this is no log of a dialogue that mailrun recognizes", help));
     };
-    let dialogue = formats::read_log(&log, format)?;
+    let mut dialogue = formats::read_log(&log, format)?;
+    if format != LogFormat::Pcap {
+        dialogue.wrapped = line_wrapping::find_wrapped_line(&log_text::log_lines(&log), format);
+    }
     if !dialogue.has_line_of(Side::Server) && !dialogue.has_line_of(Side::Client) {
+        if let Some(error) = failed_connection::find_failure(&log) {
+            return Err(error);
+        }
         let message = format!("there is no line of a dialogue in this file, read as {}", format.title());
         return Err(ImportError::new(message, "--as names another format"));
     }

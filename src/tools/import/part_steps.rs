@@ -36,7 +36,10 @@ impl PartWriter {
             }
             (PartKind::Content, Some(_)) => self.content(part),
             (PartKind::EmptyChunk, _) => empty_chunk(part),
-            (PartKind::Chunk, Some(_)) => chunk(part, &self.secrets).unwrap_or_else(|| self.raw(part)),
+            (PartKind::Chunk, Some(_)) => match chunk(part, &mut self.secrets) {
+                Some(step) => step,
+                None => self.raw(part),
+            },
             (PartKind::Command | PartKind::SaslAnswer, Some(_)) => self.command(part),
             _ => self.raw(part),
         };
@@ -126,7 +129,7 @@ impl PartWriter {
                 return Some(self.answer(&hint, text, number));
             }
         }
-        Some(self.secrets.template(text))
+        Some(self.secrets.template(text, number))
     }
 
     /// A line of a SASL exchange as a template: the value is a name, what surrounds it is not.
@@ -145,7 +148,7 @@ impl PartWriter {
             if at > 0 {
                 push_expression(&mut out, &self.secrets.hidden(hint, number));
             }
-            out.push_str(&self.secrets.template(str::from_utf8(piece).ok()?));
+            out.push_str(&self.secrets.template(str::from_utf8(piece).ok()?, number));
         }
         Some(out)
     }
@@ -241,7 +244,7 @@ impl PartWriter {
 }
 
 /// BDAT with its octets; `None` if `bdat` would not write the same bytes, or if a secret is among them.
-fn chunk(part: &ClientPart, secrets: &ImportedSecrets) -> Option<WrittenStep> {
+fn chunk(part: &ClientPart, secrets: &mut ImportedSecrets) -> Option<WrittenStep> {
     let (first, lines) = part.items.split_first()?;
     let mut octets = Vec::new();
     for item in lines {
@@ -251,7 +254,7 @@ fn chunk(part: &ClientPart, secrets: &ImportedSecrets) -> Option<WrittenStep> {
     }
     let last = is_last(first.plain()?, octets.len())?;
     let step = match str::from_utf8(&octets) {
-        Ok(text) => WrittenStep::new("bdat", quoted(&secrets.template(text))),
+        Ok(text) => WrittenStep::new("bdat", quoted(&secrets.template(text, first.line))),
         Err(_) => WrittenStep::new("bdat", hexadecimal(&octets)),
     };
     Some(if last { step.with("last", "true") } else { step })

@@ -8,8 +8,8 @@ use base64::prelude::BASE64_STANDARD;
 /// How a log shows a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SecretDisplay {
-    /// As it was sent, in base64.
-    Encoded,
+    /// As it was sent.
+    AsSent,
     /// Decoded, as `swaks --auth-plaintext` shows it.
     Decoded,
     Hidden,
@@ -32,6 +32,8 @@ pub struct ImportedSecrets {
     values: Vec<(String, String)>,
     /// What the values are decoded. Comments show neither.
     parts: Vec<String>,
+    /// Passwords and tokens of which a value is the base64.
+    passwords: Vec<String>,
     /// Whether the log shows what the server asks in SASL decoded, and so what the client answers.
     decoded: bool,
 }
@@ -55,22 +57,34 @@ impl ImportedSecrets {
         } else if self.decoded || !is_base64(value) {
             SecretDisplay::Decoded
         } else {
-            SecretDisplay::Encoded
+            SecretDisplay::AsSent
         };
         let name = self.add(hint, line, display);
         self.values.push((value.to_owned(), name.clone()));
+        if display != SecretDisplay::Hidden {
+            let shown = if display == SecretDisplay::Decoded { Some(value) } else { decoded.as_deref() };
+            self.passwords.extend(shown.and_then(|text| password(hint, text)).map(str::to_owned));
+        }
         self.parts.extend(decoded.iter().flat_map(|text| text.split('\0')).map(str::to_owned));
         expression(&name)
     }
 
-    /// A template that renders to `text`. Values that the log showed before are expressions, the rest is literal.
-    pub fn template(&self, text: &str) -> String {
+    /// A template that renders to `text`, a line `line` of the log. Values that the log showed before are expressions, also a
+    /// password that AUTH sent in base64 if it stands here as a word. The rest is literal.
+    pub fn template(&mut self, text: &str, line: usize) -> String {
+        let plain: Vec<String> = self.passwords.iter().filter(|password| has_word(text, password)).cloned().collect();
+        for password in plain {
+            if !self.values.iter().any(|(known, name)| *known == password && self.is_shown_as_sent(name)) {
+                let name = self.add("password", line, SecretDisplay::AsSent);
+                self.values.push((password, name));
+            }
+        }
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         let known: Vec<_> = self
             .values
             .iter()
-            .filter(|(value, _)| value.len() >= SHORTEST)
+            .filter(|(value, name)| value.len() >= SHORTEST && self.is_shown_as_sent(name))
             .filter_map(|(value, name)| text.contains(value.as_str()).then_some((value.as_str(), name.as_str())))
             .collect();
         loop {
@@ -83,6 +97,11 @@ impl ImportedSecrets {
         }
         out.push_str(&template_literal(rest));
         out
+    }
+
+    /// Whether the variable holds what the log shows.
+    fn is_shown_as_sent(&self, name: &str) -> bool {
+        self.list.iter().any(|secret| secret.name == name && secret.display == SecretDisplay::AsSent)
     }
 
     /// Learns from a 334 how the log shows a SASL exchange.
@@ -124,6 +143,27 @@ impl ImportedSecrets {
         }
         text
     }
+}
+
+/// The password or token in what a line of a SASL exchange is decoded (RFC 4616 §2, RFC 7628 §3.1).
+fn password<'t>(hint: &str, text: &'t str) -> Option<&'t str> {
+    let found = if hint.starts_with("auth_plain") {
+        text.rsplit(['\0']).next()?.rsplit("\\0").next()?
+    } else if hint.starts_with("auth_login_password") {
+        text
+    } else {
+        text.split_once("auth=Bearer ")?.1.split('\u{1}').next()?
+    };
+    (found.len() >= SHORTEST).then_some(found)
+}
+
+/// Whether `word` stands in `text` with no letter or digit next to it.
+fn has_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        ![before, after].into_iter().flatten().any(char::is_alphanumeric)
+    })
 }
 
 fn is_base64(text: &str) -> bool {

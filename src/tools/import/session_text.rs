@@ -44,6 +44,12 @@ pub fn write_session(name: &str, format: LogFormat, dialogue: &LoggedDialogue, s
             let _ = writeln!(out, "# The log has {n} more connections, which are not imported.");
         }
     }
+    if let Some(line) = dialogue.wrapped {
+        let _ = writeln!(
+            out,
+            "# Line {line} of the log seems to be wrapped: join it with the next one, and import the log again."
+        );
+    }
     write_server(dialogue.server.as_deref(), session.lmtp, &mut out);
     if session.unverified {
         out.push_str("\n[tls]\nverify = false  # the client of the log did not verify the certificate either\n");
@@ -54,7 +60,7 @@ pub fn write_session(name: &str, format: LogFormat, dialogue: &LoggedDialogue, s
     for secret in session.secrets.list() {
         let place = if secret.line > 0 { format!(" in line {}", secret.line) } else { String::new() };
         let what = match secret.display {
-            SecretDisplay::Encoded => "its value is",
+            SecretDisplay::AsSent => "its value is",
             SecretDisplay::Decoded => "in base64; its value is decoded",
             SecretDisplay::Hidden => "a guess: the value is hidden",
         };

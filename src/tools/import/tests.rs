@@ -1,129 +1,17 @@
 //! Tests of importing: each fixture, and what is cut or mixed.
 
 mod captures;
+mod clients;
+mod fixtures;
 mod libraries;
 mod mixed_logs;
+mod pastes;
 mod secrets;
 mod swaks;
 
 use super::*;
+use fixtures::FIXTURES;
 use std::path::PathBuf;
-
-/// Each fixture with its format, and what its session has.
-const FIXTURES: &[(&str, LogFormat, &[&str])] = &[
-    (
-        "rfc-style.txt",
-        LogFormat::Transcript,
-        &["send = \"RCPT TO:<Nobody@harbour.example>\"\nexpect = 550", "..at noon"],
-    ),
-    ("client-marked.txt", LogFormat::Transcript, &["send = \"VRFY queen\"\nexpect = 252"]),
-    (
-        "transcript.txt",
-        LogFormat::Transcript,
-        &[
-            "pipeline = [",
-            "{ send = \"DATA\", expect = 354 }",
-            "raw = { hex = \"53 75",
-            "raw = \"NOOP\\n\"\nexpect = 500",
-            "sleep = \"10ms\"",
-            "send = \"{{ auth_login_password }}\"\nexpect = 535",
-            "bdat = \"Subject: x\\r\\n\\r\\n\"\nlast = true\nexpect = 250",
-        ],
-    ),
-    (
-        "swaks.txt",
-        LogFormat::Swaks,
-        &[
-            "server = \"smtp://mx.forest.example:25\"",
-            "starttls = true",
-            "verify = false",
-            "send = \"AUTH PLAIN {{ auth_plain }}\"\nexpect = 535",
-            "auth_plain = { env = \"AUTH_PLAIN\" }",
-            "expect = 450",
-        ],
-    ),
-    (
-        "swaks-pipelined.txt",
-        LogFormat::Swaks,
-        &[
-            "server = \"lmtp://127.0.0.1:2525\"",
-            "{ send = \"RCPT TO:<hare@forest.example>\", expect = 550 }",
-            "raw = \"QUIT\\r\\n\"",
-        ],
-    ),
-    (
-        "curl.txt",
-        LogFormat::Curl,
-        &["server = \"smtp://mx.cliff.example:587\"", "starttls = true", "placeholder", "expect = 552"],
-    ),
-    (
-        "telnet.txt",
-        LogFormat::Telnet,
-        &[
-            "server = \"smtp://mx.plain.example:25\"",
-            "send = \"\"\nexpect = 500",
-            "250 neither\n.\n\"\"\"\nexpect = 451",
-        ],
-    ),
-    (
-        "s_client.txt",
-        LogFormat::SClient,
-        &[
-            "server = \"smtp://mx.vault.example:465\"",
-            "tls = true",
-            "send = \"rcpt to:<box@vault.example>\"",
-            "send = \"QUIT\"\nexpect = [221, \"close\"]",
-        ],
-    ),
-    ("s_client-starttls.txt", LogFormat::SClient, &["starttls = true", "send = \"NOOP\"\nexpect = 250"]),
-    (
-        "postfix.txt",
-        LogFormat::Postfix,
-        &["1 more connection", "placeholder", "expect = 250  # 2.0.0 Ok: queued as 4ABC", "close = true"],
-    ),
-    (
-        "exim.txt",
-        LogFormat::Exim,
-        &[
-            "server = \"smtp://mx.hill.example:25\"",
-            "starttls = true",
-            "{ send = \"DATA\", expect = 354 }",
-            "placeholder",
-        ],
-    ),
-    (
-        "exim-test.txt",
-        LogFormat::EximTest,
-        &[
-            "server = \"smtp://127.0.0.1:1225\"",
-            "send = \"starttls\"\nexpect = 220",
-            "tls = true",
-            "sleep = \"1000ms\"",
-        ],
-    ),
-    (
-        "phpmailer.txt",
-        LogFormat::PhpMailer,
-        &["server = \"smtp://mx.shop.example:587\"", "{{ auth_login_user }}", "paid", "expect = 554"],
-    ),
-    (
-        "nodemailer.txt",
-        LogFormat::Nodemailer,
-        &["server = \"smtp://192.0.2.20:587\"", "starttls = true", "{{ auth_plain }}", "placeholder"],
-    ),
-    (
-        "smtplib.txt",
-        LogFormat::Smtplib,
-        &[
-            "server = \"smtp://mx.snake.example:587\"",
-            "starttls = true",
-            "send = \"AUTH PLAIN {{ auth_plain }}\"\nexpect = 235",
-            "Subject: late\n\n.dot\n",
-            "expect = 451",
-            "send = \"quit\"\nexpect = 221",
-        ],
-    ),
-];
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/import").join(name);
@@ -152,9 +40,17 @@ fn matches_with_remarks(text: &str, part: &str) -> bool {
 fn no_session_shows_what_authenticates() {
     for (name, _, _) in FIXTURES {
         let text = import(name, &fixture(name), None).unwrap_or_else(|error| panic!("{name}: {error}"));
-        for secret in
-            ["AGZveAB2aXhlbi0yMDI2", "vixen-2026", "AGd1bGwAaGVycmluZw==", "herring", "AHN0b3AALyogc2VjcmV0ICov"]
-        {
+        for secret in [
+            "AGZveAB2aXhlbi0yMDI2",
+            "vixen-2026",
+            "AGd1bGwAaGVycmluZw==",
+            "herring",
+            "AHN0b3AALyogc2VjcmV0ICov",
+            "s3cretpw",
+            "czNjcmV0cHc=",
+            "AHZpeGVuAHMzY3JldHB3",
+            "73 33 63 72",
+        ] {
             assert!(!text.contains(secret), "{name} shows {secret}");
         }
     }

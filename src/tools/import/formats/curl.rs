@@ -1,12 +1,17 @@
-//! Output of `curl -v`.
+//! Output of `curl -v`, and of `curl --trace` and `curl --trace-ascii`.
 
+use super::curl_trace::{TraceReader, is_trace};
 use super::marks::{Marked, curl};
 use crate::tools::import::dialogue::{LogEvent, LogFidelity, LoggedDialogue, Side};
 use crate::tools::import::log_text::{LogLine, verb};
 
 const FIDELITY: LogFidelity = LogFidelity { content: false, handshakes: true, line_ends: false };
+const TRACE: LogFidelity = LogFidelity { content: true, handshakes: true, line_ends: true };
 
 pub(super) fn read(lines: &[LogLine<'_>]) -> LoggedDialogue {
+    if lines.iter().any(|line| is_trace(line.bytes)) {
+        return read_trace(lines);
+    }
     let mut dialogue = LoggedDialogue::new(FIDELITY);
     let mut connected = false;
     for line in lines {
@@ -32,6 +37,25 @@ pub(super) fn read(lines: &[LogLine<'_>]) -> LoggedDialogue {
             break;
         }
     }
+    dialogue
+}
+
+fn read_trace(lines: &[LogLine<'_>]) -> LoggedDialogue {
+    let mut dialogue = LoggedDialogue::new(TRACE);
+    let mut reader = TraceReader::default();
+    let is_connected =
+        |text: &[u8]| text.starts_with(b"Connected to ") || text.starts_with(b"Established connection to ");
+    for line in lines {
+        let Some(text) = reader.take(*line, &mut dialogue) else { continue };
+        if is_connected(text) && dialogue.has_line_of(Side::Server) {
+            dialogue.other_connections += 1;
+        }
+        if dialogue.other_connections > 0 {
+            break;
+        }
+        remark(line.number, String::from_utf8_lossy(text).trim(), &mut dialogue);
+    }
+    reader.finish(&mut dialogue);
     dialogue
 }
 

@@ -28,10 +28,12 @@ pub(super) fn read(lines: &[LogLine<'_>]) -> LoggedDialogue {
             continue;
         }
         match marked {
-            Some(Marked::Sent(text)) if text.starts_with(b"writing message") => {
+            // `(writing message)`, and the dot of its end; or `writing message and terminating "."`
+            Some(Marked::Sent(text)) if text.starts_with(b"writing message") || text == b"(writing message)" => {
                 dialogue.push(line.number, LogEvent::MissingContent);
                 last = None;
             }
+            Some(Marked::Sent(b".")) if ends_with_content(&dialogue) => last = None,
             Some(Marked::Sent(text)) => {
                 dialogue.push_line(line.number, side(true), text);
                 last = Some(side(true));
@@ -56,6 +58,10 @@ pub(super) fn read(lines: &[LogLine<'_>]) -> LoggedDialogue {
     }
     dialogue.other_connections += others.len();
     dialogue
+}
+
+fn ends_with_content(dialogue: &LoggedDialogue) -> bool {
+    dialogue.events.last().is_some_and(|logged| logged.event == LogEvent::MissingContent)
 }
 
 /// The text of an indented line that continues a reply. Exim may print the time and the process ID before the indentation.

@@ -18,7 +18,10 @@ pub enum Marked<'a> {
 pub type LineMark = for<'a> fn(&'a [u8]) -> Option<Marked<'a>>;
 
 /// The marks of all formats that have any.
-pub const ALL: [LineMark; 9] = [transcript, swaks, curl, postfix, exim, exim_test, php_mailer, nodemailer, smtplib];
+pub const ALL: [LineMark; 15] = [
+    transcript, ruby, swaks, curl, curl_trace, postfix, exim, sendmail, exim_test, php_mailer, nodemailer, smtplib,
+    msmtp, mutt, net_smtp,
+];
 
 /// Whether a line of a log without marks is one of another log: it has a mark and text.
 pub fn is_of_another_log(line: &[u8]) -> bool {
@@ -114,6 +117,20 @@ fn without_trace(line: &[u8]) -> &[u8] {
     if ids.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'x')) { &rest[2..] } else { line }
 }
 
+/// `== Info: `, `=> Send header, 18 bytes (0x12)` and `<= Recv header, …`: what `--trace` and `--trace-ascii` show. Their bytes
+/// are in the lines after it.
+pub fn curl_trace(line: &[u8]) -> Option<Marked<'_>> {
+    let line = without_trace(without_meter(line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line)));
+    if let Some(text) = line.strip_prefix(b"== Info: ") {
+        return Some(Marked::Remark(text));
+    }
+    let is_block = |text: &&[u8]| find(text, " bytes (0x").is_some();
+    if let Some(text) = line.strip_prefix(b"=> Send ").filter(is_block) {
+        return Some(Marked::Sent(text));
+    }
+    line.strip_prefix(b"<= Recv ").filter(is_block).map(Marked::Received)
+}
+
 /// Without `14:00:38.123456 ` at the beginning.
 pub fn without_python_time(line: &[u8]) -> &[u8] {
     let shape = b"00:00:00.000000 ";
@@ -144,6 +161,65 @@ pub fn smtplib(line: &[u8]) -> Option<Marked<'_>> {
 fn python_literal(text: &[u8]) -> Option<&[u8]> {
     let text = text.strip_prefix(b"b").unwrap_or(text);
     [b"'", b"\""].iter().find_map(|quote| text.strip_prefix(quote.as_slice())?.strip_suffix(quote.as_slice()))
+}
+
+/// `-> "220 mx\r\n"` and `<- "QUIT\r\n"` of Ruby's Net::SMTP, where the arrow points at the program: what stands between the
+/// quotes, with its escapes.
+pub fn ruby(line: &[u8]) -> Option<Marked<'_>> {
+    let literal = |mark: &[u8]| line.strip_prefix(mark)?.strip_suffix(b"\"");
+    literal(b"<- \"").map(Marked::Sent).or_else(|| literal(b"-> \"").map(Marked::Received))
+}
+
+/// `--> ` and `<-- ` of `msmtp --debug`.
+pub fn msmtp(line: &[u8]) -> Option<Marked<'_>> {
+    text_after(line, "-->").map(Marked::Sent).or_else(|| text_after(line, "<--").map(Marked::Received))
+}
+
+/// `[2026-11-30 16:06:45] 4> ` and `4< ` of mutt, where 4 is a file descriptor, and of NeoMutt with a level and a function in between.
+pub fn mutt(line: &[u8]) -> Option<Marked<'_>> {
+    let (time, rest) = around(line.strip_prefix(b"[")?, "]")?;
+    if time.len() < 8 || !time.iter().all(|byte| byte.is_ascii_digit() || b"-: ".contains(byte)) {
+        return None;
+    }
+    let level = rest.strip_prefix(b"<").and_then(|rest| around(rest, ">"));
+    let rest = trim_start(level.map_or(rest, |(_, rest)| rest));
+    let word = &rest[..rest.iter().position(|byte| *byte == b' ')?];
+    let rest = if word.ends_with(b"()") { &rest[word.len() + 1..] } else { rest };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    match rest.split_at(digits) {
+        ([], _) => None,
+        (_, [b'>', b' ', text @ ..]) => Some(Marked::Sent(text)),
+        (_, [b'<', b' ', text @ ..]) => Some(Marked::Received(text)),
+        _ => None,
+    }
+}
+
+/// `Net::SMTP=GLOB(0x55e037248d38)>>> ` and `<<< ` of Perl's Net::SMTP. What it decoded, and its classes, are remarks.
+pub fn net_smtp(line: &[u8]) -> Option<Marked<'_>> {
+    let object = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b":_=()".contains(byte)).count();
+    let (object, rest) = line.split_at(object);
+    if find(object, "::").is_none() {
+        return None;
+    }
+    let marked = text_after(rest, ">>>").map(Marked::Sent).or_else(|| text_after(rest, "<<<").map(Marked::Received))?;
+    match marked {
+        Marked::Sent(text) | Marked::Received(text) if text.starts_with(b"(decoded) ") => Some(Marked::Remark(text)),
+        marked if find(object, "=GLOB(").is_some() => Some(marked),
+        _ => Some(Marked::Remark(rest)),
+    }
+}
+
+/// `>>> ` of `sendmail -v` and mailx, whose replies have no mark; s-nail puts its name before it, and marks the server.
+pub fn sendmail(line: &[u8]) -> Option<Marked<'_>> {
+    if is_record(line) {
+        return None;
+    }
+    let line = [b"s-nail: ".as_slice(), b"mailx: ", b"mail: "]
+        .iter()
+        .find_map(|name| line.strip_prefix(*name))
+        .unwrap_or(line);
+    let text = text_after(line, ">>>")?;
+    Some(text.strip_prefix(b"SERVER: ").map_or(Marked::Sent(text), Marked::Received))
 }
 
 /// `smtpd[PID]: > host[addr]: `: what Postfix sent. Remarks are the other lines of that process.
@@ -181,6 +257,10 @@ pub fn postfix_process(line: &[u8]) -> Option<(&[u8], &[u8])> {
 pub fn exim(line: &[u8]) -> Option<Marked<'_>> {
     for mark in ["SMTP>>", "SMTP|>", "SMTP+>", "SMTP~>"] {
         if let Some((_, text)) = around(line, mark) {
+            // `SMTP>>(close on process exit)`
+            if text.starts_with(b"(close") {
+                return Some(Marked::Remark(text));
+            }
             return Some(Marked::Sent(text.strip_prefix(b" ").unwrap_or(text)));
         }
     }

@@ -2,13 +2,19 @@
 
 mod capture;
 mod curl;
+mod curl_trace;
 mod exim;
 mod exim_test;
+mod javamail;
+mod literals;
+mod marked_lines;
 pub mod marks;
 mod nodemailer;
 mod paste;
 mod php_mailer;
 mod postfix;
+mod ruby;
+mod s_client;
 mod smtplib;
 mod swaks;
 mod tcp_streams;
@@ -30,13 +36,19 @@ pub fn read_log(log: &[u8], format: LogFormat) -> Result<LoggedDialogue, ImportE
         LogFormat::Swaks => Ok(swaks::read(&lines())),
         LogFormat::Curl => Ok(curl::read(&lines())),
         LogFormat::Telnet => Ok(paste::read_telnet(&lines())),
-        LogFormat::SClient => Ok(paste::read_s_client(&lines())),
+        LogFormat::SClient => Ok(s_client::read(&lines())),
         LogFormat::Postfix => Ok(postfix::read(&lines())),
         LogFormat::Exim => Ok(exim::read(&lines())),
         LogFormat::EximTest => Ok(exim_test::read(&lines())),
         LogFormat::PhpMailer => Ok(php_mailer::read(&lines())),
         LogFormat::Nodemailer => Ok(nodemailer::read(&lines())),
         LogFormat::Smtplib => Ok(smtplib::read(&lines())),
+        LogFormat::Ruby => Ok(ruby::read(&lines())),
+        LogFormat::JavaMail => Ok(javamail::read(&lines())),
+        LogFormat::Sendmail => Ok(marked_lines::read(&lines(), &marked_lines::SENDMAIL)),
+        LogFormat::Msmtp => Ok(marked_lines::read(&lines(), &marked_lines::MSMTP)),
+        LogFormat::Mutt => Ok(marked_lines::read(&lines(), &marked_lines::MUTT)),
+        LogFormat::NetSmtp => Ok(marked_lines::read(&lines(), &marked_lines::NET_SMTP)),
         LogFormat::Pcap => capture::read(log),
     }
 }

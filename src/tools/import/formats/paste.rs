@@ -1,6 +1,6 @@
-//! Pastes without marks, of telnet and of `openssl s_client`: the syntax of a line decides which side it is from.
+//! Pastes without marks, of telnet and the like: the syntax of a line decides which side it is from.
 
-use super::marks::{is_of_another_log, is_record};
+use super::marks::is_of_another_log;
 use crate::tools::import::dialogue::{LogEvent, LogFidelity, LoggedDialogue, Side, is_reply, reply_code};
 use crate::tools::import::log_text::{LogLine, is_command};
 
@@ -17,74 +17,10 @@ pub(super) fn read_telnet(lines: &[LogLine<'_>]) -> LoggedDialogue {
     for line in &lines[..start] {
         telnet_remark(&line.text(), &mut dialogue);
     }
-    Paste { lines: &lines[start..], is_remark: is_telnet_remark, note_remark: |_, _| {} }.read(&mut dialogue);
+    let is_test = lines.iter().any(|line| line.after("**** SMTP testing session").is_some());
+    let is_remark = if is_test { is_remark_of_exim } else { is_telnet_remark };
+    Paste { lines: &lines[start..], is_remark, note_remark: |_, _| {} }.read(&mut dialogue);
     dialogue
-}
-
-/// Reads a paste of `openssl s_client`: the dialogue follows the certificate.
-pub(super) fn read_s_client(lines: &[LogLine<'_>]) -> LoggedDialogue {
-    let mut dialogue = LoggedDialogue::new(TELNET);
-    let start = lines.iter().position(|line| is_reply(line.bytes)).unwrap_or(lines.len());
-    let mut starttls = false;
-    let mut name = "mail.example.com".to_owned();
-    let mut verified = None;
-    let mut handshake = 1;
-    for line in &lines[..start] {
-        let text = line.text();
-        let text = text.trim();
-        if text.contains("openssl s_client") || text.contains(" -connect ") {
-            let value = |option: &str| text.split_whitespace().skip_while(|word| *word != option).nth(1);
-            starttls |= text.contains("-starttls ");
-            if let Some(address) = value("-connect") {
-                dialogue.server = Some(address.to_owned());
-            }
-            if let Some(given) = value("-name") {
-                given.clone_into(&mut name);
-            }
-        } else if let Some(code) = text.split_once("Verify return code: ").map(|(_, code)| code) {
-            verified = Some(code.starts_with("0 "));
-        } else if text.starts_with("CONNECTED(") {
-            handshake = line.number;
-        }
-    }
-    // After `-starttls smtp`, s_client shows the end of the reply to its own EHLO.
-    let first = lines.get(start).and_then(|line| reply_code(line.bytes));
-    let mut rest = &lines[start..];
-    if starttls || first == Some(250) {
-        dialogue.push(handshake, LogEvent::Connected);
-        let note = "a guess: s_client does not show what it said before TLS";
-        dialogue.push(handshake, LogEvent::Note(note.to_owned()));
-        dialogue.push_line(handshake, Side::Server, b"220");
-        dialogue.push_line(handshake, Side::Client, format!("EHLO {name}").as_bytes());
-        dialogue.push_line(handshake, Side::Server, b"250");
-        dialogue.push_line(handshake, Side::Client, b"STARTTLS");
-        dialogue.push_line(handshake, Side::Server, b"220");
-        if first == Some(250) {
-            rest = &rest[1..];
-        }
-    }
-    dialogue.push(handshake, LogEvent::TlsStarted { verified });
-    let shown = without_tickets(rest);
-    Paste { lines: &shown, is_remark: is_s_client_remark, note_remark: |_, _| {} }.read(&mut dialogue);
-    dialogue
-}
-
-/// Without what s_client prints about session tickets in the middle of a dialogue, and without commands that s_client took
-/// for itself.
-fn without_tickets<'a>(lines: &[LogLine<'a>]) -> Vec<LogLine<'a>> {
-    let mut shown: Vec<LogLine<'a>> = Vec::new();
-    let mut in_block = false;
-    for line in lines {
-        if line.bytes == b"---" {
-            in_block = !in_block;
-        } else if line.bytes == b"RENEGOTIATING" && shown.last().is_some_and(|last| last.bytes.starts_with(b"R")) {
-            // A line that begins with R renegotiates, and is not sent.
-            shown.pop();
-        } else if !in_block {
-            shown.push(*line);
-        }
-    }
-    shown
 }
 
 /// Lines of a dialogue without marks.
@@ -144,12 +80,17 @@ impl Paste<'_> {
 }
 
 fn is_banner(text: &str) -> bool {
+    let text = text.strip_prefix("Ncat: ").unwrap_or(text);
     text.starts_with("Escape character is")
+        || text.starts_with("SSL connection to ")
         || (text.starts_with("Connected to ") && text.trim_end().ends_with('.'))
         || (text.starts_with("Connection to ") && text.contains(" succeeded!"))
+        // `mx.example [192.0.2.1] 25 (smtp) open`
+        || (text.contains("] ") && text.trim_end().ends_with(") open"))
 }
 
 fn telnet_remark(text: &str, dialogue: &mut LoggedDialogue) {
+    let text = text.strip_prefix("Ncat: ").unwrap_or(text);
     let words: Vec<&str> = text.split_whitespace().collect();
     let program = words.iter().position(|word| ["telnet", "nc", "ncat", "netcat"].contains(word));
     if let Some(program) = program {
@@ -161,7 +102,15 @@ fn telnet_remark(text: &str, dialogue: &mut LoggedDialogue) {
         }
     } else if let Some(host) = text.strip_prefix("Connected to ") {
         dialogue.server.get_or_insert_with(|| host.trim_end().trim_end_matches('.').to_owned());
+    } else if text.starts_with("SSL connection to ") {
+        dialogue.push(1, LogEvent::TlsStarted { verified: None });
     }
+}
+
+/// What `exim -bh` prints besides the dialogue.
+fn is_remark_of_exim(text: &str) -> Option<bool> {
+    let is_remark = [">>> ", "**** ", "LOG: ", "!!! "].iter().any(|mark| text.starts_with(mark));
+    is_remark.then_some(false).or_else(|| is_telnet_remark(text))
 }
 
 fn is_telnet_remark(text: &str) -> Option<bool> {
@@ -171,42 +120,21 @@ fn is_telnet_remark(text: &str) -> Option<bool> {
         || text == "Connection to host lost."
         || text == "closed"
         || text == "DONE"
-        || text.starts_with("Ncat: ");
+        || (text.starts_with("Ncat: ") && !is_preamble(text));
     let other = text.starts_with("Trying ")
         || is_banner(text)
         || text == "telnet>"
         || text.starts_with("telnet> ")
         || ["^]", "^C", "^D"].contains(&text)
-        // JavaMail shows its own remarks among lines without marks.
-        || text.starts_with("DEBUG SMTP")
+        || is_preamble(text)
         || text == "read R BLOCK";
     if ends { Some(true) } else { other.then_some(false) }
 }
 
-/// `    17 03 03 00 13`: the bytes that `-msg` shows.
-fn is_hex_dump(text: &str) -> bool {
-    let is_byte = |word: &str| word.len() == 2 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    text.strip_prefix("    ").is_some_and(|bytes| !bytes.is_empty() && bytes.split(' ').all(is_byte))
-}
-
-/// `80ABC5F7FF7F0000:error:0A00010A:SSL routines:…`: the thread, and OpenSSL's error.
-fn is_openssl_error(text: &str) -> bool {
-    let thread = text.split_once(":error:").map_or("", |(thread, _)| thread);
-    !thread.is_empty() && thread.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn is_s_client_remark(text: &str) -> Option<bool> {
-    let text = text.trim_end();
-    let ends =
-        text == "DONE" || text == "closed" || text.starts_with("read:errno=") || text.starts_with("write:errno=");
-    let other = text == "read R BLOCK"
-        || text == "RENEGOTIATING"
-        || text == "KEYUPDATE"
-        || text.starts_with("depth=")
-        || text.starts_with("verify return:")
-        || text.starts_with("verify error:")
-        || is_openssl_error(text)
-        || is_record(text.as_bytes())
-        || is_hex_dump(text);
-    if ends { Some(true) } else { other.then_some(false) }
+/// What ncat says before the dialogue.
+fn is_preamble(text: &str) -> bool {
+    let text = text.strip_prefix("Ncat: ").unwrap_or_default();
+    ["Version ", "Connected to ", "SSL connection to ", "Subject: ", "SHA-1 fingerprint: "]
+        .iter()
+        .any(|begin| text.starts_with(begin))
 }

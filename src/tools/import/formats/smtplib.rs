@@ -1,10 +1,9 @@
 //! Debug output of Python's smtplib (`set_debuglevel(1)` or `2`): what was sent and received as literals of Python.
 
+use super::literals::push_literal;
 use super::marks::{Marked, smtplib, without_python_time};
-use crate::smtp::lines::LineEnd;
 use crate::tools::import::dialogue::{LogEvent, LogFidelity, LoggedDialogue, Side};
 use crate::tools::import::log_text::{LogLine, find};
-use crate::transcript::LineBody;
 
 const FIDELITY: LogFidelity = LogFidelity { content: true, handshakes: false, line_ends: true };
 
@@ -23,10 +22,10 @@ pub(super) fn read(lines: &[LogLine<'_>]) -> LoggedDialogue {
             continue;
         }
         match smtplib(line.bytes) {
-            Some(Marked::Sent(literal)) => push(line.number, Side::Client, literal, &mut dialogue),
+            Some(Marked::Sent(literal)) => push_literal(line.number, Side::Client, literal, &mut dialogue),
             // What reading at the end of the connection gives.
             Some(Marked::Received(b"")) => closed(line.number, &mut dialogue),
-            Some(Marked::Received(literal)) => push(line.number, Side::Server, literal, &mut dialogue),
+            Some(Marked::Received(literal)) => push_literal(line.number, Side::Server, literal, &mut dialogue),
             Some(Marked::Remark(_)) => {}
             None if find(text, "Connection unexpectedly closed").is_some() => closed(line.number, &mut dialogue),
             None => {}
@@ -49,51 +48,4 @@ fn closed(number: usize, dialogue: &mut LoggedDialogue) {
     if !matches!(dialogue.events.last().map(|logged| &logged.event), Some(LogEvent::Closed { .. })) {
         dialogue.push(number, LogEvent::Closed { by: Side::Server, reset: false });
     }
-}
-
-/// Adds the lines of a literal. Content is one literal.
-fn push(number: usize, side: Side, literal: &[u8], dialogue: &mut LoggedDialogue) {
-    let bytes = unescape(literal);
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let body = match (line.strip_suffix(b"\r\n"), line.strip_suffix(b"\n")) {
-            (Some(line), _) => LineBody::plain(line, LineEnd::CrLf),
-            (None, Some(line)) => LineBody::plain(line, LineEnd::Lf),
-            (None, None) => LineBody::plain(line, LineEnd::Missing),
-        };
-        dialogue.push(number, LogEvent::Line { side, body });
-    }
-}
-
-/// The bytes of a literal of Python, as `repr` writes it.
-fn unescape(literal: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(literal.len());
-    let mut rest = literal;
-    while let Some((first, after)) = rest.split_first() {
-        let (bytes, length): (Vec<u8>, usize) = match (first, after) {
-            (b'\\', [b'n', ..]) => (vec![b'\n'], 2),
-            (b'\\', [b'r', ..]) => (vec![b'\r'], 2),
-            (b'\\', [b't', ..]) => (vec![b'\t'], 2),
-            (b'\\', [b'x', digits @ ..]) => match hexadecimal(digits, 2).and_then(|code| u8::try_from(code).ok()) {
-                Some(byte) => (vec![byte], 4),
-                None => (vec![b'\\'], 1),
-            },
-            (b'\\', [letter @ (b'u' | b'U'), digits @ ..]) => {
-                let length = if *letter == b'u' { 4 } else { 8 };
-                match hexadecimal(digits, length).and_then(char::from_u32) {
-                    Some(character) => (character.to_string().into_bytes(), length + 2),
-                    None => (vec![b'\\'], 1),
-                }
-            }
-            (b'\\', [other, ..]) => (vec![*other], 2),
-            _ => (vec![*first], 1),
-        };
-        out.extend(bytes);
-        rest = &rest[length..];
-    }
-    out
-}
-
-fn hexadecimal(digits: &[u8], length: usize) -> Option<u32> {
-    let digits = str::from_utf8(digits.get(..length)?).ok()?;
-    digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
 }

@@ -6,8 +6,8 @@ use super::*;
 fn invents_nothing(log: &[u8]) {
     let Some(format) = detect_log_format(log) else { return };
     let Ok(dialogue) = formats::read_log(log, format) else { return };
-    // s_client does not show its own commands.
-    if format != LogFormat::SClient {
+    // s_client does not show its own commands, and JavaMail not those of AUTH.
+    if !matches!(format, LogFormat::SClient | LogFormat::JavaMail) && !has_escapes(log, format) {
         for logged in &dialogue.events {
             let dialogue::LogEvent::Line { body, .. } = &logged.event else { continue };
             for piece in body.pieces.iter().filter(|piece| !piece.contains(&b'\\') && piece.is_ascii()) {
@@ -24,6 +24,12 @@ fn invents_nothing(log: &[u8]) {
     let script = script_text::write_script(&dialogue).text;
     let strange = script.lines().find(|line| !["C: ", "S: ", "*: "].iter().any(|mark| line.starts_with(mark)));
     assert_eq!(strange, None, "{script}");
+}
+
+/// Whether the log shows bytes otherwise than as themselves: in hexadecimal, cut into rows, or with dots that are not stuffed.
+fn has_escapes(log: &[u8], format: LogFormat) -> bool {
+    matches!(format, LogFormat::NetSmtp | LogFormat::Mutt)
+        || format == LogFormat::Curl && memchr::memmem::find(log, b"0000: ").is_some()
 }
 
 /// No command of a paste without marks is a line of another format.

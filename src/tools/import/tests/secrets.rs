@@ -76,3 +76,34 @@ fn a_value_that_comes_again_in_a_later_line_is_the_same_variable() {
         assert_eq!(text.matches("{ env = ").count(), 1, "{lines}\n{text}");
     }
 }
+
+#[test]
+fn a_password_that_auth_sent_in_base64_is_hidden_where_it_stands_in_plain_text() {
+    let plain = "C: AUTH PLAIN AGFubgBodW50ZXIy\nS: 535 no\n";
+    let login = "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: YW5u\nS: 334 UGFzc3dvcmQ6\nC: aHVudGVyMg==\nS: 535 no\n";
+    let token = "C: AUTH XOAUTH2 dXNlcj1hbm4BYXV0aD1CZWFyZXIgaHVudGVyMgEB\nS: 535 no\n";
+    for auth in [plain, login, token] {
+        for (line, wanted) in [
+            ("MAIL FROM:<a@b> AUTH=hunter2", "MAIL FROM:<a@b> AUTH={{ password }}"),
+            ("XCLIENT LOGIN=hunter2 ADDR=192.0.2.1", "XCLIENT LOGIN={{ password }} ADDR=192.0.2.1"),
+            ("NOOP {hunter2}", "NOOP {{ '{' }}{{ password }}}"),
+            // A part of a word is another word.
+            ("NOOP hunter20 ann", "NOOP hunter20 ann"),
+        ] {
+            let text = imported(&format!("*: connected to 127.0.0.1:25\nS: 220 x\n{auth}C: {line}\nS: 250 x\n"));
+            assert!(text.contains(&format!("send = \"{wanted}\"")), "{auth}\n{text}");
+            let number = 3 + auth.lines().count();
+            let shown = format!("password = {{ env = \"PASSWORD\" }}  # its value is in line {number} of the log");
+            assert_eq!(text.contains(&shown), wanted.contains("password"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_password_that_a_log_shows_decoded_is_not_its_base64() {
+    let log = "=== Trying 127.0.0.1:25...\n=== Connected to 127.0.0.1.\n<-  220 x\n -> AUTH LOGIN\n<-  334 Username:\n -> ann\n\
+               <-  334 Password:\n -> hunter2\n<-  535 no\n -> MAIL FROM:<a@b> AUTH=hunter2\n<-  250 ok\n";
+    let text = imported(log);
+    assert!(text.contains("send = \"{{ auth_login_password }}\"\nexpect = 535"), "{text}");
+    assert!(text.contains("AUTH={{ password }}\"") && !text.contains("hunter2"), "{text}");
+}
