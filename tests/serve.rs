@@ -207,3 +207,58 @@ fn a_log_that_cannot_be_played_is_an_error_at_its_line() {
     assert!(ended.stderr.contains("log.txt:5: the log cannot be played: "), "{ended}");
     assert_eq!(ended.stderr.lines().count(), 2, "one error and its help: {ended}");
 }
+
+#[test]
+fn what_run_recorded_from_a_script_is_such_a_script_again() {
+    let table = [
+        (
+            "octets of a pipelined BDAT that do not end in CRLF",
+            "S: 220 x\nC: BDAT 3\nC: abc\\c\nC: BDAT 2 LAST\nC: de\\c\nS: 250 1\nS: 250 2\nC: QUIT\nS: 221 x\n",
+            r#"{ pipeline = [{ bdat = "abc", expect = 250 }, { bdat = "de", last = true, expect = 250 }] }, { quit = true }"#,
+        ),
+        (
+            "a dot after a bare LF, which is content",
+            "S: 220 x\nC: DATA\nS: 354 x\nC: a\\n\nC: .\nC: RSET\nC: .\nS: 250 x\nC: QUIT\nS: 221 x\n",
+            r#"{ send = "DATA", expect = 354 }, { raw = "a\n.\r\nRSET\r\n.\r\n", expect = 250 }, { quit = true }"#,
+        ),
+        (
+            "the same if the server takes it for the end",
+            "S: 220 x\nC: DATA\nS: 354 x\nC: a\\n\nC: .\\n\nC: RSET\\n\nS: 250 x\nS: 250 x\nC: QUIT\nS: 221 x\n",
+            r#"{ send = "DATA", expect = 354 }, { raw = "a\n.\nRSET\n", expect = 250 }, { expect = 250 }, { quit = true }"#,
+        ),
+        (
+            "a handshake that the server refuses",
+            "S: 220 x\nC: STARTTLS\nS: 220 x\n*: TLS handshake failed: the server closed the connection in the handshake\n",
+            r#"{ starttls = true, expect = "handshake-failure" }"#,
+        ),
+        (
+            "a PROXY header without a line end",
+            "C:\nC:\nC: \\x00\nC: QUIT\\n\nC:  \\x00\\x00\\x00\\c\nS: 220 x\nC: QUIT\nS: 221 x\n",
+            r#"{ quit = true }"#,
+        ),
+        (
+            "bytes outside TLS with a backslash and a space at the end",
+            "S: 220 x\nC: STARTTLS\nS: 220 x\n*: TLS started\nC: NOOP\n*: outside TLS: 421 \\\\x41 \\x5bsecret]\\x20\n*: closed by the server\n",
+            r#"{ starttls = true }, { send = "NOOP", expect = "close" }"#,
+        ),
+    ];
+    for (why, script, steps) in table {
+        let first =
+            if why.contains("PROXY") { "{ proxy = { local = true } }, { expect = 220 }" } else { "{ expect = 220 }" };
+        let session = format!("step = [{first}, {steps}]\n[tls]\nverify = false\n");
+        let folder = Folder::new().with("script.txt", script).with("c.toml", &session);
+        let run = ["--", PROGRAM, "run", "--transcript", "recorded.txt", "c.toml"];
+        let first = folder.mailrun(["serve", "script.txt"]).args(run).run();
+        let lines = |text: &str| -> Vec<String> {
+            let kept = |line: &&str| !line.starts_with("*: connected") && !line.starts_with("*: closed by");
+            text.lines().filter(kept).map(str::to_owned).collect()
+        };
+        let shown = lines(&std::fs::read_to_string(folder.path("recorded.txt")).expect("a transcript"));
+        for mode in ["command", "exact", "verb", "any"] {
+            let serve = folder.mailrun(["serve", "recorded.txt", "--match", mode]);
+            let again = serve.args(["--", PROGRAM, "run", "c.toml"]).run();
+            assert_eq!(again.status_and_text().0, first.status_and_text().0, "{why}, {mode}: {first}\n{again}");
+            assert_eq!(lines(&again.stdout), shown, "{why}, {mode}: {again}");
+        }
+    }
+}

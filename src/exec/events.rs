@@ -2,8 +2,8 @@
 
 use crate::event::{ContentBlock, Event, Fact, Note, Observer, RedactedLine, SkipReason, StepId, Verdict};
 use crate::prepare::Clock;
-use crate::smtp::lines::{WireLine, split_lines};
-use crate::transcript::{ContentWindow, ReplyWindow, SafeText, Secrets};
+use crate::smtp::lines::{LineEnd, WireLine, split_lines};
+use crate::transcript::{ContentWindow, ReplyWindow, SafeText, Secrets, write_notation};
 use std::cell::Cell;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -176,8 +176,11 @@ impl<'a> EventSink<'a> {
     /// Emits what a server sent outside TLS: remarks, since it must not be taken for a reply.
     pub fn note_outside_tls(&mut self, connection: &str, bytes: &[u8]) {
         for line in split_lines(bytes).take(MAX_OUTSIDE_TLS) {
-            let line = self.shown(line.bytes);
-            self.note(connection, Note::OutsideTls { line });
+            let hidden = self.secrets.redactor.find(line.bytes);
+            let mut text = String::new();
+            // In the notation of lines, since `serve` sends this text.
+            write_notation(WireLine { bytes: line.bytes, end: LineEnd::CrLf }, &hidden, &mut text);
+            self.note(connection, Note::OutsideTls { line: SafeText::new(text) });
         }
     }
 
