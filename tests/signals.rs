@@ -184,3 +184,17 @@ fn a_killed_run_has_printed_the_dialogue_so_far() {
     run.kill();
     assert!(std::fs::read_to_string(&out).expect("it is there").contains(UNANSWERED));
 }
+
+#[test]
+fn a_server_that_loses_its_terminal_names_its_transcript() {
+    for (signal, status) in [(Signal::HUP, 129), (Signal::TERM, 143), (Signal::INT, 130)] {
+        let folder = Folder::new();
+        let serve = folder.mailrun(["serve", "--sink", "box", "--listen", "127.0.0.1:0", "--transcript", "t.log"]);
+        let run = serve.stdout_to(&folder.path("out")).start();
+        wait_until("the server", || folder.read("out").starts_with("listening on "));
+        wait_for_signal_handler(&run);
+        run.signal(signal);
+        run.wait().exits(status);
+        assert!(!folder.names().iter().any(|name| name.ends_with(".part")), "{status}: {:?}", folder.names());
+    }
+}

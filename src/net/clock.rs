@@ -38,6 +38,12 @@ pub struct SystemClock {
     idle: Option<fn()>,
 }
 
+/// The signals that ask the program to end: SIGINT, SIGTERM and, unless it was ignored at start (`nohup`), SIGHUP.
+pub fn ending_signals() -> Vec<i32> {
+    let hangup = (!is_hangup_ignored()).then_some(SIGHUP);
+    [SIGINT, SIGTERM].into_iter().chain(hangup).collect()
+}
+
 impl SystemClock {
     /// A clock that no signal interrupts.
     pub fn new() -> Self {
@@ -49,10 +55,7 @@ impl SystemClock {
     /// or after [`CLEANUP_LIMIT`]; it is called with the signal's name. For `main`, once.
     pub fn with_signals(on_second_signal: impl Fn(&'static str) + Send + 'static) -> io::Result<Self> {
         let clock = Self::default();
-        let mut kinds = vec![SIGINT, SIGTERM];
-        if !is_hangup_ignored() {
-            kinds.push(SIGHUP);
-        }
+        let kinds = ending_signals();
         for signal in &kinds {
             flag::register_usize(*signal, Arc::clone(&clock.signal), usize::try_from(*signal).unwrap_or_default())?;
         }

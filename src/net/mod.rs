@@ -24,7 +24,7 @@ mod tls_failure;
 #[doc(hidden)]
 pub(crate) use openssl_error::reason as tls_reason;
 
-pub use clock::SystemClock;
+pub use clock::{SystemClock, ending_signals};
 pub use connection::Connection;
 pub use mx::Nameservers;
 pub use network::SystemNetwork;

@@ -39,20 +39,31 @@ pub(super) fn finalize_partial() -> Vec<OrphanedTranscript> {
     let mut pending = pending();
     let mut left = Vec::new();
     for PendingFile { path, target, keep_partial } in pending.drain(..) {
-        let begun = keep_partial && fs::metadata(&path).is_ok_and(|about| about.len() > 0);
-        // Failures are ignored: the program ends now.
-        if !begun {
+        if !keep_partial {
+            // A failure is ignored: the program ends now.
             let _ = fs::remove_file(path);
-        } else if fs::hard_link(&path, &target).is_ok() || !target.exists() {
-            // A link never replaces a file, not even one that appears just now. If links are not supported, there was no file.
-            let _ = if target.exists() { fs::remove_file(path) } else { fs::rename(path, target) };
-        } else if let Some(name) = link_interrupted(&path, &target) {
+        } else if let Some(name) = name_partial(&path, &target) {
             left.push(OrphanedTranscript { target, name });
         }
     }
     // The lock is never released: a thread that still writes can no longer name or replace a file.
     std::mem::forget(pending);
     left
+}
+
+/// Gives a partial transcript its name, or returns another one that it has instead, since an older file has its own. One
+/// without content is removed.
+fn name_partial(path: &Path, target: &Path) -> Option<PathBuf> {
+    // Failures are ignored: there is nothing else to do about it.
+    if fs::metadata(path).is_ok_and(|about| about.len() == 0) {
+        let _ = fs::remove_file(path);
+    } else if fs::hard_link(path, target).is_ok() || !target.exists() {
+        // A link never replaces a file, not even one that appears just now. If links are not supported, there was no file.
+        let _ = if target.exists() { fs::remove_file(path) } else { fs::rename(path, target) };
+    } else {
+        return link_interrupted(path, target);
+    }
+    None
 }
 
 /// Gives a partial transcript the first free name of `t.log.interrupted`, `t.log.interrupted-2` and so on.
@@ -97,6 +108,8 @@ pub struct AtomicFile {
     /// Where it is written, and its target; `None` after the renaming, and for devices.
     pending: Option<(TempPath, PathBuf)>,
     keep_partial: bool,
+    /// A write failed, so that the content is not complete.
+    has_failed: bool,
 }
 
 impl AtomicFile {
@@ -118,7 +131,7 @@ impl AtomicFile {
             Some(data) if data.is_dir() => return Err(io::Error::from(io::ErrorKind::IsADirectory)),
             Some(data) if system || !data.is_file() => {
                 let file = OpenOptions::new().append(true).open(target)?;
-                return Ok(Self { file, pending: None, keep_partial });
+                return Ok(Self { file, pending: None, keep_partial, has_failed: false });
             }
             _ => {}
         }
@@ -138,13 +151,31 @@ impl AtomicFile {
         let temporary = builder.permissions(permissions).tempfile_in(folder)?;
         let (file, path) = NamedTempFile::into_parts(temporary);
         pending().push(PendingFile { path: path.to_path_buf(), target: target.clone(), keep_partial });
-        Ok(Self { file, pending: Some((path, target)), keep_partial })
+        Ok(Self { file, pending: Some((path, target)), keep_partial, has_failed: false })
     }
 
     /// Gives the file its name, replacing an older file.
     pub fn commit(&mut self) -> io::Result<()> {
         self.file.flush()?;
         self.persist()
+    }
+
+    /// Ends a transcript that is not complete. It never replaces an older file: then it stands next to it, and its name is
+    /// returned.
+    pub fn finish_partial(&mut self) -> Option<PathBuf> {
+        let (path, target) = self.pending.take()?;
+        let mut unnamed = pending();
+        unnamed.retain(|pending| pending.path != *path);
+        match path.keep() {
+            Ok(path) => name_partial(&path, &target),
+            // It is removed.
+            Err(_) => None,
+        }
+    }
+
+    /// Whether a write failed.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     fn persist(&mut self) -> io::Result<()> {
@@ -163,7 +194,9 @@ impl AtomicFile {
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let written = self.file.write(bytes);
+        self.has_failed |= written.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -174,8 +207,7 @@ impl Write for AtomicFile {
 impl Drop for AtomicFile {
     fn drop(&mut self) {
         if self.keep_partial {
-            // A failure is ignored here; `commit` reports it.
-            let _ = self.persist();
+            self.finish_partial();
         }
         if let Some((path, _)) = &self.pending {
             unregister(path);
@@ -228,6 +260,21 @@ mod tests {
         let folder = folder();
         AtomicFile::keep_partial(folder.path().join("t.log"))?.write_all(b"S: 220 x\n")?;
         assert_eq!(fs::read_to_string(folder.path().join("t.log"))?, "S: 220 x\n");
+        Ok(())
+    }
+
+    #[test]
+    fn a_partial_transcript_stands_next_to_an_older_one_and_an_empty_one_is_removed() -> io::Result<()> {
+        let folder = folder();
+        let target = folder.path().join("t.log");
+        fs::write(&target, "old")?;
+        drop(AtomicFile::keep_partial(&target)?);
+        assert_eq!(names(folder.path()), ["t.log"]);
+        let mut file = AtomicFile::keep_partial(&target)?;
+        file.write_all(b"S: 220 x\n")?;
+        assert_eq!(file.finish_partial(), Some(folder.path().join("t.log.interrupted")));
+        assert_eq!(names(folder.path()), ["t.log", "t.log.interrupted"]);
+        assert_eq!(fs::read_to_string(target)?, "old");
         Ok(())
     }
 

@@ -49,3 +49,22 @@ fn a_ledger_beyond_the_limit_on_file_sizes_stops_the_run_before_anything_is_sent
     assert!(ran.stderr.contains("cannot use the ledger l.db: ") && ran.stderr.contains("ulimit -f"), "{ran}");
     assert_eq!(server.accepted_once(), 0);
 }
+
+#[test]
+fn an_older_transcript_stands_if_the_new_one_cannot_be_written() {
+    for (command, kilobytes) in [("run", 0), ("test", 0), ("run", 1)] {
+        let (batch, server) = (BatchFixture::new(30), FaultServer::start());
+        batch.write("t.log", "older");
+        let limited = ["sh", "-c", &format!("ulimit -f {}; exec \"$0\" \"$@\"", kilobytes * 2)];
+        let run = batch.mailrun(&[command, "--server", &server.url("smtp"), "--transcript", "t.log", "c.toml"]);
+        let ran = run.through(limited).run().exits(73);
+        assert_eq!(batch.read("t.log"), "older", "{command}: {ran}");
+        let partial = batch.names().iter().any(|name| name == "t.log.interrupted");
+        assert_eq!(partial, kilobytes > 0, "{command}: {:?}", batch.names());
+        assert_eq!(
+            ran.stderr.contains("what was written of it is in ") && ran.stderr.contains("/t.log.interrupted\n"),
+            partial,
+            "{ran}"
+        );
+    }
+}

@@ -5,13 +5,13 @@ use crate::cli::error::CommandError;
 use crate::cli::output::{console, server_log::ServerLog};
 use crate::cli::sessions::diagnostics::{print_diagnostics, source_error};
 use crate::event::Status;
-use crate::net::certificate::ServerCertificate;
+use crate::net::{certificate::ServerCertificate, ending_signals};
 use crate::serve::{self, Behaviour, Config, Listen, MatchMode, ReplyRules, Script, SinkOptions, Summary};
 use crate::source::io_error_text;
 use crate::source::read_argument_file;
 use crate::tools::import::{ImportError, LogScript, script_of_log};
 use crate::transcript::escape_unprintable;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -83,17 +83,18 @@ fn signal_status(signal: &AtomicUsize) -> Option<Status> {
     match signal.load(Ordering::Relaxed) {
         0 => None,
         SIGINT_NUMBER => Some(Status::Interrupted),
+        SIGHUP_NUMBER => Some(Status::HungUp),
         _ => Some(Status::Terminated),
     }
 }
 
-/// Passes Ctrl-C and SIGTERM on to the command; the program ends when the command has ended. A second signal kills the command.
+/// Passes Ctrl-C, SIGTERM and SIGHUP on to the command; the program ends when the command has ended. A second signal kills the command.
 fn stop_command_at_signal(process: u32, signal: &Arc<AtomicUsize>) {
     use rustix::process::{Pid, Signal, kill_process};
     let noticed = Arc::clone(signal);
     let Some(process) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return };
     // If that fails, signals end the program as usual.
-    if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) {
+    if let Ok(mut signals) = signal_hook::iterator::Signals::new(ending_signals()) {
         std::thread::spawn(move || {
             for (count, number) in signals.forever().enumerate() {
                 noticed.store(usize::try_from(number).unwrap_or(SIGINT_NUMBER), Ordering::Relaxed);
@@ -105,6 +106,7 @@ fn stop_command_at_signal(process: u32, signal: &Arc<AtomicUsize>) {
 }
 
 const SIGINT_NUMBER: usize = SIGINT as usize;
+const SIGHUP_NUMBER: usize = SIGHUP as usize;
 
 /// Prints what went wrong, and returns the exit status.
 fn print_problems(summary: &Summary) -> Status {
@@ -113,12 +115,12 @@ fn print_problems(summary: &Summary) -> Status {
     if summary.passed() { Status::Passed } else { Status::Failed }
 }
 
-/// Stops the server at Ctrl-C or SIGTERM. Returns where the number of the signal will be.
+/// Stops the server at Ctrl-C, SIGTERM or SIGHUP. Returns where the number of the signal will be.
 fn stop_at_signal(stop: impl Fn() + Send + 'static) -> Arc<AtomicUsize> {
     let number = Arc::new(AtomicUsize::new(0));
     let noticed = Arc::clone(&number);
     // If that fails, signals end the program as usual.
-    if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) {
+    if let Ok(mut signals) = signal_hook::iterator::Signals::new(ending_signals()) {
         std::thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
                 noticed.store(usize::try_from(signal).unwrap_or(SIGINT_NUMBER), Ordering::Relaxed);

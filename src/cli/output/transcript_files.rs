@@ -80,7 +80,12 @@ impl TranscriptFiles {
         };
         let mut failure = write_error.map(|why| failed(&self.target, why));
         for (path, file) in self.files {
-            if let Err(why) = file.locked().commit() {
+            let mut file = file.locked();
+            if let Some(partial) = file.finish_partial() {
+                let kept = format!("; what was written of it is in {}", shown(&partial));
+                failure = failure.map(|failure| failure + &kept);
+            }
+            if let Err(why) = file.commit() {
                 failure.get_or_insert_with(|| failed(&path, &why));
             }
         }
@@ -102,6 +107,14 @@ impl TranscriptTarget {
         match self {
             Self::File(file) => file,
             Self::Stdout(out) => out,
+        }
+    }
+
+    /// Ends a file to which a write failed. Returns its name if an older file has its own.
+    fn finish_partial(&mut self) -> Option<PathBuf> {
+        match self {
+            Self::File(file) if file.has_failed() => file.finish_partial(),
+            _ => None,
         }
     }
 
