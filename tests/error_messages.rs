@@ -189,3 +189,87 @@ fn help_that_cannot_be_written_is_an_error() {
     let ran = Mailrun::new(["--help"]).stdout_to(std::path::Path::new("/dev/full")).run().exits(73);
     assert!(ran.stderr.contains("cannot write to standard output"), "{ran}");
 }
+
+/// Sessions whose errors show before anything is sent, with the place and the words of the error.
+const BEFORE_CONNECTING: [(&str, &str, &str); 24] = [
+    ("step = [{ expect = 220 }, { close = 'tls' }]", "2:27", "no step starts it"),
+    ("step = [{ expect = 220 }, { proxy = { unknown = true, version = 1 } }]", "2:27", "after the greeting"),
+    ("step = [{ expect = 220 }, { send = 'A {{ lines }}', expect = 250 }]", "2:36", "holds an LF"),
+    (
+        "step = [{ expect = 220 }, { send = 'A {{ b }}', expect = 250, with = { b = \"1\\n2\" } }]",
+        "2:36",
+        "holds an LF",
+    ),
+    ("step = [{ expect = 220 }, { send = '{{ word | date }}', expect = 250 }]", "2:47", "not a time"),
+    ("step = [{ expect = 220 }, { xclient = { helo = '{{ lines }}' } }]", "2:48", "holds an LF"),
+    ("step = [{ expect = 220 }, { body = { file = '{{ word }}' }, expect = 250 }]", "2:45", "cannot read \"word\""),
+    ("step = [{ expect = 220 }, { bdat = { file = '/{{ word }}' } }]", "2:45", "lies outside"),
+    ("step = [{ include = '_part.toml', with = { word = \"1\\n2\" } }]", "_part.toml:4:8", "holds an LF"),
+    ("client_name = '{{ lines }}'\nstep = [{ expect = 220 }]", "2:15", "holds an LF"),
+    ("tls = { ca = '{{ word }}.pem' }\nstep = [{ starttls = true }]", "2:14", "cannot read \"word.pem\""),
+    ("tls = { ca = '{{ people }}' }\nstep = [{ starttls = true }]", "2:14", "no PEM certificate"),
+    ("auth = { user = 'u', password = '{{ lines }}' }\nstep = [{ login = true }]", "2:33", "holds an LF"),
+    ("message = { from = '{{ word }}', to = 'b@x.test', text = 't' }", "2:20", "\"word\" is not one address"),
+    ("message = { from = 'a@x.test', to = '{{ empty }}', text = 't' }", "2:37", "no recipient"),
+    ("message = { from = 'a@x.test', to = 'b@x.test', text = 't', date = '{{ word }}' }", "2:68", "not a date"),
+    ("message = { from = 'a@x.test', to = 'b@x.test', text = '{{ word + 1 }}' }", "2:60", "unsupported types"),
+    (
+        "message = { from = 'a@x.test', to = 'b@x.test', text = 't', attach = '{{ word }}/*' }",
+        "2:70",
+        "cannot read \"word\"",
+    ),
+    ("message = { eml = 'mail.eml' }", "2:11", "no recipient"),
+    ("rows = { file = '{{ word }}' }\nstep = [{ expect = 220 }]", "2:17", "cannot read \"word\""),
+    ("rows = { file = '{{ people }}', key = 'id' }\nstep = [{ expect = 220 }]", "2:39", "no column \"id\""),
+    (
+        "rows = { file = 'p.csv', key = 'email', exclude = { file = '{{ word }}', key = 'email' } }\nstep = [{ expect = 220 }]",
+        "2:60",
+        "cannot read \"word\"",
+    ),
+    ("rows = { file = 'p.csv', key = 'email', ledger = '/l.db' }\nstep = [{ expect = 220 }]", "2:50", "not beneath"),
+    (
+        "rows = { file = '-' }\nmessage = { from = 'a@x.test', to = 'b@x.test', text = { file = '-' } }",
+        "2:17",
+        "was read already",
+    ),
+];
+
+#[test]
+fn what_run_finds_before_it_connects_check_finds_at_the_same_place() {
+    let values = "[vars]\nlines = \"1\\n2\"\nword = 'word'\nempty = ''\npeople = 'p.csv'\n";
+    let part = "[vars]\nword = ''\n[[step]]\nsend = 'A {{ word }}'\nexpect = 250\n";
+    let folder = folder(&[("_part.toml", part), ("p.csv", "email\nb@x.test\n"), ("mail.eml", "From: a@x.test\n\nx\n")]);
+    for (text, place, words) in BEFORE_CONNECTING {
+        folder.write("case.toml", format!("server = 'smtp://127.0.0.1:1'\n{text}\n{values}"));
+        let place = if place.contains(".toml") { place.to_owned() } else { format!("case.toml:{place}") };
+        let errors_of = |command: &str| {
+            let (code, said) = folder.mailrun([command, "case.toml"]).run().status_and_text();
+            let errors = said.lines().filter(|line| line.contains(": error: "));
+            (code, errors.map(|line| line.trim_start_matches("mailrun: ").to_owned()).collect::<Vec<_>>())
+        };
+        let (code, errors) = errors_of("check");
+        assert!(
+            matches!(&errors[..], [one] if one.starts_with(&format!("{place}: error: ")) && one.contains(words)),
+            "{text}: {errors:?}"
+        );
+        assert_eq!((code, errors), errors_of("run"), "{text}");
+    }
+}
+
+#[test]
+fn check_leaves_for_the_run_what_the_files_do_not_say() {
+    let values = "[vars]\nword = { env = 'NOT_SET' }\nline = 'A {{ word }}'\n[secrets]\npassword = { command = ['no-such-program'] }\n";
+    for text in [
+        "server = 'smtp://{{ word }}'\nstep = [{ send = '{{ line }}', expect = 250 }]\nauth = { user = '{{ word }}', password = '{{ password }}' }",
+        "server = 'smtp://x'\nmessage = { from = '{{ word }}', to = 'b@x.test', text = { file = '-' }, attach = '{{ word }}/*' }",
+        "server = 'smtp://x'\nmessage = { eml = '-' }\ndkim = { domain = 'x', selector = 's', key = { command = ['no-such-program'] } }",
+        "server = 'smtp://x'\nrows = { file = '-', key = 'email' }\nmessage = { from = '{{ row.from }}', to = '{{ row.email }}', text = 't' }",
+        "server = 'smtp://x'\nstep = [{ expect = 220, capture = { line = '(.*)' } }, { send = '{{ line }}', expect = 250 }, { if = \"line\", body = { file = 'none{{ line }}' }, expect = 250 }]",
+    ] {
+        let folder = folder(&[]);
+        folder.write("case.toml", format!("{text}\n{values}"));
+        let (input, _held) = folder.mailrun(["check", "--allow-commands", "case.toml"]).start_with_input();
+        let ran = input.wait();
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{text}: {ran}");
+    }
+}

@@ -38,7 +38,7 @@ pub use crate::session::{CloseMode, PeerFacts, Server, ServerAddress, TlsFacts, 
 pub use crate::session::{ledger_recipient, message_id_of};
 pub use events::ConnectionLabel;
 pub use ports::{ConnectError, ConnectionInfo, MailExchanger, Network, Stream, TlsError, TlsRefusal};
-pub use prepared_session::{CheckedRow, PreparedSession};
+pub use prepared_session::{CheckedRow, FileFindings, PreparedSession};
 pub use row_source::{DeliveryIntent, RowSource, SingleRun};
 
 use crate::event::{Fact, Observer, Outcome, RowRecord, SkipReason};

@@ -2,10 +2,10 @@
 
 use super::events::{ConnectionLabel, EventSink, MAIN};
 use super::rows::invalid_row;
-use crate::event::{Cause, Fact, Failure, Note, Observer, Outcome, Status};
+use crate::event::{Cause, Fact, Failure, Note, Observer, Outcome, Status, StepError};
 use crate::prepare::{
-    AgingSecrets, Clock, PreparedValues, Row, RunContext, RunOptions, SharedByMessages, outside_failure, preflight,
-    prepare,
+    AgingSecrets, Clock, FilePreflight, PreparedValues, Row, RowPreflight, RunContext, RunOptions, SharedByMessages,
+    outside_failure, preflight, prepare,
 };
 use crate::session::{ExclusionList, Session, SourceError, SourcePath, Sources, Span};
 use crate::transcript::{SafeText, Secrets};
@@ -94,7 +94,7 @@ impl<'a> PreparedSession<'a> {
         found: &mut dyn FnMut(&str, CheckedRow),
     ) {
         let mut secrets = self.secrets.clone();
-        let mut checker = preflight::RowPreflight::new(self.run(), &self.values, &mut secrets, clock);
+        let mut checker = RowPreflight::new(self.run(), &self.values, &mut secrets, clock);
         let sources = &self.session.source_map;
         for row in rows {
             let place = row.place.clone();
@@ -151,6 +151,31 @@ impl<'a> PreparedSession<'a> {
     /// What `text` is in facts: secrets hidden, and escaped.
     pub fn shown(&self, text: &str) -> SafeText {
         self.secrets.shown(text)
+    }
+}
+
+/// What a session's files alone show to be wrong: without its environment, commands, questions and a connection.
+pub struct FileFindings {
+    /// In the order in which a run would find them.
+    pub errors: Vec<StepError>,
+    /// Where the files lie of which that is known, in the order of `paths`.
+    pub paths: Vec<Option<PathBuf>>,
+}
+
+impl FileFindings {
+    /// Renders and opens all that is known. Also finds where `paths` lie.
+    pub fn new(
+        session: &Session,
+        options: &RunOptions,
+        sources: &dyn Sources,
+        clock: &dyn Clock,
+        paths: &[&SourcePath],
+    ) -> Self {
+        let (shared, aging) = (SharedByMessages::default(), AgingSecrets::default());
+        let run = RunContext { session, options, sources, exclusions: None, shared: &shared, aging: &aging };
+        let mut secrets = Secrets::new(options.show_secrets);
+        let mut preflight = FilePreflight::new(run, &mut secrets, clock);
+        Self { errors: preflight.take_errors(), paths: paths.iter().map(|path| preflight.path(path)).collect() }
     }
 }
 

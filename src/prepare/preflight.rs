@@ -2,7 +2,7 @@
 //! sent: what would fail later fails now.
 
 use super::clock::Clock;
-use super::context::{Row, RowContext, RunContext};
+use super::context::{RowContext, RunContext};
 use super::message::{MessageContext, PartReader, TextKind, prepare_message, signing_key};
 use super::values::{PreparedValues, Renderer, ValueReader, one_line};
 use crate::event::StepError;
@@ -31,63 +31,27 @@ pub fn check(
     errors.next().map_or(Ok(()), |first| Err(first.with(errors)))
 }
 
-/// Renders the steps for one row after another, as far as the file and the row show, and opens the files that they name.
-pub struct RowPreflight<'p, 'a>(Preflight<'p, 'a>);
-
-/// What was found in a row.
-pub struct RowFindings {
-    pub errors: Vec<StepError>,
-    /// The size of the row's largest message in bytes; 0 if it has none that can be prepared.
-    pub message_bytes: u64,
-    /// Addresses of its envelopes that are longer than every server accepts, and why.
-    pub long_addresses: Vec<String>,
-    /// All recipients of all its messages are excluded.
-    pub is_excluded: bool,
-}
-
-impl<'p, 'a> RowPreflight<'p, 'a> {
-    pub fn new(run: RunContext<'a>, values: &PreparedValues, secrets: &'p mut Secrets, clock: &'p dyn Clock) -> Self {
-        let mut preflight = Preflight::new(run, values, secrets, clock);
-        preflight.known.insert("row".to_owned());
-        Self(preflight)
-    }
-
-    /// Checks all steps that are sure to run for the row.
-    pub fn check_row(&mut self, mut row: Row) -> RowFindings {
-        let preflight = &mut self.0;
-        let session = preflight.run.session;
-        preflight.findings = PreflightFindings::default();
-        if let Some(why) = row.error.take() {
-            let error = StepError::bad_value(preflight.secrets, why);
-            let error = session.rows.iter().fold(error, |error, rows| error.at(&rows.file.span));
-            return RowFindings {
-                errors: vec![error],
-                message_bytes: 0,
-                long_addresses: Vec::new(),
-                is_excluded: false,
-            };
-        }
-        preflight.row.begin(row);
-        session.steps.iter().for_each(|step| preflight.visit_step(step));
-        let PreflightFindings { errors, message_bytes, long_addresses, excluded_messages, messages, .. } =
-            std::mem::take(&mut preflight.findings);
-        let is_excluded = messages > 0 && excluded_messages == messages;
-        RowFindings { errors, message_bytes, long_addresses, is_excluded }
-    }
+/// The names that can be rendered.
+#[derive(Clone, Default)]
+pub(super) struct KnownNames {
+    /// Those whose values do not change while the session runs.
+    pub names: HashSet<String>,
+    /// Standard input is not read.
+    pub without_input: bool,
 }
 
 /// What is checked, and what is learnt from it.
-struct Preflight<'p, 'a> {
-    run: RunContext<'a>,
-    row: RowContext,
-    server: Server,
-    secrets: &'p mut Secrets,
-    clock: &'p dyn Clock,
-    /// The names whose values do not change while the session runs.
-    known: HashSet<String>,
+pub(super) struct Preflight<'p, 'a> {
+    pub run: RunContext<'a>,
+    pub row: RowContext,
+    /// `None` if it is not known.
+    pub server: Option<Server>,
+    pub secrets: &'p mut Secrets,
+    pub clock: &'p dyn Clock,
+    pub known: KnownNames,
     /// The innermost step that is being checked.
-    step: Option<&'a Span>,
-    findings: PreflightFindings,
+    pub step: Option<&'a Span>,
+    pub findings: PreflightFindings,
 }
 
 /// The most errors that one run reports.
@@ -95,25 +59,25 @@ const MAX_ERRORS: usize = 100;
 
 /// What was found.
 #[derive(Default)]
-struct PreflightFindings {
+pub(super) struct PreflightFindings {
     /// All errors, each once, in the order of the session.
-    errors: Vec<StepError>,
+    pub errors: Vec<StepError>,
     /// The names of passwords that are too short to be hidden everywhere.
     short_names: Vec<String>,
     /// No further check runs: a signal came, or there are enough errors.
     is_final: bool,
     /// The size of the largest message in bytes.
-    message_bytes: u64,
+    pub message_bytes: u64,
     /// Addresses of envelopes that are longer than every server accepts, and why.
-    long_addresses: Vec<String>,
+    pub long_addresses: Vec<String>,
     /// How many messages were prepared.
-    messages: usize,
+    pub messages: usize,
     /// How many of them have no recipient that is not excluded.
-    excluded_messages: usize,
+    pub excluded_messages: usize,
 }
 
 impl PreflightFindings {
-    fn add(&mut self, error: StepError) {
+    pub fn add(&mut self, error: StepError) {
         for one in error.into_list() {
             if !self.errors.iter().any(|known| known.span == one.span && known.cause == one.cause) {
                 self.errors.push(one);
@@ -235,16 +199,15 @@ impl<'a> Visitor<'a> for Preflight<'_, 'a> {
 }
 
 impl<'p, 'a> Preflight<'p, 'a> {
-    fn new(run: RunContext<'a>, values: &PreparedValues, secrets: &'p mut Secrets, clock: &'p dyn Clock) -> Self {
+    pub fn new(run: RunContext<'a>, values: &PreparedValues, secrets: &'p mut Secrets, clock: &'p dyn Clock) -> Self {
         let row = RowContext::new(values.scope.clone(), values.moment.clone(), MessageNumbering::default());
         let session = run.session;
         let variables = session.vars.iter().chain(&session.secrets).map(|variable| &variable.name);
-        let mut known: HashSet<String> =
+        let mut names: HashSet<String> =
             variables.chain(run.options.variables.iter().map(|(name, _)| name)).cloned().collect();
-        for capture in session.all_steps().flat_map(|step| &step.captures) {
-            known.remove(&capture.name);
-        }
-        let server = values.server.clone();
+        remove_captures(session, &mut names);
+        let known = KnownNames { names, without_input: false };
+        let server = Some(values.server.clone());
         Self { run, row, server, secrets, clock, known, step: None, findings: PreflightFindings::default() }
     }
 
@@ -252,8 +215,8 @@ impl<'p, 'a> Preflight<'p, 'a> {
     fn is_sure_to_run(&self, step: &Step) -> bool {
         let Some(condition) = &step.condition else { return true };
         let names = condition.names(&self.run.session.templates);
-        self.known.contains("row")
-            && names.iter().all(|name| self.known.contains(name))
+        self.known.names.contains("row")
+            && names.iter().all(|name| self.known.names.contains(name))
             && self.renderer().evaluate(condition).unwrap_or(false)
     }
 
@@ -262,11 +225,12 @@ impl<'p, 'a> Preflight<'p, 'a> {
         let starts_tls = |step: &Step| {
             step.server.is_some() || matches!(step.action, Action::Starttls { .. } | Action::Tls | Action::Login)
         };
-        self.server.scheme == Scheme::Smtps || self.run.session.all_steps().any(starts_tls)
+        self.server.as_ref().is_none_or(|server| server.scheme == Scheme::Smtps)
+            || self.run.session.all_steps().any(starts_tls)
     }
 
     /// Runs a check, unless no further one is to run, and keeps its errors. Those without a place get that of the step.
-    fn check(&mut self, check: impl FnOnce(&mut Self) -> Result<(), StepError>) {
+    pub fn check(&mut self, check: impl FnOnce(&mut Self) -> Result<(), StepError>) {
         if self.findings.is_final {
             return;
         }
@@ -281,7 +245,7 @@ impl<'p, 'a> Preflight<'p, 'a> {
         }
     }
 
-    fn renderer(&self) -> Renderer<'_> {
+    pub fn renderer(&self) -> Renderer<'_> {
         Renderer { session: self.run.session, scope: &self.row.scope, secrets: self.secrets }
     }
 
@@ -299,8 +263,9 @@ impl<'p, 'a> Preflight<'p, 'a> {
         [&dkim.domain, &dkim.selector].into_iter().chain(key).all(|template| self.is_known(template))
     }
 
-    fn is_known(&self, template: &Template) -> bool {
-        self.run.session.templates.names(template).iter().all(|name| self.known.contains(name))
+    pub fn is_known(&self, template: &Template) -> bool {
+        let is_input = self.known.without_input && template.source == "-";
+        !is_input && self.run.session.templates.names(template).iter().all(|name| self.known.names.contains(name))
     }
 
     /// The values of a step's `with`, if they are known; otherwise none of its names is known in the step.
@@ -312,13 +277,18 @@ impl<'p, 'a> Preflight<'p, 'a> {
                 _ => false,
             };
             if !is_known {
-                self.known.retain(|name| !step.with.iter().any(|variable| variable.name == *name));
+                self.known.names.retain(|name| !step.with.iter().any(|variable| variable.name == *name));
                 return Ok(Vec::new());
             }
             // A variable can use those above it.
-            self.known.insert(variable.name.clone());
+            self.known.names.insert(variable.name.clone());
         }
-        let mut reader = ValueReader::new(self.run, Some(self.server.host().to_owned()), self.secrets, self.clock);
+        let mut reader = ValueReader::new(
+            self.run,
+            self.server.as_ref().map(|server| server.host().to_owned()),
+            self.secrets,
+            self.clock,
+        );
         reader.own_values(&mut self.row.scope, &step.with)
     }
 
@@ -376,6 +346,13 @@ impl<'p, 'a> Preflight<'p, 'a> {
             one_line(self.secrets, secret, template)?;
         }
         Ok(())
+    }
+}
+
+/// Removes what steps capture: it changes while the session runs.
+pub(super) fn remove_captures(session: &Session, names: &mut HashSet<String>) {
+    for capture in session.all_steps().flat_map(|step| &step.captures) {
+        names.remove(&capture.name);
     }
 }
 

@@ -13,6 +13,7 @@ mod expect;
 mod implied_steps;
 mod include;
 mod key_spec;
+mod late_proxies;
 mod literal_secrets;
 mod message;
 mod octet_tables;
@@ -38,6 +39,7 @@ pub(super) use tables::{INCLUDE, SESSION, STEP};
 use super::data_names::data_names;
 use super::foreign_text::ForeignText;
 use super::{Diagnostic, Diagnostics, Session, SourceMap, Sources, Span};
+use late_proxies::late_proxies;
 use reader::SessionReader;
 use std::collections::HashSet;
 use toml::de::DeTable;
@@ -76,6 +78,7 @@ pub fn load(name: &str, text: &str, sources: &dyn Sources, overridden: &[String]
             known.extend(reader.defined_names.drain());
         }
         reader.diagnostics.extend(undefined_names(&session, &known));
+        reader.diagnostics.extend(late_proxies(&session));
     }
     if reader.has_errors() {
         return Err(Diagnostics { list: sort_and_deduplicate(reader.diagnostics), sources: session.source_map });

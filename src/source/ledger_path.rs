@@ -3,7 +3,7 @@
 use super::error_text::quoted_path;
 use super::system::SystemSources;
 use crate::session::SourceError;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 impl SystemSources {
     /// The place of the ledger that a session file names. Its folder must exist beneath a root, and it must not be a link.
@@ -22,6 +22,11 @@ impl SystemSources {
             roots.iter().any(|root| folder.starts_with(root)).then_some(folder)
         });
         let Some(folder) = found else {
+            let is_below = parent.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+            if is_below && roots.iter().all(|root| root.join(parent).symlink_metadata().is_err()) {
+                let what = format!("{shown}: there is no folder {}", quoted_path(parent));
+                return Err(SourceError::Unreadable(what));
+            }
             let what =
                 format!("{shown}: its folder is not beneath that of the session file; --file-root DIR allows another");
             return Err(SourceError::Refused(what));

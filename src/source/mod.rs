@@ -29,5 +29,5 @@ pub use glob::glob_matches;
 pub use interrupt::InterruptCheck;
 pub use limited::{read_argument_file, read_limited, read_small_file};
 pub use rows::{RowReader, SourceRow, duplicate_key_error};
-pub use sessions::{MAX_SESSION_BYTES, SessionPath, find_sessions, read_session_text};
+pub use sessions::{MAX_SESSION_BYTES, STDIN_READ_TWICE, SessionPath, find_sessions, read_session_text};
 pub use system::SystemSources;

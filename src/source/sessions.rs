@@ -206,10 +206,13 @@ fn decode_session(bytes: &[u8], name: &str) -> Result<String, SourceError> {
 /// Whether standard input was read already. It can be read only once.
 static STANDARD_INPUT_TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// The error of a second reader of standard input.
+pub const STDIN_READ_TWICE: &str = "standard input (-) was read already; it can be read only once";
+
 /// Reserves standard input for one reader.
 pub(super) fn claim_stdin() -> Result<(), SourceError> {
     if STANDARD_INPUT_TAKEN.swap(true, Ordering::Relaxed) {
-        return Err(SourceError::Refused("standard input (-) was read already; it can be read only once".to_owned()));
+        return Err(SourceError::Refused(STDIN_READ_TWICE.to_owned()));
     }
     Ok(())
 }

@@ -11,15 +11,15 @@ use crate::cli::sessions::dkim_key::dkim_findings;
 use crate::cli::sessions::load::{LoadedSession, SessionInputs};
 use crate::cli::sessions::reach::{NamedFile, reach};
 use crate::cli::sessions::template_files::template_file_errors;
-use crate::event::Status;
-use crate::exec::TlsInput;
-use crate::net::check_tls_input;
+use crate::event::{Status, StepError};
+use crate::exec::{FileFindings, TlsInput};
+use crate::net::{SystemClock, check_tls_input};
 use crate::report::diagnosis::escape_workflow_commands;
 use crate::session::{
     ContentPath, Diagnostic, Diagnostics, Exclusion, ExclusionList, FilePattern, FilePurpose, RenderedText,
-    SourceError, SourcePath, Sources, Span, TextDecoder, TextDecoding,
+    RowsSettings, Severity, SourceError, SourcePath, Sources, Span, TextDecoder, TextDecoding,
 };
-use crate::source::{PLAIN_ADDRESS_HELP, RowReader, SessionPath, read_exclusions};
+use crate::source::{PLAIN_ADDRESS_HELP, RowReader, STDIN_READ_TWICE, SessionPath, read_exclusions};
 use crate::transcript::escape_unprintable;
 use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
@@ -59,17 +59,29 @@ fn examine(loaded: &LoadedSession, inputs: &SessionInputs<'_>) -> (Status, Strin
         let warning = Diagnostic::warning(Span { file: 0, bytes: 0..0 }, what);
         list.push(warning.with_help("use chmod 600, or { env = \"NAME\" } to keep the secret out of the file"));
     }
+    let named_paths: Vec<&SourcePath> = named.iter().map(|file| file.path).collect();
+    let options = rows::options(inputs);
+    let FileFindings { errors, paths } =
+        FileFindings::new(&loaded.session, &options, &loaded.files, &SystemClock::new(), &named_paths);
     // `[message]` occurs twice: in its own section, and in the steps that it implies.
     let mut reported = HashSet::new();
-    let unreadable = named.iter().filter_map(|file| unreadable_file(file, loaded));
+    let known_files = || named.iter().zip(&paths).filter_map(|(file, path)| Some((file, path.as_deref()?)));
+    let path_of =
+        |wanted: &SourcePath| known_files().find(|(file, _)| file.path.span == wanted.span).map(|(_, path)| path);
+    let unreadable = known_files().filter_map(|(file, path)| unreadable_file(file, path, loaded));
     list.extend(unreadable.filter(|file| reported.insert((file.span.clone(), file.message.clone()))));
-    list.extend(certificate_errors(loaded));
-    list.extend(row_errors(loaded));
+    list.extend(certificate_errors(loaded, &path_of));
+    list.extend(repeated_input(loaded, &named));
+    if let Some(rows) = &loaded.session.rows {
+        list.extend(path_of(&rows.file).into_iter().flat_map(|path| row_errors(loaded, rows, path)));
+        list.extend(ledger_error(loaded, rows));
+        let exclusions = rows.exclude.iter().filter_map(|exclusion| Some((exclusion, path_of(&exclusion.file)?)));
+        list.extend(exclusions.filter_map(|(exclusion, path)| exclusion_finding(loaded, exclusion, path)));
+    }
     list.extend(missing_table_columns(loaded, &inputs.variables));
     list.extend(template_file_errors(loaded, &inputs.variables));
-    let exclusions = loaded.session.rows.iter().flat_map(|rows| &rows.exclude);
-    list.extend(exclusions.filter_map(|exclusion| exclusion_finding(loaded, exclusion)));
     list.extend(dkim_findings(loaded));
+    add_errors(&mut list, errors);
     let found = Diagnostics { list, sources: loaded.session.source_map.clone() };
     let status = if found.list.is_empty() { Status::Passed } else { print_diagnostics(&found) };
     if status != Status::Passed {
@@ -95,14 +107,32 @@ fn files(loaded: &LoadedSession, named: &BTreeSet<String>) -> BTreeSet<String> {
     named.iter().cloned().chain(includes).collect()
 }
 
-/// What is wrong with a file that cannot be read, or not as text, if its name does not depend on a template.
-fn unreadable_file(file: &NamedFile<'_>, loaded: &LoadedSession) -> Option<Diagnostic> {
-    let path = file.literal()?;
+/// Adds what a run would find before it connects, except where an error is known already.
+fn add_errors(list: &mut Vec<Diagnostic>, errors: Vec<StepError>) {
+    let known: Vec<Span> =
+        list.iter().filter(|one| one.severity == Severity::Error).map(|one| one.span.clone()).collect();
+    let overlaps = |span: &Span| {
+        let touches = |other: &Span| span.bytes.start <= other.bytes.end && other.bytes.start <= span.bytes.end;
+        known.iter().any(|other| other.file == span.file && touches(other))
+    };
+    for error in errors {
+        let span = error.span.unwrap_or_default();
+        if !overlaps(&span) {
+            let no_input = error.status == Status::NoInput;
+            list.push(Diagnostic { no_input, ..Diagnostic::error(span, error.cause.to_string()) });
+        }
+    }
+}
+
+/// What is wrong with a file that cannot be read, or not as text. Its path is known.
+fn unreadable_file(file: &NamedFile<'_>, path: &Path, loaded: &LoadedSession) -> Option<Diagnostic> {
     let opened = match file.purpose {
-        FilePurpose::Tls => loaded.files.read_tls(&path).map(|_| None),
-        FilePurpose::Text(decoding) => check_text(loaded, &path, decoding),
+        FilePurpose::Tls => loaded.files.read_tls(path).map(|_| None),
+        FilePurpose::Text(decoding) => check_text(loaded, path, decoding),
+        // The preflight finds the files that another pattern matches.
+        FilePurpose::Pattern if !file.path.template.is_literal() => return None,
         FilePurpose::Pattern => find_attached(loaded, file.path).map(|()| None),
-        FilePurpose::Bytes | FilePurpose::Rows => loaded.files.open(&path).map(|_| None),
+        FilePurpose::Bytes | FilePurpose::Rows => loaded.files.open(path).map(|_| None),
     };
     let error = match opened {
         Ok(invalid) => {
@@ -130,12 +160,8 @@ fn find_attached(loaded: &LoadedSession, path: &SourcePath) -> Result<(), Source
 }
 
 /// Checks that a text file can be read and that its beginning can be decoded. Returns what is replaced in it by U+FFFD.
-/// Standard input is left for the run.
 fn check_text(loaded: &LoadedSession, path: &Path, decoding: TextDecoding) -> Result<Option<String>, SourceError> {
     let file = loaded.files.open(path)?;
-    if path == Path::new("-") {
-        return Ok(None);
-    }
     let name = escape_unprintable(path.as_os_str().as_encoded_bytes());
     let mut bytes = Vec::new();
     let read = file.reader.take(CHECKED_BYTES).read_to_end(&mut bytes);
@@ -150,29 +176,30 @@ fn check_text(loaded: &LoadedSession, path: &Path, decoding: TextDecoding) -> Re
     Ok(invalid.in_file(&name))
 }
 
-/// The errors of the header of the rows, if it can be read.
-fn row_errors(loaded: &LoadedSession) -> Vec<Diagnostic> {
-    let Some(rows) = loaded.session.rows.as_ref().filter(|rows| rows.file.template.is_literal()) else {
-        return Vec::new();
-    };
-    let path = rows.file.base.join(&rows.file.template.source);
-    // Standard input is left for the run. A missing file is reported by `unreadable_file`.
-    if rows.file.template.source == "-" || loaded.files.open(&path).is_err() {
+/// The errors of the header of the rows, if they can be opened.
+fn row_errors(loaded: &LoadedSession, rows: &RowsSettings, path: &Path) -> Vec<Diagnostic> {
+    // A missing file is reported by `unreadable_file`.
+    if loaded.files.open(path).is_err() {
         return Vec::new();
     }
-    match RowReader::open(&loaded.files, &path, &rows.format) {
+    match RowReader::open(&loaded.files, path, &rows.format) {
         Ok(reader) => missing_row_columns(loaded, rows, &reader),
         Err(error) => vec![source_diagnostic(error, rows.file.span.clone())],
     }
 }
 
+/// Why the ledger cannot be where the file says.
+fn ledger_error(loaded: &LoadedSession, rows: &RowsSettings) -> Option<Diagnostic> {
+    let (path, span) = rows.ledger.as_ref()?;
+    loaded.files.ledger_path(Path::new(path)).err().map(|error| source_diagnostic(error, span.clone()))
+}
+
 /// The error of a list of `exclude`, if it can be opened, or a warning about cells that exclude nobody.
-fn exclusion_finding(loaded: &LoadedSession, exclusion: &Exclusion) -> Option<Diagnostic> {
-    let path = NamedFile { path: &exclusion.file, purpose: FilePurpose::Rows }.literal()?;
-    if path == Path::new("-") || loaded.files.open(&path).is_err() {
+fn exclusion_finding(loaded: &LoadedSession, exclusion: &Exclusion, path: &Path) -> Option<Diagnostic> {
+    if loaded.files.open(path).is_err() {
         return None;
     }
-    match read_exclusions(&loaded.files, &path, exclusion, &mut ExclusionList::default()) {
+    match read_exclusions(&loaded.files, path, exclusion, &mut ExclusionList::default()) {
         Err((error, span)) => Some(source_diagnostic(error, span)),
         Ok(warning) => {
             warning.map(|what| Diagnostic::warning(exclusion.key.1.clone(), what).with_help(PLAIN_ADDRESS_HELP))
@@ -187,12 +214,25 @@ fn source_diagnostic(error: SourceError, span: Span) -> Diagnostic {
     }
 }
 
+/// The error of a session that reads standard input twice.
+fn repeated_input(loaded: &LoadedSession, named: &[NamedFile<'_>]) -> Option<Diagnostic> {
+    let is_input = |path: &&SourcePath| path.template.source == "-";
+    let content = named.iter().map(|file| file.path).find(is_input);
+    let rows = loaded.session.rows.as_ref().map(|rows| &rows.file).filter(is_input);
+    let of_session = matches!(loaded.path, SessionPath::StandardInput);
+    let again = if of_session { content.or(rows) } else { rows.filter(|_| content.is_some()) };
+    again.map(|path| Diagnostic::error(path.span.clone(), STDIN_READ_TWICE))
+}
+
 /// The errors of the files of `[tls]` that can be read, and of its cipher list.
-fn certificate_errors(loaded: &LoadedSession) -> Vec<Diagnostic> {
+fn certificate_errors<'p>(
+    loaded: &LoadedSession,
+    path_of: &dyn Fn(&SourcePath) -> Option<&'p Path>,
+) -> Vec<Diagnostic> {
     let tls = &loaded.session.tls;
     let read = |path: &Option<SourcePath>| {
-        let path = path.as_ref().filter(|path| path.template.is_literal())?;
-        let bytes = loaded.files.read_tls(&path.base.join(&path.template.source)).ok()?;
+        let path = path.as_ref()?;
+        let bytes = loaded.files.read_tls(path_of(path)?).ok()?;
         Some((path.clone(), bytes))
     };
     let mut list = Vec::new();

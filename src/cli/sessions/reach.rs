@@ -6,7 +6,6 @@ use crate::session::{
 };
 use crate::transcript::escape_unprintable;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 /// What a session reaches, as names to print.
 #[derive(Debug, Default)]
@@ -23,13 +22,6 @@ pub struct Reach {
 pub struct NamedFile<'a> {
     pub path: &'a SourcePath,
     pub purpose: FilePurpose,
-}
-
-impl NamedFile<'_> {
-    /// The path relative to the folder of the session file. `None` if the name has a template.
-    pub fn literal(&self) -> Option<PathBuf> {
-        self.path.template.is_literal().then(|| self.path.base.join(&self.path.template.source))
-    }
 }
 
 /// What a session reaches, and the files that must exist. `server` replaces the server of the session.

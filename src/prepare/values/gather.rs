@@ -181,7 +181,7 @@ impl ValueReader<'_, '_> {
     }
 
     /// The server's URL: `--server`, or the file's.
-    fn named_server(&self, scope: &Scope) -> Result<Server, StepError> {
+    pub(super) fn named_server(&self, scope: &Scope) -> Result<Server, StepError> {
         let (url, span) = match (&self.run.options.target.url, &self.run.session.server) {
             (Some(url), _) => (url.clone(), None),
             (None, Some(template)) => (self.renderer(scope).render(template)?, Some(&template.span)),

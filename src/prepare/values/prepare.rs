@@ -5,6 +5,7 @@ use super::source::{ValueNotices, ValueReader};
 use crate::event::{Failure, StepError};
 use crate::prepare::clock::Clock;
 use crate::prepare::context::RunContext;
+use crate::prepare::options::RunOptions;
 use crate::prepare::tls::{TlsInput, TlsLimits, TlsOptions};
 use crate::session::{HostEnvironment, Scope, Server, SourcePath};
 use crate::transcript::Secrets;
@@ -23,9 +24,8 @@ pub struct PreparedValues {
     pub moment: Arc<Mutex<jiff::Timestamp>>,
 }
 
-/// Reads all values and the files of `[tls]`.
-pub fn prepare(run: RunContext<'_>, secrets: &mut Secrets, clock: &dyn Clock) -> Result<PreparedValues, StepError> {
-    let (session, options) = (run.session, run.options);
+/// A scope without values, and what its templates take for the present.
+pub fn new_scope(options: &RunOptions, clock: &dyn Clock) -> (Scope, Arc<Mutex<jiff::Timestamp>>) {
     let moment = Arc::new(Mutex::new(clock.timestamp()));
     let now = moment.clone();
     let host = HostEnvironment {
@@ -33,7 +33,13 @@ pub fn prepare(run: RunContext<'_>, secrets: &mut Secrets, clock: &dyn Clock) ->
         hostname: options.host.name.clone(),
         zone: options.host.zone.clone(),
     };
-    let mut scope = Scope::new(options.seed, host);
+    (Scope::new(options.seed, host), moment)
+}
+
+/// Reads all values and the files of `[tls]`.
+pub fn prepare(run: RunContext<'_>, secrets: &mut Secrets, clock: &dyn Clock) -> Result<PreparedValues, StepError> {
+    let (session, options) = (run.session, run.options);
+    let (mut scope, moment) = new_scope(options, clock);
     let mut reader = ValueReader::new(run, None, secrets, clock);
     let server = reader.gather(&mut scope)?;
     reader.dkim_key(&scope)?;

@@ -17,15 +17,7 @@ const MAX_ERRORS: usize = 20;
 /// Renders the rows of a session, and prints up to 20 errors, each with its row. Returns the status, and what to print of
 /// rows that are all valid. Values are those of a dry run: secrets that cannot be read have placeholders.
 pub fn check(loaded: &LoadedSession, rows: &RowsSettings, inputs: &SessionInputs<'_>) -> (Status, String) {
-    let options = RunOptions {
-        target: ServerTarget { url: inputs.arguments.server.clone(), ..ServerTarget::default() },
-        variables: inputs.variables.clone(),
-        seed: inputs.arguments.seed,
-        trust: TlsTrust { check_input: Some(check_tls_input), ..TlsTrust::default() },
-        dry_run: true,
-        host: LocalHost { name: machine::hostname(), zone: machine::time_zone() },
-        ..RunOptions::default()
-    };
+    let options = options(inputs);
     let clock = SystemClock::new();
     let mut report = CheckedRows::default();
     let mut ready = match PreparedSession::new(&loaded.session, &options, &loaded.files, &clock, &mut EventDiscarder) {
@@ -88,6 +80,19 @@ pub fn check(loaded: &LoadedSession, rows: &RowsSettings, inputs: &SessionInputs
     }
     let text = report.text();
     (report.finish(), text)
+}
+
+/// The options of a run that sends nothing.
+pub fn options(inputs: &SessionInputs<'_>) -> RunOptions {
+    RunOptions {
+        target: ServerTarget { url: inputs.arguments.server.clone(), ..ServerTarget::default() },
+        variables: inputs.variables.clone(),
+        seed: inputs.arguments.seed,
+        trust: TlsTrust { check_input: Some(check_tls_input), ..TlsTrust::default() },
+        dry_run: true,
+        host: LocalHost { name: machine::hostname(), zone: machine::time_zone() },
+        ..RunOptions::default()
+    }
 }
 
 /// The lists of `exclude`, or why one cannot be used.

@@ -170,8 +170,10 @@ on = "c"
 server = "smtp://{{ host }}"
 [[step]]
 proxy = { local = true }
+on = "p"
 [[step]]
 proxy = { unknown = true }
+on = "p"
 [[step]]
 close = true
 [[step]]

@@ -57,7 +57,12 @@ fn actions() {
         ),
         (step!("{ proxy = { source = ⟦\"192.0.2.1\", destination = \"192.0.2.1:1\" } }"), "192.0.2.1:4000", "no port"),
         (step!("{ proxy = ⟦{ source = \"192.0.2.1:1\" } }"), "\"destination\" is missing", "half"),
-        (step!("{ proxy = ⟦{ source = \"192.0.2.1:1\", destination = \"[::1]:1\" } }"), "both be", "mixed"),
+        (
+            "step = [{ proxy = ⟦{ source = \"192.0.2.1:1\", destination = \"[::1]:1\" } }, { expect = 220 }]\n",
+            "both be",
+            "mixed",
+        ),
+        (step!("⟦{ proxy = { local = true } }"), "comes after the greeting", "not first"),
         (step!("{ xclient = ⟦{} }"), "is empty", "empty"),
         (step!("{ xclient = { ⟦adr = \"x\" } }"), "did you mean \"addr\"?", "mistyped"),
         (step!("{ xclient = { port = ⟦65536 } }"), "65535", "beyond the last port"),
