@@ -133,7 +133,7 @@ fn name_mismatch(peer: &PeerCertificate, wanted: &str) -> String {
 fn check_names(peer: &PeerCertificate, wanted: &str) -> Option<String> {
     let wanted_ip = wanted.parse::<IpAddr>().ok();
     let bare = wanted.strip_suffix('.').unwrap_or(wanted);
-    let fits = |name: &String| match (wanted_ip, name.parse::<IpAddr>()) {
+    let matches = |name: &String| match (wanted_ip, name.parse::<IpAddr>()) {
         (Some(wanted), Ok(ip)) => wanted == ip,
         (Some(_), Err(_)) | (None, Ok(_)) => false,
         (None, Err(_)) => match name.strip_prefix("*.") {
@@ -141,7 +141,7 @@ fn check_names(peer: &PeerCertificate, wanted: &str) -> Option<String> {
             None => name.eq_ignore_ascii_case(bare),
         },
     };
-    (!peer.facts.sans.iter().any(fits)).then(|| name_mismatch(peer, wanted))
+    (!peer.facts.sans.iter().any(matches)).then(|| name_mismatch(peer, wanted))
 }
 
 fn join_names(names: &[String]) -> String {

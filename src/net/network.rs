@@ -164,8 +164,8 @@ fn connect_host(
         .map_err(|why| ConnectError::CannotResolve { host: host.to_owned(), why })?;
     let resolved: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
     let source = options.source;
-    let fitting = |address: &&SocketAddr| source.is_none_or(|source| source.is_ipv4() == address.is_ipv4());
-    let candidates: Vec<SocketAddr> = addresses.iter().filter(fitting).copied().collect();
+    let has_family = |address: &&SocketAddr| source.is_none_or(|source| source.is_ipv4() == address.is_ipv4());
+    let candidates: Vec<SocketAddr> = addresses.iter().filter(has_family).copied().collect();
     let mut failed = Vec::new();
     for (tried, address) in candidates.iter().enumerate() {
         let until = attempt_deadline(deadline, candidates.len() - tried);

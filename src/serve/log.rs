@@ -103,18 +103,25 @@ impl ServerEvent<'_> {
     }
 }
 
+/// What the lines of a server's transcript have besides the dialogue.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServerTranscriptOptions {
+    /// Each line begins with the seconds since the first connection.
+    pub timestamps: bool,
+    /// Each line is followed by its bytes.
+    pub hex: bool,
+}
+
 /// Writes the transcript as the server saw it. Lines of the second connection are `C[2]:`, and so on.
 pub struct ServerTranscript<W: Write> {
     out: W,
-    timestamps: bool,
-    hex: bool,
+    options: ServerTranscriptOptions,
     error: Option<io::Error>,
 }
 
 impl<W: Write> ServerTranscript<W> {
-    /// `timestamps`: each line begins with the seconds since the first connection. `hex`: each line is followed by its bytes.
-    pub fn new(out: W, timestamps: bool, hex: bool) -> Self {
-        Self { out, timestamps, hex, error: None }
+    pub fn new(out: W, options: ServerTranscriptOptions) -> Self {
+        Self { out, options, error: None }
     }
 
     /// The first failure to write.
@@ -131,7 +138,7 @@ impl<W: Write + Send> ServerObserver for ServerTranscript<W> {
         let name = (connection > 1).then(|| connection.to_string());
         let mut page = String::new();
         let mut row = |mark: Mark, text: &str| {
-            write_prefix(mark, name.as_deref(), self.timestamps.then_some(at), &mut page);
+            write_prefix(mark, name.as_deref(), self.options.timestamps.then_some(at), &mut page);
             if !text.is_empty() {
                 page.push(' ');
                 page.push_str(text);
@@ -142,7 +149,7 @@ impl<W: Write + Send> ServerObserver for ServerTranscript<W> {
             let mut text = String::new();
             write_notation(*line, &[], &mut text);
             row(*mark, &text);
-            if self.hex {
+            if self.options.hex {
                 hex_dump(*line, &[], |dump| row(Mark::Remark, dump));
             }
         }

@@ -36,7 +36,7 @@ mod tests;
 pub use command::run_with_command;
 pub use config::{Behaviour, Config, Listen, Log, SinkOptions};
 pub use connection_log::ServerObservers;
-pub use log::{ServerEvent, ServerJson, ServerObserver, ServerTranscript};
+pub use log::{ServerEvent, ServerJson, ServerObserver, ServerTranscript, ServerTranscriptOptions};
 pub use rules::ReplyRules;
 pub use script::{ConnectionScript, MatchMode, Script, ScriptError};
 pub use server::{RunningServer, start};

@@ -64,7 +64,7 @@ fn is_last(bdat: &[u8]) -> bool {
 }
 
 /// Matches a whole line at the beginning of the input.
-pub(super) fn match_line(input: &[u8], fits: impl Fn(&[u8], LineEnd) -> bool) -> MatchResult {
+pub(super) fn match_line(input: &[u8], is_expected: impl Fn(&[u8], LineEnd) -> bool) -> MatchResult {
     let Some(at) = input.iter().position(|byte| *byte == b'\n') else {
         return if input.len() > MAX_LINE { MatchResult::Mismatch } else { MatchResult::Incomplete };
     };
@@ -76,7 +76,7 @@ pub(super) fn match_line(input: &[u8], fits: impl Fn(&[u8], LineEnd) -> bool) ->
         Some(bytes) => (bytes, LineEnd::CrLf),
         None => (&input[..at], LineEnd::Lf),
     };
-    if fits(bytes, end) { MatchResult::Match(at + 1) } else { MatchResult::Mismatch }
+    if is_expected(bytes, end) { MatchResult::Match(at + 1) } else { MatchResult::Mismatch }
 }
 
 /// Matches bytes without a line end, after which the server speaks.

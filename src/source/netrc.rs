@@ -1,12 +1,12 @@
 //! Reads a netrc file, as ftp(1) and curl know it: `machine`, `default`, `login`, `password`, `account`, `macdef`.
 
 /// The value of `field` (`login`, `password`, `account`) for `host`: of the first entry with the login `user`, or of the first
-/// entry if that is `None`. `default` is used if no `machine` of that host fits, wherever it is in the file.
+/// entry if that is `None`. `default` is used if no `machine` of that host has it, wherever it is in the file.
 pub fn find_value(text: &str, host: &str, user: Option<&str>, field: &str) -> Option<String> {
     let entries = entries(text, host);
-    let fits = |entry: &&NetrcEntry| user.is_none() || entry.login.as_deref() == user;
+    let is_of_user = |entry: &&NetrcEntry| user.is_none() || entry.login.as_deref() == user;
     let (defaults, machines): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.is_default);
-    let chosen = machines.iter().find(fits).or_else(|| defaults.iter().find(fits))?;
+    let chosen = machines.iter().find(is_of_user).or_else(|| defaults.iter().find(is_of_user))?;
     match field {
         "login" => chosen.login.clone(),
         "password" => chosen.password.clone(),

@@ -5,7 +5,7 @@ use super::transcript_files::{TranscriptFiles, file_id};
 use crate::cli::arguments::ServeArguments;
 use crate::cli::error::CommandError;
 use crate::event::Status;
-use crate::serve::{ServerJson, ServerObservers, ServerTranscript};
+use crate::serve::{ServerJson, ServerObservers, ServerTranscript, ServerTranscriptOptions};
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,8 +58,8 @@ impl ServerLog {
             _ if printed => Some(Box::new(out)),
             _ => None,
         };
-        let (timestamps, hex) = (arguments.timestamps, arguments.hex);
-        let transcript = writer.map(|out| Arc::new(Mutex::new(ServerTranscript::new(out, timestamps, hex))));
+        let options = ServerTranscriptOptions { timestamps: arguments.timestamps, hex: arguments.hex };
+        let transcript = writer.map(|out| Arc::new(Mutex::new(ServerTranscript::new(out, options))));
         let events = arguments.json.as_ref().map(|_| {
             let out = StdoutWriter::sharing_status(&stdout);
             Arc::new(Mutex::new(ServerJson::new(out)))

@@ -86,7 +86,7 @@ fn params(text: &str) -> Result<Params, Refusal> {
 pub(super) fn check_mail_params(params: &Params, max_size: u64) -> Result<(), Refusal> {
     for (keyword, value) in params {
         let value = value.as_deref();
-        let fits = match keyword.as_str() {
+        let is_valid = match keyword.as_str() {
             "SIZE" => match value.and_then(|value| value.parse::<u64>().ok()) {
                 Some(size) if size > max_size => {
                     return Err("552 5.3.4 message size exceeds fixed maximum message size".to_owned());
@@ -100,7 +100,7 @@ pub(super) fn check_mail_params(params: &Params, max_size: u64) -> Result<(), Re
             "AUTH" => value.is_some_and(|value| value == "<>" || xtext::decode(value).is_some()),
             _ => return Err(unsupported("MAIL", keyword)),
         };
-        if !fits {
+        if !is_valid {
             return Err(format!("501 5.5.4 {keyword} has no such value"));
         }
     }
@@ -111,7 +111,7 @@ pub(super) fn check_mail_params(params: &Params, max_size: u64) -> Result<(), Re
 pub(super) fn check_rcpt_params(params: &Params) -> Result<(), Refusal> {
     for (keyword, value) in params {
         let value = value.as_deref().unwrap_or_default();
-        let fits = match keyword.as_str() {
+        let is_valid = match keyword.as_str() {
             "NOTIFY" => {
                 value.eq_ignore_ascii_case("NEVER")
                     || value.split(',').all(|word| one_of(word, &["SUCCESS", "FAILURE", "DELAY"]))
@@ -119,7 +119,7 @@ pub(super) fn check_rcpt_params(params: &Params) -> Result<(), Refusal> {
             "ORCPT" => value.split_once(';').is_some_and(|(kind, address)| !kind.is_empty() && orcpt(kind, address)),
             _ => return Err(unsupported("RCPT", keyword)),
         };
-        if !fits {
+        if !is_valid {
             return Err(format!("501 5.5.4 {keyword} has no such value"));
         }
     }

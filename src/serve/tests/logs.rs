@@ -1,7 +1,7 @@
 //! What a server writes down of its dialogues.
 
 use super::*;
-use crate::serve::{MatchMode, Script, ServerTranscript};
+use crate::serve::{MatchMode, Script, ServerTranscript, ServerTranscriptOptions};
 
 /// Keeps what a server logs.
 #[derive(Clone, Default)]
@@ -21,7 +21,7 @@ impl Write for Page {
 fn the_log_is_a_script_of_what_happened() {
     let page = Page::default();
     let script = "S: 220-a\nS: 220 x\nC: STARTTLS\nS: 220 go\n*: TLS started\nC: DATA\nS: 354 go\nC: one\nC: .\nS: 250 \\c\nS: ok\nC: QUIT\nS: 221 x\n";
-    let log = ServerTranscript::new(page.clone(), false, false);
+    let log = ServerTranscript::new(page.clone(), ServerTranscriptOptions::default());
     let config = Config { observers: vec![Arc::new(Mutex::new(log))], ..Config::script(script).expect("a script") };
     let server = start(config).expect("it starts");
     let mut client = connect(&server);
@@ -44,7 +44,7 @@ fn the_log_is_a_script_of_what_happened() {
 #[test]
 fn the_log_shows_lines_without_an_end_and_a_mismatch_of_the_second_connection() {
     let page = Page::default();
-    let log = ServerTranscript::new(page.clone(), false, true);
+    let log = ServerTranscript::new(page.clone(), ServerTranscriptOptions { hex: true, ..Default::default() });
     let config = Config::script("S: 220 x\nC: QUIT\nS: 221 x\n").expect("a script");
     let server = start(Config { observers: vec![Arc::new(Mutex::new(log))], ..config }).expect("it starts");
     connect(&server).hears("220 x").say("QUIT").hears("221 x").hears_the_end();

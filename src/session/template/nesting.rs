@@ -59,7 +59,7 @@ pub fn check_nesting(source: &str, kind: TemplateKind) -> Result<(), NestingErro
         // `1if` is a number and a keyword. `1e5` and `0xff` are counted as well, which does no harm.
         let is_glued = token.kind == TokenKind::Word && end_of_number == Some(token.bytes.start);
         end_of_number = (token.kind == TokenKind::Number).then_some(token.bytes.end);
-        let fits = match token.kind {
+        let has_room = match token.kind {
             TokenKind::ValueStart | TokenKind::StatementStart | TokenKind::TagEnd => {
                 level = Level::at(0);
                 outer.clear();
@@ -67,10 +67,10 @@ pub fn check_nesting(source: &str, kind: TemplateKind) -> Result<(), NestingErro
             }
             TokenKind::Literal | TokenKind::Number => true,
             TokenKind::OpeningBracket => {
-                let fits = level.operator();
+                let has_room = level.operator();
                 let inner = Level::at(level.now);
                 outer.push(std::mem::replace(&mut level, inner));
-                fits
+                has_room
             }
             TokenKind::ClosingBracket => {
                 if let Some(around) = outer.pop() {
@@ -95,7 +95,7 @@ pub fn check_nesting(source: &str, kind: TemplateKind) -> Result<(), NestingErro
             }
             TokenKind::Sign => !"+-*/%~|.<>!=".contains(text) || level.operator(),
         };
-        if !fits {
+        if !has_room {
             return Err(NestingError { what: OPERATORS, bytes: token.bytes });
         }
     }
