@@ -36,10 +36,13 @@ fn is_pair(chain: &[u8], key: &str) -> Result<bool, ErrorStack> {
 /// The first private key in these PEM blocks, as a PKCS#8 PEM block.
 pub fn to_pkcs8_pem(pem: &[u8]) -> Result<String, String> {
     for block in Pem::iter_from_buffer(pem) {
-        let block = block.map_err(|_| "the key is not PEM".to_owned())?;
+        // The parser takes no blocks with headers, which encrypted ones have (RFC 1421 §4.6).
+        let block = block.map_err(|_| match is_encrypted(pem) {
+            true => encrypted_key_error(),
+            false => "the key is not PEM".to_owned(),
+        })?;
         let der = match block.label.as_str() {
             "PRIVATE KEY" => block.contents,
-            "RSA PRIVATE KEY" | "EC PRIVATE KEY" if is_encrypted(pem) => return Err(encrypted_key_error()),
             "RSA PRIVATE KEY" => pkcs8(RSA, &block.contents),
             "EC PRIVATE KEY" => {
                 let curve = curve(&block.contents).ok_or("the EC key does not name its curve")?;
@@ -173,6 +176,10 @@ mod tests {
             ("", "no private key"),
             (CERTIFICATE, "no private key"),
             ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", "encrypted"),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+                "encrypted",
+            ),
             ("-----BEGIN EC PRIVATE KEY-----\nMAMCAQE=\n-----END EC PRIVATE KEY-----\n", "curve"),
         ] {
             let error = to_pkcs8_pem(pem.as_bytes()).expect_err(pem);
