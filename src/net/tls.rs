@@ -153,6 +153,8 @@ pub fn handshake(
                     Some(why) => match weak_certificate(&why) {
                         Some(why) => TlsError::RefusedHere { why, chosen_version: None },
                         None => {
+                            // A server may serve one connection after another: this one ends before a second one.
+                            drop(spare);
                             let chain = match failure.chain.is_empty() {
                                 true => FirstFlight::parse(&seen.bytes).certificates,
                                 false => failure.chain,
