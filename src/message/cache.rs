@@ -299,5 +299,12 @@ mod tests {
             assert_eq!(encode(&cache, key, &big).1, cached, "{key}");
         }
         assert!(cache.0.lock().expect("no thread panicked").bytes <= MAX_BYTES);
+        let cache = Arc::new(PartCache::default());
+        for _ in 0..2 {
+            let length = MAX_BYTES as u64 / 4 * 3;
+            let open = move || Ok(Box::new(io::Read::take(io::repeat(b'a'), length)) as Box<dyn io::Read>);
+            let file = Source::new("data", length, Box::new(open)).with_cache(&cache, (0, 0));
+            assert!(!segment(file).1, "a large file is streamed: encoded it would take all of the room");
+        }
     }
 }

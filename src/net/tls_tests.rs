@@ -252,6 +252,7 @@ fn settings_that_are_of_no_use_are_said_before_anything_is_sent() {
     });
     for (options, words) in [
         (options("", ""), "not a valid server name"),
+        (options(&"a".repeat(254), ""), "not a valid server name"),
         (options("a b", ""), "not a valid server name"),
         (options("nul\0.example", ""), "not a valid server name"),
         (options("bücher.example", ""), "xn--"),

@@ -120,6 +120,11 @@ mod tests {
         for (fact, expected, why) in table {
             counter.observe(&Event { at: Duration::ZERO, connection: "main", fact });
             assert_eq!(counter.connections.values().map(|count| count.messages()).sum::<usize>(), expected, "{why}");
+            // No other test of this program counts messages.
+            assert_eq!(messages_in_flight(), expected, "{why}");
         }
+        counter.observe(&Event { at: Duration::ZERO, connection: "main", fact: content() });
+        drop(counter);
+        assert_eq!(messages_in_flight(), 0, "a session that is over has none");
     }
 }

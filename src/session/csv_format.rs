@@ -234,6 +234,9 @@ mod tests {
                 assert!(early.is_none() || early == Some(*expected), "{why}: decided too early, after {end} bytes");
             }
         }
+        let long = vec![b'a'; MAX_BEGINNING];
+        let first = detect_format(&long, false, &FormatHints::default());
+        assert_eq!(first, Some(delimited(b',', 0)), "a header line that is too long is cut");
         let hints = FormatHints { extension: csv, delimiter: Some(b'|') };
         let table = [
             ("a,b|c\n", delimited(b'|', 0), "the session file's delimiter"),

@@ -119,7 +119,7 @@ mod tests {
     fn entries_are_found() {
         let file = "# mail\nmachine a.example login anna password \"p \\\"q\\\" #\"\n\
                     macdef init\nmachine b.example password no\n\nmachine B.example\n\tlogin bob\n\taccount x\n\tpassword b#1\n\
-                    machine a.example password second\ndefault login anonymous password guest\n";
+                    machine a.example password second\nmachine d.example password one password two\ndefault login anonymous password guest\n";
         let table = [
             ("a.example", "login", Some("anna"), "one line"),
             ("a.example", "password", Some("p \"q\" #"), "a quoted word, the first of two entries"),
@@ -127,6 +127,7 @@ mod tests {
             ("b.example", "account", Some("x"), "an account"),
             ("a.example", "account", None, "an entry without it does not fall back to default's"),
             ("c.example", "login", Some("anonymous"), "default"),
+            ("d.example", "password", Some("one"), "the first of two in one entry"),
         ];
         for (host, field, expected, why) in table {
             assert_eq!(find_value(file, host, None, field).as_deref(), expected, "{why}");

@@ -30,6 +30,34 @@ fn a_key_selects_its_row_and_must_be_in_the_file() {
 }
 
 #[test]
+fn a_key_selects_its_row_of_standard_input_which_is_read_once() {
+    let (batch, server) = (BatchFixture::empty(), FaultServer::start());
+    batch.write("c.toml", SESSION.replace("p.csv", "-"));
+    let feed = |key: &str| batch.command(&server).args(["--key", key]).stdin("email\na@x.example\nb@x.example\n").run();
+    feed("b@x.example").exits(0);
+    assert_eq!(server.take_recipients(), ["b@x.example"]);
+    let missing = feed("nobody@x.example").exits(65);
+    assert!(missing.stderr.contains("--key nobody@x.example: no row has this key"), "{missing}");
+    assert_eq!(server.take_recipients(), [""; 0]);
+}
+
+#[test]
+fn a_rehearsal_asks_for_no_notifications() {
+    let batch = BatchFixture::new(1);
+    let params = "params = { rcpt = \"NOTIFY=FAILURE ORCPT=rfc822;u0@x.example X-KEPT=1\" }\n[rows]\n";
+    batch.write("c.toml", SESSION.replace("[rows]\n", params));
+    let server = FaultServer::builder().offering(&["DSN"]).start();
+    for (options, line) in [
+        (&["--to", "me@x.example"][..], "C: RCPT TO:<me@x.example> X-KEPT=1\n"),
+        (&[], "C: RCPT TO:<u0@x.example> NOTIFY=FAILURE ORCPT=rfc822;u0@x.example X-KEPT=1\n"),
+    ] {
+        batch.without_ledger(&server).args(["--transcript", "t.log"]).args(options).run().exits(0);
+        let transcript = batch.read("t.log");
+        assert!(transcript.contains(line), "{options:?}: {transcript}");
+    }
+}
+
+#[test]
 fn options_for_rows_and_recipients_are_refused_where_they_cannot_hold() {
     let batch = BatchFixture::new(1);
     let plain = "[message]\nfrom = \"a@x.example\"\nto = \"b@x.example\"\ntext = \"t\"\n";

@@ -204,6 +204,14 @@ const TOLD: &[Case] = &[
         lacks: &[],
     },
     Case {
+        why: "after a 421 nothing is tried again",
+        steps: "{ send = 'NOOP', expect = 250, retry = { times = 1, wait = '1s', on = '4xx' } }",
+        server: &[Hear("NOOP"), Say("421 busy\r\n")],
+        status: 75,
+        has: &["S: 421 busy"],
+        lacks: &["Retrying"],
+    },
+    Case {
         why: "a capture becomes a variable",
         steps: "{ send = 'VRFY x', expect = 252, capture = { tok = 'token=(\\w+)' } }, { send = 'NOOP {{ tok }}', expect = 250 }",
         server: &[Hear("VRFY"), Say("252 token=abc fine\r\n"), Hear("NOOP abc\r"), Say("250 ok\r\n")],
@@ -389,4 +397,16 @@ fn on_fail_quit_runs_close_and_nothing_else() {
     assert_eq!(ran.outcome.status.code(), 1);
     assert!(ran.log.contains("C: RSET\nS: 250 ok\nC: QUIT\nS: 221 bye\n*: closed by the server\n"), "{}", ran.log);
     assert!(!ran.log.contains("C: B"));
+}
+
+#[test]
+fn an_assert_that_needs_a_missed_capture_is_not_reported_too() {
+    let step = "{ send = 'NOOP', expect = 250, capture = { tok = 'token=(\\w+)' }, assert = [\"tok == 'x'\"] }";
+    let ran = run_script(
+        &format!("step = [{{ expect = 220 }}, {step}]"),
+        &[Say("220 mx\r\n"), Hear("NOOP"), Say("250 ok\r\n")],
+    );
+    let failure = ran.outcome.failure.expect("the capture is missing");
+    assert!(failure.to_string().starts_with("capture failed: tok"), "{failure}");
+    assert_eq!(failure.details.others, [], "{}", ran.log);
 }

@@ -100,6 +100,22 @@ fn ten_messages_in_chunks_cost_one_round_trip_each_with_rset_between_them() {
 }
 
 #[test]
+fn a_message_sees_no_variables_of_the_step_before_it() {
+    let message = format!(
+        "message = {{ {}, to = '{{{{ who }}}}@example.com' }}, expect = 250",
+        SETTINGS.trim_end().replace('\n', ", ")
+    );
+    let toml = format!(
+        "vars = {{ who = 'all' }}\nstep = [ {{ expect = 220 }}, {{ ehlo = true }}, {{ {message}, with = {{ who = 'own' }} }}, {{ {message} }}, {{ quit = true }} ]"
+    );
+    let group = |rcpt| [Hear("MAIL"), Hear(rcpt), Hear("DATA"), GROUP[3].clone(), Content, Say("250 ok\r\n")];
+    let server = [&begin(PIPELINING)[..], &group("RCPT TO:<own@"), &group("RCPT TO:<all@"), &quit()].concat();
+    let ran = run_script(&toml, &server);
+    assert_eq!(ran.outcome.status.code(), 0, "{}", ran.log);
+    assert_eq!(writes(&ran), ["EHLO", "MAIL RCPT DATA", ".", "MAIL RCPT DATA", ".", "QUIT"], "{}", ran.log);
+}
+
+#[test]
 fn a_refused_message_withdraws_the_next_envelope_without_a_dot() {
     let acts = [Content, Hear("MAIL"), Hear("RCPT"), Hear("DATA"), Say("554 spam\r\n250 a\r\n250 b\r\n354 go\r\n")];
     let ran = run_script(&ten(""), &[&begin(PIPELINING)[..], &GROUP, &acts].concat());

@@ -127,6 +127,14 @@ fn a_message_in_flight_has_five_more_seconds_after_a_signal() {
 }
 
 #[test]
+fn a_delay_comes_before_the_first_attempt_only() {
+    let toml = "step = [{ expect = 220 }, { send = 'NOOP', expect = 250, delay = '3s', retry = { times = 1, wait = '1s', on = '4xx' } }]";
+    let server = [Say("220 mx\r\n"), Hear("NOOP"), Say("450 later\r\n"), Hear("NOOP"), Say("250 ok\r\n")];
+    let ran = run_script(toml, &server);
+    assert_eq!((ran.outcome.status.code(), ran.elapsed), (0, 4 * SECOND), "{}", ran.log);
+}
+
+#[test]
 fn each_piece_is_written_separately_after_its_pause() {
     let toml = "step = [{ expect = 220 }, { send = 'NOOP', expect = 250, chunk = { size = 1, every = '1s' } }]";
     let ran = run_script(toml, &[Say("220 mx\r\n"), Hear("NOOP"), Say("250 ok\r\n")]);

@@ -143,6 +143,7 @@ fn commands_out_of_order_and_wrong_ones_are_refused() {
         ("an invalid address", "C: HELO x\nS: 250 …\nC: MAIL FROM:<a b@c>\nS: 501 5.1.7 …"),
         ("no domain", "C: HELO x\nS: 250 …\nC: MAIL FROM:<a>\nS: 501 5.1.7 …"),
         ("the bare postmaster", "C: HELO x\nS: 250 …\nC: MAIL FROM:<>\nS: 250 …\nC: RCPT TO:<Postmaster>\nS: 250 …"),
+        ("that is a recipient only", "C: HELO x\nS: 250 …\nC: MAIL FROM:<postmaster>\nS: 501 5.1.7 …"),
         ("null recipient", "C: HELO x\nS: 250 …\nC: MAIL FROM:<>\nS: 250 …\nC: RCPT TO:<>\nS: 501 5.1.3 …"),
         ("an unknown parameter", "C: HELO x\nS: 250 …\nC: MAIL FROM:<> COLOUR=red\nS: 555 5.5.4 …"),
         ("a parameter twice", "C: HELO x\nS: 250 …\nC: MAIL FROM:<> SIZE=1 SIZE=1\nS: 501 5.5.4 …"),

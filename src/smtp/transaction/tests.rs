@@ -41,7 +41,7 @@ fn run(dialogue: &str, piece: usize) -> (String, TransactionTracker) {
 /// The dialogue, what is said, whether a transaction may be open at the end, why.
 type Case = (&'static str, &'static str, bool, &'static str);
 
-const TABLE: [Case; 45] = [
+const TABLE: [Case; 46] = [
     ("C VRFY a|S 550 no", "other", false, "no transaction"),
     ("C MAIL FROM:<a@x>|S 250 ok|C RCPT TO:<b@x>|S 550 no", "mail rcpt", true, "RCPT is refused"),
     ("C mail from:<a@x>|S 250 ok|C VRFY a|S 550 no", "mail other", true, "in small letters"),
@@ -137,6 +137,12 @@ const TABLE: [Case; 45] = [
         "the same through BDAT, in one write",
     ),
     ("C LHLO me|S 250|C DATA|S 354|C .|S 554", "hello go end to0.", false, "none was accepted: one reply"),
+    (
+        "C LHLO me|S 250|C MAIL FROM:<a@x>|S 250|C RCPT TO:<b@x>|S 250|C RCPT TO:<c@x>|S 250|R BDAT 2~$a$|S 552|R BDAT 2 LAST~$b$|S 503|C RSET|S 250",
+        "hello mail rcpt rcpt chunk end content rset",
+        false,
+        "after a refused chunk the last one has a single reply",
+    ),
     (
         "C LHLO me|S 500|C EHLO me|S 250|C DATA|S 354|C .|S 250",
         "hello hello go end content",
