@@ -49,6 +49,12 @@ impl<'a> RedactedLine<'a> {
         self.line.bytes.first() == Some(&b'2')
     }
 
+    /// Whether a part of it is secret.
+    pub fn has_secret(&self) -> bool {
+        let length = self.line.bytes.len();
+        self.hidden().iter().any(|range| range.start < range.end.min(length))
+    }
+
     /// Appends it as the transcript shows it.
     pub fn notation(&self, out: &mut String) {
         write_notation(self.line, &self.hidden(), out);
@@ -175,6 +181,7 @@ mod tests {
             shown.extend(block.lines().map(|line| {
                 let mut text = String::new();
                 line.notation(&mut text);
+                assert_eq!(line.has_secret(), text.contains("[secret]"), "{text}");
                 text
             }));
         });

@@ -162,17 +162,9 @@ impl Observer for DialogueRecording {
                     ExportedStep { number: step.number, title: step.title.to_string(), place: step.place.clone() };
                 state.dialogue.steps.push(label);
             }
-            Fact::LineSent(line) => {
-                let mut text = String::new();
-                line.notation(&mut text);
-                state.secret_lines += usize::from(text.contains("[secret]"));
-            }
-            Fact::Content(block) => {
-                let mut text = String::new();
-                block.lines().for_each(|line| line.notation(&mut text));
-                if text.contains("[secret]") {
-                    let _ = state.fail("its content has a secret", "leave the secret out of the content");
-                }
+            Fact::LineSent(line) => state.secret_lines += usize::from(line.has_secret()),
+            Fact::Content(block) if block.lines().any(|line| line.has_secret()) => {
+                let _ = state.fail("its content has a secret", "leave the secret out of the content");
             }
             _ => {}
         }
