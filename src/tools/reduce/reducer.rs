@@ -14,7 +14,7 @@ use toml_edit::Value;
 /// Steps that need each other, such as those of a mail transaction, are removed together if they are no more than this.
 const LONGEST_RUN: usize = 6;
 
-/// A string is cut into no more than about this many pieces at a time: a long one is not minimized byte by byte.
+/// A string is cut into no more than about this many pieces at a time: a long one is minimized byte by byte only when it is shorter.
 const MOST_PIECES: usize = 128;
 
 /// Decides whether a session still shows the fault.
@@ -153,16 +153,35 @@ impl<'c> Reducer<'c> {
         }
         for path in parts::sent_strings(&self.best) {
             match path.last_key() {
-                Some("hex") => self.cut_octets(&path, decode_hex, encode_hex)?,
-                Some("base64") => {
-                    self.cut_octets(&path, |text| STANDARD.decode(text).ok(), |octets| STANDARD.encode(octets))?
-                }
+                Some("hex") => self.cut_finer(&path, |own, path| own.cut_octets(path, decode_hex, encode_hex))?,
+                Some("base64") => self.cut_finer(&path, |own, path| {
+                    own.cut_octets(path, |text| STANDARD.decode(text).ok(), |octets| STANDARD.encode(octets))
+                })?,
                 _ => {
                     self.cut_string(&path, Pieces::Lines, 1)?;
-                    let count = self.best.string(&path).map_or(0, |text| pieces(text, Pieces::Characters).len());
-                    self.cut_string(&path, Pieces::Characters, count / MOST_PIECES)?;
+                    self.cut_finer(&path, |own, path| {
+                        let count = own.best.string(path).map_or(0, |text| pieces(text, Pieces::Characters).len());
+                        let finest = count / MOST_PIECES;
+                        own.cut_string(path, Pieces::Characters, finest)?;
+                        Ok(finest)
+                    })?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Cuts the string at `path` again as long as it becomes shorter: the pieces of a shorter one are smaller. `cut` gives how many
+    /// bytes or characters its smallest piece had.
+    fn cut_finer(
+        &mut self,
+        path: &ItemPath,
+        cut: fn(&mut Self, &ItemPath) -> Result<usize, Stopped>,
+    ) -> Result<(), Stopped> {
+        let length = |own: &Self| own.best.string(path).map_or(0, str::len);
+        let mut before = length(self);
+        while cut(self, path)? > 1 && length(self) < before {
+            before = length(self);
         }
         Ok(())
     }
@@ -193,22 +212,23 @@ impl<'c> Reducer<'c> {
         .map(drop)
     }
 
-    /// Removes octets of an encoded value at `path`.
+    /// Removes octets of an encoded value at `path`. Gives how many the smallest piece had.
     fn cut_octets(
         &mut self,
         path: &ItemPath,
         decode: fn(&str) -> Option<Vec<u8>>,
         encode: fn(&[u8]) -> String,
-    ) -> Result<(), Stopped> {
+    ) -> Result<usize, Stopped> {
         let base = self.best.clone();
-        let Some(octets) = base.string(path).and_then(decode) else { return Ok(()) };
+        let Some(octets) = base.string(path).and_then(decode) else { return Ok(0) };
         let all = octet_pieces(&octets);
-        let depth = SearchDepth { finest: all.len() / MOST_PIECES, longest_run: 1 };
+        let finest = all.len() / MOST_PIECES;
+        let depth = SearchDepth { finest, longest_run: 1 };
         minimize(all.len(), depth, &mut |kept| {
             let shorter: Vec<u8> = kept.iter().flat_map(|index| &all[*index]).copied().collect();
             self.replace(&base, path, &encode(&shorter))
-        })
-        .map(drop)
+        })?;
+        Ok(finest)
     }
 
     /// Finds a smaller number at `path`.

@@ -3,7 +3,10 @@
 use super::minimize::{SearchDepth, Stopped, minimize};
 use super::reducer::{FaultCheck, Reducer};
 use super::session_document::SessionDocument;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
+use std::cell::Cell;
 
 /// Minimizes a list, and gives what remains and the number of checks.
 fn counted(count: usize, depth: SearchDepth, fault: &dyn Fn(&[usize]) -> bool) -> (Vec<usize>, usize) {
@@ -205,13 +208,32 @@ fn each_kind_of_part_is_reduced() {
 }
 
 #[test]
-fn a_long_string_is_cut_in_pieces_and_a_short_one_byte_by_byte() {
-    for (length, most) in [(255, 102), (1280, 111)] {
-        let session = format!("step = [ {{ raw = \"{}\", expect = 1 }} ]\n", "x".repeat(length));
-        let (text, _) = reduced(&session, &|text| text.matches('x').count() > 102);
-        // "expect" has one, too.
-        let left = text.matches('x').count() - text.matches("expect").count();
-        assert!((102..=most).contains(&left), "{length}: {left}");
+fn a_long_string_is_cut_in_pieces_until_it_is_short_enough_to_be_cut_byte_by_byte() {
+    // A fault that needs 1,000 bytes is not searched for byte by byte.
+    for (length, needed, most) in [(255, 102, 102), (1280, 102, 102), (100_000, 102, 102), (1280, 1000, 1009)] {
+        let checks = Cell::new(0);
+        let enough = |text: &str| {
+            checks.set(checks.get() + 1);
+            // "expect" has one, too.
+            text.matches('x').count() - text.matches("expect").count() >= needed
+        };
+        for session in [
+            format!("step = [ {{ raw = \"{}\", expect = 1 }} ]\n", "x".repeat(length)),
+            format!("step = [ {{ raw = {{ base64 = \"{}\" }}, expect = 1 }} ]\n", STANDARD.encode("x".repeat(length))),
+        ] {
+            checks.set(0);
+            let octets = |text: &str| match text.split_once("base64 = \"") {
+                Some((_, rest)) => {
+                    let encoded = rest.split('"').next().unwrap_or_default();
+                    String::from_utf8(STANDARD.decode(encoded).expect("base64")).expect("ASCII")
+                }
+                None => text.to_owned(),
+            };
+            let (text, _) = reduced(&session, &|text| enough(&octets(text)));
+            let left = octets(&text).matches('x').count() - octets(&text).matches("expect").count();
+            assert!((needed..=most).contains(&left), "{length}: {left}");
+            assert!(checks.get() < 700, "{length}: {} checks", checks.get());
+        }
     }
 }
 
