@@ -2,7 +2,7 @@
 //!
 //! The words after a fence say what the block is: `toml` is a session, `toml fragment` a part of one, `toml include` a file for
 //! an `include` (its first line names it), `toml rules` a server's rules, `transcript` a transcript, `script` one for
-//! `mailrun serve`. `sh` and `crontab` are commands, `output` is what they print: `tests/stories` runs those of two pages.
+//! `mailrun serve`. `sh` and `crontab` are commands, `output` is what they print: `tests/stories` runs those of five pages.
 
 use crate::pages::{PAGES, page};
 use crate::support::tool;
@@ -13,22 +13,22 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A fenced block.
-struct Block {
+pub struct Block {
     page: &'static str,
     /// The line of its fence, counted from 1.
     line: usize,
     /// The words after the fence.
     kind: String,
-    text: String,
+    pub text: String,
 }
 
 impl Block {
-    fn place(&self) -> String {
+    pub fn place(&self) -> String {
         format!("{}:{}", self.page, self.line)
     }
 }
 
-fn blocks() -> Vec<Block> {
+pub fn blocks() -> Vec<Block> {
     let mut blocks = Vec::new();
     for name in PAGES {
         let mut open: Option<Block> = None;
@@ -51,7 +51,7 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
-fn of_kind<'b>(blocks: &'b [Block], kind: &str) -> Vec<&'b Block> {
+pub fn of_kind<'b>(blocks: &'b [Block], kind: &str) -> Vec<&'b Block> {
     let found: Vec<_> = blocks.iter().filter(|block| block.kind == kind).collect();
     assert!(!found.is_empty(), "there is no block of kind `{kind}`");
     found

@@ -5,6 +5,7 @@
 mod support;
 
 mod blocks;
+mod commands;
 mod pages;
 
 use mailrun::event::Status;
