@@ -270,8 +270,12 @@ impl Builder<'_> {
         }
         if let Some(last) = replies.last() {
             self.writer.secrets.note_challenge(last);
-            connection.state =
-                TurnState { content: last.code == Some(354), sasl: last.code == Some(334), greeting: false };
+            connection.state = TurnState {
+                content: last.code == Some(354),
+                sasl: last.code == Some(334),
+                greeting: false,
+                has_recipient: connection.state.has_recipient,
+            };
         } else if parts.iter().any(|part| part.kind != PartKind::Bytes) {
             connection.state.content = false;
         }
@@ -285,6 +289,13 @@ impl Builder<'_> {
         }
         let Some(line) = part.first() else { return };
         connection.verb = verb(line.trim_ascii());
+        let accepted = answer.and_then(|reply| reply.code).map(|code| code < 300);
+        let known = connection.state.has_recipient;
+        connection.state.has_recipient = match connection.verb.as_str() {
+            "MAIL" => None,
+            "RCPT" if known != Some(true) => accepted.or(known),
+            _ => known,
+        };
         self.session.lmtp |= connection.verb == "LHLO";
         connection.starttls = connection.verb == "STARTTLS" && answer.is_some_and(|reply| reply.code == Some(220));
     }

@@ -78,6 +78,8 @@ pub struct TurnState {
     pub sasl: bool,
     /// No reply came before.
     pub greeting: bool,
+    /// Whether a recipient was accepted since MAIL; `None` if the log shows no reply to any.
+    pub has_recipient: Option<bool>,
 }
 
 /// Cuts a turn into parts. `codes` are the codes of the replies to it; `logs_content` is false if the log leaves content out.
@@ -90,8 +92,11 @@ pub fn cut_turn(items: &[ClientItem], codes: &[u16], state: TurnState, logs_cont
         let (kind, length) = next_part(rest, state, !codes.is_empty());
         let (kind, length) = match kind {
             PartKind::Chunk if !logs_content && bdat_octets(first).is_some_and(|n| n > 0) => (PartKind::EmptyChunk, 1),
-            // The log shows that content ended, and nothing else of it.
-            PartKind::Content if length == 1 && !logs_content => (PartKind::MissingContent, 1),
+            // The log shows that content ended, and nothing else of it. After a 354 without a recipient clients send a dot alone
+            // (RFC 2920 §3.1).
+            PartKind::Content if length == 1 && !logs_content && state.has_recipient != Some(false) => {
+                (PartKind::MissingContent, 1)
+            }
             kind => (kind, length),
         };
         let (taken, after) = rest.split_at(length);
@@ -105,6 +110,7 @@ pub fn cut_turn(items: &[ClientItem], codes: &[u16], state: TurnState, logs_cont
             content: kind == PartKind::Command && is_data && code == Some(354) && dot(rest).is_some(),
             sasl: code == Some(334) && matches!(kind, PartKind::Command | PartKind::SaslAnswer),
             greeting: false,
+            has_recipient: state.has_recipient,
         };
         parts.push(part);
     }

@@ -24,11 +24,12 @@ pub enum LogFormat {
     Msmtp,
     Mutt,
     Sendmail,
+    Tshark,
     Pcap,
 }
 
 impl LogFormat {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Transcript,
         Self::Swaks,
         Self::Curl,
@@ -46,6 +47,7 @@ impl LogFormat {
         Self::Msmtp,
         Self::Mutt,
         Self::Sendmail,
+        Self::Tshark,
         Self::Pcap,
     ];
 
@@ -69,6 +71,7 @@ impl LogFormat {
             Self::Msmtp => "msmtp",
             Self::Mutt => "mutt",
             Self::Sendmail => "sendmail",
+            Self::Tshark => "tshark",
             Self::Pcap => "pcap",
         }
     }
@@ -93,6 +96,7 @@ impl LogFormat {
             Self::Msmtp => "output of msmtp --debug",
             Self::Mutt => "a debug log of mutt",
             Self::Sendmail => "output of sendmail -v or mailx -v",
+            Self::Tshark => "a TCP stream that tshark followed",
             Self::Pcap => "a pcap or pcapng file",
         }
     }
@@ -107,6 +111,9 @@ pub fn detect_log_format(log: &[u8]) -> Option<LogFormat> {
     // The remarks of `exim -bh` look like the client's lines of sendmail.
     if lines.iter().any(|line| line.after("**** SMTP testing session").is_some()) {
         return Some(LogFormat::Telnet);
+    }
+    if lines.iter().any(|line| line.bytes == b"Follow: tcp,ascii") {
+        return Some(LogFormat::Tshark);
     }
     let marked: [(LogFormat, LineMark); 15] = [
         (LogFormat::Postfix, marks::postfix),

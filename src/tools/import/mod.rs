@@ -77,6 +77,16 @@ fn read_dialogue(log: &[u8], format: Option<LogFormat>) -> Result<(LogFormat, di
         if let Some(error) = failed_connection::find_failure(&log) {
             return Err(error);
         }
+        if is_packet_list(&log) {
+            let message = "this lists the packets of a capture, without the bytes of the dialogue";
+            return Err(ImportError::new(message, "import the file of `tcpdump -w` or `dumpcap -w`"));
+        }
+        if log.trim_ascii().is_empty() {
+            return Err(ImportError::new(
+                "the log is empty",
+                "run the program with the option that shows its dialogue",
+            ));
+        }
         let names: Vec<&str> = LogFormat::ALL.iter().map(|format| format.name()).collect();
         let help = format!("--as names the format: {}", names.join(", "));
         return Err(ImportError::new("this is no log of a dialogue that mailrun recognizes", help));
@@ -93,6 +103,14 @@ fn read_dialogue(log: &[u8], format: Option<LogFormat>) -> Result<(LogFormat, di
         return Err(ImportError::new(message, "--as names another format"));
     }
     Ok((format, dialogue))
+}
+
+/// Whether this is what tcpdump or tshark print of packets: `16:43:51.532197 IP … > …: Flags [.], …`, `1 0.000000 … → … SMTP 91 S: …`.
+fn is_packet_list(log: &[u8]) -> bool {
+    log.split(|byte| *byte == b'\n').any(|line| {
+        let has = |wanted| log_text::find(line, wanted).is_some();
+        has(" > ") && has(": Flags [") || has(" → ") && (has(" SMTP ") || has(" TCP "))
+    })
 }
 
 const SHORTEN: &str = "import the part of the log that matters";

@@ -3,6 +3,7 @@
 use super::client_turn::{ClientPart, PartKind, bdat_octets};
 use super::log_text::{is_command, verb};
 use super::replies::LoggedReply;
+use super::script_text::LONGEST_CHUNK;
 use super::secrets::{ImportedSecrets, push_expression, secret_name};
 use super::steps::{WrittenStep, hexadecimal, quoted, quoted_lines, template_literal};
 use crate::smtp::lines::LineEnd;
@@ -272,9 +273,8 @@ fn is_last(line: &[u8], octets: usize) -> Option<bool> {
 
 /// BDAT with as many octets as it announces, in place of those that the log does not have.
 fn empty_chunk(part: &ClientPart) -> WrittenStep {
-    const LONGEST: usize = 65_536;
     let announced = part.items.first().and_then(bdat_octets).unwrap_or(0);
-    let octets = announced.min(LONGEST);
+    let octets = announced.min(LONGEST_CHUNK);
     let line = part.first().map(|line| String::from_utf8_lossy(line).into_owned()).unwrap_or_default();
     let filler = "Subject: placeholder\r\n\r\n".chars().chain(std::iter::repeat('x'));
     let mut text: String = filler.take(octets.saturating_sub(2)).collect();

@@ -1,8 +1,13 @@
 //! A logged dialogue as a script for `serve`.
 
 use super::dialogue::{ContentTracker, LogEvent, LoggedDialogue, LoggedEvent, Side, reply_code};
+use crate::smtp::lines::LineEnd;
+use crate::smtp::transaction::bdat_octets;
 use crate::transcript::LineBody;
 use std::fmt;
+
+/// How many octets at most stand for those of BDAT that a log does not have.
+pub const LONGEST_CHUNK: usize = 65_536;
 
 /// A script that was made from a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,6 +134,18 @@ impl ScriptWriter<'_> {
             }
         };
         self.push(format_args!("C: {shown}"));
+        if !self.dialogue.fidelity.content {
+            self.missing_octets(bytes);
+        }
+    }
+
+    /// Octets in place of those that BDAT announces and the log does not have: their number counts, and nothing of them is compared.
+    fn missing_octets(&mut self, line: &[u8]) {
+        let octets = bdat_octets(line).and_then(|octets| usize::try_from(octets).ok()).unwrap_or(0);
+        if octets > 0 {
+            let body = LineBody::plain(vec![b'x'; octets.min(LONGEST_CHUNK)], LineEnd::Missing);
+            self.push(format_args!("C: {body}"));
+        }
     }
 
     fn server_line(&mut self, body: &LineBody) {

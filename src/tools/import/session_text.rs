@@ -1,7 +1,7 @@
 //! Writes the session file.
 
 use super::builder::ImportedSession;
-use super::dialogue::LoggedDialogue;
+use super::dialogue::{LoggedDialogue, Side};
 use super::log_format::LogFormat;
 use super::secrets::SecretDisplay;
 use super::steps::quoted;
@@ -42,6 +42,13 @@ pub fn write_session(name: &str, format: LogFormat, dialogue: &LoggedDialogue, s
         1 => out.push_str("# The log has 1 more connection, which is not imported.\n"),
         n => {
             let _ = writeln!(out, "# The log has {n} more connections, which are not imported.");
+        }
+    }
+    for (side, missing) in
+        [(Side::Client, "the client, so the session only waits for the replies"), (Side::Server, "the server")]
+    {
+        if !dialogue.has_line_of(side) {
+            let _ = writeln!(out, "# The log has no line of {missing}.");
         }
     }
     if let Some(line) = dialogue.wrapped {

@@ -167,6 +167,10 @@ fn an_error_has_its_place_and_says_what_helps() {
     assert_eq!(bad.place, Some((3, 11)), "{bad}");
     let none = import("x", b"Dear all,\nnothing here\n", None).expect_err("this is no log");
     assert!(none.help.contains("swaks") && none.help.contains("pcap"), "{}", none.help);
+    for log in ["", "\n \n"] {
+        let empty = import("x", log.as_bytes(), None).expect_err("there is nothing");
+        assert_eq!(empty.message, "the log is empty");
+    }
     let other = import("x", &fixture("swaks.txt"), Some(LogFormat::Postfix)).expect_err("not of Postfix");
     assert!(other.message.contains("Postfix"), "{other}");
 }

@@ -86,8 +86,26 @@ pub fn swaks(line: &[u8]) -> Option<Marked<'_>> {
     text_after(line, "===").or_else(|| text_after(line, "***")).map(Marked::Remark)
 }
 
+/// `<   0016: 50 20 72 …` and `  > 0016: …` of swaks (`--show-raw-text`), or without a mark (`--no-send-hints`).
+pub fn is_swaks_dump(line: &[u8]) -> bool {
+    let line = trim_start(line.strip_prefix(b"<").unwrap_or(line));
+    let line = trim_start(line.strip_prefix(b">").unwrap_or(line));
+    let shape = b"0000: FF FF";
+    // The last line may have one byte.
+    let is_hex = |byte: &u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(byte) || *byte == b' ';
+    line.len() > shape.len()
+        && line.iter().zip(shape).all(|(byte, wanted)| match wanted {
+            b'0' => byte.is_ascii_digit(),
+            b'F' => is_hex(byte),
+            wanted => byte == wanted,
+        })
+}
+
 /// `> `, `< `, and `* `.
 pub fn curl(line: &[u8]) -> Option<Marked<'_>> {
+    if is_swaks_dump(line) {
+        return None;
+    }
     // A progress meter that had no line end stands before the mark.
     let line = without_meter(line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line));
     let line = without_trace(line);

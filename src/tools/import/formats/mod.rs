@@ -5,6 +5,7 @@ mod curl;
 mod curl_trace;
 mod exim;
 mod exim_test;
+mod followed_stream;
 mod javamail;
 mod literals;
 mod marked_lines;
@@ -49,6 +50,7 @@ pub fn read_log(log: &[u8], format: LogFormat) -> Result<LoggedDialogue, ImportE
         LogFormat::Msmtp => Ok(marked_lines::read(&lines(), &marked_lines::MSMTP)),
         LogFormat::Mutt => Ok(marked_lines::read(&lines(), &marked_lines::MUTT)),
         LogFormat::NetSmtp => Ok(marked_lines::read(&lines(), &marked_lines::NET_SMTP)),
+        LogFormat::Tshark => Ok(followed_stream::read(&lines())),
         LogFormat::Pcap => capture::read(log),
     }
 }

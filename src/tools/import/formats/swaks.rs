@@ -1,6 +1,6 @@
 //! Output of swaks.
 
-use super::marks::{Marked, swaks};
+use super::marks::{Marked, is_swaks_dump, swaks};
 use super::paste::Paste;
 use crate::smtp::lines::LineEnd;
 use crate::tools::import::client_turn::PROXY_V2;
@@ -42,12 +42,13 @@ pub(super) fn read(lines: &[LogLine<'_>]) -> LoggedDialogue {
 fn read_without_hints(lines: &[LogLine<'_>]) -> LoggedDialogue {
     let mut dialogue = LoggedDialogue::new(FIDELITY);
     let start = lines.iter().position(|line| is_swaks_remark(&line.text()).is_some()).unwrap_or(0);
+    let shown: Vec<LogLine<'_>> = lines[start..].iter().copied().filter(|line| !is_swaks_dump(line.bytes)).collect();
     let note_remark = |line: LogLine<'_>, dialogue: &mut LoggedDialogue| {
         if let Some(Marked::Remark(text)) = swaks(line.bytes) {
             remark(line, &String::from_utf8_lossy(text), dialogue);
         }
     };
-    Paste { lines: &lines[start..], is_remark: is_swaks_remark, note_remark }.read(&mut dialogue);
+    Paste { lines: &shown, is_remark: is_swaks_remark, note_remark }.read(&mut dialogue);
     dialogue
 }
 
@@ -132,14 +133,15 @@ impl SwaksReader {
     }
 
     fn unmarked(&mut self, line: LogLine<'_>, dialogue: &mut LoggedDialogue) {
-        let is_dump = line.bytes.starts_with(b"  >") || line.bytes.starts_with(b"<  ");
         let begun = self.begun || is_command(line.bytes) || is_reply(line.bytes);
         match self.unmarked {
             Some(Side::Server) if is_reply(line.bytes) => {
                 self.content.note(Side::Server, line.bytes);
                 dialogue.push_line(line.number, Side::Server, line.bytes);
             }
-            Some(Side::Client) if begun && !is_dump => dialogue.push_line(line.number, Side::Client, line.bytes),
+            Some(Side::Client) if begun && !is_swaks_dump(line.bytes) => {
+                dialogue.push_line(line.number, Side::Client, line.bytes)
+            }
             // `--no-info-hints` leaves the mark of remarks out.
             _ => remark(line, &line.text(), dialogue),
         }

@@ -133,3 +133,37 @@ fn packets_that_were_captured_in_part_keep_their_replies_apart() {
     let text = import("x.pcap", &capture, None).unwrap_or_else(|error| panic!("{error}"));
     assert!(text.contains("# a guess: the capture begins inside of the connection"), "{text}");
 }
+
+#[test]
+fn a_stream_that_tshark_followed_gives_its_bytes() {
+    let log = |cr: &str| {
+        "===================================================================\nFollow: tcp,ascii\nFilter: tcp.stream eq 0\n\
+         Node 0: 127.0.0.1:48170\nNode 1: 192.0.2.1:2525\n\t7\n220 x~\n\n6\nDATA~\n\n\t8\n354 go~\n\n14\nA: b~\n~\n25~\n~\n\n3\n.~\n\n\
+         \t8\n250 ok~\n\n6\nQUIT~\n\n\t9\n221 bye~\n\n===================================================================\n"
+            .replace('~', cr)
+    };
+    for (cr, tells_ends) in [("\r", true), ("", false)] {
+        let text = import("x", log(cr).as_bytes(), None).unwrap_or_else(|error| panic!("{error}"));
+        assert!(
+            text.contains("server = \"smtp://192.0.2.1:2525\"") && text.contains("A: b\n\n25\n\n\"\"\"\nexpect = 250"),
+            "{text}"
+        );
+        assert!(text.contains("send = \"QUIT\"\nexpect = 221"), "{text}");
+        assert_eq!(!text.contains("line ends (CRLF is a guess)"), tells_ends, "{text}");
+    }
+    // The length tells a line that ended in LF.
+    let mixed = log("\r").replace("6\nDATA\r\n\n", "5\nDATA\n\n");
+    let text = import("x", mixed.as_bytes(), None).unwrap_or_else(|error| panic!("{error}"));
+    assert!(text.contains("raw = \"DATA\\n\""), "{text}");
+}
+
+#[test]
+fn a_list_of_packets_says_what_to_import() {
+    for list in [
+        "16:43:51.532197 IP localhost.38447 > localhost.48170: Flags [P.], ack 19, win 64, length 12\n",
+        "    4 0.000414 127.0.0.1 → 127.0.0.1 SMTP 91 S: 220 mx.test ESMTP ready\n",
+    ] {
+        let error = import("x", list.as_bytes(), None).expect_err("it has no dialogue");
+        assert!(error.help.contains("tcpdump -w"), "{error}");
+    }
+}

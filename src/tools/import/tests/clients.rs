@@ -214,4 +214,18 @@ fn the_dot_of_content_that_postfix_sent_stands_for_it() {
     );
     let text = imported(&log);
     assert!(text.contains("placeholder") && text.contains("{ send = \"QUIT\", expect = 221 }"), "{text}");
+    for (codes, has_content) in [(["550", "250"], true), (["250", "550"], true), (["550", "450"], false)] {
+        // Without a recipient, a dot alone is all that Postfix sends.
+        let recipients: String = codes
+            .iter()
+            .map(|code| format!("{at} > mx[192.0.2.1]:25: RCPT TO:<a@b>\n{at} < mx[192.0.2.1]:25: {code} x\n"))
+            .collect();
+        let text = imported(&log.replacen(
+            &format!("{at} > mx[192.0.2.1]:25: DATA"),
+            &format!("{recipients}{at} > mx[192.0.2.1]:25: DATA"),
+            1,
+        ));
+        assert_eq!(text.contains("placeholder"), has_content, "{codes:?}\n{text}");
+        assert!(has_content || text.contains("{ body = \"\", expect = 250 }"), "{text}");
+    }
 }

@@ -197,4 +197,28 @@ pub const FIXTURES: &[(&str, LogFormat, &[&str])] = &[
             "\nhello\n250 not a reply\n\"\"\"\nexpect = 250",
         ],
     ),
+    (
+        "exim-chunking.txt",
+        LogFormat::Exim,
+        &["server = \"smtp://192.0.2.7:25\"", "{ bdat = \"Subject: placeholder", "{ send = \"QUIT\", expect = 221 }"],
+    ),
+    (
+        "postfix-client.txt",
+        LogFormat::Postfix,
+        &[
+            "server = \"smtp://mx.shrew.example:25\"",
+            "{ send = \"DATA\", expect = 354 }",
+            "placeholder",
+            "raw = \"QUIT\\r\\n\"",
+        ],
+    ),
+    (
+        "tshark.txt",
+        LogFormat::Tshark,
+        &[
+            "send = \"RCPT TO:<you@x.test>\"\nexpect = 250",
+            "\nhello\n\n\n\"\"\"\nexpect = 250",
+            "send = \"QUIT\"\nexpect = 221",
+        ],
+    ),
 ];

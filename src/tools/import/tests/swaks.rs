@@ -135,3 +135,35 @@ fn a_secret_says_how_the_log_shows_it() {
     let text = import("x", log.as_bytes(), None).unwrap_or_else(|error| panic!("{error}"));
     assert!(text.contains("decoded in line 6") && text.contains("decoded in line 8"), "{text}");
 }
+
+#[test]
+fn bytes_that_swaks_shows_are_no_lines_of_the_dialogue() {
+    let rows = |mark: &str| {
+        format!(
+            "{mark}0000: 32 35 30 2D  6D 78 2E 74  65 73 74 0D  0A 32 35 30    250-mx.test..250\n{mark}0016: 0A    .\n"
+        )
+        .repeat(9)
+    };
+    let wanted = "expect = 220\n\n[[step]]\nsend = \"NOOP\"\nexpect = 250\n\n[[step]]\nsend = \"QUIT\"\nexpect = 221";
+    for (sent, received, rows_sent, rows_received) in
+        [(" -> ", "<-  ", "  > ", "<   "), ("", "<-  ", "", "<   "), (" -> ", "", "  > ", ""), ("", "", "", "")]
+    {
+        let (out, into) = (rows(rows_sent), rows(rows_received));
+        let log = format!(
+            "{TRYING}{into}{received}220 x\n{sent}NOOP\n{out}{into}{received}250 ok\n{sent}QUIT\n{out}{into}{received}221 bye\n"
+        );
+        assert!(imported(&log).contains(wanted), "{log}\n{}", imported(&log));
+    }
+}
+
+#[test]
+fn a_log_of_one_side_says_so() {
+    for (log, wanted) in [
+        ("<-  220 x\n<-  250 ok\n", "# The log has no line of the client, so the session only waits for the replies."),
+        (" -> NOOP\n -> QUIT\n", "# The log has no line of the server."),
+    ] {
+        let text = imported(&format!("{TRYING}{log}"));
+        assert_eq!(text.matches("has no line of").count(), 1, "{text}");
+        assert!(text.contains(wanted), "{text}");
+    }
+}
