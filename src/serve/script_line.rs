@@ -44,13 +44,13 @@ pub(super) fn has_secret(body: &LineBody) -> bool {
     body.pieces.len() > 1
 }
 
-/// Whether it is EHLO, HELO or LHLO, with a name that differs from machine to machine.
+/// Whether it is EHLO, HELO or LHLO: their name differs from machine to machine.
 pub(super) fn is_hello(body: &LineBody) -> bool {
     let word = verb(first_piece(body));
     let line = first_piece(body);
     ["EHLO", "HELO", "LHLO"].iter().any(|hello| word.eq_ignore_ascii_case(hello.as_bytes()))
         && body.end == LineEnd::CrLf
-        && line.get(word.len()) == Some(&b' ')
+        && matches!(line.get(word.len()), None | Some(b' '))
 }
 
 /// The octets of a line on the wire, without its secrets.

@@ -32,6 +32,13 @@ pub const RECORDED_FAULTS: &[Case] = &[
         problem: None,
     },
     Case {
+        why: "the name of EHLO is not compared, even if the script has none",
+        transcript: "*: match command\nC: EHLO\nS: 250 x\nC: HELO a\nS: 250 x\n*: closed by the server\n",
+        sent: b"EHLO client.example\r\nHELO\r\n",
+        said: "250 x\r\n250 x\r\n<close>",
+        problem: None,
+    },
+    Case {
         why: "a word that a secret continues is compared as far as it is known",
         transcript: "*: match verb\nC: X[secret]\nS: 250 a\nC: X [secret]\nS: 250 b\n*: closed by the server\n",
         sent: b"Xhunter2\r\nX y\r\n",
