@@ -262,3 +262,15 @@ fn what_run_recorded_from_a_script_is_such_a_script_again() {
         }
     }
 }
+
+#[test]
+fn the_server_ends_after_a_client_that_says_something_else() {
+    let folder = Folder::new().with("s.txt", SCRIPT);
+    let server = folder.mailrun(["serve", "s.txt", "--listen", "127.0.0.1:0"]).start();
+    let port = listening_port(&server);
+    // A client that leaves at once, as one that looks whether the port is open, does not end it.
+    assert_eq!(talk(port, &[]), ["220 mx.example"]);
+    assert_eq!(talk(port, &["EHLO a", "NOOP"]), ["220 mx.example", "250 mx.example", "421 script mismatch"]);
+    let ended = server.wait().exits(1);
+    assert!(ended.stderr.ends_with("*: expected \"DATA\", got \"NOOP\"\n"), "{ended}");
+}

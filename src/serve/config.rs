@@ -56,6 +56,8 @@ pub struct Config {
     pub lmtp: bool,
     /// The server ends after this number of connections.
     pub connections: Option<usize>,
+    /// The server ends after a client that said something else than the script.
+    pub ends_at_mismatch: bool,
     /// Everything that the server sends is cut into writes of this number of bytes.
     pub pieces: Option<usize>,
     /// How long the server waits for a client (RFC 5321 §4.5.3.2.7).
@@ -76,6 +78,7 @@ impl Config {
             names: Vec::new(),
             lmtp: false,
             connections: None,
+            ends_at_mismatch: false,
             pieces: None,
             idle: Duration::from_secs(300),
             log: None,

@@ -8,7 +8,7 @@ use super::log::ServerEvent;
 use super::maildrop::Maildrop;
 use super::proxy;
 use super::script::Pace;
-use super::script_player::ScriptPlayer;
+use super::script_player::{CLIENT_LEFT, ScriptPlayer};
 use super::shared::SharedServer;
 use super::sink::Sink;
 use super::summary::ConnectionResult;
@@ -51,7 +51,16 @@ pub(super) fn serve_connection(shared: &SharedServer, number: usize, socket: Cli
             print(&format!("*: {problem}"));
         }
     }
+    let deviated = problem.as_deref().is_some_and(client_deviated);
     shared.state().ends.push(ConnectionResult { connection: number, problem });
+    if deviated && shared.config.ends_at_mismatch {
+        shared.accept_no_more();
+    }
+}
+
+/// Whether a client said something else. One that only left, as a port scanner does, did not.
+fn client_deviated(problem: &str) -> bool {
+    problem.starts_with("expected ") && !problem.ends_with(CLIENT_LEFT)
 }
 
 /// Random letters and digits, for challenges.

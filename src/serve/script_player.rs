@@ -14,6 +14,8 @@ use std::collections::VecDeque;
 const MISMATCH: &[u8] = b"421 script mismatch\r\n";
 /// The reply to QUIT after the script's last line.
 const BYE: &[u8] = b"221 2.0.0 bye\r\n";
+/// What a mismatch got if the client left.
+pub(super) const CLIENT_LEFT: &str = "the end of the connection";
 /// How many bytes of a repeated line are written at once.
 const BATCH: usize = 64 * 1024;
 
@@ -83,7 +85,7 @@ impl ScriptPlayer {
             (Some(line), _) => quote_line(line),
             (None, Some(ClientEnd::Idle)) => "nothing".to_owned(),
             (None, Some(ClientEnd::Stopped)) => "nothing before the server was stopped".to_owned(),
-            (None, _) => "the end of the connection".to_owned(),
+            (None, _) => CLIENT_LEFT.to_owned(),
         };
         self.problem = Some(format!("expected {expected}, got {got}"));
         self.mismatch_sent = true;
@@ -360,7 +362,7 @@ impl Dialogue for ScriptPlayer {
                 || (describe_unfinished(op).is_some() && !matches!(op, ScriptOp::Send { .. }))
         };
         let left = self.ops.iter().any(waits).then(|| self.ops.iter().find_map(describe_unfinished)).flatten()?;
-        Some(format!("expected {left}, got the end of the connection"))
+        Some(format!("expected {left}, got {CLIENT_LEFT}"))
     }
 }
 

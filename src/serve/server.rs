@@ -84,7 +84,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> anyhow::Result<Join
 }
 
 impl RunningServer {
-    /// Waits until the server ends by itself: after the configured number of connections.
+    /// Waits until the server ends by itself: after the configured number of connections, or a mismatch.
     pub fn wait(mut self) -> Summary {
         self.join()
     }
@@ -134,13 +134,13 @@ fn accept_all(shared: &Arc<SharedServer>, listener: &Listener) {
         let socket = match listener.accept() {
             Ok(socket) => socket,
             // No descriptors are left, or a client left before it was accepted: neither ends the server.
-            Err(_) if !shared.is_stopping() => {
+            Err(_) if shared.accepts() => {
                 shared.pause(Duration::from_millis(10));
                 continue;
             }
             Err(_) => break,
         };
-        if shared.is_stopping() {
+        if !shared.accepts() {
             break;
         }
         threads.retain(|thread| !thread.is_finished());

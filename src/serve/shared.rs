@@ -18,6 +18,8 @@ const MAX_CONNECTIONS: usize = 256;
 #[derive(Default)]
 pub(super) struct ServerState {
     pub(super) stopping: bool,
+    /// No more clients are served; open connections go on.
+    pub(super) closed: bool,
     pub(super) live: HashMap<usize, OpenConnection>,
     pub(super) begun: usize,
     pub(super) ends: Vec<ConnectionResult>,
@@ -66,6 +68,17 @@ impl SharedServer {
         drop(state);
         self.changed.notify_all();
         self.wake.wake();
+    }
+
+    /// Serves no more clients. Open connections go on to their end.
+    pub(super) fn accept_no_more(&self) {
+        self.state().closed = true;
+        self.wake.wake();
+    }
+
+    pub(super) fn accepts(&self) -> bool {
+        let state = self.state();
+        !state.stopping && !state.closed
     }
 
     pub(super) fn is_stopping(&self) -> bool {

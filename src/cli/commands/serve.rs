@@ -25,6 +25,8 @@ pub fn main(arguments: &ServeArguments) -> Result<Status, CommandError> {
     let mut config = Config::new(behaviour(arguments)?);
     config.tls = arguments.tls;
     config.connections = arguments.connections.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    // With a number, or a command, that says when the server ends.
+    config.ends_at_mismatch = arguments.connections.is_none() && arguments.command.is_empty();
     let log = ServerLog::create(arguments)?;
     // The transcript has what a client did wrong.
     if !ServerLog::is_printed(arguments) {
