@@ -59,9 +59,12 @@ pub fn parse(
         from_environment.extend(names);
     }
     Arguments::command()
-        .try_get_matches_from(all)
+        .try_get_matches_from(&all)
         .and_then(|matches| Arguments::from_arg_matches(&matches))
         .map_err(|error| {
+            if error.kind() == ErrorKind::InvalidUtf8 {
+                return invalid_utf8(&all, &from_environment);
+            }
             let error = suggest_commands_of_option(suggest_a_command(error, &definition), &definition);
             add_variable_name(error, &from_environment)
         })
@@ -135,6 +138,19 @@ fn bad_flag(long: &str, value: &OsStr) -> clap::Error {
     let message = format!("invalid value '{value}' for '{name} (--{long})': expected 1 or true, or 0 or false\n");
     // A raw error has no usage: that of the whole program would not help.
     clap::Error::raw(ErrorKind::InvalidValue, message)
+}
+
+/// The error that names the arguments that are not UTF-8, and the variables that they come from.
+fn invalid_utf8(arguments: &[OsString], from_environment: &[String]) -> clap::Error {
+    let shown = arguments.iter().filter(|argument| argument.to_str().is_none()).map(|argument| {
+        let text = crate::transcript::escape_unprintable(argument.as_bytes());
+        let given = text.strip_prefix("--").and_then(|option| option.split_once('='));
+        match given.filter(|(long, _)| from_environment.iter().any(|known| known == long)) {
+            Some((long, value)) => format!("'{value}' in {} (--{long})", variable_name(long)),
+            None => format!("'{text}'"),
+        }
+    });
+    clap::Error::raw(ErrorKind::InvalidUtf8, format!("not UTF-8: {}\n", shown.collect::<Vec<_>>().join(", ")))
 }
 
 /// Adds a suggestion if clap has none, such as for two swapped letters.

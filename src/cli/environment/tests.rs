@@ -187,3 +187,16 @@ fn what_decides_who_gets_mail_has_no_variable() {
     let arguments = run(&["run", "a.toml"], &environment);
     assert!(!arguments.output.show_secrets && !arguments.batch.resend_unknown);
 }
+
+#[test]
+fn what_is_not_utf_8_is_named_with_its_variable() {
+    let invalid = || OsString::from_vec(b"a\xff".to_vec());
+    let error_of = |arguments: Vec<OsString>, variable: &'static str| {
+        let parsed = parse(arguments, &|name| (name == variable).then(invalid));
+        parsed.expect_err("it is not UTF-8").to_string()
+    };
+    let line = |last: OsString| vec!["mailrun".into(), "run".into(), last];
+    assert_eq!(error_of(line(invalid()), ""), "error: not UTF-8: 'a\\xff'\n");
+    let of_variable = error_of(line("s.toml".into()), "MAILRUN_TIMEOUT");
+    assert_eq!(of_variable, "error: not UTF-8: 'a\\xff' in MAILRUN_TIMEOUT (--timeout)\n");
+}
