@@ -273,3 +273,35 @@ fn check_leaves_for_the_run_what_the_files_do_not_say() {
         assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{text}: {ran}");
     }
 }
+
+#[test]
+fn check_shows_no_secret_that_a_path_is_made_of() {
+    let folder = folder(&[("password", "topsecretvalue\n")]);
+    for (secret, steps) in [
+        ("'topsecretvalue'", "step = [{ expect = 220 }, { raw = { file = '{{ pw }}' } }]"),
+        ("'topsecretvalue'", "step = [{ expect = 220 }, { raw = { file = '{{ made }}' } }]"),
+        ("'topsecretvalue'", "tls = { ca = '{{ pw }}.pem' }\nstep = [{ starttls = true }]"),
+        ("{ file = 'password' }", "rows = { file = '{{ pw }}.csv' }\nstep = [{ expect = 220 }]"),
+    ] {
+        folder.write(
+            "case.toml",
+            format!("server = 'smtp://x'\n{steps}\n[secrets]\npw = {secret}\n[vars]\nmade = 'x{{{{ pw }}}}'\n"),
+        );
+        let (code, said) = folder.mailrun(["check", "case.toml"]).run().status_and_text();
+        assert!(code == 66 && said.contains("[secret]") && !said.contains("topsecretvalue"), "{steps}: {said}");
+    }
+}
+
+#[test]
+fn check_reads_the_files_of_steps_that_run_with_the_values_that_they_have() {
+    let folder = folder(&[("here.txt", "x")]);
+    for steps in [
+        "step = [{ expect = 220 }, { body = { file = '{{ f }}.txt' }, with = { f = 'here' }, expect = 250 }]",
+        "step = [{ expect = 220 }, { if = 'f', body = { file = '{{ f }}' }, expect = 250 }]",
+        "step = [{ ehlo = 'x' }, { if = \"'X' in ehlo.capabilities\", body = { file = '{{ f }}' }, expect = 250 }]",
+    ] {
+        folder.write("case.toml", format!("server = 'smtp://x'\n{steps}\n[vars]\nf = ''\n"));
+        let ran = folder.mailrun(["check", "case.toml"]).run();
+        assert_eq!(ran.status, 0, "{steps}: {ran}");
+    }
+}

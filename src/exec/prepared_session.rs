@@ -160,6 +160,8 @@ pub struct FileFindings {
     pub errors: Vec<StepError>,
     /// Where the files lie of which that is known, in the order of `paths`.
     pub paths: Vec<Option<PathBuf>>,
+    /// Those that the files contain. A path may be made of one.
+    pub secrets: Secrets,
 }
 
 impl FileFindings {
@@ -175,7 +177,9 @@ impl FileFindings {
         let run = RunContext { session, options, sources, exclusions: None, shared: &shared, aging: &aging };
         let mut secrets = Secrets::new(options.show_secrets);
         let mut preflight = FilePreflight::new(run, &mut secrets, clock);
-        Self { errors: preflight.take_errors(), paths: paths.iter().map(|path| preflight.path(path)).collect() }
+        let errors = preflight.take_errors();
+        let paths = paths.iter().map(|path| preflight.path(path)).collect();
+        Self { errors, paths, secrets }
     }
 }
 

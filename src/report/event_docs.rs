@@ -24,6 +24,17 @@ mod tests {
         assert!(!documents("conected", &json!({})), "no such event");
     }
 
+    #[test]
+    fn the_page_has_every_name_of_the_stream() {
+        let source = include_str!("json_events.rs");
+        let names = source.split("(\"").skip(1).filter_map(|text| text.split_once("\", "));
+        let names: Vec<&str> = names.filter(|(_, rest)| rest.starts_with("json!")).map(|(name, _)| name).collect();
+        assert!(names.len() > 20, "they are found: {names:?}");
+        for name in names {
+            assert!(PAGE.contains(&format!("\n| `{name}` | ")), "{name}");
+        }
+    }
+
     /// The reverse: every event on the page is written by some code.
     #[test]
     fn every_event_of_the_page_is_one_of_the_streams() {

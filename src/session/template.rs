@@ -77,6 +77,8 @@ pub struct Templates {
     compiled: Vec<Compiled>,
     /// The names whose values are data, which is not trusted in paths.
     data_names: HashSet<String>,
+    /// The names of functions that the session gives to variables: they hide the functions.
+    hidden_functions: HashSet<String>,
 }
 
 /// A compiled template or expression.
@@ -104,7 +106,12 @@ pub struct RenderError {
 
 impl Templates {
     pub fn new() -> Self {
-        Self { environment: OnceLock::new(), compiled: Vec::new(), data_names: HashSet::new() }
+        Self {
+            environment: OnceLock::new(),
+            compiled: Vec::new(),
+            data_names: HashSet::new(),
+            hidden_functions: HashSet::new(),
+        }
     }
 
     /// Compiles a string. `raw` is the string in the file with quotes and escapes, so that errors can point into it.
@@ -279,8 +286,13 @@ impl Templates {
         })
     }
 
-    /// The names that a template uses and does not set itself, without functions and names that it tests with `is
-    /// defined` or `default`.
+    /// Lets a variable have the name of a function. To be called before the names of templates are asked for.
+    pub(super) fn hide_function(&mut self, name: &str) {
+        self.hidden_functions.insert(name.to_owned());
+    }
+
+    /// The names that a template uses and does not set itself, without functions (unless a variable hides one) and names that
+    /// it tests with `is defined` or `default`.
     pub fn names(&self, template: &Template) -> Vec<String> {
         self.names_at(template).into_iter().map(|(name, _)| name).collect()
     }
@@ -315,7 +327,8 @@ impl Templates {
         let mut names: Vec<(Option<usize>, String)> = undeclared
             .unwrap_or_default()
             .into_iter()
-            .filter(|name| !is_function(name) && !is_tested_for_existence(source, &found, name))
+            .filter(|name| self.hidden_functions.contains(name) || !is_function(name))
+            .filter(|name| !is_tested_for_existence(source, &found, name))
             .map(|name| (position_of(source, &found, &name), name))
             .collect();
         names.sort();
@@ -379,7 +392,7 @@ fn line_of(text: &str, at: usize) -> usize {
     1 + text.as_bytes().iter().take(at).filter(|&&byte| byte == b'\n').count()
 }
 
-/// Whether templates know a function of this name, so that no variable can have it.
+/// Whether templates know a function of this name.
 pub fn is_function(name: &str) -> bool {
     FUNCTIONS.contains(&name) || ENGINE_FUNCTIONS.contains(&name)
 }

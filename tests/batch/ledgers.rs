@@ -162,6 +162,21 @@ fn a_ledger_of_the_first_version_goes_on() {
 }
 
 #[test]
+fn a_ledger_that_does_not_say_how_keys_are_compared_learns_it_from_a_merged_one() {
+    let of_a_run = || {
+        let (batch, server) = (BatchFixture::new(1), FaultServer::start());
+        batch.write("c.toml", format!("{SESSION}key_case = \"ignore\"\n"));
+        assert_eq!(batch.run(&server, &[]).status, 0);
+        batch
+    };
+    let (older, newer) = (of_a_run(), of_a_run());
+    database(&older, "ALTER TABLE session DROP COLUMN key_case; PRAGMA user_version = 2");
+    older.ledger(&["resolve", "U0@x.example", "pending"]).exits(65);
+    older.ledger(&["merge", newer.path("l.db").to_str().expect("it is text")]).exits(0);
+    older.ledger(&["resolve", "U0@x.example", "pending"]).exits(0);
+}
+
+#[test]
 fn content_is_not_sent_again_and_again_to_another_machine_unless_that_is_wanted() {
     let (batch, server) = (BatchFixture::new(1), FaultServer::start());
     // The run ends before the step that would connect to the other machine.

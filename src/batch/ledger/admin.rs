@@ -200,6 +200,12 @@ impl LedgerAdmin {
                     return Ok(Err(why));
                 }
                 transaction.execute("INSERT OR IGNORE INTO main.session SELECT * FROM other.session", [])?;
+                // Ledgers of older versions do not say it.
+                transaction.execute(
+                    "UPDATE main.session SET key_case = (SELECT theirs.key_case FROM other.session AS theirs
+                     WHERE theirs.name = main.session.name) WHERE key_case IS NULL",
+                    [],
+                )?;
                 let row = format!(
                     "INSERT INTO main.row (session, key, folded, number, state, message_id, reply, queue_id, attempts,
                      changed) SELECT session, key, folded, number, CASE state WHEN 'sending' THEN 'unknown' ELSE state END, message_id,

@@ -61,14 +61,19 @@ fn examine(loaded: &LoadedSession, inputs: &SessionInputs<'_>) -> (Status, Strin
     }
     let named_paths: Vec<&SourcePath> = named.iter().map(|file| file.path).collect();
     let options = rows::options(inputs);
-    let FileFindings { errors, paths } =
+    let FileFindings { errors, paths, secrets } =
         FileFindings::new(&loaded.session, &options, &loaded.files, &SystemClock::new(), &named_paths);
     // `[message]` occurs twice: in its own section, and in the steps that it implies.
     let mut reported = HashSet::new();
     let known_files = || named.iter().zip(&paths).filter_map(|(file, path)| Some((file, path.as_deref()?)));
     let path_of =
         |wanted: &SourcePath| known_files().find(|(file, _)| file.path.span == wanted.span).map(|(_, path)| path);
-    let unreadable = known_files().filter_map(|(file, path)| unreadable_file(file, path, loaded));
+    // The preflight opens what a step's content is made of, if the step runs, with the values that the step has.
+    let is_certain = |file: &NamedFile<'_>| {
+        file.path.template.is_literal() || matches!(file.purpose, FilePurpose::Tls | FilePurpose::Rows)
+    };
+    let certain = known_files().filter(|(file, _)| is_certain(file));
+    let unreadable = certain.filter_map(|(file, path)| unreadable_file(file, path, loaded));
     list.extend(unreadable.filter(|file| reported.insert((file.span.clone(), file.message.clone()))));
     list.extend(certificate_errors(loaded, &path_of));
     list.extend(repeated_input(loaded, &named));
@@ -82,6 +87,7 @@ fn examine(loaded: &LoadedSession, inputs: &SessionInputs<'_>) -> (Status, Strin
     list.extend(template_file_errors(loaded, &inputs.variables));
     list.extend(dkim_findings(loaded));
     add_errors(&mut list, errors);
+    list.iter_mut().for_each(|one| one.message = secrets.shown(&one.message).to_string());
     let found = Diagnostics { list, sources: loaded.session.source_map.clone() };
     let status = if found.list.is_empty() { Status::Passed } else { print_diagnostics(&found) };
     if status != Status::Passed {
@@ -129,8 +135,6 @@ fn unreadable_file(file: &NamedFile<'_>, path: &Path, loaded: &LoadedSession) ->
     let opened = match file.purpose {
         FilePurpose::Tls => loaded.files.read_tls(path).map(|_| None),
         FilePurpose::Text(decoding) => check_text(loaded, path, decoding),
-        // The preflight finds the files that another pattern matches.
-        FilePurpose::Pattern if !file.path.template.is_literal() => return None,
         FilePurpose::Pattern => find_attached(loaded, file.path).map(|()| None),
         FilePurpose::Bytes | FilePurpose::Rows => loaded.files.open(path).map(|_| None),
     };

@@ -28,16 +28,17 @@ impl ValueReader<'_, '_> {
         let secrets = session.secrets.iter().map(|secret| (secret, true));
         let all = secrets.chain(session.vars.iter().map(|variable| (variable, false)));
         let mut left: Vec<(&Variable, bool)> = all.filter(|(variable, _)| !names.contains(&variable.name)).collect();
-        // A name can be made of those that are found after it.
+        // A name can be made of those that are found after it: a secret of a variable.
         loop {
-            let is_known =
-                |template: &Template| session.templates.names(template).iter().all(|name| names.contains(name));
-            let (ready, later): (Vec<_>, Vec<_>) =
-                left.into_iter().partition(|(variable, _)| is_in_files(&variable.source, &is_known));
-            if ready.is_empty() {
-                break;
-            }
-            for (variable, is_secret) in ready {
+            let before = left.len();
+            let mut later = Vec::new();
+            for (variable, is_secret) in left {
+                let is_known =
+                    |template: &Template| session.templates.names(template).iter().all(|name| names.contains(name));
+                if !is_in_files(&variable.source, &is_known) {
+                    later.push((variable, is_secret));
+                    continue;
+                }
                 match self.value(variable, scope, is_secret) {
                     Ok(None) => {}
                     Ok(Some(value)) => {
@@ -53,6 +54,9 @@ impl ValueReader<'_, '_> {
                 }
             }
             left = later;
+            if left.len() == before {
+                break;
+            }
         }
         let is_known = |template: &Template| session.templates.names(template).iter().all(|name| names.contains(name));
         let is_server_known = options.target.url.is_some() || session.server.as_ref().is_some_and(is_known);

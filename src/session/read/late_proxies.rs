@@ -53,7 +53,7 @@ fn begins_dialogue(step: &Step) -> bool {
         Action::Wait => !awaits_silence,
         Action::Login | Action::Tls | Action::Pipeline(_) | Action::Message(_) => true,
         Action::Sleep(_) | Action::Proxy(_) | Action::Connect | Action::Close(_) | Action::EndTls => false,
-        _ => step.expect.is_some(),
+        _ => step.expect.is_some() && !awaits_silence,
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     fn a_header_after_a_reply_or_tls_on_the_same_connection_is_late() {
         const PROXY: &str = "{ proxy = { unknown = true, version = 1 } }";
         const GREETING: &str = "{ expect = 220 }";
-        let table: [(&[&str], &[usize], &str); 14] = [
+        let table: [(&[&str], &[usize], &str); 15] = [
             (&[PROXY, GREETING], &[], "first"),
             (&[GREETING, PROXY], &[2], "after the greeting"),
             (&["{ login = true }", PROXY], &[2], "after a login"),
@@ -81,6 +81,7 @@ mod tests {
             (&["{ sleep = \"1ms\" }", PROXY], &[], "a pause says nothing"),
             (&["{ expect = \"silence\" }", PROXY], &[], "a server that waits for the header"),
             (&["{ raw = \"PROXY \" }", PROXY], &[], "nothing was read"),
+            (&["{ raw = \"PROXY \", expect = \"silence\" }", PROXY], &[], "silence is no reply"),
             (&["{ raw = \"x\\r\\n\", expect = \"any\" }", PROXY], &[2], "a reply was read"),
             (&[GREETING, "{ close = true }", "{ connect = true }", PROXY], &[], "another connection"),
             (&[GREETING, "{ on = \"b\", proxy = { unknown = true, version = 1 } }"], &[], "a named connection"),

@@ -4,6 +4,7 @@
 //! A step with a capture may be skipped when the session runs, but its captures count as known.
 
 use crate::session::suggestions::closest_name;
+use crate::session::template::is_function;
 use crate::session::visitor::{Visitor, walk_action, walk_step_after_with, walk_variable};
 use crate::session::{Action, Capture, Diagnostic, Expression, Scope, Session, Span, Step, Template, Variable};
 use std::collections::HashMap;
@@ -111,7 +112,8 @@ impl<'s> NameChecker<'s> {
 
     fn check(&mut self, used: Vec<(String, Span)>) {
         for (name, span) in used {
-            if self.known.get(name.as_str()).is_some_and(|times| *times > 0) {
+            // A function that a variable hides elsewhere is one here.
+            if is_function(&name) || self.known.get(name.as_str()).is_some_and(|times| *times > 0) {
                 continue;
             }
             let mut wrong = Diagnostic::error(span, format!("nothing defines the name \"{name}\""));

@@ -51,8 +51,8 @@ impl SessionReader<'_> {
             let wrong = Diagnostic::error(span, format!("\"{name}\" is not a valid name"));
             self.report(wrong.with_help("names are ASCII letters, digits and _, and do not begin with a digit"));
         } else if is_function(name) {
-            let wrong = Diagnostic::error(span, format!("\"{name}\" is the name of a function"));
-            self.report(wrong.with_help("choose another name: templates call the function"));
+            self.templates.hide_function(name);
+            self.report(Diagnostic::warning(span, format!("\"{name}\" hides the function of this name")));
         } else if Scope::FACTS.contains(&name) || name == "row" {
             self.report(Diagnostic::warning(span, format!("\"{name}\" hides the value that this name has by default")));
         }

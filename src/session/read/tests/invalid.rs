@@ -121,12 +121,6 @@ fn variables_and_secrets() {
         (file!("vars = ⟦1"), "a table of names", "no table"),
         (file!("[vars]\n⟦a-b = 1"), "not a valid name", "a name with a dash"),
         (file!("[vars]\n⟦1a = 1"), "not a valid name", "a digit first"),
-        (file!("[vars]\n⟦now = 1"), "is the name of a function", "a variable that hides a function"),
-        (
-            step!("{ expect = 220, capture = { ⟦uuid = 'x' } }"),
-            "is the name of a function",
-            "a capture that hides a function",
-        ),
         (file!("[vars]\na = ⟦[1]"), "not a list", "a list"),
         (file!("[vars]\na = ⟦2024-01-01"), "not a date", "a date"),
         (file!("[vars]\na = ⟦99999999999999999999"), "64 bits", "a huge number"),

@@ -310,6 +310,16 @@ fn a_date_may_stand_without_quotes() {
 }
 
 #[test]
+fn a_variable_can_have_the_name_of_a_function_with_a_warning() {
+    let steps = "step = [{ expect = 220, capture = { now = 'x' } }, { send = '{{ now }} {{ uuid }} {{ hostname() }}', expect = 250 }]\n";
+    let session = good(&format!("vars = {{ uuid = 1 }}\n{steps}"));
+    let warnings: Vec<_> = session.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(warnings, ["\"uuid\" hides the function of this name", "\"now\" hides the function of this name"]);
+    let Action::Send(line) = &session.steps[1].action else { panic!("it sends a line") };
+    assert_eq!(session.templates.names(line), ["now", "uuid"], "it uses both, and a function");
+}
+
+#[test]
 fn html_alone_is_sent_with_a_warning() {
     let session = good(&format!("{MESSAGE}html = \"<p>\"\n"));
     let warnings: Vec<_> = session.warnings.iter().map(|warning| warning.message.as_str()).collect();
