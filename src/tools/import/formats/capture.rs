@@ -122,7 +122,7 @@ fn segment(packet: &CapturedPacket) -> Option<TcpSegment<'_>> {
         LaxNetSlice::Arp(_) => return None,
     };
     let TransportSlice::Tcp(tcp) = sliced.transport? else { return None };
-    let missing = sent.saturating_sub(tcp.header_len().into()).saturating_sub(tcp.payload().len());
+    let missing = sent.saturating_sub(tcp.header_len()).saturating_sub(tcp.payload().len());
     Some(TcpSegment {
         from: SocketAddr::new(from, tcp.source_port()),
         to: SocketAddr::new(to, tcp.destination_port()),

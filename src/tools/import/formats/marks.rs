@@ -216,9 +216,7 @@ pub fn mutt(line: &[u8]) -> Option<Marked<'_>> {
 pub fn net_smtp(line: &[u8]) -> Option<Marked<'_>> {
     let object = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b":_=()".contains(byte)).count();
     let (object, rest) = line.split_at(object);
-    if find(object, "::").is_none() {
-        return None;
-    }
+    find(object, "::")?;
     let marked = text_after(rest, ">>>").map(Marked::Sent).or_else(|| text_after(rest, "<<<").map(Marked::Received))?;
     match marked {
         Marked::Sent(text) | Marked::Received(text) if text.starts_with(b"(decoded) ") => Some(Marked::Remark(text)),
