@@ -145,6 +145,74 @@ fn content_that_was_sent_with_raw_is_not_asked_for_again() {
 }
 
 #[test]
+fn starttls_and_bdat_are_known_after_octets_that_have_no_line_end() {
+    for (script, typed) in [
+        (
+            "S: 220 x\nC: BDAT 3\nC: abc\\c\nS: 250 ok\nC: STARTTLS\nS: 220 go\n*: TLS started\nC: NOOP\nS: 250 tls\nC: QUIT\nS: 221 x\n",
+            ":raw BDAT 3\\r\\nabc\n:wait\nSTARTTLS\nNOOP\nQUIT\n",
+        ),
+        (
+            "S: 220 x\nC: BDAT 3\nC: abc\\c\nS: 250 ok\nC: BDAT 2 LAST\nC: de\\c\nS: 250 done\nC: QUIT\nS: 221 x\n",
+            ":raw BDAT 3\\r\\nabc\n:wait\nBDAT 2 LAST\nde\nQUIT\n",
+        ),
+        (
+            "S: 220 x\nC: START\\c\nC: TLS\nS: 220 go\n*: TLS started\nC: NOOP\nS: 250 tls\nC: QUIT\nS: 221 x\n",
+            ":raw START\nTLS\nNOOP\nQUIT\n",
+        ),
+        ("S: 220 x\nC: NOOP STARTTLS\nS: 250 ok\nC: QUIT\nS: 221 x\n", ":raw NOOP\\x20\nSTARTTLS\nQUIT\n"),
+    ] {
+        let server = EmbeddedServer::script(&format!("*: match exact\n{script}"));
+        let folder = Folder::new();
+        let url = server.url("smtp");
+        let arguments = ["shell", "--timeout", "5s", "--save", "s.toml", &url];
+        let shell = folder.mailrun(arguments).stdin(typed).run().exits(0);
+        assert!(shell.stdout.contains("C: QUIT\nS: 221 x\n"), "{typed}: {shell}");
+        assert_eq!(server.stop(), [] as [String; 0], "{typed}");
+        let server = EmbeddedServer::script(&format!("*: match exact\n{script}"));
+        folder.mailrun(["run", "--timeout", "5s", "--server", &server.url("smtp"), "s.toml"]).run().exits(0);
+        assert_eq!(server.stop(), [] as [String; 0], "{typed}: {}", folder.read("s.toml"));
+    }
+}
+
+#[test]
+fn content_that_was_begun_with_raw_goes_on_up_to_a_lone_dot() {
+    for (typed, sent) in [
+        (
+            ":raw Subject: x\\r\\n\n:wait\nhello\n.dot\n:wait\n.\n",
+            "C: Subject: x\nC: hello\nC: ..dot\nC: :wait\nC: .\n",
+        ),
+        (":raw a\n:wait\n.\n.\n", "C: a.\nC: .\n"),
+        (":raw a\n:wait\n.b\n.c\n.\n", "C: a.b\nC: ..c\nC: .\n"),
+        (":raw a\\r\\n.\n:wait\n\n", "C: a\nC: .\n"),
+    ] {
+        let script = format!("*: match exact\nS: 220 x\nC: DATA\nS: 354 go\n{sent}S: 250 kept\nC: QUIT\nS: 221 x\n");
+        let server = EmbeddedServer::script(&script);
+        let folder = Folder::new();
+        let url = server.url("smtp");
+        let arguments = ["shell", "--timeout", "5s", "--save", "s.toml", &url];
+        let shell = folder.mailrun(arguments).stdin(format!(":raw DATA\\r\\n\n{typed}QUIT\n")).run().exits(0);
+        assert!(shell.stdout.contains("S: 250 kept\nC: QUIT\nS: 221 x\n"), "{typed}: {shell}");
+        assert_eq!(server.stop(), [] as [String; 0], "{typed}");
+        let server = EmbeddedServer::script(&script);
+        folder.mailrun(["run", "--timeout", "5s", "--server", &server.url("smtp"), "s.toml"]).run().exits(0);
+        assert_eq!(server.stop(), [] as [String; 0], "{typed}: {}", folder.read("s.toml"));
+    }
+}
+
+#[test]
+fn raw_bytes_that_are_no_ascii_are_saved_without_a_warning() {
+    let server = EmbeddedServer::script("*: match any\nS: 220 x\nC: a\nS: 250 ok\nC: QUIT\nS: 221 x\n");
+    let folder = Folder::new();
+    let typed = ":raw NOOP ä\u{202e}\\r\\n\n:wait\nQUIT\n";
+    folder.mailrun(["shell", "--save", "s.toml", &server.url("smtp")]).stdin(typed).run().exits(0);
+    assert_eq!(server.stop(), [] as [String; 0]);
+    let saved = folder.read("s.toml");
+    assert!(saved.is_ascii() && saved.contains("raw = { hex = \"4e 4f 4f 50 20 c3 a4 e2 80 ae 0d 0a\" }\n"), "{saved}");
+    let check = folder.mailrun(["check", "s.toml"]).run().exits(0);
+    assert!(!check.text().contains("warning"), "{check}");
+}
+
+#[test]
 fn a_file_name_that_was_mistyped_is_forgotten_once_another_file_is_written() {
     let server = EmbeddedServer::script("S: 220 x\nC: QUIT\nS: 221 x\n");
     let folder = Folder::new();

@@ -1,6 +1,6 @@
 //! Where a typed dialogue is: what the next line is, and which of its bytes are a secret.
 
-use super::typed_line::{first_secret, has_auth, is_auth, masked_line, raw_bytes};
+use super::typed_line::{first_secret, has_auth, is_auth, is_line_end, masked_line, raw_bytes, without_line_end};
 use crate::tools::import::is_command;
 
 /// What the next line is.
@@ -29,14 +29,16 @@ enum AuthExchange {
     NotTried,
 }
 
-/// The DATA commands that were sent with `:raw` since the last line that was typed. Bytes after one are its content, so that a 354
-/// asks for none.
+/// The DATA commands that were sent with `:raw` since the last line that was typed. What follows one is its content, up to a lone
+/// dot. After that a 354 asks for none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct RawData {
     /// How many have no 354 yet.
     unanswered: usize,
-    /// Bytes were sent after the last one.
-    has_content: bool,
+    /// The content of the last one was sent up to its dot.
+    is_ended: bool,
+    /// How many lines that ask for a reply have none yet.
+    awaited: usize,
 }
 
 /// The state of a dialogue. `open`, where a function takes it, is what was sent since the last end of a line: the next bytes
@@ -92,7 +94,7 @@ impl DialogueState {
             return;
         }
         let whole = [open, bytes].concat();
-        for line in whole.split(|byte| *byte == b'\n').filter(|line| is_command(line.trim_ascii_start())) {
+        for line in whole.split(is_line_end).filter(|line| is_command(line.trim_ascii_start())) {
             self.exchange = if is_auth(line) { AuthExchange::Running } else { AuthExchange::None };
         }
         // What is open may be octets, which begin no command.
@@ -104,16 +106,26 @@ impl DialogueState {
     /// Bytes are sent with `:raw`. What follows DATA is content.
     pub fn note_raw(&mut self, bytes: &[u8], open: &[u8]) {
         self.note_sent(bytes, open);
-        for line in [open, bytes].concat().split_inclusive(|byte| *byte == b'\n') {
-            let is_data = line.ends_with(b"\n") && line.trim_ascii().eq_ignore_ascii_case(b"DATA");
-            self.raw_data.unanswered += usize::from(is_data);
-            self.raw_data.has_content = !is_data;
+        for line in [open, bytes].concat().split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
+            let is_in_content = self.raw_data.unanswered > 0 && !self.raw_data.is_ended;
+            let ends_content = is_in_content && without_line_end(line) == b".";
+            if !is_in_content && line.trim_ascii().eq_ignore_ascii_case(b"DATA") {
+                self.raw_data.unanswered += 1;
+                self.raw_data.is_ended = false;
+            }
+            self.raw_data.is_ended |= ends_content;
+            self.raw_data.awaited += usize::from(!is_in_content || ends_content);
         }
     }
 
     /// A line is typed: a 354 that answers it asks for content.
     pub fn note_line(&mut self, line: &[u8], open: &[u8]) {
         self.note_sent(line, open);
+        self.raw_data = RawData::default();
+    }
+
+    /// A connection was opened, on which nothing was sent yet.
+    pub fn note_connected(&mut self) {
         self.raw_data = RawData::default();
     }
 
@@ -130,6 +142,13 @@ impl DialogueState {
             (AuthExchange::Running, Some(300..=399)) => AuthExchange::Running,
             _ => AuthExchange::Refused,
         };
+        if code.is_some() {
+            self.raw_data.awaited = self.raw_data.awaited.saturating_sub(1);
+        }
+        if self.raw_data.awaited == 0 && code != Some(354) {
+            // Everything is answered: a DATA that has no 354 was refused.
+            self.raw_data = RawData::default();
+        }
         self.input = match code {
             Some(334) => ExpectedInput::Response,
             Some(354) if self.is_content_sent() => ExpectedInput::Command,
@@ -140,9 +159,9 @@ impl DialogueState {
 
     /// A 354 came: whether its content was sent before it.
     fn is_content_sent(&mut self) -> bool {
-        let RawData { unanswered, has_content } = self.raw_data;
+        let RawData { unanswered, is_ended, .. } = self.raw_data;
         self.raw_data.unanswered = unanswered.saturating_sub(1);
-        unanswered > 1 || unanswered == 1 && has_content
+        unanswered > 1 || unanswered == 1 && is_ended
     }
 }
 
@@ -201,6 +220,9 @@ mod tests {
             (&["BDAT 3\r\nabc"], "abc", "AUTH PLAIN x\r\n", Some(11), "after octets"),
             (&["BDAT 3\r\nabc", "AUTH LOGIN\r\n"], "", "dXNl\r\n", Some(0), "an answer to AUTH after octets"),
             (&["NOOP AUTH PLA"], "NOOP AUTH PLA", "IN x\r\n", None, "an argument"),
+            (&["NOOP\rAU"], "NOOP\rAU", "TH PLAIN x\r\n", Some(9), "after a bare CR"),
+            (&["NOOP\rAU", "TH LOGIN\r"], "NOOP\rAUTH LOGIN\r", "dXNl\r", Some(0), "an answer after a bare CR"),
+            (&["NOOP\rAU", "TH LOGIN\r\n"], "", "dXNl\r\n", Some(0), "an answer to AUTH after a bare CR"),
         ] {
             let (state, left, _) = after(sent);
             assert_eq!(String::from_utf8_lossy(&left), open, "{why}");
@@ -217,6 +239,9 @@ mod tests {
             (&["DA", "TA\r\nx\r\n.\r\n"], None, ExpectedInput::Command, "content in the same bytes"),
             (&["DATA\r\n", ".\r\n"], Some("DATA"), ExpectedInput::Content, "a line that is typed"),
             (&["NOOP\r\n", "XDATA\r\n"], None, ExpectedInput::Content, "another command"),
+            (&["NOOP\r\nDATA\r\n", "x\r\n"], None, ExpectedInput::Content, "the beginning of content"),
+            (&["NOOP\r\nDATA\r\n", "x\r\n .\r\n..\r\n"], None, ExpectedInput::Content, "content with other dots"),
+            (&["NOOP\r\nDATA\r\n", "DATA\r\n"], None, ExpectedInput::Content, "content that looks like DATA"),
             (&["DATA\r\n", "x\n.\nDATA\r\nx\r\n.\r\n"], None, ExpectedInput::Command, "smuggled content"),
         ] {
             let mut state = DialogueState::default();
@@ -233,6 +258,23 @@ mod tests {
             state.note_reply(Some(354));
             let expected = if smuggled > 0 { ExpectedInput::Command } else { ExpectedInput::Content };
             assert_eq!(state.input, expected, "{why}: a second 354");
+        }
+    }
+
+    #[test]
+    fn a_refused_data_says_nothing_about_a_later_354() {
+        for (raw, codes) in [
+            (&["DATA\r\n"][..], &[503][..]),
+            (&["DATA\r\n", "x\r\n.\r\n"], &[503, 500, 500]),
+            (&["MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n"], &[250, 550, 503]),
+        ] {
+            let mut state = DialogueState::default();
+            raw.iter().for_each(|bytes| state.note_raw(bytes.as_bytes(), b""));
+            codes.iter().for_each(|code| state.note_reply(Some(*code)));
+            state.note_raw(b"RCPT TO:<c@x.example>\r\nDATA\r\n", b"");
+            state.note_reply(Some(250));
+            state.note_reply(Some(354));
+            assert_eq!(state.input, ExpectedInput::Content, "{raw:?}");
         }
     }
 

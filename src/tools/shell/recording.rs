@@ -110,7 +110,8 @@ impl SavedSecrets<'_> {
     /// The key for bytes that are sent as they are.
     fn raw(&mut self, bytes: &[u8]) -> String {
         if self.redactor.find(bytes).is_empty() {
-            let is_readable = |c: char| !c.is_control() || "\r\n\t".contains(c);
+            // Of other characters a reader does not see which bytes they are.
+            let is_readable = |c: char| c.is_ascii() && (!c.is_control() || "\r\n\t".contains(c));
             let text = str::from_utf8(bytes).ok().filter(|text| text.chars().all(is_readable));
             let value = text.map_or_else(|| hexadecimal(bytes), |text| quoted(&template_literal(text)));
             return format!("raw = {value}\n");
@@ -272,7 +273,8 @@ mod tests {
     fn raw_bytes_that_can_be_read_are_a_string() {
         for (bytes, expected) in [
             (&b"a\r\n.\n\t{{ x\r\n"[..], r#"raw = "a\r\n.\n\t{{ '{{' }} x\r\n""#),
-            ("ä".as_bytes(), "raw = \"ä\""),
+            ("ä".as_bytes(), r#"raw = { hex = "c3 a4" }"#),
+            ("\u{202e}x".as_bytes(), r#"raw = { hex = "e2 80 ae 78" }"#),
             (b"a\0\r\n", r#"raw = { hex = "61 00 0d 0a" }"#),
             (b"\xff", r#"raw = { hex = "ff" }"#),
         ] {

@@ -1,7 +1,7 @@
 //! What a shell shows and logs: every line of the dialogue, on the screen and in a transcript file.
 
 use super::lost_files::LostFiles;
-use super::typed_line::secret_from;
+use super::typed_line::first_secret;
 use crate::event::{Event, Fact, Observer, RedactedLine};
 use crate::output::AtomicFile;
 use crate::report::{TranscriptOptions, TranscriptWriter};
@@ -85,7 +85,7 @@ impl ScreenLog {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let hidden = secret.and_then(|at| match at.checked_sub(start) {
                 Some(from) => (from < piece.len()).then_some(from),
-                None if is_command(piece.trim_ascii_start()) => secret_from(piece.trim_ascii_end()),
+                None if is_command(piece.trim_ascii_start()) => first_secret(b"", piece, false),
                 None => Some(0),
             });
             start += piece.len();

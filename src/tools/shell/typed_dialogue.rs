@@ -36,6 +36,7 @@ impl TypedDialogue {
     pub fn reconnect(&mut self) -> Result<(), ConnectError> {
         self.link.connect()?;
         self.link.record(RecordedAction::Connect, RecordedReply::None);
+        self.state.note_connected();
         self.read_reply(RecordedAction::Wait);
         Ok(())
     }
@@ -65,19 +66,23 @@ impl TypedDialogue {
         if !self.link.send(&bytes, secret) {
             return AfterLine::Disconnected;
         }
-        if let Some(octets) = bdat_octets(&[&open, line].concat()).filter(|octets| *octets > 0) {
+        // What is open may be the beginning of the line, or octets that have no end.
+        let whole = [&open, line].concat();
+        let octets = bdat_octets(&whole).or_else(|| bdat_octets(line));
+        if let Some(octets) = octets.filter(|octets| *octets > 0) {
             self.state.input = ExpectedInput::Octets(octets);
             self.content = bytes;
             return AfterLine::Continue;
         }
-        let is_starttls = open.is_empty() && line.trim_ascii().eq_ignore_ascii_case(b"STARTTLS");
-        let action = match is_starttls {
+        let is_starttls = |line: &[u8]| line.trim_ascii().eq_ignore_ascii_case(b"STARTTLS");
+        let is_alone = open.is_empty() && is_starttls(line);
+        let action = match is_alone {
             true => RecordedAction::Starttls,
             false => RecordedAction::Line { text: line.to_vec(), secret },
         };
         let code = self.read_reply(action);
-        if is_starttls && code == Some(220) {
-            self.link.start_tls();
+        if (is_starttls(line) || is_starttls(&whole)) && code == Some(220) && self.link.start_tls() && !is_alone {
+            self.link.record(RecordedAction::Tls, RecordedReply::None);
         }
         AfterLine::Continue
     }
@@ -122,15 +127,20 @@ impl TypedDialogue {
 
     /// A line of content. A lone dot ends it; other dots at its beginning are stuffed.
     pub fn content_line(&mut self, line: &[u8]) -> AfterLine {
-        let (bytes, last) = match line {
-            b"." => (b".\r\n".to_vec(), true),
-            line if line.starts_with(b".") => ([b".", line, b"\r\n"].concat(), false),
-            line => ([line, b"\r\n"].concat(), false),
-        };
+        // `:raw` may have sent the beginning of the line.
+        let open = self.link.open_line();
+        let (is_whole, is_last) = (open.is_empty(), [open, line].concat() == b".");
+        let stuffing: &[u8] = if is_whole && !is_last && line.starts_with(b".") { b"." } else { b"" };
+        let bytes = [stuffing, line, b"\r\n"].concat();
         if !self.link.send(&bytes, None) {
             return AfterLine::Disconnected;
         }
-        if last {
+        if !is_whole {
+            match is_last {
+                true => drop(self.read_reply(RecordedAction::Raw(bytes))),
+                false => self.link.record(RecordedAction::Raw(bytes), RecordedReply::None),
+            }
+        } else if is_last {
             let content = std::mem::take(&mut self.content);
             self.read_reply(RecordedAction::Content(content));
         } else {

@@ -22,35 +22,43 @@ pub fn is_auth(line: &[u8]) -> bool {
     line.trim_ascii_start().get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"))
 }
 
+/// Whether a line may end here. A lenient server takes a bare CR for the end of a line.
+pub fn is_line_end(byte: &u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
+}
+
 /// Whether one of the lines begins with AUTH.
 pub fn has_auth(bytes: &[u8]) -> bool {
-    bytes.split(|byte| *byte == b'\n').any(is_auth)
+    bytes.split(is_line_end).any(is_auth)
 }
 
 /// Where the first secret begins in bytes that are sent at once: what follows AUTH in any of their lines. `open` was sent before,
 /// and the bytes go on with its line. `is_answer`: AUTH was sent before that, so that a line that is no command answers it.
 pub fn first_secret(open: &[u8], bytes: &[u8], mut is_answer: bool) -> Option<usize> {
     let whole = [open, bytes].concat();
-    let mut start = 0;
-    for piece in whole.split_inclusive(|byte| *byte == b'\n') {
+    let (mut start, mut has_auth) = (0, false);
+    for piece in whole.split_inclusive(is_line_end) {
         let line = without_line_end(piece);
         let answers = is_answer && !is_command(line.trim_ascii_start()) && is_secret_answer(line);
         let of_line = if answers { Some(0) } else { secret_from(line) };
         // What is open may be octets, after which a command begins.
-        let own = line.get(open.len()..).filter(|_| start == 0).and_then(secret_from).map(|at| at + open.len());
+        let own = open.len().checked_sub(start).and_then(|from| Some(from + secret_from(line.get(from..)?)?));
         let at = of_line.into_iter().chain(own).min().map(|at| (start + at).max(open.len()));
         if let Some(at) = at.filter(|at| *at < start + line.len()) {
             return Some(at - open.len());
         }
         if is_command(line.trim_ascii_start()) {
-            is_answer = is_auth(line);
+            // In bytes that are sent at once a later command does not end AUTH: its answer may come after it.
+            has_auth |= is_auth(line);
+            is_answer = has_auth;
         }
         start += piece.len();
     }
     None
 }
 
-fn without_line_end(piece: &[u8]) -> &[u8] {
+/// A line without its CRLF, LF or CR.
+pub fn without_line_end(piece: &[u8]) -> &[u8] {
     let line = piece.strip_suffix(b"\n").unwrap_or(piece);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
@@ -249,6 +257,11 @@ mod tests {
             ("", "NOOP\nAUTH LOGIN\ndXNl\n", false, Some(16)),
             ("", "AUTH LOGIN\r\nNOOP\r\n", false, None),
             ("", "AUTH LOGIN\r\n*\r\n", false, None),
+            ("", "AUTH LOGIN\r\nNOOP\r\ndXNl\r\n", false, Some(18)),
+            ("", "NOOP\rAUTH PLAIN AGEA\r\n", false, Some(16)),
+            ("NOOP\rAU", "TH PLAIN AGEA\r\n", false, Some(9)),
+            ("NOOP\rAUTH PLAIN A", "GEA\r\n", false, Some(0)),
+            ("NOOP\r", "NOOP\r\n", false, None),
             ("", "AGEA\r\n", true, Some(0)),
             ("", "AGEA\r\n", false, None),
             ("", "NOOP\r\nAGEA\r\n", true, None),
