@@ -37,7 +37,7 @@ impl PartWriter {
             }
             (PartKind::Content, Some(_)) => self.content(part),
             (PartKind::EmptyChunk, _) => empty_chunk(part),
-            (PartKind::Chunk, Some(_)) => match chunk(part, &mut self.secrets) {
+            (PartKind::Chunk, Some(_)) => match chunk(part, &self.secrets) {
                 Some(step) => step,
                 None => self.raw(part),
             },
@@ -130,7 +130,10 @@ impl PartWriter {
                 return Some(self.answer(&hint, text, number));
             }
         }
-        Some(self.secrets.template(text, number))
+        Some(match line_of_commands && is_command(bytes.trim_ascii_start()) {
+            true => self.secrets.command(text, number),
+            false => self.secrets.template(text),
+        })
     }
 
     /// A line of a SASL exchange as a template: the value is a name, what surrounds it is not.
@@ -149,7 +152,7 @@ impl PartWriter {
             if at > 0 {
                 push_expression(&mut out, &self.secrets.hidden(hint, number));
             }
-            out.push_str(&self.secrets.template(str::from_utf8(piece).ok()?, number));
+            out.push_str(&self.secrets.template(str::from_utf8(piece).ok()?));
         }
         Some(out)
     }
@@ -245,7 +248,7 @@ impl PartWriter {
 }
 
 /// BDAT with its octets; `None` if `bdat` would not write the same bytes, or if a secret is among them.
-fn chunk(part: &ClientPart, secrets: &mut ImportedSecrets) -> Option<WrittenStep> {
+fn chunk(part: &ClientPart, secrets: &ImportedSecrets) -> Option<WrittenStep> {
     let (first, lines) = part.items.split_first()?;
     let mut octets = Vec::new();
     for item in lines {
@@ -255,7 +258,7 @@ fn chunk(part: &ClientPart, secrets: &mut ImportedSecrets) -> Option<WrittenStep
     }
     let last = is_last(first.plain()?, octets.len())?;
     let step = match str::from_utf8(&octets) {
-        Ok(text) => WrittenStep::new("bdat", quoted(&secrets.template(text, first.line))),
+        Ok(text) => WrittenStep::new("bdat", quoted(&secrets.template(text))),
         Err(_) => WrittenStep::new("bdat", hexadecimal(&octets)),
     };
     Some(if last { step.with("last", "true") } else { step })

@@ -32,8 +32,8 @@ pub struct ImportedSecrets {
     values: Vec<(String, String)>,
     /// What the values are decoded. Comments show neither.
     parts: Vec<String>,
-    /// Passwords and tokens of which a value is the base64.
-    passwords: Vec<String>,
+    /// Passwords and tokens of which a value is the base64, each with its name if a parameter of a command has it.
+    passwords: Vec<(String, Option<String>)>,
     /// Whether the log shows what the server asks in SASL decoded, and so what the client answers.
     decoded: bool,
 }
@@ -63,22 +63,38 @@ impl ImportedSecrets {
         self.values.push((value.to_owned(), name.clone()));
         if display != SecretDisplay::Hidden {
             let shown = if display == SecretDisplay::Decoded { Some(value) } else { decoded.as_deref() };
-            self.passwords.extend(shown.and_then(|text| password(hint, text)).map(str::to_owned));
+            self.passwords.extend(shown.and_then(|text| password(hint, text)).map(|text| (text.to_owned(), None)));
         }
         self.parts.extend(decoded.iter().flat_map(|text| text.split('\0')).map(str::to_owned));
         expression(&name)
     }
 
-    /// A template that renders to `text`, a line `line` of the log. Values that the log showed before are expressions, also a
-    /// password that AUTH sent in base64 if it stands here as a word. The rest is literal.
-    pub fn template(&mut self, text: &str, line: usize) -> String {
-        let plain: Vec<String> = self.passwords.iter().filter(|password| has_word(text, password)).cloned().collect();
-        for password in plain {
-            if !self.values.iter().any(|(known, name)| *known == password && self.is_shown_as_sent(name)) {
-                let name = self.add("password", line, SecretDisplay::AsSent);
-                self.values.push((password, name));
-            }
+    /// A template that renders to a command, a line `line` of the log: as [`Self::template`], and a password that AUTH sent in base64
+    /// is an expression if it is the value of a parameter (`AUTH=`, `LOGIN=`).
+    pub fn command(&mut self, text: &str, line: usize) -> String {
+        text.split_inclusive(' ')
+            .map(|word| self.parameter(word, line).unwrap_or_else(|| self.template(word)))
+            .collect()
+    }
+
+    /// `NAME=value` with a password as its value, and the space after it.
+    fn parameter(&mut self, word: &str, line: usize) -> Option<String> {
+        let parameter = word.trim_end_matches(' ');
+        let (keyword, value) = parameter.split_once('=')?;
+        let known = self.passwords.iter().position(|(password, _)| password == value)?;
+        if !keyword.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return None;
         }
+        let name = match self.passwords[known].1.clone() {
+            Some(name) => name,
+            None => self.add("password", line, SecretDisplay::AsSent),
+        };
+        self.passwords[known].1 = Some(name.clone());
+        Some(format!("{keyword}={}{}", expression(&name), &word[parameter.len()..]))
+    }
+
+    /// A template that renders to `text`. Values that the client sent before are expressions, the rest is literal.
+    pub fn template(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         let known: Vec<_> = self
@@ -135,7 +151,8 @@ impl ImportedSecrets {
     pub fn redact(&self, text: &str) -> String {
         let mut text = text.to_owned();
         let sent = self.values.iter().map(|(value, _)| value);
-        let mut values: Vec<&str> = sent.chain(&self.parts).map(String::as_str).collect();
+        let passwords = self.passwords.iter().map(|(password, _)| password);
+        let mut values: Vec<&str> = sent.chain(&self.parts).chain(passwords).map(String::as_str).collect();
         values.retain(|value| value.len() >= SHORTEST);
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         for value in values {
@@ -155,15 +172,6 @@ fn password<'t>(hint: &str, text: &'t str) -> Option<&'t str> {
         text.split_once("auth=Bearer ")?.1.split('\u{1}').next()?
     };
     (found.len() >= SHORTEST).then_some(found)
-}
-
-/// Whether `word` stands in `text` with no letter or digit next to it.
-fn has_word(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + word.len()..].chars().next();
-        ![before, after].into_iter().flatten().any(char::is_alphanumeric)
-    })
 }
 
 fn is_base64(text: &str) -> bool {
