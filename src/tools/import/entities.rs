@@ -24,8 +24,13 @@ pub fn without_entities(log: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
 }
 
 /// The text of a page of HTML, if one of `<pre>` and `<code>` comes before any line of the dialogue: what these have, without tags,
-/// and with its entities decoded. In such a page the tags of a message are entities. Lines keep their numbers.
-pub fn without_tags(log: Cow<'_, [u8]>, is_of_dialogue: impl Fn(&[u8]) -> bool) -> Cow<'_, [u8]> {
+/// and with its entities decoded. In such a page the tags of a message are entities. Lines keep their numbers. If the dialogue is
+/// not in these blocks, the log stays as it is. `has_dialogue` looks also behind what may surround a log.
+pub fn without_tags(
+    log: Cow<'_, [u8]>,
+    is_of_dialogue: impl Fn(&[u8]) -> bool,
+    has_dialogue: impl Fn(&[u8]) -> bool,
+) -> Cow<'_, [u8]> {
     let begins = |line: &[u8]| BLOCKS.iter().any(|tag| find_tag(line, tag).is_some());
     let first = log.split(|byte| *byte == b'\n').find(|line| begins(line) || is_of_dialogue(line));
     if !first.is_some_and(begins) {
@@ -53,7 +58,9 @@ pub fn without_tags(log: Cow<'_, [u8]>, is_of_dialogue: impl Fn(&[u8]) -> bool) 
             }
         }
     }
-    Cow::Owned(decode_entities(&text))
+    let text = decode_entities(&text);
+    let spoken = |text: &[u8]| text.split(|byte| *byte == b'\n').filter(|line| is_of_dialogue(line)).count();
+    if spoken(&text) >= spoken(&log) && has_dialogue(&text) { Cow::Owned(text) } else { log }
 }
 
 /// What a page shows a log in.
@@ -64,12 +71,16 @@ fn find_tag(line: &[u8], tag: &[u8]) -> Option<usize> {
     matches!(line.get(at + tag.len()), Some(b'>' | b' ')).then_some(at)
 }
 
+/// The longest tag that is looked for, in bytes.
+const LONGEST_TAG: usize = 1024;
+
 /// The length of the tag at the beginning: `<` and a letter or a slash, up to `>` in the same line.
 fn tag_length(text: &[u8]) -> Option<usize> {
     if text.first() != Some(&b'<') {
         return None;
     }
-    let end = text.iter().position(|byte| matches!(byte, b'>' | b'\n')).filter(|end| text[*end] == b'>')?;
+    let mut bytes = text.iter().take(LONGEST_TAG);
+    let end = bytes.position(|byte| matches!(byte, b'>' | b'\n')).filter(|end| text[*end] == b'>')?;
     let name = text[1..end].strip_prefix(b"/").unwrap_or(&text[1..end]);
     let letters = name.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
     let ends = matches!(name.get(letters), None | Some(b' ' | b'/'));

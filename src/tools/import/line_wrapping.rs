@@ -1,6 +1,6 @@
 //! Finds lines of a log that an editor or a mail program wrapped.
 
-use super::dialogue::is_reply;
+use super::dialogue::{is_reply, reply_code};
 use super::formats::marks::{LineMark, Marked, curl, swaks};
 use super::log_format::LogFormat;
 use super::log_text::{LogLine, is_command};
@@ -21,11 +21,12 @@ pub fn find_wrapped_line(lines: &[LogLine<'_>], format: LogFormat) -> Option<usi
     };
     let is_spoken = |line: &[u8]| match mark {
         Some(mark) => matches!(mark(line), Some(Marked::Sent(_) | Marked::Received(_))),
-        None => is_reply(line) || is_command(line),
+        // What follows a 334 or 354 is no command.
+        None => reply_code(line).is_none_or(|code| code / 100 != 3) && (is_reply(line) || is_command(line)),
     };
     let goes_on = |line: &[u8]| match mark {
         Some(mark) => mark(line).is_none() && line.first().is_some_and(u8::is_ascii_alphanumeric),
-        None => !is_spoken(line) && line.first().is_some_and(u8::is_ascii_alphanumeric),
+        None => !is_reply(line) && !is_command(line) && line.first().is_some_and(u8::is_ascii_alphanumeric),
     };
     lines.windows(2).find_map(|pair| {
         let [line, next] = pair else { return None };

@@ -3,7 +3,7 @@
 use super::dialogue::is_reply;
 use super::entities::{without_entities, without_tags};
 use super::formats::marks::{self, LineMark, Marked};
-use super::log_margins::{keep, without_margin};
+use super::log_margins::{is_mixed_diff, keep, without_margin};
 use super::log_text::is_command;
 use std::borrow::Cow;
 
@@ -20,12 +20,17 @@ pub fn clean(log: &[u8]) -> Cow<'_, [u8]> {
         true => without_colours(log),
         false => Cow::Borrowed(log),
     };
-    let mut log = without_entities(without_tags(plain, is_of_server));
+    let mut log = without_entities(without_tags(plain, is_of_server, has_dialogue));
     for _ in 0..DEPTH {
         let Some(inner) = fenced_block(&log).or_else(|| unquoted(&log)) else { break };
         log = Cow::Owned(inner);
     }
     without_margin(&log, is_of_server).map_or(log, Cow::Owned)
+}
+
+/// Whether a log without what surrounds it is a diff with lines of two versions of a dialogue.
+pub fn has_two_versions(log: &[u8]) -> bool {
+    is_mixed_diff(log, is_of_dialogue)
 }
 
 /// Without the sequences that colour a terminal (ECMA-48 §8.3.117, SGR) or erase the rest of its line.
@@ -94,6 +99,13 @@ fn unquote(line: &[u8], depth: usize) -> Option<&[u8]> {
     })
 }
 
+/// Whether the text has a line of a server, maybe quoted or behind a margin.
+fn has_dialogue(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b'\n').any(is_of_server)
+        || unquoted(text).is_some()
+        || without_margin(text, is_of_server).is_some()
+}
+
 fn is_of_dialogue(line: &[u8]) -> bool {
     is_of_server(line) || is_command(line)
 }
@@ -104,8 +116,6 @@ fn is_of_server(line: &[u8]) -> bool {
         Some(Marked::Sent(text) | Marked::Received(text)) => is_reply(text),
         Some(Marked::Remark(_)) | None => false,
     };
-    // A command of sendmail is marked, and in a log with these the replies are not.
-    let is_marked = matches!(marks::sendmail(line), Some(Marked::Sent(text)) if is_command(text));
     let has_bytes = matches!(marks::curl_trace(line), Some(Marked::Received(_)));
-    is_marked || !line.starts_with(b">") && (is_reply(line) || has_bytes || marks::ALL.iter().any(has_reply))
+    !line.starts_with(b">") && (is_reply(line) || has_bytes || marks::ALL.iter().any(has_reply))
 }

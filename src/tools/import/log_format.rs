@@ -110,7 +110,9 @@ pub fn detect_log_format(log: &[u8]) -> Option<LogFormat> {
     let lines = log_lines(log);
     // The remarks of `exim -bh` look like the client's lines of sendmail.
     if lines.iter().any(|line| line.after("**** SMTP testing session").is_some()) {
-        return Some(LogFormat::Telnet);
+        // With `-d` it shows each line once more.
+        let is_debugged = lines.iter().any(|line| find(line.bytes, "SMTP<<").is_some());
+        return Some(if is_debugged { LogFormat::Exim } else { LogFormat::Telnet });
     }
     if lines.iter().any(|line| line.bytes == b"Follow: tcp,ascii") {
         return Some(LogFormat::Tshark);

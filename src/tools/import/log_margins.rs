@@ -16,10 +16,11 @@ const MARGINS: [&str; 10] = [
     r"^(?:--- .*|\+\+\+ .*|[-+ ])",
 ];
 
-/// The log without its margin. `None` if a line of a server is there already, or if none is behind a margin.
+/// The log without its margin. `None` if a line of a server is there already, if none is behind a margin, or if this is a diff with
+/// two versions.
 pub fn without_margin(log: &[u8], is_of_server: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     let lines: Vec<&[u8]> = log.split(|byte| *byte == b'\n').collect();
-    if lines.iter().any(|line| is_of_server(line)) {
+    if lines.iter().any(|line| is_of_server(line)) || is_mixed_diff(log, &is_of_server) {
         return None;
     }
     let indent = indentation(&lines);
@@ -33,6 +34,19 @@ pub fn without_margin(log: &[u8], is_of_server: impl Fn(&[u8]) -> bool) -> Optio
         let found = lines.iter().any(|line| text_behind(line, width).is_some_and(&is_of_server));
         found.then(|| keep(&lines, |_, line| text_behind(line, width)))
     })
+}
+
+/// Whether each line has a mark of a diff, and lines of a dialogue have different marks.
+pub fn is_mixed_diff(log: &[u8], is_of_dialogue: impl Fn(&[u8]) -> bool) -> bool {
+    const HEADERS: [&[u8]; 7] = [b"+++ ", b"--- ", b"@@ ", b"diff ", b"index ", b"\\ No newline", b"```"];
+    let is_header = |line: &&[u8]| HEADERS.iter().any(|header| line.starts_with(header));
+    let lines = log.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let mut marks = [false; 3];
+    for line in lines.filter(|line| !line.is_empty() && !is_header(line)) {
+        let Some(mark) = b"+- ".iter().position(|mark| *mark == line[0]) else { return false };
+        marks[mark] |= is_of_dialogue(&line[1..]);
+    }
+    marks.iter().filter(|has| **has).count() > 1
 }
 
 /// What stands behind a margin of this width.

@@ -73,6 +73,12 @@ fn begins_a_line(log: &[u8], mark: &[u8]) -> bool {
 fn read_dialogue(log: &[u8], format: Option<LogFormat>) -> Result<(LogFormat, dialogue::LoggedDialogue), ImportError> {
     let log = from_utf16(log)?;
     let log = if log_format::is_capture(&log) { Cow::Borrowed(&*log) } else { log_cleaning::clean(&log) };
+    if log_cleaning::has_two_versions(&log) {
+        return Err(ImportError::new(
+            "this is a diff that has lines of two versions of the log",
+            "import one of the versions, without the marks of the diff",
+        ));
+    }
     let Some(format) = format.or_else(|| detect_log_format(&log)) else {
         if let Some(error) = failed_connection::find_failure(&log) {
             return Err(error);

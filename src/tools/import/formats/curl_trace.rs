@@ -119,7 +119,7 @@ fn join(rows: &[(usize, &[u8])], length: usize) -> Vec<u8> {
     for (at, (offset, text)) in rows.iter().enumerate() {
         let next = rows.get(at + 1).map_or(length, |(next, _)| *next);
         bytes.extend_from_slice(text);
-        let missing = next.saturating_sub(offset + text.len());
+        let missing = next.saturating_sub(offset.saturating_add(text.len()));
         if missing >= 2 {
             // White space at the end of a line may be lost.
             bytes.extend(std::iter::repeat_n(b' ', (missing - 2).min(64)));

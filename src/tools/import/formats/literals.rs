@@ -41,7 +41,8 @@ fn unescape(literal: &[u8]) -> Vec<u8> {
             },
             // `\u{1f600}` of Ruby.
             (b'\\', [b'u', b'{', digits @ ..]) => {
-                let length = digits.iter().position(|byte| *byte == b'}').unwrap_or(0);
+                // It has up to six digits.
+                let length = digits.iter().take(7).position(|byte| *byte == b'}').unwrap_or(0);
                 match hexadecimal(digits, length).and_then(char::from_u32) {
                     Some(character) => (character.to_string().into_bytes(), length + 4),
                     None => (vec![b'\\'], 1),

@@ -89,17 +89,27 @@ pub(super) fn read(lines: &[LogLine<'_>], format: &MarkedFormat) -> LoggedDialog
     dialogue
 }
 
-/// mutt shows what it writes in one go, and a line may be written in several.
+/// mutt shows what it writes in one go, and writes some lines of content in several: the dot that stuffs one, and each
+/// [`MUTT_BUFFER`] bytes of a long one. Elsewhere a mark is content.
 fn in_one_line(text: &[u8], mark: LineMark) -> Vec<u8> {
-    let next = memchr::memchr_iter(b'[', text).find_map(|at| match mark(&text[at..]) {
-        Some(Marked::Sent(rest)) => Some((at, rest)),
-        _ => None,
-    });
-    match next {
-        Some((at, rest)) => [&text[..at], &in_one_line(rest, mark)].concat(),
-        None => text.to_vec(),
+    let mut line = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((written, after)) = [1, MUTT_BUFFER].into_iter().find_map(|length| {
+        let (written, next) = rest.split_at_checked(length)?;
+        match mark(next) {
+            Some(Marked::Sent(after)) if length > 1 || written == b"." => Some((written, after)),
+            _ => None,
+        }
+    }) {
+        line.extend_from_slice(written);
+        rest = after;
     }
+    line.extend_from_slice(rest);
+    line
 }
+
+/// How many bytes of a line mutt reads and writes at once.
+const MUTT_BUFFER: usize = 1022;
 
 /// Perl's object gets another class with TLS: `Net::SMTP::_SSL=GLOB(…)`.
 fn note_tls(line: LogLine<'_>, dialogue: &mut LoggedDialogue) {

@@ -195,7 +195,11 @@ pub fn msmtp(line: &[u8]) -> Option<Marked<'_>> {
 
 /// `[2026-11-30 16:06:45] 4> ` and `4< ` of mutt, where 4 is a file descriptor, and of NeoMutt with a level and a function in between.
 pub fn mutt(line: &[u8]) -> Option<Marked<'_>> {
-    let (time, rest) = around(line.strip_prefix(b"[")?, "]")?;
+    /// Longer than any time, in bytes.
+    const LONGEST_TIME: usize = 32;
+    let line = line.strip_prefix(b"[")?;
+    let (time, rest) = line.split_at(line.iter().take(LONGEST_TIME).position(|byte| *byte == b']')?);
+    let rest = &rest[1..];
     if time.len() < 8 || !time.iter().all(|byte| byte.is_ascii_digit() || b"-: ".contains(byte)) {
         return None;
     }

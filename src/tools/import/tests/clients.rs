@@ -44,6 +44,54 @@ fn a_trace_may_have_times_and_a_meter_before_its_marks() {
 }
 
 #[test]
+fn a_row_with_the_largest_offset_has_its_text() {
+    let log = "== Info: Connected to mx.example (192.0.2.1) port 25 (#0)\n<= Recv header, 5 bytes (0x5)\n\
+               ffffffffffffffff: 220 x\n=> Send header, 6 bytes (0x6)\n0000: NOOP\n\
+               <= Recv header, 7 bytes (0x7)\n0000: 250 x\n";
+    assert!(imported(log).contains("NOOP"), "{}", imported(log));
+}
+
+#[test]
+fn a_testing_session_of_exim_with_debug_output_has_all_its_steps() {
+    let log = "**** SMTP testing session as if from host 192.0.2.7\n**** This is not for real!\n\n\
+               1 SMTP>> 220 mx.example\n220 mx.example\n1 SMTP<< EHLO me.example\n\
+               1 SMTP>> 250-mx.example Hello\n1        250 HELP\n250-mx.example Hello\n250 HELP\n\
+               1 SMTP<< MAIL FROM:<a@b.example>\n1 SMTP>> 250 OK\n250 OK\n\
+               1 SMTP<< QUIT\n1 SMTP>> 221 mx.example closing\n221 mx.example closing\n";
+    let text = imported(log);
+    let steps: Vec<&str> = text.split("[[step]]\n").skip(1).map(str::trim_end).collect();
+    let wanted = [
+        "expect = 220",
+        "send = \"EHLO me.example\"\nexpect = 250",
+        "send = \"MAIL FROM:<a@b.example>\"\nexpect = 250",
+        "send = \"QUIT\"\nexpect = 221",
+    ];
+    assert_eq!(steps, wanted, "{text}");
+}
+
+#[test]
+fn the_mark_of_mutt_is_content_unless_a_line_was_written_in_several_goes() {
+    const MARK: &str = "[2026-11-30 16:06:45] 4> ";
+    let long = "x".repeat(1022);
+    for (logged, content) in [
+        (format!(".{MARK}.dot"), ".dot".to_owned()),
+        (format!("see {MARK}QUIT"), format!("see {MARK}QUIT")),
+        (format!("{MARK}QUIT"), format!("{MARK}QUIT")),
+        (format!("{long}{MARK}{long}{MARK}y"), format!("{long}{long}y")),
+        (MARK.repeat(20_000), MARK.repeat(20_000)),
+    ] {
+        let lines = ["DATA", &logged, ".", "QUIT"].map(|line| format!("{MARK}{line}\n"));
+        let [data, content_line, dot, quit] = lines;
+        let reply = |text: &str| format!("[2026-11-30 16:06:45] 4< {text}\n");
+        let log =
+            [reply("220 x"), data, reply("354 go"), content_line, dot, reply("250 ok"), quit, reply("221 x")].concat();
+        let text = import("x", log.as_bytes(), None).expect("it is a log of mutt");
+        assert!(text.contains(&content), "{}", &text[..text.len().min(2000)]);
+        assert_eq!(text.matches("expect = ").count(), 4, "{}", &text[..text.len().min(2000)]);
+    }
+}
+
+#[test]
 fn mutt_without_content_in_its_log_gets_a_placeholder() {
     let log = |content: &str| {
         format!(

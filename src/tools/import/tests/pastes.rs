@@ -37,6 +37,7 @@ fn prefixes_of_containers_and_ci_and_diffs_are_skipped() {
             ("a diff", format!("--- a/x.log\n+++ b/x.log\n@@ -0,0 +1,9 @@\n{}", prefixed(&text, "+"))),
             ("a diff's context", prefixed(&text, " ")),
             ("a removed file", prefixed(&text, "-")),
+            ("a quote of three levels", prefixed(&text, ">>> ")),
         ] {
             assert_eq!(steps(pasted.as_bytes()), wanted, "{name}, {way}");
         }
@@ -69,6 +70,41 @@ fn tags_in_the_content_of_a_message_stay() {
 }
 
 #[test]
+fn inline_code_in_the_text_around_a_log_does_not_hide_the_log() {
+    for name in LOGS {
+        let text = String::from_utf8(fixture(name)).expect("the fixture is text");
+        for (before, prefix) in [
+            ("I ran <code>swaks</code>, and got this:", ""),
+            ("I ran <code>swaks</code>, and got this:", "mail-1  | "),
+            ("$ run --body \"<pre>hi</pre>\"", ""),
+            ("Is <code>250 ok</code> right?", ""),
+        ] {
+            let log = format!("{before}\n\n{}", prefixed(&text, prefix));
+            // A comment has the line around the log.
+            let found: Vec<String> = steps(log.as_bytes())
+                .lines()
+                .filter(|line| !line.starts_with("# not understood"))
+                .map(str::to_owned)
+                .collect();
+            assert_eq!(found.join("\n"), steps(text.as_bytes()), "{name}, {before}, {prefix}");
+        }
+    }
+}
+
+#[test]
+fn a_diff_with_lines_of_two_versions_is_an_error() {
+    for log in [
+        " 220 x\n EHLO a\n 250 a\n-MAIL FROM:<a@b>\n-250 ok\n+MAIL FROM:<c@d>\n+550 no\n QUIT\n 221 bye\n",
+        "--- a\n+++ b\n@@ -1,7 +1,5 @@\n 220 x\n-NOOP\n-250 ok\n QUIT\n\n 221 bye\n",
+        " S: 220 x\n-C: NOOP\n-S: 250 ok\n C: QUIT\n S: 221 bye\n",
+        "-220 x\n+220 y\n+QUIT\n+221 bye\n",
+    ] {
+        let error = import("x", log.as_bytes(), None).expect_err("one of the versions would be lost");
+        assert!(error.message.contains("two versions") && !error.help.is_empty(), "{error}\n{log}");
+    }
+}
+
+#[test]
 fn a_line_that_is_wrapped_is_named() {
     let reply = "250 2.1.5 the recipient of this message is known here and wants to have it for";
     for (log, line) in [
@@ -82,6 +118,9 @@ fn a_line_that_is_wrapped_is_named() {
         ),
         (format!("220 x\nRCPT TO:<a@b>\n{reply}\nQUIT\n221 bye\n"), None),
         ("220 x\nRSET\n250 ok\nFOO\n500 what\n".to_owned(), None),
+        // What follows a 3yz reply is the client's.
+        (format!("220 x\nAUTH CRAM-MD5\n334 {}\n{}\n235 ok\n", "PDE4".repeat(16), "dGlt".repeat(12)), None),
+        (format!("220 x\nDATA\n354 Enter mail, end with a dot\nhttps://{}\n.\n250 ok\n", "x".repeat(60)), None),
         (format!("220 x\nDATA\n354 go\n{reply}\nbreakfast\n.\n250 ok\n"), Some(4)),
     ] {
         let text = import("x", log.as_bytes(), None).unwrap_or_else(|error| panic!("{error}\n{log}"));
