@@ -61,9 +61,9 @@ impl Paste<'_> {
                 dialogue.push(line.number, LogEvent::Note(note));
                 break;
             } else if line.bytes.is_empty() && (answered != Some(354) || continued) {
-                // An empty line of the client gets an error; any other one is only in the paste.
+                // An empty line of the client gets an error, or stands after a header; any other one is only in the paste.
                 let refused = self.lines.get(at + 1).is_some_and(|next| next.bytes.first() == Some(&b'5'));
-                if answered.is_some() && refused && !continued {
+                if !continued && (answered.is_some() && refused || self.is_end_of_header(at)) {
                     dialogue.push_line(line.number, Side::Client, b"");
                 }
             } else if answered == Some(334) && !continued {
@@ -76,6 +76,17 @@ impl Paste<'_> {
                 dialogue.push_line(line.number, side, line.bytes);
             }
         }
+    }
+
+    /// Whether an empty line stands between a field of a header and text.
+    fn is_end_of_header(&self, at: usize) -> bool {
+        let Some(before) = at.checked_sub(1).and_then(|before| self.lines.get(before)) else { return false };
+        let Some(next) = self.lines.get(at + 1) else { return false };
+        let colon = before.bytes.iter().position(|byte| *byte == b':').unwrap_or(0);
+        let is_name = before.bytes[..colon].iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+        let is_remark = |line: &LogLine<'_>| (self.is_remark)(&line.text()).is_some();
+        let is_spoken = |line: &LogLine<'_>| is_reply(line.bytes) || is_command(line.bytes) || is_remark(line);
+        colon > 0 && is_name && !is_spoken(before) && !next.bytes.is_empty() && !is_spoken(next)
     }
 }
 

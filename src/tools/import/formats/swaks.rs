@@ -142,6 +142,10 @@ impl SwaksReader {
             Some(Side::Client) if begun && !is_swaks_dump(line.bytes) => {
                 dialogue.push_line(line.number, Side::Client, line.bytes)
             }
+            // No line of swaks begins so.
+            _ if self.begun && line.bytes.starts_with(b">") && !is_swaks_dump(line.bytes) => {
+                dialogue.push(line.number, LogEvent::Note(format!("not understood: {}", line.text())));
+            }
             // `--no-info-hints` leaves the mark of remarks out.
             _ => remark(line, &line.text(), dialogue),
         }

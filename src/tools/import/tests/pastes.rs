@@ -105,6 +105,29 @@ fn a_diff_with_lines_of_two_versions_is_an_error() {
 }
 
 #[test]
+fn the_empty_line_after_a_header_is_sent_also_without_a_354() {
+    let log = "220 x\nDATA\n503 no\nSubject: x\n\nhello\n.\n500 what\nQUIT\n221 bye\n";
+    let text = steps(log.as_bytes());
+    let sent: Vec<&str> = ["DATA", "Subject: x", "", "hello", ".", "QUIT"].to_vec();
+    let shown = |line: &str| text.find(&format!("\"{line}\"")).or_else(|| text.find(&format!("\"{line}\\r\\n\"")));
+    let places: Vec<Option<usize>> = sent.iter().map(|line| shown(line)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{text}");
+    // Between commands it is only in the paste.
+    let spaced = "220 x\n\nNOOP\n\n250 ok\n\nQUIT\n\n221 bye\n";
+    assert_eq!(steps(spaced.as_bytes()), steps(spaced.replace("\n\n", "\n").as_bytes()));
+}
+
+#[test]
+fn a_line_that_swaks_does_not_print_is_named_in_a_comment() {
+    let log = "=== Trying x:25...\n<-  220 x\n -> NOOP\n<-  250 ok\n>> lost\n -> QUIT\n<-  221 bye\n";
+    assert!(
+        steps(log.as_bytes()).contains("# not understood: >> lost\n[[step]]\nsend = \"QUIT\""),
+        "{}",
+        steps(log.as_bytes())
+    );
+}
+
+#[test]
 fn a_line_that_is_wrapped_is_named() {
     let reply = "250 2.1.5 the recipient of this message is known here and wants to have it for";
     for (log, line) in [
