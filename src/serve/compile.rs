@@ -133,7 +133,7 @@ impl ScriptCompiler<'_> {
             Some(ScriptOp::AwaitClose | ScriptOp::Ignore) => {}
             _ if self.reach == ScriptReach::HalfClosed => self.ops.push(ScriptOp::AwaitClose),
             _ if last == Some(true) => self.ops.push(ScriptOp::Close),
-            _ => self.ops.push(if self.content_goes_on { ScriptOp::Ignore } else { ScriptOp::AwaitQuit }),
+            _ => self.ops.push(if self.content_goes_on { ScriptOp::IgnoreUpToQuit } else { ScriptOp::AwaitQuit }),
         }
     }
 
@@ -161,7 +161,7 @@ impl ScriptCompiler<'_> {
             return self.end_in_content(op);
         }
         let (what, octets) = self.pattern(body);
-        let whole_content = what == LinePattern::Content;
+        let whole_content = matches!(what, LinePattern::Content(_));
         if self.requested == RequestedInput::Content && !whole_content && self.matching != MatchMode::Exact {
             // The client never came to the dot: what it sends instead may have any number of lines.
             let lines = self.take_client_lines();
@@ -279,9 +279,9 @@ impl ScriptCompiler<'_> {
     /// Content up to its dot; without a dot, each line by itself.
     fn content(&mut self, body: &LineBody) -> LinePattern {
         match content_lines(body, self.items.get(self.at..).unwrap_or_default()) {
-            Some(lines) => {
+            Some((lines, end)) => {
                 self.at += lines;
-                LinePattern::Content
+                LinePattern::Content(end)
             }
             None => LinePattern::Any(body.clone()),
         }

@@ -9,6 +9,7 @@ mod command;
 mod compile;
 mod config;
 mod connection_log;
+mod content_reader;
 mod conversation;
 mod dialogue;
 mod directive;

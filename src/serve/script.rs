@@ -1,5 +1,6 @@
 //! A script for a server: one list of operations for each connection.
 
+use super::content_reader::ContentEnd;
 use crate::net::certificate::CertificateFlaw;
 use crate::transcript::{LineBody, ParseError};
 use std::fmt;
@@ -53,6 +54,9 @@ pub enum ScriptOp {
     StopReading,
     /// Reads and ignores everything until the client has gone.
     Ignore,
+    /// Ignores what the client still sends of content that was answered before its end, up to QUIT or the end of the
+    /// connection.
+    IgnoreUpToQuit,
     Wait(Duration),
     Close,
     Reset,
@@ -92,8 +96,8 @@ pub enum LinePattern {
     Verb(LineBody),
     /// Any line. BDAT's octets belong to it.
     Any(LineBody),
-    /// Content up to its dot.
-    Content,
+    /// Content up to its end.
+    Content(ContentEnd),
 }
 
 /// How `C:` lines are compared.
@@ -170,7 +174,7 @@ impl LinePattern {
             Self::Exact(body) | Self::Command(body) | Self::Bdat(body) | Self::Verb(body) | Self::Any(body) => {
                 Some(body)
             }
-            Self::Content => None,
+            Self::Content(_) => None,
         }
     }
 }

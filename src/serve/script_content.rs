@@ -1,5 +1,6 @@
 //! Where content and BDAT's octets end among the lines of a script.
 
+use super::content_reader::ContentEnd;
 use super::directive::Directive;
 use super::script_line::{RequestedInput, ScriptItem, first_piece, has_secret, line_bytes, reply_code, wire_length};
 use crate::smtp::lines::LineEnd;
@@ -60,26 +61,37 @@ pub(super) fn requested_by(body: &LineBody) -> RequestedInput {
     }
 }
 
-/// How many lines after `first` belong to the content that begins with it, its dot included; `None` if there is no dot. Only
-/// a dot between two CRLFs ends content (RFC 5321 §4.1.1.4).
-pub(super) fn content_lines(first: &LineBody, rest: &[(usize, ScriptItem)]) -> Option<usize> {
-    let mut after_crlf = true;
-    let mut is_end = |body: &LineBody| {
-        let is_dot = after_crlf && is_lone_dot(body) && body.end == LineEnd::CrLf;
-        after_crlf = body.end == LineEnd::CrLf;
-        is_dot
+/// How many lines after `first` belong to the content that begins with it, its dot included; `None` if there is no dot. A dot
+/// between two CRLFs ends content (RFC 5321 §4.1.1.4). So does one after a bare LF if it is the only one and the server speaks
+/// after it: that server is a lenient one.
+pub(super) fn content_lines(first: &LineBody, rest: &[(usize, ScriptItem)]) -> Option<(usize, ContentEnd)> {
+    let mut previous = LineEnd::CrLf;
+    let mut dots = 0;
+    // The end of the line before the dot, if a line is one.
+    let mut look = |body: &LineBody| {
+        let is_dot = is_lone_dot(body);
+        dots += usize::from(is_dot);
+        let before = std::mem::replace(&mut previous, body.end);
+        (is_dot && body.end == LineEnd::CrLf).then_some((before, dots))
     };
-    if is_end(first) {
-        return Some(0);
+    let mut last = look(first);
+    if matches!(last, Some((LineEnd::CrLf, _))) {
+        return Some((0, ContentEnd::Dot));
     }
-    for (index, (_, item)) in rest.iter().enumerate() {
+    let mut lines = 0;
+    for (_, item) in rest {
         match item {
-            ScriptItem::Client(body) if is_end(body) => return Some(index + 1),
-            ScriptItem::Client(_) | ScriptItem::Directive(Directive::Elision) => {}
+            ScriptItem::Client(body) => last = look(body),
+            ScriptItem::Directive(Directive::Elision) => {}
             _ => break,
         }
+        lines += 1;
+        if matches!(last, Some((LineEnd::CrLf, _))) {
+            return Some((lines, ContentEnd::Dot));
+        }
     }
-    None
+    let is_answered = matches!(rest.get(lines), Some((_, ScriptItem::Server(_))));
+    (is_answered && matches!(last, Some((LineEnd::Lf, 1)))).then_some((lines, ContentEnd::DotAfterLf))
 }
 
 /// How many lines have BDAT's octets, and the number of octets if there are fewer than BDAT announces.
@@ -155,13 +167,19 @@ mod tests {
     }
 
     #[test]
-    fn only_a_dot_between_crlfs_ends_content() {
+    fn content_ends_at_a_dot_between_crlfs_or_at_the_only_dot_of_a_lenient_server() {
         let line = |text: &str, end| LineBody::plain(text, end);
         let (first, dot) = (line("a", LineEnd::CrLf), plain(".", LineEnd::CrLf));
-        assert_eq!(content_lines(&first, &[plain("b", LineEnd::CrLf), dot]), Some(2));
-        assert_eq!(content_lines(&first, &[plain("b", LineEnd::Lf), plain(".", LineEnd::CrLf)]), None);
+        let reply = || (1, ScriptItem::Server(line("250 ok", LineEnd::CrLf)));
+        let (bare, after_lf) = (|| plain("b", LineEnd::Lf), || plain(".", LineEnd::CrLf));
+        assert_eq!(content_lines(&first, &[plain("b", LineEnd::CrLf), dot]), Some((2, ContentEnd::Dot)));
+        assert_eq!(content_lines(&first, &[bare(), after_lf()]), None);
+        assert_eq!(content_lines(&first, &[bare(), after_lf(), reply()]), Some((2, ContentEnd::DotAfterLf)));
+        let two = [bare(), after_lf(), bare(), after_lf(), reply()];
+        assert_eq!(content_lines(&first, &two), None, "which of them?");
+        assert_eq!(content_lines(&first, &[bare(), after_lf(), after_lf()]), Some((3, ContentEnd::Dot)));
         assert_eq!(content_lines(&first, &[plain(".", LineEnd::Lf)]), None);
-        assert_eq!(content_lines(&line(".", LineEnd::CrLf), &[]), Some(0));
+        assert_eq!(content_lines(&line(".", LineEnd::CrLf), &[]), Some((0, ContentEnd::Dot)));
     }
 
     proptest! {

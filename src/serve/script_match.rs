@@ -30,7 +30,7 @@ pub(super) fn match_group(group: &[ScriptOp], input: &[u8]) -> MatchResult {
 pub(super) fn match_input(what: &LinePattern, input: &[u8]) -> MatchResult {
     match what {
         // A match without bytes: the decoder consumes the content from its first byte.
-        LinePattern::Content => MatchResult::Match(0),
+        LinePattern::Content(_) => MatchResult::Match(0),
         LinePattern::Exact(body) | LinePattern::Command(body) if body.end == LineEnd::Missing => {
             match_fragment(body, input)
         }
@@ -183,7 +183,7 @@ pub(super) fn describe_expected(expected: &ExpectedLine) -> String {
         LinePattern::Exact(body) | LinePattern::Command(body) | LinePattern::Bdat(body) => body,
         LinePattern::Verb(body) => return quote_line(body.pieces.first().map_or(&[][..], |piece| verb(piece))),
         LinePattern::Any(_) => return "a line".to_owned(),
-        LinePattern::Content => return "content".to_owned(),
+        LinePattern::Content(_) => return "content".to_owned(),
     };
     // Each secret is replaced by one byte.
     let bytes = body.pieces.join(&b'?');
@@ -197,4 +197,29 @@ pub(super) fn describe_expected(expected: &ExpectedLine) -> String {
     let mut text = String::new();
     write_notation(WireLine { bytes: &bytes, end: body.end }, &hidden, &mut text);
     format!("\"{text}\"")
+}
+
+/// What the client should still have done or read.
+pub(super) fn describe_unfinished(op: &ScriptOp) -> Option<String> {
+    match op {
+        ScriptOp::Expect(expected) => Some(describe_expected(expected)),
+        ScriptOp::Send { bytes, .. } => Some(format!("a client that reads {}", quote_line(bytes.trim_ascii_end()))),
+        ScriptOp::AnyOrder(groups) => groups.iter().flatten().find_map(describe_unfinished),
+        ScriptOp::StartTls(None) | ScriptOp::AwaitHandshake => Some("a TLS handshake".to_owned()),
+        ScriptOp::EndTls => Some("the end of TLS".to_owned()),
+        ScriptOp::EndInContent { .. } => Some("content".to_owned()),
+        ScriptOp::Optional(_)
+        | ScriptOp::StartTls(Some(_))
+        | ScriptOp::OptionalTls
+        | ScriptOp::SendOutsideTls(_)
+        | ScriptOp::HalfClose
+        | ScriptOp::StopReading
+        | ScriptOp::Ignore
+        | ScriptOp::IgnoreUpToQuit
+        | ScriptOp::Wait(_)
+        | ScriptOp::Close
+        | ScriptOp::Reset
+        | ScriptOp::AwaitClose
+        | ScriptOp::AwaitQuit => None,
+    }
 }

@@ -1,10 +1,11 @@
 //! Runs the script of one connection: sends its `S:` lines, waits for its `C:` lines, and reports where the client
 //! deviates.
 
+use super::content_reader::{ContentReader, drop_up_to_quit};
 use super::dialogue::{ClientEnd, Dialogue, ServerAction, TlsHandshake};
 use super::script::{ConnectionScript, ExpectedLine, LinePattern, Pace, ScriptOp, begins_with_tls};
 use super::script_match::{
-    MatchResult, describe_expected, first_line, match_group, match_input, match_line, quote_line,
+    MatchResult, describe_expected, describe_unfinished, first_line, match_group, match_input, match_line, quote_line,
 };
 use crate::smtp::content::ContentDecoder;
 use crate::smtp::transaction::bdat_octets;
@@ -27,7 +28,7 @@ pub(super) struct ScriptPlayer {
     in_tls: bool,
     /// What is left of BDAT's octets, or of content.
     octets: u64,
-    content: Option<ContentDecoder>,
+    content: Option<ContentReader>,
     content_cut: Option<ContentCut>,
     problem: Option<String>,
     mismatch_sent: bool,
@@ -61,10 +62,8 @@ impl ScriptPlayer {
 
     /// Consumes BDAT's octets or content. Returns whether they are complete.
     fn finish_unit(&mut self) -> bool {
-        if let Some(decoder) = &mut self.content {
-            let (used, done) = decoder.push(&self.input, &mut Vec::new());
-            self.input.drain(..used);
-            if !done {
+        if let Some(content) = &mut self.content {
+            if !content.consume(&mut self.input) {
                 return false;
             }
             self.content = None;
@@ -157,8 +156,8 @@ impl ScriptPlayer {
                     let (left, reset, octets) = (*bytes, *reset, announced);
                     self.content_cut = Some(ContentCut { left, reset, octets, decoder: ContentDecoder::default() });
                     self.ops.pop_front();
-                } else if expected.what == LinePattern::Content {
-                    self.content = Some(ContentDecoder::default());
+                } else if let LinePattern::Content(end) = expected.what {
+                    self.content = Some(ContentReader::new(end));
                 } else if !matches!(expected.what, LinePattern::Exact(_) | LinePattern::Command(_)) {
                     self.octets = expected.octets.or(announced).unwrap_or(0);
                 }
@@ -221,6 +220,11 @@ impl ScriptPlayer {
         }
     }
 
+    fn say_bye(&mut self) -> ServerAction {
+        self.ops.push_front(ScriptOp::Close);
+        ServerAction::Write { bytes: BYE.to_vec(), pace: None }
+    }
+
     /// The client is to close; `quit`: it may also say QUIT.
     fn await_close(&mut self, quit: bool) -> Option<ServerAction> {
         if quit {
@@ -228,8 +232,7 @@ impl ScriptPlayer {
             match match_line(&self.input, is_quit) {
                 MatchResult::Match(length) => {
                     self.input.drain(..length);
-                    self.ops.push_front(ScriptOp::Close);
-                    return Some(ServerAction::Write { bytes: BYE.to_vec(), pace: None });
+                    return Some(self.say_bye());
                 }
                 MatchResult::Incomplete if self.end.is_none() => {
                     self.ops.push_front(ScriptOp::AwaitQuit);
@@ -294,6 +297,11 @@ impl ScriptPlayer {
                     ServerAction::Read
                 })
             }
+            ScriptOp::IgnoreUpToQuit if drop_up_to_quit(&mut self.input) => Some(self.say_bye()),
+            ScriptOp::IgnoreUpToQuit => self.end.is_none().then(|| {
+                self.ops.push_front(ScriptOp::IgnoreUpToQuit);
+                ServerAction::Read
+            }),
             ScriptOp::Wait(duration) => Some(ServerAction::Wait(duration)),
             ScriptOp::Close | ScriptOp::Reset => {
                 let reset = op == ScriptOp::Reset;
@@ -363,30 +371,6 @@ impl Dialogue for ScriptPlayer {
         };
         let left = self.ops.iter().any(waits).then(|| self.ops.iter().find_map(describe_unfinished)).flatten()?;
         Some(format!("expected {left}, got {CLIENT_LEFT}"))
-    }
-}
-
-/// What the client should still have done or read.
-fn describe_unfinished(op: &ScriptOp) -> Option<String> {
-    match op {
-        ScriptOp::Expect(expected) => Some(describe_expected(expected)),
-        ScriptOp::Send { bytes, .. } => Some(format!("a client that reads {}", quote_line(bytes.trim_ascii_end()))),
-        ScriptOp::AnyOrder(groups) => groups.iter().flatten().find_map(describe_unfinished),
-        ScriptOp::StartTls(None) | ScriptOp::AwaitHandshake => Some("a TLS handshake".to_owned()),
-        ScriptOp::EndTls => Some("the end of TLS".to_owned()),
-        ScriptOp::EndInContent { .. } => Some("content".to_owned()),
-        ScriptOp::Optional(_)
-        | ScriptOp::StartTls(Some(_))
-        | ScriptOp::OptionalTls
-        | ScriptOp::SendOutsideTls(_)
-        | ScriptOp::HalfClose
-        | ScriptOp::StopReading
-        | ScriptOp::Ignore
-        | ScriptOp::Wait(_)
-        | ScriptOp::Close
-        | ScriptOp::Reset
-        | ScriptOp::AwaitClose
-        | ScriptOp::AwaitQuit => None,
     }
 }
 

@@ -32,6 +32,20 @@ pub const RECORDED_FAULTS: &[Case] = &[
         problem: None,
     },
     Case {
+        why: "and its QUIT is answered, whatever it sends before that",
+        transcript: "*: match command\nC: DATA\nS: 354 go\nC: a\nS: 552 no\n",
+        sent: b"DATA\r\na\r\nb\r\n.\r\nQUIT\r\n",
+        said: "354 go\r\n552 no\r\n221 2.0.0 bye\r\n<close>",
+        problem: None,
+    },
+    Case {
+        why: "content of a lenient server is not compared, as other content",
+        transcript: "*: match command\nC: DATA\nS: 354 go\nC: a\\n\nC: .\nS: 250 one\nC: QUIT\nS: 221 bye\n",
+        sent: b"DATA\r\nother\r\nlines\r\n.\r\nQUIT\r\n",
+        said: "354 go\r\n250 one\r\n221 bye\r\n<close>",
+        problem: None,
+    },
+    Case {
         why: "the name of EHLO is not compared, even if the script has none",
         transcript: "*: match command\nC: EHLO\nS: 250 x\nC: HELO a\nS: 250 x\n*: closed by the server\n",
         sent: b"EHLO client.example\r\nHELO\r\n",
