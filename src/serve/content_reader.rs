@@ -4,11 +4,11 @@ use crate::smtp::content::ContentDecoder;
 
 /// Which dot ends content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ContentEnd {
+pub enum EndingDot {
     /// A dot between two CRLFs (RFC 5321 §4.1.1.4).
-    Dot,
+    AfterCrLf,
     /// Also a dot and CRLF after a bare LF, as some servers take it.
-    DotAfterLf,
+    AfterLf,
 }
 
 /// What is left of content.
@@ -18,10 +18,10 @@ pub(super) enum ContentReader {
 }
 
 impl ContentReader {
-    pub(super) fn new(end: ContentEnd) -> Self {
+    pub(super) fn new(end: EndingDot) -> Self {
         match end {
-            ContentEnd::Dot => Self::UpToDot(ContentDecoder::default()),
-            ContentEnd::DotAfterLf => Self::UpToAnyDot { at_line_start: true },
+            EndingDot::AfterCrLf => Self::UpToDot(ContentDecoder::default()),
+            EndingDot::AfterLf => Self::UpToAnyDot { at_line_start: true },
         }
     }
 
@@ -77,16 +77,16 @@ mod tests {
 
     #[test]
     fn content_ends_at_its_dot_however_it_is_cut() {
-        use ContentEnd::{Dot, DotAfterLf};
-        let table: [(ContentEnd, &str, Option<&str>); 8] = [
-            (Dot, "a\r\n.\r\nQUIT", Some("QUIT")),
-            (Dot, "a\n.\r\nQUIT", None),
-            (DotAfterLf, "a\n.\r\nQUIT", Some("QUIT")),
-            (DotAfterLf, "a\r\n.\r\nQUIT", Some("QUIT")),
-            (DotAfterLf, ".\r\nQUIT", Some("QUIT")),
-            (DotAfterLf, "..\r\n.b\na.\r\n.\nQUIT", None),
-            (DotAfterLf, "a\n.", None),
-            (DotAfterLf, "", None),
+        use EndingDot::{AfterCrLf, AfterLf};
+        let table: [(EndingDot, &str, Option<&str>); 8] = [
+            (AfterCrLf, "a\r\n.\r\nQUIT", Some("QUIT")),
+            (AfterCrLf, "a\n.\r\nQUIT", None),
+            (AfterLf, "a\n.\r\nQUIT", Some("QUIT")),
+            (AfterLf, "a\r\n.\r\nQUIT", Some("QUIT")),
+            (AfterLf, ".\r\nQUIT", Some("QUIT")),
+            (AfterLf, "..\r\n.b\na.\r\n.\nQUIT", None),
+            (AfterLf, "a\n.", None),
+            (AfterLf, "", None),
         ];
         for (end, content, rest) in table {
             for size in 1..=content.len().max(1) {

@@ -1,6 +1,6 @@
 //! A script for a server: one list of operations for each connection.
 
-use super::content_reader::ContentEnd;
+use super::content_reader::EndingDot;
 use crate::net::certificate::CertificateFlaw;
 use crate::transcript::{LineBody, ParseError};
 use std::fmt;
@@ -97,7 +97,7 @@ pub enum LinePattern {
     /// Any line. BDAT's octets belong to it.
     Any(LineBody),
     /// Content up to its end.
-    Content(ContentEnd),
+    Content(EndingDot),
 }
 
 /// How `C:` lines are compared.

@@ -1,6 +1,6 @@
 //! Where content and BDAT's octets end among the lines of a script.
 
-use super::content_reader::ContentEnd;
+use super::content_reader::EndingDot;
 use super::directive::Directive;
 use super::script_line::{RequestedInput, ScriptItem, first_piece, has_secret, line_bytes, reply_code, wire_length};
 use crate::smtp::lines::LineEnd;
@@ -64,7 +64,7 @@ pub(super) fn requested_by(body: &LineBody) -> RequestedInput {
 /// How many lines after `first` belong to the content that begins with it, its dot included; `None` if there is no dot. A dot
 /// between two CRLFs ends content (RFC 5321 §4.1.1.4). So does one after a bare LF if it is the only one and the server speaks
 /// after it: that server is a lenient one.
-pub(super) fn content_lines(first: &LineBody, rest: &[(usize, ScriptItem)]) -> Option<(usize, ContentEnd)> {
+pub(super) fn content_lines(first: &LineBody, rest: &[(usize, ScriptItem)]) -> Option<(usize, EndingDot)> {
     let mut previous = LineEnd::CrLf;
     let mut dots = 0;
     // The end of the line before the dot, if a line is one.
@@ -76,7 +76,7 @@ pub(super) fn content_lines(first: &LineBody, rest: &[(usize, ScriptItem)]) -> O
     };
     let mut last = look(first);
     if matches!(last, Some((LineEnd::CrLf, _))) {
-        return Some((0, ContentEnd::Dot));
+        return Some((0, EndingDot::AfterCrLf));
     }
     let mut lines = 0;
     for (_, item) in rest {
@@ -87,11 +87,11 @@ pub(super) fn content_lines(first: &LineBody, rest: &[(usize, ScriptItem)]) -> O
         }
         lines += 1;
         if matches!(last, Some((LineEnd::CrLf, _))) {
-            return Some((lines, ContentEnd::Dot));
+            return Some((lines, EndingDot::AfterCrLf));
         }
     }
     let is_answered = matches!(rest.get(lines), Some((_, ScriptItem::Server(_))));
-    (is_answered && matches!(last, Some((LineEnd::Lf, 1)))).then_some((lines, ContentEnd::DotAfterLf))
+    (is_answered && matches!(last, Some((LineEnd::Lf, 1)))).then_some((lines, EndingDot::AfterLf))
 }
 
 /// How many lines have BDAT's octets, and the number of octets if there are fewer than BDAT announces.
@@ -172,14 +172,14 @@ mod tests {
         let (first, dot) = (line("a", LineEnd::CrLf), plain(".", LineEnd::CrLf));
         let reply = || (1, ScriptItem::Server(line("250 ok", LineEnd::CrLf)));
         let (bare, after_lf) = (|| plain("b", LineEnd::Lf), || plain(".", LineEnd::CrLf));
-        assert_eq!(content_lines(&first, &[plain("b", LineEnd::CrLf), dot]), Some((2, ContentEnd::Dot)));
+        assert_eq!(content_lines(&first, &[plain("b", LineEnd::CrLf), dot]), Some((2, EndingDot::AfterCrLf)));
         assert_eq!(content_lines(&first, &[bare(), after_lf()]), None);
-        assert_eq!(content_lines(&first, &[bare(), after_lf(), reply()]), Some((2, ContentEnd::DotAfterLf)));
+        assert_eq!(content_lines(&first, &[bare(), after_lf(), reply()]), Some((2, EndingDot::AfterLf)));
         let two = [bare(), after_lf(), bare(), after_lf(), reply()];
         assert_eq!(content_lines(&first, &two), None, "which of them?");
-        assert_eq!(content_lines(&first, &[bare(), after_lf(), after_lf()]), Some((3, ContentEnd::Dot)));
+        assert_eq!(content_lines(&first, &[bare(), after_lf(), after_lf()]), Some((3, EndingDot::AfterCrLf)));
         assert_eq!(content_lines(&first, &[plain(".", LineEnd::Lf)]), None);
-        assert_eq!(content_lines(&line(".", LineEnd::CrLf), &[]), Some((0, ContentEnd::Dot)));
+        assert_eq!(content_lines(&line(".", LineEnd::CrLf), &[]), Some((0, EndingDot::AfterCrLf)));
     }
 
     proptest! {

@@ -124,13 +124,16 @@ fn a_kill_leaves_at_most_the_messages_in_flight_unknown() {
     let server = FaultServer::builder().offering(&["PIPELINING", "CHUNKING"]).fault(hold).start();
     let child = batch.start(&server, &[]);
     server.wait_until_held();
-    // The server's reply to a message is recorded some time after it was written: both counts stand still only then.
-    wait_until("nine messages sent and eight in flight", || batch.count("sent") == 9 && batch.count("sending") == 8);
+    // The reply to a message is recorded some time after the server wrote it.
+    wait_until("all nine replies to be recorded", || batch.count("sent") == 9);
     child.kill();
-    assert_eq!((batch.count("unknown"), batch.count("sent")), (8, 9));
+    // While replies come together, messages that may leave wait for them: so fewer can be in flight.
+    let unknown = batch.count("unknown");
+    assert!((1..=8).contains(&unknown), "{unknown} in flight");
+    assert_eq!(batch.count("sent"), 9);
     server.heal();
     batch.run(&server, &[]).exits(74);
-    assert_eq!((batch.count("unknown"), batch.count("sent")), (8, rows - 8));
+    assert_eq!((batch.count("unknown"), batch.count("sent")), (unknown, rows - unknown));
     server.accepted_once();
 }
 

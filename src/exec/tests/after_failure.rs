@@ -1,7 +1,7 @@
 //! What a failure, a stalled server or a signal leaves to be said: what did not leave, and no QUIT where it would be
 //! taken for something else.
 
-use super::server::ServerAct::{self, After, Content, Hear, Reset, Say, Signal, Stall, StallAfter};
+use super::server::ServerAct::{self, After, Content, Fin, Hear, Reset, Say, Signal, Stall, StallAfter};
 use super::{run_in_pieces, run_script};
 use std::time::Duration;
 
@@ -125,4 +125,23 @@ fn after_the_sending_half_was_closed_no_quit_is_tried() {
     let ran = run_script(toml, &[Say("220 mx\r\n"), Say("550 no\r\n")]);
     assert_eq!((ran.outcome.status.code(), ran.wire().as_str()), (1, ""), "{}", ran.log);
     assert!(!ran.log.contains("QUIT"), "{}", ran.log);
+}
+
+#[test]
+fn on_fail_quit_runs_close_and_nothing_else() {
+    let toml = "step = [{ expect = 220 }, { send = 'A', expect = 250, on_fail = 'quit' }, { send = 'B', expect = 250 }]\nclose = [{ send = 'RSET', expect = 250 }, { quit = true }]";
+    let server = [
+        GREETING,
+        Hear("A"),
+        Say("500 no\r\n"),
+        Hear("RSET"),
+        Say("250 ok\r\n"),
+        Hear("QUIT"),
+        Say("221 bye\r\n"),
+        Fin,
+    ];
+    let ran = run_script(toml, &server);
+    assert_eq!(ran.outcome.status.code(), 1);
+    assert!(ran.log.contains("C: RSET\nS: 250 ok\nC: QUIT\nS: 221 bye\n*: closed by the server\n"), "{}", ran.log);
+    assert!(!ran.log.contains("C: B"));
 }

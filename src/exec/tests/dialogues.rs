@@ -381,25 +381,6 @@ fn a_broken_connection_is_usable_after_it_is_reopened() {
 }
 
 #[test]
-fn on_fail_quit_runs_close_and_nothing_else() {
-    let toml = "step = [{ expect = 220 }, { send = 'A', expect = 250, on_fail = 'quit' }, { send = 'B', expect = 250 }]\nclose = [{ send = 'RSET', expect = 250 }, { quit = true }]";
-    let server = [
-        GREETING,
-        Hear("A"),
-        Say("500 no\r\n"),
-        Hear("RSET"),
-        Say("250 ok\r\n"),
-        Hear("QUIT"),
-        Say("221 bye\r\n"),
-        Fin,
-    ];
-    let ran = run_script(toml, &server);
-    assert_eq!(ran.outcome.status.code(), 1);
-    assert!(ran.log.contains("C: RSET\nS: 250 ok\nC: QUIT\nS: 221 bye\n*: closed by the server\n"), "{}", ran.log);
-    assert!(!ran.log.contains("C: B"));
-}
-
-#[test]
 fn an_assert_that_needs_a_missed_capture_is_not_reported_too() {
     let step = "{ send = 'NOOP', expect = 250, capture = { tok = 'token=(\\w+)' }, assert = [\"tok == 'x'\"] }";
     let ran = run_script(
