@@ -8,7 +8,7 @@ use super::log::ServerEvent;
 use super::maildrop::Maildrop;
 use super::proxy;
 use super::script::Pace;
-use super::script_player::{CLIENT_LEFT, ScriptPlayer};
+use super::script_player::ScriptPlayer;
 use super::shared::SharedServer;
 use super::sink::Sink;
 use super::summary::ConnectionResult;
@@ -40,27 +40,22 @@ pub(super) fn serve_connection(shared: &SharedServer, number: usize, socket: Cli
         }
         Err(error) => Some(crate::net::tls_reason(&error.to_string())),
     };
-    let problem = failed.or_else(|| dialogue.problem());
+    // The transcript has a failed handshake already.
+    let mismatch = dialogue.mismatch().filter(|_| failed.is_none());
     log.flush();
-    if let Some(problem) = &problem {
-        // The transcript has a failed handshake already.
-        if problem.starts_with("expected ") {
-            log.event(&ServerEvent::Mismatch { problem });
-        }
-        if let Some(print) = &shared.config.log {
-            print(&format!("*: {problem}"));
-        }
+    if let Some(mismatch) = &mismatch {
+        log.event(&ServerEvent::Mismatch { problem: &mismatch.text });
     }
-    let deviated = problem.as_deref().is_some_and(client_deviated);
+    // One that only left, as a port scanner does, said nothing else.
+    let deviated = mismatch.as_ref().is_some_and(|mismatch| !mismatch.client_left);
+    let problem = failed.or(mismatch.map(|mismatch| mismatch.text));
+    if let (Some(problem), Some(print)) = (&problem, &shared.config.log) {
+        print(&format!("*: {problem}"));
+    }
     shared.state().ends.push(ConnectionResult { connection: number, problem });
     if deviated && shared.config.ends_at_mismatch {
         shared.accept_no_more();
     }
-}
-
-/// Whether a client said something else. One that only left, as a port scanner does, did not.
-fn client_deviated(problem: &str) -> bool {
-    problem.starts_with("expected ") && !problem.ends_with(CLIENT_LEFT)
 }
 
 /// Random letters and digits, for challenges.

@@ -52,8 +52,19 @@ pub(super) trait Dialogue {
     fn tls_ended(&mut self) {}
     /// To be called when the client sends no more, or the connection is broken.
     fn client_ended(&mut self, how: ClientEnd);
-    /// What went wrong so far.
-    fn problem(&self) -> Option<String>;
+    /// Where the client deviated from the script, if there is one.
+    fn mismatch(&self) -> Option<ScriptMismatch> {
+        None
+    }
+}
+
+/// Where a client deviated from a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptMismatch {
+    /// What was expected, and what came.
+    pub text: String,
+    /// The client said nothing else: it left.
+    pub client_left: bool,
 }
 
 /// How the client's side ended.

@@ -2,7 +2,7 @@
 //! deviates.
 
 use super::content_reader::{ContentReader, drop_up_to_quit};
-use super::dialogue::{ClientEnd, Dialogue, ServerAction, TlsHandshake};
+use super::dialogue::{ClientEnd, Dialogue, ScriptMismatch, ServerAction, TlsHandshake};
 use super::script::{ConnectionScript, ExpectedLine, LinePattern, Pace, ScriptOp, begins_with_tls};
 use super::script_match::{
     MatchResult, describe_expected, describe_unfinished, first_line, match_group, match_input, match_line, quote_line,
@@ -16,7 +16,7 @@ const MISMATCH: &[u8] = b"421 script mismatch\r\n";
 /// The reply to QUIT after the script's last line.
 const BYE: &[u8] = b"221 2.0.0 bye\r\n";
 /// What a mismatch got if the client left.
-pub(super) const CLIENT_LEFT: &str = "the end of the connection";
+const CLIENT_LEFT: &str = "the end of the connection";
 /// How many bytes of a repeated line are written at once.
 const BATCH: usize = 64 * 1024;
 
@@ -30,8 +30,8 @@ pub(super) struct ScriptPlayer {
     octets: u64,
     content: Option<ContentReader>,
     content_cut: Option<ContentCut>,
-    problem: Option<String>,
-    mismatch_sent: bool,
+    /// The client got the reply to a mismatch.
+    mismatch: Option<ScriptMismatch>,
 }
 
 /// The connection ends inside the content that is being received.
@@ -55,8 +55,7 @@ impl ScriptPlayer {
             octets: 0,
             content: None,
             content_cut: None,
-            problem: None,
-            mismatch_sent: false,
+            mismatch: None,
         }
     }
 
@@ -80,14 +79,17 @@ impl ScriptPlayer {
     }
 
     fn report_mismatch(&mut self, expected: &str) -> ServerAction {
-        let got = match (first_line(&self.input), self.end) {
-            (Some(line), _) => quote_line(line),
-            (None, Some(ClientEnd::Idle)) => "nothing".to_owned(),
-            (None, Some(ClientEnd::Stopped)) => "nothing before the server was stopped".to_owned(),
-            (None, _) => CLIENT_LEFT.to_owned(),
+        let (got, client_left) = match (first_line(&self.input), self.end) {
+            (Some(line), _) => (quote_line(line), false),
+            (None, Some(ClientEnd::Idle)) => ("nothing".to_owned(), false),
+            (None, Some(ClientEnd::Stopped)) => ("nothing before the server was stopped".to_owned(), false),
+            (None, _) => (CLIENT_LEFT.to_owned(), true),
         };
-        self.problem = Some(format!("expected {expected}, got {got}"));
-        self.mismatch_sent = true;
+        self.reply_to_mismatch(format!("expected {expected}, got {got}"), client_left)
+    }
+
+    fn reply_to_mismatch(&mut self, text: String, client_left: bool) -> ServerAction {
+        self.mismatch = Some(ScriptMismatch { text, client_left });
         ServerAction::Write { bytes: MISMATCH.to_vec(), pace: None }
     }
 
@@ -121,9 +123,7 @@ impl ScriptPlayer {
         }
         let left = end.left;
         if ended || octets_left == Some(0) {
-            self.problem = Some(format!("expected {left} more bytes of content, got its end"));
-            self.mismatch_sent = true;
-            return Some(ServerAction::Write { bytes: MISMATCH.to_vec(), pace: None });
+            return Some(self.reply_to_mismatch(format!("expected {left} more bytes of content, got its end"), false));
         }
         Some(self.await_input(&format!("{left} more bytes of content")))
     }
@@ -316,7 +316,7 @@ impl ScriptPlayer {
 
 impl Dialogue for ScriptPlayer {
     fn next_action(&mut self) -> ServerAction {
-        if self.mismatch_sent {
+        if self.mismatch.is_some() {
             return ServerAction::Close;
         }
         loop {
@@ -359,18 +359,18 @@ impl Dialogue for ScriptPlayer {
         self.end = Some(how);
     }
 
-    /// A script that did not come to its end is a problem too. But a client need not read the last reply: one that
+    /// A script that did not come to its end is one too. But a client need not read the last reply: one that
     /// stops reading an endless reply may be just what is tested.
-    fn problem(&self) -> Option<String> {
-        if self.problem.is_some() {
-            return self.problem.clone();
+    fn mismatch(&self) -> Option<ScriptMismatch> {
+        if self.mismatch.is_some() {
+            return self.mismatch.clone();
         }
         let waits = |op: &ScriptOp| {
             matches!(op, ScriptOp::Close | ScriptOp::Reset)
                 || (describe_unfinished(op).is_some() && !matches!(op, ScriptOp::Send { .. }))
         };
         let left = self.ops.iter().any(waits).then(|| self.ops.iter().find_map(describe_unfinished)).flatten()?;
-        Some(format!("expected {left}, got {CLIENT_LEFT}"))
+        Some(ScriptMismatch { text: format!("expected {left}, got {CLIENT_LEFT}"), client_left: true })
     }
 }
 

@@ -44,10 +44,10 @@ fn play(transcript: &str, sent: &[u8], piece: usize) -> (String, Option<String>)
                 said.push_str(&format!("<outside: {}>", String::from_utf8_lossy(&bytes).trim_end()));
             }
             ServerAction::HalfClose => said.push_str("<half-close>"),
-            ServerAction::Hold => return (said + "<hold>", player.problem()),
+            ServerAction::Hold => return (said + "<hold>", player.mismatch().map(|mismatch| mismatch.text)),
             ServerAction::Wait(_) => said.push_str("<wait>"),
-            ServerAction::Close => return (said + "<close>", player.problem()),
-            ServerAction::Reset => return (said + "<reset>", player.problem()),
+            ServerAction::Close => return (said + "<close>", player.mismatch().map(|mismatch| mismatch.text)),
+            ServerAction::Reset => return (said + "<reset>", player.mismatch().map(|mismatch| mismatch.text)),
         }
     }
     panic!("the script does not end: {said}");

@@ -321,8 +321,4 @@ impl Dialogue for Sink<'_> {
         self.phase = InputPhase::Command;
         self.closing = true;
     }
-
-    fn problem(&self) -> Option<String> {
-        None
-    }
 }
